@@ -1,0 +1,87 @@
+//! The fold: the last values of each symbol.
+
+use indexmap::IndexMap;
+
+use crate::market::{Data, Day, Event, Kind, Symbol};
+
+/// An event with its sequence number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its place in the count of the feed, from 1.
+    pub seq: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// The latest of each kind for one symbol, and its day so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Last {
+    latest: [Option<Numbered>; 3],
+    day: Option<Day>,
+}
+
+/// What the events up to one sequence number leave behind.
+///
+/// Symbols keep the index of their first event: two folds of one log agree on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastValues {
+    seq: u64,
+    symbols: IndexMap<Symbol, Last>,
+}
+
+impl Last {
+    /// The latest event of a kind.
+    #[must_use]
+    pub fn latest(&self, kind: Kind) -> Option<&Numbered> {
+        self.latest[kind.index()].as_ref()
+    }
+
+    /// The day so far; `None` before the first trade and the first bar.
+    #[must_use]
+    pub fn day(&self) -> Option<&Day> {
+        self.day.as_ref()
+    }
+}
+
+impl LastValues {
+    /// The newest event folded in; 0 before the first.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Takes the next event in, and returns its symbol's index.
+    pub fn fold(&mut self, seq: u64, event: &Event) -> usize {
+        debug_assert_eq!(seq, self.seq + 1, "events are folded without holes");
+        self.seq = seq;
+        let index = match self.symbols.get_index_of(&event.symbol) {
+            Some(index) => index,
+            None => self.symbols.insert_full(event.symbol.clone(), Last::default()).0,
+        };
+        let last = &mut self.symbols[index];
+        match &event.data {
+            Data::Trade(trade) => Day::fold_trade(&mut last.day, event.time, trade),
+            Data::Bar(bar) => Day::fold_bar(&mut last.day, event.time, bar),
+            Data::Quote(_) => {}
+        }
+        last.latest[event.kind().index()] = Some(Numbered { seq, event: event.clone() });
+        index
+    }
+
+    /// The last values of a symbol, where it has any.
+    #[must_use]
+    pub fn get(&self, symbol: &Symbol) -> Option<&Last> {
+        self.symbols.get(symbol)
+    }
+
+    /// The symbol with this index, and its last values.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<(&Symbol, &Last)> {
+        self.symbols.get_index(index)
+    }
+
+    /// All symbols that have data, in the order of their first events.
+    pub fn iter(&self) -> impl Iterator<Item = (&Symbol, &Last)> {
+        self.symbols.iter()
+    }
+}

@@ -1,0 +1,3 @@
+//! tickerplant
+pub mod bus;
+pub mod market;

@@ -1,0 +1,2 @@
+//! tickerplant
+fn main() {}

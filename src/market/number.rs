@@ -1,0 +1,132 @@
+//! Prices and sizes: exact decimals, never a binary float.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+
+/// A price in the quote currency, exact to the last digit of its source: `189.530` stays 189.530.
+///
+/// Zero and negative prices are legal: spreads and some futures have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Price(pub Decimal);
+
+/// How much was traded or is on offer, in the source's own unit (shares, contracts, coins); exact as a price is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Size(pub Decimal);
+
+/// A text that is no plain decimal number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a number; numbers are plain decimals of at most 28 digits, e.g. 189.53")]
+pub struct NumberError {
+    found: String,
+}
+
+impl FromStr for Price {
+    type Err = NumberError;
+
+    /// Parses a decimal: optional sign, at most 28 digits, an exponent where the source has one.
+    ///
+    /// # Errors
+    ///
+    /// A twenty-ninth digit, and anything that is no decimal (`NaN`, `inf`, an empty cell).
+    fn from_str(text: &str) -> Result<Self, NumberError> {
+        decimal(text).map(Self)
+    }
+}
+
+impl FromStr for Size {
+    type Err = NumberError;
+
+    /// Parses a decimal as [`Price`] does; a size is never negative.
+    ///
+    /// # Errors
+    ///
+    /// A minus sign, a twenty-ninth digit, and anything that is no decimal.
+    fn from_str(text: &str) -> Result<Self, NumberError> {
+        match decimal(text)? {
+            negative if negative.is_sign_negative() && !negative.is_zero() => Err(not_a_number(text)),
+            size => Ok(Self(size)),
+        }
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn decimal(text: &str) -> Result<Decimal, NumberError> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || digits.contains('_') {
+        return Err(not_a_number(text));
+    }
+    let parsed =
+        if digits.contains(['e', 'E']) { scientific(text) } else { Decimal::from_str_exact(text).ok() };
+    parsed.ok_or_else(|| not_a_number(text))
+}
+
+/// Reads `1.2e-7`; `None` where the exponent would round a digit away or leave the range of a decimal.
+fn scientific(text: &str) -> Option<Decimal> {
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let mantissa = Decimal::from_str_exact(mantissa).ok()?;
+    let exponent: i64 = exponent.parse().ok()?;
+    let scale = i64::from(mantissa.scale()).checked_sub(exponent)?;
+    if scale >= 0 {
+        Decimal::try_from_i128_with_scale(mantissa.mantissa(), u32::try_from(scale).ok()?).ok()
+    } else {
+        let shifted = mantissa.mantissa().checked_mul(10_i128.checked_pow(u32::try_from(-scale).ok()?)?)?;
+        Decimal::try_from_i128_with_scale(shifted, 0).ok()
+    }
+}
+
+fn not_a_number(text: &str) -> NumberError {
+    NumberError { found: text.chars().take(64).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_digit_of_the_source_is_kept() {
+        for text in ["0.1", "12345.678901234", "189.530", "-37.63", "0", "1234567890123456789012345678"] {
+            assert_eq!(text.parse::<Price>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_twenty_ninth_digit_is_refused_and_never_rounded() {
+        assert!("0.12345678901234567890123456789".parse::<Price>().is_err());
+        assert!("99999999999999999999999999999".parse::<Price>().is_err());
+    }
+
+    #[test]
+    fn exponents_are_read_exactly() {
+        assert_eq!("1.20e-7".parse::<Price>().unwrap().to_string(), "0.000000120");
+        assert_eq!("1.5E+3".parse::<Price>().unwrap().to_string(), "1500");
+        assert!("1e-40".parse::<Price>().is_err());
+        assert!("1e40".parse::<Price>().is_err());
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_by_name() {
+        for text in ["", "NaN", "inf", "189,53", "1_000", "$5", "null", "--1", "1e", "e5", "."] {
+            let error = text.parse::<Price>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("`{text}` is not a number")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_never_negative() {
+        assert!("-1".parse::<Size>().is_err());
+        assert!("0".parse::<Size>().is_ok());
+    }
+}

@@ -1,0 +1,111 @@
+//! The name of an instrument.
+
+use std::fmt;
+use std::str::FromStr;
+
+use smol_str::SmolStr;
+
+/// The name of an instrument: 1 to 32 letters and digits of any script and `. _ : / ^ = + -`.
+///
+/// Case-sensitive. Cheap to clone: names of up to 23 bytes lie inline.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(SmolStr);
+
+/// Why a text is no symbol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("symbol {found:?} {fault}; symbols are 1 to 32 letters and digits of any script and . _ : / ^ = + -")]
+pub struct SymbolError {
+    found: String,
+    fault: String,
+}
+
+impl Symbol {
+    /// The most characters that a symbol has.
+    pub const MAX_CHARS: usize = 32;
+
+    /// The symbol that a name in a file stands for: outer blanks go, any character that a symbol cannot have becomes `_`.
+    ///
+    /// # Errors
+    ///
+    /// An empty name, and one of more than 32 characters.
+    pub fn from_name(name: &str) -> Result<Self, SymbolError> {
+        let name = name.trim();
+        if name.chars().all(is_allowed) {
+            return name.parse();
+        }
+        let replaced: String = name.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect();
+        replaced.parse()
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Symbol {
+    type Err = SymbolError;
+
+    fn from_str(text: &str) -> Result<Self, SymbolError> {
+        let fault = match text.chars().find(|c| !is_allowed(*c)) {
+            _ if text.is_empty() => "is empty".to_owned(),
+            Some(' ') => "has a space".to_owned(),
+            Some(other) => format!("has the character {other:?}"),
+            None if text.chars().count() > Self::MAX_CHARS => {
+                format!("has {} characters", text.chars().count())
+            }
+            None => return Ok(Self(SmolStr::new(text))),
+        };
+        let found = text.chars().take(Self::MAX_CHARS + 1).collect();
+        Err(SymbolError { found, fault })
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_allowed(c: char) -> bool {
+    c.is_alphanumeric() || "._:/^=+-".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_every_market_are_symbols() {
+        for name in
+            ["AAPL", "BRK.B", "^KS11", "EUR/USD", "BTC-USD", "ES=F", "NASDAQ:AAPL", "삼성전자", "005930"]
+        {
+            assert_eq!(name.parse::<Symbol>().unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn thirty_two_characters_pass_and_one_more_does_not() {
+        assert!("é".repeat(32).parse::<Symbol>().is_ok());
+
+        let error = "A".repeat(33).parse::<Symbol>().unwrap_err();
+
+        assert!(error.to_string().contains("has 33 characters"), "{error}");
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_with_the_name() {
+        let message = |text: &str| text.parse::<Symbol>().unwrap_err().to_string();
+
+        assert!(message("AA PL").starts_with("symbol \"AA PL\" has a space; symbols are 1 to 32 "));
+        assert!(message("").contains("is empty"));
+        assert!(message("A\u{0}B").contains("has the character '\\0'"));
+    }
+
+    #[test]
+    fn a_name_from_a_file_loses_what_a_symbol_cannot_have() {
+        assert_eq!(Symbol::from_name(" NIFTY 50 ").unwrap().as_str(), "NIFTY_50");
+        assert!(Symbol::from_name("   ").is_err());
+    }
+}
