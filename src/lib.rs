@@ -1,3 +1,7 @@
 //! tickerplant
 pub mod bus;
+pub mod hub;
 pub mod market;
+pub mod server;
+pub mod session;
+pub mod wire;

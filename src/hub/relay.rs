@@ -1,0 +1,146 @@
+//! The relay: what one client says goes to all, the sender included.
+//!
+//! A message waits for room in the bounded inbox of every shard, and its sender is not read on
+//! until then. Shards never wait.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use governor::clock::MonotonicClock;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::wire::{ErrorCode, Message, Refusal};
+
+/// What clients may say to each other (`[relay]` in config.toml).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Whether messages are relayed at all.
+    pub enabled: bool,
+    /// Messages a second that one connection may send; 0 for no limit.
+    pub rate: u32,
+    /// Messages that it may send at once.
+    pub burst: NonZeroU32,
+    /// The longest message, in bytes.
+    pub max_bytes: usize,
+    /// Bytes a second for the whole server, each message times its peers; 0 for no limit.
+    pub total_bytes: u32,
+    /// Messages that may wait for a shard; their senders wait for room.
+    pub inbox: NonZeroU32,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        let nonzero = |n| NonZeroU32::new(n).expect("the defaults are not zero");
+        Self {
+            enabled: true,
+            rate: 10,
+            burst: nonzero(20),
+            max_bytes: 4096,
+            total_bytes: 8 * 1024 * 1024,
+            inbox: nonzero(256),
+        }
+    }
+}
+
+/// A rate limit; its clock is the machine's monotonic one.
+pub type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
+
+/// A limit of this many a second with this burst; `None` for 0, which means no limit.
+#[must_use]
+pub fn limiter(per_second: u32, burst: NonZeroU32) -> Option<Limiter> {
+    let quota = Quota::per_second(NonZeroU32::new(per_second)?).allow_burst(burst);
+    Some(RateLimiter::direct_with_clock(quota, MonotonicClock))
+}
+
+/// A message on its way to all peers.
+#[derive(Debug)]
+pub struct Relayed {
+    /// The sender's name.
+    pub from: String,
+    /// What it said.
+    pub message: Message,
+}
+
+/// The way from one client to all others.
+#[derive(Debug)]
+pub struct Relay {
+    config: RelayConfig,
+    inboxes: Vec<mpsc::Sender<Arc<Relayed>>>,
+    total: Option<Limiter>,
+    peers: AtomicU32,
+    names: AtomicU64,
+}
+
+impl Relay {
+    /// A relay to this many shards, with their ends of it.
+    #[must_use]
+    pub fn new(config: RelayConfig, shards: usize) -> (Arc<Self>, Vec<mpsc::Receiver<Arc<Relayed>>>) {
+        let capacity = config.inbox.get() as usize;
+        let (inboxes, outlets) = (0..shards).map(|_| mpsc::channel(capacity)).unzip();
+        let total = NonZeroU32::new(config.total_bytes).and_then(|burst| limiter(burst.get(), burst));
+        let relay = Self { config, inboxes, total, peers: AtomicU32::new(0), names: AtomicU64::new(1) };
+        (Arc::new(relay), outlets)
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &RelayConfig {
+        &self.config
+    }
+
+    /// Counts a new peer and gives it the name under which its messages reach the others.
+    pub fn join(&self) -> String {
+        self.peers.fetch_add(1, Ordering::Relaxed);
+        format!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Counts a peer out.
+    pub fn leave(&self) {
+        self.peers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Hands a message to every shard, waiting for room where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The relay is off, the message is too long, or the whole server relays too much.
+    pub async fn send(&self, from: &str, message: Message) -> Result<(), Refusal> {
+        let len = match &message {
+            Message::Text(text) => text.len(),
+            Message::Binary(bytes) => bytes.len(),
+            Message::Ping(_) | Message::Pong | Message::Close(_) => return Ok(()),
+        };
+        if !self.config.enabled {
+            return Err(Refusal::new(
+                ErrorCode::RelayDisabled,
+                "this server relays no messages; commands have an `action`",
+            ));
+        }
+        let limit = self.config.max_bytes;
+        if limit > 0 && len > limit {
+            let message = format!("the message has {len} bytes; relayed messages have at most {limit}");
+            return Err(Refusal::new(ErrorCode::MessageTooLong, message));
+        }
+        let peers = self.peers.load(Ordering::Relaxed);
+        let bytes = u32::try_from(len).unwrap_or(u32::MAX).saturating_mul(peers);
+        let fits =
+            |total: &Limiter| NonZeroU32::new(bytes).is_none_or(|n| matches!(total.check_n(n), Ok(Ok(()))));
+        if !self.total.as_ref().is_none_or(fits) {
+            return Err(Refusal::new(
+                ErrorCode::RateLimited,
+                "the server relays too much at the moment; try again later",
+            ));
+        }
+        let relayed = Arc::new(Relayed { from: from.to_owned(), message });
+        for inbox in &self.inboxes {
+            // A shard that is gone has no peers: the server is shutting down.
+            let _ = inbox.send(Arc::clone(&relayed)).await;
+        }
+        Ok(())
+    }
+}

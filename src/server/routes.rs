@@ -1,0 +1,201 @@
+//! What the server answers to which request.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, Method, Response, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use warp::filters::BoxedFilter;
+use warp::reject::{self, Rejection};
+use warp::{Filter, Reply};
+
+use super::handshake::{Handshake, Origins, is_upgrade};
+use crate::bus::Bus;
+use crate::wire::{Command, ErrorCode, Refusal, Stream};
+
+/// The page for browsers.
+const PAGE: &str = include_str!("page.html");
+
+/// The page brings all that it needs and talks to its own server alone.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What is known of a request beside its text; the accept loop adds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Its version of HTTP.
+    pub version: Version,
+    /// Whether the server has all the connections that it takes.
+    pub is_full: bool,
+}
+
+/// A handshake that was answered 101: the accept loop takes this from the response and runs the session.
+#[derive(Clone, Debug)]
+pub struct Upgrade {
+    /// Gives the socket once the answer is out.
+    pub socket: OnUpgrade,
+    /// What the URL asks for.
+    pub stream: Stream,
+}
+
+/// What the answers depend on.
+#[derive(Debug)]
+pub struct Site {
+    /// The bus that cursors belong to.
+    pub bus: Arc<Bus>,
+    /// Whose pages may connect.
+    pub origins: Origins,
+    /// How many symbols a connection may have; 0 means no limit.
+    pub max_symbols: usize,
+}
+
+/// All routes.
+pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let request = warp::ext::get::<Request>();
+    let handshake = warp::method()
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .and(request)
+        .and(warp::ext::optional::<OnUpgrade>())
+        .map(move |method, headers, query: String, request, socket| {
+            upgrade(&site, &method, &headers, &query, request, socket)
+                .unwrap_or_else(|(status, refusal)| error(status, &refusal))
+        });
+    let wants_upgrade = warp::header::headers_cloned()
+        .and_then(|headers: HeaderMap| async move {
+            if is_upgrade(&headers) { Ok(()) } else { Err(reject::not_found()) }
+        })
+        .untuple_one();
+    let get = warp::get().or(warp::head()).unify();
+
+    let socket = warp::path!("ws").and(handshake.clone());
+    let socket_at_root = warp::path::end().and(wants_upgrade).and(handshake);
+    let page = warp::path::end().and(get).map(page);
+    let health =
+        warp::path!("healthz").and(get).map(|| json(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
+    let refuse_when_full = warp::ext::get::<Request>().and_then(|request: Request| async move {
+        if request.is_full { Ok(full()) } else { Err(reject::not_found()) }
+    });
+
+    refuse_when_full
+        .or(socket)
+        .unify()
+        .or(socket_at_root)
+        .unify()
+        .or(page)
+        .unify()
+        .or(health)
+        .unify()
+        .recover(rejected)
+        .unify()
+        .boxed()
+}
+
+fn upgrade(
+    site: &Site,
+    method: &Method,
+    headers: &HeaderMap,
+    query: &str,
+    request: Request,
+    socket: Option<OnUpgrade>,
+) -> Result<warp::reply::Response, (StatusCode, Refusal)> {
+    let handshake = Handshake { method, version: request.version, headers };
+    let accept = handshake.check(&site.origins)?;
+    let stream = Stream::parse(query).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
+    check(site, &stream)?;
+    let socket = socket.ok_or_else(|| {
+        let message = "this connection cannot be upgraded";
+        (StatusCode::BAD_REQUEST, Refusal::new(ErrorCode::BadHandshake, message))
+    })?;
+    let mut response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_ACCEPT, accept)
+        .body("")
+        .expect("the headers are well-formed")
+        .into_response();
+    response.extensions_mut().insert(Upgrade { socket, stream });
+    Ok(response)
+}
+
+/// What a URL asks for is refused here as far as it can be known before there is a connection.
+fn check(site: &Site, stream: &Stream) -> Result<(), (StatusCode, Refusal)> {
+    if stream.has_token {
+        let message = "this server knows no tokens; everything is open without one";
+        return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
+    }
+    let Some(Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
+        return Ok(());
+    };
+    let bad = |code, message| Err((StatusCode::BAD_REQUEST, Refusal::new(code, message)));
+    if site.max_symbols > 0 && symbols.len() > site.max_symbols {
+        let message = format!("a connection has at most {} symbols; * counts as one", site.max_symbols);
+        return bad(ErrorCode::TooManySymbols, message);
+    }
+    match after {
+        Some(cursor) if cursor.epoch == site.bus.epoch() && cursor.seq > site.bus.head() => bad(
+            ErrorCode::BadCursor,
+            format!("{cursor} is ahead of the feed, which is at {}", site.bus.head()),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn page() -> warp::reply::Response {
+    Response::builder()
+        .header(CONTENT_TYPE, "text/html; charset=utf-8")
+        .header(CONTENT_SECURITY_POLICY, PAGE_POLICY)
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(CACHE_CONTROL, "no-cache")
+        .body(PAGE)
+        .expect("the headers are well-formed")
+        .into_response()
+}
+
+fn full() -> warp::reply::Response {
+    let message = "the server has all the connections that it takes (limits.connections); try again later";
+    error(StatusCode::SERVICE_UNAVAILABLE, &Refusal::new(ErrorCode::TooManyConnections, message))
+}
+
+async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infallible> {
+    Ok(if rejection.find::<reject::MethodNotAllowed>().is_some() {
+        let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "this page answers GET and HEAD");
+        error(StatusCode::METHOD_NOT_ALLOWED, &refusal)
+    } else {
+        let message = "there is no such page; there are /, /ws and /healthz";
+        error(StatusCode::NOT_FOUND, &Refusal::new(ErrorCode::NotFound, message))
+    })
+}
+
+fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
+    let mut response = json(status, serde_json::json!({ "error": refusal }).to_string());
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(SEC_WEBSOCKET_VERSION, http::HeaderValue::from_static("13"));
+            headers.insert(UPGRADE, http::HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, http::HeaderValue::from_static("Upgrade"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn json(status: StatusCode, body: String) -> warp::reply::Response {
+    Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "application/json")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(body)
+        .expect("the headers are well-formed")
+        .into_response()
+}

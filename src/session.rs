@@ -1,0 +1,357 @@
+//! A session: one client's connection, from the upgrade to the close.
+//!
+//! It reads what the client says, hands commands to its shard and messages to the relay, and
+//! writes what waits in the client's outbox: all of it in one write. It ends in one place, with
+//! the reason for which the connection closes.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::num::NonZeroU32;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
+use tokio::select;
+use tokio::time::{self, Instant, MissedTickBehavior, Sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::{ConnectionId, Limiter, Relay, Seat, limiter};
+use crate::market::Time;
+use crate::wire::{
+    self, CloseCode, CloseReason, Decoder, ErrorCode, Message, Refusal, Request, RequestId, Spoken, Stream,
+};
+
+/// How many bytes are read from a socket at a time. They lie on the stack of the reading call, not in the session.
+const READ_BYTES: usize = 4096;
+
+/// How a client is served (`[session]` in config.toml).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Time between heartbeats.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat: Duration,
+    /// Bytes that may wait for one client; past them it is closed with 4008.
+    pub every_buffer: usize,
+    /// How long a close may take.
+    #[serde(with = "humantime_serde")]
+    pub close_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(5),
+            every_buffer: 1024 * 1024,
+            close_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a client may do (`[limits]` in config.toml); 0 switches a limit off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections to the server; one more is answered 503.
+    pub connections: usize,
+    /// The longest message that is read, in bytes; a longer one closes with 1009.
+    pub message_bytes: usize,
+    /// Symbols of one connection; `*` counts as one.
+    pub symbols: usize,
+    /// Commands a second of one connection.
+    pub command_rate: u32,
+    /// Commands that it may send at once.
+    pub command_burst: NonZeroU32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            message_bytes: 64 * 1024,
+            symbols: 1000,
+            command_rate: 20,
+            command_burst: NonZeroU32::new(100).expect("the default is not zero"),
+        }
+    }
+}
+
+/// What all sessions of a thread share.
+#[derive(Debug)]
+pub struct Host {
+    /// Their shard.
+    pub seat: Rc<Seat>,
+    /// The way to clients of other shards.
+    pub relay: Arc<Relay>,
+    /// How clients are served.
+    pub config: Config,
+    /// What they may do.
+    pub limits: Limits,
+}
+
+/// One client's connection.
+#[derive(Debug)]
+pub struct Session<S> {
+    inbound: Inbound<S>,
+    outbound: Outbound<S>,
+    client: Client,
+}
+
+#[derive(Debug)]
+struct Inbound<S> {
+    reader: ReadHalf<S>,
+    decoder: Decoder,
+}
+
+#[derive(Debug)]
+struct Outbound<S> {
+    writer: WriteHalf<S>,
+    seat: Rc<Seat>,
+    id: ConnectionId,
+    /// Fires when what is held is due; there is one only while something is held.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// The client's place in the shard, and its limits. Dropped, the shard forgets it.
+#[derive(Debug)]
+struct Client {
+    host: Rc<Host>,
+    id: ConnectionId,
+    name: String,
+    commands: Option<Limiter>,
+    messages: Option<Limiter>,
+}
+
+impl<S: AsyncRead + AsyncWrite> Session<S> {
+    /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for.
+    #[must_use]
+    pub fn new(socket: S, read: &[u8], stream: &Stream, host: Rc<Host>) -> Self {
+        let (reader, writer) = tokio::io::split(socket);
+        let limit = host.limits.message_bytes;
+        let mut decoder = Decoder::new(if limit == 0 { usize::MAX } else { limit });
+        decoder.feed(read);
+        let seat = Rc::clone(&host.seat);
+        let client = Client::new(host, stream);
+        let outbound = Outbound { writer, seat, id: client.id, alarm: None };
+        Self { inbound: Inbound { reader, decoder }, outbound, client }
+    }
+
+    /// Runs until the client leaves, misbehaves, falls behind, or `stop` fires.
+    pub async fn run(mut self, stop: CancellationToken) -> CloseReason {
+        let mut stopped = pin!(stop.cancelled_owned());
+        let period = self.client.host.config.heartbeat;
+        let mut heartbeat = time::interval_at(Instant::now() + period, period);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let reason = loop {
+            let may_read = self.client.may_read();
+            let outcome = select! {
+                biased;
+                () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
+                _ = heartbeat.tick() => {
+                    self.client.on_heartbeat();
+                    Ok(())
+                }
+                message = self.inbound.message(), if may_read => match message {
+                    Ok(message) => self.client.on_message(message).await,
+                    Err(reason) => Err(reason),
+                },
+                written = self.outbound.write() => written,
+            };
+            if let Err(reason) = outcome {
+                break reason;
+            }
+        };
+        self.close(&reason).await;
+        reason
+    }
+
+    /// Says goodbye: what waits goes out, then the close frame, then the end of the stream.
+    async fn close(&mut self, reason: &CloseReason) {
+        let Some((code, text)) = reason.frame() else { return };
+        self.client.host.seat.shard.borrow_mut().close(self.client.id, code, text);
+        let goodbye = async {
+            while self.client.has_bytes() {
+                self.outbound.write().await?;
+            }
+            self.outbound.writer.shutdown().await.map_err(CloseReason::Lost)?;
+            // What the client still says is read away: unread bytes would reset the connection and take our words with them.
+            loop {
+                self.inbound.read().await?;
+                self.inbound.decoder.forget();
+            }
+        };
+        // A client that takes longer, or is gone, has had its chance.
+        let _: Result<Result<(), CloseReason>, _> =
+            time::timeout(self.client.host.config.close_timeout, goodbye).await;
+    }
+}
+
+impl<S: AsyncRead> Inbound<S> {
+    /// The client's next message.
+    ///
+    /// Cancel safe: bytes that were read stay in the decoder.
+    async fn message(&mut self) -> Result<Message, CloseReason> {
+        loop {
+            if let Some(message) = self.decoder.message()? {
+                return Ok(message);
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), CloseReason> {
+        poll_fn(|cx| {
+            let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            ready!(Pin::new(&mut self.reader).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
+            self.decoder.feed(buffer.filled());
+            Poll::Ready(match buffer.filled() {
+                [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
+                _ => Ok(()),
+            })
+        })
+        .await
+    }
+}
+
+impl<S: AsyncWrite> Outbound<S> {
+    /// Waits until there is something for the client, and writes once what the socket takes of it.
+    ///
+    /// Cancel safe: what was not written stays in the outbox.
+    async fn write(&mut self) -> Result<(), CloseReason> {
+        poll_fn(|cx| self.poll_write(cx)).await
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let mut shard = self.seat.shard.borrow_mut();
+        shard.park(self.id, cx.waker());
+        if let Some(reason) = shard.take_closing(self.id) {
+            return Poll::Ready(Err(reason));
+        }
+        let bytes = shard.outgoing(self.id, Instant::now());
+        if bytes.is_empty() {
+            let due = shard.due(self.id);
+            drop(shard);
+            return self.poll_alarm(due, cx);
+        }
+        match Pin::new(&mut self.writer).poll_write(cx, bytes) {
+            Poll::Ready(Ok(count)) => {
+                if shard.written(self.id, count) {
+                    self.seat.served.notify_one();
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(CloseReason::Lost(error))),
+            Poll::Pending => {
+                shard.block(self.id);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Completes when what is held is due.
+    fn poll_alarm(&mut self, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let Some(due) = due else {
+            self.alarm = None;
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(time::sleep_until(due)));
+        if alarm.deadline() != due {
+            alarm.as_mut().reset(due);
+        }
+        alarm.as_mut().poll(cx).map(Ok)
+    }
+}
+
+impl Client {
+    fn new(host: Rc<Host>, stream: &Stream) -> Self {
+        let name = host.relay.join();
+        let mut shard = host.seat.shard.borrow_mut();
+        let id = shard.connect(Instant::now());
+        shard.begin(id, stream.delivery, stream.interval);
+        if let Some(command) = &stream.subscribe {
+            shard.handle(id, &Request { id: None, command: command.clone() }, Time::now());
+        }
+        drop(shard);
+        let commands = limiter(host.limits.command_rate, host.limits.command_burst);
+        let messages = limiter(host.relay.config().rate, host.relay.config().burst);
+        Self { host, id, name, commands, messages }
+    }
+
+    fn may_read(&self) -> bool {
+        self.host.seat.shard.borrow().may_read(self.id)
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.host.seat.shard.borrow().has_bytes(self.id)
+    }
+
+    fn on_heartbeat(&self) {
+        self.host.seat.shard.borrow_mut().heartbeat(self.id, Time::now());
+    }
+
+    async fn on_message(&self, message: Message) -> Result<(), CloseReason> {
+        match message {
+            Message::Text(text) => match wire::understand(&text) {
+                Spoken::Message => self.relay(Message::Text(text)).await,
+                Spoken::Command(Request { id, .. }) | Spoken::Refused(id, _)
+                    if self.is_over_command_rate() =>
+                {
+                    self.refuse(id.as_ref(), self.too_many_commands());
+                }
+                Spoken::Command(request) => {
+                    self.host.seat.shard.borrow_mut().handle(self.id, &request, Time::now());
+                }
+                Spoken::Refused(id, refusal) => self.refuse(id.as_ref(), refusal),
+            },
+            Message::Binary(_) => self.relay(message).await,
+            Message::Ping(payload) => {
+                self.host.seat.shard.borrow_mut().push(self.id, |out| wire::pong(out, &payload));
+            }
+            Message::Pong => {}
+            Message::Close(code) => return Err(CloseReason::Client(code)),
+        }
+        Ok(())
+    }
+
+    fn is_over_command_rate(&self) -> bool {
+        self.commands.as_ref().is_some_and(|limit| limit.check().is_err())
+    }
+
+    fn too_many_commands(&self) -> Refusal {
+        let rate = self.host.limits.command_rate;
+        Refusal::new(
+            ErrorCode::RateLimited,
+            format_args!("at most {rate} commands a second; this one was not carried out"),
+        )
+    }
+
+    async fn relay(&self, message: Message) {
+        let sent = if self.messages.as_ref().is_none_or(|limit| limit.check().is_ok()) {
+            self.host.relay.send(&self.name, message).await
+        } else {
+            let rate = self.host.relay.config().rate;
+            let message = format!("at most {rate} messages a second are relayed; this one was not");
+            Err(Refusal::new(ErrorCode::RateLimited, message))
+        };
+        if let Err(refusal) = sent {
+            self.refuse(None, refusal);
+        }
+    }
+
+    fn refuse(&self, id: Option<&RequestId>, refusal: Refusal) {
+        self.host.seat.shard.borrow_mut().refuse(self.id, id, refusal);
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.host.seat.shard.borrow_mut().disconnect(self.id);
+        self.host.relay.leave();
+    }
+}

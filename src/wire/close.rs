@@ -1,0 +1,45 @@
+//! Why a connection ends.
+
+use std::borrow::Cow;
+use std::io;
+
+/// A WebSocket close code that this server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// The client asked for it.
+    Normal = 1000,
+    /// The server shuts down.
+    GoingAway = 1001,
+    /// The client broke the WebSocket protocol.
+    Protocol = 1002,
+    /// A text message was not UTF-8.
+    InvalidUtf8 = 1007,
+    /// A message was longer than the server takes.
+    TooLong = 1009,
+    /// The client reads too slowly.
+    SlowConsumer = 4008,
+}
+
+/// Why a connection ends, and what the client is told.
+#[derive(Debug)]
+pub enum CloseReason {
+    /// The server closes.
+    Server(CloseCode, Cow<'static, str>),
+    /// The client closed, with this code where it gave one.
+    Client(Option<u16>),
+    /// The connection broke.
+    Lost(io::Error),
+}
+
+impl CloseReason {
+    /// The code and text of the close frame that answers; `None` where nobody is left to read it.
+    #[must_use]
+    pub fn frame(&self) -> Option<(u16, &str)> {
+        match self {
+            Self::Server(code, reason) => Some((*code as u16, reason)),
+            Self::Client(code) => Some((code.unwrap_or(CloseCode::Normal as u16), "")),
+            Self::Lost(_) => None,
+        }
+    }
+}

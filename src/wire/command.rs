@@ -1,0 +1,421 @@
+//! What a client's text says: a command, or a message for its peers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Delivery, ErrorCode, Refusal};
+use crate::market::{Kind, KindSet, Symbol};
+
+/// The longest time within which newer events may replace older ones.
+const MAX_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The `id` of a command: a JSON string or number, kept as it was written.
+pub type RequestId = Box<RawValue>;
+
+/// What a text turned out to be.
+#[derive(Debug)]
+pub enum Spoken {
+    /// A message for all peers.
+    Message,
+    /// A command.
+    Command(Request),
+    /// Meant as a command, and wrong.
+    Refused(Option<RequestId>, Refusal),
+}
+
+/// A command with its `id`.
+#[derive(Debug)]
+pub struct Request {
+    /// Comes back in the reply.
+    pub id: Option<RequestId>,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Adds symbols.
+    Subscribe {
+        /// Which.
+        symbols: Symbols,
+        /// On which channels.
+        channels: KindSet,
+        /// The cursor of the last event that the client has.
+        after: Option<Cursor>,
+    },
+    /// Takes symbols away.
+    Unsubscribe {
+        /// Which.
+        symbols: Symbols,
+        /// From which channels.
+        channels: KindSet,
+    },
+    /// Changes the delivery.
+    Set {
+        /// How to serve the connection from now on.
+        delivery: Option<Delivery>,
+        /// The time within which newer events replace older ones.
+        interval: Option<Duration>,
+    },
+    /// Shows a token.
+    Auth,
+    /// Asks for the server's clock.
+    Ping,
+}
+
+/// Symbols by name, and whether all symbols are meant as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Symbols {
+    /// Every symbol, those to come included.
+    pub all: bool,
+    /// Symbols by name, each once.
+    pub names: BTreeSet<Symbol>,
+}
+
+/// A place in a feed: `EPOCH-SEQ`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The name of the count.
+    pub epoch: String,
+    /// The last event that its owner has.
+    pub seq: u64,
+}
+
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+/// Tells a command from a message for peers, and a wrong command from both.
+#[must_use]
+pub fn understand(text: &str) -> Spoken {
+    if !text.trim_start().starts_with('{') {
+        return Spoken::Message;
+    }
+    let Ok(mut fields) = serde_json::from_str::<Fields>(text) else {
+        return Spoken::Message;
+    };
+    let Some((name, verb)) = ["action", "op", "type"].into_iter().find_map(|name| fields.remove_entry(name))
+    else {
+        return Spoken::Message;
+    };
+    let verb: Option<String> = serde_json::from_str(verb.get()).ok();
+    let verb = verb.as_deref().unwrap_or_default();
+    let is_verb = matches!(verb, "subscribe" | "unsubscribe" | "set" | "auth" | "ping");
+    if !is_verb && name != "action" {
+        return Spoken::Message;
+    }
+    let id = match fields.remove("id").map(checked_id).transpose() {
+        Ok(id) => id,
+        Err(refusal) => return Spoken::Refused(None, refusal),
+    };
+    match command(verb, &mut fields) {
+        Ok(command) => Spoken::Command(Request { id, command }),
+        Err(refusal) => Spoken::Refused(id, refusal),
+    }
+}
+
+impl Symbols {
+    /// Adds what one text names: a symbol, or `*`.
+    ///
+    /// # Errors
+    ///
+    /// The text is neither.
+    pub fn add(&mut self, text: &str) -> Result<(), Refusal> {
+        if text == "*" {
+            self.all = true;
+            return Ok(());
+        }
+        self.names.insert(text.parse().map_err(|error| Refusal::new(ErrorCode::BadSymbol, error))?);
+        Ok(())
+    }
+
+    /// How many subscriptions these are; `*` is one.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len() + usize::from(self.all)
+    }
+
+    /// Whether nothing is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let parsed = text.rsplit_once('-').and_then(|(epoch, seq)| {
+            let is_name = (1..=32).contains(&epoch.len()) && epoch.chars().all(|c| c.is_ascii_alphanumeric());
+            let seq = seq.parse().ok().filter(|_| seq.starts_with(|c: char| c.is_ascii_digit()))?;
+            is_name.then(|| Self { epoch: epoch.to_owned(), seq })
+        });
+        parsed.ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::BadCursor,
+                format_args!("{} is not a cursor; cursors are EPOCH-SEQ, e.g. k3f9-1042", quoted(text)),
+            )
+        })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.seq)
+    }
+}
+
+/// The channel with this name.
+pub(super) fn channel(text: &str) -> Result<KindSet, Refusal> {
+    match text {
+        "trades" => Ok(Kind::Trade.into()),
+        "quotes" => Ok(Kind::Quote.into()),
+        "bars" => Ok(Kind::Bar.into()),
+        _ => Err(Refusal::new(
+            ErrorCode::BadChannel,
+            format_args!("{} is not a channel; channels are trades, quotes and bars", quoted(text)),
+        )),
+    }
+}
+
+/// The delivery with this name.
+pub(super) fn delivery(text: &str) -> Option<Delivery> {
+    match text {
+        "latest" => Some(Delivery::Latest),
+        "every" => Some(Delivery::Every),
+        _ => None,
+    }
+}
+
+/// An interval of this many milliseconds.
+pub(super) fn interval(millis: u64) -> Option<Duration> {
+    Some(Duration::from_millis(millis)).filter(|interval| *interval <= MAX_INTERVAL)
+}
+
+/// A client's text as an error may repeat it: quoted, escaped, and not too much of it.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 64;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+fn command(verb: &str, fields: &mut Fields) -> Result<Command, Refusal> {
+    let command = match verb {
+        "subscribe" => Command::Subscribe {
+            symbols: symbols(verb, fields)?,
+            channels: channels(fields)?,
+            after: take::<String>(fields, "after", "a cursor")?.map(|text| text.parse()).transpose()?,
+        },
+        "unsubscribe" => {
+            Command::Unsubscribe { symbols: symbols(verb, fields)?, channels: channels(fields)? }
+        }
+        "set" => set(fields)?,
+        "auth" => {
+            take::<String>(fields, "token", "a string")?;
+            Command::Auth
+        }
+        "ping" => Command::Ping,
+        _ => {
+            return Err(Refusal::new(
+                ErrorCode::UnknownAction,
+                format_args!(
+                    "{} is not an action; actions are subscribe, unsubscribe, set, auth and ping",
+                    quoted(verb)
+                ),
+            ));
+        }
+    };
+    match fields.keys().next() {
+        Some(unknown) => Err(bad_command(format_args!("{verb} has no field {}", quoted(unknown)))),
+        None => Ok(command),
+    }
+}
+
+fn set(fields: &mut Fields) -> Result<Command, Refusal> {
+    let delivery = take::<String>(fields, "delivery", "\"latest\" or \"every\"")?
+        .map(|text| {
+            delivery(&text).ok_or_else(|| {
+                bad_command(format_args!("delivery is latest or every, not {}", quoted(&text)))
+            })
+        })
+        .transpose()?;
+    let interval = take::<u64>(fields, "interval_ms", "a number from 0 to 60000")?
+        .map(|millis| {
+            interval(millis).ok_or_else(|| bad_command("`interval_ms` is a number from 0 to 60000"))
+        })
+        .transpose()?;
+    if delivery.is_none() && interval.is_none() && fields.is_empty() {
+        return Err(bad_command("set needs `delivery` or `interval_ms`"));
+    }
+    Ok(Command::Set { delivery, interval })
+}
+
+fn symbols(verb: &str, fields: &mut Fields) -> Result<Symbols, Refusal> {
+    const NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
+    let missing = || bad_command(format_args!("{verb} needs `symbols`, e.g. [\"AAPL\"] or \"*\""));
+    let name = NAMES.into_iter().find(|name| fields.contains_key(*name)).ok_or_else(missing)?;
+    let texts = take::<OneOrMany>(fields, name, "a symbol or a list of symbols")?.ok_or_else(missing)?;
+    let mut symbols = Symbols::default();
+    for text in texts.into_vec() {
+        symbols.add(&text)?;
+    }
+    if symbols.is_empty() { Err(missing()) } else { Ok(symbols) }
+}
+
+fn channels(fields: &mut Fields) -> Result<KindSet, Refusal> {
+    let Some(texts) = take::<OneOrMany>(fields, "channels", "a channel or a list of channels")? else {
+        return Ok(KindSet::ALL);
+    };
+    let mut channels = KindSet::NONE;
+    for text in texts.into_vec() {
+        channels = channels.with(channel(&text)?);
+    }
+    if channels.is_empty() {
+        Err(bad_command("`channels` is empty; leave it out for all of trades, quotes and bars"))
+    } else {
+        Ok(channels)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+/// Takes a field out of the command; what is left at the end is unknown.
+fn take<T: for<'de> Deserialize<'de>>(
+    fields: &mut Fields,
+    name: &str,
+    form: &str,
+) -> Result<Option<T>, Refusal> {
+    let Some(value) = fields.remove(name) else {
+        return Ok(None);
+    };
+    serde_json::from_str(value.get()).map(Some).map_err(|_| bad_command(format_args!("`{name}` is {form}")))
+}
+
+fn checked_id(id: RequestId) -> Result<RequestId, Refusal> {
+    if id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        Ok(id)
+    } else {
+        Err(bad_command("`id` is a string or a number"))
+    }
+}
+
+fn bad_command(message: impl fmt::Display) -> Refusal {
+    Refusal::new(ErrorCode::BadCommand, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(text: &str) -> Command {
+        match understand(text) {
+            Spoken::Command(request) => request.command,
+            other => panic!("{text} is {other:?}"),
+        }
+    }
+
+    fn refused(text: &str) -> (ErrorCode, String) {
+        match understand(text) {
+            Spoken::Refused(_, refusal) => (refusal.code, refusal.message),
+            other => panic!("{text} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_alias_of_a_subscribe_is_understood() {
+        let expected = command(r#"{"action":"subscribe","symbols":["AAPL"]}"#);
+
+        for text in [
+            r#"{"op":"subscribe","symbol":"AAPL"}"#,
+            r#"{"type":"subscribe","tickers":["AAPL","AAPL"]}"#,
+            r#" {"ticker":"AAPL","id":7,"action":"subscribe","channels":["trades","quotes","bars"]}"#,
+        ] {
+            assert_eq!(command(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_no_command_is_a_message() {
+        for text in [
+            "Hello, WebSocket Server!",
+            "",
+            "[1]",
+            "{",
+            r#"{"text":"hi"}"#,
+            r#"{"type":"chat","text":"hi"}"#,
+            r#"{"op":"buy"}"#,
+            r#"{"type":5}"#,
+        ] {
+            assert!(matches!(understand(text), Spoken::Message), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_action_of_any_other_value_is_refused() {
+        assert_eq!(refused(r#"{"action":"subscrbe"}"#).0, ErrorCode::UnknownAction);
+        assert_eq!(refused(r#"{"action":5,"op":"ping"}"#).0, ErrorCode::UnknownAction);
+    }
+
+    #[test]
+    fn an_error_names_the_place() {
+        let (code, message) = refused(r#"{"action":"subscribe","symbols":["AAPL"],"chanels":["trades"]}"#);
+        assert_eq!((code, message.as_str()), (ErrorCode::BadCommand, "subscribe has no field \"chanels\""));
+
+        let (code, message) = refused(r#"{"action":"subscribe","symbols":["AA PL"]}"#);
+        assert_eq!(code, ErrorCode::BadSymbol);
+        assert!(message.starts_with("symbol \"AA PL\" has a space"), "{message}");
+
+        assert_eq!(refused(r#"{"action":"subscribe"}"#).0, ErrorCode::BadCommand);
+        assert_eq!(refused(r#"{"action":"subscribe","symbols":[]}"#).0, ErrorCode::BadCommand);
+        assert_eq!(refused(r#"{"action":"subscribe","symbols":5}"#).0, ErrorCode::BadCommand);
+        assert_eq!(
+            refused(r#"{"action":"subscribe","symbols":"A","channels":"trade"}"#).0,
+            ErrorCode::BadChannel
+        );
+        assert_eq!(refused(r#"{"action":"subscribe","symbols":"A","after":"12"}"#).0, ErrorCode::BadCursor);
+        assert_eq!(refused(r#"{"action":"ping","id":null}"#).0, ErrorCode::BadCommand);
+        assert_eq!(refused(r#"{"action":"set","interval_ms":60001}"#).0, ErrorCode::BadCommand);
+        assert_eq!(refused(r#"{"action":"set","delivery":"newest"}"#).0, ErrorCode::BadCommand);
+    }
+
+    #[test]
+    fn an_id_comes_back_with_every_digit() {
+        let Spoken::Command(request) = understand(r#"{"action":"ping","id":12345678901234567890.10}"#) else {
+            panic!("it is a command");
+        };
+
+        assert_eq!(request.id.unwrap().get(), "12345678901234567890.10");
+    }
+
+    #[test]
+    fn a_cursor_reads_as_it_is_written() {
+        let cursor: Cursor = "k3f9-1042".parse().unwrap();
+
+        assert_eq!(cursor, Cursor { epoch: "k3f9".into(), seq: 1042 });
+        assert_eq!(cursor.to_string(), "k3f9-1042");
+        for text in ["", "-", "k3f9", "k3f9-", "-5", "k3f9-+5", "k 9-5"] {
+            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        }
+    }
+}

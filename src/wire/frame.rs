@@ -1,0 +1,110 @@
+//! Server frames: RFC 6455, section 5.2. They carry no mask, so their header has 2, 4 or 10 bytes.
+
+use std::io::Cursor;
+
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// The most bytes of text that fit into a close frame beside its code.
+const CLOSE_TEXT: usize = 123;
+
+/// Appends a text frame whose payload `write` appends.
+pub fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    // Most frames have a header of four bytes; for the others the payload moves.
+    let reserved = start..start + 4;
+    out.extend_from_slice(&[0; 4]);
+    write(out);
+    let header = Header::new(OpCode::Data(Data::Text), out.len() - reserved.end);
+    if header.as_slice().len() == reserved.len() {
+        out[reserved].copy_from_slice(header.as_slice());
+    } else {
+        out.splice(reserved, header.as_slice().iter().copied());
+    }
+}
+
+/// Appends a binary frame.
+pub fn binary(out: &mut Vec<u8>, payload: &[u8]) {
+    whole(out, OpCode::Data(Data::Binary), payload);
+}
+
+/// Appends the answer to a ping.
+pub fn pong(out: &mut Vec<u8>, payload: &[u8]) {
+    whole(out, OpCode::Control(Control::Pong), payload);
+}
+
+/// Appends a close frame; what of `reason` does not fit is cut off.
+pub fn close(out: &mut Vec<u8>, code: u16, reason: &str) {
+    let reason = &reason[..reason.floor_char_boundary(CLOSE_TEXT)];
+    let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
+    whole(out, OpCode::Control(Control::Close), &payload);
+}
+
+/// How many bytes the first frame of `frames` has, header included; `frames` starts at a frame and holds it whole.
+#[must_use]
+pub fn first_frame_len(frames: &[u8]) -> usize {
+    let mut cursor = Cursor::new(frames);
+    match FrameHeader::parse(&mut cursor) {
+        Ok(Some((header, len))) => header.len(len) + usize::try_from(len).unwrap_or(usize::MAX),
+        _ => frames.len(),
+    }
+}
+
+fn whole(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
+    out.extend_from_slice(Header::new(opcode, payload.len()).as_slice());
+    out.extend_from_slice(payload);
+}
+
+struct Header {
+    bytes: [u8; 10],
+    len: usize,
+}
+
+impl Header {
+    fn new(opcode: OpCode, payload: usize) -> Self {
+        let header = FrameHeader { opcode, ..FrameHeader::default() };
+        let mut bytes = [0; 10];
+        header
+            .format(payload as u64, &mut &mut bytes[..])
+            .expect("a header without a mask has at most ten bytes");
+        Self { bytes, len: header.len(payload as u64) }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_as_short_as_the_payload_allows() {
+        for (len, expected) in [
+            (0, vec![0x81, 0]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (65_535, vec![0x81, 126, 0xff, 0xff]),
+            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut out = vec![b'<'];
+            text(&mut out, |out| out.resize(out.len() + len, b'x'));
+
+            assert_eq!(out[1..=expected.len()], expected);
+            assert_eq!(out.len(), 1 + expected.len() + len);
+            assert!(out[1 + expected.len()..].iter().all(|byte| *byte == b'x'));
+            assert_eq!(first_frame_len(&out[1..]), out.len() - 1);
+        }
+    }
+
+    #[test]
+    fn a_long_close_reason_is_cut_between_characters() {
+        let mut out = Vec::new();
+
+        close(&mut out, 4008, &"é".repeat(100));
+
+        assert_eq!(out[..2], [0x88, 2 + 122]);
+        assert!(std::str::from_utf8(&out[4..]).is_ok());
+    }
+}

@@ -1,0 +1,226 @@
+//! Market frames in the server's own JSON: an event, and a symbol's snapshot.
+//!
+//! Written by hand rather than through serde, because numbers go out with the digits they
+//! came with and fields in the order of the protocol.
+
+use rust_decimal::Decimal;
+
+use crate::market::{Data, Day, Event, Kind, Symbol};
+
+/// What a new subscriber is told about a symbol.
+#[derive(Debug)]
+pub struct Snapshot<'a> {
+    /// The newest sequence number that the snapshot takes into account.
+    pub seq: u64,
+    /// The symbol.
+    pub symbol: &'a Symbol,
+    /// The latest event of each kind, in the order of [`Kind::ALL`], with its sequence number.
+    pub latest: [Option<(u64, &'a Event)>; 3],
+    /// The day so far.
+    pub day: Option<&'a Day>,
+}
+
+/// Appends an event as one JSON object.
+pub fn event(out: &mut Vec<u8>, seq: u64, event: &Event) {
+    let kind = name(event.kind());
+    put(out, "{\"type\":\"");
+    put(out, kind);
+    put(out, "\",\"symbol\":\"");
+    // A symbol has no character that JSON would escape.
+    put(out, event.symbol.as_str());
+    put(out, "\",\"seq\":");
+    integer(out, seq);
+    facts(out, event);
+    out.push(b'}');
+}
+
+/// Appends a snapshot as one JSON object.
+pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
+    put(out, "{\"type\":\"snapshot\",\"symbol\":\"");
+    put(out, snapshot.symbol.as_str());
+    put(out, "\",\"seq\":");
+    integer(out, snapshot.seq);
+    for (kind, latest) in Kind::ALL.into_iter().zip(snapshot.latest) {
+        if let Some((seq, event)) = latest {
+            put(out, ",\"");
+            put(out, name(kind));
+            put(out, "\":{\"seq\":");
+            integer(out, seq);
+            facts(out, event);
+            out.push(b'}');
+        }
+    }
+    if let Some(day) = snapshot.day {
+        put(out, ",\"day\":{\"open\":");
+        decimal(out, day.open.0);
+        number(out, "high", Some(day.high.0));
+        number(out, "low", Some(day.low.0));
+        number(out, "last", Some(day.last.0));
+        number(out, "volume", day.volume.map(|size| size.0));
+        number(out, "change", Some(day.change()));
+        number(out, "change_percent", day.change_percent());
+        out.push(b'}');
+    }
+    out.push(b'}');
+}
+
+/// The time and the values: what an event and its place in a snapshot have in common.
+fn facts(out: &mut Vec<u8>, event: &Event) {
+    put(out, ",\"time\":\"");
+    event.time.write_to(out);
+    out.push(b'"');
+    match &event.data {
+        Data::Trade(trade) => {
+            number(out, "price", Some(trade.price.0));
+            number(out, "size", trade.size.map(|size| size.0));
+        }
+        Data::Quote(quote) => {
+            number(out, "bid", quote.bid.map(|price| price.0));
+            number(out, "bid_size", quote.bid_size.map(|size| size.0));
+            number(out, "ask", quote.ask.map(|price| price.0));
+            number(out, "ask_size", quote.ask_size.map(|size| size.0));
+        }
+        Data::Bar(bar) => {
+            if let Some(interval) = bar.interval {
+                put(out, ",\"interval\":\"");
+                put(out, &interval.to_string());
+                out.push(b'"');
+            }
+            number(out, "open", bar.open.map(|price| price.0));
+            number(out, "high", bar.high.map(|price| price.0));
+            number(out, "low", bar.low.map(|price| price.0));
+            number(out, "close", Some(bar.close.0));
+            number(out, "volume", bar.volume.map(|size| size.0));
+        }
+    }
+}
+
+const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Trade => "trade",
+        Kind::Quote => "quote",
+        Kind::Bar => "bar",
+    }
+}
+
+/// A field that is absent where there is no value.
+fn number(out: &mut Vec<u8>, name: &str, value: Option<Decimal>) {
+    if let Some(value) = value {
+        put(out, ",\"");
+        put(out, name);
+        put(out, "\":");
+        decimal(out, value);
+    }
+}
+
+/// All digits of a decimal, as a JSON number without an exponent.
+fn decimal(out: &mut Vec<u8>, value: Decimal) {
+    let mantissa = value.mantissa();
+    let scale = value.scale() as usize;
+    let mut buffer = itoa::Buffer::new();
+    let digits = match u64::try_from(mantissa.unsigned_abs()) {
+        Ok(short) => buffer.format(short),
+        Err(_) => buffer.format(mantissa.unsigned_abs()),
+    };
+    if mantissa < 0 {
+        out.push(b'-');
+    }
+    let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+    put(out, if whole.is_empty() { "0" } else { whole });
+    if scale > 0 {
+        out.push(b'.');
+        out.resize(out.len() + scale - fraction.len(), b'0');
+        put(out, fraction);
+    }
+}
+
+fn integer(out: &mut Vec<u8>, value: u64) {
+    put(out, itoa::Buffer::new().format(value));
+}
+
+fn put(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Bar, Quote, Trade};
+
+    fn made(data: Data) -> Event {
+        Event { symbol: "AAPL".parse().unwrap(), time: "2024-01-03T14:30:00.123456Z".parse().unwrap(), data }
+    }
+
+    fn text(seq: u64, of: &Event) -> String {
+        let mut out = Vec::new();
+        event(&mut out, seq, of);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_trade_reads_as_the_protocol_says() {
+        let trade = Trade { price: "184.25".parse().unwrap(), size: Some("100".parse().unwrap()) };
+
+        assert_eq!(
+            text(1042, &made(Data::Trade(trade))),
+            r#"{"type":"trade","symbol":"AAPL","seq":1042,"time":"2024-01-03T14:30:00.123456Z","price":184.25,"size":100}"#
+        );
+    }
+
+    #[test]
+    fn what_a_source_does_not_say_is_absent() {
+        let quote = Quote { bid: None, bid_size: None, ask: Some("184.26".parse().unwrap()), ask_size: None };
+        let bar = Bar {
+            interval: None,
+            open: None,
+            high: None,
+            low: None,
+            close: "184.25".parse().unwrap(),
+            volume: None,
+        };
+
+        assert_eq!(
+            text(1, &made(Data::Quote(quote))),
+            r#"{"type":"quote","symbol":"AAPL","seq":1,"time":"2024-01-03T14:30:00.123456Z","ask":184.26}"#
+        );
+        assert_eq!(
+            text(2, &made(Data::Bar(bar))),
+            r#"{"type":"bar","symbol":"AAPL","seq":2,"time":"2024-01-03T14:30:00.123456Z","close":184.25}"#
+        );
+    }
+
+    #[test]
+    fn numbers_go_out_with_the_digits_they_came_with() {
+        let written = |text: &str| {
+            let mut out = Vec::new();
+            decimal(&mut out, Decimal::from_str_exact(text).unwrap());
+            String::from_utf8(out).unwrap()
+        };
+        for text in ["0", "0.1", "0.00000012", "12345.678901234", "189.530", "-37.63", "-0.5", "100"] {
+            assert_eq!(written(text), text);
+        }
+        assert_eq!(written("7922816251426433759354395.0335"), "7922816251426433759354395.0335");
+        assert_eq!(written("-0.00"), "0.00");
+    }
+
+    #[test]
+    fn a_snapshot_holds_the_latest_of_each_kind_and_the_day() {
+        let trade = Trade { price: "184.25".parse().unwrap(), size: None };
+        let trade_event = made(Data::Trade(trade.clone()));
+        let mut day = None;
+        Day::fold_trade(&mut day, trade_event.time, &trade);
+
+        let mut out = Vec::new();
+        let latest = [Some((3, &trade_event)), None, None];
+        snapshot(&mut out, &Snapshot { seq: 7, symbol: &trade_event.symbol, latest, day: day.as_ref() });
+
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            concat!(
+                r#"{"type":"snapshot","symbol":"AAPL","seq":7,"#,
+                r#""trade":{"seq":3,"time":"2024-01-03T14:30:00.123456Z","price":184.25},"#,
+                r#""day":{"open":184.25,"high":184.25,"low":184.25,"last":184.25,"change":0.00,"change_percent":0}}"#
+            )
+        );
+    }
+}

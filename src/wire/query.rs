@@ -1,0 +1,152 @@
+//! What a stream's URL asks for.
+
+use std::time::Duration;
+
+use super::command::{channel, delivery, interval, quoted};
+use super::{Command, Cursor, Delivery, ErrorCode, Refusal, Symbols};
+use crate::market::KindSet;
+
+/// A wrong parameter: answered before there is a connection.
+pub type QueryError = Refusal;
+
+/// What a URL's parameters ask for; `/ws` alone asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// The subscription with which the connection begins.
+    pub subscribe: Option<Command>,
+    /// How it is served.
+    pub delivery: Delivery,
+    /// The time within which newer events replace older ones.
+    pub interval: Duration,
+    /// Whether a token came along.
+    pub has_token: bool,
+}
+
+impl Stream {
+    /// Reads the query part of a URL, without its `?`.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter that is unknown, given twice or malformed, by name.
+    pub fn parse(query: &str) -> Result<Self, QueryError> {
+        let mut stream = Self::default();
+        let mut seen: Vec<String> = Vec::new();
+        let mut symbols = None;
+        let mut channels = None;
+        let mut after = None;
+        // A plus in a symbol is a plus: forms' blanks have no place here.
+        let query = query.replace('+', "%2B");
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if seen.iter().any(|earlier| *earlier == name) {
+                return Err(bad(format_args!("the parameter `{name}` is given twice")));
+            }
+            match &*name {
+                "symbols" => symbols = Some(parse_symbols(&value)?),
+                "channels" => channels = Some(parse_channels(&value)?),
+                "after" => after = Some(value.parse::<Cursor>()?),
+                "delivery" => {
+                    stream.delivery = delivery(&value).ok_or_else(|| {
+                        bad(format_args!("delivery is latest or every, not {}", quoted(&value)))
+                    })?;
+                }
+                "interval_ms" => {
+                    stream.interval = value.parse().ok().and_then(interval).ok_or_else(|| {
+                        bad(format_args!("interval_ms is a number from 0 to 60000, not {}", quoted(&value)))
+                    })?;
+                }
+                "token" => stream.has_token = true,
+                _ => {
+                    return Err(bad(format_args!(
+                        "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token",
+                        quoted(&name)
+                    )));
+                }
+            }
+            seen.push(name.into_owned());
+        }
+        match symbols {
+            Some(symbols) => {
+                let channels = channels.unwrap_or(KindSet::ALL);
+                stream.subscribe = Some(Command::Subscribe { symbols, channels, after });
+            }
+            None if channels.is_some() || after.is_some() => {
+                return Err(bad(
+                    "channels and after need symbols beside them, e.g. symbols=AAPL,MSFT or symbols=*",
+                ));
+            }
+            None => {}
+        }
+        Ok(stream)
+    }
+}
+
+fn parse_symbols(value: &str) -> Result<Symbols, QueryError> {
+    let mut symbols = Symbols::default();
+    for text in value.split(',') {
+        symbols.add(text)?;
+    }
+    Ok(symbols)
+}
+
+fn parse_channels(value: &str) -> Result<KindSet, QueryError> {
+    value.split(',').try_fold(KindSet::NONE, |channels, text| Ok(channels.with(channel(text)?)))
+}
+
+fn bad(message: impl std::fmt::Display) -> QueryError {
+    Refusal::new(ErrorCode::BadParameter, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Kind;
+
+    #[test]
+    fn a_url_says_all_that_a_subscribe_can() {
+        let stream = Stream::parse(
+            "symbols=AAPL,BRK.B,EUR%2FUSD&channels=trades&delivery=every&interval_ms=250&after=k3f9-7",
+        )
+        .unwrap();
+
+        let names = ["AAPL", "BRK.B", "EUR/USD"].map(|name| name.parse().unwrap()).into();
+        assert_eq!(
+            stream.subscribe,
+            Some(Command::Subscribe {
+                symbols: Symbols { all: false, names },
+                channels: Kind::Trade.into(),
+                after: Some(Cursor { epoch: "k3f9".into(), seq: 7 }),
+            })
+        );
+        assert_eq!((stream.delivery, stream.interval), (Delivery::Every, Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn a_plus_in_a_symbol_is_a_plus() {
+        for query in ["symbols=A+B", "symbols=A%2BB"] {
+            let Some(Command::Subscribe { symbols, .. }) = Stream::parse(query).unwrap().subscribe else {
+                panic!("{query} subscribes");
+            };
+            assert_eq!(symbols.names, ["A+B".parse().unwrap()].into());
+        }
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_refused_by_name() {
+        let refused = |query: &str| Stream::parse(query).unwrap_err();
+
+        assert!(refused("symbol=AAPL").message.contains("\"symbol\""));
+        assert_eq!(refused("symbols=AA%20PL").code, ErrorCode::BadSymbol);
+        assert_eq!(refused("symbols=").code, ErrorCode::BadSymbol);
+        assert_eq!(refused("symbols=A&channels=trade").code, ErrorCode::BadChannel);
+        assert_eq!(refused("symbols=A&after=x").code, ErrorCode::BadCursor);
+        assert!(refused("interval_ms=-1").message.starts_with("interval_ms"));
+        assert!(refused("delivery=all").message.starts_with("delivery"));
+        assert!(refused("after=k3f9-7").message.contains("symbols"));
+        assert!(refused("symbols=A&symbols=B").message.contains("twice"));
+    }
+
+    #[test]
+    fn an_empty_query_asks_for_nothing() {
+        assert_eq!(Stream::parse("").unwrap(), Stream::default());
+    }
+}
