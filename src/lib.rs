@@ -1,5 +1,6 @@
 //! tickerplant
 pub mod bus;
+pub mod feed;
 pub mod hub;
 pub mod market;
 pub mod server;

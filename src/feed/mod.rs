@@ -1,1 +1,182 @@
-//! Where events come from.
+//! Feeds: where events come from, and at what pace they are published.
+//!
+//! A [`Feed`] is a stream of batches of events. A simulated or replayed one says when each event is due,
+//! by its own market time; a replay at full speed goes as fast as its readers; a live one is published as
+//! it comes. [`open`] finds out at once what cannot be read. [`pump`] moves what is due to the bus and
+//! says there how the feed fares: a feed that fails is told to clients, and the server stays.
+
+mod clock;
+mod error;
+pub mod simulated;
+
+use std::iter;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
+use tokio::{select, task};
+use tokio_stream::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::bus::Bus;
+use crate::market::{Event, FeedKind, FeedState};
+
+pub use clock::{Speed, SpeedError};
+pub use error::{ErrorClass, FeedError};
+
+use clock::{Lateness, Schedule};
+
+/// At most this many events are published, and read from a file, at a time.
+const BATCH: usize = 1024;
+
+/// Where events come from (`[feed]` in config.toml).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which feed runs: `simulated`, `replay` or `stdin`.
+    pub kind: FeedKind,
+    /// A feed on standard input is `stalled` when nothing has come for this long.
+    #[serde(with = "humantime_serde")]
+    pub stalled_after: Duration,
+    /// Whether a replay or standard input waits for the first subscriber; a simulation never does.
+    pub wait_for_client: bool,
+    /// The random walk.
+    pub simulated: simulated::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            kind: FeedKind::Simulated,
+            stalled_after: Duration::from_secs(30),
+            wait_for_client: false,
+            simulated: simulated::Config::default(),
+        }
+    }
+}
+
+/// Batches of events in the order in which they are to be published; none is empty.
+type Batches = Pin<Box<dyn Stream<Item = Result<Vec<Event>, FeedError>> + Send>>;
+
+/// The one source of events of a running server. Dropping it ends whatever reads for it.
+pub struct Feed {
+    batches: Batches,
+    pace: Pace,
+    waits_for_client: bool,
+}
+
+/// When the events of a feed are published.
+enum Pace {
+    /// When their market time is due.
+    Scheduled(Schedule),
+}
+
+/// Opens the configured feed and checks all that can be checked before its first event.
+///
+/// # Errors
+///
+/// Settings that cannot be.
+pub fn open(config: &Config) -> Result<Feed, FeedError> {
+    match config.kind {
+        FeedKind::Simulated => {
+            let mut walk = simulated::Walk::new(&config.simulated)?;
+            let batches = iter::from_fn(move || Some(Ok(walk.by_ref().take(BATCH / 4).collect())));
+            Ok(Feed {
+                batches: Box::pin(tokio_stream::iter(batches)),
+                pace: Pace::Scheduled(Schedule::new(1.0)),
+                waits_for_client: false,
+            })
+        }
+        FeedKind::Replay | FeedKind::Stdin => Err(FeedError::NoFiles),
+    }
+}
+
+/// Publishes a feed to its end, to its failure, or until `stop` fires, and marks on the bus how it fares.
+pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
+    let outcome = select! {
+        biased;
+        () = stop.cancelled() => return,
+        outcome = feed.publish_to(&bus) => outcome,
+    };
+    match outcome {
+        Ok(()) => {
+            info!(events = bus.head(), "the feed has ended");
+            bus.mark(FeedState::Ended);
+        }
+        Err(error) => {
+            let detail = error.in_full();
+            error!(%detail, "the feed has failed");
+            bus.mark(FeedState::Failed { detail });
+        }
+    }
+}
+
+impl Feed {
+    async fn publish_to(self, bus: &Bus) -> Result<(), FeedError> {
+        if self.waits_for_client {
+            info!("the feed waits for a subscriber");
+            bus.listened().await;
+        }
+        bus.mark(FeedState::Running);
+        match self.pace {
+            Pace::Scheduled(schedule) => publish_when_due(self.batches, schedule, bus).await,
+        }
+    }
+}
+
+/// Publishes each event when its time has come, and all that are due by then with it.
+async fn publish_when_due(mut batches: Batches, mut schedule: Schedule, bus: &Bus) -> Result<(), FeedError> {
+    let mut lateness = Lateness::default();
+    while let Some(batch) = batches.next().await {
+        let mut events = batch?.into_iter().peekable();
+        while let Some(next) = events.peek() {
+            let due = schedule.due(next.time);
+            sleep_until(due).await;
+            let now = Instant::now();
+            lateness.observe(now - due);
+            let mut next_due = || events.next_if(|event| schedule.due(event.time) <= now);
+            bus.publish(iter::from_fn(&mut next_due).collect());
+            // A feed that is late never sleeps, and must not keep its thread from the others.
+            task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus;
+
+    fn bus(kind: FeedKind) -> Arc<Bus> {
+        Bus::new(&bus::Config::default(), kind, "test".to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_simulated_event_is_published_when_its_time_has_come() {
+        let config: Config = toml::from_str("simulated.rate = 10").unwrap();
+        let bus = bus(config.kind);
+        let stop = CancellationToken::new();
+        let pump = pump(open(&config).unwrap(), Arc::clone(&bus), stop.clone());
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(10_050)).await;
+            let head = bus.head();
+            stop.cancel();
+            head
+        };
+
+        let ((), head) = tokio::join!(pump, look);
+
+        assert_eq!(head, 101);
+    }
+
+    #[test]
+    fn the_default_configuration_comes_back_from_toml() {
+        let text = toml::to_string(&Config::default()).unwrap();
+
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), Config::default(), "{text}");
+    }
+}

@@ -1,0 +1,457 @@
+//! The simulated feed: a seeded random walk a symbol, quotes and trades on an exact grid of times.
+//!
+//! A symbol's path, which is its own sequence of events without their times, depends on the seed, its name
+//! and its own settings. The other symbols, the rate and the order decide only when each step of it comes.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::num::NonZeroU32;
+
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use rust_decimal::Decimal;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::FeedError;
+use crate::market::{Data, Event, Price, Quote, Size, Symbol, Time, Trade};
+
+/// Prices have this many decimals: a tick is 0.01.
+const DECIMALS: u32 = 2;
+/// Ticks in one unit of the currency.
+const TICKS: f64 = 100.0;
+/// A walk stays between these prices.
+const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
+/// Of ten events of a symbol, this many are trades.
+const TRADES_IN_TEN: u32 = 4;
+
+/// The random walk (`[feed.simulated]` in config.toml).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Events a second, over all symbols.
+    pub rate: NonZeroU32,
+    /// The same seed gives the same events.
+    pub seed: u64,
+    /// The market time of the first event; the moment of the start where it is not given.
+    #[serde(with = "time_as_text")]
+    pub start: Option<Time>,
+    /// What is simulated, each name once.
+    pub symbols: Vec<Instrument>,
+}
+
+/// One simulated instrument; in the configuration a name, or a table with `name`, `price` and `volatility`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instrument {
+    /// Its name.
+    pub name: Symbol,
+    /// The price it starts from, rounded to 0.01; drawn from seed and name where it is not given.
+    pub price: Option<f64>,
+    /// The standard deviation of one step, as a fraction of the price; drawn from seed and name where it is not given.
+    pub volatility: Option<f64>,
+}
+
+/// All symbols' walks, interleaved: the events of the feed, without end.
+#[derive(Debug)]
+pub struct Walk {
+    paths: Vec<Path>,
+    /// Draws which symbol comes next.
+    order: ChaCha8Rng,
+    start: Time,
+    rate: u32,
+    /// How many events there have been.
+    count: u64,
+}
+
+/// One symbol's own sequence of events.
+#[derive(Debug)]
+struct Path {
+    symbol: Symbol,
+    rng: ChaCha8Rng,
+    /// The price that quotes are made around.
+    fair: f64,
+    volatility: f64,
+    /// The best bid and offer in ticks; none before the first quote.
+    book: Option<(i64, i64)>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let instrument = |(name, price): (&str, f64)| Instrument {
+            price: Some(price),
+            ..Instrument::named(name.parse().expect("the default names are symbols"))
+        };
+        let symbols = [
+            ("AAPL", 189.50),
+            ("MSFT", 402.25),
+            ("NVDA", 131.40),
+            ("AMZN", 178.10),
+            ("GOOGL", 152.75),
+            ("META", 484.60),
+            ("TSLA", 201.30),
+            ("JPM", 183.90),
+            ("XOM", 104.15),
+            ("SPY", 498.20),
+        ];
+        Self {
+            rate: NonZeroU32::new(100).expect("the default is not zero"),
+            seed: 42,
+            start: None,
+            symbols: symbols.map(instrument).into(),
+        }
+    }
+}
+
+impl Instrument {
+    /// An instrument whose start price and volatility are drawn from seed and name.
+    #[must_use]
+    pub const fn named(name: Symbol) -> Self {
+        Self { name, price: None, volatility: None }
+    }
+
+    /// What is wrong with the settings, as a sentence that begins with the name.
+    fn fault(&self) -> Option<String> {
+        let name = &self.name;
+        match *self {
+            Self { price: Some(price), .. } if !PRICES.contains(&price) => Some(format!(
+                "`{name}` has the price `{price}`; prices are from {} to {}",
+                PRICES.start(),
+                PRICES.end()
+            )),
+            Self { volatility: Some(volatility), .. } if !(0.0..=0.1).contains(&volatility) => Some(format!(
+                "`{name}` has the volatility `{volatility}`; it is a fraction of the price, from 0 to 0.1"
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl Walk {
+    /// The walk that a configuration describes, before its first event.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError::Simulated`]: no symbols, a symbol twice, a price or a volatility that cannot be walked.
+    pub fn new(config: &Config) -> Result<Self, FeedError> {
+        let fault = |fault| FeedError::Simulated { key: "symbols", fault };
+        if config.symbols.is_empty() {
+            return Err(fault("there is none".to_owned()));
+        }
+        let mut names = HashSet::new();
+        for instrument in &config.symbols {
+            if !names.insert(&instrument.name) {
+                return Err(fault(format!("`{}` is there twice", instrument.name)));
+            }
+            if let Some(found) = instrument.fault() {
+                return Err(fault(found));
+            }
+        }
+        Ok(Self {
+            paths: config.symbols.iter().map(|instrument| Path::new(config.seed, instrument)).collect(),
+            order: rng(config.seed, ""),
+            start: config.start.unwrap_or_else(Time::now),
+            rate: config.rate.get(),
+            count: 0,
+        })
+    }
+
+    /// Each symbol once, so that all have a quote soon; then drawn.
+    fn next_path(&mut self) -> &mut Path {
+        let index = match usize::try_from(self.count) {
+            Ok(count) if count < self.paths.len() => count,
+            _ => self.order.random_range(0..self.paths.len()),
+        };
+        &mut self.paths[index]
+    }
+
+    /// `start + count / rate` to the nanosecond, whatever the count.
+    fn next_time(&self) -> Time {
+        let nanos = u128::from(self.count) * 1_000_000_000 / u128::from(self.rate);
+        let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
+        Time::from_nanos(self.start.as_nanos().saturating_add(nanos))
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Event;
+
+    /// The next event; there always is one.
+    fn next(&mut self) -> Option<Event> {
+        let time = self.next_time();
+        let path = self.next_path();
+        let event = Event { symbol: path.symbol.clone(), time, data: path.step() };
+        self.count += 1;
+        Some(event)
+    }
+}
+
+impl Path {
+    fn new(seed: u64, instrument: &Instrument) -> Self {
+        let mut rng = rng(seed, instrument.name.as_str());
+        let drawn_price = 10.0 * 50_f64.powf(rng.random());
+        let drawn_volatility = rng.random_range(0.000_1..0.000_4);
+        Self {
+            symbol: instrument.name.clone(),
+            rng,
+            fair: instrument.price.unwrap_or(drawn_price),
+            volatility: instrument.volatility.unwrap_or(drawn_volatility),
+            book: None,
+        }
+    }
+
+    /// The first step is a quote, so that every trade has one to print at.
+    fn step(&mut self) -> Data {
+        let is_trade = self.rng.random_ratio(TRADES_IN_TEN, 10);
+        match self.book {
+            Some(book) if is_trade => Data::Trade(self.trade(book)),
+            _ => Data::Quote(self.quote()),
+        }
+    }
+
+    fn quote(&mut self) -> Quote {
+        if self.book.is_some() {
+            let step: f64 = self.rng.sample(StandardNormal);
+            self.fair = (self.fair * (1.0 + self.volatility * step)).clamp(*PRICES.start(), *PRICES.end());
+        }
+        let fair = ticks(self.fair);
+        let spread = self.rng.random_range(1..=3 + fair / 10_000);
+        let bid = (fair - spread / 2).max(1);
+        let ask = bid + spread;
+        self.book = Some((bid, ask));
+        Quote {
+            bid: Some(price(bid)),
+            bid_size: Some(round_lots(&mut self.rng)),
+            ask: Some(price(ask)),
+            ask_size: Some(round_lots(&mut self.rng)),
+        }
+    }
+
+    fn trade(&mut self, (bid, ask): (i64, i64)) -> Trade {
+        let paid = if self.rng.random() { ask } else { bid };
+        let size = if self.rng.random_ratio(7, 10) {
+            round_lots(&mut self.rng)
+        } else {
+            shares(self.rng.random_range(1..100))
+        };
+        Trade { price: price(paid), size: Some(size) }
+    }
+}
+
+/// A generator of its own for a name: `ChaCha8` with the seed and the name's hash as its key.
+fn rng(seed: u64, name: &str) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&fnv1a(name).to_le_bytes());
+    ChaCha8Rng::from_seed(key)
+}
+
+/// The 64-bit FNV-1a hash: the standard library's is not promised to stay the same.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// 100 to 2,000 shares.
+fn round_lots(rng: &mut impl Rng) -> Size {
+    shares(rng.random_range(1..=20) * 100)
+}
+
+fn shares(count: i64) -> Size {
+    Size(Decimal::from(count))
+}
+
+fn price(ticks: i64) -> Price {
+    Price(Decimal::new(ticks, DECIMALS))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "prices are bounded far below 2^53 ticks")]
+fn ticks(price: f64) -> i64 {
+    (price * TICKS).round() as i64
+}
+
+impl Serialize for Instrument {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { name, price, volatility } = self;
+        if price.is_none() && volatility.is_none() {
+            return serializer.serialize_str(name.as_str());
+        }
+        Table { name: name.as_str().to_owned(), price: *price, volatility: *volatility }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Instrument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrTable;
+
+        impl<'de> Visitor<'de> for NameOrTable {
+            type Value = Instrument;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a symbol or a table with its name")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Instrument, E> {
+                name.parse().map(Instrument::named).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Instrument, A::Error> {
+                let Table { name, price, volatility } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                let name = name.parse().map_err(de::Error::custom)?;
+                Ok(Instrument { name, price, volatility })
+            }
+        }
+
+        deserializer.deserialize_any(NameOrTable)
+    }
+}
+
+/// An instrument as a table of the configuration.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    price: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    volatility: Option<f64>,
+}
+
+/// A moment in the configuration: RFC 3339 in quotes.
+mod time_as_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use crate::market::Time;
+
+    #[expect(clippy::ref_option, reason = "serde hands out the field by reference")]
+    pub fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.to_string()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+        let text: Option<String> = Option::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(names: &[&str], rate: u32) -> Config {
+        Config {
+            symbols: names.iter().map(|name| Instrument::named(name.parse().unwrap())).collect(),
+            rate: NonZeroU32::new(rate).unwrap(),
+            start: Some("2024-01-03T14:30:00Z".parse().unwrap()),
+            ..Config::default()
+        }
+    }
+
+    fn events(config: &Config, count: usize) -> Vec<Event> {
+        Walk::new(config).unwrap().take(count).collect()
+    }
+
+    fn path_of(name: &str, events: &[Event]) -> Vec<Data> {
+        let own = events.iter().filter(|event| event.symbol.as_str() == name);
+        own.map(|event| event.data.clone()).take(100).collect()
+    }
+
+    #[test]
+    fn the_same_settings_give_the_same_events() {
+        let config = config(&["AAPL", "MSFT"], 100);
+
+        assert_eq!(events(&config, 1000), events(&config, 1000));
+        assert_ne!(events(&config, 1000), events(&Config { seed: 43, ..config }, 1000));
+    }
+
+    #[test]
+    fn a_symbols_path_does_not_depend_on_the_others_nor_on_the_rate() {
+        let alone = path_of("AAPL", &events(&config(&["AAPL"], 1), 100));
+
+        let among_others = path_of("AAPL", &events(&config(&["MSFT", "AAPL", "SPY"], 50_000), 1000));
+
+        assert_eq!(alone.len(), 100);
+        assert_eq!(alone, among_others);
+    }
+
+    #[test]
+    fn times_lie_on_an_exact_grid() {
+        let events = events(&config(&["AAPL"], 3), 7);
+
+        let times: Vec<_> = events.iter().map(|event| event.time.to_string()).collect();
+
+        assert_eq!(times[1], "2024-01-03T14:30:00.333333333Z");
+        assert_eq!(times[3], "2024-01-03T14:30:01Z");
+        assert_eq!(times[6], "2024-01-03T14:30:02Z");
+    }
+
+    #[test]
+    fn every_symbol_has_a_quote_before_any_comes_again() {
+        let events = events(&config(&["A", "B", "C"], 10), 3);
+
+        let first: Vec<_> = events.iter().map(|event| event.symbol.as_str()).collect();
+
+        assert_eq!(first, ["A", "B", "C"]);
+        assert!(events.iter().all(|event| matches!(event.data, Data::Quote(_))));
+    }
+
+    #[test]
+    fn trades_print_at_the_bid_or_the_offer_and_prices_stay_whole_ticks() {
+        let penny = Instrument {
+            price: Some(0.03),
+            volatility: Some(0.1),
+            ..Instrument::named("PENNY".parse().unwrap())
+        };
+        let config = Config { symbols: vec![penny], ..config(&[], 10) };
+        let mut book = None;
+
+        for event in events(&config, 5000) {
+            match event.data {
+                Data::Quote(Quote { bid: Some(bid), ask: Some(ask), .. }) => {
+                    assert!(price(1) <= bid && bid < ask, "{bid} {ask}");
+                    assert_eq!(bid.0.scale(), DECIMALS);
+                    book = Some((bid, ask));
+                }
+                Data::Trade(trade) => {
+                    let (bid, ask) = book.unwrap();
+                    assert!(trade.price == bid || trade.price == ask);
+                    assert!(trade.size.unwrap().0 >= Decimal::ONE);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_walked_are_refused_by_name() {
+        let message = |config: &Config| Walk::new(config).unwrap_err().to_string();
+        let with = |price, volatility| {
+            let instrument = Instrument { name: "AAPL".parse().unwrap(), price, volatility };
+            Config { symbols: vec![instrument], ..Config::default() }
+        };
+
+        assert_eq!(message(&config(&[], 1)), "feed.simulated.symbols: there is none");
+        assert_eq!(message(&config(&["A", "B", "A"], 1)), "feed.simulated.symbols: `A` is there twice");
+        assert!(message(&with(Some(0.0), None)).contains("`AAPL` has the price `0`"));
+        assert!(message(&with(None, Some(f64::NAN))).contains("`AAPL` has the volatility `NaN`"));
+    }
+
+    #[test]
+    fn an_instrument_in_toml_is_a_name_or_a_table_and_comes_back() {
+        let text = r#"
+            symbols = ["AAPL", { name = "MSFT", price = 402.5 }]
+            start = "2024-01-03T14:30:00Z"
+        "#;
+
+        let config: Config = toml::from_str(text).unwrap();
+
+        assert_eq!(config.symbols[0], Instrument::named("AAPL".parse().unwrap()));
+        assert_eq!(config.symbols[1].price, Some(402.5));
+        let again = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&again).unwrap(), config, "{again}");
+        let typo = toml::from_str::<Config>(r#"symbols = [{ name = "A", prize = 1 }]"#).unwrap_err();
+        assert!(typo.to_string().contains("unknown field `prize`"), "{typo}");
+    }
+}
