@@ -113,6 +113,11 @@ pub enum ErrorClass {
     Configuration,
 }
 
+/// What a compressed file looks like.
+pub(super) const GZIP: &str = "gzip data";
+pub(super) const ZIP: &str = "a zip archive";
+pub(super) const ZSTD: &str = "zstd data";
+
 impl FeedError {
     /// Whose fault it is.
     #[must_use]

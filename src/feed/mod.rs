@@ -7,16 +7,20 @@
 
 mod clock;
 mod error;
+mod lines;
+pub mod replay;
 pub mod simulated;
 
 use std::iter;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use tokio::{select, task};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -31,6 +35,12 @@ use clock::{Lateness, Schedule};
 
 /// At most this many events are published, and read from a file, at a time.
 const BATCH: usize = 1024;
+/// So many batches are read from a file or from standard input before they are asked for; when they are there, the
+/// reader waits.
+const READ_AHEAD: usize = 8;
+/// A replay at full speed waits while a reader of the bus is so many events behind it. With the batch that follows, this is
+/// far inside the default history: a client that reads is never passed by the log.
+const ROOM: u64 = 4096;
 
 /// Where events come from (`[feed]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +55,8 @@ pub struct Config {
     pub wait_for_client: bool,
     /// The random walk.
     pub simulated: simulated::Config,
+    /// Recorded files.
+    pub replay: replay::Config,
 }
 
 impl Default for Config {
@@ -54,6 +66,7 @@ impl Default for Config {
             stalled_after: Duration::from_secs(30),
             wait_for_client: false,
             simulated: simulated::Config::default(),
+            replay: replay::Config::default(),
         }
     }
 }
@@ -72,6 +85,8 @@ pub struct Feed {
 enum Pace {
     /// When their market time is due.
     Scheduled(Schedule),
+    /// As fast as the readers of the bus go.
+    Unscheduled,
 }
 
 /// Opens the configured feed and checks all that can be checked before its first event.
@@ -80,17 +95,23 @@ enum Pace {
 ///
 /// Settings that cannot be.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
+    let waits_for_client = config.wait_for_client;
     match config.kind {
         FeedKind::Simulated => {
             let mut walk = simulated::Walk::new(&config.simulated)?;
             let batches = iter::from_fn(move || Some(Ok(walk.by_ref().take(BATCH / 4).collect())));
-            Ok(Feed {
-                batches: Box::pin(tokio_stream::iter(batches)),
-                pace: Pace::Scheduled(Schedule::new(1.0)),
-                waits_for_client: false,
-            })
+            let pace = Pace::Scheduled(Schedule::new(1.0));
+            Ok(Feed { batches: Box::pin(tokio_stream::iter(batches)), pace, waits_for_client: false })
         }
-        FeedKind::Replay | FeedKind::Stdin => Err(FeedError::NoFiles),
+        FeedKind::Replay => {
+            let batches = ReceiverStream::new(replay::open(&config.replay)?);
+            let pace = match config.replay.speed {
+                Speed::Factor(factor) => Pace::Scheduled(Schedule::new(factor)),
+                Speed::Max => Pace::Unscheduled,
+            };
+            Ok(Feed { batches: Box::pin(batches), pace, waits_for_client })
+        }
+        FeedKind::Stdin => Err(FeedError::NoFiles),
     }
 }
 
@@ -123,6 +144,7 @@ impl Feed {
         bus.mark(FeedState::Running);
         match self.pace {
             Pace::Scheduled(schedule) => publish_when_due(self.batches, schedule, bus).await,
+            Pace::Unscheduled => publish_with_the_readers(self.batches, bus).await,
         }
     }
 }
@@ -144,6 +166,25 @@ async fn publish_when_due(mut batches: Batches, mut schedule: Schedule, bus: &Bu
         }
     }
     Ok(())
+}
+
+/// Publishes as fast as the readers of the bus go.
+async fn publish_with_the_readers(mut batches: Batches, bus: &Bus) -> Result<(), FeedError> {
+    while let Some(batch) = batches.next().await {
+        bus.room(ROOM).await;
+        bus.publish(batch?);
+        task::yield_now().await;
+    }
+    Ok(())
+}
+
+impl Stream for Feed {
+    /// Events in the order in which they are to be published, or what ends the feed; never an empty batch.
+    type Item = Result<Vec<Event>, FeedError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.batches.as_mut().poll_next(context)
+    }
 }
 
 #[cfg(test)]

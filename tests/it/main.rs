@@ -1,1 +1,3 @@
-//! Integration tests.
+//! The integration tests: one binary, so that it links once.
+
+mod history;

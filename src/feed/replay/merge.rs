@@ -1,0 +1,75 @@
+//! Several files as one: by time, then file, then line.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::feed::FeedError;
+use crate::market::{Event, Time};
+
+/// The events of several inputs, each in time order, in the order of their times.
+///
+/// Of equal times the earlier input's come first, each input's own order stays.
+pub struct Merge<I> {
+    inputs: Vec<I>,
+    /// The next event of each input that has one.
+    heads: Vec<Option<Event>>,
+    /// The times of the heads, the earliest on top.
+    next: BinaryHeap<Reverse<(Time, usize)>>,
+}
+
+impl<I: Iterator<Item = Result<Event, FeedError>>> Merge<I> {
+    /// Reads the first event of each input.
+    pub fn new(inputs: Vec<I>) -> Result<Self, FeedError> {
+        let heads = inputs.iter().map(|_| None).collect();
+        let mut merge = Self { inputs, heads, next: BinaryHeap::new() };
+        for index in 0..merge.inputs.len() {
+            merge.refill(index)?;
+        }
+        Ok(merge)
+    }
+
+    fn refill(&mut self, index: usize) -> Result<(), FeedError> {
+        self.heads[index] = self.inputs[index].next().transpose()?;
+        if let Some(event) = &self.heads[index] {
+            self.next.push(Reverse((event.time, index)));
+        }
+        Ok(())
+    }
+}
+
+impl<I: Iterator<Item = Result<Event, FeedError>>> Iterator for Merge<I> {
+    type Item = Result<Event, FeedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Reverse((_, index)) = self.next.pop()?;
+        let event = self.heads[index].take()?;
+        Some(self.refill(index).map(|()| event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Data, Trade};
+
+    fn input(name: &str, seconds: &[i64]) -> std::vec::IntoIter<Result<Event, FeedError>> {
+        let event = |(line, second): (usize, &i64)| {
+            Ok(Event {
+                symbol: format!("{name}{line}").parse().unwrap(),
+                time: Time::from_nanos(second * 1_000_000_000),
+                data: Data::Trade(Trade { price: "1".parse().unwrap(), size: None }),
+            })
+        };
+        seconds.iter().enumerate().map(event).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn files_merge_by_time_then_file_then_line() {
+        let files = vec![input("a", &[1, 3, 3, 9]), input("b", &[]), input("c", &[0, 3, 10])];
+
+        let merged: Vec<String> =
+            Merge::new(files).unwrap().map(|event| event.unwrap().symbol.to_string()).collect();
+
+        assert_eq!(merged, ["c0", "a0", "a1", "a2", "c1", "a3", "c2"]);
+    }
+}
