@@ -1,5 +1,9 @@
 //! tickerplant
+pub mod app;
 pub mod bus;
+pub mod cli;
+pub mod client;
+pub mod config;
 pub mod feed;
 pub mod hub;
 pub mod market;

@@ -1,2 +1,231 @@
-//! tickerplant
-fn main() {}
+//! Parses, loads, runs; prints an error with its causes and a hint.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use clap::error::ErrorKind;
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use tickerplant::app::{App, StartError};
+use tickerplant::cli::{Cli, Command, ServeArgs};
+use tickerplant::client::{self, ClientError, Format};
+use tickerplant::config::{Config, LoadError};
+use tickerplant::feed::{self, ErrorClass, FeedError};
+use tickerplant::market::FeedKind;
+
+/// Exit codes: 2 for the command line, the others as in BSD's `sysexits.h`.
+mod exit {
+    pub const FAILURE: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const DATA: u8 = 65;
+    pub const NO_INPUT: u8 = 66;
+    pub const UNAVAILABLE: u8 = 69;
+    pub const OS: u8 = 71;
+    pub const OUTPUT: u8 = 74;
+    pub const PROTOCOL: u8 = 76;
+    pub const CONFIG: u8 = 78;
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has had enough of it.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let (code, hint) = explain(&error);
+            report(format!("{error:#}"), hint.as_deref());
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve(&args),
+        Command::Config(args) => print_config(&args),
+        Command::Send { text, url } => {
+            block_on(async { Ok(client::send(&url, text, &mut io::stdout()).await?) })
+        }
+        Command::Watch { symbols, url, json } => {
+            let url = client::with_symbols(&url, &symbols).context("these symbols make no URL")?;
+            let format = if json { Format::Json } else { Format::Text };
+            block_on(async {
+                let mut interrupt = signal(SignalKind::interrupt())?;
+                let mut out = io::stdout();
+                tokio::select! {
+                    watched = client::watch(&url, format, &mut out) => Ok(watched?),
+                    _ = interrupt.recv() => Ok(()),
+                }
+            })
+        }
+    }
+}
+
+fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = load(args)?;
+    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
+        Misuse(exit::CONFIG, format!("log: `{}` is no log filter: {error}", config.log), None)
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    let feed = feed::open(&config.feed)?;
+    // Best effort: where the limit stays low, fewer clients can connect, and the accept loop says so.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    block_on(async {
+        let stop = CancellationToken::new();
+        let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        let app = App::start(config, Some(feed)).await?;
+        tokio::select! {
+            () = app.run(stop.clone()) => Ok(()),
+            () = told_twice(signals, stop.clone()) => Err(Misuse(exit::FAILURE, "stopped at once".into(), None).into()),
+        }
+    })
+}
+
+/// Fires `stop` at the first signal and completes at the second.
+async fn told_twice(mut signals: [Signal; 2], stop: CancellationToken) {
+    for _ in 0..2 {
+        let [interrupt, terminate] = &mut signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stop.cancel();
+    }
+}
+
+fn print_config(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = toml::to_string_pretty(&load(args)?)?;
+    io::stdout().write_all(config.as_bytes()).map_err(ClientError::Output)?;
+    Ok(())
+}
+
+fn load(args: &ServeArgs) -> anyhow::Result<Config> {
+    let config = Config::load(&args.sources(std::env::vars().collect()))?;
+    if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
+        let message = format!("`{}` is no command, and only a replay takes files", file.display());
+        let hint = "replay files with --feed replay FILE…; commands are serve, watch, send and config";
+        return Err(Misuse(exit::USAGE, message, Some(hint)).into());
+    }
+    Ok(config)
+}
+
+/// Runs on this thread, and does not wait for a read of standard input that nobody needs any more.
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::Output(source)) if source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A fault that only `main` knows, with its exit code and hint.
+#[derive(Debug, thiserror::Error)]
+#[error("{1}")]
+struct Misuse(u8, String, Option<&'static str>);
+
+fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
+    for cause in error.chain() {
+        if let Some(Misuse(code, _, hint)) = cause.downcast_ref() {
+            return (*code, hint.map(str::to_owned));
+        }
+        if let Some(error) = cause.downcast_ref::<FeedError>() {
+            let code = match error.class() {
+                ErrorClass::NoInput => exit::NO_INPUT,
+                ErrorClass::BadData => exit::DATA,
+                ErrorClass::Configuration => exit::CONFIG,
+            };
+            return (code, error.hint().map(str::to_owned));
+        }
+        if let Some(error) = cause.downcast_ref() {
+            return match error {
+                LoadError::Open { .. } => {
+                    (exit::NO_INPUT, Some("--config names a file that can be read".to_owned()))
+                }
+                LoadError::Bad { .. } => {
+                    (exit::CONFIG, Some("`tickerplant config` prints all keys with their values".to_owned()))
+                }
+            };
+        }
+        if let Some(error) = cause.downcast_ref() {
+            return explain_start(error);
+        }
+        if let Some(error) = cause.downcast_ref() {
+            return explain_client(error);
+        }
+    }
+    (exit::FAILURE, None)
+}
+
+fn explain_start(error: &StartError) -> (u8, Option<String>) {
+    match error {
+        StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            let hint = "another program listens there; name another with --listen, port 0 picks a free one";
+            (exit::UNAVAILABLE, Some(hint.to_owned()))
+        }
+        StartError::Listen { .. } => (
+            exit::UNAVAILABLE,
+            Some("an address is a host and a port, e.g. --listen 127.0.0.1:8000".to_owned()),
+        ),
+        StartError::Exposed { .. } => {
+            (exit::CONFIG, Some("--allow-anonymous opens it to everybody who reaches it".to_owned()))
+        }
+        StartError::Thread(_) => (exit::OS, None),
+    }
+}
+
+fn explain_client(error: &ClientError) -> (u8, Option<String>) {
+    match error {
+        ClientError::Connect { .. } => (
+            exit::UNAVAILABLE,
+            Some("start one with `tickerplant`, or name another with --url ws://HOST:PORT/ws".to_owned()),
+        ),
+        ClientError::Closed { code: 4008, reason, .. } => {
+            (exit::UNAVAILABLE, Some(format!("come back with after={reason} in the URL to go on from there")))
+        }
+        ClientError::Refused { .. } | ClientError::Broken { .. } | ClientError::Closed { .. } => {
+            (exit::PROTOCOL, None)
+        }
+        ClientError::Output(_) => (exit::OUTPUT, None),
+    }
+}
+
+/// What clap has to say, in our form; help and version go to standard output.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Nobody reads what cannot be printed.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let mut paragraphs = text.trim_start_matches("error: ").split("\n\n");
+    let one_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let fault = paragraphs.next().map(one_line).unwrap_or_default();
+    let tip =
+        paragraphs.map(one_line).find_map(|paragraph| paragraph.strip_prefix("tip: ").map(str::to_owned));
+    report(&fault, Some(tip.as_deref().unwrap_or("tickerplant --help lists commands and flags")));
+    ExitCode::from(exit::USAGE)
+}
+
+fn report(error: impl Display, hint: Option<&str>) {
+    eprintln!("error: {error}");
+    if let Some(hint) = hint {
+        eprintln!(" hint: {hint}");
+    }
+}

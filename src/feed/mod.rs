@@ -71,6 +71,15 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// How long a client may keep the feed waiting; `None` for a feed that waits for nobody.
+    #[must_use]
+    pub fn stall_timeout(&self) -> Option<Duration> {
+        let waits = self.kind == FeedKind::Replay && self.replay.speed == Speed::Max;
+        waits.then_some(self.replay.stall_timeout)
+    }
+}
+
 /// Batches of events in the order in which they are to be published; none is empty.
 type Batches = Pin<Box<dyn Stream<Item = Result<Vec<Event>, FeedError>> + Send>>;
 

@@ -1,0 +1,218 @@
+//! The application: wires feed, bus, hub and server together, owns every task, and orders the shutdown.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::{JoinSet, LocalSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::bus::{Bus, Reader, Start};
+use crate::config::Config;
+use crate::feed::{self, Feed};
+use crate::hub::{Loop, Relay, Relayed, Seat, Settings, Shard};
+use crate::server::{self, Accepted, Origins, Site, Worker};
+use crate::session::Host;
+
+/// Why the application does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or the address is not this machine's.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address as it was configured.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Everybody who reaches the port could do everything, and nobody said that this is meant.
+    #[error("server.listen: {address} can be reached from other machines, and there are no tokens")]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// A running application.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    bus: Arc<Bus>,
+    feed: JoinSet<()>,
+    feed_stop: CancellationToken,
+    accepting: JoinSet<()>,
+    server_stop: CancellationToken,
+    workers: Vec<WorkerThread>,
+}
+
+/// A shard's thread, and what says that it has ended.
+#[derive(Debug)]
+struct WorkerThread {
+    thread: thread::JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// All that a worker's thread is handed at its start.
+struct Parts {
+    reader: Reader,
+    start: Start,
+    inbox: mpsc::Receiver<Arc<Relayed>>,
+    sockets: mpsc::Receiver<Accepted>,
+    relay: Arc<Relay>,
+    site: Arc<Site>,
+    config: Config,
+}
+
+impl App {
+    /// Binds the port and starts everything; `feed` publishes, or whoever holds the [bus](App::bus) does.
+    ///
+    /// # Errors
+    ///
+    /// An address that cannot be listened on, or that may not without tokens; no threads.
+    pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
+        let (listener, address) = listen(&config.server).await?;
+        let bus = Bus::new(&config.bus, config.feed.kind, epoch());
+        let shards = match config.server.shards {
+            0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            shards => shards,
+        };
+        let (relay, inboxes) = Relay::new(config.relay.clone(), shards);
+        let origins =
+            Origins { allowed: config.server.allowed_origins.clone(), loopback: address.ip().is_loopback() };
+        let site = Arc::new(Site { bus: Arc::clone(&bus), origins, max_symbols: config.limits.symbols });
+        let server_stop = CancellationToken::new();
+        let mut outlets = Vec::new();
+        let mut workers = Vec::new();
+        for (number, inbox) in inboxes.into_iter().enumerate() {
+            let (outlet, sockets) = server::handover();
+            outlets.push(outlet);
+            let (reader, start) = bus.reader();
+            let (relay, site) = (Arc::clone(&relay), Arc::clone(&site));
+            let parts = Parts { reader, start, inbox, sockets, relay, site, config: config.clone() };
+            workers.push(WorkerThread::spawn(number, parts, server_stop.clone())?);
+        }
+        let mut accepting = JoinSet::new();
+        let (send_buffer, connections) = (config.server.send_buffer, config.limits.connections);
+        accepting.spawn(server::accept(listener, outlets, send_buffer, connections, server_stop.clone()));
+        info!(%address, feed = %bus.kind(), shards, "listening");
+
+        let feed_stop = CancellationToken::new();
+        let mut pumping = JoinSet::new();
+        if let Some(feed) = feed {
+            pumping.spawn(feed::pump(feed, Arc::clone(&bus), feed_stop.clone()));
+        }
+        Ok(Self { address, bus, feed: pumping, feed_stop, accepting, server_stop, workers })
+    }
+
+    /// The address that is listened on; with port 0, the port that was picked.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// Runs until `stop` fires, then ends in order: the feed, then the clients, then the threads.
+    pub async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => info!("shutting down"),
+            () = any_ends(&mut self.workers) => error!("a shard's thread has failed: shutting down"),
+        }
+        self.feed_stop.cancel();
+        self.feed.join_all().await;
+        self.server_stop.cancel();
+        self.accepting.join_all().await;
+        for worker in self.workers {
+            // An error means that the thread is gone already: joining says why.
+            let _ = worker.ended.await;
+            if worker.thread.join().is_err() {
+                error!("a shard's thread has panicked");
+            }
+        }
+    }
+}
+
+impl WorkerThread {
+    fn spawn(number: usize, parts: Parts, stop: CancellationToken) -> Result<Self, StartError> {
+        let (end, ended) = oneshot::channel();
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let thread = thread::Builder::new()
+            .name(format!("shard-{number}"))
+            .spawn(move || {
+                // Dropped when the thread ends, however it does.
+                let _end: oneshot::Sender<()> = end;
+                LocalSet::new().block_on(&runtime, parts.run(stop));
+            })
+            .map_err(StartError::Thread)?;
+        Ok(Self { thread, ended })
+    }
+}
+
+impl Parts {
+    async fn run(self, stop: CancellationToken) {
+        let Self { reader, start, inbox, sockets, relay, site, config } = self;
+        let stall_timeout = config.feed.stall_timeout();
+        let settings = Settings {
+            every_buffer: config.session.every_buffer,
+            max_symbols: config.limits.symbols,
+            paced: stall_timeout.is_some(),
+        };
+        let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
+        let seat = Rc::new(Seat { shard, served: Notify::new() });
+        let moving = Loop {
+            seat: Rc::clone(&seat),
+            reader,
+            inbox,
+            flush_window: config.server.flush_window,
+            stall_timeout,
+        };
+        let moving_stop = CancellationToken::new();
+        let moving = tokio::task::spawn_local(moving.run(moving_stop.clone()));
+        let host = Rc::new(Host { seat, relay, config: config.session, limits: config.limits });
+        let worker = Worker { host, routes: server::routes(site), config: config.server };
+        worker.run(sockets, stop).await;
+        moving_stop.cancel();
+        if moving.await.is_err() {
+            error!("a shard has panicked");
+        }
+    }
+}
+
+async fn listen(config: &server::Config) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: config.listen.clone(), source };
+    let listener = TcpListener::bind(&config.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    if !config.allow_anonymous && !address.ip().is_loopback() {
+        return Err(StartError::Exposed { address });
+    }
+    Ok((listener, address))
+}
+
+async fn any_ends(workers: &mut [WorkerThread]) {
+    let ends = workers.iter_mut().map(|worker| &mut worker.ended);
+    let mut ends: futures_util::stream::FuturesUnordered<_> = ends.collect();
+    // The outcome does not matter: a thread that ends unasked has failed.
+    let _ = futures_util::StreamExt::next(&mut ends).await;
+}
+
+/// A name for this run's count of events: no two runs share one.
+fn epoch() -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()
+}

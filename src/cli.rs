@@ -1,0 +1,151 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use config::Value;
+use http::Uri;
+
+use crate::config::Sources;
+use crate::market::FeedKind;
+
+/// Push market data over WebSocket: simulated, replayed from CSV, or live from standard input
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; serve where nothing is said
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a feed to WebSocket clients (what happens without a command)
+    Serve(ServeArgs),
+    /// Print what a subscriber is sent, a line a frame
+    Watch {
+        /// The symbols to subscribe to, e.g. AAPL MSFT; all of them where none is named
+        #[arg(value_name = "SYMBOL")]
+        symbols: Vec<String>,
+        /// Server to connect to
+        #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
+        url: Uri,
+        /// Print the frames as they come
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send one message to all peers and print the first that comes back
+    Send {
+        /// The text to send, e.g. "Hello, WebSocket Server!"
+        text: String,
+        /// Server to connect to
+        #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
+        url: Uri,
+    },
+    /// Print the effective configuration as TOML
+    Config(ServeArgs),
+}
+
+/// The flags of a server; each beats the environment and config.toml.
+#[derive(Debug, Default, Args)]
+pub struct ServeArgs {
+    /// Where events come from: simulated, replay or stdin
+    #[arg(long, value_name = "KIND", value_parser = feed_kind)]
+    pub feed: Option<FeedKind>,
+    /// CSV files to replay, with --feed replay
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Symbols to simulate, e.g. AAPL,MSFT
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub symbols: Vec<String>,
+    /// Simulated events a second, over all symbols
+    #[arg(long, value_name = "N")]
+    pub rate: Option<String>,
+    /// Seed of the simulation: the same seed gives the same events
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// How fast to replay: a factor such as 1 or 60, or max
+    #[arg(long, value_name = "X")]
+    pub speed: Option<String>,
+    /// Replay from the start again when the end is reached
+    #[arg(long = "loop")]
+    pub repeat: bool,
+    /// Symbol of files that have no column of symbols
+    #[arg(long, value_name = "NAME")]
+    pub symbol: Option<String>,
+    /// Hold a replay or standard input until the first client subscribes
+    #[arg(long)]
+    pub wait_for_client: bool,
+    /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Listen beyond this machine although there are no tokens
+    #[arg(long)]
+    pub allow_anonymous: bool,
+    /// Configuration file [default: config.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to log: error, warn, info, debug, trace, or directives such as tickerplant=debug [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+impl ServeArgs {
+    /// The sources of the configuration, these flags on top.
+    #[must_use]
+    pub fn sources(&self, environment: Vec<(String, String)>) -> Sources {
+        let paths: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
+        let list = |items: &[String]| (!items.is_empty()).then(|| Value::from(items.to_vec()));
+        let text = |value: &Option<String>| value.clone().map(Value::from);
+        let switch = |on: bool| on.then(|| Value::from(true));
+        let flags = [
+            ("feed.kind", self.feed.map(|kind| Value::from(kind.name()))),
+            ("feed.replay.files", list(&paths)),
+            ("feed.simulated.symbols", list(&self.symbols)),
+            ("feed.simulated.rate", text(&self.rate)),
+            ("feed.simulated.seed", text(&self.seed)),
+            ("feed.replay.speed", text(&self.speed)),
+            ("feed.replay.loop", switch(self.repeat)),
+            ("feed.replay.symbol", text(&self.symbol)),
+            ("feed.wait_for_client", switch(self.wait_for_client)),
+            ("server.listen", text(&self.listen)),
+            ("server.allow_anonymous", switch(self.allow_anonymous)),
+            ("log", text(&self.log)),
+        ];
+        let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        Sources { file: self.config.clone(), environment, flags }
+    }
+}
+
+fn feed_kind(text: &str) -> Result<FeedKind, String> {
+    [FeedKind::Simulated, FeedKind::Replay, FeedKind::Stdin]
+        .into_iter()
+        .find(|kind| kind.name() == text)
+        .ok_or_else(|| "feeds are simulated, replay and stdin".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_command_serves_and_files_need_no_command() {
+        let cli =
+            Cli::try_parse_from(["tickerplant", "--feed", "replay", "a.csv", "b.csv", "--speed", "max"])
+                .unwrap();
+
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.files, [PathBuf::from("a.csv"), PathBuf::from("b.csv")]);
+        assert_eq!(cli.serve.feed, Some(FeedKind::Replay));
+    }
+}

@@ -1,0 +1,86 @@
+//! The client side of the command line: [`send`] one message, [`watch`] a stream.
+
+mod send;
+mod watch;
+
+use http::Uri;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{self, Error};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+pub use send::send;
+pub use watch::{Format, watch, with_symbols};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Why a client ends before it is done.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no connection.
+    #[error("cannot connect to {url}")]
+    Connect {
+        /// Where to.
+        url: Uri,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// The server refused the handshake.
+    #[error("{url} answers {status}: {message}")]
+    Refused {
+        /// Where to.
+        url: Uri,
+        /// Its status.
+        status: u16,
+        /// What it says.
+        message: String,
+    },
+    /// The connection broke.
+    #[error("the connection to {url} broke")]
+    Broken {
+        /// Where to.
+        url: Uri,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// The server closed, with a reason that a client has to act upon.
+    #[error("{url} closed with {code} {reason}")]
+    Closed {
+        /// Where to.
+        url: Uri,
+        /// The close code.
+        code: u16,
+        /// The reason.
+        reason: String,
+    },
+    /// The output cannot be written.
+    #[error("cannot write the output")]
+    Output(#[source] std::io::Error),
+}
+
+async fn connect(url: &Uri) -> Result<Socket, ClientError> {
+    match connect_async(url.clone()).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => {
+            let body = response.body().as_deref().unwrap_or_default();
+            Err(ClientError::Refused {
+                url: url.clone(),
+                status: response.status().as_u16(),
+                message: error_message(body),
+            })
+        }
+        Err(source) => Err(ClientError::Connect { url: url.clone(), source: Box::new(source) }),
+    }
+}
+
+/// What our server says in the JSON of an error, or the body as it is.
+fn error_message(body: &[u8]) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());
+    message.map_or_else(|| String::from_utf8_lossy(body).into_owned(), str::to_owned)
+}
+
+fn closed(url: &Uri, frame: Option<tungstenite::protocol::CloseFrame>) -> ClientError {
+    let (code, reason) =
+        frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
+    ClientError::Closed { url: url.clone(), code, reason }
+}

@@ -1,0 +1,102 @@
+//! Prints what a subscriber is sent, a line a frame.
+
+use std::io::Write;
+
+use http::Uri;
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+use tokio_stream::StreamExt;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{ClientError, closed, connect};
+
+/// How frames are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As they come.
+    Json,
+    /// As words for a person.
+    Text,
+}
+
+/// The URL with these symbols to subscribe to; with none, all of them unless the URL names some itself.
+///
+/// # Errors
+///
+/// Symbols that make no URL.
+pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, http::uri::InvalidUri> {
+    let has_symbols =
+        form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "symbols");
+    if symbols.is_empty() && has_symbols {
+        return Ok(url.clone());
+    }
+    let symbols = if symbols.is_empty() { "*".to_owned() } else { symbols.join(",") };
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("symbols", &symbols).finish();
+    let joint = if url.query().is_some() { '&' } else { '?' };
+    format!("{url}{joint}{query}").parse()
+}
+
+/// Connects and prints every frame until the server shuts down or closes normally.
+///
+/// # Errors
+///
+/// No connection, one that breaks, or a close that asks for an answer, with its code; an output that cannot be written.
+pub async fn watch(url: &Uri, format: Format, out: &mut impl Write) -> Result<(), ClientError> {
+    let mut socket = connect(url).await?;
+    while let Some(message) = socket.next().await {
+        let message =
+            message.map_err(|source| ClientError::Broken { url: url.clone(), source: Box::new(source) })?;
+        match message {
+            Message::Text(text) => {
+                let printed = match format {
+                    Format::Json => writeln!(out, "{text}"),
+                    Format::Text => writeln!(out, "{}", words(&text)),
+                };
+                printed.and_then(|()| out.flush()).map_err(ClientError::Output)?;
+            }
+            Message::Close(Some(frame)) if matches!(frame.code.into(), 1000_u16 | 1001) => return Ok(()),
+            Message::Close(frame) => return Err(closed(url, frame)),
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+    }
+    Err(closed(url, None))
+}
+
+/// A frame's values in their order: time, symbol and type first, the others with their names.
+fn words(text: &str) -> String {
+    let Ok(mut fields) = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text) else {
+        return text.to_owned();
+    };
+    let mut bare = |name: &str| {
+        let value = fields.shift_remove(name)?;
+        Some(value.get().trim_matches('"').to_owned())
+    };
+    let head = [bare("time"), bare("symbol"), bare("type")].into_iter().flatten();
+    let rest = fields.iter().map(|(name, value)| format!("{name} {}", value.get()));
+    head.chain(rest).collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_becomes_words_with_every_digit() {
+        let frame = r#"{"type":"trade","symbol":"AAPL","seq":7,"time":"2024-01-03T14:30:00Z","price":184.250,"size":100}"#;
+
+        assert_eq!(words(frame), "2024-01-03T14:30:00Z  AAPL  trade  seq 7  price 184.250  size 100");
+    }
+
+    #[test]
+    fn symbols_become_part_of_the_url() {
+        let watched = |url: &str, symbols: &[&str]| {
+            let symbols: Vec<String> = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
+            with_symbols(&url.parse().unwrap(), &symbols).unwrap().to_string()
+        };
+
+        assert_eq!(watched("ws://h/ws", &["AAPL", "A+B"]), "ws://h/ws?symbols=AAPL%2CA%2BB");
+        assert_eq!(watched("ws://h/ws", &[]), "ws://h/ws?symbols=*");
+        assert_eq!(watched("ws://h/ws?delivery=every", &[]), "ws://h/ws?delivery=every&symbols=*");
+        assert_eq!(watched("ws://h/ws?symbols=X", &[]), "ws://h/ws?symbols=X");
+    }
+}

@@ -1,0 +1,261 @@
+//! The configuration: flag over environment over config.toml over default.
+//!
+//! Each section lives beside what it configures; here they are put together.
+
+use std::path::{Path, PathBuf};
+
+use config::builder::{ConfigBuilder, DefaultState};
+use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+use serde::{Deserialize, Serialize};
+
+use crate::{bus, feed, hub, server, session};
+
+/// The file that is read when no other is named. That it is not there is no error.
+pub const FILE: &str = "config.toml";
+
+/// Of the environment, names that begin so and have a `__` are read.
+const PREFIX: &str = "TICKERPLANT_";
+
+/// Keys whose value in the environment is a list, with commas between its items.
+const LISTS: [&str; 3] = ["server.allowed_origins", "feed.simulated.symbols", "feed.replay.files"];
+
+/// All that can be configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What is logged: a level, or `tracing` directives such as `tickerplant=debug`.
+    pub log: String,
+    /// The server.
+    pub server: server::Config,
+    /// How clients are served.
+    pub session: session::Config,
+    /// What clients may do.
+    pub limits: session::Limits,
+    /// What clients may say to each other.
+    pub relay: hub::RelayConfig,
+    /// The history.
+    pub bus: bus::Config,
+    /// The feed.
+    pub feed: feed::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            log: "info".to_owned(),
+            server: server::Config::default(),
+            session: session::Config::default(),
+            limits: session::Limits::default(),
+            relay: hub::RelayConfig::default(),
+            bus: bus::Config::default(),
+            feed: feed::Config::default(),
+        }
+    }
+}
+
+/// What the configuration is put together from, each over the one before.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file to read instead of `config.toml`; it has to be there.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: Vec<(String, String)>,
+    /// Keys that flags set, with their values.
+    pub flags: Vec<(&'static str, Value)>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file that was asked for cannot be read.
+    #[error("cannot open {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A source says what cannot be.
+    #[error("{place}: {source}")]
+    Bad {
+        /// Which source.
+        place: String,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+}
+
+impl Config {
+    /// Reads all sources.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, a key that does not exist, a value of the wrong form; each with its place.
+    pub fn load(sources: &Sources) -> Result<Self, LoadError> {
+        let (path, text) = read(sources.file.as_deref())?;
+        let file = File::from_str(&text, FileFormat::Toml);
+        let environment = Environment(sources.environment.clone());
+        let flags = |builder: Builder| {
+            let set =
+                |builder: Builder, (key, value): &(&str, Value)| builder.set_override(key, value.clone());
+            sources.flags.iter().try_fold(builder, set)
+        };
+        // Every source has to be right by itself, so that an error can name it.
+        check(&path.display().to_string(), |builder| Ok(builder.add_source(file.clone())))?;
+        check("the environment", |builder| Ok(builder.add_source(environment.clone())))?;
+        check("the command line", flags)?;
+        check("the configuration", |builder| {
+            flags(builder.add_source(file.clone()).add_source(environment.clone()))
+        })
+    }
+}
+
+type Builder = ConfigBuilder<DefaultState>;
+
+fn read(file: Option<&Path>) -> Result<(PathBuf, String), LoadError> {
+    let path = file.unwrap_or(Path::new(FILE)).to_owned();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            Ok((path, String::new()))
+        }
+        Err(source) => Err(LoadError::Open { path, source }),
+    }
+}
+
+fn check(
+    place: &str,
+    add: impl FnOnce(Builder) -> Result<Builder, ConfigError>,
+) -> Result<Config, LoadError> {
+    let config = add(config::Config::builder())
+        .and_then(ConfigBuilder::<DefaultState>::build)
+        .and_then(config::Config::try_deserialize);
+    config.map_err(|source| LoadError::Bad { place: place.to_owned(), source })
+}
+
+/// The environment's part of the configuration: `TICKERPLANT_SERVER__LISTEN` is `server.listen`.
+///
+/// The `config` crate's own source guesses at types, and would read the symbol `005930` as a number.
+#[derive(Clone, Debug)]
+struct Environment(Vec<(String, String)>);
+
+impl Source for Environment {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        let keyed = self.0.iter().filter_map(|(name, value)| {
+            let key = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__"))?;
+            let key = key.to_lowercase().replace("__", ".");
+            let kind = if LISTS.contains(&key.as_str()) {
+                ValueKind::from(value.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>())
+            } else {
+                ValueKind::from(value.as_str())
+            };
+            Some((key, Value::new(None, kind)))
+        });
+        Ok(keyed.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(
+        text: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&'static str, &str)],
+    ) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let sources = Sources {
+            file: Some(file.path().to_owned()),
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            flags: flags.iter().map(|(key, value)| (*key, Value::from(*value))).collect(),
+        };
+        let place = file.path().display().to_string();
+        Config::load(&sources).map_err(|error| error.to_string().replace(&place, FILE))
+    }
+
+    #[test]
+    fn the_shipped_file_is_complete_and_says_the_defaults() {
+        let text = include_str!("../config.toml");
+        let shipped: toml::Table = text.parse().unwrap();
+        let defaults = toml::Table::try_from(Config::default()).unwrap();
+
+        assert_eq!(
+            Config::load(&Sources { file: Some(FILE.into()), ..Sources::default() }).unwrap(),
+            Config::default()
+        );
+        assert_eq!(keys(&shipped, ""), keys(&defaults, ""));
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_and_the_environment_beats_the_file() {
+        let text = "log = \"a\"\n[server]\nlisten = \"a\"\nshutdown = \"1s\"";
+        let environment = [("TICKERPLANT_SERVER__LISTEN", "b"), ("TICKERPLANT_SERVER__SHUTDOWN", "2s")];
+
+        let config = load(text, &environment, &[("server.listen", "c")]).unwrap();
+
+        assert_eq!(config.log, "a");
+        assert_eq!(config.server.shutdown, std::time::Duration::from_secs(2));
+        assert_eq!(config.server.listen, "c");
+    }
+
+    #[test]
+    fn lists_and_numbers_come_from_the_environment_as_they_are_written() {
+        let environment = [
+            ("TICKERPLANT_FEED__SIMULATED__SYMBOLS", "005930,AAPL"),
+            ("TICKERPLANT_FEED__SIMULATED__RATE", "250"),
+            ("TICKERPLANT_RELAY__ENABLED", "false"),
+            ("TICKERPLANT_LOG", "not read: it has no double underscore"),
+        ];
+
+        let config = load("", &environment, &[]).unwrap();
+
+        let names: Vec<_> = config.feed.simulated.symbols.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["005930", "AAPL"]);
+        assert_eq!(config.feed.simulated.rate.get(), 250);
+        assert!(!config.relay.enabled);
+        assert_eq!(config.log, "info");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name_and_place() {
+        let error = load("[session]\nheartbaet = \"5s\"", &[], &[]).unwrap_err();
+        assert!(
+            error.starts_with("config.toml: unknown field `heartbaet`, expected one of `heartbeat`"),
+            "{error}"
+        );
+        assert!(error.ends_with("for key `session`"), "{error}");
+
+        let error = load("", &[("TICKERPLANT_SERVER__LISTN", "x")], &[]).unwrap_err();
+        assert!(error.starts_with("the environment: unknown field `listn`"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_form_is_refused_by_key_and_place() {
+        let error = load("[relay]\nburst = 0", &[], &[]).unwrap_err();
+        assert!(error.starts_with("config.toml: ") && error.contains("relay.burst"), "{error}");
+
+        let error = load("[server]\nlisten = [\n", &[], &[]).unwrap_err();
+        assert!(error.starts_with("config.toml: "), "{error}");
+    }
+
+    fn keys(table: &toml::Table, prefix: &str) -> Vec<String> {
+        let mut keys: Vec<String> = table
+            .iter()
+            .flat_map(|(key, value)| match value {
+                toml::Value::Table(inner) => keys(inner, &format!("{prefix}{key}.")),
+                _ => vec![format!("{prefix}{key}")],
+            })
+            .collect();
+        keys.sort();
+        keys
+    }
+}
