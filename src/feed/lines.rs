@@ -49,6 +49,11 @@ impl<R: Read> Lines<R> {
         Ok(Some(Line::Whole(line.strip_prefix(mark).unwrap_or(line))))
     }
 
+    /// Whether the next line has arrived to its end, so that reading it cannot wait.
+    pub fn has_next_at_hand(&self) -> bool {
+        self.input.buffer().contains(&b'\n')
+    }
+
     /// Reads to the end of the line, or one byte past the longest; false at the end of the input.
     fn read_part(&mut self) -> io::Result<bool> {
         self.line.clear();

@@ -10,6 +10,7 @@ mod error;
 mod lines;
 pub mod replay;
 pub mod simulated;
+mod stdin;
 
 use std::iter;
 use std::pin::Pin;
@@ -18,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio::{select, task};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -96,6 +97,11 @@ enum Pace {
     Scheduled(Schedule),
     /// As fast as the readers of the bus go.
     Unscheduled,
+    /// As they come.
+    Live {
+        /// Nothing for this long is worth telling.
+        stalled_after: Duration,
+    },
 }
 
 /// Opens the configured feed and checks all that can be checked before its first event.
@@ -120,7 +126,10 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
             };
             Ok(Feed { batches: Box::pin(batches), pace, waits_for_client })
         }
-        FeedKind::Stdin => Err(FeedError::NoFiles),
+        FeedKind::Stdin => {
+            let pace = Pace::Live { stalled_after: config.stalled_after };
+            Ok(Feed { batches: Box::pin(ReceiverStream::new(stdin::open())), pace, waits_for_client })
+        }
     }
 }
 
@@ -153,6 +162,7 @@ impl Feed {
         bus.mark(FeedState::Running);
         match self.pace {
             Pace::Scheduled(schedule) => publish_when_due(self.batches, schedule, bus).await,
+            Pace::Live { stalled_after } => publish_as_they_come(self.batches, stalled_after, bus).await,
             Pace::Unscheduled => publish_with_the_readers(self.batches, bus).await,
         }
     }
@@ -187,6 +197,30 @@ async fn publish_with_the_readers(mut batches: Batches, bus: &Bus) -> Result<(),
     Ok(())
 }
 
+/// Publishes what comes when it comes, and says when nothing has come for too long.
+async fn publish_as_they_come(
+    mut batches: Batches,
+    stalled_after: Duration,
+    bus: &Bus,
+) -> Result<(), FeedError> {
+    loop {
+        let next = if let Ok(next) = timeout(stalled_after, batches.next()).await {
+            next
+        } else {
+            info!(after = ?stalled_after, "nothing comes from the feed");
+            bus.mark(FeedState::Stalled);
+            let next = batches.next().await;
+            if let Some(Ok(_)) = next {
+                bus.mark(FeedState::Running);
+            }
+            next
+        };
+        let Some(batch) = next else { return Ok(()) };
+        bus.publish(batch?);
+        task::yield_now().await;
+    }
+}
+
 impl Stream for Feed {
     /// Events in the order in which they are to be published, or what ends the feed; never an empty batch.
     type Item = Result<Vec<Event>, FeedError>;
@@ -198,8 +232,13 @@ impl Stream for Feed {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use tokio::sync::mpsc;
+
     use super::*;
-    use crate::bus;
+    use crate::bus::{self, Read, Segment};
+    use crate::market::{Data, Time, Trade};
 
     fn bus(kind: FeedKind) -> Arc<Bus> {
         Bus::new(&bus::Config::default(), kind, "test".to_owned())
@@ -221,6 +260,118 @@ mod tests {
         let ((), head) = tokio::join!(pump, look);
 
         assert_eq!(head, 101);
+    }
+
+    /// A feed of what is sent, at a pace.
+    fn sent(pace: Pace) -> (mpsc::Sender<Result<Vec<Event>, FeedError>>, Feed) {
+        let (sender, receiver) = mpsc::channel(8);
+        (sender, Feed { batches: Box::pin(ReceiverStream::new(receiver)), pace, waits_for_client: false })
+    }
+
+    fn trade(seconds: i64) -> Event {
+        Event {
+            symbol: "AAPL".parse().unwrap(),
+            time: Time::from_nanos(seconds * 1_000_000_000),
+            data: Data::Trade(Trade { price: "1".parse().unwrap(), size: None }),
+        }
+    }
+
+    /// What the log holds, in a word an entry: a state, or how many events.
+    fn entries(bus: &Arc<Bus>) -> Vec<String> {
+        let (mut reader, _) = bus.reader();
+        let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {
+            Read::Segment(segment) => match &*segment {
+                Segment::Events { events, .. } => events.len().to_string(),
+                Segment::Mark { state, .. } => state.detail().unwrap_or(state.name()).to_owned(),
+            },
+            Read::Lagged(_) => "lagged".to_owned(),
+        });
+        entries.collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_that_are_due_together_are_published_together() {
+        let bus = bus(FeedKind::Replay);
+        let (sender, feed) = sent(Pace::Scheduled(Schedule::new(60.0)));
+        sender.send(Ok([100, 100, 160, 220, 220].map(trade).into())).await.unwrap();
+        drop(sender);
+        let start = Instant::now();
+
+        pump(feed, Arc::clone(&bus), CancellationToken::new()).await;
+
+        assert_eq!(entries(&bus), ["running", "2", "1", "2", "ended"]);
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_at_full_speed_waits_for_a_reader_that_is_far_behind() {
+        let bus = bus(FeedKind::Replay);
+        let (reader, _) = bus.reader();
+        let (sender, feed) = sent(Pace::Unscheduled);
+        let batch: Vec<Event> = iter::repeat_n(trade(0), BATCH).collect();
+        for _ in 0..8 {
+            sender.send(Ok(batch.clone())).await.unwrap();
+        }
+        drop(sender);
+        let mut pump = Box::pin(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+
+        let is_waiting = timeout(Duration::from_mins(1), &mut pump).await.is_err();
+        let head_while_waiting = bus.head();
+        reader.done(head_while_waiting);
+        pump.await;
+
+        assert!(is_waiting);
+        assert!((ROOM..ROOM + BATCH as u64).contains(&head_while_waiting), "{head_while_waiting}");
+        assert_eq!(bus.head(), 8 * BATCH as u64);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_live_feed_is_stalled_when_nothing_comes_and_runs_again_with_the_next_event() {
+        let bus = bus(FeedKind::Stdin);
+        let (sender, feed) = sent(Pace::Live { stalled_after: Duration::from_secs(30) });
+        let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
+        let input = async {
+            sender.send(Ok(vec![trade(0)])).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            sender.send(Ok(vec![trade(1)])).await.unwrap();
+            drop(sender);
+        };
+
+        tokio::join!(pump, input);
+
+        assert_eq!(entries(&bus), ["running", "1", "stalled", "running", "1", "ended"]);
+    }
+
+    #[tokio::test]
+    async fn a_feed_that_fails_is_marked_with_the_reason_and_keeps_what_came_before() {
+        let bus = bus(FeedKind::Stdin);
+        let (sender, feed) = sent(Pace::Unscheduled);
+        sender.send(Ok(vec![trade(0)])).await.unwrap();
+        let source = io::Error::other("the disk is gone");
+        sender.send(Err(FeedError::Stdin { source })).await.unwrap();
+
+        pump(feed, Arc::clone(&bus), CancellationToken::new()).await;
+
+        assert_eq!(entries(&bus), ["running", "1", "cannot read standard input: the disk is gone"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_that_waits_for_a_client_publishes_nothing_before_one_listens() {
+        let bus = bus(FeedKind::Replay);
+        let (sender, feed) = sent(Pace::Unscheduled);
+        let feed = Feed { waits_for_client: true, ..feed };
+        sender.send(Ok(vec![trade(0)])).await.unwrap();
+        drop(sender);
+        let mut pump = Box::pin(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+
+        let waited = timeout(Duration::from_hours(1), &mut pump).await;
+        let before = entries(&bus);
+        bus.listen();
+        pump.await;
+
+        assert!(waited.is_err());
+        assert!(before.is_empty(), "{before:?}");
+        assert_eq!(entries(&bus), ["running", "1", "ended"]);
     }
 
     #[test]

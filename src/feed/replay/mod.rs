@@ -127,3 +127,173 @@ fn read(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::iter;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::feed::ErrorClass;
+
+    /// Files in a folder of their own, and the settings to replay them.
+    fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        for (name, content) in contents {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            files.push(path);
+        }
+        (folder, Config { files, ..Config::default() })
+    }
+
+    /// Symbol and time of each event.
+    fn replayed(config: &Config) -> Vec<String> {
+        let mut batches = open(config).unwrap();
+        let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);
+        events.take(8).map(|event| format!("{} {}", event.symbol, event.time)).collect()
+    }
+
+    fn refused(name: &str, content: &str) -> FeedError {
+        let (_folder, config) = files(&[(name, content)]);
+        open(&config).unwrap_err()
+    }
+
+    #[test]
+    fn a_newest_first_file_is_turned_round_with_its_equal_times() {
+        let (_folder, config) = files(&[("a.csv", "time,symbol,price\n3,D,1\n2,C,1\n2,B,1\n1,A,1\n")]);
+
+        let symbols: Vec<_> = replayed(&config).iter().map(|event| event[..1].to_owned()).collect();
+
+        assert_eq!(symbols, ["A", "B", "C", "D"]);
+    }
+
+    #[test]
+    fn an_unsorted_file_is_sorted_and_equal_times_keep_their_order() {
+        let (_folder, config) = files(&[("a.csv", "time,symbol,price\n2,B,1\n3,D,1\n2,C,1\n1,A,1\n")]);
+
+        let symbols: Vec<_> = replayed(&config).iter().map(|event| event[..1].to_owned()).collect();
+
+        assert_eq!(symbols, ["A", "B", "C", "D"]);
+    }
+
+    #[test]
+    fn a_file_out_of_order_is_sorted_up_to_the_limit_and_not_past_it() {
+        let (_folder, config) = files(&[("a.csv", "time,symbol,price\n2,B,1\n1,A,1\n")]);
+
+        assert_eq!(replayed(&Config { sort_rows: 2, ..config.clone() }).len(), 2);
+        let error = open(&Config { sort_rows: 1, ..config }).unwrap_err();
+
+        assert!(error.to_string().contains("2 rows that are not in time order, more than the 1"), "{error}");
+        assert!(error.hint().unwrap().contains("feed.replay.sort_rows"));
+    }
+
+    #[test]
+    fn files_are_merged_and_named_by_their_files() {
+        let (_folder, config) = files(&[
+            ("SPY-2013.csv", "Date,Close\n2013-01-02,1\n2013-01-04,1\n"),
+            ("daily_IBM.csv", "Date;Close\n2013-01-02;1\n2013-01-03;1\n"),
+        ]);
+
+        assert_eq!(
+            replayed(&config),
+            [
+                "SPY 2013-01-02T00:00:00Z",
+                "IBM 2013-01-02T00:00:00Z",
+                "IBM 2013-01-03T00:00:00Z",
+                "SPY 2013-01-04T00:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_given_symbol_is_for_files_that_have_no_column_for_it() {
+        let (_folder, config) =
+            files(&[("x.csv", "time,price\n1,5\n"), ("y.csv", "time,ticker,price\n2, NA ,5\n")]);
+
+        let events = replayed(&Config { symbol: Some("ABC".to_owned()), ..config });
+
+        assert_eq!(events, ["ABC 1970-01-01T00:00:01Z", "NA 1970-01-01T00:00:02Z"]);
+    }
+
+    #[test]
+    fn a_loop_goes_on_with_rising_times() {
+        let (_folder, config) = files(&[("A.csv", "time,price\n10,1\n12,1\n")]);
+
+        let events = replayed(&Config { r#loop: true, ..config });
+
+        let seconds: Vec<_> = events.iter().map(|event| event.rsplit(':').next().unwrap()).collect();
+        assert_eq!(seconds[..5], ["10Z", "12Z", "13Z", "15Z", "16Z"]);
+    }
+
+    #[test]
+    fn a_loop_over_no_events_ends() {
+        let (_folder, config) = files(&[("A.csv", "time,price\n10,null\n")]);
+
+        assert!(replayed(&Config { r#loop: true, ..config }).is_empty());
+    }
+
+    #[test]
+    fn bad_rows_headers_and_comments_in_between_stop_nothing() {
+        let long = "9".repeat(70_000);
+        let content = format!(
+            "\u{feff}time,symbol,price\r\n1,A,1\r\nnoon,A,1\r\n\r\n# a comment\r\ntime,symbol,price\r\n\
+             2,\"A,1\r\n3,,1\r\n4,A,{long}\r\n5,A\r\n6,\"A\",\"1\",more\r\n7,A,1"
+        );
+        let (_folder, config) = files(&[("a.csv", &content)]);
+
+        let events = replayed(&config);
+        let seconds: Vec<_> = events.iter().map(|event| event.rsplit(':').next().unwrap()).collect();
+        assert_eq!(seconds, ["01Z", "06Z", "07Z"]);
+    }
+
+    #[test]
+    fn what_is_no_market_data_is_refused_with_what_it_looks_like() {
+        for (content, looks_like) in [
+            ("", "an empty file"),
+            ("\n\n", "an empty file"),
+            ("<!DOCTYPE html>\n<p>not found", "an HTML page"),
+            ("{\"error\":\"limit\"}", "JSON"),
+            ("\u{1}\u{0}\u{2}", "binary data"),
+            ("1704292200,189.5,100\n", "rows without a header line"),
+            ("1971.01.04,00:00,0.5369\n", "rows without a header line"),
+        ] {
+            let error = refused("A.csv", content);
+            assert!(error.to_string().ends_with(&format!("it looks like {looks_like}")), "{error}");
+            assert_eq!(error.class(), ErrorClass::BadData);
+        }
+    }
+
+    #[test]
+    fn a_file_that_lacks_something_is_refused_with_what_and_where() {
+        let ending = |name, content| {
+            let error = refused(name, content).to_string();
+            error[error.rfind(name).unwrap()..].to_owned()
+        };
+
+        assert_eq!(ending("A.csv", "symbol,price\n"), "A.csv:1: no time column among `symbol,price`");
+        assert_eq!(ending("A.csv", "time,symbol\n"), "A.csv:1: no price column among `time,symbol`");
+        assert_eq!(
+            ending("A.csv", "date,close\n1/2/2024,5\n"),
+            "A.csv:2: `1/2/2024` is no time, and no row has a better one"
+        );
+        assert_eq!(
+            ending("trades.csv", "time,price\n"),
+            "trades.csv: cannot tell the symbol from the file name"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_and_none_at_all_are_told_apart() {
+        let missing = Config { files: vec!["no/such/file.csv".into()], ..Config::default() };
+
+        let error = open(&missing).unwrap_err();
+
+        assert_eq!(error.to_string(), "cannot open no/such/file.csv");
+        assert_eq!(error.class(), ErrorClass::NoInput);
+        assert_eq!(open(&Config::default()).unwrap_err().class(), ErrorClass::Configuration);
+    }
+}

@@ -1,0 +1,314 @@
+//! The feed on standard input: one JSON object a line, shaped like the market frames that clients get.
+//!
+//! What `watch --json` prints can be piped in: a `seq` is not looked at, and the server's other frames
+//! (`subscribed`, `snapshot`, `heartbeat` and their like) are passed over and are no bad lines. A bad line is skipped,
+//! counted and logged with its number; it never stops the feed.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::{mem, thread};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::lines::{Line, Lines, MAX_LINE};
+use super::{BATCH, FeedError, READ_AHEAD};
+use crate::market::{
+    Bar, Data, Event, IntervalError, NumberError, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
+};
+
+/// The first so many bad lines are logged one by one; then those whose count is a power of two.
+const LOGGED_LINES: u64 = 20;
+
+/// The frames of a server that are no market frames.
+const OTHER_FRAMES: [&str; 11] = [
+    "subscribed",
+    "unsubscribed",
+    "snapshot",
+    "heartbeat",
+    "feed",
+    "gap",
+    "message",
+    "set",
+    "pong",
+    "error",
+    "authenticated",
+];
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("`{0}` is no type of an event; types are trade, quote and bar")]
+    Type(String),
+    #[error(transparent)]
+    Symbol(#[from] SymbolError),
+    #[error("time: {0}")]
+    Time(#[from] TimeError),
+    #[error("{field}: {fault}")]
+    Number { field: &'static str, fault: NumberError },
+    #[error("interval: {0}")]
+    Interval(#[from] IntervalError),
+    #[error("a quote has a bid or an ask")]
+    EmptyQuote,
+    #[error("a line has at most {MAX_LINE} bytes")]
+    TooLong,
+}
+
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TradeFrame<'a> {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    #[serde(rename = "seq")]
+    _seq: Option<IgnoredAny>,
+    #[serde(borrow)]
+    symbol: Cow<'a, str>,
+    time: Option<String>,
+    price: &'a RawValue,
+    size: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuoteFrame<'a> {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    #[serde(rename = "seq")]
+    _seq: Option<IgnoredAny>,
+    #[serde(borrow)]
+    symbol: Cow<'a, str>,
+    time: Option<String>,
+    bid: Option<&'a RawValue>,
+    bid_size: Option<&'a RawValue>,
+    ask: Option<&'a RawValue>,
+    ask_size: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BarFrame<'a> {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
+    #[serde(rename = "seq")]
+    _seq: Option<IgnoredAny>,
+    #[serde(borrow)]
+    symbol: Cow<'a, str>,
+    time: Option<String>,
+    interval: Option<String>,
+    open: Option<&'a RawValue>,
+    high: Option<&'a RawValue>,
+    low: Option<&'a RawValue>,
+    close: &'a RawValue,
+    volume: Option<&'a RawValue>,
+}
+
+/// Begins to read standard input.
+///
+/// The thread that reads ends with the input. It may wait for a line for ever, so nobody waits for it: it holds up
+/// neither the feed's end nor the process's.
+pub fn open() -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
+    let (batches, receiver) = mpsc::channel(READ_AHEAD);
+    thread::spawn(move || read(io::stdin(), &batches));
+    receiver
+}
+
+/// Sends the events of an input: those that have arrived together as one batch, none held back for the next.
+fn read(input: impl Read, batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>) {
+    let mut lines = Lines::new(input);
+    let mut batch = Vec::new();
+    let mut bad = 0_u64;
+    loop {
+        let read = match lines.next() {
+            Ok(Some(Line::Whole(line))) => event(line, Time::now),
+            Ok(Some(Line::TooLong)) => Err(LineError::TooLong),
+            Ok(None) => break,
+            Err(source) => {
+                // Nobody is left to be told when this fails.
+                let _ = batches.blocking_send(Err(FeedError::Stdin { source }));
+                break;
+            }
+        };
+        match read {
+            Ok(event) => batch.extend(event),
+            Err(error) => {
+                bad += 1;
+                if bad <= LOGGED_LINES || bad.is_power_of_two() {
+                    warn!(line = lines.number(), %error, bad, "skipped a line of standard input");
+                }
+            }
+        }
+        let is_due = batch.len() == BATCH || !lines.has_next_at_hand();
+        if is_due && !batch.is_empty() && batches.blocking_send(Ok(mem::take(&mut batch))).is_err() {
+            return;
+        }
+    }
+    if bad > 0 {
+        warn!(lines = lines.number(), bad, "lines of standard input were skipped");
+    }
+}
+
+/// The event that a line says; `None` where it is blank, or a server's frame that is no market frame.
+///
+/// `now` is the time of an event that says none.
+fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineError> {
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let Frame { r#type } = serde_json::from_slice(line)?;
+    let (symbol, time, data) = match &*r#type {
+        "trade" => {
+            let frame: TradeFrame = serde_json::from_slice(line)?;
+            let trade =
+                Trade { price: price("price", frame.price)?, size: optional("size", frame.size, size)? };
+            (frame.symbol, frame.time, Data::Trade(trade))
+        }
+        "quote" => {
+            let frame: QuoteFrame = serde_json::from_slice(line)?;
+            let quote = Quote {
+                bid: optional("bid", frame.bid, price)?,
+                bid_size: optional("bid_size", frame.bid_size, size)?,
+                ask: optional("ask", frame.ask, price)?,
+                ask_size: optional("ask_size", frame.ask_size, size)?,
+            };
+            if quote.bid.is_none() && quote.ask.is_none() {
+                return Err(LineError::EmptyQuote);
+            }
+            (frame.symbol, frame.time, Data::Quote(quote))
+        }
+        "bar" => {
+            let frame: BarFrame = serde_json::from_slice(line)?;
+            let bar = Bar {
+                interval: frame.interval.map(|interval| interval.parse()).transpose()?,
+                open: optional("open", frame.open, price)?,
+                high: optional("high", frame.high, price)?,
+                low: optional("low", frame.low, price)?,
+                close: price("close", frame.close)?,
+                volume: optional("volume", frame.volume, size)?,
+            };
+            (frame.symbol, frame.time, Data::Bar(bar))
+        }
+        other if OTHER_FRAMES.contains(&other) => return Ok(None),
+        other => return Err(LineError::Type(other.chars().take(64).collect())),
+    };
+    let time = time.map_or_else(|| Ok(now()), |time| time.parse())?;
+    Ok(Some(Event { symbol: symbol.parse()?, time, data }))
+}
+
+/// Reads a JSON number digit by digit; a string with digits is none.
+fn price(field: &'static str, number: &RawValue) -> Result<Price, LineError> {
+    number.get().parse().map_err(|fault| LineError::Number { field, fault })
+}
+
+fn size(field: &'static str, number: &RawValue) -> Result<Size, LineError> {
+    number.get().parse().map_err(|fault| LineError::Number { field, fault })
+}
+
+fn optional<T>(
+    field: &'static str,
+    number: Option<&RawValue>,
+    read: fn(&'static str, &RawValue) -> Result<T, LineError>,
+) -> Result<Option<T>, LineError> {
+    number.map(|number| read(field, number)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Option<Event>, LineError> {
+        event(line.as_bytes(), || "2024-01-03T14:30:00Z".parse().unwrap())
+    }
+
+    fn fault(line: &str) -> String {
+        parse(line).unwrap_err().to_string()
+    }
+
+    fn batches(input: impl Read) -> Vec<Vec<Event>> {
+        let (sender, mut receiver) = mpsc::channel(64);
+        read(input, &sender);
+        drop(sender);
+        std::iter::from_fn(|| receiver.blocking_recv()).map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_line_is_a_market_frame_and_its_numbers_are_exact() {
+        let line = r#"{"type":"trade","symbol":"AAPL","time":"2024-01-03T09:30:00-05:00","price":184.250,"size":1e2}"#;
+
+        let event = parse(line).unwrap().unwrap();
+
+        assert_eq!(event.time.to_string(), "2024-01-03T14:30:00Z");
+        let Data::Trade(trade) = event.data else { panic!("{event:?}") };
+        assert_eq!(
+            (trade.price.to_string(), trade.size.unwrap().to_string()),
+            ("184.250".into(), "100".into())
+        );
+    }
+
+    #[test]
+    fn an_event_without_a_time_happens_now() {
+        let event = parse(r#"{"type":"quote","symbol":"A","bid":1.0}"#).unwrap().unwrap();
+
+        assert_eq!(event.time.to_string(), "2024-01-03T14:30:00Z");
+    }
+
+    #[test]
+    fn what_watch_prints_can_be_piped_in() {
+        let bar =
+            r#"{"type":"bar","symbol":"A","seq":7,"time":"2024-01-03T14:30:00Z","interval":"1m","close":2}"#;
+
+        assert!(matches!(parse(bar), Ok(Some(Event { data: Data::Bar(_), .. }))));
+        assert!(matches!(parse(r#"{"type":"heartbeat","seq":3,"sent":1}"#), Ok(None)));
+        assert!(matches!(parse("  "), Ok(None)));
+    }
+
+    #[test]
+    fn a_bad_line_says_what_is_wrong() {
+        assert!(fault(r#"{"type":"trade","symbol":"A","price":1,"bid":2}"#).contains("unknown field `bid`"));
+        assert!(fault(r#"{"type":"trade","symbol":"A"}"#).contains("missing field `price`"));
+        assert!(
+            fault(r#"{"type":"trade","symbol":"A","price":"1"}"#)
+                .starts_with("price: `\"1\"` is not a number")
+        );
+        assert!(fault(r#"{"type":"trade","symbol":"A","price":1,"size":-1}"#).starts_with("size: `-1`"));
+        assert!(fault(r#"{"type":"trade","symbol":"A B","price":1}"#).contains("has a space"));
+        assert!(
+            fault(r#"{"type":"trade","symbol":"A","price":1,"time":"noon"}"#).starts_with("time: `noon`")
+        );
+        assert!(fault(r#"{"type":"quote","symbol":"A","bid":null}"#).contains("a bid or an ask"));
+        assert!(fault(r#"{"type":"tick","symbol":"A"}"#).starts_with("`tick` is no type of an event"));
+        assert!(fault("hello").contains("line 1 column 1"));
+    }
+
+    #[test]
+    fn bad_lines_do_not_stop_the_good_ones() {
+        let long = "x".repeat(MAX_LINE + 1);
+        let good = r#"{"type":"trade","symbol":"A","price":1}"#;
+
+        let batches = batches(format!("{good}\n{long}\nhello\n\u{0}\n{good}").as_bytes());
+
+        assert_eq!(batches.concat().len(), 2);
+    }
+
+    #[test]
+    fn lines_that_arrive_together_are_one_batch_and_none_waits_for_the_next() {
+        let line = "{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1}\n";
+        let half = &line[..20];
+        let input = format!("{line}{line}{half}");
+
+        let batches = batches(input.as_bytes().chain(&line.as_bytes()[20..]));
+
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+    }
+}
