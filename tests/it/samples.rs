@@ -1,0 +1,144 @@
+//! The sample files of `feeds/`: written by the simulator, and read back by a replay.
+//!
+//! With `UPDATE_SAMPLES=1` in the environment the files are written anew; without it they are compared.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use tickerplant::feed::simulated::{Config, Instrument, Walk};
+use tickerplant::feed::{self, Speed};
+use tickerplant::market::{Bar, Data, Event, FeedKind, Price, Size, Symbol, Time};
+use tokio_stream::StreamExt;
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// The market of the samples: so many symbols of the default one, with a seed of their own.
+fn market(symbols: usize, rate: u32, start: &str) -> Config {
+    let default = Config::default();
+    let symbols: Vec<Instrument> = default.symbols.into_iter().take(symbols).collect();
+    Config { rate: NonZeroU32::new(rate).unwrap(), seed: 2024, start: Some(start.parse().unwrap()), symbols }
+}
+
+/// A trading day of trades, folded into bars of a minute.
+fn bars() -> String {
+    let start: Time = "2024-01-03T14:30:00Z".parse().unwrap();
+    let end: Time = "2024-01-03T21:00:00Z".parse().unwrap();
+    let market = market(5, 5, &start.to_string());
+    let mut bars: BTreeMap<(i64, usize), Bar> = BTreeMap::new();
+    let place = |symbol: &Symbol| market.symbols.iter().position(|other| other.name == *symbol).unwrap();
+    for event in Walk::new(&market).unwrap().take_while(|event| event.time < end) {
+        let Data::Trade(trade) = event.data else { continue };
+        let first = Bar {
+            interval: None,
+            open: Some(trade.price),
+            high: Some(trade.price),
+            low: Some(trade.price),
+            close: trade.price,
+            volume: trade.size,
+        };
+        bars.entry((event.time.as_nanos() / MINUTE, place(&event.symbol)))
+            .and_modify(|bar| {
+                bar.high = bar.high.max(first.high);
+                bar.low = bar.low.min(first.low);
+                bar.close = first.close;
+                bar.volume = Some(Size(size(bar.volume).0 + size(first.volume).0));
+            })
+            .or_insert(first);
+    }
+    let mut text = "time,symbol,open,high,low,close,volume\n".to_owned();
+    for ((minute, symbol), bar) in bars {
+        let time = Time::from_nanos(minute * MINUTE);
+        let name = &market.symbols[symbol].name;
+        let [open, high, low] = [bar.open, bar.high, bar.low].map(price);
+        writeln!(text, "{time},{name},{open},{high},{low},{},{}", bar.close, size(bar.volume)).unwrap();
+    }
+    text
+}
+
+/// Three minutes of trades and quotes, at times to the nanosecond.
+fn ticks() -> String {
+    let end: Time = "2024-01-03T14:33:00Z".parse().unwrap();
+    let market = market(3, 11, "2024-01-03T14:30:00.000000123Z");
+    let mut text = "time,symbol,price,size,bid,bid_size,ask,ask_size\n".to_owned();
+    for event in Walk::new(&market).unwrap().take_while(|event| event.time < end) {
+        text += &tick(&event);
+    }
+    text
+}
+
+/// A trade fills price and size, a quote the rest.
+fn tick(Event { symbol, time, data }: &Event) -> String {
+    match data {
+        Data::Trade(trade) => format!("{time},{symbol},{},{},,,,\n", trade.price, size(trade.size)),
+        Data::Quote(quote) => format!(
+            "{time},{symbol},,,{},{},{},{}\n",
+            price(quote.bid),
+            size(quote.bid_size),
+            price(quote.ask),
+            size(quote.ask_size)
+        ),
+        Data::Bar(_) => unreachable!("the simulator makes no bars"),
+    }
+}
+
+/// The simulator leaves no price and no size away.
+fn price(price: Option<Price>) -> Price {
+    price.unwrap()
+}
+
+fn size(size: Option<Size>) -> Size {
+    size.unwrap()
+}
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds").join(name)
+}
+
+fn compare(name: &str, written: &str) {
+    let path = sample(name);
+    if env::var_os("UPDATE_SAMPLES").is_some() {
+        fs::write(&path, written).unwrap();
+    }
+    let shipped = fs::read_to_string(&path).unwrap();
+    assert!(shipped == written, "feeds/{name} is not what the simulator writes; run with UPDATE_SAMPLES=1");
+    assert!(shipped.len() < 150_000, "feeds/{name} has {} bytes", shipped.len());
+}
+
+async fn replayed(name: &str) -> Vec<Event> {
+    let replay = feed::replay::Config {
+        files: vec![sample(name)],
+        speed: Speed::Max,
+        ..feed::replay::Config::default()
+    };
+    let mut feed =
+        feed::open(&feed::Config { kind: FeedKind::Replay, replay, ..feed::Config::default() }).unwrap();
+    let mut events = Vec::new();
+    while let Some(batch) = feed.next().await {
+        events.extend(batch.unwrap());
+    }
+    events
+}
+
+#[tokio::test]
+async fn the_sample_of_bars_is_what_the_simulator_writes_and_a_replay_reads() {
+    compare("bars-1m.csv", &bars());
+
+    let events = replayed("bars-1m.csv").await;
+
+    assert_eq!(events.len(), 5 * 390);
+    assert!(events.iter().all(|event| matches!(event.data, Data::Bar(_))));
+}
+
+#[tokio::test]
+async fn the_sample_of_ticks_is_what_the_simulator_writes_and_a_replay_reads() {
+    compare("ticks.csv", &ticks());
+
+    let events = replayed("ticks.csv").await;
+
+    let again: String = events.iter().map(tick).collect();
+    assert!(ticks().ends_with(&again), "a replay of feeds/ticks.csv gives other events than the simulator");
+    assert_eq!(events.len(), 11 * 180);
+}
