@@ -5,6 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 /// The longest line that is read, in bytes; nothing of a longer one is kept.
 pub const MAX_LINE: usize = 64 * 1024;
 
+/// So much of a text is shown, in characters.
+const SHOWN: usize = 200;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of an input, one at a time; it never holds more than one of them and a buffer.
@@ -62,6 +65,13 @@ impl<R: Read> Lines<R> {
     }
 }
 
+/// The start of a text from outside, fit for a log and a terminal: bounded, and without control characters.
+pub fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN)]);
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().take(SHOWN).map(plain).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +103,11 @@ mod tests {
         assert_eq!(all(format!("{longest}\nb\n").as_bytes()), [Some(longest.clone()), Some("b".to_owned())]);
         assert_eq!(all(format!("{longest}x\nb\n").as_bytes()), [None, Some("b".to_owned())]);
         assert_eq!(all(format!("a\n{longest}{longest}{longest}").as_bytes()), [Some("a".to_owned()), None]);
+    }
+
+    #[test]
+    fn what_is_shown_of_a_text_is_bounded_and_cannot_end_a_line() {
+        assert_eq!(shown(b"a\n\x1b[31mb"), "a\u{fffd}\u{fffd}[31mb");
+        assert_eq!(shown("é".repeat(1000).as_bytes()), "é".repeat(200));
     }
 }

@@ -39,8 +39,9 @@ const BATCH: usize = 1024;
 /// So many batches are read from a file or from standard input before they are asked for; when they are there, the
 /// reader waits.
 const READ_AHEAD: usize = 8;
-/// A replay at full speed waits while a reader of the bus is so many events behind it. With the batch that follows, this is
-/// far inside the default history: a client that reads is never passed by the log.
+/// A replay at full speed waits while a reader of the bus is so many events behind it. With the batch that
+/// follows, this is far inside the default history, so that a reader is never passed by the log; a history of
+/// less than 8,192 events is too small for full speed.
 const ROOM: u64 = 4096;
 
 /// Where events come from (`[feed]` in config.toml).

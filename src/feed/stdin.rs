@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::lines::{Line, Lines, MAX_LINE};
+use super::lines::{Line, Lines, MAX_LINE, shown};
 use super::{BATCH, FeedError, READ_AHEAD};
 use crate::market::{
     Bar, Data, Event, IntervalError, NumberError, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
@@ -144,6 +144,7 @@ fn read(input: impl Read, batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>)
             Err(error) => {
                 bad += 1;
                 if bad <= LOGGED_LINES || bad.is_power_of_two() {
+                    let error = shown(error.to_string().as_bytes());
                     warn!(line = lines.number(), %error, bad, "skipped a line of standard input");
                 }
             }

@@ -10,10 +10,7 @@ use super::row::{Reason, Skip};
 use super::{number, time};
 use crate::feed::FeedError;
 use crate::feed::error::{GZIP, ZIP, ZSTD};
-use crate::feed::lines::{Line, Lines};
-
-/// So much of a header is told in an error, in characters.
-const SHOWN_HEADER: usize = 200;
+use crate::feed::lines::{Line, Lines, shown};
 
 /// The records of a file: its lines cut into cells.
 ///
@@ -46,7 +43,7 @@ impl Records {
         let delimiter = delimiter_of(&header);
         let mut record = ByteRecord::new();
         split(&header, delimiter, &mut record);
-        let found = || String::from_utf8_lossy(&header).chars().take(SHOWN_HEADER).collect();
+        let found = || shown(&header);
         let layout = Layout::of(&record).map_err(|lacks| match lacks {
             Lacks::Both if is_data(&record) => not_market_data("rows without a header line"),
             Lacks::Time | Lacks::Both => FeedError::NoTimeColumn { path: path.to_owned(), found: found() },

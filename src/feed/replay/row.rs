@@ -4,6 +4,7 @@ use csv::ByteRecord;
 
 use super::layout::{IntervalColumn, Layout, TimeColumns, Values};
 use super::{number, time};
+use crate::feed::lines::shown;
 use crate::market::{Bar, Data, Interval, NumberError, Price, Quote, Size, Time, Trade};
 
 /// Why a line gives no event.
@@ -61,7 +62,7 @@ impl Reason {
 impl Skip {
     /// A skip for this reason, with the start of the text at fault.
     pub fn new(reason: Reason, found: &[u8]) -> Self {
-        Self { reason, found: String::from_utf8_lossy(&found[..found.len().min(64)]).into_owned() }
+        Self { reason, found: shown(found) }
     }
 }
 

@@ -11,10 +11,11 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ascii ask bar bars bi
 
 /// Reads the symbol off a file's name; `None` where no word of it can be one.
 ///
-/// The name without its extension is cut into words at `_`, `,`, blanks and hyphens. The first word is the symbol that
-/// is no interval (`5min`, `d1`), no number, and none of the words that say something else (`daily`,
-/// `trades`). Where all of them are out, it is a number of four to six digits that is no year: `005930`. A word
-/// in small letters becomes capitals. So `intraday_5min_IBM.csv` is `IBM`, and `eurusd-d1-bid-2017-01-01.csv` is `EURUSD`.
+/// The name without its extension is cut into words at `_`, `,`, blanks and hyphens. The first word is the symbol
+/// that is no interval (`5min`, `d1`), no number, and none of the words that say something else (`daily`,
+/// `trades`); with the hyphens and the words that follow, where those are of this kind too: `BTC-USD`. Where all
+/// words are out, it is a number of four to six digits that is no year: `005930`. Small letters become capitals.
+/// So `intraday_5min_IBM.csv` is `IBM`, and `eurusd-d1-bid-2017-01-01.csv` is `EURUSD`.
 ///
 /// Two sources have a name of their own: `TradingView`'s `EXCHANGE_SYMBOL, INTERVAL`, and Stooq's
 /// `symbol_market_d`, which is `SYMBOL.MARKET`.
@@ -24,19 +25,29 @@ pub fn from_path(path: &Path) -> Option<Symbol> {
         let symbol = listing.split_once('_').map_or(listing, |(_exchange, symbol)| symbol);
         return Symbol::from_name(symbol).ok();
     }
-    let words: Vec<&str> = name.split(['_', '-', ',', ' ']).filter(|word| !word.is_empty()).collect();
-    if let [symbol, market, "d" | "w" | "m"] = words[..]
+    let parts: Vec<&str> = name.split(['_', ',', ' ']).collect();
+    if let [symbol, market, "d" | "w" | "m"] = parts[..]
         && market.len() == 2
         && market.bytes().all(|byte| byte.is_ascii_lowercase())
     {
         return Symbol::from_name(&format!("{symbol}.{market}").to_uppercase()).ok();
     }
-    let named = words.iter().find(|word| !is_number(word) && !is_interval(word) && !is_other_word(word));
-    let word = named.or_else(|| words.iter().find(|word| is_number_of_a_symbol(word)))?;
-    let is_small = !word.contains(|c: char| c.is_uppercase());
-    Symbol::from_name(&if is_small { word.to_uppercase() } else { (*word).to_owned() }).ok()
+    let named = parts.iter().find_map(|part| {
+        let words = part.split('-').skip_while(|word| !is_name(word));
+        let words: Vec<&str> = words.take_while(|word| is_name(word)).collect();
+        (!words.is_empty()).then(|| words.join("-"))
+    });
+    let number = || name.split(['_', '-', ',', ' ']).find(|word| is_number_of_a_symbol(word));
+    let symbol = named.or_else(|| number().map(str::to_owned))?;
+    let is_small = !symbol.contains(char::is_uppercase);
+    Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
 }
 
+fn is_name(word: &str) -> bool {
+    !is_number(word) && !is_interval(word) && !is_other_word(word)
+}
+
+/// No word at all is a number too.
 fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
@@ -74,6 +85,8 @@ mod tests {
             ("SPY ETF Stock Price History.csv", "SPY"),
             ("WIKI-ORCL-2000-quandl.csv", "ORCL"),
             ("aapl_us_d.csv", "AAPL.US"),
+            ("BTC-USD.csv", "BTC-USD"),
+            ("brk-b_1h.csv", "BRK-B"),
             ("daily_IBM.csv", "IBM"),
             ("intraday_5min_IBM.csv", "IBM"),
             ("eurusd-d1-bid-2017-01-01-2020-01-01.csv", "EURUSD"),
