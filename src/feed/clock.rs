@@ -203,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn lateness_begins_past_a_second_and_lasts_until_it_is_nearly_gone() {
+        let mut lateness = Lateness::default();
+        let mut observe = |millis| {
+            lateness.observe(Duration::from_millis(millis));
+            lateness.late
+        };
+
+        assert_eq!(
+            [1000, 1001, 500, 100, 99, 500].map(&mut observe),
+            [false, true, true, true, false, false]
+        );
+    }
+
+    #[test]
     fn a_speed_is_read_as_it_is_written() {
         for text in ["1", "60", "0.5", "max"] {
             assert_eq!(text.parse::<Speed>().unwrap().to_string(), text);

@@ -36,8 +36,8 @@ use clock::{Lateness, Schedule};
 
 /// At most this many events are published, and read from a file, at a time.
 const BATCH: usize = 1024;
-/// So many batches are read from a file or from standard input before they are asked for; when they are there, the
-/// reader waits.
+/// So many batches are read from a file or from standard input before they are asked for; then the reader
+/// waits.
 const READ_AHEAD: usize = 8;
 /// A replay at full speed waits while a reader of the bus is so many events behind it. With the batch that
 /// follows, this is far inside the default history, so that a reader is never passed by the log; a history of
@@ -109,7 +109,7 @@ enum Pace {
 ///
 /// # Errors
 ///
-/// Settings that cannot be.
+/// Settings that cannot be, and a file that is not there, is no market data, or is too long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let waits_for_client = config.wait_for_client;
     match config.kind {

@@ -2,9 +2,10 @@
 
 use csv::ByteRecord;
 
-/// The names by which sources call their columns, as [`normal`] writes them; of several that are there, the first is taken.
+/// The names by which sources call their columns, as [`normal`] writes them.
 ///
-/// A time that the exchange stamped comes before one that the recorder stamped.
+/// Of several that are there, the first in this list is taken: a time that the exchange stamped comes before one
+/// that the recorder stamped.
 const ALIASES: [(Column, &[&str]); 15] = [
     (
         Column::Time,

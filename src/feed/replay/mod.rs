@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_and_none_at_all_are_told_apart() {
+    fn a_missing_file_a_folder_and_none_at_all_are_told_apart() {
         let missing = Config { files: vec!["no/such/file.csv".into()], ..Config::default() };
 
         let error = open(&missing).unwrap_err();
@@ -295,5 +295,8 @@ mod tests {
         assert_eq!(error.to_string(), "cannot open no/such/file.csv");
         assert_eq!(error.class(), ErrorClass::NoInput);
         assert_eq!(open(&Config::default()).unwrap_err().class(), ErrorClass::Configuration);
+        let folder = tempfile::tempdir().unwrap();
+        let error = open(&Config { files: vec![folder.path().to_owned()], ..missing }).unwrap_err();
+        assert!(error.to_string().ends_with("it looks like a folder"), "{error}");
     }
 }

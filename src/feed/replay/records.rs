@@ -1,6 +1,6 @@
 //! Records: the lines of a comma-separated file, cut into cells.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -26,9 +26,16 @@ pub struct Records {
 impl Records {
     /// Opens a file and understands its header.
     pub fn open(path: &Path) -> Result<(Self, Layout), FeedError> {
-        let file = File::open(path).map_err(|source| FeedError::Open { path: path.to_owned(), source })?;
-        let mut lines = Lines::new(file);
+        let cannot_open = |source| FeedError::Open { path: path.to_owned(), source };
         let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
+        let kind = fs::metadata(path).map_err(cannot_open)?;
+        if kind.is_dir() {
+            return Err(not_market_data("a folder"));
+        }
+        if !kind.is_file() {
+            return Err(not_market_data("a pipe or a device, which cannot be read twice"));
+        }
+        let mut lines = Lines::new(File::open(path).map_err(cannot_open)?);
         let header = loop {
             match lines.next().map_err(|source| FeedError::Read { path: path.to_owned(), source })? {
                 None => return Err(not_market_data("an empty file")),
