@@ -113,10 +113,11 @@ pub enum ErrorClass {
     Configuration,
 }
 
-/// What a compressed file looks like.
+/// What files look like that can be made into what a replay reads.
 pub(super) const GZIP: &str = "gzip data";
 pub(super) const ZIP: &str = "a zip archive";
 pub(super) const ZSTD: &str = "zstd data";
+pub(super) const PIPE: &str = "a pipe or a device, which cannot be read twice";
 
 impl FeedError {
     /// Whose fault it is.

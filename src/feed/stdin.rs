@@ -41,7 +41,7 @@ const OTHER_FRAMES: [&str; 11] = [
 /// What is wrong with a line.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
-    #[error(transparent)]
+    #[error("{}", without_line(.0))]
     Json(#[from] serde_json::Error),
     #[error("`{0}` is no type of an event; types are trade, quote and bar")]
     Type(String),
@@ -207,6 +207,11 @@ fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineE
     Ok(Some(Event { symbol: symbol.parse()?, time, data }))
 }
 
+/// To the JSON parser every line is the first.
+fn without_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
+}
+
 /// Reads a JSON number digit by digit; a string with digits is none.
 fn price(field: &'static str, number: &RawValue) -> Result<Price, LineError> {
     number.get().parse().map_err(|fault| LineError::Number { field, fault })
@@ -289,7 +294,7 @@ mod tests {
         );
         assert!(fault(r#"{"type":"quote","symbol":"A","bid":null}"#).contains("a bid or an ask"));
         assert!(fault(r#"{"type":"tick","symbol":"A"}"#).starts_with("`tick` is no type of an event"));
-        assert!(fault("hello").contains("line 1 column 1"));
+        assert!(fault("hello").ends_with(" at column 1"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::layout::{Lacks, Layout};
 use super::row::{Reason, Skip};
 use super::{number, time};
 use crate::feed::FeedError;
-use crate::feed::error::{GZIP, ZIP, ZSTD};
+use crate::feed::error::{GZIP, PIPE, ZIP, ZSTD};
 use crate::feed::lines::{Line, Lines, shown};
 
 /// The records of a file: its lines cut into cells.
@@ -33,7 +33,7 @@ impl Records {
             return Err(not_market_data("a folder"));
         }
         if !kind.is_file() {
-            return Err(not_market_data("a pipe or a device, which cannot be read twice"));
+            return Err(not_market_data(PIPE));
         }
         let mut lines = Lines::new(File::open(path).map_err(cannot_open)?);
         let header = loop {
