@@ -69,7 +69,7 @@ impl Default for Config {
 /// # Errors
 ///
 /// A file that is not there, is no market data, or is too long to be sorted.
-pub fn open(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
+pub(super) fn open(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
     if config.files.is_empty() {
         return Err(FeedError::NoFiles);
     }
