@@ -3,7 +3,7 @@
 //! A feed publishes, and each event gets the next sequence number and its place in the
 //! [log](Log). Readers come with a cursor of their own; they are woken, never fed, and the
 //! bus waits for none of them. A reader that the log has passed is told so and starts again
-//! from the log's own fold. Only a feed that paces itself asks for [room](Bus::room).
+//! from the log's own fold. Only a feed that paces itself waits until they are [level](Bus::level).
 
 mod last_values;
 mod log;
@@ -123,12 +123,11 @@ impl Bus {
         (reader, start)
     }
 
-    /// Waits until every reader is done with all but the newest `ahead` events.
-    pub async fn room(&self, ahead: u64) {
+    /// Waits until every reader is done with all events so far.
+    pub async fn level(&self) {
         let head = self.head();
-        let has_room = |done: &Vec<u64>| done.iter().all(|seq| head < seq.saturating_add(ahead));
         // The sender is ours, so the wait cannot fail.
-        let _ = self.done.subscribe().wait_for(has_room).await;
+        let _ = self.done.subscribe().wait_for(|done| done.iter().all(|seq| *seq >= head)).await;
     }
 
     /// Says that somebody subscribed: what waits for a client may begin.

@@ -1,4 +1,9 @@
-//! The integration tests: one binary, so that it links once.
+//! Integration tests: the public interface, the real server on a free port, and the built program.
 
+mod delivery;
 mod history;
+mod http;
+mod imports;
+mod relay;
 mod samples;
+mod support;

@@ -1,0 +1,108 @@
+//! What the server answers before there is a WebSocket.
+
+use std::time::Duration;
+
+use tickerplant::config::Config;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::TestServer;
+
+const HANDSHAKE: &str = "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+#[tokio::test]
+async fn each_wrong_request_gets_its_status_and_a_reason() {
+    let server = TestServer::start(Config::default()).await;
+    let close = "Connection: close\r\n";
+    for (request, status, code) in [
+        (format!("GET /nope HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 404, "not_found"),
+        (
+            format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{close}\r\n"),
+            405,
+            "method_not_allowed",
+        ),
+        (format!("GET /ws HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 426, "upgrade_required"),
+        (format!("GET /ws?symbol=A HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 400, "bad_parameter"),
+        (format!("GET /ws?symbols=A%20B HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 400, "bad_symbol"),
+        (format!("GET /ws?symbols=A&token=t HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 401, "unauthorized"),
+        (
+            format!("GET / HTTP/1.1\r\n{HANDSHAKE}Origin: http://evil.example\r\n{close}\r\n"),
+            403,
+            "forbidden",
+        ),
+    ] {
+        let answer = server.request(&request).await;
+
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}\n{answer}");
+        assert!(
+            answer.contains(&format!(r#"{{"error":{{"code":"{code}","message":""#)),
+            "{request}\n{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_and_a_monitor_gets_its_answer() {
+    let server = TestServer::start(Config::default()).await;
+
+    let page = server.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let health = server.request("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+
+    assert!(page.contains("content-type: text/html") && page.contains("<title>tickerplant"), "{page}");
+    assert!(health.starts_with("HTTP/1.1 200") && health.ends_with(r#"{"status":"alive"}"#), "{health}");
+}
+
+#[tokio::test]
+async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
+    let mut config = Config::default();
+    config.limits.connections = 1;
+    let server = TestServer::start(config).await;
+    let mut first = server.connect("/ws").await;
+
+    let answer = server.request(&format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}\r\n")).await;
+
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    first.send("still here").await;
+    assert_eq!(first.text().await, "still here");
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_not_waited_for() {
+    let mut config = Config::default();
+    config.server.header_timeout = Duration::from_millis(50);
+    let server = TestServer::start(config).await;
+    let mut socket = server.open().await;
+
+    socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+}
+
+#[tokio::test]
+async fn bytes_sent_right_behind_the_handshake_are_not_lost() {
+    let server = TestServer::start(Config::default()).await;
+    let mut socket = server.open().await;
+    // A masked text frame "hi" with a mask of zeros.
+    let early = b"\x81\x82\0\0\0\0hi";
+
+    socket.write_all(format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}\r\n").as_bytes()).await.unwrap();
+    socket.write_all(early).await.unwrap();
+
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\x81\x02hi") {
+        assert_ne!(socket.read_buf(&mut answer).await.unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_the_inbound_limit_closes_with_1009() {
+    let server = TestServer::start(Config::default()).await;
+    let mut client = server.connect("/ws").await;
+
+    client.send(&"x".repeat(65_536)).await;
+    client.expect(r#"{"type":"error","code":"message_too_long"}"#).await;
+    client.send(&"x".repeat(65_537)).await;
+
+    assert_eq!(client.closed().await.0, 1009);
+}

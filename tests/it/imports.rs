@@ -1,0 +1,67 @@
+//! The architecture's rule: imports go one way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module may import those on its line.
+const MAY: [(&str, &[&str]); 11] = [
+    ("market", &[]),
+    ("wire", &["market"]),
+    ("bus", &["market"]),
+    ("feed", &["bus", "market"]),
+    ("hub", &["bus", "wire", "market"]),
+    ("session", &["hub", "bus", "wire", "market"]),
+    ("client", &["wire", "market"]),
+    ("server", &["client", "session", "hub", "feed", "bus", "wire", "market"]),
+    ("config", &["server", "session", "hub", "feed", "bus", "wire", "market"]),
+    ("cli", &["config", "server", "session", "hub", "feed", "bus", "wire", "market"]),
+    ("app", &["config", "server", "client", "session", "hub", "feed", "bus", "wire", "market"]),
+];
+
+#[test]
+fn imports_go_one_way() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    for file in files(&src) {
+        let inside = file.strip_prefix(&src).unwrap();
+        let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        let (_, may) =
+            MAY.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} has no rule"));
+        for imported in imports(&fs::read_to_string(&file).unwrap()) {
+            if imported != module && !may.contains(&imported.as_str()) {
+                faults.push(format!("{}: crate::{imported}", inside.display()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// The modules that a file names behind `crate::`, in a list in braces too.
+fn imports(text: &str) -> Vec<String> {
+    let name =
+        |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    text.split("crate::")
+        .skip(1)
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default().split(',').map(name).collect(),
+            None => vec![name(rest)],
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}

@@ -1,0 +1,168 @@
+//! A server of one's own for each test, and clients that speak to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use serde_json::Value;
+use tickerplant::app::App;
+use tickerplant::bus::Bus;
+use tickerplant::config::Config;
+use tickerplant::market::{Data, Event, Quote, Trade};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes: a test that waits for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a port of its own, whose feed is the test.
+pub struct TestServer {
+    address: SocketAddr,
+    bus: Arc<Bus>,
+    stop: CancellationToken,
+    running: JoinSet<()>,
+}
+
+impl TestServer {
+    pub async fn start(mut config: Config) -> Self {
+        config.server.listen = "127.0.0.1:0".to_owned();
+        let app = App::start(config, None).await.unwrap();
+        let (address, bus) = (app.address(), Arc::clone(app.bus()));
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(app.run(stop.clone()));
+        Self { address, bus, stop, running }
+    }
+
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        self.bus.publish(events.into_iter().collect());
+    }
+
+    pub async fn connect(&self, path: &str) -> Client {
+        self.try_connect(path).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub async fn try_connect(&self, path: &str) -> Result<Client, Error> {
+        let request = format!("ws://{}{path}", self.address).into_client_request()?;
+        let (socket, _) = connect_async(request).await?;
+        Ok(Client { socket })
+    }
+
+    /// Sends these bytes over a connection of their own and returns all that comes back.
+    pub async fn request(&self, bytes: &str) -> String {
+        let mut socket = self.open().await;
+        socket.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // The server may answer and cut off somebody who has not finished speaking.
+        let _ =
+            timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("the server ends the connection");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    pub async fn open(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    pub async fn shut_down(mut self) {
+        self.stop.cancel();
+        while timeout(PATIENCE, self.running.join_next()).await.expect("the server ends").is_some() {}
+    }
+}
+
+/// A WebSocket client.
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    pub async fn send(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn send_binary(&mut self, bytes: &[u8]) {
+        self.socket.send(Message::binary(bytes.to_vec())).await.unwrap();
+    }
+
+    /// The next message, whatever it is.
+    pub async fn next(&mut self) -> Message {
+        let message = timeout(PATIENCE, self.socket.next()).await.expect("a message comes");
+        message.expect("the connection stays").unwrap()
+    }
+
+    pub async fn text(&mut self) -> String {
+        match self.next().await {
+            Message::Text(text) => text.to_string(),
+            other => panic!("expected text, got {other:?}"),
+        }
+    }
+
+    pub async fn json(&mut self) -> Value {
+        let text = self.text().await;
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} is no JSON"))
+    }
+
+    /// Takes the next frame, which has at least the fields of `expected`, with these values.
+    pub async fn expect(&mut self, expected: &str) -> Value {
+        let frame = self.json().await;
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        assert!(has(&frame, &expected), "expected {expected}\n     got {frame}");
+        frame
+    }
+
+    /// Takes the close that is all that is left to come, and returns its code and reason.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.next().await {
+                Message::Close(Some(CloseFrame { code, reason })) => {
+                    return (code.into(), reason.to_string());
+                }
+                Message::Close(None) => return (1005, String::new()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Says something of its own and takes all that comes before it comes back: nothing more was on its way.
+    pub async fn quiet(&mut self) {
+        self.send(r#"{"action":"ping","id":"quiet"}"#).await;
+        let frame = self.json().await;
+        assert_eq!(frame["id"], "quiet", "{frame}");
+    }
+}
+
+/// Whether `expected` is part of `found`.
+fn has(found: &Value, expected: &Value) -> bool {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            expected.iter().all(|(name, value)| found.get(name).is_some_and(|found| has(found, value)))
+        }
+        (found, expected) => found == expected,
+    }
+}
+
+pub fn trade(symbol: &str, price: &str) -> Event {
+    let trade = Trade { price: price.parse().unwrap(), size: Some("100".parse().unwrap()) };
+    event(symbol, Data::Trade(trade))
+}
+
+pub fn quote(symbol: &str, bid: &str, ask: &str) -> Event {
+    let price = |text: &str| Some(text.parse().unwrap());
+    event(symbol, Data::Quote(Quote { bid: price(bid), bid_size: None, ask: price(ask), ask_size: None }))
+}
+
+fn event(symbol: &str, data: Data) -> Event {
+    Event { symbol: symbol.parse().unwrap(), time: "2024-01-03T14:30:00Z".parse().unwrap(), data }
+}
