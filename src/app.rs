@@ -44,6 +44,11 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+/// A shard's thread or its loop has come to an end that nobody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a shard has failed")]
+pub struct ShardFailed;
+
 /// A running application.
 #[derive(Debug)]
 pub struct App {
@@ -128,11 +133,16 @@ impl App {
     }
 
     /// Runs until `stop` fires, then ends in order: the feed, then the clients, then the threads.
-    pub async fn run(mut self, stop: CancellationToken) {
-        tokio::select! {
-            () = stop.cancelled() => info!("shutting down"),
-            () = any_ends(&mut self.workers) => error!("a shard's thread has failed: shutting down"),
-        }
+    ///
+    /// # Errors
+    ///
+    /// A shard failed, which ends everything.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), ShardFailed> {
+        let outcome = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            () = any_ends(&mut self.workers) => Err(ShardFailed),
+        };
+        info!("shutting down");
         self.feed_stop.cancel();
         self.feed.join_all().await;
         self.server_stop.cancel();
@@ -144,6 +154,7 @@ impl App {
                 error!("a shard's thread has panicked");
             }
         }
+        outcome
     }
 }
 
@@ -183,13 +194,17 @@ impl Parts {
             stall_timeout,
         };
         let moving_stop = CancellationToken::new();
-        let moving = tokio::task::spawn_local(moving.run(moving_stop.clone()));
+        let mut moving = tokio::task::spawn_local(moving.run(moving_stop.clone()));
         let host = Rc::new(Host { seat, relay, config: config.session, limits: config.limits });
         let worker = Worker { host, routes: server::routes(site), config: config.server };
-        worker.run(sockets, stop).await;
-        moving_stop.cancel();
-        if moving.await.is_err() {
-            error!("a shard has panicked");
+        tokio::select! {
+            () = worker.run(sockets, stop) => {
+                moving_stop.cancel();
+                // It has been told to end, and has nothing left to fail at.
+                let _ = moving.await;
+            }
+            // Without its loop a shard stands still: better that the thread ends, and with it the application.
+            _ = &mut moving => error!("a shard's loop has failed"),
         }
     }
 }

@@ -89,7 +89,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         let app = App::start(config, Some(feed)).await?;
         tokio::select! {
-            () = app.run(stop.clone()) => Ok(()),
+            ended = app.run(stop.clone()) => Ok(ended?),
             () = told_twice(signals, stop.clone()) => Err(Misuse(exit::FAILURE, "stopped at once".into(), None).into()),
         }
     })

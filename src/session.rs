@@ -352,6 +352,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.host.seat.shard.borrow_mut().disconnect(self.id);
+        self.host.seat.served.notify_one();
         self.host.relay.leave();
     }
 }

@@ -37,7 +37,7 @@ const STALL_CHECK: Duration = Duration::from_millis(100);
 pub struct Seat {
     /// The shard.
     pub shard: RefCell<Shard>,
-    /// Says that a client was served for which a feed may be waiting.
+    /// Says that a client for which a feed may be waiting was served, or is gone.
     pub served: Notify,
 }
 
@@ -108,6 +108,7 @@ impl Loop {
         let since = self.stall_timeout.and_then(|timeout| Instant::now().checked_sub(timeout));
         if let Some(since) = since {
             self.seat.shard.borrow_mut().close_stalled(since);
+            self.report();
         }
     }
 }

@@ -93,7 +93,7 @@ impl Outbox {
         self.last_written
     }
 
-    /// The sequence number of the first market frame that the socket has not taken whole.
+    /// The event that the client has first with a frame that the socket has not taken whole.
     #[must_use]
     pub fn first_waiting(&self) -> Option<u64> {
         self.ends.iter().find_map(|(_, seq)| *seq)
@@ -237,9 +237,9 @@ impl Outbox {
         }
     }
 
-    /// Says that the socket takes no more for now.
+    /// Says that the socket takes no more for now of what waits.
     pub fn block(&mut self) {
-        self.blocked = true;
+        self.blocked = !self.buffer.is_empty();
     }
 
     /// Drops all that waits but the frame whose first bytes are out already.

@@ -602,7 +602,7 @@ impl Connection {
     /// The newest event that an `every` client has been served; `None` where it does not keep a feed waiting.
     fn served(&self) -> Option<u64> {
         let keeps = self.outbox.delivery().0 == Delivery::Every && !self.is_closing;
-        let waiting = self.outbox.first_waiting().map(|seq| seq - 1);
+        let waiting = self.outbox.first_waiting().map(|seq| seq.saturating_sub(1));
         keeps.then_some(waiting.or(self.resuming)).flatten()
     }
 }

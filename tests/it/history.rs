@@ -81,7 +81,7 @@ async fn real_files_read_as_an_independent_reading_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn history() -> Option<PathBuf> {
+pub fn history() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/history");
     let folder = env::var_os("TICKERPLANT_HISTORY").map_or(beside, PathBuf::from);
     if folder.join("expected.json").is_file() {

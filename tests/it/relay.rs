@@ -28,11 +28,11 @@ async fn a_subscriber_can_never_be_sent_a_forged_price() {
     let server = TestServer::start(Config::default()).await;
     let mut victim = server.connect("/ws?symbols=AAPL").await;
     victim.expect(r#"{"type":"subscribed"}"#).await;
-    let mut forger = server.connect("/ws").await;
+    let mut peer = server.connect("/ws").await;
     let forged = r#"{"type":"trade","symbol":"AAPL","seq":1,"time":"2024-01-03T14:30:00Z","price":0.01}"#;
 
-    forger.send(forged).await;
-    forger.send_binary(forged.as_bytes()).await;
+    peer.send(forged).await;
+    peer.send_binary(forged.as_bytes()).await;
 
     let wrapped = victim.json().await;
     assert_eq!(wrapped["type"], "message");

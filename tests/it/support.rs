@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use serde_json::Value;
-use tickerplant::app::App;
+use tickerplant::app::{App, ShardFailed};
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
 use tickerplant::market::{Data, Event, Quote, Trade};
@@ -29,12 +29,12 @@ pub struct TestServer {
     address: SocketAddr,
     bus: Arc<Bus>,
     stop: CancellationToken,
-    running: JoinSet<()>,
+    running: JoinSet<Result<(), ShardFailed>>,
 }
 
 impl TestServer {
     pub async fn start(mut config: Config) -> Self {
-        config.server.listen = "127.0.0.1:0".to_owned();
+        "127.0.0.1:0".clone_into(&mut config.server.listen);
         let app = App::start(config, None).await.unwrap();
         let (address, bus) = (app.address(), Arc::clone(app.bus()));
         let stop = CancellationToken::new();
@@ -78,7 +78,8 @@ impl TestServer {
 
     pub async fn shut_down(mut self) {
         self.stop.cancel();
-        while timeout(PATIENCE, self.running.join_next()).await.expect("the server ends").is_some() {}
+        let ended = timeout(PATIENCE, self.running.join_next()).await.expect("the server ends");
+        assert_eq!(ended.unwrap().unwrap(), Ok(()));
     }
 }
 

@@ -1,0 +1,275 @@
+//! A session over a socket in memory, with a clock that only moves when nothing else does.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use serde_json::Value;
+use tickerplant::bus::{self, Bus};
+use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard};
+use tickerplant::market::{Event, FeedKind};
+use tickerplant::session::{Config, Host, Limits, Session};
+use tickerplant::wire::{CloseReason, Stream};
+use tokio::io::DuplexStream;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::{Instant, timeout};
+use tokio_stream::StreamExt;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{quote, trade};
+
+/// A shard on this thread, with its loop.
+struct Desk {
+    bus: Arc<Bus>,
+    host: Rc<Host>,
+    stop: CancellationToken,
+}
+
+/// A client of the desk, and its session.
+struct Peer {
+    socket: WebSocketStream<DuplexStream>,
+    session: JoinHandle<CloseReason>,
+}
+
+impl Desk {
+    fn open(config: Config, flush_window: Duration, stall_timeout: Option<Duration>) -> Self {
+        let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
+        let (reader, start) = bus.reader();
+        let settings =
+            Settings { every_buffer: config.every_buffer, max_symbols: 0, paced: stall_timeout.is_some() };
+        let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
+        let seat = Rc::new(Seat { shard, served: Notify::new() });
+        let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1);
+        let stop = CancellationToken::new();
+        let inbox = inboxes.remove(0);
+        spawn_local(
+            Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout }.run(stop.clone()),
+        );
+        let host = Rc::new(Host { seat, relay, config, limits: Limits::default() });
+        Self { bus, host, stop }
+    }
+
+    /// Connects a client whose socket holds so many bytes that it has not read.
+    async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
+        let (ours, theirs) = tokio::io::duplex(socket_bytes);
+        let stream = Stream::parse(query).unwrap();
+        let session = Session::new(ours, &[], &stream, Rc::clone(&self.host));
+        let session = spawn_local(session.run(self.stop.clone()));
+        let socket = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+        Peer { socket, session }
+    }
+
+    fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        self.bus.publish(events.into_iter().collect());
+    }
+}
+
+impl Peer {
+    async fn json(&mut self) -> Value {
+        loop {
+            match self.socket.next().await.expect("the connection stays").unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next market frame.
+    async fn event(&mut self) -> Value {
+        loop {
+            let frame = self.json().await;
+            if matches!(frame["type"].as_str(), Some("trade" | "quote" | "bar")) {
+                return frame;
+            }
+        }
+    }
+
+    async fn close_code(&mut self) -> (u16, String) {
+        loop {
+            if let Message::Close(Some(frame)) = self.socket.next().await.expect("a close comes").unwrap() {
+                return (frame.code.into(), frame.reason.to_string());
+            }
+        }
+    }
+}
+
+async fn locally<F: Future<Output = ()>>(test: F) {
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_comes_every_period_to_subscribers_alone() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut subscriber = desk.connect("symbols=A", 4096).await;
+        let mut plain = desk.connect("", 4096).await;
+        let start = Instant::now();
+        assert_eq!(subscriber.json().await["type"], "subscribed");
+
+        for beat in 1..=3 {
+            assert_eq!(subscriber.json().await["type"], "heartbeat");
+            assert_eq!(start.elapsed().as_secs(), 5 * beat);
+        }
+
+        assert!(timeout(Duration::from_secs(1), plain.socket.next()).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn within_an_interval_the_newest_event_replaces_the_older_ones() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut client = desk.connect("symbols=A,B&interval_ms=1000", 4096).await;
+        client.json().await;
+        let start = Instant::now();
+
+        // The first goes at once; what follows within the interval waits, the newest of each symbol and kind.
+        desk.publish([trade("A", "1")]);
+        assert_eq!(client.event().await["seq"], 1);
+        assert_eq!(start.elapsed().as_millis(), 0);
+        desk.publish([trade("A", "2"), trade("B", "3"), quote("A", "4", "5"), trade("A", "6")]);
+
+        assert_eq!(
+            [client.event().await, client.event().await, client.event().await].map(|f| f["seq"].clone()),
+            [3, 4, 5]
+        );
+        assert!((1000..1005).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_gets_the_newest_values_when_it_reads_again() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut client = desk.connect("symbols=*", 512).await;
+        client.json().await;
+
+        for n in 1..=1000 {
+            desk.publish([trade("A", &n.to_string()), trade("B", &n.to_string())]);
+            tokio::task::yield_now().await;
+        }
+
+        let mut received = 0;
+        let mut newest = 0;
+        while newest < 2000 {
+            let seq = client.event().await["seq"].as_u64().unwrap();
+            assert!(seq > newest);
+            newest = seq;
+            received += 1;
+        }
+        assert!(received < 100, "{received} frames: what was stale has not been merged");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_frame() {
+    locally(async {
+        let config = Config { every_buffer: 2000, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, None);
+        let mut client = desk.connect("symbols=*&delivery=every", 512).await;
+        client.json().await;
+
+        for n in 1..=1000 {
+            desk.publish([trade("A", &n.to_string())]);
+            tokio::task::yield_now().await;
+        }
+
+        let mut last = 0;
+        let cursor = loop {
+            match client.socket.next().await.unwrap().unwrap() {
+                Message::Text(text) => {
+                    last = serde_json::from_str::<Value>(&text).unwrap()["seq"].as_u64().unwrap();
+                }
+                Message::Close(Some(frame)) => break (u16::from(frame.code), frame.reason.to_string()),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(cursor, (4008, format!("test-{last}")));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stands_still() {
+    locally(async {
+        let config = Config { every_buffer: 100, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut slow = desk.connect("symbols=*&delivery=every", 512).await;
+        let mut still = desk.connect("symbols=*&delivery=every", 512).await;
+        slow.json().await;
+        let start = Instant::now();
+
+        // Twice what the buffer takes: with a feed that waits, nobody is closed for that.
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        for n in 1..=100 {
+            assert_eq!(slow.event().await["seq"], n);
+        }
+        desk.bus.level().await;
+
+        assert!((10..12).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        assert_eq!(still.close_code().await.0, 4008);
+        assert!(!slow.session.is_finished());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
+        let still = desk.connect("symbols=*&delivery=every", 512).await;
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), desk.bus.level()).await.is_err());
+
+        drop(still.socket);
+
+        timeout(Duration::from_secs(1), desk.bus.level()).await.expect("nobody is waited for");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relayed_message_that_does_not_fit_closes_the_peer_that_does_not_read() {
+    locally(async {
+        let config = Config { every_buffer: 1000, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, None);
+        let mut sender = desk.connect("", 65_536).await;
+        let mut asleep = desk.connect("", 512).await;
+
+        for _ in 0..10 {
+            sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
+            assert_eq!(sender.socket.next().await.unwrap().unwrap().len(), 400);
+        }
+
+        assert_eq!(asleep.close_code().await.0, 4008);
+        assert!(!sender.session.is_finished());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_reads_does_not_hold_up_a_shutdown() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let peer = desk.connect("symbols=*", 64).await;
+        desk.publish([trade("A", "1")]);
+        tokio::task::yield_now().await;
+        let start = Instant::now();
+
+        desk.stop.cancel();
+        peer.session.await.unwrap();
+
+        assert!(start.elapsed() <= Duration::from_millis(2001), "{:?}", start.elapsed());
+    })
+    .await;
+}
