@@ -1,4 +1,65 @@
-//! tickerplant
+//! tickerplant pushes market data to WebSocket clients: simulated, replayed from CSV, or live.
+//!
+//! # Bird's eye
+//!
+//! One ordered log, read by folds. A feed is a stream of market events. The [bus] gives each event
+//! the next sequence number and appends it to the log, which is also the history. Each shard of the
+//! [hub] reads that log at a position of its own, folds it into last values, and knows which of its
+//! connections want which symbol. A [session] writes what waits for its client. Live, simulated and
+//! replayed time differ in the [feed] only. Nothing flows backwards except what clients send.
+//!
+//! ```text
+//!          CSV files     random walk     standard input
+//!              │              │                │
+//!  feed        └───────┬──────┴────────────────┘    a stream of events, published when they are due
+//!                      ▼ pump
+//!  bus     ┌───────────────────────┐
+//!          │ the log: events and   │   one sequence, bounded by count and bytes;
+//!          │ feed marks            │   readers are woken, not fed
+//!          └──────┬─────────┬──────┘
+//!                 ▼         ▼
+//!  hub         shard 0   shard n       folds last values; symbol → own connections; no locks
+//!                 ▼         ▼
+//!              outbox    outbox        one buffer of whole frames, and the keys of what is merged
+//!                 ▼         ▼
+//!  session     session   session       one small task a connection, on its shard's thread
+//!                 ▼         ▼
+//!  server      warp's routes behind an accept loop of our own; the upgrade is ours
+//! ```
+//!
+//! # Code map
+//!
+//! | module | what it is for | imports |
+//! |---|---|---|
+//! | [market] | the nouns: symbol, exact price and size, trade, quote, bar, day | nothing of ours |
+//! | [wire] | what bytes mean: frames, commands, URLs, close codes; pure | market |
+//! | [bus] | the log, its readers, the fold of last values | market |
+//! | [feed] | simulated, replay, stdin; the schedule; the pump | bus, market |
+//! | [hub] | shards, subscriptions, outboxes, the relay | bus, wire, market |
+//! | [session] | one client, generic over its socket | hub and those above |
+//! | [client] | `watch` and `send` | wire, market |
+//! | [server] | accept loop, handshake, routes, the page; the only code that names warp | all above |
+//! | [mod@config], [cli], [app] | the configuration, the command line, the wiring and the shutdown | all above |
+//!
+//! A test reads every `crate::` path and holds the last column.
+//!
+//! # Invariants
+//!
+//! 1. The sequence of the bus is the only order. Feed states are marks in the same log, so that `ended`
+//!    never overtakes an event.
+//! 2. A subscription is the shard's fold at the shard's own position, then everything after that
+//!    position: no lock, no gap, no repeat.
+//! 3. A resume is complete or it is refused. It reads the log in chunks and never copies it.
+//! 4. Nothing is skipped without being counted and told.
+//! 5. Waits go one way: a client waits for its shard, a shard for the log, the log for nobody. Only a replay
+//!    at full speed waits until all readers are level, and closes a client that stands still.
+//! 6. An event is encoded at most once a shard, and only if somebody takes it; what a client missed
+//!    is encoded for that client alone.
+//! 7. Every queue and message has a limit, and the limit is in the configuration.
+//! 8. Every task has an owner that waits for it. `market`, `wire`, the shard, the outbox and the log do no
+//!    I/O and read no clock.
+//! 9. No globals: one process can hold several buses.
+
 pub mod app;
 pub mod bus;
 pub mod cli;

@@ -22,7 +22,7 @@ const PAGE: &str = include_str!("page.html");
 
 /// The page brings all that it needs and talks to its own server alone.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What is known of a request beside its text; the accept loop adds it.
 #[derive(Clone, Copy, Debug)]

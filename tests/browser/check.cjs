@@ -1,0 +1,91 @@
+// The page and the README's snippet, as a user sees them in a browser.
+
+const assert = require("node:assert/strict");
+const { spawn } = require("node:child_process");
+const { mkdtempSync, readFileSync, rmSync } = require("node:fs");
+const { createServer } = require("node:http");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+const { chromium } = require("playwright-core");
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+
+/** Starts a server on a port of its own; resolves to its address. */
+function serve(...flags) {
+  const server = spawn("target/debug/tickerplant", ["--listen", "127.0.0.1:0", ...flags], { stdio: ["ignore", "ignore", "pipe"] });
+  const address = new Promise((resolve, reject) => {
+    let log = "";
+    server.stderr.on("data", (data) => {
+      log += data;
+      const found = log.match(/address=(\S+)/);
+      if (found) resolve(found[1]);
+    });
+    server.on("exit", () => reject(new Error(`the server ended: ${log}`)));
+  });
+  return { server, address };
+}
+
+const checks = {
+  async "prices move on the page, and a relayed message is text"(browser) {
+    const { server, address } = serve("--feed", "simulated");
+    try {
+      const page = await browser.newPage();
+      const faults = [];
+      page.on("pageerror", (error) => faults.push(String(error)));
+      page.on("console", (line) => line.type() === "error" && faults.push(line.text()));
+      page.on("dialog", (dialog) => faults.push(dialog.message()));
+      await page.goto(`http://${await address}/`);
+      await page.getByText("live", { exact: true }).waitFor();
+      const row = page.locator("tr", { hasText: "AAPL" });
+      await row.waitFor();
+      const before = await row.innerText();
+      await page.waitForFunction((text) => [...document.querySelectorAll("tr")].some(
+        (tr) => tr.innerText.startsWith("AAPL") && tr.innerText !== text), before);
+
+      const hostile = "<img src=x onerror=alert(1)>";
+      await page.getByPlaceholder("Message to everybody").fill(hostile);
+      await page.getByRole("button", { name: "Send" }).click();
+      await page.getByText(hostile).waitFor();
+      assert.equal(await page.locator("img").count(), 0);
+      assert.deepEqual(faults, []);
+    } finally {
+      server.kill();
+    }
+  },
+
+  async "the README's snippet shows prices on a page of another loopback port"(browser) {
+    const { server, address } = serve("--feed", "simulated");
+    const snippet = readFileSync("README.md", "utf8").match(/```html\n([\s\S]*?)```/)[1];
+    const html = snippet.replaceAll("localhost:8000", await address);
+    const site = createServer((_, response) => response.setHeader("content-type", "text/html").end(html));
+    await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
+    try {
+      const page = await browser.newPage();
+      await page.goto(`http://localhost:${site.address().port}/`);
+      await page.waitForFunction(() => /AAPL\s+\d+\.\d+/.test(document.body.innerText));
+    } finally {
+      site.close();
+      server.kill();
+    }
+  },
+};
+
+(async () => {
+  const profile = mkdtempSync(join(tmpdir(), "tickerplant-browser-"));
+  const browser = await chromium.launchPersistentContext(profile, { executablePath: "/usr/bin/chromium", args: FLAGS });
+  let failed = 0;
+  for (const [name, check] of Object.entries(checks)) {
+    try {
+      await check(browser);
+      console.log(`ok: ${name}`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAILED: ${name}\n${error.stack}`);
+    }
+  }
+  await browser.close();
+  rmSync(profile, { recursive: true, force: true });
+  console.log(`${Object.keys(checks).length - failed} passed, ${failed} failed`);
+  process.exitCode = failed ? 1 : 0;
+})();
