@@ -160,7 +160,10 @@ fn page() -> warp::reply::Response {
 
 fn full() -> warp::reply::Response {
     let message = "the server has all the connections that it takes (limits.connections); try again later";
-    error(StatusCode::SERVICE_UNAVAILABLE, &Refusal::new(ErrorCode::TooManyConnections, message))
+    let mut response =
+        error(StatusCode::SERVICE_UNAVAILABLE, &Refusal::new(ErrorCode::TooManyConnections, message));
+    response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
+    response
 }
 
 async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infallible> {
