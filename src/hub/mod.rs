@@ -5,6 +5,8 @@
 //! moment wakes them at once; under load they are woken once a flush window, so that several
 //! updates share a write.
 
+mod commands;
+mod connection;
 mod frames;
 mod outbox;
 mod relay;

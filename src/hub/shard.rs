@@ -13,18 +13,12 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::Instant;
 
+use super::connection::Connection;
 use super::frames::Frames;
-use super::outbox::{Outbox, Overflow};
 use super::subscriptions::{ConnectionId, Subscriptions, Wants};
-use crate::bus::{Bus, Last, LastValues, NotHeld, Read, Segment, Start};
-use crate::market::{Event, FeedState, Kind, KindSet, Symbol, Time};
-use crate::wire::{
-    self, CloseCode, CloseReason, Command, Cursor, Delivery, ErrorCode, Feed, GapReason, Message, Refusal,
-    Reply, Request, RequestId, Snapshot, Standing, Symbols,
-};
-
-/// How much of the missed past a client gets at a time.
-const RESUME_BYTES: usize = 64 * 1024;
+use crate::bus::{Bus, LastValues, Read, Segment, Start};
+use crate::market::{Event, FeedState, Time};
+use crate::wire::{self, CloseReason, Delivery, GapReason, Message, Refusal, Reply, RequestId};
 
 /// What a shard is told at its start.
 #[derive(Clone, Copy, Debug)]
@@ -40,33 +34,15 @@ pub struct Settings {
 /// The last values and connections of one thread.
 #[derive(Debug)]
 pub struct Shard {
-    bus: Arc<Bus>,
-    settings: Settings,
-    last_values: LastValues,
-    feed: FeedState,
-    frames: Frames,
-    subscriptions: Subscriptions,
-    connections: Slab<Connection>,
+    pub(super) bus: Arc<Bus>,
+    pub(super) settings: Settings,
+    pub(super) last_values: LastValues,
+    pub(super) feed: FeedState,
+    pub(super) frames: Frames,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) connections: Slab<Connection>,
     /// Connections that have something new to write.
-    woken: Vec<ConnectionId>,
-}
-
-/// One client, as its shard sees it.
-#[derive(Debug)]
-struct Connection {
-    is_subscriber: bool,
-    wants: Wants,
-    outbox: Outbox,
-    /// While the client is sent what it missed: the last event of it that is in the outbox.
-    resuming: Option<u64>,
-    /// Since when something has waited for it without a pause.
-    behind_since: Option<Instant>,
-    /// Why the shard wants it closed, until its session asks.
-    closing: Option<CloseReason>,
-    /// Whether nothing more is for it.
-    is_closing: bool,
-    waker: Option<Waker>,
-    is_woken: bool,
+    pub(super) woken: Vec<ConnectionId>,
 }
 
 impl Shard {
@@ -87,17 +63,7 @@ impl Shard {
 
     /// Adds a plain connection.
     pub fn connect(&mut self, now: Instant) -> ConnectionId {
-        self.connections.insert(Connection {
-            is_subscriber: false,
-            wants: Wants::default(),
-            outbox: Outbox::new(self.settings.every_buffer, now),
-            resuming: None,
-            behind_since: None,
-            closing: None,
-            is_closing: false,
-            waker: None,
-            is_woken: false,
-        })
+        self.connections.insert(Connection::new(self.settings.every_buffer, now))
     }
 
     /// Forgets a connection.
@@ -142,35 +108,6 @@ impl Shard {
             let frame = if connection.is_subscriber { &wrapped } else { &plain };
             let pushed = connection.outbox.push_relayed(frame);
             connection.pushed(id, pushed, &self.bus, &mut self.woken);
-        }
-    }
-
-    /// Does what a client asks for and puts the answer into its outbox.
-    pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
-        let Request { id: request_id, command } = request;
-        let done = match command {
-            Command::Subscribe { symbols, channels, after } => {
-                self.subscribe(id, request_id.as_ref(), symbols, *channels, after.as_ref())
-            }
-            Command::Unsubscribe { symbols, channels } => {
-                self.unsubscribe(id, request_id.as_ref(), symbols, *channels);
-                Ok(())
-            }
-            Command::Set { delivery, interval } => {
-                self.set(id, request_id.as_ref(), *delivery, *interval);
-                Ok(())
-            }
-            Command::Auth => Err(Refusal::new(
-                ErrorCode::Unauthorized,
-                "this server knows no tokens; everything is open without one",
-            )),
-            Command::Ping => {
-                self.subscriber(id).say(&Reply::pong(request_id.as_ref(), now));
-                Ok(())
-            }
-        };
-        if let Err(refusal) = done {
-            self.refuse(id, request_id.as_ref(), refusal);
         }
     }
 
@@ -371,238 +308,5 @@ impl Shard {
             connection.say_snapshots(&self.last_values, !wants.all.is_empty(), wants.names.keys());
             connection.wake(id, &mut self.woken);
         }
-    }
-
-    fn subscribe(
-        &mut self,
-        id: ConnectionId,
-        request_id: Option<&RequestId>,
-        symbols: &Symbols,
-        channels: KindSet,
-        after: Option<&Cursor>,
-    ) -> Result<(), Refusal> {
-        self.check_symbols(id, symbols)?;
-        let missed = after.map(|cursor| self.check_cursor(id, cursor)).transpose()?;
-        let connection = self.subscriber(id);
-        let mut wants = std::mem::take(&mut connection.wants);
-        if symbols.all {
-            self.subscriptions.add(id, &mut wants, None, channels);
-        }
-        for symbol in &symbols.names {
-            self.subscriptions.add(id, &mut wants, Some(symbol), channels);
-        }
-        let connection = &mut self.connections[id];
-        connection.wants = wants;
-        connection.outbox.release(&self.last_values, &mut self.frames);
-        let resumed = missed == Some(Missed::Held);
-        let standing = self.standing(id, resumed);
-        let connection = &mut self.connections[id];
-        connection.say(&Reply::subscribed(request_id, standing));
-        if let (true, Some(cursor)) = (resumed, after) {
-            connection.resuming = Some(cursor.seq);
-            connection.outbox.reaches(cursor.seq);
-        } else {
-            if let Some(Missed::Lost { after, until, reason }) = missed {
-                connection.say(&Reply::Gap { after, until, reason });
-            }
-            connection.say_snapshots(&self.last_values, symbols.all, symbols.names.iter());
-        }
-        self.bus.listen();
-        Ok(())
-    }
-
-    fn unsubscribe(
-        &mut self,
-        id: ConnectionId,
-        request_id: Option<&RequestId>,
-        symbols: &Symbols,
-        channels: KindSet,
-    ) {
-        let connection = self.subscriber(id);
-        let mut wants = std::mem::take(&mut connection.wants);
-        if symbols.all {
-            self.subscriptions.remove(id, &mut wants, None, channels);
-        }
-        for symbol in &symbols.names {
-            self.subscriptions.remove(id, &mut wants, Some(symbol), channels);
-        }
-        let connection = &mut self.connections[id];
-        connection.wants = wants;
-        connection.outbox.release(&self.last_values, &mut self.frames);
-        let standing = self.standing(id, false);
-        self.connections[id].say(&Reply::unsubscribed(request_id, standing));
-    }
-
-    fn set(
-        &mut self,
-        id: ConnectionId,
-        request_id: Option<&RequestId>,
-        delivery: Option<Delivery>,
-        interval: Option<Duration>,
-    ) {
-        let connection = &mut self.connections[id];
-        connection.is_subscriber = true;
-        connection.outbox.release(&self.last_values, &mut self.frames);
-        let (old_delivery, old_interval) = connection.outbox.delivery();
-        connection.outbox.set_delivery(delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
-        let standing = self.standing(id, false);
-        self.connections[id].say(&Reply::set(request_id, standing));
-    }
-
-    fn check_symbols(&self, id: ConnectionId, symbols: &Symbols) -> Result<(), Refusal> {
-        let wants = &self.connections[id].wants;
-        let new_names = symbols.names.iter().filter(|name| !wants.names.contains_key(*name)).count();
-        let new_star = usize::from(symbols.all && wants.all.is_empty());
-        let limit = self.settings.max_symbols;
-        if limit > 0 && wants.len() + new_names + new_star > limit {
-            let message = format!("a connection has at most {limit} symbols; \"*\" counts as one");
-            return Err(Refusal::new(ErrorCode::TooManySymbols, message));
-        }
-        Ok(())
-    }
-
-    fn check_cursor(&self, id: ConnectionId, cursor: &Cursor) -> Result<Missed, Refusal> {
-        let connection = &self.connections[id];
-        if connection.outbox.has_market_frames() || connection.resuming.is_some() {
-            let message = "`after` comes with the first subscribe, before any market frame; open a new connection to resume";
-            return Err(Refusal::new(ErrorCode::BadCursor, message));
-        }
-        if cursor.epoch != self.bus.epoch() {
-            return Ok(Missed::Lost { after: None, until: None, reason: GapReason::EpochChanged });
-        }
-        let head = self.bus.head();
-        if cursor.seq > head {
-            let message = format!("{cursor} is ahead of the feed, which is at {}-{head}", self.bus.epoch());
-            return Err(Refusal::new(ErrorCode::BadCursor, message));
-        }
-        Ok(match self.bus.after(cursor.seq) {
-            Ok(_) => Missed::Held,
-            Err(NotHeld) => Missed::Lost {
-                after: Some(cursor.seq),
-                until: Some(self.last_values.seq()),
-                reason: GapReason::HistoryExhausted,
-            },
-        })
-    }
-
-    /// Puts the next part of what a client missed into its outbox, up to the shard's own position.
-    fn resume(&mut self, id: ConnectionId) {
-        let head = self.last_values.seq();
-        let connection = &mut self.connections[id];
-        while let Some(after) = connection.resuming {
-            if after >= head {
-                // Where the client is ahead of this shard, the events in between are not for it.
-                connection.resuming = (after > head).then_some(after);
-                return;
-            }
-            let Ok(Some(chunk)) = self.bus.after(after) else {
-                connection.fall_behind(id, &self.bus, &mut self.woken);
-                return;
-            };
-            for (seq, event) in chunk.iter().take_while(|(seq, _)| *seq <= head) {
-                connection.resuming = Some(seq);
-                if connection.wants.has(&event.symbol, event.kind()) {
-                    connection.outbox.push_missed(seq, event);
-                }
-                if connection.outbox.bytes().len() >= RESUME_BYTES {
-                    return;
-                }
-            }
-        }
-    }
-
-    fn standing(&self, id: ConnectionId, resumed: bool) -> Standing {
-        let connection = &self.connections[id];
-        let (delivery, interval) = connection.outbox.delivery();
-        let list = |kind| connection.wants.list(kind);
-        Standing {
-            trades: list(Kind::Trade),
-            quotes: list(Kind::Quote),
-            bars: list(Kind::Bar),
-            epoch: self.bus.epoch().to_owned(),
-            seq: self.last_values.seq(),
-            resumed,
-            delivery,
-            interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
-            feed: Feed { kind: self.bus.kind(), state: (&self.feed).into() },
-        }
-    }
-
-    fn subscriber(&mut self, id: ConnectionId) -> &mut Connection {
-        let connection = &mut self.connections[id];
-        connection.is_subscriber = true;
-        connection
-    }
-}
-
-/// What the log has of what a client missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missed {
-    /// All of it.
-    Held,
-    /// Too little.
-    Lost { after: Option<u64>, until: Option<u64>, reason: GapReason },
-}
-
-impl Connection {
-    fn say(&mut self, reply: &Reply<'_>) {
-        self.outbox.push(|out| wire::text(out, |out| reply.write_to(out)));
-    }
-
-    fn say_snapshots<'a>(
-        &mut self,
-        last_values: &'a LastValues,
-        all: bool,
-        names: impl Iterator<Item = &'a Symbol>,
-    ) {
-        let seq = last_values.seq();
-        let mut say = |symbol: &Symbol, last: &Last| {
-            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-            let snapshot = Snapshot { seq, symbol, latest, day: last.day() };
-            self.outbox.push(|out| wire::text(out, |out| wire::snapshot(out, &snapshot)));
-        };
-        if all {
-            last_values.iter().for_each(|(symbol, last)| say(symbol, last));
-        } else {
-            names
-                .filter_map(|name| Some((name, last_values.get(name)?)))
-                .for_each(|(symbol, last)| say(symbol, last));
-        }
-        self.outbox.reaches(seq);
-    }
-
-    fn pushed(
-        &mut self,
-        id: ConnectionId,
-        pushed: Result<(), Overflow>,
-        bus: &Bus,
-        woken: &mut Vec<ConnectionId>,
-    ) {
-        match pushed {
-            Ok(()) => self.wake(id, woken),
-            Err(Overflow) => self.fall_behind(id, bus, woken),
-        }
-    }
-
-    /// Closes the connection with the cursor with which the client can come back.
-    fn fall_behind(&mut self, id: ConnectionId, bus: &Bus, woken: &mut Vec<ConnectionId>) {
-        self.outbox.cut();
-        let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
-        self.closing = Some(CloseReason::Server(CloseCode::SlowConsumer, cursor.to_string().into()));
-        self.is_closing = true;
-        self.wake(id, woken);
-    }
-
-    fn wake(&mut self, id: ConnectionId, woken: &mut Vec<ConnectionId>) {
-        if !std::mem::replace(&mut self.is_woken, true) {
-            woken.push(id);
-        }
-    }
-
-    /// The newest event that an `every` client has been served; `None` where it does not keep a feed waiting.
-    fn served(&self) -> Option<u64> {
-        let keeps = self.outbox.delivery().0 == Delivery::Every && !self.is_closing;
-        let waiting = self.outbox.first_waiting().map(|seq| seq.saturating_sub(1));
-        keeps.then_some(waiting.or(self.resuming)).flatten()
     }
 }

@@ -1,0 +1,107 @@
+//! One client, as its shard sees it.
+
+use std::task::Waker;
+
+use tokio::time::Instant;
+
+use super::outbox::{Outbox, Overflow};
+use super::subscriptions::{ConnectionId, Wants};
+use crate::bus::{Bus, Last, LastValues};
+use crate::market::{Kind, Symbol};
+use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, Reply, Snapshot};
+
+/// One client, as its shard sees it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) is_subscriber: bool,
+    pub(super) wants: Wants,
+    pub(super) outbox: Outbox,
+    /// While the client is sent what it missed: the last event of it that is in the outbox.
+    pub(super) resuming: Option<u64>,
+    /// Since when something has waited for it without a pause.
+    pub(super) behind_since: Option<Instant>,
+    /// Why the shard wants it closed, until its session asks.
+    pub(super) closing: Option<CloseReason>,
+    /// Whether nothing more is for it.
+    pub(super) is_closing: bool,
+    pub(super) waker: Option<Waker>,
+    pub(super) is_woken: bool,
+}
+
+impl Connection {
+    /// A plain connection for which at most `limit` bytes may wait.
+    pub(super) fn new(limit: usize, now: Instant) -> Self {
+        Self {
+            is_subscriber: false,
+            wants: Wants::default(),
+            outbox: Outbox::new(limit, now),
+            resuming: None,
+            behind_since: None,
+            closing: None,
+            is_closing: false,
+            waker: None,
+            is_woken: false,
+        }
+    }
+
+    pub(super) fn say(&mut self, reply: &Reply<'_>) {
+        self.outbox.push(|out| wire::text(out, |out| reply.write_to(out)));
+    }
+
+    pub(super) fn say_snapshots<'a>(
+        &mut self,
+        last_values: &'a LastValues,
+        all: bool,
+        names: impl Iterator<Item = &'a Symbol>,
+    ) {
+        let seq = last_values.seq();
+        let mut say = |symbol: &Symbol, last: &Last| {
+            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
+            let snapshot = Snapshot { seq, symbol, latest, day: last.day() };
+            self.outbox.push(|out| wire::text(out, |out| wire::snapshot(out, &snapshot)));
+        };
+        if all {
+            last_values.iter().for_each(|(symbol, last)| say(symbol, last));
+        } else {
+            names
+                .filter_map(|name| Some((name, last_values.get(name)?)))
+                .for_each(|(symbol, last)| say(symbol, last));
+        }
+        self.outbox.reaches(seq);
+    }
+
+    pub(super) fn pushed(
+        &mut self,
+        id: ConnectionId,
+        pushed: Result<(), Overflow>,
+        bus: &Bus,
+        woken: &mut Vec<ConnectionId>,
+    ) {
+        match pushed {
+            Ok(()) => self.wake(id, woken),
+            Err(Overflow) => self.fall_behind(id, bus, woken),
+        }
+    }
+
+    /// Closes the connection with the cursor with which the client can come back.
+    pub(super) fn fall_behind(&mut self, id: ConnectionId, bus: &Bus, woken: &mut Vec<ConnectionId>) {
+        self.outbox.cut();
+        let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
+        self.closing = Some(CloseReason::Server(CloseCode::SlowConsumer, cursor.to_string().into()));
+        self.is_closing = true;
+        self.wake(id, woken);
+    }
+
+    pub(super) fn wake(&mut self, id: ConnectionId, woken: &mut Vec<ConnectionId>) {
+        if !std::mem::replace(&mut self.is_woken, true) {
+            woken.push(id);
+        }
+    }
+
+    /// The newest event that an `every` client has been served; `None` where it does not keep a feed waiting.
+    pub(super) fn served(&self) -> Option<u64> {
+        let keeps = self.outbox.delivery().0 == Delivery::Every && !self.is_closing;
+        let waiting = self.outbox.first_waiting().map(|seq| seq.saturating_sub(1));
+        keeps.then_some(waiting.or(self.resuming)).flatten()
+    }
+}
