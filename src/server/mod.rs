@@ -57,8 +57,8 @@ pub struct Config {
     /// How long updates are collected before they are written; an update after a quiet moment goes out at once.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
-    /// Bytes that the kernel holds for a client that does not read; 0 leaves it to the system.
-    pub send_buffer: usize,
+    /// Bytes that the kernel takes for a client before they are under way (`TCP_NOTSENT_LOWAT`); 0 leaves it to the system.
+    pub send_buffer: u32,
     /// How long a client may take to send the headers of a request.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
@@ -131,7 +131,7 @@ pub fn handover() -> (Outlet, mpsc::Receiver<Accepted>) {
 pub async fn accept(
     listener: TcpListener,
     outlets: Vec<Outlet>,
-    send_buffer: usize,
+    send_buffer: u32,
     max_connections: usize,
     stop: CancellationToken,
 ) {
@@ -163,11 +163,12 @@ pub async fn accept(
 }
 
 /// Sets the socket's options and takes it off this thread's reactor.
-fn prepare(socket: TcpStream, send_buffer: usize) -> io::Result<std::net::TcpStream> {
+fn prepare(socket: TcpStream, send_buffer: u32) -> io::Result<std::net::TcpStream> {
     socket.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     if send_buffer > 0 {
-        // The system takes twice what it is told, half of it for its own accounts.
-        SockRef::from(&socket).set_send_buffer_size(send_buffer / 2)?;
+        // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
+        SockRef::from(&socket).set_tcp_notsent_lowat(send_buffer)?;
     }
     socket.into_std()
 }
