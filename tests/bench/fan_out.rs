@@ -1,0 +1,208 @@
+//! What an update costs from the bus to the clients' outboxes, without sockets.
+//!
+//! One shard on one thread: events are published, the shard reads them and wakes its clients, and each
+//! woken client takes its frames as a session does, but has no socket to write them to. The time is that of a
+//! round of so many events; `item/s` counts delivered updates. The fewer events a round has, the fewer frames a
+//! client takes at a time.
+
+use std::hint::black_box;
+use std::iter;
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, Divan};
+use tickerplant::bus::{self, Bus, Reader};
+use tickerplant::feed::simulated::{self, Instrument, Walk};
+use tickerplant::hub::{ConnectionId, Settings, Shard};
+use tickerplant::market::{Event, FeedKind, Time};
+use tickerplant::wire::{self, Request, Stream};
+use tokio::time::Instant;
+
+/// How long each line is measured at the least.
+const MIN_TIME: Duration = Duration::from_millis(500);
+
+/// Events between two moments at which the clients write.
+const ROUNDS: [usize; 3] = [1, 10, 100];
+
+const A: Load = Load { clients: 1_000, each: 10, symbols: 500, delivery: "every" };
+const B: Load = Load { clients: 100, each: 50, symbols: 50, delivery: "every" };
+const C: Load = Load { clients: 10_000, each: 1, symbols: 100, delivery: "every" };
+
+/// How many clients subscribe to how many of the symbols; each symbol has as many takers as any other.
+struct Load {
+    clients: usize,
+    /// Symbols of each client.
+    each: usize,
+    symbols: usize,
+    delivery: &'static str,
+}
+
+/// A shard with its clients.
+struct Plant {
+    reader: Reader,
+    shard: Shard,
+    woken: Arc<Mutex<Vec<ConnectionId>>>,
+    now: Instant,
+}
+
+/// Stands for a session that waits: notes which client was woken.
+struct Session {
+    id: ConnectionId,
+    woken: Arc<Mutex<Vec<ConnectionId>>>,
+}
+
+fn main() {
+    Divan::default().min_time(MIN_TIME).config_with_args().main();
+}
+
+#[divan::bench(args = ROUNDS)]
+fn a_1000_clients_10_of_500_symbols(bencher: Bencher<'_, '_>, events: usize) {
+    deliver(bencher, &A, events);
+}
+
+#[divan::bench(args = ROUNDS)]
+fn b_100_clients_all_50_symbols(bencher: Bencher<'_, '_>, events: usize) {
+    deliver(bencher, &B, events);
+}
+
+#[divan::bench(args = ROUNDS)]
+fn c_10000_clients_1_of_100_symbols(bencher: Bencher<'_, '_>, events: usize) {
+    deliver(bencher, &C, events);
+}
+
+/// Scenario A with `delivery=latest`, and nobody reads: each update is held in place of an older one.
+#[divan::bench(args = ROUNDS)]
+fn a_latest_nobody_reads(bencher: Bencher<'_, '_>, events: usize) {
+    let load = Load { delivery: "latest", ..A };
+    let (mut plant, mut walk) = plant(&load);
+    for id in 0..load.clients {
+        plant.shard.block(id);
+    }
+    bencher
+        .counter(ItemsCount::new(events * load.takers()))
+        .with_inputs(|| walk.by_ref().take(events).collect())
+        .bench_local_values(|events| plant.publish(events));
+}
+
+/// Only the encoding: a simulated event as a frame.
+#[divan::bench]
+fn encode(bencher: Bencher<'_, '_>) {
+    let events: Vec<Event> = walk(&B).take(1_000).collect();
+    let mut frames = Vec::new();
+    let mut encode = || {
+        frames.clear();
+        for (seq, event) in (1_000_000..).zip(&events) {
+            wire::text(&mut frames, |out| wire::event(out, seq, event));
+        }
+        frames.len()
+    };
+    let bytes = encode();
+    bencher
+        .counter(ItemsCount::new(events.len()))
+        .counter(BytesCount::new(bytes))
+        .bench_local(|| black_box(encode()));
+}
+
+fn deliver(bencher: Bencher<'_, '_>, load: &Load, events: usize) {
+    let (mut plant, mut walk) = plant(load);
+    bencher
+        .counter(ItemsCount::new(events * load.takers()))
+        .with_inputs(|| walk.by_ref().take(events).collect())
+        .bench_local_values(|events| {
+            plant.publish(events);
+            plant.write();
+        });
+}
+
+impl Load {
+    /// How many clients take each symbol.
+    const fn takers(&self) -> usize {
+        self.clients * self.each / self.symbols
+    }
+
+    /// What a client's URL asks for.
+    fn query(&self, client: usize) -> String {
+        let symbol = |offset| name((client * self.each + offset) % self.symbols);
+        let symbols: Vec<_> = (0..self.each).map(symbol).collect();
+        format!("symbols={}&delivery={}", symbols.join(","), self.delivery)
+    }
+}
+
+/// A shard whose clients have all that there was and wait for more, and the events to come.
+fn plant(load: &Load) -> (Plant, Walk) {
+    let mut plant = Plant::new(load);
+    let mut walk = walk(load);
+    // The walk begins with each symbol once.
+    plant.publish(walk.by_ref().take(load.symbols).collect());
+    for id in 0..load.clients {
+        plant.take(id);
+    }
+    (plant, walk)
+}
+
+fn walk(load: &Load) -> Walk {
+    let instrument = |symbol| Instrument::named(name(symbol).parse().expect("the names are symbols"));
+    let symbols = (0..load.symbols).map(instrument).collect();
+    Walk::new(&simulated::Config { symbols, ..simulated::Config::default() }).expect("these can be walked")
+}
+
+fn name(symbol: usize) -> String {
+    format!("S{symbol:03}")
+}
+
+impl Plant {
+    fn new(load: &Load) -> Self {
+        let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "bench".to_owned());
+        let (reader, start) = bus.reader();
+        let settings = Settings { every_buffer: 1024 * 1024, max_symbols: 0, paced: false };
+        let mut shard = Shard::new(bus, start, settings);
+        let now = Instant::now();
+        let woken = Arc::default();
+        for client in 0..load.clients {
+            let stream = Stream::parse(&load.query(client)).expect("the query is well formed");
+            let id = shard.connect(now);
+            shard.begin(id, stream.delivery, stream.interval);
+            let command = stream.subscribe.expect("the query has symbols");
+            shard.handle(id, &Request { id: None, command }, Time::now());
+            shard.park(id, &Waker::from(Arc::new(Session { id, woken: Arc::clone(&woken) })));
+        }
+        Self { reader, shard, woken, now }
+    }
+
+    /// Publishes events, and has the shard read them.
+    fn publish(&mut self, events: Vec<Event>) {
+        self.reader.bus().publish(events);
+        for read in iter::from_fn(|| self.reader.try_next()) {
+            self.shard.read(read, self.now);
+        }
+    }
+
+    /// Wakes the clients that have something to take, and has them take it.
+    fn write(&mut self) {
+        self.shard.flush();
+        let mut woken = mem::take(&mut *self.woken.lock().expect("nothing panics while it holds the list"));
+        for id in woken.drain(..) {
+            self.take(id);
+        }
+        *self.woken.lock().expect("nothing panics while it holds the list") = woken;
+    }
+
+    /// Takes all that waits for a client.
+    fn take(&mut self, id: ConnectionId) {
+        let count = black_box(self.shard.outgoing(id, self.now)).len();
+        self.shard.written(id, count);
+    }
+}
+
+impl Wake for Session {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.lock().expect("nothing panics while it holds the list").push(self.id);
+    }
+}

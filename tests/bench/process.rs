@@ -1,0 +1,116 @@
+//! The server under load: a process of its own, and what the system says of it.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// How long a server may take to say where it listens.
+const START: Duration = Duration::from_secs(10);
+
+/// Lines of a server's log that are kept until somebody asks; what does not fit is dropped.
+const LOG_LINES: usize = 256;
+
+/// A running server. Dropped, it is killed.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    log: Receiver<String>,
+}
+
+impl Server {
+    /// Starts a server on a port of its own, with a simulated feed of so many events a second.
+    ///
+    /// What the environment configures holds, except for what the benchmark depends on.
+    pub fn start(symbols: &[String], rate: u32, flush_window: Option<&str>) -> io::Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
+        command
+            .args(["--listen", "127.0.0.1:0", "--log", "info", "--feed", "simulated"])
+            .args(["--symbols", &symbols.join(","), "--rate", &rate.to_string()])
+            .env("TICKERPLANT_LIMITS__CONNECTIONS", "0")
+            // No config.toml lies there: the server has its defaults.
+            .current_dir(env!("CARGO_TARGET_TMPDIR"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        if let Some(window) = flush_window {
+            command.env("TICKERPLANT_SERVER__FLUSH_WINDOW", window);
+        }
+        let mut child = command.spawn()?;
+        let lines = BufReader::new(child.stderr.take().expect("its standard error is piped")).lines();
+        let (keep, log) = mpsc::sync_channel(LOG_LINES);
+        // It ends with the process, whose log it must read to the end so that the process never waits.
+        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(keep.try_send(line))));
+        let mut server = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
+        server.address = server.listening()?;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The time that its threads have had on a core.
+    pub fn cpu(&self) -> io::Result<Duration> {
+        cpu(&self.proc())
+    }
+
+    /// Its resident memory, in KiB.
+    pub fn memory(&self) -> io::Result<u32> {
+        let status = fs::read_to_string(format!("{}/status", self.proc()))?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse().ok()).ok_or_else(|| io::Error::other("no VmRSS in /proc"))
+    }
+
+    /// Warnings and errors that it has logged since they were last asked for.
+    pub fn warnings(&self) -> Vec<String> {
+        let is_warning = |line: &String| line.contains(" WARN ") || line.contains("ERROR ");
+        self.log.try_iter().filter(is_warning).collect()
+    }
+
+    /// Waits for the line of the log that says where it listens.
+    fn listening(&self) -> io::Result<SocketAddr> {
+        let mut said = String::new();
+        while let Ok(line) = self.log.recv_timeout(START) {
+            let address = line.split_once("address=").and_then(|(_, rest)| rest.split(' ').next());
+            match address.and_then(|address| address.parse().ok()) {
+                Some(address) => return Ok(address),
+                None => said.push_str(&line),
+            }
+        }
+        Err(io::Error::other(format!("the server does not say where it listens; it said: {said}")))
+    }
+
+    fn proc(&self) -> String {
+        format!("/proc/{}", self.child.id())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The time that this process's threads have had on a core.
+pub fn own_cpu() -> io::Result<Duration> {
+    cpu("/proc/self")
+}
+
+/// The sum of `task/*/schedstat`, whose first number is nanoseconds on a core.
+fn cpu(proc: &str) -> io::Result<Duration> {
+    let mut total = 0;
+    for task in fs::read_dir(Path::new(proc).join("task"))? {
+        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+        let nanos: Option<u64> = schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+        total += nanos.ok_or_else(|| io::Error::other("no time in schedstat"))?;
+    }
+    Ok(Duration::from_nanos(total))
+}
