@@ -59,7 +59,8 @@ pub struct Walk {
     paths: Vec<Path>,
     /// Draws which symbol comes next.
     order: ChaCha8Rng,
-    start: Time,
+    /// The time of the first event; where it is not given, the moment at which that is asked for.
+    start: Option<Time>,
     rate: u32,
     /// How many events there have been.
     count: u64,
@@ -151,7 +152,7 @@ impl Walk {
         Ok(Self {
             paths: config.symbols.iter().map(|instrument| Path::new(config.seed, instrument)).collect(),
             order: rng(config.seed, ""),
-            start: config.start.unwrap_or_else(Time::now),
+            start: config.start,
             rate: config.rate.get(),
             count: 0,
         })
@@ -167,10 +168,11 @@ impl Walk {
     }
 
     /// `start + count / rate` to the nanosecond, whatever the count.
-    fn next_time(&self) -> Time {
+    fn next_time(&mut self) -> Time {
         let nanos = u128::from(self.count) * 1_000_000_000 / u128::from(self.rate);
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
-        Time::from_nanos(self.start.as_nanos().saturating_add(nanos))
+        let start = *self.start.get_or_insert_with(Time::now);
+        Time::from_nanos(start.as_nanos().saturating_add(nanos))
     }
 }
 
