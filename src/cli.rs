@@ -63,13 +63,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub symbols: Vec<String>,
     /// Simulated events a second, over all symbols
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub rate: Option<String>,
     /// Seed of the simulation: the same seed gives the same events
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<String>,
     /// How fast to replay: a factor such as 1 or 60, or max
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub speed: Option<String>,
     /// Replay from the start again when the end is reached
     #[arg(long = "loop")]

@@ -3,6 +3,7 @@
 //! Each section lives beside what it configures; here they are put together.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use config::builder::{ConfigBuilder, DefaultState};
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
@@ -12,6 +13,9 @@ use crate::{bus, feed, hub, server, session};
 
 /// The file that is read when no other is named. That it is not there is no error.
 pub const FILE: &str = "config.toml";
+
+/// The place of a value that a flag sets, in errors.
+pub const COMMAND_LINE: &str = "the command line";
 
 /// Of the environment, names that begin so and have a `__` are read.
 const PREFIX: &str = "TICKERPLANT_";
@@ -76,12 +80,24 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// A source says what cannot be.
-    #[error("{place}: {source}")]
+    #[error("{place}: {fault}")]
     Bad {
         /// Which source.
         place: String,
         /// What is wrong with it.
-        source: ConfigError,
+        fault: ConfigError,
+    },
+    /// A value is of the right form and cannot be.
+    #[error("{key}: {found} is not between {least} and {most}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// The least that it may be.
+        least: String,
+        /// The most that it may be.
+        most: String,
     },
 }
 
@@ -103,10 +119,51 @@ impl Config {
         // Every source has to be right by itself, so that an error can name it.
         check(&path.display().to_string(), |builder| Ok(builder.add_source(file.clone())))?;
         check("the environment", |builder| Ok(builder.add_source(environment.clone())))?;
-        check("the command line", flags)?;
-        check("the configuration", |builder| {
-            flags(builder.add_source(file.clone()).add_source(environment.clone()))
-        })
+        check(COMMAND_LINE, flags)?;
+        let whole =
+            |builder: Builder| flags(builder.add_source(file.clone()).add_source(environment.clone()));
+        let config = check("the configuration", whole)?;
+        config.check_ranges()?;
+        Ok(config)
+    }
+
+    /// Refuses values that would only fail, or mean nothing, once clients are there.
+    fn check_ranges(&self) -> Result<(), LoadError> {
+        const MILLISECOND: Duration = Duration::from_millis(1);
+        const DAY: Duration = Duration::from_hours(24);
+        let durations = [
+            ("server.flush_window", self.server.flush_window, Duration::ZERO, Duration::from_secs(1)),
+            ("server.header_timeout", self.server.header_timeout, MILLISECOND, DAY),
+            ("server.shutdown", self.server.shutdown, Duration::ZERO, DAY),
+            ("session.heartbeat", self.session.heartbeat, MILLISECOND, DAY),
+            ("session.close_timeout", self.session.close_timeout, Duration::ZERO, DAY),
+            ("feed.stalled_after", self.feed.stalled_after, MILLISECOND, DAY),
+            ("feed.replay.stall_timeout", self.feed.replay.stall_timeout, MILLISECOND, DAY),
+        ];
+        for (key, found, least, most) in durations {
+            if !(least..=most).contains(&found) {
+                let text = |duration| format!("{duration:?}");
+                return Err(LoadError::Range {
+                    key,
+                    found: text(found),
+                    least: text(least),
+                    most: text(most),
+                });
+            }
+        }
+        let numbers = [
+            ("server.shards", self.server.shards, 0, 1024),
+            ("server.max_headers", self.server.max_headers, 16, 10_000),
+            ("server.max_header_bytes", self.server.max_header_bytes, 8 * 1024, 1024 * 1024),
+            ("session.every_buffer", self.session.every_buffer, 1024, 1024 * 1024 * 1024),
+        ];
+        for (key, found, least, most) in numbers {
+            if !(least..=most).contains(&found) {
+                let [found, least, most] = [found, least, most].map(|number| number.to_string());
+                return Err(LoadError::Range { key, found, least, most });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -130,7 +187,7 @@ fn check(
     let config = add(config::Config::builder())
         .and_then(ConfigBuilder::<DefaultState>::build)
         .and_then(config::Config::try_deserialize);
-    config.map_err(|source| LoadError::Bad { place: place.to_owned(), source })
+    config.map_err(|fault| LoadError::Bad { place: place.to_owned(), fault })
 }
 
 /// The environment's part of the configuration: `TICKERPLANT_SERVER__LISTEN` is `server.listen`.
@@ -245,6 +302,19 @@ mod tests {
 
         let error = load("[server]\nlisten = [\n", &[], &[]).unwrap_err();
         assert!(error.starts_with("config.toml: "), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_would_fail_only_with_clients_is_refused_at_the_start() {
+        for (text, key) in [
+            ("[session]\nheartbeat = \"0s\"", "session.heartbeat: 0ns is not between 1ms and 86400s"),
+            ("[server]\nflush_window = \"1h\"", "server.flush_window: 3600s"),
+            ("[server]\nmax_headers = 0", "server.max_headers: 0 is not between 16 and 10000"),
+            ("[session]\nevery_buffer = 0", "session.every_buffer: 0"),
+        ] {
+            let error = load(text, &[], &[]).unwrap_err();
+            assert!(error.starts_with(key), "{error}");
+        }
     }
 
     fn keys(table: &toml::Table, prefix: &str) -> Vec<String> {

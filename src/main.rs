@@ -1,5 +1,6 @@
 //! Parses, loads, runs; prints an error with its causes and a hint.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,11 +12,12 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use tickerplant::app::{App, StartError};
 use tickerplant::cli::{Cli, Command, ServeArgs};
 use tickerplant::client::{self, ClientError, Format};
-use tickerplant::config::{Config, LoadError};
+use tickerplant::config::{self, Config, LoadError};
 use tickerplant::feed::{self, ErrorClass, FeedError};
 use tickerplant::market::FeedKind;
 
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let (code, hint) = explain(&error);
-            report(format!("{error:#}"), hint.as_deref());
+            report(in_one_line(&error), hint.as_deref());
             ExitCode::from(code)
         }
     }
@@ -73,9 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = load(args)?;
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
-        Misuse(exit::CONFIG, format!("log: `{}` is no log filter: {error}", config.log), None)
-    })?;
+    let filter = log_filter(&config.log)?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -92,6 +92,17 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             ended = app.run(stop.clone()) => Ok(ended?),
             () = told_twice(signals, stop.clone()) => Err(Misuse(exit::FAILURE, "stopped at once".into(), None).into()),
         }
+    })
+}
+
+/// A level, or `tracing` directives; a word that is neither would silence everything.
+fn log_filter(text: &str) -> anyhow::Result<EnvFilter> {
+    let is_known = text.contains(['=', ',']) || text.parse::<LevelFilter>().is_ok();
+    let filter = EnvFilter::try_new(text).ok().filter(|_| is_known);
+    filter.ok_or_else(|| {
+        let hint =
+            "levels are error, warn, info, debug, trace and off; directives are like tickerplant=debug,warn";
+        Misuse(exit::CONFIG, format!("log: `{text}` is no level and no directives"), Some(hint)).into()
     })
 }
 
@@ -114,7 +125,9 @@ fn print_config(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 fn load(args: &ServeArgs) -> anyhow::Result<Config> {
-    let config = Config::load(&args.sources(std::env::vars().collect()))?;
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let config = Config::load(&args.sources(std::env::vars_os().filter_map(text).collect()))?;
     if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
         let message = format!("`{}` is no command, and only a replay takes files", file.display());
         let hint = "replay files with --feed replay FILE…; commands are serve, watch, send and config";
@@ -158,9 +171,13 @@ fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
                 LoadError::Open { .. } => {
                     (exit::NO_INPUT, Some("--config names a file that can be read".to_owned()))
                 }
-                LoadError::Bad { .. } => {
-                    (exit::CONFIG, Some("`tickerplant config` prints all keys with their values".to_owned()))
+                LoadError::Bad { place, .. } if place == config::COMMAND_LINE => {
+                    (exit::USAGE, Some("tickerplant --help lists commands and flags".to_owned()))
                 }
+                LoadError::Bad { .. } | LoadError::Range { .. } => (
+                    exit::CONFIG,
+                    Some("config.toml in the project explains every key with its default".to_owned()),
+                ),
             };
         }
         if let Some(error) = cause.downcast_ref() {
@@ -179,10 +196,12 @@ fn explain_start(error: &StartError) -> (u8, Option<String>) {
             let hint = "another program listens there; name another with --listen, port 0 picks a free one";
             (exit::UNAVAILABLE, Some(hint.to_owned()))
         }
-        StartError::Listen { .. } => (
-            exit::UNAVAILABLE,
-            Some("an address is a host and a port, e.g. --listen 127.0.0.1:8000".to_owned()),
-        ),
+        StartError::Listen { source, .. } => {
+            let is_address =
+                matches!(source.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied);
+            let hint = "an address is a host and a port of this machine, e.g. --listen 127.0.0.1:8000";
+            (if is_address { exit::UNAVAILABLE } else { exit::CONFIG }, Some(hint.to_owned()))
+        }
         StartError::Exposed { .. } => {
             (exit::CONFIG, Some("--allow-anonymous opens it to everybody who reaches it".to_owned()))
         }
@@ -204,6 +223,17 @@ fn explain_client(error: &ClientError) -> (u8, Option<String>) {
         }
         ClientError::Output(_) => (exit::OUTPUT, None),
     }
+}
+
+/// The error and its causes, none said twice, in one line.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// What clap has to say, in our form; help and version go to standard output.

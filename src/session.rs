@@ -133,7 +133,8 @@ impl<S: AsyncRead + AsyncWrite> Session<S> {
     pub fn new(socket: S, read: &[u8], stream: &Stream, host: Rc<Host>) -> Self {
         let (reader, writer) = tokio::io::split(socket);
         let limit = host.limits.message_bytes;
-        let mut decoder = Decoder::new(if limit == 0 { usize::MAX } else { limit });
+        // Without a limit of ours there is that of memory; lengths stay within what can be added.
+        let mut decoder = Decoder::new(if limit == 0 { u32::MAX as usize } else { limit });
         decoder.feed(read);
         let seat = Rc::clone(&host.seat);
         let client = Client::new(host, stream);
@@ -233,9 +234,10 @@ impl<S: AsyncWrite> Outbound<S> {
         if let Some(reason) = shard.take_closing(self.id) {
             return Poll::Ready(Err(reason));
         }
-        let bytes = shard.outgoing(self.id, Instant::now());
+        let now = Instant::now();
+        let bytes = shard.outgoing(self.id, now);
         if bytes.is_empty() {
-            let due = shard.due(self.id);
+            let due = shard.due(self.id, now);
             drop(shard);
             return self.poll_alarm(due, cx);
         }
@@ -272,7 +274,7 @@ impl Client {
     fn new(host: Rc<Host>, stream: &Stream) -> Self {
         let name = host.relay.join();
         let mut shard = host.seat.shard.borrow_mut();
-        let id = shard.connect(Instant::now());
+        let id = shard.connect();
         shard.begin(id, stream.delivery, stream.interval);
         if let Some(command) = &stream.subscribe {
             shard.handle(id, &Request { id: None, command: command.clone() }, Time::now());
@@ -332,16 +334,22 @@ impl Client {
     }
 
     async fn relay(&self, message: Message) {
-        let sent = if self.messages.as_ref().is_none_or(|limit| limit.check().is_ok()) {
-            self.host.relay.send(&self.name, message).await
-        } else {
-            let rate = self.host.relay.config().rate;
-            let message = format!("at most {rate} messages a second are relayed; this one was not");
-            Err(Refusal::new(ErrorCode::RateLimited, message))
+        let sent = match self.host.relay.check(&message).and_then(|()| self.check_message_rate()) {
+            Ok(()) => self.host.relay.send(&self.name, message).await,
+            refused => refused,
         };
         if let Err(refusal) = sent {
             self.refuse(None, refusal);
         }
+    }
+
+    fn check_message_rate(&self) -> Result<(), Refusal> {
+        if self.messages.as_ref().is_none_or(|limit| limit.check().is_ok()) {
+            return Ok(());
+        }
+        let rate = self.host.relay.config().rate;
+        let message = format!("at most {rate} messages a second are relayed; this one was not");
+        Err(Refusal::new(ErrorCode::RateLimited, message))
     }
 
     fn refuse(&self, id: Option<&RequestId>, refusal: Refusal) {

@@ -9,6 +9,7 @@ mod last_values;
 mod log;
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,7 @@ pub struct Bus {
     /// For each reader, the `seq` up to which it has done all its work.
     done: watch::Sender<Vec<u64>>,
     listened: watch::Sender<bool>,
+    is_waiting: AtomicBool,
 }
 
 /// A place in the log and the means to wait there for more.
@@ -69,6 +71,7 @@ impl Bus {
             end: watch::Sender::new(0),
             done: watch::Sender::new(Vec::new()),
             listened: watch::Sender::new(false),
+            is_waiting: AtomicBool::new(false),
         })
     }
 
@@ -126,8 +129,16 @@ impl Bus {
     /// Waits until every reader is done with all events so far.
     pub async fn level(&self) {
         let head = self.head();
+        self.is_waiting.store(true, Ordering::Relaxed);
         // The sender is ours, so the wait cannot fail.
         let _ = self.done.subscribe().wait_for(|done| done.iter().all(|seq| *seq >= head)).await;
+        self.is_waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the feed waits for its readers at this moment.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
     }
 
     /// Says that somebody subscribed: what waits for a client may begin.

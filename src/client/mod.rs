@@ -3,13 +3,19 @@
 mod send;
 mod watch;
 
+use std::time::Duration;
+
 use http::Uri;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 pub use send::send;
 pub use watch::{Format, watch, with_symbols};
+
+/// How long a server may take for the handshake, or for a first answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -58,7 +64,8 @@ pub enum ClientError {
 }
 
 async fn connect(url: &Uri) -> Result<Socket, ClientError> {
-    match connect_async(url.clone()).await {
+    let connected = timeout(PATIENCE, connect_async(url.clone())).await;
+    match connected.unwrap_or_else(|late| Err(Error::Io(late.into()))) {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => {
             let body = response.body().as_deref().unwrap_or_default();

@@ -1,24 +1,26 @@
 //! Says one thing to all peers, as in the classic broadcast tutorial.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use futures_util::SinkExt;
 use http::Uri;
+use tokio::time::timeout;
 use tokio_stream::StreamExt;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{ClientError, closed, connect};
+use super::{ClientError, PATIENCE, closed, connect};
 
 /// Connects, sends `text`, and writes `Received: …` for the first message that comes back.
 ///
 /// # Errors
 ///
-/// No connection, or none for long enough; an output that cannot be written.
+/// No connection, or no answer within ten seconds; an output that cannot be written.
 pub async fn send(url: &Uri, text: String, out: &mut impl Write) -> Result<(), ClientError> {
     let broken = |source| ClientError::Broken { url: url.clone(), source: Box::new(source) };
     let mut socket = connect(url).await?;
     socket.send(Message::text(text)).await.map_err(broken)?;
-    while let Some(message) = socket.next().await {
+    let late = |_| Error::Io(io::ErrorKind::TimedOut.into());
+    while let Some(message) = timeout(PATIENCE, socket.next()).await.map_err(late).map_err(broken)? {
         match message.map_err(broken)? {
             Message::Text(text) => writeln!(out, "Received: {text}").map_err(ClientError::Output)?,
             Message::Binary(bytes) => {

@@ -32,6 +32,8 @@ pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, http::uri::Inv
     }
     let symbols = if symbols.is_empty() { "*".to_owned() } else { symbols.join(",") };
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("symbols", &symbols).finish();
+    // In this server's URLs a plus is a plus.
+    let query = query.replace('+', "%20");
     let joint = if url.query().is_some() { '&' } else { '?' };
     format!("{url}{joint}{query}").parse()
 }
@@ -95,6 +97,7 @@ mod tests {
         };
 
         assert_eq!(watched("ws://h/ws", &["AAPL", "A+B"]), "ws://h/ws?symbols=AAPL%2CA%2BB");
+        assert_eq!(watched("ws://h/ws", &["A B"]), "ws://h/ws?symbols=A%20B");
         assert_eq!(watched("ws://h/ws", &[]), "ws://h/ws?symbols=*");
         assert_eq!(watched("ws://h/ws?delivery=every", &[]), "ws://h/ws?delivery=every&symbols=*");
         assert_eq!(watched("ws://h/ws?symbols=X", &[]), "ws://h/ws?symbols=X");

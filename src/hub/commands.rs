@@ -74,6 +74,7 @@ impl Shard {
         }
         let connection = &mut self.connections[id];
         connection.wants = wants;
+        connection.has_subscribed = true;
         connection.outbox.release(&self.last_values, &mut self.frames);
         let resumed = missed == Some(Missed::Held);
         let standing = self.standing(id, resumed);
@@ -144,8 +145,9 @@ impl Shard {
 
     fn check_cursor(&self, id: ConnectionId, cursor: &Cursor) -> Result<Missed, Refusal> {
         let connection = &self.connections[id];
-        if connection.outbox.has_market_frames() || connection.resuming.is_some() {
-            let message = "`after` comes with the first subscribe, before any market frame; open a new connection to resume";
+        if connection.has_subscribed {
+            let message =
+                "`after` comes with a connection's first subscribe; open a new connection to resume";
             return Err(Refusal::new(ErrorCode::BadCursor, message));
         }
         if cursor.epoch != self.bus.epoch() {
@@ -177,7 +179,12 @@ impl Shard {
                 return;
             }
             let Ok(Some(chunk)) = self.bus.after(after) else {
-                connection.fall_behind(id, &self.bus, &mut self.woken);
+                connection.resuming = None;
+                if connection.outbox.delivery().0 == Delivery::Every {
+                    connection.fall_behind(id, &self.bus, &mut self.woken);
+                } else {
+                    connection.start_again(&self.last_values, after);
+                }
                 return;
             };
             for (seq, event) in chunk.iter().take_while(|(seq, _)| *seq <= head) {

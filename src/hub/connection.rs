@@ -8,17 +8,22 @@ use super::outbox::{Outbox, Overflow};
 use super::subscriptions::{ConnectionId, Wants};
 use crate::bus::{Bus, Last, LastValues};
 use crate::market::{Kind, Symbol};
-use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, Reply, Snapshot};
+use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot};
 
 /// One client, as its shard sees it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Connection {
     pub(super) is_subscriber: bool,
     pub(super) wants: Wants,
     pub(super) outbox: Outbox,
     /// While the client is sent what it missed: the last event of it that is in the outbox.
     pub(super) resuming: Option<u64>,
-    /// Since when something has waited for it without a pause.
+    /// Whether it has subscribed before.
+    pub(super) has_subscribed: bool,
+    /// Whether it is to be told how the feed fares when it reads again.
+    pub(super) owes_state: bool,
+    /// Since when it has kept a feed waiting without a pause.
     pub(super) behind_since: Option<Instant>,
     /// Why the shard wants it closed, until its session asks.
     pub(super) closing: Option<CloseReason>,
@@ -30,12 +35,14 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A plain connection for which at most `limit` bytes may wait.
-    pub(super) fn new(limit: usize, now: Instant) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             is_subscriber: false,
             wants: Wants::default(),
-            outbox: Outbox::new(limit, now),
+            outbox: Outbox::new(limit),
             resuming: None,
+            has_subscribed: false,
+            owes_state: false,
             behind_since: None,
             closing: None,
             is_closing: false,
@@ -68,6 +75,18 @@ impl Connection {
                 .for_each(|(symbol, last)| say(symbol, last));
         }
         self.outbox.reaches(seq);
+    }
+
+    /// Tells a `latest` client that events after `after` are lost, and what the values are now.
+    pub(super) fn start_again(&mut self, last_values: &LastValues, after: u64) {
+        self.outbox.drop_held();
+        self.say(&Reply::Gap {
+            after: Some(after),
+            until: Some(last_values.seq()),
+            reason: GapReason::Lagged,
+        });
+        let wants = self.wants.clone();
+        self.say_snapshots(last_values, !wants.all.is_empty(), wants.names.keys());
     }
 
     pub(super) fn pushed(

@@ -90,7 +90,7 @@ impl Loop {
 
     fn read(&mut self) {
         if let Some(read) = self.reader.try_next() {
-            self.seat.shard.borrow_mut().read(read, Instant::now());
+            self.seat.shard.borrow_mut().read(read);
             self.report();
         }
     }
@@ -107,9 +107,8 @@ impl Loop {
     }
 
     fn close_stalled(&self) {
-        let since = self.stall_timeout.and_then(|timeout| Instant::now().checked_sub(timeout));
-        if let Some(since) = since {
-            self.seat.shard.borrow_mut().close_stalled(since);
+        if let Some(timeout) = self.stall_timeout {
+            self.seat.shard.borrow_mut().close_stalled(Instant::now(), timeout);
             self.report();
         }
     }

@@ -3,8 +3,8 @@
 //! All that is certain to go out lies in one buffer, frame behind frame, ready for one write.
 //! Behind it a `latest` client that does not keep up, or that asked for an interval, has a set
 //! of held keys, one a symbol and kind: it can never hold more than it subscribed to. An
-//! `every` client has nothing held; its buffer is bounded in bytes, and past the bound it is
-//! closed and comes back with its cursor.
+//! `every` client has nothing held; what others put into its buffer is bounded in bytes, and past
+//! the bound it is closed and comes back with its cursor.
 //!
 //! A shard pushes and never waits; a session drains. No I/O and no clock here.
 
@@ -19,6 +19,9 @@ use crate::bus::LastValues;
 use crate::market::{Event, Kind};
 use crate::wire::{self, Delivery};
 
+/// The buffer gives back what the socket has taken when that is so many bytes, and the greater part of it.
+const GIVE_BACK: usize = 4096;
+
 /// The client is further behind than its buffer reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -28,40 +31,54 @@ pub struct Overflow;
 pub struct Outbox {
     delivery: Delivery,
     interval: Duration,
-    /// How many bytes may wait.
+    /// How many bytes that the client did not ask for may wait.
     limit: usize,
     buffer: Vec<u8>,
     /// How many bytes of the buffer the socket has taken.
     taken: usize,
-    /// Where the first frame begins that the socket has not taken whole.
-    frame_start: usize,
-    /// The end of each frame in the buffer, and up to which event the client has all with it, where that is new.
-    ends: VecDeque<(usize, Option<u64>)>,
+    /// The frames that the socket has not taken whole.
+    frames: VecDeque<Waiting>,
+    /// Whether it has taken a part of the first of them.
+    is_begun: bool,
+    /// How many bytes of them count against the limit.
+    counted: usize,
     /// Whether the socket takes no more for now.
-    blocked: bool,
+    is_blocked: bool,
     held: IndexSet<(usize, Kind)>,
-    /// When what is held may go.
-    due: Instant,
+    /// When what was held went last.
+    rested: Option<Instant>,
     last_written: u64,
     sent: u64,
     merged: u64,
 }
 
+/// A frame in the buffer.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// Where it ends.
+    end: usize,
+    /// The event up to which the client has all with it, where that is new.
+    reaches: Option<u64>,
+    /// How many of its bytes count against the limit.
+    counted: usize,
+}
+
 impl Outbox {
-    /// An empty outbox in which at most `limit` bytes wait; what is held may go from `now` on.
+    /// An empty outbox in which at most `limit` bytes wait that the client did not ask for.
     #[must_use]
-    pub fn new(limit: usize, now: Instant) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             delivery: Delivery::Latest,
             interval: Duration::ZERO,
             limit,
             buffer: Vec::new(),
             taken: 0,
-            frame_start: 0,
-            ends: VecDeque::new(),
-            blocked: false,
+            frames: VecDeque::new(),
+            is_begun: false,
+            counted: 0,
+            is_blocked: false,
             held: IndexSet::new(),
-            due: now,
+            rested: None,
             last_written: 0,
             sent: 0,
             merged: 0,
@@ -96,38 +113,26 @@ impl Outbox {
     /// The event that the client has first with a frame that the socket has not taken whole.
     #[must_use]
     pub fn first_waiting(&self) -> Option<u64> {
-        self.ends.iter().find_map(|(_, seq)| *seq)
-    }
-
-    /// Whether the client has had or will have a market frame.
-    #[must_use]
-    pub fn has_market_frames(&self) -> bool {
-        self.sent > 0 || !self.held.is_empty()
-    }
-
-    /// Whether nothing waits, held events included.
-    #[must_use]
-    pub fn is_level(&self) -> bool {
-        self.buffer.is_empty() && self.held.is_empty()
+        self.frames.iter().find_map(|frame| frame.reaches)
     }
 
     /// Whether the socket takes no more for now.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.blocked
+        self.is_blocked
     }
 
-    /// Whether as much waits as may.
+    /// Whether so much waits that the client's own messages have to.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.waiting() >= self.limit
+        self.bytes().len() >= self.limit
     }
 
-    /// Whether a new event would be held, where a newer one can replace it.
+    /// Whether a new event has to be held, where a newer one can replace it.
     #[must_use]
     pub fn holds(&self) -> bool {
-        let keeps_up = !self.blocked && self.held.is_empty() && self.waiting() < self.limit;
-        self.delivery == Delivery::Latest && !(keeps_up && self.interval.is_zero())
+        let keeps_up = !self.is_blocked && self.held.is_empty() && self.interval.is_zero();
+        self.delivery == Delivery::Latest && !keeps_up
     }
 
     /// Holds the newest event of this symbol and kind.
@@ -146,40 +151,38 @@ impl Outbox {
         if !unbounded {
             self.check(frame)?;
         }
-        self.append(frame, Some(seq));
+        self.append(Some(seq), true, |buffer| buffer.extend_from_slice(frame));
         self.sent += 1;
         Ok(())
     }
 
-    /// Puts a market frame of the past behind all that waits.
-    pub fn push_missed(&mut self, seq: u64, event: &Event) {
-        self.push(|out| wire::text(out, |out| wire::event(out, seq, event)));
-        self.reaches(seq);
-        self.sent += 1;
-    }
-
-    /// Says that with the last frame so far the client has all up to `seq`.
-    pub fn reaches(&mut self, seq: u64) {
-        if let Some((_, reached)) = self.ends.back_mut() {
-            *reached = Some(seq);
-        }
-    }
-
-    /// Puts another client's message behind all that waits.
+    /// Puts another client's message, or news of the feed, behind all that waits.
     ///
     /// # Errors
     ///
     /// It does not fit.
-    pub fn push_relayed(&mut self, frame: &[u8]) -> Result<(), Overflow> {
+    pub fn push_news(&mut self, frame: &[u8]) -> Result<(), Overflow> {
         self.check(frame)?;
-        self.append(frame, None);
+        self.append(None, true, |buffer| buffer.extend_from_slice(frame));
         Ok(())
     }
 
-    /// Puts a frame of the server's own behind all that waits. Whoever causes it waits while the outbox is full.
+    /// Puts a market frame of the past behind all that waits; the client asked for it.
+    pub fn push_missed(&mut self, seq: u64, event: &Event) {
+        self.append(Some(seq), false, |buffer| wire::text(buffer, |out| wire::event(out, seq, event)));
+        self.sent += 1;
+    }
+
+    /// Puts an answer behind all that waits. Whoever asks is not heard again while the outbox is full.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.buffer);
-        self.ends.push_back((self.buffer.len(), None));
+        self.append(None, false, write);
+    }
+
+    /// Says that with the last frame so far the client has all up to `seq`.
+    pub fn reaches(&mut self, seq: u64) {
+        if let Some(frame) = self.frames.back_mut() {
+            frame.reaches = Some(seq);
+        }
     }
 
     /// Moves what is held into the buffer, in the order of its sequence numbers.
@@ -192,7 +195,7 @@ impl Outbox {
         held.sort_by_cached_key(seq);
         for (index, kind) in held {
             let (seq, frame) = frames.latest(last_values, index, kind);
-            self.append(frame, Some(seq));
+            self.append(Some(seq), false, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
         }
     }
@@ -203,15 +206,16 @@ impl Outbox {
         self.held.clear();
     }
 
-    /// When what is held may go; `None` where nothing is held, or other bytes have to go first.
+    /// When what is held may go, `now` at the earliest; `None` where nothing is held, or other bytes have to go first.
     #[must_use]
-    pub fn due(&self) -> Option<Instant> {
-        (!self.held.is_empty() && self.buffer.is_empty()).then_some(self.due)
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        let due = self.rested.map_or(now, |rested| now.max(rested + self.interval));
+        (!self.held.is_empty() && self.buffer.is_empty()).then_some(due)
     }
 
     /// Says that what was held has gone at `now`: what comes next waits for an interval.
     pub fn rest(&mut self, now: Instant) {
-        self.due = now + self.interval;
+        self.rested = Some(now);
     }
 
     /// The bytes that the socket is to take next.
@@ -223,46 +227,86 @@ impl Outbox {
     /// Says that the socket took the next `count` bytes.
     pub fn written(&mut self, count: usize) {
         self.taken += count;
-        self.blocked = false;
-        while let Some((end, seq)) = self.ends.pop_front_if(|(end, _)| *end <= self.taken) {
-            self.frame_start = end;
-            self.last_written = seq.unwrap_or(self.last_written);
+        self.is_blocked = false;
+        self.is_begun |= count > 0;
+        while let Some(frame) = self.frames.pop_front_if(|frame| frame.end <= self.taken) {
+            self.is_begun = frame.end < self.taken;
+            self.counted -= frame.counted;
+            self.last_written = frame.reaches.unwrap_or(self.last_written);
         }
         if self.taken == self.buffer.len() {
             // An idle client costs no buffer.
             self.buffer = Vec::new();
-            self.ends = VecDeque::new();
+            self.frames = VecDeque::new();
             self.taken = 0;
-            self.frame_start = 0;
+        } else if self.taken >= GIVE_BACK && self.taken > self.buffer.len() / 2 {
+            // One that always lags a little never empties its buffer.
+            self.buffer.drain(..self.taken);
+            for frame in &mut self.frames {
+                frame.end -= self.taken;
+            }
+            self.taken = 0;
         }
     }
 
     /// Says that the socket takes no more for now of what waits.
     pub fn block(&mut self) {
-        self.blocked = !self.buffer.is_empty();
+        self.is_blocked = !self.buffer.is_empty();
     }
 
     /// Drops all that waits but the frame whose first bytes are out already.
     pub fn cut(&mut self) {
         self.held.clear();
-        let begun = self.ends.front().copied().filter(|_| self.taken > self.frame_start);
-        let (end, seq) = begun.unwrap_or((self.taken, None));
-        self.buffer.truncate(end);
-        self.last_written = seq.unwrap_or(self.last_written);
-        self.ends.clear();
-        self.ends.extend(begun);
+        self.frames.truncate(usize::from(self.is_begun));
+        let begun = self.frames.front();
+        self.buffer.truncate(begun.map_or(self.taken, |frame| frame.end));
+        self.last_written = begun.and_then(|frame| frame.reaches).unwrap_or(self.last_written);
+        self.counted = begun.map_or(0, |frame| frame.counted);
     }
 
     fn check(&self, frame: &[u8]) -> Result<(), Overflow> {
-        if self.waiting() + frame.len() > self.limit { Err(Overflow) } else { Ok(()) }
+        if self.counted + frame.len() > self.limit { Err(Overflow) } else { Ok(()) }
     }
 
-    fn waiting(&self) -> usize {
-        self.buffer.len() - self.taken
+    fn append(&mut self, reaches: Option<u64>, is_counted: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.buffer.len();
+        write(&mut self.buffer);
+        let end = self.buffer.len();
+        let counted = if is_counted { end - start } else { 0 };
+        self.counted += counted;
+        self.frames.push_back(Waiting { end, reaches, counted });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_always_lags_a_little_does_not_make_the_buffer_grow() {
+        let mut outbox = Outbox::new(1 << 20);
+        let frame = [b'x'; 100];
+        for seq in 1..=10 {
+            outbox.push_event(seq, &frame, false).unwrap();
+        }
+
+        for seq in 11..100_000 {
+            outbox.push_event(seq, &frame, false).unwrap();
+            outbox.written(100);
+        }
+
+        assert_eq!(outbox.bytes().len(), 1000);
+        assert!(outbox.buffer.capacity() < 64 * 1024, "{}", outbox.buffer.capacity());
+        assert_eq!(outbox.last_written(), 99_989);
     }
 
-    fn append(&mut self, frame: &[u8], seq: Option<u64>) {
-        self.buffer.extend_from_slice(frame);
-        self.ends.push_back((self.buffer.len(), seq));
+    #[test]
+    fn answers_do_not_count_against_what_others_may_put_there() {
+        let mut outbox = Outbox::new(100);
+        outbox.push(|buffer| buffer.resize(5000, b'x'));
+
+        assert_eq!(outbox.push_news(&[0; 100]), Ok(()));
+        assert_eq!(outbox.push_news(&[0; 1]), Err(Overflow));
+        assert!(outbox.is_full());
     }
 }

@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 
 use crate::wire::{ErrorCode, Message, Refusal};
 
+/// What a relayed message has around it on its way to a subscriber, about.
+const FRAME_BYTES: usize = 48;
+
 /// What clients may say to each other (`[relay]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -104,37 +107,33 @@ impl Relay {
         self.peers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Hands a message to every shard, waiting for room where there is none.
+    /// Whether a message may be relayed at all, whoever says it.
     ///
     /// # Errors
     ///
-    /// The relay is off, the message is too long, or the whole server relays too much.
-    pub async fn send(&self, from: &str, message: Message) -> Result<(), Refusal> {
-        let len = match &message {
-            Message::Text(text) => text.len(),
-            Message::Binary(bytes) => bytes.len(),
-            Message::Ping(_) | Message::Pong | Message::Close(_) => return Ok(()),
-        };
+    /// The relay is off, or the message is too long.
+    pub fn check(&self, message: &Message) -> Result<(), Refusal> {
         if !self.config.enabled {
-            return Err(Refusal::new(
-                ErrorCode::RelayDisabled,
-                "this server relays no messages; commands have an `action`",
-            ));
+            let message = "this server relays no messages; commands have an `action`";
+            return Err(Refusal::new(ErrorCode::RelayDisabled, message));
         }
-        let limit = self.config.max_bytes;
+        let (len, limit) = (message.len(), self.config.max_bytes);
         if limit > 0 && len > limit {
             let message = format!("the message has {len} bytes; relayed messages have at most {limit}");
             return Err(Refusal::new(ErrorCode::MessageTooLong, message));
         }
-        let peers = self.peers.load(Ordering::Relaxed);
-        let bytes = u32::try_from(len).unwrap_or(u32::MAX).saturating_mul(peers);
-        let fits =
-            |total: &Limiter| NonZeroU32::new(bytes).is_none_or(|n| matches!(total.check_n(n), Ok(Ok(()))));
-        if !self.total.as_ref().is_none_or(fits) {
-            return Err(Refusal::new(
-                ErrorCode::RateLimited,
-                "the server relays too much at the moment; try again later",
-            ));
+        Ok(())
+    }
+
+    /// Hands a message to every shard, waiting for room where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The whole server relays too much.
+    pub async fn send(&self, from: &str, message: Message) -> Result<(), Refusal> {
+        if !self.total.as_ref().is_none_or(|total| self.fits(total, message.len())) {
+            let message = "the server relays too much at the moment; try again later";
+            return Err(Refusal::new(ErrorCode::RateLimited, message));
         }
         let relayed = Arc::new(Relayed { from: from.to_owned(), message });
         for inbox in &self.inboxes {
@@ -142,5 +141,12 @@ impl Relay {
             let _ = inbox.send(Arc::clone(&relayed)).await;
         }
         Ok(())
+    }
+
+    /// Whether a message of this length fits into what the whole server may send; more than a second's worth waits for a whole one.
+    fn fits(&self, total: &Limiter, len: usize) -> bool {
+        let frame = u32::try_from(len + FRAME_BYTES).unwrap_or(u32::MAX);
+        let bytes = frame.saturating_mul(self.peers.load(Ordering::Relaxed)).min(self.config.total_bytes);
+        NonZeroU32::new(bytes).is_none_or(|bytes| matches!(total.check_n(bytes), Ok(Ok(()))))
     }
 }

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::frames::Frames;
+use super::outbox::Overflow;
 use super::subscriptions::{ConnectionId, Subscriptions, Wants};
 use crate::bus::{Bus, LastValues, Read, Segment, Start};
 use crate::market::{Event, FeedState, Time};
-use crate::wire::{self, CloseReason, Delivery, GapReason, Message, Refusal, Reply, RequestId};
+use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestId};
 
 /// What a shard is told at its start.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +63,8 @@ impl Shard {
     }
 
     /// Adds a plain connection.
-    pub fn connect(&mut self, now: Instant) -> ConnectionId {
-        self.connections.insert(Connection::new(self.settings.every_buffer, now))
+    pub fn connect(&mut self) -> ConnectionId {
+        self.connections.insert(Connection::new(self.settings.every_buffer))
     }
 
     /// Forgets a connection.
@@ -78,12 +79,12 @@ impl Shard {
     }
 
     /// Takes in what the log says next.
-    pub fn read(&mut self, read: Read, now: Instant) {
+    pub fn read(&mut self, read: Read) {
         match read {
             Read::Segment(segment) => match &*segment {
                 Segment::Events { first, events } => {
                     for (seq, event) in (*first..).zip(events) {
-                        self.apply(seq, event, now);
+                        self.apply(seq, event);
                     }
                 }
                 Segment::Mark { state, .. } => self.mark(state.clone()),
@@ -106,7 +107,7 @@ impl Shard {
         }
         for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| !connection.is_closing) {
             let frame = if connection.is_subscriber { &wrapped } else { &plain };
-            let pushed = connection.outbox.push_relayed(frame);
+            let pushed = connection.outbox.push_news(frame);
             connection.pushed(id, pushed, &self.bus, &mut self.woken);
         }
     }
@@ -160,9 +161,14 @@ impl Shard {
             self.resume(id);
         }
         let connection = &mut self.connections[id];
-        if connection.outbox.due().is_some_and(|due| due <= now) {
+        if connection.outbox.due(now).is_some_and(|due| due <= now) {
             connection.outbox.release(&self.last_values, &mut self.frames);
             connection.outbox.rest(now);
+        }
+        if connection.owes_state && connection.outbox.bytes().is_empty() {
+            connection.outbox.release(&self.last_values, &mut self.frames);
+            connection.say(&Reply::Feed((&self.feed).into()));
+            connection.owes_state = false;
         }
         connection.outbox.bytes()
     }
@@ -171,7 +177,7 @@ impl Shard {
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
-        if connection.outbox.is_level() && connection.resuming.is_none() {
+        if connection.served().is_none() {
             connection.behind_since = None;
         }
         self.settings.paced && connection.outbox.delivery().0 == Delivery::Every
@@ -184,8 +190,8 @@ impl Shard {
 
     /// When a client that has nothing to write is to be looked at again, even if nothing happens.
     #[must_use]
-    pub fn due(&self, id: ConnectionId) -> Option<Instant> {
-        self.connections[id].outbox.due()
+    pub fn due(&self, id: ConnectionId, now: Instant) -> Option<Instant> {
+        self.connections[id].outbox.due(now)
     }
 
     /// Keeps the waker of a client's session until there is something for it.
@@ -231,18 +237,19 @@ impl Shard {
         waiting.min().unwrap_or(u64::MAX).min(self.last_values.seq())
     }
 
-    /// Closes the `every` clients that have kept the feed waiting since before `since`.
-    pub fn close_stalled(&mut self, since: Instant) {
+    /// Closes the `every` clients that have kept the feed waiting for `timeout`, by what was seen at each call.
+    pub fn close_stalled(&mut self, now: Instant, timeout: Duration) {
+        let is_waiting = self.bus.is_waiting();
         for (id, connection) in &mut self.connections {
-            let is_stalled =
-                connection.served().is_some() && connection.behind_since.is_some_and(|began| began < since);
-            if is_stalled {
+            if !is_waiting || connection.served().is_none() {
+                connection.behind_since = None;
+            } else if now.duration_since(*connection.behind_since.get_or_insert(now)) >= timeout {
                 connection.fall_behind(id, &self.bus, &mut self.woken);
             }
         }
     }
 
-    fn apply(&mut self, seq: u64, event: &Event, now: Instant) {
+    fn apply(&mut self, seq: u64, event: &Event) {
         let index = self.last_values.fold(seq, event);
         let kind = event.kind();
         let of_all = self.subscriptions.of_all(kind).iter();
@@ -255,7 +262,6 @@ impl Shard {
             if connection.is_closing || !takes_all && connection.wants.all.contains(kind) {
                 continue;
             }
-            connection.behind_since.get_or_insert(now);
             if connection.resuming.is_some() {
                 connection.wake(id, &mut self.woken);
             } else if connection.outbox.holds() {
@@ -263,26 +269,32 @@ impl Shard {
                 connection.wake(id, &mut self.woken);
             } else {
                 let (seq, frame) = self.frames.latest(&self.last_values, index, kind);
-                let pushed = connection.outbox.push_event(seq, frame, self.settings.paced);
-                connection.pushed(id, pushed, &self.bus, &mut self.woken);
+                match connection.outbox.push_event(seq, frame, self.settings.paced) {
+                    Err(Overflow) if connection.outbox.delivery().0 == Delivery::Latest => {
+                        connection.outbox.hold(index, kind);
+                        connection.wake(id, &mut self.woken);
+                    }
+                    pushed => connection.pushed(id, pushed, &self.bus, &mut self.woken),
+                }
             }
         }
     }
 
     fn mark(&mut self, state: FeedState) {
         self.feed = state;
-        let frame = Reply::Feed((&self.feed).into());
+        let frame = feed_frame(&self.feed);
         for (id, connection) in &mut self.connections {
             if !connection.is_subscriber || connection.is_closing {
                 continue;
             }
-            if connection.outbox.is_full() && connection.outbox.is_blocked() {
-                connection.fall_behind(id, &self.bus, &mut self.woken);
+            if connection.outbox.is_blocked() && connection.outbox.delivery().0 == Delivery::Latest {
+                // It is told with the newest values, when it reads again.
+                connection.owes_state = true;
                 continue;
             }
             connection.outbox.release(&self.last_values, &mut self.frames);
-            connection.say(&frame);
-            connection.wake(id, &mut self.woken);
+            let pushed = connection.outbox.push_news(&frame);
+            connection.pushed(id, pushed, &self.bus, &mut self.woken);
         }
     }
 
@@ -292,7 +304,6 @@ impl Shard {
         tracing::warn!(after, until = start.last_values.seq(), "a shard fell behind the history");
         self.last_values = start.last_values;
         self.feed = start.feed;
-        let until = self.last_values.seq();
         for (id, connection) in &mut self.connections {
             // One that is still being sent what it missed finds for itself that the log has passed it.
             if !connection.is_subscriber || connection.is_closing || connection.resuming.is_some() {
@@ -302,11 +313,15 @@ impl Shard {
                 connection.fall_behind(id, &self.bus, &mut self.woken);
                 continue;
             }
-            connection.outbox.drop_held();
-            connection.say(&Reply::Gap { after: Some(after), until: Some(until), reason: GapReason::Lagged });
-            let wants = connection.wants.clone();
-            connection.say_snapshots(&self.last_values, !wants.all.is_empty(), wants.names.keys());
+            connection.start_again(&self.last_values, after);
             connection.wake(id, &mut self.woken);
         }
     }
+}
+
+/// How the feed fares, as a frame.
+fn feed_frame(state: &FeedState) -> Vec<u8> {
+    let mut frame = Vec::new();
+    wire::text(&mut frame, |out| Reply::Feed(state.into()).write_to(out));
+    frame
 }

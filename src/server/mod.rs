@@ -9,7 +9,6 @@ mod routes;
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -244,22 +243,25 @@ impl Worker {
                 Ok::<_, Infallible>(response)
             }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.config.header_timeout)
-            .max_headers(self.config.max_headers)
-            .max_buf_size(self.config.max_header_bytes.max(8 * 1024))
-            .serve_connection(TokioIo::new(socket), service)
-            .with_upgrades();
-        let mut connection = pin!(connection);
+        let mut connection = Box::pin(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.config.header_timeout)
+                .max_headers(self.config.max_headers)
+                .max_buf_size(self.config.max_header_bytes)
+                .serve_connection(TokioIo::new(socket), service)
+                .with_upgrades(),
+        );
         let served = select! {
             biased;
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                time::timeout(self.host.config.close_timeout, &mut connection).await.unwrap_or(Ok(()))
             }
-            served = connection.as_mut() => served,
+            served = &mut connection => served,
         };
+        // The other end of a handshake that failed: the upgrade waits for as long as it is there.
+        drop(connection);
         if let Err(error) = served {
             debug!(%error, "a connection ended");
         }

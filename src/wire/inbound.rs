@@ -27,6 +27,24 @@ pub enum Message {
     Close(Option<u16>),
 }
 
+impl Message {
+    /// The bytes of what is said.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) | Self::Ping(bytes) => bytes.len(),
+            Self::Pong | Self::Close(_) => 0,
+        }
+    }
+
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Puts frames together.
 #[derive(Debug)]
 pub struct Decoder {

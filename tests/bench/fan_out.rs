@@ -163,7 +163,7 @@ impl Plant {
         let woken = Arc::default();
         for client in 0..load.clients {
             let stream = Stream::parse(&load.query(client)).expect("the query is well formed");
-            let id = shard.connect(now);
+            let id = shard.connect();
             shard.begin(id, stream.delivery, stream.interval);
             let command = stream.subscribe.expect("the query has symbols");
             shard.handle(id, &Request { id: None, command }, Time::now());
@@ -176,7 +176,7 @@ impl Plant {
     fn publish(&mut self, events: Vec<Event>) {
         self.reader.bus().publish(events);
         for read in iter::from_fn(|| self.reader.try_next()) {
-            self.shard.read(read, self.now);
+            self.shard.read(read);
         }
     }
 

@@ -104,6 +104,10 @@ async fn a_resume_that_cannot_be_complete_is_refused_with_a_gap_and_snapshots() 
     assert!(gap.get("after").is_none() && gap.get("until").is_none(), "{gap}");
     client.expect(r#"{"type":"snapshot","symbol":"A"}"#).await;
 
+    // A cursor comes with the first subscribe, and not ahead of the feed.
+    client.send(&resume(format!("{epoch}-6"))).await;
+    client.expect(r#"{"type":"error","code":"bad_cursor"}"#).await;
+    let mut client = server.connect("/ws").await;
     client.send(&resume(format!("{epoch}-11"))).await;
     client.expect(r#"{"type":"error","code":"bad_cursor"}"#).await;
 }

@@ -160,7 +160,7 @@ proptest! {
         let settings = Settings { every_buffer: 1 << 20, max_symbols: 0, paced: false };
         let mut shard = Shard::new(Arc::clone(&bus), start, settings);
         let now = Instant::now();
-        let id = shard.connect(now);
+        let id = shard.connect();
         let mut published = Vec::new();
         let mut client = Model::default();
         let ask = |shard: &mut Shard, command| shard.handle(id, &Request { id: None, command }, Time::default());
@@ -173,7 +173,7 @@ proptest! {
                 }
                 Step::Read => {
                     if let Some(read) = reader.try_next() {
-                        shard.read(read, now);
+                        shard.read(read);
                     }
                 }
                 Step::Subscribe { symbols: bits, star, channels: kinds } => ask(
@@ -201,7 +201,7 @@ proptest! {
             client.check(&published)?;
         }
         while let Some(read) = reader.try_next() {
-            shard.read(read, now);
+            shard.read(read);
         }
         drain(&mut shard, id, now, &mut client.bytes);
         // A boundary at the head: all that was due has come by now.
@@ -228,7 +228,7 @@ proptest! {
         let mut shard = Shard::new(Arc::clone(&bus), start, settings);
         let now = Instant::now();
         let resume = |shard: &mut Shard, cursor: &str| {
-            let id = shard.connect(now);
+            let id = shard.connect();
             shard.begin(id, Delivery::Every, Duration::ZERO);
             let after = Some(cursor.parse::<Cursor>().unwrap());
             let command = Command::Subscribe { symbols: symbols(0, true), channels: KindSet::ALL, after };
@@ -246,7 +246,7 @@ proptest! {
                 }
                 Step::Read => {
                     if let Some(read) = reader.try_next() {
-                        shard.read(read, now);
+                        shard.read(read);
                     }
                 }
                 Step::Write(most) => {
@@ -275,7 +275,7 @@ proptest! {
         loop {
             drain(&mut shard, id, now, &mut bytes);
             let Some(read) = reader.try_next() else { break };
-            shard.read(read, now);
+            shard.read(read);
             if let Some(reason) = shard.take_closing(id) {
                 let cursor = reason.frame().unwrap().1.to_owned();
                 shard.disconnect(id);

@@ -239,6 +239,78 @@ async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_joins_a_waiting_feed_and_stands_still_does_not_hold_it_for_ever() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
+        let first = desk.connect("symbols=*&delivery=every", 512).await;
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), desk.bus.level()).await.is_err());
+        let mut still = desk.connect("symbols=*&delivery=every&after=test-0", 512).await;
+        drop(first.socket);
+
+        timeout(Duration::from_secs(12), desk.bus.level()).await.expect("the feed goes on");
+
+        assert_eq!(still.close_code().await.0, 4008);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_interval_counts_from_the_last_release() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut client = desk.connect("symbols=A&interval_ms=60000", 4096).await;
+        client.json().await;
+        desk.publish([trade("A", "1")]);
+        client.event().await;
+        let start = Instant::now();
+
+        client.socket.send(Message::text(r#"{"action":"set","interval_ms":100}"#)).await.unwrap();
+        assert_eq!(client.json().await["type"], "set");
+        desk.publish([trade("A", "2")]);
+        client.event().await;
+
+        assert!(start.elapsed() < Duration::from_millis(110), "{:?}", start.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_larger_than_the_buffer_close_nobody() {
+    locally(async {
+        let config = Config { every_buffer: 2000, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, None);
+        let mut witness = desk.connect("symbols=*", 65_536).await;
+        desk.publish((1..=100).map(|n| trade(&format!("S{n}"), "1")));
+        while witness.event().await["seq"] != 100 {}
+        let mut client = desk.connect("symbols=*&delivery=every", 512).await;
+
+        desk.publish([trade("S1", "2")]);
+        witness.event().await;
+        witness.socket.send(Message::text("hello")).await.unwrap();
+
+        while client.event().await["seq"] != 101 {}
+        assert_eq!(client.json().await["type"], "message");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_latest_client_is_never_closed_for_events() {
+    locally(async {
+        let config = Config { every_buffer: 250, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, None);
+        let mut client = desk.connect("symbols=*", 65_536).await;
+        client.json().await;
+
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+
+        while client.event().await["seq"] != 100 {}
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_relayed_message_that_does_not_fit_closes_the_peer_that_does_not_read() {
     locally(async {
         let config = Config { every_buffer: 1000, ..Config::default() };

@@ -122,7 +122,7 @@ fn is_data(record: &ByteRecord) -> bool {
 
 /// What a file is, by its first line, where it is no comma-separated text.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
-    const BEGINNINGS: [(&[u8], &str); 9] = [
+    const BEGINNINGS: [(&[u8], &str); 10] = [
         (b"\x1f\x8b", GZIP),
         (b"PK\x03\x04", ZIP),
         (b"\x28\xb5\x2f\xfd", ZSTD),
@@ -132,6 +132,7 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
         (b"<html", "an HTML page"),
         (b"<?xml", "XML"),
         (b"{", "JSON"),
+        (b"[", "JSON"),
     ];
     let begins =
         |beginning: &[u8]| line.get(..beginning.len()).is_some_and(|b| b.eq_ignore_ascii_case(beginning));
