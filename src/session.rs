@@ -36,7 +36,8 @@ pub struct Config {
     /// Time between heartbeats.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
-    /// Bytes that may wait for one client; past them it is closed with 4008.
+    /// Bytes of events and relayed messages that may wait for one client: an `every` client past them is closed with 4008,
+    /// and so is any client that leaves so much of what its peers say.
     pub every_buffer: usize,
     /// How long a close may take.
     #[serde(with = "humantime_serde")]
