@@ -1,9 +1,8 @@
 //! What the whole server costs, with real sockets: the server is one process, its clients are this one.
 //!
 //! Each run starts a server of its own, connects the clients of a scenario, lets the simulated feed run, and asks
-//! the system for the server's time on a core. A delay is what lies between an event's own time and the moment at
-//! which a client has read it, less the shortest delay of the run: the feed's time begins a little
-//! before its schedule, and how little is another matter each time.
+//! the system for the server's time on a core. A delay is what lies between an event's own time, at which
+//! it was due, and the moment at which a client has read it.
 //!
 //! Benchmarks measure and tests decide: faults are counted and shown, and nothing fails for being slow.
 //!
@@ -267,13 +266,10 @@ fn print(lines: &[Line<'_>]) {
     }
 }
 
-/// So many per cent of the delays, which are in order, exceed the first by at most this many milliseconds.
+/// So many per cent of the delays, which are in order, are at most this many milliseconds.
 fn percentile(delays: &[Duration], percent: usize) -> f64 {
     let index = (delays.len() * percent / 100).min(delays.len().saturating_sub(1));
-    match (delays.first(), delays.get(index)) {
-        (Some(shortest), Some(delay)) => delay.saturating_sub(*shortest).as_secs_f64() * 1e3,
-        _ => f64::NAN,
-    }
+    delays.get(index).map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
 }
 
 /// Exact as far as any count here goes.
