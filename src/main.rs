@@ -125,9 +125,12 @@ fn print_config(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 fn load(args: &ServeArgs) -> anyhow::Result<Config> {
-    let text =
-        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    // A value of ours that is no text stays visible as something that is wrong.
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    };
     let config = Config::load(&args.sources(std::env::vars_os().filter_map(text).collect()))?;
+    log_filter(&config.log)?;
     if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
         let message = format!("`{}` is no command, and only a replay takes files", file.display());
         let hint = "replay files with --feed replay FILE…; commands are serve, watch, send and config";
