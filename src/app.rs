@@ -148,8 +148,10 @@ impl App {
         self.server_stop.cancel();
         self.accepting.join_all().await;
         for worker in self.workers {
-            // An error means that the thread is gone already: joining says why.
-            let _ = worker.ended.await;
+            if !worker.ended.is_terminated() {
+                // Only the end matters, and joining says how it was.
+                let _ = worker.ended.await;
+            }
             if worker.thread.join().is_err() {
                 error!("a shard's thread has panicked");
             }
