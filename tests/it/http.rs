@@ -1,9 +1,12 @@
 //! What the server answers before there is a WebSocket.
 
+use std::io::Write;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tickerplant::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::support::TestServer;
 
@@ -67,22 +70,30 @@ async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_before_the_answer_leaves_its_place() {
+async fn clients_that_are_gone_before_the_answer_leave_their_places() {
     let mut config = Config::default();
-    config.limits.connections = 2;
-    config.server.header_timeout = Duration::from_millis(50);
+    config.limits.connections = 8;
     let server = TestServer::start(config).await;
-    for _ in 0..300 {
-        let mut socket = server.open().await;
-        // Closed with bytes to read, or at once: the answer meets a reset.
-        socket.set_zero_linger().unwrap();
-        socket.write_all(format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}\r\n").as_bytes()).await.unwrap();
-    }
+    let address = server.address();
+    // From a thread of its own, so that some resets meet the answer on its way.
+    let resets = move || {
+        for _ in 0..3000 {
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+            socket.write_all(format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}\r\n").as_bytes()).unwrap();
+        }
+    };
+    tokio::task::spawn_blocking(resets).await.unwrap();
 
-    // Those just reset may still be on their way out; a leak would stay for ever.
-    while server.try_connect("/ws").await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    // Those just reset may still be on their way out; places that leak stay taken for ever.
+    let all = async {
+        let mut clients = Vec::new();
+        while clients.len() < 8 {
+            clients.extend(server.try_connect("/ws").await);
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), all).await.expect("every place is free again");
     server.shut_down().await;
 }
 

@@ -43,6 +43,10 @@ impl TestServer {
         Self { address, bus, stop, running }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn bus(&self) -> &Bus {
         &self.bus
     }
