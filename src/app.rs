@@ -7,11 +7,12 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinSet, LocalSet, unconstrained};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -187,16 +188,12 @@ impl Parts {
             paced: stall_timeout.is_some(),
         };
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
-        let seat = Rc::new(Seat { shard, served: Notify::new() });
-        let moving = Loop {
-            seat: Rc::clone(&seat),
-            reader,
-            inbox,
-            flush_window: config.server.flush_window,
-            stall_timeout,
-        };
+        let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
+        // A feed that waits for its readers publishes as much at a time as is worth a write.
+        let flush_window = if stall_timeout.is_some() { Duration::ZERO } else { config.server.flush_window };
+        let moving = Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout };
         let moving_stop = CancellationToken::new();
-        let mut moving = tokio::task::spawn_local(moving.run(moving_stop.clone()));
+        let mut moving = tokio::task::spawn_local(unconstrained(moving.run(moving_stop.clone())));
         let host = Rc::new(Host { seat, relay, config: config.session, limits: config.limits });
         let worker = Worker { host, routes: server::routes(site), config: config.server };
         tokio::select! {

@@ -1,9 +1,12 @@
 //! A session: one client's connection, from the upgrade to the close.
 //!
 //! It reads what the client says, hands commands to its shard and messages to the relay, and
-//! writes what waits in the client's outbox: all of it in one write. It ends in one place, with
-//! the reason for which the connection closes.
+//! writes what waits in the client's outbox: all of it in one write. What a client that keeps up
+//! takes of a batch is not its matter: the shard's loop writes that. It ends in one place, with the
+//! reason for which the connection closes.
 
+use std::cell::RefCell;
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -15,12 +18,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::select;
 use tokio::time::{self, Instant, MissedTickBehavior, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{ConnectionId, Limiter, Relay, Seat, limiter};
+use crate::hub::{ConnectionId, Limiter, Relay, Seat, Socket, limiter};
 use crate::market::Time;
 use crate::wire::{
     self, CloseCode, CloseReason, Decoder, ErrorCode, Message, Refusal, Request, RequestId, Spoken, Stream,
@@ -105,13 +108,13 @@ pub struct Session<S> {
 
 #[derive(Debug)]
 struct Inbound<S> {
-    reader: ReadHalf<S>,
+    socket: Rc<RefCell<S>>,
     decoder: Decoder,
 }
 
 #[derive(Debug)]
 struct Outbound<S> {
-    writer: WriteHalf<S>,
+    socket: Rc<RefCell<S>>,
     seat: Rc<Seat>,
     id: ConnectionId,
     /// Fires when what is held is due; there is one only while something is held.
@@ -128,19 +131,19 @@ struct Client {
     messages: Option<Limiter>,
 }
 
-impl<S: AsyncRead + AsyncWrite> Session<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
     /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for.
     #[must_use]
     pub fn new(socket: S, read: &[u8], stream: &Stream, host: Rc<Host>) -> Self {
-        let (reader, writer) = tokio::io::split(socket);
+        let socket = Rc::new(RefCell::new(socket));
         let limit = host.limits.message_bytes;
         // Without a limit of ours there is that of memory; lengths stay within what can be added.
         let mut decoder = Decoder::new(if limit == 0 { u32::MAX as usize } else { limit });
         decoder.feed(read);
         let seat = Rc::clone(&host.seat);
-        let client = Client::new(host, stream);
-        let outbound = Outbound { writer, seat, id: client.id, alarm: None };
-        Self { inbound: Inbound { reader, decoder }, outbound, client }
+        let client = Client::new(host, stream, Rc::clone(&socket) as Socket);
+        let outbound = Outbound { socket: Rc::clone(&socket), seat, id: client.id, alarm: None };
+        Self { inbound: Inbound { socket, decoder }, outbound, client }
     }
 
     /// Runs until the client leaves, misbehaves, falls behind, or `stop` fires.
@@ -180,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite> Session<S> {
             while self.client.has_bytes() {
                 self.outbound.write().await?;
             }
-            self.outbound.writer.shutdown().await.map_err(CloseReason::Lost)?;
+            self.outbound.shut_down().await?;
             // What the client still says is read away: unread bytes would reset the connection and take our words with them.
             loop {
                 self.inbound.read().await?;
@@ -193,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite> Session<S> {
     }
 }
 
-impl<S: AsyncRead> Inbound<S> {
+impl<S: AsyncRead + Unpin> Inbound<S> {
     /// The client's next message.
     ///
     /// Cancel safe: bytes that were read stay in the decoder.
@@ -210,7 +213,8 @@ impl<S: AsyncRead> Inbound<S> {
         poll_fn(|cx| {
             let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
             let mut buffer = ReadBuf::uninit(&mut bytes);
-            ready!(Pin::new(&mut self.reader).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
+            let mut socket = self.socket.borrow_mut();
+            ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
             self.decoder.feed(buffer.filled());
             Poll::Ready(match buffer.filled() {
                 [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
@@ -221,7 +225,7 @@ impl<S: AsyncRead> Inbound<S> {
     }
 }
 
-impl<S: AsyncWrite> Outbound<S> {
+impl<S: AsyncWrite + Unpin> Outbound<S> {
     /// Waits until there is something for the client, and writes once what the socket takes of it.
     ///
     /// Cancel safe: what was not written stays in the outbox.
@@ -242,7 +246,7 @@ impl<S: AsyncWrite> Outbound<S> {
             drop(shard);
             return self.poll_alarm(due, cx);
         }
-        match Pin::new(&mut self.writer).poll_write(cx, bytes) {
+        match Pin::new(&mut *self.socket.borrow_mut()).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => {
                 if shard.written(self.id, count) {
                     self.seat.served.notify_one();
@@ -255,6 +259,13 @@ impl<S: AsyncWrite> Outbound<S> {
                 Poll::Pending
             }
         }
+    }
+
+    /// Ends what the client reads.
+    async fn shut_down(&mut self) -> Result<(), CloseReason> {
+        poll_fn(|cx| Pin::new(&mut *self.socket.borrow_mut()).poll_shutdown(cx))
+            .await
+            .map_err(CloseReason::Lost)
     }
 
     /// Completes when what is held is due.
@@ -272,10 +283,11 @@ impl<S: AsyncWrite> Outbound<S> {
 }
 
 impl Client {
-    fn new(host: Rc<Host>, stream: &Stream) -> Self {
+    fn new(host: Rc<Host>, stream: &Stream, socket: Socket) -> Self {
         let name = host.relay.join();
         let mut shard = host.seat.shard.borrow_mut();
         let id = shard.connect();
+        host.seat.sockets.borrow_mut().insert(id, socket);
         shard.begin(id, stream.delivery, stream.interval);
         if let Some(command) = &stream.subscribe {
             shard.handle(id, &Request { id: None, command: command.clone() }, Time::now());
@@ -361,6 +373,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.host.seat.shard.borrow_mut().disconnect(self.id);
+        self.host.seat.sockets.borrow_mut().remove(self.id);
         self.host.seat.served.notify_one();
         self.host.relay.leave();
     }

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::outbox::{Outbox, Overflow};
+use super::outbox::{Key, Outbox, Overflow};
 use super::subscriptions::{ConnectionId, Wants};
 use crate::bus::{Bus, Last, LastValues};
 use crate::market::{Kind, Symbol};
@@ -87,6 +87,13 @@ impl Connection {
         });
         let wants = self.wants.clone();
         self.say_snapshots(last_values, !wants.all.is_empty(), wants.names.keys());
+    }
+
+    pub(super) fn hold(&mut self, id: ConnectionId, key: Key, woken: &mut Vec<ConnectionId>) {
+        // The first sets the alarm at which all go.
+        if self.outbox.hold(key) {
+            self.wake(id, woken);
+        }
     }
 
     pub(super) fn pushed(

@@ -1,7 +1,7 @@
 //! The encoded last values: an event becomes bytes when somebody first asks for it, and once.
 
+use super::outbox::Key;
 use crate::bus::LastValues;
-use crate::market::Kind;
 use crate::wire;
 
 /// For each symbol and kind, the frame of its latest event.
@@ -25,7 +25,7 @@ impl Frames {
     /// # Panics
     ///
     /// There is no such event: whoever asks has seen it.
-    pub fn latest(&mut self, last_values: &LastValues, index: usize, kind: Kind) -> (u64, &[u8]) {
+    pub fn latest(&mut self, last_values: &LastValues, (index, kind): Key) -> (u64, &[u8]) {
         let (_, last) = last_values.at(index).expect("the symbol has been seen");
         let latest = last.latest(kind).expect("the kind has been seen");
         if self.symbols.len() <= index {

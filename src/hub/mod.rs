@@ -1,16 +1,18 @@
 //! The hub: the shards, one a thread, between the bus and the clients.
 //!
-//! A [`Shard`] decides and this loop moves: it reads the log, takes relayed messages from its
-//! inbox, and wakes the sessions that have something new to write. An update after a quiet
-//! moment wakes them at once; under load they are woken once a flush window, so that several
-//! updates share a write.
+//! A [`Shard`] decides and this loop moves: it reads the log and writes what is new straight to the
+//! sockets of those who take it, it takes relayed messages from its inbox, and it wakes the
+//! sessions that have something to do. An update after a quiet moment goes out at once; under load
+//! the log is read once a flush window, so that several updates share a write.
 
+mod batch;
 mod commands;
 mod connection;
 mod frames;
 mod outbox;
 mod relay;
 mod shard;
+mod sockets;
 mod subscriptions;
 
 use std::cell::RefCell;
@@ -29,6 +31,7 @@ use crate::bus::Reader;
 pub use outbox::{Outbox, Overflow};
 pub use relay::{Limiter, Relay, RelayConfig, Relayed, limiter};
 pub use shard::{Settings, Shard};
+pub use sockets::{Socket, Sockets};
 pub use subscriptions::ConnectionId;
 
 /// How often a feed that waits for its readers looks for one that stands still.
@@ -39,6 +42,8 @@ const STALL_CHECK: Duration = Duration::from_millis(100);
 pub struct Seat {
     /// The shard.
     pub shard: RefCell<Shard>,
+    /// The sockets of its connections.
+    pub sockets: RefCell<Sockets>,
     /// Says that a client for which a feed may be waiting was served, or is gone.
     pub served: Notify,
 }
@@ -60,44 +65,35 @@ pub struct Loop {
 
 impl Loop {
     /// Runs until `stop` fires.
+    ///
+    /// Not to be constrained by tokio's budget: a batch is written to all who take it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut stall_check = time::interval(STALL_CHECK);
-        let mut flushed = Instant::now();
+        let mut window_end = Instant::now();
         loop {
-            let has_woken = self.seat.shard.borrow().has_woken();
             select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(relayed) = self.inbox.recv() => {
                     self.seat.shard.borrow_mut().relay(&relayed.from, &relayed.message);
-                    self.flush(&mut flushed);
                 }
-                () = time::sleep_until(flushed + self.flush_window), if has_woken => self.flush(&mut flushed),
                 () = self.seat.served.notified(), if self.stall_timeout.is_some() => self.report(),
                 _ = stall_check.tick(), if self.stall_timeout.is_some() => self.close_stalled(),
-                () = self.reader.ready() => {
+                () = ready(&mut self.reader, window_end) => {
                     self.read();
-                    let now = Instant::now();
-                    if now.duration_since(flushed) >= self.flush_window {
-                        self.flush(&mut flushed);
-                    }
-                    // The sessions of this thread write what they have before more is read.
-                    yield_now().await;
+                    window_end = Instant::now() + self.flush_window;
                 }
             }
+            self.seat.shard.borrow_mut().wake();
+            // The sessions of this thread do their part before more is read.
+            yield_now().await;
         }
     }
 
     fn read(&mut self) {
-        if let Some(read) = self.reader.try_next() {
-            self.seat.shard.borrow_mut().read(read);
-            self.report();
-        }
-    }
-
-    fn flush(&self, flushed: &mut Instant) {
-        self.seat.shard.borrow_mut().flush();
-        *flushed = Instant::now();
+        let sockets = self.seat.sockets.borrow();
+        self.seat.shard.borrow_mut().read(|| self.reader.try_next(), |id, bytes| sockets.write(id, bytes));
+        self.report();
     }
 
     fn report(&self) {
@@ -111,5 +107,13 @@ impl Loop {
             self.seat.shard.borrow_mut().close_stalled(Instant::now(), timeout);
             self.report();
         }
+    }
+}
+
+/// Waits until there is more to read, and for the end of the flush window.
+async fn ready(reader: &mut Reader, window_end: Instant) {
+    reader.ready().await;
+    if Instant::now() < window_end {
+        time::sleep_until(window_end).await;
     }
 }

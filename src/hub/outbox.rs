@@ -1,10 +1,11 @@
 //! A client's outbox: what it has yet to be sent.
 //!
-//! All that is certain to go out lies in one buffer, frame behind frame, ready for one write.
-//! Behind it a `latest` client that does not keep up, or that asked for an interval, has a set
-//! of held keys, one a symbol and kind: it can never hold more than it subscribed to. An
-//! `every` client has nothing held; what others put into its buffer is bounded in bytes, and past
-//! the bound it is closed and comes back with its cursor.
+//! A client that keeps up has nothing here but the numbers of the updates that it takes of the
+//! batch at hand. Answers, and what its socket did not take, lie in one buffer, frame behind
+//! frame, ready for one write. Behind it a `latest` client that does not keep up, or that asked
+//! for an interval, has a set of held keys, one a symbol and kind: it can never hold more than it
+//! subscribed to. An `every` client has nothing held; what others put into its buffer is bounded
+//! in bytes, and past the bound it is closed and comes back with its cursor.
 //!
 //! A shard pushes and never waits; a session drains. No I/O and no clock here.
 
@@ -14,10 +15,17 @@ use std::time::Duration;
 use indexmap::IndexSet;
 use tokio::time::Instant;
 
+use super::batch::{Batch, Run};
 use super::frames::Frames;
 use crate::bus::LastValues;
 use crate::market::{Event, Kind};
 use crate::wire::{self, Delivery};
+
+/// What a newer event replaces: one symbol's, by its index, of one kind.
+pub type Key = (usize, Kind);
+
+/// Room for more runs than these is given back when they are written.
+const KEPT_RUNS: usize = 64;
 
 /// The buffer gives back what the socket has taken when that is so many bytes, and the greater part of it.
 const GIVE_BACK: usize = 4096;
@@ -33,6 +41,8 @@ pub struct Outbox {
     interval: Duration,
     /// How many bytes that the client did not ask for may wait.
     limit: usize,
+    /// What the client takes of the batch at hand.
+    runs: Vec<Run>,
     buffer: Vec<u8>,
     /// How many bytes of the buffer the socket has taken.
     taken: usize,
@@ -44,7 +54,7 @@ pub struct Outbox {
     counted: usize,
     /// Whether the socket takes no more for now.
     is_blocked: bool,
-    held: IndexSet<(usize, Kind)>,
+    held: IndexSet<Key>,
     /// When what was held went last.
     rested: Option<Instant>,
     last_written: u64,
@@ -71,6 +81,7 @@ impl Outbox {
             delivery: Delivery::Latest,
             interval: Duration::ZERO,
             limit,
+            runs: Vec::new(),
             buffer: Vec::new(),
             taken: 0,
             frames: VecDeque::new(),
@@ -98,7 +109,7 @@ impl Outbox {
         self.interval = interval;
     }
 
-    /// Market frames put into the buffer, and events that newer ones replaced.
+    /// Market frames on their way or gone, and events that newer ones replaced.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         (self.sent, self.merged)
@@ -135,11 +146,67 @@ impl Outbox {
         self.delivery == Delivery::Latest && !keeps_up
     }
 
-    /// Holds the newest event of this symbol and kind.
-    pub fn hold(&mut self, index: usize, kind: Kind) {
-        if !self.held.insert((index, kind)) {
+    /// Holds the newest event of this symbol and kind; returns whether it is the first that is held.
+    pub fn hold(&mut self, key: Key) -> bool {
+        let is_first = self.held.is_empty();
+        if !self.held.insert(key) {
             self.merged += 1;
         }
+        is_first
+    }
+
+    /// Whether nothing waits, so that the socket can be tried at once.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Takes an update of the batch at hand; returns whether it is the first.
+    pub fn take(&mut self, number: u32) -> bool {
+        Run::add(&mut self.runs, number);
+        self.runs.len() == 1 && self.runs[0].len() == 1
+    }
+
+    /// What the client takes of the batch at hand.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Says how many bytes of what it takes the socket took, and keeps the rest; returns whether there is any.
+    ///
+    /// # Errors
+    ///
+    /// The rest does not fit; with `unbounded` it always does.
+    pub fn flushed(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<bool, Overflow> {
+        let runs = std::mem::take(&mut self.runs);
+        let mut updates = batch.updates(&runs).peekable();
+        while let Some((update, frame)) = updates.next_if(|(_, frame)| frame.len() <= count) {
+            count -= frame.len();
+            self.last_written = update.seq;
+            self.sent += 1;
+        }
+        let is_rest = updates.peek().is_some();
+        if count > 0
+            && let Some((update, frame)) = updates.next()
+        {
+            self.append(Some(update.seq), true, |buffer| buffer.extend_from_slice(frame));
+            self.sent += 1;
+            self.written(count);
+        }
+        for (update, frame) in updates {
+            match self.delivery {
+                Delivery::Latest => {
+                    self.hold(update.key);
+                }
+                Delivery::Every => self.push_event(update.seq, frame, unbounded)?,
+            }
+        }
+        if runs.capacity() <= KEPT_RUNS {
+            self.runs = runs;
+            self.runs.clear();
+        }
+        Ok(is_rest)
     }
 
     /// Puts a market frame behind all that waits.
@@ -187,14 +254,14 @@ impl Outbox {
 
     /// Moves what is held into the buffer, in the order of its sequence numbers.
     pub fn release(&mut self, last_values: &LastValues, frames: &mut Frames) {
-        let seq = |(index, kind): &(usize, Kind)| {
+        let seq = |(index, kind): &Key| {
             let latest = last_values.at(*index).and_then(|(_, last)| last.latest(*kind));
             latest.map_or(0, |latest| latest.seq)
         };
         let mut held = std::mem::take(&mut self.held);
         held.sort_by_cached_key(seq);
-        for (index, kind) in held {
-            let (seq, frame) = frames.latest(last_values, index, kind);
+        for key in held {
+            let (seq, frame) = frames.latest(last_values, key);
             self.append(Some(seq), false, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
         }

@@ -1,8 +1,8 @@
 //! A shard: a fold of the log, and the connections that live on one thread.
 //!
-//! It reads the log at its own position, keeps the last values as of that position, and puts
-//! each event into the outboxes of those who take it. A subscription is answered from that
-//! very fold, so snapshot and updates join without a lock, a gap or a repeat.
+//! It reads the log at its own position, keeps the last values as of that position, and lays out
+//! what is new as a batch, of which each client is written what it takes. A subscription is
+//! answered from that very fold, so snapshot and updates join without a lock, a gap or a repeat.
 //!
 //! Plain values and plain methods: no I/O, no clock, no task.
 
@@ -13,6 +13,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::Instant;
 
+use super::batch::Batch;
 use super::connection::Connection;
 use super::frames::Frames;
 use super::outbox::Overflow;
@@ -42,9 +43,17 @@ pub struct Shard {
     pub(super) frames: Frames,
     pub(super) subscriptions: Subscriptions,
     pub(super) connections: Slab<Connection>,
-    /// Connections that have something new to write.
+    /// Connections whose sessions have something new to do.
     pub(super) woken: Vec<ConnectionId>,
+    batch: Batch,
+    /// Connections that take something of the batch.
+    takers: Vec<ConnectionId>,
+    /// Whose turn it is to be written first, as a part of 2⁶⁴.
+    turn: u64,
 }
+
+/// The golden part of 2⁶⁴: its multiples fall evenly, however many there are (Knuth, TAOCP 3, section 6.4).
+const GOLDEN_PART: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Shard {
     /// A shard that begins where its reader of `bus` does.
@@ -59,6 +68,9 @@ impl Shard {
             subscriptions: Subscriptions::default(),
             connections: Slab::new(),
             woken: Vec::new(),
+            batch: Batch::default(),
+            takers: Vec::new(),
+            turn: 0,
         }
     }
 
@@ -78,19 +90,37 @@ impl Shard {
         self.connections.remove(id);
     }
 
-    /// Takes in what the log says next.
-    pub fn read(&mut self, read: Read) {
-        match read {
-            Read::Segment(segment) => match &*segment {
-                Segment::Events { first, events } => {
-                    for (seq, event) in (*first..).zip(events) {
-                        self.apply(seq, event);
+    /// Takes in what the log says next, until a batch is full or there is no more for now.
+    ///
+    /// `write` tries a connection's socket once and returns how many bytes it took. What it did not take
+    /// is its session's to write.
+    pub fn read(
+        &mut self,
+        mut next: impl FnMut() -> Option<Read>,
+        mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
+    ) {
+        while !self.batch.is_full()
+            && let Some(read) = next()
+        {
+            match read {
+                Read::Segment(segment) => match &*segment {
+                    Segment::Events { first, events } => {
+                        for (seq, event) in (*first..).zip(events) {
+                            self.apply(seq, event);
+                        }
                     }
+                    Segment::Mark { state, .. } => {
+                        self.flush(&mut write);
+                        self.mark(state.clone());
+                    }
+                },
+                Read::Lagged(start) => {
+                    self.flush(&mut write);
+                    self.start_again(*start);
                 }
-                Segment::Mark { state, .. } => self.mark(state.clone()),
-            },
-            Read::Lagged(start) => self.start_again(*start),
+            }
         }
+        self.flush(&mut write);
     }
 
     /// Puts a message of one client into every outbox.
@@ -211,14 +241,8 @@ impl Shard {
         connection.is_closing = true;
     }
 
-    /// Whether some session has something new to write.
-    #[must_use]
-    pub fn has_woken(&self) -> bool {
-        !self.woken.is_empty()
-    }
-
-    /// Wakes the sessions that have something new to write.
-    pub fn flush(&mut self) {
+    /// Wakes the sessions that have something new to do.
+    pub fn wake(&mut self) {
         for id in self.woken.drain(..) {
             // A connection may have gone since, and its number may be another's: a wake-up too many does no harm.
             if let Some(connection) = self.connections.get_mut(id) {
@@ -252,32 +276,58 @@ impl Shard {
     fn apply(&mut self, seq: u64, event: &Event) {
         let index = self.last_values.fold(seq, event);
         let kind = event.kind();
-        let of_all = self.subscriptions.of_all(kind).iter();
-        let by_name = self.subscriptions.of(&event.symbol, kind).iter();
-        let connections = &mut self.connections;
+        let key = (index, kind);
+        let of_all = self.subscriptions.of_all(kind);
+        let by_name = self.subscriptions.of(&event.symbol, kind);
         // A connection that takes all symbols gets this one once.
-        let takers = of_all.map(|id| (*id, true)).chain(by_name.map(|id| (*id, false)));
+        let may_repeat = !of_all.is_empty();
+        let takers = of_all.iter().map(|id| (*id, true)).chain(by_name.iter().map(|id| (*id, false)));
+        let mut number = None;
         for (id, takes_all) in takers {
-            let connection = &mut connections[id];
-            if connection.is_closing || !takes_all && connection.wants.all.contains(kind) {
+            let connection = &mut self.connections[id];
+            if connection.is_closing || may_repeat && !takes_all && connection.wants.all.contains(kind) {
                 continue;
             }
             if connection.resuming.is_some() {
                 connection.wake(id, &mut self.woken);
             } else if connection.outbox.holds() {
-                connection.outbox.hold(index, kind);
-                connection.wake(id, &mut self.woken);
+                connection.hold(id, key, &mut self.woken);
+            } else if connection.outbox.is_empty() {
+                let number = *number.get_or_insert_with(|| {
+                    let (seq, frame) = self.frames.latest(&self.last_values, key);
+                    self.batch.push(seq, key, frame)
+                });
+                if connection.outbox.take(number) {
+                    self.takers.push(id);
+                }
             } else {
-                let (seq, frame) = self.frames.latest(&self.last_values, index, kind);
+                let (seq, frame) = self.frames.latest(&self.last_values, key);
                 match connection.outbox.push_event(seq, frame, self.settings.paced) {
                     Err(Overflow) if connection.outbox.delivery().0 == Delivery::Latest => {
-                        connection.outbox.hold(index, kind);
-                        connection.wake(id, &mut self.woken);
+                        connection.hold(id, key, &mut self.woken);
                     }
                     pushed => connection.pushed(id, pushed, &self.bus, &mut self.woken),
                 }
             }
         }
+    }
+
+    /// Writes to each taker what it takes of the batch.
+    fn flush(&mut self, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+        // Nobody is always the last.
+        self.turn = self.turn.wrapping_add(GOLDEN_PART);
+        let first = (u128::from(self.turn) * self.takers.len() as u128) >> u64::BITS;
+        let (last, first) = self.takers.split_at(usize::try_from(first).expect("it is less than the length"));
+        for &id in first.iter().chain(last) {
+            let connection = &mut self.connections[id];
+            let count = write(id, self.batch.bytes(connection.outbox.runs()));
+            match connection.outbox.flushed(&self.batch, count, self.settings.paced) {
+                Ok(false) => {}
+                rest => connection.pushed(id, rest.map(drop), &self.bus, &mut self.woken),
+            }
+        }
+        self.takers.clear();
+        self.batch.clear();
     }
 
     fn mark(&mut self, state: FeedState) {

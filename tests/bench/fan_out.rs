@@ -1,22 +1,17 @@
 //! What an update costs from the bus to the clients' outboxes, without sockets.
 //!
-//! One shard on one thread: events are published, the shard reads them and wakes its clients, and each
-//! woken client takes its frames as a session does, but has no socket to write them to. The time is that of a
-//! round of so many events; `item/s` counts delivered updates. The fewer events a round has, the fewer frames a
-//! client takes at a time.
+//! One shard on one thread: events are published, and the shard reads them and has for each client the bytes
+//! that its socket would be written. The time is that of a round of so many events; `item/s` counts delivered updates.
+//! The fewer events a round has, the fewer frames a client takes at a time.
 
 use std::hint::black_box;
-use std::iter;
-use std::mem;
-use std::sync::{Arc, Mutex};
-use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, Divan};
 use tickerplant::bus::{self, Bus, Reader};
 use tickerplant::feed::simulated::{self, Instrument, Walk};
-use tickerplant::hub::{ConnectionId, Settings, Shard};
+use tickerplant::hub::{Settings, Shard};
 use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{self, Request, Stream};
 use tokio::time::Instant;
@@ -44,14 +39,6 @@ struct Load {
 struct Plant {
     reader: Reader,
     shard: Shard,
-    woken: Arc<Mutex<Vec<ConnectionId>>>,
-    now: Instant,
-}
-
-/// Stands for a session that waits: notes which client was woken.
-struct Session {
-    id: ConnectionId,
-    woken: Arc<Mutex<Vec<ConnectionId>>>,
 }
 
 fn main() {
@@ -78,13 +65,10 @@ fn c_10000_clients_1_of_100_symbols(bencher: Bencher<'_, '_>, events: usize) {
 fn a_latest_nobody_reads(bencher: Bencher<'_, '_>, events: usize) {
     let load = Load { delivery: "latest", ..A };
     let (mut plant, mut walk) = plant(&load);
-    for id in 0..load.clients {
-        plant.shard.block(id);
-    }
     bencher
         .counter(ItemsCount::new(events * load.takers()))
         .with_inputs(|| walk.by_ref().take(events).collect())
-        .bench_local_values(|events| plant.publish(events));
+        .bench_local_values(|events| plant.publish(events, |_| 0));
 }
 
 /// Only the encoding: a simulated event as a frame.
@@ -111,10 +95,7 @@ fn deliver(bencher: Bencher<'_, '_>, load: &Load, events: usize) {
     bencher
         .counter(ItemsCount::new(events * load.takers()))
         .with_inputs(|| walk.by_ref().take(events).collect())
-        .bench_local_values(|events| {
-            plant.publish(events);
-            plant.write();
-        });
+        .bench_local_values(|events| plant.publish(events, <[u8]>::len));
 }
 
 impl Load {
@@ -136,10 +117,7 @@ fn plant(load: &Load) -> (Plant, Walk) {
     let mut plant = Plant::new(load);
     let mut walk = walk(load);
     // The walk begins with each symbol once.
-    plant.publish(walk.by_ref().take(load.symbols).collect());
-    for id in 0..load.clients {
-        plant.take(id);
-    }
+    plant.publish(walk.by_ref().take(load.symbols).collect(), <[u8]>::len);
     (plant, walk)
 }
 
@@ -160,49 +138,22 @@ impl Plant {
         let settings = Settings { every_buffer: 1024 * 1024, max_symbols: 0, paced: false };
         let mut shard = Shard::new(bus, start, settings);
         let now = Instant::now();
-        let woken = Arc::default();
         for client in 0..load.clients {
             let stream = Stream::parse(&load.query(client)).expect("the query is well formed");
             let id = shard.connect();
             shard.begin(id, stream.delivery, stream.interval);
             let command = stream.subscribe.expect("the query has symbols");
             shard.handle(id, &Request { id: None, command }, Time::now());
-            shard.park(id, &Waker::from(Arc::new(Session { id, woken: Arc::clone(&woken) })));
+            let answer = shard.outgoing(id, now).len();
+            shard.written(id, answer);
         }
-        Self { reader, shard, woken, now }
+        Self { reader, shard }
     }
 
-    /// Publishes events, and has the shard read them.
-    fn publish(&mut self, events: Vec<Event>) {
-        self.reader.bus().publish(events);
-        for read in iter::from_fn(|| self.reader.try_next()) {
-            self.shard.read(read);
-        }
-    }
-
-    /// Wakes the clients that have something to take, and has them take it.
-    fn write(&mut self) {
-        self.shard.flush();
-        let mut woken = mem::take(&mut *self.woken.lock().expect("nothing panics while it holds the list"));
-        for id in woken.drain(..) {
-            self.take(id);
-        }
-        *self.woken.lock().expect("nothing panics while it holds the list") = woken;
-    }
-
-    /// Takes all that waits for a client.
-    fn take(&mut self, id: ConnectionId) {
-        let count = black_box(self.shard.outgoing(id, self.now)).len();
-        self.shard.written(id, count);
-    }
-}
-
-impl Wake for Session {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.lock().expect("nothing panics while it holds the list").push(self.id);
+    /// Publishes events, and has the shard read them; of what a client takes, its socket takes so many bytes.
+    fn publish(&mut self, events: Vec<Event>, takes: impl Fn(&[u8]) -> usize) {
+        let Self { reader, shard } = self;
+        reader.bus().publish(events);
+        shard.read(|| reader.try_next(), |_, bytes| takes(black_box(bytes)));
     }
 }

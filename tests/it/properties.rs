@@ -116,10 +116,21 @@ fn take(
 #[derive(Clone, Debug)]
 enum Step {
     Publish(Vec<u8>),
-    Read,
-    Subscribe { symbols: u8, star: bool, channels: u8 },
-    Unsubscribe { symbols: u8, star: bool, channels: u8 },
-    Set { every: bool },
+    /// The socket takes so many bytes at once.
+    Read(usize),
+    Subscribe {
+        symbols: u8,
+        star: bool,
+        channels: u8,
+    },
+    Unsubscribe {
+        symbols: u8,
+        star: bool,
+        channels: u8,
+    },
+    Set {
+        every: bool,
+    },
     Write(usize),
     Block,
 }
@@ -128,7 +139,8 @@ fn step() -> impl Strategy<Value = Step> {
     let some = (1_u8..8, prop::bool::weighted(0.2), 1_u8..8);
     prop_oneof![
         6 => vec(any::<u8>(), 1..5).prop_map(Step::Publish),
-        6 => Just(Step::Read),
+        4 => (0_usize..700).prop_map(Step::Read),
+        4 => Just(Step::Read(usize::MAX)),
         2 => some.clone().prop_map(|(symbols, star, channels)| Step::Subscribe { symbols, star, channels }),
         1 => some.prop_map(|(symbols, star, channels)| Step::Unsubscribe { symbols, star, channels }),
         1 => any::<bool>().prop_map(|every| Step::Set { every }),
@@ -171,10 +183,8 @@ proptest! {
                     published.extend(events.iter().cloned());
                     bus.publish(events);
                 }
-                Step::Read => {
-                    if let Some(read) = reader.try_next() {
-                        shard.read(read);
-                    }
+                Step::Read(most) => {
+                    read(&mut reader, &mut shard, most, &mut client.bytes);
                 }
                 Step::Subscribe { symbols: bits, star, channels: kinds } => ask(
                     &mut shard,
@@ -200,9 +210,7 @@ proptest! {
             }
             client.check(&published)?;
         }
-        while let Some(read) = reader.try_next() {
-            shard.read(read);
-        }
+        read(&mut reader, &mut shard, usize::MAX, &mut client.bytes);
         drain(&mut shard, id, now, &mut client.bytes);
         // A boundary at the head: all that was due has come by now.
         ask(&mut shard, Command::Set { delivery: None, interval: None });
@@ -244,10 +252,8 @@ proptest! {
                 Step::Publish(choices) => {
                     count = bus.publish(choices.into_iter().map(event).collect());
                 }
-                Step::Read => {
-                    if let Some(read) = reader.try_next() {
-                        shard.read(read);
-                    }
+                Step::Read(most) => {
+                    read(&mut reader, &mut shard, most, &mut bytes);
                 }
                 Step::Write(most) => {
                     let waiting = shard.outgoing(id, now);
@@ -274,8 +280,9 @@ proptest! {
         // A client that reads all that there is.
         loop {
             drain(&mut shard, id, now, &mut bytes);
-            let Some(read) = reader.try_next() else { break };
-            shard.read(read);
+            if !read(&mut reader, &mut shard, usize::MAX, &mut bytes) {
+                break;
+            }
             if let Some(reason) = shard.take_closing(id) {
                 let cursor = reason.frame().unwrap().1.to_owned();
                 shard.disconnect(id);
@@ -400,6 +407,19 @@ fn whole_frame(bytes: &[u8]) -> Option<usize> {
     // Asking about less than a header would be answered with all there is.
     let len = (bytes.len() >= 4).then(|| wire::first_frame_len(bytes))?;
     (len <= bytes.len()).then_some(len)
+}
+
+/// Has the shard read what there is, of which the one client's socket takes so many bytes; whether there was anything.
+fn read(reader: &mut Reader, shard: &mut Shard, most: usize, bytes: &mut Vec<u8>) -> bool {
+    let mut is_any = false;
+    let next = || reader.try_next().inspect(|_| is_any = true);
+    let take = |_, batch: &[u8]| {
+        let count = batch.len().min(most);
+        bytes.extend_from_slice(&batch[..count]);
+        count
+    };
+    shard.read(next, take);
+    is_any
 }
 
 fn drain(shard: &mut Shard, id: usize, now: Instant, bytes: &mut Vec<u8>) {

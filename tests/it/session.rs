@@ -44,7 +44,7 @@ impl Desk {
         let settings =
             Settings { every_buffer: config.every_buffer, max_symbols: 0, paced: stall_timeout.is_some() };
         let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
-        let seat = Rc::new(Seat { shard, served: Notify::new() });
+        let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
         let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1);
         let stop = CancellationToken::new();
         let inbox = inboxes.remove(0);

@@ -1,0 +1,106 @@
+//! A batch: the updates that go to the sockets together.
+//!
+//! They lie one behind the other in one buffer, each once. A client that takes neighbours is
+//! written a slice of it; what another one takes is gathered first, so that every client costs
+//! one write of contiguous bytes. A batch is laid out, written and forgotten in one go: nobody
+//! holds on to it.
+
+use super::outbox::Key;
+
+/// A batch with so many bytes is written before more is read: it stays in the core's cache.
+const FULL: usize = 64 * 1024;
+
+/// The updates that go out together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    frames: Vec<u8>,
+    updates: Vec<Update>,
+    /// Where the frames of one client are put together.
+    gathered: Vec<u8>,
+}
+
+/// An update of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// Its sequence number.
+    pub seq: u64,
+    /// What a newer one replaces.
+    pub key: Key,
+    /// Where its frame ends in the batch.
+    end: u32,
+}
+
+/// Neighbours in a batch: the numbers of the first update and of the one behind the last.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    first: u32,
+    end: u32,
+}
+
+impl Batch {
+    /// Whether the batch is to be written before more is read.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.frames.len() >= FULL
+    }
+
+    /// Adds an update and returns its number.
+    pub fn push(&mut self, seq: u64, key: Key, frame: &[u8]) -> u32 {
+        self.frames.extend_from_slice(frame);
+        self.updates.push(Update { seq, key, end: to_u32(self.frames.len()) });
+        to_u32(self.updates.len() - 1)
+    }
+
+    /// The updates of these runs, each with its frame.
+    pub fn updates(&self, runs: &[Run]) -> impl Iterator<Item = (Update, &[u8])> {
+        let numbers = runs.iter().flat_map(|run| run.first..run.end);
+        numbers.map(|number| {
+            (self.updates[number as usize], &self.frames[self.start(number)..self.start(number + 1)])
+        })
+    }
+
+    /// The frames of these runs, one behind the other.
+    pub fn bytes(&mut self, runs: &[Run]) -> &[u8] {
+        if let [run] = runs {
+            return &self.frames[self.start(run.first)..self.start(run.end)];
+        }
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.clear();
+        for run in runs {
+            gathered.extend_from_slice(&self.frames[self.start(run.first)..self.start(run.end)]);
+        }
+        self.gathered = gathered;
+        &self.gathered
+    }
+
+    /// Forgets all updates.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.updates.clear();
+    }
+
+    /// Where the frame of an update begins.
+    fn start(&self, number: u32) -> usize {
+        number.checked_sub(1).map_or(0, |before| self.updates[before as usize].end as usize)
+    }
+}
+
+impl Run {
+    /// Adds an update behind those that a client takes.
+    pub fn add(runs: &mut Vec<Self>, number: u32) {
+        match runs.last_mut() {
+            Some(run) if run.end == number => run.end += 1,
+            _ => runs.push(Self { first: number, end: number + 1 }),
+        }
+    }
+
+    /// How many updates these are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        (self.end - self.first) as usize
+    }
+}
+
+fn to_u32(len: usize) -> u32 {
+    u32::try_from(len).expect("a batch is written long before")
+}
