@@ -23,7 +23,7 @@ use tokio::select;
 use tokio::time::{self, Instant, MissedTickBehavior, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{ConnectionId, Limiter, Relay, Seat, Socket, limiter};
+use crate::hub::{ConnectionId, Limiter, Relay, Seat, Socket, limiter, turn};
 use crate::market::Time;
 use crate::wire::{
     self, CloseCode, CloseReason, Decoder, ErrorCode, Message, Refusal, Request, RequestId, Spoken, Stream,
@@ -150,7 +150,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
     pub async fn run(mut self, stop: CancellationToken) -> CloseReason {
         let mut stopped = pin!(stop.cancelled_owned());
         let period = self.client.host.config.heartbeat;
-        let mut heartbeat = time::interval_at(Instant::now() + period, period);
+        let mut heartbeat =
+            time::interval_at(Instant::now() + first_heartbeat(period, self.client.id), period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reason = loop {
             let may_read = self.client.may_read();
@@ -194,6 +195,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
         let _: Result<Result<(), CloseReason>, _> =
             time::timeout(self.client.host.config.close_timeout, goodbye).await;
     }
+}
+
+/// How long after its beginning a connection has its first heartbeat: within a period, and spread over it, so that
+/// many who come at once are not told at once for ever after.
+fn first_heartbeat(period: Duration, id: ConnectionId) -> Duration {
+    let nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+    period.saturating_sub(Duration::from_nanos(turn(id as u64, nanos)))
 }
 
 impl<S: AsyncRead + Unpin> Inbound<S> {

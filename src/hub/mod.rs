@@ -14,6 +14,7 @@ mod relay;
 mod shard;
 mod sockets;
 mod subscriptions;
+mod turns;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -33,6 +34,7 @@ pub use relay::{Limiter, Relay, RelayConfig, Relayed, limiter};
 pub use shard::{Settings, Shard};
 pub use sockets::{Socket, Sockets};
 pub use subscriptions::ConnectionId;
+pub use turns::turn;
 
 /// How often a feed that waits for its readers looks for one that stands still.
 const STALL_CHECK: Duration = Duration::from_millis(100);
@@ -80,8 +82,8 @@ impl Loop {
                 () = self.seat.served.notified(), if self.stall_timeout.is_some() => self.report(),
                 _ = stall_check.tick(), if self.stall_timeout.is_some() => self.close_stalled(),
                 () = ready(&mut self.reader, window_end) => {
-                    self.read();
                     window_end = Instant::now() + self.flush_window;
+                    self.read();
                 }
             }
             self.seat.shard.borrow_mut().wake();

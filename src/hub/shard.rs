@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::frames::Frames;
 use super::outbox::Overflow;
 use super::subscriptions::{ConnectionId, Subscriptions, Wants};
+use super::turns::turn;
 use crate::bus::{Bus, LastValues, Read, Segment, Start};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestId};
@@ -48,12 +49,9 @@ pub struct Shard {
     batch: Batch,
     /// Connections that take something of the batch.
     takers: Vec<ConnectionId>,
-    /// Whose turn it is to be written first, as a part of 2⁶⁴.
-    turn: u64,
+    /// Batches so far.
+    batches: u64,
 }
-
-/// The golden part of 2⁶⁴: its multiples fall evenly, however many there are (Knuth, TAOCP 3, section 6.4).
-const GOLDEN_PART: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Shard {
     /// A shard that begins where its reader of `bus` does.
@@ -70,7 +68,7 @@ impl Shard {
             woken: Vec::new(),
             batch: Batch::default(),
             takers: Vec::new(),
-            turn: 0,
+            batches: 0,
         }
     }
 
@@ -315,9 +313,9 @@ impl Shard {
     /// Writes to each taker what it takes of the batch.
     fn flush(&mut self, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         // Nobody is always the last.
-        self.turn = self.turn.wrapping_add(GOLDEN_PART);
-        let first = (u128::from(self.turn) * self.takers.len() as u128) >> u64::BITS;
-        let (last, first) = self.takers.split_at(usize::try_from(first).expect("it is less than the length"));
+        let first = turn(self.batches, self.takers.len() as u64);
+        self.batches += 1;
+        let (last, first) = self.takers.split_at(usize::try_from(first).expect("it is one of them"));
         for &id in first.iter().chain(last) {
             let connection = &mut self.connections[id];
             let count = write(id, self.batch.bytes(connection.outbox.runs()));
