@@ -147,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
     }
 
     /// Runs until the client leaves, misbehaves, falls behind, or `stop` fires.
-    pub async fn run(mut self, stop: CancellationToken) -> CloseReason {
+    pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
         let mut stopped = pin!(stop.cancelled_owned());
         let period = self.client.host.config.heartbeat;
         let mut heartbeat =
@@ -163,7 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
                     Ok(())
                 }
                 message = self.inbound.message(), if may_read => match message {
-                    Ok(message) => self.client.on_message(message).await,
+                    // Boxed: what a message takes while it waits for the relay is not every idle client's to have.
+                    Ok(message) => Box::pin(self.client.on_message(message)).await,
                     Err(reason) => Err(reason),
                 },
                 written = self.outbound.write() => written,

@@ -201,7 +201,7 @@ impl Worker {
                     let stop = stop.clone();
                     let sessions = tasks.clone();
                     tasks.spawn_local(async move {
-                        if let Some(session) = here.requests(socket, is_full, &stop).await {
+                        if let Some(mut session) = here.requests(socket, is_full, &stop).await {
                             // A task of its own: it is smaller than one that has served requests.
                             sessions.spawn_local(async move {
                                 let reason = session.run(stop).await;

@@ -59,8 +59,9 @@ impl Desk {
     async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
         let (ours, theirs) = tokio::io::duplex(socket_bytes);
         let stream = Stream::parse(query).unwrap();
-        let session = Session::new(ours, &[], &stream, Rc::clone(&self.host));
-        let session = spawn_local(session.run(self.stop.clone()));
+        let mut session = Session::new(ours, &[], &stream, Rc::clone(&self.host));
+        let stop = self.stop.clone();
+        let session = spawn_local(async move { session.run(stop).await });
         let socket = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
         Peer { socket, session }
     }
