@@ -2,15 +2,21 @@
 //!
 //! A client is a socket, what it has of a frame that is not whole yet, and a few numbers. Together they
 //! check what the protocol promises: `seq` only ascends, a heartbeat's `sent` is what the client was sent,
-//! and every event reached all clients that subscribed to it.
+//! and every event reached all clients that subscribed to it. At low rates each event is followed to all its
+//! clients; at high ones, where every client takes all, each client counts for itself, and not every time is read.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, SocketAddr};
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use tickerplant::market::Time;
+
+use crate::arrivals::Arrivals;
+use crate::table::{float, histogram};
+use crate::update::{self, Times};
 
 /// What is read from a socket at a time; no frame is longer.
 const READ_BYTES: usize = 256 * 1024;
@@ -49,30 +55,44 @@ struct Client {
     seq: u64,
     /// Market frames.
     received: u64,
-    /// From its answers: the event after which it gets all, and the one up to which it has had all.
-    whole: (Option<u64>, Option<u64>),
+    /// The event after which it gets all.
+    begins: Option<u64>,
+    /// The event up to which it has had all, and how many market frames it had by then.
+    ends: Option<(u64, u64)>,
+    /// Its places among the clients that got an event: their sum, and how many they are.
+    places: (u64, u64),
     is_gone: bool,
 }
 
+/// How closely the clients look.
+#[derive(Clone, Copy)]
+pub struct Watch {
+    /// Each event is followed to all its clients; otherwise each client counts, for which it must take all events.
+    pub each_event: bool,
+    /// The time is read of one update in so many.
+    pub sample: u64,
+}
+
 /// What all clients got together.
-#[derive(Default)]
 pub struct Tally {
+    watch: Watch,
     /// Market frames since the last [measurement](Clients::measure) began.
-    pub updates: u32,
+    pub updates: u64,
     /// Reads that brought something, since then.
-    pub reads: u32,
-    /// For each market frame since then, how long after its event's own time it was read.
-    pub delays: Vec<Duration>,
+    pub reads: u64,
+    /// Of the sampled market frames since then, how many nanoseconds after its event's own time each was read.
+    pub delays: Histogram<u64>,
     /// The newest event.
     pub newest: u64,
     /// Heartbeats.
     pub heartbeats: u64,
     /// Events that have been [checked](Clients::settle) to be whole.
     pub whole: u64,
-    /// How many clients got each event; the index is its `seq`.
-    takers: Vec<u16>,
+    /// When each event reached whom, where that is looked at.
+    pub arrivals: Arrivals,
     /// What should not have been.
     pub faults: Faults,
+    times: Times,
 }
 
 /// What should not have been, counted.
@@ -90,9 +110,17 @@ pub struct Faults {
     pub unexpected: u64,
 }
 
+impl Faults {
+    /// All of them.
+    pub fn count(&self) -> u64 {
+        let Self { disorder, miscounted, lost, gone, unexpected } = self;
+        disorder + miscounted + lost + gone + unexpected
+    }
+}
+
 impl Clients {
     /// Connects a client for each query, such as `symbols=AAPL&delivery=every`.
-    pub fn connect(address: SocketAddr, queries: &[String]) -> io::Result<Self> {
+    pub fn connect(address: SocketAddr, queries: &[String], watch: Watch) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut all = Vec::new();
         for queries in queries.chunks(HANDSHAKES) {
@@ -102,10 +130,31 @@ impl Clients {
                 socket.set_nonblocking(true)?;
                 let mut socket = TcpStream::from_std(socket);
                 poll.registry().register(&mut socket, Token(all.len()), Interest::READABLE)?;
-                all.push(Client { socket, begun, seq: 0, received: 0, whole: (None, None), is_gone: false });
+                all.push(Client {
+                    socket,
+                    begun,
+                    seq: 0,
+                    received: 0,
+                    begins: None,
+                    ends: None,
+                    places: (0, 0),
+                    is_gone: false,
+                });
             }
         }
-        Ok(Self { poll, all, buffer: vec![0; READ_BYTES], tally: Tally::default() })
+        let tally = Tally {
+            watch,
+            updates: 0,
+            reads: 0,
+            delays: histogram(),
+            newest: 0,
+            heartbeats: 0,
+            whole: 0,
+            arrivals: Arrivals::new(),
+            faults: Faults::default(),
+            times: Times::default(),
+        };
+        Ok(Self { poll, all, buffer: vec![0; READ_BYTES], tally })
     }
 
     /// What the clients have got.
@@ -113,11 +162,24 @@ impl Clients {
         &self.tally
     }
 
+    /// The mean places of the clients among those that got the same events, the least and the greatest: 0 would be
+    /// always first, 1 always last.
+    pub fn places(&self, takers: usize) -> (f64, f64) {
+        let last = takers.saturating_sub(1) as u64;
+        let placed = self.all.iter().filter(|client| client.places.1 > 0);
+        let mean = |client: &Client| float(client.places.0) / float(client.places.1 * last.max(1));
+        let means = placed.map(mean);
+        means.fold((f64::INFINITY, 0.0), |(least, most), mean| (mean.min(least), mean.max(most)))
+    }
+
     /// Reads for so long, and counts anew.
     pub fn measure(&mut self, time: Duration) -> io::Result<()> {
         self.tally.updates = 0;
         self.tally.reads = 0;
-        self.tally.delays.clear();
+        self.tally.delays.reset();
+        for client in &mut self.all {
+            client.places = (0, 0);
+        }
         self.read(Instant::now() + time, |_| false)
     }
 
@@ -125,23 +187,24 @@ impl Clients {
     /// and the last that all could get has to have reached `takers` of them.
     pub fn settle(&mut self, takers: usize) -> io::Result<()> {
         for client in &mut self.all {
-            client.whole.1 = None;
+            client.ends = None;
             // A client that is gone is counted where it is read.
             let _ = client.socket.write_all(&frame(SETTLE));
         }
-        let has_all = |client: &Client| !client.is_gone && client.whole.1.is_some();
+        let has_all = |client: &Client| !client.is_gone && client.ends.is_some();
         self.read(Instant::now() + PATIENCE, |clients| {
             clients.iter().all(|client| client.is_gone || has_all(client))
         })?;
-        let index = |seq: Option<u64>| usize::try_from(seq.unwrap_or(0)).expect("a seq fits in memory");
         let there = || self.all.iter().filter(|client| has_all(client));
-        let first = there().map(|client| index(client.whole.0)).max().unwrap_or(0) + 1;
-        let last = there().map(|client| index(client.whole.1)).min().unwrap_or(0);
-        let counts = &mut self.tally.takers;
-        counts.resize(counts.len().max(last + 1), 0);
-        let missing = |count: &u16| usize::from(*count).abs_diff(takers) as u64;
-        self.tally.faults.lost = counts.iter().take(last + 1).skip(first).map(missing).sum();
-        self.tally.whole = (last + 1).saturating_sub(first) as u64;
+        let spans = || there().filter_map(|client| Some((client.begins?, client.ends?)));
+        let first = spans().map(|(begin, _)| begin).max().unwrap_or(0) + 1;
+        let last = spans().map(|(_, (end, _))| end).min().unwrap_or(0);
+        self.tally.faults.lost = if self.tally.watch.each_event {
+            self.tally.arrivals.missing(first..last + 1, takers)
+        } else {
+            spans().map(|(begin, (end, received))| received.abs_diff(end.saturating_sub(begin))).sum()
+        };
+        self.tally.whole = (last + 1).saturating_sub(first);
         self.tally.faults.gone = (self.all.len() - there().count()) as u64;
         Ok(())
     }
@@ -196,41 +259,47 @@ impl Client {
     }
 
     fn take(&mut self, opcode: u8, payload: &[u8], now: Time, tally: &mut Tally) {
-        let text = match (opcode, str::from_utf8(payload)) {
-            (TEXT, Ok(text)) => text,
-            (CLOSE, _) => return self.is_gone = true,
-            _ => return tally.faults.unexpected += 1,
-        };
+        match (opcode, update::seq(payload)) {
+            (TEXT, Some((seq, rest))) => self.take_update(seq, rest, now, tally),
+            (TEXT, None) => self.take_other(&String::from_utf8_lossy(payload), tally),
+            (CLOSE, _) => self.is_gone = true,
+            _ => tally.faults.unexpected += 1,
+        }
+    }
+
+    fn take_other(&mut self, text: &str, tally: &mut Tally) {
         let kind = text.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next());
         match kind {
-            Some("quote" | "trade") => self.take_update(text, now, tally),
             Some("heartbeat") => {
                 tally.heartbeats += 1;
                 tally.faults.miscounted += u64::from(number(text, r#""sent":"#) != Some(self.received));
             }
-            Some("subscribed") => self.whole.0 = number(text, r#""seq":"#),
-            Some("set") => self.whole.1 = number(text, r#""seq":"#),
+            Some("subscribed") => self.begins = number(text, r#""seq":"#),
+            Some("set") => self.ends = number(text, r#""seq":"#).map(|seq| (seq, self.received)),
             Some("snapshot" | "feed") => {}
             _ => tally.faults.unexpected += 1,
         }
     }
 
-    fn take_update(&mut self, text: &str, now: Time, tally: &mut Tally) {
-        let time = text.split_once(r#""time":""#).and_then(|(_, rest)| rest.split_once('"')?.0.parse().ok());
-        let (Some(seq), Some(time)) = (number(text, r#""seq":"#), time) else {
-            return tally.faults.unexpected += 1;
-        };
+    fn take_update(&mut self, seq: u64, rest: &[u8], now: Time, tally: &mut Tally) {
         tally.faults.disorder += u64::from(seq <= self.seq);
         self.seq = seq;
         self.received += 1;
         tally.updates += 1;
         tally.newest = tally.newest.max(seq);
-        tally.delays.push(now.since(time));
-        let index = usize::try_from(seq).expect("a seq fits in memory");
-        if tally.takers.len() <= index {
-            tally.takers.resize(index + 1, 0);
+        if tally.updates.is_multiple_of(tally.watch.sample) {
+            match tally.times.read(rest) {
+                Some(time) => {
+                    let delay = u64::try_from(now.since(time).as_nanos()).unwrap_or(u64::MAX);
+                    tally.delays.saturating_record(delay);
+                }
+                None => tally.faults.unexpected += 1,
+            }
         }
-        tally.takers[index] += 1;
+        if tally.watch.each_event {
+            self.places.0 += u64::from(tally.arrivals.take(seq, now));
+            self.places.1 += 1;
+        }
     }
 }
 

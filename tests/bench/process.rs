@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -23,24 +23,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on a port of its own, with a simulated feed of so many events a second.
-    ///
-    /// What the environment configures holds, except for what the benchmark depends on.
-    pub fn start(symbols: &[String], rate: u32, flush_window: Option<&str>) -> io::Result<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
-        command
-            .args(["--listen", "127.0.0.1:0", "--log", "info", "--feed", "simulated"])
-            .args(["--symbols", &symbols.join(","), "--rate", &rate.to_string()])
-            .env("TICKERPLANT_LIMITS__CONNECTIONS", "0")
-            // No config.toml lies there: the server has its defaults.
-            .current_dir(env!("CARGO_TARGET_TMPDIR"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        if let Some(window) = flush_window {
-            command.env("TICKERPLANT_SERVER__FLUSH_WINDOW", window);
-        }
-        let mut child = command.spawn()?;
+    /// Starts a server, and waits until it says where it listens.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().expect("its standard error is piped")).lines();
         let (keep, log) = mpsc::sync_channel(LOG_LINES);
         // It ends with the process, whose log it must read to the end so that the process never waits.
@@ -48,6 +33,11 @@ impl Server {
         let mut server = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
         server.address = server.listening()?;
         Ok(server)
+    }
+
+    /// What it reads its events from, where the command has it piped; once.
+    pub fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     /// Where it listens.
@@ -69,7 +59,7 @@ impl Server {
 
     /// Warnings and errors that it has logged since they were last asked for.
     pub fn warnings(&self) -> Vec<String> {
-        let is_warning = |line: &String| line.contains(" WARN ") || line.contains("ERROR ");
+        let is_warning = |line: &String| line.contains(" WARN ") || line.to_lowercase().contains("error");
         self.log.try_iter().filter(is_warning).collect()
     }
 

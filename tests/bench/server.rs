@@ -1,36 +1,51 @@
 //! What the whole server costs, with real sockets: the server is one process, its clients are this one.
 //!
-//! Each run starts a server of its own, connects the clients of a scenario, lets the simulated feed run, and asks
+//! Each run starts a server of its own, connects the clients of a scenario, lets a feed run on its schedule, and asks
 //! the system for the server's time on a core. A delay is what lies between an event's own time, at which
-//! it was due, and the moment at which a client has read it.
+//! it was due, and the moment at which a client has read it: a server that falls behind shows it.
+//!
+//! Ours is compared with the bare limit, which is a loop of ours that only writes, and with Bun and Node's `ws`, which
+//! npm installs where they are not there yet. All take turns, so that the machine's moods meet all alike. The
+//! servers are kept on one core and the clients on the others.
 //!
 //! Benchmarks measure and tests decide: faults are counted and shown, and nothing fails for being slow.
 //!
 //! ```text
 //! cargo bench --bench server
 //! cargo bench --bench server -- A B --flush-window 0ms,1ms,2ms,5ms --repeat 5
+//! cargo bench --bench server -- A --servers tickerplant --cores 0,1 --shards 1,2
 //! ```
 //!
-//! The environment configures the server as always, e.g. `TICKERPLANT_SERVER__SHARDS=1`. Memory a client counts all
-//! that the server took since the first connected, the growing history included: it says little for few clients.
+//! The scenarios: A is many clients and symbols, B few clients that take everything, C many clients with one symbol
+//! each, D a high rate for ours alone, S one symbol for all, where the order of the clients shows, and L events that
+//! this process writes as they happen, each to a server that is idle.
+//!
+//! The environment configures the server as always, e.g. `TICKERPLANT_SESSION__HEARTBEAT=1s`. Memory a client counts
+//! all that the server took since the first connected, the growing history included: it says little for few clients.
 
+mod arrivals;
+mod bare;
 mod clients;
+mod peers;
 mod process;
+mod run;
+mod scenario;
+mod table;
+mod update;
+mod written;
 
+use std::env;
 use std::io;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
 
-use clients::{Clients, Faults};
-use process::Server;
-
-const SCENARIOS: [Scenario; 4] = [
-    Scenario { name: 'A', clients: 1_000, each: 10, symbols: 500, rate: 5_000 },
-    Scenario { name: 'B', clients: 100, each: 50, symbols: 50, rate: 1_000 },
-    Scenario { name: 'C', clients: 10_000, each: 1, symbols: 100, rate: 600 },
-    Scenario { name: 'D', clients: 100, each: 10, symbols: 500, rate: 50_000 },
-];
+use peers::{Contender, Kind};
+use run::{Figures, Plan};
+use scenario::{Feed, Scenario};
+use table::Spread;
 
 /// Measure the whole server under load
 #[derive(Parser)]
@@ -38,14 +53,28 @@ struct Args {
     /// The scenarios to run, e.g. A C; all of them where none is named
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<char>,
+    /// What to compare
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "tickerplant,bare,collecting,bun,ws"
+    )]
+    servers: Vec<Kind>,
     /// Flush windows of the server to compare, e.g. 0ms,2ms
     #[arg(long, value_name = "TIMES", value_delimiter = ',')]
     flush_window: Vec<String>,
-    /// Simulated events a second, instead of the scenario's own
+    /// Numbers of shards of the server to compare, e.g. 1,2
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    shards: Vec<u32>,
+    /// Cores of the servers, e.g. 0,1; the clients have the others, or share them where there are none
+    #[arg(long, value_name = "LIST", default_value = "0")]
+    cores: String,
+    /// Events a second, instead of the scenario's own
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
     /// How many runs each line sums up
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeat: u32,
     /// Seconds that are measured in each run
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
@@ -58,75 +87,37 @@ struct Args {
     bench: bool,
 }
 
-/// How many clients subscribe to how many of the symbols; each symbol has as many takers as any other.
-#[derive(Clone, Copy)]
-struct Scenario {
-    name: char,
-    clients: usize,
-    /// Symbols of each client.
-    each: usize,
-    symbols: usize,
-    /// Events a second, over all symbols.
-    rate: u32,
-}
-
-/// A line of the table: a scenario with one value of the flush window, and its runs so far.
-struct Line<'a> {
+/// A line of the table: a server in a scenario, and its runs so far.
+struct Line {
     scenario: Scenario,
-    flush_window: Option<&'a str>,
+    contender: Contender,
     runs: Vec<Figures>,
 }
 
-/// What one run showed.
-struct Figures {
-    /// Events published a second.
-    events: f64,
-    /// Updates delivered a second.
-    updates: f64,
-    /// Time of the server on a core for each delivered update, in microseconds.
-    cpu: f64,
-    /// Share of a core that the clients took, in per cent.
-    load: f64,
-    /// Half of the updates had at most this delay, in milliseconds.
-    p50: f64,
-    /// 99 of 100 updates had at most this delay, in milliseconds.
-    p99: f64,
-    /// Updates that one read of a client brought.
-    batch: f64,
-    /// Resident memory of the server a connection, in KiB.
-    memory: f64,
-    /// Whatever should not have been, and warnings of the server.
-    faults: f64,
-}
-
 fn main() -> io::Result<()> {
+    if env::args().nth(1).is_some_and(|first| first == "bare") {
+        return bare::main();
+    }
     let args = Args::parse();
     if !args.bench {
         println!("this is a benchmark: cargo bench --bench server");
         return Ok(());
     }
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let windows: Vec<_> = match args.flush_window.as_slice() {
-        [] => vec![None],
-        windows => windows.iter().map(|window| Some(window.as_str())).collect(),
+    let plan = Plan {
+        cores: pin(&args.cores),
+        warm_up: Duration::from_secs(args.warm_up.into()),
+        time: Duration::from_secs(args.seconds.into()),
     };
-    let mut lines = Vec::new();
-    for scenario in SCENARIOS.into_iter().filter(|scenario| args.runs(scenario.name)) {
-        let scenario = Scenario { rate: args.rate.unwrap_or(scenario.rate), ..scenario };
-        lines.extend(windows.iter().map(|flush_window| Line {
-            scenario,
-            flush_window: *flush_window,
-            runs: Vec::new(),
-        }));
-    }
+    let kinds = peers::available(&args.servers)?;
+    let mut lines = args.lines(&kinds);
     if lines.is_empty() {
-        return Err(io::Error::other("scenarios are A, B, C and D"));
+        return Err(io::Error::other("scenarios are A, B, C, D, S and L"));
     }
-    // In turns, so that the machine's moods meet all lines alike.
     for turn in 1..=args.repeat {
         for line in &mut lines {
-            eprintln!("run {turn} of {}: {}", args.repeat, line.title());
-            line.runs.push(line.run(&args)?);
+            eprintln!("run {turn} of {}: {}, {}", args.repeat, line.scenario.name, line.contender.title());
+            line.runs.push(plan.run(&line.contender, &line.scenario)?);
         }
     }
     print(&lines);
@@ -137,142 +128,137 @@ impl Args {
     fn runs(&self, scenario: char) -> bool {
         self.scenarios.is_empty() || self.scenarios.contains(&scenario)
     }
+
+    fn lines(&self, kinds: &[Kind]) -> Vec<Line> {
+        let some = |windows: &[String]| windows.iter().cloned().map(Some).collect::<Vec<_>>();
+        let shards: Vec<_> = self.shards.iter().copied().map(Some).collect();
+        let shards = if shards.is_empty() { vec![None] } else { shards };
+        let mut lines = Vec::new();
+        for scenario in scenario::ALL.into_iter().filter(|scenario| self.runs(scenario.name)) {
+            let windows = match (self.flush_window.as_slice(), scenario.feed) {
+                ([], Feed::Simulated) => vec![None],
+                ([], Feed::Written) => vec![Some("0ms".to_owned()), None],
+                (windows, _) => some(windows),
+            };
+            let only_ours = scenario.name == 'D' || scenario.feed == Feed::Written;
+            let kinds: Vec<_> =
+                kinds.iter().copied().filter(|kind| *kind == Kind::Tickerplant || !only_ours).collect();
+            let scenario = Scenario { rate: self.rate.unwrap_or(scenario.rate), ..scenario };
+            let contenders = Contender::all(&kinds, &windows, &shards);
+            lines.extend(contenders.into_iter().map(|contender| Line {
+                scenario,
+                contender,
+                runs: Vec::new(),
+            }));
+        }
+        lines
+    }
 }
 
-impl Scenario {
-    /// How many clients take each symbol.
-    const fn takers(&self) -> usize {
-        self.clients * self.each / self.symbols
+/// Keeps this process off the servers' cores, where there are others; returns the servers' cores, where they can be
+/// fixed at all.
+fn pin(cores: &str) -> Option<String> {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let is_servers = |core: &String| cores.split(',').any(|taken| taken.trim() == core);
+    let mut others: Vec<_> =
+        (0..count).map(|core| core.to_string()).filter(|core| !is_servers(core)).collect();
+    if others.is_empty() {
+        others = (0..count).map(|core| core.to_string()).collect();
     }
-
-    fn names(&self) -> Vec<String> {
-        (0..self.symbols).map(|symbol| format!("S{symbol:03}")).collect()
+    let taskset = Command::new("taskset")
+        .args(["--cpu-list", "--pid", &others.join(","), &std::process::id().to_string()])
+        .stdout(Stdio::null())
+        .status();
+    if taskset.is_ok_and(|status| status.success()) {
+        println!("servers on core {cores}, clients on core {}", others.join(","));
+        return Some(cores.to_owned());
     }
-
-    /// What each client's URL asks for.
-    fn queries(&self) -> Vec<String> {
-        let names = self.names();
-        let query = |client: usize| {
-            let symbol = |offset: usize| names[(client * self.each + offset) % self.symbols].as_str();
-            let symbols: Vec<_> = (0..self.each).map(symbol).collect();
-            format!("symbols={}&delivery=every", symbols.join(","))
-        };
-        (0..self.clients).map(query).collect()
-    }
+    println!("servers and clients run wherever the system puts them: taskset cannot fix their cores");
+    None
 }
 
-impl Line<'_> {
-    fn title(&self) -> String {
-        let Scenario { name, clients, each, symbols, rate } = self.scenario;
-        let window = self.flush_window.map_or(String::new(), |window| format!(", window {window}"));
-        format!("{name}: {clients} clients × {each} of {symbols} symbols, {rate} events/s{window}")
-    }
-
-    fn run(&self, args: &Args) -> io::Result<Figures> {
-        let scenario = &self.scenario;
-        let server = Server::start(&scenario.names(), scenario.rate, self.flush_window)?;
-        let empty = server.memory()?;
-        let mut clients = Clients::connect(server.address(), &scenario.queries())?;
-        clients.measure(Duration::from_secs(args.warm_up.into()))?;
-        let memory = server.memory()?.saturating_sub(empty);
-
-        let (first, begun) = (clients.tally().newest, Instant::now());
-        let (cpu, own_cpu) = (server.cpu()?, process::own_cpu()?);
-        clients.measure(Duration::from_secs(args.seconds.into()))?;
-        let cpu = server.cpu()?.saturating_sub(cpu);
-        let own_cpu = process::own_cpu()?.saturating_sub(own_cpu);
-        let seconds = begun.elapsed().as_secs_f64();
-
-        let tally = clients.tally();
-        let updates = f64::from(tally.updates.max(1));
-        let mut delays = tally.delays.clone();
-        delays.sort_unstable();
-        let mut figures = Figures {
-            events: number(tally.newest - first) / seconds,
-            updates: updates / seconds,
-            cpu: cpu.as_secs_f64() * 1e6 / updates,
-            load: own_cpu.as_secs_f64() * 100.0 / seconds,
-            p50: percentile(&delays, 50),
-            p99: percentile(&delays, 99),
-            batch: updates / f64::from(tally.reads.max(1)),
-            memory: f64::from(memory) / number(scenario.clients as u64),
-            faults: 0.0,
-        };
-        clients.settle(scenario.takers())?;
-        figures.faults = check(&clients, &server);
-        Ok(figures)
-    }
-
-    /// The least, the middle and the greatest of a figure.
-    fn spread(&self, figure: impl Fn(&Figures) -> f64) -> [f64; 3] {
-        let mut values: Vec<_> = self.runs.iter().map(figure).collect();
-        values.sort_by(f64::total_cmp);
-        [values[0], values[values.len() / 2], values[values.len() - 1]]
+impl Line {
+    fn spread(&self, figure: impl Fn(&Figures) -> f64) -> Spread {
+        Spread::of(self.runs.iter().map(figure))
     }
 
     fn print(&self) {
-        let [_, events, _] = self.spread(|run| run.events);
-        let [_, updates, _] = self.spread(|run| run.updates);
-        let [least, cpu, most] = self.spread(|run| run.cpu);
-        let [_, p50, _] = self.spread(|run| run.p50);
-        let [least_p99, p99, most_p99] = self.spread(|run| run.p99);
-        let [_, batch, _] = self.spread(|run| run.batch);
-        let [_, memory, _] = self.spread(|run| run.memory);
-        let [_, load, _] = self.spread(|run| run.load);
-        let faults: f64 = self.runs.iter().map(|run| run.faults).sum();
-        println!("{}", self.title());
+        let middle = |figure: fn(&Figures) -> f64| self.spread(figure).middle;
+        let behind = self.runs.iter().filter(|run| run.is_behind).count();
+        let faults: u64 = self.runs.iter().map(|run| run.faults).sum();
+        let verdict = if behind > 0 { ", falls behind" } else { "" };
         println!(
-            "  {events:>8.0} {updates:>10.0} {least:>8.2} {cpu:>6.2} {most:>6.2} {p50:>8.2} \
-             {least_p99:>8.2} {p99:>6.2} {most_p99:>6.2} {batch:>8.1} {memory:>8.1} {load:>8.0} {faults:>7}"
+            "  {:<22} {:>8.0} {:>10.0} {:>18} {:>8.2} {:>20} {:>8.2} {:>8.2} {:>5.2}–{:<5.2} {:>7.1} {:>8.1} {:>8.0} \
+             {:>7}{verdict}",
+            self.contender.title(),
+            middle(|run| run.events),
+            middle(|run| run.updates),
+            self.spread(|run| run.cpu).text(2),
+            middle(|run| run.p50),
+            self.spread(|run| run.p99).text(2),
+            middle(|run| run.skew),
+            middle(|run| run.skew_p99),
+            middle(|run| run.places.0),
+            middle(|run| run.places.1),
+            middle(|run| run.batch),
+            middle(|run| run.memory),
+            middle(|run| run.load),
+            faults
+        );
+    }
+
+    /// How much of a core an update took, against another server in the same turns.
+    fn print_ratio(&self, other: &Self) {
+        let cpu = |line: &Self| line.runs.iter().map(|run| run.cpu).collect::<Vec<_>>();
+        let Spread { least, middle, most } = Spread::of_ratios(&cpu(self), &cpu(other));
+        println!(
+            "  CPU an update, {} / {}: {middle:.2} ({least:.2} to {most:.2})",
+            self.contender.title(),
+            other.contender.title()
         );
     }
 }
 
-/// Says on standard error what was right and what was not, and counts the latter.
-fn check(clients: &Clients, server: &Server) -> f64 {
-    let tally = clients.tally();
-    let Faults { disorder, miscounted, lost, gone, unexpected } = tally.faults;
-    let warnings = server.warnings();
-    for warning in &warnings {
-        eprintln!("  the server: {warning}");
+fn print(lines: &[Line]) {
+    for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
+        println!("\n{}", lines[0].scenario.title());
+        println!(
+            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8}",
+            "",
+            "events",
+            "updates",
+            "CPU µs an update",
+            "delay",
+            "delay p99 ms",
+            "skew",
+            "skew",
+            "clients'",
+            "updates",
+            "KiB a",
+            "clients'"
+        );
+        println!(
+            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8} {:>7}",
+            "",
+            "a second",
+            "a second",
+            "least/middle/most",
+            "p50 ms",
+            "least/middle/most",
+            "p50 ms",
+            "p99 ms",
+            "mean place",
+            "a read",
+            "client",
+            "core %",
+            "faults"
+        );
+        lines.iter().for_each(Line::print);
+        let is_ours = |line: &&Line| line.contender.kind == Kind::Tickerplant;
+        for ours in lines.iter().filter(is_ours) {
+            for other in lines.iter().filter(|line| !is_ours(line)) {
+                ours.print_ratio(other);
+            }
+        }
     }
-    let faults = disorder + miscounted + lost + gone + unexpected;
-    if faults > 0 {
-        eprintln!("  {:?}", tally.faults);
-    }
-    eprintln!("  {} events checked, {} heartbeats agreed", tally.whole, tally.heartbeats - miscounted);
-    number(faults + warnings.len() as u64)
-}
-
-fn print(lines: &[Line<'_>]) {
-    println!(
-        "  {:>8} {:>10} {:>22} {:>8} {:>22} {:>8} {:>8} {:>8} {:>7}",
-        "events", "updates", "server CPU µs", "delay", "delay ms", "updates", "KiB a", "clients'", ""
-    );
-    println!(
-        "  {:>8} {:>10} {:>22} {:>8} {:>22} {:>8} {:>8} {:>8} {:>7}",
-        "a second",
-        "a second",
-        "an update: min/med/max",
-        "p50 ms",
-        "p99: min/med/max",
-        "a read",
-        "client",
-        "core %",
-        "faults"
-    );
-    for line in lines {
-        line.print();
-    }
-}
-
-/// So many per cent of the delays, which are in order, are at most this many milliseconds.
-fn percentile(delays: &[Duration], percent: usize) -> f64 {
-    let index = (delays.len() * percent / 100).min(delays.len().saturating_sub(1));
-    delays.get(index).map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e3)
-}
-
-/// Exact as far as any count here goes.
-fn number(count: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -1,0 +1,173 @@
+//! The servers that are compared: ours, the bare limit, and what else is there for the same work.
+//!
+//! All speak as much of our protocol as the clients use, and publish a feed of the same form on the same schedule.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use clap::ValueEnum;
+
+use crate::scenario::Feed;
+
+/// What is installed for the peers in JavaScript, where it is not there yet.
+const PACKAGES: [&str; 2] = ["@oven/bun-linux-x64@1.4.5", "ws@8.23.0"];
+
+/// The flush window of ours where none is configured, and so that of the bare limit.
+const FLUSH_WINDOW: &str = "2ms";
+
+/// What serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Ours.
+    Tickerplant,
+    /// Nothing but writes, one an update and client.
+    Bare,
+    /// Nothing but writes, one a flush window and client.
+    Collecting,
+    /// `Bun.serve` with its own publish and subscribe.
+    Bun,
+    /// Node and its package `ws`.
+    Ws,
+}
+
+/// A server with its settings: a line of each table.
+#[derive(Clone)]
+pub struct Contender {
+    pub kind: Kind,
+    pub window: Option<String>,
+    pub shards: Option<u32>,
+}
+
+impl Kind {
+    const fn is_script(self) -> bool {
+        matches!(self, Self::Bun | Self::Ws)
+    }
+}
+
+impl Contender {
+    /// All that differ, of some kinds, flush windows and numbers of shards.
+    pub fn all(kinds: &[Kind], windows: &[Option<String>], shards: &[Option<u32>]) -> Vec<Self> {
+        let mut all = Vec::new();
+        for &kind in kinds {
+            let windows =
+                if matches!(kind, Kind::Tickerplant | Kind::Collecting) { windows } else { &[None] };
+            let shards = if kind == Kind::Tickerplant { shards } else { &[None] };
+            for window in windows {
+                all.extend(shards.iter().map(|shards| Self {
+                    kind,
+                    window: window.clone(),
+                    shards: *shards,
+                }));
+            }
+        }
+        all
+    }
+
+    /// What a table calls it.
+    pub fn title(&self) -> String {
+        let window = self.window.as_ref().map_or(String::new(), |window| format!(" {window}"));
+        let shards = self.shards.map_or(String::new(), |shards| format!(" ×{shards}"));
+        let name = match self.kind {
+            Kind::Tickerplant => "tickerplant",
+            Kind::Bare => "bare",
+            Kind::Collecting => "bare, collecting",
+            Kind::Bun => "bun",
+            Kind::Ws => "ws",
+        };
+        format!("{name}{window}{shards}")
+    }
+
+    /// How it is started, on some cores, with a feed of so many events a second.
+    ///
+    /// What the environment configures holds, except for what the benchmark depends on.
+    pub fn command(
+        &self,
+        cores: Option<&str>,
+        symbols: &[String],
+        rate: u32,
+        feed: Feed,
+    ) -> io::Result<Command> {
+        let mut command = match cores {
+            Some(cores) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", cores]).arg(self.program()?);
+                command
+            }
+            None => Command::new(self.program()?),
+        };
+        // No config.toml lies there: the server has its defaults.
+        command.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
+        match self.kind {
+            Kind::Tickerplant => {
+                command.args(["--listen", "127.0.0.1:0", "--log", "info"]);
+                command.env("TICKERPLANT_LIMITS__CONNECTIONS", "0");
+                if let Some(window) = &self.window {
+                    command.env("TICKERPLANT_SERVER__FLUSH_WINDOW", window);
+                }
+                if let Some(shards) = self.shards {
+                    command.env("TICKERPLANT_SERVER__SHARDS", shards.to_string());
+                }
+            }
+            Kind::Bare => drop(command.arg("bare")),
+            Kind::Collecting => {
+                command.args(["bare", "--window", self.window.as_deref().unwrap_or(FLUSH_WINDOW)]);
+            }
+            Kind::Bun => drop(command.arg(script("bun.js"))),
+            Kind::Ws => {
+                command.arg(script("ws.js")).env("NODE_PATH", modules()).env("NODE_ENV", "production");
+            }
+        }
+        match feed {
+            Feed::Written => command.args(["--feed", "stdin"]).stdin(Stdio::piped()),
+            Feed::Simulated => command.args(["--symbols", &symbols.join(","), "--rate", &rate.to_string()]),
+        };
+        Ok(command)
+    }
+
+    fn program(&self) -> io::Result<PathBuf> {
+        Ok(match self.kind {
+            Kind::Tickerplant => env!("CARGO_BIN_EXE_tickerplant").into(),
+            Kind::Bare | Kind::Collecting => env::current_exe()?,
+            Kind::Bun => modules().join("@oven/bun-linux-x64/bin/bun"),
+            Kind::Ws => "node".into(),
+        })
+    }
+}
+
+/// Those of the kinds that can run here, installed where they are not yet; says which cannot.
+pub fn available(kinds: &[Kind]) -> io::Result<Vec<Kind>> {
+    let needs = kinds.iter().any(|kind| kind.is_script());
+    if needs && !is_installed() {
+        let peers = modules().with_file_name("");
+        fs::create_dir_all(&peers)?;
+        eprintln!("installing {}", PACKAGES.join(" "));
+        let npm = Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix"])
+            .arg(peers)
+            .args(PACKAGES)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status();
+        if !npm.is_ok_and(|status| status.success() && is_installed()) {
+            println!("bun and ws are left out: npm cannot install {}", PACKAGES.join(" and "));
+            return Ok(kinds.iter().copied().filter(|kind| !kind.is_script()).collect());
+        }
+    }
+    Ok(kinds.to_vec())
+}
+
+fn is_installed() -> bool {
+    ["@oven/bun-linux-x64/bin/bun", "ws/package.json"].iter().all(|file| modules().join(file).exists())
+}
+
+/// Where npm puts what it installs.
+fn modules() -> PathBuf {
+    PathBuf::from_iter([env!("CARGO_TARGET_TMPDIR"), "peers", "node_modules"])
+}
+
+fn script(name: &str) -> PathBuf {
+    PathBuf::from_iter([env!("CARGO_MANIFEST_DIR"), "tests", "bench", "peers", name])
+}

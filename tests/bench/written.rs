@@ -1,0 +1,64 @@
+//! A live feed: this process writes each event to the server's standard input and stamps it with that moment.
+//!
+//! It has a thread of its own, which waits to within some 60 µs; a delay is counted from when it has woken.
+
+use std::io::Write;
+use std::process::ChildStdin;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tickerplant::market::Time;
+
+use crate::process::Server;
+use crate::scenario::Scenario;
+
+/// Writes until it is dropped.
+pub struct Writer {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Begins to write a scenario's events to a server whose input is piped.
+    pub fn start(server: &mut Server, scenario: &Scenario) -> Self {
+        let input = server.input().expect("the command pipes the server's input");
+        let (stop, stopped) = mpsc::channel();
+        let (names, rate) = (scenario.names(), scenario.rate);
+        let thread = thread::spawn(move || write(input, &names, rate, |wait| stopped.recv_timeout(wait)));
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes events in turn of their symbols, until told to stop or the server is gone.
+fn write(
+    mut input: ChildStdin,
+    names: &[String],
+    rate: u32,
+    wait: impl Fn(Duration) -> Result<(), RecvTimeoutError>,
+) {
+    let start = Instant::now();
+    for (count, name) in (1_u32..).zip(names.iter().cycle()) {
+        let due = start + Duration::from_secs_f64(f64::from(count) / f64::from(rate));
+        if wait(due.saturating_duration_since(Instant::now())) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+        let time = Time::now();
+        let line = format!(
+            r#"{{"type":"quote","symbol":"{name}","time":"{time}","bid":96.97,"bid_size":800,"ask":96.98,"ask_size":1900}}"#
+        );
+        if input.write_all(format!("{line}\n").as_bytes()).is_err() {
+            return;
+        }
+    }
+}
