@@ -9,7 +9,7 @@ mod last_values;
 mod log;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,7 @@ pub struct Bus {
     done: watch::Sender<Vec<u64>>,
     listened: watch::Sender<bool>,
     is_waiting: AtomicBool,
+    lags: AtomicU64,
 }
 
 /// A place in the log and the means to wait there for more.
@@ -72,6 +73,7 @@ impl Bus {
             done: watch::Sender::new(Vec::new()),
             listened: watch::Sender::new(false),
             is_waiting: AtomicBool::new(false),
+            lags: AtomicU64::new(0),
         })
     }
 
@@ -141,6 +143,12 @@ impl Bus {
         self.is_waiting.load(Ordering::Relaxed)
     }
 
+    /// How often the log has passed a reader.
+    #[must_use]
+    pub fn lags(&self) -> u64 {
+        self.lags.load(Ordering::Relaxed)
+    }
+
     /// Says that somebody subscribed: what waits for a client may begin.
     pub fn listen(&self) {
         self.listened.send_if_modified(|listened| !std::mem::replace(listened, true));
@@ -178,7 +186,10 @@ impl Reader {
         let read = self.bus.log().read(self.position)?;
         self.position = match &read {
             Read::Segment(_) => self.position + 1,
-            Read::Lagged(start) => start.position,
+            Read::Lagged(start) => {
+                self.bus.lags.fetch_add(1, Ordering::Relaxed);
+                start.position
+            }
         };
         Some(read)
     }

@@ -349,7 +349,8 @@ impl Shard {
     /// The log has passed this shard: what lies between is lost, and every subscriber is told.
     fn start_again(&mut self, start: Start) {
         let after = self.last_values.seq();
-        tracing::warn!(after, until = start.last_values.seq(), "a shard fell behind the history");
+        let (until, lags) = (start.last_values.seq(), self.bus.lags());
+        tracing::warn!(after, until, lags, "a shard fell behind the history");
         self.last_values = start.last_values;
         self.feed = start.feed;
         for (id, connection) in &mut self.connections {

@@ -201,6 +201,38 @@ async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_f
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::from_millis(2), None);
+        let mut latest = desk.connect("symbols=A", 4096).await;
+        let mut every = desk.connect("symbols=A&delivery=every", 4096).await;
+        desk.publish([trade("A", "1")]);
+        assert_eq!(latest.event().await["seq"], 1);
+        assert_eq!(every.event().await["seq"], 1);
+
+        // More at once than the history holds, twice.
+        let history = bus::Config::default().history.get();
+        for _ in 0..2 {
+            desk.publish((0..history + 1024).map(|n| trade("A", &n.to_string())));
+        }
+        desk.publish([trade("A", "2")]);
+
+        let gap = latest.json().await;
+        assert_eq!((gap["type"].as_str(), gap["reason"].as_str()), (Some("gap"), Some("lagged")), "{gap}");
+        assert_eq!(gap["after"], 1);
+        let snapshot = latest.json().await;
+        assert_eq!((snapshot["type"].as_str(), &snapshot["seq"]), (Some("snapshot"), &gap["until"]));
+        assert_eq!(every.close_code().await, (4008, "test-1".to_owned()));
+        assert_eq!(desk.bus.lags(), 1);
+        // What came after it is in the log, and the shard goes on to its end.
+        while latest.event().await["seq"] != desk.bus.head() {}
+        desk.publish([trade("A", "3")]);
+        assert_eq!(latest.event().await["seq"], desk.bus.head());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stands_still() {
     locally(async {
         let config = Config { every_buffer: 100, ..Config::default() };
