@@ -1,8 +1,9 @@
 //! The server: an accept loop of our own before warp's routes, and sessions behind them.
 //!
-//! One loop accepts and hands each socket to the worker with the fewest connections. A worker is
-//! a thread with a shard, a runtime and all tasks of its connections: a client's session never
-//! leaves its shard's thread. HTTP/1.1 only.
+//! One loop accepts and hands each socket to the worker with the fewest connections, of equals to any:
+//! no order in which clients come puts the busy ones together. A worker is a thread with a shard, a
+//! runtime and all tasks of its connections: a client's session never leaves its shard's thread.
+//! HTTP/1.1 only.
 
 mod handshake;
 mod routes;
@@ -151,9 +152,8 @@ pub async fn accept(
         };
         let total: usize = outlets.iter().map(|outlet| outlet.load.load(Ordering::Relaxed)).sum();
         let is_full = max_connections > 0 && total >= max_connections;
-        let Some(outlet) = outlets.iter().min_by_key(|outlet| outlet.load.load(Ordering::Relaxed)) else {
-            return;
-        };
+        let load = |outlet: &&Outlet| (outlet.load.load(Ordering::Relaxed), rand::random::<u32>());
+        let Some(outlet) = outlets.iter().min_by_key(load) else { return };
         let load = Load::new(&outlet.load);
         if outlet.sockets.send(Accepted { socket, is_full, load }).await.is_err() {
             return;
@@ -269,5 +269,42 @@ impl Worker {
         let upgraded = socket.await.inspect_err(|error| debug!(%error, "an upgrade came to nothing")).ok()?;
         let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("every connection is a TCP socket");
         Some(Session::new(parts.io.into_inner(), &parts.read_buf, &stream, Rc::clone(&self.host)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn workers_have_as_many_clients_whatever_the_order_in_which_these_come() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let (outlets, mut inlets): (Vec<_>, Vec<_>) = (0..2).map(|_| handover()).unzip();
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(listener, outlets, 0, 0, stop.clone()));
+        let mut clients = Vec::new();
+        let mut accepted = [Vec::new(), Vec::new()];
+
+        for _ in 0..50 {
+            // Every other client is a busy one.
+            for is_busy in [true, false] {
+                clients.push(TcpStream::connect(address).await.unwrap());
+                let [left, right] = inlets.as_mut_slice() else { unreachable!() };
+                select! {
+                    socket = left.recv() => accepted[0].push((socket, is_busy)),
+                    socket = right.recv() => accepted[1].push((socket, is_busy)),
+                }
+            }
+        }
+
+        assert_eq!(accepted.each_ref().map(Vec::len), [50, 50]);
+        let busy = accepted.map(|sockets| sockets.iter().filter(|(_, is_busy)| *is_busy).count());
+        assert!(busy.iter().all(|count| (5..=45).contains(count)), "{busy:?}");
+        stop.cancel();
+        accepting.join_all().await;
     }
 }
