@@ -162,6 +162,11 @@ impl Clients {
         &self.tally
     }
 
+    /// How many clients have lost their connection.
+    pub fn gone(&self) -> u64 {
+        self.all.iter().filter(|client| client.is_gone).count() as u64
+    }
+
     /// The mean places of the clients among those that got the same events, the least and the greatest: 0 would be
     /// always first, 1 always last.
     pub fn places(&self, takers: usize) -> (f64, f64) {
@@ -301,6 +306,13 @@ impl Client {
             self.places.1 += 1;
         }
     }
+}
+
+/// Connects one client that nobody reads for.
+pub fn open(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> {
+    let socket = ask(address, query)?;
+    answer(&socket)?;
+    Ok(socket)
 }
 
 /// Connects and asks for the upgrade.

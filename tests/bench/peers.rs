@@ -145,7 +145,16 @@ pub fn available(kinds: &[Kind]) -> io::Result<Vec<Kind>> {
         fs::create_dir_all(&peers)?;
         eprintln!("installing {}", PACKAGES.join(" "));
         let npm = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix"])
+            .args([
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--loglevel",
+                "error",
+                "--fetch-retries",
+                "0",
+                "--prefix",
+            ])
             .arg(peers)
             .args(PACKAGES)
             .stdin(Stdio::null())

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{self, Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -87,6 +87,28 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Keeps this process off the servers' cores, where there are others; returns the servers' cores, where they can be
+/// fixed at all.
+pub fn pin(cores: &str) -> Option<String> {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let is_servers = |core: &String| cores.split(',').any(|taken| taken.trim() == core);
+    let mut others: Vec<_> =
+        (0..count).map(|core| core.to_string()).filter(|core| !is_servers(core)).collect();
+    if others.is_empty() {
+        others = (0..count).map(|core| core.to_string()).collect();
+    }
+    let taskset = Command::new("taskset")
+        .args(["--cpu-list", "--pid", &others.join(","), &process::id().to_string()])
+        .stdout(Stdio::null())
+        .status();
+    if taskset.is_ok_and(|status| status.success()) {
+        println!("servers on core {cores}, clients on core {}", others.join(","));
+        return Some(cores.to_owned());
+    }
+    println!("servers and clients run wherever the system puts them: taskset cannot fix their cores");
+    None
 }
 
 /// The time that this process's threads have had on a core.

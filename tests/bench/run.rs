@@ -13,6 +13,9 @@ use crate::written::Writer;
 /// A server that delivers less than this part of what is due falls behind.
 pub const ENOUGH: f64 = 0.98;
 
+/// Delays that are looked at each second where there are too many for all.
+const SAMPLES: u64 = 100_000;
+
 /// How each run is done.
 pub struct Plan {
     /// On which cores the servers run, where that is fixed.
@@ -75,6 +78,20 @@ impl Plan {
         figures.memory = f64::from(resident) / float(scenario.clients as u64);
         drop(writer);
         Ok(figures)
+    }
+
+    /// Measures a running server with clients that are as cheap as they can be; all but the memory.
+    pub fn sample(&self, server: &Server, scenario: &Scenario) -> io::Result<Figures> {
+        let takes_all = scenario.each == scenario.symbols;
+        let clients = Clients::connect(
+            server.address(),
+            &scenario.queries(),
+            Watch {
+                each_event: !takes_all,
+                sample: (u64::from(scenario.rate) * scenario.takers() as u64 / SAMPLES).max(1),
+            },
+        );
+        self.measure(&mut clients?, server, scenario)
     }
 
     /// Measures clients that are connected; all but the memory.

@@ -36,9 +36,14 @@ pub enum Feed {
 impl Scenario {
     /// What it is, in a line.
     pub fn title(&self) -> String {
-        let Self { name, clients, each, symbols, rate, feed } = self;
-        let feed = if *feed == Feed::Written { ", from standard input" } else { "" };
-        format!("{name}: {clients} clients × {each} of {symbols} symbols, {rate} events/s{feed}")
+        let feed = if self.feed == Feed::Written { ", from standard input" } else { "" };
+        format!("{}, {} events/s{feed}", self.shape(), self.rate)
+    }
+
+    /// What it is but for the rate.
+    pub fn shape(&self) -> String {
+        let Self { name, clients, each, symbols, .. } = self;
+        format!("{name}: {clients} clients × {each} of {symbols} symbols")
     }
 
     /// How many clients take each symbol.

@@ -14,11 +14,15 @@
 //! cargo bench --bench server
 //! cargo bench --bench server -- A B --flush-window 0ms,1ms,2ms,5ms --repeat 5
 //! cargo bench --bench server -- A --servers tickerplant --cores 0,1 --shards 1,2
+//! cargo bench --bench server -- --top --servers tickerplant,bun --repeat 1
+//! cargo bench --bench server -- --memory 19900 --stalled
 //! ```
 //!
 //! The scenarios: A is many clients and symbols, B few clients that take everything, C many clients with one symbol
 //! each, D a high rate for ours alone, S one symbol for all, where the order of the clients shows, and L events that
-//! this process writes as they happen, each to a server that is idle.
+//! this process writes as they happen, each to a server that is idle. `--top` searches the highest rate that a server
+//! keeps up with in A and B, or those of them that are named; `--memory` looks at so many idle connections; `--stalled`
+//! adds clients to C that never read. Without arguments all of it runs.
 //!
 //! The environment configures the server as always, e.g. `TICKERPLANT_SESSION__HEARTBEAT=1s`. Memory a client counts
 //! all that the server took since the first connected, the growing history included: it says little for few clients.
@@ -26,26 +30,34 @@
 mod arrivals;
 mod bare;
 mod clients;
+mod comparison;
+mod memory;
 mod peers;
 mod process;
 mod run;
 mod scenario;
+mod stalled;
 mod table;
+mod top;
 mod update;
 mod written;
 
 use std::env;
 use std::io;
-use std::process::{Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
 
+use comparison::Line;
+use memory::Idle;
 use peers::{Contender, Kind};
-use run::{Figures, Plan};
+use run::Plan;
 use scenario::{Feed, Scenario};
-use table::Spread;
+use stalled::Pairs;
+use top::Search;
+
+/// Idle connections where no number is given.
+const IDLE: u32 = 10_000;
 
 /// Measure the whole server under load
 #[derive(Parser)]
@@ -76,22 +88,24 @@ struct Args {
     /// How many runs each line sums up
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeat: u32,
-    /// Seconds that are measured in each run
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
-    seconds: u32,
+    /// Seconds that are measured in each run [default: 5; 20 with clients that never read, 2 at each rate of a search]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: Option<u32>,
     /// Seconds before that
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=600))]
     warm_up: u32,
+    /// Search the highest rate that each server keeps up with
+    #[arg(long)]
+    top: bool,
+    /// Look at the memory of so many idle connections
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    memory: Option<u32>,
+    /// See what the others notice of clients that never read
+    #[arg(long)]
+    stalled: bool,
     /// Said by cargo bench; without it nothing runs, so that cargo test does not measure
     #[arg(long, hide = true)]
     bench: bool,
-}
-
-/// A line of the table: a server in a scenario, and its runs so far.
-struct Line {
-    scenario: Scenario,
-    contender: Contender,
-    runs: Vec<Figures>,
 }
 
 fn main() -> io::Result<()> {
@@ -104,23 +118,22 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let plan = Plan {
-        cores: pin(&args.cores),
-        warm_up: Duration::from_secs(args.warm_up.into()),
-        time: Duration::from_secs(args.seconds.into()),
-    };
+    let cores = process::pin(&args.cores);
     let kinds = peers::available(&args.servers)?;
-    let mut lines = args.lines(&kinds);
-    if lines.is_empty() {
-        return Err(io::Error::other("scenarios are A, B, C, D, S and L"));
+    let names_a_part = args.top || args.memory.is_some() || args.stalled;
+    let is_all = !names_a_part && args.scenarios.is_empty();
+    if !names_a_part {
+        args.run_scenarios(&kinds, cores.clone())?;
     }
-    for turn in 1..=args.repeat {
-        for line in &mut lines {
-            eprintln!("run {turn} of {}: {}, {}", args.repeat, line.scenario.name, line.contender.title());
-            line.runs.push(plan.run(&line.contender, &line.scenario)?);
-        }
+    if args.top || is_all {
+        args.search_tops(&kinds, cores.clone())?;
     }
-    print(&lines);
+    if let Some(clients) = args.memory.or(is_all.then_some(IDLE)) {
+        args.look_at_memory(&kinds, clients, cores.clone())?;
+    }
+    if args.stalled || is_all {
+        args.stall(&kinds, cores)?;
+    }
     Ok(())
 }
 
@@ -129,136 +142,102 @@ impl Args {
         self.scenarios.is_empty() || self.scenarios.contains(&scenario)
     }
 
-    fn lines(&self, kinds: &[Kind]) -> Vec<Line> {
-        let some = |windows: &[String]| windows.iter().cloned().map(Some).collect::<Vec<_>>();
-        let shards: Vec<_> = self.shards.iter().copied().map(Some).collect();
-        let shards = if shards.is_empty() { vec![None] } else { shards };
+    fn plan(&self, default: u32, cores: Option<String>) -> Plan {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        Plan { cores, warm_up: seconds(self.warm_up), time: seconds(self.seconds.unwrap_or(default)) }
+    }
+
+    /// What is compared in a scenario.
+    fn contenders(&self, kinds: &[Kind], scenario: &Scenario) -> Vec<Contender> {
+        let only_ours = scenario.name == 'D' || scenario.feed == Feed::Written;
+        let kinds = kinds.iter().copied().filter(|kind| *kind == Kind::Tickerplant || !only_ours);
+        let windows = match (self.flush_window.as_slice(), scenario.feed) {
+            ([], Feed::Simulated) => vec![None],
+            ([], Feed::Written) => vec![Some("0ms".to_owned()), None],
+            (windows, _) => windows.iter().cloned().map(Some).collect(),
+        };
+        let shards = match self.shards.as_slice() {
+            [] => vec![None],
+            shards => shards.iter().copied().map(Some).collect(),
+        };
+        Contender::all(&kinds.collect::<Vec<_>>(), &windows, &shards)
+    }
+
+    fn scenarios(&self) -> impl Iterator<Item = Scenario> {
+        let named = scenario::ALL.into_iter().filter(|scenario| self.runs(scenario.name));
+        named.map(|scenario| Scenario { rate: self.rate.unwrap_or(scenario.rate), ..scenario })
+    }
+
+    /// Calls `run` with each of `all` in turn, as often as is asked for.
+    fn take_turns<T>(&self, all: &mut [T], mut run: impl FnMut(&mut T) -> io::Result<()>) -> io::Result<()> {
+        for turn in 1..=self.repeat {
+            eprintln!("turn {turn} of {}", self.repeat);
+            all.iter_mut().try_for_each(&mut run)?;
+        }
+        Ok(())
+    }
+
+    fn run_scenarios(&self, kinds: &[Kind], cores: Option<String>) -> io::Result<()> {
         let mut lines = Vec::new();
-        for scenario in scenario::ALL.into_iter().filter(|scenario| self.runs(scenario.name)) {
-            let windows = match (self.flush_window.as_slice(), scenario.feed) {
-                ([], Feed::Simulated) => vec![None],
-                ([], Feed::Written) => vec![Some("0ms".to_owned()), None],
-                (windows, _) => some(windows),
-            };
-            let only_ours = scenario.name == 'D' || scenario.feed == Feed::Written;
-            let kinds: Vec<_> =
-                kinds.iter().copied().filter(|kind| *kind == Kind::Tickerplant || !only_ours).collect();
-            let scenario = Scenario { rate: self.rate.unwrap_or(scenario.rate), ..scenario };
-            let contenders = Contender::all(&kinds, &windows, &shards);
-            lines.extend(contenders.into_iter().map(|contender| Line {
-                scenario,
-                contender,
-                runs: Vec::new(),
-            }));
+        for scenario in self.scenarios() {
+            let contenders = self.contenders(kinds, &scenario).into_iter();
+            lines.extend(contenders.map(|contender| Line::new(scenario, contender)));
         }
-        lines
-    }
-}
-
-/// Keeps this process off the servers' cores, where there are others; returns the servers' cores, where they can be
-/// fixed at all.
-fn pin(cores: &str) -> Option<String> {
-    let count = thread::available_parallelism().map_or(1, usize::from);
-    let is_servers = |core: &String| cores.split(',').any(|taken| taken.trim() == core);
-    let mut others: Vec<_> =
-        (0..count).map(|core| core.to_string()).filter(|core| !is_servers(core)).collect();
-    if others.is_empty() {
-        others = (0..count).map(|core| core.to_string()).collect();
-    }
-    let taskset = Command::new("taskset")
-        .args(["--cpu-list", "--pid", &others.join(","), &std::process::id().to_string()])
-        .stdout(Stdio::null())
-        .status();
-    if taskset.is_ok_and(|status| status.success()) {
-        println!("servers on core {cores}, clients on core {}", others.join(","));
-        return Some(cores.to_owned());
-    }
-    println!("servers and clients run wherever the system puts them: taskset cannot fix their cores");
-    None
-}
-
-impl Line {
-    fn spread(&self, figure: impl Fn(&Figures) -> f64) -> Spread {
-        Spread::of(self.runs.iter().map(figure))
-    }
-
-    fn print(&self) {
-        let middle = |figure: fn(&Figures) -> f64| self.spread(figure).middle;
-        let behind = self.runs.iter().filter(|run| run.is_behind).count();
-        let faults: u64 = self.runs.iter().map(|run| run.faults).sum();
-        let verdict = if behind > 0 { ", falls behind" } else { "" };
-        println!(
-            "  {:<22} {:>8.0} {:>10.0} {:>18} {:>8.2} {:>20} {:>8.2} {:>8.2} {:>5.2}–{:<5.2} {:>7.1} {:>8.1} {:>8.0} \
-             {:>7}{verdict}",
-            self.contender.title(),
-            middle(|run| run.events),
-            middle(|run| run.updates),
-            self.spread(|run| run.cpu).text(2),
-            middle(|run| run.p50),
-            self.spread(|run| run.p99).text(2),
-            middle(|run| run.skew),
-            middle(|run| run.skew_p99),
-            middle(|run| run.places.0),
-            middle(|run| run.places.1),
-            middle(|run| run.batch),
-            middle(|run| run.memory),
-            middle(|run| run.load),
-            faults
-        );
-    }
-
-    /// How much of a core an update took, against another server in the same turns.
-    fn print_ratio(&self, other: &Self) {
-        let cpu = |line: &Self| line.runs.iter().map(|run| run.cpu).collect::<Vec<_>>();
-        let Spread { least, middle, most } = Spread::of_ratios(&cpu(self), &cpu(other));
-        println!(
-            "  CPU an update, {} / {}: {middle:.2} ({least:.2} to {most:.2})",
-            self.contender.title(),
-            other.contender.title()
-        );
-    }
-}
-
-fn print(lines: &[Line]) {
-    for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
-        println!("\n{}", lines[0].scenario.title());
-        println!(
-            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8}",
-            "",
-            "events",
-            "updates",
-            "CPU µs an update",
-            "delay",
-            "delay p99 ms",
-            "skew",
-            "skew",
-            "clients'",
-            "updates",
-            "KiB a",
-            "clients'"
-        );
-        println!(
-            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8} {:>7}",
-            "",
-            "a second",
-            "a second",
-            "least/middle/most",
-            "p50 ms",
-            "least/middle/most",
-            "p50 ms",
-            "p99 ms",
-            "mean place",
-            "a read",
-            "client",
-            "core %",
-            "faults"
-        );
-        lines.iter().for_each(Line::print);
-        let is_ours = |line: &&Line| line.contender.kind == Kind::Tickerplant;
-        for ours in lines.iter().filter(is_ours) {
-            for other in lines.iter().filter(|line| !is_ours(line)) {
-                ours.print_ratio(other);
-            }
+        if lines.is_empty() {
+            return Err(io::Error::other(
+                "scenarios are A, B, C, D, S and L; D and L are for tickerplant alone",
+            ));
         }
+        let plan = self.plan(5, cores);
+        self.take_turns(&mut lines, |line| {
+            eprintln!("{}, {}", line.scenario.name, line.contender.title());
+            line.run(&plan)
+        })?;
+        comparison::print(&lines);
+        Ok(())
+    }
+
+    fn search_tops(&self, kinds: &[Kind], cores: Option<String>) -> io::Result<()> {
+        let kinds: Vec<_> = kinds.iter().copied().filter(|kind| *kind != Kind::Ws).collect();
+        let mut searches = Vec::new();
+        for scenario in self.scenarios().filter(|scenario| matches!(scenario.name, 'A' | 'B')) {
+            let contenders = self.contenders(&kinds, &scenario).into_iter();
+            searches.extend(contenders.map(|contender| Search::new(scenario, contender)));
+        }
+        let plan = self.plan(2, cores);
+        self.take_turns(&mut searches, |search| {
+            eprintln!("the top of {}, {}", search.scenario.name, search.contender.title());
+            search.run(&plan)
+        })?;
+        top::print(&searches);
+        Ok(())
+    }
+
+    fn look_at_memory(&self, kinds: &[Kind], clients: u32, cores: Option<String>) -> io::Result<()> {
+        let kinds: Vec<_> = kinds.iter().copied().filter(|kind| *kind != Kind::Collecting).collect();
+        let contenders = Contender::all(&kinds, &[None], &[None]).into_iter();
+        let mut all: Vec<_> = contenders.map(|contender| Idle::new(contender, clients)).collect();
+        let plan = self.plan(2, cores);
+        self.take_turns(&mut all, |idle| {
+            eprintln!("{clients} idle connections, {}", idle.contender.title());
+            idle.run(&plan)
+        })?;
+        memory::print(&all);
+        Ok(())
+    }
+
+    fn stall(&self, kinds: &[Kind], cores: Option<String>) -> io::Result<()> {
+        let is_c = |scenario: &Scenario| scenario.name == 'C';
+        let scenario = scenario::ALL.into_iter().find(is_c).expect("there is a scenario C");
+        let kinds: Vec<_> = kinds.iter().copied().filter(|kind| *kind == Kind::Tickerplant).collect();
+        let contenders = self.contenders(&kinds, &scenario).into_iter();
+        let mut all: Vec<_> = contenders.map(|contender| Pairs::new(scenario, contender)).collect();
+        let plan = self.plan(20, cores);
+        self.take_turns(&mut all, |pairs| {
+            eprintln!("clients that never read, {}", pairs.contender.title());
+            pairs.run(&plan)
+        })?;
+        stalled::print(&all);
+        Ok(())
     }
 }

@@ -1,0 +1,112 @@
+//! The scenarios at their own rates: a line a server, and what ours takes against the others.
+
+use std::io;
+
+use crate::peers::{Contender, Kind};
+use crate::run::{Figures, Plan};
+use crate::scenario::Scenario;
+use crate::table::Spread;
+
+/// A line of the table: a server in a scenario, and its runs so far.
+pub struct Line {
+    pub scenario: Scenario,
+    pub contender: Contender,
+    runs: Vec<Figures>,
+}
+
+impl Line {
+    pub const fn new(scenario: Scenario, contender: Contender) -> Self {
+        Self { scenario, contender, runs: Vec::new() }
+    }
+
+    /// Runs it once more.
+    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
+        self.runs.push(plan.run(&self.contender, &self.scenario)?);
+        Ok(())
+    }
+
+    fn spread(&self, figure: impl Fn(&Figures) -> f64) -> Spread {
+        Spread::of(self.runs.iter().map(figure))
+    }
+
+    fn print(&self) {
+        let middle = |figure: fn(&Figures) -> f64| self.spread(figure).middle;
+        let behind = self.runs.iter().filter(|run| run.is_behind).count();
+        let faults: u64 = self.runs.iter().map(|run| run.faults).sum();
+        let verdict = if behind > 0 { ", falls behind" } else { "" };
+        println!(
+            "  {:<22} {:>8.0} {:>10.0} {:>18} {:>8.2} {:>20} {:>8.2} {:>8.2} {:>5.2}–{:<5.2} {:>7.1} {:>8.1} {:>8.0} \
+             {:>7}{verdict}",
+            self.contender.title(),
+            middle(|run| run.events),
+            middle(|run| run.updates),
+            self.spread(|run| run.cpu).text(2),
+            middle(|run| run.p50),
+            self.spread(|run| run.p99).text(2),
+            middle(|run| run.skew),
+            middle(|run| run.skew_p99),
+            middle(|run| run.places.0),
+            middle(|run| run.places.1),
+            middle(|run| run.batch),
+            middle(|run| run.memory),
+            middle(|run| run.load),
+            faults
+        );
+    }
+
+    /// How much of a core an update took, against another server in the same turns.
+    fn print_ratio(&self, other: &Self) {
+        let cpu = |line: &Self| line.runs.iter().map(|run| run.cpu).collect::<Vec<_>>();
+        let Spread { least, middle, most } = Spread::of_ratios(&cpu(self), &cpu(other));
+        println!(
+            "  CPU an update, {} / {}: {middle:.2} ({least:.2} to {most:.2})",
+            self.contender.title(),
+            other.contender.title()
+        );
+    }
+}
+
+/// Prints the lines, scenario by scenario, and what ours comes to against the others.
+pub fn print(lines: &[Line]) {
+    for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
+        println!("\n{}", lines[0].scenario.title());
+        println!(
+            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8}",
+            "",
+            "events",
+            "updates",
+            "CPU µs an update",
+            "delay",
+            "delay p99 ms",
+            "skew",
+            "skew",
+            "clients'",
+            "updates",
+            "KiB a",
+            "clients'"
+        );
+        println!(
+            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8} {:>7}",
+            "",
+            "a second",
+            "a second",
+            "least/middle/most",
+            "p50 ms",
+            "least/middle/most",
+            "p50 ms",
+            "p99 ms",
+            "mean place",
+            "a read",
+            "client",
+            "core %",
+            "faults"
+        );
+        lines.iter().for_each(Line::print);
+        let is_ours = |line: &&Line| line.contender.kind == Kind::Tickerplant;
+        for ours in lines.iter().filter(is_ours) {
+            for other in lines.iter().filter(|line| !is_ours(line)) {
+                ours.print_ratio(other);
+            }
+        }
+    }
+}

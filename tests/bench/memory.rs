@@ -1,0 +1,68 @@
+//! What an idle connection takes: many clients with one symbol each, and next to no events.
+
+use std::io;
+use std::time::Duration;
+
+use crate::clients::{Clients, Watch};
+use crate::peers::Contender;
+use crate::run::Plan;
+use crate::scenario::{Feed, Scenario};
+use crate::table::Spread;
+
+/// How long they are left alone before it is looked.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// A server, and what it took each time.
+pub struct Idle {
+    pub contender: Contender,
+    clients: u32,
+    /// Resident KiB a connection, and of the whole process without any.
+    runs: Vec<(f64, f64)>,
+    faults: u64,
+}
+
+impl Idle {
+    pub const fn new(contender: Contender, clients: u32) -> Self {
+        Self { contender, clients, runs: Vec::new(), faults: 0 }
+    }
+
+    /// Connects them once more.
+    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
+        let scenario = Scenario {
+            name: 'M',
+            clients: usize::try_from(self.clients).map_err(io::Error::other)?,
+            each: 1,
+            symbols: 100,
+            rate: 1,
+            feed: Feed::Simulated,
+        };
+        let server = plan.start(&self.contender, &scenario)?;
+        let empty = server.memory()?;
+        let watch = Watch { each_event: false, sample: 1 };
+        let mut clients = Clients::connect(server.address(), &scenario.queries(), watch)?;
+        clients.measure(SETTLE)?;
+        let each = f64::from(server.memory()?.saturating_sub(empty)) / f64::from(self.clients);
+        self.runs.push((each, empty.into()));
+        self.faults += clients.tally().faults.count() + clients.gone();
+        Ok(())
+    }
+
+    fn print(&self) {
+        println!(
+            "  {:<22} {:>24} {:>24} {:>8}",
+            self.contender.title(),
+            Spread::of(self.runs.iter().map(|run| run.0)).text(2),
+            Spread::of(self.runs.iter().map(|run| run.1 / 1024.0)).text(1),
+            self.faults
+        );
+    }
+}
+
+/// Prints what the servers took.
+pub fn print(all: &[Idle]) {
+    let Some(first) = all.first() else { return };
+    println!("\n{} idle connections with one symbol each", first.clients);
+    println!("  {:<22} {:>24} {:>24} {:>8}", "", "resident KiB each", "MiB without any", "");
+    println!("  {:<22} {:>24} {:>24} {:>8}", "", "least/middle/most", "least/middle/most", "faults");
+    all.iter().for_each(Idle::print);
+}

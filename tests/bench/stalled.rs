@@ -1,0 +1,103 @@
+//! What the others notice of a client that stands still: scenario C with and without two more, which take every symbol
+//! and never read, one with each kind of delivery.
+
+use std::io::{self, ErrorKind, Read};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::clients::{self, Clients, Watch};
+use crate::peers::Contender;
+use crate::run::{Figures, Plan};
+use crate::scenario::Scenario;
+use crate::table::Spread;
+
+const DELIVERIES: [&str; 2] = ["every", "latest"];
+
+/// How long a connection is read at the end, which ends it where the server has closed it.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// A server, and its pairs of runs.
+pub struct Pairs {
+    pub contender: Contender,
+    scenario: Scenario,
+    /// Without those that stand still, and with them.
+    runs: Vec<(Figures, Figures)>,
+    /// How many of the clients with `delivery=every` that stood still have been closed for it.
+    closed: usize,
+}
+
+impl Pairs {
+    pub const fn new(scenario: Scenario, contender: Contender) -> Self {
+        Self { contender, scenario, runs: Vec::new(), closed: 0 }
+    }
+
+    /// Runs once without and once with them.
+    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
+        let without = self.run_with(plan, &[])?;
+        let with = self.run_with(plan, &DELIVERIES)?;
+        self.runs.push((without, with));
+        Ok(())
+    }
+
+    fn run_with(&mut self, plan: &Plan, deliveries: &[&str]) -> io::Result<Figures> {
+        let server = plan.start(&self.contender, &self.scenario)?;
+        let watch = Watch { each_event: true, sample: 1 };
+        let mut clients = Clients::connect(server.address(), &self.scenario.queries(), watch)?;
+        let symbols = self.scenario.names().join(",");
+        let open =
+            |delivery| clients::open(server.address(), &format!("symbols={symbols}&delivery={delivery}"));
+        let stalled: Vec<_> = deliveries.iter().map(open).collect::<io::Result<_>>()?;
+        let figures = plan.measure(&mut clients, &server, &self.scenario)?;
+        if let Some(socket) = stalled.first() {
+            self.closed += usize::from(is_closed(socket)?);
+        }
+        Ok(figures)
+    }
+
+    fn print(&self) {
+        let of = |pick: fn(&(Figures, Figures)) -> f64| Spread::of(self.runs.iter().map(pick)).text(2);
+        let is_behind = self.runs.iter().any(|(without, with)| without.is_behind || with.is_behind);
+        println!(
+            "  {:<22} {:>22} {:>22} {:>22} {:>14} {:>8}{}",
+            self.contender.title(),
+            of(|(without, _)| without.p99),
+            of(|(_, with)| with.p99),
+            of(|(without, with)| with.p99 - without.p99),
+            format!("{} of {}", self.closed, self.runs.len()),
+            self.runs.iter().map(|(without, with)| without.faults + with.faults).sum::<u64>(),
+            if is_behind { ", falls behind" } else { "" }
+        );
+    }
+}
+
+/// Prints the pairs.
+pub fn print(all: &[Pairs]) {
+    let Some(first) = all.first() else { return };
+    println!("\nclients that never read, beside {}", first.scenario.title());
+    println!(
+        "  {:<22} {:>22} {:>22} {:>22} {:>14} {:>8}",
+        "p99 ms of the others", "without", "with", "difference", "every client", ""
+    );
+    println!(
+        "  {:<22} {:>22} {:>22} {:>22} {:>14} {:>8}",
+        "", "least/middle/most", "least/middle/most", "least/middle/most", "closed", "faults"
+    );
+    all.iter().for_each(Pairs::print);
+}
+
+/// Reads what there is for a client that stood still; whether the server has closed its connection.
+fn is_closed(mut socket: &TcpStream) -> io::Result<bool> {
+    let until = Instant::now() + CATCH_UP;
+    socket.set_read_timeout(Some(CATCH_UP))?;
+    let mut buffer = vec![0; 64 * 1024];
+    while Instant::now() < until {
+        match socket.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+    }
+    Ok(false)
+}
