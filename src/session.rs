@@ -18,6 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::select;
 use tokio::time::{self, Instant, MissedTickBehavior, Sleep};
@@ -126,7 +127,7 @@ struct Outbound<S> {
 struct Client {
     host: Rc<Host>,
     id: ConnectionId,
-    name: String,
+    name: SmolStr,
     commands: Option<Limiter>,
     messages: Option<Limiter>,
 }
@@ -163,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
                     Ok(())
                 }
                 message = self.inbound.message(), if may_read => match message {
-                    // Boxed: what a message takes while it waits for the relay is not every idle client's to have.
+                    // Boxed, as is the goodbye: their room is not every idle client's to have.
                     Ok(message) => Box::pin(self.client.on_message(message)).await,
                     Err(reason) => Err(reason),
                 },
@@ -173,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
                 break reason;
             }
         };
-        self.close(&reason).await;
+        Box::pin(self.close(&reason)).await;
         reason
     }
 

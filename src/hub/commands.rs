@@ -133,7 +133,7 @@ impl Shard {
 
     fn check_symbols(&self, id: ConnectionId, symbols: &Symbols) -> Result<(), Refusal> {
         let wants = &self.connections[id].wants;
-        let new_names = symbols.names.iter().filter(|name| !wants.names.contains_key(*name)).count();
+        let new_names = symbols.names.iter().filter(|name| !wants.has_name(name)).count();
         let new_star = usize::from(symbols.all && wants.all.is_empty());
         let limit = self.settings.max_symbols;
         if limit > 0 && wants.len() + new_names + new_star > limit {

@@ -86,7 +86,7 @@ impl Connection {
             reason: GapReason::Lagged,
         });
         let wants = self.wants.clone();
-        self.say_snapshots(last_values, !wants.all.is_empty(), wants.names.keys());
+        self.say_snapshots(last_values, !wants.all.is_empty(), wants.names().map(|(symbol, _)| symbol));
     }
 
     pub(super) fn hold(&mut self, id: ConnectionId, key: Key, woken: &mut Vec<ConnectionId>) {

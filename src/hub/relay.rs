@@ -11,6 +11,7 @@ use governor::clock::MonotonicClock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::mpsc;
 
 use crate::wire::{ErrorCode, Message, Refusal};
@@ -97,9 +98,9 @@ impl Relay {
     }
 
     /// Counts a new peer and gives it the name under which its messages reach the others.
-    pub fn join(&self) -> String {
+    pub fn join(&self) -> SmolStr {
         self.peers.fetch_add(1, Ordering::Relaxed);
-        format!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
+        format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Counts a peer out.

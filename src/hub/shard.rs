@@ -17,7 +17,7 @@ use super::batch::Batch;
 use super::connection::Connection;
 use super::frames::Frames;
 use super::outbox::Overflow;
-use super::subscriptions::{ConnectionId, Subscriptions, Wants};
+use super::subscriptions::{ConnectionId, Subscriptions};
 use super::turns::turn;
 use crate::bus::{Bus, LastValues, Read, Segment, Start};
 use crate::market::{Event, FeedState, Time};
@@ -80,10 +80,10 @@ impl Shard {
     /// Forgets a connection.
     pub fn disconnect(&mut self, id: ConnectionId) {
         let mut wants = std::mem::take(&mut self.connections[id].wants);
-        let Wants { all, names } = wants.clone();
-        self.subscriptions.remove(id, &mut wants, None, all);
-        for (symbol, kinds) in names {
-            self.subscriptions.remove(id, &mut wants, Some(&symbol), kinds);
+        let had = wants.clone();
+        self.subscriptions.remove(id, &mut wants, None, had.all);
+        for (symbol, kinds) in had.names() {
+            self.subscriptions.remove(id, &mut wants, Some(symbol), kinds);
         }
         self.connections.remove(id);
     }

@@ -3,7 +3,7 @@
 //! The other direction, from a connection to its symbols, is the connection's own
 //! ([`Wants`]); the shard keeps the two in step.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::market::{Kind, KindSet, Symbol};
 
@@ -24,8 +24,9 @@ type Takers = [Vec<ConnectionId>; 3];
 pub struct Wants {
     /// The kinds of which it gets every symbol.
     pub all: KindSet,
-    /// The kinds that it gets of symbols by name.
-    pub names: BTreeMap<Symbol, KindSet>,
+    /// The kinds that it gets of symbols by name, in the order of the names: most connections have a few, and many
+    /// connections have one, which a map has no room for as small as this.
+    names: Vec<(Symbol, KindSet)>,
 }
 
 impl Subscriptions {
@@ -43,12 +44,9 @@ impl Subscriptions {
 
     /// Adds kinds of a symbol, or of all symbols; returns what was new.
     pub fn add(&mut self, id: ConnectionId, wants: &mut Wants, symbol: Option<&Symbol>, kinds: KindSet) {
-        let had = match symbol {
-            Some(symbol) => wants.names.entry(symbol.clone()).or_default(),
-            None => &mut wants.all,
-        };
-        let new = kinds.without(*had);
-        *had = had.with(kinds);
+        let had = wants.of(symbol);
+        let new = kinds.without(had);
+        wants.set(symbol, had.with(kinds));
         let takers = match symbol {
             Some(symbol) if !new.is_empty() => self.by_symbol.entry(symbol.clone()).or_default(),
             _ => &mut self.all,
@@ -60,23 +58,13 @@ impl Subscriptions {
 
     /// Takes kinds of a symbol, or of all symbols, away.
     pub fn remove(&mut self, id: ConnectionId, wants: &mut Wants, symbol: Option<&Symbol>, kinds: KindSet) {
-        let had = match symbol {
-            Some(symbol) => wants.names.get(symbol).copied().unwrap_or_default(),
-            None => wants.all,
-        };
-        let gone = had.without(had.without(kinds));
+        let had = wants.of(symbol);
         let left = had.without(kinds);
+        let gone = had.without(left);
+        wants.set(symbol, left);
         match symbol {
-            None => {
-                wants.all = left;
-                take_out(&mut self.all, id, gone);
-            }
+            None => take_out(&mut self.all, id, gone),
             Some(symbol) => {
-                if left.is_empty() {
-                    wants.names.remove(symbol);
-                } else {
-                    wants.names.insert(symbol.clone(), left);
-                }
                 if let Some(takers) = self.by_symbol.get_mut(symbol) {
                     take_out(takers, id, gone);
                     if takers.iter().all(Vec::is_empty) {
@@ -92,7 +80,18 @@ impl Wants {
     /// Whether the connection gets this kind of this symbol.
     #[must_use]
     pub fn has(&self, symbol: &Symbol, kind: Kind) -> bool {
-        self.all.contains(kind) || self.names.get(symbol).is_some_and(|kinds| kinds.contains(kind))
+        self.all.contains(kind) || self.of(Some(symbol)).contains(kind)
+    }
+
+    /// Whether the connection gets anything of this symbol by name.
+    #[must_use]
+    pub fn has_name(&self, symbol: &Symbol) -> bool {
+        self.place(symbol).is_ok()
+    }
+
+    /// The symbols that it gets by name, with the kinds of each, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&Symbol, KindSet)> {
+        self.names.iter().map(|(symbol, kinds)| (symbol, *kinds))
     }
 
     /// How many subscriptions these are; `*` is one.
@@ -105,8 +104,39 @@ impl Wants {
     #[must_use]
     pub fn list(&self, kind: Kind) -> Vec<String> {
         let star = self.all.contains(kind).then(|| "*".to_owned());
-        let names = self.names.iter().filter(|(_, kinds)| kinds.contains(kind));
+        let names = self.names().filter(|(_, kinds)| kinds.contains(kind));
         star.into_iter().chain(names.map(|(symbol, _)| symbol.to_string())).collect()
+    }
+
+    /// The kinds that it gets of a symbol by name, or of every symbol.
+    fn of(&self, symbol: Option<&Symbol>) -> KindSet {
+        match symbol {
+            None => self.all,
+            Some(symbol) => self.place(symbol).map_or(KindSet::NONE, |place| self.names[place].1),
+        }
+    }
+
+    fn set(&mut self, symbol: Option<&Symbol>, kinds: KindSet) {
+        let Some(symbol) = symbol else {
+            self.all = kinds;
+            return;
+        };
+        match self.place(symbol) {
+            Ok(place) if kinds.is_empty() => drop(self.names.remove(place)),
+            Ok(place) => self.names[place].1 = kinds,
+            Err(_) if kinds.is_empty() => {}
+            Err(place) => {
+                if self.names.is_empty() {
+                    self.names.reserve_exact(1);
+                }
+                self.names.insert(place, (symbol.clone(), kinds));
+            }
+        }
+    }
+
+    /// Where a symbol is, or where it would be.
+    fn place(&self, symbol: &Symbol) -> Result<usize, usize> {
+        self.names.binary_search_by(|(name, _)| name.cmp(symbol))
     }
 }
 
