@@ -22,7 +22,7 @@
 //! each, D a high rate for ours alone, S one symbol for all, where the order of the clients shows, and L events that
 //! this process writes as they happen, each to a server that is idle. `--top` searches the highest rate that a server
 //! keeps up with in A and B, or those of them that are named; `--memory` looks at so many idle connections; `--stalled`
-//! adds clients to C that never read. Without arguments all of it runs.
+//! adds clients to C that never read. Without arguments all of it runs, for some forty minutes.
 //!
 //! The environment configures the server as always, e.g. `TICKERPLANT_SESSION__HEARTBEAT=1s`. Memory a client counts
 //! all that the server took since the first connected, the growing history included: it says little for few clients.
