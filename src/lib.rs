@@ -5,8 +5,9 @@
 //! One ordered log, read by folds. A feed is a stream of market events. The [bus] gives each event
 //! the next sequence number and appends it to the log, which is also the history. Each shard of the
 //! [hub] reads that log at a position of its own, folds it into last values, and knows which of its
-//! connections want which symbol. A [session] writes what waits for its client. Live, simulated and
-//! replayed time differ in the [feed] only. Nothing flows backwards except what clients send.
+//! connections want which symbol. What is new goes to the sockets of those who want it in one
+//! contiguous write each; a [session] writes what its client's socket did not take. Live, simulated
+//! and replayed time differ in the [feed] only. Nothing flows backwards except what clients send.
 //!
 //! ```text
 //!          CSV files     random walk     standard input
@@ -19,8 +20,9 @@
 //!          └──────┬─────────┬──────┘
 //!                 ▼         ▼
 //!  hub         shard 0   shard n       folds last values; symbol → own connections; no locks
+//!                 ├─ batch ─┼────────▶ sockets: what is new, laid out once, a slice of it for each client
 //!                 ▼         ▼
-//!              outbox    outbox        one buffer of whole frames, and the keys of what is merged
+//!              outbox    outbox        what a socket did not take, answers, and the keys of what is merged
 //!                 ▼         ▼
 //!  session     session   session       one small task a connection, on its shard's thread
 //!                 ▼         ▼
@@ -35,7 +37,7 @@
 //! | [wire] | what bytes mean: frames, commands, URLs, close codes; pure | market |
 //! | [bus] | the log, its readers, the fold of last values | market |
 //! | [feed] | simulated, replay, stdin; the schedule; the pump | bus, market |
-//! | [hub] | shards, subscriptions, outboxes, the relay | bus, wire, market |
+//! | [hub] | shards, subscriptions, batches, outboxes, the relay; the loop that writes to the sockets | bus, wire, market |
 //! | [session] | one client, generic over its socket | hub and those above |
 //! | [client] | `watch` and `send` | wire, market |
 //! | [server] | accept loop, handshake, routes, the page; the only code that names warp | all above |
@@ -58,7 +60,8 @@
 //! 7. Every queue and message has a limit, and the limit is in the configuration.
 //! 8. Every task has an owner that waits for it. `market`, `wire`, the shard, the outbox and the log do no
 //!    I/O and read no clock.
-//! 9. No globals: one process can hold several buses.
+//! 9. Shards share nothing but the log, which each locks once a segment of events, and the relay.
+//! 10. No globals: one process can hold several buses.
 
 pub mod app;
 pub mod bus;
