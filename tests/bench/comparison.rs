@@ -1,7 +1,5 @@
 //! The scenarios at their own rates: a line a server, and what ours takes against the others.
 
-use std::io;
-
 use crate::peers::{Contender, Kind};
 use crate::run::{Figures, Plan};
 use crate::scenario::Scenario;
@@ -11,7 +9,8 @@ use crate::table::Spread;
 pub struct Line {
     pub scenario: Scenario,
     pub contender: Contender,
-    runs: Vec<Figures>,
+    /// None where it came to nothing, e.g. as not all clients were let in.
+    runs: Vec<Option<Figures>>,
 }
 
 impl Line {
@@ -20,23 +19,25 @@ impl Line {
     }
 
     /// Runs it once more.
-    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
-        self.runs.push(plan.run(&self.contender, &self.scenario)?);
-        Ok(())
+    pub fn run(&mut self, plan: &Plan) {
+        let run = plan.run(&self.contender, &self.scenario);
+        self.runs.push(run.inspect_err(|error| eprintln!("  failed: {error}")).ok());
     }
 
     fn spread(&self, figure: impl Fn(&Figures) -> f64) -> Spread {
-        Spread::of(self.runs.iter().map(figure))
+        Spread::of(self.runs.iter().flatten().map(figure))
     }
 
     fn print(&self) {
         let middle = |figure: fn(&Figures) -> f64| self.spread(figure).middle;
-        let behind = self.runs.iter().filter(|run| run.is_behind).count();
-        let faults: u64 = self.runs.iter().map(|run| run.faults).sum();
-        let verdict = if behind > 0 { ", falls behind" } else { "" };
+        let behind = self.runs.iter().flatten().filter(|run| run.is_behind).count();
+        let faults: u64 = self.runs.iter().flatten().map(|run| run.faults).sum();
+        let failed = self.runs.iter().filter(|run| run.is_none()).count();
+        let behind = if behind > 0 { ", falls behind" } else { "" };
+        let failed = if failed > 0 { format!(", {failed} runs failed") } else { String::new() };
         println!(
             "  {:<22} {:>8.0} {:>10.0} {:>18} {:>8.2} {:>20} {:>8.2} {:>8.2} {:>5.2}–{:<5.2} {:>7.1} {:>8.1} {:>8.0} \
-             {:>7}{verdict}",
+             {:>7}{behind}{failed}",
             self.contender.title(),
             middle(|run| run.events),
             middle(|run| run.updates),
@@ -56,7 +57,10 @@ impl Line {
 
     /// How much of a core an update took, against another server in the same turns.
     fn print_ratio(&self, other: &Self) {
-        let cpu = |line: &Self| line.runs.iter().map(|run| run.cpu).collect::<Vec<_>>();
+        let cpu = |line: &Self| {
+            let runs = line.runs.iter();
+            runs.map(|run| run.as_ref().map_or(f64::NAN, |run| run.cpu)).collect::<Vec<_>>()
+        };
         let Spread { least, middle, most } = Spread::of_ratios(&cpu(self), &cpu(other));
         println!(
             "  CPU an update, {} / {}: {middle:.2} ({least:.2} to {most:.2})",

@@ -191,7 +191,8 @@ impl Args {
         let plan = self.plan(5, cores);
         self.take_turns(&mut lines, |line| {
             eprintln!("{}, {}", line.scenario.name, line.contender.title());
-            line.run(&plan)
+            line.run(&plan);
+            Ok(())
         })?;
         comparison::print(&lines);
         Ok(())

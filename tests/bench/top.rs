@@ -27,7 +27,8 @@ const STEP: u64 = 117;
 pub struct Search {
     pub scenario: Scenario,
     pub contender: Contender,
-    found: Vec<Found>,
+    /// None where no rate was kept up with.
+    found: Vec<Option<Found>>,
 }
 
 /// The highest rate that was kept up with, and what that showed.
@@ -43,7 +44,7 @@ impl Search {
 
     /// Searches once more, from where the last search has ended.
     pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
-        let (mut rate, step) = match self.found.last() {
+        let (mut rate, step) = match self.found.iter().flatten().last() {
             Some(found) => (found.rate, STEP),
             None => (self.scenario.rate, DOUBLE),
         };
@@ -65,7 +66,7 @@ impl Search {
                 (None, _) => whole(u64::from(rate) * 100 / step),
             };
         }
-        self.found.extend(best);
+        self.found.push(best);
         Ok(())
     }
 
@@ -73,7 +74,7 @@ impl Search {
     fn attempt(&self, plan: &Plan, rate: u32) -> io::Result<Option<Figures>> {
         let scenario = Scenario { rate, ..self.scenario };
         let server = plan.start(&self.contender, &scenario)?;
-        // Under too much load not even the handshakes come through.
+        // Under too much load not even the handshakes may come through.
         let figures = match plan.sample(&server, &scenario) {
             Ok(figures) => figures,
             Err(error) => {
@@ -93,11 +94,14 @@ impl Search {
     }
 
     fn rates(&self) -> Vec<f64> {
-        self.found.iter().map(|found| found.rate.into()).collect()
+        {
+            let found = self.found.iter();
+            found.map(|found| found.as_ref().map_or(f64::NAN, |found| found.rate.into())).collect()
+        }
     }
 
     fn print(&self) {
-        let spread = |figure: fn(&Found) -> f64| Spread::of(self.found.iter().map(figure));
+        let spread = |figure: fn(&Found) -> f64| Spread::of(self.found.iter().flatten().map(figure));
         println!(
             "  {:<22} {:>24} {:>32} {:>10.2} {:>8.2} {:>8.0} {:>8}",
             self.contender.title(),
@@ -106,7 +110,7 @@ impl Search {
             spread(|found| found.figures.cpu).middle,
             spread(|found| found.figures.p99).middle,
             spread(|found| found.figures.load).middle,
-            self.found.len()
+            self.found.iter().flatten().count()
         );
     }
 }
