@@ -5,8 +5,6 @@
 //! takes of a batch is not its matter: the shard's loop writes that. It ends in one place, with the
 //! reason for which the connection closes.
 
-use std::cell::RefCell;
-use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -19,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::select;
 use tokio::time::{self, Instant, MissedTickBehavior, Sleep};
 use tokio_util::sync::CancellationToken;
@@ -101,21 +99,21 @@ pub struct Host {
 
 /// One client's connection.
 #[derive(Debug)]
-pub struct Session<S> {
-    inbound: Inbound<S>,
-    outbound: Outbound<S>,
+pub struct Session {
+    inbound: Inbound,
+    outbound: Outbound,
     client: Client,
 }
 
 #[derive(Debug)]
-struct Inbound<S> {
-    socket: Rc<RefCell<S>>,
+struct Inbound {
+    seat: Rc<Seat>,
+    id: ConnectionId,
     decoder: Decoder,
 }
 
 #[derive(Debug)]
-struct Outbound<S> {
-    socket: Rc<RefCell<S>>,
+struct Outbound {
     seat: Rc<Seat>,
     id: ConnectionId,
     /// Fires when what is held is due; there is one only while something is held.
@@ -132,19 +130,21 @@ struct Client {
     messages: Option<Limiter>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Debug + 'static> Session<S> {
+impl Session {
     /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for.
     #[must_use]
-    pub fn new(socket: S, read: &[u8], stream: &Stream, host: Rc<Host>) -> Self {
-        let socket = Rc::new(RefCell::new(socket));
+    pub fn new(socket: Socket, read: &[u8], stream: &Stream, host: Rc<Host>) -> Self {
         let limit = host.limits.message_bytes;
         // Without a limit of ours there is that of memory; lengths stay within what can be added.
         let mut decoder = Decoder::new(if limit == 0 { u32::MAX as usize } else { limit });
         decoder.feed(read);
         let seat = Rc::clone(&host.seat);
-        let client = Client::new(host, stream, Rc::clone(&socket) as Socket);
-        let outbound = Outbound { socket: Rc::clone(&socket), seat, id: client.id, alarm: None };
-        Self { inbound: Inbound { socket, decoder }, outbound, client }
+        let client = Client::new(host, stream, socket);
+        Self {
+            inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder },
+            outbound: Outbound { seat, id: client.id, alarm: None },
+            client,
+        }
     }
 
     /// Runs until the client leaves, misbehaves, falls behind, or `stop` fires.
@@ -206,7 +206,7 @@ fn first_heartbeat(period: Duration, id: ConnectionId) -> Duration {
     period.saturating_sub(Duration::from_nanos(turn(id as u64, nanos)))
 }
 
-impl<S: AsyncRead + Unpin> Inbound<S> {
+impl Inbound {
     /// The client's next message.
     ///
     /// Cancel safe: bytes that were read stay in the decoder.
@@ -223,8 +223,8 @@ impl<S: AsyncRead + Unpin> Inbound<S> {
         poll_fn(|cx| {
             let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
             let mut buffer = ReadBuf::uninit(&mut bytes);
-            let mut socket = self.socket.borrow_mut();
-            ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
+            let mut sockets = self.seat.sockets.borrow_mut();
+            ready!(sockets.get(self.id).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
             self.decoder.feed(buffer.filled());
             Poll::Ready(match buffer.filled() {
                 [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
@@ -235,7 +235,7 @@ impl<S: AsyncRead + Unpin> Inbound<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Outbound<S> {
+impl Outbound {
     /// Waits until there is something for the client, and writes once what the socket takes of it.
     ///
     /// Cancel safe: what was not written stays in the outbox.
@@ -256,7 +256,7 @@ impl<S: AsyncWrite + Unpin> Outbound<S> {
             drop(shard);
             return self.poll_alarm(due, cx);
         }
-        match Pin::new(&mut *self.socket.borrow_mut()).poll_write(cx, bytes) {
+        match self.seat.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => {
                 if shard.written(self.id, count) {
                     self.seat.served.notify_one();
@@ -273,7 +273,7 @@ impl<S: AsyncWrite + Unpin> Outbound<S> {
 
     /// Ends what the client reads.
     async fn shut_down(&mut self) -> Result<(), CloseReason> {
-        poll_fn(|cx| Pin::new(&mut *self.socket.borrow_mut()).poll_shutdown(cx))
+        poll_fn(|cx| self.seat.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
             .await
             .map_err(CloseReason::Lost)
     }

@@ -86,18 +86,17 @@ impl Batch {
 }
 
 impl Run {
-    /// Adds an update behind those that a client takes.
-    pub fn add(runs: &mut Vec<Self>, number: u32) {
-        match runs.last_mut() {
-            Some(run) if run.end == number => run.end += 1,
-            _ => runs.push(Self { first: number, end: number + 1 }),
-        }
+    /// One update.
+    #[must_use]
+    pub const fn one(number: u32) -> Self {
+        Self { first: number, end: number + 1 }
     }
 
-    /// How many updates these are.
-    #[must_use]
-    pub fn len(self) -> usize {
-        (self.end - self.first) as usize
+    /// Whether an update is the next behind these, which it then belongs to.
+    pub fn extend(&mut self, number: u32) -> bool {
+        let is_next = self.end == number;
+        self.end += u32::from(is_next);
+        is_next
     }
 }
 

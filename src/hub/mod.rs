@@ -32,7 +32,7 @@ use crate::bus::Reader;
 pub use outbox::{Outbox, Overflow};
 pub use relay::{Limiter, Relay, RelayConfig, Relayed, limiter};
 pub use shard::{Settings, Shard};
-pub use sockets::{Socket, Sockets};
+pub use sockets::{Duplex, Socket, Sockets};
 pub use subscriptions::ConnectionId;
 pub use turns::turn;
 
@@ -93,7 +93,7 @@ impl Loop {
     }
 
     fn read(&mut self) {
-        let sockets = self.seat.sockets.borrow();
+        let mut sockets = self.seat.sockets.borrow_mut();
         self.seat.shard.borrow_mut().read(|| self.reader.try_next(), |id, bytes| sockets.write(id, bytes));
         self.report();
     }
@@ -112,10 +112,11 @@ impl Loop {
     }
 }
 
-/// Waits until there is more to read, and for the end of the flush window.
+/// Waits for the end of the flush window, and then until there is something to read.
 async fn ready(reader: &mut Reader, window_end: Instant) {
-    reader.ready().await;
+    // In this order what is published within the window wakes nobody.
     if Instant::now() < window_end {
         time::sleep_until(window_end).await;
     }
+    reader.ready().await;
 }

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use indexmap::IndexSet;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::batch::{Batch, Run};
@@ -42,7 +43,7 @@ pub struct Outbox {
     /// How many bytes that the client did not ask for may wait.
     limit: usize,
     /// What the client takes of the batch at hand.
-    runs: Vec<Run>,
+    runs: SmallVec<[Run; 2]>,
     buffer: Vec<u8>,
     /// How many bytes of the buffer the socket has taken.
     taken: usize,
@@ -81,7 +82,7 @@ impl Outbox {
             delivery: Delivery::Latest,
             interval: Duration::ZERO,
             limit,
-            runs: Vec::new(),
+            runs: SmallVec::new(),
             buffer: Vec::new(),
             taken: 0,
             frames: VecDeque::new(),
@@ -163,8 +164,11 @@ impl Outbox {
 
     /// Takes an update of the batch at hand; returns whether it is the first.
     pub fn take(&mut self, number: u32) -> bool {
-        Run::add(&mut self.runs, number);
-        self.runs.len() == 1 && self.runs[0].len() == 1
+        let is_first = self.runs.is_empty();
+        if !self.runs.last_mut().is_some_and(|last| last.extend(number)) {
+            self.runs.push(Run::one(number));
+        }
+        is_first
     }
 
     /// What the client takes of the batch at hand.
@@ -179,7 +183,7 @@ impl Outbox {
     ///
     /// The rest does not fit; with `unbounded` it always does.
     pub fn flushed(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<bool, Overflow> {
-        let runs = std::mem::take(&mut self.runs);
+        let mut runs = std::mem::take(&mut self.runs);
         let mut updates = batch.updates(&runs).peekable();
         while let Some((update, frame)) = updates.next_if(|(_, frame)| frame.len() <= count) {
             count -= frame.len();
@@ -203,8 +207,8 @@ impl Outbox {
             }
         }
         if runs.capacity() <= KEPT_RUNS {
+            runs.clear();
             self.runs = runs;
-            self.runs.clear();
         }
         Ok(is_rest)
     }

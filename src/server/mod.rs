@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 use warp::filters::BoxedFilter;
 
+use crate::hub::Socket;
 use crate::session::{Host, Session};
 
 pub use handshake::Origins;
@@ -221,12 +222,7 @@ impl Worker {
     }
 
     /// Serves one connection's requests until it ends or becomes a session.
-    async fn requests(
-        &self,
-        socket: TcpStream,
-        is_full: bool,
-        stop: &CancellationToken,
-    ) -> Option<Session<TcpStream>> {
+    async fn requests(&self, socket: TcpStream, is_full: bool, stop: &CancellationToken) -> Option<Session> {
         let (sender, mut accepted) = mpsc::channel(1);
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let service = service_fn(move |mut request: http::Request<Incoming>| {
@@ -268,7 +264,12 @@ impl Worker {
         let routes::Upgrade { socket, stream } = accepted.try_recv().ok()?;
         let upgraded = socket.await.inspect_err(|error| debug!(%error, "an upgrade came to nothing")).ok()?;
         let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("every connection is a TCP socket");
-        Some(Session::new(parts.io.into_inner(), &parts.read_buf, &stream, Rc::clone(&self.host)))
+        Some(Session::new(
+            Socket::Tcp(parts.io.into_inner()),
+            &parts.read_buf,
+            &stream,
+            Rc::clone(&self.host),
+        ))
     }
 }
 

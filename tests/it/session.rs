@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::SinkExt;
 use serde_json::Value;
 use tickerplant::bus::{self, Bus};
-use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard};
+use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard, Socket};
 use tickerplant::market::{Event, FeedKind};
 use tickerplant::session::{Config, Host, Limits, Session};
 use tickerplant::wire::{CloseReason, Stream};
@@ -59,7 +59,7 @@ impl Desk {
     async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
         let (ours, theirs) = tokio::io::duplex(socket_bytes);
         let stream = Stream::parse(query).unwrap();
-        let mut session = Session::new(ours, &[], &stream, Rc::clone(&self.host));
+        let mut session = Session::new(Socket::Other(Box::new(ours)), &[], &stream, Rc::clone(&self.host));
         let stop = self.stop.clone();
         let session = spawn_local(async move { session.run(stop).await });
         let socket = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
