@@ -183,6 +183,7 @@ impl Parts {
         let Self { reader, start, inbox, sockets, relay, site, config } = self;
         let stall_timeout = config.feed.stall_timeout();
         let settings = Settings {
+            heartbeat: config.session.heartbeat,
             every_buffer: config.session.every_buffer,
             max_symbols: config.limits.symbols,
             paced: stall_timeout.is_some(),

@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use tokio::io::ReadBuf;
 use tokio::select;
-use tokio::time::{self, Instant, MissedTickBehavior, Sleep};
+use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{ConnectionId, Limiter, Relay, Seat, Socket, limiter, turn};
+use crate::hub::{ConnectionId, Limiter, Relay, Seat, Socket, limiter};
 use crate::market::Time;
 use crate::wire::{
     self, CloseCode, CloseReason, Decoder, ErrorCode, Message, Refusal, Request, RequestId, Spoken, Stream,
@@ -150,19 +150,11 @@ impl Session {
     /// Runs until the client leaves, misbehaves, falls behind, or `stop` fires.
     pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
         let mut stopped = pin!(stop.cancelled_owned());
-        let period = self.client.host.config.heartbeat;
-        let mut heartbeat =
-            time::interval_at(Instant::now() + first_heartbeat(period, self.client.id), period);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reason = loop {
             let may_read = self.client.may_read();
             let outcome = select! {
                 biased;
                 () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
-                _ = heartbeat.tick() => {
-                    self.client.on_heartbeat();
-                    Ok(())
-                }
                 message = self.inbound.message(), if may_read => match message {
                     // Boxed, as is the goodbye: their room is not every idle client's to have.
                     Ok(message) => Box::pin(self.client.on_message(message)).await,
@@ -197,13 +189,6 @@ impl Session {
         let _: Result<Result<(), CloseReason>, _> =
             time::timeout(self.client.host.config.close_timeout, goodbye).await;
     }
-}
-
-/// How long after its beginning a connection has its first heartbeat: within a period, and spread over it, so that
-/// many who come at once are not told at once for ever after.
-fn first_heartbeat(period: Duration, id: ConnectionId) -> Duration {
-    let nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
-    period.saturating_sub(Duration::from_nanos(turn(id as u64, nanos)))
 }
 
 impl Inbound {
@@ -296,7 +281,7 @@ impl Client {
     fn new(host: Rc<Host>, stream: &Stream, socket: Socket) -> Self {
         let name = host.relay.join();
         let mut shard = host.seat.shard.borrow_mut();
-        let id = shard.connect();
+        let id = shard.connect(Instant::now());
         host.seat.sockets.borrow_mut().insert(id, socket);
         shard.begin(id, stream.delivery, stream.interval);
         if let Some(command) = &stream.subscribe {
@@ -314,10 +299,6 @@ impl Client {
 
     fn has_bytes(&self) -> bool {
         self.host.seat.shard.borrow().has_bytes(self.id)
-    }
-
-    fn on_heartbeat(&self) {
-        self.host.seat.shard.borrow_mut().heartbeat(self.id, Time::now());
     }
 
     async fn on_message(&self, message: Message) -> Result<(), CloseReason> {

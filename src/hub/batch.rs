@@ -59,9 +59,9 @@ impl Batch {
         })
     }
 
-    /// The frames of these runs, one behind the other.
-    pub fn bytes(&mut self, runs: &[Run]) -> &[u8] {
-        if let [run] = runs {
+    /// The frames of these runs, one behind the other, and what is to follow them.
+    pub fn bytes(&mut self, runs: &[Run], behind: &[u8]) -> &[u8] {
+        if let ([run], []) = (runs, behind) {
             return &self.frames[self.start(run.first)..self.start(run.end)];
         }
         let mut gathered = std::mem::take(&mut self.gathered);
@@ -69,6 +69,7 @@ impl Batch {
         for run in runs {
             gathered.extend_from_slice(&self.frames[self.start(run.first)..self.start(run.end)]);
         }
+        gathered.extend_from_slice(behind);
         self.gathered = gathered;
         &self.gathered
     }
@@ -90,6 +91,12 @@ impl Run {
     #[must_use]
     pub const fn one(number: u32) -> Self {
         Self { first: number, end: number + 1 }
+    }
+
+    /// How many updates these are.
+    #[must_use]
+    pub fn len(self) -> u64 {
+        u64::from(self.end - self.first)
     }
 
     /// Whether an update is the next behind these, which it then belongs to.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::outbox::{Key, Outbox, Overflow};
 use super::subscriptions::{ConnectionId, Wants};
 use crate::bus::{Bus, Last, LastValues};
-use crate::market::{Kind, Symbol};
+use crate::market::{Kind, Symbol, Time};
 use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot};
 
 /// One client, as its shard sees it.
@@ -53,6 +53,12 @@ impl Connection {
 
     pub(super) fn say(&mut self, reply: &Reply<'_>) {
         self.outbox.push(|out| wire::text(out, |out| reply.write_to(out)));
+    }
+
+    /// What a heartbeat says, once all that the connection takes of the batch is out.
+    pub(super) fn heartbeat(&self, time: Time, seq: u64) -> Reply<'static> {
+        let (sent, merged) = self.outbox.counts();
+        Reply::Heartbeat { time, seq, sent, merged }
     }
 
     pub(super) fn say_snapshots<'a>(

@@ -6,6 +6,7 @@
 //! the log is read once a flush window, so that several updates share a write.
 
 mod batch;
+mod beats;
 mod commands;
 mod connection;
 mod frames;
@@ -24,17 +25,17 @@ use std::time::Duration;
 use tokio::select;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::yield_now;
-use tokio::time::{self, Instant};
+use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::Reader;
+use crate::market::Time;
 
 pub use outbox::{Outbox, Overflow};
 pub use relay::{Limiter, Relay, RelayConfig, Relayed, limiter};
 pub use shard::{Settings, Shard};
 pub use sockets::{Duplex, Socket, Sockets};
 pub use subscriptions::ConnectionId;
-pub use turns::turn;
 
 /// How often a feed that waits for its readers looks for one that stands still.
 const STALL_CHECK: Duration = Duration::from_millis(100);
@@ -71,6 +72,8 @@ impl Loop {
     /// Not to be constrained by tokio's budget: a batch is written to all who take it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut stall_check = time::interval(STALL_CHECK);
+        let mut beat_check = time::interval(self.seat.shard.borrow().beat_check());
+        beat_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut window_end = Instant::now();
         loop {
             select! {
@@ -80,10 +83,12 @@ impl Loop {
                     self.seat.shard.borrow_mut().relay(&relayed.from, &relayed.message);
                 }
                 () = self.seat.served.notified(), if self.stall_timeout.is_some() => self.report(),
+                now = beat_check.tick() => self.seat.shard.borrow_mut().heartbeats(now, Time::now()),
                 _ = stall_check.tick(), if self.stall_timeout.is_some() => self.close_stalled(),
                 () = ready(&mut self.reader, window_end) => {
-                    window_end = Instant::now() + self.flush_window;
-                    self.read();
+                    let now = Instant::now();
+                    window_end = now + self.flush_window;
+                    self.read(now);
                 }
             }
             self.seat.shard.borrow_mut().wake();
@@ -92,9 +97,10 @@ impl Loop {
         }
     }
 
-    fn read(&mut self) {
+    fn read(&mut self, now: Instant) {
         let mut sockets = self.seat.sockets.borrow_mut();
-        self.seat.shard.borrow_mut().read(|| self.reader.try_next(), |id, bytes| sockets.write(id, bytes));
+        let write = |id, bytes: &[u8]| sockets.write(id, bytes);
+        self.seat.shard.borrow_mut().read(now, Time::now(), || self.reader.try_next(), write);
         self.report();
     }
 

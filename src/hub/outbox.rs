@@ -113,7 +113,8 @@ impl Outbox {
     /// Market frames on their way or gone, and events that newer ones replaced.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
-        (self.sent, self.merged)
+        let fresh: u64 = self.runs.iter().map(|run| run.len()).sum();
+        (self.sent + fresh, self.merged)
     }
 
     /// The event up to which the client has all, by what the socket took whole; 0 before the first.
@@ -177,12 +178,18 @@ impl Outbox {
         &self.runs
     }
 
-    /// Says how many bytes of what it takes the socket took, and keeps the rest; returns whether there is any.
+    /// Says how many bytes of what it takes, and of what was written behind it, the socket took, and keeps the rest of
+    /// the former; where there is none, returns how many of the latter the socket took.
     ///
     /// # Errors
     ///
     /// The rest does not fit; with `unbounded` it always does.
-    pub fn flushed(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<bool, Overflow> {
+    pub fn flushed(
+        &mut self,
+        batch: &Batch,
+        mut count: usize,
+        unbounded: bool,
+    ) -> Result<Option<usize>, Overflow> {
         let mut runs = std::mem::take(&mut self.runs);
         let mut updates = batch.updates(&runs).peekable();
         while let Some((update, frame)) = updates.next_if(|(_, frame)| frame.len() <= count) {
@@ -190,7 +197,7 @@ impl Outbox {
             self.last_written = update.seq;
             self.sent += 1;
         }
-        let is_rest = updates.peek().is_some();
+        let beyond = updates.peek().is_none().then_some(count);
         if count > 0
             && let Some((update, frame)) = updates.next()
         {
@@ -210,7 +217,7 @@ impl Outbox {
             runs.clear();
             self.runs = runs;
         }
-        Ok(is_rest)
+        Ok(beyond)
     }
 
     /// Puts a market frame behind all that waits.

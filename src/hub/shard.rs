@@ -14,6 +14,7 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::batch::Batch;
+use super::beats::Beats;
 use super::connection::Connection;
 use super::frames::Frames;
 use super::outbox::Overflow;
@@ -26,6 +27,8 @@ use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestI
 /// What a shard is told at its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
+    /// Time between heartbeats.
+    pub heartbeat: Duration,
     /// How many bytes may wait for a connection.
     pub every_buffer: usize,
     /// How many symbols a connection may have; 0 means no limit.
@@ -47,6 +50,9 @@ pub struct Shard {
     /// Connections whose sessions have something new to do.
     pub(super) woken: Vec<ConnectionId>,
     batch: Batch,
+    /// Room for a heartbeat that goes with it.
+    beat: Vec<u8>,
+    beats: Beats,
     /// Connections that take something of the batch.
     takers: Vec<ConnectionId>,
     /// Batches so far.
@@ -67,14 +73,18 @@ impl Shard {
             connections: Slab::new(),
             woken: Vec::new(),
             batch: Batch::default(),
+            beat: Vec::new(),
+            beats: Beats::new(settings.heartbeat),
             takers: Vec::new(),
             batches: 0,
         }
     }
 
     /// Adds a plain connection.
-    pub fn connect(&mut self) -> ConnectionId {
-        self.connections.insert(Connection::new(self.settings.every_buffer))
+    pub fn connect(&mut self, now: Instant) -> ConnectionId {
+        let id = self.connections.insert(Connection::new(self.settings.every_buffer));
+        self.beats.begin(id, now);
+        id
     }
 
     /// Forgets a connection.
@@ -91,9 +101,11 @@ impl Shard {
     /// Takes in what the log says next, until a batch is full or there is no more for now.
     ///
     /// `write` tries a connection's socket once and returns how many bytes it took. What it did not take
-    /// is its session's to write.
+    /// is its session's to write. Heartbeats that are nearly due go with the updates, and say `time`.
     pub fn read(
         &mut self,
+        now: Instant,
+        time: Time,
         mut next: impl FnMut() -> Option<Read>,
         mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
     ) {
@@ -108,17 +120,17 @@ impl Shard {
                         }
                     }
                     Segment::Mark { state, .. } => {
-                        self.flush(&mut write);
+                        self.flush(now, time, &mut write);
                         self.mark(state.clone());
                     }
                 },
                 Read::Lagged(start) => {
-                    self.flush(&mut write);
+                    self.flush(now, time, &mut write);
                     self.start_again(*start);
                 }
             }
         }
-        self.flush(&mut write);
+        self.flush(now, time, &mut write);
     }
 
     /// Puts a message of one client into every outbox.
@@ -155,12 +167,24 @@ impl Shard {
         self.connections[id].outbox.push(write);
     }
 
-    /// Tells a subscriber that the server lives. One that is not reading is told when it reads again.
-    pub fn heartbeat(&mut self, id: ConnectionId, now: Time) {
-        let connection = &mut self.connections[id];
-        if connection.is_subscriber && !connection.is_closing && !connection.outbox.is_blocked() {
-            let (sent, merged) = connection.outbox.counts();
-            connection.say(&Reply::Heartbeat { time: now, seq: self.last_values.seq(), sent, merged });
+    /// How often to [see](Self::heartbeats) who has to be told that the server lives.
+    #[must_use]
+    pub fn beat_check(&self) -> Duration {
+        self.beats.check_period()
+    }
+
+    /// Tells the subscribers whose heartbeat is due that the server lives. One that is not reading is told another time.
+    pub fn heartbeats(&mut self, now: Instant, time: Time) {
+        let mut from = 0;
+        while let Some(id) = self.beats.next_due(from, now) {
+            self.beats.gone(id, now);
+            from = id + 1;
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            if connection.is_subscriber && !connection.is_closing && !connection.outbox.is_blocked() {
+                let heartbeat = connection.heartbeat(time, self.last_values.seq());
+                connection.say(&heartbeat);
+                connection.wake(id, &mut self.woken);
+            }
         }
     }
 
@@ -310,18 +334,32 @@ impl Shard {
         }
     }
 
-    /// Writes to each taker what it takes of the batch.
-    fn flush(&mut self, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+    /// Writes to each taker what it takes of the batch, and its heartbeat where that is nearly due.
+    fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         // Nobody is always the last.
         let first = turn(self.batches, self.takers.len() as u64);
         self.batches += 1;
         let (last, first) = self.takers.split_at(usize::try_from(first).expect("it is one of them"));
         for &id in first.iter().chain(last) {
             let connection = &mut self.connections[id];
-            let count = write(id, self.batch.bytes(connection.outbox.runs()));
+            self.beat.clear();
+            if self.beats.is_near(id, now) {
+                let heartbeat = connection.heartbeat(time, self.last_values.seq());
+                wire::text(&mut self.beat, |out| heartbeat.write_to(out));
+            }
+            let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.beat));
             match connection.outbox.flushed(&self.batch, count, self.settings.paced) {
-                Ok(false) => {}
-                rest => connection.pushed(id, rest.map(drop), &self.bus, &mut self.woken),
+                Ok(Some(beyond)) if !self.beat.is_empty() => {
+                    self.beats.gone(id, now);
+                    if beyond < self.beat.len() {
+                        connection.outbox.push(|out| out.extend_from_slice(&self.beat));
+                        connection.outbox.written(beyond);
+                        connection.wake(id, &mut self.woken);
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => connection.wake(id, &mut self.woken),
+                Err(Overflow) => connection.fall_behind(id, &self.bus, &mut self.woken),
             }
         }
         self.takers.clear();

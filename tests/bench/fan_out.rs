@@ -39,6 +39,7 @@ struct Load {
 struct Plant {
     reader: Reader,
     shard: Shard,
+    now: Instant,
 }
 
 fn main() {
@@ -135,25 +136,30 @@ impl Plant {
     fn new(load: &Load) -> Self {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "bench".to_owned());
         let (reader, start) = bus.reader();
-        let settings = Settings { every_buffer: 1024 * 1024, max_symbols: 0, paced: false };
+        let settings = Settings {
+            heartbeat: Duration::from_secs(5),
+            every_buffer: 1024 * 1024,
+            max_symbols: 0,
+            paced: false,
+        };
         let mut shard = Shard::new(bus, start, settings);
         let now = Instant::now();
         for client in 0..load.clients {
             let stream = Stream::parse(&load.query(client)).expect("the query is well formed");
-            let id = shard.connect();
+            let id = shard.connect(now);
             shard.begin(id, stream.delivery, stream.interval);
             let command = stream.subscribe.expect("the query has symbols");
             shard.handle(id, &Request { id: None, command }, Time::now());
             let answer = shard.outgoing(id, now).len();
             shard.written(id, answer);
         }
-        Self { reader, shard }
+        Self { reader, shard, now }
     }
 
     /// Publishes events, and has the shard read them; of what a client takes, its socket takes so many bytes.
     fn publish(&mut self, events: Vec<Event>, takes: impl Fn(&[u8]) -> usize) {
-        let Self { reader, shard } = self;
+        let Self { reader, shard, now } = self;
         reader.bus().publish(events);
-        shard.read(|| reader.try_next(), |_, bytes| takes(black_box(bytes)));
+        shard.read(*now, Time::default(), || reader.try_next(), |_, bytes| takes(black_box(bytes)));
     }
 }

@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use crate::support::{quote, trade};
 
+/// Between heartbeats.
+const PERIOD: Duration = Duration::from_secs(5);
+
 const SYMBOLS: [&str; 3] = ["A", "B", "C"];
 
 fn event(choice: u8) -> Event {
@@ -116,8 +119,8 @@ fn take(
 #[derive(Clone, Debug)]
 enum Step {
     Publish(Vec<u8>),
-    /// The socket takes so many bytes at once.
-    Read(usize),
+    /// The socket takes so many bytes at once; a heartbeat may be nearly due.
+    Read(usize, bool),
     Subscribe {
         symbols: u8,
         star: bool,
@@ -139,8 +142,8 @@ fn step() -> impl Strategy<Value = Step> {
     let some = (1_u8..8, prop::bool::weighted(0.2), 1_u8..8);
     prop_oneof![
         6 => vec(any::<u8>(), 1..5).prop_map(Step::Publish),
-        4 => (0_usize..700).prop_map(Step::Read),
-        4 => Just(Step::Read(usize::MAX)),
+        4 => (0_usize..700, any::<bool>()).prop_map(|(most, is_near)| Step::Read(most, is_near)),
+        4 => any::<bool>().prop_map(|is_near| Step::Read(usize::MAX, is_near)),
         2 => some.clone().prop_map(|(symbols, star, channels)| Step::Subscribe { symbols, star, channels }),
         1 => some.prop_map(|(symbols, star, channels)| Step::Unsubscribe { symbols, star, channels }),
         1 => any::<bool>().prop_map(|every| Step::Set { every }),
@@ -169,10 +172,10 @@ proptest! {
     ) {
         let bus = a_bus(1_000_000);
         let (mut reader, start) = bus.reader();
-        let settings = Settings { every_buffer: 1 << 20, max_symbols: 0, paced: false };
+        let settings = Settings { heartbeat: PERIOD, every_buffer: 1 << 20, max_symbols: 0, paced: false };
         let mut shard = Shard::new(Arc::clone(&bus), start, settings);
-        let now = Instant::now();
-        let id = shard.connect();
+        let mut now = Instant::now();
+        let id = shard.connect(now);
         let mut published = Vec::new();
         let mut client = Model::default();
         let ask = |shard: &mut Shard, command| shard.handle(id, &Request { id: None, command }, Time::default());
@@ -183,8 +186,9 @@ proptest! {
                     published.extend(events.iter().cloned());
                     bus.publish(events);
                 }
-                Step::Read(most) => {
-                    read(&mut reader, &mut shard, most, &mut client.bytes);
+                Step::Read(most, is_near) => {
+                    now += if is_near { PERIOD } else { Duration::ZERO };
+                    read(&mut reader, &mut shard, now, most, &mut client.bytes);
                 }
                 Step::Subscribe { symbols: bits, star, channels: kinds } => ask(
                     &mut shard,
@@ -210,11 +214,11 @@ proptest! {
             }
             client.check(&published)?;
         }
-        read(&mut reader, &mut shard, usize::MAX, &mut client.bytes);
+        read(&mut reader, &mut shard, now, usize::MAX, &mut client.bytes);
         drain(&mut shard, id, now, &mut client.bytes);
         // A boundary at the head: all that was due has come by now.
         ask(&mut shard, Command::Set { delivery: None, interval: None });
-        shard.heartbeat(id, Time::default());
+        shard.heartbeats(now + 2 * PERIOD, Time::default());
         drain(&mut shard, id, now, &mut client.bytes);
         client.check(&published)?;
         prop_assert_eq!(client.counted, Some((client.received, client.due - client.received)));
@@ -232,18 +236,18 @@ proptest! {
     ) {
         let bus = a_bus(1_000_000);
         let (mut reader, start) = bus.reader();
-        let settings = Settings { every_buffer: limit, max_symbols: 0, paced: false };
+        let settings = Settings { heartbeat: PERIOD, every_buffer: limit, max_symbols: 0, paced: false };
         let mut shard = Shard::new(Arc::clone(&bus), start, settings);
-        let now = Instant::now();
-        let resume = |shard: &mut Shard, cursor: &str| {
-            let id = shard.connect();
+        let mut now = Instant::now();
+        let resume = |shard: &mut Shard, now: Instant, cursor: &str| {
+            let id = shard.connect(now);
             shard.begin(id, Delivery::Every, Duration::ZERO);
             let after = Some(cursor.parse::<Cursor>().unwrap());
             let command = Command::Subscribe { symbols: symbols(0, true), channels: KindSet::ALL, after };
             shard.handle(id, &Request { id: None, command }, Time::default());
             id
         };
-        let mut id = resume(&mut shard, "test-0");
+        let mut id = resume(&mut shard, now, "test-0");
         let mut bytes = Vec::new();
         let mut received = Vec::new();
         let mut count = 0;
@@ -252,8 +256,9 @@ proptest! {
                 Step::Publish(choices) => {
                     count = bus.publish(choices.into_iter().map(event).collect());
                 }
-                Step::Read(most) => {
-                    read(&mut reader, &mut shard, most, &mut bytes);
+                Step::Read(most, is_near) => {
+                    now += if is_near { PERIOD } else { Duration::ZERO };
+                    read(&mut reader, &mut shard, now, most, &mut bytes);
                 }
                 Step::Write(most) => {
                     let waiting = shard.outgoing(id, now);
@@ -274,19 +279,19 @@ proptest! {
                 prop_assert!(bytes.is_empty(), "the last frame before the close is whole");
                 prop_assert_eq!(format!("test-{}", received.last().copied().unwrap_or(0)), cursor.clone());
                 shard.disconnect(id);
-                id = resume(&mut shard, &cursor);
+                id = resume(&mut shard, now, &cursor);
             }
         }
         // A client that reads all that there is.
         loop {
             drain(&mut shard, id, now, &mut bytes);
-            if !read(&mut reader, &mut shard, usize::MAX, &mut bytes) {
+            if !read(&mut reader, &mut shard, now, usize::MAX, &mut bytes) {
                 break;
             }
             if let Some(reason) = shard.take_closing(id) {
                 let cursor = reason.frame().unwrap().1.to_owned();
                 shard.disconnect(id);
-                id = resume(&mut shard, &cursor);
+                id = resume(&mut shard, now, &cursor);
             }
         }
         received.extend(seqs(&frames(&mut bytes)));
@@ -342,6 +347,7 @@ impl Model {
                     }
                 }
                 "heartbeat" => {
+                    prop_assert_eq!(frame["sent"].as_u64(), Some(self.received));
                     self.counted = Some((frame["sent"].as_u64().unwrap(), frame["merged"].as_u64().unwrap()));
                 }
                 kind => {
@@ -410,7 +416,7 @@ fn whole_frame(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Has the shard read what there is, of which the one client's socket takes so many bytes; whether there was anything.
-fn read(reader: &mut Reader, shard: &mut Shard, most: usize, bytes: &mut Vec<u8>) -> bool {
+fn read(reader: &mut Reader, shard: &mut Shard, now: Instant, most: usize, bytes: &mut Vec<u8>) -> bool {
     let mut is_any = false;
     let next = || reader.try_next().inspect(|_| is_any = true);
     let take = |_, batch: &[u8]| {
@@ -418,7 +424,7 @@ fn read(reader: &mut Reader, shard: &mut Shard, most: usize, bytes: &mut Vec<u8>
         bytes.extend_from_slice(&batch[..count]);
         count
     };
-    shard.read(next, take);
+    shard.read(now, Time::default(), next, take);
     is_any
 }
 

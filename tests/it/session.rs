@@ -41,8 +41,12 @@ impl Desk {
     fn open(config: Config, flush_window: Duration, stall_timeout: Option<Duration>) -> Self {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
         let (reader, start) = bus.reader();
-        let settings =
-            Settings { every_buffer: config.every_buffer, max_symbols: 0, paced: stall_timeout.is_some() };
+        let settings = Settings {
+            heartbeat: config.heartbeat,
+            every_buffer: config.every_buffer,
+            max_symbols: 0,
+            paced: stall_timeout.is_some(),
+        };
         let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
         let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
         let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1);
