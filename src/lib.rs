@@ -38,7 +38,7 @@
 //! | [bus] | the log, its readers, the fold of last values | market |
 //! | [feed] | simulated, replay, stdin; the schedule; the pump | bus, market |
 //! | [hub] | shards, subscriptions, batches, outboxes, the relay; the loop that writes to the sockets | bus, wire, market |
-//! | [session] | one client, generic over its socket | hub and those above |
+//! | [session] | one client | hub and those above |
 //! | [client] | `watch` and `send` | wire, market |
 //! | [server] | accept loop, handshake, routes, the page; the only code that names warp | all above |
 //! | [mod@config], [cli], [app] | the configuration, the command line, the wiring and the shutdown | all above |
@@ -57,7 +57,8 @@
 //!    at full speed waits until all readers are level, and closes a client that stands still.
 //! 6. An event is encoded at most once a shard, and only if somebody takes it; what a client missed
 //!    is encoded for that client alone.
-//! 7. Every queue and message has a limit, and the limit is in the configuration.
+//! 7. Every queue and message has a limit, and the limit is in the configuration; a batch, which lasts for a turn,
+//!    has at most a quarter of a MiB and a segment.
 //! 8. Every task has an owner that waits for it. `market`, `wire`, the shard, the outbox and the log do no
 //!    I/O and read no clock.
 //! 9. Shards share nothing but the log, which each locks once a segment of events, and the relay.

@@ -221,7 +221,8 @@ impl Inbound {
 }
 
 impl Outbound {
-    /// Waits until there is something for the client, and writes once what the socket takes of it.
+    /// Waits until there is something for the client, and writes once what the socket takes of it; completes also
+    /// where nothing is left to write before the client is heard again.
     ///
     /// Cancel safe: what was not written stays in the outbox.
     async fn write(&mut self) -> Result<(), CloseReason> {
@@ -235,8 +236,15 @@ impl Outbound {
             return Poll::Ready(Err(reason));
         }
         let now = Instant::now();
+        let may_read = shard.may_read(self.id);
         let bytes = shard.outgoing(self.id, now);
         if bytes.is_empty() {
+            if let Some(reason) = shard.take_closing(self.id) {
+                return Poll::Ready(Err(reason));
+            }
+            if shard.may_read(self.id) != may_read {
+                return Poll::Ready(Ok(()));
+            }
             let due = shard.due(self.id, now);
             drop(shard);
             return self.poll_alarm(due, cx);

@@ -7,8 +7,10 @@
 
 use super::outbox::Key;
 
-/// A batch with so many bytes is written before more is read: it stays in the core's cache.
-const FULL: usize = 64 * 1024;
+/// A batch with so many bytes is written before more is read. The more updates share it, the fewer writes they
+/// cost, and it is still in the core's cache when the last client is written; what a segment of the log
+/// brings is never parted.
+const FULL: usize = 256 * 1024;
 
 /// The updates that go out together.
 #[derive(Debug, Default)]

@@ -53,9 +53,10 @@ impl Beats {
         self.due[id] <= now + self.period / EARLY
     }
 
-    /// Says that it has gone.
+    /// Says that it has gone: the next is due a period after this one was.
     pub fn gone(&mut self, id: ConnectionId, now: Instant) {
-        self.due[id] = now + self.period;
+        let next = self.due[id] + self.period;
+        self.due[id] = if next > now { next } else { now + self.period };
     }
 
     /// The next connection from a number on whose heartbeat is due, if it is not gone.

@@ -28,6 +28,7 @@ impl Shard {
     /// Does what a client asks for and puts the answer into its outbox.
     pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
         let Request { id: request_id, command } = request;
+        self.connections[id].say_gap(&self.last_values);
         let done = match command {
             Command::Subscribe { symbols, channels, after } => {
                 self.subscribe(id, request_id.as_ref(), symbols, *channels, after.as_ref())
@@ -183,7 +184,8 @@ impl Shard {
                 if connection.outbox.delivery().0 == Delivery::Every {
                     connection.fall_behind(id, &self.bus, &mut self.woken);
                 } else {
-                    connection.start_again(&self.last_values, after);
+                    connection.owes_gap = Some(after);
+                    connection.say_gap(&self.last_values);
                 }
                 return;
             };

@@ -21,7 +21,9 @@ pub(super) struct Connection {
     pub(super) resuming: Option<u64>,
     /// Whether it has subscribed before.
     pub(super) has_subscribed: bool,
-    /// Whether it is to be told how the feed fares when it reads again.
+    /// The event after which it has lost some, until it is told.
+    pub(super) owes_gap: Option<u64>,
+    /// Whether it is to be told how the feed fares when what waits for it is gone.
     pub(super) owes_state: bool,
     /// Since when it has kept a feed waiting without a pause.
     pub(super) behind_since: Option<Instant>,
@@ -42,6 +44,7 @@ impl Connection {
             outbox: Outbox::new(limit),
             resuming: None,
             has_subscribed: false,
+            owes_gap: None,
             owes_state: false,
             behind_since: None,
             closing: None,
@@ -83,8 +86,9 @@ impl Connection {
         self.outbox.reaches(seq);
     }
 
-    /// Tells a `latest` client that events after `after` are lost, and what the values are now.
-    pub(super) fn start_again(&mut self, last_values: &LastValues, after: u64) {
+    /// Tells a `latest` client which events are lost, where it has not been told, and what the values are now.
+    pub(super) fn say_gap(&mut self, last_values: &LastValues) {
+        let Some(after) = self.owes_gap.take() else { return };
         self.outbox.drop_held();
         self.say(&Reply::Gap {
             after: Some(after),

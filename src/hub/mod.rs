@@ -76,19 +76,20 @@ impl Loop {
         beat_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut window_end = Instant::now();
         loop {
+            // Without an order, so that nobody who always has something keeps the others waiting.
             select! {
-                biased;
                 () = stop.cancelled() => break,
-                Some(relayed) = self.inbox.recv() => {
-                    self.seat.shard.borrow_mut().relay(&relayed.from, &relayed.message);
-                }
+                Some(relayed) = self.inbox.recv() => self.relay(&relayed),
                 () = self.seat.served.notified(), if self.stall_timeout.is_some() => self.report(),
-                now = beat_check.tick() => self.seat.shard.borrow_mut().heartbeats(now, Time::now()),
+                _ = beat_check.tick() => {
+                    self.seat.shard.borrow_mut().heartbeats(Instant::now(), Time::now());
+                }
                 _ = stall_check.tick(), if self.stall_timeout.is_some() => self.close_stalled(),
                 () = ready(&mut self.reader, window_end) => {
                     let now = Instant::now();
-                    window_end = now + self.flush_window;
-                    self.read(now);
+                    let is_drained = self.read(now);
+                    // Who is behind does not wait for company.
+                    window_end = if is_drained { now + self.flush_window } else { now };
                 }
             }
             self.seat.shard.borrow_mut().wake();
@@ -97,11 +98,24 @@ impl Loop {
         }
     }
 
-    fn read(&mut self, now: Instant) {
+    /// Puts a message, and all that wait behind it, into the outboxes.
+    fn relay(&mut self, first: &Relayed) {
+        let mut shard = self.seat.shard.borrow_mut();
+        shard.relay(&first.from, &first.message);
+        for _ in 0..self.inbox.len() {
+            if let Ok(relayed) = self.inbox.try_recv() {
+                shard.relay(&relayed.from, &relayed.message);
+            }
+        }
+    }
+
+    fn read(&mut self, now: Instant) -> bool {
         let mut sockets = self.seat.sockets.borrow_mut();
         let write = |id, bytes: &[u8]| sockets.write(id, bytes);
-        self.seat.shard.borrow_mut().read(now, Time::now(), || self.reader.try_next(), write);
+        let is_drained =
+            self.seat.shard.borrow_mut().read(now, Time::now(), || self.reader.try_next(), write);
         self.report();
+        is_drained
     }
 
     fn report(&self) {

@@ -24,6 +24,9 @@ use crate::bus::{Bus, LastValues, Read, Segment, Start};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestId};
 
+/// After so many events the rest of the thread has its turn, whoever takes them.
+const READ_EVENTS: usize = 4096;
+
 /// What a shard is told at its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -98,7 +101,7 @@ impl Shard {
         self.connections.remove(id);
     }
 
-    /// Takes in what the log says next, until a batch is full or there is no more for now.
+    /// Takes in what the log says next, as much as is worth a turn; returns whether there was no more.
     ///
     /// `write` tries a connection's socket once and returns how many bytes it took. What it did not take
     /// is its session's to write. Heartbeats that are nearly due go with the updates, and say `time`.
@@ -108,29 +111,38 @@ impl Shard {
         time: Time,
         mut next: impl FnMut() -> Option<Read>,
         mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
-    ) {
-        while !self.batch.is_full()
-            && let Some(read) = next()
-        {
+    ) -> bool {
+        let mut events_read = 0;
+        let mut is_drained = false;
+        while events_read < READ_EVENTS && !self.batch.is_full() {
+            let Some(read) = next() else {
+                is_drained = true;
+                break;
+            };
             match read {
                 Read::Segment(segment) => match &*segment {
                     Segment::Events { first, events } => {
                         for (seq, event) in (*first..).zip(events) {
                             self.apply(seq, event);
                         }
+                        events_read += events.len();
                     }
+                    // What every subscriber is told is written by the sessions before more is read.
                     Segment::Mark { state, .. } => {
                         self.flush(now, time, &mut write);
                         self.mark(state.clone());
+                        break;
                     }
                 },
                 Read::Lagged(start) => {
                     self.flush(now, time, &mut write);
                     self.start_again(*start);
+                    break;
                 }
             }
         }
         self.flush(now, time, &mut write);
+        is_drained
     }
 
     /// Puts a message of one client into every outbox.
@@ -173,14 +185,17 @@ impl Shard {
         self.beats.check_period()
     }
 
-    /// Tells the subscribers whose heartbeat is due that the server lives. One that is not reading is told another time.
+    /// Tells the subscribers whose heartbeat is due that the server lives. One that is not reading is told when it reads.
     pub fn heartbeats(&mut self, now: Instant, time: Time) {
         let mut from = 0;
         while let Some(id) = self.beats.next_due(from, now) {
-            self.beats.gone(id, now);
             from = id + 1;
-            let Some(connection) = self.connections.get_mut(id) else { continue };
-            if connection.is_subscriber && !connection.is_closing && !connection.outbox.is_blocked() {
+            let connection = self.connections.get_mut(id).filter(|connection| connection.is_subscriber);
+            if connection.as_ref().is_some_and(|connection| connection.outbox.is_blocked()) {
+                continue;
+            }
+            self.beats.gone(id, now);
+            if let Some(connection) = connection.filter(|connection| !connection.is_closing) {
                 let heartbeat = connection.heartbeat(time, self.last_values.seq());
                 connection.say(&heartbeat);
                 connection.wake(id, &mut self.woken);
@@ -213,6 +228,9 @@ impl Shard {
             self.resume(id);
         }
         let connection = &mut self.connections[id];
+        if connection.outbox.bytes().is_empty() {
+            connection.say_gap(&self.last_values);
+        }
         if connection.outbox.due(now).is_some_and(|due| due <= now) {
             connection.outbox.release(&self.last_values, &mut self.frames);
             connection.outbox.rest(now);
@@ -258,6 +276,8 @@ impl Shard {
     pub fn close(&mut self, id: ConnectionId, code: u16, reason: &str) {
         let connection = &mut self.connections[id];
         connection.resuming = None;
+        connection.closing = None;
+        connection.say_gap(&self.last_values);
         connection.outbox.release(&self.last_values, &mut self.frames);
         connection.outbox.push(|out| wire::close(out, code, reason));
         connection.is_closing = true;
@@ -312,7 +332,7 @@ impl Shard {
             }
             if connection.resuming.is_some() {
                 connection.wake(id, &mut self.woken);
-            } else if connection.outbox.holds() {
+            } else if connection.outbox.holds() || connection.owes_gap.is_some() {
                 connection.hold(id, key, &mut self.woken);
             } else if connection.outbox.is_empty() {
                 let number = *number.get_or_insert_with(|| {
@@ -373,7 +393,8 @@ impl Shard {
             if !connection.is_subscriber || connection.is_closing {
                 continue;
             }
-            if connection.outbox.is_blocked() && connection.outbox.delivery().0 == Delivery::Latest {
+            let is_blocked = connection.outbox.is_blocked() || connection.owes_gap.is_some();
+            if is_blocked && connection.outbox.delivery().0 == Delivery::Latest {
                 // It is told with the newest values, when it reads again.
                 connection.owes_state = true;
                 continue;
@@ -400,7 +421,11 @@ impl Shard {
                 connection.fall_behind(id, &self.bus, &mut self.woken);
                 continue;
             }
-            connection.start_again(&self.last_values, after);
+            // A client that does not read is told once, when it does.
+            connection.owes_gap.get_or_insert(after);
+            if connection.outbox.is_empty() {
+                connection.say_gap(&self.last_values);
+            }
             connection.wake(id, &mut self.woken);
         }
     }

@@ -68,17 +68,17 @@ impl Sockets {
     /// tries again.
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
-        let taken = match &mut self.0[id] {
+        let taken = match self.0[id].as_mut().expect("a connection has a socket") {
             // Past tokio, whose notes on whether it can be written lie somewhere else for every socket: a look at
             // them costs more than the one try in thousands that finds it full.
-            Some(Socket::Tcp(socket)) => SockRef::from(&*socket).send(bytes).ok(),
-            Some(socket) => {
-                match socket.duplex().poll_write(&mut Context::from_waker(Waker::noop()), bytes) {
+            Socket::Tcp(socket) => SockRef::from(&*socket).send(bytes).ok(),
+            Socket::Other(socket) => {
+                let mut nobody = Context::from_waker(Waker::noop());
+                match Pin::new(&mut **socket).poll_write(&mut nobody, bytes) {
                     Poll::Ready(written) => written.ok(),
                     Poll::Pending => None,
                 }
             }
-            None => None,
         };
         taken.unwrap_or(0)
     }

@@ -72,6 +72,25 @@ async fn a_client_that_comes_back_with_its_cursor_misses_nothing() {
 }
 
 #[tokio::test]
+async fn a_slow_reader_gets_every_event_whole_and_in_order() {
+    const EVENTS: u64 = 6000;
+    let server = TestServer::start(Config::default()).await;
+    let mut client = server.connect_with_room("/ws?symbols=A&delivery=every", 4096).await;
+    client.expect(r#"{"type":"subscribed"}"#).await;
+
+    // Far more than the kernel takes for a client that does not read, in many small writes, and one great one.
+    for n in 1..=EVENTS / 2 {
+        server.publish([trade("A", &n.to_string())]);
+        tokio::task::yield_now().await;
+    }
+    server.publish((EVENTS / 2 + 1..=EVENTS).map(|n| trade("A", &n.to_string())));
+
+    for seq in 1..=EVENTS {
+        client.expect(&format!(r#"{{"type":"trade","seq":{seq},"price":{seq}}}"#)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_resume_that_cannot_be_complete_is_refused_with_a_gap_and_snapshots() {
     let mut config = Config::default();
     config.bus.history = 4.try_into().unwrap();

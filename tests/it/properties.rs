@@ -10,7 +10,7 @@ use serde_json::Value;
 use tickerplant::bus::{self, Bus, LastValues, Read, Reader, Segment};
 use tickerplant::hub::{Settings, Shard};
 use tickerplant::market::{Event, FeedKind, FeedState, KindSet, Time};
-use tickerplant::wire::{self, Command, Cursor, Delivery, Request, Symbols};
+use tickerplant::wire::{self, Command, Cursor, Delivery, Message, Request, Symbols};
 use tokio::time::Instant;
 
 use crate::support::{quote, trade};
@@ -136,6 +136,8 @@ enum Step {
     },
     Write(usize),
     Block,
+    Mark,
+    Relay,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -149,6 +151,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|every| Step::Set { every }),
         6 => (1_usize..700).prop_map(Step::Write),
         2 => Just(Step::Block),
+        1 => Just(Step::Mark),
+        1 => Just(Step::Relay),
     ]
 }
 
@@ -176,6 +180,11 @@ proptest! {
         let mut shard = Shard::new(Arc::clone(&bus), start, settings);
         let mut now = Instant::now();
         let id = shard.connect(now);
+        // Another client of the shard takes all: what the first takes of a batch has holes.
+        let other = shard.connect(now);
+        shard.begin(other, Delivery::Every, Duration::ZERO);
+        let all = Command::Subscribe { symbols: symbols(0, true), channels: KindSet::ALL, after: None };
+        shard.handle(other, &Request { id: None, command: all }, Time::default());
         let mut published = Vec::new();
         let mut client = Model::default();
         let ask = |shard: &mut Shard, command| shard.handle(id, &Request { id: None, command }, Time::default());
@@ -211,10 +220,15 @@ proptest! {
                     }
                 }
                 Step::Block => shard.block(id),
+                Step::Mark => bus.mark(FeedState::Running),
+                Step::Relay => shard.relay("c9", &Message::Text(r#"{"type":"message"}"#.to_owned())),
             }
+            drain(&mut shard, other, now, &mut Vec::new());
             client.check(&published)?;
         }
-        read(&mut reader, &mut shard, now, usize::MAX, &mut client.bytes);
+        while read(&mut reader, &mut shard, now, usize::MAX, &mut client.bytes) {
+            drain(&mut shard, id, now, &mut client.bytes);
+        }
         drain(&mut shard, id, now, &mut client.bytes);
         // A boundary at the head: all that was due has come by now.
         ask(&mut shard, Command::Set { delivery: None, interval: None });
@@ -268,6 +282,7 @@ proptest! {
                         shard.written(id, taken);
                     }
                 }
+                Step::Mark => bus.mark(FeedState::Running),
                 _ => shard.block(id),
             }
             if let Some(reason) = shard.take_closing(id) {
@@ -346,6 +361,7 @@ impl Model {
                         }
                     }
                 }
+                "feed" | "message" => {}
                 "heartbeat" => {
                     prop_assert_eq!(frame["sent"].as_u64(), Some(self.received));
                     self.counted = Some((frame["sent"].as_u64().unwrap(), frame["merged"].as_u64().unwrap()));
@@ -415,11 +431,14 @@ fn whole_frame(bytes: &[u8]) -> Option<usize> {
     (len <= bytes.len()).then_some(len)
 }
 
-/// Has the shard read what there is, of which the one client's socket takes so many bytes; whether there was anything.
+/// Has the shard read once, of which the first client's socket takes so many bytes; whether there was anything.
 fn read(reader: &mut Reader, shard: &mut Shard, now: Instant, most: usize, bytes: &mut Vec<u8>) -> bool {
     let mut is_any = false;
     let next = || reader.try_next().inspect(|_| is_any = true);
-    let take = |_, batch: &[u8]| {
+    let take = |id, batch: &[u8]| {
+        if id > 0 {
+            return batch.len();
+        }
         let count = batch.len().min(most);
         bytes.extend_from_slice(&batch[..count]);
         count

@@ -9,7 +9,7 @@ use futures_util::SinkExt;
 use serde_json::Value;
 use tickerplant::bus::{self, Bus};
 use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard, Socket};
-use tickerplant::market::{Event, FeedKind};
+use tickerplant::market::{Event, FeedKind, FeedState};
 use tickerplant::session::{Config, Host, Limits, Session};
 use tickerplant::wire::{CloseReason, Stream};
 use tokio::io::DuplexStream;
@@ -103,6 +103,12 @@ impl Peer {
             }
         }
     }
+}
+
+/// Lets everybody do what can be done by now.
+async fn settle() {
+    // The clock only moves when nobody has anything left to do.
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 async fn locally<F: Future<Output = ()>>(test: F) {
@@ -208,7 +214,7 @@ async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_f
 async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
     locally(async {
         let desk = Desk::open(Config::default(), Duration::from_millis(2), None);
-        let mut latest = desk.connect("symbols=A", 4096).await;
+        let mut latest = desk.connect("symbols=A", 64 << 20).await;
         let mut every = desk.connect("symbols=A&delivery=every", 4096).await;
         desk.publish([trade("A", "1")]);
         assert_eq!(latest.event().await["seq"], 1);
@@ -229,9 +235,103 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
         assert_eq!(every.close_code().await, (4008, "test-1".to_owned()));
         assert_eq!(desk.bus.lags(), 1);
         // What came after it is in the log, and the shard goes on to its end.
-        while latest.event().await["seq"] != desk.bus.head() {}
+        for seq in gap["until"].as_u64().unwrap() + 1..=desk.bus.head() {
+            assert_eq!(latest.event().await["seq"], seq);
+        }
         desk.publish([trade("A", "3")]);
         assert_eq!(latest.event().await["seq"], desk.bus.head());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_its_shard() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut client = desk.connect("symbols=A,B", 300).await;
+        assert_eq!(client.json().await["type"], "subscribed");
+        desk.publish((1..=20).map(|n| trade("A", &n.to_string())));
+        settle().await;
+        let history = bus::Config::default().history.get();
+
+        for _ in 0..3 {
+            desk.publish((0..2 * history).map(|n| trade("A", &n.to_string())));
+            settle().await;
+        }
+
+        assert_eq!(desk.bus.lags(), 3);
+        desk.publish([trade("B", "1")]);
+        let mut gaps = Vec::new();
+        loop {
+            let frame = client.json().await;
+            match frame["type"].as_str() {
+                Some("gap") => gaps.push(frame),
+                // It is in the snapshot already, or comes live.
+                Some("snapshot" | "trade") if frame["symbol"] == "B" => break,
+                _ => {}
+            }
+        }
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        assert!(
+            gaps[0]["after"].as_u64() <= Some(20) && gaps[0]["until"].as_u64() > Some(5 * history as u64)
+        );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_is_not_made_to_wait_for_flush_windows() {
+    locally(async {
+        let window = Duration::from_secs(1);
+        let desk = Desk::open(Config::default(), window, None);
+        let mut client = desk.connect("symbols=A&delivery=every", 16 << 20).await;
+        client.json().await;
+        let start = Instant::now();
+
+        // Many batches full.
+        desk.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
+
+        for seq in 1..=30_000 {
+            assert_eq!(client.event().await["seq"], seq);
+        }
+        assert!(start.elapsed() <= window, "{:?}", start.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_behind_news_of_the_feed_closes_nobody_who_reads() {
+    locally(async {
+        let config = Config { every_buffer: 300_000, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, None);
+        let mut client = desk.connect("symbols=A&delivery=every", 16 << 20).await;
+        client.json().await;
+
+        desk.bus.mark(FeedState::Running);
+        desk.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
+
+        assert_eq!(client.json().await["type"], "feed");
+        for seq in 1..=30_000 {
+            assert_eq!(client.event().await["seq"], seq);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_having_missed_nothing_is_heard_at_once() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        desk.publish([trade("A", "1")]);
+        settle().await;
+        let mut client = desk.connect("symbols=A&after=test-1", 4096).await;
+        let start = Instant::now();
+        assert_eq!(client.json().await["resumed"], true);
+
+        client.socket.send(Message::text(r#"{"action":"ping"}"#)).await.unwrap();
+
+        assert_eq!(client.json().await["type"], "pong");
+        assert_eq!(start.elapsed(), Duration::ZERO);
     })
     .await;
 }

@@ -11,14 +11,14 @@ use tickerplant::bus::Bus;
 use tickerplant::config::Config;
 use tickerplant::market::{Data, Event, Quote, Trade};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes: a test that waits for so long has failed.
@@ -63,6 +63,15 @@ impl TestServer {
         let request = format!("ws://{}{path}", self.address).into_client_request()?;
         let (socket, _) = connect_async(request).await?;
         Ok(Client { socket })
+    }
+
+    /// Connects a client for which the kernel takes about so many bytes that it has not read.
+    pub async fn connect_with_room(&self, path: &str, bytes: u32) -> Client {
+        let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        let socket = MaybeTlsStream::Plain(socket.connect(self.address).await.unwrap());
+        Client { socket: client_async(request, socket).await.unwrap().0 }
     }
 
     /// Sends these bytes over a connection of their own and returns all that comes back.
