@@ -58,7 +58,7 @@
 //! 6. An event is encoded at most once a shard, and only if somebody takes it; what a client missed
 //!    is encoded for that client alone.
 //! 7. Every queue and message has a limit, and the limit is in the configuration; a batch, which lasts for a turn,
-//!    has at most a quarter of a MiB and a segment.
+//!    has some 5,000 events at the most.
 //! 8. Every task has an owner that waits for it. `market`, `wire`, the shard, the outbox and the log do no
 //!    I/O and read no clock.
 //! 9. Shards share nothing but the log, which each locks once a segment of events, and the relay.

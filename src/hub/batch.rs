@@ -7,16 +7,17 @@
 
 use super::outbox::Key;
 
-/// A batch with so many bytes is written before more is read. The more updates share it, the fewer writes they
-/// cost, and it is still in the core's cache when the last client is written; what a segment of the log
-/// brings is never parted.
-const FULL: usize = 256 * 1024;
+/// A batch of which each client takes so many bytes, in the mean, is written before more is read: sockets take about as
+/// much at a time. The more updates share a write, the less each costs; a segment of the log is never parted.
+const FULL: usize = 64 * 1024;
 
 /// The updates that go out together.
 #[derive(Debug, Default)]
 pub struct Batch {
     frames: Vec<u8>,
     updates: Vec<Update>,
+    /// How many bytes all clients together take.
+    taken: usize,
     /// Where the frames of one client are put together.
     gathered: Vec<u8>,
 }
@@ -40,10 +41,10 @@ pub struct Run {
 }
 
 impl Batch {
-    /// Whether the batch is to be written before more is read.
+    /// Whether the batch is to be written to these many clients before more is read.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.frames.len() >= FULL
+    pub const fn is_full(&self, clients: usize) -> bool {
+        clients > 0 && self.taken >= clients * FULL
     }
 
     /// Adds an update and returns its number.
@@ -51,6 +52,11 @@ impl Batch {
         self.frames.extend_from_slice(frame);
         self.updates.push(Update { seq, key, end: to_u32(self.frames.len()) });
         to_u32(self.updates.len() - 1)
+    }
+
+    /// Says how many clients take an update.
+    pub fn taken(&mut self, number: u32, clients: usize) {
+        self.taken += clients * (self.start(number + 1) - self.start(number));
     }
 
     /// The updates of these runs, each with its frame.
@@ -80,6 +86,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.frames.clear();
         self.updates.clear();
+        self.taken = 0;
     }
 
     /// Where the frame of an update begins.

@@ -220,12 +220,27 @@ impl Outbox {
         Ok(beyond)
     }
 
-    /// Puts a market frame behind all that waits.
+    /// Puts what the client takes of the batch behind all that waits; a `latest` client holds what does not fit.
     ///
     /// # Errors
     ///
     /// It does not fit; with `unbounded` it always does, for a feed that waits for its readers.
-    pub fn push_event(&mut self, seq: u64, frame: &[u8], unbounded: bool) -> Result<(), Overflow> {
+    pub fn keep(&mut self, batch: &Batch, unbounded: bool) -> Result<(), Overflow> {
+        let runs = std::mem::take(&mut self.runs);
+        for (update, frame) in batch.updates(&runs) {
+            // Nothing may overtake what is held.
+            let fits = self.held.is_empty() && self.push_event(update.seq, frame, unbounded).is_ok();
+            if !fits && self.delivery == Delivery::Every {
+                return Err(Overflow);
+            }
+            if !fits {
+                self.hold(update.key);
+            }
+        }
+        Ok(())
+    }
+
+    fn push_event(&mut self, seq: u64, frame: &[u8], unbounded: bool) -> Result<(), Overflow> {
         if !unbounded {
             self.check(frame)?;
         }

@@ -114,7 +114,7 @@ impl Shard {
     ) -> bool {
         let mut events_read = 0;
         let mut is_drained = false;
-        while events_read < READ_EVENTS && !self.batch.is_full() {
+        while events_read < READ_EVENTS && !self.batch.is_full(self.takers.len()) {
             let Some(read) = next() else {
                 is_drained = true;
                 break;
@@ -325,6 +325,7 @@ impl Shard {
         let may_repeat = !of_all.is_empty();
         let takers = of_all.iter().map(|id| (*id, true)).chain(by_name.iter().map(|id| (*id, false)));
         let mut number = None;
+        let mut clients = 0;
         for (id, takes_all) in takers {
             let connection = &mut self.connections[id];
             if connection.is_closing || may_repeat && !takes_all && connection.wants.all.contains(kind) {
@@ -334,23 +335,19 @@ impl Shard {
                 connection.wake(id, &mut self.woken);
             } else if connection.outbox.holds() || connection.owes_gap.is_some() {
                 connection.hold(id, key, &mut self.woken);
-            } else if connection.outbox.is_empty() {
+            } else {
                 let number = *number.get_or_insert_with(|| {
                     let (seq, frame) = self.frames.latest(&self.last_values, key);
                     self.batch.push(seq, key, frame)
                 });
+                clients += 1;
                 if connection.outbox.take(number) {
                     self.takers.push(id);
                 }
-            } else {
-                let (seq, frame) = self.frames.latest(&self.last_values, key);
-                match connection.outbox.push_event(seq, frame, self.settings.paced) {
-                    Err(Overflow) if connection.outbox.delivery().0 == Delivery::Latest => {
-                        connection.hold(id, key, &mut self.woken);
-                    }
-                    pushed => connection.pushed(id, pushed, &self.bus, &mut self.woken),
-                }
             }
+        }
+        if let Some(number) = number {
+            self.batch.taken(number, clients);
         }
     }
 
@@ -362,6 +359,11 @@ impl Shard {
         let (last, first) = self.takers.split_at(usize::try_from(first).expect("it is one of them"));
         for &id in first.iter().chain(last) {
             let connection = &mut self.connections[id];
+            if !connection.outbox.is_empty() {
+                let kept = connection.outbox.keep(&self.batch, self.settings.paced);
+                connection.pushed(id, kept, &self.bus, &mut self.woken);
+                continue;
+            }
             self.beat.clear();
             if self.beats.is_near(id, now) {
                 let heartbeat = connection.heartbeat(time, self.last_values.seq());
