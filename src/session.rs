@@ -35,7 +35,7 @@ const READ_BYTES: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time between heartbeats.
+    /// Time between heartbeats; one goes with an update up to an eighth of it early, where there is one.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
     /// Bytes of events and relayed messages that may wait for one client: an `every` client past them is closed with 4008,

@@ -30,7 +30,7 @@ const READ_EVENTS: usize = 4096;
 /// What a shard is told at its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Time between heartbeats.
+    /// Time between heartbeats; one goes with an update up to an eighth of it early, where there is one.
     pub heartbeat: Duration,
     /// How many bytes may wait for a connection.
     pub every_buffer: usize,
