@@ -331,9 +331,13 @@ impl Shard {
             if connection.is_closing || may_repeat && !takes_all && connection.wants.all.contains(kind) {
                 continue;
             }
+            // The gap that the client is to be told of goes on.
+            if connection.owes_gap.is_some() {
+                continue;
+            }
             if connection.resuming.is_some() {
                 connection.wake(id, &mut self.woken);
-            } else if connection.outbox.holds() || connection.owes_gap.is_some() {
+            } else if connection.outbox.holds() {
                 connection.hold(id, key, &mut self.woken);
             } else {
                 let number = *number.get_or_insert_with(|| {
