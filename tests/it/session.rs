@@ -105,12 +105,6 @@ impl Peer {
     }
 }
 
-/// Lets everybody do what can be done by now.
-async fn settle() {
-    // The clock only moves when nobody has anything left to do.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-}
-
 async fn locally<F: Future<Output = ()>>(test: F) {
     LocalSet::new().run_until(test).await;
 }
@@ -250,13 +244,14 @@ async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_i
         let desk = Desk::open(Config::default(), Duration::ZERO, None);
         let mut client = desk.connect("symbols=A,B", 300).await;
         assert_eq!(client.json().await["type"], "subscribed");
+        let mut witness = desk.connect("symbols=A", 64 << 20).await;
         desk.publish((1..=20).map(|n| trade("A", &n.to_string())));
-        settle().await;
+        while witness.event().await["seq"] != 20 {}
         let history = bus::Config::default().history.get();
 
         for _ in 0..3 {
             desk.publish((0..2 * history).map(|n| trade("A", &n.to_string())));
-            settle().await;
+            while witness.event().await["seq"] != desk.bus.head() {}
         }
 
         assert_eq!(desk.bus.lags(), 3);
@@ -330,8 +325,9 @@ async fn a_burst_behind_news_of_the_feed_closes_nobody_who_reads() {
 async fn a_client_that_comes_back_having_missed_nothing_is_heard_at_once() {
     locally(async {
         let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut witness = desk.connect("symbols=A", 4096).await;
         desk.publish([trade("A", "1")]);
-        settle().await;
+        assert_eq!(witness.event().await["seq"], 1);
         let mut client = desk.connect("symbols=A&after=test-1", 4096).await;
         let start = Instant::now();
         assert_eq!(client.json().await["resumed"], true);
