@@ -11,6 +11,7 @@ mod commands;
 mod connection;
 mod frames;
 mod outbox;
+mod reading;
 mod relay;
 mod shard;
 mod sockets;
