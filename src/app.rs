@@ -20,7 +20,7 @@ use crate::bus::{Bus, Reader, Start};
 use crate::config::Config;
 use crate::feed::{self, Feed};
 use crate::hub::{Loop, Relay, Relayed, Seat, Settings, Shard};
-use crate::server::{self, Accepted, Origins, Site, Worker};
+use crate::server::{self, Accepted, Arriving, Listener, Origins, Site, Tcp, Worker};
 use crate::session::Host;
 
 /// Why the application does not start.
@@ -70,11 +70,11 @@ struct WorkerThread {
 }
 
 /// All that a worker's thread is handed at its start.
-struct Parts {
+struct Parts<S> {
     reader: Reader,
     start: Start,
     inbox: mpsc::Receiver<Arc<Relayed>>,
-    sockets: mpsc::Receiver<Accepted>,
+    sockets: mpsc::Receiver<Accepted<S>>,
     relay: Arc<Relay>,
     site: Arc<Site>,
     config: Config,
@@ -94,9 +94,7 @@ impl App {
             shards => shards,
         };
         let (relay, inboxes) = Relay::new(config.relay.clone(), shards);
-        let origins =
-            Origins { allowed: config.server.allowed_origins.clone(), loopback: address.ip().is_loopback() };
-        let site = Arc::new(Site { bus: Arc::clone(&bus), origins, max_symbols: config.limits.symbols });
+        let site = Arc::new(site(&config, Arc::clone(&bus), address.ip().is_loopback()));
         let server_stop = CancellationToken::new();
         let mut outlets = Vec::new();
         let mut workers = Vec::new();
@@ -109,8 +107,8 @@ impl App {
             workers.push(WorkerThread::spawn(number, parts, server_stop.clone())?);
         }
         let mut accepting = JoinSet::new();
-        let (send_buffer, connections) = (config.server.send_buffer, config.limits.connections);
-        accepting.spawn(server::accept(listener, outlets, send_buffer, connections, server_stop.clone()));
+        let listener = Tcp { listener, send_buffer: config.server.send_buffer };
+        accepting.spawn(server::accept(listener, outlets, config.limits.connections, server_stop.clone()));
         info!(%address, feed = %bus.kind(), shards, "listening");
 
         let feed_stop = CancellationToken::new();
@@ -119,6 +117,19 @@ impl App {
             pumping.spawn(feed::pump(feed, Arc::clone(&bus), feed_stop.clone()));
         }
         Ok(Self { address, bus, feed: pumping, feed_stop, accepting, server_stop, workers })
+    }
+
+    /// Runs with one shard in the caller's runtime and behind any listener until `stop` fires: where the network is
+    /// simulated, or the clock stands still. Whoever holds `bus` publishes.
+    pub async fn run_here<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
+        let (relay, mut inboxes) = Relay::new(config.relay.clone(), 1);
+        let site = Arc::new(site(&config, Arc::clone(&bus), true));
+        let (outlet, sockets) = server::handover();
+        let (reader, start) = bus.reader();
+        let inbox = inboxes.remove(0);
+        let accepting = server::accept(listener, vec![outlet], config.limits.connections, stop.clone());
+        let parts = Parts { reader, start, inbox, sockets, relay, site, config };
+        LocalSet::new().run_until(async { tokio::join!(accepting, parts.run(stop)) }).await;
     }
 
     /// The address that is listened on; with port 0, the port that was picked.
@@ -162,7 +173,11 @@ impl App {
 }
 
 impl WorkerThread {
-    fn spawn(number: usize, parts: Parts, stop: CancellationToken) -> Result<Self, StartError> {
+    fn spawn<S: Arriving + Send + 'static>(
+        number: usize,
+        parts: Parts<S>,
+        stop: CancellationToken,
+    ) -> Result<Self, StartError> {
         let (end, ended) = oneshot::channel();
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
@@ -178,7 +193,7 @@ impl WorkerThread {
     }
 }
 
-impl Parts {
+impl<S: Arriving> Parts<S> {
     async fn run(self, stop: CancellationToken) {
         let Self { reader, start, inbox, sockets, relay, site, config } = self;
         let stall_timeout = config.feed.stall_timeout();
@@ -207,6 +222,11 @@ impl Parts {
             _ = &mut moving => error!("a shard's loop has failed"),
         }
     }
+}
+
+fn site(config: &Config, bus: Arc<Bus>, loopback: bool) -> Site {
+    let origins = Origins { allowed: config.server.allowed_origins.clone(), loopback };
+    Site { bus, origins, max_symbols: config.limits.symbols }
 }
 
 async fn listen(config: &server::Config) -> Result<(TcpListener, SocketAddr), StartError> {

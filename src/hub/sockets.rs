@@ -5,19 +5,20 @@
 //! sockets lie side by side because a batch goes from one to the next.
 
 use std::fmt::Debug;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::subscriptions::ConnectionId;
 
 /// What a session speaks through.
-pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Debug {}
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Debug> Duplex for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Duplex for S {}
 
 /// A client's socket.
 #[derive(Debug)]
@@ -41,6 +42,45 @@ impl Socket {
     }
 }
 
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().duplex().poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().duplex().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().duplex().poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(socket) => socket.is_write_vectored(),
+            Self::Other(socket) => socket.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().duplex().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().duplex().poll_shutdown(cx)
+    }
+}
+
 impl Sockets {
     /// Adds a connection's socket.
     pub fn insert(&mut self, id: ConnectionId, socket: Socket) {
@@ -60,8 +100,8 @@ impl Sockets {
     /// # Panics
     ///
     /// It has been removed.
-    pub fn get(&mut self, id: ConnectionId) -> Pin<&mut dyn Duplex> {
-        self.0[id].as_mut().expect("a session has a socket").duplex()
+    pub fn get(&mut self, id: ConnectionId) -> Pin<&mut Socket> {
+        Pin::new(self.0[id].as_mut().expect("a session has a socket"))
     }
 
     /// Tries to write once and returns how many bytes the socket took; why it did not take all shows when its session

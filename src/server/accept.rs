@@ -1,0 +1,203 @@
+//! The accept loop: it takes connections in and hands each to the worker with the fewest, of equals to any.
+//!
+//! No order in which clients come puts the busy ones together.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio::sync::mpsc;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::hub::Socket;
+
+/// How long the accept loop rests when the system gives it no socket.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sockets that may wait for a worker; the accept loop waits for room.
+const HANDOVER: usize = 64;
+
+/// Where connections come from.
+pub trait Listener {
+    /// A connection on its way to its worker.
+    type Socket: Arriving;
+
+    /// Waits for the next connection and prepares it; says whose it is.
+    ///
+    /// Cancel safe: no connection is lost.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
+}
+
+/// A connection that has come to the thread which serves it.
+pub trait Arriving {
+    /// Begins to serve it there.
+    ///
+    /// # Errors
+    ///
+    /// The thread cannot watch it.
+    fn arrive(self) -> io::Result<Socket>;
+}
+
+/// The machine's own network.
+#[derive(Debug)]
+pub struct Tcp {
+    /// What listens.
+    pub listener: TcpListener,
+    /// Bytes that the kernel takes for a client before they are under way; 0 leaves it to the system.
+    pub send_buffer: u32,
+}
+
+impl Listener for Tcp {
+    type Socket = std::net::TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+        loop {
+            let (socket, peer) = self.listener.accept().await?;
+            match self.prepare(socket) {
+                Ok(socket) => return Ok((socket, peer)),
+                Err(error) => debug!(%error, "a connection was gone at once"),
+            }
+        }
+    }
+}
+
+impl Tcp {
+    /// Sets the socket's options and takes it off this thread's reactor.
+    fn prepare(&self, socket: TcpStream) -> io::Result<std::net::TcpStream> {
+        socket.set_nodelay(true)?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.send_buffer > 0 {
+            // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
+            SockRef::from(&socket).set_tcp_notsent_lowat(self.send_buffer)?;
+        }
+        socket.into_std()
+    }
+}
+
+impl Arriving for std::net::TcpStream {
+    fn arrive(self) -> io::Result<Socket> {
+        TcpStream::from_std(self).map(Socket::Tcp)
+    }
+}
+
+/// A socket on its way to a worker.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    pub(super) socket: S,
+    pub(super) is_full: bool,
+    pub(super) load: Load,
+}
+
+/// One connection of a worker's count, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A worker as the accept loop sees it.
+#[derive(Debug)]
+pub struct Outlet<S> {
+    sockets: mpsc::Sender<Accepted<S>>,
+    load: Arc<AtomicUsize>,
+}
+
+/// The way of sockets to a worker: the accept loop's end and the worker's.
+#[must_use]
+pub fn handover<S>() -> (Outlet<S>, mpsc::Receiver<Accepted<S>>) {
+    let (sockets, inlet) = mpsc::channel(HANDOVER);
+    (Outlet { sockets, load: Arc::default() }, inlet)
+}
+
+/// Accepts connections until `stop` fires.
+pub async fn accept<L: Listener>(
+    mut listener: L,
+    outlets: Vec<Outlet<L::Socket>>,
+    max_connections: usize,
+    stop: CancellationToken,
+) {
+    let mut is_failing = false;
+    loop {
+        let accepted = select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                // The system may be out of descriptors for long: that is told once.
+                if !std::mem::replace(&mut is_failing, true) {
+                    warn!(%error, "cannot accept connections; trying again until it works");
+                }
+                time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if std::mem::take(&mut is_failing) {
+            info!("accepting connections again");
+        }
+        let total: usize = outlets.iter().map(|outlet| outlet.load.load(Ordering::Relaxed)).sum();
+        let is_full = max_connections > 0 && total >= max_connections;
+        let load = |outlet: &&Outlet<_>| (outlet.load.load(Ordering::Relaxed), rand::random::<u32>());
+        let Some(outlet) = outlets.iter().min_by_key(load) else { return };
+        let load = Load::new(&outlet.load);
+        if outlet.sockets.send(Accepted { socket, is_full, load }).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn workers_have_as_many_clients_whatever_the_order_in_which_these_come() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let (outlets, mut inlets): (Vec<_>, Vec<_>) = (0..2).map(|_| handover()).unzip();
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(Tcp { listener, send_buffer: 0 }, outlets, 0, stop.clone()));
+        let mut clients = Vec::new();
+        let mut accepted = [Vec::new(), Vec::new()];
+
+        for _ in 0..50 {
+            // Every other client is a busy one.
+            for is_busy in [true, false] {
+                clients.push(TcpStream::connect(address).await.unwrap());
+                let [left, right] = inlets.as_mut_slice() else { unreachable!() };
+                select! {
+                    socket = left.recv() => accepted[0].push((socket, is_busy)),
+                    socket = right.recv() => accepted[1].push((socket, is_busy)),
+                }
+            }
+        }
+
+        assert_eq!(accepted.each_ref().map(Vec::len), [50, 50]);
+        let busy = accepted.map(|sockets| sockets.iter().filter(|(_, is_busy)| *is_busy).count());
+        assert!(busy.iter().all(|count| (5..=45).contains(count)), "{busy:?}");
+        stop.cancel();
+        accepting.join_all().await;
+    }
+}
