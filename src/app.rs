@@ -93,7 +93,7 @@ impl App {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
         };
-        let (relay, inboxes) = Relay::new(config.relay.clone(), shards);
+        let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(&bus));
         let site = Arc::new(site(&config, Arc::clone(&bus), address.ip().is_loopback()));
         let server_stop = CancellationToken::new();
         let mut outlets = Vec::new();
@@ -122,7 +122,7 @@ impl App {
     /// Runs with one shard in the caller's runtime and behind any listener until `stop` fires: where the network is
     /// simulated, or the clock stands still. Whoever holds `bus` publishes.
     pub async fn run_here<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
-        let (relay, mut inboxes) = Relay::new(config.relay.clone(), 1);
+        let (relay, mut inboxes) = Relay::new(config.relay.clone(), 1, Arc::clone(&bus));
         let site = Arc::new(site(&config, Arc::clone(&bus), true));
         let (outlet, sockets) = server::handover();
         let (reader, start) = bus.reader();
@@ -202,6 +202,7 @@ impl<S: Arriving> Parts<S> {
             every_buffer: config.session.every_buffer,
             max_symbols: config.limits.symbols,
             paced: stall_timeout.is_some(),
+            deadlines: config.limits.deadlines(),
         };
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
         let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });

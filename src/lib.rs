@@ -74,4 +74,5 @@ pub mod hub;
 pub mod market;
 pub mod server;
 pub mod session;
+pub mod tally;
 pub mod wire;

@@ -22,10 +22,12 @@ use tokio::select;
 use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{ConnectionId, Limiter, Relay, Seat, Socket, limiter};
+use crate::hub::{ConnectionId, Deadlines, Limiter, Relay, Seat, Socket, limiter};
 use crate::market::Time;
+use crate::tally::{Limit, Tally};
 use crate::wire::{
-    self, CloseCode, CloseReason, Decoder, ErrorCode, Message, Refusal, Request, RequestId, Spoken, Stream,
+    self, CloseCode, CloseReason, Decoder, ErrorCode, InboundLimits, Message, Refusal, Request, RequestId,
+    Spoken, Stream,
 };
 
 /// How many bytes are read from a socket at a time. They lie on the stack of the reading call, not in the session.
@@ -41,7 +43,7 @@ pub struct Config {
     /// Bytes of events and relayed messages that may wait for one client: an `every` client past them is closed with 4008,
     /// and so is any client that leaves so much of what its peers say.
     pub every_buffer: usize,
-    /// How long a close may take.
+    /// How long a close may take; 0 for as long as it takes.
     #[serde(with = "humantime_serde")]
     pub close_timeout: Duration,
 }
@@ -56,31 +58,81 @@ impl Default for Config {
     }
 }
 
-/// What a client may do (`[limits]` in config.toml); 0 switches a limit off.
+/// What clients may do (`[limits]` in config.toml); 0 switches a limit off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Connections to the server; one more is answered 503.
     pub connections: usize,
+    /// Connections of one address (of an IPv6 network of 64 bits); one more is answered 429.
+    pub per_address: usize,
+    /// New connections a second of one address; one more is answered 429.
+    pub new_per_second: u32,
+    /// New connections that it may begin at once.
+    pub new_burst: NonZeroU32,
+    /// Whether the limits by address count loopback addresses as well.
+    pub loopback: bool,
     /// The longest message that is read, in bytes; a longer one closes with 1009.
     pub message_bytes: usize,
+    /// In how many frames a message may come, empty ones counted; one more closes with 1008.
+    pub fragments: usize,
+    /// Within what time a message that begins is to be whole; one that takes longer closes with 1008.
+    #[serde(with = "humantime_serde")]
+    pub message_timeout: Duration,
+    /// Control frames a second of one connection; one more closes with 1008.
+    pub control_rate: u32,
+    /// Control frames that it may send at once.
+    pub control_burst: NonZeroU32,
     /// Symbols of one connection; `*` counts as one.
     pub symbols: usize,
-    /// Commands a second of one connection.
+    /// Commands a second of one connection; one more is answered `rate_limited`.
     pub command_rate: u32,
     /// Commands that it may send at once.
     pub command_burst: NonZeroU32,
+    /// Time between pings.
+    #[serde(with = "humantime_serde")]
+    pub ping_interval: Duration,
+    /// A client is gone when for so long after a ping no byte came from it and its socket took no update.
+    #[serde(with = "humantime_serde")]
+    pub ping_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let nonzero = |n| NonZeroU32::new(n).expect("the defaults are not zero");
         Self {
             connections: 10_000,
+            per_address: 256,
+            new_per_second: 50,
+            new_burst: nonzero(256),
+            loopback: false,
             message_bytes: 64 * 1024,
+            fragments: 64,
+            message_timeout: Duration::from_secs(10),
+            control_rate: 10,
+            control_burst: nonzero(50),
             symbols: 1000,
             command_rate: 20,
-            command_burst: NonZeroU32::new(100).expect("the default is not zero"),
+            command_burst: nonzero(100),
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+impl Limits {
+    /// What a connection has to do in time.
+    #[must_use]
+    pub fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            ping_interval: self.ping_interval,
+            ping_timeout: self.ping_timeout,
+            message: self.message_timeout,
+        }
+    }
+
+    fn inbound(&self) -> InboundLimits {
+        InboundLimits { message_bytes: self.message_bytes, fragments: self.fragments }
     }
 }
 
@@ -110,6 +162,8 @@ struct Inbound {
     seat: Rc<Seat>,
     id: ConnectionId,
     decoder: Decoder,
+    /// The message that has come in part, as the shard knows it.
+    partial: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -126,6 +180,7 @@ struct Client {
     host: Rc<Host>,
     id: ConnectionId,
     name: SmolStr,
+    controls: Option<Limiter>,
     commands: Option<Limiter>,
     messages: Option<Limiter>,
 }
@@ -134,14 +189,12 @@ impl Session {
     /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for.
     #[must_use]
     pub fn new(socket: Socket, read: &[u8], stream: &Stream, host: Rc<Host>) -> Self {
-        let limit = host.limits.message_bytes;
-        // Without a limit of ours there is that of memory; lengths stay within what can be added.
-        let mut decoder = Decoder::new(if limit == 0 { u32::MAX as usize } else { limit });
+        let mut decoder = Decoder::new(host.limits.inbound());
         decoder.feed(read);
         let seat = Rc::clone(&host.seat);
         let client = Client::new(host, stream, socket);
         Self {
-            inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder },
+            inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder, partial: None },
             outbound: Outbound { seat, id: client.id, alarm: None },
             client,
         }
@@ -166,6 +219,9 @@ impl Session {
                 break reason;
             }
         };
+        if let CloseReason::Over(limit, _) = reason {
+            self.client.tally().struck(limit);
+        }
         Box::pin(self.close(&reason)).await;
         reason
     }
@@ -185,10 +241,19 @@ impl Session {
                 self.inbound.decoder.forget();
             }
         };
-        // A client that takes longer, or is gone, has had its chance.
-        let _: Result<Result<(), CloseReason>, _> =
-            time::timeout(self.client.host.config.close_timeout, goodbye).await;
+        let ended: Result<Result<(), CloseReason>, _> =
+            time::timeout(unless_zero(self.client.host.config.close_timeout), goodbye).await;
+        // A client that is gone has been told what there was to tell.
+        if ended.is_err() {
+            self.client.tally().struck(Limit::CloseTimeout);
+        }
     }
+}
+
+/// A time limit, which zero switches off.
+#[must_use]
+pub const fn unless_zero(limit: Duration) -> Duration {
+    if limit.is_zero() { Duration::MAX } else { limit }
 }
 
 impl Inbound {
@@ -199,6 +264,10 @@ impl Inbound {
         loop {
             if let Some(message) = self.decoder.message()? {
                 return Ok(message);
+            }
+            let partial = self.decoder.partial();
+            if std::mem::replace(&mut self.partial, partial) != partial {
+                self.seat.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
             }
             self.read().await?;
         }
@@ -211,6 +280,7 @@ impl Inbound {
             let mut sockets = self.seat.sockets.borrow_mut();
             ready!(sockets.get(self.id).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
             self.decoder.feed(buffer.filled());
+            self.seat.shard.borrow_mut().heard(self.id);
             Poll::Ready(match buffer.filled() {
                 [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
                 _ => Ok(()),
@@ -296,9 +366,10 @@ impl Client {
             shard.handle(id, &Request { id: None, command: command.clone() }, Time::now());
         }
         drop(shard);
+        let controls = limiter(host.limits.control_rate, host.limits.control_burst);
         let commands = limiter(host.limits.command_rate, host.limits.command_burst);
         let messages = limiter(host.relay.config().rate, host.relay.config().burst);
-        Self { host, id, name, commands, messages }
+        Self { host, id, name, controls, commands, messages }
     }
 
     fn may_read(&self) -> bool {
@@ -309,13 +380,23 @@ impl Client {
         self.host.seat.shard.borrow().has_bytes(self.id)
     }
 
+    fn tally(&self) -> &Tally {
+        self.host.relay.tally()
+    }
+
     async fn on_message(&self, message: Message) -> Result<(), CloseReason> {
+        if matches!(message, Message::Ping(_) | Message::Pong) && is_over(self.controls.as_ref()) {
+            let rate = self.host.limits.control_rate;
+            let reason = format!("at most {rate} control frames a second");
+            return Err(CloseReason::Over(Limit::ControlRate, reason.into()));
+        }
         match message {
             Message::Text(text) => match wire::understand(&text) {
                 Spoken::Message => self.relay(Message::Text(text)).await,
                 Spoken::Command(Request { id, .. }) | Spoken::Refused(id, _)
-                    if self.is_over_command_rate() =>
+                    if is_over(self.commands.as_ref()) =>
                 {
+                    self.tally().struck(Limit::CommandRate);
                     self.refuse(id.as_ref(), self.too_many_commands());
                 }
                 Spoken::Command(request) => {
@@ -331,10 +412,6 @@ impl Client {
             Message::Close(code) => return Err(CloseReason::Client(code)),
         }
         Ok(())
-    }
-
-    fn is_over_command_rate(&self) -> bool {
-        self.commands.as_ref().is_some_and(|limit| limit.check().is_err())
     }
 
     fn too_many_commands(&self) -> Refusal {
@@ -356,9 +433,10 @@ impl Client {
     }
 
     fn check_message_rate(&self) -> Result<(), Refusal> {
-        if self.messages.as_ref().is_none_or(|limit| limit.check().is_ok()) {
+        if !is_over(self.messages.as_ref()) {
             return Ok(());
         }
+        self.tally().struck(Limit::RelayRate);
         let rate = self.host.relay.config().rate;
         let message = format!("at most {rate} messages a second are relayed; this one was not");
         Err(Refusal::new(ErrorCode::RateLimited, message))
@@ -367,6 +445,10 @@ impl Client {
     fn refuse(&self, id: Option<&RequestId>, refusal: Refusal) {
         self.host.seat.shard.borrow_mut().refuse(self.id, id, refusal);
     }
+}
+
+fn is_over(limit: Option<&Limiter>) -> bool {
+    limit.is_some_and(|limit| limit.check().is_err())
 }
 
 impl Drop for Client {

@@ -9,13 +9,14 @@ mod last_values;
 mod log;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::market::{Event, FeedKind, FeedState};
+use crate::tally::Tally;
 
 pub use last_values::{Last, LastValues, Numbered};
 pub use log::{Chunk, Log, NotHeld, Read, Segment, Start};
@@ -49,7 +50,7 @@ pub struct Bus {
     done: watch::Sender<Vec<u64>>,
     listened: watch::Sender<bool>,
     is_waiting: AtomicBool,
-    lags: AtomicU64,
+    tally: Tally,
 }
 
 /// A place in the log and the means to wait there for more.
@@ -73,7 +74,7 @@ impl Bus {
             done: watch::Sender::new(Vec::new()),
             listened: watch::Sender::new(false),
             is_waiting: AtomicBool::new(false),
-            lags: AtomicU64::new(0),
+            tally: Tally::default(),
         })
     }
 
@@ -143,10 +144,10 @@ impl Bus {
         self.is_waiting.load(Ordering::Relaxed)
     }
 
-    /// How often the log has passed a reader.
+    /// What is counted of its readers and their clients.
     #[must_use]
-    pub fn lags(&self) -> u64 {
-        self.lags.load(Ordering::Relaxed)
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Says that somebody subscribed: what waits for a client may begin.
@@ -187,7 +188,7 @@ impl Reader {
         self.position = match &read {
             Read::Segment(_) => self.position + 1,
             Read::Lagged(start) => {
-                self.bus.lags.fetch_add(1, Ordering::Relaxed);
+                self.bus.tally.lags.inc();
                 start.position
             }
         };

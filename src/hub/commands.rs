@@ -7,6 +7,7 @@ use super::shard::Shard;
 use super::subscriptions::ConnectionId;
 use crate::bus::NotHeld;
 use crate::market::{Kind, KindSet, Time};
+use crate::tally::Limit;
 use crate::wire::{
     Command, Cursor, Delivery, ErrorCode, Feed, GapReason, Refusal, Reply, Request, RequestId, Standing,
     Symbols,
@@ -82,10 +83,14 @@ impl Shard {
         let connection = &mut self.connections[id];
         connection.say(&Reply::subscribed(request_id, standing));
         if let (true, Some(cursor)) = (resumed, after) {
+            self.bus.tally().resumed.inc();
             connection.resuming = Some(cursor.seq);
             connection.outbox.reaches(cursor.seq);
         } else {
             if let Some(Missed::Lost { after, until, reason }) = missed {
+                if reason == GapReason::HistoryExhausted {
+                    self.bus.tally().struck(Limit::History);
+                }
                 connection.say(&Reply::Gap { after, until, reason });
             }
             connection.say_snapshots(&self.last_values, symbols.all, symbols.names.iter());
@@ -138,6 +143,7 @@ impl Shard {
         let new_star = usize::from(symbols.all && wants.all.is_empty());
         let limit = self.settings.max_symbols;
         if limit > 0 && wants.len() + new_names + new_star > limit {
+            self.bus.tally().struck(Limit::Symbols);
             let message = format!("a connection has at most {limit} symbols; \"*\" counts as one");
             return Err(Refusal::new(ErrorCode::TooManySymbols, message));
         }
@@ -182,7 +188,7 @@ impl Shard {
             let Ok(Some(chunk)) = self.bus.after(after) else {
                 connection.resuming = None;
                 if connection.outbox.delivery().0 == Delivery::Every {
-                    connection.fall_behind(id, &self.bus, &mut self.woken);
+                    connection.fall_behind(id, Limit::History, &self.bus, &mut self.woken);
                 } else {
                     connection.owes_gap = Some(after);
                     connection.say_gap(&self.last_values);

@@ -4,11 +4,13 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use super::life::Life;
 use super::outbox::{Key, Outbox, Overflow};
 use super::subscriptions::{ConnectionId, Wants};
 use crate::bus::{Bus, Last, LastValues};
 use crate::market::{Kind, Symbol, Time};
-use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot};
+use crate::tally::Limit;
+use crate::wire::{self, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot};
 
 /// One client, as its shard sees it.
 #[derive(Debug)]
@@ -17,6 +19,9 @@ pub(super) struct Connection {
     pub(super) is_subscriber: bool,
     pub(super) wants: Wants,
     pub(super) outbox: Outbox,
+    pub(super) life: Life,
+    /// Whether a byte has come from it since it was looked at.
+    pub(super) is_heard: bool,
     /// While the client is sent what it missed: the last event of it that is in the outbox.
     pub(super) resuming: Option<u64>,
     /// Whether it has subscribed before.
@@ -37,11 +42,13 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A plain connection for which at most `limit` bytes may wait.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, life: Life) -> Self {
         Self {
             is_subscriber: false,
             wants: Wants::default(),
             outbox: Outbox::new(limit),
+            life,
+            is_heard: false,
             resuming: None,
             has_subscribed: false,
             owes_gap: None,
@@ -115,15 +122,26 @@ impl Connection {
     ) {
         match pushed {
             Ok(()) => self.wake(id, woken),
-            Err(Overflow) => self.fall_behind(id, bus, woken),
+            Err(Overflow) => self.fall_behind(id, Limit::EveryBuffer, bus, woken),
         }
     }
 
     /// Closes the connection with the cursor with which the client can come back.
-    pub(super) fn fall_behind(&mut self, id: ConnectionId, bus: &Bus, woken: &mut Vec<ConnectionId>) {
+    pub(super) fn fall_behind(
+        &mut self,
+        id: ConnectionId,
+        limit: Limit,
+        bus: &Bus,
+        woken: &mut Vec<ConnectionId>,
+    ) {
         self.outbox.cut();
         let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
-        self.closing = Some(CloseReason::Server(CloseCode::SlowConsumer, cursor.to_string().into()));
+        self.end(id, CloseReason::Over(limit, cursor.to_string().into()), woken);
+    }
+
+    /// Has its session close the connection.
+    pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason, woken: &mut Vec<ConnectionId>) {
+        self.closing = Some(reason);
         self.is_closing = true;
         self.wake(id, woken);
     }

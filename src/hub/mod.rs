@@ -10,6 +10,8 @@ mod beats;
 mod commands;
 mod connection;
 mod frames;
+mod life;
+mod limiter;
 mod outbox;
 mod reading;
 mod relay;
@@ -32,8 +34,10 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::Reader;
 use crate::market::Time;
 
+pub use life::Deadlines;
+pub use limiter::{Limiter, TokioClock, limiter};
 pub use outbox::{Outbox, Overflow};
-pub use relay::{Limiter, Relay, RelayConfig, Relayed, limiter};
+pub use relay::{Relay, RelayConfig, Relayed};
 pub use shard::{Settings, Shard};
 pub use sockets::{Duplex, Socket, Sockets};
 pub use subscriptions::ConnectionId;
@@ -73,8 +77,8 @@ impl Loop {
     /// Not to be constrained by tokio's budget: a batch is written to all who take it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut stall_check = time::interval(STALL_CHECK);
-        let mut beat_check = time::interval(self.seat.shard.borrow().beat_check());
-        beat_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut check = time::interval(self.seat.shard.borrow().check_period());
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut window_end = Instant::now();
         loop {
             // Without an order, so that nobody who always has something keeps the others waiting.
@@ -82,8 +86,10 @@ impl Loop {
                 () = stop.cancelled() => break,
                 Some(relayed) = self.inbox.recv() => self.relay(&relayed),
                 () = self.seat.served.notified(), if self.stall_timeout.is_some() => self.report(),
-                _ = beat_check.tick() => {
-                    self.seat.shard.borrow_mut().heartbeats(Instant::now(), Time::now());
+                _ = check.tick() => {
+                    let now = Instant::now();
+                    self.seat.shard.borrow_mut().heartbeats(now, Time::now());
+                    self.seat.shard.borrow_mut().look(now);
                 }
                 _ = stall_check.tick(), if self.stall_timeout.is_some() => self.close_stalled(),
                 () = ready(&mut self.reader, window_end) => {

@@ -55,6 +55,8 @@ pub struct Outbox {
     counted: usize,
     /// Whether the socket takes no more for now.
     is_blocked: bool,
+    /// Whether something that it took since this was asked proves that the client reads.
+    is_moving: bool,
     held: IndexSet<Key>,
     /// When what was held went last.
     rested: Option<Instant>,
@@ -89,6 +91,7 @@ impl Outbox {
             is_begun: false,
             counted: 0,
             is_blocked: false,
+            is_moving: false,
             held: IndexSet::new(),
             rested: None,
             last_written: 0,
@@ -133,6 +136,11 @@ impl Outbox {
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.is_blocked
+    }
+
+    /// Whether, since this was asked last, the socket took an update, or anything after it had taken no more.
+    pub fn take_moving(&mut self) -> bool {
+        std::mem::take(&mut self.is_moving)
     }
 
     /// Whether so much waits that the client's own messages have to.
@@ -190,6 +198,7 @@ impl Outbox {
         mut count: usize,
         unbounded: bool,
     ) -> Result<Option<usize>, Overflow> {
+        self.is_moving |= count > 0;
         let mut runs = std::mem::take(&mut self.runs);
         let mut updates = batch.updates(&runs).peekable();
         while let Some((update, frame)) = updates.next_if(|(_, frame)| frame.len() <= count) {
@@ -320,11 +329,12 @@ impl Outbox {
     /// Says that the socket took the next `count` bytes.
     pub fn written(&mut self, count: usize) {
         self.taken += count;
-        self.is_blocked = false;
+        self.is_moving |= std::mem::take(&mut self.is_blocked) && count > 0;
         self.is_begun |= count > 0;
         while let Some(frame) = self.frames.pop_front_if(|frame| frame.end <= self.taken) {
             self.is_begun = frame.end < self.taken;
             self.counted -= frame.counted;
+            self.is_moving |= frame.reaches.is_some();
             self.last_written = frame.reaches.unwrap_or(self.last_written);
         }
         if self.taken == self.buffer.len() {

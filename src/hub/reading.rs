@@ -11,6 +11,7 @@ use super::subscriptions::ConnectionId;
 use super::turns::turn;
 use crate::bus::{Read, Segment, Start};
 use crate::market::{Event, FeedState, Time};
+use crate::tally::Limit;
 use crate::wire::{self, Delivery, Reply};
 
 /// After so many events the rest of the thread has its turn, whoever takes them.
@@ -131,7 +132,9 @@ impl Shard {
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => connection.wake(id, &mut self.woken),
-                Err(Overflow) => connection.fall_behind(id, &self.bus, &mut self.woken),
+                Err(Overflow) => {
+                    connection.fall_behind(id, Limit::EveryBuffer, &self.bus, &mut self.woken);
+                }
             }
         }
         self.takers.clear();
@@ -160,7 +163,7 @@ impl Shard {
     /// The log has passed this shard: what lies between is lost, and every subscriber is told.
     fn start_again(&mut self, start: Start) {
         let after = self.last_values.seq();
-        let (until, lags) = (start.last_values.seq(), self.bus.lags());
+        let (until, lags) = (start.last_values.seq(), self.bus.tally().lags.get());
         tracing::warn!(after, until, lags, "a shard fell behind the history");
         self.last_values = start.last_values;
         self.feed = start.feed;
@@ -170,7 +173,7 @@ impl Shard {
                 continue;
             }
             if connection.outbox.delivery().0 == Delivery::Every {
-                connection.fall_behind(id, &self.bus, &mut self.woken);
+                connection.fall_behind(id, Limit::History, &self.bus, &mut self.woken);
                 continue;
             }
             // A client that does not read is told once, when it does.
@@ -195,6 +198,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use super::super::life::Deadlines;
     use super::super::shard::Settings;
     use super::*;
     use crate::bus::{self, Bus};
@@ -204,8 +208,14 @@ mod tests {
     fn shard(every_buffer: usize) -> Shard {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Stdin, "test".to_owned());
         let (_, start) = bus.reader();
-        let heartbeat = Duration::from_secs(8);
-        Shard::new(bus, start, Settings { heartbeat, every_buffer, max_symbols: 0, paced: false })
+        let settings = Settings {
+            heartbeat: Duration::from_secs(8),
+            every_buffer,
+            max_symbols: 0,
+            paced: false,
+            deadlines: Deadlines::default(),
+        };
+        Shard::new(bus, start, settings)
     }
 
     fn subscribe(shard: &mut Shard, delivery: Delivery, interval: Duration, now: Instant) -> ConnectionId {

@@ -7,13 +7,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use governor::clock::MonotonicClock;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::mpsc;
 
+use super::limiter::{Limiter, limiter};
+use crate::bus::Bus;
+use crate::tally::{Limit, Tally};
 use crate::wire::{ErrorCode, Message, Refusal};
 
 /// What a relayed message has around it on its way to a subscriber, about.
@@ -51,16 +51,6 @@ impl Default for RelayConfig {
     }
 }
 
-/// A rate limit; its clock is the machine's monotonic one.
-pub type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
-
-/// A limit of this many a second with this burst; `None` for 0, which means no limit.
-#[must_use]
-pub fn limiter(per_second: u32, burst: NonZeroU32) -> Option<Limiter> {
-    let quota = Quota::per_second(NonZeroU32::new(per_second)?).allow_burst(burst);
-    Some(RateLimiter::direct_with_clock(quota, MonotonicClock))
-}
-
 /// A message on its way to all peers.
 #[derive(Debug)]
 pub struct Relayed {
@@ -73,6 +63,7 @@ pub struct Relayed {
 /// The way from one client to all others.
 #[derive(Debug)]
 pub struct Relay {
+    bus: Arc<Bus>,
     config: RelayConfig,
     inboxes: Vec<mpsc::Sender<Arc<Relayed>>>,
     total: Option<Limiter>,
@@ -83,11 +74,15 @@ pub struct Relay {
 impl Relay {
     /// A relay to this many shards, with their ends of it.
     #[must_use]
-    pub fn new(config: RelayConfig, shards: usize) -> (Arc<Self>, Vec<mpsc::Receiver<Arc<Relayed>>>) {
+    pub fn new(
+        config: RelayConfig,
+        shards: usize,
+        bus: Arc<Bus>,
+    ) -> (Arc<Self>, Vec<mpsc::Receiver<Arc<Relayed>>>) {
         let capacity = config.inbox.get() as usize;
         let (inboxes, outlets) = (0..shards).map(|_| mpsc::channel(capacity)).unzip();
         let total = NonZeroU32::new(config.total_bytes).and_then(|burst| limiter(burst.get(), burst));
-        let relay = Self { config, inboxes, total, peers: AtomicU32::new(0), names: AtomicU64::new(1) };
+        let relay = Self { bus, config, inboxes, total, peers: AtomicU32::new(0), names: AtomicU64::new(1) };
         (Arc::new(relay), outlets)
     }
 
@@ -95,6 +90,18 @@ impl Relay {
     #[must_use]
     pub fn config(&self) -> &RelayConfig {
         &self.config
+    }
+
+    /// What is counted of the clients.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        self.bus.tally()
+    }
+
+    /// How many peers there are.
+    #[must_use]
+    pub fn peers(&self) -> u32 {
+        self.peers.load(Ordering::Relaxed)
     }
 
     /// Counts a new peer and gives it the name under which its messages reach the others.
@@ -120,6 +127,7 @@ impl Relay {
         }
         let (len, limit) = (message.len(), self.config.max_bytes);
         if limit > 0 && len > limit {
+            self.tally().struck(Limit::RelayBytes);
             let message = format!("the message has {len} bytes; relayed messages have at most {limit}");
             return Err(Refusal::new(ErrorCode::MessageTooLong, message));
         }
@@ -133,9 +141,11 @@ impl Relay {
     /// The whole server relays too much.
     pub async fn send(&self, from: &str, message: Message) -> Result<(), Refusal> {
         if !self.total.as_ref().is_none_or(|total| self.fits(total, message.len())) {
+            self.tally().struck(Limit::RelayTotal);
             let message = "the server relays too much at the moment; try again later";
             return Err(Refusal::new(ErrorCode::RateLimited, message));
         }
+        self.tally().relayed.inc();
         let relayed = Arc::new(Relayed { from: from.to_owned(), message });
         for inbox in &self.inboxes {
             // A shard that is gone has no peers: the server is shutting down.
@@ -147,7 +157,7 @@ impl Relay {
     /// Whether a message of this length fits into what the whole server may send; more than a second's worth waits for a whole one.
     fn fits(&self, total: &Limiter, len: usize) -> bool {
         let frame = u32::try_from(len + FRAME_BYTES).unwrap_or(u32::MAX);
-        let bytes = frame.saturating_mul(self.peers.load(Ordering::Relaxed)).min(self.config.total_bytes);
+        let bytes = frame.saturating_mul(self.peers()).min(self.config.total_bytes);
         NonZeroU32::new(bytes).is_none_or(|bytes| matches!(total.check_n(bytes), Ok(Ok(()))))
     }
 }

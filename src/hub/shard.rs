@@ -17,10 +17,15 @@ use super::batch::Batch;
 use super::beats::Beats;
 use super::connection::Connection;
 use super::frames::Frames;
+use super::life::{Deadlines, Life, Lookouts, Verdict};
 use super::subscriptions::{ConnectionId, Subscriptions};
 use crate::bus::{Bus, LastValues, Start};
 use crate::market::{FeedState, Time};
+use crate::tally::Limit;
 use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestId};
+
+/// A server that has not looked at its clients for so long was stopped, or its clock has jumped.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// What a shard is told at its start.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +38,8 @@ pub struct Settings {
     pub max_symbols: usize,
     /// Whether the feed waits for its readers, so that no `every` client has to be closed for its buffer.
     pub paced: bool,
+    /// What connections have to do in time.
+    pub deadlines: Deadlines,
 }
 
 /// The last values and connections of one thread.
@@ -51,6 +58,8 @@ pub struct Shard {
     /// Room for a heartbeat that goes with it.
     pub(super) beat: Vec<u8>,
     pub(super) beats: Beats,
+    lookouts: Lookouts,
+    looked: Option<Instant>,
     /// Connections that take something of the batch.
     pub(super) takers: Vec<ConnectionId>,
     /// Batches so far.
@@ -73,6 +82,8 @@ impl Shard {
             batch: Batch::default(),
             beat: Vec::new(),
             beats: Beats::new(settings.heartbeat),
+            lookouts: Lookouts::default(),
+            looked: None,
             takers: Vec::new(),
             batches: 0,
         }
@@ -80,8 +91,11 @@ impl Shard {
 
     /// Adds a plain connection.
     pub fn connect(&mut self, now: Instant) -> ConnectionId {
-        let id = self.connections.insert(Connection::new(self.settings.every_buffer));
+        let life = Life::new(now, &self.settings.deadlines);
+        let look = life.next_look(&self.settings.deadlines);
+        let id = self.connections.insert(Connection::new(self.settings.every_buffer, life));
         self.beats.begin(id, now);
+        self.lookouts.set(id, look);
         id
     }
 
@@ -94,6 +108,7 @@ impl Shard {
             self.subscriptions.remove(id, &mut wants, Some(symbol), kinds);
         }
         self.connections.remove(id);
+        self.lookouts.set(id, None);
     }
 
     /// Puts a message of one client into every outbox.
@@ -130,10 +145,59 @@ impl Shard {
         self.connections[id].outbox.push(write);
     }
 
-    /// How often to [see](Self::heartbeats) who has to be told that the server lives.
+    /// How often to [see](Self::heartbeats) who has to be told that the server lives, and to [look](Self::look) who of
+    /// the clients does.
     #[must_use]
-    pub fn beat_check(&self) -> Duration {
-        self.beats.check_period()
+    pub fn check_period(&self) -> Duration {
+        self.beats.check_period().min(self.settings.deadlines.look_period())
+    }
+
+    /// Pings the clients whose ping is due, and has those closed that have not done in time what they have to.
+    pub fn look(&mut self, now: Instant) {
+        let looked = self.looked.replace(now).unwrap_or(now);
+        if now.duration_since(looked) > STANDSTILL {
+            // The server itself stood still: what clients have sent since is read first.
+            return;
+        }
+        let mut from = 0;
+        while let Some(id) = self.lookouts.next_due(from, now) {
+            from = id + 1;
+            let connection = &mut self.connections[id];
+            if connection.is_closing {
+                self.lookouts.set(id, None);
+                continue;
+            }
+            let is_alive = connection.outbox.take_moving() | std::mem::take(&mut connection.is_heard);
+            match connection.life.look(now, &self.settings.deadlines, is_alive) {
+                Verdict::Fine => {}
+                // What waits for it goes first: then it is that which proves that it lives.
+                Verdict::Ping if connection.outbox.is_blocked() => {}
+                Verdict::Ping => {
+                    connection.outbox.push(wire::ping);
+                    connection.wake(id, &mut self.woken);
+                }
+                Verdict::Over(limit) => {
+                    let reason = match limit {
+                        Limit::MessageTimeout => "a message that begins is to be whole sooner",
+                        _ => "",
+                    };
+                    connection.end(id, CloseReason::Over(limit, reason.into()), &mut self.woken);
+                }
+            }
+            self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
+        }
+    }
+
+    /// Says that a byte has come from a client.
+    pub fn heard(&mut self, id: ConnectionId) {
+        self.connections[id].is_heard = true;
+    }
+
+    /// Says that a message of a client has come in part, or that none has.
+    pub fn message_begun(&mut self, id: ConnectionId, now: Instant, is_partial: bool) {
+        let life = &mut self.connections[id].life;
+        life.message(now, &self.settings.deadlines, is_partial);
+        self.lookouts.set(id, life.next_look(&self.settings.deadlines));
     }
 
     /// Tells the subscribers whose heartbeat is due that the server lives. One that is not reading is told when it reads.
@@ -261,7 +325,7 @@ impl Shard {
             if !is_waiting || connection.served().is_none() {
                 connection.behind_since = None;
             } else if now.duration_since(*connection.behind_since.get_or_insert(now)) >= timeout {
-                connection.fall_behind(id, &self.bus, &mut self.woken);
+                connection.fall_behind(id, Limit::StallTimeout, &self.bus, &mut self.woken);
             }
         }
     }

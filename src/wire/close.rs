@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io;
 
+use crate::tally::Limit;
+
 /// A WebSocket close code that this server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -15,6 +17,8 @@ pub enum CloseCode {
     Protocol = 1002,
     /// A text message was not UTF-8.
     InvalidUtf8 = 1007,
+    /// The client goes against what this server allows.
+    Policy = 1008,
     /// A message was longer than the server takes.
     TooLong = 1009,
     /// The client reads too slowly.
@@ -26,6 +30,8 @@ pub enum CloseCode {
 pub enum CloseReason {
     /// The server closes.
     Server(CloseCode, Cow<'static, str>),
+    /// The server closes, as the client is over a limit.
+    Over(Limit, Cow<'static, str>),
     /// The client closed, with this code where it gave one.
     Client(Option<u16>),
     /// The connection broke.
@@ -38,8 +44,19 @@ impl CloseReason {
     pub fn frame(&self) -> Option<(u16, &str)> {
         match self {
             Self::Server(code, reason) => Some((*code as u16, reason)),
+            Self::Over(limit, reason) => Some((code(*limit)? as u16, reason)),
             Self::Client(code) => Some((code.unwrap_or(CloseCode::Normal as u16), "")),
             Self::Lost(_) => None,
         }
+    }
+}
+
+/// What a client is told that is over a limit; `None` where it is gone.
+fn code(limit: Limit) -> Option<CloseCode> {
+    match limit {
+        Limit::PingTimeout => None,
+        Limit::MessageBytes => Some(CloseCode::TooLong),
+        Limit::EveryBuffer | Limit::StallTimeout | Limit::History => Some(CloseCode::SlowConsumer),
+        _ => Some(CloseCode::Policy),
     }
 }

@@ -28,6 +28,11 @@ pub fn binary(out: &mut Vec<u8>, payload: &[u8]) {
     whole(out, OpCode::Data(Data::Binary), payload);
 }
 
+/// Appends a ping, with nothing in it.
+pub fn ping(out: &mut Vec<u8>) {
+    whole(out, OpCode::Control(Control::Ping), &[]);
+}
+
 /// Appends the answer to a ping.
 pub fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     whole(out, OpCode::Control(Control::Pong), payload);

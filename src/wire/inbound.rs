@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::{CloseCode, CloseReason};
+use crate::tally::Limit;
 
 /// A control frame's payload is at most this long.
 const CONTROL_BYTES: u64 = 125;
@@ -48,18 +49,37 @@ impl Message {
 /// Puts frames together.
 #[derive(Debug)]
 pub struct Decoder {
-    limit: usize,
+    limits: InboundLimits,
     /// Bytes that are no whole frame yet.
     bytes: Vec<u8>,
     /// The data message that later frames continue.
-    begun: Option<(Data, Vec<u8>)>,
+    begun: Option<Begun>,
+    /// How many messages have come whole, control frames between messages included.
+    whole: u64,
+}
+
+/// What a message may be; 0 switches a limit off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InboundLimits {
+    /// How many bytes it may have.
+    pub message_bytes: usize,
+    /// In how many frames it may come.
+    pub fragments: usize,
+}
+
+/// A data message of which some frames have come.
+#[derive(Debug)]
+struct Begun {
+    kind: Data,
+    bytes: Vec<u8>,
+    frames: usize,
 }
 
 impl Decoder {
-    /// Takes messages of at most `limit` bytes.
+    /// Nothing has come yet.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { limit, bytes: Vec::new(), begun: None }
+    pub const fn new(limits: InboundLimits) -> Self {
+        Self { limits, bytes: Vec::new(), begun: None, whole: 0 }
     }
 
     /// Takes in bytes as they arrived.
@@ -71,7 +91,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// The close that the client's fault asks for: 1002, 1007 or 1009. Nothing can be read after it.
+    /// The close that the client's fault asks for: 1002, 1007, 1008 or 1009. Nothing can be read after it.
     pub fn message(&mut self) -> Result<Option<Message>, CloseReason> {
         loop {
             let Some((header, payload)) = self.frame()? else {
@@ -81,10 +101,17 @@ impl Decoder {
                 OpCode::Control(control) => Some(control_message(control, payload)?),
                 OpCode::Data(data) => self.data_message(data, payload, header.is_final)?,
             };
+            self.whole += u64::from(self.begun.is_none());
             if message.is_some() {
                 return Ok(message);
             }
         }
+    }
+
+    /// Which message has come in part, by its number; `None` between messages.
+    #[must_use]
+    pub fn partial(&self) -> Option<u64> {
+        (self.begun.is_some() || !self.bytes.is_empty()).then_some(self.whole)
     }
 
     /// Drops what has not become a message: nobody asks for it any more.
@@ -131,15 +158,20 @@ impl Decoder {
                 Err(protocol("a control frame has one part and at most 125 bytes"))
             };
         }
-        let begun = self.begun.as_ref().map_or(0, |(_, bytes)| bytes.len()) as u64;
-        if begun.saturating_add(len) > self.limit as u64 {
-            Err(CloseReason::Server(
-                CloseCode::TooLong,
-                format!("messages have at most {} bytes", self.limit).into(),
-            ))
-        } else {
-            Ok(())
+        let InboundLimits { message_bytes, fragments } = self.limits;
+        let (bytes, frames) =
+            self.begun.as_ref().map_or((0, 0), |begun| (begun.bytes.len() as u64, begun.frames));
+        // Without a limit of ours there is that of memory; lengths stay within what can be added.
+        let most = if message_bytes == 0 { u64::from(u32::MAX) } else { message_bytes as u64 };
+        if bytes.saturating_add(len) > most {
+            let reason = format!("messages have at most {most} bytes");
+            return Err(CloseReason::Over(Limit::MessageBytes, reason.into()));
         }
+        if fragments > 0 && frames >= fragments {
+            let reason = format!("a message comes in at most {fragments} frames");
+            return Err(CloseReason::Over(Limit::Fragments, reason.into()));
+        }
+        Ok(())
     }
 
     fn data_message(
@@ -148,17 +180,17 @@ impl Decoder {
         payload: Vec<u8>,
         is_final: bool,
     ) -> Result<Option<Message>, CloseReason> {
-        let (kind, bytes) = match (data, self.begun.take()) {
-            (Data::Continue, Some((kind, mut bytes))) => {
-                bytes.extend_from_slice(&payload);
-                (kind, bytes)
+        let Begun { kind, bytes, frames } = match (data, self.begun.take()) {
+            (Data::Continue, Some(mut begun)) => {
+                begun.bytes.extend_from_slice(&payload);
+                Begun { frames: begun.frames + 1, ..begun }
             }
             (Data::Continue, None) => return Err(protocol("nothing to continue")),
             (_, Some(_)) => return Err(protocol("the message before was not finished")),
-            (kind, None) => (kind, payload),
+            (kind, None) => Begun { kind, bytes: payload, frames: 1 },
         };
         if !is_final {
-            self.begun = Some((kind, bytes));
+            self.begun = Some(Begun { kind, bytes, frames });
             return Ok(None);
         }
         if kind == Data::Binary {
@@ -204,6 +236,7 @@ mod tests {
     use super::*;
 
     const LIMIT: usize = 16;
+    const FRAMES: usize = 3;
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mask = [1, 2, 3, 4];
@@ -213,7 +246,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Vec<Message>, u16> {
-        let mut decoder = Decoder::new(LIMIT);
+        let mut decoder = Decoder::new(InboundLimits { message_bytes: LIMIT, fragments: FRAMES });
         let mut messages = Vec::new();
         // One byte at a time: a message never depends on how its bytes arrived.
         for byte in bytes {
@@ -239,6 +272,32 @@ mod tests {
         assert_eq!(read(&frame(0x82, &[7; LIMIT])), Ok(vec![Message::Binary(vec![7; LIMIT])]));
         assert_eq!(read(&frame(0x82, &[7; LIMIT + 1])), Err(1009));
         assert_eq!(read(&[frame(0x02, &[7; LIMIT]), frame(0x80, &[7])].concat()), Err(1009));
+    }
+
+    #[test]
+    fn a_message_in_as_many_frames_as_may_be_passes_and_one_more_closes_with_1008() {
+        // Empty ones count; a control frame between them is none of them.
+        let begin = [frame(0x01, b""), frame(0x00, b""), frame(0x89, b"")].concat();
+        let within = [begin.clone(), frame(0x80, b"x")].concat();
+        let beyond = [begin, frame(0x00, b""), frame(0x80, b"x")].concat();
+
+        assert_eq!(read(&within), Ok(vec![Message::Ping(Vec::new()), Message::Text("x".into())]));
+        assert_eq!(read(&beyond), Err(1008));
+    }
+
+    #[test]
+    fn a_message_that_has_come_in_part_keeps_its_number_until_it_is_whole() {
+        let mut decoder = Decoder::new(InboundLimits::default());
+        let mut partial = |bytes: &[u8]| {
+            decoder.feed(bytes);
+            while decoder.message().unwrap().is_some() {}
+            decoder.partial()
+        };
+
+        assert_eq!(partial(&frame(0x01, b"a")), Some(0));
+        assert_eq!(partial(&frame(0x89, b"")), Some(0));
+        assert_eq!(partial(&frame(0x80, b"b")), None);
+        assert_eq!(partial(&[frame(0x81, b"c"), vec![0x81]].concat()), Some(2));
     }
 
     #[test]

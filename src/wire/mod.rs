@@ -14,8 +14,8 @@ mod reply;
 
 pub use close::{CloseCode, CloseReason};
 pub use command::{Command, Cursor, Request, RequestId, Spoken, Symbols, understand};
-pub use frame::{binary, close, first_frame_len, pong, text};
-pub use inbound::{Decoder, Message};
+pub use frame::{binary, close, first_frame_len, ping, pong, text};
+pub use inbound::{Decoder, InboundLimits, Message};
 pub use native::{Snapshot, event, snapshot};
 pub use query::{QueryError, Stream};
 pub use reply::{ErrorCode, Feed, GapReason, Refusal, Reply, Standing, State};

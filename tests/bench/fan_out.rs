@@ -11,7 +11,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, Divan};
 use tickerplant::bus::{self, Bus, Reader};
 use tickerplant::feed::simulated::{self, Instrument, Walk};
-use tickerplant::hub::{Settings, Shard};
+use tickerplant::hub::{Deadlines, Settings, Shard};
 use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{self, Request, Stream};
 use tokio::time::Instant;
@@ -141,6 +141,7 @@ impl Plant {
             every_buffer: 1024 * 1024,
             max_symbols: 0,
             paced: false,
+            deadlines: Deadlines::default(),
         };
         let mut shard = Shard::new(bus, start, settings);
         let now = Instant::now();

@@ -4,15 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 11] = [
+const MAY: [(&str, &[&str]); 12] = [
+    ("tally", &[]),
     ("market", &[]),
-    ("wire", &["market"]),
-    ("bus", &["market"]),
+    ("wire", &["market", "tally"]),
+    ("bus", &["market", "tally"]),
     ("feed", &["bus", "market"]),
-    ("hub", &["bus", "wire", "market"]),
-    ("session", &["hub", "bus", "wire", "market"]),
+    ("hub", &["bus", "wire", "market", "tally"]),
+    ("session", &["hub", "bus", "wire", "market", "tally"]),
     ("client", &["wire", "market"]),
-    ("server", &["client", "session", "hub", "feed", "bus", "wire", "market"]),
+    ("server", &["client", "session", "hub", "feed", "bus", "wire", "market", "tally"]),
     ("config", &["server", "session", "hub", "feed", "bus", "wire", "market"]),
     ("cli", &["config", "server", "session", "hub", "feed", "bus", "wire", "market"]),
     ("app", &["config", "server", "client", "session", "hub", "feed", "bus", "wire", "market"]),

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 use tickerplant::bus::{self, Bus, LastValues, Read, Reader, Segment};
-use tickerplant::hub::{Settings, Shard};
+use tickerplant::hub::{Deadlines, Settings, Shard};
 use tickerplant::market::{Event, FeedKind, FeedState, KindSet, Time};
 use tickerplant::wire::{self, Command, Cursor, Delivery, Message, Request, Symbols};
 use tokio::time::Instant;
@@ -176,7 +176,7 @@ proptest! {
     ) {
         let bus = a_bus(1_000_000);
         let (mut reader, start) = bus.reader();
-        let settings = Settings { heartbeat: PERIOD, every_buffer: 1 << 20, max_symbols: 0, paced: false };
+        let settings = Settings { heartbeat: PERIOD, every_buffer: 1 << 20, max_symbols: 0, paced: false, deadlines: Deadlines::default() };
         let mut shard = Shard::new(Arc::clone(&bus), start, settings);
         let mut now = Instant::now();
         let id = shard.connect(now);
@@ -250,7 +250,7 @@ proptest! {
     ) {
         let bus = a_bus(1_000_000);
         let (mut reader, start) = bus.reader();
-        let settings = Settings { heartbeat: PERIOD, every_buffer: limit, max_symbols: 0, paced: false };
+        let settings = Settings { heartbeat: PERIOD, every_buffer: limit, max_symbols: 0, paced: false, deadlines: Deadlines::default() };
         let mut shard = Shard::new(Arc::clone(&bus), start, settings);
         let mut now = Instant::now();
         let resume = |shard: &mut Shard, now: Instant, cursor: &str| {

@@ -39,6 +39,15 @@ struct Peer {
 
 impl Desk {
     fn open(config: Config, flush_window: Duration, stall_timeout: Option<Duration>) -> Self {
+        Self::open_with(config, Limits::default(), flush_window, stall_timeout)
+    }
+
+    fn open_with(
+        config: Config,
+        limits: Limits,
+        flush_window: Duration,
+        stall_timeout: Option<Duration>,
+    ) -> Self {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
         let (reader, start) = bus.reader();
         let settings = Settings {
@@ -46,16 +55,17 @@ impl Desk {
             every_buffer: config.every_buffer,
             max_symbols: 0,
             paced: stall_timeout.is_some(),
+            deadlines: limits.deadlines(),
         };
         let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
         let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
-        let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1);
+        let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));
         let stop = CancellationToken::new();
         let inbox = inboxes.remove(0);
         spawn_local(
             Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout }.run(stop.clone()),
         );
-        let host = Rc::new(Host { seat, relay, config, limits: Limits::default() });
+        let host = Rc::new(Host { seat, relay, config, limits });
         Self { bus, host, stop }
     }
 
@@ -227,7 +237,7 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
         let snapshot = latest.json().await;
         assert_eq!((snapshot["type"].as_str(), &snapshot["seq"]), (Some("snapshot"), &gap["until"]));
         assert_eq!(every.close_code().await, (4008, "test-1".to_owned()));
-        assert_eq!(desk.bus.lags(), 1);
+        assert_eq!(desk.bus.tally().lags.get(), 1);
         // What came after it is in the log, and the shard goes on to its end.
         for seq in gap["until"].as_u64().unwrap() + 1..=desk.bus.head() {
             assert_eq!(latest.event().await["seq"], seq);
@@ -254,7 +264,7 @@ async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_i
             while witness.event().await["seq"] != desk.bus.head() {}
         }
 
-        assert_eq!(desk.bus.lags(), 3);
+        assert_eq!(desk.bus.tally().lags.get(), 3);
         desk.publish([trade("B", "1")]);
         let mut gaps = Vec::new();
         loop {
