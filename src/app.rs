@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet, unconstrained};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -20,7 +21,9 @@ use crate::bus::{Bus, Reader, Start};
 use crate::config::Config;
 use crate::feed::{self, Feed};
 use crate::hub::{Loop, Relay, Relayed, Seat, Settings, Shard};
-use crate::server::{self, Accepted, Arriving, Listener, Origins, Site, Tcp, Worker};
+use crate::server::{
+    self, Accepted, Admission, Arriving, Identity, Listener, Origins, Site, Tcp, TlsError, Worker,
+};
 use crate::session::Host;
 
 /// Why the application does not start.
@@ -40,6 +43,9 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// There is no TLS as it is configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -78,6 +84,7 @@ struct Parts<S> {
     relay: Arc<Relay>,
     site: Arc<Site>,
     config: Config,
+    tls: Option<TlsAcceptor>,
 }
 
 impl App {
@@ -87,6 +94,8 @@ impl App {
     ///
     /// An address that cannot be listened on, or that may not without tokens; no threads.
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
+        let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
+        let tls = identity.as_ref().map(Identity::acceptor);
         let (listener, address) = listen(&config.server).await?;
         let bus = Bus::new(&config.bus, config.feed.kind, epoch());
         let shards = match config.server.shards {
@@ -95,6 +104,7 @@ impl App {
         };
         let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(&bus));
         let site = Arc::new(site(&config, Arc::clone(&bus), address.ip().is_loopback()));
+        let admission = admission(&config, &bus);
         let server_stop = CancellationToken::new();
         let mut outlets = Vec::new();
         let mut workers = Vec::new();
@@ -103,12 +113,17 @@ impl App {
             outlets.push(outlet);
             let (reader, start) = bus.reader();
             let (relay, site) = (Arc::clone(&relay), Arc::clone(&site));
-            let parts = Parts { reader, start, inbox, sockets, relay, site, config: config.clone() };
+            let (config, tls) = (config.clone(), tls.clone());
+            let parts = Parts { reader, start, inbox, sockets, relay, site, config, tls };
             workers.push(WorkerThread::spawn(number, parts, server_stop.clone())?);
         }
         let mut accepting = JoinSet::new();
-        let listener = Tcp { listener, send_buffer: config.server.send_buffer };
-        accepting.spawn(server::accept(listener, outlets, config.limits.connections, server_stop.clone()));
+        let listener =
+            Tcp { listener, send_buffer: config.server.send_buffer, silence: config.limits.silence() };
+        accepting.spawn(server::accept(listener, outlets, admission, server_stop.clone()));
+        if let Some(identity) = identity {
+            accepting.spawn(follow(identity, server_stop.clone()));
+        }
         info!(%address, feed = %bus.kind(), shards, "listening");
 
         let feed_stop = CancellationToken::new();
@@ -127,8 +142,9 @@ impl App {
         let (outlet, sockets) = server::handover();
         let (reader, start) = bus.reader();
         let inbox = inboxes.remove(0);
-        let accepting = server::accept(listener, vec![outlet], config.limits.connections, stop.clone());
-        let parts = Parts { reader, start, inbox, sockets, relay, site, config };
+        let admission = admission(&config, &bus);
+        let accepting = server::accept(listener, vec![outlet], admission, stop.clone());
+        let parts = Parts { reader, start, inbox, sockets, relay, site, config, tls: None };
         LocalSet::new().run_until(async { tokio::join!(accepting, parts.run(stop)) }).await;
     }
 
@@ -195,7 +211,7 @@ impl WorkerThread {
 
 impl<S: Arriving> Parts<S> {
     async fn run(self, stop: CancellationToken) {
-        let Self { reader, start, inbox, sockets, relay, site, config } = self;
+        let Self { reader, start, inbox, sockets, relay, site, config, tls } = self;
         let stall_timeout = config.feed.stall_timeout();
         let settings = Settings {
             heartbeat: config.session.heartbeat,
@@ -212,7 +228,7 @@ impl<S: Arriving> Parts<S> {
         let moving_stop = CancellationToken::new();
         let mut moving = tokio::task::spawn_local(unconstrained(moving.run(moving_stop.clone())));
         let host = Rc::new(Host { seat, relay, config: config.session, limits: config.limits });
-        let worker = Worker { host, routes: server::routes(site), config: config.server };
+        let worker = Worker { host, routes: server::routes(site), config: config.server, tls };
         tokio::select! {
             () = worker.run(sockets, stop) => {
                 moving_stop.cancel();
@@ -223,6 +239,15 @@ impl<S: Arriving> Parts<S> {
             _ = &mut moving => error!("a shard's loop has failed"),
         }
     }
+}
+
+fn admission(config: &Config, bus: &Arc<Bus>) -> Arc<Admission> {
+    Admission::new(&config.limits, config.server.trusted_proxies.clone(), Arc::clone(bus))
+}
+
+/// Keeps the certificate up to date until `stop` fires.
+async fn follow(identity: Arc<Identity>, stop: CancellationToken) {
+    stop.run_until_cancelled(identity.follow()).await;
 }
 
 fn site(config: &Config, bus: Arc<Bus>, loopback: bool) -> Site {

@@ -83,6 +83,12 @@ pub struct ServeArgs {
     /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// Certificate chain in PEM form: clients then speak TLS
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Listen beyond this machine although there are no tokens
     #[arg(long)]
     pub allow_anonymous: bool,
@@ -101,6 +107,7 @@ impl ServeArgs {
         let paths: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
         let list = |items: &[String]| (!items.is_empty()).then(|| Value::from(items.to_vec()));
         let text = |value: &Option<String>| value.clone().map(Value::from);
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| Value::from(path.display().to_string()));
         let switch = |on: bool| on.then(|| Value::from(true));
         let flags = [
             ("feed.kind", self.feed.map(|kind| Value::from(kind.name()))),
@@ -113,6 +120,8 @@ impl ServeArgs {
             ("feed.replay.symbol", text(&self.symbol)),
             ("feed.wait_for_client", switch(self.wait_for_client)),
             ("server.listen", text(&self.listen)),
+            ("server.tls_cert", path(&self.tls_cert)),
+            ("server.tls_key", path(&self.tls_key)),
             ("server.allow_anonymous", switch(self.allow_anonymous)),
             ("log", text(&self.log)),
         ];

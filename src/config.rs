@@ -21,7 +21,8 @@ pub const COMMAND_LINE: &str = "the command line";
 const PREFIX: &str = "TICKERPLANT_";
 
 /// Keys whose value in the environment is a list, with commas between its items.
-const LISTS: [&str; 3] = ["server.allowed_origins", "feed.simulated.symbols", "feed.replay.files"];
+const LISTS: [&str; 4] =
+    ["server.allowed_origins", "server.trusted_proxies", "feed.simulated.symbols", "feed.replay.files"];
 
 /// All that can be configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,7 +134,8 @@ impl Config {
         const DAY: Duration = Duration::from_hours(24);
         let durations = [
             ("server.flush_window", self.server.flush_window, Duration::ZERO, Duration::from_secs(1)),
-            ("server.header_timeout", self.server.header_timeout, MILLISECOND, DAY),
+            ("server.tls_timeout", self.server.tls_timeout, Duration::ZERO, DAY),
+            ("server.header_timeout", self.server.header_timeout, Duration::ZERO, DAY),
             ("server.shutdown", self.server.shutdown, Duration::ZERO, DAY),
             ("limits.message_timeout", self.limits.message_timeout, Duration::ZERO, DAY),
             ("limits.ping_interval", self.limits.ping_interval, Duration::ZERO, DAY),
@@ -156,8 +158,8 @@ impl Config {
         }
         let numbers = [
             ("server.shards", self.server.shards, 0, 1024),
-            ("server.max_headers", self.server.max_headers, 16, 10_000),
-            ("server.max_header_bytes", self.server.max_header_bytes, 8 * 1024, 1024 * 1024),
+            ("server.max_headers", self.server.max_headers, 0, 10_000),
+            ("server.max_header_bytes", self.server.max_header_bytes, 0, 1024 * 1024),
             ("session.every_buffer", self.session.every_buffer, 1024, 1024 * 1024 * 1024),
         ];
         for (key, found, least, most) in numbers {
@@ -312,7 +314,7 @@ mod tests {
         for (text, key) in [
             ("[session]\nheartbeat = \"0s\"", "session.heartbeat: 0ns is not between 1ms and 86400s"),
             ("[server]\nflush_window = \"1h\"", "server.flush_window: 3600s"),
-            ("[server]\nmax_headers = 0", "server.max_headers: 0 is not between 16 and 10000"),
+            ("[server]\nmax_headers = 10001", "server.max_headers: 10001 is not between 0 and 10000"),
             ("[session]\nevery_buffer = 0", "session.every_buffer: 0"),
         ] {
             let error = load(text, &[], &[]).unwrap_err();

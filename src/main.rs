@@ -20,6 +20,7 @@ use tickerplant::client::{self, ClientError, Format};
 use tickerplant::config::{self, Config, LoadError};
 use tickerplant::feed::{self, ErrorClass, FeedError};
 use tickerplant::market::FeedKind;
+use tickerplant::server::TlsError;
 
 /// Exit codes: 2 for the command line, the others as in BSD's `sysexits.h`.
 mod exit {
@@ -208,6 +209,20 @@ fn explain_start(error: &StartError) -> (u8, Option<String>) {
         StartError::Exposed { .. } => {
             (exit::CONFIG, Some("--allow-anonymous opens it to everybody who reaches it".to_owned()))
         }
+        StartError::Tls(TlsError::Half { .. }) => (
+            exit::CONFIG,
+            Some("give both, or neither for plain TCP: --tls-cert FILE --tls-key FILE".to_owned()),
+        ),
+        StartError::Tls(TlsError::Open { .. }) => {
+            (exit::NO_INPUT, Some("--tls-cert and --tls-key name files that can be read".to_owned()))
+        }
+        StartError::Tls(TlsError::Pem { .. } | TlsError::Mismatch { .. }) => (
+            exit::CONFIG,
+            Some(
+                "files begin with -----BEGIN, and the key is the one that the certificate was made for"
+                    .to_owned(),
+            ),
+        ),
         StartError::Thread(_) => (exit::OS, None),
     }
 }

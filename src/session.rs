@@ -131,6 +131,13 @@ impl Limits {
         }
     }
 
+    /// How long a client may be pinged in vain until it is gone; zero where it never is.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        let is_off = self.ping_interval.is_zero() || self.ping_timeout.is_zero();
+        if is_off { Duration::ZERO } else { self.ping_interval + self.ping_timeout }
+    }
+
     fn inbound(&self) -> InboundLimits {
         InboundLimits { message_bytes: self.message_bytes, fragments: self.fragments }
     }
@@ -219,8 +226,13 @@ impl Session {
                 break reason;
             }
         };
-        if let CloseReason::Over(limit, _) = reason {
-            self.client.tally().struck(limit);
+        match &reason {
+            CloseReason::Over(limit, _) => self.client.tally().struck(*limit),
+            // The kernel has given up on the client's machine.
+            CloseReason::Lost(error) if error.kind() == io::ErrorKind::TimedOut => {
+                self.client.tally().struck(Limit::PingTimeout);
+            }
+            _ => {}
         }
         Box::pin(self.close(&reason)).await;
         reason
@@ -317,6 +329,10 @@ impl Outbound {
             }
             let due = shard.due(self.id, now);
             drop(shard);
+            // What a socket has taken may have to be pushed on.
+            if let Poll::Ready(Err(error)) = self.seat.sockets.borrow_mut().get(self.id).poll_flush(cx) {
+                return Poll::Ready(Err(CloseReason::Lost(error)));
+            }
             return self.poll_alarm(due, cx);
         }
         match self.seat.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {

@@ -35,7 +35,7 @@ use crate::bus::Reader;
 use crate::market::Time;
 
 pub use life::Deadlines;
-pub use limiter::{Limiter, TokioClock, limiter};
+pub use limiter::{Limiter, Moment, TokioClock, limiter};
 pub use outbox::{Outbox, Overflow};
 pub use relay::{Relay, RelayConfig, Relayed};
 pub use shard::{Settings, Shard};
@@ -119,8 +119,12 @@ impl Loop {
     fn read(&mut self, now: Instant) -> bool {
         let mut sockets = self.seat.sockets.borrow_mut();
         let write = |id, bytes: &[u8]| sockets.write(id, bytes);
-        let is_drained =
-            self.seat.shard.borrow_mut().read(now, Time::now(), || self.reader.try_next(), write);
+        let mut shard = self.seat.shard.borrow_mut();
+        let is_drained = shard.read(now, Time::now(), || self.reader.try_next(), write);
+        for id in sockets.take_unflushed() {
+            shard.rouse(id);
+        }
+        drop(shard);
         self.report();
         is_drained
     }

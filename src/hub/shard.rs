@@ -188,6 +188,11 @@ impl Shard {
         }
     }
 
+    /// Has a client's session look after its socket.
+    pub fn rouse(&mut self, id: ConnectionId) {
+        self.connections[id].wake(id, &mut self.woken);
+    }
+
     /// Says that a byte has come from a client.
     pub fn heard(&mut self, id: ConnectionId) {
         self.connections[id].is_heard = true;

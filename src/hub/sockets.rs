@@ -31,7 +31,11 @@ pub enum Socket {
 
 /// The sockets of one thread, by the numbers of their connections.
 #[derive(Debug, Default)]
-pub struct Sockets(Vec<Option<Socket>>);
+pub struct Sockets {
+    sockets: Vec<Option<Socket>>,
+    /// Connections whose sockets have taken bytes that are not under way yet.
+    unflushed: Vec<ConnectionId>,
+}
 
 impl Socket {
     fn duplex(&mut self) -> Pin<&mut dyn Duplex> {
@@ -84,15 +88,15 @@ impl AsyncWrite for Socket {
 impl Sockets {
     /// Adds a connection's socket.
     pub fn insert(&mut self, id: ConnectionId, socket: Socket) {
-        if self.0.len() <= id {
-            self.0.resize_with(id + 1, || None);
+        if self.sockets.len() <= id {
+            self.sockets.resize_with(id + 1, || None);
         }
-        self.0[id] = Some(socket);
+        self.sockets[id] = Some(socket);
     }
 
     /// Forgets a connection's socket, which closes it.
     pub fn remove(&mut self, id: ConnectionId) {
-        self.0[id] = None;
+        self.sockets[id] = None;
     }
 
     /// A connection's socket, to read from it and to wait for it.
@@ -101,25 +105,35 @@ impl Sockets {
     ///
     /// It has been removed.
     pub fn get(&mut self, id: ConnectionId) -> Pin<&mut Socket> {
-        Pin::new(self.0[id].as_mut().expect("a session has a socket"))
+        Pin::new(self.sockets[id].as_mut().expect("a session has a socket"))
     }
 
     /// Tries to write once and returns how many bytes the socket took; why it did not take all shows when its session
     /// tries again.
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
-        let taken = match self.0[id].as_mut().expect("a connection has a socket") {
+        let taken = match self.sockets[id].as_mut().expect("a connection has a socket") {
             // Past tokio, whose notes on whether it can be written lie somewhere else for every socket: a look at
             // them costs more than the one try in thousands that finds it full.
             Socket::Tcp(socket) => SockRef::from(&*socket).send(bytes).ok(),
             Socket::Other(socket) => {
                 let mut nobody = Context::from_waker(Waker::noop());
-                match Pin::new(&mut **socket).poll_write(&mut nobody, bytes) {
+                let written = match Pin::new(&mut **socket).poll_write(&mut nobody, bytes) {
                     Poll::Ready(written) => written.ok(),
                     Poll::Pending => None,
+                };
+                // What TLS has encrypted and the network has not taken is in nobody's sight but its own.
+                if Pin::new(&mut **socket).poll_flush(&mut nobody).is_pending() {
+                    self.unflushed.push(id);
                 }
+                written
             }
         };
         taken.unwrap_or(0)
+    }
+
+    /// The connections that have taken bytes since this was asked which are not under way yet: their sessions see to it.
+    pub fn take_unflushed(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.unflushed)
     }
 }

@@ -16,6 +16,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::admission::{Admission, Place};
 use crate::hub::Socket;
 
 /// How long the accept loop rests when the system gives it no socket.
@@ -52,6 +53,8 @@ pub struct Tcp {
     pub listener: TcpListener,
     /// Bytes that the kernel takes for a client before they are under way; 0 leaves it to the system.
     pub send_buffer: u32,
+    /// How long what is under way to a client may go without a sign of its machine; zero leaves it to the system.
+    pub silence: Duration,
 }
 
 impl Listener for Tcp {
@@ -73,9 +76,15 @@ impl Tcp {
     fn prepare(&self, socket: TcpStream) -> io::Result<std::net::TcpStream> {
         socket.set_nodelay(true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if self.send_buffer > 0 {
-            // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
-            SockRef::from(&socket).set_tcp_notsent_lowat(self.send_buffer)?;
+        {
+            let options = SockRef::from(&socket);
+            if self.send_buffer > 0 {
+                // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
+                options.set_tcp_notsent_lowat(self.send_buffer)?;
+            }
+            if !self.silence.is_zero() {
+                options.set_tcp_user_timeout(Some(self.silence))?;
+            }
         }
         socket.into_std()
     }
@@ -91,7 +100,7 @@ impl Arriving for std::net::TcpStream {
 #[derive(Debug)]
 pub struct Accepted<S> {
     pub(super) socket: S,
-    pub(super) is_full: bool,
+    pub(super) place: Place,
     pub(super) load: Load,
 }
 
@@ -130,7 +139,7 @@ pub fn handover<S>() -> (Outlet<S>, mpsc::Receiver<Accepted<S>>) {
 pub async fn accept<L: Listener>(
     mut listener: L,
     outlets: Vec<Outlet<L::Socket>>,
-    max_connections: usize,
+    admission: Arc<Admission>,
     stop: CancellationToken,
 ) {
     let mut is_failing = false;
@@ -140,8 +149,8 @@ pub async fn accept<L: Listener>(
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // The system may be out of descriptors for long: that is told once.
                 if !std::mem::replace(&mut is_failing, true) {
@@ -154,12 +163,11 @@ pub async fn accept<L: Listener>(
         if std::mem::take(&mut is_failing) {
             info!("accepting connections again");
         }
-        let total: usize = outlets.iter().map(|outlet| outlet.load.load(Ordering::Relaxed)).sum();
-        let is_full = max_connections > 0 && total >= max_connections;
+        let Some(place) = admission.enter(peer.ip()) else { continue };
         let load = |outlet: &&Outlet<_>| (outlet.load.load(Ordering::Relaxed), rand::random::<u32>());
         let Some(outlet) = outlets.iter().min_by_key(load) else { return };
         let load = Load::new(&outlet.load);
-        if outlet.sockets.send(Accepted { socket, is_full, load }).await.is_err() {
+        if outlet.sockets.send(Accepted { socket, place, load }).await.is_err() {
             return;
         }
     }
@@ -170,6 +178,9 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::bus::{self, Bus};
+    use crate::market::FeedKind;
+    use crate::session::Limits;
 
     #[tokio::test]
     async fn workers_have_as_many_clients_whatever_the_order_in_which_these_come() {
@@ -178,7 +189,10 @@ mod tests {
         let stop = CancellationToken::new();
         let (outlets, mut inlets): (Vec<_>, Vec<_>) = (0..2).map(|_| handover()).unzip();
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(Tcp { listener, send_buffer: 0 }, outlets, 0, stop.clone()));
+        let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
+        let admission = Admission::new(&Limits::default(), Vec::new(), bus);
+        let tcp = Tcp { listener, send_buffer: 0, silence: Duration::ZERO };
+        accepting.spawn(accept(tcp, outlets, admission, stop.clone()));
         let mut clients = Vec::new();
         let mut accepted = [Vec::new(), Vec::new()];
 

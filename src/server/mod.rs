@@ -5,17 +5,24 @@
 //! its shard's thread. HTTP/1.1 only.
 
 mod accept;
+mod admission;
 mod handshake;
+mod patient;
 mod routes;
+mod tls;
 mod worker;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use accept::{Accepted, Arriving, Listener, Outlet, Tcp, accept, handover};
+pub use admission::Admission;
 pub use handshake::Origins;
 pub use routes::{Site, routes};
+pub use tls::{Identity, TlsError};
 pub use worker::Worker;
 
 /// The server (`[server]` in config.toml).
@@ -26,6 +33,13 @@ pub struct Config {
     pub listen: String,
     /// Whether to listen beyond this machine, where everybody who reaches the port may do everything.
     pub allow_anonymous: bool,
+    /// The certificate of the server and those above it, in PEM form; with it and its key, clients speak TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM form.
+    pub tls_key: Option<PathBuf>,
+    /// Proxies, by address or network, whose `X-Forwarded-For` says whose a connection is.
+    #[serde(with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins whose pages may connect beside the server's own.
     pub allowed_origins: Vec<String>,
     /// Threads that serve clients; 0 for one a core.
@@ -35,14 +49,18 @@ pub struct Config {
     pub flush_window: Duration,
     /// Bytes that the kernel takes for a client before they are under way (`TCP_NOTSENT_LOWAT`); 0 leaves it to the system.
     pub send_buffer: u32,
-    /// How long a client may take to send the headers of a request.
+    /// How long a client may take for the TLS handshake; 0 for as long as it takes.
+    #[serde(with = "humantime_serde")]
+    pub tls_timeout: Duration,
+    /// How long a client may take to send the headers of a request, and to take something of the answer; 0 for as long as
+    /// it takes.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
-    /// How many headers it may send.
+    /// How many headers it may send; 0 for no limit of ours.
     pub max_headers: usize,
-    /// How many bytes they may have; 8 KiB at the least.
+    /// How many bytes they may have, the request line included; 0 for no limit of ours.
     pub max_header_bytes: usize,
-    /// How long a shutdown waits for clients.
+    /// How long a shutdown waits for clients; 0 for as long as they take.
     #[serde(with = "humantime_serde")]
     pub shutdown: Duration,
 }
@@ -52,14 +70,40 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8000".to_owned(),
             allow_anonymous: false,
+            tls_cert: None,
+            tls_key: None,
+            trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             shards: 0,
             flush_window: Duration::from_millis(2),
             send_buffer: 64 * 1024,
+            tls_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(5),
             max_headers: 64,
             max_header_bytes: 16 * 1024,
             shutdown: Duration::from_secs(10),
         }
+    }
+}
+
+/// Networks in the configuration: an address alone is one too.
+mod networks {
+    use std::net::IpAddr;
+
+    use ipnet::IpNet;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(networks)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        let parse = |text: &String| {
+            let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            network.map_err(|_| {
+                de::Error::custom(format_args!("`{text}` is no address and no network such as 10.0.0.0/8"))
+            })
+        };
+        Vec::<String>::deserialize(deserializer)?.iter().map(parse).collect()
     }
 }

@@ -15,6 +15,7 @@ use warp::{Filter, Reply};
 
 use super::handshake::{Handshake, Origins, is_upgrade};
 use crate::bus::Bus;
+use crate::tally::Limit;
 use crate::wire::{Command, ErrorCode, Refusal, Stream};
 
 /// The page for browsers.
@@ -29,8 +30,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style
 pub struct Request {
     /// Its version of HTTP.
     pub version: Version,
-    /// Whether the server has all the connections that it takes.
-    pub is_full: bool,
+    /// The limit that its connection is over, where it is.
+    pub over: Option<Limit>,
 }
 
 /// A handshake that was answered 101: the accept loop takes this from the response and runs the session.
@@ -78,11 +79,10 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
     let page = warp::path::end().and(get).map(page);
     let health =
         warp::path!("healthz").and(get).map(|| json(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
-    let refuse_when_full = warp::ext::get::<Request>().and_then(|request: Request| async move {
-        if request.is_full { Ok(full()) } else { Err(reject::not_found()) }
-    });
+    let refuse = warp::ext::get::<Request>()
+        .and_then(|request: Request| async move { request.over.map(over).ok_or_else(reject::not_found) });
 
-    refuse_when_full
+    refuse
         .or(socket)
         .unify()
         .or(socket_at_root)
@@ -135,6 +135,7 @@ fn check(site: &Site, stream: &Stream) -> Result<(), (StatusCode, Refusal)> {
     };
     let bad = |code, message| Err((StatusCode::BAD_REQUEST, Refusal::new(code, message)));
     if site.max_symbols > 0 && symbols.len() > site.max_symbols {
+        site.bus.tally().struck(Limit::Symbols);
         let message = format!("a connection has at most {} symbols; * counts as one", site.max_symbols);
         return bad(ErrorCode::TooManySymbols, message);
     }
@@ -158,10 +159,26 @@ fn page() -> warp::reply::Response {
         .into_response()
 }
 
-fn full() -> warp::reply::Response {
-    let message = "the server has all the connections that it takes (limits.connections); try again later";
-    let mut response =
-        error(StatusCode::SERVICE_UNAVAILABLE, &Refusal::new(ErrorCode::TooManyConnections, message));
+/// What a connection is answered that may not be here.
+fn over(limit: Limit) -> warp::reply::Response {
+    let (status, code, message) = match limit {
+        Limit::PerAddress => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::TooManyConnections,
+            "your address has all the connections that it may have (limits.per_address); close one",
+        ),
+        Limit::NewPerSecond => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::RateLimited,
+            "your address connects too often (limits.new_per_second); try again later",
+        ),
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::TooManyConnections,
+            "the server has all the connections that it takes (limits.connections); try again later",
+        ),
+    };
+    let mut response = error(status, &Refusal::new(code, message));
     response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
     response
 }
