@@ -96,7 +96,7 @@ impl App {
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
-        let (listener, address) = listen(&config.server).await?;
+        let (listener, address) = listen(&config).await?;
         let bus = Bus::new(&config.bus, config.feed.kind, epoch());
         let shards = match config.server.shards {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
@@ -218,7 +218,7 @@ impl<S: Arriving> Parts<S> {
             every_buffer: config.session.every_buffer,
             max_symbols: config.limits.symbols,
             paced: stall_timeout.is_some(),
-            deadlines: config.limits.deadlines(),
+            deadlines: config.limits.deadlines(config.auth.timeout),
         };
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
         let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
@@ -227,7 +227,8 @@ impl<S: Arriving> Parts<S> {
         let moving = Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout };
         let moving_stop = CancellationToken::new();
         let mut moving = tokio::task::spawn_local(unconstrained(moving.run(moving_stop.clone())));
-        let host = Rc::new(Host { seat, relay, config: config.session, limits: config.limits });
+        let host =
+            Rc::new(Host { seat, relay, config: config.session, limits: config.limits, auth: config.auth });
         let worker = Worker { host, routes: server::routes(site), config: config.server, tls };
         tokio::select! {
             () = worker.run(sockets, stop) => {
@@ -252,14 +253,14 @@ async fn follow(identity: Arc<Identity>, stop: CancellationToken) {
 
 fn site(config: &Config, bus: Arc<Bus>, loopback: bool) -> Site {
     let origins = Origins { allowed: config.server.allowed_origins.clone(), loopback };
-    Site { bus, origins, max_symbols: config.limits.symbols }
+    Site { bus, origins, max_symbols: config.limits.symbols, auth: config.auth.clone() }
 }
 
-async fn listen(config: &server::Config) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address: config.listen.clone(), source };
-    let listener = TcpListener::bind(&config.listen).await.map_err(failed)?;
+async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: config.server.listen.clone(), source };
+    let listener = TcpListener::bind(&config.server.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    if !config.allow_anonymous && !address.ip().is_loopback() {
+    if config.auth.tokens.is_empty() && !config.server.allow_anonymous && !address.ip().is_loopback() {
         return Err(StartError::Exposed { address });
     }
     Ok((listener, address))

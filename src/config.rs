@@ -9,7 +9,7 @@ use config::builder::{ConfigBuilder, DefaultState};
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{bus, feed, hub, server, session};
+use crate::{auth, bus, feed, hub, server, session};
 
 /// The file that is read when no other is named. That it is not there is no error.
 pub const FILE: &str = "config.toml";
@@ -36,6 +36,8 @@ pub struct Config {
     pub session: session::Config,
     /// What clients may do.
     pub limits: session::Limits,
+    /// The tokens.
+    pub auth: auth::Config,
     /// What clients may say to each other.
     pub relay: hub::RelayConfig,
     /// The history.
@@ -51,6 +53,7 @@ impl Default for Config {
             server: server::Config::default(),
             session: session::Config::default(),
             limits: session::Limits::default(),
+            auth: auth::Config::default(),
             relay: hub::RelayConfig::default(),
             bus: bus::Config::default(),
             feed: feed::Config::default(),
@@ -137,6 +140,7 @@ impl Config {
             ("server.tls_timeout", self.server.tls_timeout, Duration::ZERO, DAY),
             ("server.header_timeout", self.server.header_timeout, Duration::ZERO, DAY),
             ("server.shutdown", self.server.shutdown, Duration::ZERO, DAY),
+            ("auth.timeout", self.auth.timeout, Duration::ZERO, DAY),
             ("limits.message_timeout", self.limits.message_timeout, Duration::ZERO, DAY),
             ("limits.ping_interval", self.limits.ping_interval, Duration::ZERO, DAY),
             ("limits.ping_timeout", self.limits.ping_timeout, Duration::ZERO, DAY),

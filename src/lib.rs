@@ -65,6 +65,7 @@
 //! 10. No globals: one process can hold several buses.
 
 pub mod app;
+pub mod auth;
 pub mod bus;
 pub mod cli;
 pub mod client;

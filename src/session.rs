@@ -22,12 +22,13 @@ use tokio::select;
 use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::{self, Access};
 use crate::hub::{ConnectionId, Deadlines, Limiter, Relay, Seat, Socket, limiter};
 use crate::market::Time;
 use crate::tally::{Limit, Tally};
 use crate::wire::{
-    self, CloseCode, CloseReason, Decoder, ErrorCode, InboundLimits, Message, Refusal, Request, RequestId,
-    Spoken, Stream,
+    self, CloseCode, CloseReason, Command, Decoder, ErrorCode, InboundLimits, Message, Refusal, Reply,
+    Request, RequestId, Spoken, Stream, Token,
 };
 
 /// How many bytes are read from a socket at a time. They lie on the stack of the reading call, not in the session.
@@ -121,13 +122,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What a connection has to do in time.
+    /// What a connection has to do in time, beside showing a token within `auth`.
     #[must_use]
-    pub fn deadlines(&self) -> Deadlines {
+    pub fn deadlines(&self, auth: Duration) -> Deadlines {
         Deadlines {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             message: self.message_timeout,
+            auth,
         }
     }
 
@@ -154,6 +156,8 @@ pub struct Host {
     pub config: Config,
     /// What they may do.
     pub limits: Limits,
+    /// The tokens.
+    pub auth: auth::Config,
 }
 
 /// One client's connection.
@@ -187,19 +191,23 @@ struct Client {
     host: Rc<Host>,
     id: ConnectionId,
     name: SmolStr,
+    access: Access,
+    /// What the URL asks for, until a token has been shown.
+    asked: Option<Box<Command>>,
     controls: Option<Limiter>,
     commands: Option<Limiter>,
     messages: Option<Limiter>,
 }
 
 impl Session {
-    /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for.
+    /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for, and `access`
+    /// what the client may do.
     #[must_use]
-    pub fn new(socket: Socket, read: &[u8], stream: &Stream, host: Rc<Host>) -> Self {
+    pub fn new(socket: Socket, read: &[u8], stream: &Stream, access: Access, host: Rc<Host>) -> Self {
         let mut decoder = Decoder::new(host.limits.inbound());
         decoder.feed(read);
         let seat = Rc::clone(&host.seat);
-        let client = Client::new(host, stream, socket);
+        let client = Client::new(host, stream, access, socket);
         Self {
             inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder, partial: None },
             outbound: Outbound { seat, id: client.id, alarm: None },
@@ -372,20 +380,62 @@ impl Outbound {
 }
 
 impl Client {
-    fn new(host: Rc<Host>, stream: &Stream, socket: Socket) -> Self {
+    fn new(host: Rc<Host>, stream: &Stream, access: Access, socket: Socket) -> Self {
         let name = host.relay.join();
         let mut shard = host.seat.shard.borrow_mut();
         let id = shard.connect(Instant::now());
         host.seat.sockets.borrow_mut().insert(id, socket);
         shard.begin(id, stream.delivery, stream.interval);
-        if let Some(command) = &stream.subscribe {
-            shard.handle(id, &Request { id: None, command: command.clone() }, Time::now());
+        if access.is_locked() {
+            shard.lock(id, Instant::now(), true);
         }
         drop(shard);
         let controls = limiter(host.limits.control_rate, host.limits.control_burst);
         let commands = limiter(host.limits.command_rate, host.limits.command_burst);
         let messages = limiter(host.relay.config().rate, host.relay.config().burst);
-        Self { host, id, name, controls, commands, messages }
+        let asked = stream.subscribe.clone().map(Box::new);
+        let mut client = Self { host, id, name, access, asked, controls, commands, messages };
+        client.begin();
+        client
+    }
+
+    /// Does what the URL asks for, once that may be done.
+    fn begin(&mut self) {
+        if self.access.is_locked() {
+            return;
+        }
+        if let Some(command) = self.asked.take() {
+            self.obey(&Request { id: None, command: *command });
+        }
+    }
+
+    /// Does what the client asks for, where it may.
+    fn obey(&mut self, request: &Request) {
+        let Request { id, command } = request;
+        let checked = match command {
+            Command::Auth { token } => self.authenticate(id.as_ref(), token),
+            command => self.access.check(command),
+        };
+        match checked {
+            Ok(()) => self.host.seat.shard.borrow_mut().handle(self.id, request, Time::now()),
+            Err(refusal) => self.refuse(id.as_ref(), refusal),
+        }
+    }
+
+    fn authenticate(&mut self, id: Option<&RequestId>, token: &Token) -> Result<(), Refusal> {
+        if let Access::Granted(grant) = &self.access {
+            let message = format!("this connection has shown the token of {}; open another one", grant.name);
+            return Err(Refusal::new(ErrorCode::BadCommand, message));
+        }
+        self.access = self.host.auth.access(Some(token))?;
+        let mut shard = self.host.seat.shard.borrow_mut();
+        shard.lock(self.id, Instant::now(), false);
+        if let Access::Granted(grant) = &self.access {
+            shard.say(self.id, &Reply::authenticated(id, &grant.name));
+        }
+        drop(shard);
+        self.begin();
+        Ok(())
     }
 
     fn may_read(&self) -> bool {
@@ -400,7 +450,7 @@ impl Client {
         self.host.relay.tally()
     }
 
-    async fn on_message(&self, message: Message) -> Result<(), CloseReason> {
+    async fn on_message(&mut self, message: Message) -> Result<(), CloseReason> {
         if matches!(message, Message::Ping(_) | Message::Pong) && is_over(self.controls.as_ref()) {
             let rate = self.host.limits.control_rate;
             let reason = format!("at most {rate} control frames a second");
@@ -415,9 +465,7 @@ impl Client {
                     self.tally().struck(Limit::CommandRate);
                     self.refuse(id.as_ref(), self.too_many_commands());
                 }
-                Spoken::Command(request) => {
-                    self.host.seat.shard.borrow_mut().handle(self.id, &request, Time::now());
-                }
+                Spoken::Command(request) => self.obey(&request),
                 Spoken::Refused(id, refusal) => self.refuse(id.as_ref(), refusal),
             },
             Message::Binary(_) => self.relay(message).await,
@@ -439,7 +487,8 @@ impl Client {
     }
 
     async fn relay(&self, message: Message) {
-        let sent = match self.host.relay.check(&message).and_then(|()| self.check_message_rate()) {
+        let checked = self.access.check_relay().and_then(|()| self.host.relay.check(&message));
+        let sent = match checked.and_then(|()| self.check_message_rate()) {
             Ok(()) => self.host.relay.send(&self.name, message).await,
             refused => refused,
         };

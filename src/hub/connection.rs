@@ -17,6 +17,8 @@ use crate::wire::{self, CloseReason, Cursor, Delivery, GapReason, Reply, Snapsho
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Connection {
     pub(super) is_subscriber: bool,
+    /// Whether nothing is for it before it has shown a token.
+    pub(super) is_locked: bool,
     pub(super) wants: Wants,
     pub(super) outbox: Outbox,
     pub(super) life: Life,
@@ -45,6 +47,7 @@ impl Connection {
     pub(super) fn new(limit: usize, life: Life) -> Self {
         Self {
             is_subscriber: false,
+            is_locked: false,
             wants: Wants::default(),
             outbox: Outbox::new(limit),
             life,

@@ -26,6 +26,8 @@ pub struct Deadlines {
     pub ping_timeout: Duration,
     /// A message that has begun is whole within this time.
     pub message: Duration,
+    /// A token comes within this time.
+    pub auth: Duration,
 }
 
 /// One client's deadlines.
@@ -37,6 +39,8 @@ pub struct Life {
     pinged: Option<Instant>,
     /// By when the message that has begun is to be whole.
     message_due: Option<Instant>,
+    /// By when it is to have shown a token.
+    auth_due: Option<Instant>,
 }
 
 /// What is to be done about a client.
@@ -58,7 +62,7 @@ impl Deadlines {
     /// How often to look at the clients whose time has come.
     #[must_use]
     pub fn look_period(&self) -> Duration {
-        let limits = [self.ping_interval, self.ping_timeout, self.message];
+        let limits = [self.ping_interval, self.ping_timeout, self.message, self.auth];
         let shortest = limits.into_iter().filter(|limit| !limit.is_zero()).min().unwrap_or(Duration::MAX);
         (shortest / LOOKS).clamp(LOOK_PERIOD.0, LOOK_PERIOD.1)
     }
@@ -71,6 +75,11 @@ impl Life {
         Self { next_ping: after(now, deadlines.ping_interval), ..Self::default() }
     }
 
+    /// Says that it has to show a token from now on, or that it has.
+    pub fn lock(&mut self, now: Instant, deadlines: &Deadlines, is_locked: bool) {
+        self.auth_due = after(now, deadlines.auth).filter(|_| is_locked);
+    }
+
     /// Says that a message of it has come in part, or that none has.
     pub fn message(&mut self, now: Instant, deadlines: &Deadlines, is_partial: bool) {
         self.message_due = after(now, deadlines.message).filter(|_| is_partial);
@@ -79,6 +88,9 @@ impl Life {
     /// What is to be done about the client, of which signs of life have come since the last look or not.
     pub fn look(&mut self, now: Instant, deadlines: &Deadlines, is_alive: bool) -> Verdict {
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        if is_over(self.auth_due) {
+            return Verdict::Over(Limit::AuthTimeout);
+        }
         if is_over(self.message_due) {
             return Verdict::Over(Limit::MessageTimeout);
         }
@@ -100,7 +112,7 @@ impl Life {
     #[must_use]
     pub fn next_look(&self, deadlines: &Deadlines) -> Option<Instant> {
         let gone = self.pinged.and_then(|pinged| after(pinged, deadlines.ping_timeout));
-        [self.next_ping, gone, self.message_due].into_iter().flatten().min()
+        [self.next_ping, gone, self.message_due, self.auth_due].into_iter().flatten().min()
     }
 }
 

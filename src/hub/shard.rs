@@ -99,6 +99,19 @@ impl Shard {
         id
     }
 
+    /// Has a connection get nothing before it has shown a token, or no longer.
+    pub fn lock(&mut self, id: ConnectionId, now: Instant, is_locked: bool) {
+        let connection = &mut self.connections[id];
+        connection.is_locked = is_locked;
+        connection.life.lock(now, &self.settings.deadlines, is_locked);
+        self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
+    }
+
+    /// Tells a client something that its session knows.
+    pub fn say(&mut self, id: ConnectionId, reply: &Reply<'_>) {
+        self.connections[id].say(reply);
+    }
+
     /// Forgets a connection.
     pub fn disconnect(&mut self, id: ConnectionId) {
         let mut wants = std::mem::take(&mut self.connections[id].wants);
@@ -123,7 +136,8 @@ impl Shard {
         if let Some(reply) = Reply::message(from, message) {
             wire::text(&mut wrapped, |out| reply.write_to(out));
         }
-        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| !connection.is_closing) {
+        let is_for = |connection: &Connection| !connection.is_closing && !connection.is_locked;
+        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| is_for(connection)) {
             let frame = if connection.is_subscriber { &wrapped } else { &plain };
             let pushed = connection.outbox.push_news(frame);
             connection.pushed(id, pushed, &self.bus, &mut self.woken);
@@ -178,6 +192,7 @@ impl Shard {
                 }
                 Verdict::Over(limit) => {
                     let reason = match limit {
+                        Limit::AuthTimeout => "no token came in time",
                         Limit::MessageTimeout => "a message that begins is to be whole sooner",
                         _ => "",
                     };

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Method, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
@@ -14,9 +14,10 @@ use warp::reject::{self, Rejection};
 use warp::{Filter, Reply};
 
 use super::handshake::{Handshake, Origins, is_upgrade};
+use crate::auth::{self, Access};
 use crate::bus::Bus;
 use crate::tally::Limit;
-use crate::wire::{Command, ErrorCode, Refusal, Stream};
+use crate::wire::{Command, ErrorCode, Refusal, Stream, Token};
 
 /// The page for browsers.
 const PAGE: &str = include_str!("page.html");
@@ -41,6 +42,8 @@ pub struct Upgrade {
     pub socket: OnUpgrade,
     /// What the URL asks for.
     pub stream: Stream,
+    /// What the client may do.
+    pub access: Access,
 }
 
 /// What the answers depend on.
@@ -52,6 +55,8 @@ pub struct Site {
     pub origins: Origins,
     /// How many symbols a connection may have; 0 means no limit.
     pub max_symbols: usize,
+    /// The tokens.
+    pub auth: auth::Config,
 }
 
 /// All routes.
@@ -107,7 +112,8 @@ fn upgrade(
     let handshake = Handshake { method, version: request.version, headers };
     let accept = handshake.check(&site.origins)?;
     let stream = Stream::parse(query).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    check(site, &stream)?;
+    let access = access(site, headers, stream.token.as_ref())?;
+    check(site, &stream, &access)?;
     let socket = socket.ok_or_else(|| {
         let message = "this connection cannot be upgraded";
         (StatusCode::BAD_REQUEST, Refusal::new(ErrorCode::BadHandshake, message))
@@ -120,19 +126,28 @@ fn upgrade(
         .body("")
         .expect("the headers are well-formed")
         .into_response();
-    response.extensions_mut().insert(Upgrade { socket, stream });
+    response.extensions_mut().insert(Upgrade { socket, stream, access });
     Ok(response)
 }
 
+/// What a request may do, by its header or else by its URL; of a server without tokens the header is not for it.
+fn access(site: &Site, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, (StatusCode, Refusal)> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| Token::of(token.trim()))
+    });
+    let bearer = bearer.filter(|_| !site.auth.tokens.is_empty());
+    site.auth.access(bearer.as_ref().or(token)).map_err(|refusal| (StatusCode::UNAUTHORIZED, refusal))
+}
+
 /// What a URL asks for is refused here as far as it can be known before there is a connection.
-fn check(site: &Site, stream: &Stream) -> Result<(), (StatusCode, Refusal)> {
-    if stream.has_token {
-        let message = "this server knows no tokens; everything is open without one";
-        return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
-    }
-    let Some(Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
+fn check(site: &Site, stream: &Stream, access: &Access) -> Result<(), (StatusCode, Refusal)> {
+    let Some(command @ Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
         return Ok(());
     };
+    if !access.is_locked() {
+        access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
+    }
     let bad = |code, message| Err((StatusCode::BAD_REQUEST, Refusal::new(code, message)));
     if site.max_symbols > 0 && symbols.len() > site.max_symbols {
         site.bus.tally().struck(Limit::Symbols);
@@ -204,6 +219,9 @@ fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
         }
         StatusCode::METHOD_NOT_ALLOWED => {
             headers.insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+        }
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
         }
         _ => {}
     }

@@ -180,11 +180,11 @@ impl Worker {
                 self.tally().struck(limit);
             }
         }
-        let routes::Upgrade { socket, stream } = accepted.try_recv().ok()?;
+        let routes::Upgrade { socket, stream, access } = accepted.try_recv().ok()?;
         let upgraded = socket.await.inspect_err(|error| debug!(%error, "an upgrade came to nothing")).ok()?;
         let parts = upgraded.downcast::<TokioIo<Patient>>().expect("it is the socket that it was");
         let socket = parts.io.into_inner().into_inner();
-        Some(Session::new(socket, &parts.read_buf, &stream, Rc::clone(&self.host)))
+        Some(Session::new(socket, &parts.read_buf, &stream, access, Rc::clone(&self.host)))
     }
 
     fn http(&self) -> http1::Builder {

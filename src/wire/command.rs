@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Delivery, ErrorCode, Refusal};
+use super::{Delivery, ErrorCode, Refusal, Token};
 use crate::market::{Kind, KindSet, Symbol};
 
 /// The longest time within which newer events may replace older ones.
@@ -64,7 +64,10 @@ pub enum Command {
         interval: Option<Duration>,
     },
     /// Shows a token.
-    Auth,
+    Auth {
+        /// Its hash.
+        token: Token,
+    },
     /// Asks for the server's clock.
     Ping,
 }
@@ -218,8 +221,8 @@ fn command(verb: &str, fields: &mut Fields) -> Result<Command, Refusal> {
         }
         "set" => set(fields)?,
         "auth" => {
-            take::<String>(fields, "token", "a string")?;
-            Command::Auth
+            let token = take::<String>(fields, "token", "a string")?;
+            Command::Auth { token: Token::of(&token.ok_or_else(|| bad_command("auth needs `token`"))?) }
         }
         "ping" => Command::Ping,
         _ => {

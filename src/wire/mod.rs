@@ -11,6 +11,7 @@ mod inbound;
 mod native;
 mod query;
 mod reply;
+mod token;
 
 pub use close::{CloseCode, CloseReason};
 pub use command::{Command, Cursor, Request, RequestId, Spoken, Symbols, understand};
@@ -19,6 +20,7 @@ pub use inbound::{Decoder, InboundLimits, Message};
 pub use native::{Snapshot, event, snapshot};
 pub use query::{QueryError, Stream};
 pub use reply::{ErrorCode, Feed, GapReason, Refusal, Reply, Standing, State};
+pub use token::Token;
 
 use serde::Serialize;
 

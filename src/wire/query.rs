@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::command::{channel, delivery, interval, quoted};
-use super::{Command, Cursor, Delivery, ErrorCode, Refusal, Symbols};
+use super::{Command, Cursor, Delivery, ErrorCode, Refusal, Symbols, Token};
 use crate::market::KindSet;
 
 /// A wrong parameter: answered before there is a connection.
@@ -18,8 +18,8 @@ pub struct Stream {
     pub delivery: Delivery,
     /// The time within which newer events replace older ones.
     pub interval: Duration,
-    /// Whether a token came along.
-    pub has_token: bool,
+    /// The token that came along.
+    pub token: Option<Token>,
 }
 
 impl Stream {
@@ -54,7 +54,7 @@ impl Stream {
                         bad(format_args!("interval_ms is a number from 0 to 60000, not {}", quoted(&value)))
                     })?;
                 }
-                "token" => stream.has_token = true,
+                "token" => stream.token = Some(Token::of(&value)),
                 _ => {
                     return Err(bad(format_args!(
                         "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token",

@@ -134,6 +134,8 @@ pub enum Reply<'a> {
     Unsubscribed(Answer<'a, Standing>),
     /// Answers `set`.
     Set(Answer<'a, Standing>),
+    /// Answers `auth`.
+    Authenticated(Answer<'a, Owner<'a>>),
     /// Answers `ping`.
     Pong(Answer<'a, Clock>),
     /// Refuses a command or a message.
@@ -182,6 +184,12 @@ pub struct Answer<'a, T> {
     content: T,
 }
 
+/// Whose a token is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Owner<'a> {
+    name: &'a str,
+}
+
 /// The server's clock.
 #[derive(Clone, Debug, Serialize)]
 pub struct Clock {
@@ -216,6 +224,12 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub fn set(id: Option<&'a RequestId>, standing: Standing) -> Self {
         Self::Set(Answer { id, content: standing })
+    }
+
+    /// Answers `auth`.
+    #[must_use]
+    pub fn authenticated(id: Option<&'a RequestId>, name: &'a str) -> Self {
+        Self::Authenticated(Answer { id, content: Owner { name } })
     }
 
     /// Answers `ping`.

@@ -4,17 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 12] = [
+const MAY: [(&str, &[&str]); 13] = [
     ("tally", &[]),
     ("market", &[]),
     ("wire", &["market", "tally"]),
+    ("auth", &["wire", "market"]),
     ("bus", &["market", "tally"]),
     ("feed", &["bus", "market"]),
     ("hub", &["bus", "wire", "market", "tally"]),
-    ("session", &["hub", "bus", "wire", "market", "tally"]),
+    ("session", &["auth", "hub", "bus", "wire", "market", "tally"]),
     ("client", &["wire", "market"]),
-    ("server", &["client", "session", "hub", "feed", "bus", "wire", "market", "tally"]),
-    ("config", &["server", "session", "hub", "feed", "bus", "wire", "market"]),
+    ("server", &["auth", "client", "session", "hub", "feed", "bus", "wire", "market", "tally"]),
+    ("config", &["auth", "server", "session", "hub", "feed", "bus", "wire", "market"]),
     ("cli", &["config", "server", "session", "hub", "feed", "bus", "wire", "market"]),
     ("app", &["config", "server", "client", "session", "hub", "feed", "bus", "wire", "market"]),
 ];

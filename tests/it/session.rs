@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use serde_json::Value;
+use tickerplant::auth::{self, Access};
 use tickerplant::bus::{self, Bus};
 use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard, Socket};
 use tickerplant::market::{Event, FeedKind, FeedState};
@@ -48,6 +49,7 @@ impl Desk {
         flush_window: Duration,
         stall_timeout: Option<Duration>,
     ) -> Self {
+        let auth = auth::Config::default();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
         let (reader, start) = bus.reader();
         let settings = Settings {
@@ -55,7 +57,7 @@ impl Desk {
             every_buffer: config.every_buffer,
             max_symbols: 0,
             paced: stall_timeout.is_some(),
-            deadlines: limits.deadlines(),
+            deadlines: limits.deadlines(auth.timeout),
         };
         let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
         let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
@@ -65,7 +67,7 @@ impl Desk {
         spawn_local(
             Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout }.run(stop.clone()),
         );
-        let host = Rc::new(Host { seat, relay, config, limits });
+        let host = Rc::new(Host { seat, relay, config, limits, auth });
         Self { bus, host, stop }
     }
 
@@ -73,7 +75,8 @@ impl Desk {
     async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
         let (ours, theirs) = tokio::io::duplex(socket_bytes);
         let stream = Stream::parse(query).unwrap();
-        let mut session = Session::new(Socket::Other(Box::new(ours)), &[], &stream, Rc::clone(&self.host));
+        let mut session =
+            Session::new(Socket::Other(Box::new(ours)), &[], &stream, Access::Open, Rc::clone(&self.host));
         let stop = self.stop.clone();
         let session = spawn_local(async move { session.run(stop).await });
         let socket = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
