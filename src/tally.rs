@@ -7,7 +7,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-type Counters = Family<[(&'static str, &'static str); 1], Counter>;
+/// Counters that differ in one label.
+pub type Counters = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// A limit that strikes clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The longest line that is read, in bytes; nothing of a longer one is kept.
-pub const MAX_LINE: usize = 64 * 1024;
+/// How much is read at a time.
+const BUFFER: usize = 64 * 1024;
 
 /// So much of a text is shown, in characters.
 const SHOWN: usize = 200;
@@ -13,6 +13,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The lines of an input, one at a time; it never holds more than one of them and a buffer.
 pub struct Lines<R> {
     input: BufReader<R>,
+    /// The longest line that is read, in bytes; nothing of a longer one is kept.
+    limit: usize,
     line: Vec<u8>,
     number: u64,
 }
@@ -22,13 +24,15 @@ pub struct Lines<R> {
 pub enum Line<'a> {
     /// All of it; of the first line, all but a byte order mark.
     Whole(&'a [u8]),
-    /// It has more than [`MAX_LINE`] bytes, and has been passed over.
+    /// It has more bytes than are read, and has been passed over.
     TooLong,
 }
 
 impl<R: Read> Lines<R> {
-    pub fn new(input: R) -> Self {
-        Self { input: BufReader::with_capacity(MAX_LINE, input), line: Vec::new(), number: 0 }
+    /// Lines of at most `limit` bytes; 0 for no limit.
+    pub fn new(input: R, limit: usize) -> Self {
+        let limit = if limit == 0 { usize::MAX - 1 } else { limit };
+        Self { input: BufReader::with_capacity(BUFFER, input), limit, line: Vec::new(), number: 0 }
     }
 
     /// The number of the line read last, from 1.
@@ -42,7 +46,7 @@ impl<R: Read> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
-        if self.line.len() > MAX_LINE && !self.line.ends_with(b"\n") {
+        if self.line.len() > self.limit && !self.line.ends_with(b"\n") {
             while !self.line.ends_with(b"\n") && self.read_part()? {}
             return Ok(Some(Line::TooLong));
         }
@@ -60,7 +64,7 @@ impl<R: Read> Lines<R> {
     /// Reads to the end of the line, or one byte past the longest; false at the end of the input.
     fn read_part(&mut self) -> io::Result<bool> {
         self.line.clear();
-        let limit = MAX_LINE as u64 + 1;
+        let limit = self.limit as u64 + 1;
         Ok((&mut self.input).take(limit).read_until(b'\n', &mut self.line)? > 0)
     }
 }
@@ -76,8 +80,10 @@ pub fn shown(text: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const LIMIT: usize = 64 * 1024;
+
     fn all(input: &[u8]) -> Vec<Option<String>> {
-        let mut lines = Lines::new(input);
+        let mut lines = Lines::new(input, LIMIT);
         let mut found = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             found.push(match line {
@@ -98,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_line_of_64_kib_is_read_and_one_byte_more_is_passed_over() {
-        let longest = "x".repeat(MAX_LINE);
+        let longest = "x".repeat(LIMIT);
 
         assert_eq!(all(format!("{longest}\nb\n").as_bytes()), [Some(longest.clone()), Some("b".to_owned())]);
         assert_eq!(all(format!("{longest}x\nb\n").as_bytes()), [None, Some("b".to_owned())]);

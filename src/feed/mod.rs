@@ -10,6 +10,7 @@ mod error;
 mod lines;
 pub mod replay;
 pub mod simulated;
+mod skipped;
 mod stdin;
 
 use std::iter;
@@ -31,8 +32,10 @@ use crate::market::{Event, FeedKind, FeedState};
 
 pub use clock::{Speed, SpeedError};
 pub use error::{ErrorClass, FeedError};
+pub use skipped::Skipped;
 
 use clock::{Lateness, Schedule};
+use skipped::Gate;
 
 /// At most this many events are published, and read from a file, at a time.
 const BATCH: usize = 1024;
@@ -49,11 +52,15 @@ const AHEAD: usize = 4096;
 pub struct Config {
     /// Which feed runs: `simulated`, `replay` or `stdin`.
     pub kind: FeedKind,
-    /// A feed on standard input is `stalled` when nothing has come for this long.
+    /// A feed is `stalled` when nothing has come for this long, unless it waits for its schedule or its readers.
     #[serde(with = "humantime_serde")]
     pub stalled_after: Duration,
     /// Whether a replay or standard input waits for the first subscriber; a simulation never does.
     pub wait_for_client: bool,
+    /// How many symbols there may be; events of more are skipped. 0 for no limit.
+    pub symbols: usize,
+    /// The longest line of a file or of standard input, in bytes; longer ones are skipped. 0 for no limit.
+    pub line_bytes: usize,
     /// The random walk.
     pub simulated: simulated::Config,
     /// Recorded files.
@@ -66,6 +73,8 @@ impl Default for Config {
             kind: FeedKind::Simulated,
             stalled_after: Duration::from_secs(30),
             wait_for_client: false,
+            symbols: 65_536,
+            line_bytes: 64 * 1024,
             simulated: simulated::Config::default(),
             replay: replay::Config::default(),
         }
@@ -89,6 +98,18 @@ pub struct Feed {
     batches: Batches,
     pace: Pace,
     waits_for_client: bool,
+    /// How long nothing may come from where it comes from.
+    stalled_after: Duration,
+    symbols: usize,
+    skipped: Skipped,
+}
+
+/// How lines are read, and where it is counted which are not.
+#[derive(Clone, Debug)]
+struct Input {
+    /// The longest line, in bytes; 0 for no limit.
+    line_bytes: usize,
+    skipped: Skipped,
 }
 
 /// When the events of a feed are published.
@@ -98,10 +119,7 @@ enum Pace {
     /// As fast as the readers of the bus go.
     Unscheduled,
     /// As they come.
-    Live {
-        /// Nothing for this long is worth telling.
-        stalled_after: Duration,
-    },
+    Live,
 }
 
 /// Opens the configured feed and checks all that can be checked before its first event.
@@ -110,27 +128,32 @@ enum Pace {
 ///
 /// Settings that cannot be, and a file that is not there, is no market data, or is too long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
-    let waits_for_client = config.wait_for_client;
-    match config.kind {
+    let skipped = Skipped::default();
+    let input = Input { line_bytes: config.line_bytes, skipped: skipped.clone() };
+    let (batches, pace): (Batches, _) = match config.kind {
         FeedKind::Simulated => {
             let mut walk = simulated::Walk::new(&config.simulated)?;
             let batches = iter::from_fn(move || Some(Ok(walk.by_ref().take(BATCH / 4).collect())));
-            let pace = Pace::Scheduled(Schedule::new(1.0));
-            Ok(Feed { batches: Box::pin(tokio_stream::iter(batches)), pace, waits_for_client: false })
+            (Box::pin(tokio_stream::iter(batches)), Pace::Scheduled(Schedule::new(1.0)))
         }
         FeedKind::Replay => {
-            let batches = ReceiverStream::new(replay::open(&config.replay)?);
+            let batches = ReceiverStream::new(replay::open(&config.replay, &input)?);
             let pace = match config.replay.speed {
                 Speed::Factor(factor) => Pace::Scheduled(Schedule::new(factor)),
                 Speed::Max => Pace::Unscheduled,
             };
-            Ok(Feed { batches: Box::pin(batches), pace, waits_for_client })
+            (Box::pin(batches), pace)
         }
-        FeedKind::Stdin => {
-            let pace = Pace::Live { stalled_after: config.stalled_after };
-            Ok(Feed { batches: Box::pin(ReceiverStream::new(stdin::open())), pace, waits_for_client })
-        }
-    }
+        FeedKind::Stdin => (Box::pin(ReceiverStream::new(stdin::open(input))), Pace::Live),
+    };
+    Ok(Feed {
+        batches,
+        pace,
+        waits_for_client: config.wait_for_client && config.kind != FeedKind::Simulated,
+        stalled_after: config.stalled_after,
+        symbols: config.symbols,
+        skipped,
+    })
 }
 
 /// Publishes a feed to its end, to its failure, or until `stop` fires, and marks on the bus how it fares.
@@ -154,25 +177,71 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
 }
 
 impl Feed {
+    /// What it has passed over.
+    #[must_use]
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
     async fn publish_to(self, bus: &Bus) -> Result<(), FeedError> {
         if self.waits_for_client {
             info!("the feed waits for a subscriber");
             bus.listened().await;
         }
         bus.mark(FeedState::Running);
+        let gate = Gate::new(self.symbols, self.skipped);
+        let supply = Supply { batches: self.batches, stalled_after: self.stalled_after, gate, bus };
         match self.pace {
-            Pace::Scheduled(schedule) => publish_when_due(self.batches, schedule, bus).await,
-            Pace::Live { stalled_after } => publish_as_they_come(self.batches, stalled_after, bus).await,
-            Pace::Unscheduled => publish_with_the_readers(self.batches, bus).await,
+            Pace::Scheduled(schedule) => publish_when_due(supply, schedule, bus).await,
+            Pace::Live => publish_as_they_come(supply, bus).await,
+            Pace::Unscheduled => publish_with_the_readers(supply, bus).await,
         }
     }
 }
 
+/// What comes from where a feed comes from; that nothing comes for too long is marked on the bus.
+struct Supply<'a> {
+    batches: Batches,
+    stalled_after: Duration,
+    gate: Gate,
+    bus: &'a Bus,
+}
+
+impl Supply<'_> {
+    /// The next events, never none; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<Event>>, FeedError> {
+        while let Some(batch) = self.next_batch().await {
+            let events = self.gate.pass(batch?);
+            if !events.is_empty() {
+                return Ok(Some(events));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn next_batch(&mut self) -> Option<Result<Vec<Event>, FeedError>> {
+        if let Ok(next) = timeout(self.stalled_after, self.batches.next()).await {
+            return next;
+        }
+        info!(after = ?self.stalled_after, "nothing comes from the feed");
+        self.bus.mark(FeedState::Stalled);
+        let next = self.batches.next().await;
+        if let Some(Ok(_)) = next {
+            self.bus.mark(FeedState::Running);
+        }
+        next
+    }
+}
+
 /// Publishes each event when its time has come, and all that are due by then with it.
-async fn publish_when_due(mut batches: Batches, mut schedule: Schedule, bus: &Bus) -> Result<(), FeedError> {
+async fn publish_when_due(
+    mut supply: Supply<'_>,
+    mut schedule: Schedule,
+    bus: &Bus,
+) -> Result<(), FeedError> {
     let mut lateness = Lateness::default();
-    while let Some(batch) = batches.next().await {
-        let mut events = batch?.into_iter().peekable();
+    while let Some(batch) = supply.next().await? {
+        let mut events = batch.into_iter().peekable();
         while let Some(next) = events.peek() {
             let due = schedule.due(next.time);
             sleep_until(due).await;
@@ -188,10 +257,9 @@ async fn publish_when_due(mut batches: Batches, mut schedule: Schedule, bus: &Bu
 }
 
 /// Publishes as fast as the readers of the bus go.
-async fn publish_with_the_readers(mut batches: Batches, bus: &Bus) -> Result<(), FeedError> {
+async fn publish_with_the_readers(mut supply: Supply<'_>, bus: &Bus) -> Result<(), FeedError> {
     let mut ahead = 0;
-    while let Some(batch) = batches.next().await {
-        let batch = batch?;
+    while let Some(batch) = supply.next().await? {
         if ahead + batch.len() > AHEAD {
             bus.level().await;
             ahead = 0;
@@ -203,28 +271,13 @@ async fn publish_with_the_readers(mut batches: Batches, bus: &Bus) -> Result<(),
     Ok(())
 }
 
-/// Publishes what comes when it comes, and says when nothing has come for too long.
-async fn publish_as_they_come(
-    mut batches: Batches,
-    stalled_after: Duration,
-    bus: &Bus,
-) -> Result<(), FeedError> {
-    loop {
-        let next = if let Ok(next) = timeout(stalled_after, batches.next()).await {
-            next
-        } else {
-            info!(after = ?stalled_after, "nothing comes from the feed");
-            bus.mark(FeedState::Stalled);
-            let next = batches.next().await;
-            if let Some(Ok(_)) = next {
-                bus.mark(FeedState::Running);
-            }
-            next
-        };
-        let Some(batch) = next else { return Ok(()) };
-        bus.publish(batch?);
+/// Publishes what comes when it comes.
+async fn publish_as_they_come(mut supply: Supply<'_>, bus: &Bus) -> Result<(), FeedError> {
+    while let Some(batch) = supply.next().await? {
+        bus.publish(batch);
         task::yield_now().await;
     }
+    Ok(())
 }
 
 impl Stream for Feed {
@@ -271,7 +324,15 @@ mod tests {
     /// A feed of what is sent, at a pace.
     fn sent(pace: Pace) -> (mpsc::Sender<Result<Vec<Event>, FeedError>>, Feed) {
         let (sender, receiver) = mpsc::channel(8);
-        (sender, Feed { batches: Box::pin(ReceiverStream::new(receiver)), pace, waits_for_client: false })
+        let feed = Feed {
+            batches: Box::pin(ReceiverStream::new(receiver)),
+            pace,
+            waits_for_client: false,
+            stalled_after: Duration::from_secs(30),
+            symbols: 0,
+            skipped: Skipped::default(),
+        };
+        (sender, feed)
     }
 
     fn trade(seconds: i64) -> Event {
@@ -334,7 +395,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_live_feed_is_stalled_when_nothing_comes_and_runs_again_with_the_next_event() {
         let bus = bus(FeedKind::Stdin);
-        let (sender, feed) = sent(Pace::Live { stalled_after: Duration::from_secs(30) });
+        let (sender, feed) = sent(Pace::Live);
         let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
         let input = async {
             sender.send(Ok(vec![trade(0)])).await.unwrap();
@@ -346,6 +407,23 @@ mod tests {
         tokio::join!(pump, input);
 
         assert_eq!(entries(&bus), ["running", "1", "stalled", "running", "1", "ended"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_whose_file_gives_nothing_is_stalled_and_one_that_waits_for_its_schedule_is_not() {
+        let bus = bus(FeedKind::Replay);
+        let (sender, feed) = sent(Pace::Scheduled(Schedule::new(1.0)));
+        let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
+        let input = async {
+            sender.send(Ok(vec![trade(0), trade(100)])).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(200)).await;
+            sender.send(Ok(vec![trade(101)])).await.unwrap();
+            drop(sender);
+        };
+
+        tokio::join!(pump, input);
+
+        assert_eq!(entries(&bus), ["running", "1", "1", "stalled", "running", "1", "ended"]);
     }
 
     #[tokio::test]

@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::lines::{Line, Lines, MAX_LINE, shown};
-use super::{BATCH, FeedError, READ_AHEAD};
+use super::lines::{Line, Lines, shown};
+use super::{BATCH, FeedError, Input, READ_AHEAD};
 use crate::market::{
     Bar, Data, Event, IntervalError, NumberError, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
 };
@@ -55,8 +55,8 @@ pub enum LineError {
     Interval(#[from] IntervalError),
     #[error("a quote has a bid or an ask")]
     EmptyQuote,
-    #[error("a line has at most {MAX_LINE} bytes")]
-    TooLong,
+    #[error("a line has at most {0} bytes (feed.line_bytes)")]
+    TooLong(usize),
 }
 
 #[derive(Deserialize)]
@@ -117,21 +117,25 @@ struct BarFrame<'a> {
 ///
 /// The thread that reads ends with the input. It may wait for a line for ever, so nobody waits for it: it holds up
 /// neither the feed's end nor the process's.
-pub fn open() -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
+pub fn open(input: Input) -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
     let (batches, receiver) = mpsc::channel(READ_AHEAD);
-    thread::spawn(move || read(io::stdin(), &batches));
+    thread::spawn(move || read(io::stdin(), &input, &batches));
     receiver
 }
 
 /// Sends the events of an input: those that have arrived together as one batch, none held back for the next.
-fn read(input: impl Read, batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>) {
-    let mut lines = Lines::new(input);
+fn read(
+    from: impl Read,
+    Input { line_bytes, skipped }: &Input,
+    batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>,
+) {
+    let mut lines = Lines::new(from, *line_bytes);
     let mut batch = Vec::new();
     let mut bad = 0_u64;
     loop {
         let read = match lines.next() {
             Ok(Some(Line::Whole(line))) => event(line, Time::now),
-            Ok(Some(Line::TooLong)) => Err(LineError::TooLong),
+            Ok(Some(Line::TooLong)) => Err(LineError::TooLong(*line_bytes)),
             Ok(None) => break,
             Err(source) => {
                 // Nobody is left to be told when this fails.
@@ -143,6 +147,7 @@ fn read(input: impl Read, batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>)
             Ok(event) => batch.extend(event),
             Err(error) => {
                 bad += 1;
+                skipped.add(if matches!(error, LineError::TooLong(_)) { "too_long" } else { "bad_line" });
                 if bad <= LOGGED_LINES || bad.is_power_of_two() {
                     let error = shown(error.to_string().as_bytes());
                     warn!(line = lines.number(), %error, bad, "skipped a line of standard input");
@@ -232,6 +237,9 @@ fn optional<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Skipped;
+
+    const LIMIT: usize = 64 * 1024;
 
     fn parse(line: &str) -> Result<Option<Event>, LineError> {
         event(line.as_bytes(), || "2024-01-03T14:30:00Z".parse().unwrap())
@@ -243,7 +251,7 @@ mod tests {
 
     fn batches(input: impl Read) -> Vec<Vec<Event>> {
         let (sender, mut receiver) = mpsc::channel(64);
-        read(input, &sender);
+        read(input, &Input { line_bytes: LIMIT, skipped: Skipped::default() }, &sender);
         drop(sender);
         std::iter::from_fn(|| receiver.blocking_recv()).map(Result::unwrap).collect()
     }
@@ -299,7 +307,7 @@ mod tests {
 
     #[test]
     fn bad_lines_do_not_stop_the_good_ones() {
-        let long = "x".repeat(MAX_LINE + 1);
+        let long = "x".repeat(LIMIT + 1);
         let good = r#"{"type":"trade","symbol":"A","price":1}"#;
 
         let batches = batches(format!("{good}\n{long}\nhello\n\u{0}\n{good}").as_bytes());

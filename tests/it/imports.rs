@@ -10,7 +10,7 @@ const MAY: [(&str, &[&str]); 13] = [
     ("wire", &["market", "tally"]),
     ("auth", &["wire", "market"]),
     ("bus", &["market", "tally"]),
-    ("feed", &["bus", "market"]),
+    ("feed", &["bus", "market", "tally"]),
     ("hub", &["bus", "wire", "market", "tally"]),
     ("session", &["auth", "hub", "bus", "wire", "market", "tally"]),
     ("client", &["wire", "market"]),

@@ -11,7 +11,7 @@ use super::layout::Layout;
 use super::records::Records;
 use super::row::{Reason, Skip};
 use super::symbol;
-use crate::feed::FeedError;
+use crate::feed::{FeedError, Input, Skipped};
 use crate::market::{Data, Event, Symbol, Time};
 
 /// So many skipped rows of a file are logged one by one; the rest are counted.
@@ -25,6 +25,7 @@ pub struct Source {
     /// The symbol of all rows, where no column says it.
     symbol: Option<Symbol>,
     order: Order,
+    input: Input,
 }
 
 /// How the times of a file run.
@@ -58,6 +59,7 @@ pub struct Rows {
 struct Skips {
     path: PathBuf,
     counts: [u64; Reason::ALL.len()],
+    skipped: Skipped,
     /// Told once, and not again in every lap.
     told: bool,
 }
@@ -66,9 +68,14 @@ impl Source {
     /// Opens a file, reads its header, and passes over its time column.
     ///
     /// `symbol` is of use where the file has no column for it, `sort_rows` where it is not in time order.
-    pub fn open(path: &Path, symbol: Option<&Symbol>, sort_rows: usize) -> Result<Self, FeedError> {
+    pub fn open(
+        path: &Path,
+        symbol: Option<&Symbol>,
+        sort_rows: usize,
+        input: &Input,
+    ) -> Result<Self, FeedError> {
         let path = path.to_owned();
-        let (mut records, layout) = Records::open(&path)?;
+        let (mut records, layout) = Records::open(&path, input.line_bytes)?;
         let symbol = match (layout.symbol, symbol) {
             (Some(_), _) => None,
             (None, Some(symbol)) => Some(symbol.clone()),
@@ -81,18 +88,23 @@ impl Source {
             return Err(FeedError::TooLongToSort { path, rows, limit: sort_rows });
         }
         info!(file = %path.display(), rows, ?order, symbol = ?symbol.as_ref().map(Symbol::as_str), "opened");
-        Ok(Self { path, layout, symbol, order })
+        Ok(Self { path, layout, symbol, order, input: input.clone() })
     }
 
     /// The file's events in time order. Rows that cannot be used are logged in the first `lap`, which is 0.
     pub fn events(&self, lap: u64) -> Result<Events, FeedError> {
-        let (records, _) = Records::open(&self.path)?;
+        let (records, _) = Records::open(&self.path, self.input.line_bytes)?;
         let rows = Rows {
             source: self.clone(),
             records,
             then: None,
             symbol: None,
-            skips: Skips { path: self.path.clone(), counts: [0; Reason::ALL.len()], told: lap > 0 },
+            skips: Skips {
+                path: self.path.clone(),
+                counts: [0; Reason::ALL.len()],
+                skipped: self.input.skipped.clone(),
+                told: lap > 0,
+            },
         };
         match self.order {
             Order::Ascending => Ok(Events::Streamed(Box::new(rows))),
@@ -202,6 +214,7 @@ impl Source {
 impl Skips {
     fn add(&mut self, line: u64, Skip { reason, found }: &Skip) {
         self.counts[reason.index()] += 1;
+        self.skipped.add(reason.name());
         if !self.told && self.counts.iter().sum::<u64>() <= LOGGED_SKIPS {
             let place = format_args!("{}:{line}", self.path.display());
             warn!(%place, reason = reason.name(), ?found, "skipped a row");

@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::{BATCH, FeedError, READ_AHEAD, Speed};
+use super::{BATCH, FeedError, Input, READ_AHEAD, Speed};
 use crate::market::{Event, Symbol, Time};
 use file::Source;
 use merge::Merge;
@@ -69,7 +69,10 @@ impl Default for Config {
 /// # Errors
 ///
 /// A file that is not there, is no market data, or is too long to be sorted.
-pub(super) fn open(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
+pub(super) fn open(
+    config: &Config,
+    input: &Input,
+) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
     if config.files.is_empty() {
         return Err(FeedError::NoFiles);
     }
@@ -79,7 +82,7 @@ pub(super) fn open(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, 
         .map(str::parse)
         .transpose()
         .map_err(|source| FeedError::Symbol { key: "feed.replay.symbol", source })?;
-    let open = |path: &PathBuf| Source::open(path, symbol.as_ref(), config.sort_rows);
+    let open = |path: &PathBuf| Source::open(path, symbol.as_ref(), config.sort_rows, input);
     let sources: Vec<Source> = config.files.iter().map(open).collect::<Result<_, _>>()?;
     let laps = if config.r#loop { u64::MAX } else { 1 };
     let (batches, receiver) = mpsc::channel(READ_AHEAD);
@@ -136,7 +139,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::feed::ErrorClass;
+    use crate::feed::{ErrorClass, Skipped};
 
     /// Files in a folder of their own, and the settings to replay them.
     fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
@@ -150,16 +153,20 @@ mod tests {
         (folder, Config { files, ..Config::default() })
     }
 
+    fn opened(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
+        open(config, &Input { line_bytes: 64 * 1024, skipped: Skipped::default() })
+    }
+
     /// Symbol and time of each event.
     fn replayed(config: &Config) -> Vec<String> {
-        let mut batches = open(config).unwrap();
+        let mut batches = opened(config).unwrap();
         let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);
         events.take(8).map(|event| format!("{} {}", event.symbol, event.time)).collect()
     }
 
     fn refused(name: &str, content: &str) -> FeedError {
         let (_folder, config) = files(&[(name, content)]);
-        open(&config).unwrap_err()
+        opened(&config).unwrap_err()
     }
 
     #[test]
@@ -185,7 +192,7 @@ mod tests {
         let (_folder, config) = files(&[("a.csv", "time,symbol,price\n2,B,1\n1,A,1\n")]);
 
         assert_eq!(replayed(&Config { sort_rows: 2, ..config.clone() }).len(), 2);
-        let error = open(&Config { sort_rows: 1, ..config }).unwrap_err();
+        let error = opened(&Config { sort_rows: 1, ..config }).unwrap_err();
 
         assert!(error.to_string().contains("2 rows that are not in time order, more than the 1"), "{error}");
         assert!(error.hint().unwrap().contains("feed.replay.sort_rows"));
@@ -290,13 +297,13 @@ mod tests {
     fn a_missing_file_a_folder_and_none_at_all_are_told_apart() {
         let missing = Config { files: vec!["no/such/file.csv".into()], ..Config::default() };
 
-        let error = open(&missing).unwrap_err();
+        let error = opened(&missing).unwrap_err();
 
         assert_eq!(error.to_string(), "cannot open no/such/file.csv");
         assert_eq!(error.class(), ErrorClass::NoInput);
-        assert_eq!(open(&Config::default()).unwrap_err().class(), ErrorClass::Configuration);
+        assert_eq!(opened(&Config::default()).unwrap_err().class(), ErrorClass::Configuration);
         let folder = tempfile::tempdir().unwrap();
-        let error = open(&Config { files: vec![folder.path().to_owned()], ..missing }).unwrap_err();
+        let error = opened(&Config { files: vec![folder.path().to_owned()], ..missing }).unwrap_err();
         assert!(error.to_string().ends_with("it looks like a folder"), "{error}");
     }
 }

@@ -24,8 +24,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens a file and understands its header.
-    pub fn open(path: &Path) -> Result<(Self, Layout), FeedError> {
+    /// Opens a file and understands its header; of lines longer than `line_bytes` no more is read, unless it is 0.
+    pub fn open(path: &Path, line_bytes: usize) -> Result<(Self, Layout), FeedError> {
         let cannot_open = |source| FeedError::Open { path: path.to_owned(), source };
         let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
         let kind = fs::metadata(path).map_err(cannot_open)?;
@@ -35,7 +35,7 @@ impl Records {
         if !kind.is_file() {
             return Err(not_market_data(PIPE));
         }
-        let mut lines = Lines::new(File::open(path).map_err(cannot_open)?);
+        let mut lines = Lines::new(File::open(path).map_err(cannot_open)?, line_bytes);
         let header = loop {
             match lines.next().map_err(|source| FeedError::Read { path: path.to_owned(), source })? {
                 None => return Err(not_market_data("an empty file")),
