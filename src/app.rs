@@ -19,10 +19,10 @@ use tracing::{error, info};
 
 use crate::bus::{Bus, Reader, Start};
 use crate::config::Config;
-use crate::feed::{self, Feed};
+use crate::feed::{self, Feed, Skipped};
 use crate::hub::{Loop, Relay, Relayed, Seat, Settings, Shard};
 use crate::server::{
-    self, Accepted, Admission, Arriving, Identity, Listener, Origins, Site, Tcp, TlsError, Worker,
+    self, Accepted, Admission, Arriving, Identity, Listener, Metrics, Origins, Site, Tcp, TlsError, Worker,
 };
 use crate::session::Host;
 
@@ -103,8 +103,10 @@ impl App {
             shards => shards,
         };
         let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(&bus));
-        let site = Arc::new(site(&config, Arc::clone(&bus), address.ip().is_loopback()));
         let admission = admission(&config, &bus);
+        let skipped = feed.as_ref().map(Feed::skipped).cloned().unwrap_or_default();
+        let metrics = Metrics::new(Arc::clone(&bus), Arc::clone(&relay), Arc::clone(&admission), &skipped);
+        let site = Arc::new(site(&config, Arc::clone(&bus), address.ip().is_loopback(), metrics));
         let server_stop = CancellationToken::new();
         let mut outlets = Vec::new();
         let mut workers = Vec::new();
@@ -138,11 +140,13 @@ impl App {
     /// simulated, or the clock stands still. Whoever holds `bus` publishes.
     pub async fn run_here<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
         let (relay, mut inboxes) = Relay::new(config.relay.clone(), 1, Arc::clone(&bus));
-        let site = Arc::new(site(&config, Arc::clone(&bus), true));
+        let admission = admission(&config, &bus);
+        let (counted, skipped) = (Arc::clone(&admission), Skipped::default());
+        let metrics = Metrics::new(Arc::clone(&bus), Arc::clone(&relay), counted, &skipped);
+        let site = Arc::new(site(&config, Arc::clone(&bus), true, metrics));
         let (outlet, sockets) = server::handover();
         let (reader, start) = bus.reader();
         let inbox = inboxes.remove(0);
-        let admission = admission(&config, &bus);
         let accepting = server::accept(listener, vec![outlet], admission, stop.clone());
         let parts = Parts { reader, start, inbox, sockets, relay, site, config, tls: None };
         LocalSet::new().run_until(async { tokio::join!(accepting, parts.run(stop)) }).await;
@@ -251,9 +255,9 @@ async fn follow(identity: Arc<Identity>, stop: CancellationToken) {
     stop.run_until_cancelled(identity.follow()).await;
 }
 
-fn site(config: &Config, bus: Arc<Bus>, loopback: bool) -> Site {
+fn site(config: &Config, bus: Arc<Bus>, loopback: bool, metrics: Metrics) -> Site {
     let origins = Origins { allowed: config.server.allowed_origins.clone(), loopback };
-    Site { bus, origins, max_symbols: config.limits.symbols, auth: config.auth.clone() }
+    Site { bus, origins, max_symbols: config.limits.symbols, auth: config.auth.clone(), metrics }
 }
 
 async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -3,6 +3,7 @@
 mod send;
 mod watch;
 
+use std::fmt;
 use std::time::Duration;
 
 use http::Uri;
@@ -26,7 +27,7 @@ pub enum ClientError {
     #[error("cannot connect to {url}")]
     Connect {
         /// Where to.
-        url: Uri,
+        url: Place,
         /// What went wrong.
         source: Box<Error>,
     },
@@ -34,7 +35,7 @@ pub enum ClientError {
     #[error("{url} answers {status}: {message}")]
     Refused {
         /// Where to.
-        url: Uri,
+        url: Place,
         /// Its status.
         status: u16,
         /// What it says.
@@ -44,7 +45,7 @@ pub enum ClientError {
     #[error("the connection to {url} broke")]
     Broken {
         /// Where to.
-        url: Uri,
+        url: Place,
         /// What went wrong.
         source: Box<Error>,
     },
@@ -52,7 +53,7 @@ pub enum ClientError {
     #[error("{url} closed with {code} {reason}")]
     Closed {
         /// Where to.
-        url: Uri,
+        url: Place,
         /// The close code.
         code: u16,
         /// The reason.
@@ -63,6 +64,22 @@ pub enum ClientError {
     Output(#[source] std::io::Error),
 }
 
+/// A server, as errors name it: without what follows the path, where a token may be.
+#[derive(Debug)]
+pub struct Place(String);
+
+impl Place {
+    fn of(url: &Uri) -> Self {
+        Self(url.to_string().split('?').next().unwrap_or_default().to_owned())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 async fn connect(url: &Uri) -> Result<Socket, ClientError> {
     let connected = timeout(PATIENCE, connect_async(url.clone())).await;
     match connected.unwrap_or_else(|late| Err(Error::Io(late.into()))) {
@@ -70,12 +87,12 @@ async fn connect(url: &Uri) -> Result<Socket, ClientError> {
         Err(Error::Http(response)) => {
             let body = response.body().as_deref().unwrap_or_default();
             Err(ClientError::Refused {
-                url: url.clone(),
+                url: Place::of(url),
                 status: response.status().as_u16(),
                 message: error_message(body),
             })
         }
-        Err(source) => Err(ClientError::Connect { url: url.clone(), source: Box::new(source) }),
+        Err(source) => Err(ClientError::Connect { url: Place::of(url), source: Box::new(source) }),
     }
 }
 
@@ -89,5 +106,5 @@ fn error_message(body: &[u8]) -> String {
 fn closed(url: &Uri, frame: Option<tungstenite::protocol::CloseFrame>) -> ClientError {
     let (code, reason) =
         frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-    ClientError::Closed { url: url.clone(), code, reason }
+    ClientError::Closed { url: Place::of(url), code, reason }
 }

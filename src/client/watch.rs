@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{ClientError, closed, connect};
+use super::{ClientError, Place, closed, connect};
 
 /// How frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, http::uri::Inv
 pub async fn watch(url: &Uri, format: Format, out: &mut impl Write) -> Result<(), ClientError> {
     let mut socket = connect(url).await?;
     while let Some(message) = socket.next().await {
-        let message =
-            message.map_err(|source| ClientError::Broken { url: url.clone(), source: Box::new(source) })?;
+        let message = message
+            .map_err(|source| ClientError::Broken { url: Place::of(url), source: Box::new(source) })?;
         match message {
             Message::Text(text) => {
                 let printed = match format {

@@ -7,6 +7,7 @@
 mod accept;
 mod admission;
 mod handshake;
+mod metrics;
 mod patient;
 mod routes;
 mod tls;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use accept::{Accepted, Arriving, Listener, Outlet, Tcp, accept, handover};
 pub use admission::Admission;
 pub use handshake::Origins;
+pub use metrics::Metrics;
 pub use routes::{Site, routes};
 pub use tls::{Identity, TlsError};
 pub use worker::Worker;

@@ -13,6 +13,7 @@ use warp::filters::BoxedFilter;
 use warp::reject::{self, Rejection};
 use warp::{Filter, Reply};
 
+use super::Metrics;
 use super::handshake::{Handshake, Origins, is_upgrade};
 use crate::auth::{self, Access};
 use crate::bus::Bus;
@@ -57,10 +58,13 @@ pub struct Site {
     pub max_symbols: usize,
     /// The tokens.
     pub auth: auth::Config,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// All routes.
 pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
+    let upgrading = Arc::clone(&site);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let request = warp::ext::get::<Request>();
     let handshake = warp::method()
@@ -69,7 +73,7 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(request)
         .and(warp::ext::optional::<OnUpgrade>())
         .map(move |method, headers, query: String, request, socket| {
-            upgrade(&site, &method, &headers, &query, request, socket)
+            upgrade(&upgrading, &method, &headers, &query, request, socket)
                 .unwrap_or_else(|(status, refusal)| error(status, &refusal))
         });
     let wants_upgrade = warp::header::headers_cloned()
@@ -84,6 +88,11 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
     let page = warp::path::end().and(get).map(page);
     let health =
         warp::path!("healthz").and(get).map(|| json(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
+    let metrics = warp::path!("metrics").and(get).and(warp::header::headers_cloned()).and(query).map(
+        move |headers, query: String| {
+            metrics(&site, &headers, &query).unwrap_or_else(|(status, refusal)| error(status, &refusal))
+        },
+    );
     let refuse = warp::ext::get::<Request>()
         .and_then(|request: Request| async move { request.over.map(over).ok_or_else(reject::not_found) });
 
@@ -95,6 +104,8 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
         .or(page)
         .unify()
         .or(health)
+        .unify()
+        .or(metrics)
         .unify()
         .recover(rejected)
         .unify()
@@ -163,6 +174,26 @@ fn check(site: &Site, stream: &Stream, access: &Access) -> Result<(), (StatusCod
     }
 }
 
+/// What is counted, for whoever shows a token where there are some.
+fn metrics(
+    site: &Site,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<warp::reply::Response, (StatusCode, Refusal)> {
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| Token::of(&token));
+    if access(site, headers, token.as_ref())?.is_locked() {
+        let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
+        return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
+    }
+    let response = Response::builder()
+        .header(CONTENT_TYPE, super::metrics::CONTENT_TYPE)
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(site.metrics.text())
+        .expect("the headers are well-formed");
+    Ok(response.into_response())
+}
+
 fn page() -> warp::reply::Response {
     Response::builder()
         .header(CONTENT_TYPE, "text/html; charset=utf-8")
@@ -203,7 +234,7 @@ async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infalli
         let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "this page answers GET and HEAD");
         error(StatusCode::METHOD_NOT_ALLOWED, &refusal)
     } else {
-        let message = "there is no such page; there are /, /ws and /healthz";
+        let message = "there is no such page; there are /, /ws, /healthz and /metrics";
         error(StatusCode::NOT_FOUND, &Refusal::new(ErrorCode::NotFound, message))
     })
 }

@@ -1,9 +1,11 @@
 //! Integration tests: the public interface, the real server on a free port, and the built program.
 
+mod auth;
 mod delivery;
 mod history;
 mod http;
 mod imports;
+mod metrics;
 mod program;
 mod properties;
 mod relay;

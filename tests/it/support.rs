@@ -85,6 +85,18 @@ impl TestServer {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// Sends these bytes over a connection of their own and returns the head of the answer.
+    pub async fn first_bytes(&self, bytes: &str) -> String {
+        let mut socket = self.open().await;
+        socket.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let read = timeout(PATIENCE, socket.read_buf(&mut answer)).await.expect("an answer comes");
+            assert_ne!(read.unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     pub async fn open(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }

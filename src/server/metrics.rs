@@ -1,0 +1,67 @@
+//! `/metrics`: what is counted, in the text format that Prometheus reads (`OpenMetrics` 1.0).
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::admission::Admission;
+use crate::bus::Bus;
+use crate::feed::Skipped;
+use crate::hub::Relay;
+
+/// The type of the answer.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All that is counted.
+#[derive(Debug)]
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// What these count.
+    #[must_use]
+    pub fn new(bus: Arc<Bus>, relay: Arc<Relay>, admission: Arc<Admission>, skipped: &Skipped) -> Self {
+        let mut registry = Registry::with_prefix("tickerplant");
+        bus.tally().register(&mut registry);
+        skipped.register(&mut registry);
+        registry.register_collector(Box::new(Present { bus, relay, admission }));
+        Self(registry)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.0).expect("a string takes all");
+        text
+    }
+}
+
+/// What is read off at the moment it is asked for.
+#[derive(Debug)]
+struct Present {
+    bus: Arc<Bus>,
+    relay: Arc<Relay>,
+    admission: Arc<Admission>,
+}
+
+impl Collector for Present {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let mut write = |name, help, metric: &dyn EncodeMetric| {
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+        };
+        let gauge = |value: usize| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        write("events", "Events published", &ConstCounter::new(self.bus.head()))?;
+        write(
+            "connections",
+            "Connections, those that ask for a page included",
+            &gauge(self.admission.here()),
+        )?;
+        write("peers", "WebSocket clients", &gauge(self.relay.peers() as usize))
+    }
+}
