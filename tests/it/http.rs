@@ -45,6 +45,19 @@ async fn each_wrong_request_gets_its_status_and_a_reason() {
 }
 
 #[tokio::test]
+async fn only_http_1_is_spoken() {
+    let server = TestServer::start(Config::default()).await;
+
+    let by_prior_knowledge = server.request("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    let upgrade =
+        "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+    let by_upgrade = server.request(&format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n")).await;
+
+    assert!(!by_prior_knowledge.contains("200"), "{by_prior_knowledge}");
+    assert!(by_upgrade.starts_with("HTTP/1.1 200"), "{by_upgrade}");
+}
+
+#[tokio::test]
 async fn a_browser_gets_the_page_and_a_monitor_gets_its_answer() {
     let server = TestServer::start(Config::default()).await;
 

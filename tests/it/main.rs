@@ -1,6 +1,7 @@
 //! Integration tests: the public interface, the real server on a free port, and the built program.
 
 mod auth;
+mod contained;
 mod delivery;
 mod history;
 mod http;

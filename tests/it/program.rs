@@ -173,6 +173,37 @@ async fn a_port_that_is_taken_is_an_error_and_the_one_who_has_it_goes_on() {
 }
 
 #[tokio::test]
+async fn no_log_says_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("tokens.toml");
+    // printf %s secret | sha256sum
+    let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    let text =
+        format!("[[auth.tokens]]\nname = \"dash\"\nsha256 = \"{hash}\"\nsubscribe = [\"*\"]\nrelay = true\n");
+    std::fs::write(&config, text).unwrap();
+    let arguments = ["--config", config.to_str().unwrap(), "--log", "trace", "--listen", "127.0.0.1:0"];
+    let mut process = tickerplant(&arguments).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let line = line_with(&mut log, "listening").await;
+    let port = line.split("address=127.0.0.1:").nth(1).unwrap().split(' ').next().unwrap();
+
+    for (token, code) in [("secret", 0), ("a-guess", 76)] {
+        let url = format!("ws://127.0.0.1:{port}/ws?token={token}");
+        let (found, _, err) = run(tickerplant(&["send", "hi", "--url", &url])).await;
+        assert_eq!(found, code, "{err}");
+        assert!(!err.contains(token), "{err}");
+    }
+    let id = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    let mut said = 0;
+    while let Some(line) = timeout(PATIENCE, log.next_line()).await.unwrap().unwrap() {
+        assert!(!line.contains("secret") && !line.contains("a-guess") && !line.contains(hash), "{line}");
+        said += 1;
+    }
+    assert!(said > 0);
+}
+
+#[tokio::test]
 async fn the_configuration_that_is_printed_is_the_one_in_effect() {
     let mut command = tickerplant(&["config", "--seed", "7", "--symbols", "A,B"]);
     command.env("TICKERPLANT_RELAY__BURST", "3").current_dir(std::env::temp_dir());
