@@ -126,7 +126,7 @@ impl App {
         if let Some(identity) = identity {
             accepting.spawn(follow(identity, server_stop.clone()));
         }
-        info!(%address, feed = %bus.kind(), shards, "listening");
+        info!(%address, tls = tls.is_some(), feed = %bus.kind(), shards, "listening");
 
         let feed_stop = CancellationToken::new();
         let mut pumping = JoinSet::new();

@@ -33,14 +33,16 @@
 //!
 //! | module | what it is for | imports |
 //! |---|---|---|
+//! | [tally] | what is counted: limits that struck, lags, resumes | nothing of ours |
 //! | [market] | the nouns: symbol, exact price and size, trade, quote, bar, day | nothing of ours |
-//! | [wire] | what bytes mean: frames, commands, URLs, close codes; pure | market |
-//! | [bus] | the log, its readers, the fold of last values | market |
-//! | [feed] | simulated, replay, stdin; the schedule; the pump | bus, market |
-//! | [hub] | shards, subscriptions, batches, outboxes, the relay; the loop that writes to the sockets | bus, wire, market |
-//! | [session] | one client | hub and those above |
+//! | [wire] | what bytes mean: frames, commands, URLs, tokens, close codes; pure | market, tally |
+//! | [auth] | which token allows what | wire, market |
+//! | [bus] | the log, its readers, the fold of last values | market, tally |
+//! | [feed] | simulated, replay, stdin; the schedule; the pump | bus, market, tally |
+//! | [hub] | shards, subscriptions, batches, outboxes, signs of life, the relay; the loop that writes to the sockets | bus, wire, market, tally |
+//! | [session] | one client: what it may do, and what becomes of what it says | hub and those above |
 //! | [client] | `watch` and `send` | wire, market |
-//! | [server] | accept loop, handshake, routes, the page; the only code that names warp | all above |
+//! | [server] | accept loop, admission, TLS, handshake, routes, metrics, the page; the only code that names warp | all above |
 //! | [mod@config], [cli], [app] | the configuration, the command line, the wiring and the shutdown | all above |
 //!
 //! A test reads every `crate::` path and holds the last column.
@@ -57,12 +59,13 @@
 //!    at full speed waits until all readers are level, and closes a client that stands still.
 //! 6. An event is encoded at most once a shard, and only if somebody takes it; what a client missed
 //!    is encoded for that client alone.
-//! 7. Every queue and message has a limit, and the limit is in the configuration; a batch, which lasts for a turn,
+//! 7. Every queue and message has a limit; the limit is in the configuration, and a metric counts how often it struck. A batch, which lasts for a turn,
 //!    has some 5,000 events at the most.
-//! 8. Every task has an owner that waits for it. `market`, `wire`, the shard, the outbox and the log do no
+//! 8. No client can hurt another: what is wrong with one, a panic too, ends its connection alone.
+//! 9. Every task has an owner that waits for it. `market`, `wire`, the shard, the outbox and the log do no
 //!    I/O and read no clock.
-//! 9. Shards share nothing but the log, which each locks once a segment of events, and the relay.
-//! 10. No globals: one process can hold several buses.
+//! 10. Shards share nothing but the log, which each locks once a segment of events, and the relay.
+//! 11. No globals: one process can hold several buses.
 
 pub mod app;
 pub mod auth;
