@@ -17,6 +17,7 @@ use tickerplant::market::Time;
 use crate::arrivals::Arrivals;
 use crate::table::{float, histogram};
 use crate::update::{self, Times};
+use crate::websocket::{CLOSE, TEXT, frame, head_end, kind, number, request, split_frame};
 
 /// What is read from a socket at a time; no frame is longer.
 const READ_BYTES: usize = 256 * 1024;
@@ -26,14 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Handshakes that are under way at the same time.
 const HANDSHAKES: usize = 64;
-
-/// The mask of what the clients send: all zeros leave the text as it is.
-const MASK: [u8; 4] = [0; 4];
-
-/// What a frame is: RFC 6455, section 5.2.
-const TEXT: u8 = 1;
-/// What a frame is, where it ends the connection.
-const CLOSE: u8 = 8;
 
 /// A command that changes nothing; its answer comes behind all that waits, and says up to which event that is.
 const SETTLE: &str = r#"{"action":"set","delivery":"every"}"#;
@@ -194,7 +187,7 @@ impl Clients {
         for client in &mut self.all {
             client.ends = None;
             // A client that is gone is counted where it is read.
-            let _ = client.socket.write_all(&frame(SETTLE));
+            let _ = client.socket.write_all(&frame(TEXT, SETTLE.as_bytes()));
         }
         let has_all = |client: &Client| !client.is_gone && client.ends.is_some();
         self.read(Instant::now() + PATIENCE, |clients| {
@@ -273,8 +266,7 @@ impl Client {
     }
 
     fn take_other(&mut self, text: &str, tally: &mut Tally) {
-        let kind = text.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next());
-        match kind {
+        match kind(text) {
             Some("heartbeat") => {
                 tally.heartbeats += 1;
                 tally.faults.miscounted += u64::from(number(text, r#""sent":"#) != Some(self.received));
@@ -320,11 +312,7 @@ fn ask(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> {
     let mut socket = net::TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        socket,
-        "GET /ws?{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )?;
+    socket.write_all(request(address, query).as_bytes())?;
     Ok(socket)
 }
 
@@ -333,8 +321,8 @@ fn answer(mut socket: &net::TcpStream) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let frames = bytes.split_off(end + 4);
+        if let Some(end) = head_end(&bytes) {
+            let frames = bytes.split_off(end);
             let is_upgrade = bytes.starts_with(b"HTTP/1.1 101 ");
             return is_upgrade
                 .then_some(frames)
@@ -345,35 +333,4 @@ fn answer(mut socket: &net::TcpStream) -> io::Result<Vec<u8>> {
             count => bytes.extend_from_slice(&buffer[..count]),
         }
     }
-}
-
-/// A short text as a client's frame: RFC 6455, section 5.2.
-fn frame(text: &str) -> Vec<u8> {
-    let len = u8::try_from(text.len()).ok().filter(|len| *len < 126).expect("the text is short");
-    [&[0x81, 0x80 | len], &MASK[..], text.as_bytes()].concat()
-}
-
-/// The first frame of a server's bytes: its opcode, its payload, and what follows it; `None` where it is not whole.
-fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let ([first, second], rest) = bytes.split_first_chunk()?;
-    let (len, rest) = match second {
-        126 => {
-            let (len, rest) = rest.split_first_chunk()?;
-            (u16::from_be_bytes(*len).into(), rest)
-        }
-        127 => {
-            let (len, rest) = rest.split_first_chunk()?;
-            (usize::try_from(u64::from_be_bytes(*len)).ok()?, rest)
-        }
-        short => ((*short).into(), rest),
-    };
-    let (payload, rest) = rest.split_at_checked(len)?;
-    Some((first & 0x0f, payload, rest))
-}
-
-/// The whole number after a name in a JSON text.
-fn number(text: &str, name: &str) -> Option<u64> {
-    let (_, rest) = text.split_once(name)?;
-    let end = rest.find(|character: char| !character.is_ascii_digit())?;
-    rest[..end].parse().ok()
 }

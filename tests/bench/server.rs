@@ -40,6 +40,7 @@ mod stalled;
 mod table;
 mod top;
 mod update;
+mod websocket;
 mod written;
 
 use std::env;

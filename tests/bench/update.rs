@@ -24,7 +24,7 @@ pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// Reads times; most are of the second that was read last.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Times {
     second: [u8; SECOND],
     nanos: i64,
