@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{self, Child, ChildStdin, Command, Stdio};
+use std::process::{self, Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -61,6 +61,17 @@ impl Server {
     pub fn warnings(&self) -> Vec<String> {
         let is_warning = |line: &String| line.contains(" WARN ") || line.to_lowercase().contains("error");
         self.log.try_iter().filter(is_warning).collect()
+    }
+
+    /// Asks it to stop, as a service manager does.
+    pub fn terminate(&self) -> io::Result<()> {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        status.success().then_some(()).ok_or_else(|| io::Error::other("kill cannot stop the server"))
+    }
+
+    /// How it ended, where it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
     }
 
     /// Waits for the line of the log that says where it listens.

@@ -33,6 +33,7 @@ mod clients;
 mod comparison;
 mod memory;
 mod peers;
+#[allow(dead_code, reason = "the soak stops its server, this one ends with it")]
 mod process;
 mod run;
 mod scenario;

@@ -1,0 +1,104 @@
+//! What the server promises, under strain and for long.
+//!
+//! Clients follow the protocol and check what it promises: `seq` ascends, nothing is lost and nothing comes twice,
+//! not over any number of connections; a heartbeat's numbers are those of what came. A promise that is not kept is
+//! told and counted, and the run fails. The server is a process of its own, all clients are this one.
+//!
+//! ```text
+//! cargo bench --bench soak -- --minutes 10
+//! cargo bench --bench soak -- --seconds 60 --clients 1000 --rate 5000
+//! ```
+//!
+//! The soak itself (`--minutes`, `--seconds`) begins with clients that behave alone, for a fifth of its time; then
+//! one in twenty of them is slow and one in a hundred means no good. Every so often it says what the server's memory and
+//! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
+//!
+//! Times are shown and fail nothing: they are the machine's as well.
+
+mod abuse;
+mod canary;
+mod fleet;
+mod ledger;
+mod link;
+mod long;
+mod plant;
+#[path = "../process.rs"]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
+mod process;
+mod subscriber;
+#[path = "../table.rs"]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
+mod table;
+mod tally;
+#[path = "../update.rs"]
+mod update;
+#[path = "../websocket.rs"]
+mod websocket;
+mod witness;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use plant::Plant;
+use tally::{Tally, list};
+
+/// See whether the server keeps its promises under strain
+#[derive(Parser)]
+struct Args {
+    /// How long to soak, in minutes
+    #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    minutes: Option<u64>,
+    /// How long to soak, in seconds [default: 60]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    seconds: Option<u64>,
+    /// How many clients soak
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=9000))]
+    clients: u32,
+    /// Events a second of the simulated feed
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// How often the soak says how it goes, in seconds
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    report: u64,
+    /// Cores of the server, e.g. 0; the clients get the others [default: the system decides]
+    #[arg(long, value_name = "LIST")]
+    cores: Option<String>,
+    /// Said by cargo bench; without it nothing runs, so that cargo test does not soak
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> io::Result<ExitCode> {
+    let args = Args::parse();
+    if !args.bench {
+        println!("this is a benchmark: cargo bench --bench soak");
+        return Ok(ExitCode::SUCCESS);
+    }
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let cores = args.cores.as_deref().and_then(process::pin);
+    let seconds = args.minutes.map(|minutes| minutes * 60).or(args.seconds);
+    let plant = Plant { symbols: 500, rate: args.rate, cores };
+    let time = Duration::from_secs(seconds.unwrap_or(60));
+    let report = Duration::from_secs(args.report);
+    Ok(verdict(&long::run(&plant, args.clients, time, report)?))
+}
+
+/// Says whether all promises were kept.
+fn verdict(tally: &Tally) -> ExitCode {
+    if tally.violations.is_empty() {
+        println!("\nall promises kept");
+        return ExitCode::SUCCESS;
+    }
+    println!("\npromises not kept: {}", list(&tally.violations));
+    ExitCode::FAILURE
+}

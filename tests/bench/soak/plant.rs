@@ -1,0 +1,101 @@
+//! The server that is strained, and the bound of its memory.
+
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::process::Server;
+
+/// Resident KiB that a connection may take.
+const CONNECTION: u32 = 48;
+
+/// What the history may take in KiB (`bus.history_bytes`).
+const HISTORY: u32 = 16 * 1024;
+
+/// What may wait for a client with `delivery=every`, in KiB (`session.every_buffer`).
+const EVERY_BUFFER: u32 = 1024;
+
+/// A server's feed, and where it runs.
+pub struct Plant {
+    pub symbols: usize,
+    pub rate: u32,
+    pub cores: Option<String>,
+}
+
+/// The server's memory beside its bound.
+pub struct Memory {
+    /// Of the idle server, just started, in KiB.
+    base: u32,
+    /// The most that was seen, and the bound at that moment.
+    pub most: u32,
+    /// The least that was left below the bound.
+    left: i64,
+    started: Instant,
+}
+
+impl Plant {
+    /// Starts the server; what the environment configures holds, except for what is measured here.
+    pub fn start(&self) -> io::Result<Server> {
+        let program = env!("CARGO_BIN_EXE_tickerplant");
+        let mut command = match &self.cores {
+            Some(cores) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", cores, program]);
+                command
+            }
+            None => Command::new(program),
+        };
+        let symbols: Vec<_> = (0..self.symbols).map(|symbol| format!("S{symbol:03}")).collect();
+        // No config.toml lies there: the server has its defaults.
+        command.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
+        command.args(["--listen", "127.0.0.1:0", "--log", "info"]);
+        command.args(["--symbols", &symbols.join(","), "--rate", &self.rate.to_string()]);
+        command.env("TICKERPLANT_LIMITS__CONNECTIONS", "0");
+        Server::start(&mut command)
+    }
+}
+
+impl Memory {
+    /// Of a server that has just been started.
+    pub fn new(server: &Server) -> io::Result<Self> {
+        let base = server.memory()?;
+        Ok(Self { base, most: base, left: i64::MAX, started: Instant::now() })
+    }
+
+    /// Looks at it; returns what it is and its bound with so many connections, of which so many are slow readers with
+    /// `delivery=every`, all in KiB.
+    pub fn look(&mut self, server: &Server, connections: usize, slow: usize) -> io::Result<(u32, u32)> {
+        let count = |count: usize| u32::try_from(count).map_err(io::Error::other);
+        let bound = self.base + CONNECTION * count(connections)? + HISTORY + EVERY_BUFFER * count(slow)?;
+        let memory = server.memory()?;
+        self.most = self.most.max(memory);
+        self.left = self.left.min(i64::from(bound) - i64::from(memory));
+        Ok((memory, bound))
+    }
+
+    /// Whether the bound was never exceeded.
+    pub fn is_bounded(&self) -> bool {
+        self.left >= 0
+    }
+
+    /// How it went, in a line.
+    pub fn text(&self) -> String {
+        format!(
+            "{} MiB when idle, at most {} MiB, always {} MiB or more below the bound, in {:.0} s",
+            mib(self.base),
+            mib(self.most),
+            self.left / 1024,
+            self.age().as_secs_f64()
+        )
+    }
+
+    /// How long the server has run.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// KiB as MiB, with one digit behind the point.
+pub fn mib(kib: u32) -> String {
+    format!("{:.1}", f64::from(kib) / 1024.0)
+}
