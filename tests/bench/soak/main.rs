@@ -1,4 +1,4 @@
-//! What the server promises, under strain and for long.
+//! What the server promises, under strain: for long, and when all come at once.
 //!
 //! Clients follow the protocol and check what it promises: `seq` ascends, nothing is lost and nothing comes twice,
 //! not over any number of connections; a heartbeat's numbers are those of what came. A promise that is not kept is
@@ -7,12 +7,15 @@
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
 //! cargo bench --bench soak -- --seconds 60 --clients 1000 --rate 5000
+//! cargo bench --bench soak -- --storm 10000 --rate 2000
 //! ```
 //!
 //! The soak itself (`--minutes`, `--seconds`) begins with clients that behave alone, for a fifth of its time; then
 //! one in twenty of them is slow and one in a hundred means no good. Every so often it says what the server's memory and
 //! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
 //!
+//! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
+//! be missing.
 //! Times are shown and fail nothing: they are the machine's as well.
 
 mod abuse;
@@ -25,6 +28,7 @@ mod plant;
 #[path = "../process.rs"]
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod process;
+mod storm;
 mod subscriber;
 #[path = "../table.rs"]
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
@@ -63,6 +67,10 @@ struct Args {
     /// How often the soak says how it goes, in seconds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     report: u64,
+    /// Break so many connections at once and see what comes back
+    #[arg(long, value_name = "CLIENTS", conflicts_with_all = ["minutes", "seconds"])]
+    #[arg(value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    storm: Option<u32>,
     /// Cores of the server, e.g. 0; the clients get the others [default: the system decides]
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
@@ -87,10 +95,16 @@ fn run() -> io::Result<ExitCode> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let cores = args.cores.as_deref().and_then(process::pin);
     let seconds = args.minutes.map(|minutes| minutes * 60).or(args.seconds);
-    let plant = Plant { symbols: 500, rate: args.rate, cores };
-    let time = Duration::from_secs(seconds.unwrap_or(60));
-    let report = Duration::from_secs(args.report);
-    Ok(verdict(&long::run(&plant, args.clients, time, report)?))
+    let mut tally = Tally::new();
+    if let Some(clients) = args.storm {
+        let plant = Plant { symbols: 500, rate: args.rate, cores };
+        tally.add(&storm::run(&plant, clients)?);
+    } else {
+        let plant = Plant { symbols: 500, rate: args.rate, cores };
+        let time = Duration::from_secs(seconds.unwrap_or(60));
+        tally.add(&long::run(&plant, args.clients, time, Duration::from_secs(args.report))?);
+    }
+    Ok(verdict(&tally))
 }
 
 /// Says whether all promises were kept.
