@@ -1,4 +1,4 @@
-//! What the server promises, under strain: for long, and when all come at once.
+//! What the server promises, under strain: for long, when all come at once, and to the millisecond.
 //!
 //! Clients follow the protocol and check what it promises: `seq` ascends, nothing is lost and nothing comes twice,
 //! not over any number of connections; a heartbeat's numbers are those of what came. A promise that is not kept is
@@ -8,6 +8,7 @@
 //! cargo bench --bench soak -- --minutes 10
 //! cargo bench --bench soak -- --seconds 60 --clients 1000 --rate 5000
 //! cargo bench --bench soak -- --storm 10000 --rate 2000
+//! cargo bench --bench soak -- --intervals 100,500
 //! ```
 //!
 //! The soak itself (`--minutes`, `--seconds`) begins with clients that behave alone, for a fifth of its time; then
@@ -15,12 +16,13 @@
 //! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
 //!
 //! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
-//! be missing.
+//! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
 //! Times are shown and fail nothing: they are the machine's as well.
 
 mod abuse;
 mod canary;
 mod fleet;
+mod intervals;
 mod ledger;
 mod link;
 mod long;
@@ -55,10 +57,10 @@ struct Args {
     /// How long to soak, in minutes
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     minutes: Option<u64>,
-    /// How long to soak, in seconds [default: 60]
+    /// How long to soak, or to look at each interval, in seconds [default: 60; 20 for an interval]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=600_000))]
     seconds: Option<u64>,
-    /// How many clients soak
+    /// How many clients soak, or have an interval
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=9000))]
     clients: u32,
     /// Events a second of the simulated feed
@@ -68,9 +70,13 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     report: u64,
     /// Break so many connections at once and see what comes back
-    #[arg(long, value_name = "CLIENTS", conflicts_with_all = ["minutes", "seconds"])]
+    #[arg(long, value_name = "CLIENTS", conflicts_with_all = ["intervals", "minutes", "seconds"])]
     #[arg(value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
     storm: Option<u32>,
+    /// See how long updates wait for clients with these intervals, in milliseconds
+    #[arg(long, value_name = "MS", value_delimiter = ',', conflicts_with = "minutes")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    intervals: Vec<u32>,
     /// Cores of the server, e.g. 0; the clients get the others [default: the system decides]
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
@@ -99,10 +105,17 @@ fn run() -> io::Result<ExitCode> {
     if let Some(clients) = args.storm {
         let plant = Plant { symbols: 500, rate: args.rate, cores };
         tally.add(&storm::run(&plant, clients)?);
-    } else {
+    } else if args.intervals.is_empty() {
         let plant = Plant { symbols: 500, rate: args.rate, cores };
         let time = Duration::from_secs(seconds.unwrap_or(60));
         tally.add(&long::run(&plant, args.clients, time, Duration::from_secs(args.report))?);
+    } else {
+        // With few symbols, so that each has several events in an interval.
+        let plant = Plant { symbols: 50, rate: args.rate, cores };
+        let time = Duration::from_secs(seconds.unwrap_or(20));
+        for interval in args.intervals {
+            tally.add(&intervals::run(&plant, args.clients, interval, time)?);
+        }
     }
     Ok(verdict(&tally))
 }
