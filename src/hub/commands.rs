@@ -42,8 +42,11 @@ impl Shard {
                 self.set(id, request_id.as_ref(), *delivery, *interval);
                 Ok(())
             }
-            // Its session knows the tokens.
-            Command::Auth { .. } => Ok(()),
+            // Its session knows the tokens, and has answered.
+            Command::Auth { .. } => {
+                self.subscriber(id);
+                Ok(())
+            }
             Command::Ping => {
                 self.subscriber(id).say(&Reply::pong(request_id.as_ref(), now));
                 Ok(())

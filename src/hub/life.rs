@@ -85,6 +85,13 @@ impl Life {
         self.message_due = after(now, deadlines.message).filter(|_| is_partial);
     }
 
+    /// Gives the message that has begun, where one has, its whole time again.
+    pub fn extend_message(&mut self, now: Instant, deadlines: &Deadlines) {
+        if self.message_due.is_some() {
+            self.message_due = after(now, deadlines.message);
+        }
+    }
+
     /// What is to be done about the client, of which signs of life have come since the last look or not.
     pub fn look(&mut self, now: Instant, deadlines: &Deadlines, is_alive: bool) -> Verdict {
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);

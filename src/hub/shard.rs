@@ -176,10 +176,15 @@ impl Shard {
         let mut from = 0;
         while let Some(id) = self.lookouts.next_due(from, now) {
             from = id + 1;
+            let may_read = self.may_read(id);
             let connection = &mut self.connections[id];
             if connection.is_closing {
                 self.lookouts.set(id, None);
                 continue;
+            }
+            if !may_read {
+                // The rest of its message may have come: it has not been looked for.
+                connection.life.extend_message(now, &self.settings.deadlines);
             }
             let is_alive = connection.outbox.take_moving() | std::mem::take(&mut connection.is_heard);
             match connection.life.look(now, &self.settings.deadlines, is_alive) {
