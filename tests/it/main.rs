@@ -7,6 +7,7 @@ mod history;
 mod http;
 mod imports;
 mod metrics;
+mod process;
 mod program;
 mod properties;
 mod relay;

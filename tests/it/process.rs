@@ -1,0 +1,73 @@
+//! The built program as a process of its own.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
+
+/// Longer than anything here takes: a test that waits for so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn tickerplant(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
+    command
+        .args(arguments)
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // The test's own environment configures nothing.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TICKERPLANT_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A running server.
+pub struct Served {
+    pub process: Child,
+    pub log: Lines<BufReader<ChildStderr>>,
+    pub url: String,
+}
+
+impl Served {
+    pub async fn start(arguments: &[&str]) -> Self {
+        Self::spawn(tickerplant(arguments)).await
+    }
+
+    pub async fn spawn(mut command: Command) -> Self {
+        let mut process = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let line = line_with(&mut log, "listening").await;
+        let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
+        Self { process, log, url: format!("ws://{address}/ws") }
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub async fn terminate(mut self) -> ExitStatus {
+        let id = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        timeout(PATIENCE, self.process.wait()).await.expect("the server ends").unwrap()
+    }
+}
+
+pub async fn line_with(log: &mut Lines<BufReader<ChildStderr>>, text: &str) -> String {
+    let find = async {
+        while let Some(line) = log.next_line().await.unwrap() {
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("the log ends without {text:?}")
+    };
+    timeout(PATIENCE, find).await.unwrap_or_else(|_| panic!("nothing in the log says {text:?}"))
+}
+
+/// Runs to the end: exit code, standard output, standard error.
+pub async fn run(mut command: Command) -> (i32, String, String) {
+    let output = timeout(PATIENCE, command.output()).await.expect("the program ends").unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
