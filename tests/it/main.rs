@@ -3,6 +3,7 @@
 mod auth;
 mod contained;
 mod delivery;
+mod follower;
 mod history;
 mod http;
 mod imports;
@@ -13,5 +14,6 @@ mod properties;
 mod relay;
 mod samples;
 mod session;
+mod slow_readers;
 mod support;
 mod transcripts;

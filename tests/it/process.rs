@@ -1,5 +1,6 @@
 //! The built program as a process of its own.
 
+use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -25,6 +26,14 @@ pub fn tickerplant(arguments: &[&str]) -> Command {
     command
 }
 
+/// Sets keys of the configuration by the environment.
+pub fn configured(mut command: Command, settings: &[(&str, &str)]) -> Command {
+    for (key, value) in settings {
+        command.env(format!("TICKERPLANT_{}", key.to_uppercase().replace('.', "__")), value);
+    }
+    command
+}
+
 /// A running server.
 pub struct Served {
     pub process: Child,
@@ -45,10 +54,20 @@ impl Served {
         Self { process, log, url: format!("ws://{address}/ws") }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap()
+    }
+
+    /// Sends a signal by its name.
+    pub async fn signal(&self, name: &str) {
+        let id = self.process.id().expect("the server runs").to_string();
+        let signal = format!("-{name}");
+        assert!(Command::new("kill").args([&signal, &id]).status().await.unwrap().success());
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub async fn terminate(mut self) -> ExitStatus {
-        let id = self.process.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        self.signal("TERM").await;
         timeout(PATIENCE, self.process.wait()).await.expect("the server ends").unwrap()
     }
 }
