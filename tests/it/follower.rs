@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures_util::SinkExt;
 use serde::Deserialize;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -115,6 +116,10 @@ impl Follower {
         format!("{}-{}", self.epoch, self.seq)
     }
 
+    pub async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
     /// The next frame; an event is newer than those before, and with `delivery=every` the very next one.
     pub async fn next(&mut self) -> Frame {
         loop {
@@ -139,6 +144,36 @@ impl Follower {
                 ("heartbeat", _) => Frame::Heartbeat(serde_json::from_str(&text).unwrap()),
                 _ => Frame::Other(text.to_string()),
             };
+        }
+    }
+
+    /// Reads until it has the events up to this one.
+    pub async fn read_to(&mut self, seq: u64) {
+        while self.seq < seq {
+            if let end @ (Frame::Closed(..) | Frame::Lost) = self.next().await {
+                panic!("after {}, on the way to {seq}: {end:?}", self.seq)
+            }
+        }
+    }
+
+    /// Asks whether the server hears it, and reads until it has the answer and all that came before.
+    pub async fn catch_up(&mut self) {
+        self.say(r#"{"action":"ping","id":"caught up"}"#).await;
+        loop {
+            match self.next().await {
+                Frame::Other(text) if text.contains(r#""id":"caught up""#) => return,
+                end @ (Frame::Closed(..) | Frame::Lost) => panic!("after {}: {end:?}", self.seq),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until the server closes or the connection is lost.
+    pub async fn read_to_end(&mut self) -> Frame {
+        loop {
+            if let end @ (Frame::Closed(..) | Frame::Lost) = self.next().await {
+                return end;
+            }
         }
     }
 }
