@@ -17,5 +17,6 @@ mod relay;
 mod samples;
 mod session;
 mod slow_readers;
+mod storm;
 mod support;
 mod transcripts;

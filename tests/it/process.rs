@@ -34,6 +34,27 @@ pub fn configured(mut command: Command, settings: &[(&str, &str)]) -> Command {
     command
 }
 
+/// Whether processes can be sent signals here; where not, the test that asks says that it is passed over.
+pub async fn can_signal(test: &str) -> bool {
+    let own = std::process::id().to_string();
+    let sent = Command::new("kill").args(["-0", &own]).status().await;
+    let can = sent.is_ok_and(|status| status.success());
+    if !can {
+        eprintln!("passed over, there is no `kill` here: {test}");
+    }
+    can
+}
+
+/// Makes room for so many descriptors; where the system gives no more, the test that asks says that it is passed over.
+pub fn has_descriptors(count: usize, test: &str) -> bool {
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
+    let has = limit >= count as u64;
+    if !has {
+        eprintln!("passed over, there are {limit} descriptors here: {test}");
+    }
+    has
+}
+
 /// A running server.
 pub struct Served {
     pub process: Child,

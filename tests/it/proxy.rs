@@ -36,6 +36,8 @@ pub enum Fault {
     Silence,
     /// What the client says ends; what the server says still arrives.
     HalfClose,
+    /// Both ends are reset.
+    Reset,
 }
 
 /// A proxy before a server.
@@ -103,6 +105,7 @@ async fn exchange(
         let fault = *faults.borrow_and_update();
         let pass = async {
             match fault {
+                Fault::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
                 Fault::Silence => match pending::<Infallible>().await {},
                 Fault::HalfClose => up.is_at_end = true,
                 Fault::None | Fault::Delay(_) | Fault::Drip(..) => {}
