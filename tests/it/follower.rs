@@ -44,6 +44,7 @@ pub enum Frame {
 
 #[derive(Debug, Deserialize)]
 pub struct Heartbeat {
+    pub time: String,
     pub seq: u64,
     pub sent: u64,
     pub merged: u64,
@@ -144,6 +145,17 @@ impl Follower {
                 ("heartbeat", _) => Frame::Heartbeat(serde_json::from_str(&text).unwrap()),
                 _ => Frame::Other(text.to_string()),
             };
+        }
+    }
+
+    /// Reads until a heartbeat comes.
+    pub async fn next_heartbeat(&mut self) -> Heartbeat {
+        loop {
+            match self.next().await {
+                Frame::Heartbeat(heartbeat) => return heartbeat,
+                Frame::Event(_) | Frame::Other(_) => {}
+                end => panic!("after {}: {end:?}", self.seq),
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod follower;
 mod history;
 mod http;
 mod imports;
+mod interruptions;
 mod metrics;
 mod network;
 mod process;

@@ -75,6 +75,11 @@ impl Served {
         Self { process, log, url: format!("ws://{address}/ws") }
     }
 
+    /// Starts with these keys of the configuration, `limits.connections` and the like.
+    pub async fn configured(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::spawn(configured(tickerplant(arguments), settings)).await
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.url.trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap()
     }
