@@ -3,6 +3,7 @@
 mod auth;
 mod contained;
 mod delivery;
+mod descriptors;
 mod follower;
 mod history;
 mod http;

@@ -11,8 +11,20 @@ use tokio::time::timeout;
 /// Longer than anything here takes: a test that waits for so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tickerplant");
+
 pub fn tickerplant(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
+    prepared(Command::new(PROGRAM), arguments)
+}
+
+/// The program with at most so many descriptors.
+pub fn tickerplant_with_descriptors(count: u32, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!(r#"ulimit -n {count} && exec "$0" "$@""#), PROGRAM]);
+    prepared(shell, arguments)
+}
+
+fn prepared(mut command: Command, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .kill_on_drop(true)
