@@ -6,6 +6,7 @@ mod delivery;
 mod descriptors;
 mod follower;
 mod history;
+mod hostile;
 mod http;
 mod imports;
 mod interruptions;
