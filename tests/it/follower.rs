@@ -148,6 +148,12 @@ impl Follower {
         }
     }
 
+    /// Reads until an event comes.
+    pub async fn next_event(&mut self) {
+        let before = self.seq;
+        self.read_to(before + 1).await;
+    }
+
     /// Reads until a heartbeat comes.
     pub async fn next_heartbeat(&mut self) -> Heartbeat {
         loop {

@@ -57,7 +57,9 @@ async fn a_server_that_stood_still_for_five_seconds_goes_on_where_it_was() {
     if !can_signal("a server that stands still").await {
         return;
     }
-    let server = Served::configured(&["--rate", "100"], &[("session.heartbeat", "250ms")]).await;
+    let settings =
+        [("session.heartbeat", "250ms"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s")];
+    let server = Served::configured(&["--rate", "100"], &settings).await;
     let address = server.address();
     // There is always an answer under way, which comes while the server stands still.
     let proxy = Proxy::start(address).await;

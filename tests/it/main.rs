@@ -23,3 +23,4 @@ mod slow_readers;
 mod storm;
 mod support;
 mod transcripts;
+mod vanished;
