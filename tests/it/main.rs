@@ -9,6 +9,7 @@ mod history;
 mod hostile;
 mod http;
 mod imports;
+mod interleaving;
 mod interruptions;
 mod metrics;
 mod model;

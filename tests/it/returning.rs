@@ -57,6 +57,11 @@ impl Follower {
         Ok(true)
     }
 
+    /// Whether nothing is held back for an interval.
+    pub fn is_immediate(&self) -> bool {
+        self.interval.is_zero()
+    }
+
     /// Reads all that there is, however often it is closed on the way.
     pub fn finish(mut self, shard: &mut OneShard) -> Result<Client, TestCaseError> {
         loop {
