@@ -11,6 +11,7 @@ mod http;
 mod imports;
 mod interleaving;
 mod interruptions;
+mod intervals;
 mod metrics;
 mod model;
 mod network;

@@ -89,6 +89,11 @@ impl Model {
         self.asked.push_back((symbols, answer));
     }
 
+    /// What the last heartbeat said was sent and merged.
+    pub fn counted(&self) -> Option<(u64, u64)> {
+        self.counted
+    }
+
     /// How often it was told that the server fell behind its history.
     pub fn lagged(&self) -> u64 {
         self.lagged

@@ -308,6 +308,14 @@ pub struct Frame {
     pub value: Value,
 }
 
+impl Frame {
+    /// The number of the event that it says, where it says one.
+    pub fn event(&self) -> Option<u64> {
+        let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar"));
+        self.value["seq"].as_u64().filter(|_| is_event)
+    }
+}
+
 /// Takes all whole text frames off the front; a close frame is dropped.
 fn frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
     let mut taken = Vec::new();
