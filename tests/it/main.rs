@@ -16,6 +16,7 @@ mod metrics;
 mod model;
 mod network;
 mod one_shard;
+mod outbox;
 mod process;
 mod program;
 mod properties;
