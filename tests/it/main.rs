@@ -5,6 +5,7 @@ mod contained;
 mod delivery;
 mod descriptors;
 mod follower;
+mod fuzz;
 mod history;
 mod hostile;
 mod http;
