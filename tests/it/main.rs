@@ -6,6 +6,7 @@ mod delivery;
 mod descriptors;
 mod follower;
 mod fuzz;
+mod fuzz_commands;
 mod history;
 mod hostile;
 mod http;
