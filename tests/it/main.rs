@@ -7,6 +7,7 @@ mod descriptors;
 mod follower;
 mod fuzz;
 mod fuzz_commands;
+mod fuzz_files;
 mod history;
 mod hostile;
 mod http;
