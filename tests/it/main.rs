@@ -8,6 +8,7 @@ mod follower;
 mod fuzz;
 mod fuzz_commands;
 mod fuzz_files;
+mod fuzz_stdin;
 mod history;
 mod hostile;
 mod http;
