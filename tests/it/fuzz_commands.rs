@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 use tickerplant::market::{Kind, KindSet};
-use tickerplant::wire::{Command, Cursor, Delivery, Refusal, Request, Spoken, Stream, Symbols, understand};
+use tickerplant::wire::{
+    Command, Cursor, Delivery, Refusal, Request, Spoken, Stream, Symbols, Token, understand,
+};
 
 use crate::one_shard::{cases, channels};
 
@@ -118,7 +120,7 @@ fn a_command() -> impl Strategy<Value = Command> {
             .prop_map(|(symbols, channels)| Command::Unsubscribe { symbols, channels }),
         2 => (delivery, interval())
             .prop_map(|(delivery, interval)| Command::Set { delivery: Some(delivery), interval }),
-        1 => Just(Command::Auth),
+        1 => Just(Command::Auth { token: Token::of("t") }),
         1 => Just(Command::Ping),
     ]
 }
@@ -157,7 +159,7 @@ fn said(command: &Command) -> Value {
             }
             said
         }
-        Command::Auth => json!({"action":"auth","token":"t"}),
+        Command::Auth { .. } => json!({"action":"auth","token":"t"}),
         Command::Ping => json!({"action":"ping"}),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
-use crate::returning::Follower;
 use crate::one_shard::{OneShard, Step, a_bus, cursor, symbols};
+use crate::returning::Follower;
 
 /// Publishing, reading and writing in the orders that matter: several events between two reads, a read between two
 /// events, a socket that takes a part or nothing, marks and other clients' messages.

@@ -10,8 +10,8 @@ use tickerplant::market::{Kind, KindSet};
 use tickerplant::wire::{self, Delivery};
 use tokio::time::Instant;
 
-use crate::returning::Follower;
 use crate::one_shard::{OneShard, Step, a_bus, event, step, subscribe, symbols};
+use crate::returning::Follower;
 
 #[derive(Clone, Debug)]
 enum Act {

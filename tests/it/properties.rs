@@ -8,8 +8,8 @@ use tickerplant::bus::{LastValues, Read, Reader, Segment};
 use tickerplant::market::{Event, FeedState, KindSet};
 use tickerplant::wire::Delivery;
 
-use crate::returning::Follower;
 use crate::one_shard::{OneShard, Step, a_bus, cursor, event, step, subscribe, symbols};
+use crate::returning::Follower;
 
 /// More than any history here takes.
 const ENOUGH: usize = 1 << 30;

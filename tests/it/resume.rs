@@ -8,8 +8,8 @@ use proptest::sample::Index;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery};
 
-use crate::returning::Follower;
 use crate::one_shard::{EPOCH, OneShard, Step, a_bus, cases, channels, cursor, step, symbols};
+use crate::returning::Follower;
 
 /// More than any history here takes.
 const ENOUGH: usize = 1 << 30;
