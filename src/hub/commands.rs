@@ -29,7 +29,7 @@ impl Shard {
     /// Does what a client asks for and puts the answer into its outbox.
     pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
         let Request { id: request_id, command } = request;
-        self.connections[id].say_gap(&self.last_values);
+        self.connections[id].say_gap(&self.last_values, &self.feed);
         let done = match command {
             Command::Subscribe { symbols, channels, after } => {
                 self.subscribe(id, request_id.as_ref(), symbols, *channels, after.as_ref())
@@ -80,20 +80,31 @@ impl Shard {
         connection.has_subscribed = true;
         connection.outbox.release(&self.last_values, &mut self.frames);
         let resumed = missed == Some(Missed::Held);
+        let cursor = after.map(|cursor| cursor.seq);
+        match missed {
+            Some(Missed::Held) => connection.resuming = cursor,
+            // The log has passed this shard as well: it says the gap when it has found that out.
+            Some(Missed::Lost { after: Some(after), .. }) if after >= self.last_values.seq() => {
+                connection.owes_gap = Some(after);
+            }
+            _ => {}
+        }
         let standing = self.standing(id, resumed);
         let connection = &mut self.connections[id];
         connection.say(&Reply::subscribed(request_id, standing));
-        if let (true, Some(cursor)) = (resumed, after) {
+        if let (true, Some(cursor)) = (resumed, cursor) {
             self.bus.tally().resumed.inc();
-            connection.resuming = Some(cursor.seq);
-            connection.outbox.reaches(cursor.seq);
-        } else {
-            if let Some(Missed::Lost { after, until, reason }) = missed {
-                if reason == GapReason::HistoryExhausted {
-                    self.bus.tally().struck(Limit::History);
-                }
+            connection.outbox.resume(cursor);
+        }
+        if let Some(Missed::Lost { after, until, reason }) = missed {
+            if reason == GapReason::HistoryExhausted {
+                self.bus.tally().struck(Limit::History);
+            }
+            if connection.owes_gap.is_none() {
                 connection.say(&Reply::Gap { after, until, reason });
             }
+        }
+        if !resumed && connection.owes_gap.is_none() {
             connection.say_snapshots(&self.last_values, symbols.all, symbols.names.iter());
         }
         self.bus.listen();
@@ -184,6 +195,9 @@ impl Shard {
             if after >= head {
                 // Where the client is ahead of this shard, the events in between are not for it.
                 connection.resuming = (after > head).then_some(after);
+                if connection.resuming.is_none() {
+                    connection.say_state(&self.feed);
+                }
                 return;
             }
             let Ok(Some(chunk)) = self.bus.after(after) else {
@@ -192,7 +206,7 @@ impl Shard {
                     connection.fall_behind(id, Limit::History, &self.bus, &mut self.woken);
                 } else {
                     connection.owes_gap = Some(after);
-                    connection.say_gap(&self.last_values);
+                    connection.say_gap(&self.last_values, &self.feed);
                 }
                 return;
             };
@@ -217,7 +231,8 @@ impl Shard {
             quotes: list(Kind::Quote),
             bars: list(Kind::Bar),
             epoch: self.bus.epoch().to_owned(),
-            seq: self.last_values.seq(),
+            // A client may be ahead of this shard.
+            seq: self.last_values.seq().max(connection.resuming.or(connection.owes_gap).unwrap_or(0)),
             resumed,
             delivery,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),

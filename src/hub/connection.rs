@@ -8,7 +8,7 @@ use super::life::Life;
 use super::outbox::{Key, Outbox, Overflow};
 use super::subscriptions::{ConnectionId, Wants};
 use crate::bus::{Bus, Last, LastValues};
-use crate::market::{Kind, Symbol, Time};
+use crate::market::{FeedState, Kind, Symbol, Time};
 use crate::tally::Limit;
 use crate::wire::{self, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot};
 
@@ -96,9 +96,10 @@ impl Connection {
         self.outbox.reaches(seq);
     }
 
-    /// Tells a `latest` client which events are lost, where it has not been told, and what the values are now.
-    pub(super) fn say_gap(&mut self, last_values: &LastValues) {
-        let Some(after) = self.owes_gap.take() else { return };
+    /// Tells a client which events are lost, where it has not been told, what the values are now, and how the feed fares
+    /// where that is new. A shard that is behind the client itself has nothing to tell it yet.
+    pub(super) fn say_gap(&mut self, last_values: &LastValues, feed: &FeedState) {
+        let Some(after) = self.owes_gap.take_if(|after| *after < last_values.seq()) else { return };
         self.outbox.drop_held();
         self.say(&Reply::Gap {
             after: Some(after),
@@ -107,6 +108,14 @@ impl Connection {
         });
         let wants = self.wants.clone();
         self.say_snapshots(last_values, !wants.all.is_empty(), wants.names().map(|(symbol, _)| symbol));
+        self.say_state(feed);
+    }
+
+    /// Tells a client how the feed fares, where it is still to be told.
+    pub(super) fn say_state(&mut self, feed: &FeedState) {
+        if std::mem::take(&mut self.owes_state) {
+            self.say(&Reply::Feed(feed.into()));
+        }
     }
 
     pub(super) fn hold(&mut self, id: ConnectionId, key: Key, woken: &mut Vec<ConnectionId>) {
@@ -138,6 +147,9 @@ impl Connection {
         woken: &mut Vec<ConnectionId>,
     ) {
         self.outbox.cut();
+        // Nothing goes past the cursor that it is told.
+        self.owes_gap = None;
+        self.owes_state = false;
         let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
         self.end(id, CloseReason::Over(limit, cursor.to_string().into()), woken);
     }

@@ -280,6 +280,12 @@ impl Outbox {
         self.append(None, false, write);
     }
 
+    /// Says that the client has all up to `seq`, as it says itself.
+    pub fn resume(&mut self, seq: u64) {
+        self.last_written = seq;
+        self.reaches(seq);
+    }
+
     /// Says that with the last frame so far the client has all up to `seq`.
     pub fn reaches(&mut self, seq: u64) {
         if let Some(frame) = self.frames.back_mut() {

@@ -149,8 +149,9 @@ impl Shard {
                 continue;
             }
             let is_blocked = connection.outbox.is_blocked() || connection.owes_gap.is_some();
-            if is_blocked && connection.outbox.delivery().0 == Delivery::Latest {
-                // It is told with the newest values, when it reads again.
+            let waits = is_blocked && connection.outbox.delivery().0 == Delivery::Latest;
+            if waits || connection.resuming.is_some() {
+                // It is told with the newest values when it reads again, or behind what it missed.
                 connection.owes_state = true;
                 continue;
             }
@@ -166,20 +167,31 @@ impl Shard {
         let (until, lags) = (start.last_values.seq(), self.bus.tally().lags.get());
         tracing::warn!(after, until, lags, "a shard fell behind the history");
         self.last_values = start.last_values;
+        let is_news = self.feed != start.feed;
+        if until == after {
+            // Nothing but states of the feed is lost, and only the newest counts.
+            if is_news {
+                self.mark(start.feed);
+            }
+            return;
+        }
         self.feed = start.feed;
         for (id, connection) in &mut self.connections {
+            if connection.is_subscriber && !connection.is_closing {
+                connection.owes_state |= is_news;
+            }
             // One that is still being sent what it missed finds for itself that the log has passed it.
             if !connection.is_subscriber || connection.is_closing || connection.resuming.is_some() {
                 continue;
             }
-            if connection.outbox.delivery().0 == Delivery::Every {
+            if connection.outbox.delivery().0 == Delivery::Every && connection.owes_gap.is_none() {
                 connection.fall_behind(id, Limit::History, &self.bus, &mut self.woken);
                 continue;
             }
             // A client that does not read is told once, when it does.
             connection.owes_gap.get_or_insert(after);
             if connection.outbox.is_empty() {
-                connection.say_gap(&self.last_values);
+                connection.say_gap(&self.last_values, &self.feed);
             }
             connection.wake(id, &mut self.woken);
         }

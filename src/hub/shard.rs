@@ -269,16 +269,15 @@ impl Shard {
         }
         let connection = &mut self.connections[id];
         if connection.outbox.bytes().is_empty() {
-            connection.say_gap(&self.last_values);
+            connection.say_gap(&self.last_values, &self.feed);
         }
         if connection.outbox.due(now).is_some_and(|due| due <= now) {
             connection.outbox.release(&self.last_values, &mut self.frames);
             connection.outbox.rest(now);
         }
-        if connection.owes_state && connection.outbox.bytes().is_empty() {
+        if connection.owes_state && connection.resuming.is_none() && connection.outbox.bytes().is_empty() {
             connection.outbox.release(&self.last_values, &mut self.frames);
-            connection.say(&Reply::Feed((&self.feed).into()));
-            connection.owes_state = false;
+            connection.say_state(&self.feed);
         }
         connection.outbox.bytes()
     }
@@ -317,7 +316,8 @@ impl Shard {
         let connection = &mut self.connections[id];
         connection.resuming = None;
         connection.closing = None;
-        connection.say_gap(&self.last_values);
+        connection.say_gap(&self.last_values, &self.feed);
+        connection.owes_state = false;
         connection.outbox.release(&self.last_values, &mut self.frames);
         connection.outbox.push(|out| wire::close(out, code, reason));
         connection.is_closing = true;

@@ -58,16 +58,17 @@ impl Day {
         Self::fold(day, time, &span, Source::Bars);
     }
 
-    /// The move against the last price of the day before, or against the day's open where there was none.
+    /// The move against the last price of the day before, or against the day's open where there was none; `None` where it has
+    /// more digits than a decimal.
     #[must_use]
-    pub fn change(&self) -> Decimal {
-        self.last.0 - self.reference().0
+    pub fn change(&self) -> Option<Decimal> {
+        self.last.0.checked_sub(self.reference().0)
     }
 
-    /// The move in percent, to two decimals; `None` where the reference price is zero.
+    /// The move in percent, to two decimals; `None` where the reference price is zero, or the move has too many digits.
     #[must_use]
     pub fn change_percent(&self) -> Option<Decimal> {
-        let share = self.change().checked_div(self.reference().0.abs())?;
+        let share = self.change()?.checked_div(self.reference().0.abs())?;
         share.checked_mul(Decimal::ONE_HUNDRED).map(|percent| percent.round_dp(2))
     }
 
@@ -132,7 +133,7 @@ mod tests {
             ["184.00", "184.90", "183.50", "183.50"]
         );
         assert_eq!(day.volume, Some("120".parse().unwrap()));
-        assert_eq!(day.change().to_string(), "-0.50");
+        assert_eq!(day.change().unwrap().to_string(), "-0.50");
         assert_eq!(day.change_percent().unwrap().to_string(), "-0.27");
     }
 
@@ -145,7 +146,7 @@ mod tests {
 
         let day = day.unwrap();
         assert_eq!(day.open, "110".parse().unwrap());
-        assert_eq!(day.change().to_string(), "10");
+        assert_eq!(day.change().unwrap().to_string(), "10");
         assert_eq!(day.volume, Some("7".parse().unwrap()));
     }
 

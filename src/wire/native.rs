@@ -57,7 +57,7 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
         number(out, "low", Some(day.low.0));
         number(out, "last", Some(day.last.0));
         number(out, "volume", day.volume.map(|size| size.0));
-        number(out, "change", Some(day.change()));
+        number(out, "change", day.change());
         number(out, "change_percent", day.change_percent());
         out.push(b'}');
     }

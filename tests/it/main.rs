@@ -2,6 +2,7 @@
 
 mod auth;
 mod contained;
+mod corners;
 mod delivery;
 mod descriptors;
 mod follower;

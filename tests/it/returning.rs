@@ -37,10 +37,6 @@ impl Follower {
 
     fn subscribe(&mut self, shard: &mut OneShard, after: Option<Cursor>) {
         let answer = shard.answer(after.as_ref(), false);
-        if let Answer::HistoryExhausted(_) = answer {
-            // GUARD: a shard that the log has passed answers from before the client's own cursor.
-            while shard.read(|_| usize::MAX) {}
-        }
         self.has = if let Answer::Resumed(after) = answer { after } else { 0 };
         shard.ask(&mut self.client, subscribe(self.symbols.clone(), self.channels, after));
     }
@@ -50,10 +46,9 @@ impl Follower {
         shard.check(&mut self.client)?;
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
         self.client.model.closed_at(&shard.published, cursor.seq)?;
-        // GUARD: one that was closed before its reply had gone is told `EPOCH-0`, whatever it came with.
-        let has = cursor.seq.max(self.has);
+        prop_assert!(cursor.seq >= self.has, "{} for a client that came with {}", cursor, self.has);
         self.client = shard.connect(self.delivery, self.interval);
-        self.subscribe(shard, Some(Cursor { seq: has, ..cursor }));
+        self.subscribe(shard, Some(cursor));
         Ok(true)
     }
 
