@@ -28,6 +28,9 @@ pub type Key = (usize, Kind);
 /// Room for more runs than these is given back when they are written.
 const KEPT_RUNS: usize = 64;
 
+/// What is held may go so much late.
+const JUST_NOW: Duration = Duration::from_millis(5);
+
 /// The buffer gives back what the socket has taken when that is so many bytes, and the greater part of it.
 const GIVE_BACK: usize = 4096;
 
@@ -321,9 +324,11 @@ impl Outbox {
         (!self.held.is_empty() && self.buffer.is_empty()).then_some(due)
     }
 
-    /// Says that what was held has gone at `now`: what comes next waits for an interval.
+    /// Says that what was held has gone at `now`: what comes next waits for an interval, from when it was due if that was
+    /// just now. Otherwise every interval would be longer by what the one before was late.
     pub fn rest(&mut self, now: Instant) {
-        self.rested = Some(now);
+        let due = self.rested.map(|rested| rested + self.interval);
+        self.rested = due.filter(|due| now.duration_since(*due) < JUST_NOW).or(Some(now));
     }
 
     /// The bytes that the socket is to take next.

@@ -12,12 +12,18 @@ use tokio::time::Instant;
 use crate::model::{Key, key_of};
 use crate::one_shard::{Client, Frame, OneShard, Step, a_bus, event, subscribe, symbols};
 
+/// The session wakes late by so many milliseconds at the most.
+const LATEST: u64 = 8;
+
+/// An interval that ends so much late has ended in time: the next one is counted from when it was due.
+const JUST_NOW: Duration = Duration::from_millis(5);
+
 #[derive(Clone, Debug)]
 enum Act {
     /// Events that the shard reads at once, and then the session is woken.
     Happen(Vec<u8>),
-    /// So many milliseconds go by; the session wakes when what is held is due.
-    Wait(u64),
+    /// So many milliseconds go by; the session wakes so many after what is held is due.
+    Wait(u64, u64),
     /// The session looks whether there is something to write, without a reason.
     Look,
     Set(Delivery, u64),
@@ -30,10 +36,11 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     let delivery = prop_oneof![3 => Just(Delivery::Latest), 1 => Just(Delivery::Every)];
+    let lateness = prop_oneof![2 => Just(0), 1 => 1..=LATEST];
     let millis = || prop_oneof![1 => Just(0_u64), 3 => 1_u64..1000];
     prop_oneof![
         6 => vec(any::<u8>(), 1..6).prop_map(Act::Happen),
-        4 => (0_u64..400).prop_map(Act::Wait),
+        4 => (0_u64..400, lateness).prop_map(|(millis, late)| Act::Wait(millis, late)),
         2 => Just(Act::Look),
         1 => (delivery, millis()).prop_map(|(delivery, millis)| Act::Set(delivery, millis)),
         1 => Just(Act::Mark),
@@ -88,7 +95,8 @@ impl Owed {
     fn look(&mut self, now: Instant) {
         if self.due(now) == Some(now) {
             self.release();
-            self.released = Some(now);
+            let due = self.released.map(|released| released + self.interval);
+            self.released = due.filter(|due| now < *due + JUST_NOW).or(Some(now));
         }
         if std::mem::take(&mut self.owes_state) {
             self.release();
@@ -124,13 +132,13 @@ impl Watched {
                 self.shard.read(|_| usize::MAX);
                 self.look();
             }
-            Act::Wait(millis) => {
+            Act::Wait(millis, late) => {
                 let end = self.shard.now + Duration::from_millis(millis);
                 while let Some(due) = self.due().filter(|due| *due <= end) {
-                    self.shard.now = due;
+                    self.shard.now = due.max(self.shard.now) + Duration::from_millis(late);
                     self.look();
                 }
-                self.shard.now = end;
+                self.shard.now = self.shard.now.max(end);
             }
             Act::Look => self.look(),
             Act::Set(delivery, millis) => {
@@ -182,7 +190,11 @@ impl Watched {
         prop_assert_eq!(&self.received, &self.owed.sent, "{:?}", self.owed);
         prop_assert_eq!(self.due(), self.owed.due(self.shard.now));
         let longest = self.owed.held.values().map(|(_, since)| self.shard.now - *since).max();
-        prop_assert!(longest.is_none_or(|longest| longest < self.owed.interval), "held for {:?}", longest);
+        prop_assert!(
+            longest.is_none_or(|longest| longest < self.owed.interval + Duration::from_millis(LATEST)),
+            "held for {:?}",
+            longest
+        );
         Ok(())
     }
 }
