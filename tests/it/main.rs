@@ -5,6 +5,7 @@ mod contained;
 mod corners;
 mod delivery;
 mod descriptors;
+mod desk;
 mod follower;
 mod fuzz;
 mod fuzz_commands;

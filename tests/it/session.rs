@@ -1,126 +1,18 @@
 //! A session over a socket in memory, with a clock that only moves when nothing else does.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use serde_json::Value;
-use tickerplant::auth::{self, Access};
-use tickerplant::bus::{self, Bus};
-use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard, Socket};
-use tickerplant::market::{Event, FeedKind, FeedState};
-use tickerplant::session::{Config, Host, Limits, Session};
-use tickerplant::wire::{CloseReason, Stream};
-use tokio::io::DuplexStream;
-use tokio::sync::Notify;
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tickerplant::bus;
+use tickerplant::market::FeedState;
+use tickerplant::session::Config;
 use tokio::time::{Instant, timeout};
 use tokio_stream::StreamExt;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_util::sync::CancellationToken;
 
+use crate::desk::{Desk, locally};
 use crate::support::{quote, trade};
-
-/// A shard on this thread, with its loop.
-struct Desk {
-    bus: Arc<Bus>,
-    host: Rc<Host>,
-    stop: CancellationToken,
-}
-
-/// A client of the desk, and its session.
-struct Peer {
-    socket: WebSocketStream<DuplexStream>,
-    session: JoinHandle<CloseReason>,
-}
-
-impl Desk {
-    fn open(config: Config, flush_window: Duration, stall_timeout: Option<Duration>) -> Self {
-        Self::open_with(config, Limits::default(), flush_window, stall_timeout)
-    }
-
-    fn open_with(
-        config: Config,
-        limits: Limits,
-        flush_window: Duration,
-        stall_timeout: Option<Duration>,
-    ) -> Self {
-        let auth = auth::Config::default();
-        let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
-        let (reader, start) = bus.reader();
-        let settings = Settings {
-            heartbeat: config.heartbeat,
-            every_buffer: config.every_buffer,
-            max_symbols: 0,
-            paced: stall_timeout.is_some(),
-            deadlines: limits.deadlines(auth.timeout),
-        };
-        let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
-        let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
-        let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));
-        let stop = CancellationToken::new();
-        let inbox = inboxes.remove(0);
-        spawn_local(
-            Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout }.run(stop.clone()),
-        );
-        let host = Rc::new(Host { seat, relay, config, limits, auth });
-        Self { bus, host, stop }
-    }
-
-    /// Connects a client whose socket holds so many bytes that it has not read.
-    async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
-        let (ours, theirs) = tokio::io::duplex(socket_bytes);
-        let stream = Stream::parse(query).unwrap();
-        let mut session =
-            Session::new(Socket::Other(Box::new(ours)), &[], &stream, Access::Open, Rc::clone(&self.host));
-        let stop = self.stop.clone();
-        let session = spawn_local(async move { session.run(stop).await });
-        let socket = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
-        Peer { socket, session }
-    }
-
-    fn publish(&self, events: impl IntoIterator<Item = Event>) {
-        self.bus.publish(events.into_iter().collect());
-    }
-}
-
-impl Peer {
-    async fn json(&mut self) -> Value {
-        loop {
-            match self.socket.next().await.expect("the connection stays").unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(frame) => panic!("closed: {frame:?}"),
-                _ => {}
-            }
-        }
-    }
-
-    /// The next market frame.
-    async fn event(&mut self) -> Value {
-        loop {
-            let frame = self.json().await;
-            if matches!(frame["type"].as_str(), Some("trade" | "quote" | "bar")) {
-                return frame;
-            }
-        }
-    }
-
-    async fn close_code(&mut self) -> (u16, String) {
-        loop {
-            if let Message::Close(Some(frame)) = self.socket.next().await.expect("a close comes").unwrap() {
-                return (frame.code.into(), frame.reason.to_string());
-            }
-        }
-    }
-}
-
-async fn locally<F: Future<Output = ()>>(test: F) {
-    LocalSet::new().run_until(test).await;
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_comes_every_period_to_subscribers_alone() {

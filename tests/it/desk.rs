@@ -1,0 +1,119 @@
+//! A shard with sessions over sockets in memory, and a clock that only moves when nothing else does.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tickerplant::auth::{self, Access};
+use tickerplant::bus::{self, Bus};
+use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard, Socket};
+use tickerplant::market::{Event, FeedKind};
+use tickerplant::session::{Config, Host, Limits, Session};
+use tickerplant::wire::{CloseReason, Stream};
+use tokio::io::DuplexStream;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio_stream::StreamExt;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_util::sync::CancellationToken;
+
+/// A shard on this thread, with its loop.
+pub struct Desk {
+    pub bus: Arc<Bus>,
+    host: Rc<Host>,
+    pub stop: CancellationToken,
+}
+
+/// A client of the desk, and its session.
+pub struct Peer {
+    pub socket: WebSocketStream<DuplexStream>,
+    pub session: JoinHandle<CloseReason>,
+}
+
+impl Desk {
+    pub fn open(config: Config, flush_window: Duration, stall_timeout: Option<Duration>) -> Self {
+        Self::open_with(config, Limits::default(), flush_window, stall_timeout)
+    }
+
+    pub fn open_with(
+        config: Config,
+        limits: Limits,
+        flush_window: Duration,
+        stall_timeout: Option<Duration>,
+    ) -> Self {
+        let auth = auth::Config::default();
+        let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
+        let (reader, start) = bus.reader();
+        let settings = Settings {
+            heartbeat: config.heartbeat,
+            every_buffer: config.every_buffer,
+            max_symbols: 0,
+            paced: stall_timeout.is_some(),
+            deadlines: limits.deadlines(auth.timeout),
+        };
+        let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
+        let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
+        let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));
+        let stop = CancellationToken::new();
+        let inbox = inboxes.remove(0);
+        spawn_local(
+            Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout }.run(stop.clone()),
+        );
+        let host = Rc::new(Host { seat, relay, config, limits, auth });
+        Self { bus, host, stop }
+    }
+
+    /// Connects a client whose socket holds so many bytes that it has not read.
+    pub async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
+        let (ours, theirs) = tokio::io::duplex(socket_bytes);
+        let stream = Stream::parse(query).unwrap();
+        let mut session =
+            Session::new(Socket::Other(Box::new(ours)), &[], &stream, Access::Open, Rc::clone(&self.host));
+        let stop = self.stop.clone();
+        let session = spawn_local(async move { session.run(stop).await });
+        let socket = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+        Peer { socket, session }
+    }
+
+    pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        self.bus.publish(events.into_iter().collect());
+    }
+}
+
+impl Peer {
+    pub async fn json(&mut self) -> Value {
+        loop {
+            match self.socket.next().await.expect("the connection stays").unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next market frame.
+    pub async fn event(&mut self) -> Value {
+        loop {
+            let frame = self.json().await;
+            if matches!(frame["type"].as_str(), Some("trade" | "quote" | "bar")) {
+                return frame;
+            }
+        }
+    }
+
+    pub async fn close_code(&mut self) -> (u16, String) {
+        loop {
+            if let Message::Close(Some(frame)) = self.socket.next().await.expect("a close comes").unwrap() {
+                return (frame.code.into(), frame.reason.to_string());
+            }
+        }
+    }
+}
+
+pub async fn locally<F: Future<Output = ()>>(test: F) {
+    LocalSet::new().run_until(test).await;
+}
