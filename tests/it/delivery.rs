@@ -187,37 +187,6 @@ async fn a_shutdown_closes_every_client_with_1001() {
     assert_eq!((plain.0, subscriber.0), (1001, 1001));
 }
 
-#[tokio::test]
-async fn a_connection_has_only_so_many_symbols() {
-    let mut config = Config::default();
-    config.limits.symbols = 2;
-    let server = TestServer::start(config).await;
-    let mut client = server.connect("/ws?symbols=A,*").await;
-    client.expect(r#"{"type":"subscribed","trades":["*","A"]}"#).await;
-
-    client.send(r#"{"action":"subscribe","symbols":["A","B"]}"#).await;
-
-    client.expect(r#"{"type":"error","code":"too_many_symbols"}"#).await;
-    assert!(server.try_connect("/ws?symbols=A,B,C").await.is_err());
-}
-
-#[tokio::test]
-async fn commands_over_the_rate_are_refused_and_not_carried_out() {
-    let mut config = Config::default();
-    config.limits.command_rate = 1;
-    config.limits.command_burst = 2.try_into().unwrap();
-    let server = TestServer::start(config).await;
-    let mut client = server.connect("/ws").await;
-
-    for id in 1..=3 {
-        client.send(&format!(r#"{{"action":"ping","id":{id}}}"#)).await;
-    }
-
-    client.expect(r#"{"type":"pong","id":1}"#).await;
-    client.expect(r#"{"type":"pong","id":2}"#).await;
-    client.expect(r#"{"type":"error","id":3,"code":"rate_limited"}"#).await;
-}
-
 async fn seqs(client: &mut Client, count: usize) -> Vec<u64> {
     let mut seqs = Vec::new();
     while seqs.len() < count {

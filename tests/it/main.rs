@@ -1,5 +1,6 @@
 //! Integration tests: the public interface, the real server on a free port, and the built program.
 
+mod admission;
 mod auth;
 mod contained;
 mod corners;
@@ -14,10 +15,13 @@ mod fuzz_stdin;
 mod history;
 mod hostile;
 mod http;
+mod http_limits;
 mod imports;
 mod interleaving;
 mod interruptions;
 mod intervals;
+mod limits;
+mod memory;
 mod metrics;
 mod model;
 mod network;
@@ -32,6 +36,7 @@ mod resume;
 mod returning;
 mod samples;
 mod session;
+mod shutdown;
 mod slow_readers;
 mod storm;
 mod support;

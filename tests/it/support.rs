@@ -9,7 +9,9 @@ use serde_json::Value;
 use tickerplant::app::{App, ShardFailed};
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
+use tickerplant::hub::Duplex;
 use tickerplant::market::{Data, Event, Quote, Trade};
+use tickerplant::tally::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -17,8 +19,10 @@ use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes: a test that waits for so long has failed.
@@ -61,17 +65,21 @@ impl TestServer {
 
     pub async fn try_connect(&self, path: &str) -> Result<Client, Error> {
         let request = format!("ws://{}{path}", self.address).into_client_request()?;
-        let (socket, _) = connect_async(request).await?;
+        let (socket, _) = client_async(request, Box::new(self.open().await) as _).await?;
         Ok(Client { socket })
     }
 
     /// Connects a client for which the kernel takes about so many bytes that it has not read.
     pub async fn connect_with_room(&self, path: &str, bytes: u32) -> Client {
         let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        let socket = Box::new(self.open_with_room(bytes).await);
+        Client { socket: client_async(request, socket as _).await.unwrap().0 }
+    }
+
+    pub async fn open_with_room(&self, bytes: u32) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
-        let socket = MaybeTlsStream::Plain(socket.connect(self.address).await.unwrap());
-        Client { socket: client_async(request, socket).await.unwrap().0 }
+        socket.connect(self.address).await.unwrap()
     }
 
     /// Sends these bytes over a connection of their own and returns all that comes back.
@@ -101,6 +109,11 @@ impl TestServer {
         TcpStream::connect(self.address).await.unwrap()
     }
 
+    /// How often a limit has struck.
+    pub fn strikes(&self, limit: Limit) -> u64 {
+        self.bus.tally().strikes(limit)
+    }
+
     pub async fn shut_down(mut self) {
         self.stop.cancel();
         let ended = timeout(PATIENCE, self.running.join_next()).await.expect("the server ends");
@@ -110,10 +123,41 @@ impl TestServer {
 
 /// A WebSocket client.
 pub struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<Box<dyn Duplex>>,
 }
 
 impl Client {
+    pub fn new(socket: WebSocketStream<Box<dyn Duplex>>) -> Self {
+        Self { socket }
+    }
+
+    /// What it speaks through, for bytes that are no whole frame.
+    pub fn line(&mut self) -> &mut Box<dyn Duplex> {
+        self.socket.get_mut()
+    }
+
+    /// Sends a text in frames, one for each part.
+    pub async fn send_parts(&mut self, parts: &[&str]) {
+        for (number, part) in parts.iter().enumerate() {
+            self.send_part(part, number == 0, number + 1 == parts.len()).await;
+        }
+    }
+
+    /// Sends one frame of a text that may come in several.
+    pub async fn send_part(&mut self, part: &str, is_first: bool, is_last: bool) {
+        let opcode = OpCode::Data(if is_first { Opcode::Text } else { Opcode::Continue });
+        let frame = Frame::message(part.to_owned(), opcode, is_last);
+        self.socket.send(Message::Frame(frame)).await.unwrap();
+    }
+
+    pub async fn ping(&mut self) {
+        self.socket.send(Message::Ping("ping".into())).await.unwrap();
+    }
+
+    pub async fn pong(&mut self) {
+        self.socket.send(Message::Pong("pong".into())).await.unwrap();
+    }
+
     pub async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }
