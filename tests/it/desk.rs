@@ -70,13 +70,17 @@ impl Desk {
     /// Connects a client whose socket holds so many bytes that it has not read.
     pub async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
         let (ours, theirs) = tokio::io::duplex(socket_bytes);
-        let stream = Stream::parse(query).unwrap();
-        let mut session =
-            Session::new(Socket::Other(Box::new(ours)), &[], &stream, Access::Open, Rc::clone(&self.host));
-        let stop = self.stop.clone();
-        let session = spawn_local(async move { session.run(stop).await });
+        let session = self.serve(query, Socket::Other(Box::new(ours)));
         let socket = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
         Peer { socket, session }
+    }
+
+    /// Begins a session over this socket.
+    pub fn serve(&self, query: &str, socket: Socket) -> JoinHandle<CloseReason> {
+        let stream = Stream::parse(query).unwrap();
+        let mut session = Session::new(socket, &[], &stream, Access::Open, Rc::clone(&self.host));
+        let stop = self.stop.clone();
+        spawn_local(async move { session.run(stop).await })
     }
 
     pub fn publish(&self, events: impl IntoIterator<Item = Event>) {

@@ -20,6 +20,7 @@ mod imports;
 mod interleaving;
 mod interruptions;
 mod intervals;
+mod life;
 mod limits;
 mod memory;
 mod metrics;
