@@ -1,9 +1,15 @@
 //! What clients say to each other.
 
+use std::time::Duration;
+
 use tickerplant::config::Config;
+use tickerplant::tally::Limit;
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{TestServer, quote};
+use crate::desk::locally;
+use crate::memory::MemoryServer;
+use crate::support::{Client, TestServer, quote};
 
 #[tokio::test]
 async fn a_plain_message_reaches_all_peers_and_its_sender_to_the_byte() {
@@ -77,35 +83,90 @@ async fn each_message_over_the_rate_gets_one_error_and_no_peer_hears_it() {
     let (errors, relayed): (Vec<_>, Vec<_>) = answers.iter().partition(|text| text.starts_with('{'));
     assert_eq!(relayed, ["one", "two"]);
     assert!(errors[0].contains(r#""code":"rate_limited""#), "{errors:?}");
+    assert_eq!(server.strikes(Limit::RelayRate), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_client_sends_a_burst_of_messages_and_then_so_many_a_second() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let mut client = server.connect("/ws").await;
+
+        for number in 0..20 {
+            assert_eq!(said(&mut client, &number.to_string()).await, number.to_string());
+        }
+        sleep(Duration::from_secs(1)).await;
+        for number in 0..10 {
+            assert_eq!(said(&mut client, &number.to_string()).await, number.to_string());
+        }
+        assert_eq!(server.strikes(Limit::RelayRate), 0);
+
+        assert!(said(&mut client, "more").await.contains(r#""code":"rate_limited""#));
+        assert_eq!(server.strikes(Limit::RelayRate), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_refused() {
-    let server = TestServer::start(Config::default()).await;
-    let mut client = server.connect("/ws").await;
-    let longest = "x".repeat(4096);
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let mut client = server.connect("/ws").await;
+        let longest = "x".repeat(4096);
 
-    client.send(&longest).await;
-    client.send(&format!("{longest}x")).await;
+        assert_eq!(said(&mut client, &longest).await, longest);
+        assert_eq!(server.strikes(Limit::RelayBytes), 0);
 
-    let answers = [client.text().await, client.text().await];
-    assert!(answers.contains(&longest), "{answers:?}");
-    assert!(answers.iter().any(|text| text.contains(r#""code":"message_too_long""#)), "{answers:?}");
+        let refusal = said(&mut client, &format!("{longest}x")).await;
+        assert!(refusal.contains(r#""code":"message_too_long""#), "{refusal}");
+        assert_eq!(server.strikes(Limit::RelayBytes), 1);
+    })
+    .await;
 }
 
-#[tokio::test]
-async fn the_whole_server_relays_only_so_much() {
-    let mut config = Config::default();
-    config.relay.total_bytes = 10;
-    let server = TestServer::start(config).await;
-    let mut client = server.connect("/ws").await;
+#[tokio::test(start_paused = true)]
+async fn the_whole_server_relays_only_so_much_a_second_to_all_peers_together() {
+    locally(async {
+        let mut config = Config::default();
+        config.relay.total_bytes = 400;
+        let server = MemoryServer::start(config);
+        let mut client = server.connect("/ws").await;
+        // With what is around it a message has 100 bytes.
+        let message = "x".repeat(52);
 
-    client.send("0123456789").await;
-    client.send("0123456789").await;
+        for _ in 0..4 {
+            assert_eq!(said(&mut client, &message).await, message);
+        }
+        assert_eq!(server.strikes(Limit::RelayTotal), 0);
+        assert!(said(&mut client, &message).await.contains(r#""code":"rate_limited""#));
+        assert_eq!(server.strikes(Limit::RelayTotal), 1);
 
-    let answers = [client.text().await, client.text().await];
-    assert!(answers.iter().any(|text| text == "0123456789"), "{answers:?}");
-    assert!(answers.iter().any(|text| text.contains(r#""code":"rate_limited""#)), "{answers:?}");
+        let _peer = server.connect("/ws").await;
+        sleep(Duration::from_secs(1)).await;
+        for _ in 0..2 {
+            assert_eq!(said(&mut client, &message).await, message);
+        }
+        assert!(said(&mut client, &message).await.contains(r#""code":"rate_limited""#));
+        assert_eq!(server.strikes(Limit::RelayTotal), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_limits_messages_are_as_long_as_they_like_and_come_as_they_like() {
+    locally(async {
+        let mut config = Config::default();
+        (config.relay.rate, config.relay.max_bytes, config.relay.total_bytes) = (0, 0, 0);
+        let server = MemoryServer::start(config);
+        let mut client = server.connect("/ws").await;
+        let message = "x".repeat(60_000);
+
+        // More than a server relays in a second that has limits.
+        for _ in 0..200 {
+            assert_eq!(said(&mut client, &message).await, message);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -121,4 +182,10 @@ async fn a_relay_that_is_off_says_so_and_commands_go_on() {
 
     client.expect(r#"{"type":"error","code":"relay_disabled"}"#).await;
     client.expect(r#"{"type":"subscribed","quotes":["AAPL"]}"#).await;
+}
+
+/// What a client hears that has said this.
+async fn said(client: &mut Client, text: &str) -> String {
+    client.send(text).await;
+    client.text().await
 }

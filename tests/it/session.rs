@@ -7,6 +7,7 @@ use serde_json::Value;
 use tickerplant::bus;
 use tickerplant::market::FeedState;
 use tickerplant::session::Config;
+use tickerplant::tally::Limit;
 use tokio::time::{Instant, timeout};
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
@@ -105,6 +106,7 @@ async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_f
             }
         };
         assert_eq!(cursor, (4008, format!("test-{last}")));
+        assert_eq!(desk.bus.tally().strikes(Limit::EveryBuffer), 1);
     })
     .await;
 }
@@ -371,6 +373,29 @@ async fn a_relayed_message_that_does_not_fit_closes_the_peer_that_does_not_read(
 
         assert_eq!(asleep.close_code().await.0, 4008);
         assert!(!sender.session.is_finished());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fits_the_buffer_to_the_byte_closes_nobody_and_one_message_more_does() {
+    locally(async {
+        // With its header each message has 404 bytes; one is in the socket, ten wait.
+        let config = Config { every_buffer: 4040, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, None);
+        let mut sender = desk.connect("", 65_536).await;
+        let mut asleep = desk.connect("", 404).await;
+        for _ in 0..11 {
+            sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
+            assert_eq!(sender.socket.next().await.unwrap().unwrap().len(), 400);
+        }
+        assert_eq!(desk.bus.tally().strikes(Limit::EveryBuffer), 0);
+
+        sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
+        assert_eq!(sender.socket.next().await.unwrap().unwrap().len(), 400);
+
+        assert_eq!(asleep.close_code().await.0, 4008);
+        assert_eq!(desk.bus.tally().strikes(Limit::EveryBuffer), 1);
     })
     .await;
 }
