@@ -2,6 +2,8 @@
 
 mod admission;
 mod auth;
+mod certificate;
+mod certificates;
 mod contained;
 mod corners;
 mod delivery;
@@ -41,5 +43,6 @@ mod shutdown;
 mod slow_readers;
 mod storm;
 mod support;
+mod tls;
 mod transcripts;
 mod vanished;

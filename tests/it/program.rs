@@ -89,7 +89,7 @@ async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to
     }
 }
 
-fn assert_is_one_error(err: &str, place: &str) {
+pub fn assert_is_one_error(err: &str, place: &str) {
     let lines: Vec<&str> = err.lines().collect();
     assert!(lines[0].starts_with("error: ") && lines[0].contains(place), "{err}");
     assert!(lines.len() == 1 || lines.len() == 2 && lines[1].starts_with(" hint: "), "{err}");

@@ -14,7 +14,7 @@ use tickerplant::market::{Data, Event, Quote, Trade};
 use tickerplant::tally::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -112,6 +112,17 @@ impl TestServer {
     /// How often a limit has struck.
     pub fn strikes(&self, limit: Limit) -> u64 {
         self.bus.tally().strikes(limit)
+    }
+
+    /// Waits until a limit has struck so often: a client may see what comes of it before it is counted.
+    pub async fn struck(&self, limit: Limit, times: u64) {
+        let counted = async {
+            while self.strikes(limit) < times {
+                yield_now().await;
+            }
+        };
+        timeout(PATIENCE, counted).await.expect("the limit strikes");
+        assert_eq!(self.strikes(limit), times);
     }
 
     pub async fn shut_down(mut self) {
