@@ -197,6 +197,18 @@ async fn without_a_limit_an_answer_waits_for_an_hour() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_nobody_asked_for_and_that_never_comes_is_not_waited_for() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+
+        let answer = server.request("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n").await;
+
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    })
+    .await;
+}
+
 /// A request with so many headers.
 fn with_headers(count: usize) -> String {
     let more: Vec<_> = (2..count).map(|number| format!("X-{number}: x\r\n")).collect();

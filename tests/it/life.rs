@@ -25,6 +25,9 @@ const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 /// Clients are looked at a few times a second.
 const LOOK: Duration = Duration::from_millis(300);
 
+/// What has not come by then does not come.
+const FOR_EVER: Duration = Duration::from_hours(1);
+
 /// Room for all that a client does not read here.
 const ROOM: usize = 1 << 20;
 
@@ -46,8 +49,8 @@ impl Mute {
 
     /// The next frame: its first byte and what it says; `None` at the end.
     async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let hour = Duration::from_hours(1);
-        let first = timeout(hour, self.socket.read_u8()).await.expect("a frame comes, or the end").ok()?;
+        let first =
+            timeout(FOR_EVER, self.socket.read_u8()).await.expect("a frame comes, or the end").ok()?;
         let len = match self.socket.read_u8().await.unwrap() {
             126 => usize::from(self.socket.read_u16().await.unwrap()),
             len => usize::from(len),
@@ -59,16 +62,25 @@ impl Mute {
 
     /// Waits for the next ping past all else.
     async fn pinged(&mut self) {
-        while self.frame().await.expect("the connection stays").0 != PING {}
+        let pinged = async { while self.frame().await.expect("the connection stays").0 != PING {} };
+        timeout(FOR_EVER, pinged).await.expect("it is pinged");
     }
 
     /// Waits until the connection ends, without a close, and says when.
     async fn dropped(&mut self) -> Instant {
-        while let Some((first, _)) = self.frame().await {
-            assert_ne!(first, CLOSE, "nobody is there to read it");
-        }
+        let dropped = async {
+            while let Some((first, _)) = self.frame().await {
+                assert_ne!(first, CLOSE, "nobody is there to read it");
+            }
+        };
+        timeout(FOR_EVER, dropped).await.expect("it is dropped");
         Instant::now()
     }
+}
+
+/// Waits for the end of a session.
+async fn ended(session: JoinHandle<CloseReason>) -> CloseReason {
+    timeout(FOR_EVER, session).await.expect("the session ends").unwrap()
 }
 
 fn desk(limits: Limits) -> Desk {
@@ -160,7 +172,7 @@ async fn a_client_that_reads_slowly_stays_and_one_that_stops_reading_is_dropped(
         assert!(!slow.session.is_finished());
 
         let stopped = Instant::now();
-        assert!(matches!(slow.session.await.unwrap(), CloseReason::Over(Limit::PingTimeout, _)));
+        assert!(matches!(ended(slow.session).await, CloseReason::Over(Limit::PingTimeout, _)));
         assert!(stopped.elapsed() < seconds(31), "{:?}", stopped.elapsed());
         assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 1);
     })
@@ -237,10 +249,10 @@ async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_
 
         sleep(Duration::from_millis(1990)).await;
         drop(prompt.socket);
-        prompt.session.await.unwrap();
+        ended(prompt.session).await;
         assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 0);
 
-        late.session.await.unwrap();
+        ended(late.session).await;
         assert_eq!(closed.elapsed().as_millis() / 10, 200);
         assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 1);
     })
@@ -260,7 +272,7 @@ async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
         assert!(!client.session.is_finished());
         drop(client.socket);
 
-        client.session.await.unwrap();
+        ended(client.session).await;
         assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 0);
     })
     .await;

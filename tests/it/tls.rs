@@ -136,7 +136,7 @@ async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificat
         assert_eq!(next().await["seq"], seq);
     }
     drop(client);
-    session.await.unwrap();
+    timeout(Duration::from_mins(1), session).await.expect("the session ends").unwrap();
 }
 
 #[tokio::test]
