@@ -282,14 +282,22 @@ impl Inbound {
     /// Cancel safe: bytes that were read stay in the decoder.
     async fn message(&mut self) -> Result<Message, CloseReason> {
         loop {
-            if let Some(message) = self.decoder.message()? {
+            let message = self.decoder.message()?;
+            let partial = self.decoder.partial();
+            if let Some(message) = message {
+                // The time of the next one begins when it is waited for.
+                self.note(partial.filter(|_| partial == self.partial));
                 return Ok(message);
             }
-            let partial = self.decoder.partial();
-            if std::mem::replace(&mut self.partial, partial) != partial {
-                self.seat.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
-            }
+            self.note(partial);
             self.read().await?;
+        }
+    }
+
+    /// Tells the shard which message has come in part.
+    fn note(&mut self, partial: Option<u64>) {
+        if std::mem::replace(&mut self.partial, partial) != partial {
+            self.seat.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
         }
     }
 
@@ -451,7 +459,13 @@ impl Client {
     }
 
     async fn on_message(&mut self, message: Message) -> Result<(), CloseReason> {
-        if matches!(message, Message::Ping(_) | Message::Pong) && is_over(self.controls.as_ref()) {
+        let is_control = match &message {
+            Message::Ping(_) => true,
+            // As many pongs as it was sent pings are no more than its duty.
+            Message::Pong => !self.host.seat.shard.borrow_mut().ponged(self.id),
+            _ => false,
+        };
+        if is_control && is_over(self.controls.as_ref()) {
             let rate = self.host.limits.control_rate;
             let reason = format!("at most {rate} control frames a second");
             return Err(CloseReason::Over(Limit::ControlRate, reason.into()));

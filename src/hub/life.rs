@@ -37,6 +37,8 @@ pub struct Life {
     next_ping: Option<Instant>,
     /// When it was pinged, until a sign of life comes.
     pinged: Option<Instant>,
+    /// How many pings it has not answered.
+    unanswered: u32,
     /// By when the message that has begun is to be whole.
     message_due: Option<Instant>,
     /// By when it is to have shown a token.
@@ -92,6 +94,20 @@ impl Life {
         }
     }
 
+    /// Says that a pong has come; returns whether it answers a ping.
+    pub fn ponged(&mut self) -> bool {
+        let is_answer = self.unanswered > 0;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        is_answer
+    }
+
+    /// Gives the client as much time more as the server stood still.
+    pub fn postpone(&mut self, gap: Duration) {
+        for due in [&mut self.pinged, &mut self.message_due, &mut self.auth_due].into_iter().flatten() {
+            *due += gap;
+        }
+    }
+
     /// What is to be done about the client, of which signs of life have come since the last look or not.
     pub fn look(&mut self, now: Instant, deadlines: &Deadlines, is_alive: bool) -> Verdict {
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
@@ -110,6 +126,7 @@ impl Life {
         if is_over(self.next_ping) {
             self.next_ping = after(now, deadlines.ping_interval);
             self.pinged = self.pinged.or(Some(now));
+            self.unanswered = self.unanswered.saturating_add(1);
             return Verdict::Ping;
         }
         Verdict::Fine

@@ -169,9 +169,13 @@ impl Shard {
     /// Pings the clients whose ping is due, and has those closed that have not done in time what they have to.
     pub fn look(&mut self, now: Instant) {
         let looked = self.looked.replace(now).unwrap_or(now);
-        if now.duration_since(looked) > STANDSTILL {
-            // The server itself stood still: what clients have sent since is read first.
-            return;
+        let gap = now.duration_since(looked);
+        if gap > STANDSTILL {
+            // The server itself stood still, and has not read what clients have sent since.
+            for (id, connection) in &mut self.connections {
+                connection.life.postpone(gap);
+                self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
+            }
         }
         let mut from = 0;
         while let Some(id) = self.lookouts.next_due(from, now) {
@@ -216,6 +220,11 @@ impl Shard {
     /// Says that a byte has come from a client.
     pub fn heard(&mut self, id: ConnectionId) {
         self.connections[id].is_heard = true;
+    }
+
+    /// Says that a pong has come from a client; returns whether it answers a ping.
+    pub fn ponged(&mut self, id: ConnectionId) -> bool {
+        self.connections[id].life.ponged()
     }
 
     /// Says that a message of a client has come in part, or that none has.

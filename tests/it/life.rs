@@ -277,3 +277,89 @@ async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+        client.pinged().await;
+        sleep(seconds(1)).await;
+
+        advance(Duration::from_hours(1)).await;
+        sleep(seconds(1)).await;
+
+        assert!(
+            !client.session.is_finished(),
+            "it had a second, and nobody listened for the rest of the hour"
+        );
+        client.send(PONG).await;
+        sleep(seconds(15)).await;
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_had_begun_when_the_clock_jumped_has_its_time_to_become_whole() {
+    locally(async {
+        let desk = desk(Limits { ping_interval: Duration::ZERO, ..Limits::default() });
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+        client.send(&HI[..3]).await;
+        sleep(seconds(1)).await;
+
+        advance(Duration::from_hours(1)).await;
+        sleep(seconds(1)).await;
+
+        assert_eq!(desk.bus.tally().strikes(Limit::MessageTimeout), 0);
+        client.send(&HI[3..]).await;
+        assert_eq!(client.frame().await, Some((TEXT, b"hi".to_vec())));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_read() {
+    locally(async {
+        let desk = desk(Limits::default());
+        desk.publish((1..=5000).map(|n| trade("A", &n.to_string())));
+        let mut client = desk.connect("", 1000).await;
+        let command = br#"{"action":"subscribe","symbols":"A","after":"test-0"}"#;
+        let frame =
+            [&[TEXT, 0x80 | u8::try_from(command.len()).unwrap(), 0, 0, 0, 0], command.as_slice()].concat();
+
+        // It comes in two pieces, one right behind the other.
+        client.socket.get_mut().write_all(&frame[..20]).await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        client.socket.get_mut().write_all(&frame[20..]).await.unwrap();
+
+        // The client reads all the time, and needs half a minute for what it missed.
+        for seq in 1..=5000 {
+            sleep(Duration::from_millis(6)).await;
+            assert_eq!(desk.bus.tally().strikes(Limit::MessageTimeout), 0, "before event {seq}");
+            assert_eq!(client.event().await["seq"], seq);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_answer_every_ping_that_it_was_sent_even_all_at_once() {
+    locally(async {
+        let limits = Limits { ping_interval: seconds(1), ping_timeout: seconds(120), ..Limits::default() };
+        let desk = desk(limits);
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+        let mut pings = 0;
+        while pings < 60 {
+            client.pinged().await;
+            pings += 1;
+        }
+
+        client.send(&PONG.repeat(pings)).await;
+
+        sleep(seconds(5)).await;
+        assert!(!client.session.is_finished());
+        assert_eq!(desk.bus.tally().strikes(Limit::ControlRate), 0);
+    })
+    .await;
+}
