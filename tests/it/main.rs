@@ -40,6 +40,7 @@ mod returning;
 mod samples;
 mod session;
 mod shutdown;
+mod simulation;
 mod slow_readers;
 mod storm;
 mod support;

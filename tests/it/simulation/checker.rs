@@ -1,0 +1,433 @@
+//! What a client may see, by the protocol and by the truth alone.
+//!
+//! A checker belongs to a client and outlives its connections. It takes every frame, and says what is wrong with
+//! it. Of the server it knows the length of its history and nothing else.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::account::{Account, Beat};
+use super::plan::{Habits, PROMPTNESS};
+use super::truth::{CHANNELS, Epoch, Truth};
+
+/// What is wrong, for a person.
+pub type Verdict = Result<(), String>;
+
+/// An epoch's name and a sequence number.
+pub type Cursor = (String, u64);
+
+pub struct Checker {
+    truth: Rc<RefCell<Truth>>,
+    /// With what a connection begins.
+    initially: Habits,
+    /// How it is served now.
+    habits: Habits,
+    /// What it asked for and was not answered yet: whether it wants `every`, and the interval.
+    change: Option<(bool, u64)>,
+    /// Whether nothing goes wrong any more.
+    is_watched: bool,
+    history: u64,
+    /// With what the client comes back.
+    cursor: Option<Cursor>,
+    connection: Connection,
+    /// What the client has been through.
+    pub seen: BTreeMap<&'static str, u64>,
+}
+
+/// One connection, as far as it can be known from its frames.
+#[derive(Default)]
+struct Connection {
+    phase: Phase,
+    /// What it asked to resume after.
+    after: Option<Cursor>,
+    epoch: String,
+    account: Account,
+    /// Whether it was ever served `latest`; then older news of the feed may wait until it reads again.
+    was_latest: bool,
+    /// Whether a heartbeat has come since somebody watches, and nothing older is on its way.
+    is_steady: bool,
+    /// The last event that the server has written for it, by what has come.
+    written: u64,
+}
+
+#[derive(Default)]
+enum Phase {
+    /// It is not connected.
+    #[default]
+    Away,
+    /// It has not been answered.
+    Plain,
+    /// The next frame says what is lost.
+    Gap {
+        reason: &'static str,
+        after: Option<u64>,
+        until: u64,
+    },
+    /// These snapshots are to come.
+    Snapshots {
+        seq: u64,
+        left: BTreeMap<String, Map<String, Value>>,
+    },
+    Live,
+}
+
+impl Checker {
+    pub fn new(truth: Rc<RefCell<Truth>>, habits: Habits, history: usize) -> Self {
+        let history = history as u64;
+        Self {
+            truth,
+            initially: habits.clone(),
+            habits,
+            change: None,
+            is_watched: false,
+            history,
+            cursor: None,
+            connection: Connection::default(),
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// The cursor with which the client comes back.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.cursor.clone()
+    }
+
+    /// The client begins as if it had never been there.
+    pub fn forget(&mut self) {
+        self.cursor = None;
+    }
+
+    /// It has a connection, and will ask to resume after its cursor.
+    pub fn connected(&mut self) {
+        self.habits = self.initially.clone();
+        self.change = None;
+        self.connection = Connection {
+            phase: Phase::Plain,
+            after: self.cursor.clone(),
+            was_latest: !self.habits.every,
+            ..Connection::default()
+        };
+    }
+
+    /// It asks to be served in another way; returns whether it may. It waits for one answer before it asks again: who
+    /// only speaks and does not listen is at some time not heard either.
+    pub fn change(&mut self, every: bool, interval_ms: u64) -> bool {
+        let may = self.is_answered() && self.change.is_none();
+        if may {
+            self.change = Some((every, interval_ms));
+        }
+        may
+    }
+
+    /// The connection is gone.
+    pub fn lost(&mut self) {
+        self.connection = Connection::default();
+    }
+
+    /// Whether its subscription was answered.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self.connection.phase, Phase::Away | Phase::Plain)
+    }
+
+    /// How old an event may be when it comes, on a steady connection.
+    pub fn promptness(&self) -> Duration {
+        PROMPTNESS + Duration::from_millis(if self.habits.every { 0 } else { self.habits.interval_ms })
+    }
+
+    /// From here on it is seen whether the connection is steady.
+    pub fn begin_to_watch(&mut self) {
+        self.is_watched = true;
+    }
+
+    /// A steady connection has to have all that was published; `None` where it is not steady.
+    pub fn has_all(&self) -> Option<bool> {
+        let truth = self.truth.borrow();
+        let epoch = truth.newest();
+        let account = &self.connection.account;
+        let has_all = account.nothing_waits(epoch, &self.habits, epoch.head()).is_ok();
+        (self.connection.is_steady && self.connection.epoch == epoch.name).then_some(has_all)
+    }
+
+    /// Whether it has all that there is, and was told so.
+    pub fn is_level(&self) -> bool {
+        let truth = self.truth.borrow();
+        let newest = truth.newest();
+        self.connection.account.is_level_at(newest.head()) && self.connection.epoch == newest.name
+    }
+
+    /// Takes the next frame.
+    pub fn frame(&mut self, text: &str) -> Verdict {
+        let frame: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+        let kind = frame["type"].as_str().unwrap_or_default().to_owned();
+        self.check_phase(&kind)?;
+        let truth = Rc::clone(&self.truth);
+        let truth = truth.borrow();
+        if kind == "subscribed" {
+            return self.subscribed(&frame, &truth);
+        }
+        if matches!(self.connection.phase, Phase::Plain) {
+            let is_right = kind != "gap" || frame["reason"] == "lagged";
+            return if is_right { Ok(()) } else { Err("nobody asked to resume".to_owned()) };
+        }
+        let epoch = truth.epoch(&self.connection.epoch).ok_or("it has not subscribed yet")?;
+        match kind.as_str() {
+            "gap" => self.gap(&frame, epoch),
+            "snapshot" => self.snapshot(frame),
+            "trade" | "quote" | "bar" => self.event(&frame, text, epoch),
+            "heartbeat" => self.heartbeat(&frame, epoch),
+            "feed" => self.feed(&frame, epoch),
+            "set" => self.changed(&frame, epoch),
+            _ => Err("unasked".to_owned()),
+        }
+    }
+
+    /// The server closes the connection.
+    pub fn closed(&mut self, code: u16, reason: &str) -> Verdict {
+        match code {
+            1001 => {
+                self.saw("told of a shutdown");
+                Ok(())
+            }
+            4008 if self.habits.every || self.change.is_some_and(|(every, _)| every) => {
+                if matches!(self.connection.phase, Phase::Plain) {
+                    // It has had nothing, and knows better where it was.
+                    self.saw("closed with 4008 before it subscribed");
+                    return Ok(());
+                }
+                self.saw("closed with 4008");
+                let written = (self.connection.epoch.clone(), self.connection.written);
+                same(
+                    "the reason is the cursor of the last frame",
+                    reason,
+                    &format!("{}-{}", written.0, written.1),
+                )?;
+                self.cursor = Some(written);
+                Ok(())
+            }
+            _ => Err(format!("closed with {code} {reason:?}")),
+        }
+    }
+
+    fn saw(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    /// What is begun is not interrupted.
+    fn check_phase(&mut self, kind: &str) -> Verdict {
+        let is_right = match &self.connection.phase {
+            Phase::Away => false,
+            // Who has set its delivery is a subscriber, and is told what all are told.
+            Phase::Plain => matches!(kind, "subscribed" | "set" | "feed" | "heartbeat" | "gap"),
+            Phase::Gap { .. } => kind == "gap",
+            Phase::Snapshots { left, .. } if kind == "snapshot" => !left.is_empty(),
+            Phase::Snapshots { left, .. } => {
+                if let Some(symbol) = left.keys().next() {
+                    return Err(format!("the snapshot of {symbol} is missing"));
+                }
+                true
+            }
+            Phase::Live => kind != "snapshot",
+        };
+        if !is_right {
+            return Err("not at this place".to_owned());
+        }
+        if let Phase::Snapshots { seq, .. } = self.connection.phase
+            && kind != "snapshot"
+        {
+            // Only now can a client know that it has them all.
+            self.cursor = Some((self.connection.epoch.clone(), seq));
+            self.connection.phase = Phase::Live;
+        }
+        Ok(())
+    }
+
+    fn subscribed(&mut self, frame: &Value, truth: &Truth) -> Verdict {
+        if !matches!(self.connection.phase, Phase::Plain) {
+            return Err("a second answer".to_owned());
+        }
+        let habits = &self.habits;
+        for (kind, channel) in CHANNELS.iter().enumerate() {
+            let has_channel = habits.wanted.kinds.contains(&kind);
+            let symbols = if has_channel { habits.wanted.symbols() } else { Vec::new() };
+            same(channel, &frame[channel], &json!(symbols))?;
+        }
+        check_delivery(frame, habits)?;
+        let name = frame["epoch"].as_str().unwrap_or_default();
+        let epoch = truth.epoch(name).ok_or("an epoch that never was")?;
+        let seq = number(frame, "seq")?;
+        if seq > epoch.head() {
+            return Err(format!("ahead of the feed, which is at {}", epoch.head()));
+        }
+        name.clone_into(&mut self.connection.epoch);
+        let resumed = &frame["resumed"];
+        let gap = match self.connection.after.clone() {
+            None => {
+                same("resumed", resumed, &json!(false))?;
+                None
+            }
+            Some((old, _)) if old != name => {
+                same("resumed in another epoch", resumed, &json!(false))?;
+                self.saw("epoch_changed");
+                Some(("epoch_changed", None, None))
+            }
+            Some((_, after)) if resumed == &json!(true) => {
+                self.saw("resumed");
+                self.connection.phase = Phase::Live;
+                self.connection.account.resume(after, seq);
+                self.connection.written = after;
+                return Ok(());
+            }
+            Some((_, after)) => {
+                if after + self.history >= epoch.head() {
+                    return Err(format!("{after} is within the history, and is not resumed"));
+                }
+                self.saw("history_exhausted");
+                Some(("history_exhausted", Some(after), Some(seq)))
+            }
+        };
+        self.cursor = None;
+        match gap {
+            Some((reason, after, until)) => {
+                self.connection.phase = Phase::Gap { reason, after, until: until.unwrap_or(seq) };
+            }
+            None => self.expect_snapshots(epoch, seq),
+        }
+        Ok(())
+    }
+
+    fn gap(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
+        if let Phase::Gap { reason, after, until } = self.connection.phase {
+            let mut expected = json!({ "type": "gap", "reason": reason });
+            if let Some(after) = after {
+                expected["after"] = after.into();
+                expected["until"] = until.into();
+            }
+            same("the gap", frame, &expected)?;
+            self.expect_snapshots(epoch, until);
+            return Ok(());
+        }
+        same("reason", &frame["reason"], &json!("lagged"))?;
+        let (after, until) = (number(frame, "after")?, number(frame, "until")?);
+        if self.habits.every {
+            return Err("an `every` client is closed and comes back".to_owned());
+        }
+        self.connection.account.gap(epoch, &self.habits, after, until)?;
+        self.saw("lagged");
+        self.cursor = None;
+        self.expect_snapshots(epoch, until);
+        Ok(())
+    }
+
+    fn expect_snapshots(&mut self, epoch: &Epoch, seq: u64) {
+        let left = epoch.snapshots(&self.habits.wanted, seq);
+        if left.is_empty() {
+            self.stand_at(seq);
+        }
+        self.connection.phase = Phase::Snapshots { seq, left };
+    }
+
+    /// It has all up to here.
+    fn stand_at(&mut self, seq: u64) {
+        self.connection.account.stand_at(seq);
+        self.connection.written = seq;
+    }
+
+    fn snapshot(&mut self, mut frame: Value) -> Verdict {
+        let Phase::Snapshots { seq, left } = &mut self.connection.phase else {
+            return Err("not at this place".to_owned());
+        };
+        let seq = *seq;
+        let symbol = frame["symbol"].as_str().unwrap_or_default();
+        let Some(mut expected) = left.remove(symbol) else {
+            return Err("nobody asked for it, or it came already".to_owned());
+        };
+        expected.insert("type".to_owned(), "snapshot".into());
+        expected.insert("symbol".to_owned(), symbol.into());
+        expected.insert("seq".to_owned(), seq.into());
+        let is_last = left.is_empty();
+        if let Some(fields) = frame.as_object_mut() {
+            // Other tests look at the day.
+            fields.remove("day");
+        }
+        same("the snapshot", &frame, &expected.into())?;
+        if is_last {
+            self.stand_at(seq);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, frame: &Value, text: &str, epoch: &Epoch) -> Verdict {
+        let seq = number(frame, "seq")?;
+        let event = epoch.at(seq).ok_or("it has not been published")?;
+        event.check(frame, text)?;
+        if !self.habits.wanted.takes(event) {
+            return Err("nobody asked for it".to_owned());
+        }
+        let age = turmoil::sim_elapsed().unwrap_or_default().saturating_sub(event.at);
+        if self.connection.is_steady && age > self.promptness() {
+            return Err(format!("it comes after {age:?}"));
+        }
+        self.connection.account.event(epoch, &self.habits, seq, event)?;
+        self.connection.written = seq;
+        self.cursor = Some((self.connection.epoch.clone(), seq));
+        Ok(())
+    }
+
+    fn heartbeat(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
+        let (seq, sent, merged) = (number(frame, "seq")?, number(frame, "sent")?, number(frame, "merged")?);
+        self.connection.account.heartbeat(epoch, &self.habits, &Beat { seq, sent, merged })?;
+        self.connection.is_steady |= self.is_watched && !self.connection.account.is_catching_up();
+        if merged > 0 {
+            self.saw("merged");
+        }
+        Ok(())
+    }
+
+    /// It is served in another way from here on. Where nothing may be left out, before or after, nothing waits.
+    fn changed(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
+        let (every, interval_ms) = self.change.take().ok_or("unasked")?;
+        let was_every = std::mem::replace(&mut self.habits.every, every);
+        self.habits.interval_ms = interval_ms;
+        check_delivery(frame, &self.habits)?;
+        self.connection.was_latest |= !every;
+        self.saw("changed");
+        if every || was_every {
+            let seq = number(frame, "seq")?;
+            self.connection.account.nothing_waits(epoch, &self.habits, seq)?;
+        }
+        Ok(())
+    }
+
+    /// News of the feed neither overtakes an event nor is overtaken, where nothing is skipped.
+    fn feed(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
+        self.saw("news of the feed");
+        let Some(after) = frame["detail"].as_str().and_then(|detail| detail.parse().ok()) else {
+            return Ok(());
+        };
+        if !self.habits.every || self.connection.was_latest {
+            return Ok(());
+        }
+        let account = &self.connection.account;
+        if account.last() > after {
+            return Err(format!("it comes after {}", account.last()));
+        }
+        account.check_whole(epoch, &self.habits, after)
+    }
+}
+
+fn check_delivery(frame: &Value, habits: &Habits) -> Verdict {
+    same("delivery", &frame["delivery"], &json!(if habits.every { "every" } else { "latest" }))?;
+    same("interval_ms", &frame["interval_ms"], &json!(habits.interval_ms))
+}
+
+fn number(frame: &Value, name: &str) -> Result<u64, String> {
+    frame[name].as_u64().ok_or_else(|| format!("{name} is no number"))
+}
+
+fn same<T: PartialEq + std::fmt::Display + ?Sized>(what: &str, found: &T, expected: &T) -> Verdict {
+    if found == expected { Ok(()) } else { Err(format!("{what}: expected {expected}")) }
+}

@@ -1,0 +1,294 @@
+//! What a seed says: the server's limits, the market, the clients' habits, and what goes wrong when.
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tickerplant::config::Config;
+use tickerplant::market::{Bar, Data, Event, Quote, Trade};
+
+use super::truth::{KINDS, Published, Subscription};
+
+/// For so long something goes wrong.
+pub const TROUBLE: Duration = Duration::from_secs(6);
+
+/// Then the market goes on for this long, on a network that works.
+const AFTERMATH: Duration = Duration::from_millis(1500);
+
+/// What is published has arrived this long after its interval, where nothing is wrong and nothing lies before it.
+pub const PROMPTNESS: Duration = Duration::from_millis(200);
+
+/// Then it is quiet, and within this time everybody has to be level.
+const SETTLING: Duration = Duration::from_secs(12);
+
+/// In the order in which replies list them.
+const SYMBOLS: [&str; 8] = ["AAPL", "BRK.B", "BTC/USD", "EURUSD", "MSFT", "NIFTY_50", "^GSPC", "Ä1"];
+
+/// The story of one run.
+pub struct Plan {
+    pub seed: u64,
+    pub config: Config,
+    /// How many bytes a server's socket takes at a time.
+    pub write_bytes: usize,
+    pub market: Market,
+    pub clients: Vec<Habits>,
+    /// In order of time.
+    pub troubles: Vec<(Duration, Trouble)>,
+}
+
+/// What is published.
+#[derive(Clone, Copy)]
+pub struct Market {
+    seed: u64,
+    symbols: usize,
+    /// Twice this many milliseconds lie between two steps at the most.
+    pause: u64,
+    /// In a thousand steps, how many are floods.
+    floods: u32,
+    /// How many events a flood has at the most.
+    flood: usize,
+    /// In a thousand steps, after how many there is news of the feed.
+    news: u32,
+}
+
+/// One client.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    pub seed: u64,
+    pub wanted: Subscription,
+    pub every: bool,
+    pub interval_ms: u64,
+    /// In a thousand frames, after how many it rests.
+    pub rests: u32,
+    /// In a thousand frames, after how many it leaves by itself.
+    pub leaves: u32,
+    /// In a thousand frames, after how many it changes how it is served.
+    pub changes: u32,
+}
+
+/// What goes wrong, and is made good: each between the server and one client, where it has a number.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    Hold(usize),
+    Release(usize),
+    /// Nothing arrives in either direction.
+    Part(usize),
+    /// Nothing of what the client sends arrives.
+    Mute(usize),
+    /// Nothing of what the server sends arrives.
+    Deafen(usize),
+    Repair(usize),
+    Latency(usize, Duration),
+    Crash(usize),
+    Bounce(usize),
+    CrashServer,
+    /// It shuts down in order.
+    StopServer,
+    BounceServer,
+}
+
+impl Plan {
+    pub fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let config = config(&mut rng);
+        let symbols = rng.random_range(1..=SYMBOLS.len());
+        let floods = pick(&mut rng, [0, 5, 20]);
+        let flood = (config.bus.history.get() * 3).min(1500);
+        let pause = pick(&mut rng, [5, 10, 20, 40]);
+        let news = pick(&mut rng, [0, 20]);
+        let market = Market { seed, symbols, pause, floods, flood, news };
+        let count = rng.random_range(2..=6);
+        let clients = (0..count).map(|_| Habits::new(&mut rng, symbols)).collect();
+        let troubles = troubles(&mut rng, count);
+        Self {
+            seed,
+            config,
+            write_bytes: pick(&mut rng, [64, 200, 1000, 1 << 20]),
+            market,
+            clients,
+            troubles,
+        }
+    }
+
+    /// When a connection that was cut has nothing more to give: clients rest no more, and all that was late is there.
+    pub fn calm() -> Duration {
+        TROUBLE + Duration::from_millis(500)
+    }
+
+    /// When nothing more is published.
+    pub fn quiet() -> Duration {
+        TROUBLE + AFTERMATH
+    }
+
+    /// When everybody has to be level at the latest.
+    pub fn end() -> Duration {
+        Self::quiet() + SETTLING
+    }
+}
+
+/// The server's configuration: limits so small that they strike.
+fn config(rng: &mut impl Rng) -> Config {
+    let mut config = Config::default();
+    // It looks every 10 ms who is due: never in the same millisecond as something is published, since which of the
+    // two it then does first is drawn from a source that has no seed.
+    config.session.heartbeat = Duration::from_millis(640);
+    config.session.close_timeout = Duration::from_millis(pick(rng, [100, 500, 2000]));
+    config.session.every_buffer = pick(rng, [1500, 5000, 20_000, 1 << 20]);
+    config.server.flush_window = Duration::from_millis(pick(rng, [0, 2, 4]));
+    config.server.header_timeout = Duration::from_secs(1);
+    config.server.shutdown = Duration::from_millis(500);
+    config.bus.history = pick(rng, [20, 100, 500, 5000]).try_into().expect("it is not zero");
+    config
+}
+
+impl Habits {
+    fn new(rng: &mut impl Rng, symbols: usize) -> Self {
+        let all = rng.random_bool(0.4);
+        // Some have no data yet, or never.
+        let mut names: Vec<String> = SYMBOLS.iter().map(|name| (*name).to_owned()).collect();
+        names.retain(|_| rng.random_bool(1.0 / 3.0));
+        if all && rng.random_bool(0.7) {
+            names.clear();
+        } else if !all && names.is_empty() {
+            names.push(SYMBOLS[rng.random_range(0..symbols)].to_owned());
+        }
+        let mut kinds: Vec<usize> = (0..KINDS.len()).collect();
+        if rng.random_bool(0.3) {
+            kinds = vec![rng.random_range(0..KINDS.len())];
+        }
+        let every = rng.random_bool(0.5);
+        Self {
+            seed: rng.random(),
+            wanted: Subscription { all, names, kinds },
+            every,
+            interval_ms: pick(rng, [0, 0, 50, 300]),
+            rests: pick(rng, [0, 0, 10, 40]),
+            leaves: pick(rng, [0, 2, 10]),
+            changes: pick(rng, [0, 0, 5, 20]),
+        }
+    }
+}
+
+fn troubles(rng: &mut impl Rng, clients: usize) -> Vec<(Duration, Trouble)> {
+    let mut troubles = Vec::new();
+    let millis = |rng: &mut _, range| Duration::from_millis(RngExt::random_range(rng, range));
+    for client in 0..clients {
+        let latency = millis(rng, 1..40);
+        troubles.push((Duration::ZERO, Trouble::Latency(client, latency)));
+        let mut now = millis(rng, 200..1500);
+        while now < TROUBLE {
+            let (begin, end) = match rng.random_range(0..7) {
+                0 | 1 => (Trouble::Hold(client), Trouble::Release(client)),
+                2 => (Trouble::Part(client), Trouble::Repair(client)),
+                3 => (Trouble::Mute(client), Trouble::Repair(client)),
+                4 => (Trouble::Deafen(client), Trouble::Repair(client)),
+                5 => (Trouble::Crash(client), Trouble::Bounce(client)),
+                _ => (Trouble::Latency(client, millis(rng, 1..300)), Trouble::Latency(client, latency)),
+            };
+            let end_at = (now + millis(rng, 20..2500)).min(TROUBLE);
+            troubles.extend([(now, begin), (end_at, end)]);
+            now = end_at + millis(rng, 50..2000);
+        }
+    }
+    if rng.random_bool(0.5) {
+        let mut now = millis(rng, 1000..5000);
+        while now < TROUBLE {
+            let begin = if rng.random_bool(0.6) { Trouble::CrashServer } else { Trouble::StopServer };
+            let end = (now + millis(rng, 600..1000)).min(TROUBLE);
+            troubles.extend([(now, begin), (end, Trouble::BounceServer)]);
+            now = end + millis(rng, 500..6000);
+        }
+    }
+    troubles.sort_by_key(|(at, _)| *at);
+    troubles
+}
+
+impl Market {
+    /// The dice of a server's life.
+    pub fn dice(&self, life: &str) -> ChaCha8Rng {
+        let life = life.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
+        ChaCha8Rng::seed_from_u64(self.seed ^ life.rotate_left(32))
+    }
+
+    /// Milliseconds until the next step: even, so that every step is at an odd one.
+    pub fn pause(&self, rng: &mut impl Rng) -> Duration {
+        Duration::from_millis(2 * rng.random_range(1..=self.pause))
+    }
+
+    /// Whether there is news of the feed after a step.
+    pub fn has_news(&self, rng: &mut impl Rng) -> bool {
+        rng.random_ratio(self.news, 1000)
+    }
+
+    /// What one step publishes, batch by batch; there are no floods where all is calm.
+    pub fn step(&self, rng: &mut impl Rng, is_calm: bool) -> Vec<Vec<(Event, Published)>> {
+        let mut left = rng.random_range(1..=3);
+        if !is_calm && rng.random_ratio(self.floods, 1000) {
+            left = rng.random_range(1..=self.flood);
+        }
+        let mut batches = Vec::new();
+        while left > 0 {
+            let size = rng.random_range(1..=left);
+            left -= size;
+            batches.push((0..size).map(|_| self.event(rng)).collect());
+        }
+        batches
+    }
+
+    /// An event, and the frame that has to come of it: both from the same digits.
+    fn event(&self, rng: &mut impl Rng) -> (Event, Published) {
+        let symbol = SYMBOLS[rng.random_range(0..self.symbols)];
+        let kind = rng.random_range(0..KINDS.len());
+        let mut price = || format!("{}.{:02}", rng.random_range(1..500), rng.random_range(0..100));
+        let prices = [price(), price(), price(), price()];
+        let [first, second, third, fourth] = &prices;
+        let size = rng.random_bool(0.8).then(|| rng.random_range(0..10_000).to_string());
+        let mut fields: Vec<(&str, &str)> = match kind {
+            0 => vec![("price", first)],
+            1 => vec![("bid", first), ("ask", second)],
+            _ => vec![("open", first), ("high", second), ("low", third), ("close", fourth)],
+        };
+        if let Some(size) = &size {
+            fields.push((["size", "bid_size", "volume"][kind], size));
+        }
+        let time =
+            format!("2024-01-03T14:30:{:02}.{:02}7Z", rng.random_range(0..60), rng.random_range(0..100));
+        let numbers = fields.iter().map(|(name, digits)| format!(",\"{name}\":{digits}"));
+        let frame = format!(
+            r#"{{"type":"{}","symbol":"{symbol}","time":"{time}"{}}}"#,
+            KINDS[kind],
+            numbers.collect::<String>()
+        );
+        let parsed = |digits: &String| digits.parse().expect("it is a number");
+        let volume = size.as_ref().map(|digits| digits.parse().expect("it is a number"));
+        let data = match kind {
+            0 => Data::Trade(Trade { price: parsed(first), size: volume }),
+            1 => Data::Quote(Quote {
+                bid: Some(parsed(first)),
+                bid_size: volume,
+                ask: Some(parsed(second)),
+                ask_size: None,
+            }),
+            _ => Data::Bar(Bar {
+                interval: None,
+                open: Some(parsed(first)),
+                high: Some(parsed(second)),
+                low: Some(parsed(third)),
+                close: parsed(fourth),
+                volume,
+            }),
+        };
+        let event = Event {
+            symbol: symbol.parse().expect("it is a symbol"),
+            time: time.parse().expect("it is a time"),
+            data,
+        };
+        let frame = serde_json::from_str(&frame).expect("it is JSON");
+        let at = turmoil::sim_elapsed().unwrap_or_default();
+        (event, Published { symbol: symbol.to_owned(), kind, frame, at })
+    }
+}
+
+fn pick<T: Copy, const N: usize>(rng: &mut impl Rng, choices: [T; N]) -> T {
+    choices[rng.random_range(0..N)]
+}
