@@ -177,11 +177,14 @@ impl Shard {
         }
         self.feed = start.feed;
         for (id, connection) in &mut self.connections {
-            if connection.is_subscriber && !connection.is_closing {
-                connection.owes_state |= is_news;
+            if !connection.is_subscriber || connection.is_closing {
+                continue;
             }
-            // One that is still being sent what it missed finds for itself that the log has passed it.
-            if !connection.is_subscriber || connection.is_closing || connection.resuming.is_some() {
+            connection.owes_state |= is_news;
+            connection.wake(id, &mut self.woken);
+            // One that is still being sent what it missed finds for itself that the log has passed it; one that wants nothing
+            // has lost nothing.
+            if connection.resuming.is_some() || connection.wants.len() == 0 {
                 continue;
             }
             if connection.outbox.delivery().0 == Delivery::Every && connection.owes_gap.is_none() {
@@ -193,7 +196,6 @@ impl Shard {
             if connection.outbox.is_empty() {
                 connection.say_gap(&self.last_values, &self.feed);
             }
-            connection.wake(id, &mut self.woken);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tickerplant::market::{FeedState, KindSet};
-use tickerplant::wire::{Delivery, Message};
+use tickerplant::wire::{Command, Delivery, Message};
 
 use crate::one_shard::{Client, OneShard, Step, a_bus, cursor, event, subscribe, symbols};
 use crate::support::trade;
@@ -137,4 +137,18 @@ fn nothing_follows_the_close_frame() {
     }
 
     assert_eq!(shard.write(client.id, usize::MAX), 0);
+}
+
+#[test]
+fn a_lag_does_not_close_an_every_client_that_wants_nothing_yet() {
+    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut client = shard.connect(Delivery::Every, Duration::ZERO);
+    shard.ask(&mut client, Command::Set { delivery: Some(Delivery::Every), interval: None });
+    for _ in 0..3 {
+        shard.publish(vec![event(0)]);
+    }
+
+    shard.read(|_| usize::MAX);
+
+    assert_eq!(cursor_of_close(&mut shard, &client), None);
 }

@@ -138,6 +138,11 @@ fn config(rng: &mut impl Rng) -> Config {
     config.server.header_timeout = Duration::from_secs(1);
     config.server.shutdown = Duration::from_millis(500);
     config.bus.history = pick(rng, [20, 100, 500, 5000]).try_into().expect("it is not zero");
+    config.limits.ping_interval = Duration::from_millis(pick(rng, [0, 640, 20_000]));
+    config.limits.ping_timeout = Duration::from_millis(320);
+    // All clients of a host come back at once.
+    config.limits.per_address = 0;
+    config.limits.new_per_second = 0;
     config
 }
 
