@@ -21,6 +21,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     /// The tokens; without one everything is open.
+    #[serde(deserialize_with = "tokens")]
     pub tokens: Vec<Arc<Grant>>,
 }
 
@@ -154,6 +155,18 @@ impl Pattern {
         let symbol = symbol.as_str();
         if self.is_open { symbol.starts_with(&self.text) } else { symbol == self.text }
     }
+}
+
+/// Reads the tokens. What is there instead of a table is not repeated: it may be a token.
+fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<Grant>>, D::Error> {
+    Vec::deserialize(deserializer).map_err(|error| {
+        if error.to_string().contains("invalid type") {
+            let form = "auth.tokens is a list of tables with name, sha256 and what each allows";
+            de::Error::custom(form)
+        } else {
+            error
+        }
+    })
 }
 
 fn locked() -> Refusal {

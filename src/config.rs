@@ -326,6 +326,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_token_in_the_wrong_place_is_not_repeated() {
+        for (text, environment) in [
+            ("[auth]\ntokens = [\"my secret\"]", None),
+            ("[[auth.tokens]]\nname = \"a\"\nsha256 = \"my secret\"", None),
+            ("", Some(("TICKERPLANT_AUTH__TOKENS", "my secret"))),
+        ] {
+            let error = load(text, environment.as_slice(), &[]).unwrap_err();
+            assert!(error.contains("auth.tokens") || error.contains("SHA-256"), "{error}");
+            assert!(!error.contains("my secret"), "{error}");
+        }
+    }
+
     fn keys(table: &toml::Table, prefix: &str) -> Vec<String> {
         let mut keys: Vec<String> = table
             .iter()

@@ -59,8 +59,8 @@
 //!    at full speed waits until all readers are level, and closes a client that stands still.
 //! 6. An event is encoded at most once a shard, and only if somebody takes it; what a client missed
 //!    is encoded for that client alone.
-//! 7. Every queue and message has a limit; the limit is in the configuration, and a metric counts how often it struck. A batch, which lasts for a turn,
-//!    has some 5,000 events at the most.
+//! 7. Every queue and message has a limit; the limit is in the configuration, and where it strikes a client, a
+//!    metric counts it. A batch, which lasts for a turn, has some 5,000 events at the most.
 //! 8. No client can hurt another: what is wrong with one, a panic too, ends its connection alone.
 //! 9. Every task has an owner that waits for it. `market`, `wire`, the shard, the outbox and the log do no
 //!    I/O and read no clock.

@@ -83,18 +83,22 @@ impl Shard {
         let cursor = after.map(|cursor| cursor.seq);
         match missed {
             Some(Missed::Held) => connection.resuming = cursor,
-            // The log has passed this shard as well: it says the gap when it has found that out.
+            // This shard is not as far as the client: it says the gap when it is.
             Some(Missed::Lost { after: Some(after), .. }) if after >= self.last_values.seq() => {
                 connection.owes_gap = Some(after);
             }
             _ => {}
+        }
+        if let Some(Missed::Held | Missed::Lost { after: Some(_), .. }) = missed {
+            // Whatever becomes of it, it has what it says that it has.
+            connection.outbox.has(cursor.unwrap_or_default());
         }
         let standing = self.standing(id, resumed);
         let connection = &mut self.connections[id];
         connection.say(&Reply::subscribed(request_id, standing));
         if let (true, Some(cursor)) = (resumed, cursor) {
             self.bus.tally().resumed.inc();
-            connection.outbox.resume(cursor);
+            connection.outbox.reaches(cursor);
         }
         if let Some(Missed::Lost { after, until, reason }) = missed {
             if reason == GapReason::HistoryExhausted {
@@ -205,6 +209,7 @@ impl Shard {
                 if connection.outbox.delivery().0 == Delivery::Every {
                     connection.fall_behind(id, Limit::History, &self.bus, &mut self.woken);
                 } else {
+                    self.bus.tally().struck(Limit::History);
                     connection.owes_gap = Some(after);
                     connection.say_gap(&self.last_values, &self.feed);
                 }

@@ -14,7 +14,7 @@ use crate::tally::Limit;
 /// Clients are looked at so many times within the shortest of the limits.
 const LOOKS: u32 = 16;
 
-/// But not less often than this, nor more often.
+/// But not more often than the one, nor less often than the other.
 const LOOK_PERIOD: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
 
 /// What a client has to do in time; zero switches a limit off.

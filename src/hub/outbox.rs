@@ -284,9 +284,8 @@ impl Outbox {
     }
 
     /// Says that the client has all up to `seq`, as it says itself.
-    pub fn resume(&mut self, seq: u64) {
+    pub fn has(&mut self, seq: u64) {
         self.last_written = seq;
-        self.reaches(seq);
     }
 
     /// Says that with the last frame so far the client has all up to `seq`.

@@ -148,8 +148,8 @@ impl Shard {
             if !connection.is_subscriber || connection.is_closing {
                 continue;
             }
-            let is_blocked = connection.outbox.is_blocked() || connection.owes_gap.is_some();
-            let waits = is_blocked && connection.outbox.delivery().0 == Delivery::Latest;
+            let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
+            let waits = is_latest && connection.outbox.is_blocked() || connection.owes_gap.is_some();
             if waits || connection.resuming.is_some() {
                 // It is told with the newest values when it reads again, or behind what it missed.
                 connection.owes_state = true;

@@ -104,10 +104,14 @@ impl Relay {
         self.peers.load(Ordering::Relaxed)
     }
 
-    /// Counts a new peer and gives it the name under which its messages reach the others.
-    pub fn join(&self) -> SmolStr {
-        self.peers.fetch_add(1, Ordering::Relaxed);
+    /// The name under which a new peer's messages reach the others.
+    pub fn name(&self) -> SmolStr {
         format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Counts a peer in, which messages reach from now on.
+    pub fn join(&self) {
+        self.peers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a peer out.

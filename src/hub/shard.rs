@@ -24,6 +24,9 @@ use crate::market::{FeedState, Time};
 use crate::tally::Limit;
 use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestId};
 
+/// How soon to look again at a client that is ahead of its shard.
+const AHEAD: Duration = Duration::from_millis(5);
+
 /// A server that has not looked at its clients for so long was stopped, or its clock has jumped.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
@@ -267,7 +270,7 @@ impl Shard {
     #[must_use]
     pub fn may_read(&self, id: ConnectionId) -> bool {
         let connection = &self.connections[id];
-        connection.resuming.is_none() && !connection.outbox.is_full()
+        !connection.is_closing && connection.resuming.is_none() && !connection.outbox.is_full()
     }
 
     /// What a client's socket is to take next; what is held goes only when it is due.
@@ -309,7 +312,10 @@ impl Shard {
     /// When a client that has nothing to write is to be looked at again, even if nothing happens.
     #[must_use]
     pub fn due(&self, id: ConnectionId, now: Instant) -> Option<Instant> {
-        self.connections[id].outbox.due(now)
+        let connection = &self.connections[id];
+        // One that is ahead of this shard goes on when the shard has come as far: that wakes nobody.
+        let is_ahead = connection.resuming.is_some() || connection.owes_gap.is_some();
+        connection.outbox.due(now).or_else(|| is_ahead.then(|| now + AHEAD))
     }
 
     /// Keeps the waker of a client's session until there is something for it.
@@ -326,6 +332,7 @@ impl Shard {
         connection.resuming = None;
         connection.closing = None;
         connection.say_gap(&self.last_values, &self.feed);
+        connection.owes_gap = None;
         connection.owes_state = false;
         connection.outbox.release(&self.last_values, &mut self.frames);
         connection.outbox.push(|out| wire::close(out, code, reason));

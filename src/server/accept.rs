@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::mpsc;
@@ -77,7 +76,7 @@ impl Tcp {
         socket.set_nodelay(true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            let options = SockRef::from(&socket);
+            let options = socket2::SockRef::from(&socket);
             if self.send_buffer > 0 {
                 // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
                 options.set_tcp_notsent_lowat(self.send_buffer)?;

@@ -17,12 +17,17 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::bus::Bus;
-use crate::hub::{Moment, TokioClock};
+use crate::hub::{Limiter, Moment, TokioClock, limiter};
 use crate::session::Limits;
 use crate::tally::Limit;
 
 /// So many connections that may not be here are answered at a time.
 const ANSWERED: usize = 256;
+
+/// Of those over a limit of their address so many are answered a second, after as many at once as have places: an answer may
+/// cost a TLS handshake.
+const REFUSALS: u32 = 50;
+const REFUSALS_AT_ONCE: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 
 /// The addresses that have come lately are sorted out when they are so many, and whenever they have doubled since.
 const SORTED_OUT: usize = 1024;
@@ -42,6 +47,7 @@ pub struct Admission {
     proxies: Vec<IpNet>,
     here: AtomicUsize,
     refused: AtomicUsize,
+    refusals: Limiter,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     rates: Option<Rates>,
     sort_out_at: AtomicUsize,
@@ -75,6 +81,7 @@ impl Admission {
             proxies,
             here: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
+            refusals: limiter(REFUSALS, REFUSALS_AT_ONCE).expect("the rate is not zero"),
             addresses: Mutex::default(),
             rates: quota.map(|quota| Rates::hashmap_with_clock(quota, TokioClock)),
             sort_out_at: AtomicUsize::new(SORTED_OUT),
@@ -93,16 +100,23 @@ impl Admission {
         let proxy = self.is_proxy(peer).then_some(peer);
         let mut place =
             Place { admission: Arc::clone(self), is_here: false, over: None, address: None, proxy };
+        if proxy.is_none() {
+            place.count_for(peer);
+        }
         let is_full = self.connections > 0 && self.here() >= self.connections;
-        if is_full {
+        if is_full && place.over.is_none() {
             self.bus.tally().struck(Limit::Connections);
             place.over = Some(Limit::Connections);
-        } else if proxy.is_none() {
-            place.count_for(peer);
+            place.leave_address();
         }
         place.is_here = place.over.is_none();
         let before = self.count(place.is_here).fetch_add(1, Ordering::Relaxed);
-        (place.is_here || before < ANSWERED).then_some(place)
+        let is_answered = match place.over {
+            None => true,
+            Some(Limit::Connections) => before < ANSWERED,
+            Some(_) => before < ANSWERED && self.refusals.check().is_ok(),
+        };
+        is_answered.then_some(place)
     }
 
     fn count(&self, is_here: bool) -> &AtomicUsize {
@@ -331,7 +345,7 @@ mod tests {
 
     #[test]
     fn those_who_may_not_be_here_are_answered_but_not_in_any_number() {
-        let admission = admission(&Limits { connections: 1, ..Limits::default() });
+        let admission = admission(&Limits { connections: 1, new_per_second: 0, ..Limits::default() });
         let _only = admission.enter(ip("192.0.2.1"));
 
         let answered: Vec<_> = (0..=ANSWERED).map(|_| admission.enter(ip("192.0.2.1"))).collect();

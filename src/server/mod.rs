@@ -33,7 +33,7 @@ pub use worker::Worker;
 pub struct Config {
     /// Where to listen: an address and a port; port 0 picks a free one.
     pub listen: String,
-    /// Whether to listen beyond this machine, where everybody who reaches the port may do everything.
+    /// Whether to listen beyond this machine without tokens, where everybody who reaches the port may do everything.
     pub allow_anonymous: bool,
     /// The certificate of the server and those above it, in PEM form; with it and its key, clients speak TLS.
     pub tls_cert: Option<PathBuf>,

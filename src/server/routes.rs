@@ -27,7 +27,7 @@ const PAGE: &str = include_str!("page.html");
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What is known of a request beside its text; the accept loop adds it.
+/// What is known of a request beside its text; the worker adds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     /// Its version of HTTP.
@@ -36,7 +36,7 @@ pub struct Request {
     pub over: Option<Limit>,
 }
 
-/// A handshake that was answered 101: the accept loop takes this from the response and runs the session.
+/// A handshake that was answered 101: the worker takes this from the response and runs the session.
 #[derive(Clone, Debug)]
 pub struct Upgrade {
     /// Gives the socket once the answer is out.
@@ -93,19 +93,26 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
             metrics(&site, &headers, &query).unwrap_or_else(|(status, refusal)| error(status, &refusal))
         },
     );
-    let refuse = warp::ext::get::<Request>()
-        .and_then(|request: Request| async move { request.over.map(over).ok_or_else(reject::not_found) });
+    let refuse = |may_be_full: bool| {
+        warp::ext::get::<Request>().and_then(move |request: Request| async move {
+            let limit = request.over.filter(|limit| !(may_be_full && *limit == Limit::Connections));
+            limit.map(over).ok_or_else(reject::not_found)
+        })
+    };
 
-    refuse
+    // How the server fares can be asked when it is full, and then above all.
+    refuse(true)
+        .or(health)
+        .unify()
+        .or(metrics)
+        .unify()
+        .or(refuse(false))
+        .unify()
         .or(socket)
         .unify()
         .or(socket_at_root)
         .unify()
         .or(page)
-        .unify()
-        .or(health)
-        .unify()
-        .or(metrics)
         .unify()
         .recover(rejected)
         .unify()
@@ -156,9 +163,11 @@ fn check(site: &Site, stream: &Stream, access: &Access) -> Result<(), (StatusCod
     let Some(command @ Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
         return Ok(());
     };
-    if !access.is_locked() {
-        access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
+    // Who has shown no token is told nothing of what is here, and is checked when it has.
+    if access.is_locked() {
+        return Ok(());
     }
+    access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
     let bad = |code, message| Err((StatusCode::BAD_REQUEST, Refusal::new(code, message)));
     if site.max_symbols > 0 && symbols.len() > site.max_symbols {
         site.bus.tally().struck(Limit::Symbols);

@@ -2,7 +2,7 @@
 //!
 //! Whatever happens on a connection ends there, a panic too.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -145,7 +145,10 @@ impl Worker {
     ) -> Option<Session> {
         let (sender, mut accepted) = mpsc::channel(1);
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
+        let has_asked = Rc::new(Cell::new(false));
+        let asked = Rc::clone(&has_asked);
         let service = service_fn(move |mut request: http::Request<Incoming>| {
+            asked.set(true);
             let version = request.version();
             place.borrow_mut().forwarded(request.headers());
             let over = place.borrow().over();
@@ -176,7 +179,7 @@ impl Worker {
         drop(connection);
         if let Err(error) = served {
             debug!(%error, "a connection ended");
-            if let Some(limit) = limit(&error) {
+            if let Some(limit) = limit(&error, has_asked.get()) {
                 self.tally().struck(limit);
             }
         }
@@ -211,11 +214,11 @@ async fn contained<T>(future: impl Future<Output = T>, tally: &Tally) -> Option<
         .ok()
 }
 
-/// The limit for which a connection ended.
-fn limit(error: &hyper::Error) -> Option<Limit> {
+/// The limit for which a connection ended. One that has asked something and then asks no more is over none.
+fn limit(error: &hyper::Error, has_asked: bool) -> Option<Limit> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     let was_stuck = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);
-    if error.is_timeout() || was_stuck {
+    if error.is_timeout() && !has_asked || was_stuck {
         Some(Limit::HeaderTimeout)
     } else if error.is_parse_too_large() {
         Some(Limit::Headers)

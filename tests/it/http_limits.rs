@@ -37,6 +37,20 @@ async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_asks_no_more_is_closed_and_has_struck_no_limit() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let mut socket = server.open(HERE, 4096).await;
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+
+        assert!(rest(&mut socket).await.starts_with("HTTP/1.1 200"));
+
+        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn headers_that_trickle_in_get_no_more_time() {
     locally(async {
         let server = MemoryServer::start(Config::default());

@@ -416,3 +416,24 @@ async fn a_client_that_never_reads_does_not_hold_up_a_shutdown() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_ahead_of_its_shard_is_heard_when_that_has_caught_up() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::from_millis(300), None);
+        let mut witness = desk.connect("symbols=A", 4096).await;
+        desk.publish([trade("A", "1")]);
+        assert_eq!(witness.event().await["seq"], 1);
+        // These wait for the end of the flush window, and the client has them already.
+        desk.publish([trade("A", "2"), trade("A", "3")]);
+        let mut client = desk.connect("symbols=B&after=test-3", 4096).await;
+        let start = Instant::now();
+        assert_eq!(client.json().await["resumed"], true);
+
+        client.socket.send(Message::text(r#"{"action":"ping"}"#)).await.unwrap();
+
+        assert_eq!(client.json().await["type"], "pong");
+        assert!(start.elapsed() < Duration::from_millis(350), "{:?}", start.elapsed());
+    })
+    .await;
+}

@@ -1,0 +1,262 @@
+//! A session: one client's connection, from the upgrade to the close.
+//!
+//! It reads what the client says, hands commands to its shard and messages to the relay, and
+//! writes what waits in the client's outbox: all of it in one write. What a client that keeps up
+//! takes of a batch is not its matter: the shard's loop writes that. It ends in one place, with the
+//! reason for which the connection closes.
+
+mod client;
+mod limits;
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::select;
+use tokio::task::coop::consume_budget;
+use tokio::time::{self, Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{self, Access};
+use crate::hub::{ConnectionId, Relay, Seat, Socket};
+use crate::tally::Limit;
+use crate::wire::{CloseCode, CloseReason, Decoder, Message, Stream};
+
+use client::Client;
+
+pub use limits::{Config, Limits, unless_zero};
+
+/// How many bytes are read from a socket at a time. They lie on the stack of the reading call, not in the session.
+const READ_BYTES: usize = 4096;
+
+/// What all sessions of a thread share.
+#[derive(Debug)]
+pub struct Host {
+    /// Their shard.
+    pub seat: Rc<Seat>,
+    /// The way to clients of other shards.
+    pub relay: Arc<Relay>,
+    /// How clients are served.
+    pub config: Config,
+    /// What they may do.
+    pub limits: Limits,
+    /// The tokens.
+    pub auth: auth::Config,
+}
+
+/// One client's connection.
+#[derive(Debug)]
+pub struct Session {
+    inbound: Inbound,
+    outbound: Outbound,
+    client: Client,
+}
+
+#[derive(Debug)]
+struct Inbound {
+    seat: Rc<Seat>,
+    id: ConnectionId,
+    decoder: Decoder,
+    /// The message that has come in part, as the shard knows it.
+    partial: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Outbound {
+    seat: Rc<Seat>,
+    id: ConnectionId,
+    /// Fires when what is held is due; there is one only while something is held.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Session {
+    /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for, and `access`
+    /// what the client may do.
+    #[must_use]
+    pub fn new(socket: Socket, read: &[u8], stream: &Stream, access: Access, host: Rc<Host>) -> Self {
+        let mut decoder = Decoder::new(host.limits.inbound());
+        decoder.feed(read);
+        let seat = Rc::clone(&host.seat);
+        let client = Client::new(host, stream, access, socket);
+        Self {
+            inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder, partial: None },
+            outbound: Outbound { seat, id: client.id, alarm: None },
+            client,
+        }
+    }
+
+    /// Runs until the client leaves, misbehaves, falls behind, or `stop` fires.
+    pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
+        let mut stopped = pin!(stop.cancelled_owned());
+        let reason = loop {
+            let may_read = self.client.may_read();
+            let outcome = select! {
+                biased;
+                () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
+                message = self.inbound.message(), if may_read => match message {
+                    // Boxed, as is the goodbye: their room is not every idle client's to have.
+                    Ok(message) => {
+                        let done = Box::pin(self.client.on_message(message)).await;
+                        // What has been read already is as much a turn as what is read: a flood is not one turn.
+                        consume_budget().await;
+                        done
+                    }
+                    Err(reason) => Err(reason),
+                },
+                written = self.outbound.write() => written,
+            };
+            if let Err(reason) = outcome {
+                break reason;
+            }
+        };
+        match &reason {
+            CloseReason::Over(limit, _) => self.client.tally().struck(*limit),
+            // The kernel has given up on the client's machine.
+            CloseReason::Lost(error) if error.kind() == io::ErrorKind::TimedOut => {
+                self.client.tally().struck(Limit::PingTimeout);
+            }
+            _ => {}
+        }
+        Box::pin(self.close(&reason)).await;
+        reason
+    }
+
+    /// Says goodbye: what waits goes out, then the close frame, then the end of the stream.
+    async fn close(&mut self, reason: &CloseReason) {
+        let Some((code, text)) = reason.frame() else { return };
+        self.client.host.seat.shard.borrow_mut().close(self.client.id, code, text);
+        let goodbye = async {
+            while self.client.has_bytes() {
+                self.outbound.write().await?;
+            }
+            self.outbound.shut_down().await?;
+            // What the client still says is read away: unread bytes would reset the connection and take our words with them.
+            loop {
+                self.inbound.read().await?;
+                self.inbound.decoder.forget();
+            }
+        };
+        let ended: Result<Result<(), CloseReason>, _> =
+            time::timeout(unless_zero(self.client.host.config.close_timeout), goodbye).await;
+        // A client that is gone has been told what there was to tell.
+        if ended.is_err() {
+            self.client.tally().struck(Limit::CloseTimeout);
+        }
+    }
+}
+
+impl Inbound {
+    /// The client's next message.
+    ///
+    /// Cancel safe: bytes that were read stay in the decoder.
+    async fn message(&mut self) -> Result<Message, CloseReason> {
+        loop {
+            let message = self.decoder.message()?;
+            let partial = self.decoder.partial();
+            if let Some(message) = message {
+                // The time of the next one begins when it is waited for.
+                self.note(partial.filter(|_| partial == self.partial));
+                return Ok(message);
+            }
+            self.note(partial);
+            self.read().await?;
+        }
+    }
+
+    /// Tells the shard which message has come in part.
+    fn note(&mut self, partial: Option<u64>) {
+        if std::mem::replace(&mut self.partial, partial) != partial {
+            self.seat.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), CloseReason> {
+        poll_fn(|cx| {
+            let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            let mut sockets = self.seat.sockets.borrow_mut();
+            ready!(sockets.get(self.id).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
+            self.decoder.feed(buffer.filled());
+            self.seat.shard.borrow_mut().heard(self.id);
+            Poll::Ready(match buffer.filled() {
+                [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
+                _ => Ok(()),
+            })
+        })
+        .await
+    }
+}
+
+impl Outbound {
+    /// Waits until there is something for the client, and writes once what the socket takes of it; completes also
+    /// where nothing is left to write before the client is heard again.
+    ///
+    /// Cancel safe: what was not written stays in the outbox.
+    async fn write(&mut self) -> Result<(), CloseReason> {
+        poll_fn(|cx| self.poll_write(cx)).await
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let mut shard = self.seat.shard.borrow_mut();
+        shard.park(self.id, cx.waker());
+        if let Some(reason) = shard.take_closing(self.id) {
+            return Poll::Ready(Err(reason));
+        }
+        let now = Instant::now();
+        let may_read = shard.may_read(self.id);
+        let bytes = shard.outgoing(self.id, now);
+        if bytes.is_empty() {
+            if let Some(reason) = shard.take_closing(self.id) {
+                return Poll::Ready(Err(reason));
+            }
+            if shard.may_read(self.id) != may_read {
+                return Poll::Ready(Ok(()));
+            }
+            let due = shard.due(self.id, now);
+            drop(shard);
+            // What a socket has taken may have to be pushed on.
+            if let Poll::Ready(Err(error)) = self.seat.sockets.borrow_mut().get(self.id).poll_flush(cx) {
+                return Poll::Ready(Err(CloseReason::Lost(error)));
+            }
+            return self.poll_alarm(due, cx);
+        }
+        match self.seat.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
+            Poll::Ready(Ok(count)) => {
+                if shard.written(self.id, count) {
+                    self.seat.served.notify_one();
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(CloseReason::Lost(error))),
+            Poll::Pending => {
+                shard.block(self.id);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ends what the client reads.
+    async fn shut_down(&mut self) -> Result<(), CloseReason> {
+        poll_fn(|cx| self.seat.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
+            .await
+            .map_err(CloseReason::Lost)
+    }
+
+    /// Completes when what is held is due.
+    fn poll_alarm(&mut self, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let Some(due) = due else {
+            self.alarm = None;
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(time::sleep_until(due)));
+        if alarm.deadline() != due {
+            alarm.as_mut().reset(due);
+        }
+        alarm.as_mut().poll(cx).map(Ok)
+    }
+}
