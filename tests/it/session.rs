@@ -8,6 +8,7 @@ use tickerplant::bus;
 use tickerplant::market::FeedState;
 use tickerplant::session::Config;
 use tickerplant::tally::Limit;
+use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
@@ -434,6 +435,26 @@ async fn a_client_that_is_ahead_of_its_shard_is_heard_when_that_has_caught_up() 
 
         assert_eq!(client.json().await["type"], "pong");
         assert!(start.elapsed() < Duration::from_millis(350), "{:?}", start.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_one_client_lets_the_others_have_their_turn() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut witness = desk.connect("symbols=A", 4096).await;
+        witness.json().await;
+        let mut flooding = desk.connect("", 65_536).await;
+        // A masked text frame with a mask of zeros.
+        let ping = [&b"\x81\x91\0\0\0\0"[..], br#"{"action":"ping"}"#].concat();
+
+        flooding.socket.get_mut().write_all(&ping.repeat(2000)).await.unwrap();
+        desk.publish([trade("A", "1")]);
+        witness.event().await;
+
+        let refused = desk.bus.tally().strikes(Limit::CommandRate);
+        assert!(refused < 1000, "{refused} of 1900 before the others");
     })
     .await;
 }
