@@ -120,8 +120,7 @@ impl App {
             workers.push(WorkerThread::spawn(number, parts, server_stop.clone())?);
         }
         let mut accepting = JoinSet::new();
-        let listener =
-            Tcp { listener, send_buffer: config.server.send_buffer, silence: config.limits.silence() };
+        let listener = Tcp { listener, send_buffer: config.server.send_buffer };
         accepting.spawn(server::accept(listener, outlets, admission, server_stop.clone()));
         if let Some(identity) = identity {
             accepting.spawn(follow(identity, server_stop.clone()));
@@ -200,7 +199,13 @@ impl WorkerThread {
     ) -> Result<Self, StartError> {
         let (end, ended) = oneshot::channel();
         let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+            // The network and the timers are looked at after every turn of the tasks: those that always have something to do,
+            // as a flood has, would else keep them waiting for sixty turns.
+            runtime::Builder::new_current_thread()
+                .enable_all()
+                .event_interval(1)
+                .build()
+                .map_err(StartError::Thread)?;
         let thread = thread::Builder::new()
             .name(format!("shard-{number}"))
             .spawn(move || {

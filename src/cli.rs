@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use config::Value;
-use http::Uri;
 
 use crate::config::Sources;
 use crate::market::FeedKind;
@@ -33,7 +32,7 @@ pub enum Command {
         symbols: Vec<String>,
         /// Server to connect to
         #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
-        url: Uri,
+        url: String,
         /// Print the frames as they come
         #[arg(long)]
         json: bool,
@@ -44,7 +43,7 @@ pub enum Command {
         text: String,
         /// Server to connect to
         #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
-        url: Uri,
+        url: String,
     },
     /// Print the effective configuration as TOML
     Config(ServeArgs),

@@ -113,6 +113,7 @@ impl Config {
     /// A file that cannot be read, a key that does not exist, a value of the wrong form; each with its place.
     pub fn load(sources: &Sources) -> Result<Self, LoadError> {
         let (path, text) = read(sources.file.as_deref())?;
+        check_syntax(&path, &text)?;
         let file = File::from_str(&text, FileFormat::Toml);
         let environment = Environment(sources.environment.clone());
         let flags = |builder: Builder| {
@@ -187,6 +188,15 @@ fn read(file: Option<&Path>) -> Result<(PathBuf, String), LoadError> {
         }
         Err(source) => Err(LoadError::Open { path, source }),
     }
+}
+
+/// Refuses what is no TOML, without the line in question: there may be a token in it.
+fn check_syntax(path: &Path, text: &str) -> Result<(), LoadError> {
+    text.parse::<toml::Table>().map(drop).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        let fault = ConfigError::Message(error.message().to_owned());
+        LoadError::Bad { place: format!("{}:{line}", path.display()), fault }
+    })
 }
 
 fn check(
@@ -310,7 +320,7 @@ mod tests {
         assert!(error.starts_with("config.toml: ") && error.contains("relay.burst"), "{error}");
 
         let error = load("[server]\nlisten = [\n", &[], &[]).unwrap_err();
-        assert!(error.starts_with("config.toml: "), "{error}");
+        assert!(error.starts_with("config.toml:2: "), "{error}");
     }
 
     #[test]
@@ -332,10 +342,15 @@ mod tests {
             ("[auth]\ntokens = [\"my secret\"]", None),
             ("[[auth.tokens]]\nname = \"a\"\nsha256 = \"my secret\"", None),
             ("", Some(("TICKERPLANT_AUTH__TOKENS", "my secret"))),
+            ("[[auth.tokens]]\nname = \"a\"\nsha256 = my secret", None),
+            ("[[auth.tokens]]\nname = \"a\"\nsha256 = \"my secret", None),
         ] {
             let error = load(text, environment.as_slice(), &[]).unwrap_err();
-            assert!(error.contains("auth.tokens") || error.contains("SHA-256"), "{error}");
-            assert!(!error.contains("my secret"), "{error}");
+            assert!(
+                ["auth.tokens", "SHA-256", "config.toml:3"].iter().any(|part| error.contains(part)),
+                "{error}"
+            );
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

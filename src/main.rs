@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
+use http::Uri;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -57,10 +58,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve(&args),
         Command::Config(args) => print_config(&args),
         Command::Send { text, url } => {
+            let url = server_url(&url)?;
             block_on(async { Ok(client::send(&url, text, &mut io::stdout()).await?) })
         }
         Command::Watch { symbols, url, json } => {
-            let url = client::with_symbols(&url, &symbols).context("these symbols make no URL")?;
+            let url =
+                client::with_symbols(&server_url(&url)?, &symbols).context("these symbols make no URL")?;
             let format = if json { Format::Json } else { Format::Text };
             block_on(async {
                 let mut interrupt = signal(SignalKind::interrupt())?;
@@ -93,6 +96,14 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             ended = app.run(stop.clone()) => Ok(ended?),
             () = told_twice(signals, stop.clone()) => Err(Misuse(exit::FAILURE, "stopped at once".into(), None).into()),
         }
+    })
+}
+
+/// The URL of a server. An error does not repeat it, for there may be a token in it.
+fn server_url(text: &str) -> anyhow::Result<Uri> {
+    text.parse().map_err(|fault| {
+        let hint = "a URL is like ws://127.0.0.1:8000/ws, what is special in its parameters written as %20";
+        Misuse(exit::USAGE, format!("--url: {fault}"), Some(hint)).into()
     })
 }
 

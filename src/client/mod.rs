@@ -64,13 +64,16 @@ pub enum ClientError {
     Output(#[source] std::io::Error),
 }
 
-/// A server, as errors name it: without what follows the path, where a token may be.
+/// A server, as errors name it: host, port and path, without what stands around them, where a token may be.
 #[derive(Debug)]
 pub struct Place(String);
 
 impl Place {
     fn of(url: &Uri) -> Self {
-        Self(url.to_string().split('?').next().unwrap_or_default().to_owned())
+        let scheme = url.scheme_str().unwrap_or("ws");
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        let server = authority.rsplit('@').next().unwrap_or_default();
+        Self(format!("{scheme}://{server}{}", url.path()))
     }
 }
 

@@ -28,6 +28,9 @@ pub type Key = (usize, Kind);
 /// Room for more runs than these is given back when they are written.
 const KEPT_RUNS: usize = 64;
 
+/// A frame that waits takes so many bytes at the least, however short it is.
+const FRAME_BYTES: usize = 32;
+
 /// What is held may go so much late.
 const JUST_NOW: Duration = Duration::from_millis(5);
 
@@ -149,7 +152,7 @@ impl Outbox {
     /// Whether so much waits that the client's own messages have to.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.bytes().len() >= self.limit
+        self.bytes().len().max(self.frames.len() * FRAME_BYTES) >= self.limit
     }
 
     /// Whether a new event has to be held, where a newer one can replace it.
@@ -378,14 +381,14 @@ impl Outbox {
     }
 
     fn check(&self, frame: &[u8]) -> Result<(), Overflow> {
-        if self.counted + frame.len() > self.limit { Err(Overflow) } else { Ok(()) }
+        if self.counted + frame.len().max(FRAME_BYTES) > self.limit { Err(Overflow) } else { Ok(()) }
     }
 
     fn append(&mut self, reaches: Option<u64>, is_counted: bool, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.buffer.len();
         write(&mut self.buffer);
         let end = self.buffer.len();
-        let counted = if is_counted { end - start } else { 0 };
+        let counted = if is_counted { (end - start).max(FRAME_BYTES) } else { 0 };
         self.counted += counted;
         self.frames.push_back(Waiting { end, reaches, counted });
     }

@@ -52,8 +52,6 @@ pub struct Tcp {
     pub listener: TcpListener,
     /// Bytes that the kernel takes for a client before they are under way; 0 leaves it to the system.
     pub send_buffer: u32,
-    /// How long what is under way to a client may go without a sign of its machine; zero leaves it to the system.
-    pub silence: Duration,
 }
 
 impl Listener for Tcp {
@@ -75,15 +73,9 @@ impl Tcp {
     fn prepare(&self, socket: TcpStream) -> io::Result<std::net::TcpStream> {
         socket.set_nodelay(true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            let options = socket2::SockRef::from(&socket);
-            if self.send_buffer > 0 {
-                // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
-                options.set_tcp_notsent_lowat(self.send_buffer)?;
-            }
-            if !self.silence.is_zero() {
-                options.set_tcp_user_timeout(Some(self.silence))?;
-            }
+        if self.send_buffer > 0 {
+            // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
+            socket2::SockRef::from(&socket).set_tcp_notsent_lowat(self.send_buffer)?;
         }
         socket.into_std()
     }
@@ -190,7 +182,7 @@ mod tests {
         let mut accepting = JoinSet::new();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
         let admission = Admission::new(&Limits::default(), Vec::new(), bus);
-        let tcp = Tcp { listener, send_buffer: 0, silence: Duration::ZERO };
+        let tcp = Tcp { listener, send_buffer: 0 };
         accepting.spawn(accept(tcp, outlets, admission, stop.clone()));
         let mut clients = Vec::new();
         let mut accepted = [Vec::new(), Vec::new()];

@@ -105,7 +105,6 @@ impl Admission {
         }
         let is_full = self.connections > 0 && self.here() >= self.connections;
         if is_full && place.over.is_none() {
-            self.bus.tally().struck(Limit::Connections);
             place.over = Some(Limit::Connections);
             place.leave_address();
         }
@@ -116,6 +115,9 @@ impl Admission {
             Some(Limit::Connections) => before < ANSWERED,
             Some(_) => before < ANSWERED && self.refusals.check().is_ok(),
         };
+        if !is_answered && place.over == Some(Limit::Connections) {
+            self.bus.tally().struck(Limit::Connections);
+        }
         is_answered.then_some(place)
     }
 

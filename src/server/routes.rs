@@ -64,7 +64,7 @@ pub struct Site {
 
 /// All routes.
 pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
-    let upgrading = Arc::clone(&site);
+    let (upgrading, refusing) = (Arc::clone(&site), Arc::clone(&site));
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let request = warp::ext::get::<Request>();
     let handshake = warp::method()
@@ -94,9 +94,14 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
         },
     );
     let refuse = |may_be_full: bool| {
-        warp::ext::get::<Request>().and_then(move |request: Request| async move {
+        let site = Arc::clone(&refusing);
+        warp::ext::get::<Request>().and_then(move |request: Request| {
             let limit = request.over.filter(|limit| !(may_be_full && *limit == Limit::Connections));
-            limit.map(over).ok_or_else(reject::not_found)
+            // The others have struck when the connection came; this one does where something is refused.
+            if limit == Some(Limit::Connections) {
+                site.bus.tally().struck(Limit::Connections);
+            }
+            async move { limit.map(over).ok_or_else(reject::not_found) }
         })
     };
 

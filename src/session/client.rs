@@ -1,5 +1,6 @@
 //! What becomes of what a client says: it is checked against what the client may do, and goes to its shard or to its peers.
 
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use smol_str::SmolStr;
@@ -13,6 +14,9 @@ use crate::tally::{Limit, Tally};
 use crate::wire::{
     self, CloseReason, Command, ErrorCode, Message, Refusal, Reply, Request, RequestId, Spoken, Stream, Token,
 };
+
+/// A command counts once more for each so many symbols that it names: they are its work.
+const SYMBOLS_A_COMMAND: usize = 100;
 
 /// The client's place in the shard, and its limits. Dropped, the shard forgets it.
 #[derive(Debug)]
@@ -117,10 +121,10 @@ impl Client {
         match message {
             Message::Text(text) => match wire::understand(&text) {
                 Spoken::Message => self.relay(Message::Text(text)).await,
-                Spoken::Command(Request { id, .. }) | Spoken::Refused(id, _)
-                    if is_over(self.commands.as_ref()) =>
-                {
-                    self.tally().struck(Limit::CommandRate);
+                Spoken::Command(request) if self.is_over_command_rate(request.command.symbols()) => {
+                    self.refuse(request.id.as_ref(), self.too_many_commands());
+                }
+                Spoken::Refused(id, _) if self.is_over_command_rate(0) => {
                     self.refuse(id.as_ref(), self.too_many_commands());
                 }
                 Spoken::Command(request) => self.obey(&request),
@@ -134,6 +138,18 @@ impl Client {
             Message::Close(code) => return Err(CloseReason::Client(code)),
         }
         Ok(())
+    }
+
+    /// Whether a command that names so many symbols is over the rate.
+    fn is_over_command_rate(&self, symbols: usize) -> bool {
+        let Some(limit) = &self.commands else { return false };
+        let count = u32::try_from(symbols / SYMBOLS_A_COMMAND).unwrap_or(u32::MAX).saturating_add(1);
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN).min(self.host.limits.command_burst);
+        let is_over = !matches!(limit.check_n(count), Ok(Ok(())));
+        if is_over {
+            self.tally().struck(Limit::CommandRate);
+        }
+        is_over
     }
 
     fn too_many_commands(&self) -> Refusal {

@@ -60,7 +60,8 @@ pub struct Limits {
     pub control_burst: NonZeroU32,
     /// Symbols of one connection; `*` counts as one.
     pub symbols: usize,
-    /// Commands a second of one connection; one more is answered `rate_limited`.
+    /// Commands a second of one connection; one more is answered `rate_limited`. One that names many symbols counts once more
+    /// for each 100 of them.
     pub command_rate: u32,
     /// Commands that it may send at once.
     pub command_burst: NonZeroU32,
@@ -105,13 +106,6 @@ impl Limits {
             message: self.message_timeout,
             auth,
         }
-    }
-
-    /// How long a client may be pinged in vain until it is gone; zero where it never is.
-    #[must_use]
-    pub fn silence(&self) -> Duration {
-        let is_off = self.ping_interval.is_zero() || self.ping_timeout.is_zero();
-        if is_off { Duration::ZERO } else { self.ping_interval + self.ping_timeout }
     }
 
     pub(super) fn inbound(&self) -> InboundLimits {

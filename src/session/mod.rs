@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::select;
-use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,12 @@ pub use limits::{Config, Limits, unless_zero};
 
 /// How many bytes are read from a socket at a time. They lie on the stack of the reading call, not in the session.
 const READ_BYTES: usize = 4096;
+
+/// After so many bytes of a client the others of the thread have their turn: its flood is not one turn.
+const TURN_BYTES: usize = 2 * READ_BYTES;
+
+/// What a message costs beside its bytes, in bytes.
+const MESSAGE_BYTES: usize = 128;
 
 /// What all sessions of a thread share.
 #[derive(Debug)]
@@ -64,6 +70,8 @@ struct Inbound {
     decoder: Decoder,
     /// The message that has come in part, as the shard knows it.
     partial: Option<u64>,
+    /// How many bytes have been read since the others had their turn.
+    turn: usize,
 }
 
 #[derive(Debug)]
@@ -84,7 +92,7 @@ impl Session {
         let seat = Rc::clone(&host.seat);
         let client = Client::new(host, stream, access, socket);
         Self {
-            inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder, partial: None },
+            inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder, partial: None, turn: 0 },
             outbound: Outbound { seat, id: client.id, alarm: None },
             client,
         }
@@ -100,12 +108,7 @@ impl Session {
                 () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
                 message = self.inbound.message(), if may_read => match message {
                     // Boxed, as is the goodbye: their room is not every idle client's to have.
-                    Ok(message) => {
-                        let done = Box::pin(self.client.on_message(message)).await;
-                        // What has been read already is as much a turn as what is read: a flood is not one turn.
-                        consume_budget().await;
-                        done
-                    }
+                    Ok(message) => Box::pin(self.client.on_message(message)).await,
                     Err(reason) => Err(reason),
                 },
                 written = self.outbound.write() => written,
@@ -114,13 +117,8 @@ impl Session {
                 break reason;
             }
         };
-        match &reason {
-            CloseReason::Over(limit, _) => self.client.tally().struck(*limit),
-            // The kernel has given up on the client's machine.
-            CloseReason::Lost(error) if error.kind() == io::ErrorKind::TimedOut => {
-                self.client.tally().struck(Limit::PingTimeout);
-            }
-            _ => {}
+        if let CloseReason::Over(limit, _) = reason {
+            self.client.tally().struck(limit);
         }
         Box::pin(self.close(&reason)).await;
         reason
@@ -156,9 +154,15 @@ impl Inbound {
     /// Cancel safe: bytes that were read stay in the decoder.
     async fn message(&mut self) -> Result<Message, CloseReason> {
         loop {
+            if self.turn >= TURN_BYTES {
+                // Not before: what is written meanwhile ends this wait, and is no turn of the others.
+                yield_now().await;
+                self.turn = 0;
+            }
             let message = self.decoder.message()?;
             let partial = self.decoder.partial();
             if let Some(message) = message {
+                self.turn += MESSAGE_BYTES;
                 // The time of the next one begins when it is waited for.
                 self.note(partial.filter(|_| partial == self.partial));
                 return Ok(message);
@@ -181,6 +185,7 @@ impl Inbound {
             let mut buffer = ReadBuf::uninit(&mut bytes);
             let mut sockets = self.seat.sockets.borrow_mut();
             ready!(sockets.get(self.id).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
+            self.turn += buffer.filled().len();
             self.decoder.feed(buffer.filled());
             self.seat.shard.borrow_mut().heard(self.id);
             Poll::Ready(match buffer.filled() {

@@ -72,6 +72,17 @@ pub enum Command {
     Ping,
 }
 
+impl Command {
+    /// How many symbols it names.
+    #[must_use]
+    pub fn symbols(&self) -> usize {
+        match self {
+            Self::Subscribe { symbols, .. } | Self::Unsubscribe { symbols, .. } => symbols.len(),
+            Self::Set { .. } | Self::Auth { .. } | Self::Ping => 0,
+        }
+    }
+}
+
 /// Symbols by name, and whether all symbols are meant as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {

@@ -55,7 +55,7 @@ async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
     // How it fares can be asked nevertheless.
     assert_eq!(status(&server.request(&health("")).await).0, 200);
 
-    assert_eq!(server.strikes(Limit::Connections), 3);
+    assert_eq!(server.strikes(Limit::Connections), 2);
     first.send("still here").await;
     assert_eq!(first.text().await, "still here");
     drop(second);

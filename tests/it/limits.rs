@@ -246,6 +246,23 @@ async fn a_command_past_the_burst_is_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_counts_once_more_for_each_hundred_symbols_that_it_names() {
+    locally(async {
+        let server = MemoryServer::start(talkative());
+        let mut client = server.connect("/ws").await;
+        let subscribe = format!(r#"{{"action":"subscribe","symbols":["{}"]}}"#, symbols(900).join("\",\""));
+
+        for _ in 0..10 {
+            client.send(&subscribe).await;
+            client.expect(r#"{"type":"subscribed"}"#).await;
+        }
+        client.send(r#"{"action":"ping"}"#).await;
+        client.expect(r#"{"type":"error","code":"rate_limited"}"#).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_limit_there_may_be_any_number_of_commands() {
     locally(async {
         let mut config = talkative();

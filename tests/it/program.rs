@@ -134,6 +134,23 @@ async fn no_log_says_a_token() {
 }
 
 #[tokio::test]
+async fn an_error_does_not_repeat_a_url_in_which_a_token_may_be() {
+    for (url, code) in [
+        ("ws://[bad?token=secret", 2),
+        ("ws://127.0.0.1:1/ws?symbols=A&token=secret and more", 2),
+        ("ws://secret@127.0.0.1:1/ws?token=secret", 69),
+    ] {
+        for arguments in [["send", "hi", "--url", url], ["watch", "AAPL", "--url", url]] {
+            let (found, _, err) = run(tickerplant(&arguments)).await;
+
+            assert_eq!(found, code, "{err}");
+            assert_is_one_error(&err, if code == 2 { "--url" } else { "127.0.0.1:1" });
+            assert!(!err.contains("secret"), "{err}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_that_is_printed_is_the_one_in_effect() {
     let mut command = tickerplant(&["config", "--seed", "7", "--symbols", "A,B"]);
     command.env("TICKERPLANT_RELAY__BURST", "3").current_dir(std::env::temp_dir());
