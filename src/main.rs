@@ -83,6 +83,8 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // A log that cannot be written, on a full disk say, is told nobody: telling it would go the same way, and panic.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
     let feed = feed::open(&config.feed)?;
@@ -283,8 +285,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn report(error: impl Display, hint: Option<&str>) {
-    eprintln!("error: {error}");
-    if let Some(hint) = hint {
-        eprintln!(" hint: {hint}");
-    }
+    let hint = hint.map(|hint| format!(" hint: {hint}\n")).unwrap_or_default();
+    // The exit code says it too, where standard error takes nothing.
+    let _ = write!(io::stderr(), "error: {error}\n{hint}");
 }

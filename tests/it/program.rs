@@ -8,11 +8,11 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::history;
-use crate::process::{PATIENCE, Served, line_with, run, tickerplant};
+use crate::process::{PATIENCE, Served, can_signal, line_with, run, tickerplant};
 
 /// A running `watch --json`.
 struct Watching {
@@ -131,6 +131,24 @@ async fn no_log_says_a_token() {
         said += 1;
     }
     assert!(said > 0);
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_takes_stops_nothing() {
+    if !can_signal("a_log_that_nobody_takes_stops_nothing").await {
+        return;
+    }
+    let server = Served::start(&["--log", "debug"]).await;
+    let Served { mut process, log, url } = server;
+
+    // What is written from here on fails, as it does on a full disk.
+    drop(log);
+
+    assert_eq!(run(tickerplant(&["send", "hi", "--url", &url])).await.0, 0);
+    let id = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    let ended = timeout(PATIENCE, process.wait()).await.expect("the server ends").unwrap();
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[tokio::test]
