@@ -250,10 +250,17 @@ mod tests {
     }
 
     fn batches(input: impl Read) -> Vec<Vec<Event>> {
+        read_all(input).0
+    }
+
+    /// The batches, and what was passed over.
+    fn read_all(from: impl Read) -> (Vec<Vec<Event>>, Skipped) {
         let (sender, mut receiver) = mpsc::channel(64);
-        read(input, &Input { line_bytes: LIMIT, skipped: Skipped::default() }, &sender);
+        let input = Input { line_bytes: LIMIT, skipped: Skipped::default() };
+        read(from, &input, &sender);
         drop(sender);
-        std::iter::from_fn(|| receiver.blocking_recv()).map(Result::unwrap).collect()
+        let batches = std::iter::from_fn(|| receiver.blocking_recv()).map(Result::unwrap).collect();
+        (batches, input.skipped)
     }
 
     #[test]
@@ -310,9 +317,10 @@ mod tests {
         let long = "x".repeat(LIMIT + 1);
         let good = r#"{"type":"trade","symbol":"A","price":1}"#;
 
-        let batches = batches(format!("{good}\n{long}\nhello\n\u{0}\n{good}").as_bytes());
+        let (batches, skipped) = read_all(format!("{good}\n{long}\nhello\n\u{0}\n{good}").as_bytes());
 
         assert_eq!(batches.concat().len(), 2);
+        assert_eq!((skipped.count("too_long"), skipped.count("bad_line")), (1, 2));
     }
 
     #[test]

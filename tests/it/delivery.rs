@@ -73,9 +73,15 @@ async fn a_client_that_comes_back_with_its_cursor_misses_nothing() {
 
 #[tokio::test]
 async fn a_slow_reader_gets_every_event_whole_and_in_order() {
-    const EVENTS: u64 = 6000;
     let server = TestServer::start(Config::default()).await;
-    let mut client = server.connect_with_room("/ws?symbols=A&delivery=every", 4096).await;
+    let client = server.connect_with_room("/ws?symbols=A&delivery=every", 4096).await;
+
+    gets_every_event_though_it_reads_late(&server, client).await;
+}
+
+/// Publishes for a new client of the server that takes every A, and reads only then.
+pub async fn gets_every_event_though_it_reads_late(server: &TestServer, mut client: Client) {
+    const EVENTS: u64 = 6000;
     client.expect(r#"{"type":"subscribed"}"#).await;
 
     // Far more than the kernel takes for a client that does not read, in many small writes, and one great one.

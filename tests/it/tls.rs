@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::certificate::{Certificate, Files};
+use crate::delivery::gets_every_event_though_it_reads_late;
 use crate::desk::{Desk, locally};
 use crate::support::{Client, TestServer, quote, trade};
 
@@ -48,23 +49,12 @@ async fn a_websocket_over_tls_goes_as_one_over_tcp_in_either_version() {
 
 #[tokio::test]
 async fn a_slow_reader_over_tls_gets_every_event_whole_and_in_order() {
-    const EVENTS: u64 = 6000;
     let certificate = Certificate::new();
     let server = TestServer::start(Files::of(&certificate).config()).await;
     let socket = server.open_with_room(4096).await;
-    let mut client = certificate.websocket(socket, "/ws?symbols=A&delivery=every").await;
-    client.expect(r#"{"type":"subscribed"}"#).await;
+    let client = certificate.websocket(socket, "/ws?symbols=A&delivery=every").await;
 
-    // Far more than the kernel takes for a client that does not read, in many small writes, and one great one.
-    for n in 1..=EVENTS / 2 {
-        server.publish([trade("A", &n.to_string())]);
-        tokio::task::yield_now().await;
-    }
-    server.publish((EVENTS / 2 + 1..=EVENTS).map(|n| trade("A", &n.to_string())));
-
-    for seq in 1..=EVENTS {
-        client.expect(&format!(r#"{{"type":"trade","seq":{seq},"price":{seq}}}"#)).await;
-    }
+    gets_every_event_though_it_reads_late(&server, client).await;
 }
 
 #[tokio::test]
