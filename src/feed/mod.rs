@@ -31,6 +31,7 @@ pub use pump::pump;
 pub use skipped::Skipped;
 
 use clock::Schedule;
+use replay::Replay;
 
 /// At most this many events are published, and read from a file, at a time.
 const BATCH: usize = 1024;
@@ -129,7 +130,7 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
             (Box::pin(tokio_stream::iter(batches)), Pace::Scheduled(Schedule::new(1.0)))
         }
         FeedKind::Replay => {
-            let batches = ReceiverStream::new(replay::open(&config.replay, &input)?);
+            let batches = ReceiverStream::new(Replay::open(&config.replay, &input)?.batches());
             let pace = match config.replay.speed {
                 Speed::Factor(factor) => Pace::Scheduled(Schedule::new(factor)),
                 Speed::Max => Pace::Unscheduled,

@@ -7,6 +7,7 @@ use std::vec;
 use csv::ByteRecord;
 use tracing::{info, warn};
 
+use super::Extent;
 use super::layout::Layout;
 use super::records::Records;
 use super::row::{Reason, Skip};
@@ -25,6 +26,7 @@ pub struct Source {
     /// The symbol of all rows, where no column says it.
     symbol: Option<Symbol>,
     order: Order,
+    extent: Option<Extent>,
     input: Input,
 }
 
@@ -83,16 +85,22 @@ impl Source {
                 Some(symbol::from_path(&path).ok_or_else(|| FeedError::NoSymbol { path: path.clone() })?)
             }
         };
-        let (rows, order) = pass_over_times(&mut records, &layout)?;
+        let Pass { rows, order, span } = pass_over_times(&mut records, &layout)?;
         if order != Order::Ascending && rows > sort_rows as u64 {
             return Err(FeedError::TooLongToSort { path, rows, limit: sort_rows });
         }
         info!(file = %path.display(), rows, ?order, symbol = ?symbol.as_ref().map(Symbol::as_str), "opened");
-        Ok(Self { path, layout, symbol, order, input: input.clone() })
+        let extent = span.map(|(first, last)| Extent { first, last, rows });
+        Ok(Self { path, layout, symbol, order, extent, input: input.clone() })
     }
 
-    /// The file's events in time order. Rows that cannot be used are logged in the first `lap`, which is 0.
-    pub fn events(&self, lap: u64) -> Result<Events, FeedError> {
+    /// What lies in the file; `None` where no row has a time.
+    pub fn extent(&self) -> Option<Extent> {
+        self.extent
+    }
+
+    /// The file's events in time order. Rows that cannot be used are logged, unless they have been told of.
+    pub fn events(&self, is_told: bool) -> Result<Events, FeedError> {
         let (records, _) = Records::open(&self.path, self.input.line_bytes)?;
         let rows = Rows {
             source: self.clone(),
@@ -103,7 +111,7 @@ impl Source {
                 path: self.path.clone(),
                 counts: [0; Reason::ALL.len()],
                 skipped: self.input.skipped.clone(),
-                told: lap > 0,
+                told: is_told,
             },
         };
         match self.order {
@@ -113,10 +121,19 @@ impl Source {
     }
 }
 
+/// What a pass over the times of a file finds.
+struct Pass {
+    rows: u64,
+    order: Order,
+    /// The earliest and the latest time.
+    span: Option<(Time, Time)>,
+}
+
 /// How many rows there are and how their times run.
-fn pass_over_times(records: &mut Records, layout: &Layout) -> Result<(u64, Order), FeedError> {
+fn pass_over_times(records: &mut Records, layout: &Layout) -> Result<Pass, FeedError> {
     let (mut rows, mut rises, mut falls) = (0, false, false);
     let mut before: Option<Time> = None;
+    let mut span: Option<(Time, Time)> = None;
     let mut first_bad = None;
     while let Some(record) = records.next()? {
         rows += 1;
@@ -125,20 +142,22 @@ fn pass_over_times(records: &mut Records, layout: &Layout) -> Result<(u64, Order
                 rises |= before.is_some_and(|before| before < time);
                 falls |= before.is_some_and(|before| before > time);
                 before = Some(time);
+                span = Some(span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
             }
             Err(Skip { found, .. }) => {
                 first_bad.get_or_insert((records.line(), found));
             }
         }
     }
-    match (before, first_bad) {
-        (None, Some((line, found))) => {
-            Err(FeedError::NoTimes { path: records.path().to_owned(), line, found })
-        }
-        _ if !falls => Ok((rows, Order::Ascending)),
-        _ if !rises => Ok((rows, Order::Descending)),
-        _ => Ok((rows, Order::Unsorted)),
+    if let (None, Some((line, found))) = (before, first_bad) {
+        return Err(FeedError::NoTimes { path: records.path().to_owned(), line, found });
     }
+    let order = match (rises, falls) {
+        (_, false) => Order::Ascending,
+        (false, true) => Order::Descending,
+        (true, true) => Order::Unsorted,
+    };
+    Ok(Pass { rows, order, span })
 }
 
 /// Sorts by time. Equal times keep the order of the file; of a file that runs backwards, they are turned round too.

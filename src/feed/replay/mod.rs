@@ -15,7 +15,9 @@ mod row;
 mod symbol;
 mod time;
 
+use std::mem;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -64,47 +66,85 @@ impl Default for Config {
     }
 }
 
-/// Opens all files, and begins to read them: batches of events, in time order.
-///
-/// # Errors
-///
-/// A file that is not there, is no market data, or is too long to be sorted.
-pub(super) fn open(
-    config: &Config,
-    input: &Input,
-) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
-    if config.files.is_empty() {
-        return Err(FeedError::NoFiles);
-    }
-    let symbol: Option<Symbol> = config
-        .symbol
-        .as_deref()
-        .map(str::parse)
-        .transpose()
-        .map_err(|source| FeedError::Symbol { key: "feed.replay.symbol", source })?;
-    let open = |path: &PathBuf| Source::open(path, symbol.as_ref(), config.sort_rows, input);
-    let sources: Vec<Source> = config.files.iter().map(open).collect::<Result<_, _>>()?;
-    let laps = if config.r#loop { u64::MAX } else { 1 };
-    let (batches, receiver) = mpsc::channel(READ_AHEAD);
-    // It ends with the files, or with the receiver: nobody has to wait for it.
-    thread::spawn(move || {
-        if let Err(error) = read(&sources, laps, &batches) {
-            // Nobody is left to be told.
-            let _ = batches.blocking_send(Err(error));
+/// Files that can be replayed, checked and ready to be read, as often as it is asked for.
+#[derive(Debug)]
+pub struct Replay {
+    sources: Arc<[Source]>,
+    repeats: bool,
+    /// Whether they have been read before: what is wrong with their rows is told once.
+    is_told: bool,
+}
+
+/// What lies in the files of a replay, by a pass over their times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The earliest time.
+    pub first: Time,
+    /// The latest time.
+    pub last: Time,
+    /// Data rows, those included that will be skipped.
+    pub rows: u64,
+}
+
+impl Replay {
+    /// Opens and checks all files.
+    ///
+    /// # Errors
+    ///
+    /// A file that is not there, is no market data, or is too long to be sorted.
+    pub(super) fn open(config: &Config, input: &Input) -> Result<Self, FeedError> {
+        if config.files.is_empty() {
+            return Err(FeedError::NoFiles);
         }
-    });
-    Ok(receiver)
+        let symbol: Option<Symbol> = config
+            .symbol
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|source| FeedError::Symbol { key: "feed.replay.symbol", source })?;
+        let open = |path: &PathBuf| Source::open(path, symbol.as_ref(), config.sort_rows, input);
+        let sources = config.files.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { sources, repeats: config.r#loop, is_told: false })
+    }
+
+    /// What lies in the files together; `None` where no row has a time.
+    #[must_use]
+    pub fn extent(&self) -> Option<Extent> {
+        self.sources.iter().filter_map(Source::extent).reduce(|one, other| Extent {
+            first: one.first.min(other.first),
+            last: one.last.max(other.last),
+            rows: one.rows + other.rows,
+        })
+    }
+
+    /// Begins to read the files from their start: batches of events, in time order.
+    pub(super) fn batches(&mut self) -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
+        let sources = Arc::clone(&self.sources);
+        let laps = if self.repeats { u64::MAX } else { 1 };
+        let is_told = mem::replace(&mut self.is_told, true);
+        let (batches, receiver) = mpsc::channel(READ_AHEAD);
+        // It ends with the files, or with the receiver: nobody has to wait for it.
+        thread::spawn(move || {
+            if let Err(error) = read(&sources, laps, is_told, &batches) {
+                // Nobody is left to be told.
+                let _ = batches.blocking_send(Err(error));
+            }
+        });
+        receiver
+    }
 }
 
 /// Sends all events of all laps.
 fn read(
     sources: &[Source],
     laps: u64,
+    is_told: bool,
     batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>,
 ) -> Result<(), FeedError> {
     let mut shift = Duration::ZERO;
     for lap in 0..laps {
-        let inputs = sources.iter().map(|source| source.events(lap)).collect::<Result<_, _>>()?;
+        let is_told = is_told || lap > 0;
+        let inputs = sources.iter().map(|source| source.events(is_told)).collect::<Result<_, _>>()?;
         let mut events = Merge::new(inputs)?;
         let mut span: Option<(Time, Time)> = None;
         loop {
@@ -154,7 +194,8 @@ mod tests {
     }
 
     fn opened(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
-        open(config, &Input { line_bytes: 64 * 1024, skipped: Skipped::default() })
+        let input = Input { line_bytes: 64 * 1024, skipped: Skipped::default() };
+        Replay::open(config, &input).map(|mut replay| replay.batches())
     }
 
     /// Symbol and time of each event.
@@ -234,6 +275,24 @@ mod tests {
 
         let seconds: Vec<_> = events.iter().map(|event| event.rsplit(':').next().unwrap()).collect();
         assert_eq!(seconds[..5], ["10Z", "12Z", "13Z", "15Z", "16Z"]);
+    }
+
+    #[test]
+    fn files_tell_their_extent_and_can_be_read_again() {
+        let (_folder, config) =
+            files(&[("A.csv", "time,price\n10,1\n12,x\n"), ("B.csv", "time,price\n9,1\n")]);
+        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        let mut replay = Replay::open(&config, &input).unwrap();
+        let second = |seconds: i64| Time::from_nanos(seconds * 1_000_000_000);
+
+        let mut times = || {
+            let mut batches = replay.batches();
+            let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);
+            events.map(|event| event.time).collect::<Vec<_>>()
+        };
+        assert_eq!(times(), [second(9), second(10)]);
+        assert_eq!(times(), [second(9), second(10)]);
+        assert_eq!(replay.extent(), Some(Extent { first: second(9), last: second(12), rows: 3 }));
     }
 
     #[test]
