@@ -28,6 +28,12 @@ pub enum FeedError {
         /// What the system says.
         source: io::Error,
     },
+    /// No encoding of text has the given name.
+    #[error("feed.replay.encoding: `{label}` is no encoding")]
+    Encoding {
+        /// The name.
+        label: String,
+    },
     /// A file is something else than comma-separated market data.
     #[error("{}: not market data: it looks like {looks_like}", path.display())]
     NotMarketData {
@@ -130,9 +136,11 @@ impl FeedError {
             | Self::NoPriceColumn { .. }
             | Self::NoTimes { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
-            Self::NoFiles | Self::NoSymbol { .. } | Self::Symbol { .. } | Self::Simulated { .. } => {
-                ErrorClass::Configuration
-            }
+            Self::NoFiles
+            | Self::Encoding { .. }
+            | Self::NoSymbol { .. }
+            | Self::Symbol { .. }
+            | Self::Simulated { .. } => ErrorClass::Configuration,
         }
     }
 
@@ -142,6 +150,7 @@ impl FeedError {
         match self {
             Self::NoFiles => Some("name one, e.g. --feed replay feeds/bars-1m.csv"),
             Self::Open { .. } => Some("a relative path starts from the working directory"),
+            Self::Encoding { .. } => Some("e.g. utf-8, euc-kr, windows-1252, utf-16le, shift_jis or gbk"),
             Self::NotMarketData { .. } => Some(
                 "a replay reads text files whose first line names the columns, e.g. time,symbol,price,size",
             ),

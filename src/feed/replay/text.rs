@@ -1,0 +1,260 @@
+//! Text in the encodings that files come in, as UTF-8.
+//!
+//! A byte order mark says what a text is, or else who replays it, or else its beginning. The beginning never
+//! tells for sure: UTF-8 is known by its own rules, UTF-16 by its zero bytes, and between Korean, Latin and
+//! other old encodings chardetng chooses, as Firefox does.
+//!
+//! UTF-8 is passed on as it is. What is wrong in it later costs the rows that it stands in, no more.
+
+use std::io::{self, Cursor, Read};
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs_io::DecodeReaderBytesBuilder;
+
+use crate::feed::FeedError;
+
+/// So much of a text tells its encoding, in bytes.
+const BEGINNING: usize = 64 * 1024;
+
+/// A text with at least so many good characters past ASCII for each broken one is UTF-8 all the same.
+const GOOD_FOR_BROKEN: usize = 10;
+
+/// The encoding of a name that the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels) has, in
+/// any case, e.g. `utf-8` or `EUC-KR`; `cp949` and the like, as Python calls them, are the `windows-949` of there.
+///
+/// # Errors
+///
+/// A name that no encoding has.
+pub fn encoding(label: &str) -> Result<&'static Encoding, FeedError> {
+    let code_page = || label.trim().to_ascii_lowercase().replacen("cp", "windows-", 1);
+    Encoding::for_label_no_replacement(label.as_bytes())
+        .or_else(|| Encoding::for_label_no_replacement(code_page().as_bytes()))
+        .ok_or_else(|| FeedError::Encoding { label: label.to_owned() })
+}
+
+/// A text as UTF-8 without a byte order mark, and the encoding that it is in.
+///
+/// A byte order mark overrides the given encoding, and that overrides what the beginning looks like. Binary data
+/// are passed on as they are.
+///
+/// # Errors
+///
+/// What reading the beginning gives.
+pub fn decoded(
+    mut input: Box<dyn Read + Send>,
+    encoding: Option<&'static Encoding>,
+) -> io::Result<(Box<dyn Read + Send>, &'static Encoding)> {
+    let mut beginning = Vec::with_capacity(BEGINNING);
+    input.by_ref().take(BEGINNING as u64).read_to_end(&mut beginning)?;
+    let (encoding, mark) = Encoding::for_bom(&beginning)
+        .unwrap_or_else(|| (encoding.unwrap_or_else(|| encoding_of(&beginning)), 0));
+    beginning.drain(..mark);
+    let input = Cursor::new(beginning).chain(input);
+    if encoding == UTF_8 {
+        return Ok((Box::new(input), encoding));
+    }
+    let utf8 = DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_sniffing(false).build(input);
+    Ok((Box::new(utf8), encoding))
+}
+
+/// What a text without a byte order mark looks like.
+fn encoding_of(beginning: &[u8]) -> &'static Encoding {
+    utf16_of(beginning).unwrap_or_else(|| {
+        if beginning.contains(&0) || is_utf8(beginning) {
+            return UTF_8;
+        }
+        // Forms of seven bits are left to who asks for them: they would make Japanese of `$` and `(`.
+        let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+        detector.feed(beginning, beginning.len() < BEGINNING);
+        detector.guess(None, Utf8Detection::Deny)
+    })
+}
+
+/// UTF-16 in which most characters are ASCII, as those of market data are in any language.
+fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
+    let (units, _) = beginning.as_chunks();
+    let text = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+    let is_most = |ascii: usize| 2 * ascii > units.len();
+    if is_most(units.iter().filter(|[low, high]| *high == 0 && text(*low)).count()) {
+        Some(UTF_16LE)
+    } else if is_most(units.iter().filter(|[high, low]| *high == 0 && text(*low)).count()) {
+        Some(UTF_16BE)
+    } else {
+        None
+    }
+}
+
+/// Whether it is UTF-8, but for its last character, which the end may cut, and some broken ones among many.
+fn is_utf8(beginning: &[u8]) -> bool {
+    let Err(error) = str::from_utf8(beginning) else { return true };
+    if error.error_len().is_none() {
+        return true;
+    }
+    let (mut good, mut broken) = (0, 0);
+    for chunk in beginning.utf8_chunks() {
+        good += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    good >= GOOD_FOR_BROKEN * broken
+}
+
+#[cfg(test)]
+mod tests {
+    use encoding_rs::{BIG5, EUC_KR, GBK, SHIFT_JIS, WINDOWS_1251, WINDOWS_1252};
+
+    use super::*;
+    use crate::feed::ErrorClass;
+
+    const KOREAN: &str =
+        "일자,종가,대비,시가,고가,저가,거래량\n2024-01-02,79600,1100,78200,79800,78200,17142847\n";
+    const GERMAN: &str = "Datum;Eröffnung;Höchst;Tiefst;Schluß\n02.01.2024;5,5;5,6;5,4;5,5\n";
+
+    /// An input that gives its bytes in pieces of at most so many.
+    struct Pieces(Cursor<Vec<u8>>, usize);
+
+    impl Read for Pieces {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let piece = out.len().min(self.1);
+            self.0.read(&mut out[..piece])
+        }
+    }
+
+    fn decode(bytes: &[u8], encoding: Option<&'static Encoding>) -> (Vec<u8>, &'static Encoding) {
+        let (mut text, encoding) = decoded(Box::new(Cursor::new(bytes.to_vec())), encoding).unwrap();
+        let mut utf8 = Vec::new();
+        text.read_to_end(&mut utf8).unwrap();
+        (utf8, encoding)
+    }
+
+    fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[track_caller]
+    fn assert_decoded(bytes: &[u8], text: &str, encoding: &'static Encoding) {
+        let (utf8, found) = decode(bytes, None);
+        assert_eq!((str::from_utf8(&utf8), found), (Ok(text), encoding));
+    }
+
+    #[test]
+    fn text_is_utf8_whatever_encoding_it_came_in() {
+        let marked = |text: &str| format!("\u{feff}{text}");
+
+        assert_decoded(KOREAN.as_bytes(), KOREAN, UTF_8);
+        assert_decoded(marked(KOREAN).as_bytes(), KOREAN, UTF_8);
+        assert_decoded(&utf16(&marked(KOREAN), u16::to_le_bytes), KOREAN, UTF_16LE);
+        assert_decoded(&utf16(&marked(KOREAN), u16::to_be_bytes), KOREAN, UTF_16BE);
+        assert_decoded(&utf16(KOREAN, u16::to_le_bytes), KOREAN, UTF_16LE);
+        assert_decoded(&utf16(KOREAN, u16::to_be_bytes), KOREAN, UTF_16BE);
+        for (text, encoding) in [
+            (KOREAN, EUC_KR),
+            ("date,close,name\n1,2,삼성전자\n", EUC_KR),
+            ("종목,가격\n뷁,5\n", EUC_KR),
+            (GERMAN, WINDOWS_1252),
+            ("Date;Clôture;Plus haut\n", WINDOWS_1252),
+            ("Datum;Änderung;Kurs\n", WINDOWS_1252),
+            ("Date,Price,Vol\n1,€5,5\n", WINDOWS_1252),
+            ("日期,开盘,收盘,最高,最低,成交量\n", GBK),
+            ("日期,開盤價,最高價,收盤價\n", BIG5),
+            ("日付,始値,高値,安値,終値,出来高\n", SHIFT_JIS),
+            ("Дата;Цена;Объём\n", WINDOWS_1251),
+        ] {
+            assert_decoded(&encoding.encode(text).0, text, encoding);
+        }
+        assert_decoded(b"", "", UTF_8);
+        assert_decoded(b"time,price\n", "time,price\n", UTF_8);
+    }
+
+    #[test]
+    fn a_given_encoding_is_taken_and_a_byte_order_mark_all_the_same() {
+        let korean = EUC_KR.encode(KOREAN).0;
+        let marked = utf16(&format!("\u{feff}{KOREAN}"), u16::to_le_bytes);
+
+        assert_ne!(decode(&korean, Some(WINDOWS_1252)), (KOREAN.into(), EUC_KR));
+        assert_eq!(decode(&korean, Some(UTF_8)), (korean.to_vec(), UTF_8));
+        assert_eq!(decode(&marked, Some(UTF_16LE)), (KOREAN.into(), UTF_16LE));
+        assert_eq!(decode(&marked, Some(EUC_KR)), (KOREAN.into(), UTF_16LE));
+    }
+
+    #[test]
+    fn utf8_with_a_broken_character_stays_utf8_and_its_bytes_what_they_are() {
+        let mut early = KOREAN.replace("79600", "7\u{1}600").into_bytes();
+        for byte in &mut early {
+            if *byte == 1 {
+                *byte = 0xff;
+            }
+        }
+        let mut late = "1,2,3\n".repeat(BEGINNING).into_bytes();
+        late.extend(b"\xe9\xff\n");
+        let cut = &KOREAN.as_bytes()[..4];
+
+        assert_eq!(decode(&early, None), (early.clone(), UTF_8));
+        assert_eq!(decode(&late, None), (late.clone(), UTF_8));
+        assert_eq!(decode(cut, None), (cut.to_vec(), UTF_8));
+    }
+
+    #[test]
+    fn a_character_at_the_end_of_the_beginning_is_whole() {
+        for shift in 0..3 {
+            let text = format!("{}{}", "x".repeat(shift), KOREAN.repeat(2000));
+            assert_decoded(text.as_bytes(), &text, UTF_8);
+            assert_decoded(&EUC_KR.encode(&text).0, &text, EUC_KR);
+            assert_decoded(&utf16(&text, u16::to_le_bytes), &text, UTF_16LE);
+        }
+    }
+
+    #[test]
+    fn binary_data_pass_as_they_are() {
+        let image = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\0\xff\xfe".as_slice();
+        let numbers: Vec<u8> = (1..9000_u32).flat_map(u32::to_le_bytes).collect();
+
+        for binary in [image, &numbers, &[0; 100]] {
+            assert_eq!(decode(binary, None), (binary.to_vec(), UTF_8));
+        }
+    }
+
+    #[test]
+    fn reads_of_any_size_give_the_same_text() {
+        let text = KOREAN.repeat(1500);
+        for bytes in
+            [text.clone().into_bytes(), EUC_KR.encode(&text).0.into(), utf16(&text, u16::to_be_bytes)]
+        {
+            for (piece, room) in [(1, 1), (1, 7), (3, 2), (1000, 3), (usize::MAX, 5)] {
+                let (mut input, _) =
+                    decoded(Box::new(Pieces(Cursor::new(bytes.clone()), piece)), None).unwrap();
+                let (mut utf8, mut out) = (Vec::new(), vec![0; room]);
+                loop {
+                    let read = input.read(&mut out).unwrap();
+                    if read == 0 {
+                        break;
+                    }
+                    utf8.extend_from_slice(&out[..read]);
+                }
+                assert!(utf8 == text.as_bytes(), "pieces of {piece} into room for {room}");
+            }
+        }
+    }
+
+    #[test]
+    fn encodings_are_known_by_their_names_and_others_are_refused_with_some() {
+        for (label, expected) in [
+            ("utf-8", UTF_8),
+            ("UTF8", UTF_8),
+            ("euc-kr", EUC_KR),
+            ("CP949", EUC_KR),
+            ("ks_c_5601-1987", EUC_KR),
+            ("latin1", WINDOWS_1252),
+            ("cp1252", WINDOWS_1252),
+            (" utf-16 ", UTF_16LE),
+        ] {
+            assert_eq!(encoding(label).unwrap(), expected, "{label}");
+        }
+        for label in ["", "cp", "klingon", "iso-2022-kr"] {
+            let error = encoding(label).unwrap_err();
+            assert_eq!(error.to_string(), format!("feed.replay.encoding: `{label}` is no encoding"));
+            assert!(error.hint().unwrap().contains("euc-kr"));
+            assert_eq!(error.class(), ErrorClass::Configuration);
+        }
+    }
+}
