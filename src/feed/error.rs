@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use zip::result::ZipError;
 
 use crate::market::SymbolError;
 
@@ -27,6 +29,42 @@ pub enum FeedError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A zip archive does not say what is in it.
+    #[error("{}: the directory of the zip archive cannot be read", path.display())]
+    ZipDirectory {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ZipError,
+    },
+    /// A file is packed in a way that is not undone here.
+    #[error("{part}: {how}")]
+    Packed {
+        /// The file, or the archive and the member.
+        part: String,
+        /// What stands in the way, e.g. `it is encrypted`.
+        how: String,
+    },
+    /// A packed file gives more than `feed.replay.max_bytes`.
+    #[error("{part}: {packed} packed bytes give more than {limit} bytes")]
+    TooMuchUnpacked {
+        /// The file, or the archive and the member.
+        part: String,
+        /// How many bytes it has.
+        packed: u64,
+        /// How many may come out.
+        limit: u64,
+    },
+    /// A packed file gives so many times its own size that it is hardly market data.
+    #[error("{part}: {packed} packed bytes give more than {limit} times as many")]
+    TooTightlyPacked {
+        /// The file, or the archive and the member.
+        part: String,
+        /// How many bytes it has.
+        packed: u64,
+        /// How many times as many may come out.
+        limit: u64,
     },
     /// No encoding of text has the given name.
     #[error("feed.replay.encoding: `{label}` is no encoding")]
@@ -131,7 +169,11 @@ impl FeedError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Open { .. } | Self::Read { .. } | Self::Stdin { .. } => ErrorClass::NoInput,
-            Self::NotMarketData { .. }
+            Self::ZipDirectory { .. }
+            | Self::Packed { .. }
+            | Self::TooMuchUnpacked { .. }
+            | Self::TooTightlyPacked { .. }
+            | Self::NotMarketData { .. }
             | Self::NoTimeColumn { .. }
             | Self::NoPriceColumn { .. }
             | Self::NoTimes { .. }
@@ -150,6 +192,16 @@ impl FeedError {
         match self {
             Self::NoFiles => Some("name one, e.g. --feed replay feeds/bars-1m.csv"),
             Self::Open { .. } => Some("a relative path starts from the working directory"),
+            Self::ZipDirectory { .. } => {
+                Some("it stands at the end of the file, which may be cut short: fetch or copy it again")
+            }
+            Self::Packed { .. } => Some("unpack it first, and replay what comes out"),
+            Self::TooMuchUnpacked { .. } => Some(
+                "raise feed.replay.max_bytes (--max-bytes), or unpack it first: plain files have no bound",
+            ),
+            Self::TooTightlyPacked { .. } => {
+                Some("if it is to be trusted, unpack it first: plain files have no bound")
+            }
             Self::Encoding { .. } => Some("e.g. utf-8, euc-kr, windows-1252, utf-16le, shift_jis or gbk"),
             Self::NotMarketData { .. } => Some(
                 "a replay reads text files whose first line names the columns, e.g. time,symbol,price,size",
@@ -168,6 +220,11 @@ impl FeedError {
             Self::Simulated { .. } => Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }]"),
             Self::Read { .. } | Self::Symbol { .. } | Self::Stdin { .. } => None,
         }
+    }
+
+    /// Reading a file failed; of what a reader of ours says itself, that and no more.
+    pub(super) fn reading(path: &Path, source: io::Error) -> Self {
+        source.downcast().unwrap_or_else(|source| Self::Read { path: path.to_owned(), source })
     }
 
     /// The error and its causes in one line.

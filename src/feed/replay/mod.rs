@@ -6,6 +6,8 @@
 //!
 //! Files are read on a thread of their own, at most some thousand events ahead of what is published.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the replay does not read by it yet"))]
+mod container;
 mod file;
 mod layout;
 mod merge;
