@@ -7,7 +7,6 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime;
@@ -98,6 +97,7 @@ impl App {
         let tls = identity.as_ref().map(Identity::acceptor);
         let (listener, address) = listen(&config).await?;
         let bus = Bus::new(&config.bus, config.feed.kind, epoch());
+        bus.set_paced(config.feed.stall_timeout().is_some());
         let shards = match config.server.shards {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
@@ -138,6 +138,7 @@ impl App {
     /// Runs with one shard in the caller's runtime and behind any listener until `stop` fires: where the network is
     /// simulated, or the clock stands still. Whoever holds `bus` publishes.
     pub async fn run_here<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
+        bus.set_paced(config.feed.stall_timeout().is_some());
         let (relay, mut inboxes) = Relay::new(config.relay.clone(), 1, Arc::clone(&bus));
         let admission = admission(&config, &bus);
         let (counted, skipped) = (Arc::clone(&admission), Skipped::default());
@@ -221,18 +222,15 @@ impl WorkerThread {
 impl<S: Arriving> Parts<S> {
     async fn run(self, stop: CancellationToken) {
         let Self { reader, start, inbox, sockets, relay, site, config, tls } = self;
-        let stall_timeout = config.feed.stall_timeout();
         let settings = Settings {
             heartbeat: config.session.heartbeat,
             every_buffer: config.session.every_buffer,
             max_symbols: config.limits.symbols,
-            paced: stall_timeout.is_some(),
             deadlines: config.limits.deadlines(config.auth.timeout),
         };
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
         let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
-        // A feed that waits for its readers publishes as much at a time as is worth a write.
-        let flush_window = if stall_timeout.is_some() { Duration::ZERO } else { config.server.flush_window };
+        let (flush_window, stall_timeout) = (config.server.flush_window, config.feed.replay.stall_timeout);
         let moving = Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout };
         let moving_stop = CancellationToken::new();
         let mut moving = tokio::task::spawn_local(unconstrained(moving.run(moving_stop.clone())));

@@ -3,7 +3,7 @@
 //! A feed publishes, and each event gets the next sequence number and its place in the
 //! [log](Log). Readers come with a cursor of their own; they are woken, never fed, and the
 //! bus waits for none of them. A reader that the log has passed is told so and starts again
-//! from the log's own fold. Only a feed that paces itself waits until they are [level](Bus::level).
+//! from the log's own fold. Only a [paced](Bus::is_paced) feed waits until they are [level](Bus::level).
 
 mod last_values;
 mod log;
@@ -49,9 +49,13 @@ pub struct Bus {
     /// For each reader, the `seq` up to which it has done all its work.
     done: watch::Sender<Vec<u64>>,
     listened: watch::Sender<bool>,
+    is_paced: AtomicBool,
     is_waiting: AtomicBool,
     tally: Tally,
 }
+
+/// Says that the feed waits for as long as it does, even where it is stopped in the middle.
+struct Waiting<'a>(&'a AtomicBool);
 
 /// A place in the log and the means to wait there for more.
 #[derive(Debug)]
@@ -73,6 +77,7 @@ impl Bus {
             end: watch::Sender::new(0),
             done: watch::Sender::new(Vec::new()),
             listened: watch::Sender::new(false),
+            is_paced: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             tally: Tally::default(),
         })
@@ -129,13 +134,26 @@ impl Bus {
         (reader, start)
     }
 
-    /// Waits until every reader is done with all events so far.
+    /// Says whether the feed waits for its readers from now on. None does at first.
+    pub fn set_paced(&self, is_paced: bool) {
+        self.is_paced.store(is_paced, Ordering::Relaxed);
+    }
+
+    /// Whether the feed waits for its readers, so that no client has to be closed for what it has not read.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.is_paced.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every reader is done with all events so far. Readers say so while the feed is
+    /// [paced](Self::is_paced); otherwise this may never end.
+    ///
+    /// Cancel safe: nothing is changed here, and a feed that has stopped waiting no longer [waits](Self::is_waiting).
     pub async fn level(&self) {
         let head = self.head();
-        self.is_waiting.store(true, Ordering::Relaxed);
+        let _waiting = Waiting::begin(&self.is_waiting);
         // The sender is ours, so the wait cannot fail.
         let _ = self.done.subscribe().wait_for(|done| done.iter().all(|seq| *seq >= head)).await;
-        self.is_waiting.store(false, Ordering::Relaxed);
     }
 
     /// Whether the feed waits for its readers at this moment.
@@ -175,6 +193,19 @@ impl Bus {
     }
 }
 
+impl<'a> Waiting<'a> {
+    fn begin(is_waiting: &'a AtomicBool) -> Self {
+        is_waiting.store(true, Ordering::Relaxed);
+        Self(is_waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 impl Reader {
     /// The bus that this reader reads.
     #[must_use]
@@ -204,7 +235,7 @@ impl Reader {
         let _ = self.end.wait_for(|end| *end > position).await;
     }
 
-    /// Says that all work up to `seq` is done; a feed that paces itself may go on.
+    /// Says that all work up to `seq` is done; a paced feed may go on.
     pub fn done(&self, seq: u64) {
         self.bus.done.send_if_modified(|done| std::mem::replace(&mut done[self.index], seq) != seq);
     }

@@ -65,10 +65,10 @@ pub struct Loop {
     pub reader: Reader,
     /// Messages to relay.
     pub inbox: mpsc::Receiver<Arc<Relayed>>,
-    /// How long updates are collected before they are written.
+    /// How long updates are collected before they are written; a paced feed publishes as much at a time as is worth a write.
     pub flush_window: Duration,
-    /// How long an `every` client may keep a feed waiting that waits for its readers; `None` for other feeds.
-    pub stall_timeout: Option<Duration>,
+    /// How long an `every` client may keep a paced feed waiting.
+    pub stall_timeout: Duration,
 }
 
 impl Loop {
@@ -77,26 +77,30 @@ impl Loop {
     /// Not to be constrained by tokio's budget: a batch is written to all who take it.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut stall_check = time::interval(STALL_CHECK);
+        // A feed may be paced after a long time without: what was not looked at then is past.
+        stall_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut check = time::interval(self.seat.shard.borrow().check_period());
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut window_end = Instant::now();
         loop {
+            let is_paced = self.reader.bus().is_paced();
             // Without an order, so that nobody who always has something keeps the others waiting.
             select! {
                 () = stop.cancelled() => break,
                 Some(relayed) = self.inbox.recv() => self.relay(&relayed),
-                () = self.seat.served.notified(), if self.stall_timeout.is_some() => self.report(),
+                () = self.seat.served.notified(), if is_paced => self.report(),
                 _ = check.tick() => {
                     let now = Instant::now();
                     self.seat.shard.borrow_mut().heartbeats(now, Time::now());
                     self.seat.shard.borrow_mut().look(now);
                 }
-                _ = stall_check.tick(), if self.stall_timeout.is_some() => self.close_stalled(),
+                _ = stall_check.tick(), if is_paced => self.close_stalled(),
                 () = ready(&mut self.reader, window_end) => {
                     let now = Instant::now();
                     let is_drained = self.read(now);
                     // Who is behind does not wait for company.
-                    window_end = if is_drained { now + self.flush_window } else { now };
+                    let may_collect = is_drained && !self.reader.bus().is_paced();
+                    window_end = if may_collect { now + self.flush_window } else { now };
                 }
             }
             self.seat.shard.borrow_mut().wake();
@@ -130,16 +134,14 @@ impl Loop {
     }
 
     fn report(&self) {
-        if self.stall_timeout.is_some() {
+        if self.reader.bus().is_paced() {
             self.reader.done(self.seat.shard.borrow().served());
         }
     }
 
     fn close_stalled(&self) {
-        if let Some(timeout) = self.stall_timeout {
-            self.seat.shard.borrow_mut().close_stalled(Instant::now(), timeout);
-            self.report();
-        }
+        self.seat.shard.borrow_mut().close_stalled(Instant::now(), self.stall_timeout);
+        self.report();
     }
 }
 

@@ -104,6 +104,7 @@ impl Shard {
 
     /// Writes to each taker what it takes of the batch, and its heartbeat where that is nearly due.
     fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+        let is_paced = self.bus.is_paced();
         // Nobody is always the last.
         let first = turn(self.batches, self.takers.len() as u64);
         self.batches += 1;
@@ -111,7 +112,7 @@ impl Shard {
         for &id in first.iter().chain(last) {
             let connection = &mut self.connections[id];
             if !connection.outbox.is_empty() {
-                let kept = connection.outbox.keep(&self.batch, self.settings.paced);
+                let kept = connection.outbox.keep(&self.batch, is_paced);
                 connection.pushed(id, kept, &self.bus, &mut self.woken);
                 continue;
             }
@@ -121,7 +122,7 @@ impl Shard {
                 wire::text(&mut self.beat, |out| heartbeat.write_to(out));
             }
             let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.beat));
-            match connection.outbox.flushed(&self.batch, count, self.settings.paced) {
+            match connection.outbox.flushed(&self.batch, count, is_paced) {
                 Ok(Some(beyond)) if !self.beat.is_empty() => {
                     self.beats.gone(id, now);
                     if beyond < self.beat.len() {
@@ -226,7 +227,6 @@ mod tests {
             heartbeat: Duration::from_secs(8),
             every_buffer,
             max_symbols: 0,
-            paced: false,
             deadlines: Deadlines::default(),
         };
         Shard::new(bus, start, settings)

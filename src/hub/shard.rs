@@ -39,8 +39,6 @@ pub struct Settings {
     pub every_buffer: usize,
     /// How many symbols a connection may have; 0 means no limit.
     pub max_symbols: usize,
-    /// Whether the feed waits for its readers, so that no `every` client has to be closed for its buffer.
-    pub paced: bool,
     /// What connections have to do in time.
     pub deadlines: Deadlines,
 }
@@ -298,10 +296,11 @@ impl Shard {
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
-        if connection.served().is_none() {
+        // Nobody keeps a feed waiting that does not wait.
+        if connection.served().is_none() || !self.bus.is_paced() {
             connection.behind_since = None;
         }
-        self.settings.paced && connection.outbox.delivery().0 == Delivery::Every
+        self.bus.is_paced() && connection.outbox.delivery().0 == Delivery::Every
     }
 
     /// Says that a client's socket takes no more for now.

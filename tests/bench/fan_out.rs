@@ -140,7 +140,6 @@ impl Plant {
             heartbeat: Duration::from_secs(5),
             every_buffer: 1024 * 1024,
             max_symbols: 0,
-            paced: false,
             deadlines: Deadlines::default(),
         };
         let mut shard = Shard::new(bus, start, settings);

@@ -47,12 +47,13 @@ impl Desk {
     ) -> Self {
         let auth = auth::Config::default();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
+        bus.set_paced(stall_timeout.is_some());
+        let stall_timeout = stall_timeout.unwrap_or(Duration::from_secs(10));
         let (reader, start) = bus.reader();
         let settings = Settings {
             heartbeat: config.heartbeat,
             every_buffer: config.every_buffer,
             max_symbols: 0,
-            paced: stall_timeout.is_some(),
             deadlines: limits.deadlines(auth.timeout),
         };
         let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));

@@ -30,6 +30,7 @@ mod model;
 mod network;
 mod one_shard;
 mod outbox;
+mod pacing;
 mod process;
 mod program;
 mod properties;

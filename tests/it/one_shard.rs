@@ -137,7 +137,7 @@ impl OneShard {
     pub fn new(bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, start) = bus.reader();
         let deadlines = Deadlines::default();
-        let settings = Settings { heartbeat: PERIOD, every_buffer, max_symbols: 0, paced: false, deadlines };
+        let settings = Settings { heartbeat: PERIOD, every_buffer, max_symbols: 0, deadlines };
         let shard = Shard::new(Arc::clone(&bus), start, settings);
         let (published, taken, closing) = (Vec::new(), Vec::new(), BTreeMap::new());
         Self { bus, shard, now: Instant::now(), published, reader, taken, closing }
