@@ -21,6 +21,8 @@ pub enum FeedState {
     Starting,
     /// Events come as they are due.
     Running,
+    /// Somebody has stopped it, and nothing comes before it is resumed, or told to go a step.
+    Paused,
     /// Nothing has come for longer than is normal.
     Stalled,
     /// All has been published.
@@ -39,6 +41,7 @@ impl FeedState {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Stalled => "stalled",
             Self::Ended => "ended",
             Self::Failed { .. } => "failed",
