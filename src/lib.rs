@@ -15,8 +15,8 @@
 //!  feed        └───────┬──────┴────────────────┘    a stream of events, published when they are due
 //!                      ▼ pump
 //!  bus     ┌───────────────────────┐
-//!          │ the log: events and   │   one sequence, bounded by count and bytes;
-//!          │ feed marks            │   readers are woken, not fed
+//!          │ the log: events, feed │   one sequence, bounded by count and bytes;
+//!          │ marks and seeks       │   readers are woken, not fed
 //!          └──────┬─────────┬──────┘
 //!                 ▼         ▼
 //!  hub         shard 0   shard n       folds last values; symbol → own connections; no locks
@@ -50,10 +50,11 @@
 //! # Invariants
 //!
 //! 1. The sequence of the bus is the only order. Feed states are marks in the same log, so that `ended`
-//!    never overtakes an event.
+//!    never overtakes an event, and so are seeks: each shard changes the past at the same place.
 //! 2. A subscription is the shard's fold at the shard's own position, then everything after that
 //!    position: no lock, no gap, no repeat.
-//! 3. A resume is complete or it is refused. It reads the log in chunks and never copies it.
+//! 3. A resume is complete or it is refused. It reads the log in chunks and never copies it. A cursor at or before the
+//!    head of the last seek is refused: what it names was replaced, even where no event came in between.
 //! 4. Nothing is skipped without being counted and told.
 //! 5. Waits go one way: a client waits for its shard, a shard for the log, the log for nobody. Only a replay
 //!    at full speed waits until all readers are level, and closes a client that stands still.

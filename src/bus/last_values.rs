@@ -7,7 +7,8 @@ use crate::market::{Data, Day, Event, Kind, Symbol};
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbered {
-    /// Its place in the count of the feed, from 1.
+    /// Its place in the count of the feed, from 1; of an event that was [absorbed](LastValues::absorb), the head at that
+    /// moment.
     pub seq: u64,
     /// What happened.
     pub event: Event,
@@ -22,7 +23,7 @@ pub struct Last {
 
 /// What the events up to one sequence number leave behind.
 ///
-/// Symbols keep the index of their first event: two folds of one log agree on it.
+/// Symbols keep the index of their first event: two folds of one log agree on it, from one seek to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastValues {
     seq: u64,
@@ -44,6 +45,12 @@ impl Last {
 }
 
 impl LastValues {
+    /// Nothing yet, at a place in the count: what a [seek](super::Bus::seek) puts together.
+    #[must_use]
+    pub fn at(seq: u64) -> Self {
+        Self { seq, symbols: IndexMap::new() }
+    }
+
     /// The newest event folded in; 0 before the first.
     #[must_use]
     pub fn seq(&self) -> u64 {
@@ -54,6 +61,12 @@ impl LastValues {
     pub fn fold(&mut self, seq: u64, event: &Event) -> usize {
         debug_assert_eq!(seq, self.seq + 1, "events are folded without holes");
         self.seq = seq;
+        self.absorb(event)
+    }
+
+    /// Takes in an event that is not published and so has no number of its own, and returns its symbol's index. In
+    /// snapshots its `seq` is the one that the fold stands at, as it may be for several: they cover all up to there.
+    pub fn absorb(&mut self, event: &Event) -> usize {
         let index = match self.symbols.get_index_of(&event.symbol) {
             Some(index) => index,
             None => self.symbols.insert_full(event.symbol.clone(), Last::default()).0,
@@ -64,7 +77,7 @@ impl LastValues {
             Data::Bar(bar) => Day::fold_bar(&mut last.day, event.time, bar),
             Data::Quote(_) => {}
         }
-        last.latest[event.kind().index()] = Some(Numbered { seq, event: event.clone() });
+        last.latest[event.kind().index()] = Some(Numbered { seq: self.seq, event: event.clone() });
         index
     }
 
@@ -76,8 +89,15 @@ impl LastValues {
 
     /// The symbol with this index, and its last values.
     #[must_use]
-    pub fn at(&self, index: usize) -> Option<(&Symbol, &Last)> {
+    pub fn get_index(&self, index: usize) -> Option<(&Symbol, &Last)> {
         self.symbols.get_index(index)
+    }
+
+    /// About how many bytes this takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let names: usize = self.symbols.keys().map(|symbol| symbol.as_str().len()).sum();
+        self.symbols.len() * size_of::<(Symbol, Last)>() + names
     }
 
     /// All symbols that have data, in the order of their first events.

@@ -1,10 +1,13 @@
-//! The log: events and feed marks in one sequence, bounded, and the fold of what it let go.
+//! The log: events, feed marks and seeks in one sequence, bounded, and the fold of what it let go.
+//!
+//! A seek cuts the history: no cursor from before it is served any more. What came before it stays all the same for
+//! as long as there is room, for readers that are behind: they read it, and the seek in its place, and lose nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Config, LastValues};
-use crate::market::{Event, FeedState};
+use crate::market::{Event, FeedState, Time};
 
 /// At most this many events are one segment: what a reader takes at a time.
 const SEGMENT_EVENTS: usize = 1024;
@@ -26,6 +29,24 @@ pub enum Segment {
         /// The state.
         state: FeedState,
     },
+    /// The feed goes on from elsewhere.
+    Seek {
+        /// From where.
+        seek: Seek,
+        /// How the feed fares from here on.
+        state: FeedState,
+        /// What replaces the fold of all that came before.
+        last_values: LastValues,
+    },
+}
+
+/// Where a feed went on from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seek {
+    /// The sequence number of the event before it; it has none of its own.
+    pub after: u64,
+    /// The market time from which the feed goes on.
+    pub position: Time,
 }
 
 /// Where a reader begins: a position, and the fold of everything before it.
@@ -37,6 +58,8 @@ pub struct Start {
     pub last_values: LastValues,
     /// How the feed fared there.
     pub feed: FeedState,
+    /// The newest seek before that position.
+    pub seek: Option<Seek>,
 }
 
 /// What a reader finds.
@@ -73,13 +96,16 @@ pub struct Log {
     /// The fold of all that has left.
     base: LastValues,
     base_feed: FeedState,
+    base_seek: Option<Seek>,
+    /// The newest seek of all.
+    seek: Option<Seek>,
 }
 
 impl Segment {
     fn events(&self) -> &[Event] {
         match self {
             Self::Events { events, .. } => events,
-            Self::Mark { .. } => &[],
+            Self::Mark { .. } | Self::Seek { .. } => &[],
         }
     }
 
@@ -87,7 +113,7 @@ impl Segment {
     fn first(&self) -> u64 {
         match self {
             Self::Events { first, .. } => *first,
-            Self::Mark { after, .. } => after + 1,
+            Self::Mark { after, .. } | Self::Seek { seek: Seek { after, .. }, .. } => after + 1,
         }
     }
 
@@ -98,7 +124,8 @@ impl Segment {
 
     fn bytes(&self) -> usize {
         let names: usize = self.events().iter().map(|event| event.symbol.as_str().len()).sum();
-        size_of::<Self>() + size_of_val(self.events()) + names
+        let fold = if let Self::Seek { last_values, .. } = self { last_values.bytes() } else { 0 };
+        size_of::<Self>() + size_of_val(self.events()) + names + fold
     }
 }
 
@@ -123,6 +150,8 @@ impl Log {
             max_bytes: config.history_bytes.get(),
             base: LastValues::default(),
             base_feed: FeedState::Starting,
+            base_seek: None,
+            seek: None,
         }
     }
 
@@ -157,6 +186,14 @@ impl Log {
         self.push(Segment::Mark { after: self.head, state });
     }
 
+    /// Appends a seek, from which all goes on with `last_values`, a fold that stands at the [head](Self::head).
+    pub fn seek(&mut self, last_values: LastValues, position: Time, state: FeedState) {
+        debug_assert_eq!(last_values.seq(), self.head, "a seek publishes nothing");
+        let seek = Seek { after: self.head, position };
+        self.seek = Some(seek);
+        self.push(Segment::Seek { seek, state, last_values });
+    }
+
     /// The entry at a position, or where to start again when it has left; `None` at the end.
     #[must_use]
     pub fn read(&self, position: u64) -> Option<Read> {
@@ -172,16 +209,25 @@ impl Log {
     /// The oldest place that a reader can begin at.
     #[must_use]
     pub fn start(&self) -> Start {
-        Start { position: self.first_position, last_values: self.base.clone(), feed: self.base_feed.clone() }
+        Start {
+            position: self.first_position,
+            last_values: self.base.clone(),
+            feed: self.base_feed.clone(),
+            seek: self.base_seek,
+        }
     }
 
     /// The events after `seq` up to the end of their segment; `None` where there are none yet.
     ///
     /// # Errors
     ///
-    /// The event after `seq` is no longer held.
+    /// The event after `seq` is no longer held, or the newest seek came after `seq`: even if none was published in
+    /// between, whoever has all up to `seq` has values that were replaced.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, NotHeld> {
         let next = seq + 1;
+        if self.seek.is_some_and(|seek| seq <= seek.after) {
+            return Err(NotHeld);
+        }
         if next > self.head {
             return Ok(None);
         }
@@ -228,6 +274,67 @@ impl Log {
                 }
             }
             Segment::Mark { state, .. } => self.base_feed = state.clone(),
+            Segment::Seek { seek, state, last_values } => {
+                (self.base, self.base_feed) = (last_values.clone(), state.clone());
+                self.base_seek = Some(*seek);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::{Data, Trade};
+
+    fn trade(symbol: &str) -> Event {
+        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
+        Event { symbol: symbol.parse().unwrap(), time: Time::default(), data }
+    }
+
+    fn log(history_bytes: usize) -> Log {
+        let config = Config { history_bytes: history_bytes.try_into().unwrap(), ..Config::default() };
+        Log::new(&config)
+    }
+
+    fn seek(log: &mut Log, symbols: usize) {
+        let mut last_values = LastValues::at(log.head());
+        for symbol in 0..symbols {
+            last_values.absorb(&trade(&format!("S{symbol}")));
+        }
+        log.seek(last_values, Time::default(), FeedState::Paused);
+    }
+
+    #[test]
+    fn a_seek_takes_the_past_from_cursors_and_leaves_it_to_readers() {
+        let mut log = log(1 << 20);
+        log.append(vec![trade("A"), trade("A")]);
+        seek(&mut log, 1);
+        assert!((0..=2).all(|seq| log.after(seq).is_err()), "its own head is of another past too");
+        log.append(vec![trade("A")]);
+
+        assert!(log.after(2).is_err());
+        assert!(matches!(log.after(3), Ok(None)));
+        let entries: Vec<u64> = (0..log.end())
+            .map(|position| match log.read(position) {
+                Some(Read::Segment(segment)) => segment.last(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(entries, [2, 2, 3]);
+    }
+
+    #[test]
+    fn what_a_seek_folds_counts_as_history() {
+        let mut log = log(100_000);
+        log.append(vec![trade("A")]);
+        for _ in 0..100 {
+            seek(&mut log, 100);
+        }
+
+        let held: usize = log.segments.iter().map(|segment| segment.bytes()).sum();
+        assert!(log.segments.len() < 10 && held <= 100_000, "{held} bytes in {}", log.segments.len());
+        assert_eq!(log.start().last_values.iter().count(), 100);
+        assert_eq!(log.start().seek, log.seek);
     }
 }

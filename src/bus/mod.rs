@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::market::{Event, FeedKind, FeedState};
+use crate::market::{Event, FeedKind, FeedState, Time};
 use crate::tally::Tally;
 
 pub use last_values::{Last, LastValues, Numbered};
-pub use log::{Chunk, Log, NotHeld, Read, Segment, Start};
+pub use log::{Chunk, Log, NotHeld, Read, Seek, Segment, Start};
 
 /// How much of the past is kept for clients that come back (`[bus]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,14 @@ impl Bus {
         self.append(|log| log.mark(state));
     }
 
+    /// Has all go on from elsewhere: from the market time `position`, with `last_values` in place of what was folded so far,
+    /// and the feed in this state. The epoch and the count go on; no cursor up to the head of this moment can be resumed.
+    ///
+    /// `last_values` begin as [`LastValues::at`] the [head](Self::head), and nobody publishes meanwhile.
+    pub fn seek(&self, last_values: LastValues, position: Time, state: FeedState) {
+        self.append(|log| log.seek(last_values, position, state));
+    }
+
     /// The newest sequence number; 0 before the first event.
     #[must_use]
     pub fn head(&self) -> u64 {
@@ -115,7 +123,7 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// The log no longer reaches back to `seq`.
+    /// The log no longer reaches back to `seq`, or there was a [seek](Self::seek) after it.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, NotHeld> {
         self.log().after(seq)
     }

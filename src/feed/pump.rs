@@ -200,7 +200,9 @@ mod tests {
         let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {
             Read::Segment(segment) => match &*segment {
                 Segment::Events { events, .. } => events.len().to_string(),
-                Segment::Mark { state, .. } => state.detail().unwrap_or(state.name()).to_owned(),
+                Segment::Mark { state, .. } | Segment::Seek { state, .. } => {
+                    state.detail().unwrap_or(state.name()).to_owned()
+                }
             },
             Read::Lagged(_) => "lagged".to_owned(),
         });

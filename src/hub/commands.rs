@@ -29,7 +29,7 @@ impl Shard {
     /// Does what a client asks for and puts the answer into its outbox.
     pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
         let Request { id: request_id, command } = request;
-        self.connections[id].say_gap(&self.last_values, &self.feed);
+        self.connections[id].say_break(&self.last_values, &self.feed);
         let done = match command {
             Command::Subscribe { symbols, channels, after } => {
                 self.subscribe(id, request_id.as_ref(), symbols, *channels, after.as_ref())
@@ -75,6 +75,10 @@ impl Shard {
         for symbol in &symbols.names {
             self.subscriptions.add(id, &mut wants, Some(symbol), channels);
         }
+        let head = self.last_values.seq();
+        // At its head it is as far as a client that lost nothing but what a seek replaced.
+        let is_behind =
+            |after| after > head || after == head && self.seek.is_none_or(|seek| seek.after < head);
         let connection = &mut self.connections[id];
         connection.wants = wants;
         connection.has_subscribed = true;
@@ -84,7 +88,7 @@ impl Shard {
         match missed {
             Some(Missed::Held) => connection.resuming = cursor,
             // This shard is not as far as the client: it says the gap when it is.
-            Some(Missed::Lost { after: Some(after), .. }) if after >= self.last_values.seq() => {
+            Some(Missed::Lost { after: Some(after), .. }) if is_behind(after) => {
                 connection.owes_gap = Some(after);
             }
             _ => {}
@@ -200,6 +204,7 @@ impl Shard {
                 // Where the client is ahead of this shard, the events in between are not for it.
                 connection.resuming = (after > head).then_some(after);
                 if connection.resuming.is_none() {
+                    connection.say_break(&self.last_values, &self.feed);
                     connection.say_state(&self.feed);
                 }
                 return;
@@ -211,7 +216,7 @@ impl Shard {
                 } else {
                     self.bus.tally().struck(Limit::History);
                     connection.owes_gap = Some(after);
-                    connection.say_gap(&self.last_values, &self.feed);
+                    connection.say_break(&self.last_values, &self.feed);
                 }
                 return;
             };

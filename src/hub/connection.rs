@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::life::Life;
 use super::outbox::{Key, Outbox, Overflow};
 use super::subscriptions::{ConnectionId, Wants};
-use crate::bus::{Bus, Last, LastValues};
+use crate::bus::{Bus, Last, LastValues, Seek};
 use crate::market::{FeedState, Kind, Symbol, Time};
 use crate::tally::Limit;
-use crate::wire::{self, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot};
+use crate::wire::{self, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot, State};
 
 /// One client, as its shard sees it.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Connection {
     pub(super) has_subscribed: bool,
     /// The event after which it has lost some, until it is told.
     pub(super) owes_gap: Option<u64>,
+    /// The market time from which the feed has gone on, until the client is told.
+    pub(super) owes_seek: Option<Time>,
     /// Whether it is to be told how the feed fares when what waits for it is gone.
     pub(super) owes_state: bool,
     /// Since when it has kept a feed waiting without a pause.
@@ -55,6 +57,7 @@ impl Connection {
             resuming: None,
             has_subscribed: false,
             owes_gap: None,
+            owes_seek: None,
             owes_state: false,
             behind_since: None,
             closing: None,
@@ -96,16 +99,23 @@ impl Connection {
         self.outbox.reaches(seq);
     }
 
-    /// Tells a client which events are lost, where it has not been told, what the values are now, and how the feed fares
-    /// where that is new. A shard that is behind the client itself has nothing to tell it yet.
-    pub(super) fn say_gap(&mut self, last_values: &LastValues, feed: &FeedState) {
-        let Some(after) = self.owes_gap.take_if(|after| *after < last_values.seq()) else { return };
+    /// Tells a client, where it has not been told, which events are lost, from where the feed has gone on, what the values
+    /// are now, and how the feed fares where that is new. A shard that is behind the client itself has nothing to tell it
+    /// yet.
+    pub(super) fn say_break(&mut self, last_values: &LastValues, feed: &FeedState) {
+        let seek = self.owes_seek.take();
+        let gap = self.owes_gap.take_if(|after| *after < last_values.seq() || seek.is_some());
+        if gap.is_none() && seek.is_none() {
+            return;
+        }
         self.outbox.drop_held();
-        self.say(&Reply::Gap {
-            after: Some(after),
-            until: Some(last_values.seq()),
-            reason: GapReason::Lagged,
-        });
+        if gap.is_some() {
+            self.say(&Reply::Gap { after: gap, until: Some(last_values.seq()), reason: GapReason::Lagged });
+        }
+        if let Some(position) = seek {
+            self.owes_state = false;
+            self.say(&Reply::Feed(State::sought(feed, position)));
+        }
         let wants = self.wants.clone();
         self.say_snapshots(last_values, !wants.all.is_empty(), wants.names().map(|(symbol, _)| symbol));
         self.say_state(feed);
@@ -116,6 +126,11 @@ impl Connection {
         if std::mem::take(&mut self.owes_state) {
             self.say(&Reply::Feed(feed.into()));
         }
+    }
+
+    /// Whether all that it has came after this seek, which its shard has yet to find.
+    pub(super) fn is_past(&self, seek: Seek) -> bool {
+        self.resuming.or(self.owes_gap).is_some_and(|after| after > seek.after)
     }
 
     pub(super) fn hold(&mut self, id: ConnectionId, key: Key, woken: &mut Vec<ConnectionId>) {
@@ -149,6 +164,7 @@ impl Connection {
         self.outbox.cut();
         // Nothing goes past the cursor that it is told.
         self.owes_gap = None;
+        self.owes_seek = None;
         self.owes_state = false;
         let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
         self.end(id, CloseReason::Over(limit, cursor.to_string().into()), woken);

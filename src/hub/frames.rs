@@ -26,7 +26,7 @@ impl Frames {
     ///
     /// There is no such event: whoever asks has seen it.
     pub fn latest(&mut self, last_values: &LastValues, (index, kind): Key) -> (u64, &[u8]) {
-        let (_, last) = last_values.at(index).expect("the symbol has been seen");
+        let (_, last) = last_values.get_index(index).expect("the symbol has been seen");
         let latest = last.latest(kind).expect("the kind has been seen");
         if self.symbols.len() <= index {
             self.symbols.resize_with(index + 1, Default::default);

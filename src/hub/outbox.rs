@@ -301,7 +301,7 @@ impl Outbox {
     /// Moves what is held into the buffer, in the order of its sequence numbers.
     pub fn release(&mut self, last_values: &LastValues, frames: &mut Frames) {
         let seq = |(index, kind): &Key| {
-            let latest = last_values.at(*index).and_then(|(_, last)| last.latest(*kind));
+            let latest = last_values.get_index(*index).and_then(|(_, last)| last.latest(*kind));
             latest.map_or(0, |latest| latest.seq)
         };
         let mut held = std::mem::take(&mut self.held);

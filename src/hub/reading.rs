@@ -1,15 +1,16 @@
 //! How a shard reads the log: it folds what is new, lays it out as a batch, and writes each client its part.
 //!
 //! A turn is bounded, whoever takes what it brings. What a socket does not take is kept for the client's
-//! session; where the log has passed the shard, every subscriber is told.
+//! session; where the feed goes on from elsewhere, or the log has passed the shard, every subscriber is told.
 
 use tokio::time::Instant;
 
+use super::frames::Frames;
 use super::outbox::Overflow;
 use super::shard::Shard;
 use super::subscriptions::ConnectionId;
 use super::turns::turn;
-use crate::bus::{Read, Segment, Start};
+use crate::bus::{LastValues, Read, Seek, Segment, Start};
 use crate::market::{Event, FeedState, Time};
 use crate::tally::Limit;
 use crate::wire::{self, Delivery, Reply};
@@ -50,6 +51,11 @@ impl Shard {
                         self.mark(state.clone());
                         break;
                     }
+                    Segment::Seek { seek, state, last_values } => {
+                        self.flush(now, time, &mut write);
+                        self.seek(*seek, state.clone(), last_values.clone());
+                        break;
+                    }
                 },
                 Read::Lagged(start) => {
                     self.flush(now, time, &mut write);
@@ -84,7 +90,8 @@ impl Shard {
             }
             if connection.resuming.is_some() {
                 connection.wake(id, &mut self.woken);
-            } else if connection.outbox.holds() {
+            } else if connection.outbox.holds() || connection.owes_seek.is_some() {
+                // What is held when it is told of a seek is in the snapshots that follow.
                 connection.hold(id, key, &mut self.woken);
             } else {
                 let number = *number.get_or_insert_with(|| {
@@ -150,8 +157,9 @@ impl Shard {
                 continue;
             }
             let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
-            let waits = is_latest && connection.outbox.is_blocked() || connection.owes_gap.is_some();
-            if waits || connection.resuming.is_some() {
+            let waits = is_latest && connection.outbox.is_blocked();
+            let is_broken = connection.owes_gap.is_some() || connection.owes_seek.is_some();
+            if waits || is_broken || connection.resuming.is_some() {
                 // It is told with the newest values when it reads again, or behind what it missed.
                 connection.owes_state = true;
                 continue;
@@ -162,26 +170,67 @@ impl Shard {
         }
     }
 
+    /// The feed goes on from elsewhere: these are the values now, and every subscriber is told.
+    ///
+    /// What is held is of the past and counts as merged; what is queued for an `every` client goes out first. A resume
+    /// that is under way finds for itself that the log no longer serves it.
+    fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValues) {
+        (self.seek, self.feed, self.last_values) = (Some(seek), state, last_values);
+        // Its symbols have other indexes than those of the fold before.
+        self.frames = Frames::default();
+        for (id, connection) in &mut self.connections {
+            if !connection.is_subscriber || connection.is_closing {
+                continue;
+            }
+            connection.wake(id, &mut self.woken);
+            if connection.is_past(seek) {
+                connection.owes_state = true;
+                continue;
+            }
+            connection.outbox.drop_held();
+            connection.owes_seek = Some(seek.position);
+            // Whoever came level with the last event before it has missed nothing.
+            connection.resuming.take_if(|after| *after == seek.after);
+            if connection.resuming.is_some() {
+                continue;
+            }
+            let is_every = connection.outbox.delivery().0 == Delivery::Every && connection.owes_gap.is_none();
+            if is_every && connection.outbox.is_full() {
+                // A set of snapshots for each seek would else wait for one that does not read.
+                connection.fall_behind(id, Limit::EveryBuffer, &self.bus, &mut self.woken);
+            } else if is_every || connection.outbox.is_empty() {
+                connection.say_break(&self.last_values, &self.feed);
+            }
+        }
+    }
+
     /// The log has passed this shard: what lies between is lost, and every subscriber is told.
     fn start_again(&mut self, start: Start) {
         let after = self.last_values.seq();
         let (until, lags) = (start.last_values.seq(), self.bus.tally().lags.get());
         tracing::warn!(after, until, lags, "a shard fell behind the history");
-        self.last_values = start.last_values;
         let is_news = self.feed != start.feed;
+        let seek = start.seek.filter(|seek| self.seek != Some(*seek));
         if until == after {
-            // Nothing but states of the feed is lost, and only the newest counts.
-            if is_news {
-                self.mark(start.feed);
+            // Nothing but states of the feed and seeks is lost, and only the newest counts.
+            match seek {
+                Some(seek) => self.seek(seek, start.feed, start.last_values),
+                None if is_news => self.mark(start.feed),
+                None => {}
             }
             return;
         }
-        self.feed = start.feed;
+        (self.seek, self.feed, self.last_values) = (start.seek, start.feed, start.last_values);
+        // Where there was a seek, its symbols have other indexes than those of the fold before.
+        self.frames = Frames::default();
         for (id, connection) in &mut self.connections {
             if !connection.is_subscriber || connection.is_closing {
                 continue;
             }
             connection.owes_state |= is_news;
+            if let Some(seek) = seek.filter(|seek| !connection.is_past(*seek)) {
+                connection.owes_seek = Some(seek.position);
+            }
             connection.wake(id, &mut self.woken);
             // One that is still being sent what it missed finds for itself that the log has passed it; one that wants nothing
             // has lost nothing.
@@ -195,7 +244,7 @@ impl Shard {
             // A client that does not read is told once, when it does.
             connection.owes_gap.get_or_insert(after);
             if connection.outbox.is_empty() {
-                connection.say_gap(&self.last_values, &self.feed);
+                connection.say_break(&self.last_values, &self.feed);
             }
         }
     }

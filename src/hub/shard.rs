@@ -19,7 +19,7 @@ use super::connection::Connection;
 use super::frames::Frames;
 use super::life::{Deadlines, Life, Lookouts, Verdict};
 use super::subscriptions::{ConnectionId, Subscriptions};
-use crate::bus::{Bus, LastValues, Start};
+use crate::bus::{Bus, LastValues, Seek, Start};
 use crate::market::{FeedState, Time};
 use crate::tally::Limit;
 use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestId};
@@ -50,6 +50,8 @@ pub struct Shard {
     pub(super) settings: Settings,
     pub(super) last_values: LastValues,
     pub(super) feed: FeedState,
+    /// The newest seek before the shard's own position.
+    pub(super) seek: Option<Seek>,
     pub(super) frames: Frames,
     pub(super) subscriptions: Subscriptions,
     pub(super) connections: Slab<Connection>,
@@ -76,6 +78,7 @@ impl Shard {
             settings,
             last_values: start.last_values,
             feed: start.feed,
+            seek: start.seek,
             frames: Frames::default(),
             subscriptions: Subscriptions::default(),
             connections: Slab::new(),
@@ -279,7 +282,7 @@ impl Shard {
         }
         let connection = &mut self.connections[id];
         if connection.outbox.bytes().is_empty() {
-            connection.say_gap(&self.last_values, &self.feed);
+            connection.say_break(&self.last_values, &self.feed);
         }
         if connection.outbox.due(now).is_some_and(|due| due <= now) {
             connection.outbox.release(&self.last_values, &mut self.frames);
@@ -330,7 +333,7 @@ impl Shard {
         let connection = &mut self.connections[id];
         connection.resuming = None;
         connection.closing = None;
-        connection.say_gap(&self.last_values, &self.feed);
+        connection.say_break(&self.last_values, &self.feed);
         connection.owes_gap = None;
         connection.owes_state = false;
         connection.outbox.release(&self.last_values, &mut self.frames);

@@ -45,14 +45,25 @@ pub struct Feed {
 /// A feed's state as clients are told of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct State {
-    state: &'static str,
+    #[serde(rename = "state")]
+    name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+}
+
+impl State {
+    /// A feed's state after a seek, with the market time from which it goes on.
+    #[must_use]
+    pub fn sought(state: &FeedState, position: Time) -> Self {
+        Self { position: Some(position.to_string()), ..Self::from(state) }
+    }
 }
 
 impl From<&FeedState> for State {
     fn from(state: &FeedState) -> Self {
-        Self { state: state.name(), detail: state.detail().map(str::to_owned) }
+        Self { name: state.name(), detail: state.detail().map(str::to_owned), position: None }
     }
 }
 
@@ -171,7 +182,7 @@ pub enum Reply<'a> {
         /// Why.
         reason: GapReason,
     },
-    /// The feed's state changed.
+    /// The feed's state changed, or the feed went on from elsewhere.
     Feed(State),
 }
 

@@ -28,7 +28,13 @@ fn course() -> Vec<Step> {
         Step::Write(usize::MAX),
         Step::Relay,
         publish(&[9]),
+        // The feed goes on from elsewhere, with and without data, while something is held and while nothing is.
+        Step::Seek(vec![3, 0, 10]),
         Step::Write(usize::MAX),
+        publish(&[6]),
+        Step::Read(usize::MAX, false),
+        Step::Seek(vec![]),
+        Step::Read(100, false),
         // A short history has let go of some of these before they are read, and of what is held none is newer.
         publish(&[1]),
         publish(&[4, 10, 3]),
@@ -37,6 +43,11 @@ fn course() -> Vec<Step> {
         Step::Write(30),
         publish(&[2, 0]),
         Step::Read(0, false),
+        Step::Seek(vec![5]),
+        Step::Seek(vec![4]),
+        Step::Read(usize::MAX, false),
+        Step::Write(usize::MAX),
+        publish(&[1]),
     ]
 }
 

@@ -124,7 +124,7 @@ impl Watched {
     fn act(&mut self, act: Act) {
         match act {
             Act::Happen(choices) => {
-                let first = self.shard.published.len() as u64 + 1;
+                let first = self.shard.past.head() + 1;
                 for (seq, choice) in (first..).zip(&choices) {
                     self.owed.happens(key_of(&event(*choice)), seq, self.shard.now);
                 }
@@ -183,7 +183,7 @@ impl Watched {
     fn check(&mut self) -> Result<(), TestCaseError> {
         let frames = self.shard.heard(&self.client);
         self.received.extend(frames.iter().filter_map(Frame::event));
-        self.client.model.take(frames, &self.shard.published)?;
+        self.client.model.take(frames, &self.shard.past)?;
         if self.owed.is_stalled {
             return Ok(());
         }

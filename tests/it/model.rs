@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tickerplant::bus::LastValues;
 use tickerplant::market::{Event, Kind, Symbol};
 use tickerplant::wire::{self, Delivery, Snapshot, Symbols};
 
 use crate::one_shard::{Frame, SYMBOLS};
+use crate::past::{Past, seeks_at};
 
 /// A symbol and a kind.
 pub type Key = (String, String);
@@ -28,6 +28,13 @@ pub enum Answer {
     Refused,
 }
 
+/// What snapshots follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Gap,
+    Seek,
+}
+
 /// One connection, as its client sees it.
 #[derive(Debug)]
 pub struct Model {
@@ -35,7 +42,8 @@ pub struct Model {
     pub has_asked: bool,
     /// Whether it is to miss nothing even where newer events may replace older ones: it reads as fast as they come.
     pub keeps_up: bool,
-    asked: VecDeque<(Symbols, Answer)>,
+    /// With how many seeks its shard had come by.
+    asked: VecDeque<(Symbols, Answer, usize)>,
     /// The frames that have to come next.
     expected: VecDeque<Value>,
     /// What it takes, a `*` written out.
@@ -58,6 +66,10 @@ pub struct Model {
     known: BTreeMap<Key, u64>,
     counted: Option<(u64, u64)>,
     lagged: u64,
+    /// How many seeks there were before all that it is told now.
+    seeks: usize,
+    /// What it was told by the last frame, where the next is to be seen in its light.
+    told: Option<Told>,
     /// The cursor at which it is ahead of the shard that answered, until that says so.
     ahead: Option<u64>,
 }
@@ -82,14 +94,16 @@ impl Model {
             known: BTreeMap::new(),
             counted: None,
             lagged: 0,
+            seeks: 0,
+            told: None,
             ahead: None,
         }
     }
 
-    /// Says that the client has subscribed.
-    pub fn asked(&mut self, symbols: Symbols, answer: Answer) {
+    /// Says that the client has subscribed, with a shard that had come by so many seeks.
+    pub fn asked(&mut self, symbols: Symbols, answer: Answer, seeks: usize) {
         self.has_asked |= answer != Answer::Refused;
-        self.asked.push_back((symbols, answer));
+        self.asked.push_back((symbols, answer, seeks));
     }
 
     /// What the last heartbeat said was sent and merged.
@@ -103,27 +117,42 @@ impl Model {
     }
 
     /// Takes in whole frames.
-    pub fn take(&mut self, frames: Vec<Frame>, published: &[Event]) -> Result<(), TestCaseError> {
+    pub fn take(&mut self, frames: Vec<Frame>, past: &Past) -> Result<(), TestCaseError> {
         for Frame { text, value } in frames {
+            let told = self.told.take();
+            if told == Some(Told::Seek) {
+                self.settle(past, &value)?;
+            }
+            if let Some(position) = value["position"].as_str() {
+                let is_behind_gap = told == Some(Told::Gap);
+                prop_assert!(
+                    is_behind_gap || self.expected.is_empty(),
+                    "{} before {:?}",
+                    value,
+                    self.expected
+                );
+                self.seek(past, seeks_at(position.parse().unwrap()), is_behind_gap)?;
+                continue;
+            }
             if let Some(expected) = self.expected.pop_front() {
                 prop_assert_eq!(&value, &expected);
                 self.shown = if self.expected.is_empty() { self.newest } else { self.shown };
                 continue;
             }
             match value["type"].as_str().unwrap() {
-                "subscribed" => self.subscribed(published, &value)?,
-                "unsubscribed" | "set" => self.stand(published, &value)?,
+                "subscribed" => self.subscribed(past, &value)?,
+                "unsubscribed" | "set" => self.stand(past, &value)?,
                 "error" => {
-                    let (_, answer) = self.asked.pop_front().unwrap();
+                    let (_, answer, _) = self.asked.pop_front().unwrap();
                     prop_assert_eq!(answer, Answer::Refused, "{}", value);
                     prop_assert_eq!(value["code"].as_str(), Some("bad_cursor"));
                 }
-                "gap" => self.lag(published, &value)?,
+                "gap" => self.lag(past, &value)?,
                 "heartbeat" => {
                     prop_assert_eq!(value["sent"].as_u64(), Some(self.received));
                     self.counted = Some((self.received, value["merged"].as_u64().unwrap()));
                 }
-                "trade" | "quote" | "bar" => self.happened(published, &text, &value)?,
+                "trade" | "quote" | "bar" => self.happened(past, &text, &value)?,
                 "feed" | "message" => {}
                 _ => return Err(TestCaseError::fail(format!("{value} is not expected here"))),
             }
@@ -132,42 +161,52 @@ impl Model {
     }
 
     /// Says that the client was closed and is to come back with this cursor: it has all up to there, and no more.
-    pub fn closed_at(&mut self, published: &[Event], seq: u64) -> Result<(), TestCaseError> {
+    pub fn closed_at(&mut self, past: &Past, seq: u64) -> Result<(), TestCaseError> {
         prop_assert!(self.shown <= seq, "cursor {} for a client that was shown {}", seq, self.shown);
-        self.pass(published, seq.max(self.cursor), false)
+        self.pass(past, seq.max(self.cursor), false)
     }
 
     /// Checks that the newest of all has arrived, and that nothing was skipped without being counted.
-    pub fn finish(&self, published: &[Event]) -> Result<(), TestCaseError> {
+    pub fn finish(&self, past: &Past) -> Result<(), TestCaseError> {
         prop_assert!(self.expected.is_empty() && self.asked.is_empty());
         prop_assert_eq!(self.counted, Some((self.received, self.due - self.received)));
+        prop_assert!(self.seeks == past.seeks.len() || !self.has_asked, "{} seeks", self.seeks);
+        let sought_after = past.sought_after(past.seeks.len());
         for key in &self.active {
-            let newest = published.iter().rposition(|event| key_of(event) == *key);
+            let newest = past.events.iter().rposition(|event| key_of(event) == *key);
+            // What came before a seek has been replaced.
             let newest = newest.map_or(0, |index| index as u64 + 1);
+            let newest = if newest > sought_after { newest } else { 0 };
             let known = self.known.get(key).copied().unwrap_or(self.resumed_from);
             prop_assert!(known >= newest, "{:?}: {} of {}", key, known, newest);
         }
         Ok(())
     }
 
-    fn subscribed(&mut self, published: &[Event], reply: &Value) -> Result<(), TestCaseError> {
-        let (symbols, answer) = self.asked.pop_front().unwrap();
+    fn subscribed(&mut self, past: &Past, reply: &Value) -> Result<(), TestCaseError> {
+        let (symbols, answer, seeks) = self.asked.pop_front().unwrap();
         let seq = reply["seq"].as_u64().unwrap();
+        // A client can know of more than its shard.
+        self.seeks = self.seeks.max(seeks);
         let is_resumed = matches!(answer, Answer::Resumed(_));
         prop_assert_eq!(reply["resumed"].as_bool(), Some(is_resumed), "{} for {:?}", reply, answer);
         if let Answer::Resumed(after) = answer {
             (self.resumed_from, self.resumed_until) = (after, seq);
             (self.cursor, self.newest) = (after, after);
+            self.seeks = self.seeks.max(past.seeks_before(after));
             self.take_over(reply);
             return Ok(());
         }
         if let Answer::HistoryExhausted(after) = answer
             && after == seq
+            && (seeks == 0 || past.sought_after(seeks) < after)
         {
-            // The log has passed the shard as well: it says the gap when it has found that out.
+            // The log has passed the shard as well, or the feed has gone on from elsewhere: the shard says so when it has
+            // found that out.
             (self.cursor, self.ahead) = (after, Some(after));
+            self.seeks = self.seeks.max(past.seeks_before(after));
         }
-        self.stand(published, reply)?;
+        self.stand(past, reply)?;
         if self.ahead.is_some() {
             return Ok(());
         }
@@ -181,14 +220,14 @@ impl Model {
             }
             _ => {}
         }
-        self.expect_snapshots(published, seq, &symbols);
+        self.expect_snapshots(past, seq, &symbols);
         Ok(())
     }
 
     /// Takes in what the client now has, from the reply's own position on.
-    fn stand(&mut self, published: &[Event], reply: &Value) -> Result<(), TestCaseError> {
+    fn stand(&mut self, past: &Past, reply: &Value) -> Result<(), TestCaseError> {
         let seq = reply["seq"].as_u64().unwrap();
-        self.pass(published, seq, false)?;
+        self.pass(past, seq, false)?;
         self.newest = seq;
         self.take_over(reply);
         Ok(())
@@ -203,24 +242,49 @@ impl Model {
     }
 
     /// The server fell behind its history: what lies between is lost, and not due.
-    fn lag(&mut self, published: &[Event], gap: &Value) -> Result<(), TestCaseError> {
+    fn lag(&mut self, past: &Past, gap: &Value) -> Result<(), TestCaseError> {
         let (after, until) = (gap["after"].as_u64().unwrap(), gap["until"].as_u64().unwrap());
         prop_assert_eq!(gap["reason"].as_str(), Some("lagged"));
         let may_lag = self.ahead.take() == Some(after) || !self.is_every && until > after;
         prop_assert!(may_lag && after >= self.newest && until >= after, "{} at {}", gap, self.newest);
-        self.pass(published, after, false)?;
+        self.pass(past, after, false)?;
         (self.cursor, self.newest) = (until, until);
         self.lagged += 1;
-        self.expect_snapshots(published, until, &self.wants.clone());
+        self.told = Some(Told::Gap);
+        self.expect_snapshots(past, until, &self.wants.clone());
+        Ok(())
+    }
+
+    /// The feed goes on from elsewhere; all that was due before has come, or may have been merged.
+    fn seek(&mut self, past: &Past, seeks: usize, is_behind_gap: bool) -> Result<(), TestCaseError> {
+        prop_assert!(seeks > self.seeks, "seek {} after {}", seeks, self.seeks);
+        self.seeks = seeks;
+        if is_behind_gap {
+            // The snapshots behind the gap are those of after the seek.
+            self.expected.clear();
+            self.expect_snapshots(past, self.newest, &self.wants.clone());
+        } else {
+            let after = past.sought_after(seeks);
+            prop_assert!(self.newest <= after, "{} is told before seek {}", self.newest, seeks);
+            self.pass(past, after.max(self.cursor), false)?;
+            self.told = Some(Told::Seek);
+        }
+        Ok(())
+    }
+
+    /// The first frame behind a seek says how far the snapshots go.
+    fn settle(&mut self, past: &Past, first: &Value) -> Result<(), TestCaseError> {
+        let seq = if first["type"] == "snapshot" { first["seq"].as_u64().unwrap() } else { self.cursor };
+        prop_assert!(seq >= past.sought_after(self.seeks));
+        self.pass(past, seq, false)?;
+        self.newest = seq;
+        self.expect_snapshots(past, seq, &self.wants.clone());
         Ok(())
     }
 
     /// Every symbol that has data is told as it is at `seq`: the fold of what was published up to there.
-    fn expect_snapshots(&mut self, published: &[Event], seq: u64, symbols: &Symbols) {
-        let mut fold = LastValues::default();
-        for (seq, event) in (1..=seq).zip(published) {
-            fold.fold(seq, event);
-        }
+    fn expect_snapshots(&mut self, past: &Past, seq: u64, symbols: &Symbols) {
+        let fold = past.fold(self.seeks, seq);
         let named: Vec<&Symbol> = if symbols.all {
             fold.iter().map(|(symbol, _)| symbol).collect()
         } else {
@@ -238,15 +302,15 @@ impl Model {
         }
     }
 
-    fn happened(&mut self, published: &[Event], text: &[u8], frame: &Value) -> Result<(), TestCaseError> {
+    fn happened(&mut self, past: &Past, text: &[u8], frame: &Value) -> Result<(), TestCaseError> {
         let seq = frame["seq"].as_u64().unwrap();
-        let event = &published[usize::try_from(seq).unwrap() - 1];
+        let event = past.event(seq);
         let mut expected = Vec::new();
         wire::event(&mut expected, seq, event);
         prop_assert_eq!(text, expected);
         prop_assert!(self.active.contains(&key_of(event)), "{} is not subscribed to", frame);
         prop_assert!(seq > self.newest, "{} after {}", frame, self.newest);
-        self.pass(published, seq, true)?;
+        self.pass(past, seq, true)?;
         (self.newest, self.shown) = (seq, seq);
         self.received += 1;
         self.known.insert(key_of(event), seq);
@@ -254,11 +318,11 @@ impl Model {
     }
 
     /// Goes on to `seq`: what was due on the way has been received, or may have been merged.
-    fn pass(&mut self, published: &[Event], seq: u64, is_event: bool) -> Result<(), TestCaseError> {
+    fn pass(&mut self, past: &Past, seq: u64, is_event: bool) -> Result<(), TestCaseError> {
         prop_assert!(seq >= self.cursor, "back from {} to {}", self.cursor, seq);
         while self.cursor < seq {
             self.cursor += 1;
-            if !self.active.contains(&key_of(&published[usize::try_from(self.cursor).unwrap() - 1])) {
+            if !self.active.contains(&key_of(past.event(self.cursor))) {
                 continue;
             }
             self.due += 1;

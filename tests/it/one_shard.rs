@@ -7,13 +7,14 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
-use tickerplant::bus::{self, Bus, Reader};
+use tickerplant::bus::{self, Bus, Read, Reader, Segment};
 use tickerplant::hub::{ConnectionId, Deadlines, Settings, Shard};
 use tickerplant::market::{Bar, Data, Event, FeedKind, FeedState, Kind, KindSet, Time};
 use tickerplant::wire::{self, CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
 use tokio::time::Instant;
 
 use crate::model::{Answer, Model};
+use crate::past::{Past, seeks_at};
 use crate::support::{quote, trade};
 
 /// Between heartbeats.
@@ -79,6 +80,8 @@ pub enum Step {
     /// So many events at once, the first of them this one.
     PublishMany(u8, usize),
     Mark,
+    /// The feed goes on from elsewhere, where this is what has happened so far.
+    Seek(Vec<u8>),
     /// The shard reads, and the socket takes so many bytes at once; a heartbeat may be nearly due.
     Read(usize, bool),
     Subscribe(u8, bool, u8),
@@ -108,6 +111,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         6 => (1_usize..700).prop_map(Step::Write),
         2 => Just(Step::Block),
         1 => Just(Step::Mark),
+        1 => vec(any::<u8>(), 0..5).prop_map(Step::Seek),
         1 => Just(Step::Relay),
         1 => Just(Step::ResumeAgain),
     ]
@@ -118,7 +122,9 @@ pub struct OneShard {
     pub bus: Arc<Bus>,
     pub shard: Shard,
     pub now: Instant,
-    pub published: Vec<Event>,
+    pub past: Past,
+    /// How many seeks the shard has come by.
+    seeks: usize,
     reader: Reader,
     /// What the sockets took, by connection.
     taken: Vec<Vec<u8>>,
@@ -139,8 +145,8 @@ impl OneShard {
         let deadlines = Deadlines::default();
         let settings = Settings { heartbeat: PERIOD, every_buffer, max_symbols: 0, deadlines };
         let shard = Shard::new(Arc::clone(&bus), start, settings);
-        let (published, taken, closing) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { bus, shard, now: Instant::now(), published, reader, taken, closing }
+        let (past, taken, closing) = (Past::default(), Vec::new(), BTreeMap::new());
+        Self { bus, shard, now: Instant::now(), past, seeks: 0, reader, taken, closing }
     }
 
     pub fn connect(&mut self, delivery: Delivery, interval: Duration) -> Client {
@@ -152,8 +158,14 @@ impl OneShard {
     }
 
     pub fn publish(&mut self, events: Vec<Event>) {
-        self.published.extend(events.iter().cloned());
-        assert_eq!(self.bus.publish(events), self.published.len() as u64);
+        self.past.events.extend(events.iter().cloned());
+        assert_eq!(self.bus.publish(events), self.past.head());
+    }
+
+    /// The feed goes on from elsewhere, where these are what has happened so far.
+    pub fn seek(&mut self, folded: Vec<Event>, state: FeedState) {
+        let (last_values, position) = self.past.seek(folded);
+        self.bus.seek(last_values, position, state);
     }
 
     /// The client asks as its session does: not while its own answers pile up.
@@ -163,7 +175,7 @@ impl OneShard {
         }
         if let Command::Subscribe { symbols, after, .. } = &command {
             let answer = self.answer(after.as_ref(), client.model.has_asked);
-            client.model.asked(symbols.clone(), answer);
+            client.model.asked(symbols.clone(), answer, self.seeks);
         }
         self.shard.handle(client.id, &Request { id: None, command }, Time::default());
     }
@@ -174,7 +186,7 @@ impl OneShard {
             None => Answer::Fresh,
             Some(_) if has_asked => Answer::Refused,
             Some(cursor) if cursor.epoch != EPOCH => Answer::EpochChanged,
-            Some(cursor) if cursor.seq > self.published.len() as u64 => Answer::Refused,
+            Some(cursor) if cursor.seq > self.past.head() => Answer::Refused,
             Some(cursor) if self.bus.after(cursor.seq).is_ok() => Answer::Resumed(cursor.seq),
             Some(cursor) => Answer::HistoryExhausted(cursor.seq),
         }
@@ -187,6 +199,7 @@ impl OneShard {
                 self.publish((0..=u8::MAX).cycle().skip(first.into()).take(count).map(event).collect());
             }
             Step::Mark => self.bus.mark(FeedState::Running),
+            Step::Seek(choices) => self.seek(choices.into_iter().map(event).collect(), FeedState::Paused),
             Step::Read(most, is_near) => {
                 self.now += if is_near { PERIOD } else { Duration::ZERO };
                 self.read(|id| if id == client.id { most } else { usize::MAX });
@@ -214,7 +227,19 @@ impl OneShard {
     /// Has the shard read once, and each socket take so many bytes at the most; whether there was anything.
     pub fn read(&mut self, most: impl Fn(ConnectionId) -> usize) -> bool {
         let mut is_any = false;
-        let next = || self.reader.try_next().inspect(|_| is_any = true);
+        let next = || {
+            let read = self.reader.try_next()?;
+            is_any = true;
+            let seek = match &read {
+                Read::Segment(segment) => match &**segment {
+                    Segment::Seek { seek, .. } => Some(*seek),
+                    Segment::Events { .. } | Segment::Mark { .. } => None,
+                },
+                Read::Lagged(start) => start.seek,
+            };
+            self.seeks = seek.map_or(self.seeks, |seek| seeks_at(seek.position));
+            Some(read)
+        };
         let take = |id: ConnectionId, batch: &[u8]| {
             let count = batch.len().min(most(id));
             self.taken[id].extend_from_slice(&batch[..count]);
@@ -255,7 +280,7 @@ impl OneShard {
 
     /// Takes what the client has got to know into its model.
     pub fn check(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
-        client.model.take(self.heard(client), &self.published)
+        client.model.take(self.heard(client), &self.past)
     }
 
     /// The whole frames that the client has got and nobody has looked at.
@@ -277,7 +302,7 @@ impl OneShard {
         self.shard.heartbeats(self.now, Time::default());
         self.drain(client.id);
         self.check(client)?;
-        client.model.finish(&self.published)
+        client.model.finish(&self.past)
     }
 
     /// Where the shard closes the client for its lag, has its session say so, and returns the cursor that it is told.
@@ -294,7 +319,7 @@ impl OneShard {
         }
         let goodbye = self.heard(client);
         prop_assert!(goodbye.len() <= usize::from(is_begun), "nothing goes past the cursor");
-        client.model.take(goodbye, &self.published)?;
+        client.model.take(goodbye, &self.past)?;
         prop_assert!(self.is_between_frames(client), "the last frame before the close is whole");
         self.shard.disconnect(client.id);
         Ok(Some(text.parse().unwrap()))

@@ -5,10 +5,11 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tickerplant::bus::{LastValues, Read, Reader, Segment};
-use tickerplant::market::{Event, FeedState, KindSet};
+use tickerplant::market::{FeedState, KindSet};
 use tickerplant::wire::Delivery;
 
 use crate::one_shard::{OneShard, Step, a_bus, cursor, event, step, subscribe, symbols};
+use crate::past::{Past, position, seeks_at};
 use crate::returning::Follower;
 
 /// More than any history here takes.
@@ -18,6 +19,7 @@ const ENOUGH: usize = 1 << 30;
 enum LogStep {
     Publish(Vec<u8>),
     Mark,
+    Seek(Vec<u8>),
     Read(usize),
 }
 
@@ -25,6 +27,7 @@ fn log_step() -> impl Strategy<Value = LogStep> {
     prop_oneof![
         4 => vec(any::<u8>(), 0..6).prop_map(LogStep::Publish),
         1 => Just(LogStep::Mark),
+        1 => vec(any::<u8>(), 0..4).prop_map(LogStep::Seek),
         4 => (0_usize..8).prop_map(LogStep::Read),
     ]
 }
@@ -38,35 +41,39 @@ proptest! {
         let bus = a_bus(history, ENOUGH);
         let (mut reader, start) = bus.reader();
         let mut fold = start.last_values;
-        let mut truth = LastValues::default();
-        let mut published: Vec<Event> = Vec::new();
+        let mut seeks = 0;
+        let mut past = Past::default();
         for step in steps {
             match step {
                 LogStep::Publish(choices) => {
-                    let events: Vec<Event> = choices.into_iter().map(event).collect();
-                    published.extend(events.iter().cloned());
-                    prop_assert_eq!(bus.publish(events), published.len() as u64);
+                    past.events.extend(choices.iter().copied().map(event));
+                    prop_assert_eq!(bus.publish(choices.into_iter().map(event).collect()), past.head());
                 }
                 LogStep::Mark => bus.mark(FeedState::Running),
+                LogStep::Seek(choices) => {
+                    let (last_values, position) = past.seek(choices.into_iter().map(event).collect());
+                    bus.seek(last_values, position, FeedState::Paused);
+                }
                 LogStep::Read(count) => {
                     for _ in 0..count {
-                        take(&mut reader, &mut fold, &mut truth, &published)?;
+                        take(&mut reader, &mut fold, &mut seeks, &past)?;
                     }
                 }
             }
-            let head = published.len() as u64;
+            let head = past.head();
             for after in 0..=head {
-                let is_held = after + history as u64 >= head;
+                let is_cut = past.seeks.last().is_some_and(|seek| after <= seek.after);
+                let is_held = after + history as u64 >= head && !is_cut;
                 let held = bus.after(after);
                 prop_assert_eq!(held.is_ok(), is_held, "after {} of {}", after, head);
                 if let Ok(Some(chunk)) = held {
                     let (seq, event) = chunk.iter().next().unwrap();
-                    prop_assert_eq!((seq, event), (after + 1, &published[usize::try_from(after).unwrap()]));
+                    prop_assert_eq!((seq, event), (after + 1, past.event(after + 1)));
                 }
             }
         }
-        while take(&mut reader, &mut fold, &mut truth, &published)? {}
-        prop_assert_eq!(fold.seq(), published.len() as u64);
+        while take(&mut reader, &mut fold, &mut seeks, &past)? {}
+        prop_assert_eq!((fold.seq(), seeks), (past.head(), past.seeks.len()));
     }
 }
 
@@ -74,25 +81,31 @@ proptest! {
 fn take(
     reader: &mut Reader,
     fold: &mut LastValues,
-    truth: &mut LastValues,
-    published: &[Event],
+    seeks: &mut usize,
+    past: &Past,
 ) -> Result<bool, TestCaseError> {
     match reader.try_next() {
         None => return Ok(false),
-        Some(Read::Segment(segment)) => {
-            if let Segment::Events { first, events } = &*segment {
+        Some(Read::Segment(segment)) => match &*segment {
+            Segment::Events { first, events } => {
                 for (seq, event) in (*first..).zip(events) {
                     fold.fold(seq, event);
                 }
             }
+            Segment::Mark { .. } => {}
+            Segment::Seek { seek, last_values, .. } => {
+                prop_assert_eq!(seek.after, fold.seq());
+                *seeks += 1;
+                prop_assert_eq!(seek.position, position(*seeks));
+                fold.clone_from(last_values);
+            }
+        },
+        Some(Read::Lagged(start)) => {
+            *fold = start.last_values;
+            *seeks = start.seek.map_or(0, |seek| seeks_at(seek.position));
         }
-        Some(Read::Lagged(start)) => *fold = start.last_values,
     }
-    let seen = usize::try_from(truth.seq()).unwrap();
-    for (seq, event) in (1..).zip(published).skip(seen).take_while(|(seq, _)| *seq <= fold.seq()) {
-        truth.fold(seq, event);
-    }
-    prop_assert_eq!(&*fold, &*truth);
+    prop_assert_eq!(&*fold, &past.fold(*seeks, fold.seq()));
     Ok(true)
 }
 

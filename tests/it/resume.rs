@@ -56,6 +56,7 @@ fn before() -> impl Strategy<Value = Step> {
         3 => vec(any::<u8>(), 1..6).prop_map(Step::Publish),
         2 => Just(Step::Read(usize::MAX, false)),
         1 => Just(Step::Mark),
+        1 => vec(any::<u8>(), 0..4).prop_map(Step::Seek),
     ]
 }
 
@@ -67,6 +68,7 @@ fn busy() -> impl Strategy<Value = Step> {
         6 => (1_usize..100_000).prop_map(Step::Write),
         1 => Just(Step::Block),
         1 => Just(Step::Mark),
+        1 => vec(any::<u8>(), 0..4).prop_map(Step::Seek),
     ]
 }
 
@@ -106,7 +108,7 @@ proptest! {
             shard.step(&mut bystander.client, step);
             shard.drain(bystander.client.id);
         }
-        let after = whence.cursor(shard.published.len());
+        let after = whence.cursor(shard.past.events.len());
         let wants = (symbols(bits, star), channels(kinds));
         let mut follower = Follower::begin(&mut shard, delivery, wants, Some(after));
 
@@ -141,7 +143,7 @@ proptest! {
             shard.step(&mut bystander.client, Step::PublishMany(first, count));
         }
         shard.settle(bystander.client.id);
-        let after = whence.cursor(shard.published.len());
+        let after = whence.cursor(shard.past.events.len());
         let mut follower = Follower::begin(&mut shard, delivery, (symbols(1, star), KindSet::ALL), Some(after));
 
         run(&mut shard, &mut follower, steps)?;

@@ -45,7 +45,7 @@ impl Follower {
     pub fn follow(&mut self, shard: &mut OneShard) -> Result<bool, TestCaseError> {
         shard.check(&mut self.client)?;
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
-        self.client.model.closed_at(&shard.published, cursor.seq)?;
+        self.client.model.closed_at(&shard.past, cursor.seq)?;
         prop_assert!(cursor.seq >= self.has, "{} for a client that came with {}", cursor, self.has);
         self.client = shard.connect(self.delivery, self.interval);
         self.subscribe(shard, Some(cursor));
