@@ -29,8 +29,8 @@ const FILES: [&str; 10] = [
     "timestamp;symbol;bid;bid_size;ask;ask_size;price\n1704292200000;\"A\";1.1;5;1.2;6;1.15\n1704292200001;B;1;;2;;\n",
     "ts_event\trtype\topen\thigh\tlow\tclose\tvolume\tsymbol\n1704292200000000000\t33\t1\t2\t1\t189530000000\t7\tES\n",
     "date,time,close,interval\n2024-01-03,09:30,5,1m\n20240104,093000,-5.5e-3,4h\n1969-12-31,23:59:59.999999999,0,x\n",
-    "\u{feff}# a comment\nunix,price\n-1.5,1e28\n99999999999,1\n99999999999999,1\n253402300799,0.0000000000000000000000000001\n",
-    "time,price\n3,1\n2,1\n1,1\n2,1\n",
+    "\u{feff}# a comment\nunix,price\n-315619.5,1e28\n99999999999,1\n99999999999999,1\n253402300799,0.0000000000000000000000000001\n",
+    "time,price\n1704292203,1\n1704292202,1\n1704292201,1\n1704292202,1\n",
     "<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\n2024-01-03,10:00:00+09:00,1,2,0.5,1,9\n",
     "ts_event,price,bid_px_00,ask_px_00,bid_sz_00,ask_sz_00,rtype\n1704292200,9223372036854775807,1,2,3,4,1\n",
     "time,name,last\n2024-01-03 14:30,\"NIFTY \"\"50\"\"\",1\n2024-01-03 14:31,삼성전자,71000\n",
@@ -163,8 +163,8 @@ fn a_file_of_one_endless_line_takes_no_more_memory_than_a_short_one() {
     };
 
     let header = open(&endless);
-    let row = open(&[b"time,price\n1,1\n2,", endless.as_slice()].concat());
-    let quoted = open(&[b"time,price\n1,1\n2,\"", endless.as_slice(), b"\"\n"].concat());
+    let row = open(&[b"time,price\n1704292201,1\n1704292202,", endless.as_slice()].concat());
+    let quoted = open(&[b"time,price\n1704292201,1\n1704292202,\"", endless.as_slice(), b"\"\n"].concat());
 
     assert!(header.max(row).max(quoted) < 1 << 20, "{header} {row} {quoted}");
 }

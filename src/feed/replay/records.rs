@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::layout::{Lacks, Layout};
+use super::number;
 use super::row::{Reason, Skip};
-use super::{number, time};
+use super::time::{DateOrder, stamp};
 use crate::feed::FeedError;
 use crate::feed::error::{GZIP, PIPE, ZIP, ZSTD};
 use crate::feed::lines::{Line, Lines, shown};
@@ -117,7 +118,9 @@ fn delimiter_of(header: &[u8]) -> u8 {
 
 /// Whether what should be a header is a row: one of its cells is a number or a time.
 fn is_data(record: &ByteRecord) -> bool {
-    record.iter().any(|cell| matches!(number::price(cell), Ok(Some(_))) || time::read(cell).is_some())
+    record
+        .iter()
+        .any(|cell| matches!(number::price(cell), Ok(Some(_))) || stamp(cell, DateOrder::Ymd).is_some())
 }
 
 /// What a file is, by its first line, where it is no comma-separated text.

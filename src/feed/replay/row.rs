@@ -3,7 +3,8 @@
 use csv::ByteRecord;
 
 use super::layout::{IntervalColumn, Layout, TimeColumns, Values};
-use super::{number, time};
+use super::number;
+use super::time::{DateOrder, Stamp, stamp, stamp_of_two};
 use crate::feed::lines::shown;
 use crate::market::{Bar, Data, Interval, NumberError, Price, Quote, Size, Time, Trade};
 
@@ -71,14 +72,22 @@ impl TimeColumns {
     pub fn read(self, row: &ByteRecord) -> Result<Time, Skip> {
         let cell = |column| row.get(column).unwrap_or_default();
         match self {
-            Self::One(column) => {
-                time::read(cell(column)).ok_or_else(|| Skip::new(Reason::BadTime, cell(column)))
-            }
-            Self::Two { date, clock } => {
-                let both = [cell(date).trim_ascii(), cell(clock).trim_ascii()].join(&b'T');
-                time::read(&both).ok_or_else(|| Skip::new(Reason::BadTime, &both))
-            }
+            Self::One(column) => utc(stamp(cell(column), DateOrder::Ymd))
+                .ok_or_else(|| Skip::new(Reason::BadTime, cell(column))),
+            Self::Two { date, clock } => utc(stamp_of_two(cell(date), cell(clock), DateOrder::Ymd))
+                .ok_or_else(|| {
+                    let both = [cell(date).trim_ascii(), cell(clock).trim_ascii()].join(&b'T');
+                    Skip::new(Reason::BadTime, &both)
+                }),
         }
+    }
+}
+
+/// A time without an offset is UTC.
+fn utc(stamp: Option<Stamp>) -> Option<Time> {
+    match stamp? {
+        Stamp::Utc(time) => Some(time),
+        Stamp::Local(nanos) => Some(Time::from_nanos(nanos)),
     }
 }
 
@@ -179,8 +188,8 @@ mod tests {
 
     #[test]
     fn a_row_with_a_price_is_a_trade_and_one_with_a_bid_or_an_ask_is_a_quote() {
-        let trade = read(TICKS, "0,A,1.50,7,,,,").unwrap();
-        let quote = read(TICKS, "0,A,,,1.4,100,,").unwrap();
+        let trade = read(TICKS, "1704292200,A,1.50,7,,,,").unwrap();
+        let quote = read(TICKS, "1704292200,A,,,1.4,100,,").unwrap();
 
         assert!(matches!(trade, Row { data: Data::Trade(_), then: None, .. }), "{trade:?}");
         assert!(
@@ -191,19 +200,19 @@ mod tests {
 
     #[test]
     fn a_row_with_both_is_the_quote_and_then_the_trade() {
-        let row = read(TICKS, "0,A,1.5,7,1.4,100,1.6,200").unwrap();
+        let row = read(TICKS, "1704292200,A,1.5,7,1.4,100,1.6,200").unwrap();
 
         assert!(matches!(row, Row { data: Data::Quote(_), then: Some(Data::Trade(_)), .. }), "{row:?}");
     }
 
     #[test]
     fn a_row_without_its_essential_values_says_what_is_wrong() {
-        assert_eq!(skipped(TICKS, "0,A,,,,,,"), (Reason::Missing, String::new()));
-        assert_eq!(skipped("time,close", "0,null"), (Reason::Missing, String::new()));
-        assert_eq!(skipped("time,close", "0"), (Reason::Missing, String::new()));
+        assert_eq!(skipped(TICKS, "1704292200,A,,,,,,"), (Reason::Missing, String::new()));
+        assert_eq!(skipped("time,close", "1704292200,null"), (Reason::Missing, String::new()));
+        assert_eq!(skipped("time,close", "1704292200"), (Reason::Missing, String::new()));
         assert_eq!(skipped("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
-        assert_eq!(skipped("time,close", "0,5;0"), (Reason::BadNumber, "5;0".to_owned()));
-        assert_eq!(skipped("time,close,volume", "0,5,-1"), (Reason::BadNumber, "-1".to_owned()));
+        assert_eq!(skipped("time,close", "1704292200,5;0"), (Reason::BadNumber, "5;0".to_owned()));
+        assert_eq!(skipped("time,close,volume", "1704292200,5,-1"), (Reason::BadNumber, "-1".to_owned()));
         assert_eq!(
             skipped("date,time,close", "2024-01-03,noon,5"),
             (Reason::BadTime, "2024-01-03Tnoon".to_owned())

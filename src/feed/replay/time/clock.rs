@@ -1,0 +1,212 @@
+//! Clocks: the time of day that a cell begins with, and the offset behind it.
+
+use super::date::two;
+use super::{digits, number};
+
+const SECOND: i64 = 1_000_000_000;
+
+/// The clock at the beginning of a text in nanoseconds since midnight, and what comes behind it.
+///
+/// `24:00:00` is the next midnight. A leap second, `23:59:60`, is the last nanosecond before its minute's end:
+/// Unix time has no other, and so it stays behind what came before.
+#[inline]
+pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
+    match text {
+        [h1, h2, b':', m1, m2, b':', s1, s2, after @ ..] => {
+            let (nanos, after) = fraction(after);
+            of_day([two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?], nanos, after)
+        }
+        _ => other(text),
+    }
+}
+
+/// [`leading`] in the other forms.
+fn other(text: &[u8]) -> Option<(i64, &[u8])> {
+    let len = digits(text);
+    let after = &text[len..];
+    match (len, after) {
+        (1 | 2, [b':', m1, m2, b':', s1, s2, after @ ..]) => {
+            let (nanos, after) = fraction(after);
+            of_day([number(&text[..len]), two(*m1, *m2)?, two(*s1, *s2)?], nanos, after)
+        }
+        (1 | 2, [b':', m1, m2, after @ ..]) => of_day([number(&text[..len]), two(*m1, *m2)?, 0], 0, after),
+        (1 | 2, _) => of_day([number(&text[..len]), 0, 0], 0, after),
+        (3 | 4, _) => of_day(sexagesimal(number(&text[..len]) * 100), 0, after),
+        (5 | 6, _) => {
+            let (nanos, after) = ticks(after).unwrap_or_else(|| fraction(after));
+            of_day(sexagesimal(number(&text[..len])), nanos, after)
+        }
+        // Milliseconds, microseconds or nanoseconds without a point.
+        (8 | 9 | 11 | 12 | 14 | 15, _) => {
+            let whole = 5 + (len + 1) % 3;
+            let nanos = nanos_of(&text[whole..len]);
+            of_day(sexagesimal(number(&text[..whole])), nanos, after)
+        }
+        _ => None,
+    }
+}
+
+/// The seconds that local time is ahead of UTC, by what stands behind a clock: `Z`, `+09:00`, ` +0000 UTC`,
+/// ` GMT+0100 (CET)`. An offset alone counts; the name or the zone behind it says it only again.
+pub fn offset(text: &[u8]) -> Option<i64> {
+    let text = text.trim_ascii_start();
+    let (is_named, text) = match text {
+        [b'+' | b'-', ..] => (false, text),
+        [b'Z' | b'z', after @ ..] => (true, after),
+        [a, b, c, after @ ..] if [*a, *b, *c].eq_ignore_ascii_case(b"UTC") => (true, after),
+        [a, b, c, after @ ..] if [*a, *b, *c].eq_ignore_ascii_case(b"GMT") => (true, after),
+        _ => (false, text),
+    };
+    let (seconds, after) = match text {
+        [b'+', after @ ..] => ahead(after)?,
+        [b'-', after @ ..] => ahead(after).map(|(seconds, after)| (-seconds, after))?,
+        _ if is_named => (0, text),
+        _ => return None,
+    };
+    let repeats = match after {
+        [] | [b'[', .., b']'] | [b' ', b'(', .., b')'] => true,
+        [b' ', name @ ..] => name.iter().all(u8::is_ascii_alphabetic),
+        _ => false,
+    };
+    repeats.then_some(seconds)
+}
+
+/// `9`, `09`, `0900`, `09:00` and `09:00:00` in seconds.
+fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (hours, minutes, seconds, after) = match text {
+        [h1, h2, b':', m1, m2, b':', s1, s2, after @ ..] => {
+            (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?, after)
+        }
+        [h1, h2, b':', m1, m2, after @ ..] => (two(*h1, *h2)?, two(*m1, *m2)?, 0, after),
+        _ => match digits(text) {
+            len @ (1 | 2) => (number(&text[..len]), 0, 0, &text[len..]),
+            4 => (number(&text[..2]), number(&text[2..4]), 0, &text[4..]),
+            _ => return None,
+        },
+    };
+    (hours < 24 && minutes < 60 && seconds < 60).then_some((hours * 3600 + minutes * 60 + seconds, after))
+}
+
+/// A clock of these hours, minutes and seconds, and the AM or PM that may follow it.
+#[inline]
+fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(i64, &[u8])> {
+    let (hour, text) = match text {
+        [] | [b'Z' | b'+' | b'-', ..] => (hour, text),
+        _ => half_of_day(hour, text)?,
+    };
+    let (second, nanos) = if second == 60 { (59, SECOND - 1) } else { (second, nanos) };
+    let of_day = ((hour * 60 + minute) * 60 + second) * SECOND + nanos;
+    let is_clock = hour < 24 || (hour == 24 && of_day == 24 * 3600 * SECOND);
+    (is_clock && minute < 60 && second < 60).then_some((of_day, text))
+}
+
+/// The hour of the day, by the AM or PM that may be next: `AM`, ` p.m.`.
+fn half_of_day(hour: i64, text: &[u8]) -> Option<(i64, &[u8])> {
+    // Browsers write a narrow no-break blank before it.
+    let half = text.strip_prefix("\u{202f}".as_bytes()).unwrap_or(text.trim_ascii_start());
+    let (noon, after) = match half {
+        [b'a' | b'A', after @ ..] => (0, after),
+        [b'p' | b'P', after @ ..] => (12, after),
+        _ => return Some((hour, text)),
+    };
+    match after {
+        [b'.', b'm' | b'M', b'.', after @ ..] | [b'm' | b'M', after @ ..] if (1..=12).contains(&hour) => {
+            Some((hour % 12 + noon, after))
+        }
+        _ => None,
+    }
+}
+
+/// Hours, minutes and seconds of a number such as 93000.
+fn sexagesimal(number: i64) -> [i64; 3] {
+    [number / 10_000, number / 100 % 100, number % 100]
+}
+
+/// The fraction of a second behind a point or a comma, in nanoseconds; 0 where there is none.
+fn fraction(text: &[u8]) -> (i64, &[u8]) {
+    match text {
+        [b'.' | b',', after @ ..] => {
+            let (fraction, after) = after.split_at(digits(after));
+            (nanos_of(fraction), after)
+        }
+        _ => (0, text),
+    }
+}
+
+/// `NinjaTrader`'s fraction: seven digits behind a blank.
+/// <https://ninjatrader.com/support/helpGuides/nt8/en-us/importing.htm>
+fn ticks(text: &[u8]) -> Option<(i64, &[u8])> {
+    let after = text.strip_prefix(b" ")?;
+    (digits(after) == 7).then(|| (nanos_of(&after[..7]), &after[7..]))
+}
+
+/// The digits behind the point in nanoseconds; those past the ninth go.
+fn nanos_of(fraction: &[u8]) -> i64 {
+    const PLACES: [i64; 10] =
+        [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let fraction = &fraction[..fraction.len().min(9)];
+    number(fraction) * PLACES[fraction.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::feed::replay::time::clock;
+    use crate::market::Time;
+
+    fn of_day(cell: &str) -> String {
+        let text = |nanos| Time::from_nanos(nanos).to_string();
+        clock(cell.as_bytes())
+            .map_or("none".to_owned(), |nanos| text(nanos).replace("1970-01-01T", "").replace('Z', ""))
+    }
+
+    #[test]
+    fn a_clock_alone_is_read() {
+        for (cell, time) in [
+            ("9:30", "09:30:00"),
+            (" 09:30:00 ", "09:30:00"),
+            ("9:30:00.275292966", "09:30:00.275292966"),
+            ("09:30:00,5", "09:30:00.500"),
+            ("9:30 AM", "09:30:00"),
+            ("9:30:00 pm", "21:30:00"),
+            ("9:30:00.5 P.M.", "21:30:00.500"),
+            ("12:00:00 AM", "00:00:00"),
+            ("12:15PM", "12:15:00"),
+            ("9 AM", "09:00:00"),
+            ("930", "09:30:00"),
+            ("0930", "09:30:00"),
+            ("93000", "09:30:00"),
+            ("093000", "09:30:00"),
+            ("093000.5", "09:30:00.500"),
+            ("93000123", "09:30:00.123"),
+            ("093000123", "09:30:00.123"),
+            ("093000123456", "09:30:00.123456"),
+            ("093000123456789", "09:30:00.123456789"),
+            ("0", "00:00:00"),
+            ("000000", "00:00:00"),
+            ("23:59:60", "23:59:59.999999999"),
+            ("24:00:00", "1970-01-02T00:00:00"),
+        ] {
+            assert_eq!(of_day(cell), time, "{cell}");
+        }
+        for cell in [
+            "",
+            "9",
+            "15",
+            "9:3",
+            "9:30:0",
+            "09.30.00",
+            "960",
+            "2500",
+            "9:30:00Z",
+            "noon",
+            "1430000",
+            "13:00 AM",
+            "240001",
+            "-9:30",
+            "123:00",
+            "0930001234567890",
+        ] {
+            assert_eq!(of_day(cell), "none", "{cell}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Times as files write them.
+//!
+//! A cell says a moment of UTC, or one on the file's own clock, which a zone puts into place. It is read byte by
+//! byte: a file has a time in every row.
+
+mod clock;
+mod date;
+mod month;
+#[cfg(test)]
+mod tests;
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::market::Time;
+
+const SECOND: i64 = 1_000_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// The order of day, month and year in a date of three numbers.
+///
+/// A year of four digits shows itself: where it comes first, the month follows it whatever the order; where it
+/// comes last, `Ymd` cannot be meant, and the order is the [usual](order_usual) one. Three numbers of two digits
+/// are what the order says: 70 to 99 are years of the twentieth century.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DateOrder {
+    Mdy,
+    Dmy,
+    Ymd,
+}
+
+/// A text that is no order of day, month and year.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not an order of day, month and year; orders are mdy, dmy and ymd")]
+pub struct DateOrderError {
+    found: String,
+}
+
+/// A moment as a cell says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// With an offset, a `Z`, or counted from 1970.
+    Utc(Time),
+    /// In nanoseconds since 1970-01-01T00:00 on the file's own clock.
+    Local(i64),
+}
+
+/// What a number counts since midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MidnightUnit {
+    Seconds,
+    Milliseconds,
+}
+
+impl FromStr for DateOrder {
+    type Err = DateOrderError;
+
+    fn from_str(text: &str) -> Result<Self, DateOrderError> {
+        match text {
+            "mdy" => Ok(Self::Mdy),
+            "dmy" => Ok(Self::Dmy),
+            "ymd" => Ok(Self::Ymd),
+            _ => Err(DateOrderError { found: text.chars().take(64).collect() }),
+        }
+    }
+}
+
+/// The moment that a cell stands for; `None` where it stands for none from 1677 to 2262.
+///
+/// - A date, whose midnight it is, or a date and a [`clock`], as in `2024-01-03T14:30:00.123456789`,
+///   `20240103 143000065`, `1/3/2024, 2:30 PM`, `3. Jan 2024 14:30`. Digits past the nanosecond go.
+/// - Behind the clock `Z`, `UTC`, `GMT` or an offset; a zone or an abbreviation counts for nothing and stands
+///   behind an offset only.
+/// - The same in one number of 8, 12, 14 or 17 digits: `20240103143000065`.
+/// - A number of other lengths counts from 1970: seconds, milliseconds, microseconds or nanoseconds, as its own
+///   magnitude tells, with decimals and an exponent. Below nine digits (negative: six) it is rather a clock, a date
+///   without its signs or a spreadsheet's day, and stands for nothing.
+pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
+    let cell = cell.trim_ascii();
+    // The form that most files have need not be counted.
+    let is_year = matches!(cell, [_, _, _, _, b'-' | b'/' | b'.', ..]);
+    match if is_year { 4 } else { digits(cell) } {
+        12 | 14 | 17 | 20 | 23 => in_one_number(cell).or_else(|| since_1970(cell)),
+        9.. => since_1970(cell),
+        _ => date_and_clock(cell, order).or_else(|| since_1970(cell)),
+    }
+}
+
+/// The moment that a date and the clock in another cell stand for; an offset may follow the clock.
+pub fn stamp_of_two(date: &[u8], clock: &[u8], order: DateOrder) -> Option<Stamp> {
+    let midnight = self::date(date, order)?;
+    let (of_day, after) = clock_leading(clock.trim_ascii())?;
+    at(midnight / DAY, of_day, after)
+}
+
+/// The midnight of a date, local, in nanoseconds since 1970; its clock, if it has one, says midnight.
+pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
+    match date_and_clock(cell.trim_ascii(), order)? {
+        Stamp::Local(nanos) if nanos % DAY == 0 => Some(nanos),
+        _ => None,
+    }
+}
+
+/// A clock in nanoseconds since midnight: `9:30`, `09:30:00.5`, `9:30:00 PM`; `24:00` is the next midnight.
+///
+/// Without colons, its last two digits are minutes if it has three or four, and seconds if it has five or six, as
+/// in `930` and `93000`; behind them the digits of milliseconds, microseconds or nanoseconds may follow. Zeros alone
+/// are midnight.
+pub fn clock(cell: &[u8]) -> Option<i64> {
+    match clock_leading(cell.trim_ascii())? {
+        (of_day, []) => Some(of_day),
+        _ => None,
+    }
+}
+
+/// What a number counts since midnight, in nanoseconds, at most a day; digits past the nanosecond go.
+pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
+    let cell = cell.trim_ascii();
+    let unit = match unit {
+        MidnightUnit::Seconds => SECOND,
+        MidnightUnit::Milliseconds => SECOND / 1000,
+    };
+    let (whole, after) = cell.split_at(digits(cell));
+    let fraction = match after {
+        [] => after,
+        [b'.', fraction @ ..] if digits(fraction) == fraction.len() => fraction,
+        _ => return None,
+    };
+    // No day has more digits of milliseconds.
+    if !(1..=8).contains(&whole.len()) {
+        return None;
+    }
+    let nanos = number(whole) * unit + part_of(unit, fraction);
+    (nanos <= DAY).then_some(nanos)
+}
+
+/// The order that a cell's date proves: `13/01/2024` is day first, `01/02/2024` may be either.
+///
+/// Of three numbers of two digits, the first is taken for the year only if neither of the others can be.
+pub fn order_shown(cell: &[u8]) -> Option<DateOrder> {
+    let (date, _) = date::leading(cell.trim_ascii())?;
+    date.order_shown()
+}
+
+/// The order that a cell's date usually has, for files that prove none: day first with points, else month first.
+pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
+    let (date, _) = date::leading(cell.trim_ascii())?;
+    Some(date.order_usual())
+}
+
+fn date_and_clock(cell: &[u8], order: DateOrder) -> Option<Stamp> {
+    let (date, after) = date::leading(cell)?;
+    let day = date.day(order)?;
+    let text = match after {
+        [] => return at(day, 0, after),
+        [b'T' | b't' | b'D' | b'_' | b':', text @ ..] => text,
+        // FIX, UTCTimestamp, <https://www.fixtrading.org/standards/tagvalue-online/>: `20240103-14:30:00`.
+        [b'-', text @ ..] if digits(cell) == 8 => text,
+        [b',' | b' ' | b'\t', text @ ..] => text.trim_ascii_start(),
+        _ => return None,
+    };
+    let (of_day, after) = clock::leading(text)?;
+    at(day, of_day, after)
+}
+
+/// `202401031430` and longer.
+fn in_one_number(cell: &[u8]) -> Option<Stamp> {
+    // An epoch in milliseconds of so many digits begins so in parts of 1976 only.
+    if !matches!(cell, [b'1', b'9', ..] | [b'2', b'0', ..]) {
+        return None;
+    }
+    let (date, _) = date::leading(&cell[..8])?;
+    let (of_day, after) = clock::leading(&cell[8..])?;
+    at(date.day(DateOrder::Ymd)?, of_day, after)
+}
+
+/// The moment of a clock on a day; `after` is what stands behind the clock.
+fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
+    // The first and the last day of the range begin or end outside of it.
+    let nanos = |offset: i64| {
+        i64::try_from(i128::from(day) * i128::from(DAY) + i128::from(of_day - offset * SECOND)).ok()
+    };
+    if after.is_empty() {
+        return nanos(0).map(Stamp::Local);
+    }
+    nanos(clock::offset(after)?).map(|nanos| Stamp::Utc(Time::from_nanos(nanos)))
+}
+
+fn clock_leading(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (of_day, after) = clock::leading(text)?;
+    // An hour alone is as well the seconds of midnight's first minute.
+    let is_short = digits(text) == text.len() && text.len() < 3;
+    (!is_short || of_day == 0).then_some((of_day, after))
+}
+
+fn since_1970(cell: &[u8]) -> Option<Stamp> {
+    let (is_negative, text) = match cell {
+        [b'-', text @ ..] => (true, text),
+        _ => (false, cell),
+    };
+    let (count, after) = leading_number(text);
+    let whole = &text[..text.len() - after.len()];
+    let (fraction, text) = match after {
+        [b'.', text @ ..] => text.split_at(digits(text)),
+        _ => (&[][..], after),
+    };
+    if matches!(whole, [] | [b'0', ..]) {
+        return None;
+    }
+    let exponent = match text {
+        [] => 0,
+        [b'e' | b'E', exponent @ ..] => exponent_of(exponent)?,
+        _ => return None,
+    };
+    let places = whole.len().checked_add_signed(exponent)?;
+    let least = if is_negative { 6 } else { 9 };
+    if !(least..=19).contains(&places) {
+        return None;
+    }
+    let nanos = if exponent == 0 {
+        nanos_of_count(count, fraction)
+    } else {
+        let mut shifted = [b'0'; 28]; // nineteen digits of a count, and what more a nanosecond needs of a second
+        for (place, digit) in shifted.iter_mut().zip(whole.iter().chain(fraction)) {
+            *place = *digit;
+        }
+        let (whole, fraction) = shifted.split_at(places);
+        nanos_of_count(leading_number(whole).0, fraction)
+    };
+    let nanos = i64::try_from(if is_negative { -nanos } else { nanos }).ok()?;
+    Some(Stamp::Utc(Time::from_nanos(nanos)))
+}
+
+/// The nanoseconds of a count in the unit of its magnitude.
+fn nanos_of_count(count: u64, fraction: &[u8]) -> i128 {
+    let unit = match count {
+        0..=99_999_999_999 => SECOND,
+        100_000_000_000..=99_999_999_999_999 => 1_000_000,
+        100_000_000_000_000..=99_999_999_999_999_999 => 1_000,
+        _ => 1,
+    };
+    i128::from(count) * i128::from(unit) + i128::from(part_of(unit, fraction))
+}
+
+/// The digits behind a unit's point, in nanoseconds.
+fn part_of(unit: i64, fraction: &[u8]) -> i64 {
+    let mut place = unit;
+    let parts = fraction.iter().map(|digit| {
+        place /= 10;
+        place * i64::from(digit - b'0')
+    });
+    parts.take(9).sum()
+}
+
+/// `+09`, `9` or `-5`: two digits at the most.
+fn exponent_of(text: &[u8]) -> Option<isize> {
+    let (is_negative, text) = match text {
+        [b'-', text @ ..] => (true, text),
+        [b'+', text @ ..] => (false, text),
+        _ => (false, text),
+    };
+    if !matches!(text.len(), 1 | 2) || digits(text) != text.len() {
+        return None;
+    }
+    let exponent = isize::try_from(number(text)).ok()?;
+    Some(if is_negative { -exponent } else { exponent })
+}
+
+/// How many digits a text begins with.
+#[inline]
+fn digits(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let [b'0'..=b'9', after @ ..] = rest {
+        rest = after;
+    }
+    text.len() - rest.len()
+}
+
+/// The number that these digits make, at most 18 of them.
+#[inline]
+fn number(digits: &[u8]) -> i64 {
+    leading_number(digits).0.cast_signed()
+}
+
+/// The number at the beginning of a text, right if it has at most 19 digits, and what follows it.
+#[inline]
+fn leading_number(mut text: &[u8]) -> (u64, &[u8]) {
+    let mut number: u64 = 0;
+    while let [digit @ b'0'..=b'9', after @ ..] = text {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        text = after;
+    }
+    (number, text)
+}
