@@ -22,6 +22,13 @@ pub struct NumberError {
     found: String,
 }
 
+impl NumberError {
+    /// The error of this text, of which it keeps the start.
+    pub(crate) fn new(text: &str) -> Self {
+        Self { found: text.chars().take(64).collect() }
+    }
+}
+
 impl FromStr for Price {
     type Err = NumberError;
 
@@ -45,7 +52,7 @@ impl FromStr for Size {
     /// A minus sign, a twenty-ninth digit, and anything that is no decimal.
     fn from_str(text: &str) -> Result<Self, NumberError> {
         match decimal(text)? {
-            negative if negative.is_sign_negative() && !negative.is_zero() => Err(not_a_number(text)),
+            negative if negative.is_sign_negative() && !negative.is_zero() => Err(NumberError::new(text)),
             size => Ok(Self(size)),
         }
     }
@@ -66,11 +73,11 @@ impl fmt::Display for Size {
 fn decimal(text: &str) -> Result<Decimal, NumberError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || digits.contains('_') {
-        return Err(not_a_number(text));
+        return Err(NumberError::new(text));
     }
     let parsed =
         if digits.contains(['e', 'E']) { scientific(text) } else { Decimal::from_str_exact(text).ok() };
-    parsed.ok_or_else(|| not_a_number(text))
+    parsed.ok_or_else(|| NumberError::new(text))
 }
 
 /// Reads `1.2e-7`; `None` where the exponent would round a digit away or leave the range of a decimal.
@@ -85,10 +92,6 @@ fn scientific(text: &str) -> Option<Decimal> {
         let shifted = mantissa.mantissa().checked_mul(10_i128.checked_pow(u32::try_from(-scale).ok()?)?)?;
         Decimal::try_from_i128_with_scale(shifted, 0).ok()
     }
-}
-
-fn not_a_number(text: &str) -> NumberError {
-    NumberError { found: text.chars().take(64).collect() }
 }
 
 #[cfg(test)]

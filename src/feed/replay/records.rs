@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::layout::{Lacks, Layout};
-use super::number;
+use super::number::Numbers;
 use super::row::{Reason, Skip};
 use super::time::{DateOrder, stamp};
 use crate::feed::FeedError;
@@ -118,9 +118,10 @@ fn delimiter_of(header: &[u8]) -> u8 {
 
 /// Whether what should be a header is a row: one of its cells is a number or a time.
 fn is_data(record: &ByteRecord) -> bool {
+    let numbers = Numbers::default();
     record
         .iter()
-        .any(|cell| matches!(number::price(cell), Ok(Some(_))) || stamp(cell, DateOrder::Ymd).is_some())
+        .any(|cell| matches!(numbers.price(cell), Ok(Some(_))) || stamp(cell, DateOrder::Ymd).is_some())
 }
 
 /// What a file is, by its first line, where it is no comma-separated text.

@@ -3,7 +3,7 @@
 use csv::ByteRecord;
 
 use super::layout::{IntervalColumn, Layout, TimeColumns, Values};
-use super::number;
+use super::number::Numbers;
 use super::time::{DateOrder, Stamp, stamp, stamp_of_two};
 use crate::feed::lines::shown;
 use crate::market::{Bar, Data, Interval, NumberError, Price, Quote, Size, Time, Trade};
@@ -129,7 +129,7 @@ impl Layout {
     }
 
     fn price(&self, row: &ByteRecord, column: Option<usize>) -> Result<Option<Price>, Skip> {
-        value(row, column, if self.fixed_point { number::fixed_point_price } else { number::price })
+        value(row, column, if self.fixed_point { Numbers::fixed_point_price } else { Numbers::price })
     }
 }
 
@@ -150,17 +150,17 @@ impl IntervalColumn {
 }
 
 fn size(row: &ByteRecord, column: Option<usize>) -> Result<Option<Size>, Skip> {
-    value(row, column, number::size)
+    value(row, column, Numbers::size)
 }
 
 /// The value of a cell; a row that ends before it says nothing there.
 fn value<T>(
     row: &ByteRecord,
     column: Option<usize>,
-    read: fn(&[u8]) -> Result<Option<T>, NumberError>,
+    read: fn(Numbers, &[u8]) -> Result<Option<T>, NumberError>,
 ) -> Result<Option<T>, Skip> {
     let Some(cell) = column.and_then(|column| row.get(column)) else { return Ok(None) };
-    read(cell).map_err(|_| Skip::new(Reason::BadNumber, cell))
+    read(Numbers::default(), cell).map_err(|_| Skip::new(Reason::BadNumber, cell))
 }
 
 fn missing() -> Skip {

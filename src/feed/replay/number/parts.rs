@@ -1,0 +1,194 @@
+//! The parts of a number: sign, currency, groups of digits, decimals, magnitude.
+
+use rust_decimal::Decimal;
+
+use super::DecimalSign;
+
+/// Words for "no value" in number columns, in lower case; a symbol may well be called `NA`.
+const MISSING: [&str; 14] =
+    ["-", "--", "–", "—", ".", "null", "nan", "na", "<na>", "n/a", "#n/a", "#n/a n/a", "none", "nil"];
+
+/// The signs of currencies, in front of a number or behind it.
+const CURRENCIES: [&str; 11] = ["$", "€", "£", "¥", "₩", "원", "₹", "₽", "₺", "₿", "zł"];
+
+/// Blanks beyond ASCII: no-break, narrow no-break and thin.
+const BLANKS: [&str; 3] = ["\u{a0}", "\u{202f}", "\u{2009}"];
+
+/// What stands between thousands, besides the sign that is not the decimal one.
+const BETWEEN_THOUSANDS: [&str; 6] = [" ", "\u{a0}", "\u{202f}", "\u{2009}", "'", "’"];
+
+/// A number: its digits, of which so many are decimals; fewer than none if zeros are to follow.
+#[derive(Clone, Copy, Debug)]
+pub struct Number {
+    is_negative: bool,
+    digits: u128,
+    decimals: i64,
+}
+
+impl Number {
+    /// The decimal, divided by ten to `places`; `None` where it has more digits than a decimal holds.
+    pub fn shifted(self, places: u32) -> Option<Decimal> {
+        let decimals = self.decimals.checked_add(i64::from(places))?;
+        let zeros = u32::try_from((-decimals).max(0)).ok()?;
+        let digits = i128::try_from(self.digits).ok()?.checked_mul(10_i128.checked_pow(zeros)?)?;
+        let scale = u32::try_from(decimals.max(0)).ok()?;
+        Decimal::try_from_i128_with_scale(if self.is_negative { -digits } else { digits }, scale).ok()
+    }
+}
+
+/// The number that a trimmed text is.
+pub fn number(text: &[u8], decimal: DecimalSign) -> Option<Number> {
+    let (in_parentheses, text) = match text {
+        [b'(', text @ .., b')'] => (true, trim(text)),
+        _ => (false, text),
+    };
+    let (sign, currency, text) = front(text);
+    let (mut number, text) = digits(text, decimal)?;
+    number.is_negative = in_parentheses || sign == Some(b'-');
+    let text = match text {
+        [b'e' | b'E', exponent @ ..] => {
+            number.decimals = number.decimals.checked_sub(exponent_of(exponent)?)?;
+            &[]
+        }
+        _ => text,
+    };
+    let text = trim_start(text);
+    let (zeros, text) = magnitude(text).unwrap_or((0, text));
+    number.decimals -= zeros;
+    let text = trim_start(text);
+    let rest = if currency { text } else { strip_any(text, &CURRENCIES).unwrap_or(text) };
+    // A second minus would take the first one back.
+    (rest.is_empty() && !(in_parentheses && sign.is_some())).then_some(number)
+}
+
+/// Whether a trimmed text says that there is no value.
+pub fn is_missing(text: &[u8]) -> bool {
+    text.is_empty()
+        || MISSING.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
+        || is_greatest_double(text)
+}
+
+/// The greatest number of 64-bit floating point, which programs leave where nothing was set:
+/// `1.7976931348623157E308`, `1.79769313486232E+308`.
+fn is_greatest_double(text: &[u8]) -> bool {
+    let begins = matches!(text, [b'1', b'.' | b',', digits @ ..] if digits.starts_with(b"79769313486231")
+        || digits.starts_with(b"79769313486232"));
+    let ends =
+        |end: &[u8]| text.len() > end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end);
+    begins && (ends(b"e308") || ends(b"e+308"))
+}
+
+/// What stands before the digits: a sign and a currency's, in any order.
+fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
+    let (mut sign, mut currency) = (None, false);
+    loop {
+        text = match text {
+            [found @ (b'-' | b'+'), after @ ..] if sign.is_none() => {
+                sign = Some(*found);
+                after
+            }
+            _ => match strip_any(text, &CURRENCIES) {
+                Some(after) if !currency => {
+                    currency = true;
+                    after
+                }
+                _ => return (sign, currency, text),
+            },
+        };
+        text = trim_start(text);
+    }
+}
+
+/// The digits with what stands between them, and the text behind.
+fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
+    let (first, mut text) = text.split_at(run(text));
+    let mut digits = append(0, first)?;
+    // What begins with a zero has no thousands: `0,500` is a half.
+    if (1..=3).contains(&first.len()) && first[0] != b'0' {
+        let other = [decimal.other().byte()];
+        let between = |text| {
+            let after = strip_any(text, &BETWEEN_THOUSANDS).or_else(|| text.strip_prefix(&other))?;
+            (run(after) == 3).then(|| (&text[..text.len() - after.len()], after))
+        };
+        if let Some((sign, mut after)) = between(text) {
+            loop {
+                digits = append(digits, &after[..3])?;
+                text = &after[3..];
+                match between(text) {
+                    Some((again, next)) if again == sign => after = next,
+                    _ => break,
+                }
+            }
+        }
+    }
+    let mut fraction: &[u8] = &[];
+    if let [sign, after @ ..] = text
+        && *sign == decimal.byte()
+    {
+        (fraction, text) = after.split_at(run(after));
+    }
+    if first.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let decimals = i64::try_from(fraction.len()).ok()?;
+    Some((Number { is_negative: false, digits: append(digits, fraction)?, decimals }, text))
+}
+
+/// The zeros that `K`, `M`, `B` and `T` stand for, and the text behind.
+fn magnitude(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (letter, after) = text.split_first()?;
+    let zeros = match letter.to_ascii_lowercase() {
+        b'k' => 3,
+        b'm' => 6,
+        b'b' => 9,
+        b't' => 12,
+        _ => return None,
+    };
+    Some((zeros, after))
+}
+
+/// `-7`, `+03`.
+fn exponent_of(text: &[u8]) -> Option<i64> {
+    let (is_negative, text) = match text {
+        [b'-', text @ ..] => (true, text),
+        [b'+', text @ ..] => (false, text),
+        _ => (false, text),
+    };
+    if !(1..=4).contains(&text.len()) || run(text) != text.len() {
+        return None;
+    }
+    let exponent = text.iter().fold(0, |exponent, digit| exponent * 10 + i64::from(digit - b'0'));
+    Some(if is_negative { -exponent } else { exponent })
+}
+
+fn append(number: u128, digits: &[u8]) -> Option<u128> {
+    digits
+        .iter()
+        .try_fold(number, |number, digit| number.checked_mul(10)?.checked_add(u128::from(digit - b'0')))
+}
+
+/// How many digits a text begins with.
+fn run(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+fn strip_any<'a>(text: &'a [u8], prefixes: &[&str]) -> Option<&'a [u8]> {
+    prefixes.iter().find_map(|prefix| text.strip_prefix(prefix.as_bytes()))
+}
+
+/// The text without blanks around it, no-break ones too.
+pub fn trim(text: &[u8]) -> &[u8] {
+    let mut text = trim_start(text).trim_ascii_end();
+    while let Some(before) = BLANKS.iter().find_map(|blank| text.strip_suffix(blank.as_bytes())) {
+        text = before.trim_ascii_end();
+    }
+    text
+}
+
+fn trim_start(text: &[u8]) -> &[u8] {
+    let mut text = text.trim_ascii_start();
+    while let Some(after) = strip_any(text, &BLANKS) {
+        text = after.trim_ascii_start();
+    }
+    text
+}
