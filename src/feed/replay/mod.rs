@@ -20,6 +20,8 @@ mod symbol;
 mod text;
 #[cfg_attr(not(test), expect(dead_code, reason = "not all forms are asked for yet"))]
 mod time;
+#[cfg_attr(not(test), expect(dead_code, reason = "no file is told its zone yet"))]
+mod zone;
 
 use std::mem;
 use std::path::PathBuf;

@@ -9,6 +9,8 @@ mod month;
 #[cfg(test)]
 mod tests;
 
+pub use clock::offset;
+
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};

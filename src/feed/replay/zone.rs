@@ -1,0 +1,383 @@
+//! Zones: the clock that a file's times without an offset are read on.
+//!
+//! The zones are those of the time-zone database that the program carries, so that a file has the same times on
+//! every machine.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Timestamp};
+
+use super::time;
+use crate::market::Time;
+
+const SECOND: i64 = 1_000_000_000;
+
+/// A time zone by its name in the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset (`+02:00`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+/// A name that no zone has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a time zone")]
+pub struct ZoneError {
+    found: String,
+    /// The zone that has this name for its city, or else how zones are named.
+    hint: String,
+}
+
+impl ZoneError {
+    /// What to write instead.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl FromStr for Zone {
+    type Err = ZoneError;
+
+    fn from_str(text: &str) -> Result<Self, ZoneError> {
+        let name = text.trim();
+        let fixed = name.starts_with(['+', '-']).then(|| time::offset(name.as_bytes())).flatten();
+        if let Some(offset) =
+            fixed.and_then(|seconds| Offset::from_seconds(i32::try_from(seconds).ok()?).ok())
+        {
+            return Ok(Self(TimeZone::fixed(offset)));
+        }
+        let zones = TimeZoneDatabase::bundled();
+        zones.get(name).map(Self).map_err(|_| {
+            let city = name.replace(' ', "_");
+            let is_city =
+                |zone: &str| zone.rsplit('/').next().is_some_and(|of| of.eq_ignore_ascii_case(&city));
+            let hint = match zones.available().find(|zone| is_city(zone.as_str())) {
+                Some(zone) => format!("did you mean `{zone}`?"),
+                None => "zones are named as in America/New_York, UTC or +02:00; \
+                         https://en.wikipedia.org/wiki/List_of_tz_database_time_zones"
+                    .to_owned(),
+            };
+            ZoneError { found: name.chars().take(64).collect(), hint }
+        })
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.iana_name() {
+            Some(name) => f.write_str(name),
+            None => self.0.to_offset(Timestamp::UNIX_EPOCH).fmt(f),
+        }
+    }
+}
+
+impl Zone {
+    /// A resolver for a file in which time runs forward, or backwards.
+    pub fn resolver(&self, backwards: bool) -> Resolver {
+        Resolver { zone: self.0.clone(), backwards, stretch: Stretch::NONE, repeated: 0, skipped: 0 }
+    }
+}
+
+/// Puts the local times of one file into place, in the order of its rows.
+///
+/// An hour that happens twice in autumn is told apart by that order: it is the first one until the local clock goes
+/// back within it, and then the second. One that goes back again, as in a file grouped by symbol, begins anew.
+/// In a file that runs backwards all of that is the other way round. An hour that is left out in spring is moved
+/// forward by its length.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    zone: TimeZone,
+    backwards: bool,
+    stretch: Stretch,
+    repeated: u64,
+    skipped: u64,
+}
+
+/// A stretch of local time, and how far it is ahead of UTC; all in nanoseconds.
+#[derive(Clone, Debug)]
+enum Stretch {
+    /// Every time in it happens once.
+    Plain { local: Range<i64>, offset: i64 },
+    /// Every time in it happens twice.
+    Twice { local: Range<i64>, offsets: [i64; 2], pass: usize, last: i64 },
+}
+
+impl Stretch {
+    /// The stretch that no time is in.
+    const NONE: Self = Self::Plain { local: 0..0, offset: 0 };
+}
+
+impl Resolver {
+    /// The moment of a local time, in nanoseconds since 1970 on the zone's own clock.
+    pub fn resolve(&mut self, local: i64) -> Time {
+        match &mut self.stretch {
+            Stretch::Plain { local: stretch, offset } if stretch.contains(&local) => moment(local, *offset),
+            Stretch::Twice { local: stretch, offsets, pass, last } if stretch.contains(&local) => {
+                let turns = if self.backwards { local > *last } else { local < *last };
+                if turns {
+                    *pass = 1 - *pass;
+                }
+                *last = local;
+                self.repeated += 1;
+                moment(local, offsets[*pass])
+            }
+            _ => self.resolve_elsewhere(local),
+        }
+    }
+
+    /// How many times were resolved that happen twice.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
+    /// How many times were moved that never happen.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// As [`Resolver::resolve`], outside of the stretch of the time before.
+    #[cold]
+    fn resolve_elsewhere(&mut self, local: i64) -> Time {
+        let civil = Offset::UTC.to_datetime(timestamp(local));
+        match self.zone.to_ambiguous_timestamp(civil).offset() {
+            AmbiguousOffset::Unambiguous { offset } => {
+                let offset = nanos(offset);
+                self.stretch = Stretch::Plain { local: self.plain_around(local, offset), offset };
+                moment(local, offset)
+            }
+            AmbiguousOffset::Fold { before, after } => {
+                let offsets = [nanos(before), nanos(after)];
+                let turn = self.turn_behind(local, offsets[0]);
+                let stretch = turn.saturating_add(offsets[1])..turn.saturating_add(offsets[0]);
+                let pass = usize::from(self.backwards);
+                self.stretch = Stretch::Twice { local: stretch, offsets, pass, last: local };
+                self.repeated += 1;
+                moment(local, offsets[pass])
+            }
+            AmbiguousOffset::Gap { before, .. } => {
+                self.stretch = Stretch::NONE;
+                self.skipped += 1;
+                moment(local, nanos(before))
+            }
+        }
+    }
+
+    /// The local times around this one that have its offset and happen once.
+    fn plain_around(&self, local: i64, offset: i64) -> Range<i64> {
+        let second = second_of(local.saturating_sub(offset));
+        let last = self.zone.preceding(second + SignedDuration::from_secs(1)).next();
+        let next = self.zone.following(second).next();
+        let start = last.map_or(i64::MIN, |last| {
+            let before = nanos(self.zone.to_offset(last.timestamp() - SignedDuration::from_secs(1)));
+            saturated(last.timestamp()).saturating_add(offset.max(before))
+        });
+        let end = next.map_or(i64::MAX, |next| {
+            saturated(next.timestamp()).saturating_add(offset.min(nanos(next.offset())))
+        });
+        start..end
+    }
+
+    /// The moment, in nanoseconds since 1970, at which the clock goes back to where this time happens again.
+    fn turn_behind(&self, local: i64, before: i64) -> i64 {
+        let second = second_of(local.saturating_sub(before));
+        let turn =
+            self.zone.following(second).next().expect("a time happens twice because the clock goes back");
+        saturated(turn.timestamp())
+    }
+}
+
+fn moment(local: i64, offset: i64) -> Time {
+    Time::from_nanos(local.saturating_sub(offset))
+}
+
+fn timestamp(nanos: i64) -> Timestamp {
+    Time::from_nanos(nanos).into()
+}
+
+/// The second of a moment; clocks change between two of them.
+fn second_of(nanos: i64) -> Timestamp {
+    Timestamp::from_second(nanos.div_euclid(SECOND)).expect("64 bits of nanoseconds lie within jiff's range")
+}
+
+/// In nanoseconds; what is too far away is as far as they reach.
+fn saturated(timestamp: Timestamp) -> i64 {
+    let nanos = timestamp.as_nanosecond();
+    i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
+}
+
+fn nanos(offset: Offset) -> i64 {
+    i64::from(offset.seconds()) * SECOND
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    const BERLIN: &str = "Europe/Berlin";
+
+    fn local(text: &str) -> i64 {
+        format!("{text}Z").parse::<Time>().unwrap().as_nanos()
+    }
+
+    /// The moments of these local times of one day, and how many of them were repeated and skipped.
+    fn resolved(zone: &str, backwards: bool, day: &str, clocks: &[&str]) -> (Vec<String>, u64, u64) {
+        let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
+        let moments = clocks.iter().map(|clock| resolver.resolve(local(&format!("{day}T{clock}"))));
+        let moments = moments.map(|moment| moment.to_string()[11..].to_owned()).collect();
+        (moments, resolver.repeated(), resolver.skipped())
+    }
+
+    #[test]
+    fn zones_have_the_names_of_the_database_and_offsets() {
+        for (name, utc) in [
+            ("UTC", "12:00:00Z"),
+            ("Europe/Berlin", "10:00:00Z"),
+            ("europe/berlin", "10:00:00Z"),
+            ("America/New_York", "16:00:00Z"),
+            ("EST5EDT", "16:00:00Z"),
+            ("Etc/GMT+5", "17:00:00Z"),
+            ("Asia/Seoul", "03:00:00Z"),
+            ("+02:00", "10:00:00Z"),
+            ("-0530", "17:30:00Z"),
+        ] {
+            assert_eq!(resolved(name, false, "2024-07-01", &["12:00:00"]).0, [utc], "{name}");
+        }
+        assert_eq!("europe/berlin".parse::<Zone>().unwrap().to_string(), BERLIN);
+    }
+
+    #[test]
+    fn a_city_alone_is_answered_with_its_zone() {
+        let hint = |name: &str| name.parse::<Zone>().unwrap_err().hint().to_owned();
+
+        assert_eq!(hint("new york"), "did you mean `America/New_York`?");
+        assert_eq!(hint("Berlin"), "did you mean `Europe/Berlin`?");
+        for name in ["", "Mars", "+25:00", "+", "Europe/Berlin/", "../UTC"] {
+            assert!(hint(name).starts_with("zones are named as in"), "{name}: {}", hint(name));
+        }
+    }
+
+    #[test]
+    fn an_hour_that_is_left_out_is_moved_forward() {
+        let clocks = ["01:59:59", "02:00:00", "02:30:00", "03:00:00", "03:30:00"];
+        let moments =
+            ["00:59:59Z", "01:00:00Z", "01:30:00Z", "01:00:00Z", "01:30:00Z"].map(str::to_owned).to_vec();
+
+        assert_eq!(resolved(BERLIN, false, "2024-03-31", &clocks), (moments.clone(), 0, 2));
+        assert_eq!(resolved(BERLIN, true, "2024-03-31", &clocks), (moments, 0, 2));
+    }
+
+    #[test]
+    fn an_hour_that_happens_twice_is_told_apart_by_the_order_of_the_rows() {
+        for (clocks, moments, repeated) in [
+            (
+                &[
+                    "01:59:59", "02:00:00", "02:30:00", "02:30:00", "02:59:59", "02:00:00", "02:45:00",
+                    "03:00:00",
+                ][..],
+                &[
+                    "23:59:59Z",
+                    "00:00:00Z",
+                    "00:30:00Z",
+                    "00:30:00Z",
+                    "00:59:59Z",
+                    "01:00:00Z",
+                    "01:45:00Z",
+                    "02:00:00Z",
+                ][..],
+                6,
+            ),
+            // Another symbol's rows, right behind these, or with others between.
+            (
+                &["02:10:00", "02:50:00", "02:20:00", "02:05:00"],
+                &["00:10:00Z", "00:50:00Z", "01:20:00Z", "00:05:00Z"],
+                4,
+            ),
+            (
+                &["02:50:00", "02:20:00", "03:00:00", "02:10:00", "02:30:00"],
+                &["00:50:00Z", "01:20:00Z", "02:00:00Z", "00:10:00Z", "00:30:00Z"],
+                4,
+            ),
+        ] {
+            let moments = moments.iter().map(|moment| (*moment).to_owned()).collect();
+            assert_eq!(resolved(BERLIN, false, "2024-10-27", clocks), (moments, repeated, 0));
+        }
+    }
+
+    #[test]
+    fn a_file_that_runs_backwards_begins_with_the_second_hour() {
+        let clocks =
+            ["03:00:00", "02:50:00", "02:10:00", "02:10:00", "02:50:00", "02:10:00", "01:59:00", "02:50:00"];
+        let moments = [
+            "02:00:00Z",
+            "01:50:00Z",
+            "01:10:00Z",
+            "01:10:00Z",
+            "00:50:00Z",
+            "00:10:00Z",
+            "23:59:00Z",
+            "01:50:00Z",
+        ];
+        let moments = moments.map(str::to_owned).to_vec();
+
+        assert_eq!(resolved(BERLIN, true, "2024-10-27", &clocks), (moments, 6, 0));
+    }
+
+    #[test]
+    fn an_hour_begins_anew_behind_any_other_time() {
+        let mut resolver = BERLIN.parse::<Zone>().unwrap().resolver(false);
+        let mut resolve = |text: &str| resolver.resolve(local(text)).to_string();
+
+        assert_eq!(resolve("2023-10-29T02:50:00"), "2023-10-29T00:50:00Z");
+        assert_eq!(resolve("2024-10-27T02:10:00"), "2024-10-27T00:10:00Z");
+        assert_eq!(resolve("2023-10-29T02:10:00"), "2023-10-29T00:10:00Z");
+        assert_eq!(resolve("2024-03-31T02:30:00"), "2024-03-31T01:30:00Z");
+        assert_eq!(resolve("2023-10-29T02:05:00"), "2023-10-29T00:05:00Z");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_local_time_is_where_the_zone_has_it(
+            name in select(vec![
+                "UTC", BERLIN, "America/New_York", "Asia/Seoul", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca",
+                "+05:30",
+            ]),
+            backwards in any::<bool>(),
+            locals in vec(prop_oneof![
+                any::<i64>(),
+                // Around the turns of the clocks, each half hour of which is likely to be met.
+                (0..6_i64, -40..40_i64).prop_map(|(turn, quarters)| {
+                    let turns = ["2024-03-31T02:00:00", "2024-10-27T02:00:00", "2024-11-03T01:00:00",
+                        "2024-03-10T02:00:00", "2024-04-07T02:00:00", "2011-12-30T00:00:00"];
+                    local(turns[usize::try_from(turn).unwrap()]) + quarters * 900 * SECOND
+                }),
+            ], 1..40),
+        ) {
+            let zone: Zone = name.parse().unwrap();
+            let mut resolver = zone.resolver(backwards);
+            let (mut repeated, mut skipped) = (0, 0);
+            for local in locals {
+                let civil = Offset::UTC.to_datetime(timestamp(local));
+                let moment = resolver.resolve(local).as_nanos();
+                let at = |offset| local.saturating_sub(nanos(offset));
+                match zone.0.to_ambiguous_timestamp(civil).offset() {
+                    AmbiguousOffset::Unambiguous { offset } => prop_assert_eq!(moment, at(offset)),
+                    AmbiguousOffset::Gap { before, .. } => {
+                        skipped += 1;
+                        prop_assert_eq!(moment, at(before));
+                    }
+                    AmbiguousOffset::Fold { before, after } => {
+                        repeated += 1;
+                        prop_assert!(moment == at(before) || moment == at(after));
+                    }
+                }
+            }
+            prop_assert_eq!((resolver.repeated(), resolver.skipped()), (repeated, skipped));
+        }
+    }
+}
