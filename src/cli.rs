@@ -1,5 +1,7 @@
 //! The command line.
 
+mod read;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -7,6 +9,8 @@ use config::Value;
 
 use crate::config::Sources;
 use crate::market::FeedKind;
+
+pub use read::{FilesArgs, ReadArgs};
 
 /// Push market data over WebSocket: simulated, replayed from CSV, or live from standard input
 #[derive(Debug, Parser)]
@@ -45,6 +49,18 @@ pub enum Command {
         #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
         url: String,
     },
+    /// Say what a replay would understand of files, without serving them
+    #[command(after_help = read::layouts())]
+    Inspect {
+        /// Which, and how they are read
+        #[command(flatten)]
+        args: FilesArgs,
+        /// Print one JSON object a file
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the events of files, merged by time, one JSON object a line
+    Cat(FilesArgs),
     /// Print the effective configuration as TOML
     Config(ServeArgs),
 }
@@ -55,7 +71,7 @@ pub struct ServeArgs {
     /// Where events come from: simulated, replay or stdin
     #[arg(long, value_name = "KIND", value_parser = feed_kind)]
     pub feed: Option<FeedKind>,
-    /// CSV files to replay, with --feed replay
+    /// Files, folders or patterns to replay, with --feed replay
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Symbols to simulate, e.g. AAPL,MSFT
@@ -73,9 +89,6 @@ pub struct ServeArgs {
     /// Replay from the start again when the end is reached
     #[arg(long = "loop")]
     pub repeat: bool,
-    /// Symbol of files that have no column of symbols
-    #[arg(long, value_name = "NAME")]
-    pub symbol: Option<String>,
     /// Hold a replay or standard input until the first client subscribes
     #[arg(long)]
     pub wait_for_client: bool,
@@ -91,6 +104,9 @@ pub struct ServeArgs {
     /// Listen beyond this machine although there are no tokens
     #[arg(long)]
     pub allow_anonymous: bool,
+    /// How files are read
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// Configuration file [default: config.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -116,7 +132,6 @@ impl ServeArgs {
             ("feed.simulated.seed", text(&self.seed)),
             ("feed.replay.speed", text(&self.speed)),
             ("feed.replay.loop", switch(self.repeat)),
-            ("feed.replay.symbol", text(&self.symbol)),
             ("feed.wait_for_client", switch(self.wait_for_client)),
             ("server.listen", text(&self.listen)),
             ("server.tls_cert", path(&self.tls_cert)),
@@ -124,7 +139,8 @@ impl ServeArgs {
             ("server.allow_anonymous", switch(self.allow_anonymous)),
             ("log", text(&self.log)),
         ];
-        let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let flags = flags.chain(self.read.flags()).collect();
         Sources { file: self.config.clone(), environment, flags }
     }
 }

@@ -75,6 +75,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod feed;
+pub mod files;
 pub mod hub;
 pub mod market;
 pub mod server;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -16,10 +16,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use tickerplant::app::{App, StartError};
-use tickerplant::cli::{Cli, Command, ServeArgs};
+use tickerplant::cli::{Cli, Command, FilesArgs, ServeArgs};
 use tickerplant::client::{self, ClientError, Format};
 use tickerplant::config::{self, Config, LoadError};
 use tickerplant::feed::{self, ErrorClass, FeedError};
+use tickerplant::files::{self, FilesError, Form};
 use tickerplant::market::FeedKind;
 use tickerplant::server::TlsError;
 
@@ -57,6 +58,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve(&args),
         Command::Config(args) => print_config(&args),
+        Command::Inspect { args, json } => {
+            let form = if json { Form::Json } else { Form::Table(args.read.words()) };
+            let Config { feed, .. } = load_to_read(&args)?;
+            Ok(files::inspect(&feed.replay, feed.line_bytes, &form, &mut BufWriter::new(io::stdout()))?)
+        }
+        Command::Cat(args) => {
+            let Config { feed, .. } = load_to_read(&args)?;
+            Ok(files::cat(&feed.replay, feed.line_bytes, &mut io::stdout())?)
+        }
         Command::Send { text, url } => {
             let url = server_url(&url)?;
             block_on(async { Ok(client::send(&url, text, &mut io::stdout()).await?) })
@@ -79,14 +89,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = load(args)?;
-    let filter = log_filter(&config.log)?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // A log that cannot be written, on a full disk say, is told nobody: telling it would go the same way, and panic.
-        .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    log_to_stderr(log_filter(&config.log)?);
     let feed = feed::open(&config.feed)?;
     // Best effort: where the limit stays low, fewer clients can connect, and the accept loop says so.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
@@ -99,6 +102,23 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             () = told_twice(signals, stop.clone()) => Err(Misuse(exit::FAILURE, "stopped at once".into(), None).into()),
         }
     })
+}
+
+fn log_to_stderr(filter: EnvFilter) {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // A log that cannot be written, on a full disk say, is told nobody: telling it would go the same way, and panic.
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+/// The configuration of a command that reads files; it says what is wrong with them, and nothing else.
+fn load_to_read(args: &FilesArgs) -> anyhow::Result<Config> {
+    let config = Config::load(&args.sources(environment()))?;
+    log_to_stderr(log_filter(args.log.as_deref().unwrap_or("warn"))?);
+    Ok(config)
 }
 
 /// The URL of a server. An error does not repeat it, for there may be a token in it.
@@ -139,11 +159,7 @@ fn print_config(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 fn load(args: &ServeArgs) -> anyhow::Result<Config> {
-    // A value of ours that is no text stays visible as something that is wrong.
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-    };
-    let config = Config::load(&args.sources(std::env::vars_os().filter_map(text).collect()))?;
+    let config = Config::load(&args.sources(environment()))?;
     log_filter(&config.log)?;
     if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
         let message = format!("`{}` is no command, and only a replay takes files", file.display());
@@ -151,6 +167,14 @@ fn load(args: &ServeArgs) -> anyhow::Result<Config> {
         return Err(Misuse(exit::USAGE, message, Some(hint)).into());
     }
     Ok(config)
+}
+
+fn environment() -> Vec<(String, String)> {
+    // A value of ours that is no text stays visible as something that is wrong.
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// Runs on this thread, and does not wait for a read of standard input that nobody needs any more.
@@ -162,7 +186,15 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ClientError::Output(source)) if source.kind() == io::ErrorKind::BrokenPipe)
+    let of_client = match error.downcast_ref() {
+        Some(ClientError::Output(source)) => Some(source),
+        _ => None,
+    };
+    let of_files = match error.downcast_ref() {
+        Some(FilesError::Output(source)) => Some(source),
+        _ => None,
+    };
+    of_client.or(of_files).is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// A fault that only `main` knows, with its exit code and hint.
@@ -176,12 +208,13 @@ fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
             return (*code, hint.map(str::to_owned));
         }
         if let Some(error) = cause.downcast_ref::<FeedError>() {
-            let code = match error.class() {
-                ErrorClass::NoInput => exit::NO_INPUT,
-                ErrorClass::BadData => exit::DATA,
-                ErrorClass::Configuration => exit::CONFIG,
+            return explain_feed(error);
+        }
+        if let Some(error) = cause.downcast_ref::<FilesError>() {
+            return match error {
+                FilesError::Feed(error) | FilesError::Some { first: error, .. } => explain_feed(error),
+                FilesError::Output(_) => (exit::OUTPUT, None),
             };
-            return (code, error.hint().map(str::to_owned));
         }
         if let Some(error) = cause.downcast_ref() {
             return match error {
@@ -205,6 +238,15 @@ fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
         }
     }
     (exit::FAILURE, None)
+}
+
+fn explain_feed(error: &FeedError) -> (u8, Option<String>) {
+    let code = match error.class() {
+        ErrorClass::NoInput => exit::NO_INPUT,
+        ErrorClass::BadData => exit::DATA,
+        ErrorClass::Configuration => exit::CONFIG,
+    };
+    (code, error.hint().map(str::to_owned))
 }
 
 fn explain_start(error: &StartError) -> (u8, Option<String>) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zip::result::ZipError;
 
-use crate::market::SymbolError;
+use super::replay::ZoneError;
 
 /// Why a feed cannot begin or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -81,20 +81,119 @@ pub enum FeedError {
         looks_like: &'static str,
     },
     /// No column of a file's header is a time.
-    #[error("{}:1: no time column among `{found}`", path.display())]
+    #[error("{}:{line}: no time column among `{found}`", path.display())]
     NoTimeColumn {
         /// The file.
         path: PathBuf,
-        /// The header line.
+        /// The line of the header.
+        line: u64,
+        /// The header.
         found: String,
     },
     /// No column of a file's header is a price.
-    #[error("{}:1: no price column among `{found}`", path.display())]
+    #[error("{}:{line}: no price column among `{found}`", path.display())]
     NoPriceColumn {
         /// The file.
         path: PathBuf,
-        /// The header line.
+        /// The line of the header.
+        line: u64,
+        /// The header.
         found: String,
+    },
+    /// A file has no header, and its columns are like those of no layout.
+    #[error("{}:{line}: no header, and columns like `{found}` are those of no known layout", path.display())]
+    NoLayout {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first row.
+        line: u64,
+        /// The row.
+        found: String,
+    },
+    /// A file does not have a column that it has to have.
+    #[error("{}: there is no column `{name}`", path.display())]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        name: &'static str,
+    },
+    /// The times of a file are clocks, and nothing names the day.
+    #[error("{}: its times are clocks, and its name says no day", path.display())]
+    NoDay {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is market data of a kind that is not replayed.
+    #[error("{}: `{layout}` is {looks_like}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        layout: &'static str,
+        /// What it holds.
+        looks_like: &'static str,
+    },
+    /// Most of the first rows of a file cannot be used.
+    #[error(
+        "{}: not market data: {bad} of its first {tried} rows cannot be used; line {line} is {reason}: `{found}`",
+        path.display()
+    )]
+    MostlyBad {
+        /// The file.
+        path: PathBuf,
+        /// How many of them.
+        bad: u64,
+        /// How many were tried.
+        tried: u64,
+        /// The line of the first one.
+        line: u64,
+        /// Why it cannot be used.
+        reason: &'static str,
+        /// The text at fault.
+        found: String,
+    },
+    /// No row of a file says that anything has happened.
+    #[error("{}: none of its {rows} rows has a price, or is wanted", path.display())]
+    NoEvents {
+        /// The file.
+        path: PathBuf,
+        /// Its rows.
+        rows: u64,
+    },
+    /// A row cannot be used, and none may be passed over.
+    #[error("{}:{line}: {reason}: `{found}`", path.display())]
+    BadRow {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// Why it cannot be used.
+        reason: &'static str,
+        /// The text at fault.
+        found: String,
+    },
+    /// A folder or a pattern means no file.
+    #[error("{}: {fault}", path.display())]
+    NoSuchFiles {
+        /// The folder or the pattern.
+        path: PathBuf,
+        /// Why.
+        fault: &'static str,
+    },
+    /// A setting of a replay says what cannot be.
+    #[error("feed.replay.{key}: {fault}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A zone is none.
+    #[error("feed.replay.tz: {source}")]
+    Zone {
+        /// What is wrong with it.
+        source: ZoneError,
     },
     /// A file has rows, and none of them has a time that can be read.
     #[error("{}:{line}: `{found}` is no time, and no row has a better one", path.display())]
@@ -111,14 +210,6 @@ pub enum FeedError {
     NoSymbol {
         /// The file.
         path: PathBuf,
-    },
-    /// A symbol in the settings is none.
-    #[error("{key}: {source}")]
-    Symbol {
-        /// The setting.
-        key: &'static str,
-        /// What is wrong with it.
-        source: SymbolError,
     },
     /// A file is not in time order and too long to be sorted.
     #[error("{}: {rows} rows that are not in time order, more than the {limit} that are sorted", path.display())]
@@ -158,9 +249,6 @@ pub enum ErrorClass {
 }
 
 /// What files look like that can be made into what a replay reads.
-pub(super) const GZIP: &str = "gzip data";
-pub(super) const ZIP: &str = "a zip archive";
-pub(super) const ZSTD: &str = "zstd data";
 pub(super) const PIPE: &str = "a pipe or a device, which cannot be read twice";
 
 impl FeedError {
@@ -168,7 +256,9 @@ impl FeedError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Open { .. } | Self::Read { .. } | Self::Stdin { .. } => ErrorClass::NoInput,
+            Self::Open { .. } | Self::Read { .. } | Self::Stdin { .. } | Self::NoSuchFiles { .. } => {
+                ErrorClass::NoInput
+            }
             Self::ZipDirectory { .. }
             | Self::Packed { .. }
             | Self::TooMuchUnpacked { .. }
@@ -176,19 +266,27 @@ impl FeedError {
             | Self::NotMarketData { .. }
             | Self::NoTimeColumn { .. }
             | Self::NoPriceColumn { .. }
+            | Self::NoLayout { .. }
+            | Self::NoColumn { .. }
+            | Self::NoDay { .. }
+            | Self::Unfit { .. }
+            | Self::MostlyBad { .. }
+            | Self::NoEvents { .. }
+            | Self::BadRow { .. }
             | Self::NoTimes { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
             | Self::NoSymbol { .. }
-            | Self::Symbol { .. }
+            | Self::Setting { .. }
+            | Self::Zone { .. }
             | Self::Simulated { .. } => ErrorClass::Configuration,
         }
     }
 
     /// What the reader can do about it, where that is known.
     #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
             Self::NoFiles => Some("name one, e.g. --feed replay feeds/bars-1m.csv"),
             Self::Open { .. } => Some("a relative path starts from the working directory"),
@@ -204,12 +302,33 @@ impl FeedError {
             }
             Self::Encoding { .. } => Some("e.g. utf-8, euc-kr, windows-1252, utf-16le, shift_jis or gbk"),
             Self::NotMarketData { .. } => Some(
-                "a replay reads text files whose first line names the columns, e.g. time,symbol,price,size",
+                "market data are text in columns, packed by gzip, zip or zstd or not; inspect --help lists layouts",
             ),
-            Self::NoTimeColumn { .. } => Some("name a column time, timestamp, datetime or date"),
-            Self::NoPriceColumn { .. } => {
-                Some("name a column price (trades), bid and ask (quotes) or close (bars)")
+            Self::NoLayout { .. } => Some("say which column is what, e.g. --map time=0,price=1,size=2"),
+            Self::NoColumn { .. } => Some("columns are named as in the header, or numbered from 0"),
+            Self::NoDay { .. } => Some("put it into the name, e.g. 20240103_AAPL.csv"),
+            Self::Unfit { .. } => Some("trades, quotes and bars can be replayed"),
+            Self::MostlyBad { .. } => {
+                Some("inspect shows what is taken for what; --map, --layout, --tz and others say otherwise")
             }
+            Self::NoEvents { .. } => {
+                Some("is it the right file, and do --from and --to leave something of it?")
+            }
+            Self::BadRow { .. } => Some("without --strict it is skipped and counted"),
+            Self::NoSuchFiles { .. } => {
+                Some("a folder means its .csv, .txt, .gz, .zip and .zst; quote a pattern")
+            }
+            Self::Setting { key: "layout", .. } => Some("inspect --help lists them"),
+            Self::Setting { key: "from" | "to", .. } => {
+                Some("times are ISO 8601, e.g. 2024-01-03, \"2024-01-03 09:30\" or 2024-01-03T14:30:00Z")
+            }
+            Self::Zone { source } => Some(source.hint()),
+            Self::NoTimeColumn { .. } => {
+                Some("name a column time, timestamp, datetime or date, or say which it is: --map time=NAME,…")
+            }
+            Self::NoPriceColumn { .. } => Some(
+                "name a column price (trades), bid and ask (quotes) or close (bars), or say which it is: --map price=NAME,…",
+            ),
             Self::NoTimes { .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
@@ -218,7 +337,7 @@ impl FeedError {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")
             }
             Self::Simulated { .. } => Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }]"),
-            Self::Read { .. } | Self::Symbol { .. } | Self::Stdin { .. } => None,
+            Self::Read { .. } | Self::Setting { .. } | Self::Stdin { .. } => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Lines of text of a bounded length.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
+use std::ops::Range;
 
 /// How much is read at a time.
 const BUFFER: usize = 64 * 1024;
@@ -10,12 +11,21 @@ const SHOWN: usize = 200;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of an input, one at a time; it never holds more than one of them and a buffer.
+/// The lines of an input, one at a time, each a slice of the buffer that it was read into.
+///
+/// It never holds more than the longest line and a buffer.
 pub struct Lines<R> {
-    input: BufReader<R>,
+    input: R,
+    buffer: Vec<u8>,
+    /// What of the buffer has been read and not yet been given out: from here
+    start: usize,
+    /// to here.
+    end: usize,
+    is_at_end: bool,
+    /// Where the line read last lies.
+    line: Range<usize>,
     /// The longest line that is read, in bytes; nothing of a longer one is kept.
     limit: usize,
-    line: Vec<u8>,
     number: u64,
 }
 
@@ -28,11 +38,29 @@ pub enum Line<'a> {
     TooLong,
 }
 
+/// Whether a line was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// It was.
+    Whole,
+    /// It has more bytes than are read, and has been passed over.
+    TooLong,
+}
+
 impl<R: Read> Lines<R> {
     /// Lines of at most `limit` bytes; 0 for no limit.
     pub fn new(input: R, limit: usize) -> Self {
-        let limit = if limit == 0 { usize::MAX - 1 } else { limit };
-        Self { input: BufReader::with_capacity(BUFFER, input), limit, line: Vec::new(), number: 0 }
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        Self {
+            input,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            is_at_end: false,
+            line: 0..0,
+            limit,
+            number: 0,
+        }
     }
 
     /// The number of the line read last, from 1.
@@ -42,30 +70,91 @@ impl<R: Read> Lines<R> {
 
     /// The next line; `None` at the end.
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        if !self.read_part()? {
-            return Ok(None);
-        }
+        let length = self.advance()?;
+        Ok(length
+            .map(|length| if length == Length::Whole { Line::Whole(self.line()) } else { Line::TooLong }))
+    }
+
+    /// Goes to the next line; `None` at the end.
+    pub fn advance(&mut self) -> io::Result<Option<Length>> {
+        let mut looked_at = 0;
+        let (line, next) = loop {
+            let held = &self.buffer[self.start..self.end];
+            if let Some(length) = memchr::memchr(b'\n', &held[looked_at..]) {
+                let end = self.start + looked_at + length;
+                break (self.start..end, end + 1);
+            }
+            looked_at = held.len();
+            if looked_at > self.limit {
+                self.pass_over()?;
+                return Ok(Some(Length::TooLong));
+            }
+            if self.is_at_end {
+                if held.is_empty() {
+                    return Ok(None);
+                }
+                break (self.start..self.end, self.end);
+            }
+            self.read_more()?;
+        };
+        self.start = next;
         self.number += 1;
-        if self.line.len() > self.limit && !self.line.ends_with(b"\n") {
-            while !self.line.ends_with(b"\n") && self.read_part()? {}
-            return Ok(Some(Line::TooLong));
-        }
-        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        let is_whole = line.len() <= self.limit;
+        self.line = line;
+        Ok(Some(if is_whole { Length::Whole } else { Length::TooLong }))
+    }
+
+    /// The line that was gone to last, where it was whole.
+    pub fn line(&self) -> &[u8] {
+        let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mark = if self.number == 1 { BYTE_ORDER_MARK } else { &[] };
-        Ok(Some(Line::Whole(line.strip_prefix(mark).unwrap_or(line))))
+        line.strip_prefix(mark).unwrap_or(line)
     }
 
     /// Whether the next line has arrived to its end, so that reading it cannot wait.
     pub fn has_next_at_hand(&self) -> bool {
-        self.input.buffer().contains(&b'\n')
+        memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
     }
 
-    /// Reads to the end of the line, or one byte past the longest; false at the end of the input.
-    fn read_part(&mut self) -> io::Result<bool> {
-        self.line.clear();
-        let limit = self.limit as u64 + 1;
-        Ok((&mut self.input).take(limit).read_until(b'\n', &mut self.line)? > 0)
+    /// Passes over what is held of a line, and over the rest of it.
+    fn pass_over(&mut self) -> io::Result<()> {
+        self.number += 1;
+        loop {
+            self.start = self.end;
+            self.read_more()?;
+            match memchr::memchr(b'\n', &self.buffer[self.start..self.end]) {
+                Some(length) => {
+                    self.start += length + 1;
+                    break;
+                }
+                None if self.is_at_end => {
+                    self.start = self.end;
+                    break;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, behind what is held.
+    fn read_more(&mut self) -> io::Result<()> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.end == self.buffer.len() {
+            self.buffer.resize(2 * self.buffer.len(), 0);
+        }
+        let count = loop {
+            match self.input.read(&mut self.buffer[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.end += count;
+        self.is_at_end = count == 0;
+        Ok(())
     }
 }
 

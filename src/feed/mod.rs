@@ -99,10 +99,11 @@ pub struct Feed {
 
 /// How lines are read, and where it is counted which are not.
 #[derive(Clone, Debug)]
-struct Input {
+pub struct Input {
     /// The longest line, in bytes; 0 for no limit.
-    line_bytes: usize,
-    skipped: Skipped,
+    pub line_bytes: usize,
+    /// What is counted.
+    pub skipped: Skipped,
 }
 
 /// When the events of a feed are published.

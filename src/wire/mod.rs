@@ -17,7 +17,7 @@ pub use close::{CloseCode, CloseReason};
 pub use command::{Command, Cursor, Request, RequestId, Spoken, Symbols, understand};
 pub use frame::{binary, close, first_frame_len, ping, pong, text};
 pub use inbound::{Decoder, InboundLimits, Message};
-pub use native::{Snapshot, event, snapshot};
+pub use native::{Snapshot, event, line, snapshot};
 pub use query::{QueryError, Stream};
 pub use reply::{ErrorCode, Feed, GapReason, Refusal, Reply, Standing, State};
 pub use token::Token;

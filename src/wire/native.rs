@@ -22,16 +22,28 @@ pub struct Snapshot<'a> {
 
 /// Appends an event as one JSON object.
 pub fn event(out: &mut Vec<u8>, seq: u64, event: &Event) {
-    let kind = name(event.kind());
-    put(out, "{\"type\":\"");
-    put(out, kind);
-    put(out, "\",\"symbol\":\"");
-    // A symbol has no character that JSON would escape.
-    put(out, event.symbol.as_str());
-    put(out, "\",\"seq\":");
+    head(out, event);
+    put(out, ",\"seq\":");
     integer(out, seq);
     facts(out, event);
     out.push(b'}');
+}
+
+/// Appends an event without a number as one JSON object, as it stands in a file of events.
+pub fn line(out: &mut Vec<u8>, event: &Event) {
+    head(out, event);
+    facts(out, event);
+    out.push(b'}');
+}
+
+/// What an event is and of what, with the brace before it.
+fn head(out: &mut Vec<u8>, event: &Event) {
+    put(out, "{\"type\":\"");
+    put(out, name(event.kind()));
+    put(out, "\",\"symbol\":\"");
+    // A symbol has no character that JSON would escape.
+    put(out, event.symbol.as_str());
+    out.push(b'"');
 }
 
 /// Appends a snapshot as one JSON object.

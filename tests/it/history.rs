@@ -1,4 +1,4 @@
-//! Real files, read by a replay and compared with an independent reading of them.
+//! Real files, read by `inspect` and `cat` and compared with an independent reading of them.
 //!
 //! The files belong to their owners and are no part of this project. They are looked for in `../shared/data/history`
 //! beside the checkout, or where `TICKERPLANT_HISTORY` says; where they are not, these tests say so and pass.
@@ -8,76 +8,49 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use rust_decimal::Decimal;
-use serde_json::Value;
-use tickerplant::feed::{self, Speed};
-use tickerplant::market::{Data, Event, FeedKind, Price, Size};
-use tokio_stream::StreamExt;
+use serde_json::{Value, json};
+use tickerplant::market::Time;
 
-/// The files that can be read without being told anything about them.
-const TOLD_BY_THEMSELVES: [&str; 26] = [
-    "yahoo/SPY-20200901-20210113.csv",
-    "yahoo/SPY-2013-old-layout.csv",
-    "yahoo/^KS11.csv",
-    "stooq/aapl_us_d.csv",
-    "alphavantage/intraday_5min_IBM.csv",
-    "alphavantage/daily_IBM.csv",
-    "tardis/bitmex_trades_XBTUSD.csv",
-    "tardis/huobi-dm-swap_quotes_BTC-USD.csv",
-    "tardis/binance-futures_book_snapshot_5_BTCUSDT.csv",
-    "databento/glbx-mdp3-20240701.trades.pretty.csv",
-    "databento/glbx-mdp3-20240701.ohlcv-1m.pretty.csv",
-    "databento/glbx-mdp3-20240701.mbp-1.raw.csv",
-    "dukascopy/eurusd-d1-bid-2017-01-01-2020-01-01.csv",
-    "firstrate/AAPL_1min_sample.csv",
-    "kaggle/individual_stocks_5yr/AAPL_data.csv",
-    "tradingview/BINANCE_BTCUSDT, 60.csv",
-    "pandas/EURUSD.csv",
-    "quandl/WIKI-ORCL-2000-quandl.csv",
-    "fxcm/gbpusd-m1-bid-2012.csv",
-    "fxcm/gbpusd-m1-ask-2012.csv",
-    "nautilus/6EH4.XCME_1min_bars.csv",
-    "made/alpaca/bars.csv",
-    "made/alpaca/quotes.csv",
-    "made/binance/BTCUSDT-um-trades-2024-12-31.csv",
-    "made/stooq/data/daily/us/nasdaq stocks/1/aapl.us.txt",
-    "made/finam/SBER_210301_210301.csv",
+use crate::process::{run, tickerplant};
+
+/// What the files themselves do not say.
+const GIVEN: [(&str, &[&str]); 4] = [
+    ("nasdaq/HistoricalData.csv", &["--symbol", "AAPL"]),
+    ("backtrader/2006-min-005.txt", &["--symbol", "FESX"]),
+    ("backtrader/ticksample.csv", &["--symbol", "TICK"]),
+    ("backtrader/bidask.csv", &["--symbol", "QUOTE", "--date-order", "mdy"]),
 ];
 
-/// The files whose symbol has to be given.
-const SYMBOL_GIVEN: [(&str, &str); 2] =
-    [("backtrader/2006-min-005.txt", "FESX"), ("backtrader/ticksample.csv", "TICK")];
-
-/// What a reading of a file comes to, with numbers in their shortest form.
-#[derive(Debug, PartialEq)]
-struct Reading {
-    events: u64,
-    symbols: BTreeMap<String, u64>,
-    price_sum: String,
-    size_sum: String,
-    first: BTreeMap<String, String>,
-    last: BTreeMap<String, String>,
-}
+/// A reading of a file, by name; numbers are in their shortest form.
+type Reading = BTreeMap<&'static str, Value>;
 
 #[tokio::test]
 async fn real_files_read_as_an_independent_reading_says() {
     let Some(folder) = history() else { return };
-    let expected: Value = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
-    let told = TOLD_BY_THEMSELVES.map(|name| (name, None));
-    let given = SYMBOL_GIVEN.map(|(name, symbol)| (name, Some(symbol.to_owned())));
+    let expected: BTreeMap<String, Value> =
+        serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let mut table: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     let mut wrong = Vec::new();
 
-    for (name, symbol) in told.into_iter().chain(given) {
-        match replayed(&folder.join(name), symbol).await {
-            Ok(events) if reading(&events) == expectation(&expected[name]) => {}
-            Ok(events) => wrong.push(format!(
-                "{name}:\n  read     {:?}\n  expected {:?}",
-                reading(&events),
-                expectation(&expected[name])
-            )),
-            Err(error) => wrong.push(format!("{name}: {error}")),
-        }
+    for (name, file) in &expected {
+        let level = file["need"].as_str().unwrap();
+        let given = GIVEN.iter().find(|(of, _)| of == name).map_or(&[][..], |(_, given)| given);
+        let path = folder.join(name).display().to_string();
+        let found = inspected(&path, given).await;
+        let differs = match &found {
+            Ok(found) => differences(found, &expectation(file)),
+            Err(error) => vec![error.clone()],
+        };
+        let zoned = in_its_zone(&path, given, file).await;
+        let counts = table.entry(level).or_default();
+        counts[usize::from(!(differs.is_empty() && zoned.is_empty()))] += 1;
+        wrong.extend(differs.iter().chain(&zoned).map(|fault| format!("{name}: {fault}")));
     }
 
+    println!("{:<8} {:>5} {:>5}", "level", "right", "wrong");
+    for (level, [right, wrong]) in &table {
+        println!("{level:<8} {right:>5} {wrong:>5}");
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -91,91 +64,103 @@ pub fn history() -> Option<PathBuf> {
     None
 }
 
-async fn replayed(path: &Path, symbol: Option<String>) -> Result<Vec<Event>, feed::FeedError> {
-    let replay = feed::replay::Config {
-        files: vec![path.to_owned()],
-        speed: Speed::Max,
-        symbol,
-        ..feed::replay::Config::default()
+/// What `inspect --json` says of a file, and what the lines of `cat` add up to.
+async fn inspected(path: &str, given: &[&str]) -> Result<Reading, String> {
+    let output = async |command: &[&str]| {
+        let arguments: Vec<&str> = command.iter().chain(&[path]).chain(given).copied().collect();
+        let (code, output, errors) = run(tickerplant(&arguments)).await;
+        if code == 0 { Ok(output) } else { Err(format!("{command:?} ends with {code}: {errors}")) }
     };
-    let mut feed = feed::open(&feed::Config { kind: FeedKind::Replay, replay, ..feed::Config::default() })?;
-    let mut events = Vec::new();
-    while let Some(batch) = feed.next().await {
-        events.extend(batch?);
-    }
-    Ok(events)
-}
-
-fn reading(events: &[Event]) -> Reading {
-    let mut symbols = BTreeMap::new();
-    let (mut price_sum, mut size_sum) = (Decimal::ZERO, Decimal::ZERO);
-    for event in events {
-        *symbols.entry(event.symbol.to_string()).or_default() += 1;
-        let (prices, sizes) = match &event.data {
-            Data::Trade(trade) => (vec![Some(trade.price)], vec![trade.size]),
-            Data::Quote(quote) => (vec![quote.bid, quote.ask], vec![quote.bid_size, quote.ask_size]),
-            Data::Bar(bar) => (vec![Some(bar.close)], vec![bar.volume]),
-        };
-        price_sum += prices.into_iter().flatten().map(|price| price.0).sum::<Decimal>();
-        size_sum += sizes.into_iter().flatten().map(|size| size.0).sum::<Decimal>();
-    }
-    Reading {
-        events: events.len() as u64,
-        symbols,
-        price_sum: price_sum.normalize().to_string(),
-        size_sum: size_sum.normalize().to_string(),
-        first: events.first().map(fields).unwrap_or_default(),
-        last: events.last().map(fields).unwrap_or_default(),
-    }
-}
-
-fn fields(event: &Event) -> BTreeMap<String, String> {
-    let price = |price: Option<Price>| price.map(|price| price.0);
-    let size = |size: Option<Size>| size.map(|size| size.0);
-    let numbers = match &event.data {
-        Data::Trade(trade) => vec![("price", Some(trade.price.0)), ("size", size(trade.size))],
-        Data::Quote(quote) => vec![
-            ("bid", price(quote.bid)),
-            ("ask", price(quote.ask)),
-            ("bid_size", size(quote.bid_size)),
-            ("ask_size", size(quote.ask_size)),
-        ],
-        Data::Bar(bar) => vec![
-            ("open", price(bar.open)),
-            ("high", price(bar.high)),
-            ("low", price(bar.low)),
-            ("close", Some(bar.close.0)),
-            ("volume", size(bar.volume)),
-        ],
+    let said: Value = serde_json::from_str(&output(&["inspect", "--json"]).await?).unwrap();
+    let events = output(&["cat"]).await?;
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sum = |fields: &[&str]| -> Value {
+        let numbers =
+            events.iter().flat_map(|event| fields.iter().filter_map(|field| number(&event[*field])));
+        json!(numbers.sum::<Decimal>().normalize().to_string())
     };
-    let numbers = numbers
-        .into_iter()
-        .filter_map(|(name, number)| Some((name.to_owned(), number?.normalize().to_string())));
-    let whole = [
-        ("symbol".to_owned(), event.symbol.to_string()),
-        ("nanos".to_owned(), event.time.as_nanos().to_string()),
-    ];
-    whole.into_iter().chain(numbers).collect()
+    Ok([
+        ("kind", said["kind"].clone()),
+        ("rows", said["rows"].clone()),
+        ("events", said["events"].clone()),
+        ("skipped", said["skipped"].clone()),
+        ("order", said["order"].clone()),
+        ("symbols", said["symbols"].clone()),
+        ("first", plain(&said["first"])),
+        ("last", plain(&said["last"])),
+        ("first line", events.first().map(plain).unwrap_or_default()),
+        ("last line", events.last().map(plain).unwrap_or_default()),
+        ("lines", json!(events.len())),
+        ("prices", sum(&["price", "close", "bid", "ask"])),
+        ("sizes", sum(&["size", "volume", "bid_size", "ask_size"])),
+    ]
+    .into())
 }
 
 fn expectation(file: &Value) -> Reading {
-    let counts = file["symbol_counts"].as_object().unwrap();
-    Reading {
-        events: file["quotes"].as_u64().unwrap(),
-        symbols: counts.iter().map(|(name, count)| (name.clone(), count.as_u64().unwrap())).collect(),
-        price_sum: file["price_sum"].as_str().unwrap().to_owned(),
-        size_sum: file["size_sum"].as_str().unwrap().to_owned(),
-        first: expected_fields(&file["first"]),
-        last: expected_fields(&file["last"]),
-    }
+    [
+        ("kind", file["kind"].clone()),
+        ("rows", file["rows"].clone()),
+        ("events", file["quotes"].clone()),
+        ("skipped", file["skipped"].clone()),
+        ("order", file["order_in_file"].clone()),
+        ("symbols", file["symbol_counts"].clone()),
+        ("first", expected_event(&file["first"])),
+        ("last", expected_event(&file["last"])),
+        ("first line", expected_event(&file["first"])),
+        ("last line", expected_event(&file["last"])),
+        ("lines", file["quotes"].clone()),
+        ("prices", file["price_sum"].clone()),
+        ("sizes", file["size_sum"].clone()),
+    ]
+    .into()
 }
 
-fn expected_fields(event: &Value) -> BTreeMap<String, String> {
-    let all = event.as_object().unwrap().iter();
-    let known = all.filter_map(|(name, value)| match name.as_str() {
-        "ts_utc" | "ts_zone" | "ts_zone_ns" => None,
-        "ts_utc_ns" => Some(("nanos".to_owned(), value.to_string())),
-        _ => Some((name.clone(), value.as_str()?.to_owned())),
+fn differences(found: &Reading, expected: &Reading) -> Vec<String> {
+    let differ = expected.iter().filter(|(what, value)| found[*what] != **value);
+    differ.map(|(what, value)| format!("{what} is {}, not {value}", found[what])).collect()
+}
+
+/// Whether the first and the last event have the moments of the zone that the source is in.
+async fn in_its_zone(path: &str, given: &[&str], file: &Value) -> Vec<String> {
+    let (Some(zone), Some(first)) = (file["zone"].as_str(), file["first"]["ts_zone_ns"].as_i64()) else {
+        return Vec::new();
+    };
+    let last = file["last"]["ts_zone_ns"].as_i64().unwrap();
+    let arguments: Vec<&str> =
+        ["inspect", "--json", path, "--tz", zone].iter().chain(given).copied().collect();
+    let (_, output, errors) = run(tickerplant(&arguments)).await;
+    let Ok(said) = serde_json::from_str::<Value>(&output) else { return vec![errors] };
+    let found = [nanos(&said["first"]), nanos(&said["last"])];
+    if found == [first, last] { Vec::new() } else { vec![format!("in {zone} it runs from {found:?}")] }
+}
+
+fn nanos(event: &Value) -> i64 {
+    event["time"].as_str().unwrap().parse::<Time>().unwrap().as_nanos()
+}
+
+/// An event as the program prints it, without its type, its interval and the form of its numbers.
+fn plain(event: &Value) -> Value {
+    let Some(fields) = event.as_object() else { return Value::Null };
+    let fields = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "type" | "interval"));
+    let plain = fields.map(|(name, value)| match name.as_str() {
+        "time" => ("nanos".to_owned(), json!(nanos(event))),
+        "symbol" => (name.clone(), value.clone()),
+        _ => (name.clone(), json!(number(value).unwrap().normalize().to_string())),
     });
-    known.collect()
+    Value::Object(plain.collect())
+}
+
+fn expected_event(event: &Value) -> Value {
+    let fields = event.as_object().unwrap().iter().filter_map(|(name, value)| match name.as_str() {
+        "ts_utc" | "ts_zone" | "ts_zone_ns" => None,
+        "ts_utc_ns" => Some(("nanos".to_owned(), value.clone())),
+        _ => value.as_str().map(|_| (name.clone(), value.clone())),
+    });
+    Value::Object(fields.collect())
+}
+
+/// A number of JSON in the shortest decimal form that is it: exact for the up to 15 digits that these files have.
+fn number(value: &Value) -> Option<Decimal> {
+    value.as_number().map(|number| Decimal::from_str_exact(&number.to_string()).unwrap())
 }

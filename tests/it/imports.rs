@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 13] = [
+const MAY: [(&str, &[&str]); 14] = [
     ("tally", &[]),
     ("market", &[]),
     ("wire", &["market", "tally"]),
@@ -14,6 +14,7 @@ const MAY: [(&str, &[&str]); 13] = [
     ("hub", &["bus", "wire", "market", "tally"]),
     ("session", &["auth", "hub", "bus", "wire", "market", "tally"]),
     ("client", &["wire", "market"]),
+    ("files", &["feed", "wire", "market"]),
     ("server", &["auth", "client", "session", "hub", "feed", "bus", "wire", "market", "tally"]),
     ("config", &["auth", "server", "session", "hub", "feed", "bus", "wire", "market"]),
     ("cli", &["config", "server", "session", "hub", "feed", "bus", "wire", "market"]),

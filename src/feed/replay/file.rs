@@ -1,163 +1,181 @@
-//! A file: what its header and a first pass over its times tell, and then its events in time order.
+//! A text: what a survey and a pass over its times tell, and then its events in time order.
 
 use std::cmp::Reverse;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::vec;
 
-use csv::ByteRecord;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Extent;
+use super::container::{Damage, Part};
 use super::layout::Layout;
+use super::order::{Order, Pass, date_order, pass_over_times};
+use super::path;
+use super::reading::Reading;
 use super::records::Records;
-use super::row::{Reason, Skip};
-use super::symbol;
-use crate::feed::{FeedError, Input, Skipped};
+use super::row::{Reason, Row, RowReader, Skip};
+use super::skips::Skips;
+use super::survey::{Survey, survey};
+use super::zone::Zone;
+use crate::feed::FeedError;
 use crate::market::{Data, Event, Symbol, Time};
 
-/// So many skipped rows of a file are logged one by one; the rest are counted.
-const LOGGED_SKIPS: u64 = 5;
+/// Of so many rows at the start, most have to be good.
+const TRIED_ROWS: u64 = 100;
 
-/// A file that can be replayed, checked but not held open.
+/// A text that can be replayed, checked but not held open.
 #[derive(Clone, Debug)]
 pub struct Source {
-    path: PathBuf,
-    layout: Layout,
+    pub part: Part,
+    pub survey: Survey,
+    layout: Arc<Layout>,
     /// The symbol of all rows, where no column says it.
     symbol: Option<Symbol>,
-    order: Order,
-    extent: Option<Extent>,
-    input: Input,
+    pub pass: Pass,
+    reading: Arc<Reading>,
 }
 
-/// How the times of a file run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    Ascending,
-    Descending,
-    Unsorted,
-}
-
-/// The events of a file, in time order.
+/// The events of a text, in time order.
 pub enum Events {
-    /// The file is in order: one row after the other, in constant memory.
+    /// The text is in order: one row after the other, in constant memory.
     Streamed(Box<Rows>),
-    /// The file is not, and has been sorted.
+    /// The text is not, and has been sorted.
     Sorted(vec::IntoIter<Event>),
 }
 
-/// The rows of a file in its own order.
+/// The events of a text in its own order.
 pub struct Rows {
-    source: Source,
     records: Records,
+    reader: RowReader,
     /// The second event of the row read last.
     then: Option<Event>,
-    /// The symbol read last: most often the next row's too.
-    symbol: Option<Symbol>,
     skips: Skips,
-}
-
-/// The rows that gave no event, by reason.
-struct Skips {
-    path: PathBuf,
-    counts: [u64; Reason::ALL.len()],
-    skipped: Skipped,
-    /// Told once, and not again in every lap.
-    told: bool,
+    is_strict: bool,
+    /// The wanted time: from here
+    from: Option<Time>,
+    /// to before here.
+    to: Option<Time>,
+    /// Whether nothing that is wanted comes after the first row past its end.
+    ends_with_time: bool,
 }
 
 impl Source {
-    /// Opens a file, reads its header, and passes over its time column.
+    /// Surveys a text, tries its first rows, and passes over its times.
     ///
-    /// `symbol` is of use where the file has no column for it, `sort_rows` where it is not in time order.
-    pub fn open(
-        path: &Path,
-        symbol: Option<&Symbol>,
-        sort_rows: usize,
-        input: &Input,
-    ) -> Result<Self, FeedError> {
-        let path = path.to_owned();
-        let (mut records, layout) = Records::open(&path, input.line_bytes)?;
-        let symbol = match (layout.symbol, symbol) {
+    /// # Errors
+    ///
+    /// It is no market data, most of its first rows cannot be used, or it is out of order and too long to be sorted.
+    pub fn open(part: Part, reading: &Arc<Reading>) -> Result<Self, FeedError> {
+        let mut survey = survey(&part, reading)?;
+        let symbol = match (survey.layout.symbol, &reading.symbol) {
             (Some(_), _) => None,
             (None, Some(symbol)) => Some(symbol.clone()),
             (None, None) => {
-                Some(symbol::from_path(&path).ok_or_else(|| FeedError::NoSymbol { path: path.clone() })?)
+                let read =
+                    if survey.layout.has_period_in_name { path::symbol_with_period } else { path::symbol };
+                let symbol = read(&part.virtual_path());
+                Some(symbol.ok_or_else(|| FeedError::NoSymbol { path: part.to_string().into() })?)
             }
         };
-        let Pass { rows, order, span } = pass_over_times(&mut records, &layout)?;
-        if order != Order::Ascending && rows > sort_rows as u64 {
-            return Err(FeedError::TooLongToSort { path, rows, limit: sort_rows });
+        if survey.is_order_open {
+            let shown = date_order(&part, reading, &survey)?;
+            survey.is_order_assumed = shown.is_none();
+            survey.layout.date_order = shown.unwrap_or(survey.layout.date_order);
         }
-        info!(file = %path.display(), rows, ?order, symbol = ?symbol.as_ref().map(Symbol::as_str), "opened");
-        let extent = span.map(|(first, last)| Extent { first, last, rows });
-        Ok(Self { path, layout, symbol, order, extent, input: input.clone() })
+        let layout = Arc::new(survey.layout.clone());
+        let pass = pass_over_times(&part, reading, &survey)?;
+        let source = Self { part, survey, layout, symbol, pass, reading: Arc::clone(reading) };
+        source.try_rows()?;
+        if pass.order != Order::Ascending && pass.rows > reading.sort_rows as u64 {
+            let (path, rows) = (source.part.to_string().into(), pass.rows);
+            return Err(FeedError::TooLongToSort { path, rows, limit: reading.sort_rows });
+        }
+        let Pass { rows, order, .. } = pass;
+        let (layout, symbol) = (source.layout.name, source.symbol.as_ref().map(Symbol::as_str));
+        info!(file = %source.part, layout, rows, order = order.name(), symbol, "opened");
+        if pass.has_local_times && reading.zone.is_none() {
+            info!(file = %source.part, "its times have no zone and are taken for UTC (--tz says otherwise)");
+        }
+        Ok(source)
     }
 
-    /// What lies in the file; `None` where no row has a time.
+    /// What lies in the text; `None` where no row has a time.
     pub fn extent(&self) -> Option<Extent> {
-        self.extent
+        self.pass.span.map(|(first, last)| Extent { first, last, rows: self.pass.rows })
     }
 
-    /// The file's events in time order. Rows that cannot be used are logged, unless they have been told of.
+    /// Whose clock its times are of.
+    pub fn zone(&self) -> String {
+        match (&self.reading.zone, self.pass.has_local_times) {
+            (_, false) => "UTC".to_owned(),
+            (None, true) => "UTC (assumed)".to_owned(),
+            (Some(zone), true) => zone.to_string(),
+        }
+    }
+
+    /// Its events in time order. Rows that cannot be used are logged, unless they have been told of.
     pub fn events(&self, is_told: bool) -> Result<Events, FeedError> {
-        let (records, _) = Records::open(&self.path, self.input.line_bytes)?;
-        let rows = Rows {
-            source: self.clone(),
-            records,
-            then: None,
-            symbol: None,
-            skips: Skips {
-                path: self.path.clone(),
-                counts: [0; Reason::ALL.len()],
-                skipped: self.input.skipped.clone(),
-                told: is_told,
-            },
-        };
-        match self.order {
-            Order::Ascending => Ok(Events::Streamed(Box::new(rows))),
+        let mut rows = self.rows(is_told)?;
+        match self.pass.order {
+            Order::Ascending => {
+                rows.ends_with_time = true;
+                Ok(Events::Streamed(Box::new(rows)))
+            }
             order => sorted(rows, order).map(Events::Sorted),
         }
     }
-}
 
-/// What a pass over the times of a file finds.
-struct Pass {
-    rows: u64,
-    order: Order,
-    /// The earliest and the latest time.
-    span: Option<(Time, Time)>,
-}
+    /// Its events in its own order.
+    pub fn rows(&self, is_told: bool) -> Result<Rows, FeedError> {
+        let records = Records::open(&self.part, &self.reading, &self.survey)?.cut_at(self.layout.width);
+        let zone = self.reading.zone.clone().unwrap_or_else(Zone::utc);
+        let resolver = zone.resolver(self.pass.order == Order::Descending);
+        Ok(Rows {
+            records,
+            reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
+            then: None,
+            skips: Skips::new(self.part.to_string(), self.reading.skipped.clone(), is_told),
+            is_strict: self.reading.is_strict,
+            from: self.reading.from,
+            to: self.reading.to,
+            ends_with_time: false,
+        })
+    }
 
-/// How many rows there are and how their times run.
-fn pass_over_times(records: &mut Records, layout: &Layout) -> Result<Pass, FeedError> {
-    let (mut rows, mut rises, mut falls) = (0, false, false);
-    let mut before: Option<Time> = None;
-    let mut span: Option<(Time, Time)> = None;
-    let mut first_bad = None;
-    while let Some(record) = records.next()? {
-        rows += 1;
-        match record.and_then(|record| layout.time.read(record)) {
-            Ok(time) => {
-                rises |= before.is_some_and(|before| before < time);
-                falls |= before.is_some_and(|before| before > time);
-                before = Some(time);
-                span = Some(span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+    /// Refuses a text of which most of the first rows are bad, or all of them.
+    fn try_rows(&self) -> Result<(), FeedError> {
+        let mut rows = Rows { from: None, to: None, ..self.rows(true)? };
+        let (mut tried, mut bad, mut good, mut first_bad) = (0, 0, 0, None);
+        while good == 0 || tried < TRIED_ROWS {
+            match rows.next_row()? {
+                None => break,
+                Some(Ok(_)) => good += 1,
+                Some(Err(Skip { reason: Reason::Missing | Reason::Filtered, .. })) => {}
+                Some(Err(skip)) => {
+                    bad += u64::from(tried < TRIED_ROWS);
+                    first_bad.get_or_insert((rows.line(), skip));
+                }
             }
-            Err(Skip { found, .. }) => {
-                first_bad.get_or_insert((records.line(), found));
+            tried += 1;
+        }
+        let path = || PathBuf::from(self.part.to_string());
+        match first_bad {
+            Some((line, skip)) if bad * 2 > tried.min(TRIED_ROWS) || good == 0 => {
+                let Skip { reason, found } = skip;
+                Err(FeedError::MostlyBad {
+                    path: path(),
+                    bad,
+                    tried: tried.min(TRIED_ROWS),
+                    line,
+                    reason: reason.name(),
+                    found,
+                })
             }
+            None if good == 0 && tried > 0 => Err(FeedError::NoEvents { path: path(), rows: tried }),
+            _ => Ok(()),
         }
     }
-    if let (None, Some((line, found))) = (before, first_bad) {
-        return Err(FeedError::NoTimes { path: records.path().to_owned(), line, found });
-    }
-    let order = match (rises, falls) {
-        (_, false) => Order::Ascending,
-        (false, true) => Order::Descending,
-        (true, true) => Order::Unsorted,
-    };
-    Ok(Pass { rows, order, span })
 }
 
 /// Sorts by time. Equal times keep the order of the file; of a file that runs backwards, they are turned round too.
@@ -186,67 +204,64 @@ impl Iterator for Events {
 }
 
 impl Rows {
-    /// The next event; `None` at the end of the file.
-    fn next(&mut self) -> Result<Option<Event>, FeedError> {
+    /// The number of the line read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.records.line()
+    }
+
+    /// What is wrong with what the text is packed in, as far as it has been read.
+    pub fn damage(&self) -> &Damage {
+        self.records.damage()
+    }
+
+    /// The rows that gave no event so far.
+    pub fn skips(&self) -> &Skips {
+        &self.skips
+    }
+
+    /// The next event; `None` at the end of the text.
+    pub fn next(&mut self) -> Result<Option<Event>, FeedError> {
         if let Some(then) = self.then.take() {
             return Ok(Some(then));
         }
         loop {
-            let Some(record) = self.records.next()? else {
+            let Some(read) = self.next_row()? else {
                 self.skips.sum_up();
                 return Ok(None);
             };
-            let read = record.and_then(|record| {
-                let row = self.source.layout.read(record)?;
-                Ok((row, self.source.symbol_of(record, &mut self.symbol)?))
-            });
             match read {
-                Ok((row, symbol)) => {
-                    let event = |symbol, data: Data| Event { symbol, time: row.time, data };
-                    self.then = row.then.map(|data| event(symbol.clone(), data));
-                    return Ok(Some(event(symbol, row.data)));
+                Ok(Row { time, symbol, data, then }) => {
+                    let event = |symbol, data: Data| Event { symbol, time, data };
+                    self.then = then.map(|data| event(symbol.clone(), data));
+                    return Ok(Some(event(symbol, data)));
+                }
+                Err(skip) if self.is_strict && skip.reason != Reason::Filtered => {
+                    let Skip { reason, found } = skip;
+                    let path = PathBuf::from(self.skips.name());
+                    return Err(FeedError::BadRow {
+                        path,
+                        line: self.records.line(),
+                        reason: reason.name(),
+                        found,
+                    });
                 }
                 Err(skip) => self.skips.add(self.records.line(), &skip),
             }
         }
     }
-}
 
-impl Source {
-    /// The symbol of a row; `last` is the one that the column had before.
-    fn symbol_of(&self, row: &ByteRecord, last: &mut Option<Symbol>) -> Result<Symbol, Skip> {
-        if let Some(symbol) = &self.symbol {
-            return Ok(symbol.clone());
+    /// The next row, or why it gives no event.
+    fn next_row(&mut self) -> Result<Option<Result<Row, Skip>>, FeedError> {
+        let Some(record) = self.records.next()? else { return Ok(None) };
+        let row = record.and_then(|record| self.reader.read(&record));
+        let Ok(Row { time, .. }) = row else { return Ok(Some(row)) };
+        let is_past = self.to.is_some_and(|to| time >= to);
+        if is_past && self.ends_with_time {
+            return Ok(None);
         }
-        let cell = self.layout.symbol.and_then(|column| row.get(column)).unwrap_or_default();
-        match last {
-            Some(last) if last.as_str().as_bytes() == cell => Ok(last.clone()),
-            last => {
-                let name = std::str::from_utf8(cell).ok().and_then(|name| Symbol::from_name(name).ok());
-                let symbol = name.ok_or_else(|| Skip::new(Reason::BadSymbol, cell))?;
-                Ok(last.insert(symbol).clone())
-            }
+        if is_past || self.from.is_some_and(|from| time < from) {
+            return Ok(Some(Err(Skip { reason: Reason::Filtered, found: String::new() })));
         }
-    }
-}
-
-impl Skips {
-    fn add(&mut self, line: u64, Skip { reason, found }: &Skip) {
-        self.counts[reason.index()] += 1;
-        self.skipped.add(reason.name());
-        if !self.told && self.counts.iter().sum::<u64>() <= LOGGED_SKIPS {
-            let place = format_args!("{}:{line}", self.path.display());
-            warn!(%place, reason = reason.name(), ?found, "skipped a row");
-        }
-    }
-
-    fn sum_up(&mut self) {
-        let rows: u64 = self.counts.iter().sum();
-        if rows > 0 && !self.told {
-            let counted = Reason::ALL.iter().filter(|reason| self.counts[reason.index()] > 0);
-            let reasons: Vec<String> =
-                counted.map(|reason| format!("{} {}", self.counts[reason.index()], reason.name())).collect();
-            warn!(file = %self.path.display(), rows, reasons = %reasons.join(", "), "rows were skipped");
-        }
+        Ok(Some(row))
     }
 }

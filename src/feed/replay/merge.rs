@@ -8,32 +8,39 @@ use crate::market::{Event, Time};
 
 /// The events of several inputs, each in time order, in the order of their times.
 ///
-/// Of equal times the earlier input's come first, each input's own order stays.
+/// Of equal times the earlier input's come first, each input's own order stays. What ends an input early comes behind
+/// all that was read before it.
 pub struct Merge<I> {
     inputs: Vec<I>,
     /// The next event of each input that has one.
     heads: Vec<Option<Event>>,
     /// The times of the heads, the earliest on top.
     next: BinaryHeap<Reverse<(Time, usize)>>,
+    failure: Option<FeedError>,
 }
 
 impl<I: Iterator<Item = Result<Event, FeedError>>> Merge<I> {
     /// Reads the first event of each input.
-    pub fn new(inputs: Vec<I>) -> Result<Self, FeedError> {
+    pub fn new(inputs: Vec<I>) -> Self {
         let heads = inputs.iter().map(|_| None).collect();
-        let mut merge = Self { inputs, heads, next: BinaryHeap::new() };
-        for index in 0..merge.inputs.len() {
-            merge.refill(index)?;
+        let mut merge = Self { inputs, heads, next: BinaryHeap::new(), failure: None };
+        if merge.inputs.len() > 1 {
+            for index in 0..merge.inputs.len() {
+                merge.refill(index);
+            }
         }
-        Ok(merge)
+        merge
     }
 
-    fn refill(&mut self, index: usize) -> Result<(), FeedError> {
-        self.heads[index] = self.inputs[index].next().transpose()?;
-        if let Some(event) = &self.heads[index] {
-            self.next.push(Reverse((event.time, index)));
+    fn refill(&mut self, index: usize) {
+        match self.inputs[index].next() {
+            None => {}
+            Some(Ok(event)) => {
+                self.next.push(Reverse((event.time, index)));
+                self.heads[index] = Some(event);
+            }
+            Some(Err(error)) => self.failure = Some(error),
         }
-        Ok(())
     }
 }
 
@@ -41,9 +48,16 @@ impl<I: Iterator<Item = Result<Event, FeedError>>> Iterator for Merge<I> {
     type Item = Result<Event, FeedError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let [input] = &mut self.inputs[..] {
+            return input.next();
+        }
+        if let Some(error) = self.failure.take() {
+            return Some(Err(error));
+        }
         let Reverse((_, index)) = self.next.pop()?;
         let event = self.heads[index].take()?;
-        Some(self.refill(index).map(|()| event))
+        self.refill(index);
+        Some(Ok(event))
     }
 }
 
@@ -67,9 +81,19 @@ mod tests {
     fn files_merge_by_time_then_file_then_line() {
         let files = vec![input("a", &[1, 3, 3, 9]), input("b", &[]), input("c", &[0, 3, 10])];
 
-        let merged: Vec<String> =
-            Merge::new(files).unwrap().map(|event| event.unwrap().symbol.to_string()).collect();
+        let merged: Vec<String> = Merge::new(files).map(|event| event.unwrap().symbol.to_string()).collect();
 
         assert_eq!(merged, ["c0", "a0", "a1", "a2", "c1", "a3", "c2"]);
+    }
+
+    #[test]
+    fn what_ends_an_input_early_comes_behind_all_that_was_read_before_it() {
+        let fails = input("a", &[1]).chain([Err(FeedError::NoFiles)]);
+        let merge =
+            Merge::new(vec![Box::new(fails) as Box<dyn Iterator<Item = _>>, Box::new(input("b", &[2]))]);
+
+        let merged: Vec<bool> = merge.map(|event| event.is_ok()).collect();
+
+        assert_eq!(merged, [true, false, true]);
     }
 }

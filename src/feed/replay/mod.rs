@@ -1,26 +1,29 @@
 //! The replay: recorded files as a feed.
 //!
-//! A layout tells which column is what, times and numbers what a cell stands for, a
-//! row what happened; a file gives its rows in time order, and a merge puts several files
-//! together. A row that cannot be used is skipped, counted and logged; it never stops the feed.
+//! A file comes in one or several parts, undone of what it is packed by and how its characters are coded. A survey of a
+//! part's first lines tells the layout: which column is what, and how times and numbers are written. A pass over its
+//! times tells the order. Then its rows are read in time order, and a merge puts several parts together. A row that
+//! cannot be used is skipped, counted and logged; it never stops the feed, unless that is asked for.
 //!
 //! Files are read on a thread of their own, at most some thousand events ahead of what is published.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the replay does not read by it yet"))]
+mod cells;
 mod container;
+mod expand;
 mod file;
+mod inspect;
 mod layout;
 mod merge;
-#[cfg_attr(not(test), expect(dead_code, reason = "not all forms are asked for yet"))]
 mod number;
+mod order;
+mod path;
+mod reading;
 mod records;
 mod row;
-mod symbol;
-#[cfg_attr(not(test), expect(dead_code, reason = "the replay does not read by it yet"))]
+mod skips;
+mod survey;
 mod text;
-#[cfg_attr(not(test), expect(dead_code, reason = "not all forms are asked for yet"))]
 mod time;
-#[cfg_attr(not(test), expect(dead_code, reason = "no file is told its zone yet"))]
 mod zone;
 
 use std::mem;
@@ -33,9 +36,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{BATCH, FeedError, Input, READ_AHEAD, Speed};
-use crate::market::{Event, Symbol, Time};
-use file::Source;
+use crate::market::{Event, Time};
+use file::{Events, Source};
 use merge::Merge;
+use reading::Reading;
+
+pub use inspect::Inspection;
+pub use layout::{Entry, LAYOUTS, Map, Role, RoleError, ToldBy};
+pub use number::DecimalSign;
+pub use time::DateOrder;
+pub use zone::ZoneError;
 
 /// Each lap of a loop begins so much market time after the last event of the lap before.
 const BETWEEN_LAPS: Duration = Duration::from_secs(1);
@@ -44,7 +54,7 @@ const BETWEEN_LAPS: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The files, merged by time; of equal times, the earlier file's events come first.
+    /// Files, folders and patterns, merged by time; of equal times, the earlier file's events come first.
     pub files: Vec<PathBuf>,
     /// Seconds of market time a second, or `"max"`: as fast as clients with `delivery=every` read.
     pub speed: Speed,
@@ -54,6 +64,42 @@ pub struct Config {
     /// The symbol of files that have no column for it; where it is not given, the file's name tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
+    /// Whose clock times without an offset are of, e.g. `America/New_York`; UTC is assumed where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tz: Option<String>,
+    /// The layout of the files, by its name in [`LAYOUTS`]; where it is not given, the files tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// Which column is what, by name or number.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub map: Map,
+    /// How day, month and year follow each other in dates of three numbers, where the files do not show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date_order: Option<DateOrder>,
+    /// The sign before decimals, where the files do not show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<DecimalSign>,
+    /// Prices are in units of ten to the minus this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_scale: Option<u32>,
+    /// What stands between cells: one character, or `tab`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// How characters are coded, by a label of the Encoding Standard, e.g. `euc-kr`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Only events at this time and later are replayed; without an offset, it is on the files' clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Only events before this time are replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Whether the first row that cannot be used ends the replay.
+    pub strict: bool,
+    /// A packed file may give so many bytes; 0 for no limit.
+    pub max_bytes: u64,
+    /// A packed file may give so many bytes for each of its own; 0 for no limit.
+    pub max_ratio: u64,
     /// At full speed, a client with `delivery=every` that holds up the replay for this long is closed.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
@@ -68,6 +114,19 @@ impl Default for Config {
             speed: Speed::Factor(1.0),
             r#loop: false,
             symbol: None,
+            tz: None,
+            layout: None,
+            map: Map::default(),
+            date_order: None,
+            decimal: None,
+            price_scale: None,
+            delimiter: None,
+            encoding: None,
+            from: None,
+            to: None,
+            strict: false,
+            max_bytes: 1 << 40,
+            max_ratio: 1000,
             stall_timeout: Duration::from_secs(10),
             sort_rows: 2_000_000,
         }
@@ -100,18 +159,18 @@ impl Replay {
     /// # Errors
     ///
     /// A file that is not there, is no market data, or is too long to be sorted.
-    pub(super) fn open(config: &Config, input: &Input) -> Result<Self, FeedError> {
+    pub fn open(config: &Config, input: &Input) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
         }
-        let symbol: Option<Symbol> = config
-            .symbol
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(|source| FeedError::Symbol { key: "feed.replay.symbol", source })?;
-        let open = |path: &PathBuf| Source::open(path, symbol.as_ref(), config.sort_rows, input);
-        let sources = config.files.iter().map(open).collect::<Result<_, _>>()?;
+        let reading = Arc::new(Reading::new(config, input)?);
+        let mut sources = Vec::new();
+        for file in expand_all(&config.files)? {
+            for part in container::parts(&file)? {
+                sources.push(Source::open(part, &reading)?);
+            }
+        }
+        let sources = sources.into();
         Ok(Self { sources, repeats: config.r#loop, is_told: false })
     }
 
@@ -123,6 +182,24 @@ impl Replay {
             last: one.last.max(other.last),
             rows: one.rows + other.rows,
         })
+    }
+
+    /// What is understood of each part, read to its end.
+    ///
+    /// # Errors
+    ///
+    /// A part cannot be read to its end; with `strict`, a row of it cannot be used.
+    pub fn inspect(&self) -> impl Iterator<Item = Result<Inspection, FeedError>> {
+        self.sources.iter().map(Inspection::of)
+    }
+
+    /// All events of one lap, in time order, read as they are asked for.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read; with `strict`, a row of it cannot be used.
+    pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
+        merged(&self.sources, false)
     }
 
     /// Begins to read the files from their start: batches of events, in time order.
@@ -142,6 +219,21 @@ impl Replay {
     }
 }
 
+/// The files that these files, folders and patterns mean.
+///
+/// # Errors
+///
+/// There is none for one of them.
+pub fn expand_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FeedError> {
+    let files: Vec<Vec<PathBuf>> = paths.iter().map(|path| expand::expand(path)).collect::<Result<_, _>>()?;
+    Ok(files.concat())
+}
+
+/// The events of all parts, in time order.
+fn merged(sources: &[Source], is_told: bool) -> Result<Merge<Events>, FeedError> {
+    Ok(Merge::new(sources.iter().map(|source| source.events(is_told)).collect::<Result<_, _>>()?))
+}
+
 /// Sends all events of all laps.
 fn read(
     sources: &[Source],
@@ -152,8 +244,7 @@ fn read(
     let mut shift = Duration::ZERO;
     for lap in 0..laps {
         let is_told = is_told || lap > 0;
-        let inputs = sources.iter().map(|source| source.events(is_told)).collect::<Result<_, _>>()?;
-        let mut events = Merge::new(inputs)?;
+        let mut events = merged(sources, is_told)?;
         let mut span: Option<(Time, Time)> = None;
         loop {
             let mut failure = None;
@@ -295,11 +386,13 @@ mod tests {
 
     #[test]
     fn files_tell_their_extent_and_can_be_read_again() {
-        let (_folder, config) =
-            files(&[("A.csv", "time,price\n10,1\n12,x\n"), ("B.csv", "time,price\n9,1\n")]);
+        let (_folder, config) = files(&[
+            ("A.csv", "time,price\n1704292210,1\n1704292212,x\n"),
+            ("B.csv", "time,price\n1704292209,1\n"),
+        ]);
         let input = Input { line_bytes: 0, skipped: Skipped::default() };
         let mut replay = Replay::open(&config, &input).unwrap();
-        let second = |seconds: i64| Time::from_nanos(seconds * 1_000_000_000);
+        let second = |seconds: i64| Time::from_nanos((1_704_292_200 + seconds) * 1_000_000_000);
 
         let mut times = || {
             let mut batches = replay.batches();
@@ -313,9 +406,58 @@ mod tests {
 
     #[test]
     fn a_loop_over_no_events_ends() {
-        let (_folder, config) = files(&[("A.csv", "time,price\n1704292210,null\n")]);
+        let (_folder, config) = files(&[("A.csv", "time,price\n1704292210,1\n")]);
 
-        assert!(replayed(&Config { r#loop: true, ..config }).is_empty());
+        let never = Some("2100-01-01".to_owned());
+        assert!(replayed(&Config { r#loop: true, from: never, ..config }).is_empty());
+    }
+
+    #[test]
+    fn a_span_of_time_leaves_out_what_comes_before_it_and_from_its_end_on() {
+        let (_folder, config) = files(&[
+            ("A.csv", "time,price\n2024-01-03,1\n2024-01-04,1\n2024-01-05,1\n2024-01-06,1\n"),
+            ("B.csv", "time,price\n2023-01-05,1\n2023-01-04,1\n"),
+        ]);
+        let (from, to) = (Some("2024-01-04".to_owned()), Some("2024-01-06".to_owned()));
+
+        let events = replayed(&Config { from, to, ..config });
+
+        assert_eq!(events, ["A 2024-01-04T00:00:00Z", "A 2024-01-05T00:00:00Z"]);
+    }
+
+    #[test]
+    fn a_strict_reading_ends_at_the_first_row_that_cannot_be_used() {
+        let (_folder, config) = files(&[("A.csv", "time,price\n1704292201,1\n1704292202,x\n1704292203,1\n")]);
+
+        let mut batches = opened(&Config { strict: true, ..config }).unwrap();
+        let read: Vec<_> = iter::from_fn(|| batches.blocking_recv()).collect();
+
+        assert_eq!(read[0].as_ref().unwrap().len(), 1);
+        let error = read[1].as_ref().unwrap_err();
+        assert!(error.to_string().ends_with("A.csv:3: bad_number: `x`"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_which_most_rows_are_bad_or_none_is_good_is_refused() {
+        let bad = refused("A.csv", "time,price\n1704292201,1\n1704292202,x\n1704292203,x\n");
+        let none = refused("A.csv", "time,price\n1704292201,null\n");
+
+        assert!(
+            bad.to_string().contains("2 of its first 3 rows cannot be used; line 3 is bad_number: `x`"),
+            "{bad}"
+        );
+        assert!(none.to_string().ends_with("none of its 1 rows has a price, or is wanted"), "{none}");
+    }
+
+    #[test]
+    fn local_times_are_on_the_clock_of_the_zone_and_a_repeated_hour_follows_the_file() {
+        let rows = "2024-11-03 00:30,1\n2024-11-03 01:30,1\n2024-11-03 01:00,1\n2024-11-03 01:30,1\n2024-11-03 02:00,1\n";
+        let (_folder, config) = files(&[("A.csv", &format!("time,price\n{rows}"))]);
+
+        let events = replayed(&Config { tz: Some("America/New_York".to_owned()), ..config });
+
+        let times: Vec<_> = events.iter().map(|event| &event[13..18]).collect();
+        assert_eq!(times, ["04:30", "05:30", "06:00", "06:30", "07:00"]);
     }
 
     #[test]
@@ -325,13 +467,13 @@ mod tests {
             "\u{feff}time,symbol,price\r\n1704292201,A,1\r\nnoon,A,1\r\n\r\n# a comment\r\n\
              time,symbol,price\r\n\
              1704292202,\"A,1\r\n1704292203,,1\r\n1704292204,A,{long}\r\n1704292205,A\r\n\
-             1704292206,\"A\",\"1\",more\r\n1704292207,A,1"
+             1704292206,\"A\",\"1\",more\r\n1704292207,A,1\r\n1704292208,A,1\r\n1704292209,A,1"
         );
         let (_folder, config) = files(&[("a.csv", &content)]);
 
         let events = replayed(&config);
         let seconds: Vec<_> = events.iter().map(|event| event.rsplit(':').next().unwrap()).collect();
-        assert_eq!(seconds, ["01Z", "06Z", "07Z"]);
+        assert_eq!(seconds, ["01Z", "06Z", "07Z", "08Z", "09Z"]);
     }
 
     #[test]
@@ -342,8 +484,7 @@ mod tests {
             ("<!DOCTYPE html>\n<p>not found", "an HTML page"),
             ("{\"error\":\"limit\"}", "JSON"),
             ("\u{1}\u{0}\u{2}", "binary data"),
-            ("1704292200,189.5,100\n", "rows without a header line"),
-            ("1971.01.04,00:00,0.5369\n", "rows without a header line"),
+            ("Not found\nNo such page\n", "text that is no table"),
         ] {
             let error = refused("A.csv", content);
             assert!(error.to_string().ends_with(&format!("it looks like {looks_like}")), "{error}");
@@ -381,6 +522,6 @@ mod tests {
         assert_eq!(opened(&Config::default()).unwrap_err().class(), ErrorClass::Configuration);
         let folder = tempfile::tempdir().unwrap();
         let error = opened(&Config { files: vec![folder.path().to_owned()], ..missing }).unwrap_err();
-        assert!(error.to_string().ends_with("it looks like a folder"), "{error}");
+        assert!(error.to_string().ends_with("no file in it ends like market data"), "{error}");
     }
 }

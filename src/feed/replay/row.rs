@@ -1,12 +1,13 @@
 //! Rows: what one line of a file says has happened.
 
-use csv::ByteRecord;
+use std::sync::Arc;
 
-use super::layout::{IntervalColumn, Layout, TimeColumns, Values};
-use super::number::Numbers;
-use super::time::{DateOrder, Stamp, stamp, stamp_of_two};
+use super::cells::Cells;
+use super::layout::{IntervalRule, Layout, NumberRule, TimeColumns, Values};
+use super::time::{self, DateOrder, Stamp};
+use super::zone::Resolver;
 use crate::feed::lines::shown;
-use crate::market::{Bar, Data, Interval, NumberError, Price, Quote, Size, Time, Trade};
+use crate::market::{Bar, Data, Interval, NumberError, Price, Quote, Size, Symbol, Time, Trade};
 
 /// Why a line gives no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +20,12 @@ pub enum Reason {
     BadNumber,
     /// The symbol is none.
     BadSymbol,
+    /// The line ends before a column that an event cannot be without.
+    Ragged,
     /// The line has more bytes than are read.
     TooLong,
+    /// The row is of another kind than is replayed, or outside the time that is asked for.
+    Filtered,
 }
 
 /// A line that gives no event.
@@ -35,14 +40,39 @@ pub struct Skip {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     pub time: Time,
+    pub symbol: Symbol,
     pub data: Data,
     pub then: Option<Data>,
 }
 
+/// Reads the rows of a file, one after the other.
+#[derive(Debug)]
+pub struct RowReader {
+    layout: Arc<Layout>,
+    resolver: Resolver,
+    symbol: SymbolReader,
+}
+
+/// Where the symbol of a row comes from.
+#[derive(Debug)]
+enum SymbolReader {
+    /// It is that of the file.
+    OfFile(Symbol),
+    /// From its column; the last one is most often the next one too.
+    Column(Option<Symbol>),
+}
+
 impl Reason {
     /// All reasons, in the order of [`Reason::index`].
-    pub const ALL: [Self; 5] =
-        [Self::Missing, Self::BadTime, Self::BadNumber, Self::BadSymbol, Self::TooLong];
+    pub const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::BadTime,
+        Self::BadNumber,
+        Self::BadSymbol,
+        Self::Ragged,
+        Self::TooLong,
+        Self::Filtered,
+    ];
 
     /// The reason's name in logs.
     pub const fn name(self) -> &'static str {
@@ -51,7 +81,9 @@ impl Reason {
             Self::BadTime => "bad_time",
             Self::BadNumber => "bad_number",
             Self::BadSymbol => "bad_symbol",
+            Self::Ragged => "ragged",
             Self::TooLong => "too_long",
+            Self::Filtered => "filtered",
         }
     }
 
@@ -68,115 +100,195 @@ impl Skip {
 }
 
 impl TimeColumns {
-    /// The row's time; a failure carries the text that is none.
-    pub fn read(self, row: &ByteRecord) -> Result<Time, Skip> {
-        let cell = |column| row.get(column).unwrap_or_default();
+    /// The row's time as it stands there; a failure carries the text that is none.
+    pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, Skip> {
+        let cell =
+            |column: usize| row.get(column).ok_or(Skip { reason: Reason::Ragged, found: String::new() });
+        let bad = |found: &[u8]| Skip::new(Reason::BadTime, found);
         match self {
-            Self::One(column) => utc(stamp(cell(column), DateOrder::Ymd))
-                .ok_or_else(|| Skip::new(Reason::BadTime, cell(column))),
-            Self::Two { date, clock } => utc(stamp_of_two(cell(date), cell(clock), DateOrder::Ymd))
-                .ok_or_else(|| {
-                    let both = [cell(date).trim_ascii(), cell(clock).trim_ascii()].join(&b'T');
-                    Skip::new(Reason::BadTime, &both)
-                }),
+            Self::One(column) => {
+                let cell = cell(column)?;
+                time::stamp(cell, order).ok_or_else(|| bad(cell))
+            }
+            Self::Two { date, clock } => {
+                let (date, clock) = (cell(date)?, cell(clock)?);
+                time::stamp_of_two(date, clock, order).ok_or_else(|| bad(&[date, clock].join(&b' ')))
+            }
+            Self::Clock { clock, unit, day } => {
+                let cell = cell(clock)?;
+                let nanos = match unit {
+                    Some(unit) => time::since_midnight(cell, unit),
+                    None => time::clock(cell),
+                };
+                nanos.and_then(|nanos| day.checked_add(nanos)).map(Stamp::Local).ok_or_else(|| bad(cell))
+            }
+            Self::Day(day) => Ok(Stamp::Local(day)),
         }
     }
 }
 
-/// A time without an offset is UTC.
-fn utc(stamp: Option<Stamp>) -> Option<Time> {
-    match stamp? {
-        Stamp::Utc(time) => Some(time),
-        Stamp::Local(nanos) => Some(Time::from_nanos(nanos)),
+impl RowReader {
+    /// A reader of rows with this layout; `symbol` is that of all of them where no column has it.
+    pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, resolver: Resolver) -> Self {
+        Self { layout, resolver, symbol: symbol.map_or(SymbolReader::Column(None), SymbolReader::OfFile) }
+    }
+
+    /// What a row says has happened, to what, and when.
+    pub fn read(&mut self, row: &Cells<'_>) -> Result<Row, Skip> {
+        let layout = &*self.layout;
+        if row.len() < layout.least {
+            return Err(Skip { reason: Reason::Ragged, found: String::new() });
+        }
+        if let Some((column, kept)) = layout.only {
+            let is_kept = |cell: &[u8]| kept.iter().any(|one| cell.trim_ascii() == one.as_bytes());
+            if !row.get(column).is_some_and(is_kept) {
+                return Err(Skip { reason: Reason::Filtered, found: String::new() });
+            }
+        }
+        let time = match layout.time.read(row, layout.date_order)? {
+            Stamp::Utc(time) => time,
+            Stamp::Local(nanos) => self.resolver.resolve(nanos),
+        };
+        let (data, then) = layout.data(row)?;
+        Ok(Row { time, symbol: self.symbol.read(layout, row)?, data, then })
     }
 }
 
+impl SymbolReader {
+    fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, Skip> {
+        let last = match self {
+            Self::OfFile(symbol) => return Ok(symbol.clone()),
+            Self::Column(last) => last,
+        };
+        let cell = |column: usize| row.get(column).unwrap_or_default();
+        let name = layout.symbol.map(|columns| cell(columns.name)).unwrap_or_default();
+        let suffix = layout.symbol.and_then(|columns| columns.suffix).map(|column| cell(column).trim_ascii());
+        if let Some(suffix) = suffix.filter(|suffix| !suffix.is_empty()) {
+            return symbol(&[name.trim_ascii(), suffix].join(&b'.'));
+        }
+        match last {
+            Some(last) if last.as_str().as_bytes() == name => Ok(last.clone()),
+            last => Ok(last.insert(symbol(name)?).clone()),
+        }
+    }
+}
+
+fn symbol(name: &[u8]) -> Result<Symbol, Skip> {
+    let symbol = std::str::from_utf8(name).ok().and_then(|name| Symbol::from_name(name).ok());
+    symbol.ok_or_else(|| Skip::new(Reason::BadSymbol, name))
+}
+
 impl Layout {
-    /// What a row says has happened, and when.
-    pub fn read(&self, row: &ByteRecord) -> Result<Row, Skip> {
-        let time = self.time.read(row)?;
-        let (data, then) = match &self.values {
+    /// What has happened, without the time.
+    fn data(&self, row: &Cells<'_>) -> Result<(Data, Option<Data>), Skip> {
+        match &self.values {
             Values::Bars { open, high, low, close, volume } => {
                 let bar = Bar {
-                    interval: self.interval.and_then(|column| column.read(row)),
+                    interval: self.interval.and_then(|(column, rule)| interval(row.get(column)?, rule)),
                     open: self.price(row, *open)?,
                     high: self.price(row, *high)?,
                     low: self.price(row, *low)?,
                     close: self.price(row, Some(*close))?.ok_or_else(missing)?,
-                    volume: size(row, *volume)?,
+                    volume: self.size(row, *volume)?,
                 };
-                (Data::Bar(bar), None)
+                Ok((Data::Bar(bar), None))
             }
-            Values::Ticks { price, size: traded, bid, bid_size, ask, ask_size } => {
+            Values::Ticks { price, size, bid, bid_size, ask, ask_size } => {
                 let (bid, ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
-                let quote = (bid.is_some() || ask.is_some())
-                    .then(|| {
-                        let (bid_size, ask_size) = (size(row, *bid_size)?, size(row, *ask_size)?);
-                        Ok(Data::Quote(Quote { bid, bid_size, ask, ask_size }))
-                    })
-                    .transpose()?;
-                let trade = self
-                    .price(row, *price)?
-                    .map(|price| Ok(Data::Trade(Trade { price, size: size(row, *traded)? })))
-                    .transpose()?;
-                match quote {
-                    Some(quote) => (quote, trade),
-                    None => (trade.ok_or_else(missing)?, None),
+                let quote = if bid.is_some() || ask.is_some() {
+                    let (bid_size, ask_size) = (self.size(row, *bid_size)?, self.size(row, *ask_size)?);
+                    Some(Data::Quote(Quote { bid, bid_size, ask, ask_size }))
+                } else {
+                    None
+                };
+                let trade = match self.price(row, *price)? {
+                    Some(price) => Some(Data::Trade(Trade { price, size: self.size(row, *size)? })),
+                    None => None,
+                };
+                match (quote, trade) {
+                    (Some(quote), trade) => Ok((quote, trade)),
+                    (None, Some(trade)) => Ok((trade, None)),
+                    (None, None) => Err(missing()),
                 }
             }
-        };
-        Ok(Row { time, data, then })
-    }
-
-    fn price(&self, row: &ByteRecord, column: Option<usize>) -> Result<Option<Price>, Skip> {
-        value(row, column, if self.fixed_point { Numbers::fixed_point_price } else { Numbers::price })
-    }
-}
-
-impl IntervalColumn {
-    fn read(self, row: &ByteRecord) -> Option<Interval> {
-        match self {
-            Self::Text(column) => std::str::from_utf8(row.get(column)?).ok()?.trim().parse().ok(),
-            // <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
-            Self::RecordType(column) => match row.get(column)? {
-                b"32" => "1s".parse().ok(),
-                b"33" => "1m".parse().ok(),
-                b"34" => "1h".parse().ok(),
-                b"35" => "1d".parse().ok(),
-                _ => None,
-            },
         }
     }
+
+    fn price(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Price>, Skip> {
+        value(row, column, |cell| match self.number_rule {
+            NumberRule::Plain | NumberRule::Lean => self.numbers.price(cell),
+            NumberRule::FixedPoint => self.numbers.fixed_point_price(cell),
+            NumberRule::Lobster => self.numbers.lobster_price(cell),
+        })
+    }
+
+    fn size(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, Skip> {
+        value(row, column, |cell| match self.number_rule {
+            NumberRule::FixedPoint => self.numbers.fixed_point_size(cell),
+            _ => self.numbers.size(cell),
+        })
+    }
 }
 
-fn size(row: &ByteRecord, column: Option<usize>) -> Result<Option<Size>, Skip> {
-    value(row, column, Numbers::size)
+fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
+    let text = std::str::from_utf8(cell).ok()?.trim();
+    match rule {
+        IntervalRule::Text => text.parse().ok(),
+        // <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
+        IntervalRule::RecordType => match text {
+            "32" => "1s".parse().ok(),
+            "33" => "1m".parse().ok(),
+            "34" => "1h".parse().ok(),
+            "35" | "36" => "1d".parse().ok(),
+            _ => None,
+        },
+        IntervalRule::Period => match text {
+            "D" | "W" => format!("1{}", text.to_ascii_lowercase()).parse().ok(),
+            minutes => format!("{minutes}m").parse().ok(),
+        },
+    }
 }
 
 /// The value of a cell; a row that ends before it says nothing there.
 fn value<T>(
-    row: &ByteRecord,
+    row: &Cells<'_>,
     column: Option<usize>,
-    read: fn(Numbers, &[u8]) -> Result<Option<T>, NumberError>,
+    read: impl FnOnce(&[u8]) -> Result<Option<T>, NumberError>,
 ) -> Result<Option<T>, Skip> {
     let Some(cell) = column.and_then(|column| row.get(column)) else { return Ok(None) };
-    read(Numbers::default(), cell).map_err(|_| Skip::new(Reason::BadNumber, cell))
+    read(cell).map_err(|_| Skip::new(Reason::BadNumber, cell))
 }
 
 fn missing() -> Skip {
-    Skip::new(Reason::Missing, b"")
+    Skip { reason: Reason::Missing, found: String::new() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cells::Splitter;
+    use super::super::layout::{self, Given};
+    use super::super::zone::Zone;
     use super::*;
 
-    fn record(line: &str) -> ByteRecord {
-        line.split(',').collect::<Vec<_>>().into()
+    fn given() -> Given<'static> {
+        Given {
+            entry: None,
+            map: None,
+            date_order: None,
+            decimal: None,
+            price_scale: None,
+            path: "AAPL.csv",
+            day: None,
+            has_free_comma: false,
+        }
     }
 
     fn read(header: &str, line: &str) -> Result<Row, Skip> {
-        Layout::of(&record(header)).unwrap().read(&record(line))
+        let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
+        let found = layout::find(&[cells(header), cells(line)], given()).unwrap();
+        let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
+        let mut reader = RowReader::new(Arc::new(found.layout), file, Zone::utc().resolver(false));
+        reader.read(&Splitter::new(b',').split(line.as_bytes(), usize::MAX))
     }
 
     fn skipped(header: &str, line: &str) -> (Reason, String) {
@@ -185,6 +297,7 @@ mod tests {
     }
 
     const TICKS: &str = "time,symbol,price,size,bid,bid_size,ask,ask_size";
+    const NOW: &str = "1704292200";
 
     #[test]
     fn a_row_with_a_price_is_a_trade_and_one_with_a_bid_or_an_ask_is_a_quote() {
@@ -207,16 +320,16 @@ mod tests {
 
     #[test]
     fn a_row_without_its_essential_values_says_what_is_wrong() {
-        assert_eq!(skipped(TICKS, "1704292200,A,,,,,,"), (Reason::Missing, String::new()));
-        assert_eq!(skipped("time,close", "1704292200,null"), (Reason::Missing, String::new()));
-        assert_eq!(skipped("time,close", "1704292200"), (Reason::Missing, String::new()));
+        let none = String::new;
+        let row = |rest: &str| format!("{NOW},{rest}");
+
+        assert_eq!(skipped(TICKS, &row("A,,,,,,")), (Reason::Missing, none()));
+        assert_eq!(skipped("time,close", &row("null")), (Reason::Missing, none()));
+        assert_eq!(skipped("time,close", NOW), (Reason::Ragged, none()));
         assert_eq!(skipped("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
-        assert_eq!(skipped("time,close", "1704292200,5;0"), (Reason::BadNumber, "5;0".to_owned()));
-        assert_eq!(skipped("time,close,volume", "1704292200,5,-1"), (Reason::BadNumber, "-1".to_owned()));
-        assert_eq!(
-            skipped("date,time,close", "2024-01-03,noon,5"),
-            (Reason::BadTime, "2024-01-03Tnoon".to_owned())
-        );
+        assert_eq!(skipped("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
+        assert_eq!(skipped("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));
+        assert_eq!(skipped("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
     }
 
     #[test]
@@ -227,5 +340,29 @@ mod tests {
         let Data::Bar(bar) = row.data else { panic!("{row:?}") };
         assert_eq!((bar.open, bar.volume), (None, None));
         assert_eq!(bar.interval.unwrap().to_string(), "1m");
+    }
+
+    #[test]
+    fn a_suffix_follows_the_symbol_behind_a_point() {
+        let symbol = |suffix: &str| {
+            let row = read(
+                "DATE,TIME_M,SYM_ROOT,SYM_SUFFIX,SIZE,PRICE",
+                &format!("2018-01-03,9:30:00,BRK,{suffix},1,2"),
+            );
+            row.unwrap().symbol.to_string()
+        };
+
+        assert_eq!(symbol("B"), "BRK.B");
+        assert_eq!(symbol(""), "BRK");
+    }
+
+    #[test]
+    fn a_period_is_in_minutes_or_a_letter() {
+        let read =
+            |text: &str| interval(text.as_bytes(), IntervalRule::Period).map(|interval| interval.to_string());
+
+        assert_eq!(read("5").unwrap(), "5m");
+        assert_eq!(read("D").unwrap(), "1d");
+        assert_eq!(read("X"), None);
     }
 }

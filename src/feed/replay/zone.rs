@@ -30,6 +30,7 @@ pub struct ZoneError {
 
 impl ZoneError {
     /// What to write instead.
+    #[must_use]
     pub fn hint(&self) -> &str {
         &self.hint
     }
@@ -72,6 +73,11 @@ impl fmt::Display for Zone {
 }
 
 impl Zone {
+    /// Coordinated Universal Time.
+    pub fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
     /// A resolver for a file in which time runs forward, or backwards.
     pub fn resolver(&self, backwards: bool) -> Resolver {
         Resolver { zone: self.0.clone(), backwards, stretch: Stretch::NONE, repeated: 0, skipped: 0 }

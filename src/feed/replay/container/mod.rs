@@ -204,6 +204,15 @@ impl Part {
         Err(self.packed("it is packed in what is packed, again and again"))
     }
 
+    /// Its path, a member's with that of the archive in front, as if the archive were a folder.
+    pub fn virtual_path(&self) -> String {
+        let path = self.path.to_string_lossy();
+        match &self.member {
+            Some(member) => format!("{path}/{}", member.name),
+            None => path.into_owned(),
+        }
+    }
+
     /// The bytes of a member as the archive's method gives them, and the bounds that hold for it: none where
     /// nothing is unpacked.
     fn unpacked(&self, member: &Member, data: Bytes, bounds: Bounds) -> Result<(Bounds, Bytes), FeedError> {

@@ -28,8 +28,11 @@ const DAY: i64 = 86_400 * SECOND;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DateOrder {
+    /// Month, day, year.
     Mdy,
+    /// Day, month, year.
     Dmy,
+    /// Year, month, day.
     Ymd,
 }
 

@@ -1,17 +1,20 @@
-//! The symbol that a file's name tells.
+//! What a path tells: the symbol, and the day.
 
-use std::path::Path;
-
+use super::time::{self, DateOrder};
 use crate::market::Symbol;
 
 /// Words of file names that say what a file holds or where it is from, and not of what it is.
-const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ascii ask bar bars bid candles candlestick csv daily \
-    dat data download historical historicaldata history hourly intraday klines min minute monthly nt ohlcv price \
-    prices quotes sample stock tick ticks trades um utf8 weekly wiki";
+const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ascii ask bar bars bid bookticker candles candlestick \
+    csv daily dat data download export historical historicaldata history hour hourly intraday klines message min minute \
+    monthly nt ohlcv orderbook price prices quote quotes sample second stock tick tickbidask ticks trade trades um utf8 \
+    weekly wiki";
 
-/// Reads the symbol off a file's name; `None` where no word of it can be one.
+/// Endings of names that say how a file is packed, or that it is text.
+const ENDINGS: [&str; 7] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat"];
+
+/// Reads the symbol off a file's name, of a member of an archive the member's; `None` where no word of it can be one.
 ///
-/// The name without its extension is cut into words at `_`, `,`, blanks and hyphens. The first word is the symbol
+/// The name without its endings is cut into words at `_`, `,`, blanks and hyphens. The first word is the symbol
 /// that is no interval (`5min`, `d1`), no number, and none of the words that say something else (`daily`,
 /// `trades`); with the hyphens and the words that follow, where those are of this kind too: `BTC-USD`. Where all
 /// words are out, it is a number of four to six digits that is no year: `005930`. Small letters become capitals.
@@ -19,8 +22,8 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ascii ask bar bars bi
 ///
 /// Two sources have a name of their own: `TradingView`'s `EXCHANGE_SYMBOL, INTERVAL`, and Stooq's
 /// `symbol_market_d`, which is `SYMBOL.MARKET`.
-pub fn from_path(path: &Path) -> Option<Symbol> {
-    let name = path.file_stem()?.to_str()?;
+pub fn symbol(path: &str) -> Option<Symbol> {
+    let name = stem(path);
     if let Some((listing, _interval)) = name.split_once(", ") {
         let symbol = listing.split_once('_').map_or(listing, |(_exchange, symbol)| symbol);
         return Symbol::from_name(symbol).ok();
@@ -41,6 +44,43 @@ pub fn from_path(path: &Path) -> Option<Symbol> {
     let symbol = named.or_else(|| number().map(str::to_owned))?;
     let is_small = !symbol.contains(char::is_uppercase);
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
+}
+
+/// The symbol that a file of `MetaTrader` 4 is named by, with the period in minutes behind it: `EURUSD1440`.
+/// <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
+pub fn symbol_with_period(path: &str) -> Option<Symbol> {
+    const PERIODS: [&str; 9] = ["43200", "10080", "1440", "240", "60", "30", "15", "5", "1"];
+    let name = stem(path);
+    let symbol =
+        PERIODS.iter().find_map(|period| name.strip_suffix(period)).filter(|symbol| !symbol.is_empty());
+    symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
+}
+
+/// The day that a path names last: eight digits, or a date with hyphens; as nanoseconds from 1970 to its midnight.
+///
+/// `20131007_trade.zip` has one, `AAPL_2012-06-21_message.csv` too; `SPY-20200901-20210113.csv` names a span.
+pub fn day(path: &str) -> Option<i64> {
+    path.rsplit('/').find_map(|name| {
+        let digits = |word: &&str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let compact = name.split(|c: char| !c.is_ascii_digit()).filter(digits);
+        let hyphened = name.split(['_', ' ', '.']).filter(|word| word.len() == 10);
+        let days = compact.chain(hyphened).filter_map(|word| time::date(word.as_bytes(), DateOrder::Ymd));
+        match days.collect::<Vec<_>>()[..] {
+            [one] => Some(one),
+            _ => None,
+        }
+    })
+}
+
+/// The last name of a path, without its endings.
+fn stem(path: &str) -> &str {
+    let mut name = path.rsplit('/').next().unwrap_or(path);
+    while let Some((stem, ending)) = name.rsplit_once('.')
+        && ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+    {
+        name = stem;
+    }
+    name
 }
 
 fn is_name(word: &str) -> bool {
@@ -73,8 +113,6 @@ fn is_interval(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_file_name_tells_the_symbol() {
         for (name, symbol) in [
@@ -97,8 +135,11 @@ mod tests {
             ("US30m_H1_202401012300_202509082200.csv", "US30m"),
             ("data_005930_utf8.csv", "005930"),
             ("BTCUSDT-um-trades-2024-12-31.csv", "BTCUSDT"),
+            ("AAPL.csv.gz", "AAPL"),
+            ("IVE_tickbidask.txt", "IVE"),
+            ("lean/spy/20131007_trade.zip/20131007_spy_minute_trade.csv", "SPY"),
         ] {
-            let found = from_path(Path::new(name)).map(|symbol| symbol.to_string());
+            let found = super::symbol(name).map(|symbol| symbol.to_string());
             assert_eq!(found.as_deref(), Some(symbol), "{name}");
         }
     }
@@ -106,7 +147,25 @@ mod tests {
     #[test]
     fn a_name_that_only_says_what_a_file_holds_tells_no_symbol() {
         for name in ["HistoricalData.csv", "trades.csv", "bars-1m.csv", "ticks.csv", "2006-min-005.txt"] {
-            assert_eq!(from_path(Path::new(name)), None, "{name}");
+            assert_eq!(super::symbol(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_the_day_where_it_names_one() {
+        let day =
+            |path: &str| super::day(path).map(|nanos| crate::market::Time::from_nanos(nanos).to_string());
+
+        for (path, text) in [
+            ("spy/20131007_trade.zip/20131007_spy_minute_trade.csv", "2013-10-07T00:00:00Z"),
+            ("AAPL_2012-06-21_34200000_57600000_message_10.csv", "2012-06-21T00:00:00Z"),
+            ("EQY_US_ALL_TRADE_20180103.gz", "2018-01-03T00:00:00Z"),
+            ("crypto/20240105/trades.csv", "2024-01-05T00:00:00Z"),
+        ] {
+            assert_eq!(day(path).as_deref(), Some(text), "{path}");
+        }
+        for path in ["SPY.csv", "SPY-20200901-20210113.csv", "AAPL_99999999.csv"] {
+            assert_eq!(day(path), None, "{path}");
         }
     }
 }

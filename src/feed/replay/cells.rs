@@ -1,0 +1,130 @@
+//! Cells: a line cut at its delimiter.
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+/// A line has at most so many cells that are looked at.
+const MAX_CELLS: usize = 1024;
+
+/// Cuts lines into cells, and holds what that takes from one line to the next.
+pub struct Splitter {
+    delimiter: u8,
+    quoted: Reader,
+    /// The text of a line with quotes, without them.
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// The cells of a line, by column from 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Cells<'a> {
+    text: &'a [u8],
+    /// Where each cell ends.
+    ends: &'a [usize],
+    /// How much lies between two cells.
+    gap: usize,
+}
+
+impl Splitter {
+    /// Cuts at this byte.
+    pub fn new(delimiter: u8) -> Self {
+        let quoted = ReaderBuilder::new().delimiter(delimiter).build();
+        Self { delimiter, quoted, text: Vec::new(), ends: vec![0; MAX_CELLS] }
+    }
+
+    /// The first `most` cells of a line. A quoted cell ends with its line at the latest, so that an open quote
+    /// costs one row.
+    pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
+        let most = most.min(MAX_CELLS);
+        if memchr::memchr(b'"', line).is_some() {
+            return self.split_quoted(line, most);
+        }
+        let mut count = 0;
+        for end in memchr::memchr_iter(self.delimiter, line) {
+            if count == most {
+                return Cells { text: line, ends: &self.ends[..count], gap: 1 };
+            }
+            self.ends[count] = end;
+            count += 1;
+        }
+        if count < most {
+            self.ends[count] = line.len();
+            count += 1;
+        }
+        Cells { text: line, ends: &self.ends[..count], gap: 1 }
+    }
+
+    fn split_quoted<'a>(&'a mut self, line: &[u8], most: usize) -> Cells<'a> {
+        self.text.resize(line.len() + 1, 0);
+        self.quoted.reset();
+        let (mut read, mut written, mut count) = (0, 0, 0);
+        loop {
+            // The second time there is no more input: that ends a cell whose quote is open.
+            let (result, more_read, more_written, more) =
+                self.quoted.read_record(&line[read..], &mut self.text[written..], &mut self.ends[count..]);
+            read += more_read;
+            written += more_written;
+            count += more;
+            if !matches!(result, ReadRecordResult::InputEmpty) {
+                break;
+            }
+        }
+        Cells { text: &self.text, ends: &self.ends[..count.min(most)], gap: 0 }
+    }
+}
+
+impl<'a> Cells<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The cell of a column; `None` where the line ends before it.
+    pub fn get(&self, column: usize) -> Option<&'a [u8]> {
+        let end = *self.ends.get(column)?;
+        let start = if column == 0 { 0 } else { self.ends[column - 1] + self.gap };
+        Some(&self.text[start..end])
+    }
+
+    /// All cells.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        let cells = *self;
+        (0..cells.len()).filter_map(move |column| cells.get(column))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(line: &str, delimiter: u8, most: usize) -> Vec<String> {
+        let mut splitter = Splitter::new(delimiter);
+        let text = |cell: &[u8]| String::from_utf8(cell.to_vec()).unwrap();
+        let cells: Vec<_> = splitter.split(line.as_bytes(), most).iter().map(text).collect();
+        assert_eq!(splitter.split(line.as_bytes(), most).iter().map(text).collect::<Vec<_>>(), cells);
+        cells
+    }
+
+    #[test]
+    fn a_line_is_cut_at_its_delimiter() {
+        assert_eq!(split("a,b,,d", b',', 99), ["a", "b", "", "d"]);
+        assert_eq!(split("a;b,c;", b';', 99), ["a", "b,c", ""]);
+        assert_eq!(split("", b',', 99), [""]);
+    }
+
+    #[test]
+    fn quotes_hold_a_cell_together_and_an_open_one_ends_with_the_line() {
+        assert_eq!(split(r#""a,b","c""d",e"#, b',', 99), ["a,b", "c\"d", "e"]);
+        assert_eq!(split(r#"a,"b,c"#, b',', 99), ["a", "b,c"]);
+        assert_eq!(split(r#""""#, b',', 99), [""]);
+        assert_eq!(split(r#""1,5";"2""#, b';', 99), ["1,5", "2"]);
+    }
+
+    #[test]
+    fn no_more_cells_are_cut_than_are_asked_for() {
+        assert_eq!(split("a,b,c", b',', 2), ["a", "b"]);
+        assert_eq!(split("a,b,c", b',', 3), ["a", "b", "c"]);
+        assert_eq!(split(r#""a",b,c"#, b',', 2), ["a", "b"]);
+        assert_eq!(split(&",".repeat(5000), b',', usize::MAX).len(), MAX_CELLS);
+        assert!(split(&"\"\",".repeat(5000), b',', usize::MAX).len() <= MAX_CELLS);
+    }
+}

@@ -1,0 +1,96 @@
+//! Which files are meant: a file, a folder, or a pattern.
+
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+use walkdir::WalkDir;
+
+use crate::feed::FeedError;
+
+/// In a folder, files with these endings are market data.
+const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn"];
+
+/// The files that a path means, in the order of their names.
+///
+/// A folder means the files in it and below it that end like market data; a pattern (`*`, `?`, `[…]`, `{…,…}`,
+/// `**` for any folders) every file that fits, where no file has its very name.
+///
+/// # Errors
+///
+/// There is no such file, or none in the folder, or none that fits.
+pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
+    let text = path.to_string_lossy();
+    let none = |fault| Err(FeedError::NoSuchFiles { path: path.to_owned(), fault });
+    if path.is_dir() {
+        let is_data = |file: &Path| {
+            let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+        };
+        let files = below(path, is_data)?;
+        return if files.is_empty() { none("no file in it ends like market data") } else { Ok(files) };
+    }
+    if path.exists() || !text.contains(['*', '?', '[', '{']) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let glob = GlobBuilder::new(&text).literal_separator(true).build();
+    let Ok(glob) = glob else { return none("it is no pattern") };
+    let matcher = glob.compile_matcher();
+    let fixed =
+        |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
+    let root: PathBuf = path.components().take_while(fixed).collect();
+    let is_here = root.as_os_str().is_empty();
+    let files = below(if is_here { Path::new(".") } else { &root }, |file| {
+        matcher.is_match(if is_here { file.strip_prefix(".").unwrap_or(file) } else { file })
+    })?;
+    if files.is_empty() { none("no file fits it") } else { Ok(files) }
+}
+
+/// The files below a folder that are wanted; hidden ones are not.
+fn below(folder: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, FeedError> {
+    let is_shown = |entry: &walkdir::DirEntry| {
+        entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
+    };
+    let mut files = Vec::new();
+    for entry in
+        WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_shown)
+    {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).to_owned();
+            FeedError::Open { path, source: error.into() }
+        })?;
+        if entry.file_type().is_file() && is_wanted(entry.path()) {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_a_folder_and_a_pattern_mean_their_files_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("2024")).unwrap();
+        fs::create_dir(folder.path().join(".hidden")).unwrap();
+        for name in ["b.csv", "a.csv.gz", "README.md", "2024/c.TXT", "[x].csv", ".hidden/d.csv", ".e.csv"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let meant = |name: &str| {
+            let files = expand(&folder.path().join(name)).map_err(|error| error.to_string())?;
+            let name = |file: &PathBuf| file.strip_prefix(folder.path()).unwrap().display().to_string();
+            Ok::<_, String>(files.iter().map(name).collect::<Vec<_>>())
+        };
+
+        assert_eq!(meant("b.csv").unwrap(), ["b.csv"]);
+        assert_eq!(meant("").unwrap(), ["2024/c.TXT", "[x].csv", "a.csv.gz", "b.csv"]);
+        assert_eq!(meant("*.csv").unwrap(), ["[x].csv", "b.csv"]);
+        assert_eq!(meant("**/*.{TXT,gz}").unwrap(), ["2024/c.TXT", "a.csv.gz"]);
+        assert_eq!(meant("[x].csv").unwrap(), ["[x].csv"]);
+        assert!(meant("*.parquet").unwrap_err().ends_with("no file fits it"));
+        assert_eq!(meant("not-there.csv").unwrap(), ["not-there.csv"]);
+    }
+}

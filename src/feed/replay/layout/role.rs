@@ -1,0 +1,219 @@
+//! Roles: what a column holds, and the names by which sources call it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The whole of a time.
+    Time,
+    /// A date; a time's first half where there is a clock too.
+    Date,
+    /// A clock, or the whole of a time where there is no date.
+    Clock,
+    /// The name of the instrument.
+    Symbol,
+    /// What follows the name behind a point, as the `B` of `BRK.B`.
+    Suffix,
+    /// The price of a trade.
+    Price,
+    /// The size of a trade.
+    Size,
+    /// The best bid.
+    Bid,
+    /// The size at the best bid.
+    BidSize,
+    /// The best ask.
+    Ask,
+    /// The size at the best ask.
+    AskSize,
+    /// A bar's first price.
+    Open,
+    /// A bar's highest price.
+    High,
+    /// A bar's lowest price.
+    Low,
+    /// A bar's last price.
+    Close,
+    /// A bar's volume.
+    Volume,
+    /// The length of a bar.
+    Interval,
+}
+
+/// The names of each role's column, as [`normal`] writes them.
+///
+/// Of several that are there the first in this list is taken: a time that the exchange stamped comes before one
+/// that the recorder stamped, a plain close before an adjusted one.
+const NAMES: [(Role, &str); Role::COUNT] = [
+    (
+        Role::Time,
+        "tsevent siptimestamp participanttimestamp timestamp timestamputc datetime datetimeutc dateandtime opentime \
+         transacttime transactiontime eventtime windowstart snappedat timeopen datumzeit",
+    ),
+    (
+        Role::Date,
+        "date day datum data fecha traddt tradedate tradingday bizdt 일자 날짜 기준일 日期 日付 дата dtyyyymmdd",
+    ),
+    (
+        Role::Clock,
+        "time timem timeutc gmttime localtime ts unix unixtime unixtimestamp epoch t tsrecv localtimestamp \
+         receivedtime uhrzeit zeit czas 시간 время",
+    ),
+    (
+        Role::Symbol,
+        "symbol ticker tckrsymb symroot root name instrument instrumentname sym pair code isucd shortcode 종목코드 \
+         scname scripname ric security contract asset product stock secid instrumentid",
+    ),
+    (Role::Suffix, "symsuffix"),
+    (
+        Role::Price,
+        "price lastprice tradeprice last px rate ltp zuletzt ostatnio kurs cena 현재가 체결가 value",
+    ),
+    (
+        Role::Size,
+        "size qty quantity amount tradesize tradevolume lastsize lastqty volume vol trdqty shares 체결량 wolumen stück",
+    ),
+    (
+        Role::Bid,
+        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidclose geld kupno",
+    ),
+    (
+        Role::BidSize,
+        "bidsize bidsiz bidqty bestbidqty bidamount bidvolume bidvol bidsz bidsz00 bids[0]amount bids0amount",
+    ),
+    (
+        Role::Ask,
+        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askclose brief",
+    ),
+    (
+        Role::AskSize,
+        "asksize asksiz askqty bestaskqty askamount askvolume askvol offersize asksz asksz00 asks[0]amount asks0amount",
+    ),
+    (
+        Role::Open,
+        "open openprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura ouv",
+    ),
+    (
+        Role::High,
+        "high highprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 máximo maximo haut",
+    ),
+    (
+        Role::Low,
+        "low lowprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 mínimo minimo bas",
+    ),
+    (
+        Role::Close,
+        "close closeprice clspric closelast pxlast c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
+    ),
+    (
+        Role::Volume,
+        "volume vol ttltradgvol tottrdqty noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
+         wolumen wol obrót 거래량 出来高 成交量 volumefrom tickvolume tickvol qty",
+    ),
+    (Role::Interval, "interval timeframe barsize per"),
+];
+
+/// A text that is no role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is nothing that a column can hold")]
+pub struct RoleError(String);
+
+impl Role {
+    /// How many there are.
+    pub const COUNT: usize = 17;
+
+    /// The names of its column, the best first.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        NAMES[self as usize].1.split_ascii_whitespace()
+    }
+
+    /// All roles.
+    pub fn all() -> impl Iterator<Item = Self> {
+        NAMES.iter().map(|(role, _)| *role)
+    }
+
+    /// Its name in a map of columns.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Date => "date",
+            Self::Clock => "clock",
+            Self::Symbol => "symbol",
+            Self::Suffix => "suffix",
+            Self::Price => "price",
+            Self::Size => "size",
+            Self::Bid => "bid",
+            Self::BidSize => "bid_size",
+            Self::Ask => "ask",
+            Self::AskSize => "ask_size",
+            Self::Open => "open",
+            Self::High => "high",
+            Self::Low => "low",
+            Self::Close => "close",
+            Self::Volume => "volume",
+            Self::Interval => "interval",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        Self::all().find(|role| role.name() == text).ok_or_else(|| RoleError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A column's name without the differences that do not count: `<DATE>` is `date`, `Adj. Close` is `adjclose`,
+/// `asks[0].price` is `asks[0]price`.
+pub fn normal(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    let counts = |c: &char| c.is_alphanumeric() || "[]%".contains(*c);
+    name.chars().flat_map(char::to_lowercase).filter(counts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_has_its_place_and_its_name() {
+        for (index, (role, names)) in NAMES.iter().enumerate() {
+            assert_eq!(*role as usize, index);
+            assert_eq!(role.name().parse(), Ok(*role));
+            assert_eq!(serde_json::to_string(role).unwrap(), format!("\"{role}\""));
+            for name in names.split_ascii_whitespace() {
+                assert_eq!(normal(name.as_bytes()), name, "{role}");
+            }
+        }
+        assert_eq!("prize".parse::<Role>(), Err(RoleError("prize".to_owned())));
+    }
+
+    #[test]
+    fn a_name_loses_what_does_not_count() {
+        for (name, short) in [
+            ("<DATE>", "date"),
+            (" Adj. Close ", "adjclose"),
+            ("bids[0].price", "bids[0]price"),
+            ("Gmt time", "gmttime"),
+            ("Close/Last", "closelast"),
+            ("Eröffn.", "eröffn"),
+            ("종가", "종가"),
+            ("Change %", "change%"),
+        ] {
+            assert_eq!(normal(name.as_bytes()), short);
+        }
+    }
+}

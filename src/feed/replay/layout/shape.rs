@@ -1,0 +1,203 @@
+//! Shapes: what the columns of a file without a header hold.
+//!
+//! A shape is one word a column. A word is a [`Role`] or says what stands in a column that is not used; a `#`
+//! behind a role means that it has to look like one and is not used, a `?` that the column may be missing, and
+//! `more` that any others may follow.
+
+use rust_decimal::Decimal;
+
+use super::super::number::{DecimalSign, Numbers};
+use super::super::time::{self, DateOrder, MidnightUnit, Stamp};
+use super::Record;
+use super::role::Role;
+use crate::market::Price;
+
+/// Of so many rows of a hundred that do not fit, a shape is still that of the file.
+const MISFITS_IN_HUNDRED: usize = 20;
+/// A spread of more than one part in so many of the price is none.
+const WIDEST_SPREAD: Decimal = Decimal::TEN;
+
+/// One column of a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// What it is used as.
+    pub role: Option<Role>,
+    /// What has to stand there.
+    holds: Holds,
+    is_optional: bool,
+}
+
+/// What stands in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    /// A count from 1970.
+    Epoch,
+    /// A date and a clock, a date alone, or a count from 1970.
+    DateTime,
+    /// A date with points between its numbers.
+    Points,
+    /// A date with slashes.
+    Slashes,
+    /// A date without anything between.
+    Compact,
+    /// A date.
+    Date,
+    /// A time of day.
+    Clock,
+    /// A time of day in seconds since midnight,
+    Seconds,
+    /// or in milliseconds.
+    Millis,
+    /// A word with a letter in it.
+    Word,
+    /// A number.
+    Number(Option<Role>),
+    /// A whole number.
+    Int,
+    /// 1 or -1.
+    Side,
+    /// True or false.
+    Flag,
+    Any,
+}
+
+impl Column {
+    /// The unit in which it counts from midnight.
+    pub fn midnight_unit(self) -> Option<MidnightUnit> {
+        match self.holds {
+            Holds::Seconds => Some(MidnightUnit::Seconds),
+            Holds::Millis => Some(MidnightUnit::Milliseconds),
+            _ => None,
+        }
+    }
+}
+
+/// The columns of a shape, and whether more may follow.
+pub fn columns(shape: &'static str) -> (Vec<Column>, bool) {
+    let words: Vec<&str> = shape.split_ascii_whitespace().collect();
+    let named = words.iter().filter(|word| **word != "more").map(|word| column(word));
+    (named.collect(), words.last() == Some(&"more"))
+}
+
+fn column(word: &str) -> Column {
+    let is_optional = word.ends_with('?');
+    let is_used = !word.ends_with('#');
+    let (role, holds) = match word.trim_end_matches(['?', '#']) {
+        "epoch" => (Some(Role::Time), Holds::Epoch),
+        "datetime" => (Some(Role::Time), Holds::DateTime),
+        "compact" => (Some(Role::Time), Holds::Compact),
+        "points" => (Some(Role::Date), Holds::Points),
+        "slashes" => (Some(Role::Date), Holds::Slashes),
+        "date" => (Some(Role::Date), Holds::Date),
+        "clock" => (Some(Role::Clock), Holds::Clock),
+        "seconds" => (Some(Role::Clock), Holds::Seconds),
+        "millis" => (Some(Role::Clock), Holds::Millis),
+        "symbol" => (Some(Role::Symbol), Holds::Word),
+        "int" => (None, Holds::Int),
+        "side" => (None, Holds::Side),
+        "flag" => (None, Holds::Flag),
+        "number" => (None, Holds::Number(None)),
+        "any" => (None, Holds::Any),
+        "bidsize" => (Some(Role::BidSize), Holds::Number(Some(Role::BidSize))),
+        "asksize" => (Some(Role::AskSize), Holds::Number(Some(Role::AskSize))),
+        role => {
+            let role = role.parse().expect("the table has no other words");
+            (Some(role), Holds::Number(Some(role)))
+        }
+    };
+    Column { role: role.filter(|_| is_used), holds, is_optional }
+}
+
+/// Whether most rows have this shape.
+pub fn fits(shape: &'static str, rows: &[Record]) -> bool {
+    let (columns, has_more) = columns(shape);
+    let misfits = rows.iter().filter(|row| !row_fits(&columns, has_more, row)).count();
+    !rows.is_empty() && misfits * 100 <= rows.len() * MISFITS_IN_HUNDRED
+}
+
+fn row_fits(columns: &[Column], has_more: bool, row: &Record) -> bool {
+    let required = columns.iter().filter(|column| !column.is_optional).count();
+    let has_room = row.len() >= required && (has_more || row.len() <= columns.len());
+    has_room
+        && columns.iter().zip(row.iter()).all(|(column, cell)| column.holds.fits(cell))
+        && is_plausible(columns, row)
+}
+
+impl Holds {
+    fn fits(self, cell: &[u8]) -> bool {
+        let cell = cell.trim_ascii();
+        let is_number = || number(cell).is_some();
+        match self {
+            Self::Epoch => is_digits(cell, 9) && is_stamp(cell),
+            Self::DateTime => is_stamp(cell),
+            Self::Compact => is_compact(cell),
+            Self::Points => is_date_with(cell, b'.'),
+            Self::Slashes => is_date_with(cell, b'/'),
+            Self::Date => time::date(cell, DateOrder::Ymd).is_some(),
+            Self::Clock => time::clock(cell).is_some(),
+            Self::Seconds => time::since_midnight(cell, MidnightUnit::Seconds).is_some(),
+            Self::Millis => {
+                is_digits(cell, 1) && time::since_midnight(cell, MidnightUnit::Milliseconds).is_some()
+            }
+            Self::Word => !cell.is_empty() && !is_number() && !is_stamp(cell),
+            Self::Number(_) => is_number() || is_missing(cell),
+            Self::Int => is_digits(cell.strip_prefix(b"-").unwrap_or(cell), 1),
+            Self::Side => matches!(cell, b"1" | b"-1"),
+            Self::Flag => {
+                [&b"true"[..], b"false", b"0", b"1"].iter().any(|flag| cell.eq_ignore_ascii_case(flag))
+            }
+            Self::Any => true,
+        }
+    }
+}
+
+/// Whether the numbers of a row can be what they are taken for: no low above the high, no bid far above the ask.
+fn is_plausible(columns: &[Column], row: &Record) -> bool {
+    let value = |role: Role| {
+        let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;
+        number(row.get(column)?).map(|price| price.0)
+    };
+    let is_bar = match (value(Role::Open), value(Role::High), value(Role::Low), value(Role::Close)) {
+        (Some(open), Some(high), Some(low), Some(close)) => low <= open.min(close) && open.max(close) <= high,
+        _ => true,
+    };
+    let is_quote = match (value(Role::Bid), value(Role::Ask)) {
+        (Some(bid), Some(ask)) if !bid.is_zero() && !ask.is_zero() => {
+            bid <= ask && ask.checked_sub(bid).is_some_and(|spread| spread <= bid.abs() / WIDEST_SPREAD)
+        }
+        _ => true,
+    };
+    is_bar && is_quote
+}
+
+fn number(cell: &[u8]) -> Option<Price> {
+    let read = |decimal| Numbers { decimal, ..Numbers::default() }.price(cell).ok().flatten();
+    read(DecimalSign::Point).or_else(|| read(DecimalSign::Comma))
+}
+
+fn is_missing(cell: &[u8]) -> bool {
+    Numbers::default().price(cell) == Ok(None)
+}
+
+fn is_stamp(cell: &[u8]) -> bool {
+    matches!(time::stamp(cell, DateOrder::Mdy), Some(Stamp::Utc(_) | Stamp::Local(_)))
+        || time::stamp(cell, DateOrder::Dmy).is_some()
+}
+
+fn is_digits(cell: &[u8], least: usize) -> bool {
+    let plain = cell.strip_suffix(b".0").unwrap_or(cell);
+    plain.len() >= least && plain.iter().all(u8::is_ascii_digit)
+}
+
+fn is_date_with(cell: &[u8], between: u8) -> bool {
+    let is_date = |order| time::date(cell, order).is_some();
+    cell.split(|byte| *byte == between).count() == 3 && (is_date(DateOrder::Mdy) || is_date(DateOrder::Dmy))
+}
+
+/// A date of eight digits, most often with a clock of six behind it.
+fn is_compact(cell: &[u8]) -> bool {
+    cell.len() >= 8
+        && is_digits(&cell[..8], 8)
+        && cell.get(8).is_none_or(|next| *next == b' ')
+        && is_stamp(cell)
+}

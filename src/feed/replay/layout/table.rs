@@ -1,0 +1,350 @@
+//! The table of layouts: one entry a source and kind of file.
+//!
+//! An entry is told by the names in a file's header, or, where files have none, by the shape of their
+//! columns. The first that fits is taken, so the particular ones come before the general. To add one is a few
+//! lines here, and a case in the tests of `layout`.
+
+/// One way in which files are laid out.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name, for `--layout` and for those who ask what was understood.
+    pub name: &'static str,
+    /// Whose files these are.
+    pub source: &'static str,
+    /// How it is told.
+    pub told_by: ToldBy,
+    /// What the path has to be like, as a pattern for its end; empty for any.
+    pub path: &'static str,
+    /// What else is to be known of it.
+    pub rules: Rules,
+}
+
+/// How a layout is told.
+#[derive(Clone, Copy, Debug)]
+pub enum ToldBy {
+    /// By names that the header has to have, as [`normal`](super::role::normal) writes them.
+    Header(&'static str),
+    /// By what the columns hold, one word a column; see [`shape`](super::shape).
+    Shape(&'static str),
+}
+
+/// What is particular about a layout.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// Columns that the general names do not find, as `role=name`; a role without a name has no column here.
+    pub columns: &'static str,
+    /// How its numbers are to be read.
+    pub numbers: NumberRule,
+    /// Rows are used only where this column has one of these values.
+    pub only: Option<(&'static str, &'static [&'static str])>,
+    /// What the length of its bars is called where the column is not text as `1m`.
+    pub interval: IntervalRule,
+    /// The file's name is the symbol with the period of its bars behind it.
+    pub has_period_in_name: bool,
+    /// Its rows have no time: the next path has it, made of the file's own by replacing the first word by the second.
+    pub times_beside: Option<(&'static str, &'static str)>,
+    /// Why such files cannot be replayed.
+    pub unfit: Option<&'static str>,
+}
+
+/// How numbers are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberRule {
+    /// As they stand.
+    #[default]
+    Plain,
+    /// Prices without a point are Databento's, in units of 1e-9.
+    /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
+    FixedPoint,
+    /// Prices are LOBSTER's, in units of 1e-4; 9999999999 for none.
+    /// <https://lobsterdata.com/info/DataStructure.php>
+    Lobster,
+    /// Prices are LEAN's: of equities and options in units of 1e-4, of others as they stand; the path says whose they are.
+    /// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
+    Lean,
+}
+
+/// How the length of a bar is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IntervalRule {
+    /// As `1m`.
+    #[default]
+    Text,
+    /// As Databento's record type.
+    RecordType,
+    /// In minutes, or as `D`, `W`: the period of `MetaStock`.
+    Period,
+}
+
+const PLAIN: Rules = Rules {
+    columns: "",
+    numbers: NumberRule::Plain,
+    only: None,
+    interval: IntervalRule::Text,
+    has_period_in_name: false,
+    times_beside: None,
+    unfit: None,
+};
+const PERIOD: Rules = Rules { interval: IntervalRule::Period, ..PLAIN };
+const DATABENTO: Rules = Rules {
+    numbers: NumberRule::FixedPoint,
+    interval: IntervalRule::RecordType,
+    columns: "interval=rtype",
+    ..PLAIN
+};
+const LEAN: Rules = Rules { numbers: NumberRule::Lean, ..PLAIN };
+
+/// An entry that is told by its header.
+const fn header(name: &'static str, source: &'static str, names: &'static str, rules: Rules) -> Entry {
+    Entry { name, source, told_by: ToldBy::Header(names), path: "", rules }
+}
+
+/// An entry that is told by its header and the end of its path.
+const fn named(name: &'static str, source: &'static str, names: &'static str, path: &'static str) -> Entry {
+    Entry { name, source, told_by: ToldBy::Header(names), path, rules: PLAIN }
+}
+
+/// An entry that is told by its shape.
+const fn shape(name: &'static str, source: &'static str, shape: &'static str, rules: Rules) -> Entry {
+    Entry { name, source, told_by: ToldBy::Shape(shape), path: "", rules }
+}
+
+/// An entry that is told by its shape and its path.
+const fn shape_at(
+    name: &'static str,
+    source: &'static str,
+    shape: &'static str,
+    path: &'static str,
+    rules: Rules,
+) -> Entry {
+    Entry { name, source, told_by: ToldBy::Shape(shape), path, rules }
+}
+
+/// All layouts. Those told by a header come first.
+pub static LAYOUTS: &[Entry] = &[
+    header(
+        "databento-mbo",
+        "Databento, market by order (trades of it)",
+        "tsevent rtype action price size orderid",
+        Rules { only: Some(("action", &["T"])), ..DATABENTO },
+    ),
+    header(
+        "databento-book",
+        "Databento, mbp-1, mbp-10, tbbo, bbo",
+        "tsevent rtype bidpx00 askpx00",
+        Rules { columns: "interval=rtype price= size=", ..DATABENTO },
+    ),
+    header(
+        "databento-trades",
+        "Databento, trades",
+        "tsevent rtype action price size",
+        Rules { only: Some(("action", &["T"])), ..DATABENTO },
+    ),
+    header(
+        "databento-bars",
+        "Databento, ohlcv-1s to ohlcv-1d",
+        "tsevent rtype open high low close volume",
+        DATABENTO,
+    ),
+    header(
+        "tardis-book-changes",
+        "Tardis, incremental_book_L2",
+        "exchange symbol localtimestamp issnapshot side price amount",
+        Rules { unfit: Some("changes of an order book, neither trades nor quotes nor bars"), ..PLAIN },
+    ),
+    header("tardis-trades", "Tardis", "exchange symbol timestamp localtimestamp id side price amount", PLAIN),
+    header("tardis-quotes", "Tardis", "exchange symbol timestamp localtimestamp askamount askprice", PLAIN),
+    header("tardis-book", "Tardis, book_snapshot_5 and _25", "exchange symbol timestamp asks[0]price", PLAIN),
+    header("polygon-trades", "Polygon / Massive flat files", "ticker siptimestamp price size", PLAIN),
+    header("polygon-quotes", "Polygon / Massive flat files", "ticker siptimestamp bidprice askprice", PLAIN),
+    header(
+        "polygon-bars",
+        "Polygon / Massive flat files",
+        "ticker volume open close high low windowstart",
+        PLAIN,
+    ),
+    header("alpaca-bars", "Alpaca", "symbol timestamp open high low close volume tradecount vwap", PLAIN),
+    header("alpaca-quotes", "Alpaca", "symbol timestamp askexchange askprice bidprice", PLAIN),
+    header("alpaca-trades", "Alpaca", "symbol timestamp exchange price size id", PLAIN),
+    header(
+        "binance-klines",
+        "Binance, with a header",
+        "opentime open high low close volume closetime",
+        PLAIN,
+    ),
+    header("binance-trades", "Binance, with a header", "id price qty quoteqty time isbuyermaker", PLAIN),
+    header("binance-aggtrades", "Binance, with a header", "aggtradeid price quantity transacttime", PLAIN),
+    header("binance-bookticker", "Binance", "updateid bestbidprice bestbidqty bestaskprice", PLAIN),
+    header("taq-trades", "NYSE TAQ by WRDS", "date timem symroot size price", PLAIN),
+    header("taq-quotes", "NYSE TAQ by WRDS", "date timem bid bidsiz ask asksiz", PLAIN),
+    header("taq-daily-trades", "NYSE Daily TAQ", "time exchange symbol tradevolume tradeprice", PLAIN),
+    header("taq-daily-quotes", "NYSE Daily TAQ", "time exchange symbol bidprice offerprice", PLAIN),
+    header(
+        "metatrader5",
+        "MetaTrader 5, bars",
+        "date time open high low close tickvol vol spread",
+        Rules { columns: "volume=tickvol", ..PLAIN },
+    ),
+    header("metatrader5-ticks", "MetaTrader 5, ticks", "date time bid ask last volume flags", PLAIN),
+    header("stooq-bulk", "Stooq, bulk", "ticker per date time open high low close vol openint", PERIOD),
+    header("finam", "Finam, bars", "ticker per date time open high low close vol", PERIOD),
+    header(
+        "finam-ticks",
+        "Finam, ticks",
+        "ticker per date time last vol",
+        Rules { columns: "interval=", ..PLAIN },
+    ),
+    header(
+        "quandl",
+        "Quandl / Nasdaq Data Link",
+        "date open high low close volume exdividend splitratio",
+        PLAIN,
+    ),
+    header("yahoo", "Yahoo Finance, new and old", "date open high low close adjclose volume", PLAIN),
+    header("nasdaq", "Nasdaq", "date closelast volume open high low", PLAIN),
+    header("investing", "Investing.com", "date price open high low vol change%", PLAIN),
+    header("investing", "Investing.com, German", "datum zuletzt eröffn hoch tief", PLAIN),
+    header("investing", "Investing.com, Polish", "data ostatnio otwarcie max min", PLAIN),
+    header("investing", "Investing.com, Korean", "날짜 종가 시가 고가 저가 거래량", PLAIN),
+    header("kaggle-sp500", "Kaggle, S&P 500 stock data", "date open high low close volume name", PLAIN),
+    header("cryptodatadownload", "CryptoDataDownload", "unix date symbol open high low close", PLAIN),
+    header("krx", "Korea Exchange", "일자 종가 시가 고가 저가 거래량", PLAIN),
+    header(
+        "krx-day",
+        "Korea Exchange, all stocks of a day",
+        "종목코드 종목명 종가 시가 고가 저가 거래량",
+        PLAIN,
+    ),
+    header("nse", "NSE of India, bhavcopy", "symbol series open high low close tottrdqty timestamp", PLAIN),
+    header(
+        "nse-udiff",
+        "NSE and BSE of India, UDiFF bhavcopy",
+        "traddt tckrsymb opnpric hghpric lwpric clspric",
+        PLAIN,
+    ),
+    header("nse-history", "NSE of India, one stock", "date series open high low prevclose ltp close", PLAIN),
+    header(
+        "bse",
+        "BSE of India, one stock",
+        "date openprice highprice lowprice closeprice noofshares",
+        PLAIN,
+    ),
+    header("dukascopy", "Dukascopy, candles", "gmttime open high low close", PLAIN),
+    header("dukascopy-ticks", "Dukascopy, ticks", "gmttime ask bid askvolume bidvolume", PLAIN),
+    header("zipline", "Zipline, csvdir", "date open high low close volume dividend split", PLAIN),
+    header("backtrader", "Backtrader", "date time open high low close volume openinterest", PLAIN),
+    header("backtrader", "Backtrader", "datetime open high low close volume openinterest", PLAIN),
+    header("stooq", "Stooq, Polish", "data otwarcie najwyzszy najnizszy zamkniecie", PLAIN),
+    named("stooq", "Stooq, one symbol", "date open high low close", "*_[dwm].csv"),
+    named(
+        "alphavantage",
+        "Alpha Vantage",
+        "timestamp open high low close volume",
+        "{daily,weekly,monthly,intraday}_*",
+    ),
+    named(
+        "firstrate",
+        "FirstRate Data",
+        "timestamp open high low close volume",
+        "*_{1min,5min,30min,1hour,1day}*",
+    ),
+    named("tradingview", "TradingView", "time open high low close", "*, *.csv"),
+    named(
+        "dukascopy-node",
+        "dukascopy-node and others, one side a file",
+        "timestamp open high low close",
+        "*-{bid,ask}-*",
+    ),
+    header(
+        "dukascopy-node",
+        "dukascopy-node, ticks",
+        "timestamp askprice bidprice askvolume bidvolume",
+        PLAIN,
+    ),
+    header("coinmarketcap", "CoinMarketCap", "timeopen name open high low close volume marketcap", PLAIN),
+    header(
+        "coingecko",
+        "CoinGecko",
+        "snappedat price marketcap totalvolume",
+        Rules { columns: "size=totalvolume", ..PLAIN },
+    ),
+    header("refinitiv-trades", "LSEG / Refinitiv tick history", "ric datetime price volume", PLAIN),
+    shape(
+        "binance-klines",
+        "Binance, spot",
+        "epoch open high low close volume epoch# number int number number any",
+        PLAIN,
+    ),
+    shape("binance-trades", "Binance, spot", "int price size number epoch flag flag?", PLAIN),
+    shape("binance-aggtrades", "Binance, spot", "int price size int int epoch flag flag?", PLAIN),
+    shape("kraken-bars", "Kraken, OHLCVT", "epoch open high low close volume int", PLAIN),
+    shape_at(
+        "lobster-orderbook",
+        "LOBSTER, with the message file beside it",
+        "seconds ask asksize bid bidsize more",
+        "*_orderbook_*",
+        Rules { numbers: NumberRule::Lobster, times_beside: Some(("_orderbook_", "_message_")), ..PLAIN },
+    ),
+    shape(
+        "lobster-messages",
+        "LOBSTER, its executions",
+        "seconds int int size price side any?",
+        Rules { numbers: NumberRule::Lobster, only: Some(("1", &["4", "5"])), ..PLAIN },
+    ),
+    shape(
+        "lean-quotebars",
+        "QuantConnect LEAN",
+        "millis open# high# low# bid bidsize open# high# low# ask asksize",
+        LEAN,
+    ),
+    shape("lean-bars", "QuantConnect LEAN", "millis open high low close volume", LEAN),
+    shape("lean-ticks", "QuantConnect LEAN", "millis price size any any any", LEAN),
+    shape("lean-quotes", "QuantConnect LEAN", "millis bid bidsize ask asksize any? any? any?", LEAN),
+    shape("lean-quotes", "QuantConnect LEAN", "millis bid ask", LEAN),
+    shape("lean-trades", "QuantConnect LEAN", "millis price size", LEAN),
+    shape_at(
+        "lean-bars",
+        "QuantConnect LEAN",
+        "datetime open high low close volume",
+        "**/{daily,hour}/*",
+        LEAN,
+    ),
+    shape_at(
+        "lean-quotebars",
+        "QuantConnect LEAN",
+        "datetime open# high# low# bid bidsize open# high# low# ask asksize",
+        "**/{daily,hour}/*",
+        LEAN,
+    ),
+    shape("truefx", "TrueFX", "symbol datetime bid ask", PLAIN),
+    shape("tick-data-suite", "Tick Data Suite", "datetime bid ask bidsize asksize", PLAIN),
+    shape("histdata-ticks", "HistData", "datetime bid ask int", PLAIN),
+    shape_at("histdata-bars", "HistData", "datetime open high low close volume", "DAT_*", PLAIN),
+    shape("ninjatrader-bars", "NinjaTrader; bars by their end", "compact open high low close volume", PLAIN),
+    shape(
+        "metatrader4",
+        "MetaTrader 4",
+        "points clock open high low close volume",
+        Rules { has_period_in_name: true, ..PLAIN },
+    ),
+    shape("kibot-bars", "Kibot", "slashes clock open high low close volume", PLAIN),
+    shape("kibot-bars", "Kibot, daily", "slashes open high low close volume", PLAIN),
+    shape(
+        "kibot-ticks",
+        "Kibot; the quote of the moment is left out",
+        "slashes clock price bid# ask# size",
+        PLAIN,
+    ),
+    shape("kibot-ticks", "Kibot", "slashes clock price size", PLAIN),
+    shape("bitcoincharts", "bitcoincharts and Kraken, trades", "epoch price size", PLAIN),
+    shape("bars", "any, without a header", "symbol datetime open high low close volume? any? any?", PLAIN),
+    shape("bars", "any, without a header", "symbol date clock open high low close volume? any? any?", PLAIN),
+    shape("bars", "any, without a header", "date clock open high low close volume? any? any?", PLAIN),
+    shape("bars", "any, without a header", "datetime open high low close volume? any? any?", PLAIN),
+    shape("quotes", "any, without a header", "datetime bid ask", PLAIN),
+    shape("quotes", "any, without a header", "date clock bid ask bidsize? asksize?", PLAIN),
+    shape("trades", "any, without a header", "datetime price size", PLAIN),
+    shape("trades", "any, without a header", "date clock price size?", PLAIN),
+    shape("trades", "any, without a header", "symbol datetime price size?", PLAIN),
+    shape("prices", "any, without a header", "datetime price", PLAIN),
+];

@@ -1,0 +1,157 @@
+use super::columns::Columns;
+use super::role::normal;
+use super::*;
+use crate::feed::replay::number::DecimalSign;
+
+fn records(text: &str) -> Vec<Record> {
+    text.lines().map(|line| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect()).collect()
+}
+
+fn given() -> Given<'static> {
+    Given {
+        entry: None,
+        map: None,
+        date_order: None,
+        decimal: None,
+        price_scale: None,
+        path: "AAPL.csv",
+        day: None,
+        has_free_comma: false,
+    }
+}
+
+fn layout(header: &str) -> Result<Layout, Lacks> {
+    find(&records(header), given()).map(|found| found.layout)
+}
+
+#[test]
+fn columns_are_found_in_any_order_and_case() {
+    let found = layout(" Volume ,CLOSE,low,High,Open,<Ticker>,TimeStamp").unwrap();
+
+    assert_eq!(found.time, TimeColumns::One(6));
+    assert_eq!(found.symbol.unwrap().name, 5);
+    let bars = Values::Bars { open: Some(4), high: Some(3), low: Some(2), close: 1, volume: Some(0) };
+    assert_eq!(found.values, bars);
+}
+
+#[test]
+fn the_exchanges_time_comes_before_the_recorders() {
+    assert_eq!(layout("ts_recv,ts_event,price").unwrap().time, TimeColumns::One(1));
+    assert_eq!(layout("ts_recv,price").unwrap().time, TimeColumns::One(0));
+}
+
+#[test]
+fn a_date_and_a_clock_are_one_time() {
+    let two = TimeColumns::Two { date: 0, clock: 1 };
+
+    assert_eq!(layout("Date,Time,Close\n2024-01-03,09:30,1").unwrap().time, two);
+    assert_eq!(layout("date,unix,close\n2024-01-03,1704292200,1").unwrap().time, TimeColumns::One(0));
+    assert_eq!(layout("date,time,close\n2024-01-03 09:30,1704292200,1").unwrap().time, TimeColumns::One(0));
+    assert_eq!(layout("time,close\n2024-01-03,1").unwrap().time, TimeColumns::One(0));
+    assert_eq!(layout(",Open,High,Low,Close").unwrap().time, TimeColumns::One(0));
+}
+
+#[test]
+fn a_clock_alone_needs_the_day_that_the_path_names() {
+    let text = records("Time,Symbol,Trade Volume,Trade Price\n093000123456789,A,1,2");
+
+    assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
+    let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
+    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, unit: None, day: 7 });
+}
+
+#[test]
+fn trades_and_quotes_can_share_a_file() {
+    let found = layout("time,symbol,price,size,bid,bid_size,ask,ask_size").unwrap();
+
+    let ticks = Values::Ticks {
+        price: Some(2),
+        size: Some(3),
+        bid: Some(4),
+        bid_size: Some(5),
+        ask: Some(6),
+        ask_size: Some(7),
+    };
+    assert_eq!(found.values, ticks);
+}
+
+#[test]
+fn a_price_beside_open_high_and_low_is_the_close() {
+    let found = layout("Date,Price,Open,High,Low").unwrap();
+
+    assert!(matches!(found.values, Values::Bars { close: 1, .. }), "{found:?}");
+}
+
+#[test]
+fn an_adjusted_close_is_not_the_close() {
+    let found = layout("Date,Open,High,Low,Adj Close,Close,Volume").unwrap();
+
+    assert!(matches!(found.values, Values::Bars { close: 5, .. }), "{found:?}");
+}
+
+#[test]
+fn a_header_without_time_or_price_says_which_and_rows_without_a_header_what_they_are() {
+    assert_eq!(layout("symbol,price").unwrap_err(), Lacks::Time(0));
+    assert_eq!(layout("time,symbol").unwrap_err(), Lacks::Price(0));
+    assert_eq!(layout("2024-01-03,red,blue").unwrap_err(), Lacks::Shape(0));
+}
+
+#[test]
+fn a_header_may_stand_behind_lines_of_another_kind() {
+    let found = find(&records("https://example.com/\nMy prices\nDate,Close\n2024-01-03,1"), given()).unwrap();
+
+    assert_eq!((found.header, found.first_row), (Some(2), 3));
+}
+
+#[test]
+fn a_map_names_columns_by_name_or_number() {
+    let map = |pairs: &[(Role, &str)]| {
+        Map(pairs.iter().map(|(role, column)| (*role, (*column).to_owned())).collect())
+    };
+    let by_name = map(&[(Role::Time, "When"), (Role::Price, "What")]);
+    let by_number = map(&[(Role::Time, "0+1"), (Role::Price, "2")]);
+    let found = |text: &str, map: &Map| find(&records(text), Given { map: Some(map), ..given() });
+
+    let named = found("x,what,when\n1,2,2024-01-03", &by_name).unwrap();
+    assert_eq!((named.layout.time, named.first_row), (TimeColumns::One(2), 1));
+    let numbered = found("2024-01-03,09:30,7", &by_number).unwrap();
+    assert_eq!((numbered.layout.time, numbered.first_row), (TimeColumns::Two { date: 0, clock: 1 }, 0));
+    assert_eq!(found("a,b\n1,2", &by_name).unwrap_err(), Lacks::Column("time"));
+}
+
+#[test]
+fn decimal_commas_and_the_order_of_days_are_told_by_the_rows() {
+    let text = "Datum;Schlusskurs\n01.02.2024;1.234,56\n13.02.2024;0,5";
+    let cells = |line: &str| line.split(';').map(|cell| cell.as_bytes().to_vec()).collect();
+    let text: Vec<Record> = text.lines().map(cells).collect();
+
+    let found = find(&text, Given { has_free_comma: true, ..given() }).unwrap();
+
+    assert_eq!(found.layout.numbers.decimal, DecimalSign::Comma);
+    assert_eq!((found.layout.date_order, found.is_order_open), (DateOrder::Dmy, false));
+    let open = find(&records("date,close\n01/02/2024,5"), given()).unwrap();
+    assert_eq!((open.layout.date_order, open.is_order_open), (DateOrder::Mdy, true));
+}
+
+#[test]
+fn changes_of_an_order_book_are_refused_by_name() {
+    let header = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount";
+
+    assert!(matches!(layout(header).unwrap_err(), Lacks::Fitness("tardis-book-changes", _)));
+}
+
+#[test]
+fn the_table_is_well_formed() {
+    for entry in LAYOUTS {
+        assert!(entry.is_of("") || !entry.path.is_empty(), "{}", entry.name);
+        let columns = match entry.told_by {
+            ToldBy::Header(names) => {
+                let names: Vec<String> = names.split_ascii_whitespace().map(str::to_owned).collect();
+                assert!(names.iter().all(|name| normal(name.as_bytes()) == *name), "{names:?}");
+                Columns::of_header(&names, Some(entry))
+            }
+            ToldBy::Shape(shape) => Columns::of_shape(shape),
+        };
+        assert!(columns.values().is_some(), "{}", entry.name);
+    }
+}

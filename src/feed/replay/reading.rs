@@ -1,0 +1,148 @@
+//! How files are to be read: what they do not say themselves, and the limits.
+
+use encoding_rs::Encoding;
+
+use super::Config;
+use super::container::Bounds;
+use super::layout::{Entry, Map};
+use super::number::DecimalSign;
+use super::text;
+use super::time::{self, DateOrder, Stamp};
+use super::zone::Zone;
+use crate::feed::{FeedError, Input, Skipped};
+use crate::market::{Symbol, Time};
+
+/// The settings of a replay, understood.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The symbol of files that have no column for it and do not tell it by their name.
+    pub symbol: Option<Symbol>,
+    /// Whose clock times without an offset are of; where it is not given, UTC is assumed.
+    pub zone: Option<Zone>,
+    pub entry: Option<&'static Entry>,
+    pub map: Option<Map>,
+    pub date_order: Option<DateOrder>,
+    pub decimal: Option<DecimalSign>,
+    pub price_scale: Option<u32>,
+    pub encoding: Option<&'static Encoding>,
+    pub delimiter: Option<u8>,
+    /// Events before this moment are left out,
+    pub from: Option<Time>,
+    /// and so are those at this moment and after it.
+    pub to: Option<Time>,
+    /// Whether a row that cannot be used ends the reading.
+    pub is_strict: bool,
+    pub bounds: Bounds,
+    /// Files out of order are sorted up to so many rows.
+    pub sort_rows: usize,
+    /// The longest line, in bytes; 0 for no limit.
+    pub line_bytes: usize,
+    pub skipped: Skipped,
+}
+
+impl Reading {
+    /// Understands the settings.
+    ///
+    /// # Errors
+    ///
+    /// The setting that says what cannot be, by its key.
+    pub fn new(config: &Config, input: &Input) -> Result<Self, FeedError> {
+        let fault = |key, fault: String| FeedError::Setting { key, fault };
+        let symbol = config.symbol.as_deref().map(str::parse::<Symbol>).transpose();
+        let zone =
+            config.tz.as_deref().map(str::parse).transpose().map_err(|source| FeedError::Zone { source })?;
+        let entry = config.layout.as_deref().map(|name| {
+            Entry::named(name).ok_or_else(|| fault("layout", format!("there is no layout `{name}`")))
+        });
+        let price_scale = match config.price_scale {
+            Some(scale) if scale > 28 => {
+                return Err(fault("price_scale", format!("{scale} is not between 0 and 28")));
+            }
+            scale => scale,
+        };
+        let moment = |key, text: &Option<String>| {
+            let read = |text: &String| {
+                moment(text, zone.as_ref()).ok_or_else(|| fault(key, format!("`{text}` is not a time")))
+            };
+            text.as_ref().map(read).transpose()
+        };
+        Ok(Self {
+            symbol: symbol.map_err(|error| fault("symbol", error.to_string()))?,
+            entry: entry.transpose()?,
+            map: Some(config.map.clone()).filter(|map| !map.is_empty()),
+            date_order: config.date_order,
+            decimal: config.decimal,
+            price_scale,
+            encoding: config.encoding.as_deref().map(text::encoding).transpose()?,
+            delimiter: config.delimiter.as_deref().map(delimiter).transpose()?,
+            from: moment("from", &config.from)?,
+            to: moment("to", &config.to)?,
+            is_strict: config.strict,
+            bounds: Bounds { max_bytes: config.max_bytes, max_ratio: config.max_ratio },
+            sort_rows: config.sort_rows,
+            line_bytes: input.line_bytes,
+            skipped: input.skipped.clone(),
+            zone,
+        })
+    }
+}
+
+/// A moment as a person writes it: without an offset it is on the clock of the files.
+fn moment(text: &str, zone: Option<&Zone>) -> Option<Time> {
+    Some(match time::stamp(text.as_bytes(), DateOrder::Ymd)? {
+        Stamp::Utc(time) => time,
+        Stamp::Local(nanos) => zone.cloned().unwrap_or_else(Zone::utc).resolver(false).resolve(nanos),
+    })
+}
+
+fn delimiter(text: &str) -> Result<u8, FeedError> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        _ => match text.as_bytes() {
+            [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Ok(*byte),
+            _ => Err(FeedError::Setting { key: "delimiter", fault: format!("`{text}` is no delimiter") }),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(text: &str) -> Result<Reading, String> {
+        let config: Config = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        Reading::new(&config, &input).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_moment_without_an_offset_is_on_the_clock_of_the_files() {
+        let from = |text: &str| reading(text).unwrap().from.unwrap().to_string();
+
+        assert_eq!(from("from = \"2024-01-03\""), "2024-01-03T00:00:00Z");
+        assert_eq!(from("from = \"2024-01-03 09:30\"\ntz = \"America/New_York\""), "2024-01-03T14:30:00Z");
+        assert_eq!(from("from = \"2024-01-03T09:30:00+01:00\""), "2024-01-03T08:30:00Z");
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_is_refused_by_its_key() {
+        for (text, start) in [
+            ("symbol = \"A B\"", "feed.replay.symbol: symbol \"A B\" has a space"),
+            ("layout = \"bloomberg\"", "feed.replay.layout: there is no layout `bloomberg`"),
+            ("delimiter = \"ab\"", "feed.replay.delimiter: `ab` is no delimiter"),
+            ("from = \"noon\"", "feed.replay.from: `noon` is not a time"),
+            ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
+            ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
+            ("map = { prize = \"1\" }", "unknown variant `prize`, expected one of"),
+        ] {
+            let error = reading(text).unwrap_err();
+            assert!(error.starts_with(start), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_delimiter_is_a_character_or_a_tab() {
+        assert_eq!(reading("delimiter = \"tab\"").unwrap().delimiter, Some(b'\t'));
+        assert_eq!(reading("delimiter = \"|\"").unwrap().delimiter, Some(b'|'));
+    }
+}

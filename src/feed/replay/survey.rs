@@ -1,0 +1,199 @@
+//! The survey: what the first lines of a text tell about how all of it is to be read.
+
+use std::path::PathBuf;
+
+use encoding_rs::Encoding;
+
+use super::cells::Splitter;
+use super::container::Part;
+use super::layout::{self, Found, Given, LAYOUTS, Lacks, Layout, Record};
+use super::path;
+use super::reading::Reading;
+use super::records::{TextLines, is_no_row};
+use crate::feed::FeedError;
+use crate::feed::lines::{Length, shown};
+
+/// So many lines are looked at, blank lines and comments not counted,
+const LINES: usize = 100;
+/// and so many bytes of them.
+const BYTES: usize = 256 * 1024;
+/// The delimiters that files have, those first that numbers and names do not contain.
+const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
+
+/// What the first lines tell.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    pub layout: Layout,
+    pub delimiter: u8,
+    /// The header line, which may come again; empty where there is none.
+    pub header: Vec<u8>,
+    /// The names in the header; of a file without one, none.
+    pub names: Vec<String>,
+    /// So many lines stand before the first row.
+    pub lines_before: u64,
+    /// Whether no row seen so far shows if the day or the month comes first.
+    pub is_order_open: bool,
+    /// Whether no row of all shows it.
+    pub is_order_assumed: bool,
+    /// How characters are coded.
+    pub encoding: &'static Encoding,
+    /// The text that has the times.
+    pub beside: Option<Part>,
+}
+
+/// A line that has been looked at.
+struct Seen {
+    number: u64,
+    text: Vec<u8>,
+}
+
+/// Surveys a text.
+///
+/// # Errors
+///
+/// It is no market data, or not all that has to be known is said: what, where, and what to do.
+pub fn survey(part: &Part, reading: &Reading) -> Result<Survey, FeedError> {
+    let path = part.virtual_path();
+    let beside = times_beside(part);
+    let mut lines = TextLines::open(part, beside.as_ref(), reading)?;
+    let encoding = lines.encoding();
+    let lines = first_lines(&mut lines)?;
+    let not_market_data = |looks_like| FeedError::NotMarketData { path: part.to_string().into(), looks_like };
+    let first = lines.first().ok_or_else(|| not_market_data("an empty file"))?;
+    if let Some(looks_like) = other_than_text(&first.text) {
+        return Err(not_market_data(looks_like));
+    }
+    let said = first.text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied());
+    let is_comment = |seen: &Seen| is_no_row(&seen.text);
+    let mut failure = None;
+    for delimiter in reading.delimiter.or(said).map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]) {
+        let given = Given {
+            entry: reading.entry,
+            map: reading.map.as_ref(),
+            date_order: reading.date_order,
+            decimal: reading.decimal,
+            price_scale: reading.price_scale,
+            path: &path,
+            day: path::day(&path),
+            has_free_comma: delimiter != b',',
+        };
+        // A header may look like a comment, as `#RIC,…` does.
+        let rows: Vec<&Seen> = lines.iter().filter(|seen| !is_comment(seen)).collect();
+        let all: Vec<&Seen> = lines.iter().collect();
+        for (seen, needs_header) in [(rows, false), (all, true)] {
+            let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
+            match layout::find(&records, given) {
+                Ok(found) if found.header.is_some() || !needs_header => {
+                    let survey = surveyed(found, &seen, &records, delimiter);
+                    return Ok(Survey { encoding, beside, ..survey });
+                }
+                Ok(_) => {}
+                Err(lacks) => {
+                    let cells = records.iter().map(Vec::len).max().unwrap_or(0);
+                    let is_better = failure.as_ref().is_none_or(|(most, _)| cells > *most);
+                    if is_better && !needs_header {
+                        failure = Some((cells, refusal(part, &seen, lacks)));
+                    }
+                }
+            }
+        }
+    }
+    match failure {
+        Some((cells, error)) if cells > 1 => Err(error),
+        _ => Err(not_market_data("text that is no table")),
+    }
+}
+
+fn surveyed(found: Found, seen: &[&Seen], records: &[Record], delimiter: u8) -> Survey {
+    let header = found.header.map(|index| seen[index]);
+    let names = found.header.map(|index| records[index].iter().map(|cell| shown(cell)).collect());
+    let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
+    Survey {
+        layout: found.layout,
+        delimiter,
+        header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
+        names: names.unwrap_or_default(),
+        lines_before: first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
+        is_order_open: found.is_order_open,
+        is_order_assumed: false,
+        encoding: encoding_rs::UTF_8,
+        beside: None,
+    }
+}
+
+fn first_lines(lines: &mut TextLines) -> Result<Vec<Seen>, FeedError> {
+    let (mut seen, mut bytes) = (Vec::new(), 0);
+    while seen.len() < LINES && bytes < BYTES {
+        match lines.advance()? {
+            None => break,
+            Some(Length::Whole) if !lines.line().trim_ascii().is_empty() => {
+                bytes += lines.line().len();
+                seen.push(Seen { number: lines.number(), text: lines.line().to_vec() });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(seen)
+}
+
+fn split(line: &[u8], delimiter: u8) -> Record {
+    let line = line.strip_prefix(b"#").unwrap_or(line);
+    Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
+}
+
+/// The text that has the times of one that has none.
+fn times_beside(part: &Part) -> Option<Part> {
+    let path = part.path.to_str()?;
+    let (own, other) =
+        LAYOUTS.iter().find_map(|entry| entry.rules.times_beside.filter(|(own, _)| path.contains(own)))?;
+    let path = PathBuf::from(path.replace(own, other));
+    path.is_file().then(|| Part { path, ..part.clone() })
+}
+
+/// Why a text cannot be read, in terms of its own lines.
+fn refusal(part: &Part, seen: &[&Seen], lacks: Lacks) -> FeedError {
+    let path = PathBuf::from(part.to_string());
+    let at = |index: usize| {
+        let seen = seen.get(index);
+        (seen.map_or(1, |seen| seen.number), seen.map(|seen| shown(&seen.text)).unwrap_or_default())
+    };
+    match lacks {
+        Lacks::Time(index) => {
+            let (line, found) = at(index);
+            FeedError::NoTimeColumn { path, line, found }
+        }
+        Lacks::Price(index) => {
+            let (line, found) = at(index);
+            FeedError::NoPriceColumn { path, line, found }
+        }
+        Lacks::Shape(index) => {
+            let (line, found) = at(index);
+            FeedError::NoLayout { path, line, found }
+        }
+        Lacks::Column(name) => FeedError::NoColumn { path, name },
+        Lacks::Day => FeedError::NoDay { path },
+        Lacks::Fitness(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },
+    }
+}
+
+/// What a file is, by its first line, where it is no table.
+fn other_than_text(line: &[u8]) -> Option<&'static str> {
+    const BEGINNINGS: [(&[u8], &str); 9] = [
+        (b"<!doctype", "an HTML page"),
+        (b"<html", "an HTML page"),
+        (b"<?xml", "XML"),
+        (b"<", "an HTML page or XML"),
+        (b"{", "JSON"),
+        (b"[", "JSON"),
+        (b"%PDF", "a PDF"),
+        (b"\x89PNG", "a picture"),
+        (b"\xff\xd8\xff", "a picture"),
+    ];
+    let begins =
+        |beginning: &[u8]| line.get(..beginning.len()).is_some_and(|b| b.eq_ignore_ascii_case(beginning));
+    // MetaTrader and MetaStock write their columns as <DATE>.
+    let is_header =
+        line.starts_with(b"<") && line.split(|byte| *byte == b'<').count() > 3 && !line.contains(&b' ');
+    let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);
+    known.map(|(_, looks_like)| *looks_like).or_else(|| line.contains(&0).then_some("binary data"))
+}

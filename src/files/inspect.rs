@@ -1,0 +1,227 @@
+//! `inspect`: what was understood of files, for a person or a program.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::FilesError;
+use crate::feed::replay::{self, Inspection, Replay};
+use crate::feed::{FeedError, Input, Skipped};
+use crate::market::{Event, Kind};
+use crate::wire;
+
+/// So many symbols are named to a person.
+const NAMED_SYMBOLS: usize = 8;
+
+/// How it is printed.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// One JSON object a file.
+    Json,
+    /// A small table a file, with the command that replays it: these words of it say how it is read.
+    Table(Vec<String>),
+}
+
+/// One file, as a program reads it.
+#[derive(Serialize)]
+struct Object<'a> {
+    file: &'a str,
+    layout: &'a str,
+    kind: String,
+    rows: u64,
+    events: u64,
+    skipped: IndexMap<&'a str, u64>,
+    order: &'a str,
+    zone: &'a str,
+    symbols: IndexMap<&'a str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<Box<RawValue>>,
+    columns: IndexMap<&'a str, &'a str>,
+    encoding: &'a str,
+    delimiter: char,
+    #[serde(skip_serializing_if = "is_zero")]
+    repeated_times: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    moved_times: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumed_date_order: Option<replay::DateOrder>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<&'a str>,
+}
+
+/// A file that cannot be read.
+#[derive(Serialize)]
+struct Refused<'a> {
+    file: &'a str,
+    error: String,
+}
+
+/// Prints what is understood of each file; those that cannot be read do not stop the others.
+///
+/// # Errors
+///
+/// A file cannot be read, or the output takes no more.
+pub fn inspect(
+    config: &replay::Config,
+    line_bytes: usize,
+    form: &Form,
+    out: &mut impl Write,
+) -> Result<(), FilesError> {
+    let mut faults = Vec::new();
+    let files = replay::expand_all(&config.files)?;
+    let all = files.len();
+    for file in files {
+        let one = replay::Config { files: vec![file.clone()], ..config.clone() };
+        let opened = Replay::open(&one, &Input { line_bytes, skipped: Skipped::default() });
+        let read = opened.and_then(|replay| replay.inspect().collect::<Result<Vec<_>, _>>());
+        match read {
+            Ok(inspections) => {
+                for inspection in inspections {
+                    print(&inspection, &file, form, out).map_err(FilesError::Output)?;
+                }
+            }
+            Err(error) => {
+                if matches!(form, Form::Json) && all > 1 {
+                    let refused = Refused { file: &file.display().to_string(), error: error.in_full() };
+                    print_json(&refused, out).map_err(FilesError::Output)?;
+                }
+                faults.push(error);
+            }
+        }
+    }
+    out.flush().map_err(FilesError::Output)?;
+    outcome(faults, all)
+}
+
+fn outcome(mut faults: Vec<FeedError>, all: usize) -> Result<(), FilesError> {
+    match faults.len() {
+        0 => Ok(()),
+        1 => Err(faults.remove(0).into()),
+        bad => Err(FilesError::Some { bad, all, first: faults.remove(0) }),
+    }
+}
+
+fn print(inspection: &Inspection, path: &Path, form: &Form, out: &mut impl Write) -> io::Result<()> {
+    match form {
+        Form::Json => print_json(&Object::of(inspection), out),
+        Form::Table(words) => {
+            let path = [path.display().to_string()];
+            let command = ["tickerplant", "--feed", "replay"].map(str::to_owned);
+            let words: Vec<&str> = command.iter().chain(&path).chain(words).map(String::as_str).collect();
+            let command = shlex::try_join(words).map_err(io::Error::other)?;
+            print_table(inspection, &command, out)
+        }
+    }
+}
+
+fn print_json(object: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, object)?;
+    writeln!(out)
+}
+
+impl<'a> Object<'a> {
+    fn of(inspection: &'a Inspection) -> Self {
+        Self {
+            file: &inspection.file,
+            layout: inspection.layout,
+            kind: kinds(inspection, "+"),
+            rows: inspection.rows,
+            events: inspection.events,
+            skipped: inspection.skipped.iter().copied().collect(),
+            order: inspection.order,
+            zone: &inspection.zone,
+            symbols: inspection.symbols.iter().map(|(symbol, count)| (symbol.as_str(), *count)).collect(),
+            first: inspection.first.as_ref().map(raw),
+            last: inspection.last.as_ref().map(raw),
+            columns: inspection.columns.iter().map(|(role, column)| (*role, column.as_str())).collect(),
+            encoding: inspection.encoding,
+            delimiter: inspection.delimiter,
+            repeated_times: inspection.repeated,
+            moved_times: inspection.moved,
+            assumed_date_order: inspection.assumed_date_order,
+            damage: inspection.damage.as_deref(),
+        }
+    }
+}
+
+fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> io::Result<()> {
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {text}");
+    line("file", &inspection.file)?;
+    let source = inspection.source.map(|source| format!(" ({source})")).unwrap_or_default();
+    line("layout", &format!("{}{source}: {}", inspection.layout, kinds(inspection, " and ")))?;
+    let columns: Vec<String> =
+        inspection.columns.iter().map(|(role, column)| format!("{role}={column}")).collect();
+    line("columns", &columns.join(" "))?;
+    line("rows", &format!("{}, which gave {} events", inspection.rows, inspection.events))?;
+    if !inspection.skipped.is_empty() {
+        let skipped: Vec<String> =
+            inspection.skipped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        line("skipped", &skipped.join(", "))?;
+    }
+    let order = match inspection.order {
+        "ascending" => "ascending: streamed in constant memory",
+        "descending" => "descending: sorted in memory, known only after a pass over its times",
+        _ => "unsorted: sorted in memory, known only after a pass over its times",
+    };
+    line("order", order)?;
+    let assumed = if inspection.zone.ends_with("(assumed)") { ": --tz says otherwise" } else { "" };
+    line("zone", &format!("{}{assumed}", inspection.zone))?;
+    if inspection.repeated + inspection.moved > 0 {
+        let text = format!(
+            "{} in repeated hours, told apart by their order; {} in skipped hours, moved forward",
+            inspection.repeated, inspection.moved
+        );
+        line("clocks", &text)?;
+    }
+    if let Some(order) = inspection.assumed_date_order {
+        let order = match order {
+            replay::DateOrder::Dmy => "day/month/year",
+            replay::DateOrder::Mdy | replay::DateOrder::Ymd => "month/day/year, with points day.month.year",
+        };
+        line("dates", &format!("read as {order}, which none of them shows: --date-order says otherwise"))?;
+    }
+    if let Some(damage) = &inspection.damage {
+        line("damage", &format!("{damage}: what came before was read"))?;
+    }
+    let named: Vec<String> = inspection
+        .symbols
+        .iter()
+        .take(NAMED_SYMBOLS)
+        .map(|(symbol, count)| format!("{symbol} ({count})"))
+        .collect();
+    let more = inspection.symbols.len().saturating_sub(NAMED_SYMBOLS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    line("symbols", &format!("{}{more}", named.join(", ")))?;
+    if let (Some(first), Some(last)) = (&inspection.first, &inspection.last) {
+        line("span", &format!("{} to {}", first.time, last.time))?;
+    }
+    line("replay", command)?;
+    writeln!(out)
+}
+
+/// The kinds of events, by their names on the wire.
+fn kinds(inspection: &Inspection, between: &str) -> String {
+    let name = |kind| match kind {
+        Kind::Trade => "trade",
+        Kind::Quote => "quote",
+        Kind::Bar => "bar",
+    };
+    inspection.kinds.iter().map(name).collect::<Vec<_>>().join(between)
+}
+
+fn raw(event: &Event) -> Box<RawValue> {
+    let mut text = Vec::new();
+    wire::line(&mut text, event);
+    let text = String::from_utf8(text).expect("what is written is text");
+    RawValue::from_string(text).expect("what is written is JSON")
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
