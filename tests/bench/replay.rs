@@ -1,0 +1,175 @@
+//! How fast files are read and replayed.
+//!
+//! Reading is what `cat FILE > /dev/null` does, in this process, and is compared with a loop of the csv crate over the
+//! records of the same file, which only cuts lines into cells. Both take turns; time is that on a core, so that
+//! what else the machine does counts little. End to end, a server of its own replays the file at full speed to one
+//! client with `delivery=every`, which this process is.
+//!
+//! ```text
+//! cargo bench --bench replay
+//! cargo bench --bench replay -- --rows 10000000 --pairs 3
+//! ```
+//!
+//! Benchmarks measure and tests decide: nothing fails for being slow.
+
+#[allow(dead_code, reason = "this benchmark needs little of it")]
+mod process;
+#[allow(dead_code, reason = "this benchmark needs little of it")]
+mod table;
+#[allow(dead_code, reason = "this benchmark needs little of it")]
+mod websocket;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tickerplant::feed::replay::Config;
+use tickerplant::files;
+use tickerplant::market::Time;
+
+use process::Server;
+use table::Spread;
+
+/// How long the client waits for the next bytes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Measure how fast files are read and replayed
+#[derive(Parser)]
+struct Args {
+    /// Rows of the file, trades of some 70 bytes
+    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    rows: u32,
+    /// How often each is measured
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pairs: u32,
+    /// What cargo adds
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("trades.csv");
+    let bytes = write_trades(&path, args.rows)?;
+    println!("{} rows, {} bytes a row", args.rows, bytes / u64::from(args.rows));
+    let rows = f64::from(args.rows);
+    let (mut ours, mut records, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..args.pairs {
+        let (own, loops) = (rows / cat(&path)?, rows / csv_loop(&path)?);
+        ours.push(own / 1e6);
+        records.push(loops / 1e6);
+        shares.push(own / loops);
+    }
+    println!("\nmillion rows a second on one core, least/middle/most of {}", args.pairs);
+    println!("  {:<28} {:>20}", "cat > /dev/null", Spread::of(ours).text(2));
+    println!("  {:<28} {:>20}", "csv crate, records alone", Spread::of(records).text(2));
+    println!("  {:<28} {:>20}", "ratio", Spread::of(shares).text(3));
+    let (mut rates, mut memory) = (Vec::new(), Vec::new());
+    for _ in 0..args.pairs {
+        let (rate, kib) = replayed(&path, u64::from(args.rows))?;
+        rates.push(rate / 1e6);
+        memory.push(f64::from(kib) / 1024.0);
+    }
+    println!("\nreplay at full speed to one client with delivery=every");
+    println!("  {:<28} {:>20}", "million events a second", Spread::of(rates).text(2));
+    println!("  {:<28} {:>20}", "resident MiB at the end", Spread::of(memory).text(1));
+    Ok(())
+}
+
+/// Writes so many trades in time order, and returns how many bytes they are.
+fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut out = BufWriter::new(File::create(path)?);
+    let mut nanos = 1_704_292_200_000_000_000;
+    writeln!(out, "time,symbol,price,size,exchange,id,conditions,tape")?;
+    for row in 0..rows {
+        nanos += rng.random_range(1..2000) * 1000;
+        let symbol = ["AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM"][rng.random_range(0..8)];
+        let (whole, cents, size) =
+            (rng.random_range(100..500), rng.random_range(0..100), rng.random_range(1..900));
+        let time = Time::from_nanos(nanos);
+        writeln!(
+            out,
+            "{time},{symbol},{whole}.{cents:02},{size},XNAS,{},@ TI,C",
+            9_000_000_000 + u64::from(row)
+        )?;
+    }
+    out.flush()?;
+    Ok(std::fs::metadata(path)?.len())
+}
+
+/// The time on a core that printing all events takes, in seconds.
+fn cat(path: &Path) -> io::Result<f64> {
+    let config = Config { files: vec![PathBuf::from(path)], ..Config::default() };
+    let mut out = File::create("/dev/null")?;
+    let before = process::own_cpu()?;
+    files::cat(&config, 64 * 1024, &mut out).map_err(io::Error::other)?;
+    Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
+}
+
+/// The time on a core that cutting all lines takes, in seconds.
+fn csv_loop(path: &Path) -> io::Result<f64> {
+    let before = process::own_cpu()?;
+    let mut reader = csv::Reader::from_path(path)?;
+    let (mut record, mut bytes) = (csv::ByteRecord::new(), 0);
+    while reader.read_byte_record(&mut record)? {
+        bytes += record.as_slice().len();
+    }
+    std::hint::black_box(bytes);
+    Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
+}
+
+/// Events a second that a client gets of a replay at full speed, and the server's resident KiB at its end.
+fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
+    command.args(["--feed", "replay", "--speed", "max", "--wait-for-client", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(command.arg(path))?;
+    let mut stream = TcpStream::connect(server.address())?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let request = websocket::request(server.address(), "symbols=*&delivery=every");
+    stream.write_all(request.as_bytes())?;
+    let begin = Instant::now();
+    let events = count_to_the_end(&mut stream)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    if events != rows {
+        return Err(io::Error::other(format!("{events} events came of {rows}")));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "so many events there are not")]
+    Ok((events as f64 / seconds, server.memory()?))
+}
+
+/// Counts market frames until the feed has ended.
+fn count_to_the_end(stream: &mut TcpStream) -> io::Result<u64> {
+    let mut held = vec![0; 1 << 20];
+    let (mut filled, mut events, mut is_upgraded) = (0, 0, false);
+    loop {
+        let count = stream.read(&mut held[filled..])?;
+        if count == 0 {
+            return Err(io::Error::other("the server closed before the end of the feed"));
+        }
+        filled += count;
+        let mut rest = &held[..filled];
+        if !is_upgraded {
+            let Some(end) = websocket::head_end(rest) else { continue };
+            rest = &rest[end..];
+            is_upgraded = true;
+        }
+        while let Some((_, payload, behind)) = websocket::split_frame(rest) {
+            events += u64::from(payload.starts_with(br#"{"type":"trade""#));
+            if payload.starts_with(br#"{"type":"feed","state":"ended""#) {
+                return Ok(events);
+            }
+            rest = behind;
+        }
+        let left = rest.len();
+        held.copy_within(filled - left..filled, 0);
+        filled = left;
+    }
+}
