@@ -3,7 +3,6 @@
 use indexmap::IndexMap;
 
 use super::file::Source;
-use super::layout::LAYOUTS;
 use super::order::Order;
 use super::time::DateOrder;
 use crate::feed::FeedError;
@@ -16,7 +15,7 @@ pub struct Inspection {
     pub file: String,
     /// The layout's name.
     pub layout: &'static str,
-    /// Whose files have this layout, where it is one of [`LAYOUTS`].
+    /// Whose files have this layout, where it is one of [`LAYOUTS`](super::LAYOUTS).
     pub source: Option<&'static str>,
     /// The kinds of its events.
     pub kinds: KindSet,
@@ -104,7 +103,6 @@ impl Inspection {
             }
         }
         let (first, last) = ends.of(pass.order);
-        let entry = LAYOUTS.iter().find(|entry| entry.name == survey.layout.name);
         let column = |index: usize| match survey.names.get(index) {
             Some(name) if !name.is_empty() => name.clone(),
             _ => index.to_string(),
@@ -112,7 +110,7 @@ impl Inspection {
         Ok(Self {
             file: part.to_string(),
             layout: survey.layout.name,
-            source: entry.map(|entry| entry.source),
+            source: survey.layout.source,
             kinds,
             rows: pass.rows,
             events,

@@ -195,6 +195,7 @@ fn finish(
         shown.is_none() && given.date_order.is_none() && rows.iter().any(|row| is_ambiguous(row, time));
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
+        source: entry.map(|entry| entry.source),
         time,
         date_order: given.date_order.or(shown).or_else(usual).unwrap_or(DateOrder::Ymd),
         symbol: columns.symbol(),

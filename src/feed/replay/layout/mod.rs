@@ -24,6 +24,8 @@ pub type Record = Vec<Vec<u8>>;
 pub struct Layout {
     /// The name of its entry in the table; of no entry, what its rows are.
     pub name: &'static str,
+    /// Whose files its entry is for.
+    pub source: Option<&'static str>,
     pub time: TimeColumns,
     /// Which numbers of day, month and year come first.
     pub date_order: DateOrder,
