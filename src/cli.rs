@@ -83,9 +83,9 @@ pub struct ServeArgs {
     /// Seed of the simulation: the same seed gives the same events
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<String>,
-    /// How fast to replay: a factor such as 1 or 60, or max
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub speed: Option<String>,
+    /// How time passes in a replay or a simulation
+    #[command(flatten)]
+    pub clock: ClockArgs,
     /// Replay from the start again when the end is reached
     #[arg(long = "loop")]
     pub repeat: bool,
@@ -115,6 +115,23 @@ pub struct ServeArgs {
     pub log: Option<String>,
 }
 
+/// The flags that say how time passes.
+#[derive(Debug, Default, Args)]
+pub struct ClockArgs {
+    /// Seconds of market time a second, e.g. 60 or 0.5; a replay also max, as fast as clients read
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub speed: Option<String>,
+    /// Longest wait between two events in market time, e.g. 5s; the rest of it is skipped
+    #[arg(long, value_name = "TIME")]
+    pub max_gap: Option<String>,
+    /// Stamp each event with the moment at which it is due
+    #[arg(long)]
+    pub retime: bool,
+    /// Publish nothing until told to by POST /api/v1/feed
+    #[arg(long)]
+    pub paused: bool,
+}
+
 impl ServeArgs {
     /// The sources of the configuration, these flags on top.
     #[must_use]
@@ -130,7 +147,10 @@ impl ServeArgs {
             ("feed.simulated.symbols", list(&self.symbols)),
             ("feed.simulated.rate", text(&self.rate)),
             ("feed.simulated.seed", text(&self.seed)),
-            ("feed.replay.speed", text(&self.speed)),
+            ("feed.clock.speed", text(&self.clock.speed)),
+            ("feed.clock.max_gap", text(&self.clock.max_gap)),
+            ("feed.clock.retime", switch(self.clock.retime)),
+            ("feed.clock.paused", switch(self.clock.paused)),
             ("feed.replay.loop", switch(self.repeat)),
             ("feed.wait_for_client", switch(self.wait_for_client)),
             ("server.listen", text(&self.listen)),
@@ -142,6 +162,20 @@ impl ServeArgs {
         let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let flags = flags.chain(self.read.flags()).collect();
         Sources { file: self.config.clone(), environment, flags }
+    }
+}
+
+impl ClockArgs {
+    /// The first flag that is given.
+    #[must_use]
+    pub fn first(&self) -> Option<&'static str> {
+        let flags = [
+            ("--speed", self.speed.is_some()),
+            ("--max-gap", self.max_gap.is_some()),
+            ("--retime", self.retime),
+            ("--paused", self.paused),
+        ];
+        flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
     }
 }
 

@@ -136,6 +136,7 @@ impl Config {
     fn check_ranges(&self) -> Result<(), LoadError> {
         const MILLISECOND: Duration = Duration::from_millis(1);
         const DAY: Duration = Duration::from_hours(24);
+        const YEAR: Duration = Duration::from_hours(24 * 365);
         let durations = [
             ("server.flush_window", self.server.flush_window, Duration::ZERO, Duration::from_secs(1)),
             ("server.tls_timeout", self.server.tls_timeout, Duration::ZERO, DAY),
@@ -150,7 +151,8 @@ impl Config {
             ("feed.stalled_after", self.feed.stalled_after, MILLISECOND, DAY),
             ("feed.replay.stall_timeout", self.feed.replay.stall_timeout, MILLISECOND, DAY),
         ];
-        for (key, found, least, most) in durations {
+        let max_gap = self.feed.clock.max_gap.map(|found| ("feed.clock.max_gap", found, MILLISECOND, YEAR));
+        for (key, found, least, most) in durations.into_iter().chain(max_gap) {
             if !(least..=most).contains(&found) {
                 let text = |duration| format!("{duration:?}");
                 return Err(LoadError::Range {
@@ -330,6 +332,7 @@ mod tests {
             ("[server]\nflush_window = \"1h\"", "server.flush_window: 3600s"),
             ("[server]\nmax_headers = 10001", "server.max_headers: 10001 is not between 0 and 10000"),
             ("[session]\nevery_buffer = 0", "session.every_buffer: 0"),
+            ("[feed.clock]\nmax_gap = \"0s\"", "feed.clock.max_gap: 0ns is not between 1ms and 31536000s"),
         ] {
             let error = load(text, &[], &[]).unwrap_err();
             assert!(error.starts_with(key), "{error}");

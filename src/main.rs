@@ -166,6 +166,11 @@ fn load(args: &ServeArgs) -> anyhow::Result<Config> {
         let hint = "replay files with --feed replay FILE…; commands are serve, watch, send and config";
         return Err(Misuse(exit::USAGE, message, Some(hint)).into());
     }
+    if let (Some(flag), FeedKind::Stdin) = (args.clock.first(), config.feed.kind) {
+        let message = format!("{flag}: standard input is published as it comes");
+        let hint = "only a replay and a simulation have a clock";
+        return Err(Misuse(exit::USAGE, message, Some(hint)).into());
+    }
     Ok(config)
 }
 

@@ -1,18 +1,16 @@
 //! The clock: when a moment of market time is due on the machine's own clock.
 //!
-//! The schedule is absolute. It is anchored once, when the first event is asked for, and every later moment is
-//! counted from there, so that no delay adds up: a feed that was late is on time again as soon as
-//! it has caught up.
+//! The schedule is absolute: every moment is counted from one anchor, so that no delay adds up, and a feed that was late
+//! is on time again as soon as it has caught up. The anchor moves where somebody moves time, by a pause, another speed, a
+//! step or a seek, and where a gap is cut short.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
+use super::Speed;
 use crate::market::Time;
 
 /// A feed that is later than this says so.
@@ -22,29 +20,61 @@ const ON_TIME: Duration = Duration::from_millis(100);
 /// What is due later than this is due never: some 30 years.
 const FAR: Duration = Duration::from_secs(1 << 30);
 
-/// How fast market time passes: `1`, `60`, `0.5`, or `max` for as fast as clients can take it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Speed {
-    /// So many seconds of market time a second; above zero.
-    Factor(f64),
-    /// No schedule at all.
-    Max,
+/// How time passes in a replay or a simulation (`[feed.clock]` in config.toml).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Seconds of market time a second, or `"max"`: as fast as clients with `delivery=every` read.
+    pub speed: Speed,
+    /// A wait between two events is no longer than this, in market time; the rest of it is skipped.
+    #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub max_gap: Option<Duration>,
+    /// Whether each event is stamped with the moment at which it was due instead of its own time.
+    pub retime: bool,
+    /// Whether time stands still until somebody lets it pass.
+    pub paused: bool,
 }
 
-/// A text or number that is no speed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a speed; a speed is a number above zero, e.g. 60, or max")]
-pub struct SpeedError {
-    found: String,
+impl Default for Config {
+    fn default() -> Self {
+        Self { speed: Speed::Factor(1.0), max_gap: None, retime: false, paused: false }
+    }
 }
 
 /// An absolute schedule: market time to the machine's clock.
 #[derive(Debug)]
 pub struct Schedule {
-    /// Seconds of market time a second.
-    factor: f64,
-    /// The first moment asked for, and when that was.
-    anchor: Option<(Time, Instant)>,
+    speed: Speed,
+    max_gap: Option<Duration>,
+    anchor: Option<Anchor>,
+    /// The newest moment asked for.
+    newest: Option<Time>,
+    /// Since when time stands still.
+    paused_at: Option<Instant>,
+    skipped: Skips,
+}
+
+/// A moment of market time, and when it was due.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    time: Time,
+    at: Instant,
+}
+
+/// What was skipped of gaps longer than `feed.clock.max_gap`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skips {
+    /// How many gaps were cut short.
+    pub gaps: u64,
+    /// How much market time that skipped.
+    pub time: Duration,
+}
+
+/// What the machine's calendar says of instants (`feed.clock.retime`).
+#[derive(Debug)]
+pub struct Calendar {
+    now: Time,
+    at: Instant,
 }
 
 /// Tells once when a feed falls behind its schedule, and once when it is back.
@@ -54,17 +84,110 @@ pub struct Lateness {
 }
 
 impl Schedule {
-    /// A schedule at this many seconds of market time a second, not anchored yet.
+    /// A schedule without an anchor yet.
     #[must_use]
-    pub fn new(factor: f64) -> Self {
-        Self { factor, anchor: None }
+    pub fn new(speed: Speed, max_gap: Option<Duration>) -> Self {
+        Self { speed, max_gap, anchor: None, newest: None, paused_at: None, skipped: Skips::default() }
     }
 
-    /// When a moment of market time is due; the first one asked for is due now, and so is what lies before it.
+    /// How fast market time passes.
+    #[must_use]
+    pub fn speed(&self) -> Speed {
+        self.speed
+    }
+
+    /// What has been skipped of long gaps.
+    #[must_use]
+    pub fn skipped(&self) -> Skips {
+        self.skipped
+    }
+
+    /// When a moment of market time is due; the first one asked for is due now, and so is what lies before it. At full
+    /// speed everything is.
+    ///
+    /// Moments are asked for in the order of their events, each as often as one likes.
     pub fn due(&mut self, time: Time) -> Instant {
-        let (first, start) = *self.anchor.get_or_insert_with(|| (time, Instant::now()));
-        let wait = Duration::try_from_secs_f64(time.since(first).as_secs_f64() / self.factor);
-        start + wait.unwrap_or(FAR).min(FAR)
+        let now = self.now();
+        let Speed::Factor(factor) = self.speed else { return now };
+        self.cut_gap(time);
+        let anchor = *self.anchor.get_or_insert(Anchor { time, at: now });
+        let wait = Duration::try_from_secs_f64(time.since(anchor.time).as_secs_f64() / factor);
+        anchor.at + wait.unwrap_or(FAR).min(FAR)
+    }
+
+    /// Takes in that what lies at a moment has been published now, due or not: time is counted from there.
+    pub fn passed(&mut self, time: Time) {
+        self.anchor = Some(Anchor { time, at: self.now() });
+        self.newest = Some(time);
+    }
+
+    /// Stops time.
+    pub fn pause(&mut self) {
+        self.paused_at.get_or_insert_with(Instant::now);
+    }
+
+    /// Lets time pass again from where it stopped: all that is to come is later by as much as the pause was long.
+    pub fn resume(&mut self) {
+        if let (Some(paused_at), Some(anchor)) = (self.paused_at.take(), &mut self.anchor) {
+            anchor.at += paused_at.elapsed();
+        }
+    }
+
+    /// Changes the speed from now on. What was late by then, `next` being the event to come, is late no more.
+    pub fn set_speed(&mut self, speed: Speed, next: Option<Time>) {
+        let at = self.now();
+        self.anchor = self.anchor.map(|anchor| {
+            let reached = anchor.time_at(at, self.speed);
+            Anchor { time: next.map_or(reached, |next| next.min(reached)), at }
+        });
+        self.speed = speed;
+    }
+
+    /// Forgets the anchor: the next moment asked for is due at once, whatever it is.
+    pub fn reset(&mut self) {
+        self.anchor = None;
+        self.newest = None;
+    }
+
+    /// What the clock says, or said when time was stopped.
+    fn now(&self) -> Instant {
+        self.paused_at.unwrap_or_else(Instant::now)
+    }
+
+    fn cut_gap(&mut self, time: Time) {
+        let from = self.newest.unwrap_or(time);
+        self.newest = Some(from.max(time));
+        let (Some(max_gap), Some(anchor)) = (self.max_gap, &mut self.anchor) else { return };
+        let skipped = time.since(from).saturating_sub(max_gap);
+        if !skipped.is_zero() {
+            anchor.time = anchor.time.later(skipped);
+            self.skipped.gaps += 1;
+            self.skipped.time = self.skipped.time.saturating_add(skipped);
+            info!(?skipped, %from, to = %time, "skipped most of a gap (feed.clock.max_gap)");
+        }
+    }
+}
+
+impl Anchor {
+    /// The market time that is due at an instant.
+    fn time_at(self, now: Instant, speed: Speed) -> Time {
+        let Speed::Factor(factor) = speed else { return self.time };
+        let passed = (now - self.at).as_secs_f64() * factor;
+        self.time.later(Duration::try_from_secs_f64(passed).unwrap_or(Duration::MAX))
+    }
+}
+
+impl Calendar {
+    /// The calendar as it is now.
+    #[must_use]
+    pub fn open() -> Self {
+        Self { now: Time::now(), at: Instant::now() }
+    }
+
+    /// The time of an instant; an earlier instant never has a later one.
+    #[must_use]
+    pub fn time(&self, at: Instant) -> Time {
+        self.now.later(at.saturating_duration_since(self.at))
     }
 }
 
@@ -81,125 +204,156 @@ impl Lateness {
     }
 }
 
-impl Speed {
-    fn new(factor: f64) -> Result<Self, SpeedError> {
-        if factor.is_finite() && factor > 0.0 {
-            Ok(Self::Factor(factor))
-        } else {
-            Err(SpeedError { found: factor.to_string() })
-        }
-    }
-}
-
-impl FromStr for Speed {
-    type Err = SpeedError;
-
-    fn from_str(text: &str) -> Result<Self, SpeedError> {
-        if text == "max" {
-            return Ok(Self::Max);
-        }
-        let not_a_speed = || SpeedError { found: text.chars().take(64).collect() };
-        text.parse()
-            .map_err(|_| not_a_speed())
-            .and_then(|factor| Self::new(factor).map_err(|_| not_a_speed()))
-    }
-}
-
-impl fmt::Display for Speed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Factor(factor) => factor.fmt(f),
-            Self::Max => f.write_str("max"),
-        }
-    }
-}
-
-impl Serialize for Speed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Factor(factor) => serializer.serialize_f64(*factor),
-            Self::Max => serializer.serialize_str("max"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Speed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnySpeed;
-
-        impl Visitor<'_> for AnySpeed {
-            type Value = Speed;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number above zero or \"max\"")
-            }
-
-            fn visit_f64<E: de::Error>(self, factor: f64) -> Result<Speed, E> {
-                Speed::new(factor).map_err(E::custom)
-            }
-
-            fn visit_i64<E: de::Error>(self, factor: i64) -> Result<Speed, E> {
-                factor.to_string().parse().map_err(E::custom)
-            }
-
-            fn visit_u64<E: de::Error>(self, factor: u64) -> Result<Speed, E> {
-                factor.to_string().parse().map_err(E::custom)
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Speed, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-
-        deserializer.deserialize_any(AnySpeed)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     fn time(text: &str) -> Time {
-        text.parse().unwrap()
+        format!("2024-01-03T{text}Z").parse().unwrap()
     }
+
+    fn schedule(factor: f64) -> Schedule {
+        Schedule::new(Speed::Factor(factor), None)
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_moment_is_due_as_long_after_the_first_as_the_speed_makes_it() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(60.0);
+        let mut schedule = schedule(60.0);
 
-        assert_eq!(schedule.due(time("2024-01-03T14:30:00Z")), start);
-        assert_eq!(schedule.due(time("2024-01-03T14:31:00Z")), start + Duration::from_secs(1));
-        assert_eq!(schedule.due(time("2024-01-03T14:30:00.060Z")), start + Duration::from_millis(1));
+        assert_eq!(schedule.due(time("14:30:00")), start);
+        assert_eq!(schedule.due(time("14:31:00")), start + SECOND);
+        assert_eq!(schedule.due(time("14:30:00.060")), start + Duration::from_millis(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_delay_moves_nothing_that_comes_later() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(1.0);
-        schedule.due(time("2024-01-03T14:30:00Z"));
+        let mut schedule = schedule(1.0);
+        schedule.due(time("14:30:00"));
 
-        tokio::time::advance(Duration::from_secs(7)).await;
+        advance(7 * SECOND).await;
 
-        assert_eq!(schedule.due(time("2024-01-03T14:30:10Z")), start + Duration::from_secs(10));
+        assert_eq!(schedule.due(time("14:30:10")), start + 10 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_lies_before_the_first_moment_is_due_at_once() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(1.0);
-        schedule.due(time("2024-01-03T14:30:00Z"));
+        let mut schedule = schedule(1.0);
+        schedule.due(time("14:30:00"));
 
-        assert_eq!(schedule.due(time("2024-01-03T14:29:00Z")), start);
+        assert_eq!(schedule.due(time("14:29:00")), start);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_due_in_a_million_years_overflows_nothing() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(1e-9);
-        schedule.due(time("1700-01-01T00:00:00Z"));
+        let mut schedule = schedule(1e-9);
+        schedule.due("1700-01-01T00:00:00Z".parse().unwrap());
 
-        assert_eq!(schedule.due(time("2200-01-01T00:00:00Z")), start + FAR);
+        assert_eq!(schedule.due("2200-01-01T00:00:00Z".parse().unwrap()), start + FAR);
+        schedule.set_speed(Speed::Factor(f64::MAX), None);
+        advance(SECOND).await;
+        schedule.set_speed(Speed::Factor(1.0), None);
+        assert_eq!(schedule.due(time("14:30:00")), start + SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_adds_its_own_time_and_nothing_else() {
+        let start = Instant::now();
+        let mut schedule = schedule(10.0);
+        schedule.due(time("14:30:00"));
+
+        advance(SECOND).await;
+        schedule.pause();
+        advance(SECOND).await;
+        schedule.pause();
+        advance(SECOND).await;
+        schedule.resume();
+        schedule.resume();
+
+        assert_eq!(schedule.due(time("14:30:50")), start + 7 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_speed_counts_from_the_moment_of_its_change() {
+        let start = Instant::now();
+        let mut schedule = schedule(1.0);
+        schedule.due(time("14:30:00"));
+
+        advance(10 * SECOND).await;
+        schedule.set_speed(Speed::Factor(60.0), Some(time("14:31:00")));
+
+        assert_eq!(schedule.due(time("14:31:10")), start + 11 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_late_is_late_no_more_at_another_speed() {
+        let mut schedule = schedule(1000.0);
+        schedule.due(time("14:30:00"));
+
+        advance(SECOND).await;
+        schedule.set_speed(Speed::Factor(1.0), Some(time("14:30:05")));
+
+        assert_eq!(schedule.due(time("14:30:05")), Instant::now());
+        assert_eq!(schedule.due(time("14:30:06")), Instant::now() + SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_full_speed_time_goes_on_from_the_newest_event() {
+        let mut schedule = Schedule::new(Speed::Max, None);
+        schedule.passed(time("14:30:00"));
+
+        advance(5 * SECOND).await;
+        assert_eq!(schedule.due(time("18:00:00")), Instant::now());
+        schedule.set_speed(Speed::Factor(1.0), Some(time("14:30:02")));
+
+        assert_eq!(schedule.due(time("14:30:02")), Instant::now() + 2 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_published_ahead_of_its_time_is_where_time_goes_on() {
+        let mut schedule = schedule(1.0);
+        schedule.due(time("14:30:00"));
+        schedule.pause();
+        schedule.passed(time("15:00:00"));
+
+        advance(5 * SECOND).await;
+        schedule.resume();
+
+        assert_eq!(schedule.due(time("15:00:01")), Instant::now() + SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gap_is_as_long_as_it_may_be_in_market_time_and_the_rest_is_counted() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND));
+        schedule.due(time("14:30:00"));
+
+        assert_eq!(schedule.due(time("14:30:10")), start + 5 * SECOND);
+        assert_eq!(schedule.skipped(), Skips::default());
+        for _ in 0..2 {
+            assert_eq!(schedule.due(time("14:30:21")), start + 10 * SECOND);
+        }
+        assert_eq!(schedule.due(time("14:30:23")), start + 11 * SECOND);
+        assert_eq!(schedule.skipped(), Skips { gaps: 1, time: SECOND });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_reset_the_next_moment_is_due_at_once() {
+        let mut schedule = Schedule::new(Speed::Factor(1.0), Some(SECOND));
+        schedule.due(time("14:30:00"));
+        advance(SECOND).await;
+
+        schedule.reset();
+
+        assert_eq!(schedule.due(time("18:00:00")), Instant::now());
+        assert_eq!(schedule.skipped(), Skips::default());
     }
 
     #[test]
@@ -214,35 +368,5 @@ mod tests {
             [1000, 1001, 500, 100, 99, 500].map(&mut observe),
             [false, true, true, true, false, false]
         );
-    }
-
-    #[test]
-    fn a_speed_is_read_as_it_is_written() {
-        for text in ["1", "60", "0.5", "max"] {
-            assert_eq!(text.parse::<Speed>().unwrap().to_string(), text);
-        }
-        for text in ["0", "-1", "fast", "", "inf", "NaN", "MAX"] {
-            let error = text.parse::<Speed>().unwrap_err();
-            assert!(error.to_string().starts_with(&format!("`{text}` is not a speed")), "{error}");
-        }
-    }
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Holder {
-        speed: Speed,
-    }
-
-    #[test]
-    fn a_speed_in_toml_is_a_number_or_max_and_comes_back() {
-        let read = |text: &str| toml::from_str::<Holder>(text).map(|holder| holder.speed);
-
-        assert_eq!(read("speed = 60").unwrap(), Speed::Factor(60.0));
-        assert_eq!(read("speed = 2.5").unwrap(), Speed::Factor(2.5));
-        assert_eq!(read("speed = \"max\"").unwrap(), Speed::Max);
-        assert!(read("speed = 0").is_err());
-        for speed in [Speed::Factor(1.0), Speed::Factor(0.25), Speed::Max] {
-            let text = toml::to_string(&Holder { speed }).unwrap();
-            assert_eq!(read(&text).unwrap(), speed, "{text}");
-        }
     }
 }

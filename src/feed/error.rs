@@ -229,6 +229,9 @@ pub enum FeedError {
         /// What is wrong with it.
         fault: String,
     },
+    /// A simulation is to run as fast as it can.
+    #[error("feed.clock.speed: a simulation has no end and waits for nobody, so it cannot run at `max`")]
+    Endless,
     /// Reading standard input failed.
     #[error("cannot read standard input")]
     Stdin {
@@ -280,7 +283,8 @@ impl FeedError {
             | Self::NoSymbol { .. }
             | Self::Setting { .. }
             | Self::Zone { .. }
-            | Self::Simulated { .. } => ErrorClass::Configuration,
+            | Self::Simulated { .. }
+            | Self::Endless => ErrorClass::Configuration,
         }
     }
 
@@ -337,6 +341,9 @@ impl FeedError {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")
             }
             Self::Simulated { .. } => Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }]"),
+            Self::Endless => {
+                Some("give a number, e.g. --speed 60, or more events a second, e.g. --rate 10000")
+            }
             Self::Read { .. } | Self::Setting { .. } | Self::Stdin { .. } => None,
         }
     }

@@ -1,37 +1,46 @@
 //! Feeds: where events come from, and at what pace they are published.
 //!
-//! A [`Feed`] is a stream of batches of events. A simulated or replayed one says when each event is due,
-//! by its own market time; a replay at full speed goes as fast as its readers; a live one is published as
-//! it comes. [`open`] finds out at once what cannot be read. [`pump`] moves what is due to the bus and
-//! says there how the feed fares: a feed that fails is told to clients, and the server stays.
+//! A [`Feed`] is a stream of batches of events. A simulated or replayed one has a [clock], which says when each
+//! event is due, by its own market time, and which a [`Control`] can stop, speed up and set; a replay at full speed goes as
+//! fast as its readers; a live one is published as it comes. [`open`] finds out at once what cannot be read. [`pump()`]
+//! moves what is due to the bus and says there how the feed fares: a feed that fails is told to clients, and the
+//! server stays.
 
-mod clock;
+pub mod clock;
+mod control;
 mod error;
 mod lines;
 mod pump;
 pub mod replay;
 pub mod simulated;
 mod skipped;
+mod source;
+mod speed;
+mod status;
 mod stdin;
 
-use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::market::{Event, FeedKind};
 
-pub use clock::{Speed, SpeedError};
+pub use control::{Command, Control, Refused};
 pub use error::{ErrorClass, FeedError};
 pub use pump::pump;
 pub use skipped::Skipped;
+pub use speed::{Speed, SpeedError};
+pub use status::Status;
 
 use clock::Schedule;
+use control::Request;
 use replay::Replay;
+use source::{Files, Source};
+use status::Progress;
 
 /// At most this many events are published, and read from a file, at a time.
 const BATCH: usize = 1024;
@@ -54,6 +63,8 @@ pub struct Config {
     pub symbols: usize,
     /// The longest line of a file or of standard input, in bytes; longer ones are skipped. 0 for no limit.
     pub line_bytes: usize,
+    /// How time passes in a replay or a simulation.
+    pub clock: clock::Config,
     /// The random walk.
     pub simulated: simulated::Config,
     /// Recorded files.
@@ -68,6 +79,7 @@ impl Default for Config {
             wait_for_client: false,
             symbols: 65_536,
             line_bytes: 64 * 1024,
+            clock: clock::Config::default(),
             simulated: simulated::Config::default(),
             replay: replay::Config::default(),
         }
@@ -78,23 +90,27 @@ impl Config {
     /// How long a client may keep the feed waiting; `None` for a feed that waits for nobody.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {
-        let waits = self.kind == FeedKind::Replay && self.replay.speed == Speed::Max;
+        let waits = self.kind == FeedKind::Replay && self.clock.speed == Speed::Max;
         waits.then_some(self.replay.stall_timeout)
     }
 }
 
-/// Batches of events in the order in which they are to be published; none is empty.
-type Batches = Pin<Box<dyn Stream<Item = Result<Vec<Event>, FeedError>> + Send>>;
-
 /// The one source of events of a running server. Dropping it ends whatever reads for it.
+#[derive(Debug)]
 pub struct Feed {
-    batches: Batches,
-    pace: Pace,
+    source: Source,
+    /// When its events are due; none where they are published as they come.
+    schedule: Option<Schedule>,
+    retime: bool,
+    is_paused: bool,
     waits_for_client: bool,
     /// How long nothing may come from where it comes from.
     stalled_after: Duration,
     symbols: usize,
     skipped: Skipped,
+    progress: Progress,
+    control: Control,
+    requests: mpsc::Receiver<Request>,
 }
 
 /// How lines are read, and where it is counted which are not.
@@ -106,16 +122,6 @@ pub struct Input {
     pub skipped: Skipped,
 }
 
-/// When the events of a feed are published.
-enum Pace {
-    /// When their market time is due.
-    Scheduled(Schedule),
-    /// As fast as the readers of the bus go.
-    Unscheduled,
-    /// As they come.
-    Live,
-}
-
 /// Opens the configured feed and checks all that can be checked before its first event.
 ///
 /// # Errors
@@ -124,37 +130,54 @@ enum Pace {
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let skipped = Skipped::default();
     let input = Input { line_bytes: config.line_bytes, skipped: skipped.clone() };
-    let (batches, pace): (Batches, _) = match config.kind {
-        FeedKind::Simulated => {
-            let mut walk = simulated::Walk::new(&config.simulated)?;
-            let batches = iter::from_fn(move || Some(Ok(walk.by_ref().take(BATCH / 4).collect())));
-            (Box::pin(tokio_stream::iter(batches)), Pace::Scheduled(Schedule::new(1.0)))
-        }
+    let source = match config.kind {
+        FeedKind::Simulated if config.clock.speed == Speed::Max => return Err(FeedError::Endless),
+        FeedKind::Simulated => Source::Walk(Box::new(simulated::Walk::new(&config.simulated)?)),
         FeedKind::Replay => {
-            let batches = ReceiverStream::new(Replay::open(&config.replay, &input)?.batches());
-            let pace = match config.replay.speed {
-                Speed::Factor(factor) => Pace::Scheduled(Schedule::new(factor)),
-                Speed::Max => Pace::Unscheduled,
-            };
-            (Box::pin(batches), pace)
+            Source::Files(Files::new(Replay::open(&config.replay, &input)?, config.replay.r#loop))
         }
-        FeedKind::Stdin => (Box::pin(ReceiverStream::new(stdin::open(input))), Pace::Live),
+        FeedKind::Stdin => Source::Channel(stdin::open(input)),
     };
-    Ok(Feed {
-        batches,
-        pace,
-        waits_for_client: config.wait_for_client && config.kind != FeedKind::Simulated,
-        stalled_after: config.stalled_after,
-        symbols: config.symbols,
-        skipped,
-    })
+    Ok(Feed::new(config, source, skipped))
 }
 
 impl Feed {
+    fn new(config: &Config, source: Source, skipped: Skipped) -> Self {
+        let (kind, clock) = (config.kind, &config.clock);
+        let has_clock = kind != FeedKind::Stdin;
+        let status = Status {
+            speed: has_clock.then_some(clock.speed),
+            seed: (kind == FeedKind::Simulated).then_some(config.simulated.seed),
+            extent: source.extent(),
+            ..Status::new(kind)
+        };
+        let progress = Progress::new(status, source.is_endless());
+        let (control, requests) = Control::new(kind, progress.clone());
+        Self {
+            source,
+            schedule: has_clock.then(|| Schedule::new(clock.speed, clock.max_gap)),
+            retime: has_clock && clock.retime,
+            is_paused: has_clock && clock.paused,
+            waits_for_client: config.wait_for_client && kind != FeedKind::Simulated,
+            stalled_after: config.stalled_after,
+            symbols: config.symbols,
+            skipped,
+            progress,
+            control,
+            requests,
+        }
+    }
+
     /// What it has passed over.
     #[must_use]
     pub fn skipped(&self) -> &Skipped {
         &self.skipped
+    }
+
+    /// What controls it while it is pumped.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 }
 
@@ -163,7 +186,7 @@ impl Stream for Feed {
     type Item = Result<Vec<Event>, FeedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.batches.as_mut().poll_next(context)
+        Pin::new(&mut self.source).poll_next(context)
     }
 }
 

@@ -1,313 +1,343 @@
-//! The pump: it moves what is due from a feed to the bus, and says there how the feed fares.
+//! The pump: it moves what is due from a feed to the bus, does what the feed's control asks for, and says on the bus how
+//! the feed fares.
 
-use std::iter;
+use std::iter::{self, Peekable};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+use std::vec;
 
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio::{select, task};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::clock::{Lateness, Schedule};
+use super::clock::{Calendar, Lateness, Schedule};
+use super::control::{Command, Request};
 use super::skipped::Gate;
-use super::{Batches, Feed, FeedError, Pace};
-use crate::bus::Bus;
-use crate::market::{Event, FeedState};
+use super::source::Source;
+use super::status::Progress;
+use super::{Feed, FeedError, Speed};
+use crate::bus::{Bus, LastValues};
+use crate::market::{Event, FeedState, Time};
 
-/// A replay at full speed publishes at most so many events before it waits for the readers of the bus: enough that the wait
+/// A replay that waits for the readers of the bus publishes at most so many events before it does: enough that the wait
 /// costs little, few enough that they fit in a client's outbox. Then all are level, however slow, or one stands still.
 const AHEAD: usize = 4096;
 
-/// Publishes a feed to its end, to its failure, or until `stop` fires, and marks on the bus how it fares.
+/// Publishes a feed until it fails or `stop` fires, does what its control asks for, and marks on the bus how it fares.
+/// One that has ended can be made to go on, for as long as somebody holds a control.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
-    let outcome = select! {
-        biased;
-        () = stop.cancelled() => return,
-        outcome = feed.publish_to(&bus) => outcome,
+    let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
+    let Feed { symbols, skipped, progress, control, requests, .. } = feed;
+    // It ends when nobody else can make it go on.
+    drop(control);
+    let pump = Pump {
+        source,
+        gate: Gate::new(symbols, skipped),
+        pending: Vec::new().into_iter().peekable(),
+        schedule,
+        calendar: retime.then(Calendar::open),
+        lateness: Lateness::default(),
+        mode: if is_paused { Mode::Paused } else { Mode::Going },
+        waits_for_client,
+        stalled_after,
+        ahead: 0,
+        progress,
+        bus: &bus,
     };
-    match outcome {
-        Ok(()) => {
-            info!(events = bus.head(), "the feed has ended");
-            bus.mark(FeedState::Ended);
-        }
-        Err(error) => {
-            let detail = error.in_full();
-            error!(%detail, "the feed has failed");
-            bus.mark(FeedState::Failed { detail });
-        }
-    }
+    stop.run_until_cancelled(pump.run(requests)).await;
 }
 
-impl Feed {
-    async fn publish_to(self, bus: &Bus) -> Result<(), FeedError> {
-        if self.waits_for_client {
-            info!("the feed waits for a subscriber");
-            bus.listened().await;
-        }
-        bus.mark(FeedState::Running);
-        let gate = Gate::new(self.symbols, self.skipped);
-        let supply = Supply { batches: self.batches, stalled_after: self.stalled_after, gate, bus };
-        match self.pace {
-            Pace::Scheduled(schedule) => publish_when_due(supply, schedule, bus).await,
-            Pace::Live => publish_as_they_come(supply, bus).await,
-            Pace::Unscheduled => publish_with_the_readers(supply, bus).await,
-        }
-    }
-}
-
-/// What comes from where a feed comes from; that nothing comes for too long is marked on the bus.
-struct Supply<'a> {
-    batches: Batches,
-    stalled_after: Duration,
+/// A feed on its way to the bus.
+struct Pump<'a> {
+    source: Source,
     gate: Gate,
+    /// What has come from the source and is not published yet.
+    pending: Peekable<vec::IntoIter<Event>>,
+    schedule: Option<Schedule>,
+    /// Stamps events, where they are to have new times.
+    calendar: Option<Calendar>,
+    lateness: Lateness,
+    mode: Mode,
+    waits_for_client: bool,
+    stalled_after: Duration,
+    /// How many events have been published since the readers were level.
+    ahead: usize,
+    progress: Progress,
     bus: &'a Bus,
 }
 
-impl Supply<'_> {
-    /// The next events, never none; `None` at the end.
-    async fn next(&mut self) -> Result<Option<Vec<Event>>, FeedError> {
-        while let Some(batch) = self.next_batch().await {
-            let events = self.gate.pass(batch?);
-            if !events.is_empty() {
-                return Ok(Some(events));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn next_batch(&mut self) -> Option<Result<Vec<Event>, FeedError>> {
-        if let Ok(next) = timeout(self.stalled_after, self.batches.next()).await {
-            return next;
-        }
-        info!(after = ?self.stalled_after, "nothing comes from the feed");
-        self.bus.mark(FeedState::Stalled);
-        let next = self.batches.next().await;
-        if let Some(Ok(_)) = next {
-            self.bus.mark(FeedState::Running);
-        }
-        next
-    }
+/// Whether events are published by themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Going,
+    Paused,
+    /// There are none left.
+    Ended,
 }
 
-/// Publishes each event when its time has come, and all that are due by then with it.
-async fn publish_when_due(
-    mut supply: Supply<'_>,
-    mut schedule: Schedule,
-    bus: &Bus,
-) -> Result<(), FeedError> {
-    let mut lateness = Lateness::default();
-    while let Some(batch) = supply.next().await? {
-        let mut events = batch.into_iter().peekable();
-        while let Some(next) = events.peek() {
-            let due = schedule.due(next.time);
-            sleep_until(due).await;
-            let now = Instant::now();
-            lateness.observe(now - due);
-            let mut next_due = || events.next_if(|event| schedule.due(event.time) <= now);
-            bus.publish(iter::from_fn(&mut next_due).collect());
+impl Pump<'_> {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        self.pace();
+        self.go_on();
+        loop {
+            select! {
+                biased;
+                Some(Request { command, answer }) = requests.recv() => {
+                    if let Err(error) = self.obey(command).await {
+                        return self.fail(&error);
+                    }
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.progress.status());
+                }
+                is_more = self.ready(), if self.mode == Mode::Going => match is_more {
+                    Ok(true) => self.publish(),
+                    Ok(false) => self.end(),
+                    Err(error) => return self.fail(&error),
+                },
+                else => return,
+            }
             // A feed that is late never sleeps, and must not keep its thread from the others.
             task::yield_now().await;
         }
     }
-    Ok(())
-}
 
-/// Publishes as fast as the readers of the bus go.
-async fn publish_with_the_readers(mut supply: Supply<'_>, bus: &Bus) -> Result<(), FeedError> {
-    let mut ahead = 0;
-    while let Some(batch) = supply.next().await? {
-        if ahead + batch.len() > AHEAD {
-            bus.level().await;
-            ahead = 0;
+    async fn obey(&mut self, command: Command) -> Result<(), FeedError> {
+        info!(%command, "the feed is told");
+        match command {
+            Command::Pause => self.pause(),
+            Command::Resume if self.mode == Mode::Paused => {
+                self.mode = Mode::Going;
+                self.go_on();
+            }
+            Command::Resume => {}
+            Command::Speed(speed) => self.set_speed(speed),
+            Command::Step(count) => self.step(count).await?,
+            Command::Seek(time) => self.seek(time).await?,
         }
-        ahead += batch.len();
-        bus.publish(batch);
-        task::yield_now().await;
+        Ok(())
     }
-    Ok(())
-}
 
-/// Publishes what comes when it comes.
-async fn publish_as_they_come(mut supply: Supply<'_>, bus: &Bus) -> Result<(), FeedError> {
-    while let Some(batch) = supply.next().await? {
-        bus.publish(batch);
-        task::yield_now().await;
+    /// Waits until the next events are to be published; false where there are none.
+    ///
+    /// Cancel safe: what has come from the source is pending.
+    async fn ready(&mut self) -> Result<bool, FeedError> {
+        if self.waits_for_client {
+            self.bus.listened().await;
+            self.waits_for_client = false;
+            self.mark(FeedState::Running);
+        }
+        let is_more = if let Ok(is_more) = timeout(self.stalled_after, self.fill()).await {
+            is_more?
+        } else {
+            info!(after = ?self.stalled_after, "nothing comes from the feed");
+            self.mark(FeedState::Stalled);
+            self.fill().await?
+        };
+        let Some(next) = self.pending.peek().filter(|_| is_more) else { return Ok(false) };
+        let due = self.schedule.as_mut().map(|schedule| (schedule.speed(), schedule.due(next.time)));
+        self.mark(FeedState::Running);
+        match due {
+            Some((Speed::Factor(_), due)) => sleep_until(due).await,
+            Some((Speed::Max, _)) => self.wait_for_readers().await,
+            None => {}
+        }
+        Ok(true)
     }
-    Ok(())
+
+    /// Takes more from the source where nothing is pending; false at its end.
+    async fn fill(&mut self) -> Result<bool, FeedError> {
+        while self.pending.peek().is_none() {
+            let Some(batch) = self.source.next().await else { return Ok(false) };
+            self.pending = self.gate.pass(batch?).into_iter().peekable();
+        }
+        Ok(true)
+    }
+
+    /// Waits until what is pending is not too much for clients with `delivery=every`.
+    async fn wait_for_readers(&mut self) {
+        if self.ahead + self.pending.len() > AHEAD {
+            self.bus.level().await;
+            self.ahead = 0;
+        }
+    }
+
+    /// Publishes what is due by now.
+    fn publish(&mut self) {
+        let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.speed() != Speed::Max) else {
+            return self.publish_at_once(usize::MAX);
+        };
+        let (pending, calendar) = (&mut self.pending, &self.calendar);
+        let now = Instant::now();
+        let mut lag = Duration::ZERO;
+        let mut newest = None;
+        let events = iter::from_fn(|| {
+            let event = pending.peek()?;
+            let due = schedule.due(event.time);
+            if due > now {
+                return None;
+            }
+            let mut event = pending.next()?;
+            lag = lag.max(now - due);
+            newest = Some(event.time);
+            event.time = calendar.as_ref().map_or(event.time, |calendar| calendar.time(due));
+            Some(event)
+        });
+        let events = events.collect();
+        self.lateness.observe(lag);
+        self.hand_over(events, newest, Some(lag));
+    }
+
+    /// Publishes up to so many events of those that are pending, due or not.
+    fn publish_at_once(&mut self, count: usize) {
+        let mut events: Vec<Event> = self.pending.by_ref().take(count).collect();
+        let newest = events.last().map(|event| event.time);
+        if let (Some(schedule), Some(newest)) = (&mut self.schedule, newest) {
+            schedule.passed(newest);
+        }
+        if let Some(calendar) = &self.calendar {
+            let now = calendar.time(Instant::now());
+            for event in &mut events {
+                event.time = now;
+            }
+        }
+        self.hand_over(events, newest, None);
+    }
+
+    fn hand_over(&mut self, events: Vec<Event>, newest: Option<Time>, lag: Option<Duration>) {
+        let count = events.len();
+        self.ahead += count;
+        let head = self.bus.publish(events);
+        self.progress.published(count, head, newest.map(|time| self.source.own_time(time)));
+        if let Some(schedule) = &self.schedule {
+            self.progress.clocked(schedule.speed(), schedule.skipped(), lag);
+        }
+    }
+
+    fn pause(&mut self) {
+        if self.mode == Mode::Going {
+            self.mode = Mode::Paused;
+            self.go_on();
+        }
+    }
+
+    fn set_speed(&mut self, speed: Speed) {
+        let next = self.pending.peek().map(|event| event.time);
+        if let Some(schedule) = &mut self.schedule {
+            schedule.set_speed(speed, next);
+            self.progress.clocked(speed, schedule.skipped(), None);
+        }
+        self.pace();
+    }
+
+    /// Publishes so many events, fewer where there are no more. A replay does not outrun its readers even so.
+    async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
+        self.pause();
+        let waits = !matches!(self.source, Source::Walk(_));
+        self.bus.set_paced(waits);
+        let mut left = count.get() as usize;
+        while left > 0 && self.mode == Mode::Paused {
+            if self.fill().await? {
+                if waits {
+                    self.wait_for_readers().await;
+                }
+                let stepped = left.min(self.pending.len());
+                self.publish_at_once(stepped);
+                left -= stepped;
+                task::yield_now().await;
+            } else {
+                self.end();
+            }
+        }
+        self.pace();
+        Ok(())
+    }
+
+    /// Goes on with the first event at or after a time. What lies before it is folded and not published.
+    async fn seek(&mut self, target: Time) -> Result<(), FeedError> {
+        let Source::Files(files) = &mut self.source else { return Ok(()) };
+        files.restart();
+        self.pending = Vec::new().into_iter().peekable();
+        let mut last_values = LastValues::at(self.bus.head());
+        let mut passed = 0;
+        let now = self.calendar.as_ref().map(|calendar| calendar.time(Instant::now()));
+        let mut is_more = true;
+        while is_more && self.pending.peek().is_none() {
+            is_more = self.fill().await?;
+            let is_first_lap = self.source.is_first_lap();
+            while let Some(mut event) = self.pending.next_if(|event| is_first_lap && event.time < target) {
+                // As if it had been published at this moment.
+                event.time = now.unwrap_or(event.time);
+                last_values.absorb(&event);
+                passed += 1;
+            }
+            task::yield_now().await;
+        }
+        let position = self.source.extent().map_or(target, |extent| target.clamp(extent.first, extent.last));
+        if let Some(schedule) = &mut self.schedule {
+            schedule.reset();
+        }
+        self.mode = match self.mode {
+            _ if !is_more => Mode::Ended,
+            Mode::Ended => Mode::Going,
+            mode => mode,
+        };
+        let state = self.state();
+        self.progress.sought(position, passed);
+        self.progress.enter(&state);
+        info!(%position, events = passed, "the feed goes on from elsewhere");
+        self.bus.seek(last_values, position, state);
+        self.go_on();
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        info!(events = self.bus.head(), "the feed has ended");
+        self.mode = Mode::Ended;
+        self.mark(FeedState::Ended);
+    }
+
+    fn fail(&self, error: &FeedError) {
+        let detail = error.in_full();
+        error!(%detail, "the feed has failed");
+        self.mark(FeedState::Failed { detail });
+    }
+
+    /// Lets time pass or stand still, and says so.
+    fn go_on(&mut self) {
+        if let Some(schedule) = &mut self.schedule {
+            if self.mode == Mode::Going { schedule.resume() } else { schedule.pause() }
+        }
+        let state = self.state();
+        self.mark(state);
+    }
+
+    fn state(&self) -> FeedState {
+        match self.mode {
+            Mode::Ended => FeedState::Ended,
+            Mode::Paused => FeedState::Paused,
+            Mode::Going if self.waits_for_client && self.bus.listened().now_or_never().is_none() => {
+                FeedState::Starting
+            }
+            Mode::Going => FeedState::Running,
+        }
+    }
+
+    /// Says whether the feed waits for its readers.
+    fn pace(&self) {
+        self.bus.set_paced(self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max));
+    }
+
+    fn mark(&self, state: FeedState) {
+        if self.progress.enter(&state) {
+            self.bus.mark(state);
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-
-    use tokio::sync::mpsc;
-    use tokio_stream::wrappers::ReceiverStream;
-
-    use super::super::{BATCH, Config, Skipped, open};
-    use super::*;
-    use crate::bus::{self, Read, Segment};
-    use crate::market::{Data, FeedKind, Time, Trade};
-
-    fn bus(kind: FeedKind) -> Arc<Bus> {
-        Bus::new(&bus::Config::default(), kind, "test".to_owned())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_simulated_event_is_published_when_its_time_has_come() {
-        let config: Config = toml::from_str("simulated.rate = 10").unwrap();
-        let bus = bus(config.kind);
-        let stop = CancellationToken::new();
-        let pump = pump(open(&config).unwrap(), Arc::clone(&bus), stop.clone());
-        let look = async {
-            tokio::time::sleep(Duration::from_millis(10_050)).await;
-            let head = bus.head();
-            stop.cancel();
-            head
-        };
-
-        let ((), head) = tokio::join!(pump, look);
-
-        assert_eq!(head, 101);
-    }
-
-    /// A feed of what is sent, at a pace.
-    fn sent(pace: Pace) -> (mpsc::Sender<Result<Vec<Event>, FeedError>>, Feed) {
-        let (sender, receiver) = mpsc::channel(8);
-        let feed = Feed {
-            batches: Box::pin(ReceiverStream::new(receiver)),
-            pace,
-            waits_for_client: false,
-            stalled_after: Duration::from_secs(30),
-            symbols: 0,
-            skipped: Skipped::default(),
-        };
-        (sender, feed)
-    }
-
-    fn trade(seconds: i64) -> Event {
-        Event {
-            symbol: "AAPL".parse().unwrap(),
-            time: Time::from_nanos(seconds * 1_000_000_000),
-            data: Data::Trade(Trade { price: "1".parse().unwrap(), size: None }),
-        }
-    }
-
-    /// What the log holds, in a word an entry: a state, or how many events.
-    fn entries(bus: &Arc<Bus>) -> Vec<String> {
-        let (mut reader, _) = bus.reader();
-        let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {
-            Read::Segment(segment) => match &*segment {
-                Segment::Events { events, .. } => events.len().to_string(),
-                Segment::Mark { state, .. } | Segment::Seek { state, .. } => {
-                    state.detail().unwrap_or(state.name()).to_owned()
-                }
-            },
-            Read::Lagged(_) => "lagged".to_owned(),
-        });
-        entries.collect()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn events_that_are_due_together_are_published_together() {
-        let bus = bus(FeedKind::Replay);
-        let (sender, feed) = sent(Pace::Scheduled(Schedule::new(60.0)));
-        sender.send(Ok([100, 100, 160, 220, 220].map(trade).into())).await.unwrap();
-        drop(sender);
-        let start = Instant::now();
-
-        pump(feed, Arc::clone(&bus), CancellationToken::new()).await;
-
-        assert_eq!(entries(&bus), ["running", "2", "1", "2", "ended"]);
-        assert_eq!(start.elapsed(), Duration::from_secs(2));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_feed_at_full_speed_waits_for_a_reader_that_is_far_behind() {
-        let bus = bus(FeedKind::Replay);
-        let (reader, _) = bus.reader();
-        let (sender, feed) = sent(Pace::Unscheduled);
-        let batch: Vec<Event> = iter::repeat_n(trade(0), BATCH).collect();
-        for _ in 0..8 {
-            sender.send(Ok(batch.clone())).await.unwrap();
-        }
-        drop(sender);
-        let mut pump = Box::pin(pump(feed, Arc::clone(&bus), CancellationToken::new()));
-
-        let is_waiting = timeout(Duration::from_mins(1), &mut pump).await.is_err();
-        let head_while_waiting = bus.head();
-        reader.done(head_while_waiting);
-        pump.await;
-
-        assert!(is_waiting);
-        assert_eq!(head_while_waiting, AHEAD as u64);
-        assert_eq!(bus.head(), 8 * BATCH as u64);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_live_feed_is_stalled_when_nothing_comes_and_runs_again_with_the_next_event() {
-        let bus = bus(FeedKind::Stdin);
-        let (sender, feed) = sent(Pace::Live);
-        let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
-        let input = async {
-            sender.send(Ok(vec![trade(0)])).await.unwrap();
-            tokio::time::sleep(Duration::from_secs(100)).await;
-            sender.send(Ok(vec![trade(1)])).await.unwrap();
-            drop(sender);
-        };
-
-        tokio::join!(pump, input);
-
-        assert_eq!(entries(&bus), ["running", "1", "stalled", "running", "1", "ended"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_replay_whose_file_gives_nothing_is_stalled_and_one_that_waits_for_its_schedule_is_not() {
-        let bus = bus(FeedKind::Replay);
-        let (sender, feed) = sent(Pace::Scheduled(Schedule::new(1.0)));
-        let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
-        let input = async {
-            sender.send(Ok(vec![trade(0), trade(100)])).await.unwrap();
-            tokio::time::sleep(Duration::from_secs(200)).await;
-            sender.send(Ok(vec![trade(101)])).await.unwrap();
-            drop(sender);
-        };
-
-        tokio::join!(pump, input);
-
-        assert_eq!(entries(&bus), ["running", "1", "1", "stalled", "running", "1", "ended"]);
-    }
-
-    #[tokio::test]
-    async fn a_feed_that_fails_is_marked_with_the_reason_and_keeps_what_came_before() {
-        let bus = bus(FeedKind::Stdin);
-        let (sender, feed) = sent(Pace::Unscheduled);
-        sender.send(Ok(vec![trade(0)])).await.unwrap();
-        let source = io::Error::other("the disk is gone");
-        sender.send(Err(FeedError::Stdin { source })).await.unwrap();
-
-        pump(feed, Arc::clone(&bus), CancellationToken::new()).await;
-
-        assert_eq!(entries(&bus), ["running", "1", "cannot read standard input: the disk is gone"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_feed_that_waits_for_a_client_publishes_nothing_before_one_listens() {
-        let bus = bus(FeedKind::Replay);
-        let (sender, feed) = sent(Pace::Unscheduled);
-        let feed = Feed { waits_for_client: true, ..feed };
-        sender.send(Ok(vec![trade(0)])).await.unwrap();
-        drop(sender);
-        let mut pump = Box::pin(pump(feed, Arc::clone(&bus), CancellationToken::new()));
-
-        let waited = timeout(Duration::from_hours(1), &mut pump).await;
-        let before = entries(&bus);
-        bus.listen();
-        pump.await;
-
-        assert!(waited.is_err());
-        assert!(before.is_empty(), "{before:?}");
-        assert_eq!(entries(&bus), ["running", "1", "ended"]);
-    }
-}
+mod tests;

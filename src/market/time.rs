@@ -53,7 +53,15 @@ impl Time {
     /// The moment this much later; the end of time at the most.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
+        let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
+        Self(i64::try_from(i128::from(self.0).saturating_add(nanos)).unwrap_or(i64::MAX))
+    }
+
+    /// The moment this much earlier; the beginning of time at the least.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
+        Self(i64::try_from(i128::from(self.0).saturating_sub(nanos)).unwrap_or(i64::MIN))
     }
 
     /// Writes the moment as RFC 3339 in UTC, with the fewest of 0, 3, 6 or 9 fraction digits that lose nothing.
@@ -176,6 +184,15 @@ mod tests {
 
         assert_eq!(day("1970-01-01T23:59:59Z"), 0);
         assert_eq!(day("1969-12-31T23:59:59Z"), -1);
+    }
+
+    #[test]
+    fn there_is_nothing_before_and_after_all_time() {
+        let (first, last) = (Time::from_nanos(i64::MIN), Time::from_nanos(i64::MAX));
+        let all = last.since(first);
+
+        assert_eq!((first.later(all), last.earlier(all)), (last, first));
+        assert_eq!((first.later(Duration::MAX), last.earlier(Duration::MAX)), (last, first));
     }
 
     #[test]

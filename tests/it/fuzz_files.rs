@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
 use tempfile::TempDir;
-use tickerplant::feed::{self, FeedError, Speed};
+use tickerplant::feed::{self, FeedError};
 use tickerplant::market::{Event, FeedKind};
 use tickerplant::wire;
 use tokio::time::timeout;
@@ -103,7 +103,7 @@ fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     };
     let files = contents.iter().enumerate().map(write).collect();
     let symbol = Some("X".to_owned());
-    let replay = feed::replay::Config { files, speed: Speed::Max, symbol, ..feed::replay::Config::default() };
+    let replay = feed::replay::Config { files, symbol, ..feed::replay::Config::default() };
     (folder, feed::Config { kind: FeedKind::Replay, replay, ..feed::Config::default() })
 }
 

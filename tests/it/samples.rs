@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use tickerplant::feed;
 use tickerplant::feed::simulated::{Config, Instrument, Walk};
-use tickerplant::feed::{self, Speed};
 use tickerplant::market::{Bar, Data, Event, FeedKind, Price, Size, Symbol, Time};
 use tokio_stream::StreamExt;
 
@@ -108,11 +108,7 @@ fn compare(name: &str, written: &str) {
 }
 
 async fn replayed(name: &str) -> Vec<Event> {
-    let replay = feed::replay::Config {
-        files: vec![sample(name)],
-        speed: Speed::Max,
-        ..feed::replay::Config::default()
-    };
+    let replay = feed::replay::Config { files: vec![sample(name)], ..feed::replay::Config::default() };
     let mut feed =
         feed::open(&feed::Config { kind: FeedKind::Replay, replay, ..feed::Config::default() }).unwrap();
     let mut events = Vec::new();

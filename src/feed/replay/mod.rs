@@ -35,7 +35,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::{BATCH, FeedError, Input, READ_AHEAD, Speed};
+use super::{BATCH, FeedError, Input, READ_AHEAD};
 use crate::market::{Event, Time};
 use file::{Events, Source};
 use merge::Merge;
@@ -47,17 +47,12 @@ pub use number::DecimalSign;
 pub use time::DateOrder;
 pub use zone::ZoneError;
 
-/// Each lap of a loop begins so much market time after the last event of the lap before.
-const BETWEEN_LAPS: Duration = Duration::from_secs(1);
-
 /// Recorded files (`[feed.replay]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Files, folders and patterns, merged by time; of equal times, the earlier file's events come first.
     pub files: Vec<PathBuf>,
-    /// Seconds of market time a second, or `"max"`: as fast as clients with `delivery=every` read.
-    pub speed: Speed,
     /// Whether it begins again after its end. Times go on rising: each lap is moved to begin one second after
     /// the last event of the lap before.
     pub r#loop: bool,
@@ -111,7 +106,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             files: Vec::new(),
-            speed: Speed::Factor(1.0),
             r#loop: false,
             symbol: None,
             tz: None,
@@ -137,7 +131,6 @@ impl Default for Config {
 #[derive(Debug)]
 pub struct Replay {
     sources: Arc<[Source]>,
-    repeats: bool,
     /// Whether they have been read before: what is wrong with their rows is told once.
     is_told: bool,
 }
@@ -170,8 +163,7 @@ impl Replay {
                 sources.push(Source::open(part, &reading)?);
             }
         }
-        let sources = sources.into();
-        Ok(Self { sources, repeats: config.r#loop, is_told: false })
+        Ok(Self { sources: sources.into(), is_told: false })
     }
 
     /// What lies in the files together; `None` where no row has a time.
@@ -193,7 +185,7 @@ impl Replay {
         self.sources.iter().map(Inspection::of)
     }
 
-    /// All events of one lap, in time order, read as they are asked for.
+    /// All events, in time order, read as they are asked for.
     ///
     /// # Errors
     ///
@@ -205,12 +197,11 @@ impl Replay {
     /// Begins to read the files from their start: batches of events, in time order.
     pub(super) fn batches(&mut self) -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
         let sources = Arc::clone(&self.sources);
-        let laps = if self.repeats { u64::MAX } else { 1 };
         let is_told = mem::replace(&mut self.is_told, true);
         let (batches, receiver) = mpsc::channel(READ_AHEAD);
         // It ends with the files, or with the receiver: nobody has to wait for it.
         thread::spawn(move || {
-            if let Err(error) = read(&sources, laps, is_told, &batches) {
+            if let Err(error) = read(&sources, is_told, &batches) {
                 // Nobody is left to be told.
                 let _ = batches.blocking_send(Err(error));
             }
@@ -234,40 +225,26 @@ fn merged(sources: &[Source], is_told: bool) -> Result<Merge<Events>, FeedError>
     Ok(Merge::new(sources.iter().map(|source| source.events(is_told)).collect::<Result<_, _>>()?))
 }
 
-/// Sends all events of all laps.
+/// Sends all events.
 fn read(
     sources: &[Source],
-    laps: u64,
     is_told: bool,
     batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>,
 ) -> Result<(), FeedError> {
-    let mut shift = Duration::ZERO;
-    for lap in 0..laps {
-        let is_told = is_told || lap > 0;
-        let mut events = merged(sources, is_told)?;
-        let mut span: Option<(Time, Time)> = None;
-        loop {
-            let mut failure = None;
-            let good = |event: Result<Event, _>| event.map_err(|error| failure = Some(error)).ok();
-            let mut batch: Vec<Event> = events.by_ref().take(BATCH).map_while(good).collect();
-            if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
-                span = Some((span.map_or(first.time, |(begin, _)| begin), last.time));
-                for event in &mut batch {
-                    event.time = event.time.later(shift);
-                }
-                if batches.blocking_send(Ok(batch)).is_err() {
-                    return Ok(());
-                }
-            } else if failure.is_none() {
-                break;
-            }
-            failure.map_or(Ok(()), Err)?;
+    let mut events = merged(sources, is_told)?;
+    loop {
+        let mut failure = None;
+        let good = |event: Result<Event, _>| event.map_err(|error| failure = Some(error)).ok();
+        let batch: Vec<Event> = events.by_ref().take(BATCH).map_while(good).collect();
+        let is_over = batch.is_empty();
+        if !is_over && batches.blocking_send(Ok(batch)).is_err() {
+            return Ok(());
         }
-        // A lap without an event would be followed by another one for ever.
-        let Some((begin, end)) = span else { return Ok(()) };
-        shift = shift.saturating_add(end.since(begin)).saturating_add(BETWEEN_LAPS);
+        failure.map_or(Ok(()), Err)?;
+        if is_over {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -375,16 +352,6 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_goes_on_with_rising_times() {
-        let (_folder, config) = files(&[("A.csv", "time,price\n1704292210,1\n1704292212,1\n")]);
-
-        let events = replayed(&Config { r#loop: true, ..config });
-
-        let seconds: Vec<_> = events.iter().map(|event| event.rsplit(':').next().unwrap()).collect();
-        assert_eq!(seconds[..5], ["10Z", "12Z", "13Z", "15Z", "16Z"]);
-    }
-
-    #[test]
     fn files_tell_their_extent_and_can_be_read_again() {
         let (_folder, config) = files(&[
             ("A.csv", "time,price\n1704292210,1\n1704292212,x\n"),
@@ -402,14 +369,6 @@ mod tests {
         assert_eq!(times(), [second(9), second(10)]);
         assert_eq!(times(), [second(9), second(10)]);
         assert_eq!(replay.extent(), Some(Extent { first: second(9), last: second(12), rows: 3 }));
-    }
-
-    #[test]
-    fn a_loop_over_no_events_ends() {
-        let (_folder, config) = files(&[("A.csv", "time,price\n1704292210,1\n")]);
-
-        let never = Some("2100-01-01".to_owned());
-        assert!(replayed(&Config { r#loop: true, from: never, ..config }).is_empty());
     }
 
     #[test]

@@ -1,0 +1,172 @@
+//! Where events come from: a simulation, files, or a channel that somebody fills.
+//!
+//! Files can be read again from their start, by a seek, or because they are replayed in a loop. Every lap of a loop is moved
+//! to begin some time after the end of the lap before, so that times go on rising.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+
+use super::replay::{Extent, Replay};
+use super::simulated::Walk;
+use super::{BATCH, FeedError};
+use crate::market::{Event, Time};
+
+/// Each lap of a loop begins so much market time after the last event of the lap before.
+const BETWEEN_LAPS: Duration = Duration::from_secs(1);
+
+/// Batches of events that somebody else reads, or the reason why there are no more.
+pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
+
+/// Where events come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A random walk, without end.
+    Walk(Box<Walk>),
+    /// Files.
+    Files(Files),
+    /// Whoever holds the other end.
+    Channel(Batches),
+}
+
+/// Files that are read, once or in a loop.
+#[derive(Debug)]
+pub struct Files {
+    replay: Replay,
+    batches: Batches,
+    repeats: bool,
+    /// How much later the events of this lap are than the files say.
+    shift: Duration,
+    /// The first and the last time of this lap so far, as the files say.
+    span: Option<(Time, Time)>,
+}
+
+impl Source {
+    /// The files' own time of an event that came with the newest batch.
+    pub fn own_time(&self, time: Time) -> Time {
+        match self {
+            Self::Files(files) => time.earlier(files.shift),
+            Self::Walk(_) | Self::Channel(_) => time,
+        }
+    }
+
+    /// Whether the newest batch is of the first lap.
+    pub fn is_first_lap(&self) -> bool {
+        match self {
+            Self::Files(files) => files.shift.is_zero(),
+            Self::Walk(_) | Self::Channel(_) => true,
+        }
+    }
+
+    /// What lies in the files, where there are some.
+    pub fn extent(&self) -> Option<Extent> {
+        match self {
+            Self::Files(files) => files.replay.extent(),
+            Self::Walk(_) | Self::Channel(_) => None,
+        }
+    }
+
+    /// Whether it never comes to an end.
+    pub fn is_endless(&self) -> bool {
+        match self {
+            Self::Files(files) => files.repeats,
+            Self::Walk(_) => true,
+            Self::Channel(_) => false,
+        }
+    }
+}
+
+impl Stream for Source {
+    /// Events in the order in which they are to be published, never none, or why there are no more.
+    type Item = Result<Vec<Event>, FeedError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut *self {
+            Self::Walk(walk) => Poll::Ready(Some(Ok(walk.by_ref().take(BATCH / 4).collect()))),
+            Self::Files(files) => files.poll_next(context),
+            Self::Channel(batches) => batches.poll_recv(context),
+        }
+    }
+}
+
+impl Files {
+    /// Begins to read.
+    pub fn new(mut replay: Replay, repeats: bool) -> Self {
+        let batches = replay.batches();
+        Self { replay, batches, repeats, shift: Duration::ZERO, span: None }
+    }
+
+    /// Begins again at the start of the first lap.
+    pub fn restart(&mut self) {
+        self.batches = self.replay.batches();
+        self.shift = Duration::ZERO;
+        self.span = None;
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Event>, FeedError>>> {
+        loop {
+            let next = ready!(self.batches.poll_recv(context));
+            // A lap without an event would be followed by another one for ever.
+            if let (None, true, Some((first, last))) = (&next, self.repeats, self.span) {
+                self.span = None;
+                self.batches = self.replay.batches();
+                self.shift = self.shift.saturating_add(last.since(first)).saturating_add(BETWEEN_LAPS);
+                continue;
+            }
+            return Poll::Ready(next.map(|batch| batch.map(|batch| self.moved(batch))));
+        }
+    }
+
+    fn moved(&mut self, mut batch: Vec<Event>) -> Vec<Event> {
+        if let (Some(first), Some(last)) = (batch.first(), batch.last()) {
+            self.span = Some((self.span.map_or(first.time, |(begin, _)| begin), last.time));
+        }
+        for event in &mut batch {
+            event.time = event.time.later(self.shift);
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tokio_stream::StreamExt;
+
+    use super::*;
+    use crate::feed::{Input, Skipped, replay};
+
+    /// The seconds at which a loop over two events, of those from a time on, has its first ones.
+    async fn laps(from: Option<&str>, events: usize) -> Vec<i64> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("A.csv");
+        fs::write(&path, "time,price\n1704292210,1\n1704292212,1\n").unwrap();
+        let from = from.map(str::to_owned);
+        let config = replay::Config { files: vec![path], from, ..replay::Config::default() };
+        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        let mut source = Source::Files(Files::new(Replay::open(&config, &input).unwrap(), true));
+        let mut seconds = Vec::new();
+        while let (true, Some(batch)) = (seconds.len() < events, source.next().await) {
+            let batch = batch.unwrap();
+            let second = |time: Time| time.as_nanos() / 1_000_000_000 - 1_704_292_200;
+            let own = batch.iter().map(|event| second(source.own_time(event.time)));
+            assert!(own.eq([10, 12]));
+            seconds.extend(batch.iter().map(|event| second(event.time)));
+        }
+        seconds
+    }
+
+    #[tokio::test]
+    async fn a_loop_goes_on_with_rising_times_and_knows_the_files_own() {
+        assert_eq!(laps(None, 6).await, [10, 12, 13, 15, 16, 18]);
+    }
+
+    #[tokio::test]
+    async fn a_loop_over_no_events_ends() {
+        assert!(laps(Some("2100-01-01"), 1).await.is_empty());
+    }
+}

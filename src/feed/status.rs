@@ -1,0 +1,247 @@
+//! How far a feed has come: what the pump writes down as it goes, for whoever asks at any time.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Speed;
+use super::clock::Skips;
+use super::replay::Extent;
+use crate::market::{FeedKind, FeedState, Time};
+
+/// How a feed fares and how far it has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Where its events come from.
+    pub kind: FeedKind,
+    /// How it fares.
+    pub state: FeedState,
+    /// The time of the newest event, or what was sought since; in a replay as the files say it, in every lap.
+    pub position: Option<Time>,
+    /// How fast market time passes, where there is a clock.
+    pub speed: Option<Speed>,
+    /// Events published in the last second.
+    pub rate: u64,
+    /// The seed of a simulation.
+    pub seed: Option<u64>,
+    /// How much later than they were due the newest events were published; none at full speed and before the first.
+    pub lag: Option<Duration>,
+    /// Events published so far, over all laps and seeks.
+    pub events: u64,
+    /// What lies in the files of a replay.
+    pub extent: Option<Extent>,
+    /// What was skipped of long gaps.
+    pub skipped: Skips,
+    /// How long it takes to the end if nothing changes, a pause not counted; none where there is no end.
+    pub ends_in: Option<Duration>,
+}
+
+/// A status that the pump keeps and others read.
+#[derive(Clone, Debug)]
+pub struct Progress(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    status: Status,
+    meter: Meter,
+    is_endless: bool,
+    /// How many events of this reading of the files have been passed, those before a seek's target included.
+    passed: u64,
+}
+
+impl Status {
+    /// A feed that has not begun, and of which nothing else is known.
+    #[must_use]
+    pub fn new(kind: FeedKind) -> Self {
+        Self {
+            kind,
+            state: FeedState::Starting,
+            position: None,
+            speed: None,
+            rate: 0,
+            seed: None,
+            lag: None,
+            events: 0,
+            extent: None,
+            skipped: Skips::default(),
+            ends_in: None,
+        }
+    }
+}
+
+impl Progress {
+    /// The beginning of a feed.
+    #[must_use]
+    pub fn new(status: Status, is_endless: bool) -> Self {
+        let meter = Meter::new();
+        Self(Arc::new(Mutex::new(Inner { status, meter, is_endless, passed: 0 })))
+    }
+
+    /// How it is at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let inner = self.inner();
+        let rate = inner.meter.rate();
+        Status { rate, ends_in: inner.ends_in(rate), ..inner.status.clone() }
+    }
+
+    /// Takes in a state, and returns whether it is another than before.
+    pub fn enter(&self, state: &FeedState) -> bool {
+        let mut inner = self.inner();
+        let is_new = inner.status.state != *state;
+        inner.status.state.clone_from(state);
+        is_new
+    }
+
+    /// Takes in that so many events were published, the newest at `position`.
+    pub fn published(&self, count: usize, head: u64, position: Option<Time>) {
+        let mut inner = self.inner();
+        inner.status.events = head;
+        inner.status.position = position.or(inner.status.position);
+        inner.passed += count as u64;
+        inner.meter.add(count as u64);
+    }
+
+    /// Takes in that the feed goes on from elsewhere, with so many events before it.
+    pub fn sought(&self, position: Time, passed: u64) {
+        let mut inner = self.inner();
+        inner.status.position = Some(position);
+        inner.status.lag = None;
+        inner.passed = passed;
+    }
+
+    /// Takes in what the clock says.
+    pub fn clocked(&self, speed: Speed, skipped: Skips, lag: Option<Duration>) {
+        let mut inner = self.inner();
+        inner.status.speed = Some(speed);
+        inner.status.skipped = skipped;
+        inner.status.lag = lag;
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().expect("nothing panics while it holds the status")
+    }
+}
+
+impl Inner {
+    fn ends_in(&self, rate: u64) -> Option<Duration> {
+        let Status { state, position, speed, extent, .. } = &self.status;
+        let extent = (*extent).filter(|_| !self.is_endless)?;
+        if matches!(state, FeedState::Ended | FeedState::Failed { .. }) {
+            return None;
+        }
+        let seconds = match (*speed)? {
+            Speed::Factor(factor) => {
+                extent.last.since(position.unwrap_or(extent.first)).as_secs_f64() / factor
+            }
+            Speed::Max => {
+                let left = u32::try_from(extent.rows.saturating_sub(self.passed)).unwrap_or(u32::MAX);
+                f64::from(left) / f64::from(u32::try_from(rate).unwrap_or(u32::MAX))
+            }
+        };
+        // Without a rate there is no telling.
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
+/// Counts what happened within the last second, in tenths of it.
+#[derive(Debug)]
+struct Meter {
+    start: Instant,
+    /// The tenths since the start, of which the newest is `newest`.
+    counts: [u64; TENTHS],
+    newest: u128,
+}
+
+const TENTHS: usize = 10;
+
+impl Meter {
+    fn new() -> Self {
+        Self { start: Instant::now(), counts: [0; TENTHS], newest: 0 }
+    }
+
+    fn add(&mut self, count: u64) {
+        let now = self.now();
+        let passed = usize::try_from(now - self.newest).unwrap_or(TENTHS).min(TENTHS);
+        self.newest = now;
+        self.counts.rotate_right(passed);
+        self.counts[..passed].fill(0);
+        self.counts[0] += count;
+    }
+
+    fn rate(&self) -> u64 {
+        let passed = usize::try_from(self.now() - self.newest).unwrap_or(TENTHS).min(TENTHS);
+        self.counts[..TENTHS - passed].iter().sum()
+    }
+
+    fn now(&self) -> u128 {
+        self.start.elapsed().as_millis() / 100
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn at(second: i64) -> Time {
+        Time::from_nanos(second * 1_000_000_000)
+    }
+
+    fn progress(speed: Speed, is_endless: bool) -> Progress {
+        let status = Status {
+            state: FeedState::Running,
+            speed: Some(speed),
+            extent: Some(Extent { first: at(100), last: at(160), rows: 5000 }),
+            ..Status::new(FeedKind::Replay)
+        };
+        Progress::new(status, is_endless)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_of_the_last_second() {
+        let progress = progress(Speed::Max, false);
+        for _ in 0..20 {
+            progress.published(10, 0, None);
+            advance(Duration::from_millis(100)).await;
+        }
+
+        assert_eq!(progress.status().rate, 90);
+        advance(Duration::from_millis(500)).await;
+        assert_eq!(progress.status().rate, 40);
+        advance(Duration::from_hours(1)).await;
+        assert_eq!(progress.status().rate, 0);
+        progress.published(7, 0, None);
+        assert_eq!(progress.status().rate, 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_is_as_far_as_the_speed_makes_it() {
+        let progress = progress(Speed::Factor(10.0), false);
+        assert_eq!(progress.status().ends_in, Some(Duration::from_secs(6)));
+
+        progress.published(1, 1, Some(at(130)));
+        assert_eq!(progress.status().ends_in, Some(Duration::from_secs(3)));
+        progress.sought(at(150), 9);
+        assert_eq!(progress.status().ends_in, Some(Duration::from_secs(1)));
+        progress.enter(&FeedState::Ended);
+        assert_eq!(progress.status().ends_in, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_full_speed_the_end_is_as_far_as_the_rate_makes_it() {
+        let progress = progress(Speed::Max, false);
+        assert_eq!(progress.status().ends_in, None);
+
+        progress.published(1000, 1000, Some(at(101)));
+
+        assert_eq!(progress.status().ends_in, Some(Duration::from_secs(4)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_has_no_end() {
+        assert_eq!(progress(Speed::Factor(1.0), true).status().ends_in, None);
+    }
+}
