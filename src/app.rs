@@ -18,12 +18,12 @@ use tracing::{error, info};
 
 use crate::bus::{Bus, Reader, Start};
 use crate::config::Config;
-use crate::feed::{self, Feed, Skipped};
+use crate::feed::{self, Control, Feed, Skipped};
 use crate::hub::{Loop, Relay, Relayed, Seat, Settings, Shard};
 use crate::server::{
     self, Accepted, Admission, Arriving, Identity, Listener, Metrics, Origins, Site, Tcp, TlsError, Worker,
 };
-use crate::session::Host;
+use crate::session::{self, Host};
 
 /// Why the application does not start.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,12 @@ impl App {
         let admission = admission(&config, &bus);
         let skipped = feed.as_ref().map(Feed::skipped).cloned().unwrap_or_default();
         let metrics = Metrics::new(Arc::clone(&bus), Arc::clone(&relay), Arc::clone(&admission), &skipped);
-        let site = Arc::new(site(&config, Arc::clone(&bus), address.ip().is_loopback(), metrics));
+        let control = match &feed {
+            Some(feed) => feed.control().clone(),
+            None => Control::of_nothing(bus.kind()),
+        };
+        let loopback = address.ip().is_loopback();
+        let site = Arc::new(site(&config, Arc::clone(&bus), control, loopback, metrics));
         let server_stop = CancellationToken::new();
         let mut outlets = Vec::new();
         let mut workers = Vec::new();
@@ -143,7 +148,8 @@ impl App {
         let admission = admission(&config, &bus);
         let (counted, skipped) = (Arc::clone(&admission), Skipped::default());
         let metrics = Metrics::new(Arc::clone(&bus), Arc::clone(&relay), counted, &skipped);
-        let site = Arc::new(site(&config, Arc::clone(&bus), true, metrics));
+        let control = Control::of_nothing(bus.kind());
+        let site = Arc::new(site(&config, Arc::clone(&bus), control, true, metrics));
         let (outlet, sockets) = server::handover();
         let (reader, start) = bus.reader();
         let inbox = inboxes.remove(0);
@@ -258,9 +264,16 @@ async fn follow(identity: Arc<Identity>, stop: CancellationToken) {
     stop.run_until_cancelled(identity.follow()).await;
 }
 
-fn site(config: &Config, bus: Arc<Bus>, loopback: bool, metrics: Metrics) -> Site {
-    let origins = Origins { allowed: config.server.allowed_origins.clone(), loopback };
-    Site { bus, origins, max_symbols: config.limits.symbols, auth: config.auth.clone(), metrics }
+fn site(config: &Config, bus: Arc<Bus>, feed: Control, loopback: bool, metrics: Metrics) -> Site {
+    Site {
+        bus,
+        feed,
+        origins: Origins { allowed: config.server.allowed_origins.clone(), loopback },
+        patience: session::unless_zero(config.server.header_timeout),
+        max_symbols: config.limits.symbols,
+        auth: config.auth.clone(),
+        metrics,
+    }
 }
 
 async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError> {

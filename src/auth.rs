@@ -130,6 +130,21 @@ impl Access {
             _ => Ok(()),
         }
     }
+
+    /// Whether the feed may be controlled.
+    ///
+    /// # Errors
+    ///
+    /// It may not.
+    pub fn check_control(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Locked => Err(locked()),
+            Self::Granted(grant) if !grant.control => {
+                Err(Refusal::new(ErrorCode::Forbidden, "this token does not allow control of the feed"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Grant {

@@ -31,7 +31,7 @@ pub struct Origins {
     pub loopback: bool,
 }
 
-/// Why there is no WebSocket.
+/// Why a request is refused.
 pub type Denied = (StatusCode, Refusal);
 
 /// Whether a request asks for a WebSocket at all.
@@ -65,25 +65,33 @@ impl Handshake<'_> {
         if only(self.headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
             return Err(upgrade_required("`Sec-WebSocket-Version` is 13 here"));
         }
-        let host: Authority = only(self.headers, &HOST)
-            .and_then(|host| host.parse().ok())
-            .ok_or_else(|| bad_handshake("the request needs one `Host` header"))?;
+        if host(self.headers).is_none() {
+            return Err(bad_handshake("the request needs one `Host` header"));
+        }
         let key = only(self.headers, &SEC_WEBSOCKET_KEY)
             .filter(|key| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16))
             .ok_or_else(|| bad_handshake("`Sec-WebSocket-Key` is 16 bytes in base64"))?;
-        self.check_origin(&host, origins)?;
+        origins.check(self.headers)?;
         Ok(derive_accept_key(key.as_bytes()))
     }
+}
 
-    fn check_origin(&self, host: &Authority, origins: &Origins) -> Result<(), Denied> {
-        let mut values = self.headers.get_all(ORIGIN).iter();
+impl Origins {
+    /// Checks that whoever sends these headers is no page, or one that may connect.
+    ///
+    /// # Errors
+    ///
+    /// 403 for every other page.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Denied> {
+        let mut values = headers.get_all(ORIGIN).iter();
         let Some(value) = values.next() else {
             // Browsers always send one: this is no browser.
             return Ok(());
         };
         let origin = value.to_str().unwrap_or("?");
-        let is_listed = origins.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
-        let may = values.next().is_none() && (is_listed || is_own(origin, host, origins.loopback));
+        let is_listed = self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
+        let is_own = || host(headers).is_some_and(|host| is_own(origin, &host, self.loopback));
+        let may = values.next().is_none() && (is_listed || is_own());
         if may {
             return Ok(());
         }
@@ -93,6 +101,11 @@ impl Handshake<'_> {
             format!("pages of {origin:?} may not connect; list it in server.allowed_origins"),
         ))
     }
+}
+
+/// The `Host` that a request names, once.
+fn host(headers: &HeaderMap) -> Option<Authority> {
+    only(headers, &HOST)?.parse().ok()
 }
 
 /// Whether an origin is the server's own, or a loopback one where these may.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod admission;
+mod control;
 mod handshake;
 mod metrics;
 mod patient;
@@ -54,8 +55,8 @@ pub struct Config {
     /// How long a client may take for the TLS handshake; 0 for as long as it takes.
     #[serde(with = "humantime_serde")]
     pub tls_timeout: Duration,
-    /// How long a client may take to send the headers of a request, and to take something of the answer; 0 for as long as
-    /// it takes.
+    /// How long a client may take to send the headers of a request, to send its body, and to take something of the answer; 0
+    /// for as long as it takes.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     /// How many headers it may send; 0 for no limit of ours.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
@@ -13,10 +14,11 @@ use warp::filters::BoxedFilter;
 use warp::reject::{self, Rejection};
 use warp::{Filter, Reply};
 
-use super::Metrics;
-use super::handshake::{Handshake, Origins, is_upgrade};
+use super::handshake::{Denied, Handshake, Origins, is_upgrade};
+use super::{Metrics, control};
 use crate::auth::{self, Access};
 use crate::bus::Bus;
+use crate::feed::Control;
 use crate::tally::Limit;
 use crate::wire::{Command, ErrorCode, Refusal, Stream, Token};
 
@@ -52,8 +54,12 @@ pub struct Upgrade {
 pub struct Site {
     /// The bus that cursors belong to.
     pub bus: Arc<Bus>,
+    /// The feed that publishes there.
+    pub feed: Control,
     /// Whose pages may connect.
     pub origins: Origins,
+    /// How long a request's body may take.
+    pub patience: Duration,
     /// How many symbols a connection may have; 0 means no limit.
     pub max_symbols: usize,
     /// The tokens.
@@ -64,7 +70,7 @@ pub struct Site {
 
 /// All routes.
 pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
-    let (upgrading, refusing) = (Arc::clone(&site), Arc::clone(&site));
+    let [upgrading, refusing, controlling] = [&site; 3].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let request = warp::ext::get::<Request>();
     let handshake = warp::method()
@@ -93,6 +99,13 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
             metrics(&site, &headers, &query).unwrap_or_else(|(status, refusal)| error(status, &refusal))
         },
     );
+    let feed = warp::path!("api" / "v1" / "feed")
+        .and(warp::any().map(move || Arc::clone(&controlling)))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .and(warp::body::stream())
+        .then(control::answer);
     let refuse = |may_be_full: bool| {
         let site = Arc::clone(&refusing);
         warp::ext::get::<Request>().and_then(move |request: Request| {
@@ -117,6 +130,8 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
         .unify()
         .or(socket_at_root)
         .unify()
+        .or(feed)
+        .unify()
         .or(page)
         .unify()
         .recover(rejected)
@@ -131,7 +146,7 @@ fn upgrade(
     query: &str,
     request: Request,
     socket: Option<OnUpgrade>,
-) -> Result<warp::reply::Response, (StatusCode, Refusal)> {
+) -> Result<warp::reply::Response, Denied> {
     let handshake = Handshake { method, version: request.version, headers };
     let accept = handshake.check(&site.origins)?;
     let stream = Stream::parse(query).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
@@ -154,7 +169,7 @@ fn upgrade(
 }
 
 /// What a request may do, by its header or else by its URL; of a server without tokens the header is not for it.
-fn access(site: &Site, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, (StatusCode, Refusal)> {
+fn access(site: &Site, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| Token::of(token.trim()))
@@ -164,7 +179,7 @@ fn access(site: &Site, headers: &HeaderMap, token: Option<&Token>) -> Result<Acc
 }
 
 /// What a URL asks for is refused here as far as it can be known before there is a connection.
-fn check(site: &Site, stream: &Stream, access: &Access) -> Result<(), (StatusCode, Refusal)> {
+fn check(site: &Site, stream: &Stream, access: &Access) -> Result<(), Denied> {
     let Some(command @ Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
         return Ok(());
     };
@@ -188,18 +203,21 @@ fn check(site: &Site, stream: &Stream, access: &Access) -> Result<(), (StatusCod
     }
 }
 
-/// What is counted, for whoever shows a token where there are some.
-fn metrics(
-    site: &Site,
-    headers: &HeaderMap,
-    query: &str,
-) -> Result<warp::reply::Response, (StatusCode, Refusal)> {
+/// What a request may do that has shown a token where there are some, in a header or in its URL.
+pub fn authorized(site: &Site, headers: &HeaderMap, query: &str) -> Result<Access, Denied> {
     let mut parameters = form_urlencoded::parse(query.as_bytes());
     let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| Token::of(&token));
-    if access(site, headers, token.as_ref())?.is_locked() {
+    let access = access(site, headers, token.as_ref())?;
+    if access.is_locked() {
         let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
         return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
     }
+    Ok(access)
+}
+
+/// What is counted.
+fn metrics(site: &Site, headers: &HeaderMap, query: &str) -> Result<warp::reply::Response, Denied> {
+    authorized(site, headers, query)?;
     let response = Response::builder()
         .header(CONTENT_TYPE, super::metrics::CONTENT_TYPE)
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
@@ -248,12 +266,13 @@ async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infalli
         let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "this page answers GET and HEAD");
         error(StatusCode::METHOD_NOT_ALLOWED, &refusal)
     } else {
-        let message = "there is no such page; there are /, /ws, /healthz and /metrics";
+        let message = "there is no such page; there are /, /ws, /api/v1/feed, /healthz and /metrics";
         error(StatusCode::NOT_FOUND, &Refusal::new(ErrorCode::NotFound, message))
     })
 }
 
-fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
+/// What is answered instead of what was asked for.
+pub fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
     let mut response = json(status, serde_json::json!({ "error": refusal }).to_string());
     let headers = response.headers_mut();
     match status {
@@ -273,7 +292,8 @@ fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
     response
 }
 
-fn json(status: StatusCode, body: String) -> warp::reply::Response {
+/// An answer in JSON.
+pub fn json(status: StatusCode, body: String) -> warp::reply::Response {
     Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/json")

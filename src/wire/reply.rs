@@ -97,7 +97,7 @@ pub enum ErrorCode {
     TooManySymbols,
     /// More messages than allowed.
     RateLimited,
-    /// A relayed message over the limit.
+    /// A relayed message, or the body of a request, over the limit.
     MessageTooLong,
     /// The relay is switched off.
     RelayDisabled,
@@ -109,6 +109,10 @@ pub enum ErrorCode {
     BadParameter,
     /// No such page.
     NotFound,
+    /// The feed cannot do this, or no longer.
+    Conflict,
+    /// The body of a request that did not come in time.
+    TooSlow,
     /// Another method is expected.
     MethodNotAllowed,
     /// A WebSocket handshake is expected.
