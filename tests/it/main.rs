@@ -9,6 +9,7 @@ mod corners;
 mod delivery;
 mod descriptors;
 mod desk;
+mod feed_control;
 mod follower;
 mod fuzz;
 mod fuzz_commands;

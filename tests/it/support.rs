@@ -9,6 +9,7 @@ use serde_json::Value;
 use tickerplant::app::{App, ShardFailed};
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
+use tickerplant::feed::{self, Feed};
 use tickerplant::hub::Duplex;
 use tickerplant::market::{Data, Event, Quote, Trade};
 use tickerplant::tally::Limit;
@@ -37,9 +38,19 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    pub async fn start(mut config: Config) -> Self {
+    pub async fn start(config: Config) -> Self {
+        Self::run(config, None).await
+    }
+
+    /// A server whose feed is the configured one.
+    pub async fn feed(config: Config) -> Self {
+        let feed = feed::open(&config.feed).unwrap();
+        Self::run(config, Some(feed)).await
+    }
+
+    async fn run(mut config: Config, feed: Option<Feed>) -> Self {
         "127.0.0.1:0".clone_into(&mut config.server.listen);
-        let app = App::start(config, None).await.unwrap();
+        let app = App::start(config, feed).await.unwrap();
         let (address, bus) = (app.address(), Arc::clone(app.bus()));
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
