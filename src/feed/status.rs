@@ -149,8 +149,8 @@ impl Inner {
 #[derive(Debug)]
 struct Meter {
     start: Instant,
-    /// The tenths since the start, of which the newest is `newest`.
-    counts: [u64; TENTHS],
+    /// The tenths since the start up to `newest`, the newest first: one that may not be over, and a second before it.
+    counts: [u64; 1 + TENTHS],
     newest: u128,
 }
 
@@ -158,24 +158,31 @@ const TENTHS: usize = 10;
 
 impl Meter {
     fn new() -> Self {
-        Self { start: Instant::now(), counts: [0; TENTHS], newest: 0 }
+        Self { start: Instant::now(), counts: [0; 1 + TENTHS], newest: 0 }
     }
 
     fn add(&mut self, count: u64) {
-        let now = self.now();
-        let passed = usize::try_from(now - self.newest).unwrap_or(TENTHS).min(TENTHS);
-        self.newest = now;
+        let passed = self.passed();
+        self.newest = self.tenth();
+        // All of them at the most, which turns them into themselves.
         self.counts.rotate_right(passed);
         self.counts[..passed].fill(0);
         self.counts[0] += count;
     }
 
+    /// What there was in the ten tenths before the present one.
     fn rate(&self) -> u64 {
-        let passed = usize::try_from(self.now() - self.newest).unwrap_or(TENTHS).min(TENTHS);
-        self.counts[..TENTHS - passed].iter().sum()
+        let passed = self.passed();
+        let over = 1_usize.saturating_sub(passed)..self.counts.len() - passed;
+        self.counts[over].iter().sum()
     }
 
-    fn now(&self) -> u128 {
+    /// How many of the counts are older by now.
+    fn passed(&self) -> usize {
+        usize::try_from(self.tenth() - self.newest).unwrap_or(usize::MAX).min(self.counts.len())
+    }
+
+    fn tenth(&self) -> u128 {
         self.start.elapsed().as_millis() / 100
     }
 }
@@ -203,17 +210,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_rate_is_of_the_last_second() {
         let progress = progress(Speed::Max, false);
-        for _ in 0..20 {
-            progress.published(10, 0, None);
-            advance(Duration::from_millis(100)).await;
+        for _ in 0..200 {
+            progress.published(1, 0, None);
+            advance(Duration::from_millis(10)).await;
         }
 
-        assert_eq!(progress.status().rate, 90);
+        assert_eq!(progress.status().rate, 100);
         advance(Duration::from_millis(500)).await;
-        assert_eq!(progress.status().rate, 40);
+        assert_eq!(progress.status().rate, 50);
         advance(Duration::from_hours(1)).await;
         assert_eq!(progress.status().rate, 0);
         progress.published(7, 0, None);
+        advance(Duration::from_millis(100)).await;
         assert_eq!(progress.status().rate, 7);
     }
 
@@ -236,6 +244,7 @@ mod tests {
         assert_eq!(progress.status().ends_in, None);
 
         progress.published(1000, 1000, Some(at(101)));
+        advance(Duration::from_millis(100)).await;
 
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(4)));
     }
