@@ -38,12 +38,13 @@
 //! | [wire] | what bytes mean: frames, commands, URLs, tokens, close codes; pure | market, tally |
 //! | [auth] | which token allows what | wire, market |
 //! | [bus] | the log, its readers, the fold of last values | market, tally |
-//! | [feed] | simulated, replay (how files are understood), stdin; the clock; the pump | bus, market, tally |
+//! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; the pump | bus, market, tally |
 //! | [hub] | shards, subscriptions, batches, outboxes, signs of life, the relay; the loop that writes to the sockets | bus, wire, market, tally |
 //! | [session] | one client: what it may do, and what becomes of what it says | hub and those above |
 //! | [client] | `watch` and `send` | wire, market |
 //! | [files] | `inspect` and `cat`: what files say, without a server | feed, wire, market |
 //! | [server] | accept loop, admission, TLS, handshake, routes, metrics, the page; the only code that names warp | all above |
+//! | [progress] | the bar of a replay on a terminal | feed, market |
 //! | [mod@config], [cli], [app] | the configuration, the command line, the wiring and the shutdown | all above |
 //!
 //! A test reads every `crate::` path and holds the last column.
@@ -79,6 +80,7 @@ pub mod feed;
 pub mod files;
 pub mod hub;
 pub mod market;
+pub mod progress;
 pub mod server;
 pub mod session;
 pub mod tally;

@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use tickerplant::app::{App, StartError};
 use tickerplant::cli::{Cli, Command, FilesArgs, ServeArgs};
@@ -22,6 +23,7 @@ use tickerplant::config::{self, Config, LoadError};
 use tickerplant::feed::{self, ErrorClass, FeedError};
 use tickerplant::files::{self, FilesError, Form};
 use tickerplant::market::FeedKind;
+use tickerplant::progress::Bar;
 use tickerplant::server::TlsError;
 
 /// Exit codes: 2 for the command line, the others as in BSD's `sysexits.h`.
@@ -89,8 +91,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = load(args)?;
-    log_to_stderr(log_filter(&config.log)?);
+    let bar = Bar::new(config.feed.kind);
+    let around = bar.writer();
+    log_to(move || around.clone(), log_filter(&config.log)?);
     let feed = feed::open(&config.feed)?;
+    let control = feed.control().clone();
     // Best effort: where the limit stays low, fewer clients can connect, and the accept loop says so.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     block_on(async {
@@ -99,15 +104,17 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         let app = App::start(config, Some(feed)).await?;
         tokio::select! {
             ended = app.run(stop.clone()) => Ok(ended?),
+            never = bar.show(&control) => match never {},
             () = told_twice(signals, stop.clone()) => Err(Misuse(exit::FAILURE, "stopped at once".into(), None).into()),
         }
     })
 }
 
-fn log_to_stderr(filter: EnvFilter) {
+/// Logs to standard error, by way of this writer.
+fn log_to(stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, filter: EnvFilter) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(stderr)
         // A log that cannot be written, on a full disk say, is told nobody: telling it would go the same way, and panic.
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
@@ -117,7 +124,7 @@ fn log_to_stderr(filter: EnvFilter) {
 /// The configuration of a command that reads files; it says what is wrong with them, and nothing else.
 fn load_to_read(args: &FilesArgs) -> anyhow::Result<Config> {
     let config = Config::load(&args.sources(environment()))?;
-    log_to_stderr(log_filter(args.log.as_deref().unwrap_or("warn"))?);
+    log_to(io::stderr, log_filter(args.log.as_deref().unwrap_or("warn"))?);
     Ok(config)
 }
 

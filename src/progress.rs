@@ -1,0 +1,127 @@
+//! The progress bar of a replay, for whoever has it on a terminal.
+//!
+//! It reads the status of the feed as anybody may, and log lines are written around it.
+
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::interval;
+
+use crate::feed::{Control, Status};
+use crate::market::{FeedKind, FeedState};
+
+/// How often it is drawn.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// The bar has so many parts.
+const PARTS: u16 = 1000;
+
+/// A progress bar on standard error, of a replay and on a terminal; otherwise it is never seen.
+#[derive(Debug)]
+pub struct Bar(ProgressBar);
+
+/// Writes to standard error without tearing the bar.
+#[derive(Clone, Debug)]
+pub struct Around(ProgressBar);
+
+impl Bar {
+    /// A bar that is not drawn yet.
+    #[must_use]
+    pub fn new(kind: FeedKind) -> Self {
+        let target = match kind {
+            FeedKind::Replay => ProgressDrawTarget::stderr(),
+            FeedKind::Simulated | FeedKind::Stdin => ProgressDrawTarget::hidden(),
+        };
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {wide_msg}");
+        let style = style.expect("the template is well-formed").progress_chars("━╸ ");
+        Self(ProgressBar::with_draw_target(Some(u64::from(PARTS)), target).with_style(style))
+    }
+
+    /// What log lines are to be written to.
+    #[must_use]
+    pub fn writer(&self) -> Around {
+        Around(self.0.clone())
+    }
+
+    /// Shows how far the feed has come while it has not ended.
+    pub async fn show(&self, control: &Control) -> Infallible {
+        let mut period = interval(PERIOD);
+        loop {
+            period.tick().await;
+            let status = control.status();
+            match status.state {
+                FeedState::Ended | FeedState::Failed { .. } => self.0.finish_and_clear(),
+                _ => {
+                    if self.0.is_finished() {
+                        self.0.reset();
+                    }
+                    self.0.set_message(text(&status));
+                    self.0.set_position(part(&status));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Write for Around {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// How much of the files' time has passed.
+fn part(status: &Status) -> u64 {
+    let (Some(extent), Some(position)) = (status.extent, status.position) else { return 0 };
+    let whole = extent.last.since(extent.first).as_nanos().max(1);
+    let parts = position.since(extent.first).as_nanos() * u128::from(PARTS) / whole;
+    u64::try_from(parts).unwrap_or(u64::from(PARTS))
+}
+
+/// Market time, events a second, and what is left or why nothing moves.
+fn text(status: &Status) -> String {
+    let position = status.position.map(|time| format!("{time}  ")).unwrap_or_default();
+    let rest = match (&status.state, status.ends_in) {
+        (FeedState::Running, Some(left)) => format!("{} left", FormattedDuration(left)),
+        (FeedState::Running, None) => String::new(),
+        (state, _) => state.name().to_owned(),
+    };
+    format!("{position}{} events/s  {rest}", status.rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::replay::Extent;
+
+    #[test]
+    fn it_says_when_how_fast_how_far_and_how_long() {
+        let time = |text: &str| format!("2024-01-03T{text}Z").parse().unwrap();
+        let extent = Extent { first: time("14:00:00"), last: time("15:00:00"), rows: 9 };
+        let running = Status {
+            state: FeedState::Running,
+            position: Some(time("14:15:00")),
+            rate: 120,
+            extent: Some(extent),
+            ends_in: Some(Duration::from_mins(45)),
+            ..Status::new(FeedKind::Replay)
+        };
+        let paused = Status { state: FeedState::Paused, position: None, ..running.clone() };
+
+        assert_eq!(text(&running), "2024-01-03T14:15:00Z  120 events/s  00:45:00 left");
+        assert_eq!(part(&running), 250);
+        assert_eq!(text(&paused), "120 events/s  paused");
+        assert_eq!(part(&paused), 0);
+    }
+}
