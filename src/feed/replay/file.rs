@@ -100,9 +100,12 @@ impl Source {
         Ok(source)
     }
 
-    /// What lies in the text; `None` where no row has a time.
+    /// What lies in the text, within the span of time that is asked for; `None` where no row has a time there.
     pub fn extent(&self) -> Option<Extent> {
-        self.pass.span.map(|(first, last)| Extent { first, last, rows: self.pass.rows })
+        let (first, last) = self.pass.span?;
+        let first = self.reading.from.map_or(first, |from| from.max(first));
+        let last = self.reading.to.map_or(last, |to| to.min(last));
+        (first <= last).then_some(Extent { first, last, rows: self.pass.rows })
     }
 
     /// Whose clock its times are of.

@@ -135,14 +135,14 @@ pub struct Replay {
     is_told: bool,
 }
 
-/// What lies in the files of a replay, by a pass over their times.
+/// What lies in the files of a replay between `from` and `to`, by a pass over their times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The earliest time.
     pub first: Time,
     /// The latest time.
     pub last: Time,
-    /// Data rows, those included that will be skipped.
+    /// Data rows, those included that will be skipped or lie before or after.
     pub rows: u64,
 }
 
@@ -379,9 +379,14 @@ mod tests {
         ]);
         let (from, to) = (Some("2024-01-04".to_owned()), Some("2024-01-06".to_owned()));
 
-        let events = replayed(&Config { from, to, ..config });
+        let config = Config { from, to, ..config };
+        let events = replayed(&config);
 
         assert_eq!(events, ["A 2024-01-04T00:00:00Z", "A 2024-01-05T00:00:00Z"]);
+        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        let extent = Replay::open(&config, &input).unwrap().extent().unwrap();
+        assert_eq!(extent.first.to_string(), "2024-01-04T00:00:00Z");
+        assert_eq!(extent.last.to_string(), "2024-01-06T00:00:00Z");
     }
 
     #[test]
