@@ -7,7 +7,8 @@
 //! [hub] reads that log at a position of its own, folds it into last values, and knows which of its
 //! connections want which symbol. What is new goes to the sockets of those who want it in one
 //! contiguous write each; a [session] writes what its client's socket did not take. Live, simulated
-//! and replayed time differ in the [feed] only. Nothing flows backwards except what clients send.
+//! and replayed time differ in the [feed] only; the clock of the latter two can be stopped, changed and set
+//! over HTTP. Nothing flows backwards except what clients send.
 //!
 //! ```text
 //!          CSV files     random walk     standard input
