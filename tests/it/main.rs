@@ -6,6 +6,7 @@ mod certificate;
 mod certificates;
 mod contained;
 mod corners;
+mod cut_off;
 mod delivery;
 mod descriptors;
 mod desk;
