@@ -1,12 +1,14 @@
 //! A feed that goes on from elsewhere cuts its past off: whoever comes back for that, is being sent it, or never got it
 //! is told what is lost.
 
-use tickerplant::market::FeedState;
+use std::time::Duration;
+
+use tickerplant::market::{FeedState, KindSet};
 use tickerplant::tally::Limit;
 use tickerplant::wire::Delivery;
 
-use crate::one_shard::{OneShard, a_bus};
-use crate::seeking::{ENOUGH, client, heard, read, shard};
+use crate::one_shard::{OneShard, a_bus, subscribe, symbols};
+use crate::seeking::{ENOUGH, client, heard, read, shard, words};
 use crate::support::trade;
 
 #[test]
@@ -148,4 +150,26 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
 
     assert_eq!(heard(&mut shard, &client), ["resumed false", "running 01", "snapshot B 0", "trade A 1"]);
     assert_eq!(shard.bus.tally().lags.get(), 1);
+}
+
+#[test]
+fn a_seek_behind_a_gap_that_had_nothing_to_snapshot_is_told_by_itself() {
+    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
+    shard.ask(&mut client, subscribe(symbols(2, false), KindSet::ALL, None));
+    shard.drain(client.id);
+    shard.publish(vec![trade("A", "1")]);
+    shard.publish(vec![trade("A", "2")]);
+    // The gap lies in the outbox.
+    read(&mut shard);
+    shard.seek(vec![], FeedState::Paused);
+    read(&mut shard);
+    shard.publish(vec![trade("B", "3")]);
+    read(&mut shard);
+
+    shard.drain(client.id);
+
+    let frames = shard.heard(&client);
+    assert_eq!(words(&frames), ["resumed false", "gap 0 1", "paused 01", "snapshot B 3"]);
+    client.model.take(frames, &shard.past).unwrap();
 }

@@ -10,7 +10,7 @@ use tickerplant::wire::{Delivery, Message};
 use tokio::time::Instant;
 
 use crate::desk::{Desk, Peer, locally};
-use crate::one_shard::{Client, OneShard, Step, a_bus, cursor, subscribe, symbols};
+use crate::one_shard::{Client, Frame, OneShard, Step, a_bus, cursor, subscribe, symbols};
 use crate::support::{quote, trade};
 
 pub const ENOUGH: usize = 1 << 30;
@@ -26,8 +26,13 @@ pub fn client(shard: &mut OneShard, delivery: Delivery, after: Option<u64>) -> C
     client
 }
 
-/// What a client has been sent, a word a frame: its type, and the numbers or the state that it tells.
+/// What a client has been sent.
 pub fn heard(shard: &mut OneShard, client: &Client) -> Vec<String> {
+    words(&shard.heard(client))
+}
+
+/// A word a frame: its type, and the numbers or the state that it tells.
+pub fn words(frames: &[Frame]) -> Vec<String> {
     let said = |frame: &Value| match frame["type"].as_str().unwrap() {
         "feed" => {
             let position = frame["position"].as_str().map(|position| format!(" {}", &position[17..19]));
@@ -38,7 +43,7 @@ pub fn heard(shard: &mut OneShard, client: &Client) -> Vec<String> {
         "heartbeat" => format!("sent {} merged {}", frame["sent"], frame["merged"]),
         kind => format!("{kind} {} {}", frame["symbol"].as_str().unwrap(), frame["seq"]),
     };
-    shard.heard(client).iter().map(|frame| said(&frame.value)).collect()
+    frames.iter().map(|frame| said(&frame.value)).collect()
 }
 
 fn heartbeat(shard: &mut OneShard, client: &Client) {
