@@ -22,9 +22,9 @@ pub struct Entry {
 /// How a layout is told.
 #[derive(Clone, Copy, Debug)]
 pub enum ToldBy {
-    /// By names that the header has to have, as [`normal`](super::role::normal) writes them.
+    /// By names that the header has to have, in small letters and without what is no letter or digit.
     Header(&'static str),
-    /// By what the columns hold, one word a column; see [`shape`](super::shape).
+    /// By what the columns hold, one word a column.
     Shape(&'static str),
 }
 

@@ -23,7 +23,7 @@ const DAY: i64 = 86_400 * SECOND;
 /// The order of day, month and year in a date of three numbers.
 ///
 /// A year of four digits shows itself: where it comes first, the month follows it whatever the order; where it
-/// comes last, `Ymd` cannot be meant, and the order is the [usual](order_usual) one. Three numbers of two digits
+/// comes last, `Ymd` cannot be meant, and the order is the usual one. Three numbers of two digits
 /// are what the order says: 70 to 99 are years of the twentieth century.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
