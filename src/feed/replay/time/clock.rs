@@ -91,6 +91,8 @@ fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
 #[inline]
 fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     let (hour, text) = match text {
+        // CryptoDataDownload's older files have hours as `09-AM`.
+        [b'-', b'a' | b'A' | b'p' | b'P', ..] => half_of_day(hour, &text[1..])?,
         [] | [b'Z' | b'+' | b'-', ..] => (hour, text),
         _ => half_of_day(hour, text)?,
     };
@@ -172,6 +174,8 @@ mod tests {
             ("12:00:00 AM", "00:00:00"),
             ("12:15PM", "12:15:00"),
             ("9 AM", "09:00:00"),
+            ("09-AM", "09:00:00"),
+            ("12-PM", "12:00:00"),
             ("930", "09:30:00"),
             ("0930", "09:30:00"),
             ("93000", "09:30:00"),

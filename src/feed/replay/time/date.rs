@@ -71,9 +71,10 @@ pub fn leading(text: &[u8]) -> Option<(Date, &[u8])> {
     if let [y1, y2, y3, y4, sign, m1, m2, again, d1, d2, after @ ..] = text
         && sign == again
         && is_sign(*sign)
+        && let (Some(month), Some(day)) = (two(*m1, *m2), two(*d1, *d2))
     {
         let year = 100 * two(*y1, *y2)? + two(*y3, *y4)?;
-        return Some((Date::YearFirst([year, two(*m1, *m2)?, two(*d1, *d2)?]), after));
+        return Some((Date::YearFirst([year, month, day]), after));
     }
     other(text)
 }
@@ -92,7 +93,7 @@ fn other(text: &[u8]) -> Option<(Date, &[u8])> {
     }
 }
 
-/// `2024/1/3`, `2024-Jan-03`, `2024년 1월 3일`: what follows the year.
+/// `2024/1/3`, `2024- 01- 03`, `2024-Jan-03`, `2024년 1월 3일`: what follows the year.
 fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     for [of_year, of_month, of_day] in IDEOGRAPHS {
         if let Some(text) = text.strip_prefix(of_year.as_bytes()) {
@@ -103,9 +104,9 @@ fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     }
     if let [sign, after @ ..] = text
         && is_sign(*sign)
-        && let Some((month, [again, after @ ..])) = one_or_two_digits(after)
+        && let Some((month, [again, after @ ..])) = one_or_two_digits(after.trim_ascii_start())
     {
-        let (day, after) = one_or_two_digits(after)?;
+        let (day, after) = one_or_two_digits(after.trim_ascii_start())?;
         return (again == sign).then_some((Date::YearFirst([year, month, day]), after));
     }
     let (month, text) = month_name(between(text))?;
@@ -273,6 +274,8 @@ mod tests {
             "Wed, 03 Jan 2024",
             "Wednesday, January 3, 2024",
             "2024-Jan-03",
+            "2024- 01- 03",
+            "2024. 1. 3",
             "2024년 1월 3일",
             "2024년01월03일",
             "2024年1月3日",
