@@ -44,8 +44,9 @@ pub struct DecimalSignError {
 /// How a file writes its numbers.
 ///
 /// The forms that all files may use: a currency's sign in front or behind, thousands apart by the other sign, by
-/// blanks or by apostrophes, an accountant's parentheses for a minus, an exponent, and `K`, `M`, `B` or `T` for
-/// thousands to trillions. A word for "no value" is `None`; a percentage is no number. Every digit is kept.
+/// blanks or by apostrophes, lakhs and crores by commas, an accountant's parentheses for a minus, an exponent, and
+/// `K`, `M`, `B` or `T` for thousands to trillions. A word for "no value" is `None`; a percentage is no number. Every
+/// digit is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,

@@ -108,12 +108,15 @@ fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
         let other = [decimal.other().byte()];
         let between = |text| {
             let after = strip_any(text, &BETWEEN_THOUSANDS).or_else(|| text.strip_prefix(&other))?;
-            (run(after) == 3).then(|| (&text[..text.len() - after.len()], after))
+            // India has two digits in each group above the thousands: `67,49,270`.
+            let is_group = run(after) == 3 || matches!(after, [_, _, b',', ..] if run(after) == 2);
+            is_group.then(|| (&text[..text.len() - after.len()], after))
         };
         if let Some((sign, mut after)) = between(text) {
             loop {
-                digits = append(digits, &after[..3])?;
-                text = &after[3..];
+                let group = run(after);
+                digits = append(digits, &after[..group])?;
+                text = &after[group..];
                 match between(text) {
                     Some((again, next)) if again == sign => after = next,
                     _ => break,

@@ -70,7 +70,7 @@ fn a_currency_a_magnitude_and_parentheses_are_understood() {
 }
 
 #[test]
-fn thousands_stand_apart_in_groups_of_three() {
+fn thousands_stand_apart_in_groups_of_three_or_as_in_india() {
     for (cell, decimal, number) in [
         ("1,234", Point, "1234"),
         ("1,234,567.89", Point, "1234567.89"),
@@ -78,6 +78,8 @@ fn thousands_stand_apart_in_groups_of_three() {
         ("1\u{a0}234\u{a0}567", Point, "1234567"),
         ("1\u{202f}234,5", Comma, "1234.5"),
         ("1'234'567.8", Point, "1234567.8"),
+        ("1,23,456", Point, "123456"),
+        ("8,34,19,86,041.30", Point, "8341986041.30"),
         ("1’234.5", Point, "1234.5"),
         ("1.234.567,89", Comma, "1234567.89"),
         ("1.234", Comma, "1234"),
@@ -95,7 +97,8 @@ fn thousands_stand_apart_in_groups_of_three() {
         (",123", Point, "bad"),
         ("1,234,", Point, "bad"),
         ("12.34", Comma, "bad"),
-        ("1,23,456", Point, "bad"),
+        ("1,23,45", Point, "bad"),
+        ("10.12.2024", Comma, "bad"),
     ] {
         assert_eq!(price(cell, decimal), number, "{cell} {decimal:?}");
     }
