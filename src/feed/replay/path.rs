@@ -4,46 +4,76 @@ use super::time::{self, DateOrder};
 use crate::market::Symbol;
 
 /// Words of file names that say what a file holds or where it is from, and not of what it is.
-const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ascii ask bar bars bid bookticker candles candlestick \
-    csv daily dat data download export historical historicaldata history hour hourly intraday klines message min minute \
-    monthly nt ohlcv orderbook price prices quote quotes sample second stock tick tickbidask ticks trade trades um utf8 \
-    weekly wiki";
+const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid binance bitfinex bitmex bitstamp bookticker \
+    bybit candles candlestick coinbase csv currency daily dat data deribit download equity export fx historical \
+    historicaldata history hour hourly huobi intraday klines kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
+    quote quotes sample second stock tick tickbidask ticks trade trades um utf8 weekly wiki 과거 데이터";
 
-/// Endings of names that say how a file is packed, or that it is text.
-const ENDINGS: [&str; 7] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat"];
+/// What prices are in: the second half of a pair, as `EUR_USD`.
+const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
+    TRY TWD USD USDC USDT ZAR";
+
+/// Endings of names that say how a file is packed, that it is text, or which price it has.
+const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "last", "bid", "ask"];
 
 /// Reads the symbol off a file's name, of a member of an archive the member's; `None` where no word of it can be one.
 ///
 /// The name without its endings is cut into words at `_`, `,`, blanks and hyphens. The first word is the symbol
 /// that is no interval (`5min`, `d1`), no number, and none of the words that say something else (`daily`,
-/// `trades`); with the hyphens and the words that follow, where those are of this kind too: `BTC-USD`. Where all
-/// words are out, it is a number of four to six digits that is no year: `005930`. Small letters become capitals.
+/// `trades`); with the hyphens and the words that follow, where those are of this kind too: `BTC-USD`. The name of a
+/// currency that comes next stays with it: `EUR_USD`. Where all words are out, it is a number of four to six digits that is no year: `005930`. Small letters become capitals.
 /// So `intraday_5min_IBM.csv` is `IBM`, and `eurusd-d1-bid-2017-01-01.csv` is `EURUSD`.
 ///
-/// Two sources have a name of their own: `TradingView`'s `EXCHANGE_SYMBOL, INTERVAL`, and Stooq's
-/// `symbol_market_d`, which is `SYMBOL.MARKET`.
+/// Four sources have names of their own: `TradingView`'s `EXCHANGE_SYMBOL, INTERVAL`, where an exchange may be
+/// `CME_MINI_DL`; `HistData`'s `DAT_PROGRAM_SYMBOL_…`; Stooq's `symbol_market_d`, which is `SYMBOL.MARKET`; and LEAN's
+/// for a contract, which stays behind the symbol: `20131007_es_minute_trade_201312_20131220` is `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
     let name = stem(path);
     if let Some((listing, _interval)) = name.split_once(", ") {
         let symbol = listing.split_once('_').map_or(listing, |(_exchange, symbol)| symbol);
+        let symbol = symbol.strip_prefix("MINI_").unwrap_or(symbol);
+        let symbol = symbol.strip_prefix("DL_").or(symbol.strip_prefix("DLY_")).unwrap_or(symbol);
         return Symbol::from_name(symbol).ok();
     }
     let parts: Vec<&str> = name.split(['_', ',', ' ']).collect();
+    if let ["DAT", _program, symbol, ..] = parts[..] {
+        return Symbol::from_name(symbol).ok();
+    }
     if let [symbol, market, "d" | "w" | "m"] = parts[..]
         && market.len() == 2
         && market.bytes().all(|byte| byte.is_ascii_lowercase())
     {
         return Symbol::from_name(&format!("{symbol}.{market}").to_uppercase()).ok();
     }
-    let named = parts.iter().find_map(|part| {
+    let named = parts.iter().zip(1..).find_map(|(part, next)| {
         let words = part.split('-').skip_while(|word| !is_name(word));
         let words: Vec<&str> = words.take_while(|word| is_name(word)).collect();
-        (!words.is_empty()).then(|| words.join("-"))
+        let mut name = words.join("-");
+        if let Some(currency) = parts.get(next).filter(|next| is_among(CURRENCIES, next)) {
+            name = format!("{name}_{currency}");
+        }
+        (!words.is_empty()).then_some(name)
     });
     let number = || name.split(['_', '-', ',', ' ']).find(|word| is_number_of_a_symbol(word));
     let symbol = named.or_else(|| number().map(str::to_owned))?;
+    let symbol = [&[symbol.as_str()][..], contract(&parts)].concat().join("_");
     let is_small = !symbol.contains(char::is_uppercase);
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
+}
+
+/// The words at the end of LEAN's names that say which contract: a future's month and expiry, or an option's right,
+/// strike and expiry. <https://github.com/QuantConnect/Lean/blob/master/Common/Util/LeanData.cs>
+fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
+    let is_day = |word: &str| word.len() == 8 && is_number(word);
+    match parts {
+        [.., "american" | "european", "call" | "put", _, expiry] if is_day(expiry) => {
+            &parts[parts.len() - 3..]
+        }
+        [.., "trade" | "quote", month, expiry] if month.len() == 6 && is_day(expiry) => {
+            &parts[parts.len() - 2..]
+        }
+        _ => &[],
+    }
 }
 
 /// The symbol that a file of `MetaTrader` 4 is named by, with the period in minutes behind it: `EURUSD1440`.
@@ -53,6 +83,8 @@ pub fn symbol_with_period(path: &str) -> Option<Symbol> {
     let name = stem(path);
     let symbol =
         PERIODS.iter().find_map(|period| name.strip_suffix(period)).filter(|symbol| !symbol.is_empty());
+    // A name of several words ends with something else, as `EURUSD_M1_2021`.
+    let symbol = symbol.filter(|symbol| !symbol.contains(['_', '-', ',', ' ']));
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
 }
 
@@ -84,7 +116,7 @@ fn stem(path: &str) -> &str {
 }
 
 fn is_name(word: &str) -> bool {
-    !is_number(word) && !is_interval(word) && !is_other_word(word)
+    !is_number(word) && !is_interval(word) && !is_among(OTHER_WORDS, word)
 }
 
 /// No word at all is a number too.
@@ -98,8 +130,8 @@ fn is_number_of_a_symbol(word: &str) -> bool {
     (4..=6).contains(&word.len()) && !is_year && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_other_word(word: &str) -> bool {
-    OTHER_WORDS.split_ascii_whitespace().any(|other| word.eq_ignore_ascii_case(other))
+fn is_among(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|other| word.eq_ignore_ascii_case(other))
 }
 
 /// A number with a unit on either side: `1min`, `5m`, `h1`, `d1`.
@@ -131,13 +163,21 @@ mod tests {
             ("DAT_ASCII_EURUSD_M1_201202.csv", "EURUSD"),
             ("6EH4.XCME_1min_bars.csv", "6EH4.XCME"),
             ("BINANCE_BTCUSDT, 60.csv", "BTCUSDT"),
+            ("CME_MINI_DL_ES1!, 5.csv", "ES1_"),
+            ("DAT_MT_GBPUSD_M1_2021.csv", "GBPUSD"),
+            ("SPY.Last.txt", "SPY"),
             ("bitstampUSD.csv", "bitstampUSD"),
+            ("Bitstamp_BTCUSD_1min.csv", "BTCUSD"),
+            ("EUR_USD Historical Data.csv", "EUR_USD"),
+            ("fx_daily_eur_usd.csv", "EUR_USD"),
             ("US30m_H1_202401012300_202509082200.csv", "US30m"),
             ("data_005930_utf8.csv", "005930"),
             ("BTCUSDT-um-trades-2024-12-31.csv", "BTCUSDT"),
             ("AAPL.csv.gz", "AAPL"),
             ("IVE_tickbidask.txt", "IVE"),
             ("lean/spy/20131007_trade.zip/20131007_spy_minute_trade.csv", "SPY"),
+            ("20131007_es_minute_trade_201312_20131220.csv", "ES_201312_20131220"),
+            ("20140606_aapl_minute_quote_american_call_6450000_20140606.csv", "AAPL_CALL_6450000_20140606"),
         ] {
             let found = super::symbol(name).map(|symbol| symbol.to_string());
             assert_eq!(found.as_deref(), Some(symbol), "{name}");
