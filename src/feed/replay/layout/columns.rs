@@ -170,6 +170,10 @@ impl Columns {
                     (true, None) => Err(Some(Lacks::Day)),
                 }
             }
+            // Whatever it is called: of yfinance, the first name is that of all columns.
+            (None, None) if rows.iter().any(|row| row.first().is_some_and(|cell| is_stamp(cell))) => {
+                Ok(TimeColumns::One(0))
+            }
             (None, None) => day.map(TimeColumns::Day).ok_or(None),
         }
     }

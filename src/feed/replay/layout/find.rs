@@ -94,9 +94,17 @@ fn told(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
             ToldBy::Shape(_) => false,
         };
         match by_header(lines, line, &names, LAYOUTS.iter().find(fits), given) {
-            Err(lack) => lacks = lacks.or(Some(lack)),
+            Err(lack) => {
+                let is_less =
+                    |held: &Lacks| matches!(held, Lacks::Price(_)) && !matches!(lack, Lacks::Price(_));
+                lacks = lacks.filter(|held| !is_less(held)).or(Some(lack));
+            }
             found => return found,
         }
+    }
+    // Where a header names prices, their order is not that of a shape.
+    if let Some(lack @ (Lacks::Time(_) | Lacks::Day)) = lacks {
+        return Err(lack);
     }
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {
         return Err(lacks.unwrap_or(Lacks::Shape(0)));

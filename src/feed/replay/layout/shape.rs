@@ -93,6 +93,7 @@ fn column(word: &str) -> Column {
         "seconds" => (Some(Role::Clock), Holds::Seconds),
         "millis" => (Some(Role::Clock), Holds::Millis),
         "symbol" => (Some(Role::Symbol), Holds::Word),
+        "interval" => (Some(Role::Interval), Holds::Any),
         "int" => (None, Holds::Int),
         "side" => (None, Holds::Side),
         "flag" => (None, Holds::Flag),
@@ -151,7 +152,8 @@ impl Holds {
     }
 }
 
-/// Whether the numbers of a row can be what they are taken for: no low above the high, no bid far above the ask.
+/// Whether the numbers of a row can be what they are taken for: no low above the high, no bar with only some of its
+/// prices, no bid far above the ask.
 fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let value = |role: Role| {
         let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;
@@ -159,7 +161,9 @@ fn is_plausible(columns: &[Column], row: &Record) -> bool {
     };
     let is_bar = match (value(Role::Open), value(Role::High), value(Role::Low), value(Role::Close)) {
         (Some(open), Some(high), Some(low), Some(close)) => low <= open.min(close) && open.max(close) <= high,
-        _ => true,
+        (None, None, None, None) => true,
+        // A bar of quotes has two closes, which are its bid and its ask.
+        _ => !columns.iter().any(|column| column.holds == Holds::Number(Some(Role::Close))),
     };
     let is_quote = match (value(Role::Bid), value(Role::Ask)) {
         (Some(bid), Some(ask)) if !bid.is_zero() && !ask.is_zero() => {

@@ -52,6 +52,33 @@ fn a_date_and_a_clock_are_one_time() {
 }
 
 #[test]
+fn a_first_column_of_times_is_the_time_whatever_it_is_called() {
+    let yfinance = "Price,Close,High,Low,Open\nTicker,A,A,A,A\nDate,,,,\n2024-01-03,3,4,1,2";
+
+    let found = layout(yfinance).unwrap();
+
+    assert_eq!(found.time, TimeColumns::One(0));
+    assert!(matches!(found.values, Values::Bars { open: Some(4), close: 1, .. }), "{found:?}");
+}
+
+#[test]
+fn rows_behind_a_header_with_prices_are_not_told_by_their_shape() {
+    let rows = "A,2024-01-03,3,4,1,2\n".repeat(9);
+
+    assert_eq!(layout(&format!("What,When,Close,High,Low,Open\n{rows}")).unwrap_err(), Lacks::Time(0));
+    assert!(matches!(layout(&rows).unwrap().values, Values::Bars { open: Some(2), .. }));
+}
+
+#[test]
+fn rows_with_some_prices_of_a_bar_are_none() {
+    let tick = records("34200017,1677.25,3,,0,0\n34200018,1677.5,1,,0,0");
+
+    let found = find(&tick, Given { day: Some(7), ..given() }).unwrap();
+
+    assert_eq!(found.layout.name, "lean-ticks");
+}
+
+#[test]
 fn a_clock_alone_needs_the_day_that_the_path_names() {
     let text = records("Time,Symbol,Trade Volume,Trade Price\n093000123456789,A,1,2");
 
