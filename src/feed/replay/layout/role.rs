@@ -53,11 +53,11 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
         "tsevent siptimestamp participanttimestamp timestamp timestamputc datetime datetimeutc dateandtime opentime \
-         transacttime transactiontime eventtime windowstart snappedat timeopen datumzeit",
+         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime datumzeit",
     ),
     (
         Role::Date,
-        "date day datum data fecha traddt tradedate tradingday bizdt 일자 날짜 기준일 日期 日付 дата dtyyyymmdd",
+        "date date1 day datum data fecha traddt tradedate tradingday bizdt 일자 날짜 기준일 日期 日付 дата dtyyyymmdd",
     ),
     (
         Role::Clock,
@@ -72,7 +72,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (Role::Suffix, "symsuffix"),
     (
         Role::Price,
-        "price lastprice tradeprice last px rate ltp zuletzt ostatnio kurs cena 현재가 체결가 value",
+        "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 value",
     ),
     (
         Role::Size,
@@ -96,15 +96,15 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Open,
-        "open openprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura ouv",
+        "open openprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
     ),
     (
         Role::High,
-        "high highprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 máximo maximo haut",
+        "high highprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 máximo maximo máxima massimo haut plushaut",
     ),
     (
         Role::Low,
-        "low lowprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 mínimo minimo bas",
+        "low lowprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 mínimo minimo mínima bas plusbas",
     ),
     (
         Role::Close,
@@ -112,7 +112,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Volume,
-        "volume vol ttltradgvol tottrdqty noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
+        "volume vol ttltradgvol tottrdqty ttltrdqnty totaltradedquantity noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
          wolumen wol obrót 거래량 出来高 成交量 volumefrom tickvolume tickvol qty",
     ),
     (Role::Interval, "interval timeframe barsize per"),

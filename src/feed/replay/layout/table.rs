@@ -2,7 +2,7 @@
 //!
 //! An entry is told by the names in a file's header, or, where files have none, by the shape of their
 //! columns. The first that fits is taken, so the particular ones come before the general. To add one is a few
-//! lines here, and a case in the tests of `layout`.
+//! lines here, and a case in `tests/it/layouts`.
 
 /// One way in which files are laid out.
 #[derive(Debug)]
@@ -92,6 +92,8 @@ const DATABENTO: Rules = Rules {
     columns: "interval=rtype",
     ..PLAIN
 };
+/// The participant's clock is another one.
+const TAQ: Rules = Rules { columns: "time=", ..PLAIN };
 const LEAN: Rules = Rules { numbers: NumberRule::Lean, ..PLAIN };
 
 /// An entry that is told by its header.
@@ -130,9 +132,21 @@ pub static LAYOUTS: &[Entry] = &[
     ),
     header(
         "databento-book",
-        "Databento, mbp-1, mbp-10, tbbo, bbo",
-        "tsevent rtype bidpx00 askpx00",
-        Rules { columns: "interval=rtype price= size=", ..DATABENTO },
+        "Databento, mbp-1, mbp-10, tbbo",
+        "tsevent rtype action bidpx00 askpx00",
+        Rules { columns: "price= size=", ..DATABENTO },
+    ),
+    header(
+        "databento-bbo",
+        "Databento, bbo and cbbo by the end of the interval; its event is the last trade",
+        "tsrecv rtype bidpx00 askpx00",
+        Rules { columns: "time=tsrecv price= size=", ..DATABENTO },
+    ),
+    header(
+        "databento-statistics",
+        "Databento, statistics",
+        "tsevent rtype price stattype",
+        Rules { unfit: Some("statistics of exchanges, neither trades nor quotes nor bars"), ..PLAIN },
     ),
     header(
         "databento-trades",
@@ -177,12 +191,12 @@ pub static LAYOUTS: &[Entry] = &[
     header("binance-bookticker", "Binance", "updateid bestbidprice bestbidqty bestaskprice", PLAIN),
     header("taq-trades", "NYSE TAQ by WRDS", "date timem symroot size price", PLAIN),
     header("taq-quotes", "NYSE TAQ by WRDS", "date timem bid bidsiz ask asksiz", PLAIN),
-    header("taq-daily-trades", "NYSE Daily TAQ", "time exchange symbol tradevolume tradeprice", PLAIN),
-    header("taq-daily-quotes", "NYSE Daily TAQ", "time exchange symbol bidprice offerprice", PLAIN),
+    header("taq-daily-trades", "NYSE Daily TAQ", "time exchange symbol tradevolume tradeprice", TAQ),
+    header("taq-daily-quotes", "NYSE Daily TAQ", "time exchange symbol bidprice offerprice", TAQ),
     header(
         "metatrader5",
         "MetaTrader 5, bars",
-        "date time open high low close tickvol vol spread",
+        "date open high low close tickvol vol spread",
         Rules { columns: "volume=tickvol", ..PLAIN },
     ),
     header("metatrader5-ticks", "MetaTrader 5, ticks", "date time bid ask last volume flags", PLAIN),
@@ -205,9 +219,12 @@ pub static LAYOUTS: &[Entry] = &[
     header("investing", "Investing.com", "date price open high low vol change%", PLAIN),
     header("investing", "Investing.com, German", "datum zuletzt eröffn hoch tief", PLAIN),
     header("investing", "Investing.com, Polish", "data ostatnio otwarcie max min", PLAIN),
-    header("investing", "Investing.com, Korean", "날짜 종가 시가 고가 저가 거래량", PLAIN),
+    header("investing", "Investing.com, Korean", "날짜 종가 시가 고가 저가 거래량 변동%", PLAIN),
+    header("investing", "Investing.com, Spanish", "fecha último apertura máximo mínimo", PLAIN),
+    header("investing", "Investing.com, French", "date dernier ouv plushaut plusbas", PLAIN),
     header("kaggle-sp500", "Kaggle, S&P 500 stock data", "date open high low close volume name", PLAIN),
     header("cryptodatadownload", "CryptoDataDownload", "unix date symbol open high low close", PLAIN),
+    header("cryptodatadownload", "CryptoDataDownload", "date symbol open high low close volumeusd", PLAIN),
     header("krx", "Korea Exchange", "일자 종가 시가 고가 저가 거래량", PLAIN),
     header(
         "krx-day",
@@ -222,6 +239,12 @@ pub static LAYOUTS: &[Entry] = &[
         "traddt tckrsymb opnpric hghpric lwpric clspric",
         PLAIN,
     ),
+    header(
+        "nse-full",
+        "NSE of India, full bhavcopy",
+        "symbol series date1 openprice closeprice ttltrdqnty",
+        PLAIN,
+    ),
     header("nse-history", "NSE of India, one stock", "date series open high low prevclose ltp close", PLAIN),
     header(
         "bse",
@@ -230,7 +253,11 @@ pub static LAYOUTS: &[Entry] = &[
         PLAIN,
     ),
     header("dukascopy", "Dukascopy, candles", "gmttime open high low close", PLAIN),
+    header("dukascopy", "Dukascopy, candles", "localtime open high low close", PLAIN),
+    header("dukascopy", "Dukascopy, candles by JForex", "timeeet open high low close", PLAIN),
     header("dukascopy-ticks", "Dukascopy, ticks", "gmttime ask bid askvolume bidvolume", PLAIN),
+    header("dukascopy-ticks", "Dukascopy, ticks", "localtime ask bid askvolume bidvolume", PLAIN),
+    header("dukascopy-ticks", "Dukascopy, ticks by JForex", "timeeet ask bid askvolume bidvolume", PLAIN),
     header("zipline", "Zipline, csvdir", "date open high low close volume dividend split", PLAIN),
     header("backtrader", "Backtrader", "date time open high low close volume openinterest", PLAIN),
     header("backtrader", "Backtrader", "datetime open high low close volume openinterest", PLAIN),
@@ -261,7 +288,12 @@ pub static LAYOUTS: &[Entry] = &[
         "timestamp askprice bidprice askvolume bidvolume",
         PLAIN,
     ),
-    header("coinmarketcap", "CoinMarketCap", "timeopen name open high low close volume marketcap", PLAIN),
+    header(
+        "coinmarketcap",
+        "CoinMarketCap; the name in it is a number of the currency of its prices",
+        "timeopen name open high low close volume marketcap",
+        Rules { columns: "time=timeopen symbol=", ..PLAIN },
+    ),
     header(
         "coingecko",
         "CoinGecko",
@@ -301,7 +333,7 @@ pub static LAYOUTS: &[Entry] = &[
     shape("lean-ticks", "QuantConnect LEAN", "millis price size any any any", LEAN),
     shape("lean-quotes", "QuantConnect LEAN", "millis bid bidsize ask asksize any? any? any?", LEAN),
     shape("lean-quotes", "QuantConnect LEAN", "millis bid ask", LEAN),
-    shape("lean-trades", "QuantConnect LEAN", "millis price size", LEAN),
+    shape("lean-trades", "QuantConnect LEAN", "millis price size flag?", LEAN),
     shape_at(
         "lean-bars",
         "QuantConnect LEAN",
@@ -316,10 +348,33 @@ pub static LAYOUTS: &[Entry] = &[
         "**/{daily,hour}/*",
         LEAN,
     ),
+    shape(
+        "ninjatrader-ticks",
+        "NinjaTrader, each trade with the quote of its moment",
+        "compact price bid ask size",
+        PLAIN,
+    ),
     shape("truefx", "TrueFX", "symbol datetime bid ask", PLAIN),
     shape("tick-data-suite", "Tick Data Suite", "datetime bid ask bidsize asksize", PLAIN),
     shape("histdata-ticks", "HistData", "datetime bid ask int", PLAIN),
     shape_at("histdata-bars", "HistData", "datetime open high low close volume", "DAT_*", PLAIN),
+    shape_at(
+        "histdata-bars",
+        "HistData, for MetaTrader",
+        "points clock open high low close volume",
+        "DAT_*",
+        PLAIN,
+    ),
+    shape_at("histdata-ticks", "HistData, for NinjaTrader", "compact price int", "DAT_NT_*_LAST_*", PLAIN),
+    shape_at("histdata-ticks", "HistData, for NinjaTrader", "compact bid int", "DAT_NT_*_BID_*", PLAIN),
+    shape_at("histdata-ticks", "HistData, for NinjaTrader", "compact ask int", "DAT_NT_*_ASK_*", PLAIN),
+    shape_at(
+        "firstrate",
+        "FirstRate Data",
+        "datetime open high low close volume?",
+        "*_{1min,5min,30min,1hour,1day}*",
+        PLAIN,
+    ),
     shape("ninjatrader-bars", "NinjaTrader; bars by their end", "compact open high low close volume", PLAIN),
     shape(
         "metatrader4",
@@ -336,6 +391,8 @@ pub static LAYOUTS: &[Entry] = &[
         PLAIN,
     ),
     shape("kibot-ticks", "Kibot", "slashes clock price size", PLAIN),
+    shape("finam", "Finam, bars", "symbol interval date clock open high low close volume", PERIOD),
+    shape("finam-ticks", "Finam, ticks", "symbol int date clock price size", PLAIN),
     shape("bitcoincharts", "bitcoincharts and Kraken, trades", "epoch price size", PLAIN),
     shape("bars", "any, without a header", "symbol datetime open high low close volume? any? any?", PLAIN),
     shape("bars", "any, without a header", "symbol date clock open high low close volume? any? any?", PLAIN),
