@@ -24,6 +24,7 @@ mod imports;
 mod interleaving;
 mod interruptions;
 mod intervals;
+mod layouts;
 mod life;
 mod limits;
 mod memory;
