@@ -112,6 +112,11 @@ impl<R: Read> Lines<R> {
         line.strip_prefix(mark).unwrap_or(line)
     }
 
+    /// Whether the line that was gone to last has no end: the input ends with it.
+    pub fn is_unended(&self) -> bool {
+        self.is_at_end && self.line.end == self.end && self.start == self.end
+    }
+
     /// Whether the next line has arrived to its end, so that reading it cannot wait.
     pub fn has_next_at_hand(&self) -> bool {
         memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
@@ -189,6 +194,21 @@ mod tests {
         let lines = all(b"\xef\xbb\xbfa,b\r\n\n1,2\n3");
 
         assert_eq!(lines, ["a,b", "", "1,2", "3"].map(|line| Some(line.to_owned())));
+    }
+
+    #[test]
+    fn the_last_line_may_have_no_end() {
+        let unended = |input: &[u8]| {
+            let mut lines = Lines::new(input, LIMIT);
+            let mut found = Vec::new();
+            while lines.next().unwrap().is_some() {
+                found.push(lines.is_unended());
+            }
+            found
+        };
+
+        assert_eq!(unended(b"a\nb"), [false, true]);
+        assert_eq!(unended(b"a\nb\n"), [false, false]);
     }
 
     #[test]

@@ -110,7 +110,9 @@ fn print(inspection: &Inspection, path: &Path, form: &Form, out: &mut impl Write
     match form {
         Form::Json => print_json(&Object::of(inspection), out),
         Form::Table(words) => {
-            let path = [path.display().to_string()];
+            // A name that begins like a flag is none behind `./`.
+            let path = path.display().to_string();
+            let path = [if path.starts_with('-') { format!("./{path}") } else { path }];
             let command = ["tickerplant", "--feed", "replay"].map(str::to_owned);
             let words: Vec<&str> = command.iter().chain(&path).chain(words).map(String::as_str).collect();
             let command = shlex::try_join(words).map_err(io::Error::other)?;
@@ -150,7 +152,8 @@ impl<'a> Object<'a> {
 }
 
 fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> io::Result<()> {
-    let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {text}");
+    // Names of files come from anywhere, and may hold what moves a terminal's cursor.
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", plain(text));
     line("file", &inspection.file)?;
     let source = inspection.source.map(|source| format!(" ({source})")).unwrap_or_default();
     line("layout", &format!("{}{source}: {}", inspection.layout, kinds(inspection, " and ")))?;
@@ -202,6 +205,10 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     }
     line("replay", command)?;
     writeln!(out)
+}
+
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// The kinds of events, by their names on the wire.

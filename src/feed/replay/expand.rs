@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use globset::GlobBuilder;
+use tracing::warn;
 use walkdir::WalkDir;
 
 use crate::feed::FeedError;
@@ -26,7 +27,7 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
             let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
             ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
         };
-        let files = below(path, is_data)?;
+        let files = below(path, usize::MAX, is_data);
         return if files.is_empty() { none("no file in it ends like market data") } else { Ok(files) };
     }
     if path.exists() || !text.contains(['*', '?', '[', '{']) {
@@ -39,30 +40,32 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
         |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
     let root: PathBuf = path.components().take_while(fixed).collect();
     let is_here = root.as_os_str().is_empty();
-    let files = below(if is_here { Path::new(".") } else { &root }, |file| {
+    // Without `**`, a pattern has as many folders as it names.
+    let depth = path.components().count() - root.components().count();
+    let depth = if text.contains("**") { usize::MAX } else { depth };
+    let files = below(if is_here { Path::new(".") } else { &root }, depth, |file| {
         matcher.is_match(if is_here { file.strip_prefix(".").unwrap_or(file) } else { file })
-    })?;
+    });
     if files.is_empty() { none("no file fits it") } else { Ok(files) }
 }
 
-/// The files below a folder that are wanted; hidden ones are not.
-fn below(folder: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, FeedError> {
+/// The files up to so deep below a folder that are wanted; hidden ones are not, and neither is what cannot be opened.
+fn below(folder: &Path, depth: usize, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let is_shown = |entry: &walkdir::DirEntry| {
         entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
     };
+    let walk = WalkDir::new(folder).max_depth(depth).follow_links(true).sort_by_file_name();
     let mut files = Vec::new();
-    for entry in
-        WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_shown)
-    {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(folder).to_owned();
-            FeedError::Open { path, source: error.into() }
-        })?;
-        if entry.file_type().is_file() && is_wanted(entry.path()) {
-            files.push(entry.into_path());
+    for entry in walk.into_iter().filter_entry(is_shown) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && is_wanted(entry.path()) => {
+                files.push(entry.into_path());
+            }
+            Ok(_) => {}
+            Err(error) => warn!(%error, "passed over"),
         }
     }
-    Ok(files)
+    files
 }
 
 #[cfg(test)]

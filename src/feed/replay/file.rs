@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::vec;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Extent;
 use super::container::{Damage, Part};
@@ -87,17 +87,30 @@ impl Source {
         let pass = pass_over_times(&part, reading, &survey)?;
         let source = Self { part, survey, layout, symbol, pass, reading: Arc::clone(reading) };
         source.try_rows()?;
-        if pass.order != Order::Ascending && pass.rows > reading.sort_rows as u64 {
-            let (path, rows) = (source.part.to_string().into(), pass.rows);
+        let Pass { rows, order, .. } = source.pass;
+        if order != Order::Ascending && rows > reading.sort_rows as u64 {
+            let path = source.part.to_string().into();
             return Err(FeedError::TooLongToSort { path, rows, limit: reading.sort_rows });
         }
-        let Pass { rows, order, .. } = pass;
-        let (layout, symbol) = (source.layout.name, source.symbol.as_ref().map(Symbol::as_str));
-        info!(file = %source.part, layout, rows, order = order.name(), symbol, "opened");
-        if pass.has_local_times && reading.zone.is_none() {
-            info!(file = %source.part, "its times have no zone and are taken for UTC (--tz says otherwise)");
-        }
+        source.tell();
         Ok(source)
+    }
+
+    /// Logs what was understood, and what was assumed.
+    fn tell(&self) {
+        let Pass { rows, order, has_local_times, damage, .. } = &self.pass;
+        let (layout, symbol) = (self.layout.name, self.symbol.as_ref().map(Symbol::as_str));
+        info!(file = %self.part, layout, rows, order = order.name(), symbol, "opened");
+        if *has_local_times && self.reading.zone.is_none() {
+            info!(file = %self.part, "its times have no zone and are taken for UTC (--tz says otherwise)");
+        }
+        if self.survey.is_order_assumed {
+            let read = self.layout.date_order;
+            warn!(file = %self.part, ?read, "no date shows whether day or month comes first (--date-order says)");
+        }
+        if let Some(damage) = damage {
+            warn!(file = %self.part, %damage, "it is packed, and what came before the damage is used");
+        }
     }
 
     /// What lies in the text, within the span of time that is asked for; `None` where no row has a time there.

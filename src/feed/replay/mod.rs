@@ -34,8 +34,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tracing::warn;
 
-use super::{BATCH, FeedError, Input, READ_AHEAD};
+use super::{BATCH, ErrorClass, FeedError, Input, READ_AHEAD};
 use crate::market::{Event, Time};
 use file::{Events, Source};
 use merge::Merge;
@@ -158,10 +159,8 @@ impl Replay {
         }
         let reading = Arc::new(Reading::new(config, input)?);
         let mut sources = Vec::new();
-        for file in expand_all(&config.files)? {
-            for part in container::parts(&file)? {
-                sources.push(Source::open(part, &reading)?);
-            }
+        for path in &config.files {
+            sources.append(&mut open_all(&expand::expand(path)?, &reading)?);
         }
         Ok(Self { sources: sources.into(), is_told: false })
     }
@@ -218,6 +217,37 @@ impl Replay {
 pub fn expand_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FeedError> {
     let files: Vec<Vec<PathBuf>> = paths.iter().map(|path| expand::expand(path)).collect::<Result<_, _>>()?;
     Ok(files.concat())
+}
+
+/// Opens what one path means. Among several files or members of an archive, those that are no market data are passed over.
+///
+/// # Errors
+///
+/// None of them is market data, or one cannot be read at all.
+fn open_all(files: &[PathBuf], reading: &Arc<Reading>) -> Result<Vec<Source>, FeedError> {
+    let mut parts = Vec::new();
+    let mut refused = Vec::new();
+    for file in files {
+        match container::parts(file) {
+            Ok(of_file) => parts.extend(of_file),
+            Err(error) => refused.push(error),
+        }
+    }
+    let mut sources = Vec::new();
+    for part in parts {
+        match Source::open(part, reading) {
+            Ok(source) => sources.push(source),
+            Err(error) => refused.push(error),
+        }
+    }
+    let is_grave = |error: &FeedError| sources.is_empty() || error.class() != ErrorClass::BadData;
+    if let Some(grave) = refused.iter().position(is_grave) {
+        return Err(refused.swap_remove(grave));
+    }
+    for error in refused {
+        warn!(error = error.in_full(), "passed over");
+    }
+    Ok(sources)
 }
 
 /// The events of all parts, in time order.

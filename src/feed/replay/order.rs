@@ -1,7 +1,5 @@
 //! The order of a text: known only after a pass over its times.
 
-use tracing::info;
-
 use super::container::Part;
 use super::reading::Reading;
 use super::records::Records;
@@ -21,7 +19,7 @@ pub enum Order {
 }
 
 /// What a pass over the times of a text finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pass {
     pub rows: u64,
     pub order: Order,
@@ -32,6 +30,8 @@ pub struct Pass {
     /// Local times that there were twice, and that there were not.
     pub repeated: u64,
     pub skipped: u64,
+    /// What is wrong with what it is packed in.
+    pub damage: Option<String>,
 }
 
 /// Times in the order of a text, read in one direction.
@@ -63,7 +63,6 @@ pub fn date_order(part: &Part, reading: &Reading, survey: &Survey) -> Result<Opt
             return Ok(Some(order));
         }
     }
-    info!(file = %part, "no date shows whether the day or the month comes first (--date-order says)");
     Ok(None)
 }
 
@@ -101,7 +100,8 @@ pub fn pass_over_times(part: &Part, reading: &Reading, survey: &Survey) -> Resul
         (run, _) => (Order::Unsorted, run),
     };
     let (repeated, skipped) = (run.resolver.repeated(), run.resolver.skipped());
-    Ok(Pass { rows, order, span: run.span, has_local_times, repeated, skipped })
+    let damage = records.damage().found().map(str::to_owned);
+    Ok(Pass { rows, order, span: run.span, has_local_times, repeated, skipped, damage })
 }
 
 impl Run {

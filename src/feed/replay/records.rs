@@ -65,7 +65,11 @@ impl TextLines {
     /// Goes to the next line; `None` at the end of the text, or of the one beside it.
     pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
         let cannot_read = |source| FeedError::reading(&self.part.path, source);
-        let length = self.lines.advance().map_err(cannot_read)?;
+        let mut length = self.lines.advance().map_err(cannot_read)?;
+        if self.lines.is_unended() && self.damage.found().is_some() {
+            // Where a packed text is cut short, its last number may be too.
+            length = None;
+        }
         let Some(beside) = &mut self.beside else { return Ok(length) };
         match (beside.advance().map_err(cannot_read)?, length) {
             (None, _) | (_, None) => Ok(None),

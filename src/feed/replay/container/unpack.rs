@@ -7,7 +7,6 @@ use std::error::Error;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
-use tracing::warn;
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use super::{Bounds, Bytes, Damage};
@@ -221,9 +220,7 @@ impl Read for Guarded {
                     _ => format!("damaged after {} bytes: {fault}", self.given),
                 };
                 // What a layer below had to end may look cut short in the one above.
-                if self.damage.0.set(found.clone()).is_ok() {
-                    warn!(file = self.part, "{found}; what came before is used");
-                }
+                let _ = self.damage.0.set(found);
                 self.ended = true;
                 Ok(0)
             }
