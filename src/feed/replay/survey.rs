@@ -191,9 +191,9 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
     ];
     let begins =
         |beginning: &[u8]| line.get(..beginning.len()).is_some_and(|b| b.eq_ignore_ascii_case(beginning));
-    // MetaTrader and MetaStock write their columns as <DATE>.
-    let is_header =
-        line.starts_with(b"<") && line.split(|byte| *byte == b'<').count() > 3 && !line.contains(&b' ');
+    // MetaTrader, MultiCharts and MetaStock write their columns as <DATE>.
+    let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>']);
+    let is_header = line.split(|byte| DELIMITERS.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
     let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);
     known.map(|(_, looks_like)| *looks_like).or_else(|| line.contains(&0).then_some("binary data"))
 }

@@ -153,17 +153,20 @@ impl Columns {
     ///
     /// There is no column for it, or the day is not known.
     pub fn time(&self, rows: &[Record], day: Option<i64>) -> Result<TimeColumns, Option<Lacks>> {
-        if let Some(column) = self.get(Role::Time) {
+        let any = |column: usize, is: fn(&[u8]) -> bool| {
+            rows.iter().any(|row| row.get(column).is_some_and(|cell| is(cell)))
+        };
+        let stamp = self.get(Role::Time);
+        if let Some(column) = stamp.filter(|column| rows.is_empty() || any(*column, is_stamp)) {
             return Ok(TimeColumns::One(column));
         }
-        match (self.get(Role::Date), self.get(Role::Clock)) {
+        // What is called a timestamp may be a clock beside a date.
+        match (self.get(Role::Date), self.get(Role::Clock).or(stamp)) {
             (Some(date), Some(clock)) if is_halved(rows, date, clock) => Ok(TimeColumns::Two { date, clock }),
             (Some(date), _) => Ok(TimeColumns::One(date)),
             (None, Some(clock)) => {
-                let is_whole = |row: &Record| row.get(clock).is_some_and(|cell| is_stamp(cell));
-                let is_clock = |row: &Record| row.get(clock).is_some_and(|cell| time::clock(cell).is_some());
-                let is_time_of_day =
-                    self.unit.is_some() || !rows.iter().any(is_whole) && rows.iter().any(is_clock);
+                let is_time_of_day = self.unit.is_some()
+                    || !any(clock, is_stamp) && any(clock, |cell| time::clock(cell).is_some());
                 match (is_time_of_day, day) {
                     (false, _) => Ok(TimeColumns::One(clock)),
                     (true, Some(day)) => Ok(TimeColumns::Clock { clock, unit: self.unit, day }),
@@ -171,8 +174,10 @@ impl Columns {
                 }
             }
             // Whatever it is called: of yfinance, the first name is that of all columns.
-            (None, None) if rows.iter().any(|row| row.first().is_some_and(|cell| is_stamp(cell))) => {
-                Ok(TimeColumns::One(0))
+            (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
+            (None, None) if any(0, |cell| cell.contains(&b':') && time::clock(cell).is_some()) => {
+                let of_day = |day| TimeColumns::Clock { clock: 0, unit: None, day };
+                day.map(of_day).ok_or(Some(Lacks::Day))
             }
             (None, None) => day.map(TimeColumns::Day).ok_or(None),
         }

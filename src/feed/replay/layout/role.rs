@@ -62,7 +62,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Clock,
         "time timem timeutc gmttime localtime ts unix unixtime unixtimestamp epoch t tsrecv localtimestamp \
-         receivedtime uhrzeit zeit czas 시간 время",
+         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время",
     ),
     (
         Role::Symbol,
@@ -76,11 +76,11 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Size,
-        "size qty quantity amount tradesize tradevolume lastsize lastqty volume vol trdqty shares 체결량 wolumen stück",
+        "size qty quantity amount tradesize tradevolume lastsize lastqty volume vol trdqty shares 체결량 변동량 wolumen stück",
     ),
     (
         Role::Bid,
-        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidclose geld kupno",
+        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidclose geld kupno 매수 매수호가",
     ),
     (
         Role::BidSize,
@@ -88,7 +88,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Ask,
-        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askclose brief",
+        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askclose brief 매도 매도호가",
     ),
     (
         Role::AskSize,

@@ -189,6 +189,12 @@ pub static LAYOUTS: &[Entry] = &[
     header("binance-trades", "Binance, with a header", "id price qty quoteqty time isbuyermaker", PLAIN),
     header("binance-aggtrades", "Binance, with a header", "aggtradeid price quantity transacttime", PLAIN),
     header("binance-bookticker", "Binance", "updateid bestbidprice bestbidqty bestaskprice", PLAIN),
+    header(
+        "algoseek",
+        "AlgoSeek, trades",
+        "date timestamp eventtype ticker price quantity",
+        Rules { only: Some(("eventtype", &["TRADE", "TRADE NB"])), ..PLAIN },
+    ),
     header("taq-trades", "NYSE TAQ by WRDS", "date timem symroot size price", PLAIN),
     header("taq-quotes", "NYSE TAQ by WRDS", "date timem bid bidsiz ask asksiz", PLAIN),
     header("taq-daily-trades", "NYSE Daily TAQ", "time exchange symbol tradevolume tradeprice", TAQ),

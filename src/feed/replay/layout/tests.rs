@@ -88,6 +88,17 @@ fn a_clock_alone_needs_the_day_that_the_path_names() {
 }
 
 #[test]
+fn a_clock_is_found_whatever_it_is_called() {
+    let two = TimeColumns::Two { date: 0, clock: 1 };
+    assert_eq!(layout("Date,Timestamp,Price\n20240103,09:30:00.5,1").unwrap().time, two);
+
+    let text = records("When,Price\n09:30:00,1");
+    assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
+    let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
+    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, unit: None, day: 7 });
+}
+
+#[test]
 fn trades_and_quotes_can_share_a_file() {
     let found = layout("time,symbol,price,size,bid,bid_size,ask,ask_size").unwrap();
 
