@@ -170,7 +170,8 @@ fn load(args: &ServeArgs) -> anyhow::Result<Config> {
     log_filter(&config.log)?;
     if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
         let message = format!("`{}` is no command, and only a replay takes files", file.display());
-        let hint = "replay files with --feed replay FILE…; commands are serve, watch, send and config";
+        let hint =
+            "replay files with --feed replay FILE…; commands are serve, watch, send, inspect, cat and config";
         return Err(Misuse(exit::USAGE, message, Some(hint)).into());
     }
     if let (Some(flag), FeedKind::Stdin) = (args.clock.first(), config.feed.kind) {

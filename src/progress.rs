@@ -10,7 +10,7 @@ use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyl
 use tokio::time::interval;
 
 use crate::feed::{Control, Status};
-use crate::market::{FeedKind, FeedState};
+use crate::market::{FeedKind, FeedState, Time};
 
 /// How often it is drawn.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ impl Bar {
             FeedKind::Replay => ProgressDrawTarget::stderr(),
             FeedKind::Simulated | FeedKind::Stdin => ProgressDrawTarget::hidden(),
         };
-        let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {wide_msg}");
+        let style = ProgressStyle::with_template("{bar:20} {percent:>3}%  {wide_msg}");
         let style = style.expect("the template is well-formed").progress_chars("━╸ ");
         Self(ProgressBar::with_draw_target(Some(u64::from(PARTS)), target).with_style(style))
     }
@@ -91,7 +91,9 @@ fn part(status: &Status) -> u64 {
 
 /// Market time, events a second, and what is left or why nothing moves.
 fn text(status: &Status) -> String {
-    let position = status.position.map(|time| format!("{time}  ")).unwrap_or_default();
+    // To the second: more would leave no room for what follows.
+    let second = |time: Time| Time::from_nanos(time.as_nanos().div_euclid(1_000_000_000) * 1_000_000_000);
+    let position = status.position.map(|time| format!("{}  ", second(time))).unwrap_or_default();
     let rest = match (&status.state, status.ends_in) {
         (FeedState::Running, Some(left)) => format!("{} left", FormattedDuration(left)),
         (FeedState::Running, None) => String::new(),

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use config::Value;
 use indexmap::IndexMap;
 
 use crate::config::Sources;
-use crate::feed::replay::LAYOUTS;
+use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
 
 /// What files do not say themselves.
 #[derive(Clone, Debug, Default, Args)]
@@ -27,10 +28,10 @@ pub struct ReadArgs {
     #[arg(long, value_name = "ROLE=COLUMN,…", value_delimiter = ',', value_parser = pair)]
     pub map: Vec<(String, String)>,
     /// Order of day, month and year in dates such as 01/02/2024: mdy, dmy or ymd
-    #[arg(long, value_name = "ORDER")]
+    #[arg(long, value_name = "ORDER", value_parser = checked::<DateOrder>)]
     pub date_order: Option<String>,
     /// Sign before decimals: point or comma
-    #[arg(long, value_name = "SIGN")]
+    #[arg(long, value_name = "SIGN", value_parser = checked::<DecimalSign>)]
     pub decimal: Option<String>,
     /// Prices are in units of ten to the minus this, e.g. 4 for 1893000 that is 189.3000
     #[arg(long, value_name = "DIGITS")]
@@ -149,10 +150,16 @@ pub(super) fn layouts() -> String {
     text
 }
 
+/// A text that can be parsed so, as it is.
+fn checked<T: FromStr>(text: &str) -> Result<String, T::Err> {
+    text.parse::<T>().map(|_| text.to_owned())
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((role, column)) if !role.trim().is_empty() && !column.trim().is_empty() => {
-            Ok((role.trim().to_owned(), column.trim().to_owned()))
+            let role = checked::<Role>(role.trim()).map_err(|error| error.to_string())?;
+            Ok((role, column.trim().to_owned()))
         }
         _ => Err("a map is like time=date+clock,price=2".to_owned()),
     }

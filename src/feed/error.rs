@@ -124,6 +124,16 @@ pub enum FeedError {
         /// The file.
         path: PathBuf,
     },
+    /// What stands beside a file's dates is no time of day.
+    #[error("{}: column {column} should be a time of day, and is none that can be read in `{found}`", path.display())]
+    NoClock {
+        /// The file.
+        path: PathBuf,
+        /// The column, from 0.
+        column: usize,
+        /// A row.
+        found: String,
+    },
     /// A file is market data of a kind that is not replayed.
     #[error("{}: `{layout}` is {looks_like}", path.display())]
     Unfit {
@@ -272,6 +282,7 @@ impl FeedError {
             | Self::NoLayout { .. }
             | Self::NoColumn { .. }
             | Self::NoDay { .. }
+            | Self::NoClock { .. }
             | Self::Unfit { .. }
             | Self::MostlyBad { .. }
             | Self::NoEvents { .. }
@@ -286,6 +297,20 @@ impl FeedError {
             | Self::Simulated { .. }
             | Self::Endless => ErrorClass::Configuration,
         }
+    }
+
+    /// Whether it says of a file that it is something else than market data, so that others beside it may be meant.
+    #[must_use]
+    pub(super) const fn is_of_another_kind(&self) -> bool {
+        matches!(
+            self,
+            Self::NotMarketData { .. }
+                | Self::NoTimeColumn { .. }
+                | Self::NoPriceColumn { .. }
+                | Self::NoLayout { .. }
+                | Self::NoEvents { .. }
+                | Self::Unfit { .. }
+        )
     }
 
     /// What the reader can do about it, where that is known.
@@ -311,6 +336,9 @@ impl FeedError {
             Self::NoLayout { .. } => Some("say which column is what, e.g. --map time=0,price=1,size=2"),
             Self::NoColumn { .. } => Some("columns are named as in the header, or numbered from 0"),
             Self::NoDay { .. } => Some("put it into the name, e.g. 20240103_AAPL.csv"),
+            Self::NoClock { .. } => {
+                Some("clocks are like 9:30, 09:30:00.123 or 093000; --map time=DATE leaves it out")
+            }
             Self::Unfit { .. } => Some("trades, quotes and bars can be replayed"),
             Self::MostlyBad { .. } => {
                 Some("inspect shows what is taken for what; --map, --layout, --tz and others say otherwise")

@@ -270,8 +270,8 @@ impl Pump<'_> {
             is_more = self.fill().await?;
             let is_first_lap = self.source.is_first_lap();
             while let Some(mut event) = self.pending.next_if(|event| is_first_lap && event.time < target) {
-                // As if it had been published at this moment.
-                event.time = now.unwrap_or(event.time);
+                // As long before this moment as it lies before what is sought.
+                event.time = now.map_or(event.time, |now| now.earlier(target.since(event.time)));
                 last_values.absorb(&event);
                 passed += 1;
             }

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::Extent;
 use super::container::{Damage, Part};
 use super::layout::Layout;
-use super::order::{Order, Pass, date_order, pass_over_times};
+use super::order::{Order, Pass, date_order, pass_over_times, set_clock_form};
 use super::path;
 use super::reading::Reading;
 use super::records::Records;
@@ -83,6 +83,7 @@ impl Source {
             survey.is_order_assumed = shown.is_none();
             survey.layout.date_order = shown.unwrap_or(survey.layout.date_order);
         }
+        set_clock_form(&part, reading, &mut survey)?;
         let layout = Arc::new(survey.layout.clone());
         let pass = pass_over_times(&part, reading, &survey)?;
         let source = Self { part, survey, layout, symbol, pass, reading: Arc::clone(reading) };
@@ -144,7 +145,7 @@ impl Source {
 
     /// Its events in its own order.
     pub fn rows(&self, is_told: bool) -> Result<Rows, FeedError> {
-        let records = Records::open(&self.part, &self.reading, &self.survey)?.cut_at(self.layout.width);
+        let records = Records::open(&self.part, &self.reading, &self.survey)?.cut_at(self.layout.cells());
         let zone = self.reading.zone.clone().unwrap_or_else(Zone::utc);
         let resolver = zone.resolver(self.pass.order == Order::Descending);
         Ok(Rows {

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{BATCH, ErrorClass, FeedError, Input, READ_AHEAD};
+use super::{BATCH, FeedError, Input, READ_AHEAD};
 use crate::market::{Event, Time};
 use file::{Events, Source};
 use merge::Merge;
@@ -240,7 +240,7 @@ fn open_all(files: &[PathBuf], reading: &Arc<Reading>) -> Result<Vec<Source>, Fe
             Err(error) => refused.push(error),
         }
     }
-    let is_grave = |error: &FeedError| sources.is_empty() || error.class() != ErrorClass::BadData;
+    let is_grave = |error: &FeedError| sources.is_empty() || reading.is_strict || !error.is_of_another_kind();
     if let Some(grave) = refused.iter().position(is_grave) {
         return Err(refused.swap_remove(grave));
     }
@@ -461,13 +461,14 @@ mod tests {
             "\u{feff}time,symbol,price\r\n1704292201,A,1\r\nnoon,A,1\r\n\r\n# a comment\r\n\
              time,symbol,price\r\n\
              1704292202,\"A,1\r\n1704292203,,1\r\n1704292204,A,{long}\r\n1704292205,A\r\n\
-             1704292206,\"A\",\"1\",more\r\n1704292207,A,1\r\n1704292208,A,1\r\n1704292209,A,1"
+             1704292206,\"A\",\"1\",more\r\n1704292207,A,1\r\n1704292208,A,1\r\n1704292209,A,1\r\n\
+             1704292210,A,1\r\n1704292211,A,1\r\n1704292212,A,1"
         );
         let (_folder, config) = files(&[("a.csv", &content)]);
 
         let events = replayed(&config);
         let seconds: Vec<_> = events.iter().map(|event| event.rsplit(':').next().unwrap()).collect();
-        assert_eq!(seconds, ["01Z", "06Z", "07Z", "08Z", "09Z"]);
+        assert_eq!(seconds, ["01Z", "07Z", "08Z", "09Z", "10Z", "11Z", "12Z"]);
     }
 
     #[test]

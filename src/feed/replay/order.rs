@@ -1,11 +1,12 @@
 //! The order of a text: known only after a pass over its times.
 
 use super::container::Part;
+use super::layout::ClockForm;
 use super::reading::Reading;
 use super::records::Records;
 use super::row::Skip;
 use super::survey::Survey;
-use super::time::{self, DateOrder, Stamp};
+use super::time::{self, DateOrder, MidnightUnit, Stamp};
 use super::zone::{Resolver, Zone};
 use crate::feed::FeedError;
 use crate::market::Time;
@@ -64,6 +65,71 @@ pub fn date_order(part: &Part, reading: &Reading, survey: &Survey) -> Result<Opt
         }
     }
     Ok(None)
+}
+
+/// Finds out how times of day without colons are written, for which all of them have to be looked at: a clock has lost
+/// the zeros in front of it in many files, and is a count since midnight in others.
+pub fn set_clock_form(part: &Part, reading: &Reading, survey: &mut Survey) -> Result<(), FeedError> {
+    let Some((column, ClockForm::Text)) = survey.layout.time.clock().map(|(column, form)| (column, *form))
+    else {
+        return Ok(());
+    };
+    let mut records = Records::open(part, reading, survey)?.cut_at(column + 1);
+    let mut clocks = Clocks::default();
+    while let Some(record) = records.next()? {
+        let Some(cell) = record.ok().and_then(|row| row.get(column)) else { continue };
+        if !clocks.observe(cell.trim_ascii()) {
+            return Ok(());
+        }
+    }
+    if let (Some((_, form)), Some(found)) = (survey.layout.time.clock(), clocks.form()) {
+        *form = found;
+    }
+    Ok(())
+}
+
+/// What times of day in digits can be.
+#[derive(Default)]
+struct Clocks {
+    longest: usize,
+    /// How many are none, as hours, minutes and seconds.
+    faults: u64,
+    latest: u64,
+    seen: u64,
+}
+
+impl Clocks {
+    /// Takes one in; false where it is no digits, and there is nothing to find out.
+    fn observe(&mut self, cell: &[u8]) -> bool {
+        let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
+        if cell.is_empty() {
+            return true;
+        }
+        if whole.is_empty() || !whole.iter().all(u8::is_ascii_digit) {
+            return self.seen > 0;
+        }
+        self.seen += 1;
+        self.longest = self.longest.max(whole.len());
+        self.faults += u64::from(time::clock_of_digits(whole, 6).is_none());
+        let count = whole
+            .iter()
+            .fold(0_u64, |count, digit| count.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+        self.latest = self.latest.max(count);
+        true
+    }
+
+    fn form(&self) -> Option<ClockForm> {
+        // One in so many may be anything.
+        let are_clocks = self.faults * 100 <= self.seen;
+        match self.longest {
+            1..=4 => Some(ClockForm::Digits(4)),
+            5..=6 if are_clocks => Some(ClockForm::Digits(6)),
+            5..=6 if self.latest <= 86_400 => Some(ClockForm::Counted(MidnightUnit::Seconds)),
+            7..=8 if self.latest <= 86_400_000 => Some(ClockForm::Counted(MidnightUnit::Milliseconds)),
+            longest @ (9 | 12 | 15) => Some(ClockForm::Digits(longest)),
+            _ => None,
+        }
+    }
 }
 
 /// How many rows there are and how their times run.

@@ -35,6 +35,10 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         let symbol = symbol.strip_prefix("DL_").or(symbol.strip_prefix("DLY_")).unwrap_or(symbol);
         return Symbol::from_name(symbol).ok();
     }
+    // A word in capitals by itself is a symbol, whatever it means: there is an `AGG`.
+    if (1..=5).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Symbol::from_name(name).ok();
+    }
     let parts: Vec<&str> = name.split(['_', ',', ' ']).collect();
     if let ["DAT", _program, symbol, ..] = parts[..] {
         return Symbol::from_name(symbol).ok();
@@ -174,6 +178,7 @@ mod tests {
             ("data_005930_utf8.csv", "005930"),
             ("BTCUSDT-um-trades-2024-12-31.csv", "BTCUSDT"),
             ("AAPL.csv.gz", "AAPL"),
+            ("AGG.csv", "AGG"),
             ("IVE_tickbidask.txt", "IVE"),
             ("lean/spy/20131007_trade.zip/20131007_spy_minute_trade.csv", "SPY"),
             ("20131007_es_minute_trade_201312_20131220.csv", "ES_201312_20131220"),

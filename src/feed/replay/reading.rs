@@ -4,7 +4,7 @@ use encoding_rs::Encoding;
 
 use super::Config;
 use super::container::Bounds;
-use super::layout::{Entry, Map};
+use super::layout::{LAYOUTS, Map};
 use super::number::DecimalSign;
 use super::text;
 use super::time::{self, DateOrder, Stamp};
@@ -19,7 +19,8 @@ pub struct Reading {
     pub symbol: Option<Symbol>,
     /// Whose clock times without an offset are of; where it is not given, UTC is assumed.
     pub zone: Option<Zone>,
-    pub entry: Option<&'static Entry>,
+    /// The name of the layout, where it is given.
+    pub layout: Option<&'static str>,
     pub map: Option<Map>,
     pub date_order: Option<DateOrder>,
     pub decimal: Option<DecimalSign>,
@@ -51,8 +52,9 @@ impl Reading {
         let symbol = config.symbol.as_deref().map(str::parse::<Symbol>).transpose();
         let zone =
             config.tz.as_deref().map(str::parse).transpose().map_err(|source| FeedError::Zone { source })?;
-        let entry = config.layout.as_deref().map(|name| {
-            Entry::named(name).ok_or_else(|| fault("layout", format!("there is no layout `{name}`")))
+        let layout = config.layout.as_deref().map(|name| {
+            let known = LAYOUTS.iter().map(|entry| entry.name).find(|known| *known == name);
+            known.ok_or_else(|| fault("layout", format!("there is no layout `{name}`")))
         });
         let price_scale = match config.price_scale {
             Some(scale) if scale > 28 => {
@@ -62,13 +64,14 @@ impl Reading {
         };
         let moment = |key, text: &Option<String>| {
             let read = |text: &String| {
-                moment(text, zone.as_ref()).ok_or_else(|| fault(key, format!("`{text}` is not a time")))
+                moment(text, zone.as_ref(), config.date_order)
+                    .ok_or_else(|| fault(key, format!("`{text}` is not a time")))
             };
             text.as_ref().map(read).transpose()
         };
         Ok(Self {
             symbol: symbol.map_err(|error| fault("symbol", error.to_string()))?,
-            entry: entry.transpose()?,
+            layout: layout.transpose()?,
             map: Some(config.map.clone()).filter(|map| !map.is_empty()),
             date_order: config.date_order,
             decimal: config.decimal,
@@ -88,8 +91,8 @@ impl Reading {
 }
 
 /// A moment as a person writes it: without an offset it is on the clock of the files.
-fn moment(text: &str, zone: Option<&Zone>) -> Option<Time> {
-    Some(match time::stamp(text.as_bytes(), DateOrder::Ymd)? {
+fn moment(text: &str, zone: Option<&Zone>, order: Option<DateOrder>) -> Option<Time> {
+    Some(match time::stamp(text.as_bytes(), order.unwrap_or(DateOrder::Ymd))? {
         Stamp::Utc(time) => time,
         Stamp::Local(nanos) => zone.cloned().unwrap_or_else(Zone::utc).resolver(false).resolve(nanos),
     })

@@ -72,7 +72,11 @@ impl TextLines {
         }
         let Some(beside) = &mut self.beside else { return Ok(length) };
         match (beside.advance().map_err(cannot_read)?, length) {
-            (None, _) | (_, None) => Ok(None),
+            (None, None) => Ok(None),
+            (None, _) | (_, None) => {
+                self.damage.set("of it and the file with its times, one is shorter");
+                Ok(None)
+            }
             (Some(Length::Whole), Some(Length::Whole)) => {
                 self.joined.clear();
                 self.joined.extend(beside.line().iter().take_while(|byte| **byte != b','));

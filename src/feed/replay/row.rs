@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
-use super::layout::{IntervalRule, Layout, NumberRule, TimeColumns, Values};
+use super::layout::{ClockForm, IntervalRule, Layout, NumberRule, TimeColumns, Values};
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Resolver;
 use crate::feed::lines::shown;
@@ -110,20 +110,32 @@ impl TimeColumns {
                 let cell = cell(column)?;
                 time::stamp(cell, order).ok_or_else(|| bad(cell))
             }
-            Self::Two { date, clock } => {
+            Self::Two { date, clock, form } => {
                 let (date, clock) = (cell(date)?, cell(clock)?);
-                time::stamp_of_two(date, clock, order).ok_or_else(|| bad(&[date, clock].join(&b' ')))
-            }
-            Self::Clock { clock, unit, day } => {
-                let cell = cell(clock)?;
-                let nanos = match unit {
-                    Some(unit) => time::since_midnight(cell, unit),
-                    None => time::clock(cell),
+                let read = match form {
+                    ClockForm::Text => time::stamp_of_two(date, clock, order),
+                    form => time::date(date, order).and_then(|day| form.read(clock, day)),
                 };
-                nanos.and_then(|nanos| day.checked_add(nanos)).map(Stamp::Local).ok_or_else(|| bad(cell))
+                read.ok_or_else(|| bad(&[date, clock].join(&b' ')))
+            }
+            Self::Clock { clock, form, day } => {
+                let cell = cell(clock)?;
+                form.read(cell, day).ok_or_else(|| bad(cell))
             }
             Self::Day(day) => Ok(Stamp::Local(day)),
         }
+    }
+}
+
+impl ClockForm {
+    /// A time of day, on a day in nanoseconds since 1970.
+    fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
+        let nanos = match self {
+            Self::Text => time::clock(cell)?,
+            Self::Counted(unit) => time::since_midnight(cell, unit)?,
+            Self::Digits(count) => time::clock_of_digits(cell, count)?,
+        };
+        day.checked_add(nanos).map(Stamp::Local)
     }
 }
 
@@ -136,8 +148,12 @@ impl RowReader {
     /// What a row says has happened, to what, and when.
     pub fn read(&mut self, row: &Cells<'_>) -> Result<Row, Skip> {
         let layout = &*self.layout;
-        if row.len() < layout.least {
-            return Err(Skip { reason: Reason::Ragged, found: String::new() });
+        // What is too much may be empty, behind a delimiter at the end of each line.
+        let surplus =
+            layout.most.and_then(|most| row.get(most)).is_some_and(|cell| !cell.trim_ascii().is_empty());
+        if row.len() < layout.least || surplus {
+            let found = format!("{} cells", row.len());
+            return Err(Skip { reason: Reason::Ragged, found });
         }
         if let Some((column, kept)) = layout.only {
             let is_kept = |cell: &[u8]| kept.iter().any(|one| cell.trim_ascii() == one.as_bytes());
@@ -272,7 +288,7 @@ mod tests {
 
     fn given() -> Given<'static> {
         Given {
-            entry: None,
+            layout: None,
             map: None,
             date_order: None,
             decimal: None,
@@ -325,7 +341,7 @@ mod tests {
 
         assert_eq!(skipped(TICKS, &row("A,,,,,,")), (Reason::Missing, none()));
         assert_eq!(skipped("time,close", &row("null")), (Reason::Missing, none()));
-        assert_eq!(skipped("time,close", NOW), (Reason::Ragged, none()));
+        assert_eq!(skipped("time,close", &row("5,9")), (Reason::Ragged, "3 cells".to_owned()));
         assert_eq!(skipped("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
         assert_eq!(skipped("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
         assert_eq!(skipped("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));

@@ -1,5 +1,7 @@
 //! Rows that give no event: counted by reason, the first few logged one by one.
 
+use std::mem;
+
 use tracing::warn;
 
 use super::row::{Reason, Skip};
@@ -50,13 +52,13 @@ impl Skips {
         }
     }
 
-    /// Tells how many there were, at the end.
+    /// Tells once how many there were, at the end.
     pub fn sum_up(&mut self) {
-        let rows: u64 = self.counts.iter().sum();
-        if rows > 0 && !self.told {
+        let bad: u64 = self.counts.iter().sum::<u64>() - self.counts[Reason::Filtered.index()];
+        if bad > 0 && !mem::replace(&mut self.told, true) {
             let reasons: Vec<String> =
                 self.by_reason().map(|(reason, count)| format!("{count} {reason}")).collect();
-            warn!(file = %self.name, rows, reasons = %reasons.join(", "), "rows were skipped");
+            warn!(file = %self.name, rows = bad, reasons = %reasons.join(", "), "rows were skipped");
         }
     }
 }

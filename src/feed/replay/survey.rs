@@ -68,7 +68,7 @@ pub fn survey(part: &Part, reading: &Reading) -> Result<Survey, FeedError> {
     let mut failure = None;
     for delimiter in reading.delimiter.or(said).map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]) {
         let given = Given {
-            entry: reading.entry,
+            layout: reading.layout,
             map: reading.map.as_ref(),
             date_order: reading.date_order,
             decimal: reading.decimal,
@@ -171,6 +171,10 @@ fn refusal(part: &Part, seen: &[&Seen], lacks: Lacks) -> FeedError {
             FeedError::NoLayout { path, line, found }
         }
         Lacks::Column(name) => FeedError::NoColumn { path, name },
+        Lacks::Clock(column) => {
+            let found = seen.iter().rev().map(|seen| shown(&seen.text)).next().unwrap_or_default();
+            FeedError::NoClock { path, column, found }
+        }
         Lacks::Day => FeedError::NoDay { path },
         Lacks::Fitness(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },
     }

@@ -84,6 +84,11 @@ impl Damage {
     pub fn found(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
+
+    /// Says what is wrong, unless something else is already.
+    pub fn set(&self, what: &str) {
+        self.0.get_or_init(|| what.to_owned());
+    }
 }
 
 /// How bytes are packed, by their first ones.
@@ -206,7 +211,9 @@ impl Part {
 
     /// Its path, a member's with that of the archive in front, as if the archive were a folder.
     pub fn virtual_path(&self) -> String {
-        let path = self.path.to_string_lossy();
+        // The folders that it lies in may say more than those that were typed.
+        let path = std::path::absolute(&self.path);
+        let path = path.as_deref().unwrap_or(&self.path).to_string_lossy();
         match &self.member {
             Some(member) => format!("{path}/{}", member.name),
             None => path.into_owned(),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::role::{Role, normal};
 use super::shape;
 use super::table::Entry;
-use super::{Lacks, Record, SymbolColumns, TimeColumns, Values};
-use crate::feed::replay::time::{self, DateOrder, MidnightUnit, Stamp};
+use super::{SymbolColumns, TimeColumns, Values};
+use crate::feed::replay::time::MidnightUnit;
 
 /// The columns that an owner names, by role: a name of the header, or a number from 0; a time of two, joined by `+`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Map(pub BTreeMap<Role, String>);
 pub struct Columns {
     places: [Option<usize>; Role::COUNT],
     /// The unit of a clock that counts from midnight.
-    unit: Option<MidnightUnit>,
+    pub(super) unit: Option<MidnightUnit>,
 }
 
 impl Map {
@@ -55,8 +55,7 @@ impl Columns {
             columns.places[Role::Time as usize] = index;
         }
         if columns.get(Role::Volume).is_none() {
-            // As `Volume BTC`, or `Volume (shares)`.
-            columns.places[Role::Volume as usize] = names.iter().position(|name| name.starts_with("volume"));
+            columns.places[Role::Volume as usize] = names.iter().position(|name| is_volume_in(name));
         }
         for (role, name) in entry
             .map(|entry| entry.rules.columns)
@@ -65,7 +64,7 @@ impl Columns {
             .filter_map(|rule| rule.split_once('='))
         {
             let role: Role = role.parse().expect("the table names roles");
-            columns.places[role as usize] = place(name);
+            columns.places[role as usize] = if name.is_empty() { None } else { place(name) };
         }
         columns
     }
@@ -82,27 +81,45 @@ impl Columns {
         columns
     }
 
-    /// The columns that a map names in a header.
+    /// These, with those that a map names in the same header in their place.
     ///
     /// # Errors
     ///
     /// The role whose column the header does not have.
-    pub fn of_map(map: &Map, names: &[String]) -> Result<Self, Role> {
+    pub fn amended(mut self, map: &Map, names: &[String]) -> Result<Self, Role> {
         let place = |column: &str| {
             let wanted = normal(column.as_bytes());
             column.trim().parse().ok().or_else(|| names.iter().position(|name| *name == wanted))
         };
-        let mut columns = Self::default();
+        self.give_way(map);
         for (role, column) in &map.0 {
             match (role, column.split_once('+')) {
                 (Role::Time, Some((date, clock))) => {
-                    columns.places[Role::Date as usize] = Some(place(date).ok_or(Role::Time)?);
-                    columns.places[Role::Clock as usize] = Some(place(clock).ok_or(Role::Time)?);
+                    self.places[Role::Date as usize] = Some(place(date).ok_or(Role::Time)?);
+                    self.places[Role::Clock as usize] = Some(place(clock).ok_or(Role::Time)?);
                 }
-                _ => columns.places[*role as usize] = Some(place(column).ok_or(*role)?),
+                _ => self.places[*role as usize] = Some(place(column).ok_or(*role)?),
             }
         }
-        Ok(columns)
+        Ok(self)
+    }
+
+    /// Forgets what a map says in another way: the time, and trades and quotes for bars or bars for them.
+    fn give_way(&mut self, map: &Map) {
+        const TIME: &[Role] = &[Role::Time, Role::Date, Role::Clock];
+        const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
+        const BARS: &[Role] = &[Role::Open, Role::High, Role::Low, Role::Close, Role::Volume];
+        let names = |roles: &[Role]| roles.iter().any(|role| map.0.contains_key(role));
+        let forgotten = [
+            (TIME, names(TIME)),
+            (BARS, names(&TICKS[..1]) || names(&TICKS[2..])),
+            (TICKS, names(&BARS[..4])),
+        ];
+        for (roles, _) in forgotten.into_iter().filter(|(_, is_forgotten)| *is_forgotten) {
+            for role in roles {
+                self.places[*role as usize] = None;
+            }
+        }
     }
 
     /// The column of a role.
@@ -131,67 +148,17 @@ impl Columns {
         self.unit.is_some() && self.get(Role::Date).is_none()
     }
 
-    /// The time of a row, as far as its columns say it.
-    pub fn time_in(&self, row: &Record) -> Option<()> {
-        let cell = |role| self.get(role).and_then(|column| row.get(column));
-        let is_stamp = |cell: &Vec<u8>| {
-            time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)).is_some()
-        };
-        match (cell(Role::Time).or(cell(Role::Date)), cell(Role::Clock)) {
-            (Some(date), _) => is_stamp(date).then_some(()),
-            (None, Some(clock)) => match self.unit {
-                Some(unit) => time::since_midnight(clock, unit).map(drop),
-                None => (is_stamp(clock) || time::clock(clock).is_some()).then_some(()),
-            },
-            (None, None) => None,
-        }
-    }
-
-    /// Where the time stands, as the first rows show it; `day` is what the path names.
-    ///
-    /// # Errors
-    ///
-    /// There is no column for it, or the day is not known.
-    pub fn time(&self, rows: &[Record], day: Option<i64>) -> Result<TimeColumns, Option<Lacks>> {
-        let any = |column: usize, is: fn(&[u8]) -> bool| {
-            rows.iter().any(|row| row.get(column).is_some_and(|cell| is(cell)))
-        };
-        let stamp = self.get(Role::Time);
-        if let Some(column) = stamp.filter(|column| rows.is_empty() || any(*column, is_stamp)) {
-            return Ok(TimeColumns::One(column));
-        }
-        // What is called a timestamp may be a clock beside a date.
-        match (self.get(Role::Date), self.get(Role::Clock).or(stamp)) {
-            (Some(date), Some(clock)) if is_halved(rows, date, clock) => Ok(TimeColumns::Two { date, clock }),
-            (Some(date), _) => Ok(TimeColumns::One(date)),
-            (None, Some(clock)) => {
-                let is_time_of_day = self.unit.is_some()
-                    || !any(clock, is_stamp) && any(clock, |cell| time::clock(cell).is_some());
-                match (is_time_of_day, day) {
-                    (false, _) => Ok(TimeColumns::One(clock)),
-                    (true, Some(day)) => Ok(TimeColumns::Clock { clock, unit: self.unit, day }),
-                    (true, None) => Err(Some(Lacks::Day)),
-                }
-            }
-            // Whatever it is called: of yfinance, the first name is that of all columns.
-            (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
-            (None, None) if any(0, |cell| cell.contains(&b':') && time::clock(cell).is_some()) => {
-                let of_day = |day| TimeColumns::Clock { clock: 0, unit: None, day };
-                day.map(of_day).ok_or(Some(Lacks::Day))
-            }
-            (None, None) => day.map(TimeColumns::Day).ok_or(None),
-        }
-    }
-
     /// What the rows are; `None` where there is no price.
     pub fn values(&self) -> Option<Values> {
         let get = |role| self.get(role);
         let (open, high, low, price) = (get(Role::Open), get(Role::High), get(Role::Low), get(Role::Price));
         let is_bar = open.is_some() && high.is_some() && low.is_some();
-        if let Some(close) = get(Role::Close).or(price.filter(|_| is_bar)) {
+        let (bid, ask) = (get(Role::Bid), get(Role::Ask));
+        // A close beside a bid and an ask is yesterday's.
+        let close = get(Role::Close).filter(|_| is_bar || bid.or(ask).is_none());
+        if let Some(close) = close.or(price.filter(|_| is_bar)) {
             return Some(Values::Bars { open, high, low, close, volume: get(Role::Volume) });
         }
-        let (bid, ask) = (get(Role::Bid), get(Role::Ask));
         price.or(bid).or(ask)?;
         Some(Values::Ticks {
             price,
@@ -207,7 +174,7 @@ impl Columns {
     pub fn least(&self, time: TimeColumns, values: &Values) -> usize {
         let last_of_time = match time {
             TimeColumns::One(column) | TimeColumns::Clock { clock: column, .. } => Some(column),
-            TimeColumns::Two { date, clock } => Some(date.max(clock)),
+            TimeColumns::Two { date, clock, .. } => Some(date.max(clock)),
             TimeColumns::Day(_) => None,
         };
         let value = match values {
@@ -218,21 +185,8 @@ impl Columns {
     }
 }
 
-fn is_stamp(cell: &[u8]) -> bool {
-    matches!(
-        time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)),
-        Some(Stamp::Utc(_) | Stamp::Local(_))
-    )
-}
-
-/// Whether a date and a clock are the halves of a time; a count from 1970 beside a date says the same as the date.
-fn is_halved(rows: &[Record], date: usize, clock: usize) -> bool {
-    let is_date = |cell: &Vec<u8>| {
-        [DateOrder::Mdy, DateOrder::Dmy].iter().any(|order| time::date(cell, *order).is_some())
-    };
-    let is_clock = |cell: &Vec<u8>| {
-        time::clock(cell).is_some() && !(cell.len() >= 9 && cell.iter().all(u8::is_ascii_digit))
-    };
-    rows.is_empty()
-        || rows.iter().any(|row| row.get(date).is_some_and(is_date) && row.get(clock).is_some_and(is_clock))
+/// A volume in shares, or in something with a name, as `Volume BTC`; no average of it, and no price weighted by it.
+fn is_volume_in(name: &str) -> bool {
+    let unit = name.strip_prefix("volume").unwrap_or_default();
+    unit == "shares" || (3..=5).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())
 }

@@ -3,10 +3,10 @@
 use super::super::number::{self, DecimalSign, Numbers};
 use super::super::time::{self, DateOrder, Stamp};
 use super::columns::{Columns, Map};
-use super::role::{Role, normal};
-use super::shape;
+use super::role::{self, Role, normal};
 use super::table::{Entry, LAYOUTS, NumberRule, ToldBy};
-use super::{Layout, Record, TimeColumns};
+use super::times::{self, Around};
+use super::{Layout, Record, TimeColumns, shape};
 
 /// A header is among the first so many lines.
 const HEADER_AMONG: usize = 20;
@@ -14,8 +14,8 @@ const HEADER_AMONG: usize = 20;
 /// What is known of a file beside its lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a> {
-    /// The layout that its owner names.
-    pub entry: Option<&'static Entry>,
+    /// The name of the layout that its owner says it has.
+    pub layout: Option<&'static str>,
     /// The columns that its owner names.
     pub map: Option<&'a Map>,
     pub date_order: Option<DateOrder>,
@@ -50,50 +50,32 @@ pub enum Lacks {
     Price(usize),
     /// There is no header, and the columns of this line have no known shape.
     Shape(usize),
-    /// The header has no such column.
+    /// There is no such column.
     Column(&'static str),
+    /// What stands in this column, beside a date, is no time of day.
+    Clock(usize),
     /// The times are clocks, and neither a column nor the path names the day.
     Day,
     /// Files of this layout cannot be replayed.
     Fitness(&'static str, &'static str),
 }
 
-/// The layout that the first lines of a file tell.
+/// The layout that the first lines of a file tell, or are said to have.
 pub fn find(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
-    if let Some(map) = given.map {
-        return by_map(lines, map, given);
-    }
-    match given.entry {
-        Some(entry) => match entry.told_by {
-            ToldBy::Header(names) => {
-                let (line, found) = header_with(lines, names)?;
-                by_header(lines, line, &found, Some(entry), given)
-            }
-            ToldBy::Shape(shape) => {
-                let columns = Columns::of_shape(shape);
-                let is_row = |line: &Record| columns.time_in(line).is_some();
-                let first_row = lines.iter().position(is_row).unwrap_or(0);
-                finish(lines, None, first_row, &columns, Some(entry), given)
-            }
-        },
+    match given.map {
+        Some(map) => by_map(lines, map, given),
         None => told(lines, given),
     }
 }
 
-/// The layout that the lines tell by themselves.
+/// The layout that the lines tell by themselves, of those that they may have.
 fn told(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
     let mut lacks = None;
-    for (line, record) in lines.iter().enumerate().take(HEADER_AMONG).filter(|(_, record)| record.len() > 1) {
-        let values = record.iter().filter(|cell| is_value(cell)).count();
-        if values * 4 > record.len() {
-            continue;
-        }
-        let names: Vec<String> = record.iter().map(|cell| normal(cell)).collect();
-        let fits = |entry: &&Entry| match entry.told_by {
-            ToldBy::Header(wanted) => has_all(&names, wanted) && entry.is_of(given.path),
-            ToldBy::Shape(_) => false,
-        };
-        match by_header(lines, line, &names, LAYOUTS.iter().find(fits), given) {
+    for (line, names) in headers(lines) {
+        let entry = entry_of(&names, given);
+        match by_header(lines, line, &names, entry, given) {
+            // Without an entry, what the rows are is the layout's name.
+            Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
             Err(lack) => {
                 let is_less =
                     |held: &Lacks| matches!(held, Lacks::Price(_)) && !matches!(lack, Lacks::Price(_));
@@ -102,28 +84,80 @@ fn told(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
             found => return found,
         }
     }
-    // Where a header names prices, their order is not that of a shape.
-    if let Some(lack @ (Lacks::Time(_) | Lacks::Day)) = lacks {
+    // Where a header names columns, their order is not that of a shape.
+    if let Some(lack @ (Lacks::Time(_) | Lacks::Day | Lacks::Clock(_))) = lacks {
         return Err(lack);
     }
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {
         return Err(lacks.unwrap_or(Lacks::Shape(0)));
     };
     let rows = &lines[first_row..];
-    let fits = |entry: &&Entry| match entry.told_by {
-        ToldBy::Shape(shape) => {
-            let has_day = !Columns::of_shape(shape).needs_day() || given.day.is_some();
-            has_day && entry.is_of(given.path) && shape::fits(shape, rows)
-        }
-        ToldBy::Header(_) => false,
-    };
-    match (LAYOUTS.iter().find(fits), lacks) {
-        (Some(entry), _) => {
-            let ToldBy::Shape(shape) = entry.told_by else { unreachable!("it was found by its shape") };
+    // A header of as many cells as a row that names no price is a header all the same.
+    if let Some(Lacks::Price(line)) = lacks
+        && lines.get(line + 1).is_some_and(|row| row.len() == lines[line].len())
+    {
+        return Err(Lacks::Price(line));
+    }
+    match (shape_of(rows, given), lacks) {
+        (Some((entry, shape)), _) => {
             finish(lines, None, first_row, &Columns::of_shape(shape), Some(entry), given)
         }
         (None, Some(lack)) => Err(lack),
-        (None, None) => Err(Lacks::Shape(first_row)),
+        (None, None) => Err(given.layout.and_then(missing_column).unwrap_or(Lacks::Shape(first_row))),
+    }
+}
+
+/// The lines that may be a header, with their names: most of their cells are no values.
+fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
+    let may_be = |(_, record): &(usize, &Record)| {
+        let values = record.iter().filter(|cell| is_value(cell)).count();
+        record.len() > 1 && values * 4 <= record.len()
+    };
+    let names = |record: &Record| record.iter().map(|cell| normal(cell)).collect();
+    let among = lines.iter().enumerate().take(HEADER_AMONG);
+    among.filter(may_be).map(move |(line, record)| (line, names(record)))
+}
+
+/// The entry of a header.
+fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
+    LAYOUTS.iter().find(|entry| match entry.told_by {
+        ToldBy::Header(wanted) => {
+            let is_meant = given.layout.map_or_else(|| entry.is_of(given.path), |name| entry.name == name);
+            is_meant && has_all(names, wanted)
+        }
+        ToldBy::Shape(_) => false,
+    })
+}
+
+/// The entry of rows without a header, and its shape. The one that they are said to have may fit them badly.
+fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
+    let shapes = || {
+        LAYOUTS.iter().filter_map(|entry| match entry.told_by {
+            ToldBy::Shape(shape) => Some((entry, shape)),
+            ToldBy::Header(_) => None,
+        })
+    };
+    let may_be = |entry: &Entry, shape| {
+        if let Some(name) = given.layout {
+            return entry.name == name;
+        }
+        let has_day = !Columns::of_shape(shape).needs_day() || given.day.is_some();
+        has_day && entry.is_of(given.path)
+    };
+    let fits = shapes().find(|(entry, shape)| may_be(entry, shape) && shape::fits(shape, rows));
+    fits.or_else(|| {
+        let name = given.layout?;
+        let has_times = |shape| rows.iter().any(|row| times::has_time(&Columns::of_shape(shape), row));
+        shapes().find(|(entry, shape)| entry.name == name && has_times(shape))
+    })
+}
+
+/// What a header does not have that a layout would be told by.
+fn missing_column(layout: &str) -> Option<Lacks> {
+    let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
+    match entry.told_by {
+        ToldBy::Header(names) => names.split_ascii_whitespace().next().map(Lacks::Column),
+        ToldBy::Shape(_) => None,
     }
 }
 
@@ -138,29 +172,31 @@ fn by_header(
         return Err(Lacks::Fitness(entry.name, why));
     }
     let columns = Columns::of_header(names, entry);
-    finish(lines, Some(line), line + 1, &columns, entry, given)
+    finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given)
 }
 
+/// The first row behind a header; what stands between, as the units of columns do, has no values.
+fn first_row_behind(lines: &[Record], header: usize) -> usize {
+    let has_values = |record: &Record| record.iter().any(|cell| is_value(cell));
+    (header + 1..lines.len()).find(|line| has_values(&lines[*line])).unwrap_or(header + 1)
+}
+
+/// The columns that an owner names; the header, where there is one, names the others.
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Found, Lacks> {
-    let of_line =
-        |record: &Record| Columns::of_map(map, &record.iter().map(|cell| normal(cell)).collect::<Vec<_>>());
-    if map.has_names() {
-        let found = lines
-            .iter()
-            .take(HEADER_AMONG)
-            .enumerate()
-            .find_map(|(line, record)| Some((line, of_line(record).ok()?)));
-        let Some((line, columns)) = found else {
-            let lacking =
-                lines.iter().take(HEADER_AMONG).filter_map(|record| of_line(record).err()).next_back();
-            return Err(Lacks::Column(lacking.map_or("time", Role::name)));
-        };
-        return finish(lines, Some(line), line + 1, &columns, None, given);
+    let mut lacking = None;
+    for (line, names) in headers(lines) {
+        let entry = entry_of(&names, given);
+        match Columns::of_header(&names, entry).amended(map, &names) {
+            Ok(columns) => {
+                return finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given);
+            }
+            Err(role) => lacking = Some(role),
+        }
     }
-    let columns = Columns::of_map(map, &[]).map_err(|role| Lacks::Column(role.name()))?;
-    let first_row = lines.iter().position(|record| columns.time_in(record).is_some()).unwrap_or(0);
-    let header = first_row.checked_sub(1);
-    finish(lines, header, first_row, &columns, None, given)
+    let columns =
+        Columns::default().amended(map, &[]).map_err(|role| Lacks::Column(lacking.unwrap_or(role).name()))?;
+    let first_row = lines.iter().position(|record| times::has_time(&columns, record)).unwrap_or(0);
+    finish(lines, first_row.checked_sub(1), first_row, &columns, None, given)
 }
 
 /// Puts a layout together from its columns and what the first rows show.
@@ -174,23 +210,29 @@ fn finish(
 ) -> Result<Found, Lacks> {
     let rows = &lines[first_row.min(lines.len())..];
     let rules = entry.map(|entry| entry.rules).unwrap_or_default();
-    let values = columns.values();
-    let time = columns.time(rows, given.day);
-    let (time, values) = match (time, values) {
+    let names: Vec<String> =
+        header.map(|line| lines[line].iter().map(|cell| normal(cell)).collect()).unwrap_or_default();
+    let around = Around { names: &names, day: given.day, is_of_one_day: rules.is_of_one_day };
+    let (time, values) = match (times::find(columns, rows, around), columns.values()) {
         (Ok(time), Some(values)) => (time, values),
         (Err(lack), Some(_)) => return Err(lack.unwrap_or(Lacks::Time(header.unwrap_or(0)))),
         (_, None) => return Err(Lacks::Price(header.unwrap_or(0))),
     };
-    let names: Vec<String> =
-        header.map(|line| lines[line].iter().map(|cell| normal(cell)).collect()).unwrap_or_default();
+    let least = columns.least(time, &values);
+    if !rows.is_empty() && rows.iter().all(|row| row.len() < least) {
+        let outmost = Role::all().max_by_key(|role| columns.get(*role)).unwrap_or(Role::Time);
+        return Err(Lacks::Column(outmost.name()));
+    }
     let only = match rules.only {
         Some((column, kept)) => {
             let place = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((place.ok_or(Lacks::Column(column))?, kept))
         }
-        None => None,
+        None => only_trades(rows, &names)?,
     };
-    let decimal = given.decimal.unwrap_or_else(|| decimal_sign(rows, columns, given.has_free_comma));
+    let is_european = role::is_european(&names);
+    let decimal =
+        given.decimal.unwrap_or_else(|| decimal_sign(rows, columns, given.has_free_comma && is_european));
     let price_scale = given.price_scale.unwrap_or(match rules.numbers {
         NumberRule::Lobster => 4,
         NumberRule::Lean if is_scaled_by_lean(given.path) => 4,
@@ -198,7 +240,10 @@ fn finish(
     });
     let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
     let shown = dates().find_map(|date| time::order_shown(date));
-    let usual = || dates().find_map(|date| time::order_usual(date));
+    let usual = || match dates().find_map(|date| time::order_usual(date)) {
+        Some(DateOrder::Mdy) if is_european => Some(DateOrder::Dmy),
+        usual => usual,
+    };
     let is_order_open =
         shown.is_none() && given.date_order.is_none() && rows.iter().any(|row| is_ambiguous(row, time));
     let layout = Layout {
@@ -213,26 +258,30 @@ fn finish(
         number_rule: rules.numbers,
         numbers: Numbers { decimal, price_scale },
         width: columns.width().max(only.map_or(0, |(column, _)| column + 1)),
-        least: columns.least(time, &values),
+        least,
+        most: header.map(|line| lines[line].len()),
         values,
     };
     Ok(Found { layout, header, first_row, is_order_open })
 }
 
-/// The line that has all these names, and its names.
-fn header_with(lines: &[Record], wanted: &'static str) -> Result<(usize, Vec<String>), Lacks> {
-    let named = lines
-        .iter()
-        .take(HEADER_AMONG)
-        .map(|record| record.iter().map(|cell| normal(cell)).collect::<Vec<_>>());
-    let named: Vec<_> = named.collect();
-    if let Some(line) = named.iter().position(|names| has_all(names, wanted)) {
-        return Ok((line, named[line].clone()));
-    }
-    let lacking = |names: &Vec<String>| {
-        wanted.split_ascii_whitespace().find(|one| !names.iter().any(|name| name == one))
+/// What has to stand in which column, where rows of several kinds are mixed: trades, and each side of the book.
+fn only_trades(rows: &[Record], names: &[String]) -> Result<Option<(usize, &'static [&'static str])>, Lacks> {
+    const SIDES: [&str; 8] =
+        ["bid", "ask", "bestbid", "bestask", "quotebid", "quoteask", "bidquote", "askquote"];
+    const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
+    let kinds = ["type", "ticktype", "eventtype", "recordtype", "side"];
+    let Some(column) = names.iter().position(|name| kinds.contains(&name.as_str())) else { return Ok(None) };
+    let holds = |is: &dyn Fn(&str) -> bool| {
+        rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
     };
-    Err(Lacks::Column(named.iter().find_map(lacking).unwrap_or(wanted)))
+    if !holds(&|cell| SIDES.contains(&normal(cell.as_bytes()).as_str())) {
+        return Ok(None);
+    }
+    if holds(&|cell| TRADES.contains(&cell)) {
+        return Ok(Some((column, TRADES)));
+    }
+    Err(Lacks::Fitness("quotes", "one side of the book a row"))
 }
 
 fn has_all(names: &[String], wanted: &str) -> bool {
@@ -258,13 +307,13 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     local(DateOrder::Mdy) != local(DateOrder::Dmy)
 }
 
-/// The decimal sign that most numbers show.
-fn decimal_sign(rows: &[Record], columns: &Columns, has_free_comma: bool) -> DecimalSign {
+/// The decimal sign that most numbers show. Where all are like `1,234`, it is what the header's language has.
+fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
     let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
     let (points, commas) = (shown(DecimalSign::Point), shown(DecimalSign::Comma));
     let has_comma = || cells().any(|cell| cell.contains(&b',')) && !cells().any(|cell| cell.contains(&b'.'));
-    if commas > points || commas == points && has_free_comma && has_comma() {
+    if commas > points || commas == points && is_comma_likely && has_comma() {
         DecimalSign::Comma
     } else {
         DecimalSign::Point

@@ -7,6 +7,7 @@ mod find;
 mod role;
 mod shape;
 mod table;
+mod times;
 
 use super::number::Numbers;
 use super::time::{DateOrder, MidnightUnit};
@@ -42,6 +43,8 @@ pub struct Layout {
     pub width: usize,
     /// So many cells a row has at least, or it cannot be used.
     pub least: usize,
+    /// So many it has at the most: in a longer one, a value has been cut in two.
+    pub most: Option<usize>,
 }
 
 /// Where the time stands.
@@ -50,11 +53,22 @@ pub enum TimeColumns {
     /// In one column.
     One(usize),
     /// Date and clock in two.
-    Two { date: usize, clock: usize },
+    Two { date: usize, clock: usize, form: ClockForm },
     /// The clock in a column, the day in the file's name: its midnight in nanoseconds since 1970.
-    Clock { clock: usize, unit: Option<MidnightUnit>, day: i64 },
+    Clock { clock: usize, form: ClockForm, day: i64 },
     /// The day in the file's name, and no clock.
     Day(i64),
+}
+
+/// How a time of day is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockForm {
+    /// As it stands: `9:30`, `09:30:00.5`, `093000`.
+    Text,
+    /// In so many digits, of which zeros in front may be lost: 4 for hours and minutes, 6 with seconds, more with parts of them.
+    Digits(usize),
+    /// As a count since midnight.
+    Counted(MidnightUnit),
 }
 
 /// Where the symbol stands.
@@ -91,12 +105,6 @@ impl Entry {
         let name = if self.path.contains('/') { path } else { path.rsplit('/').next().unwrap_or(path) };
         pattern.expect("the table has only patterns").compile_matcher().is_match(name)
     }
-
-    /// The entry of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
-        LAYOUTS.iter().find(|entry| entry.name == name)
-    }
 }
 
 impl Values {
@@ -116,7 +124,7 @@ impl Layout {
     pub fn uses(&self) -> impl Iterator<Item = (Role, usize)> {
         let time = match self.time {
             TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::Clock, None)],
-            TimeColumns::Two { date, clock } => [(Role::Date, Some(date)), (Role::Clock, Some(clock))],
+            TimeColumns::Two { date, clock, .. } => [(Role::Date, Some(date)), (Role::Clock, Some(clock))],
             TimeColumns::Clock { clock, .. } => [(Role::Date, None), (Role::Clock, Some(clock))],
             TimeColumns::Day(_) => [(Role::Date, None), (Role::Clock, None)],
         };
@@ -147,11 +155,16 @@ impl Layout {
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
+    /// So many cells of a row are cut: those that are used, and one too many.
+    pub fn cells(&self) -> usize {
+        self.most.map_or(self.width, |most| most + 1).max(self.width)
+    }
+
     /// So many cells of a row are looked at for its time.
     pub fn width_of_time(&self) -> usize {
         match self.time {
             TimeColumns::One(column) | TimeColumns::Clock { clock: column, .. } => column + 1,
-            TimeColumns::Two { date, clock } => date.max(clock) + 1,
+            TimeColumns::Two { date, clock, .. } => date.max(clock) + 1,
             TimeColumns::Day(_) => 1,
         }
     }
@@ -163,6 +176,14 @@ impl TimeColumns {
         match self {
             Self::One(column) | Self::Two { date: column, .. } => Some(column),
             Self::Clock { .. } | Self::Day(_) => None,
+        }
+    }
+
+    /// The column of the clock, where it stands alone, and how it is written.
+    pub fn clock(&mut self) -> Option<(usize, &mut ClockForm)> {
+        match self {
+            Self::Two { clock, form, .. } | Self::Clock { clock, form, .. } => Some((*clock, form)),
+            Self::One(_) | Self::Day(_) => None,
         }
     }
 }

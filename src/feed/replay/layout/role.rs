@@ -66,17 +66,17 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Symbol,
-        "symbol ticker tckrsymb symroot root name instrument instrumentname sym pair code isucd shortcode 종목코드 \
+        "symbol ticker tckrsymb symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
          scname scripname ric security contract asset product stock secid instrumentid",
     ),
     (Role::Suffix, "symsuffix"),
     (
         Role::Price,
-        "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가 value",
+        "price lastprice tradeprice last px rate ltp zuletzt ostatnio último dernier ultimo kurs cena 현재가 체결가",
     ),
     (
         Role::Size,
-        "size qty quantity amount tradesize tradevolume lastsize lastqty volume vol trdqty shares 체결량 변동량 wolumen stück",
+        "size qty quantity executed tradesize tradevolume lastsize lastqty volume vol amount trdqty shares 체결량 변동량 wolumen stück",
     ),
     (
         Role::Bid,
@@ -120,7 +120,10 @@ const NAMES: [(Role, &str); Role::COUNT] = [
 
 /// A text that is no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is nothing that a column can hold")]
+#[error(
+    "`{0}` is nothing that a column can hold; that is time, date, clock, symbol, suffix, price, size, bid, bid_size, ask, \
+     ask_size, open, high, low, close, volume or interval"
+)]
 pub struct RoleError(String);
 
 impl Role {
@@ -174,6 +177,13 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Whether names are those of a language whose dates begin with the day and whose decimals with a comma.
+pub fn is_european(names: &[String]) -> bool {
+    const NAMES: &str = "datum uhrzeit zeit zeitpunkt kurs schluss schlusskurs eröffnung hoch tief data czas otwarcie zamknięcie \
+        zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture";
+    names.iter().any(|name| NAMES.split_ascii_whitespace().any(|known| name == known))
 }
 
 /// A column's name without the differences that do not count: `<DATE>` is `date`, `Adj. Close` is `adjclose`,

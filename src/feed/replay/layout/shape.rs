@@ -15,7 +15,9 @@ use crate::market::Price;
 /// Of so many rows of a hundred that do not fit, a shape is still that of the file.
 const MISFITS_IN_HUNDRED: usize = 20;
 /// A spread of more than one part in so many of the price is none.
-const WIDEST_SPREAD: Decimal = Decimal::TEN;
+const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
+/// An adjusted close is at least one part in so many of the close.
+const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 
 /// One column of a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,10 @@ enum Holds {
     Word,
     /// A number.
     Number(Option<Role>),
+    /// A number between the low and the high of its row.
+    Within,
+    /// A number with decimals that is not above the close, and not far below it either.
+    Adjusted,
     /// A whole number.
     Int,
     /// 1 or -1.
@@ -98,6 +104,9 @@ fn column(word: &str) -> Column {
         "side" => (None, Holds::Side),
         "flag" => (None, Holds::Flag),
         "number" => (None, Holds::Number(None)),
+        "within" => (None, Holds::Within),
+        "adjusted" => (None, Holds::Adjusted),
+        "whole" => (Some(Role::Volume), Holds::Int),
         "any" => (None, Holds::Any),
         "bidsize" => (Some(Role::BidSize), Holds::Number(Some(Role::BidSize))),
         "asksize" => (Some(Role::AskSize), Holds::Number(Some(Role::AskSize))),
@@ -141,7 +150,8 @@ impl Holds {
                 is_digits(cell, 1) && time::since_midnight(cell, MidnightUnit::Milliseconds).is_some()
             }
             Self::Word => !cell.is_empty() && !is_number() && !is_stamp(cell),
-            Self::Number(_) => is_number() || is_missing(cell),
+            Self::Number(_) | Self::Within => is_number() || is_missing(cell),
+            Self::Adjusted => is_number() && cell.contains(&b'.'),
             Self::Int => is_digits(cell.strip_prefix(b"-").unwrap_or(cell), 1),
             Self::Side => matches!(cell, b"1" | b"-1"),
             Self::Flag => {
@@ -171,7 +181,21 @@ fn is_plausible(columns: &[Column], row: &Record) -> bool {
         }
         _ => true,
     };
-    is_bar && is_quote
+    let held = |holds: Holds| {
+        let column = columns.iter().position(|column| column.holds == holds)?;
+        number(row.get(column)?).map(|price| price.0)
+    };
+    let is_within = match (held(Holds::Within), value(Role::Low), value(Role::High)) {
+        (Some(price), Some(low), Some(high)) => low <= price && price <= high,
+        _ => true,
+    };
+    let is_adjusted = match (held(Holds::Adjusted), value(Role::Close)) {
+        (Some(price), Some(close)) => {
+            close / LEAST_ADJUSTED <= price && price <= close + close / LEAST_ADJUSTED
+        }
+        _ => true,
+    };
+    is_bar && is_quote && is_within && is_adjusted
 }
 
 fn number(cell: &[u8]) -> Option<Price> {

@@ -41,6 +41,8 @@ pub struct Rules {
     pub interval: IntervalRule,
     /// The file's name is the symbol with the period of its bars behind it.
     pub has_period_in_name: bool,
+    /// Its rows have no time: all are of the day that the path names.
+    pub is_of_one_day: bool,
     /// Its rows have no time: the next path has it, made of the file's own by replacing the first word by the second.
     pub times_beside: Option<(&'static str, &'static str)>,
     /// Why such files cannot be replayed.
@@ -82,6 +84,7 @@ const PLAIN: Rules = Rules {
     only: None,
     interval: IntervalRule::Text,
     has_period_in_name: false,
+    is_of_one_day: false,
     times_beside: None,
     unfit: None,
 };
@@ -236,7 +239,7 @@ pub static LAYOUTS: &[Entry] = &[
         "krx-day",
         "Korea Exchange, all stocks of a day",
         "종목코드 종목명 종가 시가 고가 저가 거래량",
-        PLAIN,
+        Rules { is_of_one_day: true, ..PLAIN },
     ),
     header("nse", "NSE of India, bhavcopy", "symbol series open high low close tottrdqty timestamp", PLAIN),
     header(
@@ -360,6 +363,19 @@ pub static LAYOUTS: &[Entry] = &[
         "compact price bid ask size",
         PLAIN,
     ),
+    shape(
+        "bars",
+        "any, without a header; an adjusted close is left out",
+        "datetime open high low close adjusted whole",
+        PLAIN,
+    ),
+    shape(
+        "bars",
+        "Kraken and others, with an average price",
+        "epoch open high low close within volume int",
+        PLAIN,
+    ),
+    shape("bars", "any, without a header", "datetime open high low close", PLAIN),
     shape("truefx", "TrueFX", "symbol datetime bid ask", PLAIN),
     shape("tick-data-suite", "Tick Data Suite", "datetime bid ask bidsize asksize", PLAIN),
     shape("histdata-ticks", "HistData", "datetime bid ask int", PLAIN),
@@ -399,12 +415,13 @@ pub static LAYOUTS: &[Entry] = &[
     shape("kibot-ticks", "Kibot", "slashes clock price size", PLAIN),
     shape("finam", "Finam, bars", "symbol interval date clock open high low close volume", PERIOD),
     shape("finam-ticks", "Finam, ticks", "symbol int date clock price size", PLAIN),
+    shape("quotes", "any, without a header", "datetime bid ask", PLAIN),
+    shape("quotes", "any, without a header", "datetime ask bid", PLAIN),
     shape("bitcoincharts", "bitcoincharts and Kraken, trades", "epoch price size", PLAIN),
     shape("bars", "any, without a header", "symbol datetime open high low close volume? any? any?", PLAIN),
     shape("bars", "any, without a header", "symbol date clock open high low close volume? any? any?", PLAIN),
-    shape("bars", "any, without a header", "date clock open high low close volume? any? any?", PLAIN),
     shape("bars", "any, without a header", "datetime open high low close volume? any? any?", PLAIN),
-    shape("quotes", "any, without a header", "datetime bid ask", PLAIN),
+    shape("bars", "any, without a header", "date clock open high low close volume? any? any?", PLAIN),
     shape("quotes", "any, without a header", "date clock bid ask bidsize? asksize?", PLAIN),
     shape("trades", "any, without a header", "datetime price size", PLAIN),
     shape("trades", "any, without a header", "date clock price size?", PLAIN),

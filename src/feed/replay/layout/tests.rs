@@ -9,7 +9,7 @@ fn records(text: &str) -> Vec<Record> {
 
 fn given() -> Given<'static> {
     Given {
-        entry: None,
+        layout: None,
         map: None,
         date_order: None,
         decimal: None,
@@ -42,10 +42,10 @@ fn the_exchanges_time_comes_before_the_recorders() {
 
 #[test]
 fn a_date_and_a_clock_are_one_time() {
-    let two = TimeColumns::Two { date: 0, clock: 1 };
+    let two = TimeColumns::Two { date: 0, clock: 1, form: ClockForm::Text };
 
     assert_eq!(layout("Date,Time,Close\n2024-01-03,09:30,1").unwrap().time, two);
-    assert_eq!(layout("date,unix,close\n2024-01-03,1704292200,1").unwrap().time, TimeColumns::One(0));
+    assert_eq!(layout("date,unix,close\n2024-01-03,1704292200,1").unwrap().time, TimeColumns::One(1));
     assert_eq!(layout("date,time,close\n2024-01-03 09:30,1704292200,1").unwrap().time, TimeColumns::One(0));
     assert_eq!(layout("time,close\n2024-01-03,1").unwrap().time, TimeColumns::One(0));
     assert_eq!(layout(",Open,High,Low,Close").unwrap().time, TimeColumns::One(0));
@@ -84,18 +84,18 @@ fn a_clock_alone_needs_the_day_that_the_path_names() {
 
     assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
     let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
-    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, unit: None, day: 7 });
+    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, form: ClockForm::Text, day: 7 });
 }
 
 #[test]
 fn a_clock_is_found_whatever_it_is_called() {
-    let two = TimeColumns::Two { date: 0, clock: 1 };
+    let two = TimeColumns::Two { date: 0, clock: 1, form: ClockForm::Text };
     assert_eq!(layout("Date,Timestamp,Price\n20240103,09:30:00.5,1").unwrap().time, two);
 
     let text = records("When,Price\n09:30:00,1");
     assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
     let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
-    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, unit: None, day: 7 });
+    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, form: ClockForm::Text, day: 7 });
 }
 
 #[test]
@@ -153,7 +153,10 @@ fn a_map_names_columns_by_name_or_number() {
     let named = found("x,what,when\n1,2,2024-01-03", &by_name).unwrap();
     assert_eq!((named.layout.time, named.first_row), (TimeColumns::One(2), 1));
     let numbered = found("2024-01-03,09:30,7", &by_number).unwrap();
-    assert_eq!((numbered.layout.time, numbered.first_row), (TimeColumns::Two { date: 0, clock: 1 }, 0));
+    assert_eq!(
+        (numbered.layout.time, numbered.first_row),
+        (TimeColumns::Two { date: 0, clock: 1, form: ClockForm::Text }, 0)
+    );
     assert_eq!(found("a,b\n1,2", &by_name).unwrap_err(), Lacks::Column("time"));
 }
 

@@ -120,6 +120,17 @@ pub fn clock(cell: &[u8]) -> Option<i64> {
     }
 }
 
+/// A clock of so many digits, of which zeros in front may be lost: `1500` of six is a quarter past midnight. Decimals of
+/// the second may follow.
+pub fn clock_of_digits(cell: &[u8], count: usize) -> Option<i64> {
+    let cell = cell.trim_ascii();
+    let lost = count.checked_sub(digits(cell))?;
+    let mut whole = [b'0'; 32];
+    let end = lost + cell.len();
+    whole.get_mut(lost..end)?.copy_from_slice(cell);
+    clock(&whole[..end])
+}
+
 /// What a number counts since midnight, in nanoseconds, at most a day; digits past the nanosecond go.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
