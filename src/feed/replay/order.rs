@@ -122,7 +122,7 @@ impl Clocks {
         // One in so many may be anything.
         let are_clocks = self.faults * 100 <= self.seen;
         match self.longest {
-            1..=4 => Some(ClockForm::Digits(4)),
+            3..=4 => Some(ClockForm::Digits(4)),
             5..=6 if are_clocks => Some(ClockForm::Digits(6)),
             5..=6 if self.latest <= 86_400 => Some(ClockForm::Counted(MidnightUnit::Seconds)),
             7..=8 if self.latest <= 86_400_000 => Some(ClockForm::Counted(MidnightUnit::Milliseconds)),
