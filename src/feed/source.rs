@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
+use tracing::info;
 
 use super::replay::{Extent, Replay};
 use super::simulated::Walk;
@@ -114,6 +115,10 @@ impl Files {
                 self.span = None;
                 self.batches = self.replay.batches();
                 self.shift = self.shift.saturating_add(last.since(first)).saturating_add(BETWEEN_LAPS);
+                if last.later(self.shift).earlier(self.shift) != last {
+                    info!("the loop has come to the end of time, the year 2262");
+                    return Poll::Ready(None);
+                }
                 continue;
             }
             return Poll::Ready(next.map(|batch| batch.map(|batch| self.moved(batch))));
@@ -163,6 +168,23 @@ mod tests {
     #[tokio::test]
     async fn a_loop_goes_on_with_rising_times_and_knows_the_files_own() {
         assert_eq!(laps(None, 6).await, [10, 12, 13, 15, 16, 18]);
+    }
+
+    #[tokio::test]
+    async fn a_loop_ends_with_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("A.csv");
+        fs::write(&path, "time,price\n1970-01-02,1\n2100-01-01,1\n").unwrap();
+        let config = replay::Config { files: vec![path], ..replay::Config::default() };
+        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        let mut source = Source::Files(Files::new(Replay::open(&config, &input).unwrap(), true));
+
+        let mut events = 0;
+        while let Some(batch) = source.next().await {
+            events += batch.unwrap().len();
+        }
+
+        assert_eq!(events, 4, "the third lap would begin in 2230 and end in 2360");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::FilesError;
+use super::{FilesError, harmless};
 use crate::feed::replay::{self, Inspection, Replay};
 use crate::feed::{FeedError, Input, Skipped};
 use crate::market::{Event, Kind};
@@ -44,6 +44,9 @@ struct Object<'a> {
     columns: IndexMap<&'a str, &'a str>,
     encoding: &'a str,
     delimiter: char,
+    decimal: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    price_scale: u64,
     #[serde(skip_serializing_if = "is_zero")]
     repeated_times: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -143,6 +146,8 @@ impl<'a> Object<'a> {
             columns: inspection.columns.iter().map(|(role, column)| (*role, column.as_str())).collect(),
             encoding: inspection.encoding,
             delimiter: inspection.delimiter,
+            decimal: if inspection.has_decimal_comma { "," } else { "." },
+            price_scale: inspection.price_scale.into(),
             repeated_times: inspection.repeated,
             moved_times: inspection.moved,
             assumed_date_order: inspection.assumed_date_order,
@@ -153,13 +158,25 @@ impl<'a> Object<'a> {
 
 fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> io::Result<()> {
     // Names of files come from anywhere, and may hold what moves a terminal's cursor.
-    let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", plain(text));
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", harmless(text));
     line("file", &inspection.file)?;
     let source = inspection.source.map(|source| format!(" ({source})")).unwrap_or_default();
     line("layout", &format!("{}{source}: {}", inspection.layout, kinds(inspection, " and ")))?;
     let columns: Vec<String> =
         inspection.columns.iter().map(|(role, column)| format!("{role}={column}")).collect();
     line("columns", &columns.join(" "))?;
+    let scale = match inspection.price_scale {
+        0 => String::new(),
+        scale => format!(", prices in units of 1e-{scale}"),
+    };
+    let decimal = if inspection.has_decimal_comma { "comma" } else { "point" };
+    line(
+        "text",
+        &format!(
+            "{}, cells apart by {:?}, decimal {decimal}{scale}",
+            inspection.encoding, inspection.delimiter
+        ),
+    )?;
     line("rows", &format!("{}, which gave {} events", inspection.rows, inspection.events))?;
     if !inspection.skipped.is_empty() {
         let skipped: Vec<String> =
@@ -205,10 +222,6 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     }
     line("replay", command)?;
     writeln!(out)
-}
-
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// The kinds of events, by their names on the wire.

@@ -15,7 +15,7 @@ use super::path;
 use super::reading::Reading;
 use super::records::Records;
 use super::row::{Reason, Row, RowReader, Skip};
-use super::skips::Skips;
+use super::skips::SkippedRows;
 use super::survey::{Survey, survey};
 use super::zone::Zone;
 use crate::feed::FeedError;
@@ -50,7 +50,7 @@ pub struct Rows {
     reader: RowReader,
     /// The second event of the row read last.
     then: Option<Event>,
-    skips: Skips,
+    skips: SkippedRows,
     is_strict: bool,
     /// The wanted time: from here
     from: Option<Time>,
@@ -152,7 +152,7 @@ impl Source {
             records,
             reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
             then: None,
-            skips: Skips::new(self.part.to_string(), self.reading.skipped.clone(), is_told),
+            skips: SkippedRows::new(self.part.to_string(), self.reading.skipped.clone(), is_told),
             is_strict: self.reading.is_strict,
             from: self.reading.from,
             to: self.reading.to,
@@ -232,7 +232,7 @@ impl Rows {
     }
 
     /// The rows that gave no event so far.
-    pub fn skips(&self) -> &Skips {
+    pub fn skips(&self) -> &SkippedRows {
         &self.skips
     }
 

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::file::Source;
+use super::number::DecimalSign;
 use super::order::Order;
 use super::time::DateOrder;
 use crate::feed::FeedError;
@@ -45,6 +46,10 @@ pub struct Inspection {
     pub encoding: &'static str,
     /// What stands between cells.
     pub delimiter: char,
+    /// Whether decimals stand behind a comma.
+    pub has_decimal_comma: bool,
+    /// Prices are in units of ten to the minus this.
+    pub price_scale: u32,
     /// What is wrong with what it is packed in: what came before was read.
     pub damage: Option<String>,
     /// The order of day and month, where no date shows it and it was not given.
@@ -118,13 +123,15 @@ impl Inspection {
             order: pass.order.name(),
             zone: source.zone(),
             repeated: pass.repeated,
-            moved: pass.skipped,
+            moved: pass.moved,
             symbols,
             first,
             last,
             columns: survey.layout.uses().map(|(role, index)| (role.name(), column(index))).collect(),
             encoding: survey.encoding.name(),
             delimiter: char::from(survey.delimiter),
+            has_decimal_comma: survey.layout.numbers.decimal == DecimalSign::Comma,
+            price_scale: survey.layout.numbers.price_scale,
             damage: rows.damage().found().map(str::to_owned),
             assumed_date_order: survey.is_order_assumed.then_some(survey.layout.date_order),
         })

@@ -30,7 +30,7 @@ pub struct Pass {
     pub has_local_times: bool,
     /// Local times that there were twice, and that there were not.
     pub repeated: u64,
-    pub skipped: u64,
+    pub moved: u64,
     /// What is wrong with what it is packed in.
     pub damage: Option<String>,
 }
@@ -165,9 +165,9 @@ pub fn pass_over_times(part: &Part, reading: &Reading, survey: &Survey) -> Resul
         (_, run) if !run.rises => (Order::Descending, run),
         (run, _) => (Order::Unsorted, run),
     };
-    let (repeated, skipped) = (run.resolver.repeated(), run.resolver.skipped());
+    let (repeated, moved) = (run.resolver.repeated(), run.resolver.skipped());
     let damage = records.damage().found().map(str::to_owned);
-    Ok(Pass { rows, order, span: run.span, has_local_times, repeated, skipped, damage })
+    Ok(Pass { rows, order, span: run.span, has_local_times, repeated, moved, damage })
 }
 
 impl Run {

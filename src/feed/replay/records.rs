@@ -31,6 +31,8 @@ pub struct Records {
     splitter: Splitter,
     header: Vec<u8>,
     width: usize,
+    delimiter: u8,
+    begins_with_symbol: bool,
 }
 
 impl TextLines {
@@ -100,7 +102,15 @@ impl Records {
         let mut lines = TextLines::open(part, survey.beside.as_ref(), reading)?;
         while lines.number() < survey.lines_before && lines.advance()?.is_some() {}
         let (splitter, header) = (Splitter::new(survey.delimiter), survey.header.clone());
-        Ok(Self { lines, splitter, header, width: usize::MAX })
+        let begins_with_symbol = survey.layout.symbol.is_some_and(|symbol| symbol.name == 0);
+        Ok(Self {
+            lines,
+            splitter,
+            header,
+            width: usize::MAX,
+            delimiter: survey.delimiter,
+            begins_with_symbol,
+        })
     }
 
     /// The same, each cut into its first cells only.
@@ -134,7 +144,9 @@ impl Records {
 
     fn is_row(&self) -> bool {
         let line = self.lines.line();
-        !is_no_row(line) && line != self.header
+        // Some brokers' symbols begin as comments do.
+        let is_symbol = || self.begins_with_symbol && line.contains(&self.delimiter);
+        line != self.header && (!is_no_row(line) || line.starts_with(b"#") && is_symbol())
     }
 }
 

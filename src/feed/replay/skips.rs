@@ -11,7 +11,7 @@ use crate::feed::Skipped;
 const LOGGED_SKIPS: u64 = 5;
 
 /// The rows that gave no event, by reason.
-pub struct Skips {
+pub struct SkippedRows {
     name: String,
     counts: [u64; Reason::ALL.len()],
     skipped: Skipped,
@@ -19,7 +19,7 @@ pub struct Skips {
     told: bool,
 }
 
-impl Skips {
+impl SkippedRows {
     /// Nothing has been skipped of this text yet; where that has been told before, it is neither told nor counted again.
     pub fn new(name: String, skipped: Skipped, told: bool) -> Self {
         Self {

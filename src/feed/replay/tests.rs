@@ -1,0 +1,245 @@
+use std::fs;
+use std::iter;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::feed::{ErrorClass, Skipped};
+
+/// Files in a folder of their own, and the settings to replay them.
+fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (name, content) in contents {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        files.push(path);
+    }
+    (folder, Config { files, ..Config::default() })
+}
+
+fn opened(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
+    let input = Input { line_bytes: 64 * 1024, skipped: Skipped::default() };
+    Replay::open(config, &input).map(|mut replay| replay.batches())
+}
+
+/// Symbol and time of each event.
+fn replayed(config: &Config) -> Vec<String> {
+    let mut batches = opened(config).unwrap();
+    let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);
+    events.take(8).map(|event| format!("{} {}", event.symbol, event.time)).collect()
+}
+
+fn refused(name: &str, content: &str) -> FeedError {
+    let (_folder, config) = files(&[(name, content)]);
+    opened(&config).unwrap_err()
+}
+
+#[test]
+fn a_newest_first_file_is_turned_round_with_its_equal_times() {
+    let (_folder, config) = files(&[(
+        "a.csv",
+        "time,symbol,price\n1704292203,D,1\n1704292202,C,1\n1704292202,B,1\n1704292201,A,1\n",
+    )]);
+
+    let symbols: Vec<_> = replayed(&config).iter().map(|event| event[..1].to_owned()).collect();
+
+    assert_eq!(symbols, ["A", "B", "C", "D"]);
+}
+
+#[test]
+fn an_unsorted_file_is_sorted_and_equal_times_keep_their_order() {
+    let (_folder, config) = files(&[(
+        "a.csv",
+        "time,symbol,price\n1704292202,B,1\n1704292203,D,1\n1704292202,C,1\n1704292201,A,1\n",
+    )]);
+
+    let symbols: Vec<_> = replayed(&config).iter().map(|event| event[..1].to_owned()).collect();
+
+    assert_eq!(symbols, ["A", "B", "C", "D"]);
+}
+
+#[test]
+fn a_file_out_of_order_is_sorted_up_to_the_limit_and_not_past_it() {
+    let (_folder, config) = files(&[("a.csv", "time,symbol,price\n1704292202,B,1\n1704292201,A,1\n")]);
+
+    assert_eq!(replayed(&Config { sort_rows: 2, ..config.clone() }).len(), 2);
+    let error = opened(&Config { sort_rows: 1, ..config }).unwrap_err();
+
+    assert!(error.to_string().contains("2 rows that are not in time order, more than the 1"), "{error}");
+    assert!(error.hint().unwrap().contains("feed.replay.sort_rows"));
+}
+
+#[test]
+fn files_are_merged_and_named_by_their_files() {
+    let (_folder, config) = files(&[
+        ("SPY-2013.csv", "Date,Close\n2013-01-02,1\n2013-01-04,1\n"),
+        ("daily_IBM.csv", "Date;Close\n2013-01-02;1\n2013-01-03;1\n"),
+    ]);
+
+    assert_eq!(
+        replayed(&config),
+        [
+            "SPY 2013-01-02T00:00:00Z",
+            "IBM 2013-01-02T00:00:00Z",
+            "IBM 2013-01-03T00:00:00Z",
+            "SPY 2013-01-04T00:00:00Z"
+        ]
+    );
+}
+
+#[test]
+fn a_given_symbol_is_for_files_that_have_no_column_for_it() {
+    let (_folder, config) = files(&[
+        ("x.csv", "time,price\n1704292201,5\n"),
+        ("y.csv", "time,ticker,price\n1704292202, NA ,5\n"),
+    ]);
+
+    let events = replayed(&Config { symbol: Some("ABC".to_owned()), ..config });
+
+    assert_eq!(events, ["ABC 2024-01-03T14:30:01Z", "NA 2024-01-03T14:30:02Z"]);
+}
+
+#[test]
+fn files_tell_their_extent_and_can_be_read_again() {
+    let (_folder, config) = files(&[
+        ("A.csv", "time,price\n1704292210,1\n1704292212,x\n"),
+        ("B.csv", "time,price\n1704292209,1\n"),
+    ]);
+    let input = Input { line_bytes: 0, skipped: Skipped::default() };
+    let mut replay = Replay::open(&config, &input).unwrap();
+    let second = |seconds: i64| Time::from_nanos((1_704_292_200 + seconds) * 1_000_000_000);
+
+    let mut times = || {
+        let mut batches = replay.batches();
+        let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);
+        events.map(|event| event.time).collect::<Vec<_>>()
+    };
+    assert_eq!(times(), [second(9), second(10)]);
+    assert_eq!(times(), [second(9), second(10)]);
+    assert_eq!(replay.extent(), Some(Extent { first: second(9), last: second(12), rows: 3 }));
+}
+
+#[test]
+fn a_span_of_time_leaves_out_what_comes_before_it_and_from_its_end_on() {
+    let (_folder, config) = files(&[
+        ("A.csv", "time,price\n2024-01-03,1\n2024-01-04,1\n2024-01-05,1\n2024-01-06,1\n"),
+        ("B.csv", "time,price\n2023-01-05,1\n2023-01-04,1\n"),
+    ]);
+    let (from, to) = (Some("2024-01-04".to_owned()), Some("2024-01-06".to_owned()));
+
+    let config = Config { from, to, ..config };
+    let events = replayed(&config);
+
+    assert_eq!(events, ["A 2024-01-04T00:00:00Z", "A 2024-01-05T00:00:00Z"]);
+    let input = Input { line_bytes: 0, skipped: Skipped::default() };
+    let extent = Replay::open(&config, &input).unwrap().extent().unwrap();
+    assert_eq!(extent.first.to_string(), "2024-01-04T00:00:00Z");
+    assert_eq!(extent.last.to_string(), "2024-01-06T00:00:00Z");
+}
+
+#[test]
+fn a_symbol_may_begin_as_a_comment_does() {
+    let content = "# by a broker\nsymbol,time,price\n#AAPL,1704292201,1\n#MSFT,1704292202,1\n# the end\n";
+    let (_folder, config) = files(&[("a.csv", content)]);
+
+    assert_eq!(replayed(&config), ["_AAPL 2024-01-03T14:30:01Z", "_MSFT 2024-01-03T14:30:02Z"]);
+}
+
+#[test]
+fn a_strict_reading_ends_at_the_first_row_that_cannot_be_used() {
+    let (_folder, config) = files(&[("A.csv", "time,price\n1704292201,1\n1704292202,x\n1704292203,1\n")]);
+
+    let mut batches = opened(&Config { strict: true, ..config }).unwrap();
+    let read: Vec<_> = iter::from_fn(|| batches.blocking_recv()).collect();
+
+    assert_eq!(read[0].as_ref().unwrap().len(), 1);
+    let error = read[1].as_ref().unwrap_err();
+    assert!(error.to_string().ends_with("A.csv:3: bad_number: `x`"), "{error}");
+}
+
+#[test]
+fn a_file_of_which_most_rows_are_bad_or_none_is_good_is_refused() {
+    let bad = refused("A.csv", "time,price\n1704292201,1\n1704292202,x\n1704292203,x\n");
+    let none = refused("A.csv", "time,price\n1704292201,null\n");
+
+    assert!(
+        bad.to_string().contains("2 of its first 3 rows cannot be used; line 3 is bad_number: `x`"),
+        "{bad}"
+    );
+    assert!(none.to_string().ends_with("none of its 1 rows has a price, or is wanted"), "{none}");
+}
+
+#[test]
+fn local_times_are_on_the_clock_of_the_zone_and_a_repeated_hour_follows_the_file() {
+    let rows = "2024-11-03 00:30,1\n2024-11-03 01:30,1\n2024-11-03 01:00,1\n2024-11-03 01:30,1\n2024-11-03 02:00,1\n";
+    let (_folder, config) = files(&[("A.csv", &format!("time,price\n{rows}"))]);
+
+    let events = replayed(&Config { tz: Some("America/New_York".to_owned()), ..config });
+
+    let times: Vec<_> = events.iter().map(|event| &event[13..18]).collect();
+    assert_eq!(times, ["04:30", "05:30", "06:00", "06:30", "07:00"]);
+}
+
+#[test]
+fn bad_rows_headers_and_comments_in_between_stop_nothing() {
+    let long = "9".repeat(70_000);
+    let content = format!(
+        "\u{feff}time,symbol,price\r\n1704292201,A,1\r\nnoon,A,1\r\n\r\n# a comment\r\n\
+         time,symbol,price\r\n\
+         1704292202,\"A,1\r\n1704292203,,1\r\n1704292204,A,{long}\r\n1704292205,A\r\n\
+         1704292206,\"A\",\"1\",more\r\n1704292207,A,1\r\n1704292208,A,1\r\n1704292209,A,1\r\n\
+         1704292210,A,1\r\n1704292211,A,1\r\n1704292212,A,1"
+    );
+    let (_folder, config) = files(&[("a.csv", &content)]);
+
+    let events = replayed(&config);
+    let seconds: Vec<_> = events.iter().map(|event| event.rsplit(':').next().unwrap()).collect();
+    assert_eq!(seconds, ["01Z", "07Z", "08Z", "09Z", "10Z", "11Z", "12Z"]);
+}
+
+#[test]
+fn what_is_no_market_data_is_refused_with_what_it_looks_like() {
+    for (content, looks_like) in [
+        ("", "an empty file"),
+        ("\n\n", "an empty file"),
+        ("<!DOCTYPE html>\n<p>not found", "an HTML page"),
+        ("{\"error\":\"limit\"}", "JSON"),
+        ("\u{1}\u{0}\u{2}", "binary data"),
+        ("Not found\nNo such page\n", "text that is no table"),
+    ] {
+        let error = refused("A.csv", content);
+        assert!(error.to_string().ends_with(&format!("it looks like {looks_like}")), "{error}");
+        assert_eq!(error.class(), ErrorClass::BadData);
+    }
+}
+
+#[test]
+fn a_file_that_lacks_something_is_refused_with_what_and_where() {
+    let ending = |name, content| {
+        let error = refused(name, content).to_string();
+        error[error.rfind(name).unwrap()..].to_owned()
+    };
+
+    assert_eq!(ending("A.csv", "symbol,price\n"), "A.csv:1: no time column among `symbol,price`");
+    assert_eq!(ending("A.csv", "time,symbol\n"), "A.csv:1: no price column among `time,symbol`");
+    assert_eq!(
+        ending("A.csv", "date,close\nnoon,5\n"),
+        "A.csv:2: `noon` is no time, and no row has a better one"
+    );
+    assert_eq!(ending("trades.csv", "time,price\n"), "trades.csv: cannot tell the symbol from the file name");
+}
+
+#[test]
+fn a_missing_file_a_folder_and_none_at_all_are_told_apart() {
+    let missing = Config { files: vec!["no/such/file.csv".into()], ..Config::default() };
+
+    let error = opened(&missing).unwrap_err();
+
+    assert_eq!(error.to_string(), "cannot open no/such/file.csv");
+    assert_eq!(error.class(), ErrorClass::NoInput);
+    assert_eq!(opened(&Config::default()).unwrap_err().class(), ErrorClass::Configuration);
+    let folder = tempfile::tempdir().unwrap();
+    let error = opened(&Config { files: vec![folder.path().to_owned()], ..missing }).unwrap_err();
+    assert!(error.to_string().ends_with("no file in it ends like market data"), "{error}");
+}
