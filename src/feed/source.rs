@@ -95,7 +95,7 @@ impl Stream for Source {
 
 impl Files {
     /// Begins to read.
-    pub fn new(mut replay: Replay, repeats: bool) -> Self {
+    pub fn new(replay: Replay, repeats: bool) -> Self {
         let batches = replay.batches();
         Self { replay, batches, repeats, shift: Duration::ZERO, span: None }
     }

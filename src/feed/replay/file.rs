@@ -15,10 +15,10 @@ use super::path;
 use super::reading::Reading;
 use super::records::Records;
 use super::row::{Reason, Row, RowReader, Skip};
-use super::skips::SkippedRows;
+use super::skips::{SkippedRows, Told};
 use super::survey::{Survey, survey};
 use super::zone::Zone;
-use crate::feed::FeedError;
+use crate::feed::{FeedError, Skipped};
 use crate::market::{Data, Event, Symbol, Time};
 
 /// Of so many rows at the start, most have to be good.
@@ -34,6 +34,7 @@ pub struct Source {
     symbol: Option<Symbol>,
     pub pass: Pass,
     reading: Arc<Reading>,
+    told: Told,
 }
 
 /// The events of a text, in time order.
@@ -86,7 +87,8 @@ impl Source {
         set_clock_form(&part, reading, &mut survey)?;
         let layout = Arc::new(survey.layout.clone());
         let pass = pass_over_times(&part, reading, &survey)?;
-        let source = Self { part, survey, layout, symbol, pass, reading: Arc::clone(reading) };
+        let source =
+            Self { part, survey, layout, symbol, pass, reading: Arc::clone(reading), told: Told::default() };
         source.try_rows()?;
         let Pass { rows, order, .. } = source.pass;
         if order != Order::Ascending && rows > reading.sort_rows as u64 {
@@ -131,9 +133,9 @@ impl Source {
         }
     }
 
-    /// Its events in time order. Rows that cannot be used are logged, unless they have been told of.
-    pub fn events(&self, is_told: bool) -> Result<Events, FeedError> {
-        let mut rows = self.rows(is_told)?;
+    /// Its events in time order.
+    pub fn events(&self) -> Result<Events, FeedError> {
+        let mut rows = self.rows()?;
         match self.pass.order {
             Order::Ascending => {
                 rows.ends_with_time = true;
@@ -144,7 +146,7 @@ impl Source {
     }
 
     /// Its events in its own order.
-    pub fn rows(&self, is_told: bool) -> Result<Rows, FeedError> {
+    pub fn rows(&self) -> Result<Rows, FeedError> {
         let records = Records::open(&self.part, &self.reading, &self.survey)?.cut_at(self.layout.cells());
         let zone = self.reading.zone.clone().unwrap_or_else(Zone::utc);
         let resolver = zone.resolver(self.pass.order == Order::Descending);
@@ -152,7 +154,7 @@ impl Source {
             records,
             reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
             then: None,
-            skips: SkippedRows::new(self.part.to_string(), self.reading.skipped.clone(), is_told),
+            skips: SkippedRows::new(self.part.to_string(), self.reading.skipped.clone(), self.told.clone()),
             is_strict: self.reading.is_strict,
             from: self.reading.from,
             to: self.reading.to,
@@ -162,7 +164,8 @@ impl Source {
 
     /// Refuses a text of which most of the first rows are bad, or all of them.
     fn try_rows(&self) -> Result<(), FeedError> {
-        let mut rows = Rows { from: None, to: None, ..self.rows(true)? };
+        let skips = SkippedRows::new(String::new(), Skipped::default(), Told::all());
+        let mut rows = Rows { from: None, to: None, skips, ..self.rows()? };
         let (mut tried, mut bad, mut good, mut first_bad) = (0, 0, 0, None);
         while good == 0 || tried < TRIED_ROWS {
             match rows.next_row()? {

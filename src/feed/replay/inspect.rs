@@ -94,7 +94,7 @@ impl Inspection {
     /// It cannot be read to its end; with `strict`, a row cannot be used.
     pub(super) fn of(source: &Source) -> Result<Self, FeedError> {
         let Source { part, survey, pass, .. } = source;
-        let mut rows = source.rows(false)?;
+        let mut rows = source.rows()?;
         let mut ends = Ends::default();
         let mut symbols: IndexMap<Symbol, u64> = IndexMap::new();
         let (mut events, mut kinds) = (0, KindSet::NONE);

@@ -27,7 +27,6 @@ mod text;
 mod time;
 mod zone;
 
-use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -52,8 +51,6 @@ pub use zone::ZoneError;
 #[derive(Debug)]
 pub struct Replay {
     sources: Arc<[Source]>,
-    /// Whether they have been read before: what is wrong with their rows is told once.
-    is_told: bool,
 }
 
 /// What lies in the files of a replay between `from` and `to`, by a pass over their times.
@@ -82,7 +79,7 @@ impl Replay {
         for path in &config.files {
             sources.append(&mut open_all(&expand::expand(path)?, &reading)?);
         }
-        Ok(Self { sources: sources.into(), is_told: false })
+        Ok(Self { sources: sources.into() })
     }
 
     /// What lies in the files together; `None` where no row has a time.
@@ -110,17 +107,16 @@ impl Replay {
     ///
     /// A file cannot be read; with `strict`, a row of it cannot be used.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
-        merged(&self.sources, false)
+        merged(&self.sources)
     }
 
     /// Begins to read the files from their start: batches of events, in time order.
-    pub(super) fn batches(&mut self) -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
+    pub(super) fn batches(&self) -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
         let sources = Arc::clone(&self.sources);
-        let is_told = mem::replace(&mut self.is_told, true);
         let (batches, receiver) = mpsc::channel(READ_AHEAD);
         // It ends with the files, or with the receiver: nobody has to wait for it.
         thread::spawn(move || {
-            if let Err(error) = read(&sources, is_told, &batches) {
+            if let Err(error) = read(&sources, &batches) {
                 // Nobody is left to be told.
                 let _ = batches.blocking_send(Err(error));
             }
@@ -171,17 +167,13 @@ fn open_all(files: &[PathBuf], reading: &Arc<Reading>) -> Result<Vec<Source>, Fe
 }
 
 /// The events of all parts, in time order.
-fn merged(sources: &[Source], is_told: bool) -> Result<Merge<Events>, FeedError> {
-    Ok(Merge::new(sources.iter().map(|source| source.events(is_told)).collect::<Result<_, _>>()?))
+fn merged(sources: &[Source]) -> Result<Merge<Events>, FeedError> {
+    Ok(Merge::new(sources.iter().map(Source::events).collect::<Result<_, _>>()?))
 }
 
 /// Sends all events.
-fn read(
-    sources: &[Source],
-    is_told: bool,
-    batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>,
-) -> Result<(), FeedError> {
-    let mut events = merged(sources, is_told)?;
+fn read(sources: &[Source], batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>) -> Result<(), FeedError> {
+    let mut events = merged(sources)?;
     loop {
         let mut failure = None;
         let good = |event: Result<Event, _>| event.map_err(|error| failure = Some(error)).ok();

@@ -1,6 +1,7 @@
 //! Rows that give no event: counted by reason, the first few logged one by one.
 
-use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::warn;
 
@@ -10,24 +11,34 @@ use crate::feed::Skipped;
 /// So many skipped rows of a file are logged one by one; the rest are counted.
 const LOGGED_SKIPS: u64 = 5;
 
-/// The rows that gave no event, by reason.
+/// The rows that gave no event in one reading of a text, by reason.
 pub struct SkippedRows {
     name: String,
     counts: [u64; Reason::ALL.len()],
     skipped: Skipped,
-    /// Told once, and not again in every lap.
-    told: bool,
+    told: Told,
+}
+
+/// Up to which line a text has been read by anybody: what it skips is logged and counted once, however often it is read.
+#[derive(Clone, Debug, Default)]
+pub struct Told(Arc<AtomicU64>);
+
+impl Told {
+    /// All has been told, or nobody is to be.
+    pub fn all() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+
+    /// Takes in a line, and returns whether none behind it was told of.
+    fn is_new(&self, line: u64) -> bool {
+        self.0.fetch_max(line, Ordering::Relaxed) < line
+    }
 }
 
 impl SkippedRows {
-    /// Nothing has been skipped of this text yet; where that has been told before, it is neither told nor counted again.
-    pub fn new(name: String, skipped: Skipped, told: bool) -> Self {
-        Self {
-            name,
-            counts: [0; Reason::ALL.len()],
-            skipped: if told { Skipped::default() } else { skipped },
-            told,
-        }
+    /// Nothing has been skipped yet.
+    pub fn new(name: String, skipped: Skipped, told: Told) -> Self {
+        Self { name, counts: [0; Reason::ALL.len()], skipped, told }
     }
 
     /// The text.
@@ -44,21 +55,28 @@ impl SkippedRows {
     /// Takes one in.
     pub fn add(&mut self, line: u64, Skip { reason, found }: &Skip) {
         self.counts[reason.index()] += 1;
+        if !self.told.is_new(line) {
+            return;
+        }
         self.skipped.add(reason.name());
-        let logged = self.counts.iter().sum::<u64>() - self.counts[Reason::Filtered.index()];
-        if !self.told && *reason != Reason::Filtered && logged <= LOGGED_SKIPS {
+        if *reason != Reason::Filtered && self.bad() <= LOGGED_SKIPS {
             let place = format_args!("{}:{line}", self.name);
             warn!(%place, reason = reason.name(), ?found, "skipped a row");
         }
     }
 
-    /// Tells once how many there were, at the end.
+    /// Tells how many there were, at the end.
     pub fn sum_up(&mut self) {
-        let bad: u64 = self.counts.iter().sum::<u64>() - self.counts[Reason::Filtered.index()];
-        if bad > 0 && !mem::replace(&mut self.told, true) {
+        let rows = self.bad();
+        if rows > 0 && self.told.is_new(u64::MAX) {
             let reasons: Vec<String> =
                 self.by_reason().map(|(reason, count)| format!("{count} {reason}")).collect();
-            warn!(file = %self.name, rows = bad, reasons = %reasons.join(", "), "rows were skipped");
+            warn!(file = %self.name, rows, reasons = %reasons.join(", "), "rows were skipped");
         }
+    }
+
+    /// How many were not left out on purpose.
+    fn bad(&self) -> u64 {
+        self.counts.iter().sum::<u64>() - self.counts[Reason::Filtered.index()]
     }
 }

@@ -20,7 +20,7 @@ fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
 
 fn opened(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
     let input = Input { line_bytes: 64 * 1024, skipped: Skipped::default() };
-    Replay::open(config, &input).map(|mut replay| replay.batches())
+    Replay::open(config, &input).map(|replay| replay.batches())
 }
 
 /// Symbol and time of each event.
@@ -107,10 +107,10 @@ fn files_tell_their_extent_and_can_be_read_again() {
         ("B.csv", "time,price\n1704292209,1\n"),
     ]);
     let input = Input { line_bytes: 0, skipped: Skipped::default() };
-    let mut replay = Replay::open(&config, &input).unwrap();
+    let replay = Replay::open(&config, &input).unwrap();
     let second = |seconds: i64| Time::from_nanos((1_704_292_200 + seconds) * 1_000_000_000);
 
-    let mut times = || {
+    let times = || {
         let mut batches = replay.batches();
         let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);
         events.map(|event| event.time).collect::<Vec<_>>()
@@ -136,6 +136,20 @@ fn a_span_of_time_leaves_out_what_comes_before_it_and_from_its_end_on() {
     let extent = Replay::open(&config, &input).unwrap().extent().unwrap();
     assert_eq!(extent.first.to_string(), "2024-01-04T00:00:00Z");
     assert_eq!(extent.last.to_string(), "2024-01-06T00:00:00Z");
+}
+
+#[test]
+fn what_is_skipped_is_counted_once_however_often_it_is_read() {
+    let bad = "time,price\n1704292201,1\n1704292202,x\n1704292203,1\n1704292204,1\n1704292205,x\n";
+    let (_folder, config) = files(&[("A.csv", bad)]);
+    let input = Input { line_bytes: 0, skipped: Skipped::default() };
+    let replay = Replay::open(&config, &input).unwrap();
+    let read = || replay.events().unwrap().map(Result::unwrap);
+
+    // Given up after two events, and read to the end twice.
+    assert_eq!((read().take(2).count(), read().count(), read().count()), (2, 3, 3));
+
+    assert_eq!(input.skipped.count("bad_number"), 2);
 }
 
 #[test]
