@@ -79,7 +79,8 @@ impl FromStr for DateOrder {
 ///   `20240103 143000065`, `1/3/2024, 2:30 PM`, `3. Jan 2024 14:30`. Digits past the nanosecond go.
 /// - Behind the clock `Z`, `UTC`, `GMT` or an offset; a zone or an abbreviation counts for nothing and stands
 ///   behind an offset only.
-/// - The same in one number of 8, 12, 14 or 17 digits: `20240103143000065`.
+/// - The same in one number of 8, 10, 12, 14 or 17 digits: `2024010314`, `20240103143000065`. Ten are a date and its
+///   hour from 1970 to 2099 only; as seconds they would be of 2032 to 2036, which no market has seen.
 /// - A number of other lengths counts from 1970: seconds, milliseconds, microseconds or nanoseconds, as its own
 ///   magnitude tells, with decimals and an exponent. Below nine digits (negative: six) it is rather a clock, a date
 ///   without its signs or a spreadsheet's day, and stands for nothing.
@@ -88,7 +89,10 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     // The form that most files have need not be counted.
     let is_year = matches!(cell, [_, _, _, _, b'-' | b'/' | b'.', ..]);
     match if is_year { 4 } else { digits(cell) } {
-        12 | 14 | 17 | 20 | 23 => in_one_number(cell).or_else(|| count::stamp(cell)),
+        10 | 12 | 14 | 17 | 20 | 23 => match in_one_number(cell) {
+            Some((day, of_day, after)) => at(day, of_day, after),
+            None => count::stamp(cell),
+        },
         9.. => count::stamp(cell),
         _ => date_and_clock(cell, order).or_else(|| count::stamp(cell)),
     }
@@ -182,15 +186,16 @@ fn date_and_clock(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     at(day, of_day, after)
 }
 
-/// `202401031430` and longer.
-fn in_one_number(cell: &[u8]) -> Option<Stamp> {
-    // An epoch in milliseconds of so many digits begins so in parts of 1976 only.
+/// `2024010314` and longer: the day, the clock, and what stands behind it.
+fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
+    // Milliseconds since 1970 in twelve digits begin so in parts of 1976 only.
     if !matches!(cell, [b'1', b'9', ..] | [b'2', b'0', ..]) {
         return None;
     }
     let (date, _) = date::leading(&cell[..8])?;
+    let day = date.day(DateOrder::Ymd).filter(|day| *day >= 0 || digits(cell) > 10)?;
     let (of_day, after) = clock::leading(&cell[8..])?;
-    at(date.day(DateOrder::Ymd)?, of_day, after)
+    Some((day, of_day, after))
 }
 
 /// The moment of a clock on a day; `after` is what stands behind the clock.
