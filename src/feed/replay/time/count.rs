@@ -3,6 +3,12 @@
 use super::{SECOND, Stamp, digits, leading_number, number, part_of};
 use crate::market::Time;
 
+/// The digits from which on a number with an exponent was hardly rounded.
+///
+/// Spreadsheets and C's `%g` leave six, `%e` and R's `print` seven. Programs that leave out zeros only have eight for
+/// a quarter of an hour; those few whose seconds end in three zeros cannot be told from rounded ones.
+const UNROUNDED: usize = 8;
+
 /// The moment of a count, in the unit of its magnitude.
 pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     let (is_negative, text) = match cell {
@@ -20,7 +26,7 @@ pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     }
     let exponent = match text {
         [] => 0,
-        [b'e' | b'E', exponent @ ..] => exponent_of(exponent)?,
+        [b'e' | b'E', exponent @ ..] if whole.len() + fraction.len() >= UNROUNDED => exponent_of(exponent)?,
         _ => return None,
     };
     let places = whole.len().checked_add_signed(exponent)?;

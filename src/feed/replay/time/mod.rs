@@ -83,7 +83,8 @@ impl FromStr for DateOrder {
 ///   hour from 1970 to 2099 only; as seconds they would be of 2032 to 2036, which no market has seen.
 /// - A number of other lengths counts from 1970: seconds, milliseconds, microseconds or nanoseconds, as its own
 ///   magnitude tells, with decimals and an exponent. Below nine digits (negative: six) it is rather a clock, a date
-///   without its signs or a spreadsheet's day, and stands for nothing.
+///   without its signs or a spreadsheet's day, and stands for nothing; so does one with an exponent that has fewer
+///   than eight digits itself, since it was rounded: spreadsheets make `1.70429E+12` of a time.
 pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let cell = cell.trim_ascii();
     // The form that most files have need not be counted.
