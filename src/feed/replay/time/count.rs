@@ -1,4 +1,4 @@
-//! Counts: moments as how many units of time have passed since 1970.
+//! Counts: moments as how many units of time have passed since 1970, or, for .NET, since the year 1.
 
 use super::{SECOND, Stamp, digits, leading_number, number, part_of};
 use crate::market::Time;
@@ -8,6 +8,12 @@ use crate::market::Time;
 /// Spreadsheets and C's `%g` leave six, `%e` and R's `print` seven. Programs that leave out zeros only have eight for
 /// a quarter of an hour; those few whose seconds end in three zeros cannot be told from rounded ones.
 const UNROUNDED: usize = 8;
+
+/// .NET's ticks, of which 10,000,000 are a second, at the beginning of 1970,
+/// <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>,
+const TICKS_OF_1970: u64 = 621_355_968_000_000_000;
+/// and at that of 2100.
+const TICKS_OF_2100: u64 = 662_380_416_000_000_000;
 
 /// The moment of a count, in the unit of its magnitude.
 pub fn stamp(cell: &[u8]) -> Option<Stamp> {
@@ -34,16 +40,20 @@ pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     if !(least..=19).contains(&places) {
         return None;
     }
-    let nanos = if exponent == 0 {
-        nanos_of_count(count, fraction)
+    let mut shifted = [b'0'; 28]; // nineteen digits of a count, and what more a nanosecond needs of a second
+    let (count, fraction) = if exponent == 0 {
+        (count, fraction)
     } else {
-        let mut shifted = [b'0'; 28]; // nineteen digits of a count, and what more a nanosecond needs of a second
         for (place, digit) in shifted.iter_mut().zip(whole.iter().chain(fraction)) {
             *place = *digit;
         }
         let (whole, fraction) = shifted.split_at(places);
-        nanos_of_count(leading_number(whole).0, fraction)
+        (leading_number(whole).0, fraction)
     };
+    if places == 18 {
+        return nanos_of_ticks(count, fraction).filter(|_| !is_negative).map(Stamp::Local);
+    }
+    let nanos = nanos_of_count(count, fraction);
     let nanos = i64::try_from(if is_negative { -nanos } else { nanos }).ok()?;
     Some(Stamp::Utc(Time::from_nanos(nanos)))
 }
@@ -57,6 +67,12 @@ fn nanos_of_count(count: u64, fraction: &[u8]) -> i128 {
         _ => 1,
     };
     i128::from(count) * i128::from(unit) + i128::from(part_of(unit, fraction))
+}
+
+/// The nanoseconds since 1970 of .NET's ticks; they do not say whether their clock is that of UTC.
+fn nanos_of_ticks(ticks: u64, fraction: &[u8]) -> Option<i64> {
+    let is_of_markets = (TICKS_OF_1970..TICKS_OF_2100).contains(&ticks);
+    is_of_markets.then(|| (ticks - TICKS_OF_1970).cast_signed() * 100 + part_of(100, fraction))
 }
 
 /// `+09`, `9` or `-5`: two digits at the most.

@@ -85,6 +85,9 @@ impl FromStr for DateOrder {
 ///   magnitude tells, with decimals and an exponent. Below nine digits (negative: six) it is rather a clock, a date
 ///   without its signs or a spreadsheet's day, and stands for nothing; so does one with an exponent that has fewer
 ///   than eight digits itself, since it was rounded: spreadsheets make `1.70429E+12` of a time.
+/// - Eighteen digits are .NET's ticks of 1970 to 2099, on the file's own clock, or else nothing: nanoseconds before
+///   September 2001 and Windows' FILETIME are no times of markets.
+///   <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let cell = cell.trim_ascii();
     // The form that most files have need not be counted.

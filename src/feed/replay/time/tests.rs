@@ -133,6 +133,27 @@ fn a_number_counts_from_1970_in_the_unit_of_its_magnitude() {
 }
 
 #[test]
+fn eighteen_digits_are_dot_nets_ticks_on_the_files_own_clock() {
+    for (cell, moment) in [
+        ("638398890000000000", "2024-01-03T14:30:00"),
+        ("638398890001234567", "2024-01-03T14:30:00.123456700"),
+        ("638398890000000000.5", "2024-01-03T14:30:00.000000050"),
+        ("6.3839889e+17", "2024-01-03T14:30:00"),
+        ("621355968000000000", "1970-01-01T00:00:00"),
+        ("662380415999999999", "2099-12-31T23:59:59.999999900"),
+        // Before 1970, after 2099, Windows' FILETIME, and a count of nanoseconds of 1999 and of 1962.
+        ("621355967999999999", "none"),
+        ("662380416000000000", "none"),
+        ("133487370000000000", "none"),
+        ("946684799000000000", "none"),
+        ("-252322200000000000", "none"),
+        ("-638398890000000000", "none"),
+    ] {
+        assert_eq!(read(cell, Mdy), moment, "{cell}");
+    }
+}
+
+#[test]
 fn what_is_no_time_is_none() {
     for cell in [
         "",
@@ -329,7 +350,7 @@ proptest! {
             let digits = local.replace(['-', ':', 'T'], "");
             prop_assert_eq!(stamp(digits.as_bytes(), Mdy), Some(Stamp::Local(nanos)));
         }
-        if nanos.unsigned_abs() >= 100_000_000_000_000_000 {
+        if nanos.unsigned_abs() >= 1_000_000_000_000_000_000 {
             prop_assert_eq!(stamp(count.as_bytes(), Mdy), Some(Stamp::Utc(time)));
         }
     }
