@@ -45,23 +45,17 @@ impl Date {
         match self {
             Self::YearFirst(_) | Self::Named(_) => DateOrder::Ymd,
             Self::YearLast { points: true, .. } => DateOrder::Dmy,
+            Self::YearLast { numbers: [a, b, _], two_digits: true, .. } if a > 12 && b <= 12 => {
+                DateOrder::Ymd
+            }
             Self::YearLast { .. } => DateOrder::Mdy,
         }
     }
 
-    /// The only order in which its numbers are a date.
-    pub fn order_shown(self) -> Option<DateOrder> {
-        let is_date = |order| self.day(order).is_some();
-        match self {
-            Self::Named(_) => None,
-            Self::YearFirst(_) => Some(DateOrder::Ymd).filter(|order| is_date(*order)),
-            Self::YearLast { two_digits, .. } => match (is_date(DateOrder::Mdy), is_date(DateOrder::Dmy)) {
-                (true, false) => Some(DateOrder::Mdy),
-                (false, true) => Some(DateOrder::Dmy),
-                (false, false) if two_digits => Some(DateOrder::Ymd).filter(|order| is_date(*order)),
-                _ => None,
-            },
-        }
+    /// Whether its numbers are a date in this order.
+    pub fn is_in(self, order: DateOrder) -> bool {
+        let ends_with_year = matches!(self, Self::YearLast { two_digits: false, .. });
+        !(ends_with_year && order == DateOrder::Ymd) && self.day(order).is_some()
     }
 }
 
@@ -216,7 +210,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
 mod tests {
     use super::DateOrder::{Dmy, Mdy, Ymd};
     use super::*;
-    use crate::feed::replay::time::{date, order_shown, order_usual};
+    use crate::feed::replay::time::{date, order_shown, order_usual, orders};
     use crate::market::Time;
 
     fn day(cell: &str, order: DateOrder) -> String {
@@ -295,17 +289,44 @@ mod tests {
     }
 
     #[test]
+    fn a_date_may_be_one_in_several_orders() {
+        for (cell, expected) in [
+            ("24-01-31", &[Dmy, Ymd][..]),
+            ("12-01-24 14:30", &[Mdy, Dmy, Ymd]),
+            ("12-31-24", &[Mdy]),
+            ("13.01.24", &[Dmy, Ymd]),
+            ("01/02/2024", &[Mdy, Dmy]),
+            ("13/01/2024", &[Dmy]),
+            ("2024-01-31", &[Mdy, Dmy, Ymd]),
+            ("3-Jan-2024", &[Mdy, Dmy, Ymd]),
+            ("2024-02-30", &[]),
+            ("32/13/2024", &[]),
+            ("noon", &[]),
+        ] {
+            assert_eq!(orders(cell.as_bytes()).collect::<Vec<_>>(), expected, "{cell}");
+        }
+    }
+
+    #[test]
     fn a_date_proves_an_order_if_no_other_makes_one() {
         for (cell, order) in [
             ("13/01/2024", Some(Dmy)),
-            ("13.01.24 14:30", Some(Dmy)),
+            ("13.01.70 14:30", Some(Dmy)),
             ("01/13/2024", Some(Mdy)),
             ("1-31-24", Some(Mdy)),
             ("99/12/31", Some(Ymd)),
-            ("2024-01-02", Some(Ymd)),
-            ("20240102 143000", Some(Ymd)),
+            ("99-13-12", None),
+            ("2024-01-02", None),
+            ("20240102 143000", None),
             ("01/02/2024", None),
             ("01/02/03", None),
+            ("24-01-02", None),
+            ("24-01-31", None),
+            ("24/01/31 14:30", None),
+            ("13.01.24 14:30", None),
+            ("24-02-30", Some(Dmy)),
+            ("24-01-32", Some(Dmy)),
+            ("24-31-01", None),
             ("3-Jan-2024", None),
             ("32/13/2024", None),
             ("1704292200", None),
@@ -315,12 +336,19 @@ mod tests {
             assert_eq!(order_shown(cell.as_bytes()), order, "{cell}");
         }
     }
+
     #[test]
-    fn where_nothing_is_proven_points_stand_for_day_first_and_other_signs_for_month_first() {
+    fn where_nothing_is_proven_signs_and_numbers_tell_the_usual_order() {
         for (cell, order) in [
             ("01/02/03", Some(Mdy)),
             ("1-2-2024 14:30", Some(Mdy)),
             ("01.02.03", Some(Dmy)),
+            ("24.01.31", Some(Dmy)),
+            ("24-01-31", Some(Ymd)),
+            ("24/01/02", Some(Ymd)),
+            ("12/01/24", Some(Mdy)),
+            ("24/13/01", Some(Mdy)),
+            ("13/01/2024", Some(Mdy)),
             ("2024-01-02", Some(Ymd)),
             ("noon", None),
         ] {

@@ -161,15 +161,28 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     (nanos <= DAY).then_some(nanos)
 }
 
-/// The order that a cell's date proves: `13/01/2024` is day first, `01/02/2024` may be either.
+/// The orders in which a cell's date is one; those of a file are what the orders of all its dates have in common.
 ///
-/// Of three numbers of two digits, the first is taken for the year only if neither of the others can be.
+/// `13/01/2024` is a date with the day first, `01/02/2024` with the month or the day first, and `24-01-31` with the day
+/// or the year first. One with four digits of a year in front or with a month's name is a date in any order; what is
+/// no date is one in none.
+pub fn orders(cell: &[u8]) -> impl Iterator<Item = DateOrder> + use<> {
+    let date = date::leading(cell.trim_ascii()).map(|(date, _)| date);
+    [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd]
+        .into_iter()
+        .filter(move |order| date.is_some_and(|date| date.is_in(*order)))
+}
+
+/// The order that a cell's date proves: the only one of its [`orders`].
 pub fn order_shown(cell: &[u8]) -> Option<DateOrder> {
-    let (date, _) = date::leading(cell.trim_ascii())?;
-    date.order_shown()
+    let mut orders = orders(cell);
+    orders.next().filter(|_| orders.next().is_none())
 }
 
 /// The order that a cell's date usually has, for files that prove none: day first with points, else month first.
+///
+/// Three numbers of two digits with other signs than points have the year first if the first is above 12 and the second
+/// is not, as in `24-01-31`: the 24th of January 2031 is rarely written so.
 pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     let (date, _) = date::leading(cell.trim_ascii())?;
     Some(date.order_usual())
