@@ -15,6 +15,9 @@ use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
 
+/// Rows that step back by less are out of order rather than in another hour.
+const STEP: i64 = 60 * SECOND;
+
 /// A time zone by its name in the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset (`+02:00`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
@@ -80,21 +83,34 @@ impl Zone {
 
     /// A resolver for a file in which time runs forward, or backwards.
     pub fn resolver(&self, backwards: bool) -> Resolver {
-        Resolver { zone: self.0.clone(), backwards, stretch: Stretch::NONE, repeated: 0, skipped: 0 }
+        Resolver {
+            zone: self.0.clone(),
+            backwards,
+            stretch: Stretch::NONE,
+            last: 0,
+            shares_times: false,
+            repeated: 0,
+            skipped: 0,
+        }
     }
 }
 
 /// Puts the local times of one file into place, in the order of its rows.
 ///
 /// An hour that happens twice in autumn is told apart by that order: it is the first one until the local clock goes
-/// back within it, and then the second. One that goes back again, as in a file grouped by symbol, begins anew.
-/// In a file that runs backwards all of that is the other way round. An hour that is left out in spring is moved
-/// forward by its length.
+/// back within it, by a minute at least, and then the second. One that goes back again, as in a file grouped by symbol,
+/// begins anew. Hourly bars have the same time twice: the first two rows in it with the same time are one of each hour,
+/// unless rows running had the same time before, where it happens once, as trades have. In a file that runs backwards
+/// all of that is the other way round. An hour that is left out in spring is moved forward by its length.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     zone: TimeZone,
     backwards: bool,
     stretch: Stretch,
+    /// The local time before, which the stretch is around.
+    last: i64,
+    /// Whether two rows running had the same time, and it happens once.
+    shares_times: bool,
     repeated: u64,
     skipped: u64,
 }
@@ -104,8 +120,8 @@ pub struct Resolver {
 enum Stretch {
     /// Every time in it happens once.
     Plain { local: Range<i64>, offset: i64 },
-    /// Every time in it happens twice.
-    Twice { local: Range<i64>, offsets: [i64; 2], pass: usize, last: i64 },
+    /// Every time in it happens twice; whether but one row was in it so far tells hourly bars.
+    Twice { local: Range<i64>, offsets: [i64; 2], pass: usize, had_one: bool },
 }
 
 impl Stretch {
@@ -117,13 +133,18 @@ impl Resolver {
     /// The moment of a local time, in nanoseconds since 1970 on the zone's own clock.
     pub fn resolve(&mut self, local: i64) -> Time {
         match &mut self.stretch {
-            Stretch::Plain { local: stretch, offset } if stretch.contains(&local) => moment(local, *offset),
-            Stretch::Twice { local: stretch, offsets, pass, last } if stretch.contains(&local) => {
-                let turns = if self.backwards { local > *last } else { local < *last };
-                if turns {
+            Stretch::Plain { local: stretch, offset } if stretch.contains(&local) => {
+                self.shares_times |= local == self.last;
+                self.last = local;
+                moment(local, *offset)
+            }
+            Stretch::Twice { local: stretch, offsets, pass, had_one } if stretch.contains(&local) => {
+                let step = if self.backwards { self.last - local } else { local - self.last };
+                if step <= -STEP || step == 0 && *had_one && !self.shares_times {
                     *pass = 1 - *pass;
                 }
-                *last = local;
+                *had_one = false;
+                self.last = local;
                 self.repeated += 1;
                 moment(local, offsets[*pass])
             }
@@ -144,6 +165,7 @@ impl Resolver {
     /// As [`Resolver::resolve`], outside of the stretch of the time before.
     #[cold]
     fn resolve_elsewhere(&mut self, local: i64) -> Time {
+        self.last = local;
         let civil = Offset::UTC.to_datetime(timestamp(local));
         match self.zone.to_ambiguous_timestamp(civil).offset() {
             AmbiguousOffset::Unambiguous { offset } => {
@@ -156,7 +178,7 @@ impl Resolver {
                 let turn = self.turn_behind(local, offsets[0]);
                 let stretch = turn.saturating_add(offsets[1])..turn.saturating_add(offsets[0]);
                 let pass = usize::from(self.backwards);
-                self.stretch = Stretch::Twice { local: stretch, offsets, pass, last: local };
+                self.stretch = Stretch::Twice { local: stretch, offsets, pass, had_one: true };
                 self.repeated += 1;
                 moment(local, offsets[pass])
             }
@@ -330,6 +352,53 @@ mod tests {
         let moments = moments.map(str::to_owned).to_vec();
 
         assert_eq!(resolved(BERLIN, true, "2024-10-27", &clocks), (moments, 6, 0));
+    }
+
+    #[test]
+    fn equal_times_are_the_two_hours_unless_there_were_others() {
+        let resolve = |backwards, clocks: &[&str]| resolved(BERLIN, backwards, "2024-10-27", clocks).0;
+        let hourly = ["00:00:00", "01:00:00", "02:00:00", "02:00:00", "03:00:00"];
+        let moments = ["22:00:00Z", "23:00:00Z", "00:00:00Z", "01:00:00Z", "02:00:00Z"];
+        assert_eq!(resolve(false, &hourly), moments);
+
+        let (mut hourly, mut moments) = (hourly, moments);
+        hourly.reverse();
+        moments.reverse();
+        assert_eq!(resolve(true, &hourly), moments);
+
+        for (clocks, moments) in [
+            // Trades, which share their times.
+            (
+                ["01:59:00", "01:59:00", "02:10:00", "02:10:00", "02:05:00", "02:05:00"],
+                ["23:59:00Z", "23:59:00Z", "00:10:00Z", "00:10:00Z", "01:05:00Z", "01:05:00Z"],
+            ),
+            // A third time cannot be a third hour,
+            (
+                ["01:59:00", "02:10:00", "02:10:00", "02:10:00", "02:20:00", "03:00:00"],
+                ["23:59:00Z", "00:10:00Z", "01:10:00Z", "01:10:00Z", "01:20:00Z", "02:00:00Z"],
+            ),
+            // and what has several times in an hour has no hourly bars.
+            (
+                ["01:59:00", "02:10:00", "02:20:00", "02:20:00", "02:10:00", "03:00:00"],
+                ["23:59:00Z", "00:10:00Z", "00:20:00Z", "00:20:00Z", "01:10:00Z", "02:00:00Z"],
+            ),
+        ] {
+            assert_eq!(resolve(false, &clocks), moments);
+        }
+    }
+
+    #[test]
+    fn rows_that_are_slightly_out_of_order_stay_in_their_hour() {
+        let resolve = |backwards, clocks: &[&str]| resolved(BERLIN, backwards, "2024-10-27", clocks).0;
+
+        assert_eq!(
+            resolve(false, &["02:30:00", "02:29:00.000000001", "02:30:00", "02:29:00"]),
+            ["00:30:00Z", "00:29:00.000000001Z", "00:30:00Z", "01:29:00Z"]
+        );
+        assert_eq!(
+            resolve(true, &["02:30:00", "02:30:59.999999999", "02:30:00", "02:31:00"]),
+            ["01:30:00Z", "01:30:59.999999999Z", "01:30:00Z", "00:31:00Z"]
+        );
     }
 
     #[test]
