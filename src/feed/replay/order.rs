@@ -142,18 +142,13 @@ pub fn pass_over_times(part: &Part, reading: &Reading, survey: &Survey) -> Resul
     let (mut rows, mut has_local_times, mut first_bad) = (0, false, None);
     while let Some(record) = records.next()? {
         rows += 1;
-        match record.and_then(|record| layout.time.read(&record, layout.date_order)) {
-            Ok(Stamp::Utc(time)) => runs.iter_mut().for_each(|run| run.observe(time)),
-            Ok(Stamp::Local(nanos)) => {
-                has_local_times = true;
-                for run in &mut runs {
-                    let time = run.resolver.resolve(nanos);
-                    run.observe(time);
-                }
-            }
-            Err(Skip { found, .. }) => {
-                first_bad.get_or_insert((records.line(), found));
-            }
+        let observed = record.and_then(|record| {
+            let stamp = layout.time.read(&record, layout.date_order)?;
+            has_local_times |= matches!(stamp, Stamp::Local(_));
+            runs.iter_mut().try_for_each(|run| run.observe(stamp)).ok_or_else(|| layout.time.bad(&record))
+        });
+        if let Err(Skip { found, .. }) = observed {
+            first_bad.get_or_insert((records.line(), found));
         }
     }
     let [forward, backward] = runs;
@@ -175,12 +170,18 @@ impl Run {
         Self { resolver, before: None, span: None, rises: false, falls: false }
     }
 
-    fn observe(&mut self, time: Time) {
+    /// Takes note of the next time; `None` where no moment can be told for it.
+    fn observe(&mut self, stamp: Stamp) -> Option<()> {
+        let time = match stamp {
+            Stamp::Utc(time) => time,
+            Stamp::Local(nanos) => self.resolver.resolve(nanos)?,
+        };
         if let Some(before) = self.before {
             self.rises |= before < time;
             self.falls |= before > time;
         }
         self.before = Some(time);
         self.span = Some(self.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+        Some(())
     }
 }

@@ -92,10 +92,10 @@ impl Reading {
 
 /// A moment as a person writes it: without an offset it is on the clock of the files.
 fn moment(text: &str, zone: Option<&Zone>, order: Option<DateOrder>) -> Option<Time> {
-    Some(match time::stamp(text.as_bytes(), order.unwrap_or(DateOrder::Ymd))? {
-        Stamp::Utc(time) => time,
+    match time::stamp(text.as_bytes(), order.unwrap_or(DateOrder::Ymd))? {
+        Stamp::Utc(time) => Some(time),
         Stamp::Local(nanos) => zone.cloned().unwrap_or_else(Zone::utc).resolver(false).resolve(nanos),
-    })
+    }
 }
 
 fn delimiter(text: &str) -> Result<u8, FeedError> {
@@ -134,6 +134,10 @@ mod tests {
             ("layout = \"bloomberg\"", "feed.replay.layout: there is no layout `bloomberg`"),
             ("delimiter = \"ab\"", "feed.replay.delimiter: `ab` is no delimiter"),
             ("from = \"noon\"", "feed.replay.from: `noon` is not a time"),
+            (
+                "from = \"1677-09-21 00:12:44\"\ntz = \"+14:00\"",
+                "feed.replay.from: `1677-09-21 00:12:44` is not a time",
+            ),
             ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
             ("map = { prize = \"1\" }", "unknown variant `prize`, expected one of"),

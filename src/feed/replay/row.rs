@@ -104,25 +104,33 @@ impl TimeColumns {
     pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, Skip> {
         let cell =
             |column: usize| row.get(column).ok_or(Skip { reason: Reason::Ragged, found: String::new() });
-        let bad = |found: &[u8]| Skip::new(Reason::BadTime, found);
-        match self {
-            Self::One(column) => {
-                let cell = cell(column)?;
-                time::stamp(cell, order).ok_or_else(|| bad(cell))
-            }
+        let stamp = match self {
+            Self::One(column) => time::stamp(cell(column)?, order),
             Self::Two { date, clock, form } => {
                 let (date, clock) = (cell(date)?, cell(clock)?);
-                let read = match form {
+                match form {
                     ClockForm::Text => time::stamp_of_two(date, clock, order),
                     form => time::date(date, order).and_then(|day| form.read(clock, day)),
-                };
-                read.ok_or_else(|| bad(&[date, clock].join(&b' ')))
+                }
             }
             Self::Clock { clock, form, day } => {
                 let cell = cell(clock)?;
-                form.read(cell, day).ok_or_else(|| bad(cell))
+                form.read(cell, day)
             }
-            Self::Day(day) => Ok(Stamp::Local(day)),
+            Self::Day(day) => Some(Stamp::Local(day)),
+        };
+        stamp.ok_or_else(|| self.bad(row))
+    }
+
+    /// What a row is whose time is none.
+    pub fn bad(self, row: &Cells<'_>) -> Skip {
+        let cell = |column: usize| row.get(column).unwrap_or_default();
+        match self {
+            Self::One(column) | Self::Clock { clock: column, .. } => Skip::new(Reason::BadTime, cell(column)),
+            Self::Two { date, clock, .. } => {
+                Skip::new(Reason::BadTime, &[cell(date), cell(clock)].join(&b' '))
+            }
+            Self::Day(_) => Skip::new(Reason::BadTime, b""),
         }
     }
 }
@@ -163,7 +171,7 @@ impl RowReader {
         }
         let time = match layout.time.read(row, layout.date_order)? {
             Stamp::Utc(time) => time,
-            Stamp::Local(nanos) => self.resolver.resolve(nanos),
+            Stamp::Local(nanos) => self.resolver.resolve(nanos).ok_or_else(|| layout.time.bad(row))?,
         };
         let (data, then) = layout.data(row)?;
         Ok(Row { time, symbol: self.symbol.read(layout, row)?, data, then })
@@ -300,10 +308,15 @@ mod tests {
     }
 
     fn read(header: &str, line: &str) -> Result<Row, Skip> {
+        read_in("UTC", header, line)
+    }
+
+    fn read_in(zone: &str, header: &str, line: &str) -> Result<Row, Skip> {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
         let found = layout::find(&[cells(header), cells(line)], given()).unwrap();
         let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
-        let mut reader = RowReader::new(Arc::new(found.layout), file, Zone::utc().resolver(false));
+        let resolver = zone.parse::<Zone>().unwrap().resolver(false);
+        let mut reader = RowReader::new(Arc::new(found.layout), file, resolver);
         reader.read(&Splitter::new(b',').split(line.as_bytes(), usize::MAX))
     }
 
@@ -346,6 +359,17 @@ mod tests {
         assert_eq!(skipped("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
         assert_eq!(skipped("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));
         assert_eq!(skipped("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
+    }
+
+    #[test]
+    fn a_local_time_whose_moment_no_time_can_hold_is_a_bad_one() {
+        let bad = |found: &str| Skip { reason: Reason::BadTime, found: found.to_owned() };
+
+        let first = "1677-09-21 00:12:44";
+        assert_eq!(read_in("+14:00", "time,close", &format!("{first},5")), Err(bad(first)));
+        assert!(read_in("-14:00", "time,close", &format!("{first},5")).is_ok());
+        let last = "2262-04-11 23:47:16";
+        assert_eq!(read_in("-14:00", "date,time,close", "2262-04-11,23:47:16,5"), Err(bad(last)));
     }
 
     #[test]

@@ -130,8 +130,9 @@ impl Stretch {
 }
 
 impl Resolver {
-    /// The moment of a local time, in nanoseconds since 1970 on the zone's own clock.
-    pub fn resolve(&mut self, local: i64) -> Time {
+    /// The moment of a local time, in nanoseconds since 1970 on the zone's own clock; `None` where it is one before or
+    /// after all that [`Time`] can hold.
+    pub fn resolve(&mut self, local: i64) -> Option<Time> {
         match &mut self.stretch {
             Stretch::Plain { local: stretch, offset } if stretch.contains(&local) => {
                 self.shares_times |= local == self.last;
@@ -164,7 +165,7 @@ impl Resolver {
 
     /// As [`Resolver::resolve`], outside of the stretch of the time before.
     #[cold]
-    fn resolve_elsewhere(&mut self, local: i64) -> Time {
+    fn resolve_elsewhere(&mut self, local: i64) -> Option<Time> {
         self.last = local;
         let civil = Offset::UTC.to_datetime(timestamp(local));
         match self.zone.to_ambiguous_timestamp(civil).offset() {
@@ -214,8 +215,8 @@ impl Resolver {
     }
 }
 
-fn moment(local: i64, offset: i64) -> Time {
-    Time::from_nanos(local.saturating_sub(offset))
+fn moment(local: i64, offset: i64) -> Option<Time> {
+    local.checked_sub(offset).map(Time::from_nanos)
 }
 
 fn timestamp(nanos: i64) -> Timestamp {
@@ -255,7 +256,7 @@ mod tests {
     fn resolved(zone: &str, backwards: bool, day: &str, clocks: &[&str]) -> (Vec<String>, u64, u64) {
         let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
         let moments = clocks.iter().map(|clock| resolver.resolve(local(&format!("{day}T{clock}"))));
-        let moments = moments.map(|moment| moment.to_string()[11..].to_owned()).collect();
+        let moments = moments.map(|moment| moment.unwrap().to_string()[11..].to_owned()).collect();
         (moments, resolver.repeated(), resolver.skipped())
     }
 
@@ -404,7 +405,7 @@ mod tests {
     #[test]
     fn an_hour_begins_anew_behind_any_other_time() {
         let mut resolver = BERLIN.parse::<Zone>().unwrap().resolver(false);
-        let mut resolve = |text: &str| resolver.resolve(local(text)).to_string();
+        let mut resolve = |text: &str| resolver.resolve(local(text)).unwrap().to_string();
 
         assert_eq!(resolve("2023-10-29T02:50:00"), "2023-10-29T00:50:00Z");
         assert_eq!(resolve("2024-10-27T02:10:00"), "2024-10-27T00:10:00Z");
@@ -438,8 +439,8 @@ mod tests {
             let (mut repeated, mut skipped) = (0, 0);
             for local in locals {
                 let civil = Offset::UTC.to_datetime(timestamp(local));
-                let moment = resolver.resolve(local).as_nanos();
-                let at = |offset| local.saturating_sub(nanos(offset));
+                let moment = resolver.resolve(local).map(Time::as_nanos);
+                let at = |offset| local.checked_sub(nanos(offset));
                 match zone.0.to_ambiguous_timestamp(civil).offset() {
                     AmbiguousOffset::Unambiguous { offset } => prop_assert_eq!(moment, at(offset)),
                     AmbiguousOffset::Gap { before, .. } => {
