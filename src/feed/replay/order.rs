@@ -6,7 +6,7 @@ use super::reading::Reading;
 use super::records::Records;
 use super::row::Skip;
 use super::survey::Survey;
-use super::time::{self, DateOrder, MidnightUnit, Stamp};
+use super::time::{self, DateOrder, MidnightUnit, OrdersLeft, Stamp};
 use super::zone::{Resolver, Zone};
 use crate::feed::FeedError;
 use crate::market::Time;
@@ -55,12 +55,13 @@ impl Order {
     }
 }
 
-/// What the first date shows that can be read in one way only; `None` where there is none.
+/// What the dates show together that can be read in several ways one by one; `None` where they do not.
 pub fn date_order(part: &Part, reading: &Reading, survey: &Survey) -> Result<Option<DateOrder>, FeedError> {
     let Some(column) = survey.layout.time.date_column() else { return Ok(None) };
     let mut records = Records::open(part, reading, survey)?.cut_at(column + 1);
+    let mut left = OrdersLeft::default();
     while let Some(record) = records.next()? {
-        if let Some(order) = record.ok().and_then(|row| time::order_shown(row.get(column)?)) {
+        if let Some(order) = record.ok().and_then(|row| left.observe(row.get(column)?)) {
             return Ok(Some(order));
         }
     }

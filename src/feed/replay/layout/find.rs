@@ -1,7 +1,7 @@
 //! Finding: the layout that the first lines of a file tell, or that its owner gives.
 
 use super::super::number::{self, DecimalSign, Numbers};
-use super::super::time::{self, DateOrder, Stamp};
+use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
 use super::columns::{Columns, Map};
 use super::role::{self, Role, normal};
 use super::table::{Entry, LAYOUTS, NumberRule, ToldBy};
@@ -239,7 +239,8 @@ fn finish(
         _ => 0,
     });
     let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
-    let shown = dates().find_map(|date| time::order_shown(date));
+    let mut left = OrdersLeft::default();
+    let shown = dates().find_map(|date| left.observe(date));
     let usual = || match dates().find_map(|date| time::order_usual(date)) {
         Some(DateOrder::Mdy) if is_european => Some(DateOrder::Dmy),
         usual => usual,

@@ -210,7 +210,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
 mod tests {
     use super::DateOrder::{Dmy, Mdy, Ymd};
     use super::*;
-    use crate::feed::replay::time::{date, order_shown, order_usual, orders};
+    use crate::feed::replay::time::{OrdersLeft, date, order_usual, orders};
     use crate::market::Time;
 
     fn day(cell: &str, order: DateOrder) -> String {
@@ -333,7 +333,7 @@ mod tests {
             ("189.53", None),
             ("", None),
         ] {
-            assert_eq!(order_shown(cell.as_bytes()), order, "{cell}");
+            assert_eq!(OrdersLeft::default().observe(cell.as_bytes()), order, "{cell}");
         }
     }
 
@@ -354,5 +354,18 @@ mod tests {
         ] {
             assert_eq!(order_usual(cell.as_bytes()), order, "{cell}");
         }
+    }
+
+    #[test]
+    fn dates_show_together_what_none_shows_by_itself() {
+        let shown = |cells: &[&str]| {
+            let mut left = OrdersLeft::default();
+            cells.iter().find_map(|cell| left.observe(cell.as_bytes()))
+        };
+
+        assert_eq!(shown(&["24-01-31", "12-11-32"]), Some(DateOrder::Dmy));
+        assert_eq!(shown(&["24-01-31", "24-02-01"]), None);
+        assert_eq!(shown(&["01/02/2024", "13/02/2024"]), Some(DateOrder::Dmy));
+        assert_eq!(shown(&["01/02/2024", "", "x", "02/01/2024"]), None);
     }
 }

@@ -173,10 +173,28 @@ pub fn orders(cell: &[u8]) -> impl Iterator<Item = DateOrder> + use<> {
         .filter(move |order| date.is_some_and(|date| date.is_in(*order)))
 }
 
-/// The order that a cell's date proves: the only one of its [`orders`].
-pub fn order_shown(cell: &[u8]) -> Option<DateOrder> {
-    let mut orders = orders(cell);
-    orders.next().filter(|_| orders.next().is_none())
+/// What the dates of a file leave of the orders that they can have.
+#[derive(Clone, Debug)]
+pub struct OrdersLeft(Vec<DateOrder>);
+
+impl Default for OrdersLeft {
+    fn default() -> Self {
+        Self(vec![DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd])
+    }
+}
+
+impl OrdersLeft {
+    /// Takes in a cell, and returns the order as soon as there is only one. What contradicts all before it counts for nothing.
+    pub fn observe(&mut self, cell: &[u8]) -> Option<DateOrder> {
+        let orders: Vec<DateOrder> = orders(cell).filter(|order| self.0.contains(order)).collect();
+        if !orders.is_empty() {
+            self.0 = orders;
+        }
+        match self.0[..] {
+            [order] => Some(order),
+            _ => None,
+        }
+    }
 }
 
 /// The order that a cell's date usually has, for files that prove none: day first with points, else month first.

@@ -328,7 +328,7 @@ proptest! {
     #[test]
     fn no_cell_panics(cell in any_cell(), order in select(vec![Mdy, Dmy, Ymd])) {
         stamp(&cell, order);
-        order_shown(&cell);
+        OrdersLeft::default().observe(&cell);
         if let Some(midnight) = date(&cell, order) {
             prop_assert_eq!(midnight % DAY, 0);
         }
