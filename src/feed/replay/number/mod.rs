@@ -47,6 +47,9 @@ pub struct DecimalSignError {
 /// blanks or by apostrophes, lakhs and crores by commas, an accountant's parentheses for a minus, an exponent, and
 /// `K`, `M`, `B` or `T` for thousands to trillions. A word for "no value" is `None`; a percentage is no number. Every
 /// digit is kept.
+///
+/// An apostrophe is never a fraction: a treasury future's `110'165`, which is 110 and 16.5/32, is 110,165 here, as the
+/// Swiss write it, and `110'16` is no number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,
