@@ -1,16 +1,10 @@
-//! Zones: the clock that a file's times without an offset are read on.
-//!
-//! The zones are those of the time-zone database that the program carries, so that a file has the same times on
-//! every machine.
+//! Local times put into place: which of two equal ones is meant, and what becomes of one that never was.
 
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::time;
 use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
@@ -18,90 +12,13 @@ const SECOND: i64 = 1_000_000_000;
 /// Rows that step back by less are out of order rather than in another hour.
 const STEP: i64 = 60 * SECOND;
 
-/// A time zone by its name in the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset (`+02:00`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone(TimeZone);
-
-/// A name that no zone has.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a time zone")]
-pub struct ZoneError {
-    found: String,
-    /// The zone that has this name for its city, or else how zones are named.
-    hint: String,
-}
-
-impl ZoneError {
-    /// What to write instead.
-    #[must_use]
-    pub fn hint(&self) -> &str {
-        &self.hint
-    }
-}
-
-impl FromStr for Zone {
-    type Err = ZoneError;
-
-    fn from_str(text: &str) -> Result<Self, ZoneError> {
-        let name = text.trim();
-        let fixed = name.starts_with(['+', '-']).then(|| time::offset(name.as_bytes())).flatten();
-        if let Some(offset) =
-            fixed.and_then(|seconds| Offset::from_seconds(i32::try_from(seconds).ok()?).ok())
-        {
-            return Ok(Self(TimeZone::fixed(offset)));
-        }
-        let zones = TimeZoneDatabase::bundled();
-        zones.get(name).map(Self).map_err(|_| {
-            let city = name.replace(' ', "_");
-            let is_city =
-                |zone: &str| zone.rsplit('/').next().is_some_and(|of| of.eq_ignore_ascii_case(&city));
-            let hint = match zones.available().find(|zone| is_city(zone.as_str())) {
-                Some(zone) => format!("did you mean `{zone}`?"),
-                None => "zones are named as in America/New_York, UTC or +02:00; \
-                         https://en.wikipedia.org/wiki/List_of_tz_database_time_zones"
-                    .to_owned(),
-            };
-            ZoneError { found: name.chars().take(64).collect(), hint }
-        })
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.iana_name() {
-            Some(name) => f.write_str(name),
-            None => self.0.to_offset(Timestamp::UNIX_EPOCH).fmt(f),
-        }
-    }
-}
-
-impl Zone {
-    /// Coordinated Universal Time.
-    pub fn utc() -> Self {
-        Self(TimeZone::UTC)
-    }
-
-    /// A resolver for a file in which time runs forward, or backwards.
-    pub fn resolver(&self, backwards: bool) -> Resolver {
-        Resolver {
-            zone: self.0.clone(),
-            backwards,
-            stretch: Stretch::NONE,
-            last: 0,
-            shares_times: false,
-            repeated: 0,
-            skipped: 0,
-        }
-    }
-}
-
 /// Puts the local times of one file into place, in the order of its rows.
 ///
 /// An hour that happens twice in autumn is told apart by that order: it is the first one until the local clock goes
 /// back within it, by a minute at least, and then the second. One that goes back again, as in a file grouped by symbol,
-/// begins anew. Hourly bars have the same time twice: the first two rows in it with the same time are one of each hour,
-/// unless rows running had the same time before, where it happens once, as trades have. In a file that runs backwards
-/// all of that is the other way round. An hour that is left out in spring is moved forward by its length.
+/// begins anew. Hourly bars have the same time twice: if the first two rows in it have, they are one of each hour, unless
+/// rows running had the same time before where it happens once, as trades have. In a file that runs backwards all of
+/// that is the other way round. An hour that is left out in spring is moved forward by its length.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     zone: TimeZone,
@@ -130,6 +47,19 @@ impl Stretch {
 }
 
 impl Resolver {
+    /// A resolver for a file in which time runs forward, or backwards.
+    pub fn new(zone: TimeZone, backwards: bool) -> Self {
+        Self {
+            zone,
+            backwards,
+            stretch: Stretch::NONE,
+            last: 0,
+            shares_times: false,
+            repeated: 0,
+            skipped: 0,
+        }
+    }
+
     /// The moment of a local time, in nanoseconds since 1970 on the zone's own clock; `None` where it is one before or
     /// after all that [`Time`] can hold.
     pub fn resolve(&mut self, local: i64) -> Option<Time> {
@@ -244,6 +174,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
+    use super::super::Zone;
     use super::*;
 
     const BERLIN: &str = "Europe/Berlin";
@@ -258,35 +189,6 @@ mod tests {
         let moments = clocks.iter().map(|clock| resolver.resolve(local(&format!("{day}T{clock}"))));
         let moments = moments.map(|moment| moment.unwrap().to_string()[11..].to_owned()).collect();
         (moments, resolver.repeated(), resolver.skipped())
-    }
-
-    #[test]
-    fn zones_have_the_names_of_the_database_and_offsets() {
-        for (name, utc) in [
-            ("UTC", "12:00:00Z"),
-            ("Europe/Berlin", "10:00:00Z"),
-            ("europe/berlin", "10:00:00Z"),
-            ("America/New_York", "16:00:00Z"),
-            ("EST5EDT", "16:00:00Z"),
-            ("Etc/GMT+5", "17:00:00Z"),
-            ("Asia/Seoul", "03:00:00Z"),
-            ("+02:00", "10:00:00Z"),
-            ("-0530", "17:30:00Z"),
-        ] {
-            assert_eq!(resolved(name, false, "2024-07-01", &["12:00:00"]).0, [utc], "{name}");
-        }
-        assert_eq!("europe/berlin".parse::<Zone>().unwrap().to_string(), BERLIN);
-    }
-
-    #[test]
-    fn a_city_alone_is_answered_with_its_zone() {
-        let hint = |name: &str| name.parse::<Zone>().unwrap_err().hint().to_owned();
-
-        assert_eq!(hint("new york"), "did you mean `America/New_York`?");
-        assert_eq!(hint("Berlin"), "did you mean `Europe/Berlin`?");
-        for name in ["", "Mars", "+25:00", "+", "Europe/Berlin/", "../UTC"] {
-            assert!(hint(name).starts_with("zones are named as in"), "{name}: {}", hint(name));
-        }
     }
 
     #[test]
@@ -441,7 +343,7 @@ mod tests {
                 let civil = Offset::UTC.to_datetime(timestamp(local));
                 let moment = resolver.resolve(local).map(Time::as_nanos);
                 let at = |offset| local.checked_sub(nanos(offset));
-                match zone.0.to_ambiguous_timestamp(civil).offset() {
+                match resolver.zone.to_ambiguous_timestamp(civil).offset() {
                     AmbiguousOffset::Unambiguous { offset } => prop_assert_eq!(moment, at(offset)),
                     AmbiguousOffset::Gap { before, .. } => {
                         skipped += 1;
