@@ -241,17 +241,13 @@ fn finish(
     let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
     let mut left = OrdersLeft::default();
     let shown = dates().find_map(|date| left.observe(date));
-    let usual = || match dates().find_map(|date| time::order_usual(date)) {
-        Some(DateOrder::Mdy) if is_european => Some(DateOrder::Dmy),
-        usual => usual,
-    };
     let is_order_open =
         shown.is_none() && given.date_order.is_none() && rows.iter().any(|row| is_ambiguous(row, time));
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
         source: entry.map(|entry| entry.source),
         time,
-        date_order: given.date_order.or(shown).or_else(usual).unwrap_or(DateOrder::Ymd),
+        date_order: given.date_order.or(shown).unwrap_or_else(|| usual_order(&left, dates, is_european)),
         symbol: columns.symbol(),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
@@ -306,6 +302,28 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
         _ => None,
     };
     local(DateOrder::Mdy) != local(DateOrder::Dmy)
+}
+
+/// The order that dates usually have which do not show it: the year first where they then lie closest together, else
+/// day first with points and in languages that have it so, else month first.
+fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
+    left: &OrdersLeft,
+    dates: impl Fn() -> D,
+    is_european: bool,
+) -> DateOrder {
+    let apart = |order| {
+        let days: Vec<i64> = dates().filter_map(|date| time::date(date, order)).collect();
+        days.windows(2).map(|pair| i128::from(pair[0]).abs_diff(pair[1].into())).sum::<u128>()
+    };
+    let others = [DateOrder::Dmy, DateOrder::Mdy].into_iter().filter(|order| left.has(*order));
+    if left.has(DateOrder::Ymd) && others.clone().all(|order| apart(DateOrder::Ymd) < apart(order)) {
+        return DateOrder::Ymd;
+    }
+    match dates().find_map(|date| time::order_usual(date)) {
+        Some(DateOrder::Mdy) if is_european && left.has(DateOrder::Dmy) => DateOrder::Dmy,
+        Some(usual) if left.has(usual) => usual,
+        _ => others.clone().next().unwrap_or(DateOrder::Ymd),
+    }
 }
 
 /// The decimal sign that most numbers show. Where all are like `1,234`, it is what the header's language has.

@@ -175,6 +175,20 @@ fn decimal_commas_and_the_order_of_days_are_told_by_the_rows() {
 }
 
 #[test]
+fn years_of_two_digits_stand_where_dates_lie_closest_together() {
+    let order = |dates: [&str; 3]| {
+        let text = format!("date,close\n{},5\n{},5\n{},5", dates[0], dates[1], dates[2]);
+        layout(&text).unwrap().date_order
+    };
+
+    assert_eq!(order(["24-01-29", "24-01-30", "24-01-31"]), DateOrder::Ymd);
+    assert_eq!(order(["13/01/24", "15/01/24", "16/01/24"]), DateOrder::Dmy);
+    assert_eq!(order(["02/01/24", "03/01/24", "16/01/24"]), DateOrder::Dmy);
+    assert_eq!(order(["01/12/24", "01/13/24", "01/16/24"]), DateOrder::Mdy);
+    assert_eq!(order(["2024-01-12", "2024-01-13", "2024-01-16"]), DateOrder::Ymd);
+}
+
+#[test]
 fn changes_of_an_order_book_are_refused_by_name() {
     let header = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount";
 

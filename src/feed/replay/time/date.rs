@@ -45,9 +45,6 @@ impl Date {
         match self {
             Self::YearFirst(_) | Self::Named(_) => DateOrder::Ymd,
             Self::YearLast { points: true, .. } => DateOrder::Dmy,
-            Self::YearLast { numbers: [a, b, _], two_digits: true, .. } if a > 12 && b <= 12 => {
-                DateOrder::Ymd
-            }
             Self::YearLast { .. } => DateOrder::Mdy,
         }
     }
@@ -344,8 +341,8 @@ mod tests {
             ("1-2-2024 14:30", Some(Mdy)),
             ("01.02.03", Some(Dmy)),
             ("24.01.31", Some(Dmy)),
-            ("24-01-31", Some(Ymd)),
-            ("24/01/02", Some(Ymd)),
+            ("24-01-31", Some(Mdy)),
+            ("24/01/02", Some(Mdy)),
             ("12/01/24", Some(Mdy)),
             ("24/13/01", Some(Mdy)),
             ("13/01/2024", Some(Mdy)),

@@ -184,6 +184,11 @@ impl Default for OrdersLeft {
 }
 
 impl OrdersLeft {
+    /// Whether this order is left.
+    pub fn has(&self, order: DateOrder) -> bool {
+        self.0.contains(&order)
+    }
+
     /// Takes in a cell, and returns the order as soon as there is only one. What contradicts all before it counts for nothing.
     pub fn observe(&mut self, cell: &[u8]) -> Option<DateOrder> {
         let orders: Vec<DateOrder> = orders(cell).filter(|order| self.0.contains(order)).collect();
@@ -199,8 +204,7 @@ impl OrdersLeft {
 
 /// The order that a cell's date usually has, for files that prove none: day first with points, else month first.
 ///
-/// Three numbers of two digits with other signs than points have the year first if the first is above 12 and the second
-/// is not, as in `24-01-31`: the 24th of January 2031 is rarely written so.
+/// Whether three numbers of two digits may have the year first, [`orders`] says.
 pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     let (date, _) = date::leading(cell.trim_ascii())?;
     Some(date.order_usual())
