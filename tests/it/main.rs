@@ -21,6 +21,7 @@ mod hostile;
 mod http;
 mod http_limits;
 mod imports;
+mod inspecting;
 mod interleaving;
 mod interruptions;
 mod intervals;

@@ -1,11 +1,12 @@
 //! The built program as a process of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// Longer than anything here takes: a test that waits for so long has failed.
@@ -22,6 +23,15 @@ pub fn tickerplant_with_descriptors(count: u32, arguments: &[&str]) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!(r#"ulimit -n {count} && exec "$0" "$@""#), PROGRAM]);
     prepared(shell, arguments)
+}
+
+/// The program by a whole command line, as a shell understands it.
+pub fn by_shell(line: &str) -> Command {
+    let folder = Path::new(PROGRAM).parent().expect("the program is in a folder");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let mut shell = Command::new("sh");
+    shell.env("PATH", path);
+    prepared(shell, &["-c", &format!(r#"exec {line} "$@""#), "sh"])
 }
 
 fn prepared(mut command: Command, arguments: &[&str]) -> Command {
@@ -107,6 +117,36 @@ impl Served {
     pub async fn terminate(mut self) -> ExitStatus {
         self.signal("TERM").await;
         timeout(PATIENCE, self.process.wait()).await.expect("the server ends").unwrap()
+    }
+}
+
+/// A running `watch --json`.
+pub struct Watching {
+    lines: Lines<BufReader<ChildStdout>>,
+    _process: Child,
+}
+
+impl Watching {
+    pub fn start(url: &str) -> Self {
+        let mut process = tickerplant(&["watch", "--json", "--url", url]).spawn().unwrap();
+        Self { lines: BufReader::new(process.stdout.take().unwrap()).lines(), _process: process }
+    }
+
+    pub async fn line(&mut self) -> String {
+        timeout(PATIENCE, self.lines.next_line())
+            .await
+            .expect("a frame comes")
+            .unwrap()
+            .expect("the stream goes on")
+    }
+
+    pub async fn line_with(&mut self, text: &str) -> String {
+        loop {
+            let line = self.line().await;
+            if line.contains(text) {
+                return line;
+            }
+        }
     }
 }
 

@@ -7,42 +7,12 @@ use std::process::Stdio;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::history;
-use crate::process::{PATIENCE, Served, can_signal, line_with, run, tickerplant};
-
-/// A running `watch --json`.
-struct Watching {
-    lines: Lines<BufReader<ChildStdout>>,
-    _process: Child,
-}
-
-impl Watching {
-    fn start(url: &str) -> Self {
-        let mut process = tickerplant(&["watch", "--json", "--url", url]).spawn().unwrap();
-        Self { lines: BufReader::new(process.stdout.take().unwrap()).lines(), _process: process }
-    }
-
-    async fn line(&mut self) -> String {
-        timeout(PATIENCE, self.lines.next_line())
-            .await
-            .expect("a frame comes")
-            .unwrap()
-            .expect("the stream goes on")
-    }
-
-    async fn line_with(&mut self, text: &str) -> String {
-        loop {
-            let line = self.line().await;
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-}
+use crate::process::{PATIENCE, Served, Watching, can_signal, line_with, run, tickerplant};
 
 #[tokio::test]
 async fn the_tutorials_client_hears_its_own_words() {
