@@ -341,7 +341,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn report(error: impl Display, hint: Option<&str>) {
     let hint = hint.map(|hint| format!(" hint: {hint}\n")).unwrap_or_default();
-    let error = files::harmless(&error.to_string());
+    let error = feed::harmless(&error.to_string());
     // The exit code says it too, where standard error takes nothing.
     let _ = write!(io::stderr(), "error: {error}\n{hint}");
 }

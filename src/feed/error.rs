@@ -116,7 +116,7 @@ pub enum FeedError {
         /// The file.
         path: PathBuf,
         /// The column.
-        name: &'static str,
+        name: String,
     },
     /// The times of a file are clocks, and nothing names the day.
     #[error("{}: its times are clocks, and its name says no day", path.display())]
@@ -301,7 +301,7 @@ impl FeedError {
 
     /// Whether it says of a file that it is something else than market data, so that others beside it may be meant.
     #[must_use]
-    pub(super) const fn is_of_another_kind(&self) -> bool {
+    pub const fn is_of_another_kind(&self) -> bool {
         matches!(
             self,
             Self::NotMarketData { .. }

@@ -163,11 +163,16 @@ impl<R: Read> Lines<R> {
     }
 }
 
+/// A text from outside without what would move a terminal's cursor or begin a line.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// The start of a text from outside, fit for a log and a terminal: bounded, and without control characters.
 pub fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN)]);
-    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().take(SHOWN).map(plain).collect()
+    harmless(&text.chars().take(SHOWN).collect::<String>())
 }
 
 #[cfg(test)]

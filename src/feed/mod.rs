@@ -31,6 +31,7 @@ use crate::market::{Event, FeedKind};
 
 pub use control::{Command, Control, Refused};
 pub use error::{ErrorClass, FeedError};
+pub use lines::harmless;
 pub use pump::pump;
 pub use skipped::Skipped;
 pub use speed::{Speed, SpeedError};

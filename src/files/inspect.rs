@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{FilesError, harmless};
+use super::FilesError;
 use crate::feed::replay::{self, Inspection, Replay};
-use crate::feed::{FeedError, Input, Skipped};
+use crate::feed::{FeedError, Input, Skipped, harmless};
 use crate::market::{Event, Kind};
 use crate::wire;
 
@@ -75,27 +75,40 @@ pub fn inspect(
     form: &Form,
     out: &mut impl Write,
 ) -> Result<(), FilesError> {
+    let mut all = 0;
     let mut faults = Vec::new();
-    let files = replay::expand_all(&config.files)?;
-    let all = files.len();
-    for file in files {
-        let one = replay::Config { files: vec![file.clone()], ..config.clone() };
-        let opened = Replay::open(&one, &Input { line_bytes, skipped: Skipped::default() });
-        let read = opened.and_then(|replay| replay.inspect().collect::<Result<Vec<_>, _>>());
-        match read {
-            Ok(inspections) => {
-                for inspection in inspections {
-                    print(&inspection, &file, form, out).map_err(FilesError::Output)?;
-                }
-            }
+    for path in &config.files {
+        let files = match replay::expand(path) {
+            Ok(files) => files,
             Err(error) => {
-                if matches!(form, Form::Json) && all > 1 {
-                    let refused = Refused { file: &file.display().to_string(), error: error.in_full() };
-                    print_json(&refused, out).map_err(FilesError::Output)?;
-                }
                 faults.push(error);
+                all += 1;
+                continue;
+            }
+        };
+        let (is_among_others, is_alone) = (files.len() > 1, files.len() == 1 && config.files.len() == 1);
+        let mut refused = Vec::new();
+        for file in &files {
+            all += 1;
+            let one = replay::Config { files: vec![file.clone()], ..config.clone() };
+            let opened = Replay::open(&one, &Input { line_bytes, skipped: Skipped::default() });
+            match opened.and_then(|replay| replay.inspect().collect::<Result<Vec<_>, _>>()) {
+                Ok(inspections) => {
+                    for inspection in inspections {
+                        print(&inspection, file, form, out).map_err(FilesError::Output)?;
+                    }
+                }
+                Err(error) => {
+                    if !is_alone {
+                        print_refused(file, &error, form, out).map_err(FilesError::Output)?;
+                    }
+                    refused.push(error);
+                }
             }
         }
+        // As a replay does: of several files that one path means, those that are something else are passed over.
+        let is_fine = is_among_others && refused.len() < files.len() && !config.strict;
+        faults.extend(refused.into_iter().filter(|error| !(is_fine && error.is_of_another_kind())));
     }
     out.flush().map_err(FilesError::Output)?;
     outcome(faults, all)
@@ -106,6 +119,14 @@ fn outcome(mut faults: Vec<FeedError>, all: usize) -> Result<(), FilesError> {
         0 => Ok(()),
         1 => Err(faults.remove(0).into()),
         bad => Err(FilesError::Some { bad, all, first: faults.remove(0) }),
+    }
+}
+
+/// Says in its place that one of several files cannot be read.
+fn print_refused(file: &Path, error: &FeedError, form: &Form, out: &mut impl Write) -> io::Result<()> {
+    match form {
+        Form::Json => print_json(&Refused { file: &file.display().to_string(), error: error.in_full() }, out),
+        Form::Table(_) => writeln!(out, "{:<9} {}\n", "refused", harmless(&error.in_full())),
     }
 }
 

@@ -32,9 +32,3 @@ pub enum FilesError {
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 }
-
-/// A text from outside without what would move a terminal's cursor or begin a line.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}

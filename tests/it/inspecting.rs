@@ -72,20 +72,20 @@ async fn a_program_reads_all_that_was_understood_of_each_file() {
         "file": "UP.csv", "layout": "trades", "kind": "trade", "rows": 6, "events": 3,
         "skipped": {"missing": 1, "bad_time": 1, "bad_number": 1},
         "order": "ascending", "zone": "UTC (assumed)", "symbols": {"UP": 3}, "first": first, "last": last,
-        "columns": {"time": "time", "price": "price", "size": "size"}, "encoding": "UTF-8", "delimiter": ",",
+        "columns": {"time": "time", "price": "price", "size": "size"}, "encoding": "UTF-8", "delimiter": ",", "decimal": ".",
     });
     let bar = |symbol: &str, time: &str, close: f64| json!({"type": "bar", "symbol": symbol, "time": time, "close": close});
     let down = json!({
         "file": "DOWN.csv", "layout": "bars", "kind": "bar", "rows": 2, "events": 2, "skipped": {},
         "order": "descending", "zone": "UTC (assumed)", "symbols": {"DOWN": 2},
         "first": bar("DOWN", "2024-01-02T00:00:00Z", 100.90), "last": bar("DOWN", "2024-01-15T00:00:00Z", 100.78),
-        "columns": {"time": "Datum", "close": "Schluss"}, "encoding": "UTF-8", "delimiter": ";",
+        "columns": {"time": "Datum", "close": "Schluss"}, "encoding": "UTF-8", "delimiter": ";", "decimal": ",",
     });
     let unsorted = json!({
         "file": "UNSORTED.tsv", "layout": "bars", "kind": "bar", "rows": 3, "events": 3, "skipped": {},
         "order": "unsorted", "zone": "UTC (assumed)", "symbols": {"UNSORTED": 3},
         "first": bar("UNSORTED", "2024-01-02T00:00:00Z", 1.5), "last": bar("UNSORTED", "2024-02-02T00:00:00Z", 2.5),
-        "columns": {"time": "date", "close": "close"}, "encoding": "UTF-8", "delimiter": "\t",
+        "columns": {"time": "date", "close": "close"}, "encoding": "UTF-8", "delimiter": "\t", "decimal": ".",
         "assumed_date_order": "mdy",
     });
     assert_eq!(found, [up, down, unsorted]);
@@ -183,7 +183,7 @@ async fn the_command_that_a_person_is_shown_replays_the_file() {
         out.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
     assert_eq!(
         lines,
-        ["file", "layout", "columns", "rows", "order", "zone", "symbols", "span", "replay", ""],
+        ["file", "layout", "columns", "text", "rows", "order", "zone", "symbols", "span", "replay", ""],
         "{out}"
     );
     let command = out.lines().find_map(|line| line.strip_prefix("replay")).unwrap();
@@ -204,7 +204,7 @@ async fn a_file_that_is_refused_does_not_stop_the_others() {
 
     assert_eq!(code, 65, "{err}");
     assert!(out.contains("file      UP.csv\n") && out.contains("file      DOWN.csv\n"), "{out}");
-    assert!(!out.contains("page.csv"), "{out}");
+    assert!(out.contains("refused   page.csv: not market data: it looks like an HTML page\n"), "{out}");
     assert_is_one_error(&err, "page.csv: not market data: it looks like an HTML page");
 
     let (code, out, _) = files.run(&["inspect", "--json", "UP.csv", "page.csv", "DOWN.csv"]).await;
@@ -217,6 +217,19 @@ async fn a_file_that_is_refused_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn what_is_something_else_in_a_folder_is_passed_over_and_a_pattern_without_files_stops_nothing() {
+    let files = Files::new(&[("UP.csv", UP), ("notes.txt", "bought some\nsold some\n")]);
+    let folder = files.path("");
+
+    let (code, out, err) = files.run(&["inspect", &folder]).await;
+    assert_eq!((code, out.matches("refused   ").count()), (0, 1), "{err}");
+
+    let (code, out, err) = files.run(&["inspect", "no*.csv", "UP.csv"]).await;
+    assert_eq!(code, 66, "{err}");
+    assert!(out.contains("file      UP.csv\n"), "{out}");
+}
+
+#[tokio::test]
 async fn where_all_files_are_refused_the_first_is_named_with_their_number() {
     let files = Files::new(&[("page.csv", PAGE), ("EMPTY.csv", "")]);
     fs::write(files.path("picture.csv"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
@@ -224,7 +237,7 @@ async fn where_all_files_are_refused_the_first_is_named_with_their_number() {
 
     let (code, out, err) = files.run(&["inspect", "page.csv", "EMPTY.csv", "picture.csv"]).await;
 
-    assert_eq!((code, out.as_str()), (65, ""), "{err}");
+    assert_eq!((code, out.matches("refused   ").count()), (65, 3), "{err}");
     assert_is_one_error(&err, "3 of 3 files cannot be read; the first: page.csv: not market data");
     for (name, looks_like) in
         [("EMPTY.csv", "an empty file"), ("picture.csv", "a picture"), ("binary.csv", "binary data")]

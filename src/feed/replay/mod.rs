@@ -34,13 +34,14 @@ use std::thread;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{BATCH, FeedError, Input, READ_AHEAD};
+use super::{BATCH, FeedError, Input, READ_AHEAD, harmless};
 use crate::market::{Event, Time};
 use file::{Events, Source};
 use merge::Merge;
 use reading::Reading;
 
 pub use config::Config;
+pub use expand::expand;
 pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, Role, RoleError, ToldBy};
 pub use number::DecimalSign;
@@ -77,7 +78,7 @@ impl Replay {
         let reading = Arc::new(Reading::new(config, input)?);
         let mut sources = Vec::new();
         for path in &config.files {
-            sources.append(&mut open_all(&expand::expand(path)?, &reading)?);
+            sources.append(&mut open_all(&expand(path)?, &reading)?);
         }
         Ok(Self { sources: sources.into() })
     }
@@ -125,16 +126,6 @@ impl Replay {
     }
 }
 
-/// The files that these files, folders and patterns mean.
-///
-/// # Errors
-///
-/// There is none for one of them.
-pub fn expand_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FeedError> {
-    let files: Vec<Vec<PathBuf>> = paths.iter().map(|path| expand::expand(path)).collect::<Result<_, _>>()?;
-    Ok(files.concat())
-}
-
 /// Opens what one path means. Among several files or members of an archive, those that are no market data are passed over.
 ///
 /// # Errors
@@ -161,7 +152,7 @@ fn open_all(files: &[PathBuf], reading: &Arc<Reading>) -> Result<Vec<Source>, Fe
         return Err(refused.swap_remove(grave));
     }
     for error in refused {
-        warn!(error = error.in_full(), "passed over");
+        warn!(error = harmless(&error.in_full()), "passed over");
     }
     Ok(sources)
 }

@@ -19,7 +19,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::feed::FeedError;
 use crate::feed::error::PIPE;
-use crate::feed::lines::shown;
+use crate::feed::lines::{harmless, shown};
 use unpack::{Checked, Guarded, Inflate, Zstd};
 
 /// A text is packed at most so many times, beside the archive that it is in: a server may pack what is packed.
@@ -244,7 +244,7 @@ impl Part {
 
 impl Display for Part {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
+        f.write_str(&harmless(&self.path.to_string_lossy()))?;
         match &self.member {
             Some(member) => write!(f, ":{}", shown(member.name.as_bytes())),
             None => Ok(()),

@@ -42,7 +42,7 @@ pub struct Found {
 }
 
 /// Why there is no layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lacks {
     /// The header of this line names no time.
     Time(usize),
@@ -51,7 +51,7 @@ pub enum Lacks {
     /// There is no header, and the columns of this line have no known shape.
     Shape(usize),
     /// There is no such column.
-    Column(&'static str),
+    Column(String),
     /// What stands in this column, beside a date, is no time of day.
     Clock(usize),
     /// The times are clocks, and neither a column nor the path names the day.
@@ -156,7 +156,9 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
 fn missing_column(layout: &str) -> Option<Lacks> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.told_by {
-        ToldBy::Header(names) => names.split_ascii_whitespace().next().map(Lacks::Column),
+        ToldBy::Header(names) => {
+            names.split_ascii_whitespace().next().map(|name| Lacks::Column(name.to_owned()))
+        }
         ToldBy::Shape(_) => None,
     }
 }
@@ -193,8 +195,9 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Found, Lacks>
             Err(role) => lacking = Some(role),
         }
     }
-    let columns =
-        Columns::default().amended(map, &[]).map_err(|role| Lacks::Column(lacking.unwrap_or(role).name()))?;
+    let columns = Columns::default()
+        .amended(map, &[])
+        .map_err(|role| Lacks::Column(map.0[&lacking.unwrap_or(role)].clone()))?;
     let first_row = lines.iter().position(|record| times::has_time(&columns, record)).unwrap_or(0);
     finish(lines, first_row.checked_sub(1), first_row, &columns, None, given)
 }
@@ -221,12 +224,14 @@ fn finish(
     let least = columns.least(time, &values);
     if !rows.is_empty() && rows.iter().all(|row| row.len() < least) {
         let outmost = Role::all().max_by_key(|role| columns.get(*role)).unwrap_or(Role::Time);
-        return Err(Lacks::Column(outmost.name()));
+        return Err(Lacks::Column(
+            given.map.and_then(|map| map.0.get(&outmost)).cloned().unwrap_or_else(|| outmost.to_string()),
+        ));
     }
     let only = match rules.only {
         Some((column, kept)) => {
             let place = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
-            Some((place.ok_or(Lacks::Column(column))?, kept))
+            Some((place.ok_or_else(|| Lacks::Column(column.to_owned()))?, kept))
         }
         None => only_trades(rows, &names)?,
     };

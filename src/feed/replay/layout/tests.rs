@@ -157,7 +157,7 @@ fn a_map_names_columns_by_name_or_number() {
         (numbered.layout.time, numbered.first_row),
         (TimeColumns::Two { date: 0, clock: 1, form: ClockForm::Text }, 0)
     );
-    assert_eq!(found("a,b\n1,2", &by_name).unwrap_err(), Lacks::Column("time"));
+    assert_eq!(found("a,b\n1,2", &by_name).unwrap_err(), Lacks::Column("When".to_owned()));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::columns::Columns;
 use super::role::Role;
 use super::{ClockForm, Lacks, Record, TimeColumns};
 use crate::feed::replay::time::{self, DateOrder, Stamp};
+use crate::market::Time;
 
 /// What is known of a file's times beside its columns.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,15 @@ pub struct Around<'a> {
 pub fn find(columns: &Columns, rows: &[Record], around: Around<'_>) -> Result<TimeColumns, Option<Lacks>> {
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
     let stamp = columns.get(Role::Time);
+    // Digits may be a count since 1970 or a clock with parts of a second: of which day they are tells.
+    if let (None, Some(day), Some(clock)) =
+        (columns.get(Role::Date), around.day, stamp.or(columns.get(Role::Clock)))
+        && any(clock, is_clock)
+        && !cells(rows, clock).any(|cell| is_of_day(cell, day))
+    {
+        let form = columns.unit.map_or(ClockForm::Text, ClockForm::Counted);
+        return Ok(TimeColumns::Clock { clock, form, day });
+    }
     if let Some(column) = stamp.filter(|column| rows.is_empty() || any(*column, is_stamp)) {
         return Ok(TimeColumns::One(column));
     }
@@ -77,14 +87,9 @@ fn of_two(rows: &[Record], date: usize, clock: usize, form: ClockForm) -> Result
     }
     // A count from 1970 beside a date says more than the date. It is of that very day; digits of a clock are of another.
     let is_whole = |row: &Record| {
-        let day = |cell: &Vec<u8>| match time::stamp(cell, DateOrder::Mdy)? {
-            Stamp::Utc(time) => Some(time.day()),
-            Stamp::Local(nanos) => Some(crate::market::Time::from_nanos(nanos).day()),
-        };
         let (Some(date), Some(clock)) = (row.get(date), row.get(clock)) else { return false };
         let days = [DateOrder::Mdy, DateOrder::Dmy].map(|order| time::date(date, order));
-        let days = days.into_iter().flatten().map(|nanos| crate::market::Time::from_nanos(nanos).day());
-        day(clock).is_some_and(|day| days.into_iter().any(|of_date| (of_date - day).abs() <= 1))
+        days.into_iter().flatten().any(|day| is_of_day(clock, day))
     };
     if rows.iter().any(is_whole) {
         return Ok(TimeColumns::One(clock));
@@ -106,6 +111,17 @@ fn cells(rows: &[Record], column: usize) -> impl Iterator<Item = &[u8]> {
 
 fn is_stamp(cell: &[u8]) -> bool {
     time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)).is_some()
+}
+
+/// Whether a cell is a time that lies on a day, given by its midnight, or on one beside it in another zone.
+fn is_of_day(cell: &[u8], midnight: i64) -> bool {
+    let day = |nanos| Time::from_nanos(nanos).day();
+    let of_cell = match time::stamp(cell, DateOrder::Mdy) {
+        Some(Stamp::Utc(time)) => time.day(),
+        Some(Stamp::Local(nanos)) => day(nanos),
+        None => return false,
+    };
+    (of_cell - day(midnight)).abs() <= 1
 }
 
 fn is_clock(cell: &[u8]) -> bool {
