@@ -3,7 +3,8 @@
 //! Reading is what `cat FILE > /dev/null` does, in this process, and is compared with a loop of the csv crate over the
 //! records of the same file, which only cuts lines into cells. Both take turns; time is that on a core, so that
 //! what else the machine does counts little. End to end, a server of its own replays the file at full speed to one
-//! client with `delivery=every`, which this process is.
+//! client with `delivery=every`, which this process is. Pace is how late events come of a file that is replayed on its
+//! schedule, counted from the one that came earliest: the server, the kernel and this client are in it.
 //!
 //! ```text
 //! cargo bench --bench replay
@@ -80,6 +81,16 @@ fn main() -> io::Result<()> {
     println!("\nreplay at full speed to one client with delivery=every");
     println!("  {:<28} {:>20}", "million events a second", Spread::of(rates).text(2));
     println!("  {:<28} {:>20}", "resident MiB at the end", Spread::of(memory).text(1));
+    println!("\na file of 60 s with an event each 10 ms, late in ms: middle/99 of 100/most, and at the end");
+    for (speed, events) in [(10_u32, 6000), (1, 1500)] {
+        let late = paced(folder.path(), speed, events)?;
+        println!(
+            "  {:<28} {:>20} {:>8.2}",
+            format!("at speed {speed}, {events} events"),
+            late.text,
+            late.end
+        );
+    }
     Ok(())
 }
 
@@ -131,12 +142,9 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
     command.args(["--feed", "replay", "--speed", "max", "--wait-for-client", "--listen", "127.0.0.1:0"]);
     let server = Server::start(command.arg(path))?;
-    let mut stream = TcpStream::connect(server.address())?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let request = websocket::request(server.address(), "symbols=*&delivery=every");
-    stream.write_all(request.as_bytes())?;
     let begin = Instant::now();
-    let events = count_to_the_end(&mut stream)?;
+    let mut events = 0;
+    read_to_the_end(&server, |payload| events += u64::from(payload.starts_with(br#"{"type":"trade""#)))?;
     let seconds = begin.elapsed().as_secs_f64();
     if events != rows {
         return Err(io::Error::other(format!("{events} events came of {rows}")));
@@ -145,10 +153,52 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     Ok((events as f64 / seconds, server.memory()?))
 }
 
-/// Counts market frames until the feed has ended.
-fn count_to_the_end(stream: &mut TcpStream) -> io::Result<u64> {
+/// How late events came, in milliseconds.
+struct Late {
+    text: String,
+    /// How much the last one is off its time from the first.
+    end: f64,
+}
+
+/// Replays the beginning of a file on its schedule and looks when the events come.
+fn paced(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
+    let path = folder.join("paced.csv");
+    let mut out = BufWriter::new(File::create(&path)?);
+    writeln!(out, "time,price")?;
+    for event in 0..events {
+        let time =
+            Time::from_nanos(1_704_292_200_000_000_000 + i64::try_from(event).unwrap_or(0) * 10_000_000);
+        writeln!(out, "{time},{}.25", 100 + event % 7)?;
+    }
+    out.flush()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
+    command.args(["--feed", "replay", "--symbol", "S001", "--wait-for-client", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(command.args(["--speed", &speed.to_string()]).arg(&path))?;
+    let mut arrivals = Vec::with_capacity(events);
+    read_to_the_end(&server, |payload| {
+        arrivals.extend(payload.starts_with(br#"{"type":"trade""#).then(Instant::now));
+    })?;
+    let [Some(first), Some(last)] = [arrivals.first(), arrivals.last()] else {
+        return Err(io::Error::other("no event came"));
+    };
+    let step = Duration::from_millis(10) / speed;
+    let due = |index: usize| step * u32::try_from(index).unwrap_or(u32::MAX);
+    let millis = |of: Duration| of.as_secs_f64() * 1e3;
+    let offsets = arrivals.iter().enumerate().map(|(index, at)| millis(*at - *first) - millis(due(index)));
+    let mut late: Vec<f64> = offsets.collect();
+    let end = millis(*last - *first) - millis(due(arrivals.len() - 1));
+    late.sort_by(f64::total_cmp);
+    let at = |part: usize| late[(late.len() - 1) * part / 100] - late[0];
+    Ok(Late { text: format!("{:.2}/{:.2}/{:.2}", at(50), at(99), at(100)), end })
+}
+
+/// Subscribes to everything, and hands over each frame until the feed has ended.
+fn read_to_the_end(server: &Server, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut stream = TcpStream::connect(server.address())?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(websocket::request(server.address(), "symbols=*&delivery=every").as_bytes())?;
     let mut held = vec![0; 1 << 20];
-    let (mut filled, mut events, mut is_upgraded) = (0, 0, false);
+    let (mut filled, mut is_upgraded) = (0, false);
     loop {
         let count = stream.read(&mut held[filled..])?;
         if count == 0 {
@@ -162,9 +212,9 @@ fn count_to_the_end(stream: &mut TcpStream) -> io::Result<u64> {
             is_upgraded = true;
         }
         while let Some((_, payload, behind)) = websocket::split_frame(rest) {
-            events += u64::from(payload.starts_with(br#"{"type":"trade""#));
+            take(payload);
             if payload.starts_with(br#"{"type":"feed","state":"ended""#) {
-                return Ok(events);
+                return Ok(());
             }
             rest = behind;
         }
