@@ -295,16 +295,7 @@ mod tests {
     use super::*;
 
     fn given() -> Given<'static> {
-        Given {
-            layout: None,
-            map: None,
-            date_order: None,
-            decimal: None,
-            price_scale: None,
-            path: "AAPL.csv",
-            day: None,
-            has_free_comma: false,
-        }
+        Given { path: "AAPL.csv", ..Given::default() }
     }
 
     fn read(header: &str, line: &str) -> Result<Row, Skip> {

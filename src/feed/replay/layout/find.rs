@@ -12,7 +12,7 @@ use super::{Layout, Record, TimeColumns, shape};
 const HEADER_AMONG: usize = 20;
 
 /// What is known of a file beside its lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Given<'a> {
     /// The name of the layout that its owner says it has.
     pub layout: Option<&'static str>,

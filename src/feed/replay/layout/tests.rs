@@ -8,16 +8,7 @@ fn records(text: &str) -> Vec<Record> {
 }
 
 fn given() -> Given<'static> {
-    Given {
-        layout: None,
-        map: None,
-        date_order: None,
-        decimal: None,
-        price_scale: None,
-        path: "AAPL.csv",
-        day: None,
-        has_free_comma: false,
-    }
+    Given { path: "AAPL.csv", ..Given::default() }
 }
 
 fn layout(header: &str) -> Result<Layout, Lacks> {
