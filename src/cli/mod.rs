@@ -52,12 +52,12 @@ pub enum Command {
     /// Say what a replay would understand of files, without serving them
     #[command(after_help = read::layouts())]
     Inspect {
-        /// Which, and how they are read
-        #[command(flatten)]
-        args: FilesArgs,
         /// Print one JSON object a file
         #[arg(long)]
         json: bool,
+        /// Which, and how they are read
+        #[command(flatten)]
+        args: FilesArgs,
     },
     /// Print the events of files, merged by time, one JSON object a line
     Cat(FilesArgs),
@@ -104,15 +104,15 @@ pub struct ServeArgs {
     /// Listen beyond this machine although there are no tokens
     #[arg(long)]
     pub allow_anonymous: bool,
-    /// How files are read
-    #[command(flatten)]
-    pub read: ReadArgs,
     /// Configuration file [default: config.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to log: error, warn, info, debug, trace, or directives such as tickerplant=debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
+    /// How files are read
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// The flags that say how time passes.

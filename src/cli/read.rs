@@ -62,15 +62,15 @@ pub struct FilesArgs {
     /// Files, folders or patterns
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// How they are read
-    #[command(flatten)]
-    pub read: ReadArgs,
     /// Configuration file [default: config.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to log: error, warn, info, debug, trace, or directives such as tickerplant=debug [default: warn]
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
+    /// How they are read
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 impl ReadArgs {
@@ -142,7 +142,7 @@ pub(super) fn layouts() -> String {
     // Of one name, the first entry speaks for all.
     let names: IndexMap<&str, &str> = LAYOUTS.iter().rev().map(|entry| (entry.name, entry.source)).collect();
     for (name, source) in names.iter().rev() {
-        writeln!(text, "  {name:<20} {source}").expect("a string takes all that is written");
+        writeln!(text, "  {name:<22} {source}").expect("a string takes all that is written");
     }
     text.push_str(
         "Without one of these, columns are found by the names in the header: bars, trades, quotes.",
