@@ -24,7 +24,7 @@ pub struct Config {
     /// Whose clock times without an offset are of, e.g. `America/New_York`; UTC is assumed where it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
-    /// The layout of the files, by its name in [`LAYOUTS`]; where it is not given, the files tell it.
+    /// The layout of the files, by its name in [`LAYOUTS`](super::LAYOUTS); where it is not given, the files tell it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
     /// Which column is what, by name or number.

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::Extent;
 use super::container::{Damage, Part};
-use super::layout::Layout;
+use super::layout::{Layout, Role};
 use super::order::{Order, Pass, date_order, pass_over_times, set_clock_form};
 use super::path;
 use super::reading::Reading;
@@ -106,6 +106,13 @@ impl Source {
         info!(file = %self.part, layout, rows, order = order.name(), symbol, "opened");
         if *has_local_times && self.reading.zone.is_none() {
             info!(file = %self.part, "its times have no zone and are taken for UTC (--tz says otherwise)");
+        }
+        let says_a_zone = |name: &&String| name.contains('(');
+        let names =
+            self.layout.uses().filter(|(role, _)| matches!(role, Role::Time | Role::Date | Role::Clock));
+        let mut names = names.filter_map(|(_, column)| self.survey.names.get(column));
+        if let (true, None, Some(column)) = (*has_local_times, &self.reading.zone, names.find(says_a_zone)) {
+            warn!(file = %self.part, column, "it may say whose clock its times are of (--tz says)");
         }
         if self.survey.is_order_assumed {
             let read = self.layout.date_order;

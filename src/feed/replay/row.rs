@@ -226,7 +226,7 @@ impl Layout {
                     None
                 };
                 let trade = match self.price(row, *price)? {
-                    Some(price) => Some(Data::Trade(Trade { price, size: self.size(row, *size)? })),
+                    Some(price) => Some(Data::Trade(Trade { price, size: self.traded(row, *size)? })),
                     None => None,
                 };
                 match (quote, trade) {
@@ -246,11 +246,24 @@ impl Layout {
         })
     }
 
+    /// How much was traded; what was sold is negative in some accounts.
+    fn traded(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, Skip> {
+        value(row, column, |cell| {
+            let amount = cell.trim_ascii().strip_prefix(b"-");
+            let amount = amount.filter(|amount| amount.first().is_some_and(u8::is_ascii_digit));
+            self.size_in(amount.unwrap_or(cell))
+        })
+    }
+
     fn size(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, Skip> {
-        value(row, column, |cell| match self.number_rule {
+        value(row, column, |cell| self.size_in(cell))
+    }
+
+    fn size_in(&self, cell: &[u8]) -> Result<Option<Size>, NumberError> {
+        match self.number_rule {
             NumberRule::FixedPoint => self.numbers.fixed_point_size(cell),
             _ => self.numbers.size(cell),
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use encoding_rs::Encoding;
 
 use super::cells::Splitter;
-use super::container::Part;
+use super::container::{self, Part};
 use super::layout::{self, Found, Given, LAYOUTS, Lacks, Layout, Record};
 use super::path;
 use super::reading::Reading;
@@ -147,7 +147,8 @@ fn times_beside(part: &Part) -> Option<Part> {
     let (own, other) =
         LAYOUTS.iter().find_map(|entry| entry.rules.times_beside.filter(|(own, _)| path.contains(own)))?;
     let path = PathBuf::from(path.replace(own, other));
-    path.is_file().then(|| Part { path, ..part.clone() })
+    // In an archive of its own it has another place.
+    container::parts(&path).ok()?.into_iter().next()
 }
 
 /// Why a text cannot be read, in terms of its own lines.
@@ -199,5 +200,8 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
     let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>']);
     let is_header = line.split(|byte| DELIMITERS.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
     let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);
-    known.map(|(_, looks_like)| *looks_like).or_else(|| line.contains(&0).then_some("binary data"))
+    known
+        .map(|(_, looks_like)| *looks_like)
+        .or_else(|| line.contains(&0).then_some("binary data"))
+        .or_else(|| line.contains(&b'\r').then_some("text whose lines end with a carriage return alone"))
 }

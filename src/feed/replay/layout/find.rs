@@ -1,5 +1,7 @@
 //! Finding: the layout that the first lines of a file tell, or that its owner gives.
 
+use std::iter;
+
 use super::super::number::{self, DecimalSign, Numbers};
 use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
 use super::columns::{Columns, Map};
@@ -91,7 +93,7 @@ fn told(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {
         return Err(lacks.unwrap_or(Lacks::Shape(0)));
     };
-    let rows = &lines[first_row..];
+    let rows = &without_empty_ends(&lines[first_row..]);
     // A header of as many cells as a row that names no price is a header all the same.
     if let Some(Lacks::Price(line)) = lacks
         && lines.get(line + 1).is_some_and(|row| row.len() == lines[line].len())
@@ -105,6 +107,13 @@ fn told(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
         (None, Some(lack)) => Err(lack),
         (None, None) => Err(given.layout.and_then(missing_column).unwrap_or(Lacks::Shape(first_row))),
     }
+}
+
+/// The rows without the columns at the end that are empty in all of them, as behind a delimiter that ends each line.
+fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
+    let last = |row: &Record| row.iter().rposition(|cell| !cell.trim_ascii().is_empty());
+    let width = rows.iter().filter_map(last).max().map_or(0, |last| last + 1);
+    rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
 }
 
 /// The lines that may be a header, with their names: most of their cells are no values.
@@ -173,8 +182,21 @@ fn by_header(
     if let Some((entry, why)) = entry.and_then(|entry| Some((entry, entry.rules.unfit?))) {
         return Err(Lacks::Fitness(entry.name, why));
     }
-    let columns = Columns::of_header(names, entry);
-    finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given)
+    let first_row = first_row_behind(lines, line);
+    let found = finish(lines, Some(line), first_row, &Columns::of_header(names, entry), entry, given);
+    let is_one_short =
+        |rows: &[Record]| !rows.is_empty() && rows.iter().all(|row| row.len() == names.len() + 1);
+    if lines.get(first_row..).is_some_and(is_one_short) {
+        // What R writes: the names of rows have no name themselves.
+        let names: Vec<String> = iter::once(String::new()).chain(names.iter().cloned()).collect();
+        let columns = Columns::of_header(&names, entry);
+        if lines[first_row..].iter().all(|row| times::has_time(&columns, row)) {
+            let most = Some(names.len());
+            let shifted = finish(lines, Some(line), first_row, &columns, entry, given)?;
+            return Ok(Found { layout: Layout { most, ..shifted.layout }, ..shifted });
+        }
+    }
+    found
 }
 
 /// The first row behind a header; what stands between, as the units of columns do, has no values.
@@ -233,7 +255,8 @@ fn finish(
             let place = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
             Some((place.ok_or_else(|| Lacks::Column(column.to_owned()))?, kept))
         }
-        None => only_trades(rows, &names)?,
+        None if entry.is_none() => only_trades(rows, &names)?,
+        None => None,
     };
     let is_european = role::is_european(&names);
     let decimal =
@@ -269,15 +292,15 @@ fn finish(
 
 /// What has to stand in which column, where rows of several kinds are mixed: trades, and each side of the book.
 fn only_trades(rows: &[Record], names: &[String]) -> Result<Option<(usize, &'static [&'static str])>, Lacks> {
-    const SIDES: [&str; 8] =
-        ["bid", "ask", "bestbid", "bestask", "quotebid", "quoteask", "bidquote", "askquote"];
+    // A `b` may be a buyer.
+    const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
     let kinds = ["type", "ticktype", "eventtype", "recordtype", "side"];
     let Some(column) = names.iter().position(|name| kinds.contains(&name.as_str())) else { return Ok(None) };
     let holds = |is: &dyn Fn(&str) -> bool| {
         rows.iter().filter_map(|row| row.get(column)).any(|cell| is(&String::from_utf8_lossy(cell)))
     };
-    if !holds(&|cell| SIDES.contains(&normal(cell.as_bytes()).as_str())) {
+    if !holds(&|cell| ASKS.contains(&normal(cell.as_bytes()).as_str())) {
         return Ok(None);
     }
     if holds(&|cell| TRADES.contains(&cell)) {
@@ -317,8 +340,12 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     is_european: bool,
 ) -> DateOrder {
     let apart = |order| {
-        let days: Vec<i64> = dates().filter_map(|date| time::date(date, order)).collect();
-        days.windows(2).map(|pair| i128::from(pair[0]).abs_diff(pair[1].into())).sum::<u128>()
+        let local = |date: &Vec<u8>| match time::stamp(date, order) {
+            Some(Stamp::Local(nanos)) => Some(i128::from(nanos)),
+            _ => None,
+        };
+        let times: Vec<i128> = dates().filter_map(local).collect();
+        times.windows(2).map(|pair| pair[0].abs_diff(pair[1])).sum::<u128>()
     };
     let others = [DateOrder::Dmy, DateOrder::Mdy].into_iter().filter(|order| left.has(*order));
     if left.has(DateOrder::Ymd) && others.clone().all(|order| apart(DateOrder::Ymd) < apart(order)) {
@@ -336,8 +363,7 @@ fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> De
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
     let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
     let (points, commas) = (shown(DecimalSign::Point), shown(DecimalSign::Comma));
-    let has_comma = || cells().any(|cell| cell.contains(&b',')) && !cells().any(|cell| cell.contains(&b'.'));
-    if commas > points || commas == points && is_comma_likely && has_comma() {
+    if commas > points || commas == points && is_comma_likely {
         DecimalSign::Comma
     } else {
         DecimalSign::Point

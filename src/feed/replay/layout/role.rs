@@ -67,7 +67,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Symbol,
         "symbol ticker tckrsymb symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
-         scname scripname ric security contract asset product stock secid instrumentid",
+         scname scripname ric security contract asset product produkt stock secid securityid tscode coin isin cusip instrumentid market",
     ),
     (Role::Suffix, "symsuffix"),
     (

@@ -39,6 +39,7 @@ pub fn find(columns: &Columns, rows: &[Record], around: Around<'_>) -> Result<Ti
     }
     // What is called a timestamp may be a clock beside a date.
     let clock = columns.get(Role::Clock).or(stamp).or_else(|| clock_by_another_name(rows, around.names));
+    let clock = clock.or_else(|| columns.get(Role::Date).and_then(|date| clock_by_its_cells(rows, date)));
     let form = columns.unit.map_or(ClockForm::Text, ClockForm::Counted);
     match (columns.get(Role::Date), clock) {
         (Some(date), Some(clock)) => of_two(rows, date, clock, form),
@@ -103,6 +104,14 @@ fn clock_by_another_name(rows: &[Record], names: &[String]) -> Option<usize> {
         |name: &String| ["time", "uhr", "zeit", "hour"].iter().any(|start| name.starts_with(start));
     let holds_some = |column: &usize| cells(rows, *column).any(|cell| is_clock(cell) || is_number(cell));
     (0..names.len()).filter(|column| is_named(&names[*column])).find(holds_some)
+}
+
+/// A column beside a date that holds nothing but clocks with colons, whatever it is called.
+fn clock_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
+    let is_one = |cell: &[u8]| cell.trim_ascii().is_empty() || cell.contains(&b':') && is_clock(cell);
+    let width = rows.first().map_or(0, Vec::len);
+    let holds_some = |column: usize| cells(rows, column).any(|cell| !cell.trim_ascii().is_empty());
+    (0..width).find(|column| *column != date && holds_some(*column) && cells(rows, *column).all(is_one))
 }
 
 fn cells(rows: &[Record], column: usize) -> impl Iterator<Item = &[u8]> {
