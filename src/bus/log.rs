@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Config, LastValues};
-use crate::market::{Event, FeedState, Time};
+use crate::market::{Event, FeedState, Symbol, Time};
 
 /// At most this many events are one segment: what a reader takes at a time.
 const SEGMENT_EVENTS: usize = 1024;
@@ -153,6 +153,14 @@ impl Log {
             base_seek: None,
             seek: None,
         }
+    }
+
+    /// So many events a log holds for sure, whatever they are.
+    #[must_use]
+    pub fn capacity(config: &Config) -> usize {
+        let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
+        // The oldest segment leaves when there is room enough without it.
+        config.history.get().min(config.history_bytes.get() / largest).saturating_sub(SEGMENT_EVENTS)
     }
 
     /// The newest sequence number; 0 before the first event.

@@ -44,6 +44,7 @@ pub struct Bus {
     epoch: String,
     kind: FeedKind,
     log: Mutex<Log>,
+    capacity: usize,
     /// The position after the log's last entry; changing it wakes the readers.
     end: watch::Sender<u64>,
     /// For each reader, the `seq` up to which it has done all its work.
@@ -74,6 +75,7 @@ impl Bus {
             epoch,
             kind,
             log: Mutex::new(Log::new(config)),
+            capacity: Log::capacity(config),
             end: watch::Sender::new(0),
             done: watch::Sender::new(Vec::new()),
             listened: watch::Sender::new(false),
@@ -87,6 +89,12 @@ impl Bus {
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.epoch
+    }
+
+    /// So many events are held, whatever they are: a reader that is not further behind loses none.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// What kind of feed publishes here.

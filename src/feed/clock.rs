@@ -133,12 +133,13 @@ impl Schedule {
         }
     }
 
-    /// Changes the speed from now on. What was late by then, `next` being the event to come, is late no more.
+    /// Changes the speed from now on. What was late by then, `next` being the event to come where it is known, is late no
+    /// more.
     pub fn set_speed(&mut self, speed: Speed, next: Option<Time>) {
         let at = self.now();
         self.anchor = self.anchor.map(|anchor| {
             let reached = anchor.time_at(at, self.speed);
-            Anchor { time: next.map_or(reached, |next| next.min(reached)), at }
+            Anchor { time: next.or(self.newest).map_or(reached, |next| next.min(reached)), at }
         });
         self.speed = speed;
     }

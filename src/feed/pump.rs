@@ -45,6 +45,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         mode: if is_paused { Mode::Paused } else { Mode::Going },
         waits_for_client,
         stalled_after,
+        ends_paused: false,
         ahead: 0,
         progress,
         bus: &bus,
@@ -65,6 +66,8 @@ struct Pump<'a> {
     mode: Mode,
     waits_for_client: bool,
     stalled_after: Duration,
+    /// Whether a feed that has ended stays paused where it is sought.
+    ends_paused: bool,
     /// How many events have been published since the readers were level.
     ahead: usize,
     progress: Progress,
@@ -110,12 +113,12 @@ impl Pump<'_> {
         info!(%command, "the feed is told");
         match command {
             Command::Pause => self.pause(),
-            Command::Resume if self.mode == Mode::Paused => {
-                self.mode = Mode::Going;
-                self.go_on();
+            Command::Resume => self.resume(),
+            Command::Speed(speed) => {
+                // What comes next says how late the feed is; it is not waited for.
+                self.fill().now_or_never().transpose()?;
+                self.set_speed(speed);
             }
-            Command::Resume => {}
-            Command::Speed(speed) => self.set_speed(speed),
             Command::Step(count) => self.step(count).await?,
             Command::Seek(time) => self.seek(time).await?,
         }
@@ -160,7 +163,7 @@ impl Pump<'_> {
 
     /// Waits until what is pending is not too much for clients with `delivery=every`.
     async fn wait_for_readers(&mut self) {
-        if self.ahead + self.pending.len() > AHEAD {
+        if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
             self.bus.level().await;
             self.ahead = 0;
         }
@@ -219,9 +222,24 @@ impl Pump<'_> {
     }
 
     fn pause(&mut self) {
-        if self.mode == Mode::Going {
-            self.mode = Mode::Paused;
-            self.go_on();
+        match self.mode {
+            Mode::Going => {
+                self.mode = Mode::Paused;
+                self.go_on();
+            }
+            Mode::Ended => self.ends_paused = true,
+            Mode::Paused => {}
+        }
+    }
+
+    fn resume(&mut self) {
+        match self.mode {
+            Mode::Paused => {
+                self.mode = Mode::Going;
+                self.go_on();
+            }
+            Mode::Ended => self.ends_paused = false,
+            Mode::Going => {}
         }
     }
 
@@ -281,10 +299,12 @@ impl Pump<'_> {
         if let Some(schedule) = &mut self.schedule {
             schedule.reset();
         }
-        self.mode = match self.mode {
-            _ if !is_more => Mode::Ended,
-            Mode::Ended => Mode::Going,
-            mode => mode,
+        let is_paused = self.mode == Mode::Paused || self.mode == Mode::Ended && self.ends_paused;
+        self.ends_paused = is_paused;
+        self.mode = match (is_more, is_paused) {
+            (false, _) => Mode::Ended,
+            (true, true) => Mode::Paused,
+            (true, false) => Mode::Going,
         };
         let state = self.state();
         self.progress.sought(position, passed);
@@ -297,6 +317,7 @@ impl Pump<'_> {
 
     fn end(&mut self) {
         info!(events = self.bus.head(), "the feed has ended");
+        self.ends_paused = self.mode == Mode::Paused;
         self.mode = Mode::Ended;
         self.mark(FeedState::Ended);
     }

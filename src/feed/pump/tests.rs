@@ -100,6 +100,36 @@ async fn a_feed_at_full_speed_waits_for_a_reader_that_is_far_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
+    let config: bus::Config = toml::from_str("history = 2000").unwrap();
+    let bus = Bus::new(&config, FeedKind::Replay, "test".to_owned());
+    let (mut reader, _) = bus.reader();
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
+    for _ in 0..8 {
+        sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
+    }
+    drop(sender);
+    let read = async {
+        let mut seq = 0;
+        while seq < 8 * BATCH as u64 {
+            // A reader that comes only now and then.
+            sleep(Duration::from_millis(10)).await;
+            while let Some(read) = reader.try_next() {
+                let Read::Segment(segment) = read else { panic!("the log has passed its reader") };
+                if let Segment::Events { events, .. } = &*segment {
+                    seq += events.len() as u64;
+                }
+            }
+            reader.done(seq);
+        }
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), read);
+
+    assert_eq!(bus.head(), 8 * BATCH as u64);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_live_feed_is_stalled_when_nothing_comes_and_runs_again_with_the_next_event() {
     let bus = bus(FeedKind::Stdin);
     let (sender, feed) = sent(FeedKind::Stdin, Speed::Factor(1.0));
@@ -337,6 +367,40 @@ async fn another_speed_holds_from_the_moment_of_its_change() {
     play.send([410]).await;
     assert_eq!(play.after(9_900).await, 5);
     assert_eq!(play.after(200).await, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_was_late_is_on_time_at_another_speed() {
+    let play = Playing::start("kind = \"replay\"\nclock.speed = 1e9");
+    play.send([0, 1, 2]).await;
+    // By now market time would be thousands of years ahead.
+    assert_eq!(play.after(1000).await, 3);
+
+    play.told(Command::Speed(Speed::Factor(1.0))).await;
+    play.send([3, 4, 1_000_000]).await;
+
+    assert_eq!(play.after(500).await, 3);
+    assert_eq!(play.after(2000).await, 5);
+}
+
+#[tokio::test]
+async fn a_feed_that_has_ended_in_a_pause_is_paused_where_it_is_sought() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.csv");
+    std::fs::write(&path, "time,price\n2024-01-03,1\n2024-01-04,1\n").unwrap();
+    let config = format!("kind = \"replay\"\nclock.paused = true\nreplay.files = [{path:?}]");
+    let feed = open(&toml::from_str(&config).unwrap()).unwrap();
+    let (bus, control) = (bus(FeedKind::Replay), feed.control().clone());
+    let mut pumping = JoinSet::new();
+    pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+    let start = "2024-01-03T00:00:00Z".parse().unwrap();
+    let told = async |command| control.send(command).await.unwrap().state;
+
+    assert_eq!(told(step(5)).await, FeedState::Ended);
+    assert_eq!(told(Command::Seek(start)).await, FeedState::Paused);
+    assert_eq!(told(step(5)).await, FeedState::Ended);
+    assert_eq!(told(Command::Resume).await, FeedState::Ended);
+    assert_eq!(told(Command::Seek(start)).await, FeedState::Running);
 }
 
 #[tokio::test(start_paused = true)]
