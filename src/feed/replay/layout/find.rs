@@ -221,7 +221,9 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Found, Lacks>
         .amended(map, &[])
         .map_err(|role| Lacks::Column(map.0[&lacking.unwrap_or(role)].clone()))?;
     let first_row = lines.iter().position(|record| times::has_time(&columns, record)).unwrap_or(0);
-    finish(lines, first_row.checked_sub(1), first_row, &columns, None, given)
+    // What stands before the rows is their header where it is as wide as they are.
+    let header = first_row.checked_sub(1).filter(|line| lines[*line].len() == lines[first_row].len());
+    finish(lines, header, first_row, &columns, None, given)
 }
 
 /// Puts a layout together from its columns and what the first rows show.
