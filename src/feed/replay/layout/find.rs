@@ -245,6 +245,11 @@ fn finish(
         (Err(lack), Some(_)) => return Err(lack.unwrap_or(Lacks::Time(header.unwrap_or(0)))),
         (_, None) => return Err(Lacks::Price(header.unwrap_or(0))),
     };
+    // Which of them is meant, only a map can say.
+    let is_twice = |column: &usize| names.iter().filter(|name| Some(*name) == names.get(*column)).count() > 1;
+    if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
+        return Err(Lacks::Fitness("a table", "several instruments side by side, with columns of one name"));
+    }
     let least = columns.least(time, &values);
     if !rows.is_empty() && rows.iter().all(|row| row.len() < least) {
         let outmost = Role::all().max_by_key(|role| columns.get(*role)).unwrap_or(Role::Time);
