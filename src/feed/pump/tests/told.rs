@@ -1,0 +1,346 @@
+//! The pump as it is told what to do.
+
+use super::*;
+
+/// A feed that is pumped, in the hands of a test.
+struct Playing {
+    sender: mpsc::Sender<Result<Vec<Event>, FeedError>>,
+    bus: Arc<Bus>,
+    control: Control,
+    /// Ends with the test.
+    _pump: JoinSet<()>,
+}
+
+impl Playing {
+    /// Pumps what is sent, with these settings.
+    fn start(settings: &str) -> Self {
+        let config: Config = toml::from_str(settings).unwrap();
+        let (sender, receiver) = mpsc::channel(8);
+        let feed = Feed::new(&config, Source::Channel(receiver), Skipped::default());
+        let (bus, control) = (bus(config.kind), feed.control().clone());
+        let mut pumping = JoinSet::new();
+        pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+        Self { sender, bus, control, _pump: pumping }
+    }
+
+    /// Sends a trade for each of these seconds.
+    async fn send<const N: usize>(&self, seconds: [i64; N]) {
+        self.sender.send(Ok(seconds.map(trade).into())).await.unwrap();
+    }
+
+    async fn told(&self, command: Command) -> Status {
+        self.control.send(command).await.unwrap()
+    }
+
+    /// Lets milliseconds pass, and tells how many events have been published by then.
+    async fn after(&self, millis: u64) -> u64 {
+        sleep(Duration::from_millis(millis)).await;
+        self.bus.head()
+    }
+
+    fn state(&self) -> &'static str {
+        self.control.status().state.name()
+    }
+}
+
+fn step(count: u32) -> Command {
+    Command::Step(NonZeroU32::new(count).unwrap())
+}
+
+/// The times of all events on the bus, in milliseconds since the first.
+fn times(bus: &Bus) -> Vec<u128> {
+    let mut events = Vec::new();
+    while let Ok(Some(chunk)) = bus.after(events.len() as u64) {
+        events.extend(chunk.iter().map(|(_, event)| event.time));
+    }
+    events.iter().map(|time| time.since(events[0]).as_millis()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_publishes_nothing_and_moves_all_that_is_to_come_by_its_length() {
+    let play = Playing::start("kind = \"replay\"");
+    play.send([0, 10, 20]).await;
+    assert_eq!(play.after(5_000).await, 1);
+
+    assert_eq!(play.told(Command::Pause).await.state, FeedState::Paused);
+    assert_eq!(play.after(3_600_000).await, 1);
+    assert_eq!(play.told(Command::Resume).await.state, FeedState::Running);
+
+    assert_eq!(play.after(4_990).await, 1);
+    assert_eq!(play.after(20).await, 2);
+    assert_eq!(play.after(9_980).await, 2);
+    assert_eq!(play.after(20).await, 3);
+    assert_eq!(entries(&play.bus), ["running", "1", "paused", "running", "1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_feed_is_not_stalled() {
+    let play = Playing::start("kind = \"replay\"\nstalled_after = \"1s\"");
+    play.send([0]).await;
+    play.after(500).await;
+
+    play.told(Command::Pause).await;
+    play.after(60_000).await;
+
+    assert_eq!(play.state(), "paused");
+    play.told(Command::Resume).await;
+    play.after(60_000).await;
+    assert_eq!(entries(&play.bus), ["running", "1", "paused", "running", "stalled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_begins_with_a_pause_publishes_nothing_before_it_is_told_to() {
+    let play = Playing::start("kind = \"replay\"\nclock.paused = true");
+    play.send([0, 1]).await;
+
+    assert_eq!(play.after(60_000).await, 0);
+    assert_eq!(play.state(), "paused");
+    play.told(Command::Resume).await;
+
+    assert_eq!(play.after(10).await, 1);
+    assert_eq!(play.after(1_000).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_publishes_exactly_so_many_and_leaves_the_feed_paused() {
+    let play = Playing::start("kind = \"replay\"");
+    play.send([0, 100, 200]).await;
+    play.send([300, 400, 401]).await;
+    play.after(10).await;
+
+    let status = play.told(step(3)).await;
+
+    assert_eq!((status.state, status.events), (FeedState::Paused, 4));
+    assert_eq!(status.position, Some(trade(300).time));
+    assert_eq!(play.after(3_600_000).await, 4);
+    assert_eq!(play.told(step(1)).await.events, 5);
+    play.told(Command::Resume).await;
+    // Time goes on from what was published ahead of it.
+    assert_eq!(play.after(990).await, 5);
+    assert_eq!(play.after(20).await, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_past_the_end_publishes_what_there_is_and_ends() {
+    let play = Playing::start("kind = \"replay\"\nclock.paused = true");
+    play.send([0, 1, 2]).await;
+    let Playing { sender, bus, control, _pump } = play;
+    drop(sender);
+
+    assert_eq!(control.send(step(2)).await.unwrap().state, FeedState::Paused);
+    let status = control.send(step(2)).await.unwrap();
+
+    assert_eq!((status.state, status.events), (FeedState::Ended, 3));
+    assert_eq!(control.send(step(1)).await.unwrap().events, 3);
+    assert_eq!(entries(&bus), ["paused", "2", "1", "ended"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_step_of_a_replay_waits_for_its_readers() {
+    let play = Playing::start("kind = \"replay\"\nclock.paused = true");
+    let (reader, _) = play.bus.reader();
+    for _ in 0..5 {
+        play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
+    }
+    let told = play.told(step(5000));
+    let read = async {
+        assert_eq!(play.after(1_000).await, AHEAD as u64);
+        assert!(play.bus.is_paced());
+        reader.done(AHEAD as u64);
+    };
+
+    let (status, ()) = tokio::join!(told, read);
+
+    assert_eq!(status.events, 5000);
+    assert!(!play.bus.is_paced());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_speed_holds_from_the_moment_of_its_change() {
+    let play = Playing::start("kind = \"replay\"");
+    play.send([0, 100, 200, 300, 400]).await;
+    play.after(10).await;
+
+    assert_eq!(play.told(Command::Speed(Speed::Factor(100.0))).await.speed, Some(Speed::Factor(100.0)));
+
+    assert_eq!(play.after(990).await, 1);
+    assert_eq!(play.after(20).await, 2);
+    assert!(!play.bus.is_paced());
+    play.told(Command::Speed(Speed::Max)).await;
+    assert!(play.bus.is_paced());
+    assert_eq!(play.after(1).await, 5);
+    play.told(Command::Speed(Speed::Factor(1.0))).await;
+    assert!(!play.bus.is_paced());
+    play.send([410]).await;
+    assert_eq!(play.after(9_900).await, 5);
+    assert_eq!(play.after(200).await, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_was_late_is_on_time_at_another_speed() {
+    let play = Playing::start("kind = \"replay\"\nclock.speed = 1e9");
+    play.send([0, 1, 2]).await;
+    // By now market time would be thousands of years ahead.
+    assert_eq!(play.after(1000).await, 3);
+
+    play.told(Command::Speed(Speed::Factor(1.0))).await;
+    play.send([3, 4, 1_000_000]).await;
+
+    assert_eq!(play.after(500).await, 3);
+    assert_eq!(play.after(2000).await, 5);
+}
+
+#[tokio::test]
+async fn a_feed_that_has_ended_in_a_pause_is_paused_where_it_is_sought() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.csv");
+    std::fs::write(&path, "time,price\n2024-01-03,1\n2024-01-04,1\n").unwrap();
+    let config = format!("kind = \"replay\"\nclock.paused = true\nreplay.files = [{path:?}]");
+    let feed = open(&toml::from_str(&config).unwrap()).unwrap();
+    let (bus, control) = (bus(FeedKind::Replay), feed.control().clone());
+    let mut pumping = JoinSet::new();
+    pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+    let start = "2024-01-03T00:00:00Z".parse().unwrap();
+    let told = async |command| control.send(command).await.unwrap().state;
+
+    assert_eq!(told(step(5)).await, FeedState::Ended);
+    assert_eq!(told(Command::Seek(start)).await, FeedState::Paused);
+    assert_eq!(told(step(5)).await, FeedState::Ended);
+    assert_eq!(told(Command::Resume).await, FeedState::Ended);
+    assert_eq!(told(Command::Seek(start)).await, FeedState::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_a_wait_for_the_readers_too() {
+    let play = Playing::start("kind = \"replay\"\nclock.speed = \"max\"");
+    let (reader, _) = play.bus.reader();
+    for _ in 0..5 {
+        play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
+    }
+    assert_eq!(play.after(1_000).await, AHEAD as u64);
+    assert!(play.bus.is_waiting());
+
+    let status = play.told(Command::Pause).await;
+
+    assert_eq!((status.state, status.events), (FeedState::Paused, AHEAD as u64));
+    assert!(!play.bus.is_waiting());
+    reader.done(AHEAD as u64);
+    assert_eq!(play.after(1_000).await, AHEAD as u64);
+    play.told(Command::Resume).await;
+    assert_eq!(play.after(1_000).await, 5 * BATCH as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_waits_for_a_client_can_be_paused_and_stepped() {
+    let play = Playing::start("kind = \"replay\"\nwait_for_client = true");
+    play.send([0, 1, 2]).await;
+    assert_eq!(play.state(), "starting");
+
+    assert_eq!(play.told(Command::Pause).await.state, FeedState::Paused);
+    assert_eq!(play.told(Command::Resume).await.state, FeedState::Starting);
+    assert_eq!(play.after(60_000).await, 0);
+    assert_eq!(play.told(step(1)).await.events, 1);
+    play.bus.listen();
+    assert_eq!(play.after(60_000).await, 1);
+
+    assert_eq!(play.told(Command::Resume).await.state, FeedState::Running);
+    assert_eq!(play.after(60_000).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_gap_is_cut_short_and_counted() {
+    let play = Playing::start("kind = \"replay\"\nclock.speed = 10\nclock.max_gap = \"5s\"");
+    play.send([0, 86_400, 86_401]).await;
+
+    assert_eq!(play.after(490).await, 1);
+    assert_eq!(play.after(20).await, 2);
+    assert_eq!(play.after(100).await, 3);
+
+    let skipped = play.control.status().skipped;
+    assert_eq!((skipped.gaps, skipped.time), (1, Duration::from_secs(86_395)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retimed_event_has_the_moment_at_which_it_was_due_and_the_position_is_the_files() {
+    let start = Time::now();
+    let play = Playing::start("kind = \"replay\"\nclock.speed = 10\nclock.retime = true");
+    play.send([0, 10, 11, 30]).await;
+    play.after(1_500).await;
+    play.told(Command::Pause).await;
+    play.after(1_000).await;
+    play.told(step(1)).await;
+
+    assert_eq!(times(&play.bus), [0, 1_000, 1_100, 2_500]);
+    let first = play.bus.after(0).unwrap().unwrap().iter().next().unwrap().1.time;
+    assert!(start <= first && first <= Time::now().later(Duration::from_secs(1)), "{first}");
+    assert_eq!(play.control.status().position, Some(trade(30).time));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_has_failed_refuses_every_command_and_says_why() {
+    let play = Playing::start("kind = \"replay\"");
+    let failure = FeedError::Stdin { source: io::Error::other("the disk is gone") };
+    play.sender.send(Err(failure)).await.unwrap();
+    play.after(10).await;
+
+    assert_eq!(play.state(), "failed");
+    for command in [Command::Pause, Command::Resume, step(1), Command::Seek(trade(0).time)] {
+        let refused = play.control.send(command).await.unwrap_err();
+        assert!(refused.to_string().contains("the disk is gone"), "{refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_command_leads_from_each_state_to_the_one_it_names() {
+    let speed = Command::Speed(Speed::Factor(2.0));
+    for (begin, command, state) in [
+        ("running", Command::Pause, "paused"),
+        ("running", Command::Resume, "running"),
+        ("running", step(1), "paused"),
+        ("running", speed, "running"),
+        ("paused", Command::Pause, "paused"),
+        ("paused", Command::Resume, "running"),
+        ("paused", step(1), "paused"),
+        ("paused", speed, "paused"),
+        ("stalled", Command::Pause, "paused"),
+        ("stalled", Command::Resume, "stalled"),
+        ("stalled", speed, "stalled"),
+        ("ended", Command::Pause, "ended"),
+        ("ended", Command::Resume, "ended"),
+        ("ended", step(1), "ended"),
+        ("ended", speed, "ended"),
+    ] {
+        let mut play = Playing::start("kind = \"replay\"\nstalled_after = \"1s\"");
+        match begin {
+            "running" => play.send([0, 1000]).await,
+            "paused" => {
+                play.send([0, 1000]).await;
+                play.told(Command::Pause).await;
+            }
+            "ended" => play.sender = mpsc::channel(1).0,
+            _ => {}
+        }
+        play.after(2_000).await;
+        assert_eq!(play.state(), begin);
+
+        assert_eq!(play.told(command).await.state.name(), state, "{command:?} when {begin}");
+        assert_eq!(play.state(), state);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_feed_cannot_do_is_refused_and_it_goes_on() {
+    let simulated = Playing::start("kind = \"simulated\"");
+    for command in [Command::Seek(trade(0).time), Command::Speed(Speed::Max)] {
+        let refused = simulated.control.send(command).await.unwrap_err();
+        assert!(refused.to_string().contains("a simulation"), "{refused}");
+    }
+    let live = Playing::start("kind = \"stdin\"");
+    for command in [Command::Pause, Command::Resume, step(1)] {
+        assert_eq!(live.control.send(command).await, Err(Refused::Live));
+    }
+    simulated.send([0]).await;
+    live.send([0]).await;
+
+    assert_eq!((simulated.after(10).await, live.after(10).await), (1, 1));
+}
