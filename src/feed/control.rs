@@ -87,7 +87,7 @@ impl Control {
     /// A handle where somebody else publishes: it refuses every command.
     #[must_use]
     pub fn of_nothing(kind: FeedKind) -> Self {
-        Self::new(kind, Progress::new(Status::new(kind), false)).0
+        Self::new(kind, Progress::new(Status::new(kind), true)).0
     }
 
     /// How the feed fares.

@@ -152,7 +152,8 @@ impl Feed {
             extent: source.extent(),
             ..Status::new(kind)
         };
-        let progress = Progress::new(status, source.is_endless());
+        let has_known_end = !source.is_endless() && clock.max_gap.is_none();
+        let progress = Progress::new(status, has_known_end);
         let (control, requests) = Control::new(kind, progress.clone());
         Self {
             source,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::replay::{Extent, Replay};
 use super::simulated::Walk;
@@ -120,6 +120,9 @@ impl Files {
                     return Poll::Ready(None);
                 }
                 continue;
+            }
+            if next.is_none() && self.repeats && !self.shift.is_zero() {
+                warn!("a lap gave no event, and none would after it");
             }
             return Poll::Ready(next.map(|batch| batch.map(|batch| self.moved(batch))));
         }

@@ -33,7 +33,8 @@ pub struct Status {
     pub extent: Option<Extent>,
     /// What was skipped of long gaps.
     pub skipped: Skips,
-    /// How long it takes to the end if nothing changes, a pause not counted; none where there is no end.
+    /// How long it takes to the end if nothing changes, a pause not counted; none where there is no end, or where nobody
+    /// knows how much of the way will be skipped.
     pub ends_in: Option<Duration>,
 }
 
@@ -45,7 +46,8 @@ pub struct Progress(Arc<Mutex<Inner>>);
 struct Inner {
     status: Status,
     meter: Meter,
-    is_endless: bool,
+    /// Whether how far the end is in market time says how long it takes.
+    has_known_end: bool,
     /// How many events of this reading of the files have been passed, those before a seek's target included.
     passed: u64,
 }
@@ -73,9 +75,9 @@ impl Status {
 impl Progress {
     /// The beginning of a feed.
     #[must_use]
-    pub fn new(status: Status, is_endless: bool) -> Self {
+    pub fn new(status: Status, has_known_end: bool) -> Self {
         let meter = Meter::new();
-        Self(Arc::new(Mutex::new(Inner { status, meter, is_endless, passed: 0 })))
+        Self(Arc::new(Mutex::new(Inner { status, meter, has_known_end, passed: 0 })))
     }
 
     /// How it is at this moment.
@@ -127,7 +129,7 @@ impl Progress {
 impl Inner {
     fn ends_in(&self, rate: u64) -> Option<Duration> {
         let Status { state, position, speed, extent, .. } = &self.status;
-        let extent = (*extent).filter(|_| !self.is_endless)?;
+        let extent = (*extent).filter(|_| self.has_known_end)?;
         if matches!(state, FeedState::Ended | FeedState::Failed { .. }) {
             return None;
         }
@@ -197,19 +199,19 @@ mod tests {
         Time::from_nanos(second * 1_000_000_000)
     }
 
-    fn progress(speed: Speed, is_endless: bool) -> Progress {
+    fn progress(speed: Speed, has_known_end: bool) -> Progress {
         let status = Status {
             state: FeedState::Running,
             speed: Some(speed),
             extent: Some(Extent { first: at(100), last: at(160), rows: 5000 }),
             ..Status::new(FeedKind::Replay)
         };
-        Progress::new(status, is_endless)
+        Progress::new(status, has_known_end)
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_rate_is_of_the_last_second() {
-        let progress = progress(Speed::Max, false);
+        let progress = progress(Speed::Max, true);
         for _ in 0..200 {
             progress.published(1, 0, None);
             advance(Duration::from_millis(10)).await;
@@ -227,7 +229,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_end_is_as_far_as_the_speed_makes_it() {
-        let progress = progress(Speed::Factor(10.0), false);
+        let progress = progress(Speed::Factor(10.0), true);
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(6)));
 
         progress.published(1, 1, Some(at(130)));
@@ -240,7 +242,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn at_full_speed_the_end_is_as_far_as_the_rate_makes_it() {
-        let progress = progress(Speed::Max, false);
+        let progress = progress(Speed::Max, true);
         assert_eq!(progress.status().ends_in, None);
 
         progress.published(1000, 1000, Some(at(101)));
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_has_no_end() {
-        assert_eq!(progress(Speed::Factor(1.0), true).status().ends_in, None);
+    async fn a_loop_and_a_feed_that_skips_gaps_have_no_known_end() {
+        assert_eq!(progress(Speed::Factor(1.0), false).status().ends_in, None);
     }
 }

@@ -80,7 +80,11 @@ impl Replay {
         for path in &config.files {
             sources.append(&mut open_all(&expand(path)?, &reading)?);
         }
-        Ok(Self { sources: sources.into() })
+        let replay = Self { sources: sources.into() };
+        if replay.extent().is_none() && replay.sources.iter().any(|source| source.pass.span.is_some()) {
+            warn!("no event lies between feed.replay.from and feed.replay.to");
+        }
+        Ok(replay)
     }
 
     /// What lies in the files together; `None` where no row has a time.

@@ -69,6 +69,12 @@ impl Reading {
             };
             text.as_ref().map(read).transpose()
         };
+        let (from, to) = (moment("from", &config.from)?, moment("to", &config.to)?);
+        if let (Some(from), Some(to)) = (from, to)
+            && to <= from
+        {
+            return Err(fault("to", format!("{to} is not after feed.replay.from, {from}")));
+        }
         Ok(Self {
             symbol: symbol.map_err(|error| fault("symbol", error.to_string()))?,
             layout: layout.transpose()?,
@@ -78,8 +84,8 @@ impl Reading {
             price_scale,
             encoding: config.encoding.as_deref().map(text::encoding).transpose()?,
             delimiter: config.delimiter.as_deref().map(delimiter).transpose()?,
-            from: moment("from", &config.from)?,
-            to: moment("to", &config.to)?,
+            from,
+            to,
             is_strict: config.strict,
             bounds: Bounds { max_bytes: config.max_bytes, max_ratio: config.max_ratio },
             sort_rows: config.sort_rows,
@@ -137,6 +143,10 @@ mod tests {
             (
                 "from = \"1677-09-21 00:12:44\"\ntz = \"+14:00\"",
                 "feed.replay.from: `1677-09-21 00:12:44` is not a time",
+            ),
+            (
+                "from = \"2024-01-03\"\nto = \"2024-01-03\"",
+                "feed.replay.to: 2024-01-03T00:00:00Z is not after feed.replay.from, 2024-01-03T00:00:00Z",
             ),
             ("price_scale = 29", "feed.replay.price_scale: 29 is not between 0 and 28"),
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
