@@ -164,7 +164,7 @@ pub enum FeedError {
         found: String,
     },
     /// No row of a file says that anything has happened.
-    #[error("{}: none of its {rows} rows has a price, or is wanted", path.display())]
+    #[error("{}: of its {rows} rows, none has a price and is wanted", path.display())]
     NoEvents {
         /// The file.
         path: PathBuf,
@@ -343,9 +343,7 @@ impl FeedError {
             Self::MostlyBad { .. } => {
                 Some("inspect shows what is taken for what; --map, --layout, --tz and others say otherwise")
             }
-            Self::NoEvents { .. } => {
-                Some("is it the right file, and do --from and --to leave something of it?")
-            }
+            Self::NoEvents { .. } => Some("is it the right file, and is it complete?"),
             Self::BadRow { .. } => Some("without --strict it is skipped and counted"),
             Self::NoSuchFiles { .. } => {
                 Some("a folder means its .csv, .txt, .gz, .zip and .zst; quote a pattern")

@@ -199,7 +199,7 @@ impl Source {
                     found,
                 })
             }
-            None if good == 0 && tried > 0 => Err(FeedError::NoEvents { path: path(), rows: tried }),
+            None if good == 0 => Err(FeedError::NoEvents { path: path(), rows: tried }),
             _ => Ok(()),
         }
     }

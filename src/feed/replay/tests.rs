@@ -176,12 +176,14 @@ fn a_strict_reading_ends_at_the_first_row_that_cannot_be_used() {
 fn a_file_of_which_most_rows_are_bad_or_none_is_good_is_refused() {
     let bad = refused("A.csv", "time,price\n1704292201,1\n1704292202,x\n1704292203,x\n");
     let none = refused("A.csv", "time,price\n1704292201,null\n");
+    let empty = refused("A.csv", "time,price\n");
 
     assert!(
         bad.to_string().contains("2 of its first 3 rows cannot be used; line 3 is bad_number: `x`"),
         "{bad}"
     );
-    assert!(none.to_string().ends_with("none of its 1 rows has a price, or is wanted"), "{none}");
+    assert!(empty.to_string().ends_with("of its 0 rows, none has a price and is wanted"), "{empty}");
+    assert!(none.to_string().ends_with("of its 1 rows, none has a price and is wanted"), "{none}");
 }
 
 #[test]
