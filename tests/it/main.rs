@@ -1,56 +1,23 @@
 //! Integration tests: the public interface, the real server on a free port, and the built program.
+//!
+//! | folder | what its tests check |
+//! |---|---|
+//! | `shard` | the log, one shard and its outboxes, moved by hand: no runtime, no sockets |
+//! | `session` | one shard with its sessions, over sockets in memory and a paused clock |
+//! | `server` | the whole server in this process: HTTP, WebSocket, TLS, limits, the relay, feed control |
+//! | `program` | the built program as a process: commands, errors, logs, signals, bad networks |
+//! | `files` | the layouts of CSV files, `inspect` and `cat`, the samples in `feeds/` |
+//! | `fuzz` | generated frames, commands, files and lines on standard input |
+//! | `simulated_network` | the whole server on a simulated network, seed by seed |
+//! | `architecture` | the modules of `src` import one another one way |
+//! | `support` | what the tests share: servers, clients, models; no tests |
 
-mod admission;
-mod auth;
-mod certificate;
-mod certificates;
-mod contained;
-mod corners;
-mod cut_off;
-mod delivery;
-mod descriptors;
-mod desk;
-mod feed_control;
-mod follower;
+mod architecture;
+mod files;
 mod fuzz;
-mod fuzz_commands;
-mod fuzz_files;
-mod fuzz_stdin;
-mod history;
-mod hostile;
-mod http;
-mod http_limits;
-mod imports;
-mod inspecting;
-mod interleaving;
-mod interruptions;
-mod intervals;
-mod layouts;
-mod life;
-mod limits;
-mod memory;
-mod metrics;
-mod model;
-mod network;
-mod one_shard;
-mod outbox;
-mod pacing;
-mod past;
-mod process;
 mod program;
-mod properties;
-mod proxy;
-mod relay;
-mod resume;
-mod returning;
-mod samples;
-mod seeking;
+mod server;
 mod session;
-mod shutdown;
-mod simulation;
-mod slow_readers;
-mod storm;
+mod shard;
+mod simulated_network;
 mod support;
-mod tls;
-mod transcripts;
-mod vanished;

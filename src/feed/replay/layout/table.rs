@@ -2,7 +2,7 @@
 //!
 //! An entry is told by the names in a file's header, or, where files have none, by the shape of their
 //! columns. The first that fits is taken, so the particular ones come before the general. To add one is a few
-//! lines here, and a case in `tests/it/layouts`.
+//! lines here, and a case in `tests/it/files/layouts`.
 
 /// One way in which files are laid out.
 #[derive(Debug)]

@@ -1,0 +1,151 @@
+//! The layouts, as people have them: each case in `layouts/` is a file in the form of its source, and its events.
+//!
+//! `== layout: path` begins a case, and the lines behind it are the file. `-> ` begins a line that `cat` prints, `!! `
+//! what is said of a file that is refused, `?? ` a setting of `[feed.replay]`, `%% ` how the characters are coded where it
+//! is not UTF-8, `// ` a remark; behind `++ path` stands a file that lies beside the first. Behind `** ` stands what comes
+//! thirty times, with its numbers in braces counting up: `{01}` is `01` to `30`. A path through an archive, as
+//! `a.zip/b.csv`, is a member of it.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use encoding_rs::Encoding;
+use tickerplant::feed::replay::{Config, LAYOUTS, Replay};
+use tickerplant::feed::{Input, Skipped};
+use tickerplant::files::{self, FilesError};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+const LINE_BYTES: usize = 64 * 1024;
+/// So often comes what stands behind `** `.
+const REPEATED: u64 = 30;
+
+/// A file, and what a replay makes of it.
+#[derive(Default)]
+struct Case {
+    place: String,
+    layout: String,
+    /// The file and those beside it, by path.
+    files: Vec<(String, String)>,
+    coding: Option<&'static Encoding>,
+    settings: String,
+    /// What is expected: the layout's name and the lines of `cat`, or the words of a refusal.
+    expected: String,
+}
+
+#[test]
+fn the_files_of_every_source_are_read_as_they_are_meant() {
+    let wrong: Vec<String> = cases().iter().filter_map(Case::fault).collect();
+
+    assert!(wrong.is_empty(), "{} cases differ\n\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_layout_has_a_case() {
+    let cases: BTreeSet<String> = cases().into_iter().map(|case| case.layout).collect();
+
+    let without: Vec<&str> =
+        LAYOUTS.iter().map(|entry| entry.name).filter(|name| !cases.contains(*name)).collect();
+
+    assert!(without.is_empty(), "{without:?} have no case in tests/it/files/layouts");
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/files/layouts");
+    let mut cases = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        for (line, number) in fs::read_to_string(&path).unwrap().lines().zip(1..) {
+            if let Some((layout, path)) = line.strip_prefix("== ").and_then(|line| line.split_once(": ")) {
+                let (place, layout) = (format!("{name}:{number}"), layout.to_owned());
+                let files = vec![(path.to_owned(), String::new())];
+                cases.push(Case { place, layout, files, ..Case::default() });
+            } else if let Some(case) = cases.last_mut() {
+                case.take_in(line);
+            }
+        }
+    }
+    cases
+}
+
+impl Case {
+    fn take_in(&mut self, line: &str) {
+        if let Some(pattern) = line.strip_prefix("** ") {
+            return (0..REPEATED).for_each(|count| self.take_in(&counted(pattern, count)));
+        }
+        let file = self.files.last_mut().expect("a case begins with its file");
+        let (text, line) = match line.get(..3) {
+            Some("-> " | "!! ") => (&mut self.expected, line),
+            Some("?? ") => (&mut self.settings, &line[3..]),
+            Some("++ ") => return self.files.push((line[3..].to_owned(), String::new())),
+            Some("%% ") => return self.coding = Some(Encoding::for_label(&line.as_bytes()[3..]).unwrap()),
+            Some("// ") => return,
+            _ => (&mut file.1, line),
+        };
+        text.extend([line, "\n"]);
+    }
+
+    /// What differs from what is expected.
+    fn fault(&self) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, content) in &self.files {
+            let content = content.trim_end_matches('\n');
+            let coded = self.coding.map_or(content.as_bytes().into(), |coding| coding.encode(content).0);
+            write(&folder.path().join(path), &coded);
+        }
+        let path = folder.path().join(&self.files[0].0);
+        let file = path.ancestors().find(|path| path.is_file()).unwrap().to_owned();
+        let config = Config { files: vec![file], ..toml::from_str(&self.settings).unwrap() };
+        let (layout, found) =
+            read(&config).unwrap_or_else(|error| ("refused".to_owned(), format!("!! {error}\n")));
+        let is_right = match self.expected.strip_prefix("!! ") {
+            Some(words) => found.contains(words.trim_end()) && found.contains(&self.layout),
+            None => layout == self.layout && found == self.expected,
+        };
+        (!is_right).then(|| format!("{} {} is {layout}\n{found}", self.place, self.files[0].0))
+    }
+}
+
+/// The layout's name, and the lines of `cat`.
+fn read(config: &Config) -> Result<(String, String), FilesError> {
+    let replay = Replay::open(config, &Input { line_bytes: LINE_BYTES, skipped: Skipped::default() })?;
+    let layouts: Vec<&str> =
+        replay.inspect().map(|inspection| Ok(inspection?.layout)).collect::<Result<_, FilesError>>()?;
+    let mut lines = Vec::new();
+    files::cat(config, LINE_BYTES, &mut lines)?;
+    let lines = String::from_utf8(lines).unwrap();
+    let found: Vec<String> = lines.lines().map(|line| format!("-> {line}\n")).collect();
+    Ok((layouts.join(" "), found.concat()))
+}
+
+/// A line with its numbers in braces counted up.
+fn counted(pattern: &str, count: u64) -> String {
+    let count_up = |part: &str| {
+        let counted = part.split_once('}').and_then(|(start, after)| {
+            let number = start.parse::<u64>().ok()? + count;
+            Some(format!("{number:0width$}{after}", width = start.len()))
+        });
+        counted.unwrap_or_else(|| format!("{{{part}"))
+    };
+    let mut parts = pattern.split('{');
+    let begin = parts.next().unwrap_or_default().to_owned();
+    begin + &parts.map(count_up).collect::<String>()
+}
+
+/// Writes a file, or an archive where one is in its path.
+fn write(path: &Path, content: &[u8]) {
+    let folder = path.parent().unwrap();
+    if folder.extension().is_none_or(|ending| ending != "zip") {
+        fs::create_dir_all(folder).unwrap();
+        return fs::write(path, content).unwrap();
+    }
+    fs::create_dir_all(folder.parent().unwrap()).unwrap();
+    let mut archive = ZipWriter::new(File::create(folder).unwrap());
+    let member = path.file_name().unwrap().to_str().unwrap();
+    archive.start_file(member, SimpleFileOptions::default()).unwrap();
+    archive.write_all(content).unwrap();
+    archive.finish().unwrap();
+}

@@ -1,0 +1,6 @@
+//! Files: how they are understood, and what `inspect`, `cat` and a replay say of them.
+
+mod inspect_and_cat;
+mod layouts;
+pub mod real_files;
+mod samples;

@@ -1,0 +1,127 @@
+//! A client that behaves, beside many that do not.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::support::process::{PATIENCE, Served};
+use crate::support::subscriber::{EVERY, Follower};
+
+const HANDSHAKE: &str = "GET /ws?symbols=*&delivery=every HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+                         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#[tokio::test]
+async fn a_client_that_behaves_gets_every_event_beside_many_that_do_not() {
+    let server = Served::start(&["--rate", "1000"]).await;
+    let address = server.address();
+    let mut canary = Follower::connect(address, EVERY).await;
+    let begin = canary.seq;
+
+    let mut held = Vec::new();
+    for query in [EVERY, "symbols=*"].repeat(5) {
+        // It never reads.
+        held.push(Follower::connect_with_room(address, query, 4096).await);
+    }
+    let mut hostile = JoinSet::new();
+    for seed in 0..4 {
+        hostile.spawn(resets(address));
+        hostile.spawn(half_handshakes(address));
+        hostile.spawn(garbage(address, "", seed));
+        hostile.spawn(garbage(address, HANDSHAKE, seed));
+        hostile.spawn(oversize(address));
+        hostile.spawn(flood(address));
+    }
+    // The canary keeps account itself: a hole or the end of its connection fails.
+    while !hostile.is_empty() {
+        canary.read_to(canary.seq + 10).await;
+        while let Some(outcome) = hostile.try_join_next() {
+            outcome.unwrap();
+        }
+    }
+
+    canary.read_to(begin + 2000).await;
+    canary.catch_up().await;
+    Follower::connect(address, EVERY).await.catch_up().await;
+}
+
+/// Connects and says this; the server may have hung up before it has heard all.
+async fn say(address: SocketAddr, words: &[u8]) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let _: io::Result<()> = socket.write_all(words).await;
+    socket
+}
+
+/// Reads until the server hangs up, however it does.
+async fn until_hung_up(mut socket: TcpStream) {
+    let mut bytes = [0; 4096];
+    let hung_up = async { while socket.read(&mut bytes).await.is_ok_and(|count| count > 0) {} };
+    timeout(PATIENCE, hung_up).await.expect("the server hangs up");
+}
+
+/// Comes, and is gone without a word.
+async fn resets(address: SocketAddr) {
+    for n in 0..100 {
+        let mut socket = say(address, HANDSHAKE.as_bytes()).await;
+        if n % 2 == 0 {
+            socket.read_u8().await.unwrap();
+        }
+        socket.set_zero_linger().unwrap();
+    }
+}
+
+/// Never comes to the point.
+async fn half_handshakes(address: SocketAddr) {
+    let mut held = Vec::new();
+    for length in (1..HANDSHAKE.len()).step_by(5) {
+        held.push(say(address, &HANDSHAKE.as_bytes()[..length]).await);
+    }
+    for socket in held {
+        until_hung_up(socket).await;
+    }
+}
+
+/// Talks nonsense behind these words.
+async fn garbage(address: SocketAddr, words: &str, seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    for _ in 0..25 {
+        let mut said = vec![0; 8192];
+        random.fill_bytes(&mut said);
+        said.splice(..0, words.bytes());
+        let mut socket = say(address, &said).await;
+        // Nonsense may begin like a message that goes on for ever; what it never ends is not waited for.
+        let _: io::Result<()> = socket.shutdown().await;
+        until_hung_up(socket).await;
+    }
+}
+
+/// Announces messages that nobody takes: one byte too many, and as many as can be said.
+async fn oversize(address: SocketAddr) {
+    for length in [65_537, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
+        for _ in 0..5 {
+            let mut words = HANDSHAKE.as_bytes().to_vec();
+            words.extend_from_slice(&[0x81, 0xFF]);
+            words.extend_from_slice(&length.to_be_bytes());
+            words.resize(words.len() + 70_000, b'x');
+            until_hung_up(say(address, &words).await).await;
+        }
+    }
+}
+
+/// Talks without end to all, and does not listen.
+async fn flood(address: SocketAddr) {
+    // A masked text message of 125 bytes, with a mask of zeros.
+    let mut message = vec![0x81, 0x80 + 125, 0, 0, 0, 0];
+    message.extend_from_slice(&[b'x'; 125]);
+    let mut socket = say(address, HANDSHAKE.as_bytes()).await;
+    let talk = async { while socket.write_all(&message).await.is_ok() {} };
+    // It is heard until its own answers pile up, or is closed for not reading.
+    let _ = timeout(Duration::from_secs(2), talk).await;
+}

@@ -1,0 +1,11 @@
+//! The built program, as a user runs it and as the network treats it.
+
+mod certificate_files;
+mod faulty_network;
+pub mod feeds;
+mod hostile_clients;
+mod out_of_descriptors;
+mod slow_consumers_over_tcp;
+mod stop_and_restart;
+mod thousand_clients;
+mod vanished_clients;

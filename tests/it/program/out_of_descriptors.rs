@@ -1,0 +1,58 @@
+//! What a server does that has no descriptors left.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::support::process::{PATIENCE, Served, has_descriptors, line_with, tickerplant_with_descriptors};
+use crate::support::subscriber::{EVERY, Follower};
+
+#[tokio::test]
+async fn without_descriptors_it_serves_whom_it_has_at_leisure_and_takes_others_when_some_leave() {
+    const CLIENTS: usize = 300;
+    let name = "a server without descriptors";
+    if !cfg!(target_os = "linux") {
+        eprintln!("passed over, this is not Linux: {name}");
+        return;
+    }
+    if !has_descriptors(CLIENTS + 500, name) {
+        return;
+    }
+    let mut server = Served::spawn(tickerplant_with_descriptors(256, &["--rate", "20"])).await;
+    let address = server.address();
+    let mut beside = Follower::connect(address, EVERY).await;
+
+    let mut connecting = JoinSet::new();
+    for _ in 0..CLIENTS {
+        connecting.spawn(Follower::connect(address, "symbols=QUIET"));
+    }
+    line_with(&mut server.log, "cannot accept").await;
+    beside.catch_up().await;
+    let (before, begun) = (cpu_time(&server), Instant::now());
+    beside.read_to(beside.seq + 40).await;
+    let (used, elapsed) = (cpu_time(&server).saturating_sub(before), begun.elapsed());
+    // A loop that asks again at once takes all of a core.
+    assert!(used < elapsed / 8, "{used:?} in {elapsed:?}");
+
+    let mut connected = Vec::new();
+    while let Some(follower) = connecting.try_join_next() {
+        connected.push(follower.unwrap());
+    }
+    assert!((100..256).contains(&connected.len()), "{}", connected.len());
+    connected.truncate(connected.len() / 2);
+    timeout(PATIENCE, connecting.join_all()).await.expect("those who wait are served");
+    Follower::connect(address, EVERY).await.catch_up().await;
+    beside.catch_up().await;
+}
+
+/// The processor time that a server has had.
+fn cpu_time(server: &Served) -> Duration {
+    let id = server.process.id().expect("the server runs");
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    // The fields behind the name, which is in brackets; the times are in hundredths of a second (proc_pid_stat(5)).
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(10 * ticks)
+}

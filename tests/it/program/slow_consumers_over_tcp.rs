@@ -1,0 +1,125 @@
+//! Clients that read more slowly than the feed runs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::process::ChildStdin;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::support::process::{Served, configured, tickerplant};
+use crate::support::subscriber::{EVERY, Follower, Frame};
+
+/// Events of the feed; the n-th has the number n as its price.
+const EVENTS: u64 = 30_000;
+
+/// Symbols that take turns.
+const SYMBOLS: u64 = 10;
+
+/// Bytes that the system takes for these clients, and then some.
+const ROOM: u32 = 4096;
+
+async fn serve(settings: &[(&str, &str)]) -> (Served, ChildStdin) {
+    let mut command = configured(tickerplant(&["--feed", "stdin"]), settings);
+    command.stdin(Stdio::piped());
+    let mut server = Served::spawn(command).await;
+    let input = server.process.stdin.take().unwrap();
+    (server, input)
+}
+
+/// Some 20,000 events a second; the feed ends with the input.
+async fn feed(mut input: ChildStdin) {
+    let mut turns = interval(Duration::from_millis(10));
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut numbers = 1..=EVENTS;
+    while !numbers.is_empty() {
+        turns.tick().await;
+        let mut lines = String::new();
+        for n in numbers.by_ref().take(200) {
+            let (kind, price) =
+                if (n / SYMBOLS).is_multiple_of(2) { ("trade", "price") } else { ("quote", "bid") };
+            writeln!(lines, r#"{{"type":"{kind}","symbol":"S{}","{price}":{n}}}"#, n % SYMBOLS).unwrap();
+        }
+        input.write_all(lines.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_the_newest_values_and_an_account_of_the_others() {
+    let (server, input) = serve(&[("session.heartbeat", "100ms")]).await;
+    let mut follower = Follower::connect_with_room(server.address(), "symbols=*", ROOM).await;
+    let mut feeding = JoinSet::new();
+    feeding.spawn(feed(input));
+    let mut received = 0;
+    let mut newest = BTreeMap::new();
+    let mut is_slow = true;
+
+    let account = loop {
+        match follower.next().await {
+            Frame::Event(text) => {
+                received += 1;
+                let event: Value = serde_json::from_str(&text).unwrap();
+                let price = event.get("price").or(event.get("bid")).unwrap().as_u64().unwrap();
+                newest.insert((event["symbol"].to_string(), event["type"].to_string()), price);
+                if is_slow && received % 5 == 0 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            }
+            Frame::Heartbeat(beat) => {
+                assert_eq!(beat.sent, received);
+                assert!(beat.sent + beat.merged <= beat.seq, "{beat:?}");
+                if beat.seq == EVENTS && follower.seq == EVENTS {
+                    break beat;
+                }
+            }
+            Frame::Other(text) => is_slow &= !text.contains(r#""state":"ended""#),
+            end => panic!("{end:?}"),
+        }
+    };
+
+    assert_eq!(account.sent + account.merged, EVENTS);
+    assert!(account.merged > 0, "nobody reads this fast");
+    let newest: Vec<u64> = newest.into_values().collect();
+    let mut last = newest.clone();
+    last.sort_unstable();
+    assert_eq!(last, (EVENTS - 2 * SYMBOLS + 1..=EVENTS).collect::<Vec<_>>());
+    feeding.join_all().await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_wants_every_event_is_told_where_it_was_and_gets_the_rest_later() {
+    let (server, input) = serve(&[("session.every_buffer", "65536"), ("session.close_timeout", "20s")]).await;
+    let mut follower = Follower::connect_with_room(server.address(), EVERY, ROOM).await;
+    let mut feeding = JoinSet::new();
+    feeding.spawn(feed(input));
+    let mut falls = 0;
+    let mut read = 0;
+
+    while follower.seq < EVENTS {
+        match follower.next().await {
+            Frame::Event(_) => {
+                read += 1;
+                // It hurries once it knows.
+                if falls == 0 && read % 5 == 0 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            }
+            Frame::Closed(code, cursor) => {
+                assert_eq!((code, &cursor), (4008, &follower.cursor()));
+                falls += 1;
+                follower = Follower::resume(server.address(), EVERY, &cursor).await;
+                assert!(follower.resumed);
+            }
+            Frame::Lost => panic!("lost after {}", follower.seq),
+            Frame::Heartbeat(_) | Frame::Other(_) => {}
+        }
+    }
+
+    assert!(falls > 0, "nobody reads this fast");
+    assert_eq!(read, EVENTS);
+    feeding.join_all().await;
+}

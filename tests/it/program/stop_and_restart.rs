@@ -1,0 +1,133 @@
+//! A server that is stopped for a while, and one that is killed and started again.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::support::faulty_proxy::{Fault, Proxy};
+use crate::support::process::{PATIENCE, Served, can_signal};
+use crate::support::subscriber::{EVERY, Follower, Frame, Heartbeat};
+
+#[tokio::test]
+async fn a_cursor_of_before_a_restart_gets_a_gap_and_snapshots() {
+    let arguments = ["--rate", "200", "--seed", "7"];
+    let mut server = Served::start(&arguments).await;
+    let mut follower = Follower::connect(server.address(), EVERY).await;
+    follower.read_to(follower.seq + 100).await;
+    server.process.kill().await.unwrap();
+    assert!(matches!(follower.read_to_end().await, Frame::Lost));
+
+    let server = Served::start(&arguments).await;
+    let mut beside = Follower::connect(server.address(), EVERY).await;
+    assert_ne!(beside.epoch, follower.epoch);
+
+    // While the new count has not come as far as the old one, and when it has.
+    for head in [20, follower.seq + 10] {
+        beside.read_to(head).await;
+        let mut again = Follower::resume(server.address(), EVERY, &follower.cursor()).await;
+        assert!(!again.resumed);
+        let covered = again.seq;
+        let mut before_events = Vec::new();
+        while let Frame::Other(text) = again.next().await {
+            before_events.push(text);
+        }
+
+        assert_eq!(before_events[0], r#"{"type":"gap","reason":"epoch_changed"}"#);
+        // A shard that is behind `beside`'s may have no data yet.
+        assert_eq!(before_events.len() > 1, covered > 0, "{before_events:?}");
+        for snapshot in &before_events[1..] {
+            assert!(snapshot.starts_with(r#"{"type":"snapshot","symbol":""#), "{snapshot}");
+            assert!(snapshot.contains(&format!(r#"","seq":{covered},"#)), "{snapshot}");
+        }
+        again.read_to(covered + 50).await;
+    }
+}
+
+/// How long the server stands still.
+const STOP: Duration = Duration::from_secs(5);
+
+/// Time between heartbeats.
+const HEARTBEAT: SignedDuration = SignedDuration::from_millis(250);
+
+#[tokio::test]
+async fn a_server_that_stood_still_for_five_seconds_goes_on_where_it_was() {
+    if !can_signal("a server that stands still").await {
+        return;
+    }
+    let settings =
+        [("session.heartbeat", "250ms"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s")];
+    let server = Served::configured(&["--rate", "100"], &settings).await;
+    let address = server.address();
+    // There is always an answer under way, which comes while the server stands still.
+    let proxy = Proxy::start(address).await;
+    proxy.strike(Fault::Delay(Duration::from_millis(150)));
+    let (report, mut reports) = mpsc::channel(1);
+    let mut following = JoinSet::new();
+    let clients = [(EVERY, address), ("symbols=*", address), ("symbols=QUIET", proxy.address())];
+    for (query, address) in clients.repeat(7) {
+        let report = report.clone();
+        following.spawn(async move {
+            let mut follower = Follower::connect(address, query).await;
+            let mut beats = Beats::default();
+            beats.note(&follower.next_heartbeat().await);
+            report.send(()).await.unwrap();
+            while !beats.reach(4) {
+                beats.note(&follower.next_heartbeat().await);
+            }
+            follower.catch_up().await;
+            beats
+        });
+    }
+    let mut beside = Follower::connect(address, EVERY).await;
+    for _ in 0..following.len() {
+        timeout(PATIENCE, reports.recv()).await.expect("heartbeats come").expect("all clients are there");
+    }
+
+    server.signal("STOP").await;
+    let before = beside.seq;
+    let stop = async {
+        sleep(STOP).await;
+        server.signal("CONT").await;
+    };
+    // What is said meanwhile is heard afterwards.
+    tokio::join!(stop, beside.catch_up());
+
+    beside.read_to(before + 200).await;
+    let all_beats = timeout(PATIENCE, following.join_all()).await.expect("heartbeats go on");
+    for beats in all_beats {
+        // What did not go while it stood still is not made up for: one may be late, and one early.
+        let soon = beats.within(4);
+        assert!(soon <= 6, "{soon} heartbeats in the time of four");
+    }
+}
+
+/// The server's clock at each heartbeat of a client.
+#[derive(Default)]
+struct Beats(Vec<Timestamp>);
+
+impl Beats {
+    fn note(&mut self, heartbeat: &Heartbeat) {
+        self.0.push(heartbeat.time.parse().unwrap());
+    }
+
+    /// The first after the server stood still.
+    fn first_after(&self) -> Option<Timestamp> {
+        let still = |pair: &&[Timestamp]| pair[1].duration_since(pair[0]) > SignedDuration::from_secs(4);
+        self.0.windows(2).find(still).map(|pair| pair[1])
+    }
+
+    /// Whether there is one so many periods after that.
+    fn reach(&self, periods: i32) -> bool {
+        let last = self.0.last();
+        self.first_after().zip(last).is_some_and(|(first, last)| *last >= first + HEARTBEAT * periods)
+    }
+
+    /// How many there are from that on in so many periods.
+    fn within(&self, periods: i32) -> usize {
+        let first = self.first_after().expect("the server stood still");
+        self.0.iter().filter(|time| (first..first + HEARTBEAT * periods).contains(time)).count()
+    }
+}

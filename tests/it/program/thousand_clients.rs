@@ -1,0 +1,97 @@
+//! A thousand clients at once.
+
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::support::faulty_proxy::{Fault, Proxy};
+use crate::support::process::{PATIENCE, Served, can_signal, has_descriptors};
+use crate::support::subscriber::{EVERY, Follower, Frame};
+
+const CLIENTS: usize = 1000;
+
+/// Connects all at once; the n-th with the n-th of these queries.
+async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>) -> Vec<Follower> {
+    let mut connecting = JoinSet::new();
+    for query in queries {
+        connecting.spawn(async move { Follower::connect(address, &query).await });
+    }
+    timeout(PATIENCE, connecting.join_all()).await.expect("all connect")
+}
+
+#[tokio::test]
+async fn a_thousand_clients_that_are_cut_off_at_once_come_back_at_once_and_miss_nothing() {
+    let name = "a thousand clients that are cut off";
+    // Each has a descriptor here, and two in the proxy.
+    if !has_descriptors(3 * CLIENTS + 500, name) {
+        return;
+    }
+    let server = Served::start(&["--rate", "40"]).await;
+    let proxy = Proxy::start(server.address()).await;
+    let followers = connect_all(proxy.address(), (0..CLIENTS).map(|_| EVERY.to_owned())).await;
+
+    // All are in the midst of the stream when they are cut off.
+    let (report, mut reports) = mpsc::channel(CLIENTS);
+    let mut following = JoinSet::new();
+    for mut follower in followers {
+        let report = report.clone();
+        following.spawn(async move {
+            follower.read_to(follower.seq + 5).await;
+            report.send(()).await.unwrap();
+            assert!(matches!(follower.read_to_end().await, Frame::Lost));
+            (follower.cursor(), follower.seq)
+        });
+    }
+    for _ in 0..CLIENTS {
+        timeout(PATIENCE, reports.recv()).await.expect("all get events").expect("all get events");
+    }
+    proxy.strike(Fault::Reset);
+    let cut = timeout(PATIENCE, following.join_all()).await.expect("all are cut off");
+    proxy.strike(Fault::None);
+
+    let head = cut.iter().map(|(_, seq)| *seq).max().unwrap() + 20;
+    let mut returning = JoinSet::new();
+    for (cursor, _) in cut {
+        let address = proxy.address();
+        returning.spawn(async move {
+            let mut follower = Follower::resume(address, EVERY, &cursor).await;
+            assert!(follower.resumed, "{cursor}");
+            follower.read_to(head).await;
+        });
+    }
+    timeout(PATIENCE, returning.join_all()).await.expect("all come back");
+}
+
+#[tokio::test]
+async fn a_shutdown_says_goodbye_to_a_thousand_clients_and_waits_for_none_that_does_not_read() {
+    let name = "a shutdown with a thousand clients";
+    if !can_signal(name).await || !has_descriptors(CLIENTS + 500, name) {
+        return;
+    }
+    let symbols: Vec<String> = (0..100).map(|n| format!("S{n}")).collect();
+    let server = Served::start(&["--rate", "1000", "--symbols", &symbols.join(",")]).await;
+    let queries = (0..CLIENTS - 20).map(|n| format!("symbols=S{}", n % 100));
+    let readers = connect_all(server.address(), queries).await;
+    let mut still = Vec::new();
+    for _ in 0..20 {
+        still.push(Follower::connect_with_room(server.address(), "symbols=*", 4096).await);
+    }
+    // More than the system takes for those who do not read.
+    let mut beside = Follower::connect(server.address(), EVERY).await;
+    beside.read_to(beside.seq + 1500).await;
+
+    let mut leaving = JoinSet::new();
+    for mut reader in readers {
+        leaving.spawn(async move { reader.read_to_end().await });
+    }
+    leaving.spawn(async move { beside.read_to_end().await });
+    let (status, ends) = tokio::join!(server.terminate(), leaving.join_all());
+
+    assert_eq!(status.code(), Some(0));
+    for end in ends {
+        assert!(matches!(end, Frame::Closed(1001, _)), "{end:?}");
+    }
+    drop(still);
+}

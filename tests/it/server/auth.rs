@@ -1,0 +1,136 @@
+//! Tokens, as a client meets them.
+
+use serde_json::json;
+use tickerplant::config::Config;
+use tickerplant::tally::Limit;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::support::test_server::{TestServer, trade};
+
+/// `printf %s secret | sha256sum`
+const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+/// `printf %s correct | sha256sum`
+const CORRECT: &str = "15a596e3c98c407e043751ff3b21ff0358a1bdfdf3fe948b1523893a8e5de2e8";
+
+/// Two tokens: `secret` may watch AAPL and what begins with MS, `correct` may watch all and speak.
+fn config() -> Config {
+    let auth = format!(
+        "[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\nsubscribe = [\"AAPL\", \"MS*\"]\n\
+         [[tokens]]\nname = \"desk\"\nsha256 = \"{CORRECT}\"\nsubscribe = [\"*\"]\nrelay = true\n"
+    );
+    Config { auth: toml::from_str(&auth).unwrap(), ..Config::default() }
+}
+
+const HANDSHAKE: &str = "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+#[tokio::test]
+async fn a_client_without_a_token_gets_and_does_nothing_until_it_shows_one() {
+    let server = TestServer::start(config()).await;
+    let mut desk = server.connect("/ws?token=correct").await;
+    let mut client = server.connect("/ws?symbols=AAPL").await;
+
+    client.send("hello").await;
+    client.expect(r#"{"type":"error","code":"unauthorized"}"#).await;
+    client.send(r#"{"action":"ping","id":1}"#).await;
+    client.expect(r#"{"type":"error","code":"unauthorized","id":1}"#).await;
+    desk.send("for those who may").await;
+    assert_eq!(desk.text().await, "for those who may");
+    server.publish([trade("AAPL", "1")]);
+    client.send(r#"{"action":"auth","token":"guess","id":2}"#).await;
+    let refused = client.expect(r#"{"type":"error","code":"unauthorized","id":2}"#).await;
+    client.send(r#"{"action":"auth","token":"secret","id":3}"#).await;
+
+    assert!(!refused.to_string().contains("guess"), "{refused}");
+    client.expect(r#"{"type":"authenticated","id":3,"name":"dash"}"#).await;
+    // What the URL asked for is done now.
+    client.expect(r#"{"type":"subscribed","trades":["AAPL"],"seq":1}"#).await;
+    client.expect(r#"{"type":"snapshot","symbol":"AAPL"}"#).await;
+    desk.send("for all").await;
+    client.expect(r#"{"type":"message","text":"for all"}"#).await;
+}
+
+#[tokio::test]
+async fn a_token_allows_its_symbols_and_no_others() {
+    let server = TestServer::start(config()).await;
+    let mut client = server.connect("/ws?token=secret").await;
+
+    for (symbols, code) in [
+        (json!(["MSFT", "AAPL"]), None),
+        (json!(["NVDA"]), Some("forbidden")),
+        (json!("*"), Some("forbidden")),
+    ] {
+        client.send(&json!({"action":"subscribe","symbols":symbols}).to_string()).await;
+        let frame = client.json().await;
+        assert_eq!(frame["code"].as_str(), code, "{symbols}: {frame}");
+    }
+    client.send("hello").await;
+    client.expect(r#"{"type":"error","code":"forbidden"}"#).await;
+    server.publish([trade("NVDA", "1"), trade("MSFT", "2")]);
+    client.expect(r#"{"type":"trade","symbol":"MSFT","seq":2}"#).await;
+}
+
+#[tokio::test]
+async fn a_token_comes_in_the_header_or_in_the_url_and_a_wrong_one_is_answered_401() {
+    let server = TestServer::start(config()).await;
+    let close = "Connection: close\r\n";
+    for (path, header, status) in [
+        ("/ws", "Authorization: Bearer secret\r\n", 101),
+        ("/ws", "Authorization: bearer  correct\r\n", 101),
+        ("/ws?token=secret", "", 101),
+        ("/ws?token=guess", "", 401),
+        ("/ws", "Authorization: Bearer guess\r\n", 401),
+        ("/ws?symbols=NVDA&token=secret", "", 403),
+        ("/metrics", "", 401),
+        ("/metrics", "Authorization: Bearer secret\r\n", 200),
+        ("/metrics?token=secret", "", 200),
+        ("/healthz", "", 200),
+    ] {
+        let headers = if path.starts_with("/ws") { HANDSHAKE } else { "Host: 127.0.0.1\r\n" };
+        let request = format!("GET {path} HTTP/1.1\r\n{headers}{header}{close}\r\n");
+        let answer =
+            if status == 101 { server.first_bytes(&request).await } else { server.request(&request).await };
+
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {header}: {answer}");
+        assert_eq!(answer.contains("www-authenticate: Bearer"), status == 401, "{answer}");
+        assert!(!answer.contains("guess"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_shows_no_token_in_time_is_closed_with_1008() {
+    let mut config = config();
+    config.auth.timeout = std::time::Duration::from_millis(50);
+    let server = TestServer::start(config).await;
+    let mut late = server.connect("/ws?symbols=*").await;
+    let mut in_time = server.connect("/ws?token=correct").await;
+
+    assert_eq!(late.closed().await, (1008, "no token came in time".to_owned()));
+    in_time.send("still here").await;
+    assert_eq!(in_time.text().await, "still here");
+    assert_eq!(server.bus().tally().strikes(Limit::AuthTimeout), 1);
+}
+
+#[tokio::test]
+async fn where_there_are_no_tokens_showing_one_is_an_error_and_the_client_stays() {
+    let server = TestServer::start(Config::default()).await;
+    let mut client = server.connect("/ws").await;
+
+    client.send(r#"{"action":"auth","token":"secret"}"#).await;
+    client.expect(r#"{"type":"error","code":"unauthorized"}"#).await;
+    client.send("hello").await;
+
+    assert_eq!(client.next().await, Message::text("hello"));
+    let refused = server.try_connect("/ws?token=secret").await.err();
+    assert!(matches!(refused, Some(Error::Http(response)) if response.status() == 401));
+}
+
+#[tokio::test]
+async fn a_second_token_on_one_connection_is_refused() {
+    let server = TestServer::start(config()).await;
+    let mut client = server.connect("/ws?token=secret").await;
+
+    client.send(r#"{"action":"auth","token":"correct"}"#).await;
+
+    client.expect(r#"{"type":"error","code":"bad_command"}"#).await;
+}

@@ -1,0 +1,236 @@
+//! Limits on requests: how long their headers take, how many they are, and how long an answer waits to be taken.
+
+use std::time::Duration;
+
+use tickerplant::config::Config;
+use tickerplant::tally::Limit;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep};
+
+use crate::support::in_memory_server::{HERE, MemoryServer, rest};
+use crate::support::session_harness::locally;
+
+const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not_waited_for() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+
+        let mut slow = server.open(HERE, 4096).await;
+        slow.write_all(REQUEST).await.unwrap();
+        sleep(Duration::from_millis(4990)).await;
+        slow.write_all(b"\r\n").await.unwrap();
+        assert!(rest(&mut slow).await.starts_with("HTTP/1.1 200"));
+        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+
+        for (strikes, beginning) in [(1, REQUEST), (2, b"G"), (3, b"")] {
+            let begin = Instant::now();
+            let mut socket = server.open(HERE, 4096).await;
+            socket.write_all(beginning).await.unwrap();
+            rest(&mut socket).await;
+            assert_eq!(begin.elapsed().as_millis() / 10, 500, "{beginning:?}");
+            assert_eq!(server.strikes(Limit::HeaderTimeout), strikes, "{beginning:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_asks_no_more_is_closed_and_has_struck_no_limit() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let mut socket = server.open(HERE, 4096).await;
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+
+        assert!(rest(&mut socket).await.starts_with("HTTP/1.1 200"));
+
+        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_trickle_in_get_no_more_time() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let mut socket = server.open(HERE, 4096).await;
+        let begin = Instant::now();
+
+        while server.strikes(Limit::HeaderTimeout) == 0 {
+            assert!(begin.elapsed() < Duration::from_secs(6), "it takes as long as it likes");
+            // It may be gone by now.
+            let _ = socket.write_all(b"X").await;
+            sleep(Duration::from_millis(100)).await;
+        }
+
+        rest(&mut socket).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_headers_may_take_an_hour() {
+    locally(async {
+        let mut config = Config::default();
+        config.server.header_timeout = Duration::ZERO;
+        let server = MemoryServer::start(config);
+        let mut socket = server.open(HERE, 4096).await;
+
+        socket.write_all(REQUEST).await.unwrap();
+        sleep(Duration::from_hours(1)).await;
+        socket.write_all(b"\r\n").await.unwrap();
+
+        assert!(rest(&mut socket).await.starts_with("HTTP/1.1 200"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_has_as_many_headers_as_it_may_and_one_more_is_answered_431() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+
+        let within = server.request(&with_headers(64)).await;
+        assert!(within.starts_with("HTTP/1.1 200"), "{within}");
+        assert_eq!(server.strikes(Limit::Headers), 0);
+
+        let beyond = server.request(&with_headers(65)).await;
+        assert!(beyond.starts_with("HTTP/1.1 431"), "{beyond}");
+        assert_eq!(server.strikes(Limit::Headers), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_have_as_many_bytes_as_they_may_and_one_more_is_answered_431() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+
+        let within = server.request(&with_bytes(16 * 1024)).await;
+        assert!(within.starts_with("HTTP/1.1 200"), "{within}");
+        assert_eq!(server.strikes(Limit::Headers), 0);
+
+        let beyond = server.request(&with_bytes(16 * 1024 + 1)).await;
+        assert!(beyond.starts_with("HTTP/1.1 431"), "{beyond}");
+        assert_eq!(server.strikes(Limit::Headers), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_come_in_parts_have_as_many_bytes_as_those_that_come_at_once() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        for (bytes, status) in [(16 * 1024, "200"), (16 * 1024 + 1, "431")] {
+            let mut socket = server.open(HERE, 1 << 20).await;
+
+            for part in with_bytes(bytes).as_bytes().chunks(1000) {
+                socket.write_all(part).await.unwrap();
+                sleep(Duration::from_millis(1)).await;
+            }
+
+            let answer = rest(&mut socket).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{bytes}: {answer}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_limits_headers_are_as_many_and_as_long_as_they_like() {
+    locally(async {
+        let mut config = Config::default();
+        (config.server.max_headers, config.server.max_header_bytes) = (0, 0);
+        let server = MemoryServer::start(config);
+
+        for request in [with_headers(1000), with_bytes(100_000)] {
+            let answer = server.request(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+        assert_eq!(server.strikes(Limit::Headers), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_take_its_answer_loses_its_place() {
+    locally(async {
+        let mut config = Config::default();
+        config.limits.connections = 1;
+        let server = MemoryServer::start(config);
+        let mut socket = server.open(HERE, 64).await;
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+
+        sleep(Duration::from_millis(4990)).await;
+        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+        assert!(server.try_connect(HERE, "/ws").await.is_err(), "its place is taken");
+        sleep(Duration::from_millis(20)).await;
+
+        assert_eq!(server.strikes(Limit::HeaderTimeout), 1);
+        server.connect("/ws").await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_answer_bit_by_bit_gets_all_of_it() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let whole = server.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        let mut socket = server.open(HERE, 1024).await;
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+
+        let mut answer = Vec::new();
+        loop {
+            sleep(Duration::from_millis(4900)).await;
+            if socket.read_buf(&mut answer).await.unwrap() == 0 {
+                break;
+            }
+        }
+
+        assert_eq!(answer.len(), whole.len());
+        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_an_answer_waits_for_an_hour() {
+    locally(async {
+        let mut config = Config::default();
+        config.server.header_timeout = Duration::ZERO;
+        let server = MemoryServer::start(config);
+        let mut socket = server.open(HERE, 64).await;
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+
+        sleep(Duration::from_hours(1)).await;
+
+        assert!(rest(&mut socket).await.ends_with("</html>\n"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_nobody_asked_for_and_that_never_comes_is_not_waited_for() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+
+        let answer = server.request("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n").await;
+
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    })
+    .await;
+}
+
+/// A request with so many headers.
+fn with_headers(count: usize) -> String {
+    let more: Vec<_> = (2..count).map(|number| format!("X-{number}: x\r\n")).collect();
+    format!("{}{}\r\n", str::from_utf8(REQUEST).unwrap(), more.concat())
+}
+
+/// A request whose headers have so many bytes, with the request line and the empty one at the end.
+fn with_bytes(count: usize) -> String {
+    let padding = "x".repeat(count - REQUEST.len() - "X: \r\n\r\n".len());
+    format!("{}X: {padding}\r\n\r\n", str::from_utf8(REQUEST).unwrap())
+}

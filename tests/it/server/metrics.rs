@@ -1,0 +1,40 @@
+//! What `/metrics` says.
+
+use tickerplant::config::Config;
+
+use crate::support::test_server::{TestServer, trade};
+
+/// The value of a sample, by its name with its labels.
+fn sample(text: &str, name: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_there_and_what_has_struck_is_counted_by_names_of_ours_alone() {
+    let mut config = Config::default();
+    config.limits.symbols = 1;
+    let server = TestServer::start(config).await;
+    let mut client = server.connect("/ws").await;
+    client.send(r#"{"action":"subscribe","symbols":["EVIL","WORSE"]}"#).await;
+    client.expect(r#"{"type":"error","code":"too_many_symbols"}"#).await;
+    client.send("evil\\words\"}").await;
+    client.next().await;
+    server.publish([trade("EVIL", "1")]);
+
+    let text = server.request("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+
+    assert!(text.contains("content-type: application/openmetrics-text"), "{text}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for (name, value) in [
+        ("tickerplant_limit_strikes_total{limit=\"symbols\"}", 1),
+        ("tickerplant_limit_strikes_total{limit=\"connections\"}", 0),
+        ("tickerplant_relayed_total", 1),
+        ("tickerplant_events_total", 1),
+        ("tickerplant_connections", 2),
+        ("tickerplant_peers", 1),
+    ] {
+        assert_eq!(sample(&text, name), value, "{name} in\n{text}");
+    }
+    assert!(!text.to_lowercase().contains("evil"), "{text}");
+}

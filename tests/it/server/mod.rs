@@ -1,0 +1,15 @@
+//! The whole server, over real sockets or sockets in memory.
+
+mod admission;
+mod auth;
+pub mod delivery;
+mod feed_control;
+mod http;
+mod http_limits;
+mod message_limits;
+mod metrics;
+mod panic_isolation;
+mod relay;
+mod shutdown;
+mod tls;
+mod transcripts;

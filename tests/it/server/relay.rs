@@ -1,0 +1,191 @@
+//! What clients say to each other.
+
+use std::time::Duration;
+
+use tickerplant::config::Config;
+use tickerplant::tally::Limit;
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::in_memory_server::MemoryServer;
+use crate::support::session_harness::locally;
+use crate::support::test_server::{Client, TestServer, quote};
+
+#[tokio::test]
+async fn a_plain_message_reaches_all_peers_and_its_sender_to_the_byte() {
+    let server = TestServer::start(Config::default()).await;
+    let mut alice = server.connect("/ws").await;
+    let mut bob = server.connect("/").await;
+    for text in ["Hello, WebSocket Server!", "", " {\"type\":\"chat\"} ", "ünï"] {
+        alice.send(text).await;
+
+        assert_eq!(alice.text().await, text);
+        assert_eq!(bob.text().await, text);
+    }
+
+    bob.send_binary(&[0, 255, 7]).await;
+
+    assert_eq!(alice.next().await, Message::binary(vec![0, 255, 7]));
+    assert_eq!(bob.next().await, Message::binary(vec![0, 255, 7]));
+}
+
+#[tokio::test]
+async fn a_subscriber_can_never_be_sent_a_forged_price() {
+    let server = TestServer::start(Config::default()).await;
+    let mut victim = server.connect("/ws?symbols=AAPL").await;
+    victim.expect(r#"{"type":"subscribed"}"#).await;
+    let mut peer = server.connect("/ws").await;
+    let forged = r#"{"type":"trade","symbol":"AAPL","seq":1,"time":"2024-01-03T14:30:00Z","price":0.01}"#;
+
+    peer.send(forged).await;
+    peer.send_binary(forged.as_bytes()).await;
+
+    let wrapped = victim.json().await;
+    assert_eq!(wrapped["type"], "message");
+    assert_eq!(wrapped["text"], forged);
+    let wrapped = victim.json().await;
+    assert_eq!(wrapped["type"], "message");
+    assert!(wrapped.get("text").is_none() && wrapped["base64"].is_string(), "{wrapped}");
+}
+
+#[tokio::test]
+async fn the_server_names_the_sender_and_keeps_its_order() {
+    let server = TestServer::start(Config::default()).await;
+    let mut listener = server.connect("/ws?symbols=AAPL").await;
+    listener.expect(r#"{"type":"subscribed"}"#).await;
+    let mut sender = server.connect("/ws").await;
+
+    for number in 0..10 {
+        sender.send(&format!("{number}")).await;
+    }
+
+    let first = listener.expect(r#"{"type":"message","text":"0"}"#).await;
+    for number in 1..10 {
+        let next = listener.expect(&format!(r#"{{"type":"message","text":"{number}"}}"#)).await;
+        assert_eq!(next["from"], first["from"]);
+    }
+}
+
+#[tokio::test]
+async fn each_message_over_the_rate_gets_one_error_and_no_peer_hears_it() {
+    let mut config = Config::default();
+    config.relay.burst = 2.try_into().unwrap();
+    config.relay.rate = 1;
+    let server = TestServer::start(config).await;
+    let mut client = server.connect("/ws").await;
+
+    for text in ["one", "two", "three"] {
+        client.send(text).await;
+    }
+
+    // What is relayed takes its way through the relay; an error does not.
+    let answers = [client.text().await, client.text().await, client.text().await];
+    let (errors, relayed): (Vec<_>, Vec<_>) = answers.iter().partition(|text| text.starts_with('{'));
+    assert_eq!(relayed, ["one", "two"]);
+    assert!(errors[0].contains(r#""code":"rate_limited""#), "{errors:?}");
+    assert_eq!(server.strikes(Limit::RelayRate), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_sends_a_burst_of_messages_and_then_so_many_a_second() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let mut client = server.connect("/ws").await;
+
+        for number in 0..20 {
+            assert_eq!(said(&mut client, &number.to_string()).await, number.to_string());
+        }
+        sleep(Duration::from_secs(1)).await;
+        for number in 0..10 {
+            assert_eq!(said(&mut client, &number.to_string()).await, number.to_string());
+        }
+        assert_eq!(server.strikes(Limit::RelayRate), 0);
+
+        assert!(said(&mut client, "more").await.contains(r#""code":"rate_limited""#));
+        assert_eq!(server.strikes(Limit::RelayRate), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_refused() {
+    locally(async {
+        let server = MemoryServer::start(Config::default());
+        let mut client = server.connect("/ws").await;
+        let longest = "x".repeat(4096);
+
+        assert_eq!(said(&mut client, &longest).await, longest);
+        assert_eq!(server.strikes(Limit::RelayBytes), 0);
+
+        let refusal = said(&mut client, &format!("{longest}x")).await;
+        assert!(refusal.contains(r#""code":"message_too_long""#), "{refusal}");
+        assert_eq!(server.strikes(Limit::RelayBytes), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_server_relays_only_so_much_a_second_to_all_peers_together() {
+    locally(async {
+        let mut config = Config::default();
+        config.relay.total_bytes = 400;
+        let server = MemoryServer::start(config);
+        let mut client = server.connect("/ws").await;
+        // With what is around it a message has 100 bytes.
+        let message = "x".repeat(52);
+
+        for _ in 0..4 {
+            assert_eq!(said(&mut client, &message).await, message);
+        }
+        assert_eq!(server.strikes(Limit::RelayTotal), 0);
+        assert!(said(&mut client, &message).await.contains(r#""code":"rate_limited""#));
+        assert_eq!(server.strikes(Limit::RelayTotal), 1);
+
+        let _peer = server.connect("/ws").await;
+        sleep(Duration::from_secs(1)).await;
+        for _ in 0..2 {
+            assert_eq!(said(&mut client, &message).await, message);
+        }
+        assert!(said(&mut client, &message).await.contains(r#""code":"rate_limited""#));
+        assert_eq!(server.strikes(Limit::RelayTotal), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_limits_messages_are_as_long_as_they_like_and_come_as_they_like() {
+    locally(async {
+        let mut config = Config::default();
+        (config.relay.rate, config.relay.max_bytes, config.relay.total_bytes) = (0, 0, 0);
+        let server = MemoryServer::start(config);
+        let mut client = server.connect("/ws").await;
+        let message = "x".repeat(60_000);
+
+        // More than a server relays in a second that has limits.
+        for _ in 0..200 {
+            assert_eq!(said(&mut client, &message).await, message);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_off_says_so_and_commands_go_on() {
+    let mut config = Config::default();
+    config.relay.enabled = false;
+    let server = TestServer::start(config).await;
+    server.publish([quote("AAPL", "1", "2")]);
+    let mut client = server.connect("/ws").await;
+
+    client.send("hello").await;
+    client.send(r#"{"action":"subscribe","symbols":"AAPL"}"#).await;
+
+    client.expect(r#"{"type":"error","code":"relay_disabled"}"#).await;
+    client.expect(r#"{"type":"subscribed","quotes":["AAPL"]}"#).await;
+}
+
+/// What a client hears that has said this.
+async fn said(client: &mut Client, text: &str) -> String {
+    client.send(text).await;
+    client.text().await
+}

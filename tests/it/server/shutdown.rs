@@ -1,0 +1,70 @@
+//! How long a shutdown waits for clients that do not close.
+
+use std::time::Duration;
+
+use tickerplant::config::Config;
+use tickerplant::tally::Limit;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::in_memory_server::MemoryServer;
+use crate::support::session_harness::locally;
+
+/// A goodbye has no limit of its own here.
+fn config(shutdown: Duration) -> Config {
+    let mut config = Config::default();
+    config.session.close_timeout = Duration::ZERO;
+    config.server.shutdown = shutdown;
+    config
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_closes_in_time_is_waited_for() {
+    locally(async {
+        let mut server = MemoryServer::start(config(Duration::from_secs(10)));
+        let mut client = server.connect("/ws").await;
+
+        server.stop();
+        assert_eq!(client.closed().await.0, 1001);
+        assert!(timeout(Duration::from_millis(9990), server.ended()).await.is_err());
+        drop(client);
+        server.ended().await;
+
+        assert_eq!(server.strikes(Limit::Shutdown), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_do_not_close_in_time_are_not_waited_for() {
+    locally(async {
+        let mut server = MemoryServer::start(config(Duration::from_secs(10)));
+        let [mut first, mut second] = [server.connect("/ws").await, server.connect("/ws").await];
+        let begin = Instant::now();
+
+        server.stop();
+        assert_eq!((first.closed().await.0, second.closed().await.0), (1001, 1001));
+        server.ended().await;
+
+        assert_eq!(begin.elapsed().as_secs(), 10);
+        assert_eq!(server.strikes(Limit::Shutdown), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_a_shutdown_takes_as_long_as_the_clients_do() {
+    locally(async {
+        let mut server = MemoryServer::start(config(Duration::ZERO));
+        let mut client = server.connect("/ws").await;
+
+        server.stop();
+        assert_eq!(client.closed().await.0, 1001);
+        sleep(Duration::from_hours(1)).await;
+        assert!(timeout(Duration::from_secs(1), server.ended()).await.is_err());
+        drop(client);
+        server.ended().await;
+
+        assert_eq!(server.strikes(Limit::Shutdown), 0);
+    })
+    .await;
+}

@@ -1,0 +1,112 @@
+//! The wire, as a user reads it: each file of `transcripts/` is a conversation.
+//!
+//! `a connects /ws` opens a connection named `a`; `a> text` is what it says, `a< text` the next
+//! message that it gets, in which `…` stands for what differs from run to run; `! trade …`,
+//! `! quote …`, `! bar …` and `! feed …` happen on the bus; `#` begins a remark.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use tickerplant::config::Config;
+use tickerplant::market::{Bar, Data, Event, FeedState, Quote, Trade};
+
+use crate::support::test_server::{Client, TestServer};
+
+#[tokio::test]
+async fn every_conversation_goes_as_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/server/transcripts");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        play(&path.file_name().unwrap().to_string_lossy(), &fs::read_to_string(&path).unwrap()).await;
+        count += 1;
+    }
+    assert!(count > 0, "there are no transcripts");
+}
+
+async fn play(name: &str, transcript: &str) {
+    let mut config = Config::default();
+    config.server.shards = 1;
+    let server = TestServer::start(config).await;
+    // Of the same shard as the others: what it has got, the shard has taken in.
+    let mut witness = server.connect("/ws?symbols=*").await;
+    witness.expect(r#"{"type":"subscribed"}"#).await;
+    let mut clients: HashMap<&str, Client> = HashMap::new();
+    for (line, number) in transcript.lines().zip(1..) {
+        let place = format!("{name}:{number}: {line}");
+        if let Some(happening) = line.strip_prefix("! ") {
+            happen(&server, &mut witness, happening).await;
+        } else if let Some((who, path)) = line.split_once(" connects ") {
+            clients.insert(who, server.connect(path).await);
+        } else if let Some((who, said)) = line.split_once("> ").filter(|(who, _)| clients.contains_key(who)) {
+            clients.get_mut(who).expect("it is there").send(said).await;
+        } else if let Some((who, expected)) = line.split_once("< ") {
+            let client = clients.get_mut(who).unwrap_or_else(|| panic!("{place}: nobody is called {who}"));
+            let text = client.text().await;
+            assert!(is_like(&text, expected), "{place}\n     got {text}");
+        } else {
+            assert!(line.is_empty() || line.starts_with('#'), "{place}: not understood");
+        }
+    }
+}
+
+async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
+    let words: Vec<&str> = happening.split(' ').collect();
+    let price = |text: &str| text.parse().unwrap();
+    let size = |text: &str| text.strip_prefix('x').unwrap().parse().unwrap();
+    let (symbol, data, time) = match words[..] {
+        ["feed", state] => {
+            let states = [FeedState::Running, FeedState::Stalled, FeedState::Ended];
+            server.bus().mark(states.into_iter().find(|known| known.name() == state).unwrap());
+            witness.expect(&format!(r#"{{"type":"feed","state":"{state}"}}"#)).await;
+            return;
+        }
+        ["trade", symbol, paid, traded, "at", time] => {
+            (symbol, Data::Trade(Trade { price: price(paid), size: Some(size(traded)) }), time)
+        }
+        ["quote", symbol, bid, bid_size, ask, ask_size, "at", time] => {
+            let quote = Quote {
+                bid: Some(price(bid)),
+                bid_size: Some(size(bid_size)),
+                ask: Some(price(ask)),
+                ask_size: Some(size(ask_size)),
+            };
+            (symbol, Data::Quote(quote), time)
+        }
+        ["bar", symbol, interval, open, high, low, close, volume, "at", time] => {
+            let bar = Bar {
+                interval: Some(interval.parse().unwrap()),
+                open: Some(price(open)),
+                high: Some(price(high)),
+                low: Some(price(low)),
+                close: price(close),
+                volume: Some(size(volume)),
+            };
+            (symbol, Data::Bar(bar), time)
+        }
+        _ => panic!("{happening}: not understood"),
+    };
+    server.publish([Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), data }]);
+    let seq = server.bus().head();
+    while witness.json().await["seq"] != seq {}
+}
+
+/// Whether a text is the expected one, each `…` of which stands for anything.
+fn is_like(text: &str, expected: &str) -> bool {
+    let mut parts = expected.split('…');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in between {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}

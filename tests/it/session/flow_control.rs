@@ -1,0 +1,81 @@
+//! A feed that waits for its readers at one moment, and not at another.
+
+use std::time::Duration;
+
+use tickerplant::session::Config;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::session_harness::{Desk, locally};
+use crate::support::test_server::trade;
+
+#[tokio::test(start_paused = true)]
+async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_waits_no_more() {
+    locally(async {
+        let config = Config { every_buffer: 2000, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut client = desk.connect("symbols=*&delivery=every", 512).await;
+        client.json().await;
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        sleep(Duration::from_secs(1)).await;
+        assert!(!client.session.is_finished());
+
+        desk.bus.set_paced(false);
+        sleep(Duration::from_secs(2)).await;
+        assert!(!client.session.is_finished());
+        desk.publish([trade("A", "101")]);
+
+        assert_eq!(client.close_code().await.0, 4008);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_begins_to_wait_does_so_for_a_client_that_was_slow_before() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut slow = desk.connect("symbols=*&delivery=every", 512).await;
+        let mut still = desk.connect("symbols=*&delivery=every", 512).await;
+        slow.json().await;
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        sleep(Duration::from_secs(2)).await;
+
+        desk.bus.set_paced(true);
+        let start = Instant::now();
+        assert!(timeout(Duration::from_secs(5), desk.bus.level()).await.is_err());
+        assert!(!desk.bus.is_waiting());
+        sleep(Duration::from_secs(1)).await;
+        for n in 1..=100 {
+            assert_eq!(slow.event().await["seq"], n);
+        }
+        desk.bus.level().await;
+
+        // Only while it waits does anybody keep it waiting.
+        assert!((16..18).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        assert_eq!(still.close_code().await.0, 4008);
+        assert!(!slow.session.is_finished());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_are_collected_for_as_long_as_the_feed_does_not_wait() {
+    locally(async {
+        let window = Duration::from_secs(1);
+        let desk = Desk::open(Config::default(), window, None);
+        let mut client = desk.connect("symbols=A", 4096).await;
+        client.json().await;
+        for (is_paced, waited) in [(false, window), (true, Duration::ZERO), (false, window)] {
+            desk.bus.set_paced(is_paced);
+            sleep(Duration::from_secs(2)).await;
+            desk.publish([trade("A", "1")]);
+            client.event().await;
+            let start = Instant::now();
+
+            desk.publish([trade("A", "2")]);
+            client.event().await;
+
+            assert!((waited..=waited + Duration::from_millis(5)).contains(&start.elapsed()), "{is_paced}");
+        }
+    })
+    .await;
+}

@@ -1,0 +1,365 @@
+//! Signs of life: who is pinged, who is dropped when nothing comes, and how long a goodbye may take.
+
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use tickerplant::session::{Config, Limits};
+use tickerplant::tally::Limit;
+use tickerplant::wire::CloseReason;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, advance, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::session_harness::{Desk, Peer, locally};
+use crate::support::test_server::trade;
+
+const PING: u8 = 0x89;
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+
+/// Frames with a mask of zeros.
+const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
+const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
+
+/// Clients are looked at a few times a second.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// What has not come by then does not come.
+const FOR_EVER: Duration = Duration::from_hours(1);
+
+/// Room for all that a client does not read here.
+const ROOM: usize = 1 << 20;
+
+/// A client that says nothing by itself, not even a pong.
+struct Mute {
+    socket: DuplexStream,
+    session: JoinHandle<CloseReason>,
+}
+
+impl Mute {
+    async fn connect(desk: &Desk, query: &str, room: usize) -> Self {
+        let Peer { socket, session } = desk.connect(query, room).await;
+        Self { socket: socket.into_inner(), session }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+    }
+
+    /// The next frame: its first byte and what it says; `None` at the end.
+    async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let first =
+            timeout(FOR_EVER, self.socket.read_u8()).await.expect("a frame comes, or the end").ok()?;
+        let len = match self.socket.read_u8().await.unwrap() {
+            126 => usize::from(self.socket.read_u16().await.unwrap()),
+            len => usize::from(len),
+        };
+        let mut payload = vec![0; len];
+        self.socket.read_exact(&mut payload).await.unwrap();
+        Some((first, payload))
+    }
+
+    /// Waits for the next ping past all else.
+    async fn pinged(&mut self) {
+        let pinged = async { while self.frame().await.expect("the connection stays").0 != PING {} };
+        timeout(FOR_EVER, pinged).await.expect("it is pinged");
+    }
+
+    /// Waits until the connection ends, without a close, and says when.
+    async fn dropped(&mut self) -> Instant {
+        let dropped = async {
+            while let Some((first, _)) = self.frame().await {
+                assert_ne!(first, CLOSE, "nobody is there to read it");
+            }
+        };
+        timeout(FOR_EVER, dropped).await.expect("it is dropped");
+        Instant::now()
+    }
+}
+
+/// Waits for the end of a session.
+async fn ended(session: JoinHandle<CloseReason>) -> CloseReason {
+    timeout(FOR_EVER, session).await.expect("the session ends").unwrap()
+}
+
+fn desk(limits: Limits) -> Desk {
+    Desk::open_with(Config::default(), limits, Duration::ZERO, None)
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn assert_is_about(elapsed: Duration, expected: Duration) {
+    assert!((expected..expected + LOOK).contains(&elapsed), "{elapsed:?} is not {expected:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_is_pinged_every_period_and_stays_while_it_answers_or_says_anything() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+
+        let mut last = Instant::now();
+        for answer in [PONG, HI, PONG] {
+            client.pinged().await;
+            assert_is_about(last.elapsed(), seconds(20));
+            last = Instant::now();
+            sleep(seconds(9)).await;
+            client.send(answer).await;
+        }
+
+        client.pinged().await;
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_of_which_nothing_comes_for_so_long_after_a_ping_is_dropped() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+        // What it said before the ping does not count.
+        sleep(seconds(19)).await;
+        client.send(HI).await;
+        client.pinged().await;
+        let pinged = Instant::now();
+
+        let dropped = client.dropped().await;
+
+        assert_is_about(dropped - pinged, seconds(10));
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_prove_nothing_and_an_update_that_the_socket_takes_does() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let mut client = Mute::connect(&desk, "symbols=A", ROOM).await;
+        let begin = Instant::now();
+
+        // Each comes between a ping and the end.
+        for _ in 0..3 {
+            client.pinged().await;
+            sleep(seconds(8)).await;
+            desk.publish([trade("A", "1")]);
+        }
+        let dropped = client.dropped().await;
+
+        // Three pings were followed by an update, the fourth by heartbeats alone.
+        assert!((seconds(90)..seconds(92)).contains(&(dropped - begin)), "{:?}", dropped - begin);
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_slowly_stays_and_one_that_stops_reading_is_dropped() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let mut slow = Mute::connect(&desk, "symbols=A&delivery=every", 1000).await;
+        desk.publish((1..=500).map(|n| trade("A", &n.to_string())));
+
+        for _ in 0..12 {
+            sleep(seconds(9)).await;
+            slow.socket.read_exact(&mut [0; 500]).await.unwrap();
+        }
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert!(!slow.session.is_finished());
+
+        let stopped = Instant::now();
+        assert!(matches!(ended(slow.session).await, CloseReason::Over(Limit::PingTimeout, _)));
+        assert!(stopped.elapsed() < seconds(31), "{:?}", stopped.elapsed());
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_drops_nobody_and_brings_no_burst() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let mut quiet = Mute::connect(&desk, "", ROOM).await;
+        let mut subscriber = Mute::connect(&desk, "symbols=A", ROOM).await;
+        sleep(seconds(1)).await;
+        assert_eq!(waiting(&mut subscriber).await[0], TEXT);
+
+        advance(Duration::from_hours(1)).await;
+        sleep(seconds(4)).await;
+
+        // A ping for each, and a heartbeat.
+        assert_eq!(waiting(&mut quiet).await, [PING]);
+        let mut found = waiting(&mut subscriber).await;
+        found.sort_unstable();
+        assert_eq!(found, [TEXT, PING]);
+        quiet.send(PONG).await;
+        subscriber.send(PONG).await;
+        sleep(seconds(8)).await;
+        assert!(!quiet.session.is_finished() && !subscriber.session.is_finished());
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+    })
+    .await;
+}
+
+/// The first bytes of the frames that wait for a client.
+async fn waiting(client: &mut Mute) -> Vec<u8> {
+    let mut frames = Vec::new();
+    while let Ok(Some((first, _))) = timeout(Duration::from_millis(10), client.frame()).await {
+        frames.push(first);
+    }
+    frames
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_pings_a_client_may_be_silent_for_ever() {
+    locally(async {
+        for limits in [
+            Limits { ping_interval: Duration::ZERO, ..Limits::default() },
+            Limits { ping_timeout: Duration::ZERO, ..Limits::default() },
+        ] {
+            let is_pinged = !limits.ping_interval.is_zero();
+            let desk = desk(limits);
+            let mut client = Mute::connect(&desk, "", ROOM).await;
+
+            sleep(seconds(600)).await;
+
+            let pings = waiting(&mut client).await;
+            assert_eq!(!pings.is_empty(), is_pinged);
+            assert!(!client.session.is_finished());
+            assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_is_broken_off() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let [mut prompt, mut late] = [desk.connect("", ROOM).await, desk.connect("", ROOM).await];
+        for client in [&mut prompt, &mut late] {
+            client.socket.send(Message::text("x".repeat(65_537))).await.unwrap();
+            assert_eq!(client.close_code().await.0, 1009);
+        }
+        let closed = Instant::now();
+
+        sleep(Duration::from_millis(1990)).await;
+        drop(prompt.socket);
+        ended(prompt.session).await;
+        assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 0);
+
+        ended(late.session).await;
+        assert_eq!(closed.elapsed().as_millis() / 10, 200);
+        assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
+    locally(async {
+        let config = Config { close_timeout: Duration::ZERO, ..Config::default() };
+        let desk = Desk::open_with(config, Limits::default(), Duration::ZERO, None);
+        let mut client = desk.connect("", ROOM).await;
+        client.socket.send(Message::text("x".repeat(65_537))).await.unwrap();
+        assert_eq!(client.close_code().await.0, 1009);
+
+        sleep(Duration::from_hours(1)).await;
+        assert!(!client.session.is_finished());
+        drop(client.socket);
+
+        ended(client.session).await;
+        assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer() {
+    locally(async {
+        let desk = desk(Limits::default());
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+        client.pinged().await;
+        sleep(seconds(1)).await;
+
+        advance(Duration::from_hours(1)).await;
+        sleep(seconds(1)).await;
+
+        assert!(
+            !client.session.is_finished(),
+            "it had a second, and nobody listened for the rest of the hour"
+        );
+        client.send(PONG).await;
+        sleep(seconds(15)).await;
+        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_had_begun_when_the_clock_jumped_has_its_time_to_become_whole() {
+    locally(async {
+        let desk = desk(Limits { ping_interval: Duration::ZERO, ..Limits::default() });
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+        client.send(&HI[..3]).await;
+        sleep(seconds(1)).await;
+
+        advance(Duration::from_hours(1)).await;
+        sleep(seconds(1)).await;
+
+        assert_eq!(desk.bus.tally().strikes(Limit::MessageTimeout), 0);
+        client.send(&HI[3..]).await;
+        assert_eq!(client.frame().await, Some((TEXT, b"hi".to_vec())));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_read() {
+    locally(async {
+        let desk = desk(Limits::default());
+        desk.publish((1..=5000).map(|n| trade("A", &n.to_string())));
+        let mut client = desk.connect("", 1000).await;
+        let command = br#"{"action":"subscribe","symbols":"A","after":"test-0"}"#;
+        let frame =
+            [&[TEXT, 0x80 | u8::try_from(command.len()).unwrap(), 0, 0, 0, 0], command.as_slice()].concat();
+
+        // It comes in two pieces, one right behind the other.
+        client.socket.get_mut().write_all(&frame[..20]).await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        client.socket.get_mut().write_all(&frame[20..]).await.unwrap();
+
+        // The client reads all the time, and needs half a minute for what it missed.
+        for seq in 1..=5000 {
+            sleep(Duration::from_millis(6)).await;
+            assert_eq!(desk.bus.tally().strikes(Limit::MessageTimeout), 0, "before event {seq}");
+            assert_eq!(client.event().await["seq"], seq);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_answer_every_ping_that_it_was_sent_even_all_at_once() {
+    locally(async {
+        let limits = Limits { ping_interval: seconds(1), ping_timeout: seconds(120), ..Limits::default() };
+        let desk = desk(limits);
+        let mut client = Mute::connect(&desk, "", ROOM).await;
+        let mut pings = 0;
+        while pings < 60 {
+            client.pinged().await;
+            pings += 1;
+        }
+
+        client.send(&PONG.repeat(pings)).await;
+
+        sleep(seconds(5)).await;
+        assert!(!client.session.is_finished());
+        assert_eq!(desk.bus.tally().strikes(Limit::ControlRate), 0);
+    })
+    .await;
+}

@@ -1,0 +1,154 @@
+//! Rare turns of things, each by itself: what a client is told stays whole, in order, and its own.
+
+use std::time::Duration;
+
+use tickerplant::market::{FeedState, KindSet};
+use tickerplant::wire::{Command, Delivery, Message};
+
+use crate::support::shard_harness::{Client, OneShard, Step, a_bus, cursor, event, subscribe, symbols};
+use crate::support::test_server::trade;
+
+const ENOUGH: usize = 1 << 30;
+
+fn client(shard: &mut OneShard, delivery: Delivery, after: Option<u64>) -> Client {
+    let mut client = shard.connect(delivery, Duration::ZERO);
+    shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));
+    client
+}
+
+fn kinds(shard: &mut OneShard, client: &Client) -> Vec<String> {
+    let frames = shard.heard(client);
+    frames.iter().map(|frame| frame.value["type"].as_str().unwrap().to_owned()).collect()
+}
+
+fn cursor_of_close(shard: &mut OneShard, client: &Client) -> Option<String> {
+    let reason = shard.shard.take_closing(client.id)?;
+    Some(reason.frame().unwrap().1.to_owned())
+}
+
+#[test]
+fn a_price_at_the_end_of_the_range_does_not_stop_the_shard() {
+    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
+    shard.publish(vec![trade("A", "79228162514264337593543950335"), trade("A", "-1")]);
+    shard.read(|_| 0);
+
+    client(&mut shard, Delivery::Latest, None);
+}
+
+#[test]
+fn a_resume_that_is_refused_by_a_shard_that_lags_does_not_take_the_client_back() {
+    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    for _ in 0..3 {
+        shard.publish(vec![event(0)]);
+    }
+
+    let mut client = client(&mut shard, Delivery::Every, Some(1));
+    shard.settle(client.id);
+
+    shard.check(&mut client).unwrap();
+    assert_eq!(client.model.lagged(), 1);
+}
+
+#[test]
+fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
+    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let client = client(&mut shard, Delivery::Latest, None);
+    shard.drain(client.id);
+    shard.bus.mark(FeedState::Running);
+    shard.publish(vec![event(0)]);
+    shard.publish(vec![event(0)]);
+
+    shard.settle(client.id);
+
+    assert_eq!(kinds(&mut shard, &client), ["subscribed", "gap", "snapshot", "feed", "trade"]);
+}
+
+#[test]
+fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
+    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let client = client(&mut shard, Delivery::Every, None);
+    shard.drain(client.id);
+    shard.bus.mark(FeedState::Running);
+    shard.publish(vec![event(0)]);
+
+    shard.read(|_| usize::MAX);
+
+    assert_eq!(cursor_of_close(&mut shard, &client), None);
+}
+
+#[test]
+fn nothing_past_its_cursor_is_said_to_a_client_that_is_closed_for_its_lag() {
+    let mut shard = OneShard::new(a_bus(1, ENOUGH), 200);
+    let client = client(&mut shard, Delivery::Latest, None);
+    // Its reply waits, the log passes the shard, and others' messages are too many.
+    for _ in 0..3 {
+        shard.publish(vec![event(0)]);
+    }
+    shard.read(|_| usize::MAX);
+    for _ in 0..20 {
+        shard.shard.relay("c9", &Message::Text("hello".to_owned()));
+    }
+    let cursor = cursor_of_close(&mut shard, &client).unwrap();
+    shard.shard.close(client.id, 4008, &cursor);
+
+    shard.drain(client.id);
+
+    assert_eq!((cursor.as_str(), kinds(&mut shard, &client)), ("test-0", vec![]));
+}
+
+#[test]
+fn a_client_that_is_closed_before_its_resume_has_begun_is_told_its_own_cursor() {
+    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 200);
+    shard.publish(vec![event(0); 5]);
+    let client = client(&mut shard, Delivery::Every, Some(4));
+
+    for _ in 0..20 {
+        shard.shard.relay("c9", &Message::Text("hello".to_owned()));
+    }
+
+    assert_eq!(cursor_of_close(&mut shard, &client).as_deref(), Some("test-4"));
+}
+
+#[test]
+fn a_feeds_end_does_not_overtake_what_a_client_missed() {
+    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
+    let client = client(&mut shard, Delivery::Every, Some(0));
+    shard.publish(vec![event(0)]);
+    shard.bus.mark(FeedState::Ended);
+    shard.read(|_| usize::MAX);
+    shard.read(|_| usize::MAX);
+
+    shard.drain(client.id);
+
+    assert_eq!(kinds(&mut shard, &client), ["subscribed", "trade", "feed"]);
+}
+
+#[test]
+fn nothing_follows_the_close_frame() {
+    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 200);
+    let mut client = client(&mut shard, Delivery::Latest, None);
+    shard.step(&mut client, Step::Block);
+    shard.bus.mark(FeedState::Running);
+    shard.read(|_| usize::MAX);
+    shard.shard.close(client.id, 1001, "");
+
+    while shard.shard.has_bytes(client.id) {
+        shard.write(client.id, usize::MAX);
+    }
+
+    assert_eq!(shard.write(client.id, usize::MAX), 0);
+}
+
+#[test]
+fn a_lag_does_not_close_an_every_client_that_wants_nothing_yet() {
+    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut client = shard.connect(Delivery::Every, Duration::ZERO);
+    shard.ask(&mut client, Command::Set { delivery: Some(Delivery::Every), interval: None });
+    for _ in 0..3 {
+        shard.publish(vec![event(0)]);
+    }
+
+    shard.read(|_| usize::MAX);
+
+    assert_eq!(cursor_of_close(&mut shard, &client), None);
+}

@@ -1,0 +1,10 @@
+//! The log, one shard and its outboxes by themselves, moved by hand.
+
+mod conflation_interval;
+mod lag_and_close;
+mod outbox;
+mod random_steps;
+mod resume;
+mod resume_across_seek;
+pub mod seek;
+mod subscribe_at_every_point;

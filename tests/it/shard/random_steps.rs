@@ -1,0 +1,153 @@
+//! Whatever the order in which things happen: the log, the shard and the outbox keep their promises.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tickerplant::bus::{LastValues, Read, Reader, Segment};
+use tickerplant::market::{FeedState, KindSet};
+use tickerplant::wire::Delivery;
+
+use crate::support::reference_history::{Past, position, seeks_at};
+use crate::support::resuming_client::Follower;
+use crate::support::shard_harness::{OneShard, Step, a_bus, cursor, event, step, subscribe, symbols};
+
+/// More than any history here takes.
+const ENOUGH: usize = 1 << 30;
+
+#[derive(Clone, Debug)]
+enum LogStep {
+    Publish(Vec<u8>),
+    Mark,
+    Seek(Vec<u8>),
+    Read(usize),
+}
+
+fn log_step() -> impl Strategy<Value = LogStep> {
+    prop_oneof![
+        4 => vec(any::<u8>(), 0..6).prop_map(LogStep::Publish),
+        1 => Just(LogStep::Mark),
+        1 => vec(any::<u8>(), 0..4).prop_map(LogStep::Seek),
+        4 => (0_usize..8).prop_map(LogStep::Read),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_reader_gets_every_event_in_order_or_the_exact_fold_of_what_it_missed(
+        history in 1_usize..12,
+        steps in vec(log_step(), 1..60),
+    ) {
+        let bus = a_bus(history, ENOUGH);
+        let (mut reader, start) = bus.reader();
+        let mut fold = start.last_values;
+        let mut seeks = 0;
+        let mut past = Past::default();
+        for step in steps {
+            match step {
+                LogStep::Publish(choices) => {
+                    past.events.extend(choices.iter().copied().map(event));
+                    prop_assert_eq!(bus.publish(choices.into_iter().map(event).collect()), past.head());
+                }
+                LogStep::Mark => bus.mark(FeedState::Running),
+                LogStep::Seek(choices) => {
+                    let (last_values, position) = past.seek(choices.into_iter().map(event).collect());
+                    bus.seek(last_values, position, FeedState::Paused);
+                }
+                LogStep::Read(count) => {
+                    for _ in 0..count {
+                        take(&mut reader, &mut fold, &mut seeks, &past)?;
+                    }
+                }
+            }
+            let head = past.head();
+            for after in 0..=head {
+                let is_cut = past.seeks.last().is_some_and(|seek| after <= seek.after);
+                let is_held = after + history as u64 >= head && !is_cut;
+                let held = bus.after(after);
+                prop_assert_eq!(held.is_ok(), is_held, "after {} of {}", after, head);
+                if let Ok(Some(chunk)) = held {
+                    let (seq, event) = chunk.iter().next().unwrap();
+                    prop_assert_eq!((seq, event), (after + 1, past.event(after + 1)));
+                }
+            }
+        }
+        while take(&mut reader, &mut fold, &mut seeks, &past)? {}
+        prop_assert_eq!((fold.seq(), seeks), (past.head(), past.seeks.len()));
+    }
+}
+
+/// Reads once and checks what comes; whether something came.
+fn take(
+    reader: &mut Reader,
+    fold: &mut LastValues,
+    seeks: &mut usize,
+    past: &Past,
+) -> Result<bool, TestCaseError> {
+    match reader.try_next() {
+        None => return Ok(false),
+        Some(Read::Segment(segment)) => match &*segment {
+            Segment::Events { first, events } => {
+                for (seq, event) in (*first..).zip(events) {
+                    fold.fold(seq, event);
+                }
+            }
+            Segment::Mark { .. } => {}
+            Segment::Seek { seek, last_values, .. } => {
+                prop_assert_eq!(seek.after, fold.seq());
+                *seeks += 1;
+                prop_assert_eq!(seek.position, position(*seeks));
+                fold.clone_from(last_values);
+            }
+        },
+        Some(Read::Lagged(start)) => {
+            *fold = start.last_values;
+            *seeks = start.seek.map_or(0, |seek| seeks_at(seek.position));
+        }
+    }
+    prop_assert_eq!(&*fold, &past.fold(*seeks, fold.seq()));
+    Ok(true)
+}
+
+proptest! {
+    #[test]
+    fn snapshots_updates_and_counts_join_exactly_however_a_client_subscribes_and_reads(
+        steps in vec(step(), 1..80),
+    ) {
+        let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 1 << 20);
+        let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
+        // Another client of the shard takes all: what the first takes of a batch has holes.
+        let mut other = shard.connect(Delivery::Every, Duration::ZERO);
+        shard.ask(&mut other, subscribe(symbols(0, true), KindSet::ALL, None));
+
+        for step in steps {
+            shard.step(&mut client, step);
+            shard.check(&mut client)?;
+            shard.drain(other.id);
+            shard.check(&mut other)?;
+        }
+
+        shard.finish(&mut client)?;
+        shard.finish(&mut other)?;
+    }
+
+    #[test]
+    fn a_client_that_is_closed_for_its_lag_comes_back_and_misses_nothing(
+        limit in 200_usize..2000,
+        steps in vec(step(), 1..120),
+    ) {
+        let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), limit);
+        let all = (symbols(0, true), KindSet::ALL);
+        let every = (Delivery::Every, Duration::ZERO);
+        let mut follower = Follower::begin(&mut shard, every, all, Some(cursor(0)));
+
+        for step in steps {
+            if !matches!(step, Step::Unsubscribe(..) | Step::Set(..)) {
+                shard.step(&mut follower.client, step);
+            }
+            follower.follow(&mut shard)?;
+        }
+
+        follower.finish(&mut shard)?;
+    }
+}

@@ -1,0 +1,192 @@
+//! A resume is complete or it is refused, whatever the log still holds and however the client reads.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tickerplant::market::KindSet;
+use tickerplant::wire::{Cursor, Delivery};
+
+use crate::support::resuming_client::Follower;
+use crate::support::shard_harness::{EPOCH, OneShard, Step, a_bus, cases, channels, cursor, step, symbols};
+
+/// More than any history here takes.
+const ENOUGH: usize = 1 << 30;
+
+/// Where a client wants to go on.
+#[derive(Clone, Debug)]
+enum Whence {
+    /// At an event that there has been, or before the first.
+    Within(Index),
+    /// So far past the newest.
+    Ahead(u64),
+    OtherEpoch(u64),
+}
+
+impl Whence {
+    fn cursor(&self, head: usize) -> Cursor {
+        match self {
+            Self::Within(index) => cursor(index.index(head + 1) as u64),
+            Self::Ahead(by) => cursor(head as u64 + by),
+            Self::OtherEpoch(seq) => Cursor { epoch: format!("{EPOCH}0"), seq: *seq },
+        }
+    }
+}
+
+fn whence() -> impl Strategy<Value = Whence> {
+    prop_oneof![
+        12 => any::<Index>().prop_map(Whence::Within),
+        1 => (1..4_u64).prop_map(Whence::Ahead),
+        1 => any::<u64>().prop_map(Whence::OtherEpoch),
+    ]
+}
+
+fn delivery() -> impl Strategy<Value = (Delivery, Duration)> {
+    prop_oneof![
+        2 => Just((Delivery::Latest, Duration::ZERO)),
+        1 => Just((Delivery::Latest, Duration::from_secs(7))),
+        2 => Just((Delivery::Every, Duration::ZERO)),
+    ]
+}
+
+/// What the shard does before the client comes.
+fn before() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => vec(any::<u8>(), 1..6).prop_map(Step::Publish),
+        2 => Just(Step::Read(usize::MAX, false)),
+        1 => Just(Step::Mark),
+        1 => vec(any::<u8>(), 0..4).prop_map(Step::Seek),
+    ]
+}
+
+/// What goes on while the client is sent much of what it missed.
+fn busy() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (any::<u8>(), 1_usize..1500).prop_map(|(first, count)| Step::PublishMany(first, count)),
+        3 => (0_usize..200_000).prop_map(|most| Step::Read(most, false)),
+        6 => (1_usize..100_000).prop_map(Step::Write),
+        1 => Just(Step::Block),
+        1 => Just(Step::Mark),
+        1 => vec(any::<u8>(), 0..4).prop_map(Step::Seek),
+    ]
+}
+
+/// A client that takes all.
+fn bystander(shard: &mut OneShard) -> Follower {
+    let all = (symbols(0, true), KindSet::ALL);
+    let bystander = Follower::begin(shard, (Delivery::Latest, Duration::ZERO), all, None);
+    shard.drain(bystander.client.id);
+    bystander
+}
+
+fn run(shard: &mut OneShard, follower: &mut Follower, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    for step in steps {
+        shard.step(&mut follower.client, step);
+        follower.follow(shard)?;
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn a_resume_is_complete_or_refused_and_goes_on_live_without_a_hole(
+        history in 1_usize..40,
+        bytes in prop_oneof![2 => Just(ENOUGH), 1 => 1_usize..8000],
+        every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
+        past in vec(before(), 0..12),
+        (bits, star, kinds) in (1_u8..8, any::<bool>(), 1_u8..8),
+        delivery in delivery(),
+        whence in whence(),
+        steps in vec(step(), 1..80),
+    ) {
+        let mut shard = OneShard::new(a_bus(history, bytes), every_buffer);
+        let mut bystander = bystander(&mut shard);
+        for step in past {
+            shard.step(&mut bystander.client, step);
+            shard.drain(bystander.client.id);
+        }
+        let after = whence.cursor(shard.past.events.len());
+        let wants = (symbols(bits, star), channels(kinds));
+        let mut follower = Follower::begin(&mut shard, delivery, wants, Some(after));
+
+        for step in steps {
+            run(&mut shard, &mut follower, vec![step])?;
+            shard.drain(bystander.client.id);
+            bystander.follow(&mut shard)?;
+        }
+
+        follower.finish(&mut shard)?;
+        bystander.finish(&mut shard)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(16))]
+
+    #[test]
+    fn a_long_resume_in_chunks_is_as_complete_while_the_feed_goes_on(
+        history in 500_usize..6000,
+        bytes in prop_oneof![2 => Just(ENOUGH), 1 => 100_000_usize..1_000_000],
+        every_buffer in 8_000_usize..400_000,
+        past in vec((any::<u8>(), 1_usize..1500), 1..4),
+        star in any::<bool>(),
+        delivery in delivery(),
+        whence in whence(),
+        steps in vec(busy(), 1..40),
+    ) {
+        let mut shard = OneShard::new(a_bus(history, bytes), every_buffer);
+        let mut bystander = bystander(&mut shard);
+        for (first, count) in past {
+            shard.step(&mut bystander.client, Step::PublishMany(first, count));
+        }
+        shard.settle(bystander.client.id);
+        let after = whence.cursor(shard.past.events.len());
+        let mut follower = Follower::begin(&mut shard, delivery, (symbols(1, star), KindSet::ALL), Some(after));
+
+        run(&mut shard, &mut follower, steps)?;
+
+        follower.finish(&mut shard)?;
+    }
+}
+
+/// A client that the log has passed while it was sent what it missed; it has had the first part.
+fn passed(delivery: Delivery) -> (OneShard, Follower) {
+    let mut shard = OneShard::new(a_bus(2048, ENOUGH), 1 << 20);
+    let mut bystander = bystander(&mut shard);
+    shard.step(&mut bystander.client, Step::PublishMany(0, 2048));
+    shard.settle(bystander.client.id);
+    let all = (symbols(0, true), KindSet::ALL);
+    let mut follower = Follower::begin(&mut shard, (delivery, Duration::ZERO), all, Some(cursor(0)));
+    // The reply, and a part.
+    shard.write(follower.client.id, usize::MAX);
+    shard.write(follower.client.id, usize::MAX);
+    assert!(!follower.follow(&mut shard).unwrap());
+    for _ in 0..2 {
+        shard.step(&mut bystander.client, Step::PublishMany(0, 1024));
+        shard.settle(bystander.client.id);
+    }
+    (shard, follower)
+}
+
+#[test]
+fn a_latest_client_that_the_log_passes_while_it_resumes_is_told_of_the_gap_once() {
+    let (mut shard, follower) = passed(Delivery::Latest);
+
+    let client = follower.finish(&mut shard).unwrap();
+
+    assert_eq!(client.model.lagged(), 1);
+}
+
+#[test]
+fn an_every_client_that_the_log_passes_while_it_resumes_is_closed_with_its_cursor() {
+    let (mut shard, mut follower) = passed(Delivery::Every);
+
+    shard.drain(follower.client.id);
+    let is_closed = follower.follow(&mut shard).unwrap();
+
+    assert!(is_closed);
+    follower.finish(&mut shard).unwrap();
+}

@@ -1,0 +1,152 @@
+//! One fixed course of events, and a subscribe at every point of it.
+
+use std::time::Duration;
+
+use tickerplant::market::KindSet;
+use tickerplant::wire::{Cursor, Delivery, Symbols};
+
+use crate::support::resuming_client::Follower;
+use crate::support::shard_harness::{OneShard, Step, a_bus, cursor, symbols};
+
+/// Publishing, reading and writing in the orders that matter: several events between two reads, a read between two
+/// events, a socket that takes a part or nothing, marks and other clients' messages.
+fn course() -> Vec<Step> {
+    let publish = |choices: &[u8]| Step::Publish(choices.to_vec());
+    vec![
+        publish(&[0, 1]),
+        Step::Read(usize::MAX, false),
+        publish(&[3]),
+        publish(&[4, 0]),
+        Step::Mark,
+        Step::Read(150, false),
+        Step::Write(70),
+        publish(&[7]),
+        Step::Read(usize::MAX, false),
+        Step::Block,
+        publish(&[0, 3, 6]),
+        Step::Read(usize::MAX, false),
+        Step::Write(usize::MAX),
+        Step::Relay,
+        publish(&[9]),
+        // The feed goes on from elsewhere, with and without data, while something is held and while nothing is.
+        Step::Seek(vec![3, 0, 10]),
+        Step::Write(usize::MAX),
+        publish(&[6]),
+        Step::Read(usize::MAX, false),
+        Step::Seek(vec![]),
+        Step::Read(100, false),
+        // A short history has let go of some of these before they are read, and of what is held none is newer.
+        publish(&[1]),
+        publish(&[4, 10, 3]),
+        publish(&[8]),
+        Step::Read(90, true),
+        Step::Write(30),
+        publish(&[2, 0]),
+        Step::Read(0, false),
+        Step::Seek(vec![5]),
+        Step::Seek(vec![4]),
+        Step::Read(usize::MAX, false),
+        Step::Write(usize::MAX),
+        publish(&[1]),
+    ]
+}
+
+const DELIVERIES: [(Delivery, Duration); 3] = [
+    (Delivery::Latest, Duration::ZERO),
+    (Delivery::Latest, Duration::from_secs(7)),
+    (Delivery::Every, Duration::ZERO),
+];
+
+/// None, each that there has been, the first that there has not, and one of another count.
+fn cursors(head: u64) -> impl Iterator<Item = Option<Cursor>> {
+    let other = Cursor { epoch: "other".to_owned(), seq: 1 };
+    [None, Some(other)].into_iter().chain((0..=head + 1).map(|seq| Some(cursor(seq))))
+}
+
+/// What one client does, and when.
+#[derive(Clone, Debug)]
+struct Plan {
+    /// Before which step it subscribes.
+    at: usize,
+    after: Option<Cursor>,
+    delivery: (Delivery, Duration),
+    symbols: Symbols,
+    /// Whether it reads as fast as there is something, whatever the course says of its socket.
+    keeps_up: bool,
+}
+
+/// Runs the course with these clients; the last takes what it says of a socket upon itself.
+fn run(history: usize, plans: &[Plan]) {
+    let mut shard = OneShard::new(a_bus(history, 1 << 30), 1 << 20);
+    let mut idle = shard.connect(Delivery::Latest, Duration::ZERO);
+    let mut clients: Vec<(Follower, bool)> = Vec::new();
+    let fail = |error| panic!("{plans:?} with a history of {history}: {error}");
+    for (number, step) in course().into_iter().map(Some).chain([None]).enumerate() {
+        for plan in plans.iter().filter(|plan| plan.at == number) {
+            let wants = (plan.symbols.clone(), KindSet::ALL);
+            let mut client = Follower::begin(&mut shard, plan.delivery, wants, plan.after.clone());
+            client.client.model.keeps_up = plan.keeps_up && plan.delivery.1.is_zero();
+            clients.push((client, plan.keeps_up));
+        }
+        match (step, clients.last_mut()) {
+            (Some(Step::Read(_, is_near)), Some((_, true))) => {
+                shard.step(&mut idle, Step::Read(usize::MAX, is_near));
+            }
+            (None, _) | (Some(Step::Write(_) | Step::Block), Some((_, true)) | None) => {}
+            (Some(step), Some((last, _))) => shard.step(&mut last.client, step),
+            (Some(step), None) => shard.step(&mut idle, step),
+        }
+        for (client, keeps_up) in &mut clients {
+            if *keeps_up {
+                shard.drain(client.client.id);
+            }
+            if client.follow(&mut shard).unwrap_or_else(fail) {
+                client.client.model.keeps_up = *keeps_up && client.is_immediate();
+            }
+        }
+    }
+    for (client, _) in clients {
+        client.finish(&mut shard).unwrap_or_else(|error| panic!("{plans:?} with {history}: {error}"));
+    }
+}
+
+fn head_at(at: usize) -> u64 {
+    let published = course().into_iter().take(at).map(|step| match step {
+        Step::Publish(choices) => choices.len() as u64,
+        _ => 0,
+    });
+    published.sum()
+}
+
+#[test]
+fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
+    for at in 0..=course().len() {
+        for after in cursors(head_at(at)) {
+            for delivery in DELIVERIES {
+                for symbols in [symbols(0, true), symbols(1, false)] {
+                    for (keeps_up, history) in [(true, 1000), (false, 1000), (true, 4), (false, 4)] {
+                        let (after, symbols) = (after.clone(), symbols.clone());
+                        run(history, &[Plan { at, after, delivery, symbols, keeps_up }]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn two_clients_at_any_two_points_join_exactly_and_do_not_disturb_each_other() {
+    let plan = |at, delivery, after, symbols| Plan { at, after, delivery, symbols, keeps_up: false };
+    for first in 0..=course().len() {
+        for second in first..=course().len() {
+            for after in [None, Some(cursor(0)), Some(cursor(head_at(second)))] {
+                for (one, other) in [(0, 2), (2, 0), (1, 2), (2, 2)] {
+                    let named =
+                        Plan { keeps_up: true, ..plan(first, DELIVERIES[one], None, symbols(3, false)) };
+                    let all = plan(second, DELIVERIES[other], after.clone(), symbols(0, true));
+                    run(8, &[named, all]);
+                }
+            }
+        }
+    }
+}

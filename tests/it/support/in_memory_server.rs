@@ -1,0 +1,120 @@
+//! A whole server with one shard over sockets in memory, and a clock that only moves when nothing else does.
+
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tickerplant::app::App;
+use tickerplant::bus::Bus;
+use tickerplant::config::Config;
+use tickerplant::hub::Socket;
+use tickerplant::market::FeedKind;
+use tickerplant::server::{Arriving, Listener};
+use tickerplant::tally::Limit;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::timeout;
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::test_server::Client;
+
+/// Where clients come from that do not say.
+pub const HERE: &str = "192.0.2.1";
+
+/// Longer than any limit here: what has not come by then does not come.
+const FOR_EVER: Duration = Duration::from_hours(24);
+
+/// Sockets hold so many bytes that the other end has not read.
+const ROOM: usize = 1 << 20;
+
+/// A server whose network and feed are the test.
+pub struct MemoryServer {
+    bus: Arc<Bus>,
+    connecting: mpsc::Sender<(DuplexStream, SocketAddr)>,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+struct Network(mpsc::Receiver<(DuplexStream, SocketAddr)>);
+
+struct Line(DuplexStream);
+
+impl Listener for Network {
+    type Socket = Line;
+
+    async fn accept(&mut self) -> io::Result<(Line, SocketAddr)> {
+        match self.0.recv().await {
+            Some((socket, peer)) => Ok((Line(socket), peer)),
+            None => pending().await,
+        }
+    }
+}
+
+impl Arriving for Line {
+    fn arrive(self) -> io::Result<Socket> {
+        Ok(Socket::Other(Box::new(self.0)))
+    }
+}
+
+impl MemoryServer {
+    pub fn start(config: Config) -> Self {
+        let bus = Bus::new(&config.bus, FeedKind::Simulated, "test".to_owned());
+        let (connecting, network) = mpsc::channel(1);
+        let stop = CancellationToken::new();
+        let running = App::run_here(config, Arc::clone(&bus), Network(network), stop.clone());
+        Self { bus, connecting, stop, running: spawn_local(running) }
+    }
+
+    /// How often a limit has struck.
+    pub fn strikes(&self, limit: Limit) -> u64 {
+        self.bus.tally().strikes(limit)
+    }
+
+    pub async fn connect(&self, path: &str) -> Client {
+        self.try_connect(HERE, path).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub async fn try_connect(&self, from: &str, path: &str) -> Result<Client, Error> {
+        let socket = self.open(from, ROOM).await;
+        let (socket, _) = client_async(format!("ws://server{path}"), Box::new(socket) as _).await?;
+        Ok(Client::new(socket))
+    }
+
+    /// Connects from an address, with a socket that holds so many bytes that the client has not read.
+    pub async fn open(&self, from: &str, room: usize) -> DuplexStream {
+        let (ours, theirs) = duplex(room);
+        let peer = SocketAddr::new(from.parse::<IpAddr>().unwrap(), 4711);
+        self.connecting.send((theirs, peer)).await.unwrap();
+        ours
+    }
+
+    /// Sends these bytes over a connection of their own and returns all that comes back.
+    pub async fn request(&self, bytes: &str) -> String {
+        let mut socket = self.open(HERE, ROOM).await;
+        // The server may answer and cut off somebody who has not finished speaking.
+        let _ = socket.write_all(bytes.as_bytes()).await;
+        rest(&mut socket).await
+    }
+
+    /// Begins the shutdown.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for the end of the shutdown.
+    pub async fn ended(&mut self) {
+        timeout(FOR_EVER, &mut self.running).await.expect("the server ends").unwrap();
+    }
+}
+
+/// All that comes until the server ends the connection.
+pub async fn rest(socket: &mut DuplexStream) -> String {
+    let mut answer = Vec::new();
+    let _ = timeout(FOR_EVER, socket.read_to_end(&mut answer)).await.expect("the server ends the connection");
+    String::from_utf8_lossy(&answer).into_owned()
+}

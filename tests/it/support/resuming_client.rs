@@ -1,0 +1,70 @@
+//! A client that comes back.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tickerplant::market::KindSet;
+use tickerplant::wire::{Cursor, Delivery, Symbols};
+
+use crate::support::client_model::Answer;
+use crate::support::shard_harness::{Client, OneShard, subscribe};
+
+/// A client that knows what it wants, and comes back for it when it is closed for its lag.
+#[derive(Debug)]
+pub struct Follower {
+    pub client: Client,
+    delivery: Delivery,
+    interval: Duration,
+    symbols: Symbols,
+    channels: KindSet,
+    /// Nothing up to here is to come again.
+    has: u64,
+}
+
+impl Follower {
+    /// Connects and subscribes, from a cursor on where there is one.
+    pub fn begin(
+        shard: &mut OneShard,
+        (delivery, interval): (Delivery, Duration),
+        (symbols, channels): (Symbols, KindSet),
+        after: Option<Cursor>,
+    ) -> Self {
+        let client = shard.connect(delivery, interval);
+        let mut follower = Self { client, delivery, interval, symbols, channels, has: 0 };
+        follower.subscribe(shard, after);
+        follower
+    }
+
+    fn subscribe(&mut self, shard: &mut OneShard, after: Option<Cursor>) {
+        let answer = shard.answer(after.as_ref(), false);
+        self.has = if let Answer::Resumed(after) = answer { after } else { 0 };
+        shard.ask(&mut self.client, subscribe(self.symbols.clone(), self.channels, after));
+    }
+
+    /// Takes in what came, and comes back where the shard has closed the connection; whether it had to.
+    pub fn follow(&mut self, shard: &mut OneShard) -> Result<bool, TestCaseError> {
+        shard.check(&mut self.client)?;
+        let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
+        self.client.model.closed_at(&shard.past, cursor.seq)?;
+        prop_assert!(cursor.seq >= self.has, "{} for a client that came with {}", cursor, self.has);
+        self.client = shard.connect(self.delivery, self.interval);
+        self.subscribe(shard, Some(cursor));
+        Ok(true)
+    }
+
+    /// Whether nothing is held back for an interval.
+    pub fn is_immediate(&self) -> bool {
+        self.interval.is_zero()
+    }
+
+    /// Reads all that there is, however often it is closed on the way.
+    pub fn finish(mut self, shard: &mut OneShard) -> Result<Client, TestCaseError> {
+        loop {
+            shard.settle(self.client.id);
+            if !self.follow(shard)? {
+                shard.finish(&mut self.client)?;
+                return Ok(self.client);
+            }
+        }
+    }
+}

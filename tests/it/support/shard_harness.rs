@@ -1,0 +1,368 @@
+//! One shard, its log and its clients, moved by hand: no runtime, no sockets, no clock but the test's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::Value;
+use tickerplant::bus::{self, Bus, Read, Reader, Segment};
+use tickerplant::hub::{ConnectionId, Deadlines, Settings, Shard};
+use tickerplant::market::{Bar, Data, Event, FeedKind, FeedState, Kind, KindSet, Time};
+use tickerplant::wire::{self, CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
+use tokio::time::Instant;
+
+use crate::support::client_model::{Answer, Model};
+use crate::support::reference_history::{Past, seeks_at};
+use crate::support::test_server::{quote, trade};
+
+/// Between heartbeats.
+pub const PERIOD: Duration = Duration::from_secs(5);
+
+/// One is much longer than the others: what does not fit of one can fit of another.
+pub const SYMBOLS: [&str; 3] = ["A", "B", "A-LONG-NAME-OF-A-SYMBOL"];
+
+/// A name for the count of events.
+pub const EPOCH: &str = "test";
+
+/// As many cases as `PROPTEST_CASES` says, or else so many.
+pub fn cases(default: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let is_told = std::env::var_os("PROPTEST_CASES").is_some();
+    ProptestConfig { cases: if is_told { config.cases } else { default }, ..config }
+}
+
+pub fn event(choice: u8) -> Event {
+    let symbol = SYMBOLS[usize::from(choice) % SYMBOLS.len()];
+    match choice % 8 {
+        7 => {
+            let (close, time) = (format!("{choice}").parse().unwrap(), "2024-01-03T14:30:00Z");
+            let bar = Bar { interval: None, open: None, high: None, low: None, close, volume: None };
+            Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), data: Data::Bar(bar) }
+        }
+        even if even.is_multiple_of(2) => trade(symbol, &format!("{choice}.5")),
+        _ => quote(symbol, "1", &format!("{choice}")),
+    }
+}
+
+pub fn a_bus(history: usize, bytes: usize) -> Arc<Bus> {
+    let nonzero = |n: usize| n.try_into().unwrap();
+    let config = bus::Config { history: nonzero(history), history_bytes: nonzero(bytes) };
+    Bus::new(&config, FeedKind::Simulated, EPOCH.to_owned())
+}
+
+/// Some of the symbols, by the bits of a number.
+pub fn symbols(bits: u8, star: bool) -> Symbols {
+    let names =
+        (0..SYMBOLS.len()).filter(|n| bits & (1 << n) != 0).map(|n| SYMBOLS[n].parse().unwrap()).collect();
+    Symbols { all: star, names }
+}
+
+/// Some of the channels, by the bits of a number.
+pub fn channels(bits: u8) -> KindSet {
+    let kinds = Kind::ALL.into_iter().filter(|kind| bits & (1 << kind.index()) != 0);
+    kinds.fold(KindSet::NONE, |set, kind| set.with(kind.into()))
+}
+
+pub fn cursor(seq: u64) -> Cursor {
+    Cursor { epoch: EPOCH.to_owned(), seq }
+}
+
+pub fn subscribe(symbols: Symbols, channels: KindSet, after: Option<Cursor>) -> Command {
+    Command::Subscribe { symbols, channels, after }
+}
+
+/// What can happen to a client of a shard.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Publish(Vec<u8>),
+    /// So many events at once, the first of them this one.
+    PublishMany(u8, usize),
+    Mark,
+    /// The feed goes on from elsewhere, where this is what has happened so far.
+    Seek(Vec<u8>),
+    /// The shard reads, and the socket takes so many bytes at once; a heartbeat may be nearly due.
+    Read(usize, bool),
+    Subscribe(u8, bool, u8),
+    /// A client that has subscribed before asks for what came after the start.
+    ResumeAgain,
+    Unsubscribe(u8, bool, u8),
+    Set(Option<Delivery>, Option<Duration>),
+    /// The session writes, and the socket takes so many bytes.
+    Write(usize),
+    /// The session tries to write, and the socket takes nothing.
+    Block,
+    /// Another client says something.
+    Relay,
+}
+
+pub fn step() -> impl Strategy<Value = Step> {
+    let some = || (1_u8..8, prop::bool::weighted(0.2), 1_u8..8);
+    let delivery = prop_oneof![Just(None), Just(Some(Delivery::Every)), Just(Some(Delivery::Latest))];
+    let interval = prop_oneof![3 => Just(0), 1 => Just(60_000)].prop_map(Duration::from_millis);
+    prop_oneof![
+        6 => vec(any::<u8>(), 1..5).prop_map(Step::Publish),
+        4 => (0_usize..700, any::<bool>()).prop_map(|(most, is_near)| Step::Read(most, is_near)),
+        4 => any::<bool>().prop_map(|is_near| Step::Read(usize::MAX, is_near)),
+        2 => some().prop_map(|(symbols, star, channels)| Step::Subscribe(symbols, star, channels)),
+        1 => some().prop_map(|(symbols, star, channels)| Step::Unsubscribe(symbols, star, channels)),
+        1 => (delivery, interval).prop_map(|(delivery, interval)| Step::Set(delivery, Some(interval))),
+        6 => (1_usize..700).prop_map(Step::Write),
+        2 => Just(Step::Block),
+        1 => Just(Step::Mark),
+        1 => vec(any::<u8>(), 0..5).prop_map(Step::Seek),
+        1 => Just(Step::Relay),
+        1 => Just(Step::ResumeAgain),
+    ]
+}
+
+/// A shard with all around it.
+pub struct OneShard {
+    pub bus: Arc<Bus>,
+    pub shard: Shard,
+    pub now: Instant,
+    pub past: Past,
+    /// How many seeks the shard has come by.
+    seeks: usize,
+    reader: Reader,
+    /// What the sockets took, by connection.
+    taken: Vec<Vec<u8>>,
+    /// Why the shard wants connections closed, as their sessions found out.
+    closing: BTreeMap<ConnectionId, CloseReason>,
+}
+
+/// A client, and what can be known of it from its frames.
+#[derive(Debug)]
+pub struct Client {
+    pub id: ConnectionId,
+    pub model: Model,
+}
+
+impl OneShard {
+    pub fn new(bus: Arc<Bus>, every_buffer: usize) -> Self {
+        let (reader, start) = bus.reader();
+        let deadlines = Deadlines::default();
+        let settings = Settings { heartbeat: PERIOD, every_buffer, max_symbols: 0, deadlines };
+        let shard = Shard::new(Arc::clone(&bus), start, settings);
+        let (past, taken, closing) = (Past::default(), Vec::new(), BTreeMap::new());
+        Self { bus, shard, now: Instant::now(), past, seeks: 0, reader, taken, closing }
+    }
+
+    pub fn connect(&mut self, delivery: Delivery, interval: Duration) -> Client {
+        let id = self.shard.connect(self.now);
+        self.shard.begin(id, delivery, interval);
+        self.taken.resize_with(self.taken.len().max(id + 1), Vec::new);
+        self.taken[id].clear();
+        Client { id, model: Model::new(delivery) }
+    }
+
+    pub fn publish(&mut self, events: Vec<Event>) {
+        self.past.events.extend(events.iter().cloned());
+        assert_eq!(self.bus.publish(events), self.past.head());
+    }
+
+    /// The feed goes on from elsewhere, where these are what has happened so far.
+    pub fn seek(&mut self, folded: Vec<Event>, state: FeedState) {
+        let (last_values, position) = self.past.seek(folded);
+        self.bus.seek(last_values, position, state);
+    }
+
+    /// The client asks as its session does: not while its own answers pile up.
+    pub fn ask(&mut self, client: &mut Client, command: Command) {
+        if !self.shard.may_read(client.id) {
+            return;
+        }
+        if let Command::Subscribe { symbols, after, .. } = &command {
+            let answer = self.answer(after.as_ref(), client.model.has_asked);
+            client.model.asked(symbols.clone(), answer, self.seeks);
+        }
+        self.shard.handle(client.id, &Request { id: None, command }, Time::default());
+    }
+
+    /// What a subscribe is to be answered with at this moment.
+    pub fn answer(&self, after: Option<&Cursor>, has_asked: bool) -> Answer {
+        match after {
+            None => Answer::Fresh,
+            Some(_) if has_asked => Answer::Refused,
+            Some(cursor) if cursor.epoch != EPOCH => Answer::EpochChanged,
+            Some(cursor) if cursor.seq > self.past.head() => Answer::Refused,
+            Some(cursor) if self.bus.after(cursor.seq).is_ok() => Answer::Resumed(cursor.seq),
+            Some(cursor) => Answer::HistoryExhausted(cursor.seq),
+        }
+    }
+
+    pub fn step(&mut self, client: &mut Client, step: Step) {
+        match step {
+            Step::Publish(choices) => self.publish(choices.into_iter().map(event).collect()),
+            Step::PublishMany(first, count) => {
+                self.publish((0..=u8::MAX).cycle().skip(first.into()).take(count).map(event).collect());
+            }
+            Step::Mark => self.bus.mark(FeedState::Running),
+            Step::Seek(choices) => self.seek(choices.into_iter().map(event).collect(), FeedState::Paused),
+            Step::Read(most, is_near) => {
+                self.now += if is_near { PERIOD } else { Duration::ZERO };
+                self.read(|id| if id == client.id { most } else { usize::MAX });
+            }
+            Step::Subscribe(bits, star, kinds) => {
+                self.ask(client, subscribe(symbols(bits, star), channels(kinds), None));
+            }
+            Step::ResumeAgain if client.model.has_asked => {
+                self.ask(client, subscribe(symbols(0, true), KindSet::ALL, Some(cursor(0))));
+            }
+            Step::ResumeAgain => {}
+            Step::Unsubscribe(bits, star, kinds) => {
+                let (symbols, channels) = (symbols(bits, star), channels(kinds));
+                self.ask(client, Command::Unsubscribe { symbols, channels });
+            }
+            Step::Set(delivery, interval) => self.ask(client, Command::Set { delivery, interval }),
+            Step::Write(most) => {
+                self.write(client.id, most);
+            }
+            Step::Block => self.shard.block(client.id),
+            Step::Relay => self.shard.relay("c9", &Message::Text(r#"{"type":"message"}"#.to_owned())),
+        }
+    }
+
+    /// Has the shard read once, and each socket take so many bytes at the most; whether there was anything.
+    pub fn read(&mut self, most: impl Fn(ConnectionId) -> usize) -> bool {
+        let mut is_any = false;
+        let next = || {
+            let read = self.reader.try_next()?;
+            is_any = true;
+            let seek = match &read {
+                Read::Segment(segment) => match &**segment {
+                    Segment::Seek { seek, .. } => Some(*seek),
+                    Segment::Events { .. } | Segment::Mark { .. } => None,
+                },
+                Read::Lagged(start) => start.seek,
+            };
+            self.seeks = seek.map_or(self.seeks, |seek| seeks_at(seek.position));
+            Some(read)
+        };
+        let take = |id: ConnectionId, batch: &[u8]| {
+            let count = batch.len().min(most(id));
+            self.taken[id].extend_from_slice(&batch[..count]);
+            count
+        };
+        self.shard.read(self.now, Time::default(), next, take);
+        is_any
+    }
+
+    /// Has the session write once, of which the socket takes so many bytes at the most; how many it took. First it
+    /// looks whether the shard wants the connection closed.
+    pub fn write(&mut self, id: ConnectionId, most: usize) -> usize {
+        self.closing.extend(self.shard.take_closing(id).map(|reason| (id, reason)));
+        if self.closing.contains_key(&id) {
+            return 0;
+        }
+        let waiting = self.shard.outgoing(id, self.now);
+        let count = waiting.len().min(most);
+        self.taken[id].extend_from_slice(&waiting[..count]);
+        if count > 0 {
+            self.shard.written(id, count);
+        }
+        count
+    }
+
+    /// Has the client read all that waits for it.
+    pub fn drain(&mut self, id: ConnectionId) {
+        while self.write(id, usize::MAX) > 0 {}
+    }
+
+    /// Has the shard read all there is, and the client all that comes of it.
+    pub fn settle(&mut self, id: ConnectionId) {
+        while self.read(|_| usize::MAX) {
+            self.drain(id);
+        }
+        self.drain(id);
+    }
+
+    /// Takes what the client has got to know into its model.
+    pub fn check(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
+        client.model.take(self.heard(client), &self.past)
+    }
+
+    /// The whole frames that the client has got and nobody has looked at.
+    pub fn heard(&mut self, client: &Client) -> Vec<Frame> {
+        frames(&mut self.taken[client.id])
+    }
+
+    /// Whether the client is between two frames.
+    pub fn is_between_frames(&self, client: &Client) -> bool {
+        self.taken[client.id].is_empty()
+    }
+
+    /// Lets the client read all, and checks that nothing is missing then and all of it was counted.
+    pub fn finish(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
+        self.settle(client.id);
+        // A boundary at the head: all that was due has come by now.
+        self.ask(client, Command::Set { delivery: None, interval: None });
+        self.now += 2 * PERIOD;
+        self.shard.heartbeats(self.now, Time::default());
+        self.drain(client.id);
+        self.check(client)?;
+        client.model.finish(&self.past)
+    }
+
+    /// Where the shard closes the client for its lag, has its session say so, and returns the cursor that it is told.
+    pub fn closed(&mut self, client: &mut Client) -> Result<Option<Cursor>, TestCaseError> {
+        let reason = self.shard.take_closing(client.id).or_else(|| self.closing.remove(&client.id));
+        let Some(reason) = reason else { return Ok(None) };
+        let (code, text) = reason.frame().unwrap();
+        prop_assert_eq!(code, 4008);
+        self.check(client)?;
+        let is_begun = !self.is_between_frames(client);
+        self.shard.close(client.id, code, text);
+        while self.shard.has_bytes(client.id) {
+            self.write(client.id, usize::MAX);
+        }
+        let goodbye = self.heard(client);
+        prop_assert!(goodbye.len() <= usize::from(is_begun), "nothing goes past the cursor");
+        client.model.take(goodbye, &self.past)?;
+        prop_assert!(self.is_between_frames(client), "the last frame before the close is whole");
+        self.shard.disconnect(client.id);
+        Ok(Some(text.parse().unwrap()))
+    }
+}
+
+/// A text frame, as it came and as it reads.
+pub struct Frame {
+    pub text: Vec<u8>,
+    pub value: Value,
+}
+
+impl Frame {
+    /// The number of the event that it says, where it says one.
+    pub fn event(&self) -> Option<u64> {
+        let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar"));
+        self.value["seq"].as_u64().filter(|_| is_event)
+    }
+}
+
+/// Takes all whole text frames off the front; a close frame is dropped.
+fn frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
+    let mut taken = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some(len) = whole_frame(rest) {
+        let (frame, behind) = rest.split_at(len);
+        let header = match frame[1] {
+            ..126 => 2,
+            126 => 4,
+            _ => 10,
+        };
+        if frame[0] == 0x81 {
+            let text = frame[header..].to_vec();
+            taken.push(Frame { value: serde_json::from_slice(&text).unwrap(), text });
+        }
+        rest = behind;
+    }
+    bytes.drain(..bytes.len() - rest.len());
+    taken
+}
+
+fn whole_frame(bytes: &[u8]) -> Option<usize> {
+    // Asking about less than a header would be answered with all there is.
+    let len = (bytes.len() >= 4).then(|| wire::first_frame_len(bytes))?;
+    (len <= bytes.len()).then_some(len)
+}

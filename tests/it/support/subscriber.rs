@@ -1,0 +1,197 @@
+//! A client that keeps account of the events that it is sent.
+
+use std::net::SocketAddr;
+
+use futures_util::SinkExt;
+use serde::Deserialize;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::support::process::PATIENCE;
+
+/// All events of all symbols, each of them.
+pub const EVERY: &str = "symbols=*&delivery=every";
+
+/// A subscriber that has its first reply.
+pub struct Follower {
+    socket: WebSocketStream<TcpStream>,
+    /// Whether no event may be missing: `delivery=every`.
+    is_exact: bool,
+    pub epoch: String,
+    pub resumed: bool,
+    /// The newest event that it has, or that its snapshots cover.
+    pub seq: u64,
+}
+
+/// What a follower is sent.
+#[derive(Debug)]
+pub enum Frame {
+    /// A trade, a quote or a bar, as it came.
+    Event(String),
+    Heartbeat(Heartbeat),
+    /// Anything else that has a type.
+    Other(String),
+    /// The server closed, with this code and reason.
+    Closed(u16, String),
+    /// The connection ended without a word.
+    Lost,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Heartbeat {
+    pub time: String,
+    pub seq: u64,
+    pub sent: u64,
+    pub merged: u64,
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    r#type: &'a str,
+    seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Subscribed {
+    r#type: String,
+    epoch: String,
+    seq: u64,
+    resumed: bool,
+    delivery: String,
+}
+
+impl Follower {
+    /// Connects with these URL parameters, `symbols` among them.
+    pub async fn connect(address: SocketAddr, query: &str) -> Self {
+        Self::try_connect(address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    pub async fn try_connect(address: SocketAddr, query: &str) -> Result<Self, Error> {
+        Self::over(TcpSocket::new_v4()?, address, query).await
+    }
+
+    /// Connects a client for which the system takes about so many bytes that it has not read.
+    pub async fn connect_with_room(address: SocketAddr, query: &str, bytes: u32) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        Self::over(socket, address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    /// Comes back with the cursor that it had.
+    pub async fn resume(address: SocketAddr, query: &str, cursor: &str) -> Self {
+        let mut follower = Self::connect(address, &format!("{query}&after={cursor}")).await;
+        if follower.resumed {
+            follower.seq = cursor.rsplit_once('-').unwrap().1.parse().unwrap();
+        }
+        follower
+    }
+
+    async fn over(socket: TcpSocket, address: SocketAddr, query: &str) -> Result<Self, Error> {
+        let open = async {
+            let request = format!("ws://{address}/ws?{query}").into_client_request()?;
+            let config = WebSocketConfig::default().read_buffer_size(4096);
+            let socket = socket.connect(address).await?;
+            let (mut socket, _) = client_async_with_config(request, socket, Some(config)).await?;
+            let first = socket.next().await.ok_or(Error::ConnectionClosed)??.into_text()?;
+            Ok::<_, Error>((socket, first))
+        };
+        let (socket, first) = timeout(PATIENCE, open).await.expect("the server answers")?;
+        let first: Subscribed = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{first}"));
+        assert_eq!(first.r#type, "subscribed");
+        Ok(Self {
+            socket,
+            is_exact: first.delivery == "every",
+            epoch: first.epoch,
+            resumed: first.resumed,
+            seq: first.seq,
+        })
+    }
+
+    /// What it comes back with.
+    pub fn cursor(&self) -> String {
+        format!("{}-{}", self.epoch, self.seq)
+    }
+
+    pub async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next frame; an event is newer than those before, and with `delivery=every` the very next one.
+    pub async fn next(&mut self) -> Frame {
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("a frame comes");
+            let text = match message {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Close(Some(close)))) => {
+                    return Frame::Closed(close.code.into(), close.reason.to_string());
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(other)) => panic!("after {} comes {other:?}", self.seq),
+                Some(Err(_)) | None => return Frame::Lost,
+            };
+            let head: Head = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+            return match (head.r#type, head.seq) {
+                ("trade" | "quote" | "bar", Some(seq)) => {
+                    let follows = if self.is_exact { seq == self.seq + 1 } else { seq > self.seq };
+                    assert!(follows, "after {} comes {text}", self.seq);
+                    self.seq = seq;
+                    Frame::Event(text.to_string())
+                }
+                ("heartbeat", _) => Frame::Heartbeat(serde_json::from_str(&text).unwrap()),
+                _ => Frame::Other(text.to_string()),
+            };
+        }
+    }
+
+    /// Reads until an event comes.
+    pub async fn next_event(&mut self) {
+        let before = self.seq;
+        self.read_to(before + 1).await;
+    }
+
+    /// Reads until a heartbeat comes.
+    pub async fn next_heartbeat(&mut self) -> Heartbeat {
+        loop {
+            match self.next().await {
+                Frame::Heartbeat(heartbeat) => return heartbeat,
+                Frame::Event(_) | Frame::Other(_) => {}
+                end => panic!("after {}: {end:?}", self.seq),
+            }
+        }
+    }
+
+    /// Reads until it has the events up to this one.
+    pub async fn read_to(&mut self, seq: u64) {
+        while self.seq < seq {
+            if let end @ (Frame::Closed(..) | Frame::Lost) = self.next().await {
+                panic!("after {}, on the way to {seq}: {end:?}", self.seq)
+            }
+        }
+    }
+
+    /// Asks whether the server hears it, and reads until it has the answer and all that came before.
+    pub async fn catch_up(&mut self) {
+        self.say(r#"{"action":"ping","id":"caught up"}"#).await;
+        loop {
+            match self.next().await {
+                Frame::Other(text) if text.contains(r#""id":"caught up""#) => return,
+                end @ (Frame::Closed(..) | Frame::Lost) => panic!("after {}: {end:?}", self.seq),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until the server closes or the connection is lost.
+    pub async fn read_to_end(&mut self) -> Frame {
+        loop {
+            if let end @ (Frame::Closed(..) | Frame::Lost) = self.next().await {
+                return end;
+            }
+        }
+    }
+}

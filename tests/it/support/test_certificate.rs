@@ -1,0 +1,93 @@
+//! A certificate of one's own for each test, and clients that trust it.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tickerplant::config::Config;
+use tickerplant::hub::Duplex;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ALL_VERSIONS, ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio_tungstenite::client_async;
+
+use crate::support::test_server::{Client, TestServer};
+
+/// A certificate of `localhost`, which nobody else has signed.
+pub struct Certificate {
+    pub pem: String,
+    pub key_pem: String,
+    der: CertificateDer<'static>,
+}
+
+/// The two files that a server reads.
+pub struct Files {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    _folder: TempDir,
+}
+
+impl Certificate {
+    pub fn new() -> Self {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self {
+            pem: issued.cert.pem(),
+            key_pem: issued.signing_key.serialize_pem(),
+            der: issued.cert.der().clone(),
+        }
+    }
+
+    /// Speaks TLS over a socket, of these versions, with a server that is to have this certificate.
+    pub async fn encrypt<S: Duplex>(
+        &self,
+        socket: S,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<TlsStream<S>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, socket).await
+    }
+
+    /// A WebSocket over TLS over this socket.
+    pub async fn websocket<S: Duplex + 'static>(&self, socket: S, path: &str) -> Client {
+        let socket = self.encrypt(socket, ALL_VERSIONS).await.unwrap();
+        Client::new(client_async(format!("wss://localhost{path}"), Box::new(socket) as _).await.unwrap().0)
+    }
+
+    /// A client of this server.
+    pub async fn connect(&self, server: &TestServer, path: &str) -> Client {
+        self.websocket(server.open().await, path).await
+    }
+}
+
+impl Files {
+    pub fn of(certificate: &Certificate) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Self {
+            certificate: folder.path().join("cert.pem"),
+            key: folder.path().join("key.pem"),
+            _folder: folder,
+        };
+        fs::write(&files.certificate, &certificate.pem).unwrap();
+        fs::write(&files.key, &certificate.key_pem).unwrap();
+        files
+    }
+
+    /// A configuration with these files.
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.server.tls_cert = Some(self.certificate.clone());
+        config.server.tls_key = Some(self.key.clone());
+        config
+    }
+}
