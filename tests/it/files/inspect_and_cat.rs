@@ -13,8 +13,7 @@ use tokio::io::AsyncWriteExt;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::program::feeds::assert_is_one_error;
-use crate::support::process::{Served, Watching, by_shell, run, tickerplant};
+use crate::support::process::{Served, Watching, assert_is_one_error, by_shell, run, tickerplant};
 
 /// Ascending, with a row for each of three reasons to skip it.
 const UP: &str = "time,price,size\n2024-01-02 09:30,59.82,100\n2024-01-02 09:31,,100\nnoon,59.8,100\n\

@@ -2,5 +2,5 @@
 
 mod inspect_and_cat;
 mod layouts;
-pub mod real_files;
+mod real_files;
 mod samples;

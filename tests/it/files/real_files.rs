@@ -1,16 +1,13 @@
 //! Real files, read by `inspect` and `cat` and compared with an independent reading of them.
-//!
-//! The files belong to their owners and are no part of this project. They are looked for in `../shared/data/history`
-//! beside the checkout, or where `TICKERPLANT_HISTORY` says; where they are not, these tests say so and pass.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::fs;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tickerplant::market::Time;
 
+use crate::support::history_folder::history_folder;
 use crate::support::process::{run, tickerplant};
 
 /// What the files themselves do not say.
@@ -26,7 +23,7 @@ type Reading = BTreeMap<&'static str, Value>;
 
 #[tokio::test]
 async fn real_files_read_as_an_independent_reading_says() {
-    let Some(folder) = history() else { return };
+    let Some(folder) = history_folder() else { return };
     let expected: BTreeMap<String, Value> =
         serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
     let mut table: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
@@ -52,16 +49,6 @@ async fn real_files_read_as_an_independent_reading_says() {
         println!("{level:<8} {right:>5} {wrong:>5}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-pub fn history() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/history");
-    let folder = env::var_os("TICKERPLANT_HISTORY").map_or(beside, PathBuf::from);
-    if folder.join("expected.json").is_file() {
-        return Some(folder);
-    }
-    println!("skipped: no market data in {}", folder.display());
-    None
 }
 
 /// What `inspect --json` says of a file, and what the lines of `cat` add up to.

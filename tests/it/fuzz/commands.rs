@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use proptest::collection::{btree_set, vec};
+use proptest::collection::btree_set;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use serde_json::{Value, json};
 use tickerplant::market::{Kind, KindSet};
 use tickerplant::wire::{
     Command, Cursor, Delivery, Refusal, Request, Spoken, Stream, Symbols, Token, understand,
 };
 
-use crate::support::shard_harness::{cases, channels};
+use crate::support::mutated_text::mutated;
+use crate::support::proptest_cases::cases;
+use crate::support::shard_harness::channels;
 
 /// More than any refusal says, however long the text was.
 const LONGEST: usize = 1200;
@@ -37,56 +39,6 @@ const ASKED: [&str; 4] = [
     "symbols=A+B%2BC&channels=quotes",
     "interval_ms=60000&delivery=latest",
 ];
-
-/// What is put in somewhere.
-const SPICE: [&str; 24] = [
-    "\"",
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    "\\",
-    "\u{0}",
-    "\u{fffd}",
-    "null",
-    "1e999",
-    "-0",
-    "18446744073709551616",
-    "\\ud800",
-    "*",
-    "&",
-    "=",
-    "%",
-    "%ff",
-    "+",
-    "-",
-    "é",
-    " ",
-];
-
-/// One of these texts with parts taken out, doubled, and other things put in.
-pub fn mutated(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let times = prop_oneof![4 => 1_usize..20, 1 => 20_usize..3000];
-    let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);
-    (select(texts), vec(change, 0..5)).prop_map(|(text, changes)| {
-        let mut text: Vec<char> = text.chars().collect();
-        for (places, what, spice, times) in changes {
-            let mut ends = places.map(|place| place.index(text.len() + 1));
-            ends.sort_unstable();
-            let [from, to] = ends;
-            let spice = spice.chars();
-            match what {
-                0 => drop(text.drain(from..to)),
-                1 => text.splice(to..to, text[from..to].to_vec()).for_each(drop),
-                2 => text.splice(from..from, spice).for_each(drop),
-                _ => text.splice(from..from, spice.cycle().take(times)).for_each(drop),
-            }
-        }
-        text.into_iter().collect()
-    })
-}
 
 fn any_text(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
     let open = "[\\[{\" ]{0,300}".prop_map(|text| format!("{{\"action\":{text}"));

@@ -15,7 +15,7 @@ use tickerplant::wire;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
-use crate::support::shard_harness::cases;
+use crate::support::proptest_cases::cases;
 
 /// Longer than any of these files takes.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::fuzz::commands::mutated;
-use crate::support::shard_harness::cases;
+use crate::support::mutated_text::mutated;
+use crate::support::proptest_cases::cases;
 
 /// Longer than any of this takes.
 const PATIENCE: Duration = Duration::from_secs(30);

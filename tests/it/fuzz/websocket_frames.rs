@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tickerplant::wire::{Decoder, InboundLimits, Message};
 
-use crate::support::shard_harness::cases;
+use crate::support::proptest_cases::cases;
 
 const LIMIT: usize = 1000;
 

@@ -4,8 +4,7 @@ use std::fs;
 
 use tokio::net::TcpStream;
 
-use crate::program::feeds::assert_is_one_error;
-use crate::support::process::{Served, line_with, run, tickerplant};
+use crate::support::process::{Served, assert_is_one_error, line_with, run, tickerplant};
 use crate::support::test_certificate::{Certificate, Files};
 
 #[tokio::test]

@@ -11,8 +11,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::files::real_files;
-use crate::support::process::{PATIENCE, Served, Watching, can_signal, line_with, run, tickerplant};
+use crate::support::history_folder::history_folder;
+use crate::support::process::{
+    PATIENCE, Served, Watching, assert_is_one_error, can_signal, line_with, run, tickerplant,
+};
 
 #[tokio::test]
 async fn the_tutorials_client_hears_its_own_words() {
@@ -61,12 +63,6 @@ async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to
         assert_eq!((found, out.as_str()), (code, ""), "{arguments:?}: {err}");
         assert_is_one_error(&err, place);
     }
-}
-
-pub fn assert_is_one_error(err: &str, place: &str) {
-    let lines: Vec<&str> = err.lines().collect();
-    assert!(lines[0].starts_with("error: ") && lines[0].contains(place), "{err}");
-    assert!(lines.len() == 1 || lines.len() == 2 && lines[1].starts_with(" hint: "), "{err}");
 }
 
 #[tokio::test]
@@ -208,7 +204,7 @@ async fn lines_on_standard_input_become_events_and_its_end_ends_the_feed_alone()
 
 #[tokio::test]
 async fn a_replayed_file_arrives_complete_in_order_and_exact() {
-    let Some(history) = real_files::history() else { return };
+    let Some(history) = history_folder() else { return };
     let expected: BTreeMap<String, Expected> =
         serde_json::from_str(&std::fs::read_to_string(history.join("expected.json")).unwrap()).unwrap();
     for name in [

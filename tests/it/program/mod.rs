@@ -2,7 +2,7 @@
 
 mod certificate_files;
 mod faulty_network;
-pub mod feeds;
+mod feeds;
 mod hostile_clients;
 mod out_of_descriptors;
 mod slow_consumers_over_tcp;

@@ -11,8 +11,9 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::support::in_memory_server::{HERE, MemoryServer, rest};
-use crate::support::session_harness::locally;
-use crate::support::test_server::{Client, TestServer};
+use crate::support::local_set::locally;
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
 
 /// The status of a request, and the code in its body where that is an error.
 fn status(answer: &str) -> (u16, String) {

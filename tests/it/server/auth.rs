@@ -5,7 +5,8 @@ use tickerplant::config::Config;
 use tickerplant::tally::Limit;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::test_server::{TestServer, trade};
+use crate::support::events::trade;
+use crate::support::test_server::TestServer;
 
 /// `printf %s secret | sha256sum`
 const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";

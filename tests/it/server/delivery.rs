@@ -3,7 +3,10 @@
 use tickerplant::config::Config;
 use tickerplant::market::FeedState;
 
-use crate::support::test_server::{Client, TestServer, quote, trade};
+use crate::support::events::{quote, trade};
+use crate::support::late_reader::gets_every_event_though_it_reads_late;
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
 
 #[tokio::test]
 async fn a_late_subscriber_gets_the_last_values_before_anything_live() {
@@ -77,23 +80,6 @@ async fn a_slow_reader_gets_every_event_whole_and_in_order() {
     let client = server.connect_with_room("/ws?symbols=A&delivery=every", 4096).await;
 
     gets_every_event_though_it_reads_late(&server, client).await;
-}
-
-/// Publishes for a new client of the server that takes every A, and reads only then.
-pub async fn gets_every_event_though_it_reads_late(server: &TestServer, mut client: Client) {
-    const EVENTS: u64 = 6000;
-    client.expect(r#"{"type":"subscribed"}"#).await;
-
-    // Far more than the kernel takes for a client that does not read, in many small writes, and one great one.
-    for n in 1..=EVENTS / 2 {
-        server.publish([trade("A", &n.to_string())]);
-        tokio::task::yield_now().await;
-    }
-    server.publish((EVENTS / 2 + 1..=EVENTS).map(|n| trade("A", &n.to_string())));
-
-    for seq in 1..=EVENTS {
-        client.expect(&format!(r#"{{"type":"trade","seq":{seq},"price":{seq}}}"#)).await;
-    }
 }
 
 #[tokio::test]

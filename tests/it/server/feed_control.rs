@@ -14,7 +14,8 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::process::{PATIENCE, Served};
-use crate::support::test_server::{Client, TestServer};
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
 
 /// Six trades, ten seconds apart, and two of them at once.
 const TRADES: &str = "time,symbol,price,size\n\

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
 use crate::support::in_memory_server::{HERE, MemoryServer, rest};
-use crate::support::session_harness::locally;
+use crate::support::local_set::locally;
 
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
 

@@ -8,8 +8,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 
 use crate::support::in_memory_server::MemoryServer;
-use crate::support::session_harness::locally;
-use crate::support::test_server::Client;
+use crate::support::local_set::locally;
+use crate::support::websocket_client::Client;
 
 /// A text frame "hi" with a mask of zeros.
 const HI: &[u8; 8] = b"\x81\x82\0\0\0\0hi";

@@ -2,7 +2,8 @@
 
 use tickerplant::config::Config;
 
-use crate::support::test_server::{TestServer, trade};
+use crate::support::events::trade;
+use crate::support::test_server::TestServer;
 
 /// The value of a sample, by its name with its labels.
 fn sample(text: &str, name: &str) -> u64 {

@@ -2,7 +2,7 @@
 
 mod admission;
 mod auth;
-pub mod delivery;
+mod delivery;
 mod feed_control;
 mod http;
 mod http_limits;

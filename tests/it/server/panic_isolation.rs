@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::test_server::trade;
+use crate::support::events::trade;
 
 /// Connections in memory; those that read `boom` panic.
 struct Memory(mpsc::Receiver<DuplexStream>);

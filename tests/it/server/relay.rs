@@ -7,9 +7,11 @@ use tickerplant::tally::Limit;
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::events::quote;
 use crate::support::in_memory_server::MemoryServer;
-use crate::support::session_harness::locally;
-use crate::support::test_server::{Client, TestServer, quote};
+use crate::support::local_set::locally;
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
 
 #[tokio::test]
 async fn a_plain_message_reaches_all_peers_and_its_sender_to_the_byte() {

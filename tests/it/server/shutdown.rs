@@ -7,7 +7,7 @@ use tickerplant::tally::Limit;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::in_memory_server::MemoryServer;
-use crate::support::session_harness::locally;
+use crate::support::local_set::locally;
 
 /// A goodbye has no limit of its own here.
 fn config(shutdown: Duration) -> Config {

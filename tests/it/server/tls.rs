@@ -16,10 +16,13 @@ use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::server::delivery::gets_every_event_though_it_reads_late;
-use crate::support::session_harness::{Desk, locally};
+use crate::support::events::{quote, trade};
+use crate::support::late_reader::gets_every_event_though_it_reads_late;
+use crate::support::local_set::locally;
+use crate::support::session_harness::Desk;
 use crate::support::test_certificate::{Certificate, Files};
-use crate::support::test_server::{Client, TestServer, quote, trade};
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
 
 #[tokio::test]
 async fn a_websocket_over_tls_goes_as_one_over_tcp_in_either_version() {

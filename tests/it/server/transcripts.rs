@@ -11,7 +11,8 @@ use std::path::Path;
 use tickerplant::config::Config;
 use tickerplant::market::{Bar, Data, Event, FeedState, Quote, Trade};
 
-use crate::support::test_server::{Client, TestServer};
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
 
 #[tokio::test]
 async fn every_conversation_goes_as_it_is_written() {

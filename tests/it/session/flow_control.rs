@@ -5,8 +5,9 @@ use std::time::Duration;
 use tickerplant::session::Config;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::session_harness::{Desk, locally};
-use crate::support::test_server::trade;
+use crate::support::events::trade;
+use crate::support::local_set::locally;
+use crate::support::session_harness::Desk;
 
 #[tokio::test(start_paused = true)]
 async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_waits_no_more() {

@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::session_harness::{Desk, Peer, locally};
-use crate::support::test_server::trade;
+use crate::support::events::trade;
+use crate::support::local_set::locally;
+use crate::support::session_harness::{Desk, Peer};
 
 const PING: u8 = 0x89;
 const TEXT: u8 = 0x81;

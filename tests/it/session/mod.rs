@@ -3,3 +3,4 @@
 mod flow_control;
 mod liveness;
 mod slow_consumers;
+mod snapshots_after_seek;

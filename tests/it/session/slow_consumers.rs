@@ -13,8 +13,9 @@ use tokio::time::{Instant, timeout};
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::session_harness::{Desk, locally};
-use crate::support::test_server::{quote, trade};
+use crate::support::events::{quote, trade};
+use crate::support::local_set::locally;
+use crate::support::session_harness::Desk;
 
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_comes_every_period_to_subscribers_alone() {

@@ -10,7 +10,8 @@ use tickerplant::wire::{Command, Delivery};
 use tokio::time::Instant;
 
 use crate::support::client_model::{Key, key_of};
-use crate::support::shard_harness::{Client, Frame, OneShard, Step, a_bus, event, subscribe, symbols};
+use crate::support::received_frames::Frame;
+use crate::support::shard_harness::{Client, OneShard, Step, a_bus, event, subscribe, symbols};
 
 /// The session wakes late by so many milliseconds at the most.
 const LATEST: u64 = 8;

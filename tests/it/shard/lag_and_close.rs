@@ -2,19 +2,11 @@
 
 use std::time::Duration;
 
-use tickerplant::market::{FeedState, KindSet};
+use tickerplant::market::FeedState;
 use tickerplant::wire::{Command, Delivery, Message};
 
-use crate::support::shard_harness::{Client, OneShard, Step, a_bus, cursor, event, subscribe, symbols};
-use crate::support::test_server::trade;
-
-const ENOUGH: usize = 1 << 30;
-
-fn client(shard: &mut OneShard, delivery: Delivery, after: Option<u64>) -> Client {
-    let mut client = shard.connect(delivery, Duration::ZERO);
-    shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));
-    client
-}
+use crate::support::events::trade;
+use crate::support::shard_harness::{Client, ENOUGH, OneShard, Step, a_bus, event, wildcard_client};
 
 fn kinds(shard: &mut OneShard, client: &Client) -> Vec<String> {
     let frames = shard.heard(client);
@@ -32,7 +24,7 @@ fn a_price_at_the_end_of_the_range_does_not_stop_the_shard() {
     shard.publish(vec![trade("A", "79228162514264337593543950335"), trade("A", "-1")]);
     shard.read(|_| 0);
 
-    client(&mut shard, Delivery::Latest, None);
+    wildcard_client(&mut shard, Delivery::Latest, None);
 }
 
 #[test]
@@ -42,7 +34,7 @@ fn a_resume_that_is_refused_by_a_shard_that_lags_does_not_take_the_client_back()
         shard.publish(vec![event(0)]);
     }
 
-    let mut client = client(&mut shard, Delivery::Every, Some(1));
+    let mut client = wildcard_client(&mut shard, Delivery::Every, Some(1));
     shard.settle(client.id);
 
     shard.check(&mut client).unwrap();
@@ -52,7 +44,7 @@ fn a_resume_that_is_refused_by_a_shard_that_lags_does_not_take_the_client_back()
 #[test]
 fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
     let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
-    let client = client(&mut shard, Delivery::Latest, None);
+    let client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.drain(client.id);
     shard.bus.mark(FeedState::Running);
     shard.publish(vec![event(0)]);
@@ -66,7 +58,7 @@ fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
 #[test]
 fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
     let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
-    let client = client(&mut shard, Delivery::Every, None);
+    let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.drain(client.id);
     shard.bus.mark(FeedState::Running);
     shard.publish(vec![event(0)]);
@@ -79,7 +71,7 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
 #[test]
 fn nothing_past_its_cursor_is_said_to_a_client_that_is_closed_for_its_lag() {
     let mut shard = OneShard::new(a_bus(1, ENOUGH), 200);
-    let client = client(&mut shard, Delivery::Latest, None);
+    let client = wildcard_client(&mut shard, Delivery::Latest, None);
     // Its reply waits, the log passes the shard, and others' messages are too many.
     for _ in 0..3 {
         shard.publish(vec![event(0)]);
@@ -100,7 +92,7 @@ fn nothing_past_its_cursor_is_said_to_a_client_that_is_closed_for_its_lag() {
 fn a_client_that_is_closed_before_its_resume_has_begun_is_told_its_own_cursor() {
     let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 200);
     shard.publish(vec![event(0); 5]);
-    let client = client(&mut shard, Delivery::Every, Some(4));
+    let client = wildcard_client(&mut shard, Delivery::Every, Some(4));
 
     for _ in 0..20 {
         shard.shard.relay("c9", &Message::Text("hello".to_owned()));
@@ -112,7 +104,7 @@ fn a_client_that_is_closed_before_its_resume_has_begun_is_told_its_own_cursor() 
 #[test]
 fn a_feeds_end_does_not_overtake_what_a_client_missed() {
     let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
-    let client = client(&mut shard, Delivery::Every, Some(0));
+    let client = wildcard_client(&mut shard, Delivery::Every, Some(0));
     shard.publish(vec![event(0)]);
     shard.bus.mark(FeedState::Ended);
     shard.read(|_| usize::MAX);
@@ -126,7 +118,7 @@ fn a_feeds_end_does_not_overtake_what_a_client_missed() {
 #[test]
 fn nothing_follows_the_close_frame() {
     let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 200);
-    let mut client = client(&mut shard, Delivery::Latest, None);
+    let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.step(&mut client, Step::Block);
     shard.bus.mark(FeedState::Running);
     shard.read(|_| usize::MAX);

@@ -6,5 +6,5 @@ mod outbox;
 mod random_steps;
 mod resume;
 mod resume_across_seek;
-pub mod seek;
+mod seek;
 mod subscribe_at_every_point;

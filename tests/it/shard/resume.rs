@@ -8,8 +8,9 @@ use proptest::sample::Index;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery};
 
+use crate::support::proptest_cases::cases;
 use crate::support::resuming_client::Follower;
-use crate::support::shard_harness::{EPOCH, OneShard, Step, a_bus, cases, channels, cursor, step, symbols};
+use crate::support::shard_harness::{EPOCH, OneShard, Step, a_bus, channels, cursor, step, symbols};
 
 /// More than any history here takes.
 const ENOUGH: usize = 1 << 30;

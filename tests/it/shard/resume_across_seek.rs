@@ -7,21 +7,24 @@ use tickerplant::market::{FeedState, KindSet};
 use tickerplant::tally::Limit;
 use tickerplant::wire::Delivery;
 
-use crate::shard::seek::{ENOUGH, client, heard, read, shard, words};
-use crate::support::shard_harness::{OneShard, a_bus, subscribe, symbols};
-use crate::support::test_server::trade;
+use crate::support::events::trade;
+use crate::support::received_frames::in_short;
+use crate::support::shard_harness::{
+    ENOUGH, OneShard, a_bus, heard_in_short, read_all, shard_with_endless_history, subscribe, symbols,
+    wildcard_client,
+};
 
 #[test]
 fn who_comes_back_with_a_cursor_from_before_a_seek_is_told_of_a_gap() {
     for (published, after) in [(0, 0), (3, 1), (3, 3)] {
-        let mut shard = shard();
-        let witness = client(&mut shard, Delivery::Latest, None);
+        let mut shard = shard_with_endless_history();
+        let witness = wildcard_client(&mut shard, Delivery::Latest, None);
         shard.publish(vec![trade("A", "1"); published]);
         shard.settle(witness.id);
         shard.seek(vec![trade("A", "2")], FeedState::Paused);
         shard.settle(witness.id);
 
-        let client = client(&mut shard, Delivery::Every, Some(after));
+        let client = wildcard_client(&mut shard, Delivery::Every, Some(after));
         shard.drain(client.id);
 
         let expected = [
@@ -29,66 +32,72 @@ fn who_comes_back_with_a_cursor_from_before_a_seek_is_told_of_a_gap() {
             format!("gap {after} {published}"),
             format!("snapshot A {published}"),
         ];
-        assert_eq!(heard(&mut shard, &client), expected);
+        assert_eq!(heard_in_short(&mut shard, &client), expected);
         assert_eq!(shard.bus.tally().strikes(Limit::History), 1);
     }
 }
 
 #[test]
 fn who_comes_back_with_a_cursor_from_after_a_seek_misses_nothing() {
-    let mut shard = shard();
+    let mut shard = shard_with_endless_history();
     shard.publish(vec![trade("A", "1")]);
     shard.seek(vec![trade("B", "2")], FeedState::Running);
     shard.publish(vec![trade("A", "3"), trade("A", "4")]);
 
     // The shard has read nothing yet: the client has seen more than it has.
-    let client = client(&mut shard, Delivery::Every, Some(2));
+    let client = wildcard_client(&mut shard, Delivery::Every, Some(2));
     shard.settle(client.id);
 
-    assert_eq!(heard(&mut shard, &client), ["resumed true", "trade A 3", "running"]);
+    assert_eq!(heard_in_short(&mut shard, &client), ["resumed true", "trade A 3", "running"]);
 }
 
 #[test]
 fn who_subscribes_before_the_shard_has_read_of_a_seek_is_told_of_it() {
-    let mut shard = shard();
-    let witness = client(&mut shard, Delivery::Latest, None);
+    let mut shard = shard_with_endless_history();
+    let witness = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.publish(vec![trade("A", "1")]);
     shard.settle(witness.id);
     shard.seek(vec![trade("B", "2")], FeedState::Paused);
 
-    let fresh = client(&mut shard, Delivery::Latest, None);
-    let level = client(&mut shard, Delivery::Every, Some(1));
-    let behind = client(&mut shard, Delivery::Every, Some(0));
+    let fresh = wildcard_client(&mut shard, Delivery::Latest, None);
+    let level = wildcard_client(&mut shard, Delivery::Every, Some(1));
+    let behind = wildcard_client(&mut shard, Delivery::Every, Some(0));
     for id in [fresh.id, level.id, behind.id] {
         shard.drain(id);
     }
-    read(&mut shard);
+    read_all(&mut shard);
     for id in [fresh.id, level.id, behind.id] {
         shard.drain(id);
     }
 
-    assert_eq!(heard(&mut shard, &fresh), ["resumed false", "snapshot A 1", "paused 01", "snapshot B 1"]);
-    assert_eq!(heard(&mut shard, &level), ["resumed false", "gap 1 1", "paused 01", "snapshot B 1"]);
     assert_eq!(
-        heard(&mut shard, &behind),
+        heard_in_short(&mut shard, &fresh),
+        ["resumed false", "snapshot A 1", "paused 01", "snapshot B 1"]
+    );
+    assert_eq!(heard_in_short(&mut shard, &level), ["resumed false", "gap 1 1", "paused 01", "snapshot B 1"]);
+    assert_eq!(
+        heard_in_short(&mut shard, &behind),
         ["resumed false", "gap 0 1", "snapshot A 1", "paused 01", "snapshot B 1"]
     );
 }
 
 #[test]
 fn a_client_that_came_back_having_missed_nothing_is_told_of_a_seek_and_not_closed() {
-    let mut shard = shard();
-    let witness = client(&mut shard, Delivery::Latest, None);
+    let mut shard = shard_with_endless_history();
+    let witness = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.publish(vec![trade("A", "1")]);
     shard.settle(witness.id);
-    let client = client(&mut shard, Delivery::Every, Some(1));
+    let client = wildcard_client(&mut shard, Delivery::Every, Some(1));
     shard.seek(vec![trade("B", "2")], FeedState::Running);
     shard.publish(vec![trade("A", "3")]);
 
-    read(&mut shard);
+    read_all(&mut shard);
     shard.drain(client.id);
 
-    assert_eq!(heard(&mut shard, &client), ["resumed true", "running 01", "snapshot B 1", "trade A 2"]);
+    assert_eq!(
+        heard_in_short(&mut shard, &client),
+        ["resumed true", "running 01", "snapshot B 1", "trade A 2"]
+    );
 }
 
 #[test]
@@ -97,19 +106,19 @@ fn a_resume_that_a_seek_cuts_off_ends_in_a_gap_or_a_close() {
         (Delivery::Latest, Ok(vec!["resumed true", "gap 0 3", "paused 01", "snapshot B 3"])),
         (Delivery::Every, Err("test-0")),
     ] {
-        let mut shard = shard();
-        let witness = client(&mut shard, Delivery::Latest, None);
+        let mut shard = shard_with_endless_history();
+        let witness = wildcard_client(&mut shard, Delivery::Latest, None);
         shard.publish(vec![trade("A", "1"); 3]);
         shard.settle(witness.id);
-        let client = client(&mut shard, delivery, Some(0));
+        let client = wildcard_client(&mut shard, delivery, Some(0));
         shard.seek(vec![trade("B", "2")], FeedState::Paused);
-        read(&mut shard);
+        read_all(&mut shard);
 
         shard.drain(client.id);
 
         let closed = shard.shard.take_closing(client.id).map(|reason| reason.frame().unwrap().1.to_owned());
         match expected {
-            Ok(frames) => assert_eq!(heard(&mut shard, &client), frames),
+            Ok(frames) => assert_eq!(heard_in_short(&mut shard, &client), frames),
             Err(cursor) => assert_eq!(closed.as_deref(), Some(cursor)),
         }
         assert_eq!(shard.bus.tally().strikes(Limit::History), u64::from(delivery == Delivery::Latest));
@@ -119,8 +128,8 @@ fn a_resume_that_a_seek_cuts_off_ends_in_a_gap_or_a_close() {
 #[test]
 fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
     let mut shard = OneShard::new(a_bus(2, ENOUGH), ENOUGH);
-    let latest = client(&mut shard, Delivery::Latest, None);
-    let every = client(&mut shard, Delivery::Every, None);
+    let latest = wildcard_client(&mut shard, Delivery::Latest, None);
+    let every = wildcard_client(&mut shard, Delivery::Every, None);
     shard.settle(latest.id);
     shard.settle(every.id);
     shard.publish(vec![trade("A", "1")]);
@@ -132,7 +141,7 @@ fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
     shard.settle(latest.id);
 
     assert_eq!(
-        heard(&mut shard, &latest),
+        heard_in_short(&mut shard, &latest),
         ["resumed false", "gap 0 2", "paused 01", "snapshot B 2", "snapshot C 2", "trade C 3", "trade C 4"]
     );
     assert!(shard.shard.take_closing(every.id).is_some());
@@ -142,13 +151,16 @@ fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
 #[test]
 fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
     let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
-    let client = client(&mut shard, Delivery::Every, None);
+    let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.settle(client.id);
     shard.seek(vec![trade("B", "2")], FeedState::Running);
     shard.publish(vec![trade("A", "1")]);
     shard.settle(client.id);
 
-    assert_eq!(heard(&mut shard, &client), ["resumed false", "running 01", "snapshot B 0", "trade A 1"]);
+    assert_eq!(
+        heard_in_short(&mut shard, &client),
+        ["resumed false", "running 01", "snapshot B 0", "trade A 1"]
+    );
     assert_eq!(shard.bus.tally().lags.get(), 1);
 }
 
@@ -161,15 +173,15 @@ fn a_seek_behind_a_gap_that_had_nothing_to_snapshot_is_told_by_itself() {
     shard.publish(vec![trade("A", "1")]);
     shard.publish(vec![trade("A", "2")]);
     // The gap lies in the outbox.
-    read(&mut shard);
+    read_all(&mut shard);
     shard.seek(vec![], FeedState::Paused);
-    read(&mut shard);
+    read_all(&mut shard);
     shard.publish(vec![trade("B", "3")]);
-    read(&mut shard);
+    read_all(&mut shard);
 
     shard.drain(client.id);
 
     let frames = shard.heard(&client);
-    assert_eq!(words(&frames), ["resumed false", "gap 0 1", "paused 01", "snapshot B 3"]);
+    assert_eq!(in_short(&frames), ["resumed false", "gap 0 1", "paused 01", "snapshot B 3"]);
     client.model.take(frames, &shard.past).unwrap();
 }

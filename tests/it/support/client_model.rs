@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use tickerplant::market::{Event, Kind, Symbol};
 use tickerplant::wire::{self, Delivery, Snapshot, Symbols};
 
+use crate::support::received_frames::Frame;
 use crate::support::reference_history::{Past, seeks_at};
-use crate::support::shard_harness::{Frame, SYMBOLS};
+use crate::support::shard_harness::SYMBOLS;
 
 /// A symbol and a kind.
 pub type Key = (String, String);

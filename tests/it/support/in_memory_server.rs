@@ -21,7 +21,7 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::test_server::Client;
+use crate::support::websocket_client::Client;
 
 /// Where clients come from that do not say.
 pub const HERE: &str = "192.0.2.1";

@@ -1,9 +1,16 @@
 //! What the tests share: servers, clients and models. No test is here.
 
 pub mod client_model;
+pub mod events;
 pub mod faulty_proxy;
+pub mod history_folder;
 pub mod in_memory_server;
+pub mod late_reader;
+pub mod local_set;
+pub mod mutated_text;
 pub mod process;
+pub mod proptest_cases;
+pub mod received_frames;
 pub mod reference_history;
 pub mod resuming_client;
 pub mod session_harness;
@@ -11,3 +18,4 @@ pub mod shard_harness;
 pub mod subscriber;
 pub mod test_certificate;
 pub mod test_server;
+pub mod websocket_client;

@@ -168,3 +168,10 @@ pub async fn run(mut command: Command) -> (i32, String, String) {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
+
+/// Asserts that standard error has one error that names this place, and a hint at the most.
+pub fn assert_is_one_error(err: &str, place: &str) {
+    let lines: Vec<&str> = err.lines().collect();
+    assert!(lines[0].starts_with("error: ") && lines[0].contains(place), "{err}");
+    assert!(lines.len() == 1 || lines.len() == 2 && lines[1].starts_with(" hint: "), "{err}");
+}

@@ -14,7 +14,7 @@ use tickerplant::session::{Config, Host, Limits, Session};
 use tickerplant::wire::{CloseReason, Stream};
 use tokio::io::DuplexStream;
 use tokio::sync::Notify;
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio_stream::StreamExt;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -117,8 +117,4 @@ impl Peer {
             }
         }
     }
-}
-
-pub async fn locally<F: Future<Output = ()>>(test: F) {
-    LocalSet::new().run_until(test).await;
 }

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::Value;
 use tickerplant::bus::{self, Bus, Read, Reader, Segment};
 use tickerplant::hub::{ConnectionId, Deadlines, Settings, Shard};
 use tickerplant::market::{Bar, Data, Event, FeedKind, FeedState, Kind, KindSet, Time};
-use tickerplant::wire::{self, CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
+use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
 use tokio::time::Instant;
 
 use crate::support::client_model::{Answer, Model};
+use crate::support::events::{quote, trade};
+use crate::support::received_frames::{Frame, in_short, take_frames};
 use crate::support::reference_history::{Past, seeks_at};
-use crate::support::test_server::{quote, trade};
 
 /// Between heartbeats.
 pub const PERIOD: Duration = Duration::from_secs(5);
@@ -23,15 +23,11 @@ pub const PERIOD: Duration = Duration::from_secs(5);
 /// One is much longer than the others: what does not fit of one can fit of another.
 pub const SYMBOLS: [&str; 3] = ["A", "B", "A-LONG-NAME-OF-A-SYMBOL"];
 
+/// More than any test publishes.
+pub const ENOUGH: usize = 1 << 30;
+
 /// A name for the count of events.
 pub const EPOCH: &str = "test";
-
-/// As many cases as `PROPTEST_CASES` says, or else so many.
-pub fn cases(default: u32) -> ProptestConfig {
-    let config = ProptestConfig::default();
-    let is_told = std::env::var_os("PROPTEST_CASES").is_some();
-    ProptestConfig { cases: if is_told { config.cases } else { default }, ..config }
-}
 
 pub fn event(choice: u8) -> Event {
     let symbol = SYMBOLS[usize::from(choice) % SYMBOLS.len()];
@@ -285,7 +281,7 @@ impl OneShard {
 
     /// The whole frames that the client has got and nobody has looked at.
     pub fn heard(&mut self, client: &Client) -> Vec<Frame> {
-        frames(&mut self.taken[client.id])
+        take_frames(&mut self.taken[client.id])
     }
 
     /// Whether the client is between two frames.
@@ -326,43 +322,24 @@ impl OneShard {
     }
 }
 
-/// A text frame, as it came and as it reads.
-pub struct Frame {
-    pub text: Vec<u8>,
-    pub value: Value,
+/// A shard whose log lets nothing go.
+pub fn shard_with_endless_history() -> OneShard {
+    OneShard::new(a_bus(ENOUGH, ENOUGH), 1 << 20)
 }
 
-impl Frame {
-    /// The number of the event that it says, where it says one.
-    pub fn event(&self) -> Option<u64> {
-        let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar"));
-        self.value["seq"].as_u64().filter(|_| is_event)
-    }
+/// A client that takes all events of all symbols.
+pub fn wildcard_client(shard: &mut OneShard, delivery: Delivery, after: Option<u64>) -> Client {
+    let mut client = shard.connect(delivery, Duration::ZERO);
+    shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));
+    client
 }
 
-/// Takes all whole text frames off the front; a close frame is dropped.
-fn frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
-    let mut taken = Vec::new();
-    let mut rest = bytes.as_slice();
-    while let Some(len) = whole_frame(rest) {
-        let (frame, behind) = rest.split_at(len);
-        let header = match frame[1] {
-            ..126 => 2,
-            126 => 4,
-            _ => 10,
-        };
-        if frame[0] == 0x81 {
-            let text = frame[header..].to_vec();
-            taken.push(Frame { value: serde_json::from_slice(&text).unwrap(), text });
-        }
-        rest = behind;
-    }
-    bytes.drain(..bytes.len() - rest.len());
-    taken
+/// Has the shard read all there is.
+pub fn read_all(shard: &mut OneShard) {
+    while shard.read(|_| usize::MAX) {}
 }
 
-fn whole_frame(bytes: &[u8]) -> Option<usize> {
-    // Asking about less than a header would be answered with all there is.
-    let len = (bytes.len() >= 4).then(|| wire::first_frame_len(bytes))?;
-    (len <= bytes.len()).then_some(len)
+/// What a client has been sent, a word a frame.
+pub fn heard_in_short(shard: &mut OneShard, client: &Client) -> Vec<String> {
+    in_short(&shard.heard(client))
 }

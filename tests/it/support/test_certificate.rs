@@ -15,7 +15,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ALL_VERSIONS, ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio_tungstenite::client_async;
 
-use crate::support::test_server::{Client, TestServer};
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
 
 /// A certificate of `localhost`, which nobody else has signed.
 pub struct Certificate {

@@ -1,0 +1,80 @@
+//! A feed that goes on from elsewhere: each session tells its client where, and sends the values of there.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tickerplant::bus::LastValues;
+use tickerplant::market::{Event, FeedState};
+use tickerplant::session::Config;
+use tokio::time::Instant;
+
+use crate::support::events::{quote, trade};
+use crate::support::local_set::locally;
+use crate::support::session_harness::{Desk, Peer};
+
+fn seek(desk: &Desk, folded: &[Event], position: &str) {
+    let mut last_values = LastValues::at(desk.bus.head());
+    for event in folded {
+        last_values.absorb(event);
+    }
+    desk.bus.seek(last_values, position.parse().unwrap(), FeedState::Paused);
+}
+
+async fn expect(peer: &mut Peer, expected: Value) {
+    assert_eq!(peer.json().await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::from_millis(2), None);
+        let mut client = desk.connect("symbols=A", 4096).await;
+        client.json().await;
+        let at = |time: &str, event: Event| Event { time: time.parse().unwrap(), ..event };
+        desk.publish([at("2024-01-05T10:00:00Z", trade("A", "5"))]);
+        assert_eq!(client.json().await["seq"], 1);
+
+        let before = [
+            at("2024-01-02T20:00:00Z", trade("A", "2")),
+            at("2024-01-03T10:00:00Z", trade("A", "3")),
+            at("2024-01-03T14:00:00Z", quote("A", "3", "4")),
+        ];
+        seek(&desk, &before, "2024-01-03T14:30:00Z");
+
+        expect(&mut client, json!({"type":"feed","state":"paused","position":"2024-01-03T14:30:00Z"})).await;
+        let snapshot = client.json().await;
+        assert_eq!((&snapshot["seq"], &snapshot["quote"]["seq"]), (&json!(1), &json!(1)));
+        assert_eq!(snapshot["trade"]["time"], "2024-01-03T10:00:00Z");
+        assert_eq!(snapshot["day"]["change"], 1);
+        desk.bus.mark(FeedState::Running);
+        desk.publish([at("2024-01-03T14:31:00Z", trade("A", "6"))]);
+        expect(&mut client, json!({"type":"feed","state":"running"})).await;
+        assert_eq!(client.json().await["seq"], 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_to_a_feed_that_is_paused_after_a_seek_has_its_snapshots_at_once() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::from_millis(2), None);
+        let mut witness = desk.connect("symbols=A", 4096).await;
+        desk.publish([trade("A", "1")]);
+        assert_eq!(witness.event().await["seq"], 1);
+        seek(&desk, &[trade("A", "2")], "2024-01-03T14:30:00Z");
+        let start = Instant::now();
+
+        // The first comes before its shard has read of the seek, the second after.
+        for kinds in
+            [["subscribed", "gap", "feed", "snapshot"].as_slice(), &["subscribed", "gap", "snapshot"]]
+        {
+            let mut client = desk.connect("symbols=A&after=test-1", 4096).await;
+            for kind in kinds {
+                assert_eq!(client.json().await["type"], *kind);
+            }
+        }
+
+        assert!(start.elapsed() < Duration::from_millis(10), "{:?}", start.elapsed());
+    })
+    .await;
+}

@@ -1,0 +1,17 @@
+//! Trades and quotes that tests publish.
+
+use tickerplant::market::{Data, Event, Quote, Trade};
+
+pub fn trade(symbol: &str, price: &str) -> Event {
+    let trade = Trade { price: price.parse().unwrap(), size: Some("100".parse().unwrap()) };
+    event(symbol, Data::Trade(trade))
+}
+
+pub fn quote(symbol: &str, bid: &str, ask: &str) -> Event {
+    let price = |text: &str| Some(text.parse().unwrap());
+    event(symbol, Data::Quote(Quote { bid: price(bid), bid_size: None, ask: price(ask), ask_size: None }))
+}
+
+fn event(symbol: &str, data: Data) -> Event {
+    Event { symbol: symbol.parse().unwrap(), time: "2024-01-03T14:30:00Z".parse().unwrap(), data }
+}

@@ -1,0 +1,119 @@
+//! A WebSocket client: what it says, and what it expects to be answered.
+
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use serde_json::Value;
+use tickerplant::hub::Duplex;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
+
+/// Longer than anything here takes: a test that waits for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A WebSocket client.
+pub struct Client {
+    socket: WebSocketStream<Box<dyn Duplex>>,
+}
+
+impl Client {
+    pub fn new(socket: WebSocketStream<Box<dyn Duplex>>) -> Self {
+        Self { socket }
+    }
+
+    /// What it speaks through, for bytes that are no whole frame.
+    pub fn line(&mut self) -> &mut Box<dyn Duplex> {
+        self.socket.get_mut()
+    }
+
+    /// Sends a text in frames, one for each part.
+    pub async fn send_parts(&mut self, parts: &[&str]) {
+        for (number, part) in parts.iter().enumerate() {
+            self.send_part(part, number == 0, number + 1 == parts.len()).await;
+        }
+    }
+
+    /// Sends one frame of a text that may come in several.
+    pub async fn send_part(&mut self, part: &str, is_first: bool, is_last: bool) {
+        let opcode = OpCode::Data(if is_first { Opcode::Text } else { Opcode::Continue });
+        let frame = Frame::message(part.to_owned(), opcode, is_last);
+        self.socket.send(Message::Frame(frame)).await.unwrap();
+    }
+
+    pub async fn ping(&mut self) {
+        self.socket.send(Message::Ping("ping".into())).await.unwrap();
+    }
+
+    pub async fn pong(&mut self) {
+        self.socket.send(Message::Pong("pong".into())).await.unwrap();
+    }
+
+    pub async fn send(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn send_binary(&mut self, bytes: &[u8]) {
+        self.socket.send(Message::binary(bytes.to_vec())).await.unwrap();
+    }
+
+    /// The next message, whatever it is.
+    pub async fn next(&mut self) -> Message {
+        let message = timeout(PATIENCE, self.socket.next()).await.expect("a message comes");
+        message.expect("the connection stays").unwrap()
+    }
+
+    pub async fn text(&mut self) -> String {
+        match self.next().await {
+            Message::Text(text) => text.to_string(),
+            other => panic!("expected text, got {other:?}"),
+        }
+    }
+
+    pub async fn json(&mut self) -> Value {
+        let text = self.text().await;
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} is no JSON"))
+    }
+
+    /// Takes the next frame, which has at least the fields of `expected`, with these values.
+    pub async fn expect(&mut self, expected: &str) -> Value {
+        let frame = self.json().await;
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        assert!(has(&frame, &expected), "expected {expected}\n     got {frame}");
+        frame
+    }
+
+    /// Takes the close that is all that is left to come, and returns its code and reason.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.next().await {
+                Message::Close(Some(CloseFrame { code, reason })) => {
+                    return (code.into(), reason.to_string());
+                }
+                Message::Close(None) => return (1005, String::new()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Says something of its own and takes all that comes before it comes back: nothing more was on its way.
+    pub async fn quiet(&mut self) {
+        self.send(r#"{"action":"ping","id":"quiet"}"#).await;
+        let frame = self.json().await;
+        assert_eq!(frame["id"], "quiet", "{frame}");
+    }
+}
+
+/// Whether `expected` is part of `found`.
+fn has(found: &Value, expected: &Value) -> bool {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            expected.iter().all(|(name, value)| found.get(name).is_some_and(|found| has(found, value)))
+        }
+        (found, expected) => found == expected,
+    }
+}
