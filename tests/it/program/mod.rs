@@ -1,10 +1,13 @@
 //! The built program, as a user runs it and as the network treats it.
 
 mod certificate_files;
+mod errors;
 mod faulty_network;
 mod feeds;
 mod hostile_clients;
+mod logs;
 mod out_of_descriptors;
+mod send_and_config;
 mod slow_consumers_over_tcp;
 mod stop_and_restart;
 mod thousand_clients;

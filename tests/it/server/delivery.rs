@@ -167,18 +167,6 @@ async fn the_state_of_the_feed_follows_its_last_event() {
     client.expect(r#"{"type":"feed","state":"failed","detail":"the file ends in the middle"}"#).await;
 }
 
-#[tokio::test]
-async fn a_shutdown_closes_every_client_with_1001() {
-    let server = TestServer::start(Config::default()).await;
-    let mut plain = server.connect("/ws").await;
-    let mut subscriber = server.connect("/ws?symbols=A").await;
-    subscriber.expect(r#"{"type":"subscribed"}"#).await;
-
-    let ((), plain, subscriber) = tokio::join!(server.shut_down(), plain.closed(), subscriber.closed());
-
-    assert_eq!((plain.0, subscriber.0), (1001, 1001));
-}
-
 async fn seqs(client: &mut Client, count: usize) -> Vec<u64> {
     let mut seqs = Vec::new();
     while seqs.len() < count {

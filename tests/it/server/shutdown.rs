@@ -1,4 +1,4 @@
-//! How long a shutdown waits for clients that do not close.
+//! How a shutdown closes clients, and how long it waits for those that do not close.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::in_memory_server::MemoryServer;
 use crate::support::local_set::locally;
+use crate::support::test_server::TestServer;
 
 /// A goodbye has no limit of its own here.
 fn config(shutdown: Duration) -> Config {
@@ -15,6 +16,18 @@ fn config(shutdown: Duration) -> Config {
     config.session.close_timeout = Duration::ZERO;
     config.server.shutdown = shutdown;
     config
+}
+
+#[tokio::test]
+async fn a_shutdown_closes_every_client_with_1001() {
+    let server = TestServer::start(Config::default()).await;
+    let mut plain = server.connect("/ws").await;
+    let mut subscriber = server.connect("/ws?symbols=A").await;
+    subscriber.expect(r#"{"type":"subscribed"}"#).await;
+
+    let ((), plain, subscriber) = tokio::join!(server.shut_down(), plain.closed(), subscriber.closed());
+
+    assert_eq!((plain.0, subscriber.0), (1001, 1001));
 }
 
 #[tokio::test(start_paused = true)]

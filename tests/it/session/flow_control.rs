@@ -1,4 +1,4 @@
-//! A feed that waits for its readers at one moment, and not at another.
+//! A feed that waits for its readers: for whom, for how long, and when it begins or ends to wait.
 
 use std::time::Duration;
 
@@ -8,6 +8,62 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::support::events::trade;
 use crate::support::local_set::locally;
 use crate::support::session_harness::Desk;
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stands_still() {
+    locally(async {
+        let config = Config { every_buffer: 100, ..Config::default() };
+        let desk = Desk::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut slow = desk.connect("symbols=*&delivery=every", 512).await;
+        let mut still = desk.connect("symbols=*&delivery=every", 512).await;
+        slow.json().await;
+        let start = Instant::now();
+
+        // Twice what the buffer takes: with a feed that waits, nobody is closed for that.
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        for n in 1..=100 {
+            assert_eq!(slow.event().await["seq"], n);
+        }
+        desk.bus.level().await;
+
+        assert!((10..12).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        assert_eq!(still.close_code().await.0, 4008);
+        assert!(!slow.session.is_finished());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
+        let still = desk.connect("symbols=*&delivery=every", 512).await;
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), desk.bus.level()).await.is_err());
+
+        drop(still.socket);
+
+        timeout(Duration::from_secs(1), desk.bus.level()).await.expect("nobody is waited for");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_joins_a_waiting_feed_and_stands_still_does_not_hold_it_for_ever() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
+        let first = desk.connect("symbols=*&delivery=every", 512).await;
+        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), desk.bus.level()).await.is_err());
+        let mut still = desk.connect("symbols=*&delivery=every&after=test-0", 512).await;
+        drop(first.socket);
+
+        timeout(Duration::from_secs(12), desk.bus.level()).await.expect("the feed goes on");
+
+        assert_eq!(still.close_code().await.0, 4008);
+    })
+    .await;
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_waits_no_more() {

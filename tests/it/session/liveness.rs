@@ -1,4 +1,4 @@
-//! Signs of life: who is pinged, who is dropped when nothing comes, and how long a goodbye may take.
+//! Signs of life: who gets a heartbeat, who is pinged, who is dropped when nothing comes, and how long a goodbye may take.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tickerplant::wire::CloseReason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, sleep, timeout};
+use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::trade;
@@ -94,6 +95,25 @@ fn seconds(seconds: u64) -> Duration {
 
 fn assert_is_about(elapsed: Duration, expected: Duration) {
     assert!((expected..expected + LOOK).contains(&elapsed), "{elapsed:?} is not {expected:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_comes_every_period_to_subscribers_alone() {
+    locally(async {
+        let desk = Desk::open(Config::default(), Duration::ZERO, None);
+        let mut subscriber = desk.connect("symbols=A", 4096).await;
+        let mut plain = desk.connect("", 4096).await;
+        let start = Instant::now();
+        assert_eq!(subscriber.json().await["type"], "subscribed");
+
+        for beat in 1..=3 {
+            assert_eq!(subscriber.json().await["type"], "heartbeat");
+            assert_eq!(start.elapsed().as_secs(), 5 * beat);
+        }
+
+        assert!(timeout(Duration::from_secs(1), plain.socket.next()).await.is_err());
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,10 @@
-//! Rare turns of things, each by itself: what a client is told stays whole, in order, and its own.
+//! A shard that lags, a feed that ends, a client that is closed: what a client is told stays whole, in order, and its own.
 
 use std::time::Duration;
 
 use tickerplant::market::FeedState;
 use tickerplant::wire::{Command, Delivery, Message};
 
-use crate::support::events::trade;
 use crate::support::shard_harness::{Client, ENOUGH, OneShard, Step, a_bus, event, wildcard_client};
 
 fn kinds(shard: &mut OneShard, client: &Client) -> Vec<String> {
@@ -16,15 +15,6 @@ fn kinds(shard: &mut OneShard, client: &Client) -> Vec<String> {
 fn cursor_of_close(shard: &mut OneShard, client: &Client) -> Option<String> {
     let reason = shard.shard.take_closing(client.id)?;
     Some(reason.frame().unwrap().1.to_owned())
-}
-
-#[test]
-fn a_price_at_the_end_of_the_range_does_not_stop_the_shard() {
-    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
-    shard.publish(vec![trade("A", "79228162514264337593543950335"), trade("A", "-1")]);
-    shard.read(|_| 0);
-
-    wildcard_client(&mut shard, Delivery::Latest, None);
 }
 
 #[test]

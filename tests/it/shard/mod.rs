@@ -2,6 +2,7 @@
 
 mod conflation_interval;
 mod lag_and_close;
+mod last_values;
 mod outbox;
 mod random_steps;
 mod resume;

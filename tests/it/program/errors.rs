@@ -1,0 +1,71 @@
+//! What is wrong with a command line, a file or a port: one line that says where, and one that says what to do.
+
+use crate::support::process::{Served, assert_is_one_error, run, tickerplant};
+
+#[tokio::test]
+async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let no_time = file("no-time.csv", "symbol,price\nAAPL,1\n");
+    let page = file("page.csv", "<!DOCTYPE html><html></html>\n");
+    let misspelt = file("misspelt.toml", "[session]\nheartbaet = \"5s\"\n");
+    for (arguments, code, place) in [
+        (vec!["--feed", "replay", "no-such-file.csv"], 66, "no-such-file.csv"),
+        (vec!["--feed", "replay", no_time.as_str()], 65, "no-time.csv:1: no time column"),
+        (vec!["--feed", "replay", page.as_str()], 65, "an HTML page"),
+        (vec!["--feed", "replay"], 78, "no file is given"),
+        (vec!["--config", misspelt.as_str()], 78, "unknown field `heartbaet`"),
+        (vec!["--config", "no-such.toml"], 66, "no-such.toml"),
+        (vec!["--speed", "fast"], 2, "speed"),
+        (vec!["--max-gap", "5"], 2, "max_gap"),
+        (vec!["--speed", "max"], 78, "a simulation has no end"),
+        (vec!["--feed", "stdin", "--paused"], 2, "--paused"),
+        (vec!["--feed", "stdin", "--speed", "2"], 2, "--speed"),
+        (vec!["--rate", "-1"], 2, "rate"),
+        (vec!["--log", "loud"], 78, "loud"),
+        (vec!["--listen", "0.0.0.0:0"], 78, "0.0.0.0"),
+        (vec!["--listen", "nonsense"], 78, "nonsense"),
+        (vec!["--log", "tickerplant=loud"], 78, "log"),
+        (vec!["--fed", "simulated"], 2, "--fed"),
+        (vec!["--feed", "simulatd"], 2, "simulatd"),
+        (vec!["wacth", "AAPL"], 2, "wacth"),
+        (vec!["send", "hi", "--url", "ws://127.0.0.1:1/ws"], 69, "127.0.0.1:1"),
+    ] {
+        let (found, out, err) = run(tickerplant(&arguments)).await;
+        assert_eq!((found, out.as_str()), (code, ""), "{arguments:?}: {err}");
+        assert_is_one_error(&err, place);
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error_and_the_one_who_has_it_goes_on() {
+    let first = Served::start(&[]).await;
+    let address = first.url.trim_start_matches("ws://").trim_end_matches("/ws");
+
+    let (code, _, err) = run(tickerplant(&["--listen", address])).await;
+
+    assert_eq!(code, 69, "{err}");
+    assert_is_one_error(&err, address);
+    assert_eq!(run(tickerplant(&["send", "hi", "--url", &first.url])).await.0, 0);
+}
+
+#[tokio::test]
+async fn an_error_does_not_repeat_a_url_in_which_a_token_may_be() {
+    for (url, code) in [
+        ("ws://[bad?token=secret", 2),
+        ("ws://127.0.0.1:1/ws?symbols=A&token=secret and more", 2),
+        ("ws://secret@127.0.0.1:1/ws?token=secret", 69),
+    ] {
+        for arguments in [["send", "hi", "--url", url], ["watch", "AAPL", "--url", url]] {
+            let (found, _, err) = run(tickerplant(&arguments)).await;
+
+            assert_eq!(found, code, "{err}");
+            assert_is_one_error(&err, if code == 2 { "--url" } else { "127.0.0.1:1" });
+            assert!(!err.contains("secret"), "{err}");
+        }
+    }
+}

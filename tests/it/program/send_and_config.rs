@@ -1,0 +1,26 @@
+//! The commands `send` and `config`.
+
+use crate::support::process::{Served, run, tickerplant};
+
+#[tokio::test]
+async fn the_tutorials_client_hears_its_own_words() {
+    let server = Served::start(&["--feed", "simulated"]).await;
+
+    let sent = run(tickerplant(&["send", "Hello, WebSocket Server!", "--url", &server.url])).await;
+
+    assert_eq!(sent, (0, "Received: Hello, WebSocket Server!\n".to_owned(), String::new()));
+    assert_eq!(server.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_configuration_that_is_printed_is_the_one_in_effect() {
+    let mut command = tickerplant(&["config", "--seed", "7", "--symbols", "A,B"]);
+    command.env("TICKERPLANT_RELAY__BURST", "3").current_dir(std::env::temp_dir());
+
+    let (code, out, _) = run(command).await;
+
+    let printed: toml::Table = out.parse().unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(printed["feed"]["simulated"]["seed"].as_integer(), Some(7));
+    assert_eq!(printed["relay"]["burst"].as_integer(), Some(3));
+}
