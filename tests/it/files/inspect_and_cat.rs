@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::support::process::{Served, Watching, assert_is_one_error, by_shell, run, tickerplant};
+use crate::support::process::{ServerProcess, WatchProcess, assert_is_one_error, by_shell, run, tickerplant};
 
 /// Ascending, with a row for each of three reasons to skip it.
 const UP: &str = "time,price,size\n2024-01-02 09:30,59.82,100\n2024-01-02 09:31,,100\nnoon,59.8,100\n\
@@ -186,8 +186,8 @@ async fn the_command_that_a_person_is_shown_replays_the_file() {
         "{out}"
     );
     let command = out.lines().find_map(|line| line.strip_prefix("replay")).unwrap();
-    let server = Served::spawn(by_shell(command.trim())).await;
-    let mut watching = Watching::start(&format!("{}?symbols=*", server.url));
+    let server = ServerProcess::spawn(by_shell(command.trim())).await;
+    let mut watching = WatchProcess::start(&format!("{}?symbols=*", server.url));
 
     let frame = watching.line_with("59.82").await;
 
@@ -332,9 +332,9 @@ async fn standard_input_takes_every_line_that_cat_prints() {
     assert_eq!((code, err.as_str()), (0, ""));
     let mut command = tickerplant(&["--feed", "stdin", "--wait-for-client"]);
     command.stdin(Stdio::piped());
-    let mut server = Served::spawn(command).await;
+    let mut server = ServerProcess::spawn(command).await;
     let mut input = server.process.stdin.take().unwrap();
-    let mut watching = Watching::start(&format!("{}?symbols=*&delivery=every", server.url));
+    let mut watching = WatchProcess::start(&format!("{}?symbols=*&delivery=every", server.url));
 
     input.write_all(out.as_bytes()).await.unwrap();
     drop(input);

@@ -4,14 +4,14 @@ use std::fs;
 
 use tokio::net::TcpStream;
 
-use crate::support::process::{Served, assert_is_one_error, line_with, run, tickerplant};
-use crate::support::test_certificate::{Certificate, Files};
+use crate::support::process::{ServerProcess, assert_is_one_error, line_with, run, tickerplant};
+use crate::support::test_certificate::{Certificate, CertificateFiles};
 
 #[tokio::test]
 async fn files_that_make_no_certificate_are_one_error_that_names_them() {
     let (mine, other) = (Certificate::new(), Certificate::new());
-    let (mine, other) = (Files::of(&mine), Files::of(&other));
-    let rubbish = Files::of(&Certificate::new());
+    let (mine, other) = (CertificateFiles::of(&mine), CertificateFiles::of(&other));
+    let rubbish = CertificateFiles::of(&Certificate::new());
     fs::write(&rubbish.certificate, "rubbish\n").unwrap();
     fs::write(&rubbish.key, "-----BEGIN PRIVATE KEY-----\nrubbish\n-----END PRIVATE KEY-----\n").unwrap();
     let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
@@ -40,10 +40,10 @@ async fn files_that_make_no_certificate_are_one_error_that_names_them() {
 #[tokio::test]
 async fn new_connections_get_a_new_certificate_and_open_ones_go_on() {
     let (first, second) = (Certificate::new(), Certificate::new());
-    let files = Files::of(&first);
+    let files = CertificateFiles::of(&first);
     let arguments =
         ["--tls-cert", files.certificate.to_str().unwrap(), "--tls-key", files.key.to_str().unwrap()];
-    let mut server = Served::start(&arguments).await;
+    let mut server = ServerProcess::start(&arguments).await;
     let address = server.url.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
     let open = async || TcpStream::connect(&address).await.unwrap();
     let mut early = first.websocket(open().await, "/ws").await;

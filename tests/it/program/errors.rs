@@ -1,6 +1,6 @@
 //! What is wrong with a command line, a file or a port: one line that says where, and one that says what to do.
 
-use crate::support::process::{Served, assert_is_one_error, run, tickerplant};
+use crate::support::process::{ServerProcess, assert_is_one_error, run, tickerplant};
 
 #[tokio::test]
 async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to_do() {
@@ -43,7 +43,7 @@ async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_an_error_and_the_one_who_has_it_goes_on() {
-    let first = Served::start(&[]).await;
+    let first = ServerProcess::start(&[]).await;
     let address = first.url.trim_start_matches("ws://").trim_end_matches("/ws");
 
     let (code, _, err) = run(tickerplant(&["--listen", address])).await;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::history_folder::history_folder;
-use crate::support::process::{Served, Watching, line_with, run, tickerplant};
+use crate::support::process::{ServerProcess, WatchProcess, line_with, run, tickerplant};
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_events() {
@@ -20,9 +20,9 @@ async fn the_same_seed_gives_the_same_events() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let arguments = ["--config", config.to_str().unwrap(), "--seed", "7", "--rate", "1000"];
-        let server = Served::start(&arguments).await;
+        let server = ServerProcess::start(&arguments).await;
         let url = format!("{}?symbols=*&delivery=every", server.url);
-        let mut watching = Watching::start(&url);
+        let mut watching = WatchProcess::start(&url);
         let mut events = BTreeMap::new();
         while events.len() < 1500 {
             let line = watching.line().await;
@@ -43,13 +43,13 @@ async fn the_same_seed_gives_the_same_events() {
 async fn lines_on_standard_input_become_events_and_its_end_ends_the_feed_alone() {
     let mut command = tickerplant(&["--feed", "stdin", "--wait-for-client"]);
     command.stdin(Stdio::piped());
-    let mut server = Served::spawn(command).await;
+    let mut server = ServerProcess::spawn(command).await;
     let mut input = server.process.stdin.take().unwrap();
     input
         .write_all(b"{\"type\":\"trade\",\"symbol\":\"AAPL\",\"price\":12345.678901234,\"time\":\"2024-01-03T14:30:00Z\"}\nnonsense\n")
         .await
         .unwrap();
-    let mut watching = Watching::start(&format!("{}?symbols=AAPL", server.url));
+    let mut watching = WatchProcess::start(&format!("{}?symbols=AAPL", server.url));
 
     let trade = watching.line_with("\"type\":\"trade\"").await;
     line_with(&mut server.log, "line=2").await;
@@ -104,10 +104,16 @@ struct Head {
 
 async fn check_replay(history: &Path, name: &str, expected: &Expected) {
     let file: PathBuf = history.join(name);
-    let server =
-        Served::start(&["--feed", "replay", file.to_str().unwrap(), "--speed", "max", "--wait-for-client"])
-            .await;
-    let mut watching = Watching::start(&format!("{}?symbols=*&delivery=every", server.url));
+    let server = ServerProcess::start(&[
+        "--feed",
+        "replay",
+        file.to_str().unwrap(),
+        "--speed",
+        "max",
+        "--wait-for-client",
+    ])
+    .await;
+    let mut watching = WatchProcess::start(&format!("{}?symbols=*&delivery=every", server.url));
     let (mut prices, mut sizes) = (Decimal::ZERO, Decimal::ZERO);
     let mut symbols = BTreeMap::new();
     let mut count = 0;

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::process::{PATIENCE, Served};
-use crate::support::subscriber::{EVERY, Follower};
+use crate::support::process::{PATIENCE, ServerProcess};
+use crate::support::subscriber::{EVERY, Subscriber};
 
 const HANDSHAKE: &str = "GET /ws?symbols=*&delivery=every HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
                          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -20,15 +20,15 @@ const HANDSHAKE: &str = "GET /ws?symbols=*&delivery=every HTTP/1.1\r\nHost: x\r\
 
 #[tokio::test]
 async fn a_client_that_behaves_gets_every_event_beside_many_that_do_not() {
-    let server = Served::start(&["--rate", "1000"]).await;
+    let server = ServerProcess::start(&["--rate", "1000"]).await;
     let address = server.address();
-    let mut canary = Follower::connect(address, EVERY).await;
+    let mut canary = Subscriber::connect(address, EVERY).await;
     let begin = canary.seq;
 
     let mut held = Vec::new();
     for query in [EVERY, "symbols=*"].repeat(5) {
         // It never reads.
-        held.push(Follower::connect_with_room(address, query, 4096).await);
+        held.push(Subscriber::connect_with_room(address, query, 4096).await);
     }
     let mut hostile = JoinSet::new();
     for seed in 0..4 {
@@ -49,7 +49,7 @@ async fn a_client_that_behaves_gets_every_event_beside_many_that_do_not() {
 
     canary.read_to(begin + 2000).await;
     canary.catch_up().await;
-    Follower::connect(address, EVERY).await.catch_up().await;
+    Subscriber::connect(address, EVERY).await.catch_up().await;
 }
 
 /// Connects and says this; the server may have hung up before it has heard all.

@@ -3,7 +3,7 @@
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::process::{PATIENCE, Served, can_signal, run, tickerplant};
+use crate::support::process::{PATIENCE, ServerProcess, can_signal, run, tickerplant};
 
 #[tokio::test]
 async fn no_log_says_a_token() {
@@ -14,7 +14,7 @@ async fn no_log_says_a_token() {
     let text =
         format!("[[auth.tokens]]\nname = \"dash\"\nsha256 = \"{hash}\"\nsubscribe = [\"*\"]\nrelay = true\n");
     std::fs::write(&config, text).unwrap();
-    let mut server = Served::start(&["--config", config.to_str().unwrap(), "--log", "trace"]).await;
+    let mut server = ServerProcess::start(&["--config", config.to_str().unwrap(), "--log", "trace"]).await;
 
     for (token, code) in [("secret", 0), ("a-guess", 76)] {
         let url = format!("{}?token={token}", server.url);
@@ -36,8 +36,8 @@ async fn a_log_that_nobody_takes_stops_nothing() {
     if !can_signal("a_log_that_nobody_takes_stops_nothing").await {
         return;
     }
-    let server = Served::start(&["--log", "debug"]).await;
-    let Served { mut process, log, url } = server;
+    let server = ServerProcess::start(&["--log", "debug"]).await;
+    let ServerProcess { mut process, log, url } = server;
 
     // What is written from here on fails, as it does on a full disk.
     drop(log);

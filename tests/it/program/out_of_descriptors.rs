@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::process::{PATIENCE, Served, has_descriptors, line_with, tickerplant_with_descriptors};
-use crate::support::subscriber::{EVERY, Follower};
+use crate::support::process::{
+    PATIENCE, ServerProcess, has_descriptors, line_with, tickerplant_with_descriptors,
+};
+use crate::support::subscriber::{EVERY, Subscriber};
 
 #[tokio::test]
 async fn without_descriptors_it_serves_whom_it_has_at_leisure_and_takes_others_when_some_leave() {
@@ -20,13 +22,13 @@ async fn without_descriptors_it_serves_whom_it_has_at_leisure_and_takes_others_w
     if !has_descriptors(CLIENTS + 500, name) {
         return;
     }
-    let mut server = Served::spawn(tickerplant_with_descriptors(256, &["--rate", "20"])).await;
+    let mut server = ServerProcess::spawn(tickerplant_with_descriptors(256, &["--rate", "20"])).await;
     let address = server.address();
-    let mut beside = Follower::connect(address, EVERY).await;
+    let mut beside = Subscriber::connect(address, EVERY).await;
 
     let mut connecting = JoinSet::new();
     for _ in 0..CLIENTS {
-        connecting.spawn(Follower::connect(address, "symbols=QUIET"));
+        connecting.spawn(Subscriber::connect(address, "symbols=QUIET"));
     }
     line_with(&mut server.log, "cannot accept").await;
     beside.catch_up().await;
@@ -37,18 +39,18 @@ async fn without_descriptors_it_serves_whom_it_has_at_leisure_and_takes_others_w
     assert!(used < elapsed / 8, "{used:?} in {elapsed:?}");
 
     let mut connected = Vec::new();
-    while let Some(follower) = connecting.try_join_next() {
-        connected.push(follower.unwrap());
+    while let Some(subscriber) = connecting.try_join_next() {
+        connected.push(subscriber.unwrap());
     }
     assert!((100..256).contains(&connected.len()), "{}", connected.len());
     connected.truncate(connected.len() / 2);
     timeout(PATIENCE, connecting.join_all()).await.expect("those who wait are served");
-    Follower::connect(address, EVERY).await.catch_up().await;
+    Subscriber::connect(address, EVERY).await.catch_up().await;
     beside.catch_up().await;
 }
 
 /// The processor time that a server has had.
-fn cpu_time(server: &Served) -> Duration {
+fn cpu_time(server: &ServerProcess) -> Duration {
     let id = server.process.id().expect("the server runs");
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     // The fields behind the name, which is in brackets; the times are in hundredths of a second (proc_pid_stat(5)).

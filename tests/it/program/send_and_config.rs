@@ -1,10 +1,10 @@
 //! The commands `send` and `config`.
 
-use crate::support::process::{Served, run, tickerplant};
+use crate::support::process::{ServerProcess, run, tickerplant};
 
 #[tokio::test]
 async fn the_tutorials_client_hears_its_own_words() {
-    let server = Served::start(&["--feed", "simulated"]).await;
+    let server = ServerProcess::start(&["--feed", "simulated"]).await;
 
     let sent = run(tickerplant(&["send", "Hello, WebSocket Server!", "--url", &server.url])).await;
 

@@ -11,8 +11,8 @@ use tokio::process::ChildStdin;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::support::process::{Served, configured, tickerplant};
-use crate::support::subscriber::{EVERY, Follower, Frame};
+use crate::support::process::{ServerProcess, configured, tickerplant};
+use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
 /// Events of the feed; the n-th has the number n as its price.
 const EVENTS: u64 = 30_000;
@@ -23,10 +23,10 @@ const SYMBOLS: u64 = 10;
 /// Bytes that the system takes for these clients, and then some.
 const ROOM: u32 = 4096;
 
-async fn serve(settings: &[(&str, &str)]) -> (Served, ChildStdin) {
+async fn serve(settings: &[(&str, &str)]) -> (ServerProcess, ChildStdin) {
     let mut command = configured(tickerplant(&["--feed", "stdin"]), settings);
     command.stdin(Stdio::piped());
-    let mut server = Served::spawn(command).await;
+    let mut server = ServerProcess::spawn(command).await;
     let input = server.process.stdin.take().unwrap();
     (server, input)
 }
@@ -51,7 +51,7 @@ async fn feed(mut input: ChildStdin) {
 #[tokio::test]
 async fn a_slow_reader_gets_the_newest_values_and_an_account_of_the_others() {
     let (server, input) = serve(&[("session.heartbeat", "100ms")]).await;
-    let mut follower = Follower::connect_with_room(server.address(), "symbols=*", ROOM).await;
+    let mut subscriber = Subscriber::connect_with_room(server.address(), "symbols=*", ROOM).await;
     let mut feeding = JoinSet::new();
     feeding.spawn(feed(input));
     let mut received = 0;
@@ -59,7 +59,7 @@ async fn a_slow_reader_gets_the_newest_values_and_an_account_of_the_others() {
     let mut is_slow = true;
 
     let account = loop {
-        match follower.next().await {
+        match subscriber.next().await {
             Frame::Event(text) => {
                 received += 1;
                 let event: Value = serde_json::from_str(&text).unwrap();
@@ -72,7 +72,7 @@ async fn a_slow_reader_gets_the_newest_values_and_an_account_of_the_others() {
             Frame::Heartbeat(beat) => {
                 assert_eq!(beat.sent, received);
                 assert!(beat.sent + beat.merged <= beat.seq, "{beat:?}");
-                if beat.seq == EVENTS && follower.seq == EVENTS {
+                if beat.seq == EVENTS && subscriber.seq == EVENTS {
                     break beat;
                 }
             }
@@ -93,14 +93,14 @@ async fn a_slow_reader_gets_the_newest_values_and_an_account_of_the_others() {
 #[tokio::test]
 async fn a_slow_reader_that_wants_every_event_is_told_where_it_was_and_gets_the_rest_later() {
     let (server, input) = serve(&[("session.every_buffer", "65536"), ("session.close_timeout", "20s")]).await;
-    let mut follower = Follower::connect_with_room(server.address(), EVERY, ROOM).await;
+    let mut subscriber = Subscriber::connect_with_room(server.address(), EVERY, ROOM).await;
     let mut feeding = JoinSet::new();
     feeding.spawn(feed(input));
     let mut falls = 0;
     let mut read = 0;
 
-    while follower.seq < EVENTS {
-        match follower.next().await {
+    while subscriber.seq < EVENTS {
+        match subscriber.next().await {
             Frame::Event(_) => {
                 read += 1;
                 // It hurries once it knows.
@@ -109,12 +109,12 @@ async fn a_slow_reader_that_wants_every_event_is_told_where_it_was_and_gets_the_
                 }
             }
             Frame::Closed(code, cursor) => {
-                assert_eq!((code, &cursor), (4008, &follower.cursor()));
+                assert_eq!((code, &cursor), (4008, &subscriber.cursor()));
                 falls += 1;
-                follower = Follower::resume(server.address(), EVERY, &cursor).await;
-                assert!(follower.resumed);
+                subscriber = Subscriber::resume(server.address(), EVERY, &cursor).await;
+                assert!(subscriber.resumed);
             }
-            Frame::Lost => panic!("lost after {}", follower.seq),
+            Frame::Lost => panic!("lost after {}", subscriber.seq),
             Frame::Heartbeat(_) | Frame::Other(_) => {}
         }
     }

@@ -8,26 +8,26 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::support::faulty_proxy::{Fault, Proxy};
-use crate::support::process::{PATIENCE, Served, can_signal};
-use crate::support::subscriber::{EVERY, Follower, Frame, Heartbeat};
+use crate::support::process::{PATIENCE, ServerProcess, can_signal};
+use crate::support::subscriber::{EVERY, Frame, Heartbeat, Subscriber};
 
 #[tokio::test]
 async fn a_cursor_of_before_a_restart_gets_a_gap_and_snapshots() {
     let arguments = ["--rate", "200", "--seed", "7"];
-    let mut server = Served::start(&arguments).await;
-    let mut follower = Follower::connect(server.address(), EVERY).await;
-    follower.read_to(follower.seq + 100).await;
+    let mut server = ServerProcess::start(&arguments).await;
+    let mut subscriber = Subscriber::connect(server.address(), EVERY).await;
+    subscriber.read_to(subscriber.seq + 100).await;
     server.process.kill().await.unwrap();
-    assert!(matches!(follower.read_to_end().await, Frame::Lost));
+    assert!(matches!(subscriber.read_to_end().await, Frame::Lost));
 
-    let server = Served::start(&arguments).await;
-    let mut beside = Follower::connect(server.address(), EVERY).await;
-    assert_ne!(beside.epoch, follower.epoch);
+    let server = ServerProcess::start(&arguments).await;
+    let mut beside = Subscriber::connect(server.address(), EVERY).await;
+    assert_ne!(beside.epoch, subscriber.epoch);
 
     // While the new count has not come as far as the old one, and when it has.
-    for head in [20, follower.seq + 10] {
+    for head in [20, subscriber.seq + 10] {
         beside.read_to(head).await;
-        let mut again = Follower::resume(server.address(), EVERY, &follower.cursor()).await;
+        let mut again = Subscriber::resume(server.address(), EVERY, &subscriber.cursor()).await;
         assert!(!again.resumed);
         let covered = again.seq;
         let mut before_events = Vec::new();
@@ -59,7 +59,7 @@ async fn a_server_that_stood_still_for_five_seconds_goes_on_where_it_was() {
     }
     let settings =
         [("session.heartbeat", "250ms"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s")];
-    let server = Served::configured(&["--rate", "100"], &settings).await;
+    let server = ServerProcess::configured(&["--rate", "100"], &settings).await;
     let address = server.address();
     // There is always an answer under way, which comes while the server stands still.
     let proxy = Proxy::start(address).await;
@@ -70,18 +70,18 @@ async fn a_server_that_stood_still_for_five_seconds_goes_on_where_it_was() {
     for (query, address) in clients.repeat(7) {
         let report = report.clone();
         following.spawn(async move {
-            let mut follower = Follower::connect(address, query).await;
+            let mut subscriber = Subscriber::connect(address, query).await;
             let mut beats = Beats::default();
-            beats.note(&follower.next_heartbeat().await);
+            beats.note(&subscriber.next_heartbeat().await);
             report.send(()).await.unwrap();
             while !beats.reach(4) {
-                beats.note(&follower.next_heartbeat().await);
+                beats.note(&subscriber.next_heartbeat().await);
             }
-            follower.catch_up().await;
+            subscriber.catch_up().await;
             beats
         });
     }
-    let mut beside = Follower::connect(address, EVERY).await;
+    let mut beside = Subscriber::connect(address, EVERY).await;
     for _ in 0..following.len() {
         timeout(PATIENCE, reports.recv()).await.expect("heartbeats come").expect("all clients are there");
     }

@@ -7,16 +7,16 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::support::faulty_proxy::{Fault, Proxy};
-use crate::support::process::{PATIENCE, Served, can_signal, has_descriptors};
-use crate::support::subscriber::{EVERY, Follower, Frame};
+use crate::support::process::{PATIENCE, ServerProcess, can_signal, has_descriptors};
+use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
 const CLIENTS: usize = 1000;
 
 /// Connects all at once; the n-th with the n-th of these queries.
-async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>) -> Vec<Follower> {
+async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>) -> Vec<Subscriber> {
     let mut connecting = JoinSet::new();
     for query in queries {
-        connecting.spawn(async move { Follower::connect(address, &query).await });
+        connecting.spawn(async move { Subscriber::connect(address, &query).await });
     }
     timeout(PATIENCE, connecting.join_all()).await.expect("all connect")
 }
@@ -28,20 +28,20 @@ async fn a_thousand_clients_that_are_cut_off_at_once_come_back_at_once_and_miss_
     if !has_descriptors(3 * CLIENTS + 500, name) {
         return;
     }
-    let server = Served::start(&["--rate", "40"]).await;
+    let server = ServerProcess::start(&["--rate", "40"]).await;
     let proxy = Proxy::start(server.address()).await;
-    let followers = connect_all(proxy.address(), (0..CLIENTS).map(|_| EVERY.to_owned())).await;
+    let subscribers = connect_all(proxy.address(), (0..CLIENTS).map(|_| EVERY.to_owned())).await;
 
     // All are in the midst of the stream when they are cut off.
     let (report, mut reports) = mpsc::channel(CLIENTS);
     let mut following = JoinSet::new();
-    for mut follower in followers {
+    for mut subscriber in subscribers {
         let report = report.clone();
         following.spawn(async move {
-            follower.read_to(follower.seq + 5).await;
+            subscriber.read_to(subscriber.seq + 5).await;
             report.send(()).await.unwrap();
-            assert!(matches!(follower.read_to_end().await, Frame::Lost));
-            (follower.cursor(), follower.seq)
+            assert!(matches!(subscriber.read_to_end().await, Frame::Lost));
+            (subscriber.cursor(), subscriber.seq)
         });
     }
     for _ in 0..CLIENTS {
@@ -56,9 +56,9 @@ async fn a_thousand_clients_that_are_cut_off_at_once_come_back_at_once_and_miss_
     for (cursor, _) in cut {
         let address = proxy.address();
         returning.spawn(async move {
-            let mut follower = Follower::resume(address, EVERY, &cursor).await;
-            assert!(follower.resumed, "{cursor}");
-            follower.read_to(head).await;
+            let mut subscriber = Subscriber::resume(address, EVERY, &cursor).await;
+            assert!(subscriber.resumed, "{cursor}");
+            subscriber.read_to(head).await;
         });
     }
     timeout(PATIENCE, returning.join_all()).await.expect("all come back");
@@ -71,15 +71,15 @@ async fn a_shutdown_says_goodbye_to_a_thousand_clients_and_waits_for_none_that_d
         return;
     }
     let symbols: Vec<String> = (0..100).map(|n| format!("S{n}")).collect();
-    let server = Served::start(&["--rate", "1000", "--symbols", &symbols.join(",")]).await;
+    let server = ServerProcess::start(&["--rate", "1000", "--symbols", &symbols.join(",")]).await;
     let queries = (0..CLIENTS - 20).map(|n| format!("symbols=S{}", n % 100));
     let readers = connect_all(server.address(), queries).await;
     let mut still = Vec::new();
     for _ in 0..20 {
-        still.push(Follower::connect_with_room(server.address(), "symbols=*", 4096).await);
+        still.push(Subscriber::connect_with_room(server.address(), "symbols=*", 4096).await);
     }
     // More than the system takes for those who do not read.
-    let mut beside = Follower::connect(server.address(), EVERY).await;
+    let mut beside = Subscriber::connect(server.address(), EVERY).await;
     beside.read_to(beside.seq + 1500).await;
 
     let mut leaving = JoinSet::new();

@@ -8,35 +8,35 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::support::faulty_proxy::{Fault, Proxy};
-use crate::support::process::{PATIENCE, Served};
-use crate::support::subscriber::{EVERY, Follower};
+use crate::support::process::{PATIENCE, ServerProcess};
+use crate::support::subscriber::{EVERY, Subscriber};
 
 #[tokio::test]
 async fn clients_that_vanish_without_a_word_lose_their_places_and_the_others_keep_theirs() {
     let settings =
         [("limits.connections", "4"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "500ms")];
-    let server = Served::configured(&["--rate", "2000", "--symbols", "A,B"], &settings).await;
+    let server = ServerProcess::configured(&["--rate", "2000", "--symbols", "A,B"], &settings).await;
     let address = server.address();
     let proxy = Proxy::start(address).await;
-    let mut beside = Follower::connect(address, EVERY).await;
+    let mut beside = Subscriber::connect(address, EVERY).await;
     // One that is sent nothing, one that is sent the newest, and one that is sent everything.
     let queries = ["symbols=QUIET", "symbols=*", EVERY];
     let mut vanishing = JoinSet::new();
     for query in queries {
-        let mut follower = Follower::connect(proxy.address(), query).await;
-        follower.catch_up().await;
-        vanishing.spawn(async move { follower.read_to_end().await });
+        let mut subscriber = Subscriber::connect(proxy.address(), query).await;
+        subscriber.catch_up().await;
+        vanishing.spawn(async move { subscriber.read_to_end().await });
     }
-    assert_full(Follower::try_connect(address, EVERY).await);
+    assert_full(Subscriber::try_connect(address, EVERY).await);
 
     proxy.strike(Fault::Silence);
 
     let mut staying = JoinSet::new();
     let all_places = async {
         while staying.len() < queries.len() {
-            match Follower::try_connect(address, "symbols=QUIET").await {
-                Ok(mut follower) => {
-                    staying.spawn(async move { follower.read_to_end().await });
+            match Subscriber::try_connect(address, "symbols=QUIET").await {
+                Ok(mut subscriber) => {
+                    staying.spawn(async move { subscriber.read_to_end().await });
                 }
                 full => assert_full(full),
             }
@@ -49,10 +49,10 @@ async fn clients_that_vanish_without_a_word_lose_their_places_and_the_others_kee
     // Those who answer are not taken for gone: they have no words of their own either.
     beside.read_to(beside.seq + 4000).await;
     assert!(staying.try_join_next().is_none());
-    assert_full(Follower::try_connect(address, EVERY).await);
+    assert_full(Subscriber::try_connect(address, EVERY).await);
 }
 
-fn assert_full(answer: Result<Follower, Error>) {
+fn assert_full(answer: Result<Subscriber, Error>) {
     match answer.map(|_| "a place") {
         Err(Error::Http(response)) if response.status() == 503 => {}
         other => panic!("{other:?}"),
@@ -62,29 +62,29 @@ fn assert_full(answer: Result<Follower, Error>) {
 #[tokio::test]
 async fn a_client_whose_answers_come_late_is_not_taken_for_gone() {
     let settings = [("limits.ping_interval", "200ms"), ("limits.ping_timeout", "1s")];
-    let server = Served::configured(&["--rate", "100"], &settings).await;
+    let server = ServerProcess::configured(&["--rate", "100"], &settings).await;
     let proxy = Proxy::start(server.address()).await;
     // An answer takes twice as long, and that is longer than the server waits where it can write nothing.
     proxy.strike(Fault::Delay(Duration::from_millis(800)));
 
-    let mut follower = Follower::connect(proxy.address(), EVERY).await;
+    let mut subscriber = Subscriber::connect(proxy.address(), EVERY).await;
 
-    follower.read_to(follower.seq + 300).await;
-    follower.catch_up().await;
+    subscriber.read_to(subscriber.seq + 300).await;
+    subscriber.catch_up().await;
 }
 
 #[tokio::test]
 async fn a_client_that_reads_slowly_but_steadily_is_not_taken_for_gone() {
     let settings =
         [("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s"), ("server.send_buffer", "8192")];
-    let server = Served::configured(&["--rate", "2000"], &settings).await;
+    let server = ServerProcess::configured(&["--rate", "2000"], &settings).await;
     let proxy = Proxy::start(server.address()).await;
-    let mut follower = Follower::connect(proxy.address(), "symbols=*").await;
+    let mut subscriber = Subscriber::connect(proxy.address(), "symbols=*").await;
 
     // Far less than the feed brings: there is always something before a ping that it has yet to read.
     proxy.strike(Fault::Drip(64, Duration::from_millis(1)));
 
     for _ in 0..1500 {
-        follower.next_event().await;
+        subscriber.next_event().await;
     }
 }

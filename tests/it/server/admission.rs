@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::support::in_memory_server::{HERE, MemoryServer, rest};
+use crate::support::in_memory_server::{HERE, InMemoryServer, rest};
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
@@ -151,7 +151,7 @@ async fn nobody_forwards_for_others_who_is_no_trusted_proxy() {
 #[tokio::test(start_paused = true)]
 async fn an_address_begins_a_burst_of_connections_and_then_so_many_a_second() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         for _ in 0..256 {
             assert_eq!(status(&server.request(&health("")).await).0, 200);
         }
@@ -171,7 +171,7 @@ async fn an_address_begins_a_burst_of_connections_and_then_so_many_a_second() {
 #[tokio::test(start_paused = true)]
 async fn an_address_has_as_many_connections_as_it_may_and_others_have_theirs() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         let mut clients = Vec::new();
         for _ in 0..256 {
             clients.push(server.try_connect(HERE, "/ws").await.unwrap());
@@ -195,7 +195,7 @@ async fn without_limits_an_address_has_any_number_of_connections_and_begins_them
         let mut config = Config::default();
         config.limits.connections = 0;
         (config.limits.per_address, config.limits.new_per_second) = (0, 0);
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut sockets = Vec::new();
 
         for _ in 0..600 {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::process::{PATIENCE, Served};
+use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -401,7 +401,7 @@ async fn with_tokens_one_is_needed_that_allows_control() {
 #[tokio::test]
 async fn the_program_begins_with_a_pause_and_does_what_it_is_told() {
     let (_folder, path) = file();
-    let server = Served::start(&["--feed", "replay", &path, "--paused", "--speed", "max"]).await;
+    let server = ServerProcess::start(&["--feed", "replay", &path, "--paused", "--speed", "max"]).await;
     let at = server.address();
     let url = format!("{}?symbols=A&delivery=every", server.url).into_client_request().unwrap();
     let socket = TcpStream::connect(at).await.unwrap();
@@ -425,7 +425,7 @@ async fn the_program_begins_with_a_pause_and_does_what_it_is_told() {
 
 #[tokio::test]
 async fn standard_input_has_no_clock() {
-    let server = Served::start(&["--feed", "stdin"]).await;
+    let server = ServerProcess::start(&["--feed", "stdin"]).await;
 
     let post = "POST /api/v1/feed HTTP/1.1";
     let (head, answer) = request(server.address(), post, r#"{"action":"pause"}"#).await;

@@ -7,7 +7,7 @@ use tickerplant::tally::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
-use crate::support::in_memory_server::{HERE, MemoryServer, rest};
+use crate::support::in_memory_server::{HERE, InMemoryServer, rest};
 use crate::support::local_set::locally;
 
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
@@ -15,7 +15,7 @@ const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r
 #[tokio::test(start_paused = true)]
 async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not_waited_for() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
 
         let mut slow = server.open(HERE, 4096).await;
         slow.write_all(REQUEST).await.unwrap();
@@ -39,7 +39,7 @@ async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_asks_no_more_is_closed_and_has_struck_no_limit() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         let mut socket = server.open(HERE, 4096).await;
         socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
 
@@ -53,7 +53,7 @@ async fn a_connection_that_asks_no_more_is_closed_and_has_struck_no_limit() {
 #[tokio::test(start_paused = true)]
 async fn headers_that_trickle_in_get_no_more_time() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         let mut socket = server.open(HERE, 4096).await;
         let begin = Instant::now();
 
@@ -74,7 +74,7 @@ async fn without_a_limit_headers_may_take_an_hour() {
     locally(async {
         let mut config = Config::default();
         config.server.header_timeout = Duration::ZERO;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut socket = server.open(HERE, 4096).await;
 
         socket.write_all(REQUEST).await.unwrap();
@@ -89,7 +89,7 @@ async fn without_a_limit_headers_may_take_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn a_request_has_as_many_headers_as_it_may_and_one_more_is_answered_431() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
 
         let within = server.request(&with_headers(64)).await;
         assert!(within.starts_with("HTTP/1.1 200"), "{within}");
@@ -105,7 +105,7 @@ async fn a_request_has_as_many_headers_as_it_may_and_one_more_is_answered_431() 
 #[tokio::test(start_paused = true)]
 async fn headers_have_as_many_bytes_as_they_may_and_one_more_is_answered_431() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
 
         let within = server.request(&with_bytes(16 * 1024)).await;
         assert!(within.starts_with("HTTP/1.1 200"), "{within}");
@@ -121,7 +121,7 @@ async fn headers_have_as_many_bytes_as_they_may_and_one_more_is_answered_431() {
 #[tokio::test(start_paused = true)]
 async fn headers_that_come_in_parts_have_as_many_bytes_as_those_that_come_at_once() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         for (bytes, status) in [(16 * 1024, "200"), (16 * 1024 + 1, "431")] {
             let mut socket = server.open(HERE, 1 << 20).await;
 
@@ -142,7 +142,7 @@ async fn without_limits_headers_are_as_many_and_as_long_as_they_like() {
     locally(async {
         let mut config = Config::default();
         (config.server.max_headers, config.server.max_header_bytes) = (0, 0);
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
 
         for request in [with_headers(1000), with_bytes(100_000)] {
             let answer = server.request(&request).await;
@@ -158,7 +158,7 @@ async fn a_client_that_does_not_take_its_answer_loses_its_place() {
     locally(async {
         let mut config = Config::default();
         config.limits.connections = 1;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut socket = server.open(HERE, 64).await;
         socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
 
@@ -176,7 +176,7 @@ async fn a_client_that_does_not_take_its_answer_loses_its_place() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_its_answer_bit_by_bit_gets_all_of_it() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         let whole = server.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         let mut socket = server.open(HERE, 1024).await;
         socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
@@ -200,7 +200,7 @@ async fn without_a_limit_an_answer_waits_for_an_hour() {
     locally(async {
         let mut config = Config::default();
         config.server.header_timeout = Duration::ZERO;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut socket = server.open(HERE, 64).await;
         socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
 
@@ -214,7 +214,7 @@ async fn without_a_limit_an_answer_waits_for_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_nobody_asked_for_and_that_never_comes_is_not_waited_for() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
 
         let answer = server.request("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n").await;
 

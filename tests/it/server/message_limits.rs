@@ -7,7 +7,7 @@ use tickerplant::tally::Limit;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 
-use crate::support::in_memory_server::MemoryServer;
+use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::websocket_client::Client;
 
@@ -25,7 +25,7 @@ fn talkative() -> Config {
 #[tokio::test(start_paused = true)]
 async fn a_message_of_as_many_bytes_as_may_be_passes_and_one_more_closes_with_1009() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let (whole, half) = ("x".repeat(65_536), "x".repeat(32_768));
         let within = [vec![whole.as_str()], vec![&half, &half], vec![&half, "", &half, ""]];
         let beyond = [vec![whole.as_str(), "x"], vec![&half, &half, "", "x"]];
@@ -52,7 +52,7 @@ async fn a_message_of_as_many_bytes_as_may_be_passes_and_one_more_closes_with_10
 #[tokio::test(start_paused = true)]
 async fn a_message_comes_in_as_many_frames_as_may_be_and_one_more_closes_with_1008() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
         let empty = [""; 62];
 
@@ -72,7 +72,7 @@ async fn without_limits_a_message_has_any_length_and_comes_in_any_number_of_fram
     locally(async {
         let mut config = talkative();
         (config.limits.message_bytes, config.limits.fragments) = (0, 0);
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
 
         client.send_parts(&vec!["0123456789"; 20_000]).await;
@@ -85,7 +85,7 @@ async fn without_limits_a_message_has_any_length_and_comes_in_any_number_of_fram
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_whole_in_time_passes_and_one_that_is_not_closes_with_1008() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
 
         for _ in 0..2 {
@@ -109,7 +109,7 @@ async fn a_message_that_is_whole_in_time_passes_and_one_that_is_not_closes_with_
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_trickles_in_takes_no_longer_than_a_message_in_parts() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
         let begin = Instant::now();
 
@@ -129,7 +129,7 @@ async fn a_frame_that_trickles_in_takes_no_longer_than_a_message_in_parts() {
 #[tokio::test(start_paused = true)]
 async fn control_frames_between_the_parts_give_a_message_no_more_time() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
         let begin = Instant::now();
 
@@ -153,7 +153,7 @@ async fn short_messages_without_a_pause_between_them_are_all_in_time() {
         let mut config = talkative();
         // A pong would come in between.
         config.limits.ping_interval = Duration::ZERO;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
 
         // At every moment there is a message of which a part has come.
@@ -175,7 +175,7 @@ async fn without_a_limit_a_message_may_take_an_hour() {
         let mut config = talkative();
         config.limits.message_timeout = Duration::ZERO;
         config.limits.ping_interval = Duration::ZERO;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
 
         client.send_part("at ", true, false).await;
@@ -190,7 +190,7 @@ async fn without_a_limit_a_message_may_take_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_control_frames_passes_and_one_more_closes_with_1008() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
 
         // Pings and pongs count alike.
@@ -213,7 +213,7 @@ async fn without_a_limit_there_may_be_any_number_of_control_frames() {
     locally(async {
         let mut config = talkative();
         config.limits.control_rate = 0;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
 
         controls(&mut client, 500, 500).await;
@@ -226,7 +226,7 @@ async fn without_a_limit_there_may_be_any_number_of_control_frames() {
 #[tokio::test(start_paused = true)]
 async fn a_command_past_the_burst_is_refused_and_the_connection_goes_on() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
 
         commands(&mut client, 100).await;
@@ -248,7 +248,7 @@ async fn a_command_past_the_burst_is_refused_and_the_connection_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_command_counts_once_more_for_each_hundred_symbols_that_it_names() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
         let subscribe = format!(r#"{{"action":"subscribe","symbols":["{}"]}}"#, symbols(900).join("\",\""));
 
@@ -267,7 +267,7 @@ async fn without_a_limit_there_may_be_any_number_of_commands() {
     locally(async {
         let mut config = talkative();
         config.limits.command_rate = 0;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
 
         commands(&mut client, 1000).await;
@@ -278,7 +278,7 @@ async fn without_a_limit_there_may_be_any_number_of_commands() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_has_as_many_symbols_as_it_may_and_a_star_is_one() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
         let names = symbols(1000);
 
@@ -305,7 +305,7 @@ async fn a_connection_has_as_many_symbols_as_it_may_and_a_star_is_one() {
 #[tokio::test(start_paused = true)]
 async fn a_url_with_more_symbols_than_a_connection_may_have_is_answered_400() {
     locally(async {
-        let server = MemoryServer::start(talkative());
+        let server = InMemoryServer::start(talkative());
         let stream = |count: usize| format!("/ws?symbols=*,{}", symbols(count - 1).join(","));
 
         server.connect(&stream(1000)).await.expect(r#"{"type":"subscribed"}"#).await;
@@ -323,7 +323,7 @@ async fn without_a_limit_a_connection_has_any_number_of_symbols() {
     locally(async {
         let mut config = talkative();
         config.limits.symbols = 0;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
 
         let mut client = server.connect(&format!("/ws?symbols={}", symbols(2000).join(","))).await;
         client.expect(r#"{"type":"subscribed"}"#).await;

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::quote;
-use crate::support::in_memory_server::MemoryServer;
+use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
@@ -91,7 +91,7 @@ async fn each_message_over_the_rate_gets_one_error_and_no_peer_hears_it() {
 #[tokio::test(start_paused = true)]
 async fn a_client_sends_a_burst_of_messages_and_then_so_many_a_second() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         let mut client = server.connect("/ws").await;
 
         for number in 0..20 {
@@ -112,7 +112,7 @@ async fn a_client_sends_a_burst_of_messages_and_then_so_many_a_second() {
 #[tokio::test(start_paused = true)]
 async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_refused() {
     locally(async {
-        let server = MemoryServer::start(Config::default());
+        let server = InMemoryServer::start(Config::default());
         let mut client = server.connect("/ws").await;
         let longest = "x".repeat(4096);
 
@@ -131,7 +131,7 @@ async fn the_whole_server_relays_only_so_much_a_second_to_all_peers_together() {
     locally(async {
         let mut config = Config::default();
         config.relay.total_bytes = 400;
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
         // With what is around it a message has 100 bytes.
         let message = "x".repeat(52);
@@ -159,7 +159,7 @@ async fn without_limits_messages_are_as_long_as_they_like_and_come_as_they_like(
     locally(async {
         let mut config = Config::default();
         (config.relay.rate, config.relay.max_bytes, config.relay.total_bytes) = (0, 0, 0);
-        let server = MemoryServer::start(config);
+        let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
         let message = "x".repeat(60_000);
 

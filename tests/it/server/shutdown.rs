@@ -6,7 +6,7 @@ use tickerplant::config::Config;
 use tickerplant::tally::Limit;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::in_memory_server::MemoryServer;
+use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 
@@ -33,7 +33,7 @@ async fn a_shutdown_closes_every_client_with_1001() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_closes_in_time_is_waited_for() {
     locally(async {
-        let mut server = MemoryServer::start(config(Duration::from_secs(10)));
+        let mut server = InMemoryServer::start(config(Duration::from_secs(10)));
         let mut client = server.connect("/ws").await;
 
         server.stop();
@@ -50,7 +50,7 @@ async fn a_client_that_closes_in_time_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn clients_that_do_not_close_in_time_are_not_waited_for() {
     locally(async {
-        let mut server = MemoryServer::start(config(Duration::from_secs(10)));
+        let mut server = InMemoryServer::start(config(Duration::from_secs(10)));
         let [mut first, mut second] = [server.connect("/ws").await, server.connect("/ws").await];
         let begin = Instant::now();
 
@@ -67,7 +67,7 @@ async fn clients_that_do_not_close_in_time_are_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn without_a_limit_a_shutdown_takes_as_long_as_the_clients_do() {
     locally(async {
-        let mut server = MemoryServer::start(config(Duration::ZERO));
+        let mut server = InMemoryServer::start(config(Duration::ZERO));
         let mut client = server.connect("/ws").await;
 
         server.stop();

@@ -19,8 +19,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::support::events::{quote, trade};
 use crate::support::late_reader::gets_every_event_though_it_reads_late;
 use crate::support::local_set::locally;
-use crate::support::session_harness::Desk;
-use crate::support::test_certificate::{Certificate, Files};
+use crate::support::session_harness::SessionHarness;
+use crate::support::test_certificate::{Certificate, CertificateFiles};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -28,7 +28,7 @@ use crate::support::websocket_client::Client;
 async fn a_websocket_over_tls_goes_as_one_over_tcp_in_either_version() {
     for (version, name) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
         let certificate = Certificate::new();
-        let server = TestServer::start(Files::of(&certificate).config()).await;
+        let server = TestServer::start(CertificateFiles::of(&certificate).config()).await;
         server.publish([quote("AAPL", "189.53", "189.55")]);
         let socket = certificate.encrypt(server.open().await, &[version]).await.unwrap();
         assert_eq!(socket.get_ref().1.protocol_version(), Some(name));
@@ -53,7 +53,7 @@ async fn a_websocket_over_tls_goes_as_one_over_tcp_in_either_version() {
 #[tokio::test]
 async fn a_slow_reader_over_tls_gets_every_event_whole_and_in_order() {
     let certificate = Certificate::new();
-    let server = TestServer::start(Files::of(&certificate).config()).await;
+    let server = TestServer::start(CertificateFiles::of(&certificate).config()).await;
     let socket = server.open_with_room(4096).await;
     let client = certificate.websocket(socket, "/ws?symbols=A&delivery=every").await;
 
@@ -64,7 +64,7 @@ async fn a_slow_reader_over_tls_gets_every_event_whole_and_in_order() {
 async fn a_burst_over_tls_arrives_whole_though_nothing_comes_after_it() {
     const EVENTS: u64 = 30_000;
     let certificate = Certificate::new();
-    let files = Files::of(&certificate);
+    let files = CertificateFiles::of(&certificate);
     let mut config = files.config();
     config.server.shards = 1;
     config.session.every_buffer = 1 << 30;
@@ -93,7 +93,7 @@ async fn a_burst_over_tls_arrives_whole_though_nothing_comes_after_it() {
 async fn what_tls_holds_when_a_socket_is_full_follows_when_there_is_room() {
     locally(async {
         let certificate = Certificate::new();
-        let files = Files::of(&certificate);
+        let files = CertificateFiles::of(&certificate);
         let identity = Identity::load(Some(&files.certificate), Some(&files.key)).unwrap().unwrap();
 
         // The socket holds 4 KiB, and TLS 16 more: at each count another part of the burst is the last to be held.
@@ -108,12 +108,12 @@ async fn what_tls_holds_when_a_socket_is_full_follows_when_there_is_room() {
 async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificate) {
     let config = session::Config { heartbeat: Duration::from_hours(1), ..session::Config::default() };
     let limits = Limits { ping_interval: Duration::ZERO, ..Limits::default() };
-    let desk = Desk::open_with(config, limits, Duration::ZERO, None);
+    let harness = SessionHarness::open_with(config, limits, Duration::ZERO, None);
     let (ours, theirs) = duplex(4096);
     let (ours, theirs) = tokio::join!(acceptor.accept(ours), certificate.encrypt(theirs, ALL_VERSIONS));
     let mut ours = ours.unwrap();
     ours.get_mut().1.set_buffer_limit(Some(16 * 1024));
-    let session = desk.serve("symbols=A&delivery=every", Socket::Other(Box::new(ours)));
+    let session = harness.serve("symbols=A&delivery=every", Socket::Other(Box::new(ours)));
     let mut client = WebSocketStream::from_raw_socket(theirs.unwrap(), Role::Client, None).await;
     let mut next = async || {
         let message = timeout(Duration::from_secs(1), client.next()).await;
@@ -122,7 +122,7 @@ async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificat
     };
     assert_eq!(next().await["type"], "subscribed");
 
-    desk.publish((1..=events).map(|n| trade("A", &n.to_string())));
+    harness.publish((1..=events).map(|n| trade("A", &n.to_string())));
     sleep(Duration::from_secs(1)).await;
 
     for seq in 1..=events {
@@ -135,7 +135,7 @@ async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificat
 #[tokio::test]
 async fn a_shutdown_closes_with_1001_and_ends_the_tls_connection_as_it_should_end() {
     let certificate = Certificate::new();
-    let server = TestServer::start(Files::of(&certificate).config()).await;
+    let server = TestServer::start(CertificateFiles::of(&certificate).config()).await;
     let mut client = certificate.connect(&server, "/ws").await;
 
     let goodbye = async {
@@ -153,7 +153,7 @@ async fn a_shutdown_closes_with_1001_and_ends_the_tls_connection_as_it_should_en
 #[tokio::test]
 async fn who_speaks_something_else_is_refused_and_harms_nobody() {
     let certificate = Certificate::new();
-    let files = Files::of(&certificate);
+    let files = CertificateFiles::of(&certificate);
     let mut config = files.config();
     config.server.shards = 1;
     let server = TestServer::start(config).await;
@@ -188,7 +188,7 @@ async fn who_speaks_something_else_is_refused_and_harms_nobody() {
 async fn handshakes_that_stall_hold_up_nobody() {
     let certificate = Certificate::new();
     for limit in [Duration::from_hours(1), Duration::ZERO] {
-        let files = Files::of(&certificate);
+        let files = CertificateFiles::of(&certificate);
         let mut config = files.config();
         config.server.shards = 1;
         config.server.tls_timeout = limit;
@@ -212,7 +212,7 @@ async fn handshakes_that_stall_hold_up_nobody() {
 #[tokio::test]
 async fn a_handshake_that_stalls_is_dropped() {
     let certificate = Certificate::new();
-    let files = Files::of(&certificate);
+    let files = CertificateFiles::of(&certificate);
     let mut config = files.config();
     config.server.tls_timeout = Duration::from_millis(50);
     config.limits.connections = 2;
@@ -233,7 +233,7 @@ async fn a_handshake_that_stalls_is_dropped() {
 #[tokio::test]
 async fn headers_are_not_waited_for_over_tls_either() {
     let certificate = Certificate::new();
-    let files = Files::of(&certificate);
+    let files = CertificateFiles::of(&certificate);
     let mut config = files.config();
     config.server.header_timeout = Duration::from_millis(50);
     let server = TestServer::start(config).await;

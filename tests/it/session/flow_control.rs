@@ -7,24 +7,24 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::events::trade;
 use crate::support::local_set::locally;
-use crate::support::session_harness::Desk;
+use crate::support::session_harness::SessionHarness;
 
 #[tokio::test(start_paused = true)]
 async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stands_still() {
     locally(async {
         let config = Config { every_buffer: 100, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
-        let mut slow = desk.connect("symbols=*&delivery=every", 512).await;
-        let mut still = desk.connect("symbols=*&delivery=every", 512).await;
+        let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut slow = harness.connect("symbols=*&delivery=every", 512).await;
+        let mut still = harness.connect("symbols=*&delivery=every", 512).await;
         slow.json().await;
         let start = Instant::now();
 
         // Twice what the buffer takes: with a feed that waits, nobody is closed for that.
-        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
         for n in 1..=100 {
             assert_eq!(slow.event().await["seq"], n);
         }
-        desk.bus.level().await;
+        harness.bus.level().await;
 
         assert!((10..12).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         assert_eq!(still.close_code().await.0, 4008);
@@ -36,14 +36,14 @@ async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stand
 #[tokio::test(start_paused = true)]
 async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
-        let still = desk.connect("symbols=*&delivery=every", 512).await;
-        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
-        assert!(timeout(Duration::from_secs(1), desk.bus.level()).await.is_err());
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
+        let still = harness.connect("symbols=*&delivery=every", 512).await;
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
 
         drop(still.socket);
 
-        timeout(Duration::from_secs(1), desk.bus.level()).await.expect("nobody is waited for");
+        timeout(Duration::from_secs(1), harness.bus.level()).await.expect("nobody is waited for");
     })
     .await;
 }
@@ -51,14 +51,14 @@ async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone(
 #[tokio::test(start_paused = true)]
 async fn a_client_that_joins_a_waiting_feed_and_stands_still_does_not_hold_it_for_ever() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
-        let first = desk.connect("symbols=*&delivery=every", 512).await;
-        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
-        assert!(timeout(Duration::from_secs(1), desk.bus.level()).await.is_err());
-        let mut still = desk.connect("symbols=*&delivery=every&after=test-0", 512).await;
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
+        let first = harness.connect("symbols=*&delivery=every", 512).await;
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
+        let mut still = harness.connect("symbols=*&delivery=every&after=test-0", 512).await;
         drop(first.socket);
 
-        timeout(Duration::from_secs(12), desk.bus.level()).await.expect("the feed goes on");
+        timeout(Duration::from_secs(12), harness.bus.level()).await.expect("the feed goes on");
 
         assert_eq!(still.close_code().await.0, 4008);
     })
@@ -69,17 +69,17 @@ async fn a_client_that_joins_a_waiting_feed_and_stands_still_does_not_hold_it_fo
 async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_waits_no_more() {
     locally(async {
         let config = Config { every_buffer: 2000, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
-        let mut client = desk.connect("symbols=*&delivery=every", 512).await;
+        let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut client = harness.connect("symbols=*&delivery=every", 512).await;
         client.json().await;
-        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
         sleep(Duration::from_secs(1)).await;
         assert!(!client.session.is_finished());
 
-        desk.bus.set_paced(false);
+        harness.bus.set_paced(false);
         sleep(Duration::from_secs(2)).await;
         assert!(!client.session.is_finished());
-        desk.publish([trade("A", "101")]);
+        harness.publish([trade("A", "101")]);
 
         assert_eq!(client.close_code().await.0, 4008);
     })
@@ -89,22 +89,22 @@ async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_
 #[tokio::test(start_paused = true)]
 async fn a_feed_that_begins_to_wait_does_so_for_a_client_that_was_slow_before() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let mut slow = desk.connect("symbols=*&delivery=every", 512).await;
-        let mut still = desk.connect("symbols=*&delivery=every", 512).await;
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut slow = harness.connect("symbols=*&delivery=every", 512).await;
+        let mut still = harness.connect("symbols=*&delivery=every", 512).await;
         slow.json().await;
-        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
         sleep(Duration::from_secs(2)).await;
 
-        desk.bus.set_paced(true);
+        harness.bus.set_paced(true);
         let start = Instant::now();
-        assert!(timeout(Duration::from_secs(5), desk.bus.level()).await.is_err());
-        assert!(!desk.bus.is_waiting());
+        assert!(timeout(Duration::from_secs(5), harness.bus.level()).await.is_err());
+        assert!(!harness.bus.is_waiting());
         sleep(Duration::from_secs(1)).await;
         for n in 1..=100 {
             assert_eq!(slow.event().await["seq"], n);
         }
-        desk.bus.level().await;
+        harness.bus.level().await;
 
         // Only while it waits does anybody keep it waiting.
         assert!((16..18).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
@@ -118,17 +118,17 @@ async fn a_feed_that_begins_to_wait_does_so_for_a_client_that_was_slow_before() 
 async fn updates_are_collected_for_as_long_as_the_feed_does_not_wait() {
     locally(async {
         let window = Duration::from_secs(1);
-        let desk = Desk::open(Config::default(), window, None);
-        let mut client = desk.connect("symbols=A", 4096).await;
+        let harness = SessionHarness::open(Config::default(), window, None);
+        let mut client = harness.connect("symbols=A", 4096).await;
         client.json().await;
         for (is_paced, waited) in [(false, window), (true, Duration::ZERO), (false, window)] {
-            desk.bus.set_paced(is_paced);
+            harness.bus.set_paced(is_paced);
             sleep(Duration::from_secs(2)).await;
-            desk.publish([trade("A", "1")]);
+            harness.publish([trade("A", "1")]);
             client.event().await;
             let start = Instant::now();
 
-            desk.publish([trade("A", "2")]);
+            harness.publish([trade("A", "2")]);
             client.event().await;
 
             assert!((waited..=waited + Duration::from_millis(5)).contains(&start.elapsed()), "{is_paced}");

@@ -9,21 +9,21 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::{quote, trade};
 use crate::support::local_set::locally;
-use crate::support::session_harness::Desk;
+use crate::support::session_harness::SessionHarness;
 
 #[tokio::test(start_paused = true)]
 async fn within_an_interval_the_newest_event_replaces_the_older_ones() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let mut client = desk.connect("symbols=A,B&interval_ms=1000", 4096).await;
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut client = harness.connect("symbols=A,B&interval_ms=1000", 4096).await;
         client.json().await;
         let start = Instant::now();
 
         // The first goes at once; what follows within the interval waits, the newest of each symbol and kind.
-        desk.publish([trade("A", "1")]);
+        harness.publish([trade("A", "1")]);
         assert_eq!(client.event().await["seq"], 1);
         assert_eq!(start.elapsed().as_millis(), 0);
-        desk.publish([trade("A", "2"), trade("B", "3"), quote("A", "4", "5"), trade("A", "6")]);
+        harness.publish([trade("A", "2"), trade("B", "3"), quote("A", "4", "5"), trade("A", "6")]);
 
         assert_eq!(
             [client.event().await, client.event().await, client.event().await].map(|f| f["seq"].clone()),
@@ -37,16 +37,16 @@ async fn within_an_interval_the_newest_event_replaces_the_older_ones() {
 #[tokio::test(start_paused = true)]
 async fn a_shorter_interval_counts_from_the_last_release() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let mut client = desk.connect("symbols=A&interval_ms=60000", 4096).await;
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut client = harness.connect("symbols=A&interval_ms=60000", 4096).await;
         client.json().await;
-        desk.publish([trade("A", "1")]);
+        harness.publish([trade("A", "1")]);
         client.event().await;
         let start = Instant::now();
 
         client.socket.send(Message::text(r#"{"action":"set","interval_ms":100}"#)).await.unwrap();
         assert_eq!(client.json().await["type"], "set");
-        desk.publish([trade("A", "2")]);
+        harness.publish([trade("A", "2")]);
         client.event().await;
 
         assert!(start.elapsed() < Duration::from_millis(110), "{:?}", start.elapsed());
@@ -58,13 +58,13 @@ async fn a_shorter_interval_counts_from_the_last_release() {
 async fn a_backlog_is_not_made_to_wait_for_flush_windows() {
     locally(async {
         let window = Duration::from_secs(1);
-        let desk = Desk::open(Config::default(), window, None);
-        let mut client = desk.connect("symbols=A&delivery=every", 16 << 20).await;
+        let harness = SessionHarness::open(Config::default(), window, None);
+        let mut client = harness.connect("symbols=A&delivery=every", 16 << 20).await;
         client.json().await;
         let start = Instant::now();
 
         // Many batches full.
-        desk.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
+        harness.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
 
         for seq in 1..=30_000 {
             assert_eq!(client.event().await["seq"], seq);

@@ -10,24 +10,24 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::trade;
 use crate::support::local_set::locally;
-use crate::support::session_harness::Desk;
+use crate::support::session_harness::SessionHarness;
 
 #[tokio::test(start_paused = true)]
 async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::from_millis(2), None);
-        let mut latest = desk.connect("symbols=A", 64 << 20).await;
-        let mut every = desk.connect("symbols=A&delivery=every", 4096).await;
-        desk.publish([trade("A", "1")]);
+        let harness = SessionHarness::open(Config::default(), Duration::from_millis(2), None);
+        let mut latest = harness.connect("symbols=A", 64 << 20).await;
+        let mut every = harness.connect("symbols=A&delivery=every", 4096).await;
+        harness.publish([trade("A", "1")]);
         assert_eq!(latest.event().await["seq"], 1);
         assert_eq!(every.event().await["seq"], 1);
 
         // More at once than the history holds, twice.
         let history = bus::Config::default().history.get();
         for _ in 0..2 {
-            desk.publish((0..history + 1024).map(|n| trade("A", &n.to_string())));
+            harness.publish((0..history + 1024).map(|n| trade("A", &n.to_string())));
         }
-        desk.publish([trade("A", "2")]);
+        harness.publish([trade("A", "2")]);
 
         let gap = latest.json().await;
         assert_eq!((gap["type"].as_str(), gap["reason"].as_str()), (Some("gap"), Some("lagged")), "{gap}");
@@ -35,13 +35,13 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
         let snapshot = latest.json().await;
         assert_eq!((snapshot["type"].as_str(), &snapshot["seq"]), (Some("snapshot"), &gap["until"]));
         assert_eq!(every.close_code().await, (4008, "test-1".to_owned()));
-        assert_eq!(desk.bus.tally().lags.get(), 1);
+        assert_eq!(harness.bus.tally().lags.get(), 1);
         // What came after it is in the log, and the shard goes on to its end.
-        for seq in gap["until"].as_u64().unwrap() + 1..=desk.bus.head() {
+        for seq in gap["until"].as_u64().unwrap() + 1..=harness.bus.head() {
             assert_eq!(latest.event().await["seq"], seq);
         }
-        desk.publish([trade("A", "3")]);
-        assert_eq!(latest.event().await["seq"], desk.bus.head());
+        harness.publish([trade("A", "3")]);
+        assert_eq!(latest.event().await["seq"], harness.bus.head());
     })
     .await;
 }
@@ -49,21 +49,21 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_its_shard() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let mut client = desk.connect("symbols=A,B", 300).await;
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut client = harness.connect("symbols=A,B", 300).await;
         assert_eq!(client.json().await["type"], "subscribed");
-        let mut witness = desk.connect("symbols=A", 64 << 20).await;
-        desk.publish((1..=20).map(|n| trade("A", &n.to_string())));
+        let mut witness = harness.connect("symbols=A", 64 << 20).await;
+        harness.publish((1..=20).map(|n| trade("A", &n.to_string())));
         while witness.event().await["seq"] != 20 {}
         let history = bus::Config::default().history.get();
 
         for _ in 0..3 {
-            desk.publish((0..2 * history).map(|n| trade("A", &n.to_string())));
-            while witness.event().await["seq"] != desk.bus.head() {}
+            harness.publish((0..2 * history).map(|n| trade("A", &n.to_string())));
+            while witness.event().await["seq"] != harness.bus.head() {}
         }
 
-        assert_eq!(desk.bus.tally().lags.get(), 3);
-        desk.publish([trade("B", "1")]);
+        assert_eq!(harness.bus.tally().lags.get(), 3);
+        harness.publish([trade("B", "1")]);
         let mut gaps = Vec::new();
         loop {
             let frame = client.json().await;
@@ -93,11 +93,11 @@ async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_i
 #[tokio::test(start_paused = true)]
 async fn a_client_that_comes_back_having_missed_nothing_is_heard_at_once() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let mut witness = desk.connect("symbols=A", 4096).await;
-        desk.publish([trade("A", "1")]);
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut witness = harness.connect("symbols=A", 4096).await;
+        harness.publish([trade("A", "1")]);
         assert_eq!(witness.event().await["seq"], 1);
-        let mut client = desk.connect("symbols=A&after=test-1", 4096).await;
+        let mut client = harness.connect("symbols=A&after=test-1", 4096).await;
         let start = Instant::now();
         assert_eq!(client.json().await["resumed"], true);
 
@@ -112,13 +112,13 @@ async fn a_client_that_comes_back_having_missed_nothing_is_heard_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_ahead_of_its_shard_is_heard_when_that_has_caught_up() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::from_millis(300), None);
-        let mut witness = desk.connect("symbols=A", 4096).await;
-        desk.publish([trade("A", "1")]);
+        let harness = SessionHarness::open(Config::default(), Duration::from_millis(300), None);
+        let mut witness = harness.connect("symbols=A", 4096).await;
+        harness.publish([trade("A", "1")]);
         assert_eq!(witness.event().await["seq"], 1);
         // These wait for the end of the flush window, and the client has them already.
-        desk.publish([trade("A", "2"), trade("A", "3")]);
-        let mut client = desk.connect("symbols=B&after=test-3", 4096).await;
+        harness.publish([trade("A", "2"), trade("A", "3")]);
+        let mut client = harness.connect("symbols=B&after=test-3", 4096).await;
         let start = Instant::now();
         assert_eq!(client.json().await["resumed"], true);
 

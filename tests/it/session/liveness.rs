@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::trade;
 use crate::support::local_set::locally;
-use crate::support::session_harness::{Desk, Peer};
+use crate::support::session_harness::{Peer, SessionHarness};
 
 const PING: u8 = 0x89;
 const TEXT: u8 = 0x81;
@@ -40,8 +40,8 @@ struct Mute {
 }
 
 impl Mute {
-    async fn connect(desk: &Desk, query: &str, room: usize) -> Self {
-        let Peer { socket, session } = desk.connect(query, room).await;
+    async fn connect(harness: &SessionHarness, query: &str, room: usize) -> Self {
+        let Peer { socket, session } = harness.connect(query, room).await;
         Self { socket: socket.into_inner(), session }
     }
 
@@ -85,8 +85,8 @@ async fn ended(session: JoinHandle<CloseReason>) -> CloseReason {
     timeout(FOR_EVER, session).await.expect("the session ends").unwrap()
 }
 
-fn desk(limits: Limits) -> Desk {
-    Desk::open_with(Config::default(), limits, Duration::ZERO, None)
+fn harness(limits: Limits) -> SessionHarness {
+    SessionHarness::open_with(Config::default(), limits, Duration::ZERO, None)
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -100,9 +100,9 @@ fn assert_is_about(elapsed: Duration, expected: Duration) {
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_comes_every_period_to_subscribers_alone() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let mut subscriber = desk.connect("symbols=A", 4096).await;
-        let mut plain = desk.connect("", 4096).await;
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut subscriber = harness.connect("symbols=A", 4096).await;
+        let mut plain = harness.connect("", 4096).await;
         let start = Instant::now();
         assert_eq!(subscriber.json().await["type"], "subscribed");
 
@@ -119,8 +119,8 @@ async fn a_heartbeat_comes_every_period_to_subscribers_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_client_is_pinged_every_period_and_stays_while_it_answers_or_says_anything() {
     locally(async {
-        let desk = desk(Limits::default());
-        let mut client = Mute::connect(&desk, "", ROOM).await;
+        let harness = harness(Limits::default());
+        let mut client = Mute::connect(&harness, "", ROOM).await;
 
         let mut last = Instant::now();
         for answer in [PONG, HI, PONG] {
@@ -132,7 +132,7 @@ async fn a_client_is_pinged_every_period_and_stays_while_it_answers_or_says_anyt
         }
 
         client.pinged().await;
-        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
     })
     .await;
 }
@@ -140,8 +140,8 @@ async fn a_client_is_pinged_every_period_and_stays_while_it_answers_or_says_anyt
 #[tokio::test(start_paused = true)]
 async fn a_client_of_which_nothing_comes_for_so_long_after_a_ping_is_dropped() {
     locally(async {
-        let desk = desk(Limits::default());
-        let mut client = Mute::connect(&desk, "", ROOM).await;
+        let harness = harness(Limits::default());
+        let mut client = Mute::connect(&harness, "", ROOM).await;
         // What it said before the ping does not count.
         sleep(seconds(19)).await;
         client.send(HI).await;
@@ -151,7 +151,7 @@ async fn a_client_of_which_nothing_comes_for_so_long_after_a_ping_is_dropped() {
         let dropped = client.dropped().await;
 
         assert_is_about(dropped - pinged, seconds(10));
-        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 1);
+        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 1);
     })
     .await;
 }
@@ -159,21 +159,21 @@ async fn a_client_of_which_nothing_comes_for_so_long_after_a_ping_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn heartbeats_prove_nothing_and_an_update_that_the_socket_takes_does() {
     locally(async {
-        let desk = desk(Limits::default());
-        let mut client = Mute::connect(&desk, "symbols=A", ROOM).await;
+        let harness = harness(Limits::default());
+        let mut client = Mute::connect(&harness, "symbols=A", ROOM).await;
         let begin = Instant::now();
 
         // Each comes between a ping and the end.
         for _ in 0..3 {
             client.pinged().await;
             sleep(seconds(8)).await;
-            desk.publish([trade("A", "1")]);
+            harness.publish([trade("A", "1")]);
         }
         let dropped = client.dropped().await;
 
         // Three pings were followed by an update, the fourth by heartbeats alone.
         assert!((seconds(90)..seconds(92)).contains(&(dropped - begin)), "{:?}", dropped - begin);
-        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 1);
+        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 1);
     })
     .await;
 }
@@ -181,21 +181,21 @@ async fn heartbeats_prove_nothing_and_an_update_that_the_socket_takes_does() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_slowly_stays_and_one_that_stops_reading_is_dropped() {
     locally(async {
-        let desk = desk(Limits::default());
-        let mut slow = Mute::connect(&desk, "symbols=A&delivery=every", 1000).await;
-        desk.publish((1..=500).map(|n| trade("A", &n.to_string())));
+        let harness = harness(Limits::default());
+        let mut slow = Mute::connect(&harness, "symbols=A&delivery=every", 1000).await;
+        harness.publish((1..=500).map(|n| trade("A", &n.to_string())));
 
         for _ in 0..12 {
             sleep(seconds(9)).await;
             slow.socket.read_exact(&mut [0; 500]).await.unwrap();
         }
-        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
         assert!(!slow.session.is_finished());
 
         let stopped = Instant::now();
         assert!(matches!(ended(slow.session).await, CloseReason::Over(Limit::PingTimeout, _)));
         assert!(stopped.elapsed() < seconds(31), "{:?}", stopped.elapsed());
-        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 1);
+        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 1);
     })
     .await;
 }
@@ -203,9 +203,9 @@ async fn a_client_that_reads_slowly_stays_and_one_that_stops_reading_is_dropped(
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_jumps_drops_nobody_and_brings_no_burst() {
     locally(async {
-        let desk = desk(Limits::default());
-        let mut quiet = Mute::connect(&desk, "", ROOM).await;
-        let mut subscriber = Mute::connect(&desk, "symbols=A", ROOM).await;
+        let harness = harness(Limits::default());
+        let mut quiet = Mute::connect(&harness, "", ROOM).await;
+        let mut subscriber = Mute::connect(&harness, "symbols=A", ROOM).await;
         sleep(seconds(1)).await;
         assert_eq!(waiting(&mut subscriber).await[0], TEXT);
 
@@ -221,7 +221,7 @@ async fn a_clock_that_jumps_drops_nobody_and_brings_no_burst() {
         subscriber.send(PONG).await;
         sleep(seconds(8)).await;
         assert!(!quiet.session.is_finished() && !subscriber.session.is_finished());
-        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
     })
     .await;
 }
@@ -243,15 +243,15 @@ async fn without_pings_a_client_may_be_silent_for_ever() {
             Limits { ping_timeout: Duration::ZERO, ..Limits::default() },
         ] {
             let is_pinged = !limits.ping_interval.is_zero();
-            let desk = desk(limits);
-            let mut client = Mute::connect(&desk, "", ROOM).await;
+            let harness = harness(limits);
+            let mut client = Mute::connect(&harness, "", ROOM).await;
 
             sleep(seconds(600)).await;
 
             let pings = waiting(&mut client).await;
             assert_eq!(!pings.is_empty(), is_pinged);
             assert!(!client.session.is_finished());
-            assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+            assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
         }
     })
     .await;
@@ -260,8 +260,8 @@ async fn without_pings_a_client_may_be_silent_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_is_broken_off() {
     locally(async {
-        let desk = desk(Limits::default());
-        let [mut prompt, mut late] = [desk.connect("", ROOM).await, desk.connect("", ROOM).await];
+        let harness = harness(Limits::default());
+        let [mut prompt, mut late] = [harness.connect("", ROOM).await, harness.connect("", ROOM).await];
         for client in [&mut prompt, &mut late] {
             client.socket.send(Message::text("x".repeat(65_537))).await.unwrap();
             assert_eq!(client.close_code().await.0, 1009);
@@ -271,11 +271,11 @@ async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_
         sleep(Duration::from_millis(1990)).await;
         drop(prompt.socket);
         ended(prompt.session).await;
-        assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::CloseTimeout), 0);
 
         ended(late.session).await;
         assert_eq!(closed.elapsed().as_millis() / 10, 200);
-        assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 1);
+        assert_eq!(harness.bus.tally().strikes(Limit::CloseTimeout), 1);
     })
     .await;
 }
@@ -284,8 +284,8 @@ async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_
 async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
     locally(async {
         let config = Config { close_timeout: Duration::ZERO, ..Config::default() };
-        let desk = Desk::open_with(config, Limits::default(), Duration::ZERO, None);
-        let mut client = desk.connect("", ROOM).await;
+        let harness = SessionHarness::open_with(config, Limits::default(), Duration::ZERO, None);
+        let mut client = harness.connect("", ROOM).await;
         client.socket.send(Message::text("x".repeat(65_537))).await.unwrap();
         assert_eq!(client.close_code().await.0, 1009);
 
@@ -294,7 +294,7 @@ async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
         drop(client.socket);
 
         ended(client.session).await;
-        assert_eq!(desk.bus.tally().strikes(Limit::CloseTimeout), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::CloseTimeout), 0);
     })
     .await;
 }
@@ -302,8 +302,8 @@ async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer() {
     locally(async {
-        let desk = desk(Limits::default());
-        let mut client = Mute::connect(&desk, "", ROOM).await;
+        let harness = harness(Limits::default());
+        let mut client = Mute::connect(&harness, "", ROOM).await;
         client.pinged().await;
         sleep(seconds(1)).await;
 
@@ -316,7 +316,7 @@ async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer()
         );
         client.send(PONG).await;
         sleep(seconds(15)).await;
-        assert_eq!(desk.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
     })
     .await;
 }
@@ -324,15 +324,15 @@ async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer()
 #[tokio::test(start_paused = true)]
 async fn a_message_that_had_begun_when_the_clock_jumped_has_its_time_to_become_whole() {
     locally(async {
-        let desk = desk(Limits { ping_interval: Duration::ZERO, ..Limits::default() });
-        let mut client = Mute::connect(&desk, "", ROOM).await;
+        let harness = harness(Limits { ping_interval: Duration::ZERO, ..Limits::default() });
+        let mut client = Mute::connect(&harness, "", ROOM).await;
         client.send(&HI[..3]).await;
         sleep(seconds(1)).await;
 
         advance(Duration::from_hours(1)).await;
         sleep(seconds(1)).await;
 
-        assert_eq!(desk.bus.tally().strikes(Limit::MessageTimeout), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::MessageTimeout), 0);
         client.send(&HI[3..]).await;
         assert_eq!(client.frame().await, Some((TEXT, b"hi".to_vec())));
     })
@@ -342,9 +342,9 @@ async fn a_message_that_had_begun_when_the_clock_jumped_has_its_time_to_become_w
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_read() {
     locally(async {
-        let desk = desk(Limits::default());
-        desk.publish((1..=5000).map(|n| trade("A", &n.to_string())));
-        let mut client = desk.connect("", 1000).await;
+        let harness = harness(Limits::default());
+        harness.publish((1..=5000).map(|n| trade("A", &n.to_string())));
+        let mut client = harness.connect("", 1000).await;
         let command = br#"{"action":"subscribe","symbols":"A","after":"test-0"}"#;
         let frame =
             [&[TEXT, 0x80 | u8::try_from(command.len()).unwrap(), 0, 0, 0, 0], command.as_slice()].concat();
@@ -357,7 +357,7 @@ async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_r
         // The client reads all the time, and needs half a minute for what it missed.
         for seq in 1..=5000 {
             sleep(Duration::from_millis(6)).await;
-            assert_eq!(desk.bus.tally().strikes(Limit::MessageTimeout), 0, "before event {seq}");
+            assert_eq!(harness.bus.tally().strikes(Limit::MessageTimeout), 0, "before event {seq}");
             assert_eq!(client.event().await["seq"], seq);
         }
     })
@@ -368,8 +368,8 @@ async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_r
 async fn a_client_may_answer_every_ping_that_it_was_sent_even_all_at_once() {
     locally(async {
         let limits = Limits { ping_interval: seconds(1), ping_timeout: seconds(120), ..Limits::default() };
-        let desk = desk(limits);
-        let mut client = Mute::connect(&desk, "", ROOM).await;
+        let harness = harness(limits);
+        let mut client = Mute::connect(&harness, "", ROOM).await;
         let mut pings = 0;
         while pings < 60 {
             client.pinged().await;
@@ -380,7 +380,7 @@ async fn a_client_may_answer_every_ping_that_it_was_sent_even_all_at_once() {
 
         sleep(seconds(5)).await;
         assert!(!client.session.is_finished());
-        assert_eq!(desk.bus.tally().strikes(Limit::ControlRate), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::ControlRate), 0);
     })
     .await;
 }

@@ -13,17 +13,17 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::trade;
 use crate::support::local_set::locally;
-use crate::support::session_harness::Desk;
+use crate::support::session_harness::SessionHarness;
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_gets_the_newest_values_when_it_reads_again() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let mut client = desk.connect("symbols=*", 512).await;
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut client = harness.connect("symbols=*", 512).await;
         client.json().await;
 
         for n in 1..=1000 {
-            desk.publish([trade("A", &n.to_string()), trade("B", &n.to_string())]);
+            harness.publish([trade("A", &n.to_string()), trade("B", &n.to_string())]);
             tokio::task::yield_now().await;
         }
 
@@ -44,12 +44,12 @@ async fn a_client_that_does_not_read_gets_the_newest_values_when_it_reads_again(
 async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_frame() {
     locally(async {
         let config = Config { every_buffer: 2000, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, None);
-        let mut client = desk.connect("symbols=*&delivery=every", 512).await;
+        let harness = SessionHarness::open(config, Duration::ZERO, None);
+        let mut client = harness.connect("symbols=*&delivery=every", 512).await;
         client.json().await;
 
         for n in 1..=1000 {
-            desk.publish([trade("A", &n.to_string())]);
+            harness.publish([trade("A", &n.to_string())]);
             tokio::task::yield_now().await;
         }
 
@@ -64,7 +64,7 @@ async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_f
             }
         };
         assert_eq!(cursor, (4008, format!("test-{last}")));
-        assert_eq!(desk.bus.tally().strikes(Limit::EveryBuffer), 1);
+        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 1);
     })
     .await;
 }
@@ -73,12 +73,12 @@ async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_f
 async fn a_burst_behind_news_of_the_feed_closes_nobody_who_reads() {
     locally(async {
         let config = Config { every_buffer: 300_000, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, None);
-        let mut client = desk.connect("symbols=A&delivery=every", 16 << 20).await;
+        let harness = SessionHarness::open(config, Duration::ZERO, None);
+        let mut client = harness.connect("symbols=A&delivery=every", 16 << 20).await;
         client.json().await;
 
-        desk.bus.mark(FeedState::Running);
-        desk.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
+        harness.bus.mark(FeedState::Running);
+        harness.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
 
         assert_eq!(client.json().await["type"], "feed");
         for seq in 1..=30_000 {
@@ -92,13 +92,13 @@ async fn a_burst_behind_news_of_the_feed_closes_nobody_who_reads() {
 async fn snapshots_larger_than_the_buffer_close_nobody() {
     locally(async {
         let config = Config { every_buffer: 2000, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, None);
-        let mut witness = desk.connect("symbols=*", 65_536).await;
-        desk.publish((1..=100).map(|n| trade(&format!("S{n}"), "1")));
+        let harness = SessionHarness::open(config, Duration::ZERO, None);
+        let mut witness = harness.connect("symbols=*", 65_536).await;
+        harness.publish((1..=100).map(|n| trade(&format!("S{n}"), "1")));
         while witness.event().await["seq"] != 100 {}
-        let mut client = desk.connect("symbols=*&delivery=every", 512).await;
+        let mut client = harness.connect("symbols=*&delivery=every", 512).await;
 
-        desk.publish([trade("S1", "2")]);
+        harness.publish([trade("S1", "2")]);
         witness.event().await;
         witness.socket.send(Message::text("hello")).await.unwrap();
 
@@ -112,11 +112,11 @@ async fn snapshots_larger_than_the_buffer_close_nobody() {
 async fn a_latest_client_is_never_closed_for_events() {
     locally(async {
         let config = Config { every_buffer: 250, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, None);
-        let mut client = desk.connect("symbols=*", 65_536).await;
+        let harness = SessionHarness::open(config, Duration::ZERO, None);
+        let mut client = harness.connect("symbols=*", 65_536).await;
         client.json().await;
 
-        desk.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
 
         while client.event().await["seq"] != 100 {}
     })
@@ -127,9 +127,9 @@ async fn a_latest_client_is_never_closed_for_events() {
 async fn a_relayed_message_that_does_not_fit_closes_the_peer_that_does_not_read() {
     locally(async {
         let config = Config { every_buffer: 1000, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, None);
-        let mut sender = desk.connect("", 65_536).await;
-        let mut asleep = desk.connect("", 512).await;
+        let harness = SessionHarness::open(config, Duration::ZERO, None);
+        let mut sender = harness.connect("", 65_536).await;
+        let mut asleep = harness.connect("", 512).await;
 
         for _ in 0..10 {
             sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
@@ -147,20 +147,20 @@ async fn what_fits_the_buffer_to_the_byte_closes_nobody_and_one_message_more_doe
     locally(async {
         // With its header each message has 404 bytes; one is in the socket, ten wait.
         let config = Config { every_buffer: 4040, ..Config::default() };
-        let desk = Desk::open(config, Duration::ZERO, None);
-        let mut sender = desk.connect("", 65_536).await;
-        let mut asleep = desk.connect("", 404).await;
+        let harness = SessionHarness::open(config, Duration::ZERO, None);
+        let mut sender = harness.connect("", 65_536).await;
+        let mut asleep = harness.connect("", 404).await;
         for _ in 0..11 {
             sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
             assert_eq!(sender.socket.next().await.unwrap().unwrap().len(), 400);
         }
-        assert_eq!(desk.bus.tally().strikes(Limit::EveryBuffer), 0);
+        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 0);
 
         sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
         assert_eq!(sender.socket.next().await.unwrap().unwrap().len(), 400);
 
         assert_eq!(asleep.close_code().await.0, 4008);
-        assert_eq!(desk.bus.tally().strikes(Limit::EveryBuffer), 1);
+        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 1);
     })
     .await;
 }
@@ -168,13 +168,13 @@ async fn what_fits_the_buffer_to_the_byte_closes_nobody_and_one_message_more_doe
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_reads_does_not_hold_up_a_shutdown() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::ZERO, None);
-        let peer = desk.connect("symbols=*", 64).await;
-        desk.publish([trade("A", "1")]);
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let peer = harness.connect("symbols=*", 64).await;
+        harness.publish([trade("A", "1")]);
         tokio::task::yield_now().await;
         let start = Instant::now();
 
-        desk.stop.cancel();
+        harness.stop.cancel();
         peer.session.await.unwrap();
 
         assert!(start.elapsed() <= Duration::from_millis(2001), "{:?}", start.elapsed());

@@ -10,14 +10,14 @@ use tokio::time::Instant;
 
 use crate::support::events::{quote, trade};
 use crate::support::local_set::locally;
-use crate::support::session_harness::{Desk, Peer};
+use crate::support::session_harness::{Peer, SessionHarness};
 
-fn seek(desk: &Desk, folded: &[Event], position: &str) {
-    let mut last_values = LastValues::at(desk.bus.head());
+fn seek(harness: &SessionHarness, folded: &[Event], position: &str) {
+    let mut last_values = LastValues::at(harness.bus.head());
     for event in folded {
         last_values.absorb(event);
     }
-    desk.bus.seek(last_values, position.parse().unwrap(), FeedState::Paused);
+    harness.bus.seek(last_values, position.parse().unwrap(), FeedState::Paused);
 }
 
 async fn expect(peer: &mut Peer, expected: Value) {
@@ -27,11 +27,11 @@ async fn expect(peer: &mut Peer, expected: Value) {
 #[tokio::test(start_paused = true)]
 async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::from_millis(2), None);
-        let mut client = desk.connect("symbols=A", 4096).await;
+        let harness = SessionHarness::open(Config::default(), Duration::from_millis(2), None);
+        let mut client = harness.connect("symbols=A", 4096).await;
         client.json().await;
         let at = |time: &str, event: Event| Event { time: time.parse().unwrap(), ..event };
-        desk.publish([at("2024-01-05T10:00:00Z", trade("A", "5"))]);
+        harness.publish([at("2024-01-05T10:00:00Z", trade("A", "5"))]);
         assert_eq!(client.json().await["seq"], 1);
 
         let before = [
@@ -39,15 +39,15 @@ async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
             at("2024-01-03T10:00:00Z", trade("A", "3")),
             at("2024-01-03T14:00:00Z", quote("A", "3", "4")),
         ];
-        seek(&desk, &before, "2024-01-03T14:30:00Z");
+        seek(&harness, &before, "2024-01-03T14:30:00Z");
 
         expect(&mut client, json!({"type":"feed","state":"paused","position":"2024-01-03T14:30:00Z"})).await;
         let snapshot = client.json().await;
         assert_eq!((&snapshot["seq"], &snapshot["quote"]["seq"]), (&json!(1), &json!(1)));
         assert_eq!(snapshot["trade"]["time"], "2024-01-03T10:00:00Z");
         assert_eq!(snapshot["day"]["change"], 1);
-        desk.bus.mark(FeedState::Running);
-        desk.publish([at("2024-01-03T14:31:00Z", trade("A", "6"))]);
+        harness.bus.mark(FeedState::Running);
+        harness.publish([at("2024-01-03T14:31:00Z", trade("A", "6"))]);
         expect(&mut client, json!({"type":"feed","state":"running"})).await;
         assert_eq!(client.json().await["seq"], 2);
     })
@@ -57,18 +57,18 @@ async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
 #[tokio::test(start_paused = true)]
 async fn who_comes_back_to_a_feed_that_is_paused_after_a_seek_has_its_snapshots_at_once() {
     locally(async {
-        let desk = Desk::open(Config::default(), Duration::from_millis(2), None);
-        let mut witness = desk.connect("symbols=A", 4096).await;
-        desk.publish([trade("A", "1")]);
+        let harness = SessionHarness::open(Config::default(), Duration::from_millis(2), None);
+        let mut witness = harness.connect("symbols=A", 4096).await;
+        harness.publish([trade("A", "1")]);
         assert_eq!(witness.event().await["seq"], 1);
-        seek(&desk, &[trade("A", "2")], "2024-01-03T14:30:00Z");
+        seek(&harness, &[trade("A", "2")], "2024-01-03T14:30:00Z");
         let start = Instant::now();
 
         // The first comes before its shard has read of the seek, the second after.
         for kinds in
             [["subscribed", "gap", "feed", "snapshot"].as_slice(), &["subscribed", "gap", "snapshot"]]
         {
-            let mut client = desk.connect("symbols=A&after=test-1", 4096).await;
+            let mut client = harness.connect("symbols=A&after=test-1", 4096).await;
             for kind in kinds {
                 assert_eq!(client.json().await["type"], *kind);
             }

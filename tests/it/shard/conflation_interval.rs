@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::support::client_model::{Key, key_of};
 use crate::support::received_frames::Frame;
-use crate::support::shard_harness::{Client, OneShard, Step, a_bus, event, subscribe, symbols};
+use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, event, subscribe, symbols};
 
 /// The session wakes late by so many milliseconds at the most.
 const LATEST: u64 = 8;
@@ -115,7 +115,7 @@ impl Owed {
 
 /// A client with what it is owed and what it got.
 struct Watched {
-    shard: OneShard,
+    shard: ShardHarness,
     client: Client,
     owed: Owed,
     received: Vec<u64>,
@@ -205,7 +205,7 @@ proptest! {
     fn what_is_held_leaves_when_it_is_due_and_not_before_while_the_interval_changes(
         acts in vec(act(), 1..100),
     ) {
-        let mut shard = OneShard::new(a_bus(1 << 20, 1 << 30), 1 << 20);
+        let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), 1 << 20);
         let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
         shard.drain(client.id);

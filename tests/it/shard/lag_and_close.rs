@@ -5,21 +5,21 @@ use std::time::Duration;
 use tickerplant::market::FeedState;
 use tickerplant::wire::{Command, Delivery, Message};
 
-use crate::support::shard_harness::{Client, ENOUGH, OneShard, Step, a_bus, event, wildcard_client};
+use crate::support::shard_harness::{Client, ENOUGH, ShardHarness, Step, a_bus, event, wildcard_client};
 
-fn kinds(shard: &mut OneShard, client: &Client) -> Vec<String> {
+fn kinds(shard: &mut ShardHarness, client: &Client) -> Vec<String> {
     let frames = shard.heard(client);
     frames.iter().map(|frame| frame.value["type"].as_str().unwrap().to_owned()).collect()
 }
 
-fn cursor_of_close(shard: &mut OneShard, client: &Client) -> Option<String> {
+fn cursor_of_close(shard: &mut ShardHarness, client: &Client) -> Option<String> {
     let reason = shard.shard.take_closing(client.id)?;
     Some(reason.frame().unwrap().1.to_owned())
 }
 
 #[test]
 fn a_resume_that_is_refused_by_a_shard_that_lags_does_not_take_the_client_back() {
-    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     for _ in 0..3 {
         shard.publish(vec![event(0)]);
     }
@@ -33,7 +33,7 @@ fn a_resume_that_is_refused_by_a_shard_that_lags_does_not_take_the_client_back()
 
 #[test]
 fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
-    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.drain(client.id);
     shard.bus.mark(FeedState::Running);
@@ -47,7 +47,7 @@ fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
 
 #[test]
 fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
-    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.drain(client.id);
     shard.bus.mark(FeedState::Running);
@@ -60,7 +60,7 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
 
 #[test]
 fn nothing_past_its_cursor_is_said_to_a_client_that_is_closed_for_its_lag() {
-    let mut shard = OneShard::new(a_bus(1, ENOUGH), 200);
+    let mut shard = ShardHarness::new(a_bus(1, ENOUGH), 200);
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
     // Its reply waits, the log passes the shard, and others' messages are too many.
     for _ in 0..3 {
@@ -80,7 +80,7 @@ fn nothing_past_its_cursor_is_said_to_a_client_that_is_closed_for_its_lag() {
 
 #[test]
 fn a_client_that_is_closed_before_its_resume_has_begun_is_told_its_own_cursor() {
-    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 200);
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     shard.publish(vec![event(0); 5]);
     let client = wildcard_client(&mut shard, Delivery::Every, Some(4));
 
@@ -93,7 +93,7 @@ fn a_client_that_is_closed_before_its_resume_has_begun_is_told_its_own_cursor() 
 
 #[test]
 fn a_feeds_end_does_not_overtake_what_a_client_missed() {
-    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, Some(0));
     shard.publish(vec![event(0)]);
     shard.bus.mark(FeedState::Ended);
@@ -107,7 +107,7 @@ fn a_feeds_end_does_not_overtake_what_a_client_missed() {
 
 #[test]
 fn nothing_follows_the_close_frame() {
-    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 200);
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.step(&mut client, Step::Block);
     shard.bus.mark(FeedState::Running);
@@ -123,7 +123,7 @@ fn nothing_follows_the_close_frame() {
 
 #[test]
 fn a_lag_does_not_close_an_every_client_that_wants_nothing_yet() {
-    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let mut client = shard.connect(Delivery::Every, Duration::ZERO);
     shard.ask(&mut client, Command::Set { delivery: Some(Delivery::Every), interval: None });
     for _ in 0..3 {

@@ -3,11 +3,11 @@
 use tickerplant::wire::Delivery;
 
 use crate::support::events::trade;
-use crate::support::shard_harness::{ENOUGH, OneShard, a_bus, wildcard_client};
+use crate::support::shard_harness::{ENOUGH, ShardHarness, a_bus, wildcard_client};
 
 #[test]
 fn a_price_at_the_end_of_the_range_does_not_stop_the_shard() {
-    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
     shard.publish(vec![trade("A", "79228162514264337593543950335"), trade("A", "-1")]);
     shard.read(|_| 0);
 

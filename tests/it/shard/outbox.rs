@@ -10,8 +10,8 @@ use tickerplant::market::{Kind, KindSet};
 use tickerplant::wire::{self, Delivery};
 use tokio::time::Instant;
 
-use crate::support::resuming_client::Follower;
-use crate::support::shard_harness::{OneShard, Step, a_bus, event, step, subscribe, symbols};
+use crate::support::resuming_client::ResumingClient;
+use crate::support::shard_harness::{ShardHarness, Step, a_bus, event, step, subscribe, symbols};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -55,7 +55,7 @@ struct Frame {
 
 /// What an outbox holds and has counted.
 #[derive(Default)]
-struct Model {
+struct ClientModel {
     frames: VecDeque<Frame>,
     /// How many bytes of the first frame the socket has taken.
     taken: usize,
@@ -66,7 +66,7 @@ struct Model {
     merged: u64,
 }
 
-impl Model {
+impl ClientModel {
     fn push(&mut self, bytes: Vec<u8>, reaches: Option<u64>, is_news: bool) {
         self.frames.push_back(Frame { bytes, reaches, is_news });
     }
@@ -108,7 +108,7 @@ proptest! {
         acts in vec(act(), 1..100),
     ) {
         let mut outbox = Outbox::new(limit);
-        let mut model = Model::default();
+        let mut model = ClientModel::default();
         let mut seq = 0;
         for act in acts {
             match act {
@@ -188,29 +188,29 @@ proptest! {
         steps in vec(step(), 1..100),
     ) {
         const FRAME: usize = 140;
-        let mut shard = OneShard::new(a_bus(1 << 20, 1 << 30), limit);
+        let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), limit);
         let delivery = if every { Delivery::Every } else { Delivery::Latest };
         let wants = (symbols(0, true), KindSet::ALL);
-        let mut follower = Follower::begin(&mut shard, (delivery, Duration::ZERO), wants, None);
-        shard.drain(follower.client.id);
+        let mut resuming = ResumingClient::begin(&mut shard, (delivery, Duration::ZERO), wants, None);
+        shard.drain(resuming.client.id);
         // Of each symbol and kind one can be held; answers to a client that comes back are not counted.
         let most = if every { limit.max(FRAME) } else { limit + 9 * FRAME };
 
         for step in steps {
-            let id = follower.client.id;
+            let id = resuming.client.id;
             match step {
                 Step::Publish(_) | Step::Mark | Step::Relay | Step::Write(_) | Step::Block => {
-                    shard.step(&mut follower.client, step);
+                    shard.step(&mut resuming.client, step);
                 }
-                Step::Read(most, _) => shard.step(&mut follower.client, Step::Read(most, false)),
+                Step::Read(most, _) => shard.step(&mut resuming.client, Step::Read(most, false)),
                 _ => {}
             }
             // Its session has tried, and the socket takes no more.
             shard.shard.block(id);
             let waiting = shard.shard.outgoing(id, shard.now).len();
             prop_assert!(waiting <= most, "{} bytes wait", waiting);
-            if follower.follow(&mut shard)? {
-                shard.drain(follower.client.id);
+            if resuming.follow(&mut shard)? {
+                shard.drain(resuming.client.id);
             }
         }
     }
@@ -220,7 +220,7 @@ proptest! {
         limit in 100_usize..1000,
         batches in vec((vec(any::<u8>(), 1..12), 1_usize..600), 1..20),
     ) {
-        let mut shard = OneShard::new(a_bus(1 << 20, 1 << 30), limit);
+        let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), limit);
         let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
         shard.drain(client.id);

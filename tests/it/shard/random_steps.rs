@@ -8,9 +8,9 @@ use tickerplant::bus::{LastValues, Read, Reader, Segment};
 use tickerplant::market::{FeedState, KindSet};
 use tickerplant::wire::Delivery;
 
-use crate::support::reference_history::{Past, position, seeks_at};
-use crate::support::resuming_client::Follower;
-use crate::support::shard_harness::{OneShard, Step, a_bus, cursor, event, step, subscribe, symbols};
+use crate::support::reference_history::{ReferenceHistory, position, seeks_at};
+use crate::support::resuming_client::ResumingClient;
+use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, event, step, subscribe, symbols};
 
 /// More than any history here takes.
 const ENOUGH: usize = 1 << 30;
@@ -42,7 +42,7 @@ proptest! {
         let (mut reader, start) = bus.reader();
         let mut fold = start.last_values;
         let mut seeks = 0;
-        let mut past = Past::default();
+        let mut past = ReferenceHistory::default();
         for step in steps {
             match step {
                 LogStep::Publish(choices) => {
@@ -82,7 +82,7 @@ fn take(
     reader: &mut Reader,
     fold: &mut LastValues,
     seeks: &mut usize,
-    past: &Past,
+    past: &ReferenceHistory,
 ) -> Result<bool, TestCaseError> {
     match reader.try_next() {
         None => return Ok(false),
@@ -114,7 +114,7 @@ proptest! {
     fn snapshots_updates_and_counts_join_exactly_however_a_client_subscribes_and_reads(
         steps in vec(step(), 1..80),
     ) {
-        let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 1 << 20);
+        let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20);
         let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
         // Another client of the shard takes all: what the first takes of a batch has holes.
         let mut other = shard.connect(Delivery::Every, Duration::ZERO);
@@ -136,18 +136,18 @@ proptest! {
         limit in 200_usize..2000,
         steps in vec(step(), 1..120),
     ) {
-        let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), limit);
+        let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), limit);
         let all = (symbols(0, true), KindSet::ALL);
         let every = (Delivery::Every, Duration::ZERO);
-        let mut follower = Follower::begin(&mut shard, every, all, Some(cursor(0)));
+        let mut resuming = ResumingClient::begin(&mut shard, every, all, Some(cursor(0)));
 
         for step in steps {
             if !matches!(step, Step::Unsubscribe(..) | Step::Set(..)) {
-                shard.step(&mut follower.client, step);
+                shard.step(&mut resuming.client, step);
             }
-            follower.follow(&mut shard)?;
+            resuming.follow(&mut shard)?;
         }
 
-        follower.finish(&mut shard)?;
+        resuming.finish(&mut shard)?;
     }
 }

@@ -9,8 +9,8 @@ use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery};
 
 use crate::support::proptest_cases::cases;
-use crate::support::resuming_client::Follower;
-use crate::support::shard_harness::{EPOCH, OneShard, Step, a_bus, channels, cursor, step, symbols};
+use crate::support::resuming_client::ResumingClient;
+use crate::support::shard_harness::{EPOCH, ShardHarness, Step, a_bus, channels, cursor, step, symbols};
 
 /// More than any history here takes.
 const ENOUGH: usize = 1 << 30;
@@ -74,17 +74,21 @@ fn busy() -> impl Strategy<Value = Step> {
 }
 
 /// A client that takes all.
-fn bystander(shard: &mut OneShard) -> Follower {
+fn bystander(shard: &mut ShardHarness) -> ResumingClient {
     let all = (symbols(0, true), KindSet::ALL);
-    let bystander = Follower::begin(shard, (Delivery::Latest, Duration::ZERO), all, None);
+    let bystander = ResumingClient::begin(shard, (Delivery::Latest, Duration::ZERO), all, None);
     shard.drain(bystander.client.id);
     bystander
 }
 
-fn run(shard: &mut OneShard, follower: &mut Follower, steps: Vec<Step>) -> Result<(), TestCaseError> {
+fn run(
+    shard: &mut ShardHarness,
+    resuming: &mut ResumingClient,
+    steps: Vec<Step>,
+) -> Result<(), TestCaseError> {
     for step in steps {
-        shard.step(&mut follower.client, step);
-        follower.follow(shard)?;
+        shard.step(&mut resuming.client, step);
+        resuming.follow(shard)?;
     }
     Ok(())
 }
@@ -103,7 +107,7 @@ proptest! {
         whence in whence(),
         steps in vec(step(), 1..80),
     ) {
-        let mut shard = OneShard::new(a_bus(history, bytes), every_buffer);
+        let mut shard = ShardHarness::new(a_bus(history, bytes), every_buffer);
         let mut bystander = bystander(&mut shard);
         for step in past {
             shard.step(&mut bystander.client, step);
@@ -111,15 +115,15 @@ proptest! {
         }
         let after = whence.cursor(shard.past.events.len());
         let wants = (symbols(bits, star), channels(kinds));
-        let mut follower = Follower::begin(&mut shard, delivery, wants, Some(after));
+        let mut resuming = ResumingClient::begin(&mut shard, delivery, wants, Some(after));
 
         for step in steps {
-            run(&mut shard, &mut follower, vec![step])?;
+            run(&mut shard, &mut resuming, vec![step])?;
             shard.drain(bystander.client.id);
             bystander.follow(&mut shard)?;
         }
 
-        follower.finish(&mut shard)?;
+        resuming.finish(&mut shard)?;
         bystander.finish(&mut shard)?;
     }
 }
@@ -138,56 +142,56 @@ proptest! {
         whence in whence(),
         steps in vec(busy(), 1..40),
     ) {
-        let mut shard = OneShard::new(a_bus(history, bytes), every_buffer);
+        let mut shard = ShardHarness::new(a_bus(history, bytes), every_buffer);
         let mut bystander = bystander(&mut shard);
         for (first, count) in past {
             shard.step(&mut bystander.client, Step::PublishMany(first, count));
         }
         shard.settle(bystander.client.id);
         let after = whence.cursor(shard.past.events.len());
-        let mut follower = Follower::begin(&mut shard, delivery, (symbols(1, star), KindSet::ALL), Some(after));
+        let mut resuming = ResumingClient::begin(&mut shard, delivery, (symbols(1, star), KindSet::ALL), Some(after));
 
-        run(&mut shard, &mut follower, steps)?;
+        run(&mut shard, &mut resuming, steps)?;
 
-        follower.finish(&mut shard)?;
+        resuming.finish(&mut shard)?;
     }
 }
 
 /// A client that the log has passed while it was sent what it missed; it has had the first part.
-fn passed(delivery: Delivery) -> (OneShard, Follower) {
-    let mut shard = OneShard::new(a_bus(2048, ENOUGH), 1 << 20);
+fn passed(delivery: Delivery) -> (ShardHarness, ResumingClient) {
+    let mut shard = ShardHarness::new(a_bus(2048, ENOUGH), 1 << 20);
     let mut bystander = bystander(&mut shard);
     shard.step(&mut bystander.client, Step::PublishMany(0, 2048));
     shard.settle(bystander.client.id);
     let all = (symbols(0, true), KindSet::ALL);
-    let mut follower = Follower::begin(&mut shard, (delivery, Duration::ZERO), all, Some(cursor(0)));
+    let mut resuming = ResumingClient::begin(&mut shard, (delivery, Duration::ZERO), all, Some(cursor(0)));
     // The reply, and a part.
-    shard.write(follower.client.id, usize::MAX);
-    shard.write(follower.client.id, usize::MAX);
-    assert!(!follower.follow(&mut shard).unwrap());
+    shard.write(resuming.client.id, usize::MAX);
+    shard.write(resuming.client.id, usize::MAX);
+    assert!(!resuming.follow(&mut shard).unwrap());
     for _ in 0..2 {
         shard.step(&mut bystander.client, Step::PublishMany(0, 1024));
         shard.settle(bystander.client.id);
     }
-    (shard, follower)
+    (shard, resuming)
 }
 
 #[test]
 fn a_latest_client_that_the_log_passes_while_it_resumes_is_told_of_the_gap_once() {
-    let (mut shard, follower) = passed(Delivery::Latest);
+    let (mut shard, resuming) = passed(Delivery::Latest);
 
-    let client = follower.finish(&mut shard).unwrap();
+    let client = resuming.finish(&mut shard).unwrap();
 
     assert_eq!(client.model.lagged(), 1);
 }
 
 #[test]
 fn an_every_client_that_the_log_passes_while_it_resumes_is_closed_with_its_cursor() {
-    let (mut shard, mut follower) = passed(Delivery::Every);
+    let (mut shard, mut resuming) = passed(Delivery::Every);
 
-    shard.drain(follower.client.id);
-    let is_closed = follower.follow(&mut shard).unwrap();
+    shard.drain(resuming.client.id);
+    let is_closed = resuming.follow(&mut shard).unwrap();
 
     assert!(is_closed);
-    follower.finish(&mut shard).unwrap();
+    resuming.finish(&mut shard).unwrap();
 }

@@ -10,7 +10,7 @@ use tickerplant::wire::Delivery;
 use crate::support::events::trade;
 use crate::support::received_frames::in_short;
 use crate::support::shard_harness::{
-    ENOUGH, OneShard, a_bus, heard_in_short, read_all, shard_with_endless_history, subscribe, symbols,
+    ENOUGH, ShardHarness, a_bus, heard_in_short, read_all, shard_with_endless_history, subscribe, symbols,
     wildcard_client,
 };
 
@@ -127,7 +127,7 @@ fn a_resume_that_a_seek_cuts_off_ends_in_a_gap_or_a_close() {
 
 #[test]
 fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
-    let mut shard = OneShard::new(a_bus(2, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(2, ENOUGH), ENOUGH);
     let latest = wildcard_client(&mut shard, Delivery::Latest, None);
     let every = wildcard_client(&mut shard, Delivery::Every, None);
     shard.settle(latest.id);
@@ -150,7 +150,7 @@ fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
 
 #[test]
 fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
-    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.settle(client.id);
     shard.seek(vec![trade("B", "2")], FeedState::Running);
@@ -166,7 +166,7 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
 
 #[test]
 fn a_seek_behind_a_gap_that_had_nothing_to_snapshot_is_told_by_itself() {
-    let mut shard = OneShard::new(a_bus(1, ENOUGH), ENOUGH);
+    let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(2, false), KindSet::ALL, None));
     shard.drain(client.id);

@@ -7,11 +7,11 @@ use tickerplant::wire::{Delivery, Message};
 
 use crate::support::events::trade;
 use crate::support::shard_harness::{
-    Client, ENOUGH, OneShard, Step, a_bus, heard_in_short, read_all, shard_with_endless_history, subscribe,
-    symbols, wildcard_client,
+    Client, ENOUGH, ShardHarness, Step, a_bus, heard_in_short, read_all, shard_with_endless_history,
+    subscribe, symbols, wildcard_client,
 };
 
-fn heartbeat(shard: &mut OneShard, client: &Client) {
+fn heartbeat(shard: &mut ShardHarness, client: &Client) {
     shard.now += Duration::from_secs(10);
     shard.shard.heartbeats(shard.now, Time::default());
     shard.drain(client.id);
@@ -153,7 +153,7 @@ fn a_client_is_told_of_the_symbols_that_it_wants_and_that_have_data_there() {
 
 #[test]
 fn seeks_do_not_pile_up_for_an_every_client_that_does_not_read() {
-    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 2000);
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 2000);
     let mut client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.publish(vec![trade("A", "1")]);
     shard.settle(client.id);
@@ -171,7 +171,7 @@ fn seeks_do_not_pile_up_for_an_every_client_that_does_not_read() {
 
 #[test]
 fn a_client_that_is_closed_is_not_told_of_a_seek() {
-    let mut shard = OneShard::new(a_bus(ENOUGH, ENOUGH), 200);
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.drain(client.id);
     shard.step(&mut client, Step::Relay);

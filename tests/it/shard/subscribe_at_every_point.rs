@@ -5,8 +5,8 @@ use std::time::Duration;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
-use crate::support::resuming_client::Follower;
-use crate::support::shard_harness::{OneShard, Step, a_bus, cursor, symbols};
+use crate::support::resuming_client::ResumingClient;
+use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, symbols};
 
 /// Publishing, reading and writing in the orders that matter: several events between two reads, a read between two
 /// events, a socket that takes a part or nothing, marks and other clients' messages.
@@ -77,14 +77,14 @@ struct Plan {
 
 /// Runs the course with these clients; the last takes what it says of a socket upon itself.
 fn run(history: usize, plans: &[Plan]) {
-    let mut shard = OneShard::new(a_bus(history, 1 << 30), 1 << 20);
+    let mut shard = ShardHarness::new(a_bus(history, 1 << 30), 1 << 20);
     let mut idle = shard.connect(Delivery::Latest, Duration::ZERO);
-    let mut clients: Vec<(Follower, bool)> = Vec::new();
+    let mut clients: Vec<(ResumingClient, bool)> = Vec::new();
     let fail = |error| panic!("{plans:?} with a history of {history}: {error}");
     for (number, step) in course().into_iter().map(Some).chain([None]).enumerate() {
         for plan in plans.iter().filter(|plan| plan.at == number) {
             let wants = (plan.symbols.clone(), KindSet::ALL);
-            let mut client = Follower::begin(&mut shard, plan.delivery, wants, plan.after.clone());
+            let mut client = ResumingClient::begin(&mut shard, plan.delivery, wants, plan.after.clone());
             client.client.model.keeps_up = plan.keeps_up && plan.delivery.1.is_zero();
             clients.push((client, plan.keeps_up));
         }

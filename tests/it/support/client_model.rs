@@ -8,7 +8,7 @@ use tickerplant::market::{Event, Kind, Symbol};
 use tickerplant::wire::{self, Delivery, Snapshot, Symbols};
 
 use crate::support::received_frames::Frame;
-use crate::support::reference_history::{Past, seeks_at};
+use crate::support::reference_history::{ReferenceHistory, seeks_at};
 use crate::support::shard_harness::SYMBOLS;
 
 /// A symbol and a kind.
@@ -38,7 +38,7 @@ enum Told {
 
 /// One connection, as its client sees it.
 #[derive(Debug)]
-pub struct Model {
+pub struct ClientModel {
     /// Whether it has subscribed before.
     pub has_asked: bool,
     /// Whether it is to miss nothing even where newer events may replace older ones: it reads as fast as they come.
@@ -75,7 +75,7 @@ pub struct Model {
     ahead: Option<u64>,
 }
 
-impl Model {
+impl ClientModel {
     pub fn new(delivery: Delivery) -> Self {
         Self {
             has_asked: false,
@@ -118,7 +118,7 @@ impl Model {
     }
 
     /// Takes in whole frames.
-    pub fn take(&mut self, frames: Vec<Frame>, past: &Past) -> Result<(), TestCaseError> {
+    pub fn take(&mut self, frames: Vec<Frame>, past: &ReferenceHistory) -> Result<(), TestCaseError> {
         for Frame { text, value } in frames {
             let told = self.told.take();
             if told == Some(Told::Seek) {
@@ -155,13 +155,13 @@ impl Model {
     }
 
     /// Says that the client was closed and is to come back with this cursor: it has all up to there, and no more.
-    pub fn closed_at(&mut self, past: &Past, seq: u64) -> Result<(), TestCaseError> {
+    pub fn closed_at(&mut self, past: &ReferenceHistory, seq: u64) -> Result<(), TestCaseError> {
         prop_assert!(self.shown <= seq, "cursor {} for a client that was shown {}", seq, self.shown);
         self.pass(past, seq.max(self.cursor), false)
     }
 
     /// Checks that the newest of all has arrived, and that nothing was skipped without being counted.
-    pub fn finish(&self, past: &Past) -> Result<(), TestCaseError> {
+    pub fn finish(&self, past: &ReferenceHistory) -> Result<(), TestCaseError> {
         prop_assert!(self.expected.is_empty() && self.asked.is_empty());
         prop_assert_eq!(self.counted, Some((self.received, self.due - self.received)));
         prop_assert!(self.seeks == past.seeks.len() || !self.has_asked, "{} seeks", self.seeks);
@@ -177,7 +177,7 @@ impl Model {
         Ok(())
     }
 
-    fn subscribed(&mut self, past: &Past, reply: &Value) -> Result<(), TestCaseError> {
+    fn subscribed(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let (symbols, answer, seeks) = self.asked.pop_front().unwrap();
         let seq = reply["seq"].as_u64().unwrap();
         // A client can know of more than its shard.
@@ -219,7 +219,7 @@ impl Model {
     }
 
     /// Takes in what the client now has, from the reply's own position on.
-    fn stand(&mut self, past: &Past, reply: &Value) -> Result<(), TestCaseError> {
+    fn stand(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let seq = reply["seq"].as_u64().unwrap();
         self.pass(past, seq, false)?;
         self.newest = seq;
@@ -236,7 +236,7 @@ impl Model {
     }
 
     /// The server fell behind its history: what lies between is lost, and not due.
-    fn lag(&mut self, past: &Past, gap: &Value) -> Result<(), TestCaseError> {
+    fn lag(&mut self, past: &ReferenceHistory, gap: &Value) -> Result<(), TestCaseError> {
         let (after, until) = (gap["after"].as_u64().unwrap(), gap["until"].as_u64().unwrap());
         prop_assert_eq!(gap["reason"].as_str(), Some("lagged"));
         let may_lag = self.ahead.take() == Some(after) || !self.is_every && until > after;
@@ -250,7 +250,12 @@ impl Model {
     }
 
     /// The feed goes on from elsewhere; all that was due before has come, or may have been merged.
-    fn seek(&mut self, past: &Past, seeks: usize, is_behind_gap: bool) -> Result<(), TestCaseError> {
+    fn seek(
+        &mut self,
+        past: &ReferenceHistory,
+        seeks: usize,
+        is_behind_gap: bool,
+    ) -> Result<(), TestCaseError> {
         prop_assert!(seeks > self.seeks, "seek {} after {}", seeks, self.seeks);
         self.seeks = seeks;
         let after = past.sought_after(seeks);
@@ -269,7 +274,7 @@ impl Model {
     }
 
     /// The first frame behind a seek says how far the snapshots go.
-    fn settle(&mut self, past: &Past, first: &Value) -> Result<(), TestCaseError> {
+    fn settle(&mut self, past: &ReferenceHistory, first: &Value) -> Result<(), TestCaseError> {
         let seq = if first["type"] == "snapshot" { first["seq"].as_u64().unwrap() } else { self.cursor };
         prop_assert!(seq >= past.sought_after(self.seeks));
         self.pass(past, seq, false)?;
@@ -279,7 +284,7 @@ impl Model {
     }
 
     /// Every symbol that has data is told as it is at `seq`: the fold of what was published up to there.
-    fn expect_snapshots(&mut self, past: &Past, seq: u64, symbols: &Symbols) {
+    fn expect_snapshots(&mut self, past: &ReferenceHistory, seq: u64, symbols: &Symbols) {
         let fold = past.fold(self.seeks, seq);
         let named: Vec<&Symbol> = if symbols.all {
             fold.iter().map(|(symbol, _)| symbol).collect()
@@ -298,7 +303,7 @@ impl Model {
         }
     }
 
-    fn happened(&mut self, past: &Past, text: &[u8], frame: &Value) -> Result<(), TestCaseError> {
+    fn happened(&mut self, past: &ReferenceHistory, text: &[u8], frame: &Value) -> Result<(), TestCaseError> {
         let seq = frame["seq"].as_u64().unwrap();
         let event = past.event(seq);
         let mut expected = Vec::new();
@@ -314,7 +319,7 @@ impl Model {
     }
 
     /// Goes on to `seq`: what was due on the way has been received, or may have been merged.
-    fn pass(&mut self, past: &Past, seq: u64, is_event: bool) -> Result<(), TestCaseError> {
+    fn pass(&mut self, past: &ReferenceHistory, seq: u64, is_event: bool) -> Result<(), TestCaseError> {
         prop_assert!(seq >= self.cursor, "back from {} to {}", self.cursor, seq);
         while self.cursor < seq {
             self.cursor += 1;

@@ -33,7 +33,7 @@ const FOR_EVER: Duration = Duration::from_hours(24);
 const ROOM: usize = 1 << 20;
 
 /// A server whose network and feed are the test.
-pub struct MemoryServer {
+pub struct InMemoryServer {
     bus: Arc<Bus>,
     connecting: mpsc::Sender<(DuplexStream, SocketAddr)>,
     stop: CancellationToken,
@@ -61,7 +61,7 @@ impl Arriving for Line {
     }
 }
 
-impl MemoryServer {
+impl InMemoryServer {
     pub fn start(config: Config) -> Self {
         let bus = Bus::new(&config.bus, FeedKind::Simulated, "test".to_owned());
         let (connecting, network) = mpsc::channel(1);

@@ -78,13 +78,13 @@ pub fn has_descriptors(count: usize, test: &str) -> bool {
 }
 
 /// A running server.
-pub struct Served {
+pub struct ServerProcess {
     pub process: Child,
     pub log: Lines<BufReader<ChildStderr>>,
     pub url: String,
 }
 
-impl Served {
+impl ServerProcess {
     pub async fn start(arguments: &[&str]) -> Self {
         Self::spawn(tickerplant(arguments)).await
     }
@@ -121,12 +121,12 @@ impl Served {
 }
 
 /// A running `watch --json`.
-pub struct Watching {
+pub struct WatchProcess {
     lines: Lines<BufReader<ChildStdout>>,
     _process: Child,
 }
 
-impl Watching {
+impl WatchProcess {
     pub fn start(url: &str) -> Self {
         let mut process = tickerplant(&["watch", "--json", "--url", url]).spawn().unwrap();
         Self { lines: BufReader::new(process.stdout.take().unwrap()).lines(), _process: process }

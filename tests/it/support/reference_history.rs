@@ -5,7 +5,7 @@ use tickerplant::market::{Event, Time};
 
 /// All that a bus was told.
 #[derive(Debug, Default)]
-pub struct Past {
+pub struct ReferenceHistory {
     pub events: Vec<Event>,
     pub seeks: Vec<Sought>,
 }
@@ -19,7 +19,7 @@ pub struct Sought {
     pub folded: Vec<Event>,
 }
 
-impl Past {
+impl ReferenceHistory {
     /// The newest sequence number.
     pub fn head(&self) -> u64 {
         self.events.len() as u64

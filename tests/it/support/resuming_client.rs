@@ -7,11 +7,11 @@ use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
 use crate::support::client_model::Answer;
-use crate::support::shard_harness::{Client, OneShard, subscribe};
+use crate::support::shard_harness::{Client, ShardHarness, subscribe};
 
 /// A client that knows what it wants, and comes back for it when it is closed for its lag.
 #[derive(Debug)]
-pub struct Follower {
+pub struct ResumingClient {
     pub client: Client,
     delivery: Delivery,
     interval: Duration,
@@ -21,28 +21,28 @@ pub struct Follower {
     has: u64,
 }
 
-impl Follower {
+impl ResumingClient {
     /// Connects and subscribes, from a cursor on where there is one.
     pub fn begin(
-        shard: &mut OneShard,
+        shard: &mut ShardHarness,
         (delivery, interval): (Delivery, Duration),
         (symbols, channels): (Symbols, KindSet),
         after: Option<Cursor>,
     ) -> Self {
         let client = shard.connect(delivery, interval);
-        let mut follower = Self { client, delivery, interval, symbols, channels, has: 0 };
-        follower.subscribe(shard, after);
-        follower
+        let mut resuming = Self { client, delivery, interval, symbols, channels, has: 0 };
+        resuming.subscribe(shard, after);
+        resuming
     }
 
-    fn subscribe(&mut self, shard: &mut OneShard, after: Option<Cursor>) {
+    fn subscribe(&mut self, shard: &mut ShardHarness, after: Option<Cursor>) {
         let answer = shard.answer(after.as_ref(), false);
         self.has = if let Answer::Resumed(after) = answer { after } else { 0 };
         shard.ask(&mut self.client, subscribe(self.symbols.clone(), self.channels, after));
     }
 
     /// Takes in what came, and comes back where the shard has closed the connection; whether it had to.
-    pub fn follow(&mut self, shard: &mut OneShard) -> Result<bool, TestCaseError> {
+    pub fn follow(&mut self, shard: &mut ShardHarness) -> Result<bool, TestCaseError> {
         shard.check(&mut self.client)?;
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
         self.client.model.closed_at(&shard.past, cursor.seq)?;
@@ -58,7 +58,7 @@ impl Follower {
     }
 
     /// Reads all that there is, however often it is closed on the way.
-    pub fn finish(mut self, shard: &mut OneShard) -> Result<Client, TestCaseError> {
+    pub fn finish(mut self, shard: &mut ShardHarness) -> Result<Client, TestCaseError> {
         loop {
             shard.settle(self.client.id);
             if !self.follow(shard)? {

@@ -22,19 +22,19 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
 /// A shard on this thread, with its loop.
-pub struct Desk {
+pub struct SessionHarness {
     pub bus: Arc<Bus>,
     host: Rc<Host>,
     pub stop: CancellationToken,
 }
 
-/// A client of the desk, and its session.
+/// A client of the harness, and its session.
 pub struct Peer {
     pub socket: WebSocketStream<DuplexStream>,
     pub session: JoinHandle<CloseReason>,
 }
 
-impl Desk {
+impl SessionHarness {
     pub fn open(config: Config, flush_window: Duration, stall_timeout: Option<Duration>) -> Self {
         Self::open_with(config, Limits::default(), flush_window, stall_timeout)
     }

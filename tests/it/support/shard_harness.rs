@@ -12,10 +12,10 @@ use tickerplant::market::{Bar, Data, Event, FeedKind, FeedState, Kind, KindSet, 
 use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
 use tokio::time::Instant;
 
-use crate::support::client_model::{Answer, Model};
+use crate::support::client_model::{Answer, ClientModel};
 use crate::support::events::{quote, trade};
 use crate::support::received_frames::{Frame, in_short, take_frames};
-use crate::support::reference_history::{Past, seeks_at};
+use crate::support::reference_history::{ReferenceHistory, seeks_at};
 
 /// Between heartbeats.
 pub const PERIOD: Duration = Duration::from_secs(5);
@@ -114,11 +114,11 @@ pub fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A shard with all around it.
-pub struct OneShard {
+pub struct ShardHarness {
     pub bus: Arc<Bus>,
     pub shard: Shard,
     pub now: Instant,
-    pub past: Past,
+    pub past: ReferenceHistory,
     /// How many seeks the shard has come by.
     seeks: usize,
     reader: Reader,
@@ -132,16 +132,16 @@ pub struct OneShard {
 #[derive(Debug)]
 pub struct Client {
     pub id: ConnectionId,
-    pub model: Model,
+    pub model: ClientModel,
 }
 
-impl OneShard {
+impl ShardHarness {
     pub fn new(bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, start) = bus.reader();
         let deadlines = Deadlines::default();
         let settings = Settings { heartbeat: PERIOD, every_buffer, max_symbols: 0, deadlines };
         let shard = Shard::new(Arc::clone(&bus), start, settings);
-        let (past, taken, closing) = (Past::default(), Vec::new(), BTreeMap::new());
+        let (past, taken, closing) = (ReferenceHistory::default(), Vec::new(), BTreeMap::new());
         Self { bus, shard, now: Instant::now(), past, seeks: 0, reader, taken, closing }
     }
 
@@ -150,7 +150,7 @@ impl OneShard {
         self.shard.begin(id, delivery, interval);
         self.taken.resize_with(self.taken.len().max(id + 1), Vec::new);
         self.taken[id].clear();
-        Client { id, model: Model::new(delivery) }
+        Client { id, model: ClientModel::new(delivery) }
     }
 
     pub fn publish(&mut self, events: Vec<Event>) {
@@ -323,23 +323,23 @@ impl OneShard {
 }
 
 /// A shard whose log lets nothing go.
-pub fn shard_with_endless_history() -> OneShard {
-    OneShard::new(a_bus(ENOUGH, ENOUGH), 1 << 20)
+pub fn shard_with_endless_history() -> ShardHarness {
+    ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20)
 }
 
 /// A client that takes all events of all symbols.
-pub fn wildcard_client(shard: &mut OneShard, delivery: Delivery, after: Option<u64>) -> Client {
+pub fn wildcard_client(shard: &mut ShardHarness, delivery: Delivery, after: Option<u64>) -> Client {
     let mut client = shard.connect(delivery, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));
     client
 }
 
 /// Has the shard read all there is.
-pub fn read_all(shard: &mut OneShard) {
+pub fn read_all(shard: &mut ShardHarness) {
     while shard.read(|_| usize::MAX) {}
 }
 
 /// What a client has been sent, a word a frame.
-pub fn heard_in_short(shard: &mut OneShard, client: &Client) -> Vec<String> {
+pub fn heard_in_short(shard: &mut ShardHarness, client: &Client) -> Vec<String> {
     in_short(&shard.heard(client))
 }

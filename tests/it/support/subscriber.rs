@@ -18,7 +18,7 @@ use crate::support::process::PATIENCE;
 pub const EVERY: &str = "symbols=*&delivery=every";
 
 /// A subscriber that has its first reply.
-pub struct Follower {
+pub struct Subscriber {
     socket: WebSocketStream<TcpStream>,
     /// Whether no event may be missing: `delivery=every`.
     is_exact: bool,
@@ -28,7 +28,7 @@ pub struct Follower {
     pub seq: u64,
 }
 
-/// What a follower is sent.
+/// What a subscriber is sent.
 #[derive(Debug)]
 pub enum Frame {
     /// A trade, a quote or a bar, as it came.
@@ -65,7 +65,7 @@ struct Subscribed {
     delivery: String,
 }
 
-impl Follower {
+impl Subscriber {
     /// Connects with these URL parameters, `symbols` among them.
     pub async fn connect(address: SocketAddr, query: &str) -> Self {
         Self::try_connect(address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
@@ -84,11 +84,11 @@ impl Follower {
 
     /// Comes back with the cursor that it had.
     pub async fn resume(address: SocketAddr, query: &str, cursor: &str) -> Self {
-        let mut follower = Self::connect(address, &format!("{query}&after={cursor}")).await;
-        if follower.resumed {
-            follower.seq = cursor.rsplit_once('-').unwrap().1.parse().unwrap();
+        let mut subscriber = Self::connect(address, &format!("{query}&after={cursor}")).await;
+        if subscriber.resumed {
+            subscriber.seq = cursor.rsplit_once('-').unwrap().1.parse().unwrap();
         }
-        follower
+        subscriber
     }
 
     async fn over(socket: TcpSocket, address: SocketAddr, query: &str) -> Result<Self, Error> {

@@ -26,7 +26,7 @@ pub struct Certificate {
 }
 
 /// The two files that a server reads.
-pub struct Files {
+pub struct CertificateFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
     _folder: TempDir,
@@ -71,7 +71,7 @@ impl Certificate {
     }
 }
 
-impl Files {
+impl CertificateFiles {
     pub fn of(certificate: &Certificate) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = Self {
