@@ -118,7 +118,7 @@ impl App {
         for (number, inbox) in inboxes.into_iter().enumerate() {
             let (outlet, sockets) = server::handover();
             outlets.push(outlet);
-            let (reader, start) = bus.reader();
+            let (reader, start) = bus.waited_reader("shard");
             let (relay, site) = (Arc::clone(&relay), Arc::clone(&site));
             let (config, tls) = (config.clone(), tls.clone());
             let parts = Parts { reader, start, inbox, sockets, relay, site, config, tls };
@@ -151,7 +151,7 @@ impl App {
         let control = Control::of_nothing(bus.kind());
         let site = Arc::new(site(&config, Arc::clone(&bus), control, true, metrics));
         let (outlet, sockets) = server::handover();
-        let (reader, start) = bus.reader();
+        let (reader, start) = bus.waited_reader("shard");
         let inbox = inboxes.remove(0);
         let accepting = server::accept(listener, vec![outlet], admission, stop.clone());
         let parts = Parts { reader, start, inbox, sockets, relay, site, config, tls: None };

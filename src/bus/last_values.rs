@@ -21,6 +21,9 @@ pub struct Last {
     day: Option<Day>,
 }
 
+/// What a newer event replaces: the latest one of a symbol, by its index, and a kind.
+pub type Key = (usize, Kind);
+
 /// What the events up to one sequence number leave behind.
 ///
 /// Symbols keep the index of their first event: two folds of one log agree on it, from one seek to the next.
@@ -91,6 +94,12 @@ impl LastValues {
     #[must_use]
     pub fn get_index(&self, index: usize) -> Option<(&Symbol, &Last)> {
         self.symbols.get_index(index)
+    }
+
+    /// Returns the latest event of a key.
+    #[must_use]
+    pub fn latest(&self, (index, kind): Key) -> Option<&Numbered> {
+        self.symbols.get_index(index)?.1.latest(kind)
     }
 
     /// About how many bytes this takes.

@@ -5,6 +5,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Config, LastValues};
 use crate::market::{Event, FeedState, Symbol, Time};
@@ -82,10 +85,18 @@ pub struct Chunk {
     from: usize,
 }
 
+/// A segment in its place.
+#[derive(Debug)]
+struct Entry {
+    segment: Arc<Segment>,
+    /// When it was appended.
+    at: Instant,
+}
+
 /// The bounded history of a bus.
 #[derive(Debug)]
 pub struct Log {
-    segments: VecDeque<Arc<Segment>>,
+    segments: VecDeque<Entry>,
     /// The position of `segments[0]`; each segment takes one.
     first_position: u64,
     head: u64,
@@ -97,6 +108,8 @@ pub struct Log {
     base: LastValues,
     base_feed: FeedState,
     base_seek: Option<Seek>,
+    /// The newest state of the feed.
+    feed: FeedState,
     /// The newest seek of all.
     seek: Option<Seek>,
 }
@@ -151,6 +164,7 @@ impl Log {
             base: LastValues::default(),
             base_feed: FeedState::Starting,
             base_seek: None,
+            feed: FeedState::Starting,
             seek: None,
         }
     }
@@ -175,8 +189,23 @@ impl Log {
         self.first_position + self.segments.len() as u64
     }
 
+    /// Returns the newest state of the feed.
+    #[must_use]
+    pub fn feed(&self) -> &FeedState {
+        &self.feed
+    }
+
+    /// Returns for how long a reader at this position has left the next entry unread.
+    #[must_use]
+    pub fn lag(&self, position: u64, now: Instant) -> Duration {
+        // Of what was evicted before it was read, nothing but the oldest entry after it tells the age.
+        let offset = position.saturating_sub(self.first_position);
+        let next = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
+        next.map_or(Duration::ZERO, |entry| now.duration_since(entry.at))
+    }
+
     /// Appends the events in their order and returns the new head.
-    pub fn append(&mut self, events: Vec<Event>) -> u64 {
+    pub fn append(&mut self, events: Vec<Event>, now: Instant) -> u64 {
         let mut events = events.into_iter();
         loop {
             let run: Box<[Event]> = events.by_ref().take(SEGMENT_EVENTS).collect();
@@ -185,21 +214,23 @@ impl Log {
             }
             let first = self.head + 1;
             self.head += run.len() as u64;
-            self.push(Segment::Events { first, events: run });
+            self.push(Segment::Events { first, events: run }, now);
         }
     }
 
     /// Appends a mark.
-    pub fn mark(&mut self, state: FeedState) {
-        self.push(Segment::Mark { after: self.head, state });
+    pub fn mark(&mut self, state: FeedState, now: Instant) {
+        self.feed = state.clone();
+        self.push(Segment::Mark { after: self.head, state }, now);
     }
 
     /// Appends a seek, from which all goes on with `last_values`, a fold that stands at the [head](Self::head).
-    pub fn seek(&mut self, last_values: LastValues, position: Time, state: FeedState) {
+    pub fn seek(&mut self, last_values: LastValues, position: Time, state: FeedState, now: Instant) {
         debug_assert_eq!(last_values.seq(), self.head, "a seek publishes nothing");
         let seek = Seek { after: self.head, position };
         self.seek = Some(seek);
-        self.push(Segment::Seek { seek, state, last_values });
+        self.feed = state.clone();
+        self.push(Segment::Seek { seek, state, last_values }, now);
     }
 
     /// The entry at a position, or where to start again when it has left; `None` at the end.
@@ -208,8 +239,8 @@ impl Log {
         match position.checked_sub(self.first_position) {
             None => Some(Read::Lagged(Box::new(self.start()))),
             Some(offset) => {
-                let segment = self.segments.get(usize::try_from(offset).ok()?)?;
-                Some(Read::Segment(Arc::clone(segment)))
+                let entry = self.segments.get(usize::try_from(offset).ok()?)?;
+                Some(Read::Segment(Arc::clone(&entry.segment)))
             }
         }
     }
@@ -242,7 +273,8 @@ impl Log {
         if next < self.oldest() {
             return Err(NotHeld);
         }
-        let segment = &self.segments[self.segments.partition_point(|segment| segment.last() < next)];
+        let behind = self.segments.partition_point(|entry| entry.segment.last() < next);
+        let segment = &self.segments[behind].segment;
         let from = usize::try_from(next - segment.first()).expect("a segment fits in memory");
         Ok(Some(Chunk { segment: Arc::clone(segment), from }))
     }
@@ -253,10 +285,10 @@ impl Log {
         by_count.max(self.base.seq() + 1)
     }
 
-    fn push(&mut self, segment: Segment) {
+    fn push(&mut self, segment: Segment, at: Instant) {
         self.events += segment.events().len();
         self.bytes += segment.bytes();
-        self.segments.push_back(Arc::new(segment));
+        self.segments.push_back(Entry { segment: Arc::new(segment), at });
         while self.is_over() {
             self.let_go();
         }
@@ -267,11 +299,11 @@ impl Log {
         let Some(oldest) = self.segments.front().filter(|_| self.segments.len() > 1) else {
             return false;
         };
-        self.bytes > self.max_bytes || self.events - oldest.events().len() >= self.max_events
+        self.bytes > self.max_bytes || self.events - oldest.segment.events().len() >= self.max_events
     }
 
     fn let_go(&mut self) {
-        let Some(oldest) = self.segments.pop_front() else { return };
+        let Some(Entry { segment: oldest, .. }) = self.segments.pop_front() else { return };
         self.first_position += 1;
         self.events -= oldest.events().len();
         self.bytes -= oldest.bytes();
@@ -310,16 +342,16 @@ mod tests {
         for symbol in 0..symbols {
             last_values.absorb(&trade(&format!("S{symbol}")));
         }
-        log.seek(last_values, Time::default(), FeedState::Paused);
+        log.seek(last_values, Time::default(), FeedState::Paused, Instant::now());
     }
 
     #[test]
     fn a_seek_takes_the_past_from_cursors_and_leaves_it_to_readers() {
         let mut log = log(1 << 20);
-        log.append(vec![trade("A"), trade("A")]);
+        log.append(vec![trade("A"), trade("A")], Instant::now());
         seek(&mut log, 1);
         assert!((0..=2).all(|seq| log.after(seq).is_err()), "its own head is of another past too");
-        log.append(vec![trade("A")]);
+        log.append(vec![trade("A")], Instant::now());
 
         assert!(log.after(2).is_err());
         assert!(matches!(log.after(3), Ok(None)));
@@ -335,12 +367,12 @@ mod tests {
     #[test]
     fn what_a_seek_folds_counts_as_history() {
         let mut log = log(100_000);
-        log.append(vec![trade("A")]);
+        log.append(vec![trade("A")], Instant::now());
         for _ in 0..100 {
             seek(&mut log, 100);
         }
 
-        let held: usize = log.segments.iter().map(|segment| segment.bytes()).sum();
+        let held: usize = log.segments.iter().map(|entry| entry.segment.bytes()).sum();
         assert!(log.segments.len() < 10 && held <= 100_000, "{held} bytes in {}", log.segments.len());
         assert_eq!(log.start().last_values.iter().count(), 100);
         assert_eq!(log.start().seek, log.seek);

@@ -3,22 +3,26 @@
 //! A feed publishes, and each event gets the next sequence number and its place in the
 //! [log](Log). Readers come with a cursor of their own; they are woken, never fed, and the
 //! bus waits for none of them. A reader that the log has passed is told so and starts again
-//! from the log's own fold. Only a [paced](Bus::is_paced) feed waits until they are [level](Bus::level).
+//! from the log's own fold. A reader is [passive](Bus::reader), or [waited for](Bus::waited_reader): a
+//! [paced](Bus::is_paced) feed waits until those are [level](Bus::level).
 
 mod last_values;
 mod log;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use slab::Slab;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::market::{Event, FeedKind, FeedState, Time};
 use crate::tally::Tally;
 
-pub use last_values::{Last, LastValues, Numbered};
+pub use last_values::{Key, Last, LastValues, Numbered};
 pub use log::{Chunk, Log, NotHeld, Read, Seek, Segment, Start};
 
 /// How much of the past is kept for clients that come back (`[bus]` in config.toml).
@@ -47,8 +51,9 @@ pub struct Bus {
     capacity: usize,
     /// The position after the log's last entry; changing it wakes the readers.
     end: watch::Sender<u64>,
-    /// For each reader, the `seq` up to which it has done all its work.
-    done: watch::Sender<Vec<u64>>,
+    /// For each reader that is waited for, the `seq` up to which it has done all its work.
+    done: watch::Sender<Slab<u64>>,
+    readers: Mutex<Slab<ReaderPosition>>,
     listened: watch::Sender<bool>,
     is_paced: AtomicBool,
     is_waiting: AtomicBool,
@@ -58,12 +63,32 @@ pub struct Bus {
 /// Says that the feed waits for as long as it does, even where it is stopped in the middle.
 struct Waiting<'a>(&'a AtomicBool);
 
+/// Where a reader stands, for those who ask how far behind it is.
+#[derive(Debug)]
+struct ReaderPosition {
+    name: String,
+    position: Arc<AtomicU64>,
+}
+
+/// A reader that is behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lagging {
+    /// The reader's name.
+    pub name: String,
+    /// For how long the next entry of the log has waited for it.
+    pub lag: Duration,
+}
+
 /// A place in the log and the means to wait there for more.
 #[derive(Debug)]
 pub struct Reader {
     bus: Arc<Bus>,
-    index: usize,
+    /// Its number among all readers.
+    number: usize,
+    /// Its number among those that are waited for.
+    waited: Option<usize>,
     position: u64,
+    shown: Arc<AtomicU64>,
     end: watch::Receiver<u64>,
 }
 
@@ -77,7 +102,8 @@ impl Bus {
             log: Mutex::new(Log::new(config)),
             capacity: Log::capacity(config),
             end: watch::Sender::new(0),
-            done: watch::Sender::new(Vec::new()),
+            done: watch::Sender::new(Slab::new()),
+            readers: Mutex::default(),
             listened: watch::Sender::new(false),
             is_paced: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
@@ -105,12 +131,12 @@ impl Bus {
 
     /// Gives the events the next sequence numbers, in their order, and returns the last.
     pub fn publish(&self, events: Vec<Event>) -> u64 {
-        self.append(|log| log.append(events))
+        self.append(|log, now| log.append(events, now))
     }
 
     /// Says how the feed fares from here on; whoever reads the log learns it in its order.
     pub fn mark(&self, state: FeedState) {
-        self.append(|log| log.mark(state));
+        self.append(|log, now| log.mark(state, now));
     }
 
     /// Has all go on from elsewhere: from the market time `position`, with `last_values` in place of what was folded so far,
@@ -118,7 +144,7 @@ impl Bus {
     ///
     /// `last_values` begin as [`LastValues::at`] the [head](Self::head), and nobody publishes meanwhile.
     pub fn seek(&self, last_values: LastValues, position: Time, state: FeedState) {
-        self.append(|log| log.seek(last_values, position, state));
+        self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
     /// The newest sequence number; 0 before the first event.
@@ -136,18 +162,43 @@ impl Bus {
         self.log().after(seq)
     }
 
-    /// A new reader at the log's oldest entry, with what the fold of everything before it gives.
+    /// Returns the newest state of the feed.
     #[must_use]
-    pub fn reader(self: &Arc<Self>) -> (Reader, Start) {
+    pub fn feed_state(&self) -> FeedState {
+        self.log().feed().clone()
+    }
+
+    /// Returns a passive reader, for which nobody waits, at the log's oldest entry, and what the fold of everything before
+    /// it gives.
+    #[must_use]
+    pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Start) {
         let start = self.log().start();
-        let mut index = 0;
-        self.done.send_modify(|done| {
-            index = done.len();
-            done.push(start.last_values.seq());
-        });
-        let reader =
-            Reader { bus: Arc::clone(self), index, position: start.position, end: self.end.subscribe() };
+        let shown = Arc::new(AtomicU64::new(start.position));
+        let number =
+            self.readers().insert(ReaderPosition { name: name.into(), position: Arc::clone(&shown) });
+        let (position, end) = (start.position, self.end.subscribe());
+        (Reader { bus: Arc::clone(self), number, waited: None, position, shown, end }, start)
+    }
+
+    /// Returns a reader for which a [paced](Self::is_paced) feed waits until it is dropped: it says what it has
+    /// [done](Reader::done).
+    #[must_use]
+    pub fn waited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Start) {
+        let (mut reader, start) = self.reader(name);
+        self.done.send_modify(|done| reader.waited = Some(done.insert(start.last_values.seq())));
         (reader, start)
+    }
+
+    /// Returns the reader that is furthest behind, where one is by more than `most`.
+    #[must_use]
+    pub fn lagging(&self, most: Duration) -> Option<Lagging> {
+        let now = Instant::now();
+        let log = self.log();
+        let readers = self.readers();
+        let lag = |reader: &ReaderPosition| log.lag(reader.position.load(Ordering::Relaxed), now);
+        let (lag, reader) =
+            readers.iter().map(|(_, reader)| (lag(reader), reader)).max_by_key(|(lag, _)| *lag)?;
+        (lag > most).then(|| Lagging { name: reader.name.clone(), lag })
     }
 
     /// Says whether the feed waits for its readers from now on. None does at first.
@@ -161,7 +212,7 @@ impl Bus {
         self.is_paced.load(Ordering::Relaxed)
     }
 
-    /// Waits until every reader is done with all events so far. Readers say so while the feed is
+    /// Waits until every reader that is waited for is done with all events so far. They say so while the feed is
     /// [paced](Self::is_paced); otherwise this may never end.
     ///
     /// Cancel safe: nothing is changed here, and a feed that has stopped waiting no longer [waits](Self::is_waiting).
@@ -169,7 +220,7 @@ impl Bus {
         let head = self.head();
         let _waiting = Waiting::begin(&self.is_waiting);
         // The sender is ours, so the wait cannot fail.
-        let _ = self.done.subscribe().wait_for(|done| done.iter().all(|seq| *seq >= head)).await;
+        let _ = self.done.subscribe().wait_for(|done| done.iter().all(|(_, seq)| *seq >= head)).await;
     }
 
     /// Whether the feed waits for its readers at this moment.
@@ -195,17 +246,27 @@ impl Bus {
         let _ = self.listened.subscribe().wait_for(|listened| *listened).await;
     }
 
-    fn append<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
+    fn append<T>(&self, change: impl FnOnce(&mut Log, Instant) -> T) -> T {
         let mut log = self.log();
-        let outcome = change(&mut log);
+        let outcome = change(&mut log, Instant::now());
         let end = log.end();
         drop(log);
-        self.end.send_replace(end);
+        // Of two who publish at once, the second may be here first: the end never goes back.
+        self.end.send_if_modified(|known| {
+            let is_newer = end > *known;
+            *known = end.max(*known);
+            is_newer
+        });
         outcome
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().expect("nothing panics while it holds the log")
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Slab<ReaderPosition>> {
+        // It is whole between any two statements.
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -239,6 +300,7 @@ impl Reader {
                 start.position
             }
         };
+        self.shown.store(self.position, Ordering::Relaxed);
         Some(read)
     }
 
@@ -251,8 +313,114 @@ impl Reader {
         let _ = self.end.wait_for(|end| *end > position).await;
     }
 
-    /// Says that all work up to `seq` is done; a paced feed may go on.
+    /// Says that all work up to `seq` is done; a paced feed that waits for this reader may go on.
     pub fn done(&self, seq: u64) {
-        self.bus.done.send_if_modified(|done| std::mem::replace(&mut done[self.index], seq) != seq);
+        let Some(waited) = self.waited else { return };
+        self.bus.done.send_if_modified(|done| std::mem::replace(&mut done[waited], seq) != seq);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.bus.readers().remove(self.number);
+        if let Some(waited) = self.waited {
+            self.bus.done.send_modify(|done| {
+                done.remove(waited);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use futures_util::FutureExt;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::market::{Data, Trade};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn bus(history: usize) -> Arc<Bus> {
+        let config = Config { history: history.try_into().unwrap(), ..Config::default() };
+        Bus::new(&config, FeedKind::Replay, "test".to_owned())
+    }
+
+    fn trades(count: usize) -> Vec<Event> {
+        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
+        vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), data }; count]
+    }
+
+    #[test]
+    fn a_feed_waits_for_no_passive_reader() {
+        let bus = bus(100);
+        let _passive = bus.reader("recorder");
+
+        bus.publish(trades(1));
+
+        assert!(bus.level().now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_feed_waits_for_a_waited_reader_until_it_is_done_or_gone() {
+        let bus = bus(100);
+        let ((slow, _), (gone, _)) = (bus.waited_reader("slow"), bus.waited_reader("gone"));
+        bus.publish(trades(2));
+        assert!(bus.level().now_or_never().is_none());
+
+        slow.done(2);
+        assert!(bus.level().now_or_never().is_none());
+        drop(gone);
+
+        assert!(bus.level().now_or_never().is_some());
+    }
+
+    #[test]
+    fn two_who_publish_at_once_never_move_the_end_back() {
+        for _ in 0..200 {
+            let bus = bus(100);
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| (0..20).for_each(|_| bus.mark(FeedState::Running)));
+                }
+            });
+            assert_eq!(*bus.end.borrow(), 40);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_lags_for_as_long_as_the_next_entry_has_waited_for_it() {
+        let bus = bus(100);
+        let (mut quick, _) = bus.reader("quick");
+        let (mut slow, _) = bus.reader("slow");
+        advance(10 * SECOND).await;
+        bus.publish(trades(1));
+        advance(SECOND).await;
+        bus.publish(trades(1));
+        assert!(bus.lagging(SECOND).is_none());
+
+        advance(SECOND).await;
+        while quick.try_next().is_some() {}
+        assert_eq!(bus.lagging(SECOND), Some(Lagging { name: "slow".to_owned(), lag: 2 * SECOND }));
+        slow.try_next();
+        assert!(bus.lagging(SECOND).is_none());
+        drop(slow);
+
+        advance(10 * SECOND).await;
+        assert!(bus.lagging(Duration::ZERO).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_the_log_has_passed_lags() {
+        let bus = bus(1);
+        let _stuck = bus.reader("stuck");
+        for _ in 0..10 {
+            bus.publish(trades(1));
+        }
+        advance(2 * SECOND).await;
+
+        assert_eq!(bus.lagging(SECOND).map(|lagging| lagging.name), Some("stuck".to_owned()));
     }
 }

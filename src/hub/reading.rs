@@ -271,7 +271,7 @@ mod tests {
 
     fn shard(every_buffer: usize) -> Shard {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Stdin, "test".to_owned());
-        let (_, start) = bus.reader();
+        let (_, start) = bus.reader("test");
         let settings = Settings {
             heartbeat: Duration::from_secs(8),
             every_buffer,

@@ -135,7 +135,7 @@ fn name(symbol: usize) -> String {
 impl Plant {
     fn new(load: &Load) -> Self {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "bench".to_owned());
-        let (reader, start) = bus.reader();
+        let (reader, start) = bus.reader("test");
         let settings = Settings {
             heartbeat: Duration::from_secs(5),
             every_buffer: 1024 * 1024,

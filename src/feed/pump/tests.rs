@@ -52,7 +52,7 @@ fn trade(seconds: i64) -> Event {
 
 /// What the log holds, in a word an entry: a state, or how many events.
 fn entries(bus: &Arc<Bus>) -> Vec<String> {
-    let (mut reader, _) = bus.reader();
+    let (mut reader, _) = bus.waited_reader("test");
     let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {
         Read::Segment(segment) => match &*segment {
             Segment::Events { events, .. } => events.len().to_string(),
@@ -82,7 +82,7 @@ async fn events_that_are_due_together_are_published_together() {
 #[tokio::test(start_paused = true)]
 async fn a_feed_at_full_speed_waits_for_a_reader_that_is_far_behind() {
     let bus = bus(FeedKind::Replay);
-    let (reader, _) = bus.reader();
+    let (reader, _) = bus.waited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
     let batch: Vec<Event> = iter::repeat_n(trade(0), BATCH).collect();
     for _ in 0..8 {
@@ -105,7 +105,7 @@ async fn a_feed_at_full_speed_waits_for_a_reader_that_is_far_behind() {
 async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
     let config: bus::Config = toml::from_str("history = 2000").unwrap();
     let bus = Bus::new(&config, FeedKind::Replay, "test".to_owned());
-    let (mut reader, _) = bus.reader();
+    let (mut reader, _) = bus.waited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
     for _ in 0..8 {
         sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();

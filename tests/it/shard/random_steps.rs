@@ -39,7 +39,7 @@ proptest! {
         steps in vec(log_step(), 1..60),
     ) {
         let bus = a_bus(history, ENOUGH);
-        let (mut reader, start) = bus.reader();
+        let (mut reader, start) = bus.reader("test");
         let mut fold = start.last_values;
         let mut seeks = 0;
         let mut past = ReferenceHistory::default();

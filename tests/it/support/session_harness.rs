@@ -49,7 +49,7 @@ impl SessionHarness {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
         bus.set_paced(stall_timeout.is_some());
         let stall_timeout = stall_timeout.unwrap_or(Duration::from_secs(10));
-        let (reader, start) = bus.reader();
+        let (reader, start) = bus.waited_reader("test");
         let settings = Settings {
             heartbeat: config.heartbeat,
             every_buffer: config.every_buffer,

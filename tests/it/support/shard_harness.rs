@@ -137,7 +137,7 @@ pub struct Client {
 
 impl ShardHarness {
     pub fn new(bus: Arc<Bus>, every_buffer: usize) -> Self {
-        let (reader, start) = bus.reader();
+        let (reader, start) = bus.reader("test");
         let deadlines = Deadlines::default();
         let settings = Settings { heartbeat: PERIOD, every_buffer, max_symbols: 0, deadlines };
         let shard = Shard::new(Arc::clone(&bus), start, settings);

@@ -138,7 +138,7 @@ async fn a_step_past_the_end_publishes_what_there_is_and_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_long_step_of_a_replay_waits_for_its_readers() {
     let play = Playing::start("kind = \"replay\"\nclock.paused = true");
-    let (reader, _) = play.bus.reader();
+    let (reader, _) = play.bus.waited_reader("test");
     for _ in 0..5 {
         play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
     }
@@ -213,7 +213,7 @@ async fn a_feed_that_has_ended_in_a_pause_is_paused_where_it_is_sought() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_ends_a_wait_for_the_readers_too() {
     let play = Playing::start("kind = \"replay\"\nclock.speed = \"max\"");
-    let (reader, _) = play.bus.reader();
+    let (reader, _) = play.bus.waited_reader("test");
     for _ in 0..5 {
         play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
     }
