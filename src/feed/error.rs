@@ -248,6 +248,22 @@ pub enum FeedError {
         /// What the system says.
         source: io::Error,
     },
+    /// The thread that reads an input cannot be started.
+    #[error("cannot start the reader of {input}")]
+    ReaderNotStarted {
+        /// The input, e.g. `files`.
+        input: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The thread that reads an input has panicked.
+    #[error("the reader of {input} has panicked: {message}")]
+    ReaderPanicked {
+        /// The input, e.g. `files`.
+        input: &'static str,
+        /// The message of the panic.
+        message: String,
+    },
 }
 
 /// Whose fault an error is, as exit codes tell it apart.
@@ -269,9 +285,12 @@ impl FeedError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Open { .. } | Self::Read { .. } | Self::Stdin { .. } | Self::NoSuchFiles { .. } => {
-                ErrorClass::NoInput
-            }
+            Self::Open { .. }
+            | Self::Read { .. }
+            | Self::Stdin { .. }
+            | Self::ReaderNotStarted { .. }
+            | Self::ReaderPanicked { .. }
+            | Self::NoSuchFiles { .. } => ErrorClass::NoInput,
             Self::ZipDirectory { .. }
             | Self::Packed { .. }
             | Self::TooMuchUnpacked { .. }
@@ -370,7 +389,11 @@ impl FeedError {
             Self::Endless => {
                 Some("give a number, e.g. --speed 60, or more events a second, e.g. --rate 10000")
             }
-            Self::Read { .. } | Self::Setting { .. } | Self::Stdin { .. } => None,
+            Self::Read { .. }
+            | Self::Setting { .. }
+            | Self::Stdin { .. }
+            | Self::ReaderNotStarted { .. }
+            | Self::ReaderPanicked { .. } => None,
         }
     }
 

@@ -10,7 +10,9 @@ pub mod clock;
 mod control;
 mod error;
 mod lines;
+mod panic_message;
 mod pump;
+mod reader;
 pub mod replay;
 pub mod simulated;
 mod skipped;
@@ -45,9 +47,6 @@ use status::Progress;
 
 /// At most this many events are published, and read from a file, at a time.
 const BATCH: usize = 1024;
-/// So many batches are read from a file or from standard input before they are asked for; then the reader
-/// waits.
-const READ_AHEAD: usize = 8;
 
 /// Where events come from (`[feed]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,10 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tracing::{info, warn};
 
+use super::reader::Batches;
 use super::replay::{Extent, Replay};
 use super::simulated::Walk;
 use super::{BATCH, FeedError};
@@ -18,9 +18,6 @@ use crate::market::{Event, Time};
 
 /// Each lap of a loop begins so much market time after the last event of the lap before.
 const BETWEEN_LAPS: Duration = Duration::from_secs(1);
-
-/// Batches of events that somebody else reads, or the reason why there are no more.
-pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
 
 /// Where events come from.
 #[derive(Debug)]

@@ -6,16 +6,16 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
-use std::{mem, thread};
+use std::mem;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::lines::{Line, Lines, shown};
-use super::{BATCH, FeedError, Input, READ_AHEAD};
+use super::reader::{self, BatchSender, Batches};
+use super::{BATCH, FeedError, Input};
 use crate::market::{
     Bar, Data, Event, IntervalError, NumberError, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
 };
@@ -117,31 +117,25 @@ struct BarFrame<'a> {
 ///
 /// The thread that reads ends with the input. It may wait for a line for ever, so nobody waits for it: it holds up
 /// neither the feed's end nor the process's.
-pub fn open(input: Input) -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
-    let (batches, receiver) = mpsc::channel(READ_AHEAD);
-    thread::spawn(move || read(io::stdin(), &input, &batches));
-    receiver
+pub fn open(input: Input) -> Batches {
+    reader::start("standard input", move |batches| read(io::stdin(), &input, batches))
 }
 
 /// Sends the events of an input: those that have arrived together as one batch, none held back for the next.
 fn read(
     from: impl Read,
     Input { line_bytes, skipped }: &Input,
-    batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>,
-) {
+    batches: &BatchSender,
+) -> Result<(), FeedError> {
     let mut lines = Lines::new(from, *line_bytes);
     let mut batch = Vec::new();
     let mut bad = 0_u64;
-    loop {
+    let outcome = loop {
         let read = match lines.next() {
             Ok(Some(Line::Whole(line))) => event(line, Time::now),
             Ok(Some(Line::TooLong)) => Err(LineError::TooLong(*line_bytes)),
-            Ok(None) => break,
-            Err(source) => {
-                // Nobody is left to be told when this fails.
-                let _ = batches.blocking_send(Err(FeedError::Stdin { source }));
-                break;
-            }
+            Ok(None) => break Ok(()),
+            Err(source) => break Err(FeedError::Stdin { source }),
         };
         match read {
             Ok(event) => batch.extend(event),
@@ -156,12 +150,13 @@ fn read(
         }
         let is_due = batch.len() == BATCH || !lines.has_next_at_hand();
         if is_due && !batch.is_empty() && batches.blocking_send(Ok(mem::take(&mut batch))).is_err() {
-            return;
+            return Ok(());
         }
-    }
+    };
     if bad > 0 {
         warn!(lines = lines.number(), bad, "lines of standard input were skipped");
     }
+    outcome
 }
 
 /// The event that a line says; `None` where it is blank, or a server's frame that is no market frame.
@@ -236,6 +231,8 @@ fn optional<T>(
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
     use crate::feed::Skipped;
 
@@ -257,7 +254,7 @@ mod tests {
     fn read_all(from: impl Read) -> (Vec<Vec<Event>>, Skipped) {
         let (sender, mut receiver) = mpsc::channel(64);
         let input = Input { line_bytes: LIMIT, skipped: Skipped::default() };
-        read(from, &input, &sender);
+        read(from, &input, &sender).unwrap();
         drop(sender);
         let batches = std::iter::from_fn(|| receiver.blocking_recv()).map(Result::unwrap).collect();
         (batches, input.skipped)

@@ -29,12 +29,11 @@ mod zone;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 
-use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{BATCH, FeedError, Input, READ_AHEAD, harmless};
+use super::reader::{self, BatchSender, Batches};
+use super::{BATCH, FeedError, Input, harmless};
 use crate::market::{Event, Time};
 use file::{Events, Source};
 use merge::Merge;
@@ -116,17 +115,9 @@ impl Replay {
     }
 
     /// Begins to read the files from their start: batches of events, in time order.
-    pub(super) fn batches(&self) -> mpsc::Receiver<Result<Vec<Event>, FeedError>> {
+    pub(super) fn batches(&self) -> Batches {
         let sources = Arc::clone(&self.sources);
-        let (batches, receiver) = mpsc::channel(READ_AHEAD);
-        // It ends with the files, or with the receiver: nobody has to wait for it.
-        thread::spawn(move || {
-            if let Err(error) = read(&sources, &batches) {
-                // Nobody is left to be told.
-                let _ = batches.blocking_send(Err(error));
-            }
-        });
-        receiver
+        reader::start("files", move |batches| read(&sources, batches))
     }
 }
 
@@ -167,7 +158,7 @@ fn merged(sources: &[Source]) -> Result<Merge<Events>, FeedError> {
 }
 
 /// Sends all events.
-fn read(sources: &[Source], batches: &mpsc::Sender<Result<Vec<Event>, FeedError>>) -> Result<(), FeedError> {
+fn read(sources: &[Source], batches: &BatchSender) -> Result<(), FeedError> {
     let mut events = merged(sources)?;
     loop {
         let mut failure = None;

@@ -18,7 +18,7 @@ fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
     (folder, Config { files, ..Config::default() })
 }
 
-fn opened(config: &Config) -> Result<mpsc::Receiver<Result<Vec<Event>, FeedError>>, FeedError> {
+fn opened(config: &Config) -> Result<Batches, FeedError> {
     let input = Input { line_bytes: 64 * 1024, skipped: Skipped::default() };
     Replay::open(config, &input).map(|replay| replay.batches())
 }

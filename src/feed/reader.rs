@@ -1,0 +1,115 @@
+//! Readers: threads that read a source ahead of what is published.
+//!
+//! A reader ends with its source, or when nobody receives its batches any more, so nobody has to wait for it. One that
+//! fails or panics, or whose thread cannot be started, ends its batches in an error.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use tokio::sync::mpsc;
+
+use super::FeedError;
+use super::panic_message::panic_message;
+use crate::market::Event;
+
+/// So many batches are read before they are asked for; then the reader waits.
+const READ_AHEAD: usize = 8;
+
+/// Batches of events that a reader has read, or the reason why there are no more.
+pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
+
+/// Where a reader sends its batches.
+pub type BatchSender = mpsc::Sender<Result<Vec<Event>, FeedError>>;
+
+/// Starts to read `input`, e.g. `files`, on a thread of its own.
+pub fn start<F>(input: &'static str, read: F) -> Batches
+where
+    F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,
+{
+    start_on(thread::Builder::new().name("reader".to_owned()), input, read)
+}
+
+fn start_on<F>(thread: thread::Builder, input: &'static str, read: F) -> Batches
+where
+    F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    let batches = sender.clone();
+    let started = thread.spawn(move || {
+        // After a panic nothing is used again of what `read` worked on.
+        let outcome = catch_unwind(AssertUnwindSafe(|| read(&batches)));
+        let outcome = outcome.unwrap_or_else(|panic| {
+            Err(FeedError::ReaderPanicked { input, message: panic_message(&*panic) })
+        });
+        if let Err(error) = outcome {
+            // Nobody is left to be told when this fails.
+            let _ = batches.blocking_send(Err(error));
+        }
+    });
+    if let Err(source) = started {
+        let error = FeedError::ReaderNotStarted { input, source };
+        sender.try_send(Err(error)).expect("nothing has been sent yet");
+    }
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use super::*;
+    use crate::market::{Data, Time, Trade};
+
+    fn batch(size: usize) -> Vec<Event> {
+        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
+        vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), data }; size]
+    }
+
+    /// What is received to the end, in words: how many events, or why there are no more.
+    fn received(mut batches: Batches) -> Vec<String> {
+        let batches = iter::from_fn(|| batches.blocking_recv());
+        let words = batches.map(|batch| match batch {
+            Ok(events) => events.len().to_string(),
+            Err(error) => error.in_full(),
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn a_reader_that_panics_ends_in_an_error_after_all_that_it_has_sent() {
+        let batches = start("files", |batches| {
+            for size in 1..=20 {
+                batches.blocking_send(Ok(batch(size))).unwrap();
+            }
+            panic!("a fault on purpose");
+        });
+
+        let received = received(batches);
+
+        let sizes: Vec<_> = (1..=20).map(|size| size.to_string()).collect();
+        assert_eq!(received[..20], sizes);
+        assert_eq!(received[20..], ["the reader of files has panicked: a fault on purpose"]);
+    }
+
+    #[test]
+    fn a_reader_that_fails_ends_in_its_error_and_one_that_is_done_in_none() {
+        let fails = start("files", |_| Err(FeedError::NoFiles));
+        let is_done = start("files", |batches| {
+            batches.blocking_send(Ok(batch(1))).unwrap();
+            Ok(())
+        });
+
+        assert_eq!(received(fails), ["feed.replay.files: no file is given"]);
+        assert_eq!(received(is_done), ["1"]);
+    }
+
+    #[test]
+    fn a_reader_that_cannot_be_started_ends_in_an_error() {
+        let too_large = thread::Builder::new().stack_size(1 << 60);
+
+        let received = received(start_on(too_large, "standard input", |_| Ok(())));
+
+        assert_eq!(received.len(), 1);
+        assert!(received[0].starts_with("cannot start the reader of standard input: "), "{received:?}");
+    }
+}
