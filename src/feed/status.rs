@@ -1,6 +1,6 @@
 //! How far a feed has come: what the pump writes down as it goes, for whoever asks at any time.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -122,7 +122,8 @@ impl Progress {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().expect("nothing panics while it holds the status")
+        // Each change leaves a status that can be read, so one that a panic cut short can be too.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -191,6 +192,8 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{self, AssertUnwindSafe};
+
     use tokio::time::advance;
 
     use super::*;
@@ -249,6 +252,21 @@ mod tests {
         advance(Duration::from_millis(100)).await;
 
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(4)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_of_one_who_holds_the_status_does_not_keep_it_from_the_others() {
+        let progress = progress(Speed::Max, true);
+        let held = panic::catch_unwind(AssertUnwindSafe(|| {
+            let _inner = progress.inner();
+            panic!("a fault on purpose");
+        }));
+        assert!(held.is_err());
+
+        let failed = FeedState::Failed { detail: "a fault on purpose".to_owned() };
+        assert!(progress.enter(&failed));
+
+        assert_eq!(progress.status().state, failed);
     }
 
     #[tokio::test(start_paused = true)]
