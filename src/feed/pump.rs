@@ -3,12 +3,13 @@
 
 use std::iter::{self, Peekable};
 use std::num::NonZeroU32;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec;
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio::{select, task};
 use tokio_stream::StreamExt;
@@ -17,9 +18,10 @@ use tracing::{error, info};
 
 use super::clock::{Calendar, Lateness, Schedule};
 use super::control::{Command, Request};
+use super::panic_message::panic_message;
 use super::skipped::Gate;
 use super::source::Source;
-use super::status::Progress;
+use super::status::{Progress, Status};
 use super::{Feed, FeedError, Speed};
 use crate::bus::{Bus, LastValues};
 use crate::market::{Event, FeedState, Time};
@@ -29,13 +31,13 @@ use crate::market::{Event, FeedState, Time};
 const AHEAD: usize = 4096;
 
 /// Publishes a feed until it fails or `stop` fires, does what its control asks for, and marks on the bus how it fares.
-/// One that has ended can be made to go on, for as long as somebody holds a control.
+/// One that has ended can be made to go on, for as long as somebody holds a control. One that panics has failed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
-    let Feed { symbols, skipped, progress, control, requests, .. } = feed;
+    let Feed { symbols, skipped, progress, control, mut requests, .. } = feed;
     // It ends when nobody else can make it go on.
     drop(control);
-    let pump = Pump {
+    let mut pump = Pump {
         source,
         gate: Gate::new(symbols, skipped),
         pending: Vec::new().into_iter().peekable(),
@@ -47,10 +49,20 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         stalled_after,
         ends_paused: false,
         ahead: 0,
+        answer: None,
         progress,
         bus: &bus,
     };
-    stop.run_until_cancelled(pump.run(requests)).await;
+    // A panic drops what `run` owns before it is caught. So the requests and the answer are not among that: whoever waits
+    // for an answer learns that there is none only when the progress says why.
+    let run = AssertUnwindSafe(pump.run(&mut requests)).catch_unwind();
+    match stop.run_until_cancelled(run).await {
+        None | Some(Ok(Ok(()))) => {}
+        Some(Ok(Err(error))) => pump.fail(error.in_full()),
+        Some(Err(panic)) => {
+            pump.fail(format!("the feed's own task has panicked: {}", panic_message(&*panic)));
+        }
+    }
 }
 
 /// A feed on its way to the bus.
@@ -70,6 +82,8 @@ struct Pump<'a> {
     ends_paused: bool,
     /// How many events have been published since the readers were level.
     ahead: usize,
+    /// Where the answer to the command goes that is being carried out.
+    answer: Option<oneshot::Sender<Status>>,
     progress: Progress,
     bus: &'a Bus,
 }
@@ -84,25 +98,25 @@ enum Mode {
 }
 
 impl Pump<'_> {
-    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    /// Runs until the feed fails, or has nothing to publish and nobody is left to command it: then its state stays.
+    async fn run(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), FeedError> {
         self.pace();
         self.go_on();
         loop {
             select! {
                 biased;
                 Some(Request { command, answer }) = requests.recv() => {
-                    if let Err(error) = self.obey(command).await {
-                        return self.fail(&error);
+                    self.answer = Some(answer);
+                    self.obey(command).await?;
+                    if let Some(answer) = self.answer.take() {
+                        // Whoever asked may have gone.
+                        let _ = answer.send(self.progress.status());
                     }
-                    // Whoever asked may have gone.
-                    let _ = answer.send(self.progress.status());
                 }
-                is_more = self.ready(), if self.mode == Mode::Going => match is_more {
-                    Ok(true) => self.publish(),
-                    Ok(false) => self.end(),
-                    Err(error) => return self.fail(&error),
-                },
-                else => return,
+                is_more = self.ready(), if self.mode == Mode::Going => {
+                    if is_more? { self.publish() } else { self.end() }
+                }
+                else => return Ok(()),
             }
             // A feed that is late never sleeps, and must not keep its thread from the others.
             task::yield_now().await;
@@ -322,8 +336,7 @@ impl Pump<'_> {
         self.mark(FeedState::Ended);
     }
 
-    fn fail(&self, error: &FeedError) {
-        let detail = error.in_full();
+    fn fail(&self, detail: String) {
         error!(%detail, "the feed has failed");
         self.mark(FeedState::Failed { detail });
     }

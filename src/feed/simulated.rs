@@ -241,6 +241,14 @@ impl Path {
     }
 }
 
+#[cfg(test)]
+impl Walk {
+    /// A walk that panics at its first event, for it has no symbol to draw.
+    pub(super) fn broken() -> Self {
+        Self { paths: Vec::new(), ..Self::new(&Config::default()).unwrap() }
+    }
+}
+
 /// A generator of its own for a name: `ChaCha8` with the seed and the name's hash as its key.
 fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     let mut key = [0; 32];

@@ -1,5 +1,6 @@
 //! The pump, with a clock that stands still and feeds of what is sent.
 
+mod panics;
 mod told;
 
 use std::io;
