@@ -24,6 +24,7 @@ mod row;
 mod skips;
 mod survey;
 mod text;
+mod text_lines;
 mod time;
 mod zone;
 

@@ -9,7 +9,7 @@ use super::container::{self, Part};
 use super::layout::{self, Found, Given, LAYOUTS, Lacks, Layout, Record};
 use super::path;
 use super::reading::Reading;
-use super::records::{TextLines, is_no_row};
+use super::text_lines::{TextLines, is_no_row};
 use crate::feed::FeedError;
 use crate::feed::lines::{Length, shown};
 

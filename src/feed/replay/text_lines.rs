@@ -1,0 +1,89 @@
+//! The lines of a text: unpacked, decoded, and joined with the times that stand in another file.
+
+use std::io::Read;
+
+use encoding_rs::Encoding;
+
+use super::container::{Damage, Opened, Part};
+use super::reading::Reading;
+use super::text;
+use crate::feed::FeedError;
+use crate::feed::lines::{Length, Lines};
+
+/// The lines of a part of a file.
+///
+/// Of a text whose times stand in another file, each line has the other's time in front of it.
+pub struct TextLines {
+    part: Part,
+    lines: Lines<Box<dyn Read + Send>>,
+    beside: Option<Lines<Box<dyn Read + Send>>>,
+    joined: Vec<u8>,
+    encoding: &'static Encoding,
+    damage: Damage,
+}
+
+impl TextLines {
+    /// The lines of a text, with the times of another where its own rows have none.
+    pub fn open(part: &Part, beside: Option<&Part>, reading: &Reading) -> Result<Self, FeedError> {
+        let open = |part: &Part| {
+            let Opened { input, damage } = part.open(&reading.bounds)?;
+            let decoded = text::decoded(input, reading.encoding);
+            let (text, encoding) = decoded.map_err(|source| FeedError::reading(&part.path, source))?;
+            Ok::<_, FeedError>((Lines::new(text, reading.line_bytes), encoding, damage))
+        };
+        let beside = beside.map(open).transpose()?.map(|(lines, ..)| lines);
+        let (lines, encoding, damage) = open(part)?;
+        Ok(Self { part: part.clone(), lines, beside, joined: Vec::new(), encoding, damage })
+    }
+
+    /// The number of the line read last, from 1.
+    pub fn number(&self) -> u64 {
+        self.lines.number()
+    }
+
+    /// How its characters are coded.
+    pub fn encoding(&self) -> &'static Encoding {
+        self.encoding
+    }
+
+    /// What is wrong with what it is packed in, as far as it has been read.
+    pub fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    /// Goes to the next line; `None` at the end of the text, or of the one beside it.
+    pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
+        let cannot_read = |source| FeedError::reading(&self.part.path, source);
+        let mut length = self.lines.advance().map_err(cannot_read)?;
+        if self.lines.is_unended() && self.damage.found().is_some() {
+            // Where a packed text is cut short, its last number may be too.
+            length = None;
+        }
+        let Some(beside) = &mut self.beside else { return Ok(length) };
+        match (beside.advance().map_err(cannot_read)?, length) {
+            (None, None) => Ok(None),
+            (None, _) | (_, None) => {
+                self.damage.set("of it and the file with its times, one is shorter");
+                Ok(None)
+            }
+            (Some(Length::Whole), Some(Length::Whole)) => {
+                self.joined.clear();
+                self.joined.extend(beside.line().iter().take_while(|byte| **byte != b','));
+                self.joined.push(b',');
+                self.joined.extend_from_slice(self.lines.line());
+                Ok(Some(Length::Whole))
+            }
+            (Some(_), Some(_)) => Ok(Some(Length::TooLong)),
+        }
+    }
+
+    /// The line that was gone to last, where it was whole.
+    pub fn line(&self) -> &[u8] {
+        if self.beside.is_some() { &self.joined } else { self.lines.line() }
+    }
+}
+
+/// A blank line or a comment.
+pub fn is_no_row(line: &[u8]) -> bool {
+    matches!(line.trim_ascii_start().first(), None | Some(b'#'))
+}
