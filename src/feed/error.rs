@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zip::result::ZipError;
 
-use super::replay::ZoneError;
+use super::replay::zone::ZoneError;
 
 /// Why a feed cannot begin or cannot go on.
 #[derive(Debug, thiserror::Error)]

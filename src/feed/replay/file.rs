@@ -7,8 +7,8 @@ use std::vec;
 
 use tracing::{info, warn};
 
-use super::Extent;
 use super::container::{Damage, Part};
+use super::extent::Extent;
 use super::layout::{Layout, Role};
 use super::order::{Order, Pass, date_order, pass_over_times, set_clock_form};
 use super::path;

@@ -11,6 +11,7 @@ mod cells;
 mod config;
 mod container;
 mod expand;
+mod extent;
 mod file;
 mod inspect;
 mod layout;
@@ -26,7 +27,7 @@ mod survey;
 mod text;
 mod text_lines;
 mod time;
-mod zone;
+pub(super) mod zone;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,13 +36,14 @@ use tracing::warn;
 
 use super::reader::{self, BatchSender, Batches};
 use super::{BATCH, FeedError, Input, harmless};
-use crate::market::{Event, Time};
+use crate::market::Event;
 use file::{Events, Source};
 use merge::Merge;
 use reading::Reading;
 
 pub use config::Config;
 pub use expand::expand;
+pub use extent::Extent;
 pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, Role, RoleError, ToldBy};
 pub use number::DecimalSign;
@@ -52,17 +54,6 @@ pub use zone::ZoneError;
 #[derive(Debug)]
 pub struct Replay {
     sources: Arc<[Source]>,
-}
-
-/// What lies in the files of a replay between `from` and `to`, by a pass over their times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// The earliest time.
-    pub first: Time,
-    /// The latest time.
-    pub last: Time,
-    /// Data rows, those included that will be skipped or lie before or after.
-    pub rows: u64,
 }
 
 impl Replay {

@@ -2,7 +2,7 @@
 
 use encoding_rs::Encoding;
 
-use super::Config;
+use super::config::Config;
 use super::container::Bounds;
 use super::layout::{LAYOUTS, Map};
 use super::number::DecimalSign;

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::feed::{ErrorClass, Skipped};
+use crate::market::Time;
 
 /// Files in a folder of their own, and the settings to replay them.
 fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
