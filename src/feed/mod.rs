@@ -9,6 +9,7 @@
 pub mod clock;
 mod control;
 mod error;
+mod input;
 mod lines;
 mod panic_message;
 mod pump;
@@ -33,6 +34,7 @@ use crate::market::{Event, FeedKind};
 
 pub use control::{Command, Control, Refused};
 pub use error::{ErrorClass, FeedError};
+pub use input::Input;
 pub use lines::harmless;
 pub use pump::pump;
 pub use skipped::Skipped;
@@ -44,9 +46,6 @@ use control::Request;
 use replay::Replay;
 use source::{Files, Source};
 use status::Progress;
-
-/// At most this many events are published, and read from a file, at a time.
-const BATCH: usize = 1024;
 
 /// Where events come from (`[feed]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,15 +110,6 @@ pub struct Feed {
     progress: Progress,
     control: Control,
     requests: mpsc::Receiver<Request>,
-}
-
-/// How lines are read, and where it is counted which are not.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// The longest line, in bytes; 0 for no limit.
-    pub line_bytes: usize,
-    /// What is counted.
-    pub skipped: Skipped,
 }
 
 /// Opens the configured feed and checks all that can be checked before its first event.

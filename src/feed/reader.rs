@@ -12,6 +12,9 @@ use super::FeedError;
 use super::panic_message::panic_message;
 use crate::market::Event;
 
+/// At most this many events are published, and read from a file, at a time.
+pub const BATCH: usize = 1024;
+
 /// So many batches are read before they are asked for; then the reader waits.
 const READ_AHEAD: usize = 8;
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio_stream::Stream;
 use tracing::{info, warn};
 
-use super::reader::Batches;
+use super::FeedError;
+use super::reader::{BATCH, Batches};
 use super::replay::{Extent, Replay};
 use super::simulated::Walk;
-use super::{BATCH, FeedError};
 use crate::market::{Event, Time};
 
 /// Each lap of a loop begins so much market time after the last event of the lap before.

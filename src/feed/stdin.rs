@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::lines::{Line, Lines, shown};
-use super::reader::{self, BatchSender, Batches};
-use super::{BATCH, FeedError, Input};
+use super::reader::{self, BATCH, BatchSender, Batches};
+use super::{FeedError, Input};
 use crate::market::{
     Bar, Data, Event, IntervalError, NumberError, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
 };

@@ -8,7 +8,8 @@ use std::io;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::super::{BATCH, Config, Control, Refused, Skipped, Status, clock, open};
+use super::super::reader::BATCH;
+use super::super::{Config, Control, Refused, Skipped, Status, clock, open};
 use super::*;
 use crate::bus::{self, Read, Segment};
 use crate::market::{Data, FeedKind, Trade};

@@ -34,8 +34,8 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::reader::{self, BatchSender, Batches};
-use super::{BATCH, FeedError, Input, harmless};
+use super::reader::{self, BATCH, BatchSender, Batches};
+use super::{FeedError, Input, harmless};
 use crate::market::Event;
 use file::{Events, Source};
 use merge::Merge;
