@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::Speed;
+use super::speed::Speed;
 use crate::market::Time;
 
 /// A feed that is later than this says so.

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Speed;
+use super::speed::Speed;
 use super::status::{Progress, Status};
 use crate::market::{FeedKind, FeedState, Time};
 

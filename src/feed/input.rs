@@ -1,6 +1,6 @@
 //! What a source that reads lines is given.
 
-use super::Skipped;
+use super::skipped::Skipped;
 
 /// How lines are read, and where it is counted which are not.
 #[derive(Clone, Debug)]

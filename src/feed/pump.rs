@@ -16,13 +16,15 @@ use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::Feed;
 use super::clock::{Calendar, Lateness, Schedule};
 use super::control::{Command, Request};
+use super::error::FeedError;
 use super::panic_message::panic_message;
 use super::skipped::Gate;
 use super::source::Source;
+use super::speed::Speed;
 use super::status::{Progress, Status};
-use super::{Feed, FeedError, Speed};
 use crate::bus::{Bus, LastValues};
 use crate::market::{Event, FeedState, Time};
 

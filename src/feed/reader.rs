@@ -8,7 +8,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use super::FeedError;
+use super::error::FeedError;
 use super::panic_message::panic_message;
 use crate::market::Event;
 

@@ -15,7 +15,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::FeedError;
+use super::error::FeedError;
 use crate::market::{Data, Event, Price, Quote, Size, Symbol, Time, Trade};
 
 /// Prices have this many decimals: a tick is 0.01.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_stream::Stream;
 use tracing::{info, warn};
 
-use super::FeedError;
+use super::error::FeedError;
 use super::reader::{BATCH, Batches};
 use super::replay::{Extent, Replay};
 use super::simulated::Walk;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Speed;
 use super::clock::Skips;
 use super::replay::Extent;
+use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
 
 /// How a feed fares and how far it has come.

@@ -13,9 +13,10 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tracing::warn;
 
+use super::error::FeedError;
+use super::input::Input;
 use super::lines::{Line, Lines, shown};
 use super::reader::{self, BATCH, BatchSender, Batches};
-use super::{FeedError, Input};
 use crate::market::{
     Bar, Data, Event, IntervalError, NumberError, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
 };

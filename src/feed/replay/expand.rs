@@ -6,7 +6,7 @@ use globset::GlobBuilder;
 use tracing::warn;
 use walkdir::WalkDir;
 
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::feed::lines::harmless;
 
 /// In a folder, files with these endings are market data.

@@ -18,7 +18,8 @@ use super::row::{Reason, Row, RowReader, Skip};
 use super::skips::{SkippedRows, Told};
 use super::survey::{Survey, survey};
 use super::zone::Zone;
-use crate::feed::{FeedError, Skipped};
+use crate::feed::error::FeedError;
+use crate::feed::skipped::Skipped;
 use crate::market::{Data, Event, Symbol, Time};
 
 /// Of so many rows at the start, most have to be good.

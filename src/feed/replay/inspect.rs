@@ -6,7 +6,7 @@ use super::file::Source;
 use super::number::DecimalSign;
 use super::order::Order;
 use super::time::DateOrder;
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 
 /// What was understood of one text.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::market::{Event, Time};
 
 /// The events of several inputs, each in time order, in the order of their times.

@@ -34,8 +34,10 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use super::error::FeedError;
+use super::input::Input;
+use super::lines::harmless;
 use super::reader::{self, BATCH, BatchSender, Batches};
-use super::{FeedError, Input, harmless};
 use crate::market::Event;
 use file::{Events, Source};
 use merge::Merge;

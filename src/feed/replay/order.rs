@@ -8,7 +8,7 @@ use super::row::Skip;
 use super::survey::Survey;
 use super::time::{self, DateOrder, MidnightUnit, OrdersLeft, Stamp};
 use super::zone::{Resolver, Zone};
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::market::Time;
 
 /// How the times of a text run.

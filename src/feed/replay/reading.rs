@@ -9,7 +9,9 @@ use super::number::DecimalSign;
 use super::text;
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Zone;
-use crate::feed::{FeedError, Input, Skipped};
+use crate::feed::error::FeedError;
+use crate::feed::input::Input;
+use crate::feed::skipped::Skipped;
 use crate::market::{Symbol, Time};
 
 /// The settings of a replay, understood.

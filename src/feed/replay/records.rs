@@ -6,7 +6,7 @@ use super::reading::Reading;
 use super::row::{Reason, Skip};
 use super::survey::Survey;
 use super::text_lines::{TextLines, is_no_row};
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 
 /// The rows of a text: no header, comment or blank line is one.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::warn;
 
 use super::row::{Reason, Skip};
-use crate::feed::Skipped;
+use crate::feed::skipped::Skipped;
 
 /// So many skipped rows of a file are logged one by one; the rest are counted.
 const LOGGED_SKIPS: u64 = 5;

@@ -10,7 +10,7 @@ use super::layout::{self, Found, Given, LAYOUTS, Lacks, Layout, Record};
 use super::path;
 use super::reading::Reading;
 use super::text_lines::{TextLines, is_no_row};
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::feed::lines::{Length, shown};
 
 /// So many lines are looked at, blank lines and comments not counted,

@@ -12,7 +12,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 
 /// So much of a text tells its encoding, in bytes.
 const BEGINNING: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use encoding_rs::Encoding;
 use super::container::{Damage, Opened, Part};
 use super::reading::Reading;
 use super::text;
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::feed::lines::{Length, Lines};
 
 /// The lines of a part of a file.

@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 use crate::feed::error::PIPE;
 use crate::feed::lines::{harmless, shown};
 use unpack::{Checked, Guarded, Inflate, Zstd};

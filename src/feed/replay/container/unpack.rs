@@ -10,7 +10,7 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use super::{Bounds, Bytes, Damage};
-use crate::feed::FeedError;
+use crate::feed::error::FeedError;
 
 /// How much is read at a time, in bytes.
 const BUFFER: usize = 64 * 1024;
