@@ -1,6 +1,6 @@
 //! Feeds: where events come from, and at what pace they are published.
 //!
-//! A [`Feed`] is a stream of batches of events. A simulated or replayed one has a [clock], which says when each
+//! A [`Feed`] gives batches of events. A simulated or replayed one has a [clock], which says when each
 //! event is due, by its own market time, and which a [`Control`] can stop, speed up and set; a replay at full speed goes as
 //! fast as its readers; a live one is published as it comes. [`open`] finds out at once what cannot be read. [`pump()`]
 //! moves what is due to the bus and says there how the feed fares: a feed that fails is told to clients, and the
@@ -22,15 +22,12 @@ mod speed;
 mod status;
 mod stdin;
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
 
-use crate::market::{Event, FeedKind};
+use crate::market::FeedKind;
 
 pub use control::{Command, Control, Refused};
 pub use error::{ErrorClass, FeedError};
@@ -169,15 +166,6 @@ impl Feed {
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control
-    }
-}
-
-impl Stream for Feed {
-    /// Events in the order in which they are to be published, or what ends the feed; never an empty batch.
-    type Item = Result<Vec<Event>, FeedError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.source).poll_next(context)
     }
 }
 

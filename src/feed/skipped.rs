@@ -28,8 +28,8 @@ impl Skipped {
     }
 
     /// How many there have been for this reason.
-    #[must_use]
-    pub fn count(&self, reason: &'static str) -> u64 {
+    #[cfg(test)]
+    pub(super) fn count(&self, reason: &'static str) -> u64 {
         self.0.get_or_create(&[("reason", reason)]).get()
     }
 

@@ -8,10 +8,10 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use tickerplant::feed;
+use tickerplant::feed::replay::{self, Replay};
 use tickerplant::feed::simulated::{Config, Instrument, Walk};
-use tickerplant::market::{Bar, Data, Event, FeedKind, Price, Size, Symbol, Time};
-use tokio_stream::StreamExt;
+use tickerplant::feed::{Input, Skipped};
+use tickerplant::market::{Bar, Data, Event, Price, Size, Symbol, Time};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -107,32 +107,28 @@ fn compare(name: &str, written: &str) {
     assert!(shipped.len() < 150_000, "feeds/{name} has {} bytes", shipped.len());
 }
 
-async fn replayed(name: &str) -> Vec<Event> {
-    let replay = feed::replay::Config { files: vec![sample(name)], ..feed::replay::Config::default() };
-    let mut feed =
-        feed::open(&feed::Config { kind: FeedKind::Replay, replay, ..feed::Config::default() }).unwrap();
-    let mut events = Vec::new();
-    while let Some(batch) = feed.next().await {
-        events.extend(batch.unwrap());
-    }
-    events
+fn replayed(name: &str) -> Vec<Event> {
+    let config = replay::Config { files: vec![sample(name)], ..replay::Config::default() };
+    let input = Input { line_bytes: 64 * 1024, skipped: Skipped::default() };
+    let replay = Replay::open(&config, &input).unwrap();
+    replay.events().unwrap().map(Result::unwrap).collect()
 }
 
-#[tokio::test]
-async fn the_sample_of_bars_is_what_the_simulator_writes_and_a_replay_reads() {
+#[test]
+fn the_sample_of_bars_is_what_the_simulator_writes_and_a_replay_reads() {
     compare("bars-1m.csv", &bars());
 
-    let events = replayed("bars-1m.csv").await;
+    let events = replayed("bars-1m.csv");
 
     assert_eq!(events.len(), 5 * 390);
     assert!(events.iter().all(|event| matches!(event.data, Data::Bar(_))));
 }
 
-#[tokio::test]
-async fn the_sample_of_ticks_is_what_the_simulator_writes_and_a_replay_reads() {
+#[test]
+fn the_sample_of_ticks_is_what_the_simulator_writes_and_a_replay_reads() {
     compare("ticks.csv", &ticks());
 
-    let events = replayed("ticks.csv").await;
+    let events = replayed("ticks.csv");
 
     let again: String = events.iter().map(tick).collect();
     assert!(ticks().ends_with(&again), "a replay of feeds/ticks.csv gives other events than the simulator");

@@ -1,7 +1,10 @@
 //! Whatever a file holds: a replay reads it to its end or says why not, and never takes more memory for it.
 
 use std::fs;
+use std::iter;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -9,11 +12,12 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
 use tempfile::TempDir;
-use tickerplant::feed::{self, FeedError};
-use tickerplant::market::{Event, FeedKind};
+use tickerplant::bus::{self, Bus, Read, Segment};
+use tickerplant::feed::{self, Speed, clock};
+use tickerplant::market::{Event, FeedKind, FeedState};
 use tickerplant::wire;
 use tokio::time::timeout;
-use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::proptest_cases::cases;
 
@@ -104,36 +108,47 @@ fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     let files = contents.iter().enumerate().map(write).collect();
     let symbol = Some("X".to_owned());
     let replay = feed::replay::Config { files, symbol, ..feed::replay::Config::default() };
-    (folder, feed::Config { kind: FeedKind::Replay, replay, ..feed::Config::default() })
+    let clock = clock::Config { speed: Speed::Max, ..clock::Config::default() };
+    (folder, feed::Config { kind: FeedKind::Replay, clock, replay, ..feed::Config::default() })
 }
 
-/// All events, and what the replay failed with where it did.
-async fn replayed(config: &feed::Config) -> (Vec<Event>, Option<FeedError>) {
-    let mut events = Vec::new();
-    let mut feed = match feed::open(config) {
+/// A bus that holds all events of any of these files.
+fn large_bus() -> Arc<Bus> {
+    let size = NonZeroUsize::new(1 << 30).unwrap();
+    Bus::new(&bus::Config { history: size, history_bytes: size }, FeedKind::Replay, "test".to_owned())
+}
+
+/// All events, and why the replay failed where it did.
+async fn replayed(config: &feed::Config) -> (Vec<Event>, Option<String>) {
+    let (mut events, mut failure) = (Vec::new(), None);
+    let feed = match feed::open(config) {
         Ok(feed) => feed,
-        Err(error) => return (events, Some(error)),
+        Err(error) => return (events, Some(error.in_full())),
     };
-    while let Some(batch) = feed.next().await {
-        match batch {
-            Ok(batch) => events.extend(batch),
-            Err(error) => return (events, Some(error)),
+    let bus = large_bus();
+    feed::pump(feed, Arc::clone(&bus), CancellationToken::new()).await;
+    let (mut reader, _) = bus.reader("test");
+    for read in iter::from_fn(|| reader.try_next()) {
+        let Read::Segment(segment) = read else { panic!("the bus holds all") };
+        match &*segment {
+            Segment::Events { events: more, .. } => events.extend_from_slice(more),
+            Segment::Mark { state: FeedState::Failed { detail }, .. } => failure = Some(detail.clone()),
+            Segment::Mark { .. } | Segment::Seek { .. } => {}
         }
     }
-    (events, None)
+    (events, failure)
 }
 
 fn check(content: &[u8]) -> Result<(), TestCaseError> {
     let (_folder, config) = files(&[content, LAST.as_bytes()]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let all = runtime.block_on(async { timeout(PATIENCE, replayed(&config)).await });
-    let (events, error) = all.map_err(|_| TestCaseError::fail("the replay hangs"))?;
-    if let Some(error) = error {
-        let text = error.in_full();
+    let (events, failure) = all.map_err(|_| TestCaseError::fail("the replay hangs"))?;
+    if let Some(text) = failure {
         prop_assert!(text.len() < 1500 && !text.contains(char::is_control), "{:?}", text);
+        prop_assert!(!text.contains("has panicked"), "{:?}", text);
         return Ok(());
     }
-    // A reader that panicked would end the feed without it.
     prop_assert_eq!(events.last().map(|event| event.symbol.as_str()), Some("LAST"));
     prop_assert!(events.is_sorted_by_key(|event| event.time));
     prop_assert!(events.len() <= content.len() + 1);

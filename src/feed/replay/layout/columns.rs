@@ -29,15 +29,6 @@ impl Map {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    /// Whether a column is given by its name, so that there has to be a header.
-    #[must_use]
-    pub fn has_names(&self) -> bool {
-        self.0
-            .values()
-            .flat_map(|columns| columns.split('+'))
-            .any(|column| column.trim().parse::<usize>().is_err())
-    }
 }
 
 impl Columns {
