@@ -6,13 +6,14 @@
 //! A container that is damaged or cut short gives all that came before that, a warning, and then its end, for what
 //! was read stays good. An archive without a directory is refused: nothing says what is in it.
 
+mod bounds;
+mod damage;
 mod unpack;
 
 use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
@@ -20,7 +21,10 @@ use zip::{CompressionMethod, ZipArchive};
 use crate::feed::error::FeedError;
 use crate::feed::error::PIPE;
 use crate::feed::lines::{harmless, shown};
-use unpack::{Checked, Guarded, Inflate, Zstd};
+use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
+
+pub use bounds::Bounds;
+pub use damage::Damage;
 
 /// A text is packed at most so many times, beside the archive that it is in: a server may pack what is packed.
 const LAYERS: usize = 2;
@@ -55,40 +59,12 @@ pub struct Member {
     crc32: u32,
 }
 
-/// The bytes of a text, or what it is packed in.
-type Bytes = Box<dyn Read + Send>;
-
-/// How much may come out of a packed file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bounds {
-    /// In bytes; 0 for no bound.
-    pub max_bytes: u64,
-    /// In bytes for a packed byte; 0 for no bound. Not judged before 16 MiB have come out, for small texts pack well.
-    pub max_ratio: u64,
-}
-
 /// A text that is read.
 pub struct Opened {
     /// Its bytes. An error may be a [`FeedError`] in disguise: see [`FeedError::reading`].
     pub input: Bytes,
     /// Whether that was all of it.
     pub damage: Damage,
-}
-
-/// What is wrong with a container, as soon as reading has come to it; shared with what reads.
-#[derive(Clone, Debug, Default)]
-pub struct Damage(Arc<OnceLock<String>>);
-
-impl Damage {
-    /// What is wrong, e.g. `cut short after 1200 bytes`, in bytes that came out; `None` as long as nothing is.
-    pub fn found(&self) -> Option<&str> {
-        self.0.get().map(String::as_str)
-    }
-
-    /// Says what is wrong, unless something else is already.
-    pub fn set(&self, what: &str) {
-        self.0.get_or_init(|| what.to_owned());
-    }
 }
 
 /// How bytes are packed, by their first ones.

@@ -9,7 +9,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use super::{Bounds, Bytes, Damage};
+use super::bounds::Bounds;
+use super::damage::Damage;
 use crate::feed::error::FeedError;
 
 /// How much is read at a time, in bytes.
@@ -20,6 +21,9 @@ const WINDOW_BITS: u8 = 15;
 
 /// So much may come out of a packed file whatever its ratio, in bytes.
 const RATIO_FROM: u64 = 16 * 1024 * 1024;
+
+/// The bytes of a text, or what it is packed in.
+pub type Bytes = Box<dyn Read + Send>;
 
 /// Deflated data, unpacked.
 pub struct Inflate<R> {
@@ -220,7 +224,7 @@ impl Read for Guarded {
                     _ => format!("damaged after {} bytes: {fault}", self.given),
                 };
                 // What a layer below had to end may look cut short in the one above.
-                let _ = self.damage.0.set(found);
+                self.damage.set(&found);
                 self.ended = true;
                 Ok(0)
             }

@@ -1,15 +1,15 @@
 //! Numbers as files write them: exact decimals, read byte by byte.
 
+mod decimal_sign;
 mod parts;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
-
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
 use crate::market::{NumberError, Price, Size};
+
+pub use decimal_sign::DecimalSign;
 
 /// Databento's raw prices are whole multiples of ten to the minus this.
 /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
@@ -21,25 +21,6 @@ const UNDEFINED_SIZES: [&[u8]; 4] =
     [b"2147483647", b"4294967295", b"9223372036854775807", b"18446744073709551615"];
 /// LOBSTER's prices of a level of the book that nobody stands at. <https://lobsterdata.com/info/DataStructure.php>
 const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
-
-/// The sign before the decimals of a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DecimalSign {
-    /// As in `1,234.5`.
-    #[default]
-    #[serde(rename = ".", alias = "point")]
-    Point,
-    /// As in `1.234,5`.
-    #[serde(rename = ",", alias = "comma")]
-    Comma,
-}
-
-/// A text that is no decimal sign.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a decimal sign; decimal signs are . (point) and , (comma)")]
-pub struct DecimalSignError {
-    found: String,
-}
 
 /// How a file writes its numbers.
 ///
@@ -55,35 +36,6 @@ pub struct Numbers {
     pub decimal: DecimalSign,
     /// Prices are divided by ten to this: with 4, `1674100` is 167.4100.
     pub price_scale: u32,
-}
-
-impl FromStr for DecimalSign {
-    type Err = DecimalSignError;
-
-    fn from_str(text: &str) -> Result<Self, DecimalSignError> {
-        match text {
-            "." | "point" => Ok(Self::Point),
-            "," | "comma" => Ok(Self::Comma),
-            _ => Err(DecimalSignError { found: text.chars().take(64).collect() }),
-        }
-    }
-}
-
-impl DecimalSign {
-    fn byte(self) -> u8 {
-        match self {
-            Self::Point => b'.',
-            Self::Comma => b',',
-        }
-    }
-
-    /// The sign that is free to stand between thousands.
-    fn other(self) -> Self {
-        match self {
-            Self::Point => Self::Comma,
-            Self::Comma => Self::Point,
-        }
-    }
 }
 
 impl Numbers {

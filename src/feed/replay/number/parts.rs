@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::DecimalSign;
+use super::decimal_sign::DecimalSign;
 
 /// Words for "no value" in number columns, in lower case; a symbol may well be called `NA`.
 const MISSING: [&str; 14] =

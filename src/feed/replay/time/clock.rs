@@ -1,9 +1,8 @@
 //! Clocks: the time of day that a cell begins with, and the offset behind it.
 
 use super::date::two;
-use super::{digits, number};
-
-const SECOND: i64 = 1_000_000_000;
+use super::digits::{digits, number};
+use super::stamp::SECOND;
 
 /// The clock at the beginning of a text in nanoseconds since midnight, and what comes behind it.
 ///

@@ -1,6 +1,7 @@
 //! Counts: moments as how many units of time have passed since 1970, or, for .NET, since the year 1.
 
-use super::{SECOND, Stamp, digits, leading_number, number, part_of};
+use super::digits::{digits, leading_number, number, part_of};
+use super::stamp::{SECOND, Stamp};
 use crate::market::Time;
 
 /// The digits from which on a number with an exponent was hardly rounded.

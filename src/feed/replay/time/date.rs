@@ -1,7 +1,8 @@
 //! Dates: the day that a cell begins with.
 
+use super::date_order::DateOrder;
+use super::digits::{digits, number};
 use super::month::{is_weekday, month};
-use super::{DateOrder, digits, number};
 
 /// What nanoseconds since 1970 in 64 bits can reach, in years.
 const YEARS: std::ops::RangeInclusive<i64> = 1677..=2262;

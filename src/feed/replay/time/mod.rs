@@ -6,71 +6,28 @@
 mod clock;
 mod count;
 mod date;
+mod date_order;
+mod digits;
 mod month;
+mod stamp;
 #[cfg(test)]
 mod tests;
 
-pub use clock::offset;
-
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::market::Time;
+use digits::{digits, number, part_of};
+use stamp::SECOND;
 
-const SECOND: i64 = 1_000_000_000;
+pub use clock::offset;
+pub use date_order::DateOrder;
+pub use stamp::Stamp;
+
 const DAY: i64 = 86_400 * SECOND;
-
-/// The order of day, month and year in a date of three numbers.
-///
-/// A year of four digits shows itself: where it comes first, the month follows it whatever the order; where it
-/// comes last, `Ymd` cannot be meant, and the order is the usual one. Three numbers of two digits
-/// are what the order says: 70 to 99 are years of the twentieth century.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DateOrder {
-    /// Month, day, year.
-    Mdy,
-    /// Day, month, year.
-    Dmy,
-    /// Year, month, day.
-    Ymd,
-}
-
-/// A text that is no order of day, month and year.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not an order of day, month and year; orders are mdy, dmy and ymd")]
-pub struct DateOrderError {
-    found: String,
-}
-
-/// A moment as a cell says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamp {
-    /// With an offset, a `Z`, or counted from 1970.
-    Utc(Time),
-    /// In nanoseconds since 1970-01-01T00:00 on the file's own clock.
-    Local(i64),
-}
 
 /// What a number counts since midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MidnightUnit {
     Seconds,
     Milliseconds,
-}
-
-impl FromStr for DateOrder {
-    type Err = DateOrderError;
-
-    fn from_str(text: &str) -> Result<Self, DateOrderError> {
-        match text {
-            "mdy" => Ok(Self::Mdy),
-            "dmy" => Ok(Self::Dmy),
-            "ymd" => Ok(Self::Ymd),
-            _ => Err(DateOrderError { found: text.chars().take(64).collect() }),
-        }
-    }
 }
 
 /// The moment that a cell stands for; `None` where it stands for none from 1677 to 2262.
@@ -254,41 +211,4 @@ fn clock_leading(text: &[u8]) -> Option<(i64, &[u8])> {
     // An hour alone is as well the seconds of midnight's first minute.
     let is_short = digits(text) == text.len() && text.len() < 3;
     (!is_short || of_day == 0).then_some((of_day, after))
-}
-
-/// The digits behind a unit's point, in nanoseconds.
-fn part_of(unit: i64, fraction: &[u8]) -> i64 {
-    let mut place = unit;
-    let parts = fraction.iter().map(|digit| {
-        place /= 10;
-        place * i64::from(digit - b'0')
-    });
-    parts.take(9).sum()
-}
-
-/// How many digits a text begins with.
-#[inline]
-fn digits(text: &[u8]) -> usize {
-    let mut rest = text;
-    while let [b'0'..=b'9', after @ ..] = rest {
-        rest = after;
-    }
-    text.len() - rest.len()
-}
-
-/// The number that these digits make, at most 18 of them.
-#[inline]
-fn number(digits: &[u8]) -> i64 {
-    leading_number(digits).0.cast_signed()
-}
-
-/// The number at the beginning of a text, right if it has at most 19 digits, and what follows it.
-#[inline]
-fn leading_number(mut text: &[u8]) -> (u64, &[u8]) {
-    let mut number: u64 = 0;
-    while let [digit @ b'0'..=b'9', after @ ..] = text {
-        number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-        text = after;
-    }
-    (number, text)
 }
