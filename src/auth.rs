@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::market::Symbol;
+use crate::range::{self, DAY, OutOfRange};
 use crate::wire::{Command, ErrorCode, Refusal, Symbols, Token};
 
 /// Who may do what (`[auth]` in config.toml).
@@ -69,6 +70,11 @@ pub enum Access {
 }
 
 impl Config {
+    /// Checks that each value lies in its range.
+    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
+        range::check("timeout", self.timeout, Duration::ZERO..=DAY)
+    }
+
     /// What a client may do that shows this token, or none.
     ///
     /// # Errors

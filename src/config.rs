@@ -3,12 +3,12 @@
 //! Each section lives beside what it configures; here they are put together.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use config::builder::{ConfigBuilder, DefaultState};
 use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 use serde::{Deserialize, Serialize};
 
+use crate::range::{self, OutOfRange};
 use crate::{auth, bus, feed, hub, server, session};
 
 /// The file that is read when no other is named. That it is not there is no error.
@@ -92,17 +92,8 @@ pub enum LoadError {
         fault: ConfigError,
     },
     /// A value is of the right form and cannot be.
-    #[error("{key}: {found} is not between {least} and {most}")]
-    Range {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: String,
-        /// The least that it may be.
-        least: String,
-        /// The most that it may be.
-        most: String,
-    },
+    #[error(transparent)]
+    Range(#[from] OutOfRange),
 }
 
 impl Config {
@@ -133,49 +124,12 @@ impl Config {
     }
 
     /// Refuses values that would only fail, or mean nothing, once clients are there.
-    fn check_ranges(&self) -> Result<(), LoadError> {
-        const MILLISECOND: Duration = Duration::from_millis(1);
-        const DAY: Duration = Duration::from_hours(24);
-        const YEAR: Duration = Duration::from_hours(24 * 365);
-        let durations = [
-            ("server.flush_window", self.server.flush_window, Duration::ZERO, Duration::from_secs(1)),
-            ("server.tls_timeout", self.server.tls_timeout, Duration::ZERO, DAY),
-            ("server.header_timeout", self.server.header_timeout, Duration::ZERO, DAY),
-            ("server.shutdown", self.server.shutdown, Duration::ZERO, DAY),
-            ("auth.timeout", self.auth.timeout, Duration::ZERO, DAY),
-            ("limits.message_timeout", self.limits.message_timeout, Duration::ZERO, DAY),
-            ("limits.ping_interval", self.limits.ping_interval, Duration::ZERO, DAY),
-            ("limits.ping_timeout", self.limits.ping_timeout, Duration::ZERO, DAY),
-            ("session.heartbeat", self.session.heartbeat, MILLISECOND, DAY),
-            ("session.close_timeout", self.session.close_timeout, Duration::ZERO, DAY),
-            ("feed.stalled_after", self.feed.stalled_after, MILLISECOND, DAY),
-            ("feed.replay.stall_timeout", self.feed.replay.stall_timeout, MILLISECOND, DAY),
-        ];
-        let max_gap = self.feed.clock.max_gap.map(|found| ("feed.clock.max_gap", found, MILLISECOND, YEAR));
-        for (key, found, least, most) in durations.into_iter().chain(max_gap) {
-            if !(least..=most).contains(&found) {
-                let text = |duration| format!("{duration:?}");
-                return Err(LoadError::Range {
-                    key,
-                    found: text(found),
-                    least: text(least),
-                    most: text(most),
-                });
-            }
-        }
-        let numbers = [
-            ("server.shards", self.server.shards, 0, 1024),
-            ("server.max_headers", self.server.max_headers, 0, 10_000),
-            ("server.max_header_bytes", self.server.max_header_bytes, 0, 1024 * 1024),
-            ("session.every_buffer", self.session.every_buffer, 1024, 1024 * 1024 * 1024),
-        ];
-        for (key, found, least, most) in numbers {
-            if !(least..=most).contains(&found) {
-                let [found, least, most] = [found, least, most].map(|number| number.to_string());
-                return Err(LoadError::Range { key, found, least, most });
-            }
-        }
-        Ok(())
+    fn check_ranges(&self) -> Result<(), OutOfRange> {
+        range::section("server", self.server.check())?;
+        range::section("session", self.session.check())?;
+        range::section("limits", self.limits.check())?;
+        range::section("auth", self.auth.check())?;
+        range::section("feed", self.feed.check())
     }
 }
 
@@ -333,6 +287,13 @@ mod tests {
             ("[server]\nmax_headers = 10001", "server.max_headers: 10001 is not between 0 and 10000"),
             ("[session]\nevery_buffer = 0", "session.every_buffer: 0"),
             ("[feed.clock]\nmax_gap = \"0s\"", "feed.clock.max_gap: 0ns is not between 1ms and 31536000s"),
+            (
+                "[limits]\nping_interval = \"25h\"",
+                "limits.ping_interval: 90000s is not between 0ns and 86400s",
+            ),
+            ("[auth]\ntimeout = \"25h\"", "auth.timeout: 90000s"),
+            ("[feed]\nstalled_after = \"0s\"", "feed.stalled_after: 0ns"),
+            ("[feed.replay]\nstall_timeout = \"0s\"", "feed.replay.stall_timeout: 0ns"),
         ] {
             let error = load(text, &[], &[]).unwrap_err();
             assert!(error.starts_with(key), "{error}");

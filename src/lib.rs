@@ -34,12 +34,13 @@
 //!
 //! | module | what it is for | imports |
 //! |---|---|---|
+//! | [range] | the least and the most that a value of the configuration may be | nothing of ours |
 //! | [tally] | what is counted: limits that struck, lags, resumes | nothing of ours |
 //! | [market] | the nouns: symbol, exact price and size, trade, quote, bar, day | nothing of ours |
 //! | [wire] | what bytes mean: frames, commands, URLs, tokens, close codes; pure | market, tally |
-//! | [auth] | which token allows what | wire, market |
+//! | [auth] | which token allows what | wire, market, range |
 //! | [bus] | the log, its readers, the fold of last values | market, tally |
-//! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; the pump | bus, market, tally |
+//! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; the pump | bus, market, tally, range |
 //! | [hub] | shards, subscriptions, batches, outboxes, signs of life, the relay; the loop that writes to the sockets | bus, wire, market, tally |
 //! | [session] | one client: what it may do, and what becomes of what it says | hub and those above |
 //! | [client] | `watch` and `send` | wire, market |
@@ -82,6 +83,7 @@ pub mod files;
 pub mod hub;
 pub mod market;
 pub mod progress;
+pub mod range;
 pub mod server;
 pub mod session;
 pub mod tally;

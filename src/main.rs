@@ -237,7 +237,7 @@ fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
                 LoadError::Bad { place, .. } if place == config::COMMAND_LINE => {
                     (exit::USAGE, Some("tickerplant --help lists commands and flags".to_owned()))
                 }
-                LoadError::Bad { .. } | LoadError::Range { .. } => (
+                LoadError::Bad { .. } | LoadError::Range(_) => (
                     exit::CONFIG,
                     Some("config.toml in the project explains every key with its default".to_owned()),
                 ),

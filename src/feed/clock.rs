@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::speed::Speed;
 use crate::market::Time;
+use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
 /// A feed that is later than this says so.
 const LATE: Duration = Duration::from_secs(1);
@@ -38,6 +39,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { speed: Speed::Factor(1.0), max_gap: None, retime: false, paused: false }
+    }
+}
+
+impl Config {
+    /// Checks that each value lies in its range.
+    pub(super) fn check(&self) -> Result<(), OutOfRange> {
+        self.max_gap.map_or(Ok(()), |max_gap| range::check("max_gap", max_gap, MILLISECOND..=365 * DAY))
     }
 }
 

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::market::FeedKind;
+use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
 pub use control::{Command, Control, Refused};
 pub use error::{ErrorClass, FeedError};
@@ -83,6 +84,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Checks that each value lies in its range.
+    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
+        range::check("stalled_after", self.stalled_after, MILLISECOND..=DAY)?;
+        range::section("clock", self.clock.check())?;
+        range::section("replay", self.replay.check())
+    }
+
     /// How long a client may keep the feed waiting; `None` for a feed that waits for nobody.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {

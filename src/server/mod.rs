@@ -20,6 +20,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::range::{self, DAY, OutOfRange};
+
 pub use accept::{Accepted, Arriving, Listener, Outlet, Tcp, accept, handover};
 pub use admission::Admission;
 pub use handshake::Origins;
@@ -86,6 +88,19 @@ impl Default for Config {
             max_header_bytes: 16 * 1024,
             shutdown: Duration::from_secs(10),
         }
+    }
+}
+
+impl Config {
+    /// Checks that each value lies in its range.
+    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
+        range::check("shards", self.shards, 0..=1024)?;
+        range::check("flush_window", self.flush_window, Duration::ZERO..=Duration::from_secs(1))?;
+        range::check("tls_timeout", self.tls_timeout, Duration::ZERO..=DAY)?;
+        range::check("header_timeout", self.header_timeout, Duration::ZERO..=DAY)?;
+        range::check("max_headers", self.max_headers, 0..=10_000)?;
+        range::check("max_header_bytes", self.max_header_bytes, 0..=1024 * 1024)?;
+        range::check("shutdown", self.shutdown, Duration::ZERO..=DAY)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::hub::Deadlines;
+use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 use crate::wire::InboundLimits;
 
 /// How a client is served (`[session]` in config.toml).
@@ -30,6 +31,15 @@ impl Default for Config {
             every_buffer: 1024 * 1024,
             close_timeout: Duration::from_secs(2),
         }
+    }
+}
+
+impl Config {
+    /// Checks that each value lies in its range.
+    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
+        range::check("heartbeat", self.heartbeat, MILLISECOND..=DAY)?;
+        range::check("every_buffer", self.every_buffer, 1024..=1024 * 1024 * 1024)?;
+        range::check("close_timeout", self.close_timeout, Duration::ZERO..=DAY)
     }
 }
 
@@ -97,6 +107,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Checks that each value lies in its range.
+    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
+        range::check("message_timeout", self.message_timeout, Duration::ZERO..=DAY)?;
+        range::check("ping_interval", self.ping_interval, Duration::ZERO..=DAY)?;
+        range::check("ping_timeout", self.ping_timeout, Duration::ZERO..=DAY)
+    }
+
     /// What a connection has to do in time, beside showing a token within `auth`.
     #[must_use]
     pub fn deadlines(&self, auth: Duration) -> Deadlines {

@@ -4,19 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 15] = [
+const MAY: [(&str, &[&str]); 16] = [
+    ("range", &[]),
     ("tally", &[]),
     ("market", &[]),
     ("wire", &["market", "tally"]),
-    ("auth", &["wire", "market"]),
+    ("auth", &["wire", "market", "range"]),
     ("bus", &["market", "tally"]),
-    ("feed", &["bus", "market", "tally"]),
+    ("feed", &["bus", "market", "tally", "range"]),
     ("hub", &["bus", "wire", "market", "tally"]),
-    ("session", &["auth", "hub", "bus", "wire", "market", "tally"]),
+    ("session", &["auth", "hub", "bus", "wire", "market", "tally", "range"]),
     ("client", &["wire", "market"]),
     ("files", &["feed", "wire", "market"]),
-    ("server", &["auth", "client", "session", "hub", "feed", "bus", "wire", "market", "tally"]),
-    ("config", &["auth", "server", "session", "hub", "feed", "bus", "wire", "market"]),
+    ("server", &["auth", "client", "session", "hub", "feed", "bus", "wire", "market", "tally", "range"]),
+    ("config", &["auth", "server", "session", "hub", "feed", "bus", "wire", "market", "range"]),
     ("cli", &["config", "server", "session", "hub", "feed", "bus", "wire", "market"]),
     ("progress", &["feed", "market"]),
     ("app", &["config", "server", "client", "session", "hub", "feed", "bus", "wire", "market"]),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::Map;
 use super::number::DecimalSign;
 use super::time::DateOrder;
+use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
 /// Recorded files (`[feed.replay]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,5 +87,12 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(10),
             sort_rows: 2_000_000,
         }
+    }
+}
+
+impl Config {
+    /// Checks that each value lies in its range.
+    pub(in crate::feed) fn check(&self) -> Result<(), OutOfRange> {
+        range::check("stall_timeout", self.stall_timeout, MILLISECOND..=DAY)
     }
 }
