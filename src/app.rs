@@ -50,6 +50,24 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+impl StartError {
+    /// What the reader can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("another program listens there; name another with --listen, port 0 picks a free one")
+            }
+            Self::Listen { .. } => {
+                Some("an address is a host and a port of this machine, e.g. --listen 127.0.0.1:8000")
+            }
+            Self::Exposed { .. } => Some("--allow-anonymous opens it to everybody who reaches it"),
+            Self::Tls(error) => error.hint(),
+            Self::Thread(_) => None,
+        }
+    }
+}
+
 /// A shard's thread or its loop has come to an end that nobody asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a shard has failed")]

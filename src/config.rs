@@ -96,6 +96,22 @@ pub enum LoadError {
     Range(#[from] OutOfRange),
 }
 
+impl LoadError {
+    /// What the reader can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Open { .. } => Some("--config names a file that can be read"),
+            Self::Bad { place, .. } if place == COMMAND_LINE => {
+                Some("tickerplant --help lists commands and flags")
+            }
+            Self::Bad { .. } | Self::Range(_) => {
+                Some("config.toml in the project explains every key with its default")
+            }
+        }
+    }
+}
+
 impl Config {
     /// Reads all sources.
     ///

@@ -1,5 +1,6 @@
 //! Parses, loads, runs; prints an error with its causes and a hint.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -215,99 +216,68 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[error("{1}")]
 struct Misuse(u8, String, Option<&'static str>);
 
-fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
+/// The exit code and the hint of an error.
+fn explain(error: &anyhow::Error) -> (u8, Option<Cow<'_, str>>) {
     for cause in error.chain() {
         if let Some(Misuse(code, _, hint)) = cause.downcast_ref() {
-            return (*code, hint.map(str::to_owned));
+            return (*code, hint.map(Cow::from));
         }
         if let Some(error) = cause.downcast_ref::<FeedError>() {
-            return explain_feed(error);
+            return (feed_code(error), error.hint().map(Cow::from));
         }
         if let Some(error) = cause.downcast_ref::<FilesError>() {
-            return match error {
-                FilesError::Feed(error) | FilesError::Some { first: error, .. } => explain_feed(error),
-                FilesError::Output(_) => (exit::OUTPUT, None),
+            let code = match error {
+                FilesError::Feed(error) | FilesError::Some { first: error, .. } => feed_code(error),
+                FilesError::Output(_) => exit::OUTPUT,
             };
+            return (code, error.hint().map(Cow::from));
         }
-        if let Some(error) = cause.downcast_ref() {
-            return match error {
-                LoadError::Open { .. } => {
-                    (exit::NO_INPUT, Some("--config names a file that can be read".to_owned()))
-                }
-                LoadError::Bad { place, .. } if place == config::COMMAND_LINE => {
-                    (exit::USAGE, Some("tickerplant --help lists commands and flags".to_owned()))
-                }
-                LoadError::Bad { .. } | LoadError::Range(_) => (
-                    exit::CONFIG,
-                    Some("config.toml in the project explains every key with its default".to_owned()),
-                ),
+        if let Some(error) = cause.downcast_ref::<LoadError>() {
+            let code = match error {
+                LoadError::Open { .. } => exit::NO_INPUT,
+                LoadError::Bad { place, .. } if place == config::COMMAND_LINE => exit::USAGE,
+                LoadError::Bad { .. } | LoadError::Range(_) => exit::CONFIG,
             };
+            return (code, error.hint().map(Cow::from));
         }
-        if let Some(error) = cause.downcast_ref() {
-            return explain_start(error);
+        if let Some(error) = cause.downcast_ref::<StartError>() {
+            return (start_code(error), error.hint().map(Cow::from));
         }
-        if let Some(error) = cause.downcast_ref() {
-            return explain_client(error);
+        if let Some(error) = cause.downcast_ref::<ClientError>() {
+            return (client_code(error), error.hint());
         }
     }
     (exit::FAILURE, None)
 }
 
-fn explain_feed(error: &FeedError) -> (u8, Option<String>) {
-    let code = match error.class() {
+fn feed_code(error: &FeedError) -> u8 {
+    match error.class() {
         ErrorClass::NoInput => exit::NO_INPUT,
         ErrorClass::BadData => exit::DATA,
         ErrorClass::Configuration => exit::CONFIG,
-    };
-    (code, error.hint().map(str::to_owned))
-}
-
-fn explain_start(error: &StartError) -> (u8, Option<String>) {
-    match error {
-        StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-            let hint = "another program listens there; name another with --listen, port 0 picks a free one";
-            (exit::UNAVAILABLE, Some(hint.to_owned()))
-        }
-        StartError::Listen { source, .. } => {
-            let is_address =
-                matches!(source.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied);
-            let hint = "an address is a host and a port of this machine, e.g. --listen 127.0.0.1:8000";
-            (if is_address { exit::UNAVAILABLE } else { exit::CONFIG }, Some(hint.to_owned()))
-        }
-        StartError::Exposed { .. } => {
-            (exit::CONFIG, Some("--allow-anonymous opens it to everybody who reaches it".to_owned()))
-        }
-        StartError::Tls(TlsError::Half { .. }) => (
-            exit::CONFIG,
-            Some("give both, or neither for plain TCP: --tls-cert FILE --tls-key FILE".to_owned()),
-        ),
-        StartError::Tls(TlsError::Open { .. }) => {
-            (exit::NO_INPUT, Some("--tls-cert and --tls-key name files that can be read".to_owned()))
-        }
-        StartError::Tls(TlsError::Pem { .. } | TlsError::Mismatch { .. }) => (
-            exit::CONFIG,
-            Some(
-                "files begin with -----BEGIN, and the key is the one that the certificate was made for"
-                    .to_owned(),
-            ),
-        ),
-        StartError::Thread(_) => (exit::OS, None),
     }
 }
 
-fn explain_client(error: &ClientError) -> (u8, Option<String>) {
+fn start_code(error: &StartError) -> u8 {
+    use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
     match error {
-        ClientError::Connect { .. } => (
-            exit::UNAVAILABLE,
-            Some("start one with `tickerplant`, or name another with --url ws://HOST:PORT/ws".to_owned()),
-        ),
-        ClientError::Closed { code: 4008, reason, .. } => {
-            (exit::UNAVAILABLE, Some(format!("come back with after={reason} in the URL to go on from there")))
-        }
+        StartError::Listen { source, .. } => match source.kind() {
+            AddrInUse | AddrNotAvailable | PermissionDenied => exit::UNAVAILABLE,
+            _ => exit::CONFIG,
+        },
+        StartError::Tls(TlsError::Open { .. }) => exit::NO_INPUT,
+        StartError::Exposed { .. } | StartError::Tls(_) => exit::CONFIG,
+        StartError::Thread(_) => exit::OS,
+    }
+}
+
+fn client_code(error: &ClientError) -> u8 {
+    match error {
+        ClientError::Connect { .. } | ClientError::Closed { code: 4008, .. } => exit::UNAVAILABLE,
         ClientError::Refused { .. } | ClientError::Broken { .. } | ClientError::Closed { .. } => {
-            (exit::PROTOCOL, None)
+            exit::PROTOCOL
         }
-        ClientError::Output(_) => (exit::OUTPUT, None),
+        ClientError::Output(_) => exit::OUTPUT,
     }
 }
 

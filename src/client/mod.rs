@@ -3,6 +3,7 @@
 mod send;
 mod watch;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -62,6 +63,22 @@ pub enum ClientError {
     /// The output cannot be written.
     #[error("cannot write the output")]
     Output(#[source] std::io::Error),
+}
+
+impl ClientError {
+    /// What the reader can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Connect { .. } => {
+                Some("start one with `tickerplant`, or name another with --url ws://HOST:PORT/ws".into())
+            }
+            Self::Closed { code: 4008, reason, .. } => {
+                Some(format!("come back with after={reason} in the URL to go on from there").into())
+            }
+            Self::Refused { .. } | Self::Broken { .. } | Self::Closed { .. } | Self::Output(_) => None,
+        }
+    }
 }
 
 /// A server, as errors name it: host, port and path, without what stands around them, where a token may be.

@@ -32,3 +32,14 @@ pub enum FilesError {
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 }
+
+impl FilesError {
+    /// What the reader can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Feed(error) | Self::Some { first: error, .. } => error.hint(),
+            Self::Output(_) => None,
+        }
+    }
+}

@@ -61,6 +61,20 @@ pub enum TlsError {
     },
 }
 
+impl TlsError {
+    /// What the reader can do about it, where that is known.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Half { .. } => Some("give both, or neither for plain TCP: --tls-cert FILE --tls-key FILE"),
+            Self::Open { .. } => Some("--tls-cert and --tls-key name files that can be read"),
+            Self::Pem { .. } | Self::Mismatch { .. } => {
+                Some("files begin with -----BEGIN, and the key is the one that the certificate was made for")
+            }
+        }
+    }
+}
+
 /// The certificate and its key, as they are now.
 #[derive(Debug)]
 pub struct Identity {
