@@ -28,7 +28,7 @@ pub enum ClientError {
     #[error("cannot connect to {url}")]
     Connect {
         /// Where to.
-        url: Place,
+        url: Endpoint,
         /// What went wrong.
         source: Box<Error>,
     },
@@ -36,7 +36,7 @@ pub enum ClientError {
     #[error("{url} answers {status}: {message}")]
     Refused {
         /// Where to.
-        url: Place,
+        url: Endpoint,
         /// Its status.
         status: u16,
         /// What it says.
@@ -46,7 +46,7 @@ pub enum ClientError {
     #[error("the connection to {url} broke")]
     Broken {
         /// Where to.
-        url: Place,
+        url: Endpoint,
         /// What went wrong.
         source: Box<Error>,
     },
@@ -54,7 +54,7 @@ pub enum ClientError {
     #[error("{url} closed with {code} {reason}")]
     Closed {
         /// Where to.
-        url: Place,
+        url: Endpoint,
         /// The close code.
         code: u16,
         /// The reason.
@@ -83,9 +83,9 @@ impl ClientError {
 
 /// A server, as errors name it: host, port and path, without what stands around them, where a token may be.
 #[derive(Debug)]
-pub struct Place(String);
+pub struct Endpoint(String);
 
-impl Place {
+impl Endpoint {
     fn of(url: &Uri) -> Self {
         let scheme = url.scheme_str().unwrap_or("ws");
         let authority = url.authority().map_or("", |authority| authority.as_str());
@@ -94,7 +94,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -107,12 +107,12 @@ async fn connect(url: &Uri) -> Result<Socket, ClientError> {
         Err(Error::Http(response)) => {
             let body = response.body().as_deref().unwrap_or_default();
             Err(ClientError::Refused {
-                url: Place::of(url),
+                url: Endpoint::of(url),
                 status: response.status().as_u16(),
                 message: error_message(body),
             })
         }
-        Err(source) => Err(ClientError::Connect { url: Place::of(url), source: Box::new(source) }),
+        Err(source) => Err(ClientError::Connect { url: Endpoint::of(url), source: Box::new(source) }),
     }
 }
 
@@ -126,5 +126,5 @@ fn error_message(body: &[u8]) -> String {
 fn closed(url: &Uri, frame: Option<tungstenite::protocol::CloseFrame>) -> ClientError {
     let (code, reason) =
         frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
-    ClientError::Closed { url: Place::of(url), code, reason }
+    ClientError::Closed { url: Endpoint::of(url), code, reason }
 }

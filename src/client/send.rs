@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{ClientError, PATIENCE, Place, closed, connect};
+use super::{ClientError, Endpoint, PATIENCE, closed, connect};
 
 /// Connects, sends `text`, and writes `Received: …` for the first message that comes back.
 ///
@@ -16,7 +16,7 @@ use super::{ClientError, PATIENCE, Place, closed, connect};
 ///
 /// No connection, or no answer within ten seconds; an output that cannot be written.
 pub async fn send(url: &Uri, text: String, out: &mut impl Write) -> Result<(), ClientError> {
-    let broken = |source| ClientError::Broken { url: Place::of(url), source: Box::new(source) };
+    let broken = |source| ClientError::Broken { url: Endpoint::of(url), source: Box::new(source) };
     let mut socket = connect(url).await?;
     socket.send(Message::text(text)).await.map_err(broken)?;
     let late = |_| Error::Io(io::ErrorKind::TimedOut.into());

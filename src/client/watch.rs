@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{ClientError, Place, closed, connect};
+use super::{ClientError, Endpoint, closed, connect};
 
 /// How frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub async fn watch(url: &Uri, format: Format, out: &mut impl Write) -> Result<()
     let mut socket = connect(url).await?;
     while let Some(message) = socket.next().await {
         let message = message
-            .map_err(|source| ClientError::Broken { url: Place::of(url), source: Box::new(source) })?;
+            .map_err(|source| ClientError::Broken { url: Endpoint::of(url), source: Box::new(source) })?;
         match message {
             Message::Text(text) => {
                 let printed = match format {
