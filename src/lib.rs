@@ -46,8 +46,7 @@
 //! | [client] | `watch` and `send` | wire, market |
 //! | [files] | `inspect` and `cat`: what files say, without a server | feed, wire, market |
 //! | [server] | accept loop, admission, TLS, handshake, routes, metrics, the page; the only code that names warp | all above |
-//! | [progress] | the bar of a replay on a terminal | feed, market |
-//! | [mod@config], [cli], [app] | the configuration, the command line, the wiring and the shutdown | all above |
+//! | [mod@config], [cli], [app] | the configuration, the command line with what it shows on a terminal, the wiring and the shutdown | all above |
 //!
 //! A test reads every `crate::` path and holds the last column.
 //!
@@ -82,7 +81,6 @@ pub mod feed;
 pub mod files;
 pub mod hub;
 pub mod market;
-pub mod progress;
 pub mod range;
 pub mod server;
 pub mod session;

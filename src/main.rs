@@ -18,13 +18,13 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use tickerplant::app::{App, StartError};
+use tickerplant::cli::progress::Bar;
 use tickerplant::cli::{Cli, Command, FilesArgs, ServeArgs};
 use tickerplant::client::{self, ClientError, Format};
 use tickerplant::config::{self, Config, LoadError};
 use tickerplant::feed::{self, ErrorClass, FeedError};
 use tickerplant::files::{self, FilesError, Form};
 use tickerplant::market::FeedKind;
-use tickerplant::progress::Bar;
 use tickerplant::server::TlsError;
 
 /// Exit codes: 2 for the command line, the others as in BSD's `sysexits.h`.

@@ -1,5 +1,6 @@
-//! The command line.
+//! The command line, and what it shows on a terminal.
 
+pub mod progress;
 mod read;
 
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 16] = [
+const MAY: [(&str, &[&str]); 15] = [
     ("range", &[]),
     ("tally", &[]),
     ("market", &[]),
@@ -19,7 +19,6 @@ const MAY: [(&str, &[&str]); 16] = [
     ("server", &["auth", "client", "session", "hub", "feed", "bus", "wire", "market", "tally", "range"]),
     ("config", &["auth", "server", "session", "hub", "feed", "bus", "wire", "market", "range"]),
     ("cli", &["config", "server", "session", "hub", "feed", "bus", "wire", "market"]),
-    ("progress", &["feed", "market"]),
     ("app", &["config", "server", "client", "session", "hub", "feed", "bus", "wire", "market"]),
 ];
 
