@@ -89,7 +89,7 @@ pub enum LoadError {
         /// Which source.
         place: String,
         /// What is wrong with it.
-        fault: ConfigError,
+        fault: Box<ConfigError>,
     },
     /// A value is of the right form and cannot be.
     #[error(transparent)]
@@ -167,7 +167,7 @@ fn check_syntax(path: &Path, text: &str) -> Result<(), LoadError> {
     text.parse::<toml::Table>().map(drop).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         let fault = ConfigError::Message(error.message().to_owned());
-        LoadError::Bad { place: format!("{}:{line}", path.display()), fault }
+        LoadError::Bad { place: format!("{}:{line}", path.display()), fault: Box::new(fault) }
     })
 }
 
@@ -178,7 +178,7 @@ fn check(
     let config = add(config::Config::builder())
         .and_then(ConfigBuilder::<DefaultState>::build)
         .and_then(config::Config::try_deserialize);
-    config.map_err(|fault| LoadError::Bad { place: place.to_owned(), fault })
+    config.map_err(|fault| LoadError::Bad { place: place.to_owned(), fault: Box::new(fault) })
 }
 
 /// The environment's part of the configuration: `TICKERPLANT_SERVER__LISTEN` is `server.listen`.

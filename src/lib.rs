@@ -46,7 +46,9 @@
 //! | [client] | `watch` and `send` | wire, market |
 //! | [files] | `inspect` and `cat`: what files say, without a server | feed, wire, market |
 //! | [server] | accept loop, admission, TLS, handshake, routes, metrics, the page; the only code that names warp | all above |
-//! | [mod@config], [cli], [app] | the configuration, the command line with what it shows on a terminal, the wiring and the shutdown | all above |
+//! | [mod@config], [app] | the configuration, the wiring and the shutdown | all above |
+//! | [cli] | the command line, what its commands do and what they show on a terminal | all above |
+//! | [`exit_code`] | which exit code stands for which error | all above |
 //!
 //! A test reads every `crate::` path and holds the last column.
 //!
@@ -77,6 +79,7 @@ pub mod bus;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod exit_code;
 pub mod feed;
 pub mod files;
 pub mod hub;

@@ -1,16 +1,27 @@
-//! The command line, and what it shows on a terminal.
+//! The command line: what can be asked for, and what each command does and shows on a terminal.
 
-pub mod progress;
+mod error;
+mod load;
+mod log;
+mod progress;
 mod read;
+mod serve;
 
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use config::Value;
+use http::Uri;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Sources;
+use crate::client::{self, Format};
+use crate::config::{Config, Sources};
+use crate::files::{self, Form};
 use crate::market::FeedKind;
 
+pub use error::CliError;
 pub use read::{FilesArgs, ReadArgs};
 
 /// Push market data over WebSocket: simulated, replayed from CSV, or live from standard input
@@ -133,6 +144,45 @@ pub struct ClockArgs {
     pub paused: bool,
 }
 
+impl Cli {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the command from coming to its end.
+    pub fn run(self) -> Result<(), CliError> {
+        match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Serve(args) => serve::serve(&args),
+            Command::Config(args) => print_config(&args),
+            Command::Inspect { args, json } => {
+                let form = if json { Form::Json } else { Form::Table(args.read.words()) };
+                let Config { feed, .. } = load::to_read(&args)?;
+                Ok(files::inspect(&feed.replay, feed.line_bytes, &form, &mut BufWriter::new(io::stdout()))?)
+            }
+            Command::Cat(args) => {
+                let Config { feed, .. } = load::to_read(&args)?;
+                Ok(files::cat(&feed.replay, feed.line_bytes, &mut io::stdout())?)
+            }
+            Command::Send { text, url } => {
+                let url = server_url(&url)?;
+                block_on(async { Ok(client::send(&url, text, &mut io::stdout()).await?) })
+            }
+            Command::Watch { symbols, url, json } => {
+                let url = client::with_symbols(&server_url(&url)?, &symbols).map_err(CliError::Symbols)?;
+                let format = if json { Format::Json } else { Format::Text };
+                block_on(async {
+                    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
+                    let mut out = io::stdout();
+                    tokio::select! {
+                        watched = client::watch(&url, format, &mut out) => Ok(watched?),
+                        _ = interrupt.recv() => Ok(()),
+                    }
+                })
+            }
+        }
+    }
+}
+
 impl ServeArgs {
     /// The sources of the configuration, these flags on top.
     #[must_use]
@@ -185,6 +235,24 @@ fn feed_kind(text: &str) -> Result<FeedKind, String> {
         .into_iter()
         .find(|kind| kind.name() == text)
         .ok_or_else(|| "feeds are simulated, replay and stdin".to_owned())
+}
+
+fn server_url(text: &str) -> Result<Uri, CliError> {
+    text.parse().map_err(CliError::Url)
+}
+
+fn print_config(args: &ServeArgs) -> Result<(), CliError> {
+    let config = load::to_serve(args)?;
+    let config = toml::to_string_pretty(&config).expect("what TOML has said, TOML can say again");
+    io::stdout().write_all(config.as_bytes()).map_err(CliError::Output)
+}
+
+/// Runs on this thread, and does not wait for a read of standard input that nobody needs any more.
+fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::System)?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
 }
 
 #[cfg(test)]

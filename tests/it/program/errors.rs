@@ -13,6 +13,8 @@ async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to
     let no_time = file("no-time.csv", "symbol,price\nAAPL,1\n");
     let page = file("page.csv", "<!DOCTYPE html><html></html>\n");
     let misspelt = file("misspelt.toml", "[session]\nheartbaet = \"5s\"\n");
+    let hour = file("hour.toml", "[server]\nflush_window = \"1h\"\n");
+    let long = "A".repeat(70_000);
     for (arguments, code, place) in [
         (vec!["--feed", "replay", "no-such-file.csv"], 66, "no-such-file.csv"),
         (vec!["--feed", "replay", no_time.as_str()], 65, "no-time.csv:1: no time column"),
@@ -20,6 +22,12 @@ async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to
         (vec!["--feed", "replay"], 78, "no file is given"),
         (vec!["--config", misspelt.as_str()], 78, "unknown field `heartbaet`"),
         (vec!["--config", "no-such.toml"], 66, "no-such.toml"),
+        (vec!["--config", hour.as_str()], 78, "server.flush_window: 3600s is not between 0ns and 1s"),
+        (vec!["--tls-cert", "no-such.pem"], 78, "only server.tls_cert is given"),
+        (vec!["--tls-cert", "no-such.pem", "--tls-key", "no-such.pem"], 66, "no-such.pem"),
+        (vec!["--tls-cert", page.as_str(), "--tls-key", page.as_str()], 78, "page.csv"),
+        (vec!["a.csv"], 2, "a.csv"),
+        (vec!["watch", long.as_str()], 2, "these symbols make no URL"),
         (vec!["--speed", "fast"], 2, "speed"),
         (vec!["--max-gap", "5"], 2, "max_gap"),
         (vec!["--speed", "max"], 78, "a simulation has no end"),
@@ -67,5 +75,35 @@ async fn an_error_does_not_repeat_a_url_in_which_a_token_may_be() {
             assert_is_one_error(&err, if code == 2 { "--url" } else { "127.0.0.1:1" });
             assert!(!err.contains("secret"), "{err}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_output_that_takes_nothing_is_an_error_and_one_that_nobody_reads_is_none() {
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
+        eprintln!("passed over, there is no /dev/full here: an output that takes nothing");
+        return;
+    };
+    let server = ServerProcess::start(&[]).await;
+    let bars = concat!(env!("CARGO_MANIFEST_DIR"), "/feeds/bars-1m.csv");
+
+    for arguments in [
+        &["config"][..],
+        &["cat", bars],
+        &["inspect", bars],
+        &["send", "hi", "--url", &server.url],
+        &["watch", "--url", &server.url],
+    ] {
+        let mut command = tickerplant(arguments);
+        command.stdout(full.try_clone().unwrap());
+        let (code, _, err) = run(command).await;
+        assert_eq!(code, 74, "{arguments:?}: {err}");
+        assert_is_one_error(&err, "cannot write the output");
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = tickerplant(arguments);
+        command.stdout(writer);
+        assert_eq!(run(command).await, (0, String::new(), String::new()), "{arguments:?}");
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::support::faulty_proxy::{Fault, Proxy};
-use crate::support::process::{PATIENCE, ServerProcess, can_signal};
+use crate::support::process::{PATIENCE, ServerProcess, can_signal, line_with};
 use crate::support::subscriber::{EVERY, Frame, Heartbeat, Subscriber};
 
 #[tokio::test]
@@ -130,4 +130,24 @@ impl Beats {
         let first = self.first_after().expect("the server stood still");
         self.0.iter().filter(|time| (first..first + HEARTBEAT * periods).contains(time)).count()
     }
+}
+
+#[tokio::test]
+async fn the_second_signal_stops_a_server_that_waits_for_its_clients() {
+    if !can_signal("the_second_signal_stops_a_server_that_waits_for_its_clients").await {
+        return;
+    }
+    let patient =
+        [("session.close_timeout", "0s"), ("server.shutdown", "0s"), ("limits.ping_interval", "0s")];
+    let mut server = ServerProcess::configured(&[], &patient).await;
+    // It answers no close.
+    let _still = tokio_tungstenite::connect_async(&server.url).await.unwrap();
+
+    server.signal("TERM").await;
+    line_with(&mut server.log, "shutting down").await;
+    server.signal("TERM").await;
+
+    line_with(&mut server.log, "error: stopped at once").await;
+    let ended = timeout(PATIENCE, server.process.wait()).await.expect("the server ends").unwrap();
+    assert_eq!(ended.code(), Some(1));
 }

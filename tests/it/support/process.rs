@@ -164,7 +164,8 @@ pub async fn line_with(log: &mut Lines<BufReader<ChildStderr>>, text: &str) -> S
 
 /// Runs to the end: exit code, standard output, standard error.
 pub async fn run(mut command: Command) -> (i32, String, String) {
-    let output = timeout(PATIENCE, command.output()).await.expect("the program ends").unwrap();
+    let process = command.spawn().unwrap();
+    let output = timeout(PATIENCE, process.wait_with_output()).await.expect("the program ends").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
