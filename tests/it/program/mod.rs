@@ -1,6 +1,7 @@
 //! The built program, as a user runs it and as the network treats it.
 
 mod certificate_files;
+mod client_exit_codes;
 mod errors;
 mod faulty_network;
 mod feeds;
