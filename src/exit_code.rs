@@ -99,7 +99,6 @@ fn of_client(error: &ClientError) -> u8 {
     match error {
         ClientError::Connect { .. } | ClientError::Closed { code: 4008, .. } => UNAVAILABLE,
         ClientError::Refused { .. } | ClientError::Broken { .. } | ClientError::Closed { .. } => PROTOCOL,
-        ClientError::Output(_) => OUTPUT,
     }
 }
 

@@ -43,7 +43,7 @@
 //! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; the pump | bus, market, tally, range |
 //! | [hub] | shards, subscriptions, batches, outboxes, signs of life, the relay; the loop that writes to the sockets | bus, wire, market, tally |
 //! | [session] | one client: what it may do, and what becomes of what it says | hub and those above |
-//! | [client] | `watch` and `send` | wire, market |
+//! | [client] | a connection to a server, as `watch` and `send` need it | nothing of ours |
 //! | [files] | `inspect` and `cat`: what files say, without a server | feed, wire, market |
 //! | [server] | accept loop, admission, TLS, handshake, routes, metrics, the page; the only code that names warp | all above |
 //! | [mod@config], [app] | the configuration, the wiring and the shutdown | all above |

@@ -99,9 +99,9 @@ impl CliError {
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         match self {
-            Self::Output(source)
-            | Self::Files(FilesError::Output(source))
-            | Self::Client(ClientError::Output(source)) => source.kind() == io::ErrorKind::BrokenPipe,
+            Self::Output(source) | Self::Files(FilesError::Output(source)) => {
+                source.kind() == io::ErrorKind::BrokenPipe
+            }
             _ => false,
         }
     }

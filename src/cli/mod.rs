@@ -5,7 +5,9 @@ mod load;
 mod log;
 mod progress;
 mod read;
+mod send;
 mod serve;
+mod watch;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -14,15 +16,15 @@ use clap::{Args, Parser, Subcommand};
 use config::Value;
 use http::Uri;
 use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::client::{self, Format};
 use crate::config::{Config, Sources};
 use crate::files::{self, Form};
 use crate::market::FeedKind;
 
 pub use error::CliError;
 pub use read::{FilesArgs, ReadArgs};
+
+use watch::Format;
 
 /// Push market data over WebSocket: simulated, replayed from CSV, or live from standard input
 #[derive(Debug, Parser)]
@@ -163,21 +165,11 @@ impl Cli {
                 let Config { feed, .. } = load::to_read(&args)?;
                 Ok(files::cat(&feed.replay, feed.line_bytes, &mut io::stdout())?)
             }
-            Command::Send { text, url } => {
-                let url = server_url(&url)?;
-                block_on(async { Ok(client::send(&url, text, &mut io::stdout()).await?) })
-            }
+            Command::Send { text, url } => block_on(send::send(server_url(&url)?, text)),
             Command::Watch { symbols, url, json } => {
-                let url = client::with_symbols(&server_url(&url)?, &symbols).map_err(CliError::Symbols)?;
+                let url = watch::with_symbols(&server_url(&url)?, &symbols)?;
                 let format = if json { Format::Json } else { Format::Text };
-                block_on(async {
-                    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
-                    let mut out = io::stdout();
-                    tokio::select! {
-                        watched = client::watch(&url, format, &mut out) => Ok(watched?),
-                        _ = interrupt.recv() => Ok(()),
-                    }
-                })
+                block_on(watch::watch(url, format))
             }
         }
     }

@@ -14,7 +14,7 @@ const MAY: [(&str, &[&str]); 16] = [
     ("feed", &["bus", "market", "tally", "range"]),
     ("hub", &["bus", "wire", "market", "tally"]),
     ("session", &["auth", "hub", "bus", "wire", "market", "tally", "range"]),
-    ("client", &["wire", "market"]),
+    ("client", &[]),
     ("files", &["feed", "wire", "market"]),
     ("server", &["auth", "client", "session", "hub", "feed", "bus", "wire", "market", "tally", "range"]),
     ("config", &["auth", "server", "session", "hub", "feed", "bus", "wire", "market", "range"]),

@@ -1,14 +1,15 @@
-//! Prints what a subscriber is sent, a line a frame.
+//! `watch`: prints what a subscriber is sent, a line a frame.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use http::Uri;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
-use tokio_stream::StreamExt;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{ClientError, Endpoint, closed, connect};
+use super::CliError;
+use crate::client::{ClientError, Connection};
 
 /// How frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +21,7 @@ pub enum Format {
 }
 
 /// The URL with these symbols to subscribe to; with none, all of them unless the URL names some itself.
-///
-/// # Errors
-///
-/// Symbols that make no URL.
-pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, http::uri::InvalidUri> {
+pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
     let has_symbols =
         form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "symbols");
     if symbols.is_empty() && has_symbols {
@@ -35,33 +32,35 @@ pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, http::uri::Inv
     // In this server's URLs a plus is a plus.
     let query = query.replace('+', "%20");
     let joint = if url.query().is_some() { '&' } else { '?' };
-    format!("{url}{joint}{query}").parse()
+    format!("{url}{joint}{query}").parse().map_err(CliError::Symbols)
 }
 
-/// Connects and prints every frame until the server shuts down or closes normally.
-///
-/// # Errors
-///
-/// No connection, one that breaks, or a close that asks for an answer, with its code; an output that cannot be written.
-pub async fn watch(url: &Uri, format: Format, out: &mut impl Write) -> Result<(), ClientError> {
-    let mut socket = connect(url).await?;
-    while let Some(message) = socket.next().await {
-        let message = message
-            .map_err(|source| ClientError::Broken { url: Endpoint::of(url), source: Box::new(source) })?;
-        match message {
-            Message::Text(text) => {
+/// Connects and prints every frame until the server shuts down or closes normally, or the user interrupts.
+pub async fn watch(url: Uri, format: Format) -> Result<(), CliError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
+    tokio::select! {
+        watched = print_frames(url, format) => watched,
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+async fn print_frames(url: Uri, format: Format) -> Result<(), CliError> {
+    let mut out = io::stdout();
+    let mut connection = Connection::open(url).await?;
+    loop {
+        match connection.next().await {
+            Ok(Message::Text(text)) => {
                 let printed = match format {
                     Format::Json => writeln!(out, "{text}"),
                     Format::Text => writeln!(out, "{}", words(&text)),
                 };
-                printed.and_then(|()| out.flush()).map_err(ClientError::Output)?;
+                printed.and_then(|()| out.flush()).map_err(CliError::Output)?;
             }
-            Message::Close(Some(frame)) if matches!(frame.code.into(), 1000_u16 | 1001) => return Ok(()),
-            Message::Close(frame) => return Err(closed(url, frame)),
-            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            Ok(_) => {}
+            Err(ClientError::Closed { code: 1000 | 1001, .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
         }
     }
-    Err(closed(url, None))
 }
 
 /// A frame's values in their order: time, symbol and type first, the others with their names.
