@@ -88,4 +88,5 @@ pub mod range;
 pub mod server;
 pub mod session;
 pub mod tally;
+pub mod task;
 pub mod wire;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use zip::result::ZipError;
 
 use super::replay::zone::ZoneError;
+use crate::task::Panicked;
 
 /// Why a feed cannot begin or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -257,12 +258,12 @@ pub enum FeedError {
         source: io::Error,
     },
     /// The thread that reads an input has panicked.
-    #[error("the reader of {input} has panicked: {message}")]
+    #[error("the reader of {input} {panic}")]
     ReaderPanicked {
         /// The input, e.g. `files`.
         input: &'static str,
-        /// The message of the panic.
-        message: String,
+        /// What it said.
+        panic: Panicked,
     },
 }
 

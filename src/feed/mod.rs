@@ -11,7 +11,6 @@ mod control;
 mod error;
 mod input;
 mod lines;
-mod panic_message;
 mod pump;
 mod reader;
 pub mod replay;

@@ -3,7 +3,6 @@
 
 use std::iter::{self, Peekable};
 use std::num::NonZeroU32;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec;
@@ -20,13 +19,13 @@ use super::Feed;
 use super::clock::{Calendar, Lateness, Schedule};
 use super::control::{Command, Request};
 use super::error::FeedError;
-use super::panic_message::panic_message;
 use super::skipped::Gate;
 use super::source::Source;
 use super::speed::Speed;
 use super::status::{Progress, Status};
 use crate::bus::{Bus, LastValues};
 use crate::market::{Event, FeedState, Time};
+use crate::task::caught;
 
 /// A replay that waits for the readers of the bus publishes at most so many events before it does: enough that the wait
 /// costs little, few enough that they fit in a client's outbox. Then all are level, however slow, or one stands still.
@@ -57,13 +56,10 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     };
     // A panic drops what `run` owns before it is caught. So the requests and the answer are not among that: whoever waits
     // for an answer learns that there is none only when the progress says why.
-    let run = AssertUnwindSafe(pump.run(&mut requests)).catch_unwind();
-    match stop.run_until_cancelled(run).await {
+    match stop.run_until_cancelled(caught(pump.run(&mut requests))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
-        Some(Err(panic)) => {
-            pump.fail(format!("the feed's own task has panicked: {}", panic_message(&*panic)));
-        }
+        Some(Err(panic)) => pump.fail(format!("the feed's own task {panic}")),
     }
 }
 

@@ -3,14 +3,13 @@
 //! A reader ends with its source, or when nobody receives its batches any more, so nobody has to wait for it. One that
 //! fails or panics, or whose thread cannot be started, ends its batches in an error.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use tokio::sync::mpsc;
 
 use super::error::FeedError;
-use super::panic_message::panic_message;
 use crate::market::Event;
+use crate::task::caught_in;
 
 /// At most this many events are published, and read from a file, at a time.
 pub const BATCH: usize = 1024;
@@ -40,10 +39,8 @@ where
     let batches = sender.clone();
     let started = thread.spawn(move || {
         // After a panic nothing is used again of what `read` worked on.
-        let outcome = catch_unwind(AssertUnwindSafe(|| read(&batches)));
-        let outcome = outcome.unwrap_or_else(|panic| {
-            Err(FeedError::ReaderPanicked { input, message: panic_message(&*panic) })
-        });
+        let outcome = caught_in(|| read(&batches));
+        let outcome = outcome.unwrap_or_else(|panic| Err(FeedError::ReaderPanicked { input, panic }));
         if let Err(error) = outcome {
             // Nobody is left to be told when this fails.
             let _ = batches.blocking_send(Err(error));

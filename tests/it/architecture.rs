@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 16] = [
+const MAY: [(&str, &[&str]); 17] = [
+    ("task", &[]),
     ("range", &[]),
     ("tally", &[]),
     ("market", &[]),
     ("wire", &["market", "tally"]),
     ("auth", &["wire", "market", "range"]),
     ("bus", &["market", "tally"]),
-    ("feed", &["bus", "market", "tally", "range"]),
+    ("feed", &["bus", "market", "tally", "range", "task"]),
     ("hub", &["bus", "wire", "market", "tally"]),
     ("session", &["auth", "hub", "bus", "wire", "market", "tally", "range"]),
     ("client", &[]),
