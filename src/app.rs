@@ -1,29 +1,28 @@
 //! The application: wires feed, bus, hub and server together, owns every task, and orders the shutdown.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::{JoinSet, LocalSet, unconstrained};
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, LocalSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::bus::{Bus, Reader, Start};
+use crate::bus::Bus;
 use crate::config::Config;
-use crate::feed::{self, Control, Feed, Skipped};
-use crate::hub::{Loop, Relay, Relayed, Seat, Settings, Shard};
+use crate::feed::{self, Control, Feed};
+use crate::hub::Relay;
 use crate::server::{
-    self, Accepted, Admission, Arriving, Identity, Listener, Metrics, Origins, Site, Tcp, TlsError, Worker,
+    self, Admission, AppState, Arriving, Identity, Metrics, Origins, Outlet, Tcp, TlsError, Worker,
 };
-use crate::session::{self, Host};
+use crate::session;
+use crate::task::{TaskFailed, caught, caught_in};
 
 /// Why the application does not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,11 +67,6 @@ impl StartError {
     }
 }
 
-/// A shard's thread or its loop has come to an end that nobody asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a shard has failed")]
-pub struct ShardFailed;
-
 /// A running application.
 #[derive(Debug)]
 pub struct App {
@@ -80,28 +74,78 @@ pub struct App {
     bus: Arc<Bus>,
     feed: JoinSet<()>,
     feed_stop: CancellationToken,
-    accepting: JoinSet<()>,
+    /// What goes on until the server stops: the accept loop, and what keeps the certificate up to date.
+    tasks: JoinSet<()>,
     server_stop: CancellationToken,
-    workers: Vec<WorkerThread>,
+    workers: Vec<thread::JoinHandle<()>>,
+    failures: mpsc::Receiver<TaskFailed>,
 }
 
-/// A shard's thread, and what says that it has ended.
-#[derive(Debug)]
-struct WorkerThread {
-    thread: thread::JoinHandle<()>,
-    ended: oneshot::Receiver<()>,
+/// What stands between a bus and its clients, wired, but not running.
+pub struct Wiring<S> {
+    /// Who may connect.
+    pub admission: Arc<Admission>,
+    /// The workers, as the accept loop sees them.
+    pub outlets: Vec<Outlet<S>>,
+    /// The workers.
+    pub workers: Vec<Worker<S>>,
+    /// Where tasks say that they have failed.
+    pub failing: mpsc::Sender<TaskFailed>,
+    /// The tasks that have failed.
+    pub failures: mpsc::Receiver<TaskFailed>,
 }
 
-/// All that a worker's thread is handed at its start.
-struct Parts<S> {
-    reader: Reader,
-    start: Start,
-    inbox: mpsc::Receiver<Arc<Relayed>>,
-    sockets: mpsc::Receiver<Accepted<S>>,
-    relay: Arc<Relay>,
-    site: Arc<Site>,
-    config: Config,
-    tls: Option<TlsAcceptor>,
+impl<S: Arriving> Wiring<S> {
+    /// Wires so many workers; `feed` publishes on the bus, or whoever holds that does.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        bus: &Arc<Bus>,
+        feed: Option<&Feed>,
+        tls: Option<&TlsAcceptor>,
+        is_loopback: bool,
+        shards: usize,
+    ) -> Self {
+        bus.set_paced(config.feed.stall_timeout().is_some());
+        let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus));
+        let proxies = config.server.trusted_proxies.clone();
+        let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
+        let skipped = feed.map(Feed::skipped).cloned().unwrap_or_default();
+        let metrics = Metrics::new(Arc::clone(bus), Arc::clone(&relay), Arc::clone(&admission), &skipped);
+        let state = Arc::new(AppState {
+            bus: Arc::clone(bus),
+            feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
+            origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
+            patience: session::unless_zero(config.server.header_timeout),
+            max_symbols: config.limits.symbols,
+            auth: config.auth.clone(),
+            metrics,
+        });
+        let (failing, failures) = mpsc::channel(1);
+        let worker = |(number, inbox)| {
+            let name = format!("shard {number}");
+            let (outlet, sockets) = server::handover();
+            let (reader, start) = bus.waited_reader(name.clone());
+            let worker = Worker {
+                name,
+                reader,
+                start,
+                inbox,
+                sockets,
+                relay: Arc::clone(&relay),
+                state: Arc::clone(&state),
+                config: config.server.clone(),
+                session: config.session.clone(),
+                limits: config.limits.clone(),
+                stall_timeout: config.feed.replay.stall_timeout,
+                tls: tls.cloned(),
+                failures: failing.clone(),
+            };
+            (outlet, worker)
+        };
+        let (outlets, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
+        Self { admission, outlets, workers, failing, failures }
+    }
 }
 
 impl App {
@@ -115,38 +159,26 @@ impl App {
         let tls = identity.as_ref().map(Identity::acceptor);
         let (listener, address) = listen(&config).await?;
         let bus = Bus::new(&config.bus, config.feed.kind, epoch());
-        bus.set_paced(config.feed.stall_timeout().is_some());
         let shards = match config.server.shards {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
         };
-        let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(&bus));
-        let admission = admission(&config, &bus);
-        let skipped = feed.as_ref().map(Feed::skipped).cloned().unwrap_or_default();
-        let metrics = Metrics::new(Arc::clone(&bus), Arc::clone(&relay), Arc::clone(&admission), &skipped);
-        let control = match &feed {
-            Some(feed) => feed.control().clone(),
-            None => Control::of_nothing(bus.kind()),
-        };
-        let loopback = address.ip().is_loopback();
-        let site = Arc::new(site(&config, Arc::clone(&bus), control, loopback, metrics));
+        let is_loopback = address.ip().is_loopback();
+        let Wiring { admission, outlets, workers, failing, failures } =
+            Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let server_stop = CancellationToken::new();
-        let mut outlets = Vec::new();
-        let mut workers = Vec::new();
-        for (number, inbox) in inboxes.into_iter().enumerate() {
-            let (outlet, sockets) = server::handover();
-            outlets.push(outlet);
-            let (reader, start) = bus.waited_reader("shard");
-            let (relay, site) = (Arc::clone(&relay), Arc::clone(&site));
-            let (config, tls) = (config.clone(), tls.clone());
-            let parts = Parts { reader, start, inbox, sockets, relay, site, config, tls };
-            workers.push(WorkerThread::spawn(number, parts, server_stop.clone())?);
-        }
-        let mut accepting = JoinSet::new();
+        let workers = workers.into_iter().map(|worker| spawn_worker(worker, server_stop.clone()));
+        let workers = workers.collect::<Result<_, _>>()?;
+        let mut tasks = JoinSet::new();
         let listener = Tcp { listener, send_buffer: config.server.send_buffer };
-        accepting.spawn(server::accept(listener, outlets, admission, server_stop.clone()));
+        let accepting = server::accept(listener, outlets, admission, server_stop.clone());
+        tasks.spawn(watched("the accept loop", accepting, server_stop.clone(), failing.clone()));
         if let Some(identity) = identity {
-            accepting.spawn(follow(identity, server_stop.clone()));
+            let stop = server_stop.clone();
+            let following = async move {
+                stop.run_until_cancelled(identity.follow()).await;
+            };
+            tasks.spawn(watched("the renewal of the certificate", following, server_stop.clone(), failing));
         }
         info!(%address, tls = tls.is_some(), feed = %bus.kind(), shards, "listening");
 
@@ -155,25 +187,7 @@ impl App {
         if let Some(feed) = feed {
             pumping.spawn(feed::pump(feed, Arc::clone(&bus), feed_stop.clone()));
         }
-        Ok(Self { address, bus, feed: pumping, feed_stop, accepting, server_stop, workers })
-    }
-
-    /// Runs with one shard in the caller's runtime and behind any listener until `stop` fires: where the network is
-    /// simulated, or the clock stands still. Whoever holds `bus` publishes.
-    pub async fn run_here<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
-        bus.set_paced(config.feed.stall_timeout().is_some());
-        let (relay, mut inboxes) = Relay::new(config.relay.clone(), 1, Arc::clone(&bus));
-        let admission = admission(&config, &bus);
-        let (counted, skipped) = (Arc::clone(&admission), Skipped::default());
-        let metrics = Metrics::new(Arc::clone(&bus), Arc::clone(&relay), counted, &skipped);
-        let control = Control::of_nothing(bus.kind());
-        let site = Arc::new(site(&config, Arc::clone(&bus), control, true, metrics));
-        let (outlet, sockets) = server::handover();
-        let (reader, start) = bus.waited_reader("shard");
-        let inbox = inboxes.remove(0);
-        let accepting = server::accept(listener, vec![outlet], admission, stop.clone());
-        let parts = Parts { reader, start, inbox, sockets, relay, site, config, tls: None };
-        LocalSet::new().run_until(async { tokio::join!(accepting, parts.run(stop)) }).await;
+        Ok(Self { address, bus, feed: pumping, feed_stop, tasks, server_stop, workers, failures })
     }
 
     /// The address that is listened on; with port 0, the port that was picked.
@@ -192,105 +206,76 @@ impl App {
     ///
     /// # Errors
     ///
-    /// A shard failed, which ends everything.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), ShardFailed> {
+    /// A task of the server's failed, which ends everything in the same order.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), TaskFailed> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
-            () = any_ends(&mut self.workers) => Err(ShardFailed),
+            Some(failure) = self.failures.recv() => Err(failure),
         };
-        info!("shutting down");
+        if let Err(failure) = &outcome {
+            error!(%failure, "shutting down, as a task of the server has failed");
+        } else {
+            info!("shutting down");
+        }
         self.feed_stop.cancel();
-        self.feed.join_all().await;
+        finish(self.feed).await;
         self.server_stop.cancel();
-        self.accepting.join_all().await;
+        finish(self.tasks).await;
         for worker in self.workers {
-            if !worker.ended.is_terminated() {
-                // Only the end matters, and joining says how it was.
-                let _ = worker.ended.await;
-            }
-            if worker.thread.join().is_err() {
-                error!("a shard's thread has panicked");
-            }
+            // A thread that panicked has said so.
+            let _ = tokio::task::spawn_blocking(|| worker.join()).await;
         }
         outcome
     }
 }
 
-impl WorkerThread {
-    fn spawn<S: Arriving + Send + 'static>(
-        number: usize,
-        parts: Parts<S>,
-        stop: CancellationToken,
-    ) -> Result<Self, StartError> {
-        let (end, ended) = oneshot::channel();
-        let runtime =
-            // The network and the timers are looked at after every turn of the tasks: those that always have something to do,
-            // as a flood has, would else keep them waiting for sixty turns.
-            runtime::Builder::new_current_thread()
-                .enable_all()
-                .event_interval(1)
-                .build()
-                .map_err(StartError::Thread)?;
-        let thread = thread::Builder::new()
-            .name(format!("shard-{number}"))
-            .spawn(move || {
-                // Dropped when the thread ends, however it does.
-                let _end: oneshot::Sender<()> = end;
-                LocalSet::new().block_on(&runtime, parts.run(stop));
-            })
+/// Runs a worker on a thread of its own until `stop` fires.
+fn spawn_worker<S: Arriving + Send + 'static>(
+    worker: Worker<S>,
+    stop: CancellationToken,
+) -> Result<thread::JoinHandle<()>, StartError> {
+    let (name, failing) = (worker.name.clone(), worker.failures.clone());
+    let runtime =
+        // The network and the timers are looked at after every turn of the tasks: those that always have something to do,
+        // as a flood has, would else keep them waiting for sixty turns.
+        runtime::Builder::new_current_thread()
+            .enable_all()
+            .event_interval(1)
+            .build()
             .map_err(StartError::Thread)?;
-        Ok(Self { thread, ended })
-    }
-}
-
-impl<S: Arriving> Parts<S> {
-    async fn run(self, stop: CancellationToken) {
-        let Self { reader, start, inbox, sockets, relay, site, config, tls } = self;
-        let settings = Settings {
-            heartbeat: config.session.heartbeat,
-            every_buffer: config.session.every_buffer,
-            max_symbols: config.limits.symbols,
-            deadlines: config.limits.deadlines(config.auth.timeout),
-        };
-        let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
-        let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
-        let (flush_window, stall_timeout) = (config.server.flush_window, config.feed.replay.stall_timeout);
-        let moving = Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout };
-        let moving_stop = CancellationToken::new();
-        let mut moving = tokio::task::spawn_local(unconstrained(moving.run(moving_stop.clone())));
-        let host =
-            Rc::new(Host { seat, relay, config: config.session, limits: config.limits, auth: config.auth });
-        let worker = Worker { host, routes: server::routes(site), config: config.server, tls };
-        tokio::select! {
-            () = worker.run(sockets, stop) => {
-                moving_stop.cancel();
-                // It has been told to end, and has nothing left to fail at.
-                let _ = moving.await;
-            }
-            // Without its loop a shard stands still: better that the thread ends, and with it the application.
-            _ = &mut moving => error!("a shard's loop has failed"),
+    let thread = thread::Builder::new().name(name.replace(' ', "-"));
+    let run = move || {
+        if let Err(panic) = caught_in(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
+            error!(%panic, worker = name, "a worker has failed");
+            // Whoever would hear it may have gone, in a shutdown.
+            let _ = failing.blocking_send(TaskFailed::panicked(name, &panic));
         }
-    }
+    };
+    thread.spawn(run).map_err(StartError::Thread)
 }
 
-fn admission(config: &Config, bus: &Arc<Bus>) -> Arc<Admission> {
-    Admission::new(&config.limits, config.server.trusted_proxies.clone(), Arc::clone(bus))
+/// Runs a task that goes on until `stop` fires, and says so where it ends before.
+async fn watched(
+    name: &'static str,
+    task: impl Future<Output = ()>,
+    stop: CancellationToken,
+    failing: mpsc::Sender<TaskFailed>,
+) {
+    let failure = match caught(task).await {
+        Err(panic) => TaskFailed::panicked(name, &panic),
+        Ok(()) if stop.is_cancelled() => return,
+        Ok(()) => TaskFailed::ended(name),
+    };
+    // Whoever would hear it may have gone, in a shutdown.
+    let _ = failing.send(failure).await;
 }
 
-/// Keeps the certificate up to date until `stop` fires.
-async fn follow(identity: Arc<Identity>, stop: CancellationToken) {
-    stop.run_until_cancelled(identity.follow()).await;
-}
-
-fn site(config: &Config, bus: Arc<Bus>, feed: Control, loopback: bool, metrics: Metrics) -> Site {
-    Site {
-        bus,
-        feed,
-        origins: Origins { allowed: config.server.allowed_origins.clone(), loopback },
-        patience: session::unless_zero(config.server.header_timeout),
-        max_symbols: config.limits.symbols,
-        auth: config.auth.clone(),
-        metrics,
+/// Waits for tasks that have been told to end. One that panics has said so, and keeps nobody from their end.
+async fn finish(mut tasks: JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            error!(%error, "a task has failed");
+        }
     }
 }
 
@@ -302,13 +287,6 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError
         return Err(StartError::Exposed { address });
     }
     Ok((listener, address))
-}
-
-async fn any_ends(workers: &mut [WorkerThread]) {
-    let ends = workers.iter_mut().map(|worker| &mut worker.ended);
-    let mut ends: futures_util::stream::FuturesUnordered<_> = ends.collect();
-    // The outcome does not matter: a thread that ends unasked has failed.
-    let _ = futures_util::StreamExt::next(&mut ends).await;
 }
 
 /// A name for this run's count of events: no two runs share one.

@@ -105,11 +105,11 @@ fn of_client(error: &ClientError) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::ShardFailed;
+    use crate::task::TaskFailed;
 
     #[test]
     fn a_part_of_the_program_that_fails_is_an_error_of_the_software() {
-        assert_eq!(of(&ShardFailed.into()), 70);
+        assert_eq!(of(&TaskFailed::ended("shard 0").into()), 70);
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub mod bus;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod encoding;
 pub mod exit_code;
 pub mod feed;
 pub mod files;

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use http::uri::InvalidUri;
 
-use crate::app::{ShardFailed, StartError};
+use crate::app::StartError;
 use crate::client::ClientError;
 use crate::config::LoadError;
 use crate::feed::FeedError;
 use crate::files::FilesError;
+use crate::task::TaskFailed;
 
 /// Why a command fails.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +25,9 @@ pub enum CliError {
     /// The server does not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A part of the server failed.
+    /// A task of the server failed.
     #[error(transparent)]
-    Failed(#[from] ShardFailed),
+    Failed(#[from] TaskFailed),
     /// A second signal came before the shutdown was done.
     #[error("stopped at once")]
     Stopped,

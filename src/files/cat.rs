@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use super::FilesError;
+use crate::encoding;
 use crate::feed::replay::{self, Replay};
 use crate::feed::{Input, Skipped};
-use crate::wire;
 
 /// So much is written at a time.
 const BUFFER: usize = 64 * 1024;
@@ -19,7 +19,7 @@ pub fn cat(config: &replay::Config, line_bytes: usize, out: &mut impl Write) -> 
     let replay = Replay::open(config, &Input { line_bytes, skipped: Skipped::default() })?;
     let mut buffer = Vec::with_capacity(BUFFER + 1024);
     for event in replay.events()? {
-        wire::line(&mut buffer, &event?);
+        encoding::line(&mut buffer, &event?);
         buffer.push(b'\n');
         if buffer.len() >= BUFFER {
             out.write_all(&buffer).map_err(FilesError::Output)?;

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::FilesError;
+use crate::encoding;
 use crate::feed::replay::{self, Inspection, Replay};
 use crate::feed::{FeedError, Input, Skipped, harmless};
 use crate::market::{Event, Kind};
-use crate::wire;
 
 /// So many symbols are named to a person.
 const NAMED_SYMBOLS: usize = 8;
@@ -257,7 +257,7 @@ fn kinds(inspection: &Inspection, between: &str) -> String {
 
 fn raw(event: &Event) -> Box<RawValue> {
     let mut text = Vec::new();
-    wire::line(&mut text, event);
+    encoding::line(&mut text, event);
     let text = String::from_utf8(text).expect("what is written is text");
     RawValue::from_string(text).expect("what is written is JSON")
 }

@@ -5,7 +5,7 @@
 //! one write of contiguous bytes. A batch is laid out, written and forgotten in one go: nobody
 //! holds on to it.
 
-use super::outbox::Key;
+use crate::bus::Key;
 
 /// A batch of which each client takes so many bytes, in the mean, is written before more is read: sockets take about as
 /// much at a time. The more updates share a write, the less each costs; a segment of the log is never parted.

@@ -2,257 +2,203 @@
 
 use std::time::Duration;
 
-use super::connection::Connection;
-use super::shard::Shard;
-use super::subscriptions::ConnectionId;
-use crate::bus::NotHeld;
+use super::check::{self, Missed};
+use super::connection::{Connection, Role};
+use super::encoded::EncodedEvents;
+use super::fan_out::FanOut;
+use super::shard::Settings;
+use super::state::{Owed, State};
+use super::subscriptions::{ConnectionId, Subscriptions, Wants};
+use super::view::View;
+use crate::bus::Bus;
+use crate::encoding::Value;
 use crate::market::{Kind, KindSet, Time};
 use crate::tally::Limit;
 use crate::wire::{
-    Command, Cursor, Delivery, ErrorCode, Feed, GapReason, Refusal, Reply, Request, RequestId, Standing,
-    Symbols,
+    Command, Cursor, Delivery, Feed, GapReason, Refusal, Reply, Request, RequestId, Standing, Symbols,
 };
 
-/// How much of the missed past a client gets at a time.
-const RESUME_BYTES: usize = 64 * 1024;
-
-/// What the log has of what a client missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missed {
-    /// All of it.
-    Held,
-    /// Too little.
-    Lost { after: Option<u64>, until: Option<u64>, reason: GapReason },
+/// A connection whose client asks for something, with what of its shard the answer depends on.
+pub(super) struct Caller<'a> {
+    id: ConnectionId,
+    connection: &'a mut Connection,
+    subscriptions: &'a mut Subscriptions,
+    encoded: &'a mut EncodedEvents,
+    view: &'a View,
+    bus: &'a Bus,
+    settings: &'a Settings,
 }
 
-impl Shard {
-    /// Does what a client asks for and puts the answer into its outbox.
-    pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
-        let Request { id: request_id, command } = request;
-        self.connections[id].say_break(&self.last_values, &self.feed);
+impl<'a> Caller<'a> {
+    /// Returns the connection with this number, which belongs to this fan-out.
+    pub(super) fn new(
+        (id, connection): (ConnectionId, &'a mut Connection),
+        fan_out: &'a mut FanOut,
+        view: &'a View,
+        bus: &'a Bus,
+        settings: &'a Settings,
+    ) -> Self {
+        let FanOut { subscriptions, encoded, .. } = fan_out;
+        Self { id, connection, subscriptions, encoded, view, bus, settings }
+    }
+
+    /// Carries out a request, and puts the answer into the outbox.
+    pub(super) fn execute(&mut self, request: &Request, now: Time) {
+        let Request { id, command } = request;
+        let id = id.as_ref();
+        self.connection.resync(self.view);
         let done = match command {
             Command::Subscribe { symbols, channels, after } => {
-                self.subscribe(id, request_id.as_ref(), symbols, *channels, after.as_ref())
+                self.subscribe(id, symbols, *channels, after.as_ref())
             }
             Command::Unsubscribe { symbols, channels } => {
-                self.unsubscribe(id, request_id.as_ref(), symbols, *channels);
+                self.unsubscribe(id, symbols, *channels);
                 Ok(())
             }
             Command::Set { delivery, interval } => {
-                self.set(id, request_id.as_ref(), *delivery, *interval);
+                self.set(id, *delivery, *interval);
                 Ok(())
             }
             // Its session knows the tokens, and has answered.
             Command::Auth { .. } => {
-                self.subscriber(id);
+                self.connection.role = Role::Subscriber;
                 Ok(())
             }
             Command::Ping => {
-                self.subscriber(id).say(&Reply::pong(request_id.as_ref(), now));
+                self.connection.role = Role::Subscriber;
+                self.reply(&Reply::pong(id, now));
                 Ok(())
             }
         };
         if let Err(refusal) = done {
-            self.refuse(id, request_id.as_ref(), refusal);
+            self.reply(&Reply::error(id, refusal));
         }
     }
 
     fn subscribe(
         &mut self,
-        id: ConnectionId,
-        request_id: Option<&RequestId>,
+        id: Option<&RequestId>,
         symbols: &Symbols,
         channels: KindSet,
         after: Option<&Cursor>,
     ) -> Result<(), Refusal> {
-        self.check_symbols(id, symbols)?;
-        let missed = after.map(|cursor| self.check_cursor(id, cursor)).transpose()?;
-        let connection = self.subscriber(id);
-        let mut wants = std::mem::take(&mut connection.wants);
-        if symbols.all {
-            self.subscriptions.add(id, &mut wants, None, channels);
-        }
-        for symbol in &symbols.names {
-            self.subscriptions.add(id, &mut wants, Some(symbol), channels);
-        }
-        let head = self.last_values.seq();
-        // At its head it is as far as a client that lost nothing but what a seek replaced.
-        let is_behind =
-            |after| after > head || after == head && self.seek.is_none_or(|seek| seek.after < head);
-        let connection = &mut self.connections[id];
-        connection.wants = wants;
-        connection.has_subscribed = true;
-        connection.outbox.release(&self.last_values, &mut self.frames);
+        let count = self.connection.wants.len_with(symbols);
+        check::symbols(self.settings.max_symbols, count, self.bus)?;
+        let missed = after.map(|cursor| self.missed(cursor)).transpose()?;
+        self.connection.role = Role::Subscriber;
+        self.change_wants(|subscriptions, id, wants| {
+            if symbols.all {
+                subscriptions.add(id, wants, None, channels);
+            }
+            for symbol in &symbols.names {
+                subscriptions.add(id, wants, Some(symbol), channels);
+            }
+        });
+        self.connection.has_subscribed = true;
+        self.flush_conflated();
         let resumed = missed == Some(Missed::Held);
-        let cursor = after.map(|cursor| cursor.seq);
+        let cursor = after.map_or(0, |cursor| cursor.seq);
         match missed {
-            Some(Missed::Held) => connection.resuming = cursor,
+            Some(Missed::Held) => {
+                let owed = self.connection.state.owed().unwrap_or_default();
+                self.connection.state = State::Resuming { after: cursor, owed };
+            }
             // This shard is not as far as the client: it says the gap when it is.
-            Some(Missed::Lost { after: Some(after), .. }) if is_behind(after) => {
-                connection.owes_gap = Some(after);
+            Some(Missed::Lost { after: Some(after), .. }) if self.is_behind(after) => {
+                self.connection.state.owe(|owed| owed.gap = Some(after));
             }
             _ => {}
         }
         if let Some(Missed::Held | Missed::Lost { after: Some(_), .. }) = missed {
             // Whatever becomes of it, it has what it says that it has.
-            connection.outbox.has(cursor.unwrap_or_default());
+            self.connection.outbox.has(cursor);
         }
-        let standing = self.standing(id, resumed);
-        let connection = &mut self.connections[id];
-        connection.say(&Reply::subscribed(request_id, standing));
-        if let (true, Some(cursor)) = (resumed, cursor) {
+        self.reply(&Reply::subscribed(id, self.standing(resumed)));
+        if resumed {
             self.bus.tally().resumed.inc();
-            connection.outbox.reaches(cursor);
+            self.connection.outbox.reaches(cursor);
         }
+        let has_gap = matches!(self.connection.state, State::Resync { owed: Owed { gap: Some(_), .. } });
         if let Some(Missed::Lost { after, until, reason }) = missed {
             if reason == GapReason::HistoryExhausted {
                 self.bus.tally().struck(Limit::History);
             }
-            if connection.owes_gap.is_none() {
-                connection.say(&Reply::Gap { after, until, reason });
+            if !has_gap {
+                self.reply(&Reply::Gap { after, until, reason });
             }
         }
-        if !resumed && connection.owes_gap.is_none() {
-            connection.say_snapshots(&self.last_values, symbols.all, symbols.names.iter());
+        if !resumed && !has_gap {
+            self.connection.push_snapshots(self.view, symbols.all, symbols.names.iter());
         }
         self.bus.listen();
         Ok(())
     }
 
-    fn unsubscribe(
-        &mut self,
-        id: ConnectionId,
-        request_id: Option<&RequestId>,
-        symbols: &Symbols,
-        channels: KindSet,
-    ) {
-        let connection = self.subscriber(id);
-        let mut wants = std::mem::take(&mut connection.wants);
-        if symbols.all {
-            self.subscriptions.remove(id, &mut wants, None, channels);
-        }
-        for symbol in &symbols.names {
-            self.subscriptions.remove(id, &mut wants, Some(symbol), channels);
-        }
-        let connection = &mut self.connections[id];
-        connection.wants = wants;
-        connection.outbox.release(&self.last_values, &mut self.frames);
-        let standing = self.standing(id, false);
-        self.connections[id].say(&Reply::unsubscribed(request_id, standing));
-    }
-
-    fn set(
-        &mut self,
-        id: ConnectionId,
-        request_id: Option<&RequestId>,
-        delivery: Option<Delivery>,
-        interval: Option<Duration>,
-    ) {
-        let connection = &mut self.connections[id];
-        connection.is_subscriber = true;
-        connection.outbox.release(&self.last_values, &mut self.frames);
-        let (old_delivery, old_interval) = connection.outbox.delivery();
-        connection.outbox.set_delivery(delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
-        let standing = self.standing(id, false);
-        self.connections[id].say(&Reply::set(request_id, standing));
-    }
-
-    fn check_symbols(&self, id: ConnectionId, symbols: &Symbols) -> Result<(), Refusal> {
-        let wants = &self.connections[id].wants;
-        let new_names = symbols.names.iter().filter(|name| !wants.has_name(name)).count();
-        let new_star = usize::from(symbols.all && wants.all.is_empty());
-        let limit = self.settings.max_symbols;
-        if limit > 0 && wants.len() + new_names + new_star > limit {
-            self.bus.tally().struck(Limit::Symbols);
-            let message = format!("a connection has at most {limit} symbols; \"*\" counts as one");
-            return Err(Refusal::new(ErrorCode::TooManySymbols, message));
-        }
-        Ok(())
-    }
-
-    fn check_cursor(&self, id: ConnectionId, cursor: &Cursor) -> Result<Missed, Refusal> {
-        let connection = &self.connections[id];
-        if connection.has_subscribed {
-            let message =
-                "`after` comes with a connection's first subscribe; open a new connection to resume";
-            return Err(Refusal::new(ErrorCode::BadCursor, message));
-        }
-        if cursor.epoch != self.bus.epoch() {
-            return Ok(Missed::Lost { after: None, until: None, reason: GapReason::EpochChanged });
-        }
-        let head = self.bus.head();
-        if cursor.seq > head {
-            let message = format!("{cursor} is ahead of the feed, which is at {}-{head}", self.bus.epoch());
-            return Err(Refusal::new(ErrorCode::BadCursor, message));
-        }
-        Ok(match self.bus.after(cursor.seq) {
-            Ok(_) => Missed::Held,
-            Err(NotHeld) => Missed::Lost {
-                after: Some(cursor.seq),
-                until: Some(self.last_values.seq()),
-                reason: GapReason::HistoryExhausted,
-            },
-        })
-    }
-
-    /// Puts the next part of what a client missed into its outbox, up to the shard's own position.
-    pub(super) fn resume(&mut self, id: ConnectionId) {
-        let head = self.last_values.seq();
-        let connection = &mut self.connections[id];
-        while let Some(after) = connection.resuming {
-            if after >= head {
-                // Where the client is ahead of this shard, the events in between are not for it.
-                connection.resuming = (after > head).then_some(after);
-                if connection.resuming.is_none() {
-                    connection.say_break(&self.last_values, &self.feed);
-                    connection.say_state(&self.feed);
-                }
-                return;
+    fn unsubscribe(&mut self, id: Option<&RequestId>, symbols: &Symbols, channels: KindSet) {
+        self.connection.role = Role::Subscriber;
+        self.change_wants(|subscriptions, id, wants| {
+            if symbols.all {
+                subscriptions.remove(id, wants, None, channels);
             }
-            let Ok(Some(chunk)) = self.bus.after(after) else {
-                connection.resuming = None;
-                if connection.outbox.delivery().0 == Delivery::Every {
-                    connection.fall_behind(id, Limit::History, &self.bus, &mut self.woken);
-                } else {
-                    self.bus.tally().struck(Limit::History);
-                    connection.owes_gap = Some(after);
-                    connection.say_break(&self.last_values, &self.feed);
-                }
-                return;
-            };
-            for (seq, event) in chunk.iter().take_while(|(seq, _)| *seq <= head) {
-                connection.resuming = Some(seq);
-                if connection.wants.has(&event.symbol, event.kind()) {
-                    connection.outbox.push_missed(seq, event);
-                }
-                if connection.outbox.bytes().len() >= RESUME_BYTES {
-                    return;
-                }
+            for symbol in &symbols.names {
+                subscriptions.remove(id, wants, Some(symbol), channels);
             }
-        }
+        });
+        self.flush_conflated();
+        self.reply(&Reply::unsubscribed(id, self.standing(false)));
     }
 
-    fn standing(&self, id: ConnectionId, resumed: bool) -> Standing {
-        let connection = &self.connections[id];
-        let (delivery, interval) = connection.outbox.delivery();
-        let list = |kind| connection.wants.list(kind);
+    fn set(&mut self, id: Option<&RequestId>, delivery: Option<Delivery>, interval: Option<Duration>) {
+        self.connection.role = Role::Subscriber;
+        self.flush_conflated();
+        let (old_delivery, old_interval) = self.connection.outbox.delivery();
+        let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
+        self.connection.outbox.set_delivery(delivery, interval);
+        self.reply(&Reply::set(id, self.standing(false)));
+    }
+
+    /// Returns what the log has of what came after a cursor.
+    fn missed(&self, cursor: &Cursor) -> Result<Missed, Refusal> {
+        if self.connection.has_subscribed {
+            return Err(check::late_cursor());
+        }
+        check::cursor(self.bus, self.view.seq(), cursor)
+    }
+
+    /// Returns whether the shard itself is not as far as a client that has all up to here. At the shard's head it is as
+    /// far as a client that lost nothing but what a seek replaced.
+    fn is_behind(&self, after: u64) -> bool {
+        let head = self.view.seq();
+        after > head || after == head && self.view.seek.is_none_or(|seek| seek.after < head)
+    }
+
+    fn change_wants(&mut self, change: impl FnOnce(&mut Subscriptions, ConnectionId, &mut Wants)) {
+        change(self.subscriptions, self.id, &mut self.connection.wants);
+    }
+
+    /// Moves what is conflated into the outbox, before an answer that changes what comes.
+    fn flush_conflated(&mut self) {
+        self.connection.outbox.release(&self.view.last_values, self.encoded);
+    }
+
+    fn reply(&mut self, reply: &Reply<'_>) {
+        self.connection.answer(&Value::Reply(reply));
+    }
+
+    fn standing(&self, resumed: bool) -> Standing {
+        let (delivery, interval) = self.connection.outbox.delivery();
+        let list = |kind| self.connection.wants.list(kind);
         Standing {
             trades: list(Kind::Trade),
             quotes: list(Kind::Quote),
             bars: list(Kind::Bar),
             epoch: self.bus.epoch().to_owned(),
             // A client may be ahead of this shard.
-            seq: self.last_values.seq().max(connection.resuming.or(connection.owes_gap).unwrap_or(0)),
+            seq: self.view.seq().max(self.connection.state.after().unwrap_or(0)),
             resumed,
             delivery,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
-            feed: Feed { kind: self.bus.kind(), state: (&self.feed).into() },
+            feed: Feed { kind: self.bus.kind(), state: (&self.view.feed).into() },
         }
-    }
-
-    fn subscriber(&mut self, id: ConnectionId) -> &mut Connection {
-        let connection = &mut self.connections[id];
-        connection.is_subscriber = true;
-        connection
     }
 }

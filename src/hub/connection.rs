@@ -5,188 +5,313 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::life::Life;
-use super::outbox::{Key, Outbox, Overflow};
-use super::subscriptions::{ConnectionId, Wants};
-use crate::bus::{Bus, Last, LastValues, Seek};
-use crate::market::{FeedState, Kind, Symbol, Time};
+use super::outbox::{Outbox, Overflow};
+use super::state::{Owed, State};
+use super::subscriptions::Wants;
+use super::view::View;
+use crate::bus::{Bus, Key, Last, Seek};
+use crate::encoding::{Encoding, Snapshot, Value};
+use crate::market::{Kind, Symbol, Time};
 use crate::tally::Limit;
-use crate::wire::{self, CloseReason, Cursor, Delivery, GapReason, Reply, Snapshot, State};
+use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply};
+
+/// How much of the missed past a client gets at a time.
+const RESUME_BYTES: usize = 64 * 1024;
 
 /// One client, as its shard sees it.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Connection {
-    pub(super) is_subscriber: bool,
-    /// Whether nothing is for it before it has shown a token.
-    pub(super) is_locked: bool,
+    pub(super) encoding: Encoding,
+    pub(super) role: Role,
+    pub(super) state: State,
     pub(super) wants: Wants,
     pub(super) outbox: Outbox,
     pub(super) life: Life,
     /// Whether a byte has come from it since it was looked at.
     pub(super) is_heard: bool,
-    /// While the client is sent what it missed: the last event of it that is in the outbox.
-    pub(super) resuming: Option<u64>,
     /// Whether it has subscribed before.
     pub(super) has_subscribed: bool,
-    /// The event after which it has lost some, until it is told.
-    pub(super) owes_gap: Option<u64>,
-    /// The market time from which the feed has gone on, until the client is told.
-    pub(super) owes_seek: Option<Time>,
-    /// Whether it is to be told how the feed fares when what waits for it is gone.
-    pub(super) owes_state: bool,
     /// Since when it has kept a feed waiting without a pause.
     pub(super) behind_since: Option<Instant>,
-    /// Why the shard wants it closed, until its session asks.
-    pub(super) closing: Option<CloseReason>,
-    /// Whether nothing more is for it.
-    pub(super) is_closing: bool,
-    pub(super) waker: Option<Waker>,
-    pub(super) is_woken: bool,
+    waker: Option<Waker>,
+    /// Whether its session has been woken and has not been here since.
+    is_woken: bool,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nothing, before it has shown a token.
+    Unauthenticated,
+    /// It hears its peers.
+    Plain,
+    /// It gets market data, and its peers' words wrapped.
+    Subscriber,
+}
+
+/// Whether a connection receives an event that its shard has just read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Receipt {
+    /// With the batch.
+    Now,
+    /// Later, if no newer one replaces it.
+    Conflated,
+    /// With what it missed.
+    Resumed,
+    /// It does not: a snapshot says it, or the connection closes.
+    Never,
 }
 
 impl Connection {
-    /// A plain connection for which at most `limit` bytes may wait.
-    pub(super) fn new(limit: usize, life: Life) -> Self {
+    /// Returns a plain connection for which at most `limit` bytes may wait.
+    pub(super) fn new(encoding: Encoding, limit: usize, life: Life) -> Self {
         Self {
-            is_subscriber: false,
-            is_locked: false,
+            encoding,
+            role: Role::Plain,
+            state: State::Live,
             wants: Wants::default(),
             outbox: Outbox::new(limit),
             life,
             is_heard: false,
-            resuming: None,
             has_subscribed: false,
-            owes_gap: None,
-            owes_seek: None,
-            owes_state: false,
             behind_since: None,
-            closing: None,
-            is_closing: false,
             waker: None,
             is_woken: false,
         }
     }
 
-    pub(super) fn say(&mut self, reply: &Reply<'_>) {
-        self.outbox.push(|out| wire::text(out, |out| reply.write_to(out)));
+    /// Returns whether it gets market data, and goes on.
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.role == Role::Subscriber && !self.state.is_closing()
     }
 
-    /// What a heartbeat says, once all that the connection takes of the batch is out.
+    /// Returns whether it receives an event that its shard has just read.
+    pub(super) fn receipt(&self) -> Receipt {
+        match &self.state {
+            State::Resuming { .. } => Receipt::Resumed,
+            // The gap that the client will be told of goes on.
+            State::Resync { owed: Owed { gap: Some(_), .. } } | State::Closing { .. } => Receipt::Never,
+            // What is conflated until the client is told of a seek is in the snapshots that follow.
+            State::Resync { owed: Owed { seek: Some(_), .. } } => Receipt::Conflated,
+            State::Live | State::Resync { .. } if self.outbox.holds() => Receipt::Conflated,
+            State::Live | State::Resync { .. } => Receipt::Now,
+        }
+    }
+
+    /// Puts an answer behind all that waits for the client.
+    pub(super) fn answer(&mut self, value: &Value<'_>) {
+        self.outbox.push(|out| self.encoding.write(out, value));
+    }
+
+    fn reply(&mut self, reply: &Reply<'_>) {
+        self.answer(&Value::Reply(reply));
+    }
+
+    /// Returns its heartbeat, once all that it takes of the batch is out.
     pub(super) fn heartbeat(&self, time: Time, seq: u64) -> Reply<'static> {
         let (sent, merged) = self.outbox.counts();
         Reply::Heartbeat { time, seq, sent, merged }
     }
 
-    pub(super) fn say_snapshots<'a>(
+    /// Puts a snapshot of each of these symbols that has data, or of all, behind what waits.
+    pub(super) fn push_snapshots<'a>(
         &mut self,
-        last_values: &'a LastValues,
+        view: &'a View,
         all: bool,
         names: impl Iterator<Item = &'a Symbol>,
     ) {
-        let seq = last_values.seq();
-        let mut say = |symbol: &Symbol, last: &Last| {
+        let seq = view.seq();
+        let mut push = |symbol: &Symbol, last: &Last| {
             let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
             let snapshot = Snapshot { seq, symbol, latest, day: last.day() };
-            self.outbox.push(|out| wire::text(out, |out| wire::snapshot(out, &snapshot)));
+            self.outbox.push(|out| self.encoding.write(out, &Value::Snapshot(&snapshot)));
         };
         if all {
-            last_values.iter().for_each(|(symbol, last)| say(symbol, last));
+            view.last_values.iter().for_each(|(symbol, last)| push(symbol, last));
         } else {
             names
-                .filter_map(|name| Some((name, last_values.get(name)?)))
-                .for_each(|(symbol, last)| say(symbol, last));
+                .filter_map(|name| Some((name, view.last_values.get(name)?)))
+                .for_each(|(symbol, last)| push(symbol, last));
         }
         self.outbox.reaches(seq);
     }
 
-    /// Tells a client, where it has not been told, which events are lost, from where the feed has gone on, what the values
-    /// are now, and how the feed fares where that is new. A shard that is behind the client itself has nothing to tell it
-    /// yet.
-    pub(super) fn say_break(&mut self, last_values: &LastValues, feed: &FeedState) {
-        let seek = self.owes_seek.take();
-        let gap = self.owes_gap.take_if(|after| *after < last_values.seq() || seek.is_some());
-        if gap.is_none() && seek.is_none() {
+    /// Tells the client, where it is owed that, which events are lost, from where the feed has gone on, what the values
+    /// are now, and the feed's state where that is new.
+    pub(super) fn resync(&mut self, view: &View) {
+        let State::Resync { owed } = self.state else { return };
+        if !owed.can_be_told(view) {
+            return;
+        }
+        self.state = State::Live;
+        self.outbox.drop_held();
+        if let Some(after) = owed.gap {
+            let (after, until) = (Some(after), Some(view.seq()));
+            self.reply(&Reply::Gap { after, until, reason: GapReason::Lagged });
+        }
+        if let Some(position) = owed.seek {
+            self.reply(&Reply::Feed(wire::State::sought(&view.feed, position)));
+        }
+        let wants = self.wants.clone();
+        self.push_snapshots(view, !wants.all.is_empty(), wants.names().map(|(symbol, _)| symbol));
+        if owed.feed_state && owed.seek.is_none() {
+            self.reply(&Reply::Feed((&view.feed).into()));
+        }
+    }
+
+    /// Tells the client the feed's state, where it is owed that and does not have to catch up first.
+    pub(super) fn tell_feed_state(&mut self, view: &View) {
+        if self.owes_feed_state() {
+            self.state.owe(|owed| owed.feed_state = false);
+            self.reply(&Reply::Feed((&view.feed).into()));
+        }
+    }
+
+    /// Returns whether the feed's state is news to a client that does not have to catch up first.
+    pub(super) fn owes_feed_state(&self) -> bool {
+        matches!(self.state, State::Resync { owed } if owed.feed_state)
+    }
+
+    /// Takes in that the feed goes on from elsewhere, as `view` says by now.
+    ///
+    /// What is conflated is of the past and counts as merged; what is queued for an `every` client goes out first. A resume
+    /// that is under way finds for itself that the log no longer serves it.
+    pub(super) fn on_seek(&mut self, seek: Seek, view: &View, bus: &Bus) {
+        self.wake();
+        if self.state.is_past(seek) {
+            self.state.owe(|owed| owed.feed_state = true);
             return;
         }
         self.outbox.drop_held();
-        if gap.is_some() {
-            self.say(&Reply::Gap { after: gap, until: Some(last_values.seq()), reason: GapReason::Lagged });
+        self.state.owe(|owed| owed.seek = Some(seek.position));
+        match self.state {
+            // Whoever caught up with the last event before it has missed nothing.
+            State::Resuming { after, owed } if after == seek.after => self.state = State::Resync { owed },
+            State::Resuming { .. } => return,
+            _ => {}
         }
-        if let Some(position) = seek {
-            self.owes_state = false;
-            self.say(&Reply::Feed(State::sought(feed, position)));
-        }
-        let wants = self.wants.clone();
-        self.say_snapshots(last_values, !wants.all.is_empty(), wants.names().map(|(symbol, _)| symbol));
-        self.say_state(feed);
-    }
-
-    /// Tells a client how the feed fares, where it is still to be told.
-    pub(super) fn say_state(&mut self, feed: &FeedState) {
-        if std::mem::take(&mut self.owes_state) {
-            self.say(&Reply::Feed(feed.into()));
+        let has_gap = self.state.owed().is_some_and(|owed| owed.gap.is_some());
+        let is_every = self.outbox.delivery().0 == Delivery::Every && !has_gap;
+        if is_every && self.outbox.is_full() {
+            // A set of snapshots for each seek would else wait for one that does not read.
+            self.fall_behind(Limit::EveryBuffer, bus);
+        } else if is_every || self.outbox.is_empty() {
+            self.resync(view);
         }
     }
 
-    /// Whether all that it has came after this seek, which its shard has yet to find.
-    pub(super) fn is_past(&self, seek: Seek) -> bool {
-        self.resuming.or(self.owes_gap).is_some_and(|after| after > seek.after)
+    /// Takes in that the log has passed the shard: all events after `after` are lost, up to what `view` says by now.
+    pub(super) fn on_lag(&mut self, after: u64, seek: Option<Seek>, is_news: bool, view: &View, bus: &Bus) {
+        let seek = seek.filter(|seek| !self.state.is_past(*seek));
+        self.state.owe(|owed| {
+            owed.feed_state |= is_news;
+            owed.seek = seek.map(|seek| seek.position).or(owed.seek);
+        });
+        self.wake();
+        // One that is still being sent what it missed finds for itself that the log has passed it; one that wants nothing
+        // has lost nothing.
+        if self.state.is_resuming() || self.wants.len() == 0 {
+            return;
+        }
+        let has_gap = self.state.owed().is_some_and(|owed| owed.gap.is_some());
+        if self.outbox.delivery().0 == Delivery::Every && !has_gap {
+            self.fall_behind(Limit::History, bus);
+            return;
+        }
+        // A client that does not read is told once, when it does.
+        self.state.owe(|owed| owed.gap = owed.gap.or(Some(after)));
+        if self.outbox.is_empty() {
+            self.resync(view);
+        }
     }
 
-    pub(super) fn hold(&mut self, id: ConnectionId, key: Key, woken: &mut Vec<ConnectionId>) {
+    /// Puts the next part of what a client missed into its outbox, up to its shard's own position.
+    pub(super) fn resume(&mut self, view: &View, bus: &Bus) {
+        let head = view.seq();
+        while let State::Resuming { after, owed } = self.state {
+            if after >= head {
+                // Where the client is ahead of its shard, the events in between are not for it.
+                if after == head {
+                    self.state = State::owing(owed);
+                    self.resync(view);
+                    self.tell_feed_state(view);
+                }
+                return;
+            }
+            let Ok(Some(chunk)) = bus.after(after) else {
+                if self.outbox.delivery().0 == Delivery::Every {
+                    self.fall_behind(Limit::History, bus);
+                } else {
+                    bus.tally().struck(Limit::History);
+                    self.state = State::Resync { owed: Owed { gap: Some(after), ..owed } };
+                    self.resync(view);
+                }
+                return;
+            };
+            for (seq, event) in chunk.iter().take_while(|(seq, _)| *seq <= head) {
+                self.state = State::Resuming { after: seq, owed };
+                if self.wants.has(&event.symbol, event.kind()) {
+                    self.outbox.push_missed(seq, |out| self.encoding.write(out, &Value::Event(seq, event)));
+                }
+                if self.outbox.bytes().len() >= RESUME_BYTES {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Conflates the latest event of a key with those to come.
+    pub(super) fn hold(&mut self, key: Key) {
         // The first sets the alarm at which all go.
         if self.outbox.hold(key) {
-            self.wake(id, woken);
+            self.wake();
         }
     }
 
-    pub(super) fn pushed(
-        &mut self,
-        id: ConnectionId,
-        pushed: Result<(), Overflow>,
-        bus: &Bus,
-        woken: &mut Vec<ConnectionId>,
-    ) {
+    /// Wakes the session for what was pushed, or closes the connection for what did not fit.
+    pub(super) fn pushed(&mut self, pushed: Result<(), Overflow>, bus: &Bus) {
         match pushed {
-            Ok(()) => self.wake(id, woken),
-            Err(Overflow) => self.fall_behind(id, Limit::EveryBuffer, bus, woken),
+            Ok(()) => self.wake(),
+            Err(Overflow) => self.fall_behind(Limit::EveryBuffer, bus),
         }
     }
 
-    /// Closes the connection with the cursor with which the client can come back.
-    pub(super) fn fall_behind(
-        &mut self,
-        id: ConnectionId,
-        limit: Limit,
-        bus: &Bus,
-        woken: &mut Vec<ConnectionId>,
-    ) {
+    /// Closes the connection, which is over a limit, with the cursor with which the client can come back.
+    pub(super) fn fall_behind(&mut self, limit: Limit, bus: &Bus) {
+        bus.tally().struck(limit);
         self.outbox.cut();
-        // Nothing goes past the cursor that it is told.
-        self.owes_gap = None;
-        self.owes_seek = None;
-        self.owes_state = false;
         let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
-        self.end(id, CloseReason::Over(limit, cursor.to_string().into()), woken);
+        self.end(CloseReason::Server(CloseCode::SlowConsumer, cursor.to_string().into()));
     }
 
-    /// Has its session close the connection.
-    pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason, woken: &mut Vec<ConnectionId>) {
-        self.closing = Some(reason);
-        self.is_closing = true;
-        self.wake(id, woken);
+    /// Has its session close the connection. Nothing goes past what it is told.
+    pub(super) fn end(&mut self, reason: CloseReason) {
+        self.state = State::Closing { reason: Some(reason) };
+        self.wake();
     }
 
-    pub(super) fn wake(&mut self, id: ConnectionId, woken: &mut Vec<ConnectionId>) {
-        if !std::mem::replace(&mut self.is_woken, true) {
-            woken.push(id);
+    /// Wakes its session, once until that has been here.
+    pub(super) fn wake(&mut self) {
+        if !std::mem::replace(&mut self.is_woken, true)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Keeps the waker of its session, which is here.
+    pub(super) fn park(&mut self, waker: &Waker) {
+        self.is_woken = false;
+        if !self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker)) {
+            self.waker = Some(waker.clone());
         }
     }
 
     /// The newest event that an `every` client has been served; `None` where it does not keep a feed waiting.
     pub(super) fn served(&self) -> Option<u64> {
-        let keeps = self.outbox.delivery().0 == Delivery::Every && !self.is_closing;
+        let keeps = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
         let waiting = self.outbox.first_waiting().map(|seq| seq.saturating_sub(1));
-        keeps.then_some(waiting.or(self.resuming)).flatten()
+        let resuming = || if let State::Resuming { after, .. } = self.state { Some(after) } else { None };
+        keeps.then(|| waiting.or_else(resuming)).flatten()
     }
 }

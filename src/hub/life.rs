@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::subscriptions::ConnectionId;
-use crate::tally::Limit;
 
 /// Clients are looked at so many times within the shortest of the limits.
 const LOOKS: u32 = 16;
@@ -52,8 +51,19 @@ pub enum Verdict {
     Fine,
     /// It is to be pinged.
     Ping,
-    /// It is to be closed.
-    Over(Limit),
+    /// It is to be closed: it has not done this in time.
+    Over(Due),
+}
+
+/// What a client has not done in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Shown a token.
+    Token,
+    /// Sent the rest of a message.
+    Message,
+    /// Given a sign of life after a ping.
+    SignOfLife,
 }
 
 /// When each client is to be looked at, by the connections' numbers.
@@ -112,16 +122,16 @@ impl Life {
     pub fn look(&mut self, now: Instant, deadlines: &Deadlines, is_alive: bool) -> Verdict {
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         if is_over(self.auth_due) {
-            return Verdict::Over(Limit::AuthTimeout);
+            return Verdict::Over(Due::Token);
         }
         if is_over(self.message_due) {
-            return Verdict::Over(Limit::MessageTimeout);
+            return Verdict::Over(Due::Message);
         }
         if is_alive {
             self.pinged = None;
         }
         if is_over(self.pinged.and_then(|pinged| after(pinged, deadlines.ping_timeout))) {
-            return Verdict::Over(Limit::PingTimeout);
+            return Verdict::Over(Due::SignOfLife);
         }
         if is_over(self.next_ping) {
             self.next_ping = after(now, deadlines.ping_interval);

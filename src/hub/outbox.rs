@@ -17,13 +17,9 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::batch::{Batch, Run};
-use super::frames::Frames;
-use crate::bus::LastValues;
-use crate::market::{Event, Kind};
-use crate::wire::{self, Delivery};
-
-/// What a newer event replaces: one symbol's, by its index, of one kind.
-pub type Key = (usize, Kind);
+use super::encoded::EncodedEvents;
+use crate::bus::{Key, LastValues};
+use crate::wire::Delivery;
 
 /// Room for more runs than these is given back when they are written.
 const KEPT_RUNS: usize = 64;
@@ -275,9 +271,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Puts a market frame of the past behind all that waits; the client asked for it.
-    pub fn push_missed(&mut self, seq: u64, event: &Event) {
-        self.append(Some(seq), false, |buffer| wire::text(buffer, |out| wire::event(out, seq, event)));
+    /// Puts an event of the past, which `write` appends, behind all that waits; the client asked for it.
+    pub fn push_missed(&mut self, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.append(Some(seq), false, write);
         self.sent += 1;
     }
 
@@ -299,15 +295,12 @@ impl Outbox {
     }
 
     /// Moves what is held into the buffer, in the order of its sequence numbers.
-    pub fn release(&mut self, last_values: &LastValues, frames: &mut Frames) {
-        let seq = |(index, kind): &Key| {
-            let latest = last_values.get_index(*index).and_then(|(_, last)| last.latest(*kind));
-            latest.map_or(0, |latest| latest.seq)
-        };
+    pub fn release(&mut self, last_values: &LastValues, encoded: &mut EncodedEvents) {
+        let seq = |key: &Key| last_values.latest(*key).map_or(0, |latest| latest.seq);
         let mut held = std::mem::take(&mut self.held);
         held.sort_by_cached_key(seq);
         for key in held {
-            let (seq, frame) = frames.latest(last_values, key);
+            let (seq, frame) = encoded.latest(last_values, key);
             self.append(Some(seq), false, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
         }

@@ -2,7 +2,7 @@
 //!
 //! It [reads](Shard::read) the log at its own position and keeps the last values as of that position. A
 //! subscription is answered from that very fold, so snapshot and updates join without a lock, a
-//! gap or a repeat. Here is what a shard is, and what the sessions of its clients ask of it.
+//! gap or a repeat. What it has to say are values; each of its [fan-outs](FanOut) encodes those that its connections take.
 //!
 //! Plain values and plain methods: no I/O, no clock, no task.
 
@@ -13,16 +13,23 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::batch::Batch;
 use super::beats::Beats;
-use super::connection::Connection;
-use super::frames::Frames;
-use super::life::{Deadlines, Life, Lookouts, Verdict};
-use super::subscriptions::{ConnectionId, Subscriptions};
-use crate::bus::{Bus, LastValues, Seek, Start};
-use crate::market::{FeedState, Time};
+use super::commands::Caller;
+use super::connection::{Connection, Role};
+use super::encoded::EncodedValue;
+use super::fan_out::FanOut;
+use super::life::{Deadlines, Due, Life, Lookouts, Verdict};
+use super::state::State;
+use super::subscriptions::ConnectionId;
+use super::view::View;
+use crate::bus::{Bus, LastValues, Read, Seek, Segment, Start};
+use crate::encoding::{Encoding, Value};
+use crate::market::{Event, FeedState, Time};
 use crate::tally::Limit;
-use crate::wire::{self, CloseReason, Delivery, Message, Refusal, Reply, RequestId};
+use crate::wire::{CloseCode, CloseReason, Delivery, Message, Reply, Request};
+
+/// After so many events the rest of the thread has its turn, whoever takes them.
+const READ_EVENTS: usize = 4096;
 
 /// How soon to look again at a client that is ahead of its shard.
 const AHEAD: Duration = Duration::from_millis(5);
@@ -41,32 +48,24 @@ pub struct Settings {
     pub max_symbols: usize,
     /// What connections have to do in time.
     pub deadlines: Deadlines,
+    /// How long updates are collected before they are written; a paced feed publishes as much at a time as is worth a write.
+    pub flush_window: Duration,
+    /// How long an `every` client may keep a paced feed waiting.
+    pub stall_timeout: Duration,
 }
 
 /// The last values and connections of one thread.
 #[derive(Debug)]
 pub struct Shard {
-    pub(super) bus: Arc<Bus>,
-    pub(super) settings: Settings,
-    pub(super) last_values: LastValues,
-    pub(super) feed: FeedState,
-    /// The newest seek before the shard's own position.
-    pub(super) seek: Option<Seek>,
-    pub(super) frames: Frames,
-    pub(super) subscriptions: Subscriptions,
-    pub(super) connections: Slab<Connection>,
-    /// Connections whose sessions have something new to do.
-    pub(super) woken: Vec<ConnectionId>,
-    pub(super) batch: Batch,
-    /// Room for a heartbeat that goes with it.
-    pub(super) beat: Vec<u8>,
-    pub(super) beats: Beats,
+    bus: Arc<Bus>,
+    settings: Settings,
+    view: View,
+    /// By the index of their encodings.
+    fan_outs: [FanOut; Encoding::ALL.len()],
+    connections: Slab<Connection>,
+    beats: Beats,
     lookouts: Lookouts,
     looked: Option<Instant>,
-    /// Connections that take something of the batch.
-    pub(super) takers: Vec<ConnectionId>,
-    /// Batches so far.
-    pub(super) batches: u64,
 }
 
 impl Shard {
@@ -76,76 +75,38 @@ impl Shard {
         Self {
             bus,
             settings,
-            last_values: start.last_values,
-            feed: start.feed,
-            seek: start.seek,
-            frames: Frames::default(),
-            subscriptions: Subscriptions::default(),
+            view: start.into(),
+            fan_outs: Encoding::ALL.map(FanOut::new),
             connections: Slab::new(),
-            woken: Vec::new(),
-            batch: Batch::default(),
-            beat: Vec::new(),
             beats: Beats::new(settings.heartbeat),
             lookouts: Lookouts::default(),
             looked: None,
-            takers: Vec::new(),
-            batches: 0,
         }
     }
 
-    /// Adds a plain connection.
-    pub fn connect(&mut self, now: Instant) -> ConnectionId {
+    /// Returns what it was told at its start.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Adds a plain connection with this encoding.
+    pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
         let life = Life::new(now, &self.settings.deadlines);
         let look = life.next_look(&self.settings.deadlines);
-        let id = self.connections.insert(Connection::new(self.settings.every_buffer, life));
+        let connection = Connection::new(encoding, self.settings.every_buffer, life);
+        let id = self.connections.insert(connection);
         self.beats.begin(id, now);
         self.lookouts.set(id, look);
         id
     }
 
-    /// Has a connection get nothing before it has shown a token, or no longer.
+    /// Marks a connection as not yet authenticated, or as authenticated.
     pub fn lock(&mut self, id: ConnectionId, now: Instant, is_locked: bool) {
         let connection = &mut self.connections[id];
-        connection.is_locked = is_locked;
+        connection.role = if is_locked { Role::Unauthenticated } else { Role::Plain };
         connection.life.lock(now, &self.settings.deadlines, is_locked);
         self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
-    }
-
-    /// Tells a client something that its session knows.
-    pub fn say(&mut self, id: ConnectionId, reply: &Reply<'_>) {
-        self.connections[id].say(reply);
-    }
-
-    /// Forgets a connection.
-    pub fn disconnect(&mut self, id: ConnectionId) {
-        let mut wants = std::mem::take(&mut self.connections[id].wants);
-        let had = wants.clone();
-        self.subscriptions.remove(id, &mut wants, None, had.all);
-        for (symbol, kinds) in had.names() {
-            self.subscriptions.remove(id, &mut wants, Some(symbol), kinds);
-        }
-        self.connections.remove(id);
-        self.lookouts.set(id, None);
-    }
-
-    /// Puts a message of one client into every outbox.
-    pub fn relay(&mut self, from: &str, message: &Message) {
-        let mut plain = Vec::new();
-        match message {
-            Message::Text(text) => wire::text(&mut plain, |out| out.extend_from_slice(text.as_bytes())),
-            Message::Binary(bytes) => wire::binary(&mut plain, bytes),
-            Message::Ping(_) | Message::Pong | Message::Close(_) => return,
-        }
-        let mut wrapped = Vec::new();
-        if let Some(reply) = Reply::message(from, message) {
-            wire::text(&mut wrapped, |out| reply.write_to(out));
-        }
-        let is_for = |connection: &Connection| !connection.is_closing && !connection.is_locked;
-        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| is_for(connection)) {
-            let frame = if connection.is_subscriber { &wrapped } else { &plain };
-            let pushed = connection.outbox.push_news(frame);
-            connection.pushed(id, pushed, &self.bus, &mut self.woken);
-        }
     }
 
     /// Sets the delivery with which a connection begins.
@@ -153,14 +114,176 @@ impl Shard {
         self.connections[id].outbox.set_delivery(delivery, interval);
     }
 
-    /// Tells a client what it did wrong.
-    pub fn refuse(&mut self, id: ConnectionId, request_id: Option<&RequestId>, refusal: Refusal) {
-        self.connections[id].say(&Reply::error(request_id, refusal));
+    /// Forgets a connection.
+    pub fn disconnect(&mut self, id: ConnectionId) {
+        let Connection { encoding, mut wants, .. } = self.connections.remove(id);
+        let subscriptions = &mut self.fan_outs[encoding.index()].subscriptions;
+        let had = wants.clone();
+        subscriptions.remove(id, &mut wants, None, had.all);
+        for (symbol, kinds) in had.names() {
+            subscriptions.remove(id, &mut wants, Some(symbol), kinds);
+        }
+        self.lookouts.set(id, None);
     }
 
-    /// Puts a control frame into a client's outbox.
-    pub fn push(&mut self, id: ConnectionId, write: impl FnOnce(&mut Vec<u8>)) {
-        self.connections[id].outbox.push(write);
+    /// Carries out what a client asks for, and puts the answer into its outbox.
+    pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
+        let connection = &mut self.connections[id];
+        let fan_out = &mut self.fan_outs[connection.encoding.index()];
+        Caller::new((id, connection), fan_out, &self.view, &self.bus, &self.settings).execute(request, now);
+    }
+
+    /// Puts an answer that its session knows behind what waits for a client.
+    pub fn answer(&mut self, id: ConnectionId, value: &Value<'_>) {
+        self.connections[id].answer(value);
+    }
+
+    /// Puts a message of one client into every outbox.
+    pub fn relay(&mut self, from: &str, message: &Message) {
+        let wrapped = Reply::message(from, message);
+        let (mut plain, mut wrapped) =
+            (EncodedValue::new(Value::Message(message)), EncodedValue::new(Value::Reply(&wrapped)));
+        for (_, connection) in self.connections.iter_mut().filter(|(_, one)| !one.state.is_closing()) {
+            let bytes = match connection.role {
+                Role::Unauthenticated => continue,
+                Role::Plain => plain.bytes(connection.encoding),
+                Role::Subscriber => wrapped.bytes(connection.encoding),
+            };
+            let pushed = connection.outbox.push_news(bytes);
+            connection.pushed(pushed, &self.bus);
+        }
+    }
+
+    /// Takes in what the log says next, as much as is worth a turn; returns whether there was no more.
+    ///
+    /// `write` tries a connection's socket once and returns how many bytes it took. What it did not take
+    /// is its session's to write. Heartbeats that are nearly due go with the updates, and say `time`.
+    pub fn read(
+        &mut self,
+        now: Instant,
+        time: Time,
+        mut next: impl FnMut() -> Option<Read>,
+        mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
+    ) -> bool {
+        let mut events_read = 0;
+        let mut is_drained = false;
+        while events_read < READ_EVENTS && !self.fan_outs.iter().any(FanOut::is_full) {
+            let Some(read) = next() else {
+                is_drained = true;
+                break;
+            };
+            match read {
+                Read::Segment(segment) => match &*segment {
+                    Segment::Events { first, events } => {
+                        for (seq, event) in (*first..).zip(events) {
+                            self.apply(seq, event);
+                        }
+                        events_read += events.len();
+                    }
+                    // What every subscriber is told is written by the sessions before more is read.
+                    Segment::Mark { state, .. } => {
+                        self.flush(now, time, &mut write);
+                        self.mark(state.clone());
+                        break;
+                    }
+                    Segment::Seek { seek, state, last_values } => {
+                        self.flush(now, time, &mut write);
+                        self.seek(*seek, state.clone(), last_values.clone());
+                        break;
+                    }
+                },
+                Read::Lagged(start) => {
+                    self.flush(now, time, &mut write);
+                    self.start_again(*start);
+                    break;
+                }
+            }
+        }
+        self.flush(now, time, &mut write);
+        is_drained
+    }
+
+    fn apply(&mut self, seq: u64, event: &Event) {
+        let key = (self.view.last_values.fold(seq, event), event.kind());
+        for fan_out in &mut self.fan_outs {
+            fan_out.apply(key, &event.symbol, &self.view.last_values, &mut self.connections);
+        }
+    }
+
+    fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+        let said = (now, time, self.view.seq());
+        for fan_out in &mut self.fan_outs {
+            fan_out.flush(&mut self.connections, &mut self.beats, &self.bus, said, &mut write);
+        }
+    }
+
+    /// The feed's state has changed, and every subscriber is told.
+    fn mark(&mut self, state: FeedState) {
+        self.view.feed = state;
+        let reply = Reply::Feed((&self.view.feed).into());
+        let mut encoded = EncodedValue::new(Value::Reply(&reply));
+        for (_, connection) in
+            self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
+        {
+            let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
+            let waits = is_latest && connection.outbox.is_blocked();
+            let has_to_catch_up = match &connection.state {
+                State::Resuming { .. } => true,
+                State::Resync { owed } => owed.gap.is_some() || owed.seek.is_some(),
+                State::Live | State::Closing { .. } => false,
+            };
+            // It is told with the newest values when it reads again, or behind what it missed.
+            connection.state.owe(|owed| owed.feed_state = waits || has_to_catch_up);
+            if waits || has_to_catch_up {
+                continue;
+            }
+            let fan_out = &mut self.fan_outs[connection.encoding.index()];
+            connection.outbox.release(&self.view.last_values, &mut fan_out.encoded);
+            let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding));
+            connection.pushed(pushed, &self.bus);
+        }
+    }
+
+    /// The feed goes on from elsewhere: these are the values now, and every subscriber is told.
+    fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValues) {
+        self.replace(View { last_values, feed: state, seek: Some(seek) });
+        for (_, connection) in
+            self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
+        {
+            connection.on_seek(seek, &self.view, &self.bus);
+        }
+    }
+
+    /// The log has passed this shard: what lies between is lost, and every subscriber is told.
+    fn start_again(&mut self, start: Start) {
+        let after = self.view.seq();
+        let (until, lags) = (start.last_values.seq(), self.bus.tally().lags.get());
+        tracing::warn!(after, until, lags, "a shard fell behind the history");
+        let is_news = self.view.feed != start.feed;
+        let seek = start.seek.filter(|seek| self.view.seek != Some(*seek));
+        if until == after {
+            // Nothing but states of the feed and seeks is lost, and only the newest counts.
+            match seek {
+                Some(seek) => self.seek(seek, start.feed, start.last_values),
+                None if is_news => self.mark(start.feed),
+                None => {}
+            }
+            return;
+        }
+        self.replace(start.into());
+        for (_, connection) in
+            self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
+        {
+            connection.on_lag(after, seek, is_news, &self.view, &self.bus);
+        }
+    }
+
+    /// Goes on with other values, whose symbols may have other indexes than those of the fold before.
+    fn replace(&mut self, view: View) {
+        self.view = view;
+        for fan_out in &mut self.fan_outs {
+            fan_out.encoded.clear();
+        }
     }
 
     /// How often to [see](Self::heartbeats) who has to be told that the server lives, and to [look](Self::look) who of
@@ -186,7 +309,7 @@ impl Shard {
             from = id + 1;
             let may_read = self.may_read(id);
             let connection = &mut self.connections[id];
-            if connection.is_closing {
+            if connection.state.is_closing() {
                 self.lookouts.set(id, None);
                 continue;
             }
@@ -194,22 +317,30 @@ impl Shard {
                 // The rest of its message may have come: it has not been looked for.
                 connection.life.extend_message(now, &self.settings.deadlines);
             }
-            let is_alive = connection.outbox.take_moving() | std::mem::take(&mut connection.is_heard);
+            // A client that cannot be asked lives for as long as its socket takes what there is.
+            let cannot_answer = !connection.encoding.has_pings() && !connection.outbox.is_blocked();
+            let is_alive =
+                connection.outbox.take_moving() | std::mem::take(&mut connection.is_heard) | cannot_answer;
             match connection.life.look(now, &self.settings.deadlines, is_alive) {
                 Verdict::Fine => {}
                 // What waits for it goes first: then it is that which proves that it lives.
-                Verdict::Ping if connection.outbox.is_blocked() => {}
+                Verdict::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
                 Verdict::Ping => {
-                    connection.outbox.push(wire::ping);
-                    connection.wake(id, &mut self.woken);
+                    connection.answer(&Value::Ping);
+                    connection.wake();
                 }
-                Verdict::Over(limit) => {
-                    let reason = match limit {
-                        Limit::AuthTimeout => "no token came in time",
-                        Limit::MessageTimeout => "a message that begins is to be whole sooner",
-                        _ => "",
+                Verdict::Over(due) => {
+                    let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
+                    let (limit, reason) = match due {
+                        Due::Token => (Limit::AuthTimeout, policy("no token came in time")),
+                        Due::Message => {
+                            let reason = policy("a message that begins is to be whole sooner");
+                            (Limit::MessageTimeout, reason)
+                        }
+                        Due::SignOfLife => (Limit::PingTimeout, CloseReason::Unresponsive),
                     };
-                    connection.end(id, CloseReason::Over(limit, reason.into()), &mut self.woken);
+                    self.bus.tally().struck(limit);
+                    connection.end(reason);
                 }
             }
             self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
@@ -218,7 +349,7 @@ impl Shard {
 
     /// Has a client's session look after its socket.
     pub fn rouse(&mut self, id: ConnectionId) {
-        self.connections[id].wake(id, &mut self.woken);
+        self.connections[id].wake();
     }
 
     /// Says that a byte has come from a client.
@@ -243,22 +374,26 @@ impl Shard {
         let mut from = 0;
         while let Some(id) = self.beats.next_due(from, now) {
             from = id + 1;
-            let connection = self.connections.get_mut(id).filter(|connection| connection.is_subscriber);
+            let connection =
+                self.connections.get_mut(id).filter(|connection| connection.role == Role::Subscriber);
             if connection.as_ref().is_some_and(|connection| connection.outbox.is_blocked()) {
                 continue;
             }
             self.beats.gone(id, now);
-            if let Some(connection) = connection.filter(|connection| !connection.is_closing) {
-                let heartbeat = connection.heartbeat(time, self.last_values.seq());
-                connection.say(&heartbeat);
-                connection.wake(id, &mut self.woken);
+            if let Some(connection) = connection.filter(|connection| connection.is_subscribed()) {
+                let heartbeat = connection.heartbeat(time, self.view.seq());
+                connection.answer(&Value::Reply(&heartbeat));
+                connection.wake();
             }
         }
     }
 
     /// Why the shard wants a connection closed, once.
     pub fn take_closing(&mut self, id: ConnectionId) -> Option<CloseReason> {
-        self.connections[id].closing.take()
+        match &mut self.connections[id].state {
+            State::Closing { reason } => reason.take(),
+            _ => None,
+        }
     }
 
     /// Whether a client's socket has bytes to take.
@@ -270,27 +405,27 @@ impl Shard {
     /// Whether a client's next message may be read: not while its own answers pile up, nor before it has all that it missed.
     #[must_use]
     pub fn may_read(&self, id: ConnectionId) -> bool {
-        let connection = &self.connections[id];
-        !connection.is_closing && connection.resuming.is_none() && !connection.outbox.is_full()
+        let Connection { state, outbox, .. } = &self.connections[id];
+        !state.is_closing() && !state.is_resuming() && !outbox.is_full()
     }
 
     /// What a client's socket is to take next; what is held goes only when it is due.
     pub fn outgoing(&mut self, id: ConnectionId, now: Instant) -> &[u8] {
         let connection = &mut self.connections[id];
-        if connection.outbox.bytes().is_empty() && connection.resuming.is_some() {
-            self.resume(id);
-        }
-        let connection = &mut self.connections[id];
+        let encoded = &mut self.fan_outs[connection.encoding.index()].encoded;
         if connection.outbox.bytes().is_empty() {
-            connection.say_break(&self.last_values, &self.feed);
+            connection.resume(&self.view, &self.bus);
+        }
+        if connection.outbox.bytes().is_empty() {
+            connection.resync(&self.view);
         }
         if connection.outbox.due(now).is_some_and(|due| due <= now) {
-            connection.outbox.release(&self.last_values, &mut self.frames);
+            connection.outbox.release(&self.view.last_values, encoded);
             connection.outbox.rest(now);
         }
-        if connection.owes_state && connection.resuming.is_none() && connection.outbox.bytes().is_empty() {
-            connection.outbox.release(&self.last_values, &mut self.frames);
-            connection.say_state(&self.feed);
+        if connection.owes_feed_state() && connection.outbox.bytes().is_empty() {
+            connection.outbox.release(&self.view.last_values, encoded);
+            connection.tell_feed_state(&self.view);
         }
         connection.outbox.bytes()
     }
@@ -314,62 +449,148 @@ impl Shard {
     /// When a client that has nothing to write is to be looked at again, even if nothing happens.
     #[must_use]
     pub fn due(&self, id: ConnectionId, now: Instant) -> Option<Instant> {
-        let connection = &self.connections[id];
+        let Connection { state, outbox, .. } = &self.connections[id];
         // One that is ahead of this shard goes on when the shard has come as far: that wakes nobody.
-        let is_ahead = connection.resuming.is_some() || connection.owes_gap.is_some();
-        connection.outbox.due(now).or_else(|| is_ahead.then(|| now + AHEAD))
+        outbox.due(now).or_else(|| state.after().map(|_| now + AHEAD))
     }
 
     /// Keeps the waker of a client's session until there is something for it.
     pub fn park(&mut self, id: ConnectionId, waker: &Waker) {
-        let parked = &mut self.connections[id].waker;
-        if !parked.as_ref().is_some_and(|parked| parked.will_wake(waker)) {
-            *parked = Some(waker.clone());
-        }
+        self.connections[id].park(waker);
     }
 
-    /// Puts the close frame behind what waits for a client; nothing follows it.
+    /// Puts the close behind what waits for a client; nothing follows it.
     pub fn close(&mut self, id: ConnectionId, code: u16, reason: &str) {
         let connection = &mut self.connections[id];
-        connection.resuming = None;
-        connection.closing = None;
-        connection.say_break(&self.last_values, &self.feed);
-        connection.owes_gap = None;
-        connection.owes_state = false;
-        connection.outbox.release(&self.last_values, &mut self.frames);
-        connection.outbox.push(|out| wire::close(out, code, reason));
-        connection.is_closing = true;
-    }
-
-    /// Wakes the sessions that have something new to do.
-    pub fn wake(&mut self) {
-        for id in self.woken.drain(..) {
-            // A connection may have gone since, and its number may be another's: a wake-up too many does no harm.
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.is_woken = false;
-                if let Some(waker) = &connection.waker {
-                    waker.wake_by_ref();
-                }
-            }
+        if let Some(owed) = connection.state.owed() {
+            // What it has not been sent of the past it is not sent any more.
+            connection.state = State::owing(owed);
+            connection.resync(&self.view);
         }
+        let encoded = &mut self.fan_outs[connection.encoding.index()].encoded;
+        connection.outbox.release(&self.view.last_values, encoded);
+        connection.answer(&Value::Close(code, reason));
+        connection.state = State::Closing { reason: None };
     }
 
     /// The newest event up to which all `every` clients have been served; the shard's own position where none waits.
     #[must_use]
     pub fn served(&self) -> u64 {
         let waiting = self.connections.iter().filter_map(|(_, connection)| connection.served());
-        waiting.min().unwrap_or(u64::MAX).min(self.last_values.seq())
+        waiting.min().unwrap_or(u64::MAX).min(self.view.seq())
     }
 
-    /// Closes the `every` clients that have kept the feed waiting for `timeout`, by what was seen at each call.
-    pub fn close_stalled(&mut self, now: Instant, timeout: Duration) {
+    /// Closes the `every` clients that have kept the feed waiting for the stall timeout, by what was seen at each call.
+    pub fn close_stalled(&mut self, now: Instant) {
+        let timeout = self.settings.stall_timeout;
         let is_waiting = self.bus.is_waiting();
-        for (id, connection) in &mut self.connections {
+        for (_, connection) in &mut self.connections {
             if !is_waiting || connection.served().is_none() {
                 connection.behind_since = None;
             } else if now.duration_since(*connection.behind_since.get_or_insert(now)) >= timeout {
-                connection.fall_behind(id, Limit::StallTimeout, &self.bus, &mut self.woken);
+                connection.fall_behind(Limit::StallTimeout, &self.bus);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::life::Deadlines;
+    use super::super::shard::Settings;
+    use super::*;
+    use crate::bus::{self, Bus};
+    use crate::market::{Data, FeedKind, KindSet, Trade};
+    use crate::wire::{Command, Request, Symbols};
+
+    fn shard(every_buffer: usize) -> Shard {
+        let bus = Bus::new(&bus::Config::default(), FeedKind::Stdin, "test".to_owned());
+        let (_, start) = bus.reader("test");
+        let settings = Settings {
+            heartbeat: Duration::from_secs(8),
+            every_buffer,
+            max_symbols: 0,
+            deadlines: Deadlines::default(),
+            flush_window: Duration::ZERO,
+            stall_timeout: Duration::from_secs(10),
+        };
+        Shard::new(bus, start, settings)
+    }
+
+    fn subscribe(shard: &mut Shard, delivery: Delivery, interval: Duration, now: Instant) -> ConnectionId {
+        let id = shard.connect(Encoding::WebSocket, now);
+        shard.begin(id, delivery, interval);
+        let symbols = Symbols { all: true, ..Symbols::default() };
+        let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
+        shard.handle(id, &Request { id: None, command }, Time::default());
+        let answer = shard.outgoing(id, now).len();
+        shard.written(id, answer);
+        id
+    }
+
+    fn segment(first: u64) -> Read {
+        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
+        let event = Event { symbol: "A".parse().unwrap(), time: Time::default(), data };
+        Read::Segment(Arc::new(Segment::Events { first, events: vec![event; 100].into() }))
+    }
+
+    #[test]
+    fn a_turn_ends_where_the_log_does_not_and_nobody_fills_a_batch() {
+        let now = Instant::now();
+        let mut shard = shard(1 << 20);
+        subscribe(&mut shard, Delivery::Latest, Duration::from_secs(1), now);
+        let mut first = 1;
+        let endless = || {
+            first += 100;
+            Some(segment(first - 100))
+        };
+
+        let is_drained = shard.read(now, Time::default(), endless, |_, _| 0);
+
+        assert!(!is_drained);
+    }
+
+    #[test]
+    fn a_shutdown_says_goodbye_to_a_client_that_was_about_to_be_closed() {
+        let now = Instant::now();
+        let mut shard = shard(100);
+        let id = subscribe(&mut shard, Delivery::Every, Duration::ZERO, now);
+        let mut segment = Some(segment(1));
+        shard.read(now, Time::default(), || segment.take(), |_, _| 0);
+
+        shard.close(id, 1001, "");
+
+        assert!(shard.take_closing(id).is_none());
+        assert_eq!(shard.outgoing(id, now), [0x88, 2, 0x03, 0xe9]);
+    }
+
+    #[test]
+    fn heartbeats_that_go_with_updates_keep_their_period() {
+        let begin = Instant::now();
+        let mut shard = shard(1 << 20);
+        subscribe(&mut shard, Delivery::Every, Duration::ZERO, begin);
+        let mut heartbeats = Vec::new();
+
+        // A client has an update every half second for 80 s.
+        for n in 0..160 {
+            let now = begin + Duration::from_millis(500) * n;
+            let mut segment = Some(segment(u64::from(n) * 100 + 1));
+            shard.read(
+                now,
+                Time::default(),
+                || segment.take(),
+                |_, bytes| {
+                    let text = String::from_utf8_lossy(bytes);
+                    heartbeats.extend(text.contains("\"heartbeat\"").then_some(now - begin));
+                    bytes.len()
+                },
+            );
+        }
+
+        assert_eq!(heartbeats.first(), Some(&Duration::from_secs(7)));
+        assert_eq!(heartbeats.len(), 10, "{heartbeats:?}");
     }
 }

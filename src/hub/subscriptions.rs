@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::market::{Kind, KindSet, Symbol};
+use crate::wire::Symbols;
 
 /// A connection's number within its shard.
 pub type ConnectionId = usize;
@@ -84,8 +85,7 @@ impl Wants {
     }
 
     /// Whether the connection gets anything of this symbol by name.
-    #[must_use]
-    pub fn has_name(&self, symbol: &Symbol) -> bool {
+    fn has_name(&self, symbol: &Symbol) -> bool {
         self.place(symbol).is_ok()
     }
 
@@ -98,6 +98,14 @@ impl Wants {
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len() + usize::from(!self.all.is_empty())
+    }
+
+    /// How many subscriptions these are together with new ones.
+    #[must_use]
+    pub fn len_with(&self, new: &Symbols) -> usize {
+        let new_names = new.names.iter().filter(|name| !self.has_name(name)).count();
+        let new_star = usize::from(new.all && self.all.is_empty());
+        self.len() + new_names + new_star
     }
 
     /// What it gets of a kind, as a reply lists it: `*` first, then names in order.

@@ -5,7 +5,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +14,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::admission::{Admission, Place};
+use super::admission::{Admission, Permit};
 use crate::hub::Socket;
 
 /// How long the accept loop rests when the system gives it no socket.
@@ -87,46 +86,22 @@ impl Arriving for std::net::TcpStream {
     }
 }
 
-/// A socket on its way to a worker.
-#[derive(Debug)]
-pub struct Accepted<S> {
-    pub(super) socket: S,
-    pub(super) place: Place,
-    pub(super) load: Load,
-}
-
-/// One connection of a worker's count, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Load(Arc<AtomicUsize>);
-
-impl Load {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A worker as the accept loop sees it.
 #[derive(Debug)]
 pub struct Outlet<S> {
-    sockets: mpsc::Sender<Accepted<S>>,
-    load: Arc<AtomicUsize>,
+    sockets: mpsc::Sender<(S, Permit)>,
+    /// Each permit of a connection that it serves holds one more.
+    load: Arc<()>,
 }
 
 /// The way of sockets to a worker: the accept loop's end and the worker's.
 #[must_use]
-pub fn handover<S>() -> (Outlet<S>, mpsc::Receiver<Accepted<S>>) {
+pub fn handover<S>() -> (Outlet<S>, mpsc::Receiver<(S, Permit)>) {
     let (sockets, inlet) = mpsc::channel(HANDOVER);
     (Outlet { sockets, load: Arc::default() }, inlet)
 }
 
-/// Accepts connections until `stop` fires.
+/// Accepts connections until `stop` fires, or a worker is gone.
 pub async fn accept<L: Listener>(
     mut listener: L,
     outlets: Vec<Outlet<L::Socket>>,
@@ -154,11 +129,11 @@ pub async fn accept<L: Listener>(
         if std::mem::take(&mut is_failing) {
             info!("accepting connections again");
         }
-        let Some(place) = admission.enter(peer.ip()) else { continue };
-        let load = |outlet: &&Outlet<_>| (outlet.load.load(Ordering::Relaxed), rand::random::<u32>());
+        let Some(mut permit) = admission.enter(peer.ip()) else { continue };
+        let load = |outlet: &&Outlet<_>| (Arc::strong_count(&outlet.load), rand::random::<u32>());
         let Some(outlet) = outlets.iter().min_by_key(load) else { return };
-        let load = Load::new(&outlet.load);
-        if outlet.sockets.send(Accepted { socket, place, load }).await.is_err() {
+        permit.count_for_worker(&outlet.load);
+        if outlet.sockets.send((socket, permit)).await.is_err() {
             return;
         }
     }

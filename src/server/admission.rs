@@ -1,7 +1,7 @@
 //! Who may connect: how many in all, how many from one address, and how many new ones a second.
 //!
 //! A connection that may not is answered and closed; so that those who are answered keep nobody out, they have
-//! places of their own, and when these are taken it is closed unanswered. Behind a trusted proxy the
+//! permits of their own, and when these are taken it is closed unanswered. Behind a trusted proxy the
 //! address is the last one of `X-Forwarded-For` that is no trusted proxy's, and is known with the first request.
 
 use std::collections::HashMap;
@@ -53,9 +53,9 @@ pub struct Admission {
     sort_out_at: AtomicUsize,
 }
 
-/// A connection's place. Dropped, it is free again.
+/// A connection's place under the limits. Dropped, it is free again.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     admission: Arc<Admission>,
     /// Whether it has a place of those who may be here, or of those who are answered.
     is_here: bool,
@@ -65,6 +65,8 @@ pub struct Place {
     address: Option<IpAddr>,
     /// The proxy that it comes through.
     proxy: Option<IpAddr>,
+    /// Counts for the worker that serves it.
+    worker: Option<Arc<()>>,
 }
 
 impl Admission {
@@ -95,11 +97,17 @@ impl Admission {
     }
 
     /// A place for a connection from this address; `None` where it is not even to be answered.
-    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
         let peer = peer.to_canonical();
         let proxy = self.is_proxy(peer).then_some(peer);
-        let mut place =
-            Place { admission: Arc::clone(self), is_here: false, over: None, address: None, proxy };
+        let mut place = Permit {
+            admission: Arc::clone(self),
+            is_here: false,
+            over: None,
+            address: None,
+            proxy,
+            worker: None,
+        };
         if proxy.is_none() {
             place.count_for(peer);
         }
@@ -169,11 +177,16 @@ impl Admission {
     }
 }
 
-impl Place {
+impl Permit {
     /// Which limit the connection is over, where it may not be here.
     #[must_use]
     pub const fn over(&self) -> Option<Limit> {
         self.over
+    }
+
+    /// Has it count for a worker as well, whose load is the number of these.
+    pub(super) fn count_for_worker(&mut self, load: &Arc<()>) {
+        self.worker = Some(Arc::clone(load));
     }
 
     /// Takes in what a proxy says of a request: whose it is.
@@ -212,7 +225,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.leave_address();
         self.admission.count(self.is_here).fetch_sub(1, Ordering::Relaxed);
@@ -254,7 +267,7 @@ mod tests {
     }
 
     /// What becomes of a connection: `None` where it may stay.
-    fn over(place: Option<&Place>) -> Option<Limit> {
+    fn over(place: Option<&Permit>) -> Option<Limit> {
         place.expect("it is answered").over()
     }
 

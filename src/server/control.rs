@@ -21,8 +21,9 @@ use tokio::time::timeout;
 use warp::Buf;
 use warp::reply::Response;
 
+use super::answer::{error, json};
+use super::app_state::AppState;
 use super::handshake::Denied;
-use super::routes::{Site, authorized, error, json};
 use crate::feed::{Command, Speed, Status};
 use crate::market::{FeedKind, Time};
 use crate::wire::{ErrorCode, Refusal};
@@ -91,15 +92,17 @@ impl From<Status> for Report {
 
 /// Answers a request.
 pub async fn answer<B: Buf>(
-    site: Arc<Site>,
+    state: Arc<AppState>,
     method: Method,
     headers: HeaderMap,
     query: String,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
     let answered = match method {
-        Method::GET | Method::HEAD => authorized(&site, &headers, &query).map(|_| site.feed.status()),
-        Method::POST => command(&site, &headers, &query, body).await,
+        Method::GET | Method::HEAD => {
+            state.authorized_by_query(&headers, &query).map(|_| state.feed.status())
+        }
+        Method::POST => command(&state, &headers, &query, body).await,
         _ => {
             let message = "this page answers GET, HEAD and POST";
             Err((StatusCode::METHOD_NOT_ALLOWED, Refusal::new(ErrorCode::MethodNotAllowed, message)))
@@ -121,20 +124,21 @@ pub async fn answer<B: Buf>(
 }
 
 async fn command<B: Buf>(
-    site: &Site,
+    state: &AppState,
     headers: &HeaderMap,
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Status, Denied> {
-    site.origins.check(headers)?;
-    let access = authorized(site, headers, query)?;
+    state.origins.check(headers)?;
+    let access = state.authorized_by_query(headers, query)?;
     access.check_control().map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
-    let body = timeout(site.patience, read(body)).await.unwrap_or_else(|_| {
+    let body = timeout(state.patience, read(body)).await.unwrap_or_else(|_| {
         let message = "the body did not come in time (server.header_timeout)";
         Err((StatusCode::REQUEST_TIMEOUT, Refusal::new(ErrorCode::TooSlow, message)))
     })?;
     let command = understand(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    site.feed
+    state
+        .feed
         .send(command)
         .await
         .map_err(|refused| (StatusCode::CONFLICT, Refusal::new(ErrorCode::Conflict, refused)))

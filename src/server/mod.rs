@@ -6,6 +6,9 @@
 
 mod accept;
 mod admission;
+mod answer;
+mod app_state;
+mod connection;
 mod control;
 mod handshake;
 mod metrics;
@@ -22,11 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::range::{self, DAY, OutOfRange};
 
-pub use accept::{Accepted, Arriving, Listener, Outlet, Tcp, accept, handover};
-pub use admission::Admission;
+pub use accept::{Arriving, Listener, Outlet, Tcp, accept, handover};
+pub use admission::{Admission, Permit};
+pub use app_state::AppState;
 pub use handshake::Origins;
 pub use metrics::Metrics;
-pub use routes::{Site, routes};
 pub use tls::{Identity, TlsError};
 pub use worker::Worker;
 

@@ -2,11 +2,10 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, UPGRADE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Method, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
@@ -14,13 +13,13 @@ use warp::filters::BoxedFilter;
 use warp::reject::{self, Rejection};
 use warp::{Filter, Reply};
 
-use super::handshake::{Denied, Handshake, Origins, is_upgrade};
-use super::{Metrics, control};
-use crate::auth::{self, Access};
-use crate::bus::Bus;
-use crate::feed::Control;
+use super::answer::{error, json};
+use super::app_state::AppState;
+use super::control;
+use super::handshake::{Denied, Handshake, is_upgrade};
+use crate::auth::Access;
 use crate::tally::Limit;
-use crate::wire::{Command, ErrorCode, Refusal, Stream, Token};
+use crate::wire::{ErrorCode, Refusal, Stream};
 
 /// The page for browsers.
 const PAGE: &str = include_str!("page.html");
@@ -49,28 +48,9 @@ pub struct Upgrade {
     pub access: Access,
 }
 
-/// What the answers depend on.
-#[derive(Debug)]
-pub struct Site {
-    /// The bus that cursors belong to.
-    pub bus: Arc<Bus>,
-    /// The feed that publishes there.
-    pub feed: Control,
-    /// Whose pages may connect.
-    pub origins: Origins,
-    /// How long a request's body may take.
-    pub patience: Duration,
-    /// How many symbols a connection may have; 0 means no limit.
-    pub max_symbols: usize,
-    /// The tokens.
-    pub auth: auth::Config,
-    /// What is counted.
-    pub metrics: Metrics,
-}
-
 /// All routes.
-pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [upgrading, refusing, controlling] = [&site; 3].map(Arc::clone);
+pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
+    let [upgrading, refusing, controlling] = [&state; 3].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let request = warp::ext::get::<Request>();
     let handshake = warp::method()
@@ -96,7 +76,7 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
         warp::path!("healthz").and(get).map(|| json(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
     let metrics = warp::path!("metrics").and(get).and(warp::header::headers_cloned()).and(query).map(
         move |headers, query: String| {
-            metrics(&site, &headers, &query).unwrap_or_else(|(status, refusal)| error(status, &refusal))
+            metrics(&state, &headers, &query).unwrap_or_else(|(status, refusal)| error(status, &refusal))
         },
     );
     let feed = warp::path!("api" / "v1" / "feed")
@@ -107,12 +87,12 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(warp::body::stream())
         .then(control::answer);
     let refuse = |may_be_full: bool| {
-        let site = Arc::clone(&refusing);
+        let state = Arc::clone(&refusing);
         warp::ext::get::<Request>().and_then(move |request: Request| {
             let limit = request.over.filter(|limit| !(may_be_full && *limit == Limit::Connections));
             // The others have struck when the connection came; this one does where something is refused.
             if limit == Some(Limit::Connections) {
-                site.bus.tally().struck(Limit::Connections);
+                state.bus.tally().struck(Limit::Connections);
             }
             async move { limit.map(over).ok_or_else(reject::not_found) }
         })
@@ -140,7 +120,7 @@ pub fn routes(site: Arc<Site>) -> BoxedFilter<(warp::reply::Response,)> {
 }
 
 fn upgrade(
-    site: &Site,
+    state: &AppState,
     method: &Method,
     headers: &HeaderMap,
     query: &str,
@@ -148,10 +128,10 @@ fn upgrade(
     socket: Option<OnUpgrade>,
 ) -> Result<warp::reply::Response, Denied> {
     let handshake = Handshake { method, version: request.version, headers };
-    let accept = handshake.check(&site.origins)?;
+    let accept = handshake.check(&state.origins)?;
     let stream = Stream::parse(query).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let access = access(site, headers, stream.token.as_ref())?;
-    check(site, &stream, &access)?;
+    let access = state.access(headers, stream.token.as_ref())?;
+    state.check_subscribe(&stream, &access)?;
     let socket = socket.ok_or_else(|| {
         let message = "this connection cannot be upgraded";
         (StatusCode::BAD_REQUEST, Refusal::new(ErrorCode::BadHandshake, message))
@@ -168,60 +148,13 @@ fn upgrade(
     Ok(response)
 }
 
-/// What a request may do, by its header or else by its URL; of a server without tokens the header is not for it.
-fn access(site: &Site, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| Token::of(token.trim()))
-    });
-    let bearer = bearer.filter(|_| !site.auth.tokens.is_empty());
-    site.auth.access(bearer.as_ref().or(token)).map_err(|refusal| (StatusCode::UNAUTHORIZED, refusal))
-}
-
-/// What a URL asks for is refused here as far as it can be known before there is a connection.
-fn check(site: &Site, stream: &Stream, access: &Access) -> Result<(), Denied> {
-    let Some(command @ Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
-        return Ok(());
-    };
-    // Who has shown no token is told nothing of what is here, and is checked when it has.
-    if access.is_locked() {
-        return Ok(());
-    }
-    access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
-    let bad = |code, message| Err((StatusCode::BAD_REQUEST, Refusal::new(code, message)));
-    if site.max_symbols > 0 && symbols.len() > site.max_symbols {
-        site.bus.tally().struck(Limit::Symbols);
-        let message = format!("a connection has at most {} symbols; * counts as one", site.max_symbols);
-        return bad(ErrorCode::TooManySymbols, message);
-    }
-    match after {
-        Some(cursor) if cursor.epoch == site.bus.epoch() && cursor.seq > site.bus.head() => bad(
-            ErrorCode::BadCursor,
-            format!("{cursor} is ahead of the feed, which is at {}", site.bus.head()),
-        ),
-        _ => Ok(()),
-    }
-}
-
-/// What a request may do that has shown a token where there are some, in a header or in its URL.
-pub fn authorized(site: &Site, headers: &HeaderMap, query: &str) -> Result<Access, Denied> {
-    let mut parameters = form_urlencoded::parse(query.as_bytes());
-    let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| Token::of(&token));
-    let access = access(site, headers, token.as_ref())?;
-    if access.is_locked() {
-        let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
-        return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
-    }
-    Ok(access)
-}
-
 /// What is counted.
-fn metrics(site: &Site, headers: &HeaderMap, query: &str) -> Result<warp::reply::Response, Denied> {
-    authorized(site, headers, query)?;
+fn metrics(state: &AppState, headers: &HeaderMap, query: &str) -> Result<warp::reply::Response, Denied> {
+    state.authorized_by_query(headers, query)?;
     let response = Response::builder()
         .header(CONTENT_TYPE, super::metrics::CONTENT_TYPE)
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(site.metrics.text())
+        .body(state.metrics.text())
         .expect("the headers are well-formed");
     Ok(response.into_response())
 }
@@ -269,36 +202,4 @@ async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infalli
         let message = "there is no such page; there are /, /ws, /api/v1/feed, /healthz and /metrics";
         error(StatusCode::NOT_FOUND, &Refusal::new(ErrorCode::NotFound, message))
     })
-}
-
-/// What is answered instead of what was asked for.
-pub fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
-    let mut response = json(status, serde_json::json!({ "error": refusal }).to_string());
-    let headers = response.headers_mut();
-    match status {
-        StatusCode::UPGRADE_REQUIRED => {
-            headers.insert(SEC_WEBSOCKET_VERSION, http::HeaderValue::from_static("13"));
-            headers.insert(UPGRADE, http::HeaderValue::from_static("websocket"));
-            headers.insert(CONNECTION, http::HeaderValue::from_static("Upgrade"));
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(ALLOW, http::HeaderValue::from_static("GET, HEAD"));
-        }
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
-        }
-        _ => {}
-    }
-    response
-}
-
-/// An answer in JSON.
-pub fn json(status: StatusCode, body: String) -> warp::reply::Response {
-    Response::builder()
-        .status(status)
-        .header(CONTENT_TYPE, "application/json")
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .body(body)
-        .expect("the headers are well-formed")
-        .into_response()
 }

@@ -1,4 +1,4 @@
-//! What becomes of what a client says: it is checked against what the client may do, and goes to its shard or to its peers.
+//! Handles what a client sends: checks permissions and rates, then carries out the command or relays the message.
 
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -6,13 +6,15 @@ use std::rc::Rc;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::Host;
+use super::Context;
 use crate::auth::Access;
+use crate::encoding::{Encoding, Value};
 use crate::hub::{ConnectionId, Limiter, Socket, limiter};
 use crate::market::Time;
 use crate::tally::{Limit, Tally};
 use crate::wire::{
-    self, CloseReason, Command, ErrorCode, Message, Refusal, Reply, Request, RequestId, Spoken, Stream, Token,
+    self, CloseCode, CloseReason, Command, ErrorCode, Inbound, Message, Refusal, Reply, Request, RequestId,
+    Spoken, Stream, Token,
 };
 
 /// A command counts once more for each so many symbols that it names: they are its work.
@@ -21,7 +23,7 @@ const SYMBOLS_A_COMMAND: usize = 100;
 /// The client's place in the shard, and its limits. Dropped, the shard forgets it.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) host: Rc<Host>,
+    pub(super) context: Rc<Context>,
     pub(super) id: ConnectionId,
     name: SmolStr,
     access: Access,
@@ -33,23 +35,29 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(host: Rc<Host>, stream: &Stream, access: Access, socket: Socket) -> Self {
-        let name = host.relay.name();
-        let mut shard = host.seat.shard.borrow_mut();
-        let id = shard.connect(Instant::now());
-        host.seat.sockets.borrow_mut().insert(id, socket);
+    pub(super) fn new(
+        context: Rc<Context>,
+        encoding: Encoding,
+        stream: &Stream,
+        access: Access,
+        socket: Socket,
+    ) -> Self {
+        let name = context.relay.name();
+        let mut shard = context.local.shard.borrow_mut();
+        let id = shard.connect(encoding, Instant::now());
+        context.local.sockets.borrow_mut().insert(id, socket);
         shard.begin(id, stream.delivery, stream.interval);
         if access.is_locked() {
             shard.lock(id, Instant::now(), true);
         } else {
-            host.relay.join();
+            context.relay.join();
         }
         drop(shard);
-        let controls = limiter(host.limits.control_rate, host.limits.control_burst);
-        let commands = limiter(host.limits.command_rate, host.limits.command_burst);
-        let messages = limiter(host.relay.config().rate, host.relay.config().burst);
+        let controls = limiter(context.limits.control_rate, context.limits.control_burst);
+        let commands = limiter(context.limits.command_rate, context.limits.command_burst);
+        let messages = limiter(context.relay.config().rate, context.relay.config().burst);
         let asked = stream.subscribe.clone().map(Box::new);
-        let mut client = Self { host, id, name, access, asked, controls, commands, messages };
+        let mut client = Self { context, id, name, access, asked, controls, commands, messages };
         client.begin();
         client
     }
@@ -72,7 +80,7 @@ impl Client {
             command => self.access.check(command),
         };
         match checked {
-            Ok(()) => self.host.seat.shard.borrow_mut().handle(self.id, request, Time::now()),
+            Ok(()) => self.context.local.shard.borrow_mut().handle(self.id, request, Time::now()),
             Err(refusal) => self.refuse(id.as_ref(), refusal),
         }
     }
@@ -82,12 +90,12 @@ impl Client {
             let message = format!("this connection has shown the token of {}; open another one", grant.name);
             return Err(Refusal::new(ErrorCode::BadCommand, message));
         }
-        self.access = self.host.auth.access(Some(token))?;
-        self.host.relay.join();
-        let mut shard = self.host.seat.shard.borrow_mut();
+        self.access = self.context.auth.access(Some(token))?;
+        self.context.relay.join();
+        let mut shard = self.context.local.shard.borrow_mut();
         shard.lock(self.id, Instant::now(), false);
         if let Access::Granted(grant) = &self.access {
-            shard.say(self.id, &Reply::authenticated(id, &grant.name));
+            shard.answer(self.id, &Value::Reply(&Reply::authenticated(id, &grant.name)));
         }
         drop(shard);
         self.begin();
@@ -95,31 +103,36 @@ impl Client {
     }
 
     pub(super) fn may_read(&self) -> bool {
-        self.host.seat.shard.borrow().may_read(self.id)
+        self.context.local.shard.borrow().may_read(self.id)
     }
 
     pub(super) fn has_bytes(&self) -> bool {
-        self.host.seat.shard.borrow().has_bytes(self.id)
+        self.context.local.shard.borrow().has_bytes(self.id)
     }
 
     pub(super) fn tally(&self) -> &Tally {
-        self.host.relay.tally()
+        self.context.relay.tally()
     }
 
-    pub(super) async fn on_message(&mut self, message: Message) -> Result<(), CloseReason> {
-        let is_control = match &message {
-            Message::Ping(_) => true,
+    /// Handles a message of the client.
+    ///
+    /// # Errors
+    ///
+    /// The connection ends.
+    pub(super) async fn on_message(&mut self, inbound: Inbound) -> Result<(), CloseReason> {
+        let is_control = match &inbound {
+            Inbound::Ping(_) => true,
             // As many pongs as it was sent pings are no more than its duty.
-            Message::Pong => !self.host.seat.shard.borrow_mut().ponged(self.id),
-            _ => false,
+            Inbound::Pong => !self.context.local.shard.borrow_mut().ponged(self.id),
+            Inbound::Message(_) | Inbound::Close(_) => false,
         };
         if is_control && is_over(self.controls.as_ref()) {
-            let rate = self.host.limits.control_rate;
-            let reason = format!("at most {rate} control frames a second");
-            return Err(CloseReason::Over(Limit::ControlRate, reason.into()));
+            self.tally().struck(Limit::ControlRate);
+            let reason = format!("at most {} control frames a second", self.context.limits.control_rate);
+            return Err(CloseReason::Server(CloseCode::Policy, reason.into()));
         }
-        match message {
-            Message::Text(text) => match wire::understand(&text) {
+        match inbound {
+            Inbound::Message(Message::Text(text)) => match wire::understand(&text) {
                 Spoken::Message => self.relay(Message::Text(text)).await,
                 Spoken::Command(request) if self.is_over_command_rate(request.command.symbols()) => {
                     self.refuse(request.id.as_ref(), self.too_many_commands());
@@ -130,12 +143,10 @@ impl Client {
                 Spoken::Command(request) => self.obey(&request),
                 Spoken::Refused(id, refusal) => self.refuse(id.as_ref(), refusal),
             },
-            Message::Binary(_) => self.relay(message).await,
-            Message::Ping(payload) => {
-                self.host.seat.shard.borrow_mut().push(self.id, |out| wire::pong(out, &payload));
-            }
-            Message::Pong => {}
-            Message::Close(code) => return Err(CloseReason::Client(code)),
+            Inbound::Message(message) => self.relay(message).await,
+            Inbound::Ping(payload) => self.answer(&Value::Pong(&payload)),
+            Inbound::Pong => {}
+            Inbound::Close(code) => return Err(CloseReason::Client(code)),
         }
         Ok(())
     }
@@ -144,7 +155,7 @@ impl Client {
     fn is_over_command_rate(&self, symbols: usize) -> bool {
         let Some(limit) = &self.commands else { return false };
         let count = u32::try_from(symbols / SYMBOLS_A_COMMAND).unwrap_or(u32::MAX).saturating_add(1);
-        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN).min(self.host.limits.command_burst);
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN).min(self.context.limits.command_burst);
         let is_over = !matches!(limit.check_n(count), Ok(Ok(())));
         if is_over {
             self.tally().struck(Limit::CommandRate);
@@ -153,7 +164,7 @@ impl Client {
     }
 
     fn too_many_commands(&self) -> Refusal {
-        let rate = self.host.limits.command_rate;
+        let rate = self.context.limits.command_rate;
         Refusal::new(
             ErrorCode::RateLimited,
             format_args!("at most {rate} commands a second; this one was not carried out"),
@@ -161,9 +172,9 @@ impl Client {
     }
 
     async fn relay(&self, message: Message) {
-        let checked = self.access.check_relay().and_then(|()| self.host.relay.check(&message));
+        let checked = self.access.check_relay().and_then(|()| self.context.relay.check(&message));
         let sent = match checked.and_then(|()| self.check_message_rate()) {
-            Ok(()) => self.host.relay.send(&self.name, message).await,
+            Ok(()) => self.context.relay.send(&self.name, message).await,
             refused => refused,
         };
         if let Err(refusal) = sent {
@@ -176,13 +187,17 @@ impl Client {
             return Ok(());
         }
         self.tally().struck(Limit::RelayRate);
-        let rate = self.host.relay.config().rate;
+        let rate = self.context.relay.config().rate;
         let message = format!("at most {rate} messages a second are relayed; this one was not");
         Err(Refusal::new(ErrorCode::RateLimited, message))
     }
 
     fn refuse(&self, id: Option<&RequestId>, refusal: Refusal) {
-        self.host.seat.shard.borrow_mut().refuse(self.id, id, refusal);
+        self.answer(&Value::Reply(&Reply::error(id, refusal)));
+    }
+
+    fn answer(&self, value: &Value<'_>) {
+        self.context.local.shard.borrow_mut().answer(self.id, value);
     }
 }
 
@@ -192,11 +207,11 @@ fn is_over(limit: Option<&Limiter>) -> bool {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.host.seat.shard.borrow_mut().disconnect(self.id);
-        self.host.seat.sockets.borrow_mut().remove(self.id);
-        self.host.seat.served.notify_one();
+        self.context.local.shard.borrow_mut().disconnect(self.id);
+        self.context.local.sockets.borrow_mut().remove(self.id);
+        self.context.local.served.notify_one();
         if !self.access.is_locked() {
-            self.host.relay.leave();
+            self.context.relay.leave();
         }
     }
 }

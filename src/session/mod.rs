@@ -14,7 +14,7 @@ use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::select;
@@ -23,9 +23,10 @@ use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, Access};
-use crate::hub::{ConnectionId, Relay, Seat, Socket};
+use crate::encoding::Encoding;
+use crate::hub::{ConnectionId, LocalShard, Relay, Socket};
 use crate::tally::Limit;
-use crate::wire::{CloseCode, CloseReason, Decoder, Message, Stream};
+use crate::wire::{self, CloseCode, CloseReason, DecodeError, Decoder, Stream};
 
 use client::Client;
 
@@ -42,9 +43,9 @@ const MESSAGE_BYTES: usize = 128;
 
 /// What all sessions of a thread share.
 #[derive(Debug)]
-pub struct Host {
+pub struct Context {
     /// Their shard.
-    pub seat: Rc<Seat>,
+    pub local: Rc<LocalShard>,
     /// The way to clients of other shards.
     pub relay: Arc<Relay>,
     /// How clients are served.
@@ -65,9 +66,10 @@ pub struct Session {
 
 #[derive(Debug)]
 struct Inbound {
-    seat: Rc<Seat>,
+    context: Rc<Context>,
     id: ConnectionId,
-    decoder: Decoder,
+    /// Puts together what the client sends; a client that can only listen sends nothing.
+    decoder: Option<Decoder>,
     /// The message that has come in part, as the shard knows it.
     partial: Option<u64>,
     /// How many bytes have been read since the others had their turn.
@@ -76,24 +78,34 @@ struct Inbound {
 
 #[derive(Debug)]
 struct Outbound {
-    seat: Rc<Seat>,
+    local: Rc<LocalShard>,
     id: ConnectionId,
     /// Fires when what is held is due; there is one only while something is held.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Session {
-    /// A session over an upgraded socket; `read` came with the handshake, `stream` is what its URL asks for, and `access`
-    /// what the client may do.
+    /// A session over this socket, in this encoding; `read` came with the handshake, `stream` is what the URL asks for,
+    /// and `access` what the client may do.
     #[must_use]
-    pub fn new(socket: Socket, read: &[u8], stream: &Stream, access: Access, host: Rc<Host>) -> Self {
-        let mut decoder = Decoder::new(host.limits.inbound());
-        decoder.feed(read);
-        let seat = Rc::clone(&host.seat);
-        let client = Client::new(host, stream, access, socket);
+    pub fn new(
+        encoding: Encoding,
+        socket: Socket,
+        read: &[u8],
+        stream: &Stream,
+        access: Access,
+        context: Rc<Context>,
+    ) -> Self {
+        let decoder = (encoding == Encoding::WebSocket).then(|| {
+            let mut decoder = Decoder::new(context.limits.inbound());
+            decoder.feed(read);
+            decoder
+        });
+        let local = Rc::clone(&context.local);
+        let client = Client::new(Rc::clone(&context), encoding, stream, access, socket);
         Self {
-            inbound: Inbound { seat: Rc::clone(&seat), id: client.id, decoder, partial: None, turn: 0 },
-            outbound: Outbound { seat, id: client.id, alarm: None },
+            inbound: Inbound { context, id: client.id, decoder, partial: None, turn: 0 },
+            outbound: Outbound { local, id: client.id, alarm: None },
             client,
         }
     }
@@ -117,9 +129,6 @@ impl Session {
                 break reason;
             }
         };
-        if let CloseReason::Over(limit, _) = reason {
-            self.client.tally().struck(limit);
-        }
         Box::pin(self.close(&reason)).await;
         reason
     }
@@ -127,7 +136,7 @@ impl Session {
     /// Says goodbye: what waits goes out, then the close frame, then the end of the stream.
     async fn close(&mut self, reason: &CloseReason) {
         let Some((code, text)) = reason.frame() else { return };
-        self.client.host.seat.shard.borrow_mut().close(self.client.id, code, text);
+        self.client.context.local.shard.borrow_mut().close(self.client.id, code, text);
         let goodbye = async {
             while self.client.has_bytes() {
                 self.outbound.write().await?;
@@ -136,11 +145,11 @@ impl Session {
             // What the client still says is read away: unread bytes would reset the connection and take our words with them.
             loop {
                 self.inbound.read().await?;
-                self.inbound.decoder.forget();
+                self.inbound.forget();
             }
         };
         let ended: Result<Result<(), CloseReason>, _> =
-            time::timeout(unless_zero(self.client.host.config.close_timeout), goodbye).await;
+            time::timeout(unless_zero(self.client.context.config.close_timeout), goodbye).await;
         // A client that is gone has been told what there was to tell.
         if ended.is_err() {
             self.client.tally().struck(Limit::CloseTimeout);
@@ -152,30 +161,57 @@ impl Inbound {
     /// The client's next message.
     ///
     /// Cancel safe: bytes that were read stay in the decoder.
-    async fn message(&mut self) -> Result<Message, CloseReason> {
+    async fn message(&mut self) -> Result<wire::Inbound, CloseReason> {
         loop {
             if self.turn >= TURN_BYTES {
                 // Not before: what is written meanwhile ends this wait, and is no turn of the others.
                 yield_now().await;
                 self.turn = 0;
             }
-            let message = self.decoder.message()?;
-            let partial = self.decoder.partial();
-            if let Some(message) = message {
-                self.turn += MESSAGE_BYTES;
-                // The time of the next one begins when it is waited for.
-                self.note(partial.filter(|_| partial == self.partial));
+            if let Some(message) = self.decoded()? {
                 return Ok(message);
             }
-            self.note(partial);
             self.read().await?;
+        }
+    }
+
+    /// The next message of what has been read, where it is whole.
+    fn decoded(&mut self) -> Result<Option<wire::Inbound>, CloseReason> {
+        let Some(decoder) = &mut self.decoder else { return Ok(None) };
+        let outcome = decoder.message();
+        let partial = decoder.partial();
+        let message = outcome.inspect_err(|error| self.count(error))?;
+        if message.is_some() {
+            self.turn += MESSAGE_BYTES;
+            // The time of the next one begins when it is waited for.
+            self.note(partial.filter(|_| partial == self.partial));
+        } else {
+            self.note(partial);
+        }
+        Ok(message)
+    }
+
+    /// Counts the limit that a client is over.
+    fn count(&self, error: &DecodeError) {
+        let limit = match error {
+            DecodeError::TooLong { .. } => Limit::MessageBytes,
+            DecodeError::TooManyFragments { .. } => Limit::Fragments,
+            DecodeError::Protocol(_) | DecodeError::Utf8 => return,
+        };
+        self.context.relay.tally().struck(limit);
+    }
+
+    /// Drops what has not become a message: nobody asks for it any more.
+    fn forget(&mut self) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.forget();
         }
     }
 
     /// Tells the shard which message has come in part.
     fn note(&mut self, partial: Option<u64>) {
         if std::mem::replace(&mut self.partial, partial) != partial {
-            self.seat.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
+            self.context.local.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
         }
     }
 
@@ -183,11 +219,13 @@ impl Inbound {
         poll_fn(|cx| {
             let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
             let mut buffer = ReadBuf::uninit(&mut bytes);
-            let mut sockets = self.seat.sockets.borrow_mut();
+            let mut sockets = self.context.local.sockets.borrow_mut();
             ready!(sockets.get(self.id).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
             self.turn += buffer.filled().len();
-            self.decoder.feed(buffer.filled());
-            self.seat.shard.borrow_mut().heard(self.id);
+            if let Some(decoder) = &mut self.decoder {
+                decoder.feed(buffer.filled());
+            }
+            self.context.local.shard.borrow_mut().heard(self.id);
             Poll::Ready(match buffer.filled() {
                 [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
                 _ => Ok(()),
@@ -206,8 +244,8 @@ impl Outbound {
         poll_fn(|cx| self.poll_write(cx)).await
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
-        let mut shard = self.seat.shard.borrow_mut();
+    fn poll_write(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let mut shard = self.local.shard.borrow_mut();
         shard.park(self.id, cx.waker());
         if let Some(reason) = shard.take_closing(self.id) {
             return Poll::Ready(Err(reason));
@@ -225,15 +263,15 @@ impl Outbound {
             let due = shard.due(self.id, now);
             drop(shard);
             // What a socket has taken may have to be pushed on.
-            if let Poll::Ready(Err(error)) = self.seat.sockets.borrow_mut().get(self.id).poll_flush(cx) {
+            if let Poll::Ready(Err(error)) = self.local.sockets.borrow_mut().get(self.id).poll_flush(cx) {
                 return Poll::Ready(Err(CloseReason::Lost(error)));
             }
             return self.poll_alarm(due, cx);
         }
-        match self.seat.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
+        match self.local.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => {
                 if shard.written(self.id, count) {
-                    self.seat.served.notify_one();
+                    self.local.served.notify_one();
                 }
                 Poll::Ready(Ok(()))
             }
@@ -247,13 +285,17 @@ impl Outbound {
 
     /// Ends what the client reads.
     async fn shut_down(&mut self) -> Result<(), CloseReason> {
-        poll_fn(|cx| self.seat.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
+        poll_fn(|cx| self.local.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
             .await
             .map_err(CloseReason::Lost)
     }
 
     /// Completes when what is held is due.
-    fn poll_alarm(&mut self, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+    fn poll_alarm(
+        &mut self,
+        due: Option<Instant>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Result<(), CloseReason>> {
         let Some(due) = due else {
             self.alarm = None;
             return Poll::Pending;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use crate::tally::Limit;
+use super::DecodeError;
 
 /// A WebSocket close code that this server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ pub enum CloseCode {
 pub enum CloseReason {
     /// The server closes.
     Server(CloseCode, Cow<'static, str>),
-    /// The server closes, as the client is over a limit.
-    Over(Limit, Cow<'static, str>),
     /// The client closed, with this code where it gave one.
     Client(Option<u16>),
+    /// The client gave no sign of life in time.
+    Unresponsive,
     /// The connection broke.
     Lost(io::Error),
 }
@@ -44,19 +44,20 @@ impl CloseReason {
     pub fn frame(&self) -> Option<(u16, &str)> {
         match self {
             Self::Server(code, reason) => Some((*code as u16, reason)),
-            Self::Over(limit, reason) => Some((code(*limit)? as u16, reason)),
             Self::Client(code) => Some((code.unwrap_or(CloseCode::Normal as u16), "")),
-            Self::Lost(_) => None,
+            Self::Unresponsive | Self::Lost(_) => None,
         }
     }
 }
 
-/// What a client is told that is over a limit; `None` where it is gone.
-fn code(limit: Limit) -> Option<CloseCode> {
-    match limit {
-        Limit::PingTimeout => None,
-        Limit::MessageBytes => Some(CloseCode::TooLong),
-        Limit::EveryBuffer | Limit::StallTimeout | Limit::History => Some(CloseCode::SlowConsumer),
-        _ => Some(CloseCode::Policy),
+impl From<DecodeError> for CloseReason {
+    fn from(error: DecodeError) -> Self {
+        let code = match error {
+            DecodeError::Protocol(_) => CloseCode::Protocol,
+            DecodeError::Utf8 => CloseCode::InvalidUtf8,
+            DecodeError::TooLong { .. } => CloseCode::TooLong,
+            DecodeError::TooManyFragments { .. } => CloseCode::Policy,
+        };
+        Self::Server(code, error.to_string().into())
     }
 }

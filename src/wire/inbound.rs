@@ -7,19 +7,16 @@ use std::io::Cursor;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::{CloseCode, CloseReason};
-use crate::tally::Limit;
+use super::Message;
 
 /// A control frame's payload is at most this long.
 const CONTROL_BYTES: u64 = 125;
 
-/// A whole message of a client.
+/// What a client sent, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// Text.
-    Text(String),
-    /// Bytes.
-    Binary(Vec<u8>),
+pub enum Inbound {
+    /// A command, or a message for its peers.
+    Message(Message),
     /// Asks for a pong with the same payload.
     Ping(Vec<u8>),
     /// Answers a ping, or says that the client lives.
@@ -28,22 +25,27 @@ pub enum Message {
     Close(Option<u16>),
 }
 
-impl Message {
-    /// The bytes of what is said.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) | Self::Ping(bytes) => bytes.len(),
-            Self::Pong | Self::Close(_) => 0,
-        }
-    }
-
-    /// Whether nothing is said.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+/// Why nothing more can be read from a client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// It broke the WebSocket protocol.
+    #[error("{0}")]
+    Protocol(&'static str),
+    /// A text is not UTF-8.
+    #[error("text is UTF-8")]
+    Utf8,
+    /// A message has more bytes than are read.
+    #[error("messages have at most {most} bytes")]
+    TooLong {
+        /// As many are read.
+        most: u64,
+    },
+    /// A message comes in more frames than are read.
+    #[error("a message comes in at most {most} frames")]
+    TooManyFragments {
+        /// As many are read.
+        most: usize,
+    },
 }
 
 /// Puts frames together.
@@ -91,8 +93,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// The close that the client's fault asks for: 1002, 1007, 1008 or 1009. Nothing can be read after it.
-    pub fn message(&mut self) -> Result<Option<Message>, CloseReason> {
+    /// The client's fault. Nothing can be read after it.
+    pub fn message(&mut self) -> Result<Option<Inbound>, DecodeError> {
         loop {
             let Some((header, payload)) = self.frame()? else {
                 return Ok(None);
@@ -120,9 +122,10 @@ impl Decoder {
         self.begun = None;
     }
 
-    fn frame(&mut self) -> Result<Option<(FrameHeader, Vec<u8>)>, CloseReason> {
+    fn frame(&mut self) -> Result<Option<(FrameHeader, Vec<u8>)>, DecodeError> {
         let mut cursor = Cursor::new(&self.bytes);
-        let parsed = FrameHeader::parse(&mut cursor).map_err(|_| protocol("the opcode is unknown"))?;
+        let parsed =
+            FrameHeader::parse(&mut cursor).map_err(|_| DecodeError::Protocol("the opcode is unknown"))?;
         let Some((header, len)) = parsed else {
             return Ok(None);
         };
@@ -144,18 +147,18 @@ impl Decoder {
         Ok(Some((header, payload)))
     }
 
-    fn check(&self, header: &FrameHeader, len: u64) -> Result<(), CloseReason> {
+    fn check(&self, header: &FrameHeader, len: u64) -> Result<(), DecodeError> {
         if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(protocol("a reserved bit is set"));
+            return Err(DecodeError::Protocol("a reserved bit is set"));
         }
         if header.mask.is_none() {
-            return Err(protocol("a frame of a client must be masked"));
+            return Err(DecodeError::Protocol("a frame of a client must be masked"));
         }
         if matches!(header.opcode, OpCode::Control(_)) {
             return if header.is_final && len <= CONTROL_BYTES {
                 Ok(())
             } else {
-                Err(protocol("a control frame has one part and at most 125 bytes"))
+                Err(DecodeError::Protocol("a control frame has one part and at most 125 bytes"))
             };
         }
         let InboundLimits { message_bytes, fragments } = self.limits;
@@ -164,12 +167,10 @@ impl Decoder {
         // Without a limit of ours there is that of memory; lengths stay within what can be added.
         let most = if message_bytes == 0 { u64::from(u32::MAX) } else { message_bytes as u64 };
         if bytes.saturating_add(len) > most {
-            let reason = format!("messages have at most {most} bytes");
-            return Err(CloseReason::Over(Limit::MessageBytes, reason.into()));
+            return Err(DecodeError::TooLong { most });
         }
         if fragments > 0 && frames >= fragments {
-            let reason = format!("a message comes in at most {fragments} frames");
-            return Err(CloseReason::Over(Limit::Fragments, reason.into()));
+            return Err(DecodeError::TooManyFragments { most: fragments });
         }
         Ok(())
     }
@@ -179,14 +180,14 @@ impl Decoder {
         data: Data,
         payload: Vec<u8>,
         is_final: bool,
-    ) -> Result<Option<Message>, CloseReason> {
+    ) -> Result<Option<Inbound>, DecodeError> {
         let Begun { kind, bytes, frames } = match (data, self.begun.take()) {
             (Data::Continue, Some(mut begun)) => {
                 begun.bytes.extend_from_slice(&payload);
                 Begun { frames: begun.frames + 1, ..begun }
             }
-            (Data::Continue, None) => return Err(protocol("nothing to continue")),
-            (_, Some(_)) => return Err(protocol("the message before was not finished")),
+            (Data::Continue, None) => return Err(DecodeError::Protocol("nothing to continue")),
+            (_, Some(_)) => return Err(DecodeError::Protocol("the message before was not finished")),
             (kind, None) => Begun { kind, bytes: payload, frames: 1 },
         };
         if !is_final {
@@ -194,46 +195,39 @@ impl Decoder {
             return Ok(None);
         }
         if kind == Data::Binary {
-            return Ok(Some(Message::Binary(bytes)));
+            return Ok(Some(Inbound::Message(Message::Binary(bytes))));
         }
-        let text = String::from_utf8(bytes).map_err(|_| invalid_utf8())?;
-        Ok(Some(Message::Text(text)))
+        let text = String::from_utf8(bytes).map_err(|_| DecodeError::Utf8)?;
+        Ok(Some(Inbound::Message(Message::Text(text))))
     }
 }
 
-fn control_message(control: Control, payload: Vec<u8>) -> Result<Message, CloseReason> {
+fn control_message(control: Control, payload: Vec<u8>) -> Result<Inbound, DecodeError> {
     match control {
-        Control::Ping => Ok(Message::Ping(payload)),
+        Control::Ping => Ok(Inbound::Ping(payload)),
         Control::Close => close_message(&payload),
-        _ => Ok(Message::Pong),
+        _ => Ok(Inbound::Pong),
     }
 }
 
-fn close_message(payload: &[u8]) -> Result<Message, CloseReason> {
+fn close_message(payload: &[u8]) -> Result<Inbound, DecodeError> {
     let (code, reason) = match payload {
-        [] => return Ok(Message::Close(None)),
-        [_] => return Err(protocol("a close code has two bytes")),
+        [] => return Ok(Inbound::Close(None)),
+        [_] => return Err(DecodeError::Protocol("a close code has two bytes")),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
     };
     // RFC 6455, section 7.4: what an endpoint may send.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(protocol("the close code is not one that may be sent"));
+        return Err(DecodeError::Protocol("the close code is not one that may be sent"));
     }
-    std::str::from_utf8(reason).map_err(|_| invalid_utf8())?;
-    Ok(Message::Close(Some(code)))
-}
-
-fn protocol(fault: &'static str) -> CloseReason {
-    CloseReason::Server(CloseCode::Protocol, fault.into())
-}
-
-fn invalid_utf8() -> CloseReason {
-    CloseReason::Server(CloseCode::InvalidUtf8, "text is UTF-8".into())
+    std::str::from_utf8(reason).map_err(|_| DecodeError::Utf8)?;
+    Ok(Inbound::Close(Some(code)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::CloseReason;
 
     const LIMIT: usize = 16;
     const FRAMES: usize = 3;
@@ -245,13 +239,19 @@ mod tests {
         [first, 0x80 | len].into_iter().chain(mask).chain(masked).collect()
     }
 
-    fn read(bytes: &[u8]) -> Result<Vec<Message>, u16> {
+    fn text(said: &str) -> Inbound {
+        Inbound::Message(Message::Text(said.to_owned()))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<Inbound>, u16> {
         let mut decoder = Decoder::new(InboundLimits { message_bytes: LIMIT, fragments: FRAMES });
         let mut messages = Vec::new();
         // One byte at a time: a message never depends on how its bytes arrived.
         for byte in bytes {
             decoder.feed(&[*byte]);
-            while let Some(message) = decoder.message().map_err(|reason| reason.frame().unwrap().0)? {
+            while let Some(message) =
+                decoder.message().map_err(|error| CloseReason::from(error).frame().unwrap().0)?
+            {
                 messages.push(message);
             }
         }
@@ -264,12 +264,15 @@ mod tests {
 
         let messages = read(&bytes).unwrap();
 
-        assert_eq!(messages, [Message::Ping(b"p".to_vec()), Message::Text("Hello, peers".into())]);
+        assert_eq!(messages, [Inbound::Ping(b"p".to_vec()), text("Hello, peers")]);
     }
 
     #[test]
     fn a_message_at_the_limit_passes_and_one_byte_more_closes_with_1009() {
-        assert_eq!(read(&frame(0x82, &[7; LIMIT])), Ok(vec![Message::Binary(vec![7; LIMIT])]));
+        assert_eq!(
+            read(&frame(0x82, &[7; LIMIT])),
+            Ok(vec![Inbound::Message(Message::Binary(vec![7; LIMIT]))])
+        );
         assert_eq!(read(&frame(0x82, &[7; LIMIT + 1])), Err(1009));
         assert_eq!(read(&[frame(0x02, &[7; LIMIT]), frame(0x80, &[7])].concat()), Err(1009));
     }
@@ -281,7 +284,7 @@ mod tests {
         let within = [begin.clone(), frame(0x80, b"x")].concat();
         let beyond = [begin, frame(0x00, b""), frame(0x80, b"x")].concat();
 
-        assert_eq!(read(&within), Ok(vec![Message::Ping(Vec::new()), Message::Text("x".into())]));
+        assert_eq!(read(&within), Ok(vec![Inbound::Ping(Vec::new()), text("x")]));
         assert_eq!(read(&beyond), Err(1008));
     }
 
@@ -329,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_close_tells_its_code() {
-        assert_eq!(read(&frame(0x88, b"")), Ok(vec![Message::Close(None)]));
-        assert_eq!(read(&frame(0x88, &1000_u16.to_be_bytes())), Ok(vec![Message::Close(Some(1000))]));
+        assert_eq!(read(&frame(0x88, b"")), Ok(vec![Inbound::Close(None)]));
+        assert_eq!(read(&frame(0x88, &1000_u16.to_be_bytes())), Ok(vec![Inbound::Close(Some(1000))]));
     }
 }

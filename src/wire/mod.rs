@@ -1,23 +1,20 @@
-//! What bytes mean: the frames that a client gets and the messages that it sends.
+//! The protocol's values: what a client asks for and says, and what it is answered.
 //!
-//! Pure functions and small values, no I/O and no clock. Server frames are written with
-//! their WebSocket header in place, so that a frame is encoded once and its bytes are what
-//! every client gets.
+//! Pure functions and small values, no I/O and no clock. What a client sends is parsed here; how an answer
+//! becomes bytes is the matter of an encoding.
 
 mod close;
 mod command;
-mod frame;
 mod inbound;
-mod native;
+mod message;
 mod query;
 mod reply;
 mod token;
 
 pub use close::{CloseCode, CloseReason};
 pub use command::{Command, Cursor, Request, RequestId, Spoken, Symbols, understand};
-pub use frame::{binary, close, first_frame_len, ping, pong, text};
-pub use inbound::{Decoder, InboundLimits, Message};
-pub use native::{Snapshot, event, line, snapshot};
+pub use inbound::{DecodeError, Decoder, Inbound, InboundLimits};
+pub use message::Message;
 pub use query::{QueryError, Stream};
 pub use reply::{ErrorCode, Feed, GapReason, Refusal, Reply, Standing, State};
 pub use token::Token;

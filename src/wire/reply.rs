@@ -259,20 +259,14 @@ impl<'a> Reply<'a> {
         Self::Error(Answer { id, content: refusal })
     }
 
-    /// Wraps what another client said; `None` where it is no message for peers.
+    /// Wraps what another client said.
     #[must_use]
-    pub fn message(from: &'a str, message: &'a Message) -> Option<Self> {
+    pub fn message(from: &'a str, message: &'a Message) -> Self {
         let content = match message {
             Message::Text(text) => Content::Text(text),
             Message::Binary(bytes) => Content::Base64(STANDARD.encode(bytes)),
-            Message::Ping(_) | Message::Pong | Message::Close(_) => return None,
         };
-        Some(Self::Message { from, content })
-    }
-
-    /// Appends the reply as one JSON object.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        serde_json::to_writer(out, self).expect("a reply is plain data and a vector takes all");
+        Self::Message { from, content }
     }
 }
 

@@ -16,9 +16,10 @@ use jiff::SignedDuration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
+use tickerplant::encoding::{Encoding, Value};
 use tickerplant::feed::simulated::{Config, Instrument, Walk};
 use tickerplant::market::{Symbol, Time};
-use tickerplant::wire;
+use tickerplant::wire::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The listener among the clients.
@@ -207,7 +208,7 @@ impl Bare {
             self.seq += 1;
             let Some(takers) = self.takers.get(&event.symbol) else { continue };
             frame.clear();
-            wire::text(&mut frame, |out| wire::event(out, self.seq, &event));
+            Encoding::WebSocket.write(&mut frame, &Value::Event(self.seq, &event));
             for id in takers {
                 let client = &mut self.clients[*id];
                 client.waits.extend_from_slice(&frame);
@@ -248,7 +249,7 @@ impl Client {
     /// Answers with what the client has by now.
     fn say(&mut self, kind: &str, seq: u64) {
         let answer = format!(r#"{{"type":"{kind}","seq":{seq}}}"#);
-        wire::text(&mut self.waits, |out| out.extend_from_slice(answer.as_bytes()));
+        Encoding::WebSocket.write(&mut self.waits, &Value::Message(&Message::Text(answer)));
         self.flush();
     }
 

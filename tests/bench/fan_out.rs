@@ -10,10 +10,11 @@ use std::time::Duration;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, Divan};
 use tickerplant::bus::{self, Bus, Reader};
+use tickerplant::encoding::{Encoding, Value};
 use tickerplant::feed::simulated::{self, Instrument, Walk};
 use tickerplant::hub::{Deadlines, Settings, Shard};
 use tickerplant::market::{Event, FeedKind, Time};
-use tickerplant::wire::{self, Request, Stream};
+use tickerplant::wire::{Request, Stream};
 use tokio::time::Instant;
 
 /// How long each line is measured at the least.
@@ -80,7 +81,7 @@ fn encode(bencher: Bencher<'_, '_>) {
     let mut encode = || {
         frames.clear();
         for (seq, event) in (1_000_000..).zip(&events) {
-            wire::text(&mut frames, |out| wire::event(out, seq, event));
+            Encoding::WebSocket.write(&mut frames, &Value::Event(seq, event));
         }
         frames.len()
     };
@@ -135,18 +136,20 @@ fn name(symbol: usize) -> String {
 impl Plant {
     fn new(load: &Load) -> Self {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "bench".to_owned());
-        let (reader, start) = bus.reader("test");
+        let (reader, start) = bus.reader("bench");
         let settings = Settings {
             heartbeat: Duration::from_secs(5),
             every_buffer: 1024 * 1024,
             max_symbols: 0,
             deadlines: Deadlines::default(),
+            flush_window: Duration::ZERO,
+            stall_timeout: Duration::from_secs(10),
         };
         let mut shard = Shard::new(bus, start, settings);
         let now = Instant::now();
         for client in 0..load.clients {
             let stream = Stream::parse(&load.query(client)).expect("the query is well formed");
-            let id = shard.connect(now);
+            let id = shard.connect(Encoding::WebSocket, now);
             shard.begin(id, stream.delivery, stream.interval);
             let command = stream.subscribe.expect("the query has symbols");
             shard.handle(id, &Request { id: None, command }, Time::now());

@@ -13,9 +13,9 @@ use proptest::sample::{Index, select};
 use serde_json::Value;
 use tempfile::TempDir;
 use tickerplant::bus::{self, Bus, Read, Segment};
+use tickerplant::encoding::{self, Encoding};
 use tickerplant::feed::{self, Speed, clock};
 use tickerplant::market::{Event, FeedKind, FeedState};
-use tickerplant::wire;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -154,7 +154,7 @@ fn check(content: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(events.len() <= content.len() + 1);
     for event in &events {
         let mut frame = Vec::new();
-        wire::event(&mut frame, 1, event);
+        Encoding::Lines.write(&mut frame, &encoding::Value::Event(1, event));
         prop_assert!(serde_json::from_slice::<Value>(&frame).is_ok(), "{:?}", event);
     }
     Ok(())

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use tickerplant::wire::{Decoder, InboundLimits, Message};
+use tickerplant::wire::{CloseReason, Decoder, Inbound, InboundLimits, Message};
 
 use crate::support::proptest_cases::cases;
 
@@ -119,7 +119,7 @@ fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item =
 }
 
 /// All messages, and the code with which it ends where it does.
-fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Message>, Option<u16>) {
+fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Inbound>, Option<u16>) {
     let mut decoder = decoder();
     let mut messages = Vec::new();
     for piece in pieces {
@@ -128,11 +128,20 @@ fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Message>, Option<
             match decoder.message() {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
-                Err(reason) => return (messages, reason.frame().map(|(code, _)| code)),
+                Err(error) => return (messages, CloseReason::from(error).frame().map(|(code, _)| code)),
             }
         }
     }
     (messages, None)
+}
+
+/// How many bytes a client says.
+fn len(inbound: &Inbound) -> usize {
+    match inbound {
+        Inbound::Message(message) => message.len(),
+        Inbound::Ping(payload) => payload.len(),
+        Inbound::Pong | Inbound::Close(_) => 0,
+    }
 }
 
 proptest! {
@@ -147,7 +156,7 @@ proptest! {
 
         prop_assert_eq!(decoded(pieces(&bytes, &lengths)), (messages.clone(), code));
         prop_assert!(matches!(code, None | Some(1002 | 1007 | 1009)), "{:?}", code);
-        prop_assert!(messages.iter().all(|message| message.len() <= LIMIT));
+        prop_assert!(messages.iter().all(|message| len(message) <= LIMIT));
     }
 
     #[test]
@@ -169,11 +178,11 @@ proptest! {
                 Frame::good(end | opcode, mask, payload).write_to(&mut bytes);
                 // A ping may come between.
                 Frame::good(0x89, mask, vec![opcode]).write_to(&mut bytes);
-                expected.push(Message::Ping(vec![opcode]));
+                expected.push(Inbound::Ping(vec![opcode]));
             }
             let ping = expected.pop().unwrap();
             let binary = Message::Binary(text.clone().into_bytes());
-            expected.push(if is_text { Message::Text(text) } else { binary });
+            expected.push(Inbound::Message(if is_text { Message::Text(text) } else { binary }));
             expected.push(ping);
         }
 

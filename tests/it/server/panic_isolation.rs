@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::SinkExt;
-use tickerplant::app::App;
 use tickerplant::bus::{self, Bus};
 use tickerplant::config::Config;
 use tickerplant::hub::Socket;
@@ -21,6 +20,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::events::trade;
+use crate::support::one_worker;
 
 /// Connections in memory; those that read `boom` panic.
 struct Memory(mpsc::Receiver<DuplexStream>);
@@ -83,7 +83,7 @@ async fn a_panic_on_one_connection_ends_that_one_alone() {
     let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
     let (network, listener) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    let running = App::run_here(Config::default(), Arc::clone(&bus), Memory(listener), stop.clone());
+    let running = one_worker::serve(Config::default(), Arc::clone(&bus), Memory(listener), stop.clone());
     let using = async {
         let mut watcher = connect(&network, "?symbols=A").await.unwrap();
         let mut faulty = connect(&network, "?symbols=*").await.unwrap();

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tickerplant::encoding::{Encoding, Value};
 use tickerplant::hub::{Outbox, Overflow};
 use tickerplant::market::{Kind, KindSet};
-use tickerplant::wire::{self, Delivery};
+use tickerplant::wire::Delivery;
 use tokio::time::Instant;
 
 use crate::support::resuming_client::ResumingClient;
@@ -125,9 +126,9 @@ proptest! {
                 }
                 Act::Missed(choice) => {
                     seq += 1;
-                    outbox.push_missed(seq, &event(choice));
                     let mut frame = Vec::new();
-                    wire::text(&mut frame, |out| wire::event(out, seq, &event(choice)));
+                    Encoding::WebSocket.write(&mut frame, &Value::Event(seq, &event(choice)));
+                    outbox.push_missed(seq, |out| out.extend_from_slice(&frame));
                     model.push(frame, Some(seq), false);
                     model.sent += 1;
                 }
@@ -227,7 +228,7 @@ proptest! {
 
         for (choices, most) in batches {
             // Something waits, and its session has not tried to write it yet.
-            shard.shard.push(client.id, |out| wire::pong(out, b"wait"));
+            shard.shard.answer(client.id, &Value::Pong(b"wait"));
             shard.step(&mut client, Step::Publish(choices));
             shard.read(|_| usize::MAX);
             shard.write(client.id, most);

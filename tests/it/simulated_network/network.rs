@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use tickerplant::app::App;
 use tickerplant::bus::Bus;
 use tickerplant::hub::Socket;
 use tickerplant::market::{FeedKind, FeedState};
@@ -25,6 +24,7 @@ use super::checker::Checker;
 use super::client::Client;
 use super::plan::{Market, PROMPTNESS, Plan, TROUBLE, Trouble};
 use super::truth::Truth;
+use crate::support::one_worker;
 
 const SERVER: &str = "server";
 
@@ -190,7 +190,7 @@ impl Server {
         let config = self.plan.config.clone();
         tokio::select! {
             biased;
-            () = App::run_here(config, Arc::clone(&bus), port, stop) => {}
+            () = one_worker::serve(config, Arc::clone(&bus), port, stop) => {}
             () = self.publish(&self.plan.market, &bus, &epoch) => {}
         }
         Ok(())

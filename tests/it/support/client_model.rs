@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tickerplant::encoding::{self, Encoding, Snapshot};
 use tickerplant::market::{Event, Kind, Symbol};
-use tickerplant::wire::{self, Delivery, Snapshot, Symbols};
+use tickerplant::wire::{Delivery, Symbols};
 
 use crate::support::received_frames::Frame;
 use crate::support::reference_history::{ReferenceHistory, seeks_at};
@@ -298,7 +299,8 @@ impl ClientModel {
                 self.known.insert(key_of(event), seq);
             }
             let mut text = Vec::new();
-            wire::snapshot(&mut text, &Snapshot { seq, symbol, latest, day: last.day() });
+            let snapshot = Snapshot { seq, symbol, latest, day: last.day() };
+            Encoding::Lines.write(&mut text, &encoding::Value::Snapshot(&snapshot));
             self.expected.push_back(serde_json::from_slice(&text).unwrap());
         }
     }
@@ -307,8 +309,8 @@ impl ClientModel {
         let seq = frame["seq"].as_u64().unwrap();
         let event = past.event(seq);
         let mut expected = Vec::new();
-        wire::event(&mut expected, seq, event);
-        prop_assert_eq!(text, expected);
+        Encoding::Lines.write(&mut expected, &encoding::Value::Event(seq, event));
+        prop_assert_eq!(text, expected.strip_suffix(b"\n").unwrap());
         prop_assert!(self.active.contains(&key_of(event)), "{} is not subscribed to", frame);
         prop_assert!(seq > self.newest, "{} after {}", frame, self.newest);
         self.pass(past, seq, true)?;

@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickerplant::app::App;
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
 use tickerplant::hub::Socket;
@@ -21,6 +20,7 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::one_worker;
 use crate::support::websocket_client::Client;
 
 /// Where clients come from that do not say.
@@ -66,7 +66,7 @@ impl InMemoryServer {
         let bus = Bus::new(&config.bus, FeedKind::Simulated, "test".to_owned());
         let (connecting, network) = mpsc::channel(1);
         let stop = CancellationToken::new();
-        let running = App::run_here(config, Arc::clone(&bus), Network(network), stop.clone());
+        let running = one_worker::serve(config, Arc::clone(&bus), Network(network), stop.clone());
         Self { bus, connecting, stop, running: spawn_local(running) }
     }
 

@@ -8,6 +8,7 @@ pub mod in_memory_server;
 pub mod late_reader;
 pub mod local_set;
 pub mod mutated_text;
+pub mod one_worker;
 pub mod process;
 pub mod proptest_cases;
 pub mod received_frames;

@@ -1,7 +1,9 @@
 //! The text frames that a client of a shard received, whole and in short.
 
+use std::io::Cursor;
+
 use serde_json::Value;
-use tickerplant::wire;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
 /// A text frame, as it came and as it reads.
 pub struct Frame {
@@ -54,7 +56,7 @@ pub fn take_frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
 }
 
 fn whole_frame(bytes: &[u8]) -> Option<usize> {
-    // Asking about less than a header would be answered with all there is.
-    let len = (bytes.len() >= 4).then(|| wire::first_frame_len(bytes))?;
+    let (header, payload) = FrameHeader::parse(&mut Cursor::new(bytes)).unwrap()?;
+    let len = header.len(payload) + usize::try_from(payload).unwrap();
     (len <= bytes.len()).then_some(len)
 }

@@ -1,6 +1,5 @@
 //! A shard with sessions over sockets in memory, and a clock that only moves when nothing else does.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tickerplant::auth::{self, Access};
 use tickerplant::bus::{self, Bus};
-use tickerplant::hub::{Loop, Relay, RelayConfig, Seat, Settings, Shard, Socket};
+use tickerplant::encoding::Encoding;
+use tickerplant::hub::{LocalShard, Relay, RelayConfig, Settings, Socket};
 use tickerplant::market::{Event, FeedKind};
-use tickerplant::session::{Config, Host, Limits, Session};
+use tickerplant::session::{Config, Context, Limits, Session};
 use tickerplant::wire::{CloseReason, Stream};
 use tokio::io::DuplexStream;
-use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio_stream::StreamExt;
 use tokio_tungstenite::WebSocketStream;
@@ -24,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// A shard on this thread, with its loop.
 pub struct SessionHarness {
     pub bus: Arc<Bus>,
-    host: Rc<Host>,
+    context: Rc<Context>,
     pub stop: CancellationToken,
 }
 
@@ -49,23 +48,23 @@ impl SessionHarness {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
         bus.set_paced(stall_timeout.is_some());
         let stall_timeout = stall_timeout.unwrap_or(Duration::from_secs(10));
-        let (reader, start) = bus.waited_reader("test");
+        let (reader, start) = bus.waited_reader("shard");
         let settings = Settings {
             heartbeat: config.heartbeat,
             every_buffer: config.every_buffer,
             max_symbols: 0,
             deadlines: limits.deadlines(auth.timeout),
+            flush_window,
+            stall_timeout,
         };
-        let shard = RefCell::new(Shard::new(Arc::clone(&bus), start, settings));
-        let seat = Rc::new(Seat { shard, sockets: RefCell::default(), served: Notify::new() });
+        let local = Rc::new(LocalShard::new(&reader, start, settings));
         let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));
         let stop = CancellationToken::new();
         let inbox = inboxes.remove(0);
-        spawn_local(
-            Loop { seat: Rc::clone(&seat), reader, inbox, flush_window, stall_timeout }.run(stop.clone()),
-        );
-        let host = Rc::new(Host { seat, relay, config, limits, auth });
-        Self { bus, host, stop }
+        let (looping, stopped) = (Rc::clone(&local), stop.clone());
+        spawn_local(async move { looping.run(reader, inbox, stopped).await });
+        let context = Rc::new(Context { local, relay, config, limits, auth });
+        Self { bus, context, stop }
     }
 
     /// Connects a client whose socket holds so many bytes that it has not read.
@@ -79,7 +78,8 @@ impl SessionHarness {
     /// Begins a session over this socket.
     pub fn serve(&self, query: &str, socket: Socket) -> JoinHandle<CloseReason> {
         let stream = Stream::parse(query).unwrap();
-        let mut session = Session::new(socket, &[], &stream, Access::Open, Rc::clone(&self.host));
+        let mut session =
+            Session::new(Encoding::WebSocket, socket, &[], &stream, Access::Open, Rc::clone(&self.context));
         let stop = self.stop.clone();
         spawn_local(async move { session.run(stop).await })
     }

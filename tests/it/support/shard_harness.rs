@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tickerplant::bus::{self, Bus, Read, Reader, Segment};
+use tickerplant::encoding::Encoding;
 use tickerplant::hub::{ConnectionId, Deadlines, Settings, Shard};
 use tickerplant::market::{Bar, Data, Event, FeedKind, FeedState, Kind, KindSet, Time};
 use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
@@ -139,14 +140,21 @@ impl ShardHarness {
     pub fn new(bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, start) = bus.reader("test");
         let deadlines = Deadlines::default();
-        let settings = Settings { heartbeat: PERIOD, every_buffer, max_symbols: 0, deadlines };
+        let settings = Settings {
+            heartbeat: PERIOD,
+            every_buffer,
+            max_symbols: 0,
+            deadlines,
+            flush_window: Duration::ZERO,
+            stall_timeout: Duration::from_secs(10),
+        };
         let shard = Shard::new(Arc::clone(&bus), start, settings);
         let (past, taken, closing) = (ReferenceHistory::default(), Vec::new(), BTreeMap::new());
         Self { bus, shard, now: Instant::now(), past, seeks: 0, reader, taken, closing }
     }
 
     pub fn connect(&mut self, delivery: Delivery, interval: Duration) -> Client {
-        let id = self.shard.connect(self.now);
+        let id = self.shard.connect(Encoding::WebSocket, self.now);
         self.shard.begin(id, delivery, interval);
         self.taken.resize_with(self.taken.len().max(id + 1), Vec::new);
         self.taken[id].clear();

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickerplant::app::{App, ShardFailed};
+use tickerplant::app::App;
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
 use tickerplant::feed::{self, Feed};
 use tickerplant::market::Event;
 use tickerplant::tally::Limit;
+use tickerplant::task::TaskFailed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinSet, yield_now};
@@ -29,7 +30,7 @@ pub struct TestServer {
     address: SocketAddr,
     bus: Arc<Bus>,
     stop: CancellationToken,
-    running: JoinSet<Result<(), ShardFailed>>,
+    running: JoinSet<Result<(), TaskFailed>>,
 }
 
 impl TestServer {

@@ -1,23 +1,17 @@
-//! Market frames in the server's own JSON: an event, and a symbol's snapshot.
+//! The native dialect: each value as one JSON object, in the protocol's own words.
 //!
-//! Written by hand rather than through serde, because numbers go out with the digits they
+//! Market frames are written by hand rather than through serde, because numbers go out with the digits they
 //! came with and fields in the order of the protocol.
 
 use rust_decimal::Decimal;
 
-use crate::market::{Data, Day, Event, Kind, Symbol};
+use super::Snapshot;
+use crate::market::{Data, Event, Kind};
+use crate::wire::Reply;
 
-/// What a new subscriber is told about a symbol.
-#[derive(Debug)]
-pub struct Snapshot<'a> {
-    /// The newest sequence number that the snapshot takes into account.
-    pub seq: u64,
-    /// The symbol.
-    pub symbol: &'a Symbol,
-    /// The latest event of each kind, in the order of [`Kind::ALL`], with its sequence number.
-    pub latest: [Option<(u64, &'a Event)>; 3],
-    /// The day so far.
-    pub day: Option<&'a Day>,
+/// Appends a reply as one JSON object.
+pub fn reply(out: &mut Vec<u8>, reply: &Reply<'_>) {
+    serde_json::to_writer(out, reply).expect("a reply is plain data and a vector takes all");
 }
 
 /// Appends an event as one JSON object.
@@ -157,7 +151,7 @@ fn put(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Bar, Quote, Trade};
+    use crate::market::{Bar, Day, Quote, Trade};
 
     fn made(data: Data) -> Event {
         Event { symbol: "AAPL".parse().unwrap(), time: "2024-01-03T14:30:00.123456Z".parse().unwrap(), data }

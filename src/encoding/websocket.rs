@@ -1,15 +1,32 @@
-//! Server frames: RFC 6455, section 5.2. They carry no mask, so their header has 2, 4 or 10 bytes.
-
-use std::io::Cursor;
+//! The framing of a WebSocket: RFC 6455, section 5.2.
+//!
+//! A server's frames carry no mask, so their header has 2, 4 or 10 bytes.
 
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::{Value, native};
+use crate::wire::Message;
+
 /// The most bytes of text that fit into a close frame beside its code.
 const CLOSE_TEXT: usize = 123;
 
+/// Appends a value as one WebSocket frame.
+pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Event(seq, event) => text(out, |out| native::event(out, *seq, event)),
+        Value::Snapshot(snapshot) => text(out, |out| native::snapshot(out, snapshot)),
+        Value::Reply(reply) => text(out, |out| native::reply(out, reply)),
+        Value::Message(Message::Text(said)) => text(out, |out| out.extend_from_slice(said.as_bytes())),
+        Value::Message(Message::Binary(said)) => whole(out, OpCode::Data(Data::Binary), said),
+        Value::Ping => whole(out, OpCode::Control(Control::Ping), &[]),
+        Value::Pong(payload) => whole(out, OpCode::Control(Control::Pong), payload),
+        Value::Close(code, reason) => close(out, *code, reason),
+    }
+}
+
 /// Appends a text frame whose payload `write` appends.
-pub fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     // Most frames have a header of four bytes; for the others the payload moves.
     let reserved = start..start + 4;
@@ -23,36 +40,11 @@ pub fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Appends a binary frame.
-pub fn binary(out: &mut Vec<u8>, payload: &[u8]) {
-    whole(out, OpCode::Data(Data::Binary), payload);
-}
-
-/// Appends a ping, with nothing in it.
-pub fn ping(out: &mut Vec<u8>) {
-    whole(out, OpCode::Control(Control::Ping), &[]);
-}
-
-/// Appends the answer to a ping.
-pub fn pong(out: &mut Vec<u8>, payload: &[u8]) {
-    whole(out, OpCode::Control(Control::Pong), payload);
-}
-
 /// Appends a close frame; what of `reason` does not fit is cut off.
-pub fn close(out: &mut Vec<u8>, code: u16, reason: &str) {
+fn close(out: &mut Vec<u8>, code: u16, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(CLOSE_TEXT)];
     let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
     whole(out, OpCode::Control(Control::Close), &payload);
-}
-
-/// How many bytes the first frame of `frames` has, header included; `frames` starts at a frame and holds it whole.
-#[must_use]
-pub fn first_frame_len(frames: &[u8]) -> usize {
-    let mut cursor = Cursor::new(frames);
-    match FrameHeader::parse(&mut cursor) {
-        Ok(Some((header, len))) => header.len(len) + usize::try_from(len).unwrap_or(usize::MAX),
-        _ => frames.len(),
-    }
 }
 
 fn whole(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
@@ -82,6 +74,8 @@ impl Header {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     #[test]
@@ -99,7 +93,8 @@ mod tests {
             assert_eq!(out[1..=expected.len()], expected);
             assert_eq!(out.len(), 1 + expected.len() + len);
             assert!(out[1 + expected.len()..].iter().all(|byte| *byte == b'x'));
-            assert_eq!(first_frame_len(&out[1..]), out.len() - 1);
+            let (header, payload) = FrameHeader::parse(&mut Cursor::new(&out[1..])).unwrap().unwrap();
+            assert_eq!((header.len(payload), payload), (expected.len(), len as u64));
         }
     }
 

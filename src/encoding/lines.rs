@@ -1,0 +1,66 @@
+//! The framing of NDJSON: one JSON object a line.
+//!
+//! The client only listens. It cannot be pinged, and a last line of the type `close` tells it what a WebSocket client
+//! reads in the close frame.
+
+use serde::Serialize;
+
+use super::{Value, native};
+
+/// The last line of a stream.
+#[derive(Serialize)]
+struct Close<'a> {
+    r#type: &'static str,
+    code: u16,
+    reason: &'a str,
+}
+
+/// Appends a value as one line.
+pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Event(seq, event) => native::event(out, *seq, event),
+        Value::Snapshot(snapshot) => native::snapshot(out, snapshot),
+        Value::Reply(reply) => native::reply(out, reply),
+        Value::Close(code, reason) => {
+            let close = Close { r#type: "close", code: *code, reason };
+            serde_json::to_writer(&mut *out, &close).expect("it is plain data and a vector takes all");
+        }
+        // Every client of this framing is a subscriber, and hears peers in replies.
+        Value::Message(_) | Value::Ping | Value::Pong(_) => return,
+    }
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Time;
+    use crate::wire::{Message, Reply};
+
+    fn written(value: &Value<'_>) -> String {
+        let mut out = Vec::new();
+        write(&mut out, value);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_value_is_one_line() {
+        let heartbeat = Reply::Heartbeat { time: Time::default(), seq: 7, sent: 5, merged: 1 };
+
+        assert_eq!(
+            written(&Value::Reply(&heartbeat)),
+            "{\"type\":\"heartbeat\",\"time\":\"1970-01-01T00:00:00Z\",\"seq\":7,\"sent\":5,\"merged\":1}\n"
+        );
+        assert_eq!(
+            written(&Value::Close(4008, "k3f9-7")),
+            "{\"type\":\"close\",\"code\":4008,\"reason\":\"k3f9-7\"}\n"
+        );
+    }
+
+    #[test]
+    fn what_only_a_websocket_has_is_nothing() {
+        for value in [Value::Ping, Value::Pong(b"x"), Value::Message(&Message::Text("x".to_owned()))] {
+            assert_eq!(written(&value), "", "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Whether a subscription can be had: the limit of symbols and the check of a cursor.
+//!
+//! A route asks before there is a connection, a shard when the command is carried out; both get the same answer in the
+//! same words.
+
+use crate::bus::{Bus, NotHeld};
+use crate::tally::Limit;
+use crate::wire::{Cursor, ErrorCode, GapReason, Refusal};
+
+/// What the log has of what a client missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// All of it.
+    Held,
+    /// Too little.
+    Lost {
+        /// The last event before the hole; `None` where the cursor is of another epoch.
+        after: Option<u64>,
+        /// The last event of the hole.
+        until: Option<u64>,
+        /// Why.
+        reason: GapReason,
+    },
+}
+
+/// Checks that a connection may have so many symbols; `most` is 0 where there is no limit.
+///
+/// # Errors
+///
+/// They are too many, which is counted.
+pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), Refusal> {
+    if most > 0 && count > most {
+        bus.tally().struck(Limit::Symbols);
+        let message = format!("a connection has at most {most} symbols; \"*\" counts as one");
+        return Err(Refusal::new(ErrorCode::TooManySymbols, message));
+    }
+    Ok(())
+}
+
+/// Returns what the log has of what came after a cursor; `head` is where a gap would end.
+///
+/// # Errors
+///
+/// The cursor is ahead of the feed.
+pub fn cursor(bus: &Bus, head: u64, cursor: &Cursor) -> Result<Missed, Refusal> {
+    if cursor.epoch != bus.epoch() {
+        return Ok(Missed::Lost { after: None, until: None, reason: GapReason::EpochChanged });
+    }
+    let newest = bus.head();
+    if cursor.seq > newest {
+        let message = format!("{cursor} is ahead of the feed, which is at {}-{newest}", bus.epoch());
+        return Err(Refusal::new(ErrorCode::BadCursor, message));
+    }
+    Ok(match bus.after(cursor.seq) {
+        Ok(_) => Missed::Held,
+        Err(NotHeld) => {
+            Missed::Lost { after: Some(cursor.seq), until: Some(head), reason: GapReason::HistoryExhausted }
+        }
+    })
+}
+
+/// Refuses a cursor that comes with a later subscribe than a connection's first.
+pub fn late_cursor() -> Refusal {
+    let message = "`after` comes with a connection's first subscribe; open a new connection to resume";
+    Refusal::new(ErrorCode::BadCursor, message)
+}

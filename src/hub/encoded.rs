@@ -1,0 +1,76 @@
+//! What has been encoded, and is not encoded again: the latest events, and a value for many connections.
+
+use crate::bus::{Key, LastValues};
+use crate::encoding::{Encoding, Value};
+
+/// For each symbol and kind, the bytes of its latest event in one encoding.
+///
+/// It has at most as many entries as there are symbols and kinds, and reuses their bytes.
+#[derive(Debug)]
+pub struct EncodedEvents {
+    encoding: Encoding,
+    symbols: Vec<[Encoded; 3]>,
+}
+
+/// One value for many connections: it becomes bytes once for each encoding that one of them has.
+#[derive(Debug)]
+pub struct EncodedValue<'a> {
+    value: Value<'a>,
+    bytes: [Option<Vec<u8>>; Encoding::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Encoded {
+    /// The event that the bytes say; 0 before the first.
+    seq: u64,
+    bytes: Vec<u8>,
+}
+
+impl EncodedEvents {
+    /// Returns a cache without an event.
+    #[must_use]
+    pub const fn new(encoding: Encoding) -> Self {
+        Self { encoding, symbols: Vec::new() }
+    }
+
+    /// Returns the sequence number and the bytes of a symbol's latest event of a kind.
+    ///
+    /// # Panics
+    ///
+    /// There is no such event: whoever asks has seen it.
+    pub fn latest(&mut self, last_values: &LastValues, key: Key) -> (u64, &[u8]) {
+        let latest = last_values.latest(key).expect("the symbol and kind have been seen");
+        let (index, kind) = key;
+        if self.symbols.len() <= index {
+            self.symbols.resize_with(index + 1, Default::default);
+        }
+        let encoded = &mut self.symbols[index][kind.index()];
+        if encoded.seq != latest.seq {
+            encoded.seq = latest.seq;
+            encoded.bytes.clear();
+            self.encoding.write(&mut encoded.bytes, &Value::Event(latest.seq, &latest.event));
+        }
+        (encoded.seq, &encoded.bytes)
+    }
+
+    /// Forgets every event: their symbols have other indexes from now on.
+    pub fn clear(&mut self) {
+        self.symbols.clear();
+    }
+}
+
+impl<'a> EncodedValue<'a> {
+    /// Returns a value that nobody has needed yet.
+    pub fn new(value: Value<'a>) -> Self {
+        Self { value, bytes: Default::default() }
+    }
+
+    /// Returns its bytes.
+    pub fn bytes(&mut self, encoding: Encoding) -> &[u8] {
+        self.bytes[encoding.index()].get_or_insert_with(|| {
+            let mut bytes = Vec::new();
+            encoding.write(&mut bytes, &self.value);
+            bytes
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! The fan-out of one encoding: who receives an event, and the batch in which it leaves.
+//!
+//! A shard has one for each encoding, so an event is encoded only for connections that take it, and an encoding that
+//! nobody uses costs a look at an empty index.
+
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::batch::Batch;
+use super::beats::Beats;
+use super::connection::{Connection, Receipt};
+use super::encoded::EncodedEvents;
+use super::outbox::Overflow;
+use super::subscriptions::{ConnectionId, Subscriptions};
+use super::turns::turn;
+use crate::bus::{Bus, Key, LastValues};
+use crate::encoding::{Encoding, Value};
+use crate::market::{Symbol, Time};
+use crate::tally::Limit;
+
+/// What the connections of one encoding subscribed to, and what they are about to be sent.
+#[derive(Debug)]
+pub(super) struct FanOut {
+    encoding: Encoding,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) encoded: EncodedEvents,
+    batch: Batch,
+    /// Connections that take something of the batch.
+    takers: Vec<ConnectionId>,
+    /// Batches so far.
+    batches: u64,
+    /// Room for a heartbeat that goes with the batch.
+    heartbeat: Vec<u8>,
+}
+
+impl FanOut {
+    /// Returns one without a connection.
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            subscriptions: Subscriptions::default(),
+            encoded: EncodedEvents::new(encoding),
+            batch: Batch::default(),
+            takers: Vec::new(),
+            batches: 0,
+            heartbeat: Vec::new(),
+        }
+    }
+
+    /// Returns whether the batch should be written before more is read.
+    pub(super) fn is_full(&self) -> bool {
+        self.batch.is_full(self.takers.len())
+    }
+
+    /// Takes in an event, which is the latest of its key: it joins the batch, or each subscriber's conflated keys.
+    pub(super) fn apply(
+        &mut self,
+        key: Key,
+        symbol: &Symbol,
+        last_values: &LastValues,
+        connections: &mut Slab<Connection>,
+    ) {
+        let (_, kind) = key;
+        let of_all = self.subscriptions.of_all(kind);
+        let by_name = self.subscriptions.of(symbol, kind);
+        // A connection that takes all symbols gets this one once.
+        let may_repeat = !of_all.is_empty();
+        let takers = of_all.iter().map(|id| (*id, true)).chain(by_name.iter().map(|id| (*id, false)));
+        let mut number = None;
+        let mut clients = 0;
+        for (id, takes_all) in takers {
+            let connection = &mut connections[id];
+            if may_repeat && !takes_all && connection.wants.all.contains(kind) {
+                continue;
+            }
+            match connection.receipt() {
+                Receipt::Now => {
+                    let number = *number.get_or_insert_with(|| {
+                        let (seq, bytes) = self.encoded.latest(last_values, key);
+                        self.batch.push(seq, key, bytes)
+                    });
+                    clients += 1;
+                    if connection.outbox.take(number) {
+                        self.takers.push(id);
+                    }
+                }
+                Receipt::Conflated => connection.hold(key),
+                Receipt::Resumed => connection.wake(),
+                Receipt::Never => {}
+            }
+        }
+        if let Some(number) = number {
+            self.batch.taken(number, clients);
+        }
+    }
+
+    /// Writes to each taker what it takes of the batch, and its heartbeat where that is nearly due.
+    ///
+    /// The heartbeat says `time` and `head`. `write` tries a connection's socket once and returns how many bytes it took.
+    pub(super) fn flush(
+        &mut self,
+        connections: &mut Slab<Connection>,
+        beats: &mut Beats,
+        bus: &Bus,
+        (now, time, head): (Instant, Time, u64),
+        mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
+    ) {
+        if self.takers.is_empty() {
+            return;
+        }
+        let is_paced = bus.is_paced();
+        // Nobody is always the last.
+        let first = turn(self.batches, self.takers.len() as u64);
+        self.batches += 1;
+        let (last, first) = self.takers.split_at(usize::try_from(first).expect("it is one of them"));
+        for &id in first.iter().chain(last) {
+            let connection = &mut connections[id];
+            if !connection.outbox.is_empty() {
+                let kept = connection.outbox.keep(&self.batch, is_paced);
+                connection.pushed(kept, bus);
+                continue;
+            }
+            self.heartbeat.clear();
+            if beats.is_near(id, now) {
+                let heartbeat = connection.heartbeat(time, head);
+                self.encoding.write(&mut self.heartbeat, &Value::Reply(&heartbeat));
+            }
+            let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.heartbeat));
+            match connection.outbox.flushed(&self.batch, count, is_paced) {
+                Ok(Some(beyond)) if !self.heartbeat.is_empty() => {
+                    beats.gone(id, now);
+                    if beyond < self.heartbeat.len() {
+                        connection.outbox.push(|out| out.extend_from_slice(&self.heartbeat));
+                        connection.outbox.written(beyond);
+                        connection.wake();
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => connection.wake(),
+                Err(Overflow) => connection.fall_behind(Limit::EveryBuffer, bus),
+            }
+        }
+        self.takers.clear();
+        self.batch.clear();
+    }
+}

@@ -1,0 +1,41 @@
+//! Answers in JSON, and those that refuse.
+
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, Response, StatusCode};
+use warp::Reply;
+
+use crate::wire::Refusal;
+
+/// Returns an answer in JSON.
+pub fn json(status: StatusCode, body: String) -> warp::reply::Response {
+    Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "application/json")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(body)
+        .expect("the headers are well-formed")
+        .into_response()
+}
+
+/// Returns what is answered instead of what was asked for.
+pub fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
+    let mut response = json(status, serde_json::json!({ "error": refusal }).to_string());
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    response
+}

@@ -1,0 +1,98 @@
+//! What all routes share, and what every request is asked first: whose it is, and what it may do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+
+use super::Metrics;
+use super::handshake::{Denied, Origins};
+use crate::auth::{self, Access};
+use crate::bus::Bus;
+use crate::feed::Control;
+use crate::hub;
+use crate::wire::{Command, ErrorCode, Refusal, Stream, Token};
+
+/// What the answers depend on.
+#[derive(Debug)]
+pub struct AppState {
+    /// The bus that cursors belong to.
+    pub bus: Arc<Bus>,
+    /// The feed that publishes there.
+    pub feed: Control,
+    /// Whose pages may connect.
+    pub origins: Origins,
+    /// How long a request's body may take.
+    pub patience: Duration,
+    /// How many symbols a connection may have; 0 means no limit.
+    pub max_symbols: usize,
+    /// The tokens.
+    pub auth: auth::Config,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl AppState {
+    /// Returns what a request may do, by its header or else by the token of its URL; of a server without tokens the header
+    /// is not for it.
+    ///
+    /// # Errors
+    ///
+    /// 401 where there is no such token.
+    pub fn access(&self, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| Token::of(token.trim()))
+        });
+        let bearer = bearer.filter(|_| !self.auth.tokens.is_empty());
+        self.auth.access(bearer.as_ref().or(token)).map_err(|refusal| (StatusCode::UNAUTHORIZED, refusal))
+    }
+
+    /// Returns what a request may do that needs a token where there are some.
+    ///
+    /// # Errors
+    ///
+    /// 401 where it shows none, or one that is not known.
+    pub fn authorized(&self, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
+        let access = self.access(headers, token)?;
+        if access.is_locked() {
+            let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
+            return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
+        }
+        Ok(access)
+    }
+
+    /// Checks that what a URL asks for can be had, as far as that is known before there is a connection.
+    ///
+    /// # Errors
+    ///
+    /// 400 for too many symbols and a cursor ahead of the feed, 403 for symbols that are not allowed. A request that has
+    /// shown no token is told nothing of what is here, and is checked when it has.
+    pub fn check_subscribe(&self, stream: &Stream, access: &Access) -> Result<(), Denied> {
+        let Some(command @ Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
+            return Ok(());
+        };
+        if access.is_locked() {
+            return Ok(());
+        }
+        access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
+        let has_room = hub::check_symbols(self.max_symbols, symbols.len(), &self.bus);
+        let checked = has_room.and_then(|()| match after {
+            Some(cursor) => hub::check_cursor(&self.bus, self.bus.head(), cursor).map(drop),
+            None => Ok(()),
+        });
+        checked.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))
+    }
+
+    /// The same as [`authorized`](Self::authorized), where the token may be a parameter of this query.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`authorized`](Self::authorized).
+    pub fn authorized_by_query(&self, headers: &HeaderMap, query: &str) -> Result<Access, Denied> {
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| Token::of(&token));
+        self.authorized(headers, token.as_ref())
+    }
+}

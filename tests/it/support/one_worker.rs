@@ -1,0 +1,24 @@
+//! The whole server with one worker in the caller's runtime, behind any listener.
+
+use std::sync::Arc;
+
+use tickerplant::app::Wiring;
+use tickerplant::bus::Bus;
+use tickerplant::config::Config;
+use tickerplant::server::{self, Listener};
+use tokio::join;
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+
+/// Serves until `stop` fires; whoever holds `bus` publishes.
+pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
+    let Wiring { admission, outlets, workers, failures: _failures, .. } =
+        Wiring::new(&config, &bus, None, None, true, 1);
+    let accepting = server::accept(listener, outlets, admission, stop.clone());
+    let working = async {
+        for worker in workers {
+            worker.run(stop.clone()).await;
+        }
+    };
+    LocalSet::new().run_until(async { join!(accepting, working) }).await;
+}
