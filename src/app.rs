@@ -118,6 +118,7 @@ impl<S: Arriving> Wiring<S> {
             origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
             patience: session::unless_zero(config.server.header_timeout),
             max_symbols: config.limits.symbols,
+            max_lag: config.ready.max_lag,
             auth: config.auth.clone(),
             metrics,
         });

@@ -44,6 +44,8 @@ pub struct Config {
     pub bus: bus::Config,
     /// The feed.
     pub feed: feed::Config,
+    /// When the server calls itself ready.
+    pub ready: server::ready::Config,
 }
 
 impl Default for Config {
@@ -57,6 +59,7 @@ impl Default for Config {
             relay: hub::RelayConfig::default(),
             bus: bus::Config::default(),
             feed: feed::Config::default(),
+            ready: server::ready::Config::default(),
         }
     }
 }
@@ -145,7 +148,8 @@ impl Config {
         range::section("session", self.session.check())?;
         range::section("limits", self.limits.check())?;
         range::section("auth", self.auth.check())?;
-        range::section("feed", self.feed.check())
+        range::section("feed", self.feed.check())?;
+        range::section("ready", self.ready.check())
     }
 }
 

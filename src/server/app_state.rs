@@ -27,6 +27,8 @@ pub struct AppState {
     pub patience: Duration,
     /// How many symbols a connection may have; 0 means no limit.
     pub max_symbols: usize,
+    /// By how much a reader of the log may lag while the server calls itself ready.
+    pub max_lag: Duration,
     /// The tokens.
     pub auth: auth::Config,
     /// What is counted.

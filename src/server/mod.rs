@@ -13,6 +13,7 @@ mod control;
 mod handshake;
 mod metrics;
 mod patient;
+pub mod ready;
 mod routes;
 mod tls;
 mod worker;

@@ -17,6 +17,7 @@ use super::answer::{error, json};
 use super::app_state::AppState;
 use super::control;
 use super::handshake::{Denied, Handshake, is_upgrade};
+use super::ready::ready;
 use crate::auth::Access;
 use crate::tally::Limit;
 use crate::wire::{ErrorCode, Refusal, Stream};
@@ -50,7 +51,7 @@ pub struct Upgrade {
 
 /// All routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [upgrading, refusing, controlling] = [&state; 3].map(Arc::clone);
+    let [upgrading, refusing, controlling, checking] = [&state; 4].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let request = warp::ext::get::<Request>();
     let handshake = warp::method()
@@ -79,6 +80,7 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
             metrics(&state, &headers, &query).unwrap_or_else(|(status, refusal)| error(status, &refusal))
         },
     );
+    let ready = warp::path!("readyz").and(get).map(move || ready(&checking));
     let feed = warp::path!("api" / "v1" / "feed")
         .and(warp::any().map(move || Arc::clone(&controlling)))
         .and(warp::method())
@@ -101,6 +103,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     // How the server fares can be asked when it is full, and then above all.
     refuse(true)
         .or(health)
+        .unify()
+        .or(ready)
         .unify()
         .or(metrics)
         .unify()
@@ -199,7 +203,7 @@ async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infalli
         let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "this page answers GET and HEAD");
         error(StatusCode::METHOD_NOT_ALLOWED, &refusal)
     } else {
-        let message = "there is no such page; there are /, /ws, /api/v1/feed, /healthz and /metrics";
+        let message = "there is no such page; there are /, /ws, /api/v1/feed, /healthz, /readyz and /metrics";
         error(StatusCode::NOT_FOUND, &Refusal::new(ErrorCode::NotFound, message))
     })
 }

@@ -121,6 +121,8 @@ pub enum ErrorCode {
     BadHandshake,
     /// The server has all the connections it takes.
     TooManyConnections,
+    /// The server does not deliver at the moment.
+    NotReady,
 }
 
 /// What a client did wrong, and what it can do about it. The connection goes on.

@@ -9,6 +9,7 @@ mod http_limits;
 mod message_limits;
 mod metrics;
 mod panic_isolation;
+mod readiness;
 mod relay;
 mod shutdown;
 mod tls;

@@ -70,6 +70,10 @@ impl InMemoryServer {
         Self { bus, connecting, stop, running: spawn_local(running) }
     }
 
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
     /// How often a limit has struck.
     pub fn strikes(&self, limit: Limit) -> u64 {
         self.bus.tally().strikes(limit)
