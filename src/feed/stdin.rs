@@ -25,7 +25,7 @@ use crate::market::{
 const LOGGED_LINES: u64 = 20;
 
 /// The frames of a server that are no market frames.
-const OTHER_FRAMES: [&str; 11] = [
+const OTHER_FRAMES: [&str; 12] = [
     "subscribed",
     "unsubscribed",
     "snapshot",
@@ -37,6 +37,7 @@ const OTHER_FRAMES: [&str; 11] = [
     "pong",
     "error",
     "authenticated",
+    "close",
 ];
 
 /// What is wrong with a line.
@@ -289,6 +290,7 @@ mod tests {
 
         assert!(matches!(parse(bar), Ok(Some(Event { data: Data::Bar(_), .. }))));
         assert!(matches!(parse(r#"{"type":"heartbeat","seq":3,"sent":1}"#), Ok(None)));
+        assert!(matches!(parse(r#"{"type":"close","code":1001,"reason":""}"#), Ok(None)));
         assert!(matches!(parse("  "), Ok(None)));
     }
 

@@ -23,7 +23,8 @@ use tracing::{debug, error, warn};
 use warp::filters::BoxedFilter;
 
 use super::admission::Permit;
-use super::patient::Patient;
+use super::patient::{Patience, Patient};
+use super::stream::{self, Streaming};
 use super::{Config, routes};
 use crate::encoding::Encoding;
 use crate::hub::Socket;
@@ -149,9 +150,10 @@ impl Serving {
     /// The requests of one connection, until it ends or becomes a session.
     async fn requests(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let (sender, mut accepted) = mpsc::channel(1);
+        let patience = Patience::new(unless_zero(self.config.header_timeout));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let has_asked = Rc::new(Cell::new(false));
-        let asked = Rc::clone(&has_asked);
+        let (asked, here, while_streaming) = (Rc::clone(&has_asked), Rc::clone(self), patience.clone());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             asked.set(true);
             let version = request.version();
@@ -159,17 +161,24 @@ impl Serving {
             let over = permit.borrow().over();
             request.extensions_mut().insert(routes::Request { version, over });
             let response = routes.call(request);
-            let sender = sender.clone();
+            let (sender, here, patience) = (sender.clone(), Rc::clone(&here), while_streaming.clone());
             async move {
                 let mut response = response.await?;
                 if let Some(upgrade) = response.extensions_mut().remove::<routes::Upgrade>() {
                     // A connection is upgraded once.
                     let _ = sender.try_send(upgrade);
                 }
+                if let Some(streaming) = response.extensions_mut().remove::<Streaming>() {
+                    let Streaming { encoding, stream, access } = streaming;
+                    let (socket, piped) = stream::pipe(response, patience.suspend());
+                    let context = Rc::clone(&here.context);
+                    here.run(Session::new(encoding, socket, &[], &stream, access, context), ());
+                    response = piped;
+                }
                 Ok::<_, Infallible>(response)
             }
         });
-        let socket = TokioIo::new(Patient::new(socket, unless_zero(self.config.header_timeout)));
+        let socket = TokioIo::new(Patient::new(socket, patience));
         let mut connection = Box::pin(self.http().serve_connection(socket, service).with_upgrades());
         let served = select! {
             biased;

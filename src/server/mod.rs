@@ -15,6 +15,7 @@ mod metrics;
 mod patient;
 pub mod ready;
 mod routes;
+mod stream;
 mod tls;
 mod worker;
 

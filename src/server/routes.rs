@@ -15,9 +15,9 @@ use warp::{Filter, Reply};
 
 use super::answer::{error, json};
 use super::app_state::AppState;
-use super::control;
 use super::handshake::{Denied, Handshake, is_upgrade};
 use super::ready::ready;
+use super::{control, stream};
 use crate::auth::Access;
 use crate::tally::Limit;
 use crate::wire::{ErrorCode, Refusal, Stream};
@@ -51,7 +51,7 @@ pub struct Upgrade {
 
 /// All routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [upgrading, refusing, controlling, checking] = [&state; 4].map(Arc::clone);
+    let [upgrading, refusing, controlling, checking, streaming] = [&state; 5].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let request = warp::ext::get::<Request>();
     let handshake = warp::method()
@@ -81,6 +81,15 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         },
     );
     let ready = warp::path!("readyz").and(get).map(move || ready(&checking));
+    let ndjson = warp::path!("ndjson")
+        .and(get)
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .map(move |method, headers, query: String| {
+            stream::ndjson(&streaming, &method, &headers, &query)
+                .unwrap_or_else(|(status, refusal)| error(status, &refusal))
+        });
     let feed = warp::path!("api" / "v1" / "feed")
         .and(warp::any().map(move || Arc::clone(&controlling)))
         .and(warp::method())
@@ -113,6 +122,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .or(socket)
         .unify()
         .or(socket_at_root)
+        .unify()
+        .or(ndjson)
         .unify()
         .or(feed)
         .unify()
@@ -203,7 +214,8 @@ async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infalli
         let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "this page answers GET and HEAD");
         error(StatusCode::METHOD_NOT_ALLOWED, &refusal)
     } else {
-        let message = "there is no such page; there are /, /ws, /api/v1/feed, /healthz, /readyz and /metrics";
+        let message =
+            "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /healthz, /readyz and /metrics";
         error(StatusCode::NOT_FOUND, &Refusal::new(ErrorCode::NotFound, message))
     })
 }

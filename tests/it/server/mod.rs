@@ -8,6 +8,7 @@ mod http;
 mod http_limits;
 mod message_limits;
 mod metrics;
+mod ndjson;
 mod panic_isolation;
 mod readiness;
 mod relay;

@@ -6,6 +6,7 @@ pub mod faulty_proxy;
 pub mod history_folder;
 pub mod in_memory_server;
 pub mod late_reader;
+pub mod line_client;
 pub mod local_set;
 pub mod mutated_text;
 pub mod one_worker;
