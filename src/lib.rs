@@ -81,6 +81,7 @@ pub mod client;
 pub mod config;
 pub mod encoding;
 pub mod exit_code;
+mod fault;
 pub mod feed;
 pub mod files;
 pub mod hub;

@@ -24,6 +24,7 @@ use super::source::Source;
 use super::speed::Speed;
 use super::status::{Progress, Status};
 use crate::bus::{Bus, LastValues};
+use crate::fault;
 use crate::market::{Event, FeedState, Time};
 use crate::task::caught;
 
@@ -224,6 +225,7 @@ impl Pump<'_> {
     }
 
     fn hand_over(&mut self, events: Vec<Event>, newest: Option<Time>, lag: Option<Duration>) {
+        fault::point("pump");
         let count = events.len();
         self.ahead += count;
         let head = self.bus.publish(events);

@@ -8,6 +8,7 @@ use std::thread;
 use tokio::sync::mpsc;
 
 use super::error::FeedError;
+use crate::fault;
 use crate::market::Event;
 use crate::task::caught_in;
 
@@ -29,6 +30,12 @@ where
     F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,
 {
     start_on(thread::Builder::new().name("reader".to_owned()), input, read)
+}
+
+/// Sends a batch; returns whether anybody receives it.
+pub fn send(batches: &BatchSender, batch: Vec<Event>) -> bool {
+    fault::point("reader");
+    batches.blocking_send(Ok(batch)).is_ok()
 }
 
 fn start_on<F>(thread: thread::Builder, input: &'static str, read: F) -> Batches

@@ -151,7 +151,7 @@ fn read(
             }
         }
         let is_due = batch.len() == BATCH || !lines.has_next_at_hand();
-        if is_due && !batch.is_empty() && batches.blocking_send(Ok(mem::take(&mut batch))).is_err() {
+        if is_due && !batch.is_empty() && !reader::send(batches, mem::take(&mut batch)) {
             return Ok(());
         }
     };

@@ -17,6 +17,7 @@ use super::relay::Relayed;
 use super::shard::{Settings, Shard};
 use super::sockets::Sockets;
 use crate::bus::{Reader, Start};
+use crate::fault;
 use crate::market::Time;
 
 /// How often a feed that waits for its readers looks for one that stands still.
@@ -102,6 +103,9 @@ impl LocalShard {
         let write = |id, bytes: &[u8]| sockets.write(id, bytes);
         let mut shard = self.shard.borrow_mut();
         let is_drained = shard.read(now, Time::now(), || reader.try_next(), write);
+        if reader.bus().head() > 0 {
+            fault::point("shard");
+        }
         for id in sockets.take_unflushed() {
             shard.rouse(id);
         }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::admission::{Admission, Permit};
+use crate::fault;
 use crate::hub::Socket;
 
 /// How long the accept loop rests when the system gives it no socket.
@@ -129,6 +130,7 @@ pub async fn accept<L: Listener>(
         if std::mem::take(&mut is_failing) {
             info!("accepting connections again");
         }
+        fault::point("accept");
         let Some(mut permit) = admission.enter(peer.ip()) else { continue };
         let load = |outlet: &&Outlet<_>| (Arc::strong_count(&outlet.load), rand::random::<u32>());
         let Some(outlet) = outlets.iter().min_by_key(load) else { return };

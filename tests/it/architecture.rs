@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 18] = [
+const MAY: [(&str, &[&str]); 19] = [
+    ("fault", &[]),
     ("task", &[]),
     ("range", &[]),
     ("tally", &[]),
@@ -13,14 +14,17 @@ const MAY: [(&str, &[&str]); 18] = [
     ("encoding", &["wire", "market"]),
     ("auth", &["wire", "market", "range"]),
     ("bus", &["market", "tally"]),
-    ("feed", &["bus", "market", "tally", "range", "task"]),
-    ("hub", &["bus", "encoding", "wire", "market", "tally"]),
+    ("feed", &["bus", "fault", "market", "tally", "range", "task"]),
+    ("hub", &["bus", "fault", "encoding", "wire", "market", "tally"]),
     ("session", &["auth", "hub", "encoding", "wire", "market", "tally", "range"]),
     ("client", &[]),
     ("files", &["feed", "encoding", "market"]),
     (
         "server",
-        &["auth", "session", "hub", "feed", "bus", "encoding", "wire", "market", "tally", "task", "range"],
+        &[
+            "auth", "session", "hub", "feed", "bus", "encoding", "wire", "market", "tally", "task", "fault",
+            "range",
+        ],
     ),
     ("config", &["auth", "server", "session", "hub", "feed", "bus", "range"]),
     ("app", &["config", "server", "session", "hub", "feed", "bus", "task"]),

@@ -159,7 +159,7 @@ fn read(sources: &[Source], batches: &BatchSender) -> Result<(), FeedError> {
         let good = |event: Result<Event, _>| event.map_err(|error| failure = Some(error)).ok();
         let batch: Vec<Event> = events.by_ref().take(BATCH).map_while(good).collect();
         let is_over = batch.is_empty();
-        if !is_over && batches.blocking_send(Ok(batch)).is_err() {
+        if !is_over && !reader::send(batches, batch) {
             return Ok(());
         }
         failure.map_or(Ok(()), Err)?;

@@ -11,5 +11,6 @@ mod out_of_descriptors;
 mod send_and_config;
 mod slow_consumers_over_tcp;
 mod stop_and_restart;
+mod task_failures;
 mod thousand_clients;
 mod vanished_clients;
