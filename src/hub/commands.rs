@@ -6,7 +6,7 @@ use super::check::{self, Missed};
 use super::connection::{Connection, Role};
 use super::encoded::EncodedEvents;
 use super::fan_out::FanOut;
-use super::shard::Settings;
+use super::settings::Settings;
 use super::state::{Owed, State};
 use super::subscriptions::{ConnectionId, Subscriptions, Wants};
 use super::view::View;

@@ -98,6 +98,18 @@ impl Connection {
         }
     }
 
+    /// Returns whether its next message may be read: not while its own answers pile up, nor before it has all that it missed.
+    pub(super) fn may_read(&self) -> bool {
+        !self.state.is_closing() && !self.state.is_resuming() && !self.outbox.is_full()
+    }
+
+    /// Returns whether it has given a sign of life since this was asked. One that cannot be asked for any lives for as long
+    /// as its socket takes what there is.
+    pub(super) fn take_signs_of_life(&mut self) -> bool {
+        let is_taking = !self.encoding.has_pings() && !self.outbox.is_blocked();
+        self.outbox.take_moving() | std::mem::take(&mut self.is_heard) | is_taking
+    }
+
     /// Puts an answer behind all that waits for the client.
     pub(super) fn answer(&mut self, value: &Value<'_>) {
         self.outbox.push(|out| self.encoding.write(out, value));

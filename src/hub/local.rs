@@ -14,7 +14,8 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::relay::Relayed;
-use super::shard::{Settings, Shard};
+use super::settings::Settings;
+use super::shard::Shard;
 use super::sockets::Sockets;
 use crate::bus::{Reader, Start};
 use crate::fault;

@@ -13,12 +13,13 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::beats::Beats;
 use super::commands::Caller;
 use super::connection::{Connection, Role};
 use super::encoded::EncodedValue;
 use super::fan_out::FanOut;
-use super::life::{Deadlines, Due, Life, Lookouts, Verdict};
+use super::life::Life;
+use super::liveness::Liveness;
+use super::settings::Settings;
 use super::state::State;
 use super::subscriptions::ConnectionId;
 use super::view::View;
@@ -26,33 +27,13 @@ use crate::bus::{Bus, LastValues, Read, Seek, Segment, Start};
 use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
 use crate::tally::Limit;
-use crate::wire::{CloseCode, CloseReason, Delivery, Message, Reply, Request};
+use crate::wire::{CloseReason, Delivery, Message, Reply, Request};
 
 /// After so many events the rest of the thread has its turn, whoever takes them.
 const READ_EVENTS: usize = 4096;
 
 /// How soon to look again at a client that is ahead of its shard.
 const AHEAD: Duration = Duration::from_millis(5);
-
-/// A server that has not looked at its clients for so long was stopped, or its clock has jumped.
-const STANDSTILL: Duration = Duration::from_secs(1);
-
-/// What a shard is told at its start.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Time between heartbeats; one goes with an update up to an eighth of it early, where there is one.
-    pub heartbeat: Duration,
-    /// How many bytes may wait for a connection.
-    pub every_buffer: usize,
-    /// How many symbols a connection may have; 0 means no limit.
-    pub max_symbols: usize,
-    /// What connections have to do in time.
-    pub deadlines: Deadlines,
-    /// How long updates are collected before they are written; a paced feed publishes as much at a time as is worth a write.
-    pub flush_window: Duration,
-    /// How long an `every` client may keep a paced feed waiting.
-    pub stall_timeout: Duration,
-}
 
 /// The last values and connections of one thread.
 #[derive(Debug)]
@@ -63,9 +44,7 @@ pub struct Shard {
     /// By the index of their encodings.
     fan_outs: [FanOut; Encoding::ALL.len()],
     connections: Slab<Connection>,
-    beats: Beats,
-    lookouts: Lookouts,
-    looked: Option<Instant>,
+    liveness: Liveness,
 }
 
 impl Shard {
@@ -78,9 +57,7 @@ impl Shard {
             view: start.into(),
             fan_outs: Encoding::ALL.map(FanOut::new),
             connections: Slab::new(),
-            beats: Beats::new(settings.heartbeat),
-            lookouts: Lookouts::default(),
-            looked: None,
+            liveness: Liveness::new(settings.heartbeat, settings.deadlines),
         }
     }
 
@@ -93,11 +70,9 @@ impl Shard {
     /// Adds a plain connection with this encoding.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
         let life = Life::new(now, &self.settings.deadlines);
-        let look = life.next_look(&self.settings.deadlines);
         let connection = Connection::new(encoding, self.settings.every_buffer, life);
         let id = self.connections.insert(connection);
-        self.beats.begin(id, now);
-        self.lookouts.set(id, look);
+        self.liveness.begin(id, &self.connections[id].life, now);
         id
     }
 
@@ -106,7 +81,7 @@ impl Shard {
         let connection = &mut self.connections[id];
         connection.role = if is_locked { Role::Unauthenticated } else { Role::Plain };
         connection.life.lock(now, &self.settings.deadlines, is_locked);
-        self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
+        self.liveness.watch(id, &connection.life);
     }
 
     /// Sets the delivery with which a connection begins.
@@ -123,7 +98,7 @@ impl Shard {
         for (symbol, kinds) in had.names() {
             subscriptions.remove(id, &mut wants, Some(symbol), kinds);
         }
-        self.lookouts.set(id, None);
+        self.liveness.end(id);
     }
 
     /// Carries out what a client asks for, and puts the answer into its outbox.
@@ -213,7 +188,7 @@ impl Shard {
     fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         let said = (now, time, self.view.seq());
         for fan_out in &mut self.fan_outs {
-            fan_out.flush(&mut self.connections, &mut self.beats, &self.bus, said, &mut write);
+            fan_out.flush(&mut self.connections, &mut self.liveness.beats, &self.bus, said, &mut write);
         }
     }
 
@@ -286,65 +261,20 @@ impl Shard {
         }
     }
 
-    /// How often to [see](Self::heartbeats) who has to be told that the server lives, and to [look](Self::look) who of
-    /// the clients does.
+    /// How often [heartbeats](Self::heartbeats) and [pings](Self::look) have to be looked after.
     #[must_use]
     pub fn check_period(&self) -> Duration {
-        self.beats.check_period().min(self.settings.deadlines.look_period())
+        self.liveness.check_period()
     }
 
-    /// Pings the clients whose ping is due, and has those closed that have not done in time what they have to.
+    /// Pings the clients whose ping is due, and closes those that have not done in time what they have to.
     pub fn look(&mut self, now: Instant) {
-        let looked = self.looked.replace(now).unwrap_or(now);
-        let gap = now.duration_since(looked);
-        if gap > STANDSTILL {
-            // The server itself stood still, and has not read what clients have sent since.
-            for (id, connection) in &mut self.connections {
-                connection.life.postpone(gap);
-                self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
-            }
-        }
-        let mut from = 0;
-        while let Some(id) = self.lookouts.next_due(from, now) {
-            from = id + 1;
-            let may_read = self.may_read(id);
-            let connection = &mut self.connections[id];
-            if connection.state.is_closing() {
-                self.lookouts.set(id, None);
-                continue;
-            }
-            if !may_read {
-                // The rest of its message may have come: it has not been looked for.
-                connection.life.extend_message(now, &self.settings.deadlines);
-            }
-            // A client that cannot be asked lives for as long as its socket takes what there is.
-            let cannot_answer = !connection.encoding.has_pings() && !connection.outbox.is_blocked();
-            let is_alive =
-                connection.outbox.take_moving() | std::mem::take(&mut connection.is_heard) | cannot_answer;
-            match connection.life.look(now, &self.settings.deadlines, is_alive) {
-                Verdict::Fine => {}
-                // What waits for it goes first: then it is that which proves that it lives.
-                Verdict::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
-                Verdict::Ping => {
-                    connection.answer(&Value::Ping);
-                    connection.wake();
-                }
-                Verdict::Over(due) => {
-                    let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
-                    let (limit, reason) = match due {
-                        Due::Token => (Limit::AuthTimeout, policy("no token came in time")),
-                        Due::Message => {
-                            let reason = policy("a message that begins is to be whole sooner");
-                            (Limit::MessageTimeout, reason)
-                        }
-                        Due::SignOfLife => (Limit::PingTimeout, CloseReason::Unresponsive),
-                    };
-                    self.bus.tally().struck(limit);
-                    connection.end(reason);
-                }
-            }
-            self.lookouts.set(id, connection.life.next_look(&self.settings.deadlines));
-        }
+        self.liveness.look(&mut self.connections, now, &self.bus);
+    }
+
+    /// Tells the subscribers whose heartbeat is due that the server lives.
+    pub fn heartbeats(&mut self, now: Instant, time: Time) {
+        self.liveness.heartbeats(&mut self.connections, now, time, self.view.seq());
     }
 
     /// Has a client's session look after its socket.
@@ -366,26 +296,7 @@ impl Shard {
     pub fn message_begun(&mut self, id: ConnectionId, now: Instant, is_partial: bool) {
         let life = &mut self.connections[id].life;
         life.message(now, &self.settings.deadlines, is_partial);
-        self.lookouts.set(id, life.next_look(&self.settings.deadlines));
-    }
-
-    /// Tells the subscribers whose heartbeat is due that the server lives. One that is not reading is told when it reads.
-    pub fn heartbeats(&mut self, now: Instant, time: Time) {
-        let mut from = 0;
-        while let Some(id) = self.beats.next_due(from, now) {
-            from = id + 1;
-            let connection =
-                self.connections.get_mut(id).filter(|connection| connection.role == Role::Subscriber);
-            if connection.as_ref().is_some_and(|connection| connection.outbox.is_blocked()) {
-                continue;
-            }
-            self.beats.gone(id, now);
-            if let Some(connection) = connection.filter(|connection| connection.is_subscribed()) {
-                let heartbeat = connection.heartbeat(time, self.view.seq());
-                connection.answer(&Value::Reply(&heartbeat));
-                connection.wake();
-            }
-        }
+        self.liveness.watch(id, life);
     }
 
     /// Why the shard wants a connection closed, once.
@@ -405,8 +316,7 @@ impl Shard {
     /// Whether a client's next message may be read: not while its own answers pile up, nor before it has all that it missed.
     #[must_use]
     pub fn may_read(&self, id: ConnectionId) -> bool {
-        let Connection { state, outbox, .. } = &self.connections[id];
-        !state.is_closing() && !state.is_resuming() && !outbox.is_full()
+        self.connections[id].may_read()
     }
 
     /// What a client's socket is to take next; what is held goes only when it is due.
@@ -495,102 +405,4 @@ impl Shard {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use super::super::life::Deadlines;
-    use super::super::shard::Settings;
-    use super::*;
-    use crate::bus::{self, Bus};
-    use crate::market::{Data, FeedKind, KindSet, Trade};
-    use crate::wire::{Command, Request, Symbols};
-
-    fn shard(every_buffer: usize) -> Shard {
-        let bus = Bus::new(&bus::Config::default(), FeedKind::Stdin, "test".to_owned());
-        let (_, start) = bus.reader("test");
-        let settings = Settings {
-            heartbeat: Duration::from_secs(8),
-            every_buffer,
-            max_symbols: 0,
-            deadlines: Deadlines::default(),
-            flush_window: Duration::ZERO,
-            stall_timeout: Duration::from_secs(10),
-        };
-        Shard::new(bus, start, settings)
-    }
-
-    fn subscribe(shard: &mut Shard, delivery: Delivery, interval: Duration, now: Instant) -> ConnectionId {
-        let id = shard.connect(Encoding::WebSocket, now);
-        shard.begin(id, delivery, interval);
-        let symbols = Symbols { all: true, ..Symbols::default() };
-        let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
-        shard.handle(id, &Request { id: None, command }, Time::default());
-        let answer = shard.outgoing(id, now).len();
-        shard.written(id, answer);
-        id
-    }
-
-    fn segment(first: u64) -> Read {
-        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-        let event = Event { symbol: "A".parse().unwrap(), time: Time::default(), data };
-        Read::Segment(Arc::new(Segment::Events { first, events: vec![event; 100].into() }))
-    }
-
-    #[test]
-    fn a_turn_ends_where_the_log_does_not_and_nobody_fills_a_batch() {
-        let now = Instant::now();
-        let mut shard = shard(1 << 20);
-        subscribe(&mut shard, Delivery::Latest, Duration::from_secs(1), now);
-        let mut first = 1;
-        let endless = || {
-            first += 100;
-            Some(segment(first - 100))
-        };
-
-        let is_drained = shard.read(now, Time::default(), endless, |_, _| 0);
-
-        assert!(!is_drained);
-    }
-
-    #[test]
-    fn a_shutdown_says_goodbye_to_a_client_that_was_about_to_be_closed() {
-        let now = Instant::now();
-        let mut shard = shard(100);
-        let id = subscribe(&mut shard, Delivery::Every, Duration::ZERO, now);
-        let mut segment = Some(segment(1));
-        shard.read(now, Time::default(), || segment.take(), |_, _| 0);
-
-        shard.close(id, 1001, "");
-
-        assert!(shard.take_closing(id).is_none());
-        assert_eq!(shard.outgoing(id, now), [0x88, 2, 0x03, 0xe9]);
-    }
-
-    #[test]
-    fn heartbeats_that_go_with_updates_keep_their_period() {
-        let begin = Instant::now();
-        let mut shard = shard(1 << 20);
-        subscribe(&mut shard, Delivery::Every, Duration::ZERO, begin);
-        let mut heartbeats = Vec::new();
-
-        // A client has an update every half second for 80 s.
-        for n in 0..160 {
-            let now = begin + Duration::from_millis(500) * n;
-            let mut segment = Some(segment(u64::from(n) * 100 + 1));
-            shard.read(
-                now,
-                Time::default(),
-                || segment.take(),
-                |_, bytes| {
-                    let text = String::from_utf8_lossy(bytes);
-                    heartbeats.extend(text.contains("\"heartbeat\"").then_some(now - begin));
-                    bytes.len()
-                },
-            );
-        }
-
-        assert_eq!(heartbeats.first(), Some(&Duration::from_secs(7)));
-        assert_eq!(heartbeats.len(), 10, "{heartbeats:?}");
-    }
-}
+mod tests;

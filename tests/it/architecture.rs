@@ -1,5 +1,6 @@
-//! The architecture's rules: imports go one way, and the hub knows values alone.
+//! The architecture's rules: imports go one way, without circles, and the hub knows values alone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,7 @@ fn the_hub_names_nothing_of_the_websocket_protocol_and_writes_no_json() {
         ["websocket", "6455", "tungstenite", "opcode", "serde_json", "json!", "{\\\"", "#\"{\""];
     let hub = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/hub");
     let mut faults = Vec::new();
-    for file in files(&hub) {
+    for file in files(&hub).into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let text = fs::read_to_string(&file).unwrap().to_lowercase();
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         faults.extend(FOREIGN.iter().filter(|word| code.contains(**word)).map(|word| (file.clone(), *word)));
@@ -67,11 +68,68 @@ fn the_hub_names_nothing_of_the_websocket_protocol_and_writes_no_json() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
+#[test]
+fn no_files_of_a_folder_import_each_other_in_a_circle() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut circles = Vec::new();
+    for folder in folders(&src) {
+        let imports: BTreeMap<String, BTreeSet<String>> = rooms(&folder);
+        for room in imports.keys() {
+            // Whatever a room imports, and what that imports, is not the room itself.
+            let mut reached: BTreeSet<&String> = imports[room].iter().collect();
+            let mut ahead: Vec<&String> = reached.iter().copied().collect();
+            while let Some(next) = ahead.pop() {
+                let more = imports.get(next).into_iter().flatten();
+                ahead.extend(more.filter(|one| reached.insert(one)));
+            }
+            if reached.contains(room) {
+                circles.push(folder.join(room));
+            }
+        }
+    }
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+/// The files and folders of a folder, each with those of its siblings that it imports; `mod.rs` is the folder's face.
+fn rooms(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let is_room = |path: &PathBuf| !matches!(name(path).as_str(), "mod" | "lib" | "main" | "tests");
+    let paths: Vec<PathBuf> = paths.filter(is_room).collect();
+    let siblings: BTreeSet<String> = paths.iter().map(|path| name(path)).collect();
+    let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in &paths {
+        let (files, super_path) = if path.is_dir() {
+            (self::files(path), "super::super::")
+        } else {
+            (vec![path.clone()], "super::")
+        };
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let imported = imports_behind(code, super_path).into_iter();
+            let imported = imported.filter(|one| siblings.contains(one) && *one != name(path));
+            rooms.entry(name(path)).or_default().extend(imported);
+        }
+    }
+    rooms
+}
+
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let inner = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    inner.flat_map(|path| folders(&path)).chain([folder.to_owned()]).collect()
+}
+
 /// The modules that a file names behind `crate::`, in a list in braces too.
 fn imports(text: &str) -> Vec<String> {
+    imports_behind(text, "crate::")
+}
+
+/// The names behind such a path.
+fn imports_behind(text: &str, path: &str) -> Vec<String> {
     let name =
         |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    text.split("crate::")
+    text.split(path)
         .skip(1)
         .flat_map(|rest| match rest.strip_prefix('{') {
             Some(list) => list.split('}').next().unwrap_or_default().split(',').map(name).collect(),

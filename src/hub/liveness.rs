@@ -1,0 +1,133 @@
+//! Liveness: who of a shard's clients has to be told that the server lives, and who of them does.
+
+use std::time::Duration;
+
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::beats::Beats;
+use super::connection::{Connection, Role};
+use super::life::{Deadlines, Due, Life, Lookouts, Verdict};
+use super::subscriptions::ConnectionId;
+use crate::bus::Bus;
+use crate::encoding::Value;
+use crate::market::Time;
+use crate::tally::Limit;
+use crate::wire::{CloseCode, CloseReason};
+
+/// A server that has not looked at its clients for so long was stopped, or its clock has jumped.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
+/// The heartbeats and deadlines of a shard's connections.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    pub(super) beats: Beats,
+    deadlines: Deadlines,
+    lookouts: Lookouts,
+    looked: Option<Instant>,
+}
+
+impl Liveness {
+    /// Returns the liveness of no connection.
+    pub(super) fn new(heartbeat: Duration, deadlines: Deadlines) -> Self {
+        Self { beats: Beats::new(heartbeat), deadlines, lookouts: Lookouts::default(), looked: None }
+    }
+
+    /// Takes in a new connection.
+    pub(super) fn begin(&mut self, id: ConnectionId, life: &Life, now: Instant) {
+        self.beats.begin(id, now);
+        self.watch(id, life);
+    }
+
+    /// Takes in that a connection's deadlines have changed.
+    pub(super) fn watch(&mut self, id: ConnectionId, life: &Life) {
+        self.lookouts.set(id, life.next_look(&self.deadlines));
+    }
+
+    /// Forgets a connection.
+    pub(super) fn end(&mut self, id: ConnectionId) {
+        self.lookouts.set(id, None);
+    }
+
+    /// How often [heartbeats](Self::heartbeats) and [pings](Self::look) have to be looked after.
+    pub(super) fn check_period(&self) -> Duration {
+        self.beats.check_period().min(self.deadlines.look_period())
+    }
+
+    /// Tells the subscribers whose heartbeat is due that the server lives, at `time`, and how far the feed is. One that is
+    /// not reading is told when it reads.
+    pub(super) fn heartbeats(
+        &mut self,
+        connections: &mut Slab<Connection>,
+        now: Instant,
+        time: Time,
+        head: u64,
+    ) {
+        let mut from = 0;
+        while let Some(id) = self.beats.next_due(from, now) {
+            from = id + 1;
+            let connection = connections.get_mut(id).filter(|connection| connection.role == Role::Subscriber);
+            if connection.as_ref().is_some_and(|connection| connection.outbox.is_blocked()) {
+                continue;
+            }
+            self.beats.gone(id, now);
+            if let Some(connection) = connection.filter(|connection| connection.is_subscribed()) {
+                let heartbeat = connection.heartbeat(time, head);
+                connection.answer(&Value::Reply(&heartbeat));
+                connection.wake();
+            }
+        }
+    }
+
+    /// Pings the clients whose ping is due, and closes those that have not done in time what they have to.
+    pub(super) fn look(&mut self, connections: &mut Slab<Connection>, now: Instant, bus: &Bus) {
+        let looked = self.looked.replace(now).unwrap_or(now);
+        let gap = now.duration_since(looked);
+        if gap > STANDSTILL {
+            // The server itself stood still, and has not read what clients have sent since.
+            for (id, connection) in &mut *connections {
+                connection.life.postpone(gap);
+                self.watch(id, &connection.life);
+            }
+        }
+        let mut from = 0;
+        while let Some(id) = self.lookouts.next_due(from, now) {
+            from = id + 1;
+            let connection = &mut connections[id];
+            if connection.state.is_closing() {
+                self.end(id);
+                continue;
+            }
+            if !connection.may_read() {
+                // The rest of its message may have come: it has not been looked for.
+                connection.life.extend_message(now, &self.deadlines);
+            }
+            let is_alive = connection.take_signs_of_life();
+            match connection.life.look(now, &self.deadlines, is_alive) {
+                Verdict::Fine => {}
+                // What waits for it goes first: then it is that which proves that it lives.
+                Verdict::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
+                Verdict::Ping => {
+                    connection.answer(&Value::Ping);
+                    connection.wake();
+                }
+                Verdict::Over(due) => {
+                    let (limit, reason) = ended(due);
+                    bus.tally().struck(limit);
+                    connection.end(reason);
+                }
+            }
+            self.watch(id, &connection.life);
+        }
+    }
+}
+
+/// The limit that a client is over, and what it is told.
+fn ended(due: Due) -> (Limit, CloseReason) {
+    let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
+    match due {
+        Due::Token => (Limit::AuthTimeout, policy("no token came in time")),
+        Due::Message => (Limit::MessageTimeout, policy("a message that begins is to be whole sooner")),
+        Due::SignOfLife => (Limit::PingTimeout, CloseReason::Unresponsive),
+    }
+}

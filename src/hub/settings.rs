@@ -1,0 +1,22 @@
+//! What a shard is told at its start.
+
+use std::time::Duration;
+
+use super::life::Deadlines;
+
+/// What a shard is told at its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Time between heartbeats; one goes with an update up to an eighth of it early, where there is one.
+    pub heartbeat: Duration,
+    /// How many bytes may wait for a connection.
+    pub every_buffer: usize,
+    /// How many symbols a connection may have; 0 means no limit.
+    pub max_symbols: usize,
+    /// What connections have to do in time.
+    pub deadlines: Deadlines,
+    /// How long updates are collected before they are written; a paced feed publishes as much at a time as is worth a write.
+    pub flush_window: Duration,
+    /// How long an `every` client may keep a paced feed waiting.
+    pub stall_timeout: Duration,
+}

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::life::Deadlines;
+use super::*;
+use crate::bus::{self, Bus};
+use crate::market::{Data, FeedKind, KindSet, Trade};
+use crate::wire::{Command, Request, Symbols};
+
+fn shard(every_buffer: usize) -> Shard {
+    let bus = Bus::new(&bus::Config::default(), FeedKind::Stdin, "test".to_owned());
+    let (_, start) = bus.reader("test");
+    let settings = Settings {
+        heartbeat: Duration::from_secs(8),
+        every_buffer,
+        max_symbols: 0,
+        deadlines: Deadlines::default(),
+        flush_window: Duration::ZERO,
+        stall_timeout: Duration::from_secs(10),
+    };
+    Shard::new(bus, start, settings)
+}
+
+fn subscribe(shard: &mut Shard, delivery: Delivery, interval: Duration, now: Instant) -> ConnectionId {
+    let id = shard.connect(Encoding::WebSocket, now);
+    shard.begin(id, delivery, interval);
+    let symbols = Symbols { all: true, ..Symbols::default() };
+    let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
+    shard.handle(id, &Request { id: None, command }, Time::default());
+    let answer = shard.outgoing(id, now).len();
+    shard.written(id, answer);
+    id
+}
+
+fn segment(first: u64) -> Read {
+    let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
+    let event = Event { symbol: "A".parse().unwrap(), time: Time::default(), data };
+    Read::Segment(Arc::new(Segment::Events { first, events: vec![event; 100].into() }))
+}
+
+#[test]
+fn a_turn_ends_where_the_log_does_not_and_nobody_fills_a_batch() {
+    let now = Instant::now();
+    let mut shard = shard(1 << 20);
+    subscribe(&mut shard, Delivery::Latest, Duration::from_secs(1), now);
+    let mut first = 1;
+    let endless = || {
+        first += 100;
+        Some(segment(first - 100))
+    };
+
+    let is_drained = shard.read(now, Time::default(), endless, |_, _| 0);
+
+    assert!(!is_drained);
+}
+
+#[test]
+fn a_shutdown_says_goodbye_to_a_client_that_was_about_to_be_closed() {
+    let now = Instant::now();
+    let mut shard = shard(100);
+    let id = subscribe(&mut shard, Delivery::Every, Duration::ZERO, now);
+    let mut segment = Some(segment(1));
+    shard.read(now, Time::default(), || segment.take(), |_, _| 0);
+
+    shard.close(id, 1001, "");
+
+    assert!(shard.take_closing(id).is_none());
+    assert_eq!(shard.outgoing(id, now), [0x88, 2, 0x03, 0xe9]);
+}
+
+#[test]
+fn heartbeats_that_go_with_updates_keep_their_period() {
+    let begin = Instant::now();
+    let mut shard = shard(1 << 20);
+    subscribe(&mut shard, Delivery::Every, Duration::ZERO, begin);
+    let mut heartbeats = Vec::new();
+
+    // A client has an update every half second for 80 s.
+    for n in 0..160 {
+        let now = begin + Duration::from_millis(500) * n;
+        let mut segment = Some(segment(u64::from(n) * 100 + 1));
+        shard.read(
+            now,
+            Time::default(),
+            || segment.take(),
+            |_, bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                heartbeats.extend(text.contains("\"heartbeat\"").then_some(now - begin));
+                bytes.len()
+            },
+        );
+    }
+
+    assert_eq!(heartbeats.first(), Some(&Duration::from_secs(7)));
+    assert_eq!(heartbeats.len(), 10, "{heartbeats:?}");
+}
