@@ -23,6 +23,8 @@ const FLUSH_WINDOW: &str = "2ms";
 pub enum Kind {
     /// Ours.
     Tickerplant,
+    /// Another build of ours, whose program the environment's `EARLIER` names.
+    Earlier,
     /// Nothing but writes, one an update and client.
     Bare,
     /// Nothing but writes, one a flush window and client.
@@ -42,6 +44,11 @@ pub struct Contender {
 }
 
 impl Kind {
+    /// Whether it is a build of ours.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Tickerplant | Self::Earlier)
+    }
+
     const fn is_script(self) -> bool {
         matches!(self, Self::Bun | Self::Ws)
     }
@@ -52,9 +59,8 @@ impl Contender {
     pub fn all(kinds: &[Kind], windows: &[Option<String>], shards: &[Option<u32>]) -> Vec<Self> {
         let mut all = Vec::new();
         for &kind in kinds {
-            let windows =
-                if matches!(kind, Kind::Tickerplant | Kind::Collecting) { windows } else { &[None] };
-            let shards = if kind == Kind::Tickerplant { shards } else { &[None] };
+            let windows = if kind.is_ours() || kind == Kind::Collecting { windows } else { &[None] };
+            let shards = if kind.is_ours() { shards } else { &[None] };
             for window in windows {
                 all.extend(shards.iter().map(|shards| Self {
                     kind,
@@ -72,6 +78,7 @@ impl Contender {
         let shards = self.shards.map_or(String::new(), |shards| format!(" ×{shards}"));
         let name = match self.kind {
             Kind::Tickerplant => "tickerplant",
+            Kind::Earlier => "earlier",
             Kind::Bare => "bare",
             Kind::Collecting => "bare, collecting",
             Kind::Bun => "bun",
@@ -101,7 +108,7 @@ impl Contender {
         // No config.toml lies there: the server has its defaults.
         command.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
         match self.kind {
-            Kind::Tickerplant => {
+            Kind::Tickerplant | Kind::Earlier => {
                 command.args(["--listen", "127.0.0.1:0", "--log", "info"]);
                 command.env("TICKERPLANT_LIMITS__CONNECTIONS", "0");
                 if let Some(window) = &self.window {
@@ -130,6 +137,9 @@ impl Contender {
     fn program(&self) -> io::Result<PathBuf> {
         Ok(match self.kind {
             Kind::Tickerplant => env!("CARGO_BIN_EXE_tickerplant").into(),
+            Kind::Earlier => env::var_os("EARLIER")
+                .ok_or_else(|| io::Error::other("EARLIER=PATH names the program of an earlier build"))?
+                .into(),
             Kind::Bare | Kind::Collecting => env::current_exe()?,
             Kind::Bun => modules().join("@oven/bun-linux-x64/bin/bun"),
             Kind::Ws => "node".into(),

@@ -16,6 +16,7 @@
 //! cargo bench --bench server -- A --servers tickerplant --cores 0,1 --shards 1,2
 //! cargo bench --bench server -- --top --servers tickerplant,bun --repeat 1
 //! cargo bench --bench server -- --memory 19900 --stalled
+//! EARLIER=PATH cargo bench --bench server -- A B C --servers tickerplant,earlier --repeat 15
 //! ```
 //!
 //! The scenarios: A is many clients and symbols, B few clients that take everything, C many clients with one symbol
@@ -152,7 +153,7 @@ impl Args {
     /// What is compared in a scenario.
     fn contenders(&self, kinds: &[Kind], scenario: &Scenario) -> Vec<Contender> {
         let only_ours = scenario.name == 'D' || scenario.feed == Feed::Written;
-        let kinds = kinds.iter().copied().filter(|kind| *kind == Kind::Tickerplant || !only_ours);
+        let kinds = kinds.iter().copied().filter(|kind| kind.is_ours() || !only_ours);
         let windows = match (self.flush_window.as_slice(), scenario.feed) {
             ([], Feed::Simulated) => vec![None],
             ([], Feed::Written) => vec![Some("0ms".to_owned()), None],
