@@ -248,8 +248,8 @@ fn spawn_worker<S: Arriving + Send + 'static>(
     let run = move || {
         if let Err(panic) = caught_in(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
             error!(%panic, worker = name, "a worker has failed");
-            // Whoever would hear it may have gone, in a shutdown.
-            let _ = failing.blocking_send(TaskFailed::panicked(name, &panic));
+            // The first failure of all is told, and ends everything.
+            let _ = failing.try_send(TaskFailed::panicked(name, &panic));
         }
     };
     thread.spawn(run).map_err(StartError::Thread)
@@ -267,8 +267,8 @@ async fn watched(
         Ok(()) if stop.is_cancelled() => return,
         Ok(()) => TaskFailed::ended(name),
     };
-    // Whoever would hear it may have gone, in a shutdown.
-    let _ = failing.send(failure).await;
+    // The first failure of all is told, and ends everything.
+    let _ = failing.try_send(failure);
 }
 
 /// Waits for tasks that have been told to end. One that panics has said so, and keeps nobody from their end.

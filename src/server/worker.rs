@@ -80,8 +80,8 @@ impl<S: Arriving> Worker<S> {
         let looping = spawn_local(unconstrained(async move {
             if let Err(panic) = caught(local.run(reader, inbox, looping_stop)).await {
                 error!(%panic, worker = name, "the loop of a shard has failed");
-                // Whoever would hear it may have gone, in a shutdown.
-                let _ = failures.send(TaskFailed::panicked(name, &panic)).await;
+                // The first failure of all is told, and ends everything.
+                let _ = failures.try_send(TaskFailed::panicked(name, &panic));
             }
         }));
         let serving =
