@@ -25,8 +25,8 @@ pub(super) struct FanOut {
     pub(super) subscriptions: Subscriptions,
     pub(super) encoded: EncodedEvents,
     batch: Batch,
-    /// Connections that take something of the batch.
-    takers: Vec<ConnectionId>,
+    /// Connections that receive something of the batch.
+    subscribers: Vec<ConnectionId>,
     /// Batches so far.
     batches: u64,
     /// Room for a heartbeat that goes with the batch.
@@ -41,7 +41,7 @@ impl FanOut {
             subscriptions: Subscriptions::default(),
             encoded: EncodedEvents::new(encoding),
             batch: Batch::default(),
-            takers: Vec::new(),
+            subscribers: Vec::new(),
             batches: 0,
             heartbeat: Vec::new(),
         }
@@ -49,7 +49,7 @@ impl FanOut {
 
     /// Returns whether the batch should be written before more is read.
     pub(super) fn is_full(&self) -> bool {
-        self.batch.is_full(self.takers.len())
+        self.batch.is_full(self.subscribers.len())
     }
 
     /// Takes in an event, which is the latest of its key: it joins the batch, or each subscriber's conflated keys.
@@ -65,10 +65,10 @@ impl FanOut {
         let by_name = self.subscriptions.of(symbol, kind);
         // A connection that takes all symbols gets this one once.
         let may_repeat = !of_all.is_empty();
-        let takers = of_all.iter().map(|id| (*id, true)).chain(by_name.iter().map(|id| (*id, false)));
+        let ids = of_all.iter().map(|id| (*id, true)).chain(by_name.iter().map(|id| (*id, false)));
         let mut number = None;
         let mut clients = 0;
-        for (id, takes_all) in takers {
+        for (id, takes_all) in ids {
             let connection = &mut connections[id];
             if may_repeat && !takes_all && connection.wants.all.contains(kind) {
                 continue;
@@ -81,7 +81,7 @@ impl FanOut {
                     });
                     clients += 1;
                     if connection.outbox.take(number) {
-                        self.takers.push(id);
+                        self.subscribers.push(id);
                     }
                 }
                 Receipt::Conflated => connection.hold(key),
@@ -94,7 +94,7 @@ impl FanOut {
         }
     }
 
-    /// Writes to each taker what it takes of the batch, and its heartbeat where that is nearly due.
+    /// Writes to each subscriber what it receives of the batch, and its heartbeat where that is nearly due.
     ///
     /// The heartbeat says `time` and `head`. `write` tries a connection's socket once and returns how many bytes it took.
     pub(super) fn flush(
@@ -105,14 +105,14 @@ impl FanOut {
         (now, time, head): (Instant, Time, u64),
         mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
     ) {
-        if self.takers.is_empty() {
+        if self.subscribers.is_empty() {
             return;
         }
         let is_paced = bus.is_paced();
         // Nobody is always the last.
-        let first = turn(self.batches, self.takers.len() as u64);
+        let first = turn(self.batches, self.subscribers.len() as u64);
         self.batches += 1;
-        let (last, first) = self.takers.split_at(usize::try_from(first).expect("it is one of them"));
+        let (last, first) = self.subscribers.split_at(usize::try_from(first).expect("it is one of them"));
         for &id in first.iter().chain(last) {
             let connection = &mut connections[id];
             if !connection.outbox.is_empty() {
@@ -140,7 +140,7 @@ impl FanOut {
                 Err(Overflow) => connection.fall_behind(Limit::EveryBuffer, bus),
             }
         }
-        self.takers.clear();
+        self.subscribers.clear();
         self.batch.clear();
     }
 }
