@@ -67,6 +67,16 @@ impl Batch {
         })
     }
 
+    /// Returns how many bytes the frames of these runs have.
+    pub fn len_of(&self, runs: &[Run]) -> usize {
+        runs.iter().map(|run| self.start(run.end) - self.start(run.first)).sum()
+    }
+
+    /// Returns the last update of these runs.
+    pub fn last_of(&self, runs: &[Run]) -> Option<Update> {
+        Some(self.updates[runs.last()?.end as usize - 1])
+    }
+
     /// The frames of these runs, one behind the other, and what is to follow them.
     pub fn bytes(&mut self, runs: &[Run], behind: &[u8]) -> &[u8] {
         if let ([run], []) = (runs, behind) {

@@ -197,18 +197,35 @@ impl Outbox {
     pub fn flushed(
         &mut self,
         batch: &Batch,
-        mut count: usize,
+        count: usize,
         unbounded: bool,
     ) -> Result<Option<usize>, Overflow> {
         self.is_moving |= count > 0;
-        let mut runs = std::mem::take(&mut self.runs);
+        let taken = batch.len_of(&self.runs);
+        let beyond = count.checked_sub(taken);
+        if beyond.is_none() {
+            self.keep_rest(batch, count, unbounded)?;
+        } else if let Some(last) = batch.last_of(&self.runs) {
+            self.last_written = last.seq;
+            self.sent += self.runs.iter().map(|run| run.len()).sum::<u64>();
+        }
+        if self.runs.capacity() <= KEPT_RUNS {
+            self.runs.clear();
+        } else {
+            self.runs = SmallVec::new();
+        }
+        Ok(beyond)
+    }
+
+    /// Keeps the rest of what it takes of the batch, of which the socket took the first `count` bytes.
+    fn keep_rest(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<(), Overflow> {
+        let runs = std::mem::take(&mut self.runs);
         let mut updates = batch.updates(&runs).peekable();
         while let Some((update, frame)) = updates.next_if(|(_, frame)| frame.len() <= count) {
             count -= frame.len();
             self.last_written = update.seq;
             self.sent += 1;
         }
-        let beyond = updates.peek().is_none().then_some(count);
         if count > 0
             && let Some((update, frame)) = updates.next()
         {
@@ -224,11 +241,7 @@ impl Outbox {
                 Delivery::Every => self.push_event(update.seq, frame, unbounded)?,
             }
         }
-        if runs.capacity() <= KEPT_RUNS {
-            runs.clear();
-            self.runs = runs;
-        }
-        Ok(beyond)
+        Ok(())
     }
 
     /// Puts what the client takes of the batch behind all that waits; a `latest` client holds what does not fit.
