@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::support::client_model::{Key, key_of};
 use crate::support::received_frames::Frame;
-use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, event, subscribe, symbols};
+use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, encoding, event, subscribe, symbols};
 
 /// The session wakes late by so many milliseconds at the most.
 const LATEST: u64 = 8;
@@ -203,10 +203,11 @@ impl Watched {
 proptest! {
     #[test]
     fn what_is_held_leaves_when_it_is_due_and_not_before_while_the_interval_changes(
+        encoding in encoding(),
         acts in vec(act(), 1..100),
     ) {
         let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), 1 << 20);
-        let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
+        let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
         shard.drain(client.id);
         let owed = Owed {

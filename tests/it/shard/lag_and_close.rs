@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tickerplant::encoding::Encoding;
 use tickerplant::market::FeedState;
 use tickerplant::wire::{Command, Delivery, Message};
 
@@ -124,7 +125,7 @@ fn nothing_follows_the_close_frame() {
 #[test]
 fn a_lag_does_not_close_an_every_client_that_wants_nothing_yet() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
-    let mut client = shard.connect(Delivery::Every, Duration::ZERO);
+    let mut client = shard.connect(Encoding::WebSocket, Delivery::Every, Duration::ZERO);
     shard.ask(&mut client, Command::Set { delivery: Some(Delivery::Every), interval: None });
     for _ in 0..3 {
         shard.publish(vec![event(0)]);

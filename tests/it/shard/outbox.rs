@@ -12,7 +12,7 @@ use tickerplant::wire::Delivery;
 use tokio::time::Instant;
 
 use crate::support::resuming_client::ResumingClient;
-use crate::support::shard_harness::{ShardHarness, Step, a_bus, event, step, subscribe, symbols};
+use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, step, subscribe, symbols};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -105,6 +105,7 @@ const LEAST: usize = 32;
 proptest! {
     #[test]
     fn an_outbox_is_the_frames_that_wait_and_news_never_pass_its_limit(
+        encoding in encoding(),
         limit in 1_usize..600,
         acts in vec(act(), 1..100),
     ) {
@@ -127,7 +128,7 @@ proptest! {
                 Act::Missed(choice) => {
                     seq += 1;
                     let mut frame = Vec::new();
-                    Encoding::WebSocket.write(&mut frame, &Value::Event(seq, &event(choice)));
+                    encoding.write(&mut frame, &Value::Event(seq, &event(choice)));
                     outbox.push_missed(seq, |out| out.extend_from_slice(&frame));
                     model.push(frame, Some(seq), false);
                     model.sent += 1;
@@ -185,14 +186,15 @@ proptest! {
     #[test]
     fn what_waits_for_a_client_is_within_its_limit_beside_a_begun_frame_and_what_was_held(
         limit in 100_usize..1500,
+        encoding in encoding(),
         every in any::<bool>(),
         steps in vec(step(), 1..100),
     ) {
         const FRAME: usize = 140;
         let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), limit);
-        let delivery = if every { Delivery::Every } else { Delivery::Latest };
+        let delivery = (if every { Delivery::Every } else { Delivery::Latest }, Duration::ZERO);
         let wants = (symbols(0, true), KindSet::ALL);
-        let mut resuming = ResumingClient::begin(&mut shard, (delivery, Duration::ZERO), wants, None);
+        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, wants, None);
         shard.drain(resuming.client.id);
         // Of each symbol and kind one can be held; answers to a client that comes back are not counted.
         let most = if every { limit.max(FRAME) } else { limit + 9 * FRAME };
@@ -222,7 +224,7 @@ proptest! {
         batches in vec((vec(any::<u8>(), 1..12), 1_usize..600), 1..20),
     ) {
         let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), limit);
-        let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
+        let mut client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
         shard.drain(client.id);
 

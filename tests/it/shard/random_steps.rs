@@ -5,12 +5,15 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tickerplant::bus::{LastValues, Read, Reader, Segment};
+use tickerplant::encoding::Encoding;
 use tickerplant::market::{FeedState, KindSet};
 use tickerplant::wire::Delivery;
 
 use crate::support::reference_history::{ReferenceHistory, position, seeks_at};
 use crate::support::resuming_client::ResumingClient;
-use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, event, step, subscribe, symbols};
+use crate::support::shard_harness::{
+    ShardHarness, Step, a_bus, cursor, encoding, event, step, subscribe, symbols,
+};
 
 /// More than any history here takes.
 const ENOUGH: usize = 1 << 30;
@@ -112,12 +115,18 @@ fn take(
 proptest! {
     #[test]
     fn snapshots_updates_and_counts_join_exactly_however_a_client_subscribes_and_reads(
+        encoding in encoding(),
+        others_encoding in encoding(),
         steps in vec(step(), 1..80),
     ) {
         let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20);
-        let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
+        let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
+        if encoding == Encoding::Lines {
+            // Whoever reads lines has subscribed with its URL.
+            shard.ask(&mut client, subscribe(symbols(1, false), KindSet::ALL, None));
+        }
         // Another client of the shard takes all: what the first takes of a batch has holes.
-        let mut other = shard.connect(Delivery::Every, Duration::ZERO);
+        let mut other = shard.connect(others_encoding, Delivery::Every, Duration::ZERO);
         shard.ask(&mut other, subscribe(symbols(0, true), KindSet::ALL, None));
 
         for step in steps {
@@ -133,13 +142,14 @@ proptest! {
 
     #[test]
     fn a_client_that_is_closed_for_its_lag_comes_back_and_misses_nothing(
+        encoding in encoding(),
         limit in 200_usize..2000,
         steps in vec(step(), 1..120),
     ) {
         let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), limit);
         let all = (symbols(0, true), KindSet::ALL);
         let every = (Delivery::Every, Duration::ZERO);
-        let mut resuming = ResumingClient::begin(&mut shard, every, all, Some(cursor(0)));
+        let mut resuming = ResumingClient::begin(&mut shard, encoding, every, all, Some(cursor(0)));
 
         for step in steps {
             if !matches!(step, Step::Unsubscribe(..) | Step::Set(..)) {

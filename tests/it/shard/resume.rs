@@ -5,12 +5,15 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use tickerplant::encoding::Encoding;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery};
 
 use crate::support::proptest_cases::cases;
 use crate::support::resuming_client::ResumingClient;
-use crate::support::shard_harness::{EPOCH, ShardHarness, Step, a_bus, channels, cursor, step, symbols};
+use crate::support::shard_harness::{
+    EPOCH, ShardHarness, Step, a_bus, channels, cursor, encoding, step, symbols,
+};
 
 /// More than any history here takes.
 const ENOUGH: usize = 1 << 30;
@@ -76,7 +79,8 @@ fn busy() -> impl Strategy<Value = Step> {
 /// A client that takes all.
 fn bystander(shard: &mut ShardHarness) -> ResumingClient {
     let all = (symbols(0, true), KindSet::ALL);
-    let bystander = ResumingClient::begin(shard, (Delivery::Latest, Duration::ZERO), all, None);
+    let latest = (Delivery::Latest, Duration::ZERO);
+    let bystander = ResumingClient::begin(shard, Encoding::WebSocket, latest, all, None);
     shard.drain(bystander.client.id);
     bystander
 }
@@ -103,6 +107,7 @@ proptest! {
         every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
         past in vec(before(), 0..12),
         (bits, star, kinds) in (1_u8..8, any::<bool>(), 1_u8..8),
+        encoding in encoding(),
         delivery in delivery(),
         whence in whence(),
         steps in vec(step(), 1..80),
@@ -115,7 +120,7 @@ proptest! {
         }
         let after = whence.cursor(shard.past.events.len());
         let wants = (symbols(bits, star), channels(kinds));
-        let mut resuming = ResumingClient::begin(&mut shard, delivery, wants, Some(after));
+        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, wants, Some(after));
 
         for step in steps {
             run(&mut shard, &mut resuming, vec![step])?;
@@ -138,6 +143,7 @@ proptest! {
         every_buffer in 8_000_usize..400_000,
         past in vec((any::<u8>(), 1_usize..1500), 1..4),
         star in any::<bool>(),
+        encoding in encoding(),
         delivery in delivery(),
         whence in whence(),
         steps in vec(busy(), 1..40),
@@ -149,7 +155,8 @@ proptest! {
         }
         shard.settle(bystander.client.id);
         let after = whence.cursor(shard.past.events.len());
-        let mut resuming = ResumingClient::begin(&mut shard, delivery, (symbols(1, star), KindSet::ALL), Some(after));
+        let wants = (symbols(1, star), KindSet::ALL);
+        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, wants, Some(after));
 
         run(&mut shard, &mut resuming, steps)?;
 
@@ -164,7 +171,9 @@ fn passed(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     shard.step(&mut bystander.client, Step::PublishMany(0, 2048));
     shard.settle(bystander.client.id);
     let all = (symbols(0, true), KindSet::ALL);
-    let mut resuming = ResumingClient::begin(&mut shard, (delivery, Duration::ZERO), all, Some(cursor(0)));
+    let delivery = (delivery, Duration::ZERO);
+    let start = Some(cursor(0));
+    let mut resuming = ResumingClient::begin(&mut shard, Encoding::WebSocket, delivery, all, start);
     // The reply, and a part.
     shard.write(resuming.client.id, usize::MAX);
     shard.write(resuming.client.id, usize::MAX);

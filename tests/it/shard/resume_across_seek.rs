@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tickerplant::encoding::Encoding;
 use tickerplant::market::{FeedState, KindSet};
 use tickerplant::tally::Limit;
 use tickerplant::wire::Delivery;
@@ -167,7 +168,7 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
 #[test]
 fn a_seek_behind_a_gap_that_had_nothing_to_snapshot_is_told_by_itself() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
-    let mut client = shard.connect(Delivery::Latest, Duration::ZERO);
+    let mut client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(2, false), KindSet::ALL, None));
     shard.drain(client.id);
     shard.publish(vec![trade("A", "1")]);

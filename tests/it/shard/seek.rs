@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tickerplant::encoding::Encoding;
 use tickerplant::market::{FeedState, KindSet, Time};
 use tickerplant::wire::{Delivery, Message};
 
@@ -78,7 +79,7 @@ fn what_is_queued_for_an_every_client_goes_out_before_it_is_told() {
 #[test]
 fn what_is_held_for_an_interval_is_merged_and_the_interval_goes_on() {
     let mut shard = shard_with_endless_history();
-    let mut client = shard.connect(Delivery::Latest, Duration::from_secs(1));
+    let mut client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::from_secs(1));
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
     shard.publish(vec![trade("A", "1")]);
     shard.settle(client.id);
@@ -135,7 +136,7 @@ fn of_two_seeks_in_a_row_a_latest_client_that_does_not_read_is_told_the_second()
 #[test]
 fn a_client_is_told_of_the_symbols_that_it_wants_and_that_have_data_there() {
     let mut shard = shard_with_endless_history();
-    let mut named = shard.connect(Delivery::Latest, Duration::ZERO);
+    let mut named = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     shard.ask(&mut named, subscribe(symbols(3, false), KindSet::ALL, None));
     let all = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.publish(vec![trade("A", "1"), trade("B", "1"), trade("C", "1")]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tickerplant::encoding::Encoding;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
@@ -69,6 +70,7 @@ struct Plan {
     /// Before which step it subscribes.
     at: usize,
     after: Option<Cursor>,
+    encoding: Encoding,
     delivery: (Delivery, Duration),
     symbols: Symbols,
     /// Whether it reads as fast as there is something, whatever the course says of its socket.
@@ -78,13 +80,14 @@ struct Plan {
 /// Runs the course with these clients; the last takes what it says of a socket upon itself.
 fn run(history: usize, plans: &[Plan]) {
     let mut shard = ShardHarness::new(a_bus(history, 1 << 30), 1 << 20);
-    let mut idle = shard.connect(Delivery::Latest, Duration::ZERO);
+    let mut idle = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     let mut clients: Vec<(ResumingClient, bool)> = Vec::new();
     let fail = |error| panic!("{plans:?} with a history of {history}: {error}");
     for (number, step) in course().into_iter().map(Some).chain([None]).enumerate() {
         for plan in plans.iter().filter(|plan| plan.at == number) {
             let wants = (plan.symbols.clone(), KindSet::ALL);
-            let mut client = ResumingClient::begin(&mut shard, plan.delivery, wants, plan.after.clone());
+            let after = plan.after.clone();
+            let mut client = ResumingClient::begin(&mut shard, plan.encoding, plan.delivery, wants, after);
             client.client.model.keeps_up = plan.keeps_up && plan.delivery.1.is_zero();
             clients.push((client, plan.keeps_up));
         }
@@ -121,12 +124,14 @@ fn head_at(at: usize) -> u64 {
 #[test]
 fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
     for at in 0..=course().len() {
-        for after in cursors(head_at(at)) {
+        for (number, after) in cursors(head_at(at)).enumerate() {
+            // The next cursor, and the next point, is tried with the other encoding.
+            let encoding = Encoding::ALL[(at + number) % 2];
             for delivery in DELIVERIES {
                 for symbols in [symbols(0, true), symbols(1, false)] {
                     for (keeps_up, history) in [(true, 1000), (false, 1000), (true, 4), (false, 4)] {
                         let (after, symbols) = (after.clone(), symbols.clone());
-                        run(history, &[Plan { at, after, delivery, symbols, keeps_up }]);
+                        run(history, &[Plan { at, after, encoding, delivery, symbols, keeps_up }]);
                     }
                 }
             }
@@ -136,14 +141,28 @@ fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
 
 #[test]
 fn two_clients_at_any_two_points_join_exactly_and_do_not_disturb_each_other() {
-    let plan = |at, delivery, after, symbols| Plan { at, after, delivery, symbols, keeps_up: false };
     for first in 0..=course().len() {
         for second in first..=course().len() {
+            // The one has the other's encoding at every other point.
+            let encodings = [Encoding::WebSocket, Encoding::ALL[(first + second) % 2]];
             for after in [None, Some(cursor(0)), Some(cursor(head_at(second)))] {
                 for (one, other) in [(0, 2), (2, 0), (1, 2), (2, 2)] {
-                    let named =
-                        Plan { keeps_up: true, ..plan(first, DELIVERIES[one], None, symbols(3, false)) };
-                    let all = plan(second, DELIVERIES[other], after.clone(), symbols(0, true));
+                    let named = Plan {
+                        at: first,
+                        after: None,
+                        encoding: encodings[0],
+                        delivery: DELIVERIES[one],
+                        symbols: symbols(3, false),
+                        keeps_up: true,
+                    };
+                    let all = Plan {
+                        at: second,
+                        after: after.clone(),
+                        encoding: encodings[1],
+                        delivery: DELIVERIES[other],
+                        symbols: symbols(0, true),
+                        keeps_up: false,
+                    };
                     run(8, &[named, all]);
                 }
             }

@@ -120,7 +120,7 @@ impl ClientModel {
 
     /// Takes in whole frames.
     pub fn take(&mut self, frames: Vec<Frame>, past: &ReferenceHistory) -> Result<(), TestCaseError> {
-        for Frame { text, value } in frames {
+        for Frame { text, value, .. } in frames {
             let told = self.told.take();
             if told == Some(Told::Seek) {
                 self.settle(past, &value)?;

@@ -1,17 +1,25 @@
-//! The text frames that a client of a shard received, whole and in short.
+//! The JSON objects that a client of a shard received, whole and in short.
 
 use std::io::Cursor;
 
 use serde_json::Value;
+use tickerplant::encoding::Encoding;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
-/// A text frame, as it came and as it reads.
+/// A JSON object, as it came and as it reads.
 pub struct Frame {
+    /// With what the encoding puts around it.
+    pub bytes: Vec<u8>,
     pub text: Vec<u8>,
     pub value: Value,
 }
 
 impl Frame {
+    fn new(bytes: &[u8], text: &[u8]) -> Self {
+        let value = serde_json::from_slice(text).unwrap();
+        Self { bytes: bytes.to_vec(), text: text.to_vec(), value }
+    }
+
     /// The number of the event that it says, where it says one.
     pub fn event(&self) -> Option<u64> {
         let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar"));
@@ -34,10 +42,20 @@ pub fn in_short(frames: &[Frame]) -> Vec<String> {
     frames.iter().map(|frame| said(&frame.value)).collect()
 }
 
-/// Takes all whole text frames off the front; a close frame is dropped.
-pub fn take_frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
-    let mut taken = Vec::new();
-    let mut rest = bytes.as_slice();
+/// Takes all that is whole off the front; what closes the connection is dropped.
+pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
+    let (frames, len) = match encoding {
+        Encoding::WebSocket => websocket_frames(bytes),
+        Encoding::Lines => lines(bytes),
+    };
+    bytes.drain(..len);
+    frames
+}
+
+/// Returns the whole text frames, and how many bytes all whole frames have.
+fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
+    let mut frames = Vec::new();
+    let mut rest = bytes;
     while let Some(len) = whole_frame(rest) {
         let (frame, behind) = rest.split_at(len);
         let header = match frame[1] {
@@ -46,13 +64,21 @@ pub fn take_frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
             _ => 10,
         };
         if frame[0] == 0x81 {
-            let text = frame[header..].to_vec();
-            taken.push(Frame { value: serde_json::from_slice(&text).unwrap(), text });
+            frames.push(Frame::new(frame, &frame[header..]));
         }
         rest = behind;
     }
-    bytes.drain(..bytes.len() - rest.len());
-    taken
+    (frames, bytes.len() - rest.len())
+}
+
+/// Returns the whole lines but the one that closes the stream, and how many bytes all whole lines have.
+fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let whole: Vec<Frame> =
+        lines.filter_map(|line| Some(Frame::new(line, line.strip_suffix(b"\n")?))).collect();
+    let len = whole.iter().map(|line| line.bytes.len()).sum();
+    let frames = whole.into_iter().filter(|line| line.value["type"] != "close").collect();
+    (frames, len)
 }
 
 fn whole_frame(bytes: &[u8]) -> Option<usize> {

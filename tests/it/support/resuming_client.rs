@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tickerplant::encoding::Encoding;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
@@ -25,11 +26,12 @@ impl ResumingClient {
     /// Connects and subscribes, from a cursor on where there is one.
     pub fn begin(
         shard: &mut ShardHarness,
+        encoding: Encoding,
         (delivery, interval): (Delivery, Duration),
         (symbols, channels): (Symbols, KindSet),
         after: Option<Cursor>,
     ) -> Self {
-        let client = shard.connect(delivery, interval);
+        let client = shard.connect(encoding, delivery, interval);
         let mut resuming = Self { client, delivery, interval, symbols, channels, has: 0 };
         resuming.subscribe(shard, after);
         resuming
@@ -47,7 +49,7 @@ impl ResumingClient {
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
         self.client.model.closed_at(&shard.past, cursor.seq)?;
         prop_assert!(cursor.seq >= self.has, "{} for a client that came with {}", cursor, self.has);
-        self.client = shard.connect(self.delivery, self.interval);
+        self.client = shard.connect(self.client.encoding, self.delivery, self.interval);
         self.subscribe(shard, Some(cursor));
         Ok(true)
     }

@@ -114,6 +114,11 @@ pub fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Any encoding.
+pub fn encoding() -> impl Strategy<Value = Encoding> {
+    prop::sample::select(&Encoding::ALL[..])
+}
+
 /// A shard with all around it.
 pub struct ShardHarness {
     pub bus: Arc<Bus>,
@@ -133,6 +138,7 @@ pub struct ShardHarness {
 #[derive(Debug)]
 pub struct Client {
     pub id: ConnectionId,
+    pub encoding: Encoding,
     pub model: ClientModel,
 }
 
@@ -153,12 +159,12 @@ impl ShardHarness {
         Self { bus, shard, now: Instant::now(), past, seeks: 0, reader, taken, closing }
     }
 
-    pub fn connect(&mut self, delivery: Delivery, interval: Duration) -> Client {
-        let id = self.shard.connect(Encoding::WebSocket, self.now);
+    pub fn connect(&mut self, encoding: Encoding, delivery: Delivery, interval: Duration) -> Client {
+        let id = self.shard.connect(encoding, self.now);
         self.shard.begin(id, delivery, interval);
         self.taken.resize_with(self.taken.len().max(id + 1), Vec::new);
         self.taken[id].clear();
-        Client { id, model: ClientModel::new(delivery) }
+        Client { id, encoding, model: ClientModel::new(delivery) }
     }
 
     pub fn publish(&mut self, events: Vec<Event>) {
@@ -289,7 +295,7 @@ impl ShardHarness {
 
     /// The whole frames that the client has got and nobody has looked at.
     pub fn heard(&mut self, client: &Client) -> Vec<Frame> {
-        take_frames(&mut self.taken[client.id])
+        take_frames(client.encoding, &mut self.taken[client.id])
     }
 
     /// Whether the client is between two frames.
@@ -337,7 +343,7 @@ pub fn shard_with_endless_history() -> ShardHarness {
 
 /// A client that takes all events of all symbols.
 pub fn wildcard_client(shard: &mut ShardHarness, delivery: Delivery, after: Option<u64>) -> Client {
-    let mut client = shard.connect(delivery, Duration::ZERO);
+    let mut client = shard.connect(Encoding::WebSocket, delivery, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));
     client
 }
