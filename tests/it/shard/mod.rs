@@ -3,6 +3,7 @@
 mod conflation_interval;
 mod lag_and_close;
 mod last_values;
+mod mixed_encodings;
 mod outbox;
 mod random_steps;
 mod resume;

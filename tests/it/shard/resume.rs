@@ -12,7 +12,7 @@ use tickerplant::wire::{Cursor, Delivery};
 use crate::support::proptest_cases::cases;
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{
-    EPOCH, ShardHarness, Step, a_bus, channels, cursor, encoding, step, symbols,
+    EPOCH, ShardHarness, Step, a_bus, channels, cursor, delivery, encoding, step, symbols,
 };
 
 /// More than any history here takes.
@@ -43,14 +43,6 @@ fn whence() -> impl Strategy<Value = Whence> {
         12 => any::<Index>().prop_map(Whence::Within),
         1 => (1..4_u64).prop_map(Whence::Ahead),
         1 => any::<u64>().prop_map(Whence::OtherEpoch),
-    ]
-}
-
-fn delivery() -> impl Strategy<Value = (Delivery, Duration)> {
-    prop_oneof![
-        2 => Just((Delivery::Latest, Duration::ZERO)),
-        1 => Just((Delivery::Latest, Duration::from_secs(7))),
-        2 => Just((Delivery::Every, Duration::ZERO)),
     ]
 }
 

@@ -113,6 +113,11 @@ impl ClientModel {
         self.counted
     }
 
+    /// The newest event up to which it knows that it has all; 0 before the first.
+    pub fn shown(&self) -> u64 {
+        self.shown
+    }
+
     /// How often it was told that the server fell behind its history.
     pub fn lagged(&self) -> u64 {
         self.lagged

@@ -1,6 +1,7 @@
 //! What the tests share: servers, clients and models. No test is here.
 
 pub mod client_model;
+pub mod event_bytes;
 pub mod events;
 pub mod faulty_proxy;
 pub mod history_folder;

@@ -7,6 +7,7 @@ use tickerplant::encoding::Encoding;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
 /// A JSON object, as it came and as it reads.
+#[derive(Clone, Debug)]
 pub struct Frame {
     /// With what the encoding puts around it.
     pub bytes: Vec<u8>,

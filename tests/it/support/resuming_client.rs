@@ -8,7 +8,7 @@ use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
 use crate::support::client_model::Answer;
-use crate::support::shard_harness::{Client, ShardHarness, subscribe};
+use crate::support::shard_harness::{Client, ShardHarness, cursor, subscribe};
 
 /// A client that knows what it wants, and comes back for it when it is closed for its lag.
 #[derive(Debug)]
@@ -49,9 +49,22 @@ impl ResumingClient {
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
         self.client.model.closed_at(&shard.past, cursor.seq)?;
         prop_assert!(cursor.seq >= self.has, "{} for a client that came with {}", cursor, self.has);
-        self.client = shard.connect(self.client.encoding, self.delivery, self.interval);
-        self.subscribe(shard, Some(cursor));
+        self.connect_again(shard, self.client.encoding, cursor);
         Ok(true)
+    }
+
+    /// Leaves at once, and comes back in this encoding for what comes after all that it received.
+    pub fn come_back(&mut self, shard: &mut ShardHarness, encoding: Encoding) -> Result<(), TestCaseError> {
+        shard.check(&mut self.client)?;
+        shard.shard.disconnect(self.client.id);
+        let seq = self.client.model.shown().max(self.has);
+        self.connect_again(shard, encoding, cursor(seq));
+        Ok(())
+    }
+
+    fn connect_again(&mut self, shard: &mut ShardHarness, encoding: Encoding, cursor: Cursor) {
+        self.client = shard.connect(encoding, self.delivery, self.interval);
+        self.subscribe(shard, Some(cursor));
     }
 
     /// Whether nothing is held back for an interval.

@@ -14,6 +14,7 @@ use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request
 use tokio::time::Instant;
 
 use crate::support::client_model::{Answer, ClientModel};
+use crate::support::event_bytes::EventBytes;
 use crate::support::events::{quote, trade};
 use crate::support::received_frames::{Frame, in_short, take_frames};
 use crate::support::reference_history::{ReferenceHistory, seeks_at};
@@ -119,12 +120,23 @@ pub fn encoding() -> impl Strategy<Value = Encoding> {
     prop::sample::select(&Encoding::ALL[..])
 }
 
+/// Any delivery, with an interval or without.
+pub fn delivery() -> impl Strategy<Value = (Delivery, Duration)> {
+    prop_oneof![
+        2 => Just((Delivery::Latest, Duration::ZERO)),
+        1 => Just((Delivery::Latest, Duration::from_secs(7))),
+        2 => Just((Delivery::Every, Duration::ZERO)),
+    ]
+}
+
 /// A shard with all around it.
 pub struct ShardHarness {
     pub bus: Arc<Bus>,
     pub shard: Shard,
     pub now: Instant,
     pub past: ReferenceHistory,
+    /// What all clients received.
+    received: EventBytes,
     /// How many seeks the shard has come by.
     seeks: usize,
     reader: Reader,
@@ -155,8 +167,17 @@ impl ShardHarness {
             stall_timeout: Duration::from_secs(10),
         };
         let shard = Shard::new(Arc::clone(&bus), start, settings);
-        let (past, taken, closing) = (ReferenceHistory::default(), Vec::new(), BTreeMap::new());
-        Self { bus, shard, now: Instant::now(), past, seeks: 0, reader, taken, closing }
+        Self {
+            bus,
+            shard,
+            now: Instant::now(),
+            past: ReferenceHistory::default(),
+            received: EventBytes::default(),
+            seeks: 0,
+            reader,
+            taken: Vec::new(),
+            closing: BTreeMap::new(),
+        }
     }
 
     pub fn connect(&mut self, encoding: Encoding, delivery: Delivery, interval: Duration) -> Client {
@@ -290,7 +311,9 @@ impl ShardHarness {
 
     /// Takes what the client has got to know into its model.
     pub fn check(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
-        client.model.take(self.heard(client), &self.past)
+        let frames = self.heard(client);
+        self.received.check(client.encoding, &frames)?;
+        client.model.take(frames, &self.past)
     }
 
     /// The whole frames that the client has got and nobody has looked at.

@@ -1,0 +1,73 @@
+//! Clients of both encodings in one shard: each is served as if it were alone, and what they have in common is the same.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tickerplant::encoding::Encoding;
+
+use crate::support::resuming_client::ResumingClient;
+use crate::support::shard_harness::{
+    ENOUGH, ShardHarness, Step, a_bus, channels, cursor, delivery, encoding, step, symbols,
+};
+
+#[derive(Clone, Debug)]
+enum Act {
+    /// Something happens to one client.
+    One(Index, Step),
+    /// The shard reads, and the sockets take so many bytes at once, one after the other.
+    Read(Vec<usize>),
+    /// One client reads all that waits for it.
+    Drain(Index),
+    /// One client leaves, and comes back with its cursor in this encoding.
+    ComeBack(Index, Encoding),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let client = any::<Index>;
+    let bytes = prop_oneof![2 => 0_usize..700, 1 => Just(usize::MAX)];
+    prop_oneof![
+        12 => (client(), step()).prop_map(|(client, step)| Act::One(client, step)),
+        4 => vec(bytes, 1..4).prop_map(Act::Read),
+        3 => client().prop_map(Act::Drain),
+        1 => (client(), encoding()).prop_map(|(client, encoding)| Act::ComeBack(client, encoding)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn clients_of_both_encodings_each_get_what_they_are_promised_and_the_same_bytes_of_an_event(
+        history in prop_oneof![1 => 1_usize..40, 1 => Just(ENOUGH)],
+        every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
+        clients in vec((delivery(), (1_u8..8, any::<bool>(), 1_u8..8), any::<bool>()), 2..7),
+        acts in vec(act(), 1..120),
+    ) {
+        let mut shard = ShardHarness::new(a_bus(history, ENOUGH), every_buffer);
+        let encodings = Encoding::ALL.into_iter().cycle();
+        let mut clients: Vec<ResumingClient> = clients
+            .into_iter()
+            .zip(encodings)
+            .map(|((delivery, (bits, star, kinds), is_back), encoding)| {
+                let wants = (symbols(bits, star), channels(kinds));
+                ResumingClient::begin(&mut shard, encoding, delivery, wants, is_back.then(|| cursor(0)))
+            })
+            .collect();
+
+        for act in acts {
+            match act {
+                Act::One(one, step) => shard.step(&mut one.get_mut(&mut clients).client, step),
+                Act::Read(bytes) => {
+                    shard.read(|id| bytes[id % bytes.len()]);
+                }
+                Act::Drain(one) => shard.drain(one.get(&clients).client.id),
+                Act::ComeBack(one, encoding) => one.get_mut(&mut clients).come_back(&mut shard, encoding)?,
+            }
+            for client in &mut clients {
+                client.follow(&mut shard)?;
+            }
+        }
+
+        for client in clients {
+            client.finish(&mut shard)?;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The bytes of events, as the clients of one shard received them.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tickerplant::encoding::Encoding;
+
+use crate::support::received_frames::Frame;
+
+/// Each event as a client received it first, by its sequence number and the index of the encoding.
+#[derive(Debug, Default)]
+pub struct EventBytes {
+    first: BTreeMap<u64, [Option<Frame>; Encoding::ALL.len()]>,
+}
+
+impl EventBytes {
+    /// Checks that each event has the same bytes for all clients of the encoding, and the same JSON for all clients.
+    pub fn check(&mut self, encoding: Encoding, frames: &[Frame]) -> Result<(), TestCaseError> {
+        for frame in frames {
+            let Some(seq) = frame.event() else { continue };
+            let first = self.first.entry(seq).or_default();
+            let same = first[encoding.index()].get_or_insert_with(|| frame.clone());
+            prop_assert_eq!(&frame.bytes, &same.bytes, "event {} as {:?}", seq, encoding);
+            for other in first.iter().flatten() {
+                prop_assert_eq!(&frame.text, &other.text, "event {} as {:?}", seq, encoding);
+            }
+        }
+        Ok(())
+    }
+}
