@@ -105,9 +105,9 @@ impl Owed {
     }
 
     fn mark(&mut self) {
-        if self.is_stalled && self.delivery == Delivery::Latest {
-            self.owes_state = true;
-        } else {
+        // A state that is told at once is the newest: an older one is not owed any more.
+        self.owes_state = self.is_stalled && self.delivery == Delivery::Latest;
+        if !self.owes_state {
             self.release();
         }
     }
