@@ -372,11 +372,8 @@ impl Shard {
     /// Puts the close behind what waits for a client; nothing follows it.
     pub fn close(&mut self, id: ConnectionId, code: u16, reason: &str) {
         let connection = &mut self.connections[id];
-        if let Some(owed) = connection.state.owed() {
-            // What it has not been sent of the past it is not sent any more.
-            connection.state = State::owing(owed);
-            connection.resync(&self.view);
-        }
+        // One that is being sent what it missed is told nothing from beyond that.
+        connection.resync(&self.view);
         let encoded = &mut self.fan_outs[connection.encoding.index()].encoded;
         connection.outbox.release(&self.view.last_values, encoded);
         connection.answer(&Value::Close(code, reason));

@@ -127,6 +127,22 @@ fn a_resume_that_a_seek_cuts_off_ends_in_a_gap_or_a_close() {
 }
 
 #[test]
+fn a_resume_that_a_shutdown_cuts_off_ends_before_a_seek_that_comes_after_what_it_missed() {
+    let mut shard = shard_with_endless_history();
+    let witness = wildcard_client(&mut shard, Delivery::Latest, None);
+    shard.publish(vec![trade("A", "1")]);
+    shard.settle(witness.id);
+    let client = wildcard_client(&mut shard, Delivery::Latest, Some(0));
+    shard.seek(vec![trade("B", "2")], FeedState::Paused);
+    read_all(&mut shard);
+
+    shard.shard.close(client.id, 1001, "");
+    shard.drain(client.id);
+
+    assert_eq!(heard_in_short(&mut shard, &client), ["resumed true"]);
+}
+
+#[test]
 fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
     let mut shard = ShardHarness::new(a_bus(2, ENOUGH), ENOUGH);
     let latest = wildcard_client(&mut shard, Delivery::Latest, None);
