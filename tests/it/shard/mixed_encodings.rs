@@ -40,6 +40,7 @@ proptest! {
         every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
         clients in vec((delivery(), (1_u8..8, any::<bool>(), 1_u8..8), any::<bool>()), 2..7),
         acts in vec(act(), 1..120),
+        is_shut_down in any::<bool>(),
     ) {
         let mut shard = ShardHarness::new(a_bus(history, ENOUGH), every_buffer);
         let encodings = Encoding::ALL.into_iter().cycle();
@@ -66,8 +67,12 @@ proptest! {
             }
         }
 
-        for client in clients {
-            client.finish(&mut shard)?;
+        for mut client in clients {
+            if is_shut_down {
+                shard.shut_down(&mut client.client)?;
+            } else {
+                client.finish(&mut shard)?;
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tickerplant::bus::{self, Bus, Read, Reader, Segment};
-use tickerplant::encoding::Encoding;
+use tickerplant::encoding::{Encoding, Value};
 use tickerplant::hub::{ConnectionId, Deadlines, Settings, Shard};
 use tickerplant::market::{Bar, Data, Event, FeedKind, FeedState, Kind, KindSet, Time};
 use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
@@ -346,16 +346,34 @@ impl ShardHarness {
         prop_assert_eq!(code, 4008);
         self.check(client)?;
         let is_begun = !self.is_between_frames(client);
-        self.shard.close(client.id, code, text);
-        while self.shard.has_bytes(client.id) {
-            self.write(client.id, usize::MAX);
-        }
+        self.say_goodbye(client, code, text)?;
         let goodbye = self.heard(client);
         prop_assert!(goodbye.len() <= usize::from(is_begun), "nothing goes past the cursor");
         client.model.take(goodbye, &self.past)?;
         prop_assert!(self.is_between_frames(client), "the last frame before the close is whole");
         self.shard.disconnect(client.id);
         Ok(Some(text.parse().unwrap()))
+    }
+
+    /// Closes the client as a shutdown does: what was pending comes, and then the close.
+    pub fn shut_down(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
+        self.say_goodbye(client, 1001, "")?;
+        self.check(client)?;
+        prop_assert!(self.is_between_frames(client), "nothing follows the close");
+        self.shard.disconnect(client.id);
+        Ok(())
+    }
+
+    /// Has the session say why the connection ends, and checks that this is the last that the client gets.
+    fn say_goodbye(&mut self, client: &Client, code: u16, text: &str) -> Result<(), TestCaseError> {
+        self.shard.close(client.id, code, text);
+        while self.shard.has_bytes(client.id) {
+            self.write(client.id, usize::MAX);
+        }
+        let mut close = Vec::new();
+        client.encoding.write(&mut close, &Value::Close(code, text));
+        prop_assert!(self.taken[client.id].ends_with(&close), "the close comes last");
+        Ok(())
     }
 }
 
