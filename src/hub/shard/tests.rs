@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +22,14 @@ fn shard(every_buffer: usize) -> Shard {
     Shard::new(bus, start, settings)
 }
 
-fn subscribe(shard: &mut Shard, delivery: Delivery, interval: Duration, now: Instant) -> ConnectionId {
-    let id = shard.connect(Encoding::WebSocket, now);
+fn subscribe(
+    shard: &mut Shard,
+    encoding: Encoding,
+    delivery: Delivery,
+    interval: Duration,
+    now: Instant,
+) -> ConnectionId {
+    let id = shard.connect(encoding, now);
     shard.begin(id, delivery, interval);
     let symbols = Symbols { all: true, ..Symbols::default() };
     let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
@@ -42,7 +49,7 @@ fn segment(first: u64) -> Read {
 fn a_turn_ends_where_the_log_does_not_and_nobody_fills_a_batch() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
-    subscribe(&mut shard, Delivery::Latest, Duration::from_secs(1), now);
+    subscribe(&mut shard, Encoding::WebSocket, Delivery::Latest, Duration::from_secs(1), now);
     let mut first = 1;
     let endless = || {
         first += 100;
@@ -55,10 +62,36 @@ fn a_turn_ends_where_the_log_does_not_and_nobody_fills_a_batch() {
 }
 
 #[test]
+fn an_event_is_encoded_once_for_all_connections_of_an_encoding() {
+    let now = Instant::now();
+    let mut shard = shard(1 << 20);
+    let [frame, line, other_frame, other_line] =
+        [Encoding::WebSocket, Encoding::Lines, Encoding::WebSocket, Encoding::Lines]
+            .map(|encoding| subscribe(&mut shard, encoding, Delivery::Every, Duration::ZERO, now));
+    let mut segment = Some(segment(1));
+    let mut places = BTreeMap::new();
+
+    shard.read(
+        now,
+        Time::default(),
+        || segment.take(),
+        |id, bytes| {
+            places.insert(id, bytes.as_ptr_range());
+            bytes.len()
+        },
+    );
+
+    // The very same bytes, not equal ones.
+    assert_eq!(places[&frame], places[&other_frame]);
+    assert_eq!(places[&line], places[&other_line]);
+    assert_ne!(places[&frame], places[&line]);
+}
+
+#[test]
 fn a_shutdown_says_goodbye_to_a_client_that_was_about_to_be_closed() {
     let now = Instant::now();
     let mut shard = shard(100);
-    let id = subscribe(&mut shard, Delivery::Every, Duration::ZERO, now);
+    let id = subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, now);
     let mut segment = Some(segment(1));
     shard.read(now, Time::default(), || segment.take(), |_, _| 0);
 
@@ -72,7 +105,7 @@ fn a_shutdown_says_goodbye_to_a_client_that_was_about_to_be_closed() {
 fn heartbeats_that_go_with_updates_keep_their_period() {
     let begin = Instant::now();
     let mut shard = shard(1 << 20);
-    subscribe(&mut shard, Delivery::Every, Duration::ZERO, begin);
+    subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, begin);
     let mut heartbeats = Vec::new();
 
     // A client has an update every half second for 80 s.
