@@ -170,9 +170,11 @@ impl Serving {
                 }
                 if let Some(streaming) = response.extensions_mut().remove::<Streaming>() {
                     let Streaming { encoding, stream, access } = streaming;
-                    let (socket, piped) = stream::pipe(response, patience.suspend());
+                    let (socket, piped) = stream::pipe(response);
                     let context = Rc::clone(&here.context);
-                    here.run(Session::new(encoding, socket, &[], &stream, access, context), ());
+                    let session = Session::new(encoding, socket, &[], &stream, access, context);
+                    // A slow reader is the session's matter for as long as there is one.
+                    here.run(session, patience.suspend());
                     response = piped;
                 }
                 Ok::<_, Infallible>(response)

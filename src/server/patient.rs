@@ -7,21 +7,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use crate::hub::Socket;
 
-/// How long a socket waits for its client; not at all while somebody has suspended that.
+/// How long a socket waits for its client; without a limit while somebody has suspended that.
 #[derive(Clone, Debug)]
 pub struct Patience {
     limit: Duration,
-    suspended: Arc<AtomicBool>,
+    suspension: Arc<Suspension>,
 }
 
-/// Nobody waits for the client until this is dropped.
+#[derive(Debug, Default)]
+struct Suspension {
+    is_on: AtomicBool,
+    /// The task whose socket takes nothing meanwhile: its time begins when the suspension ends.
+    waiting: AtomicWaker,
+}
+
+/// The client has as much time as it likes until this is dropped.
 #[derive(Debug)]
-pub struct Suspended(Arc<AtomicBool>);
+pub struct Suspended(Arc<Suspension>);
 
 /// A socket whose writes fail when nothing of them has been taken for a while.
 #[derive(Debug)]
@@ -36,20 +44,21 @@ impl Patience {
     /// Returns a patience of this length.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
-        Self { limit, suspended: Arc::default() }
+        Self { limit, suspension: Arc::default() }
     }
 
-    /// Suspends the limit, for an answer that takes as long as the client stays: its session knows who is slow.
+    /// Suspends the limit while a session decides who is slow.
     #[must_use]
     pub fn suspend(&self) -> Suspended {
-        self.suspended.store(true, Ordering::Relaxed);
-        Suspended(Arc::clone(&self.suspended))
+        self.suspension.is_on.store(true, Ordering::Relaxed);
+        Suspended(Arc::clone(&self.suspension))
     }
 }
 
 impl Drop for Suspended {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.is_on.store(false, Ordering::Relaxed);
+        self.0.waiting.wake();
     }
 }
 
@@ -67,7 +76,13 @@ impl Patient {
     }
 
     fn wait<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() || self.patience.suspended.load(Ordering::Relaxed) {
+        if outcome.is_ready() {
+            self.stuck = None;
+            return outcome;
+        }
+        let suspension = &self.patience.suspension;
+        suspension.waiting.register(cx.waker());
+        if suspension.is_on.load(Ordering::Relaxed) {
             self.stuck = None;
             return outcome;
         }

@@ -63,10 +63,7 @@ fn reason(state: &AppState) -> Option<String> {
         }
     }
     let lagging = state.bus.lagging(state.max_lag)?;
-    Some(format!(
-        "{} lags by {:.1} s, more than ready.max_lag = {:?}",
-        lagging.name,
-        lagging.lag.as_secs_f64(),
-        state.max_lag
-    ))
+    // To the millisecond: more says nothing.
+    let lag = Duration::from_millis(u64::try_from(lagging.lag.as_millis()).unwrap_or(u64::MAX));
+    Some(format!("{} lags by {lag:?}, more than ready.max_lag = {:?}", lagging.name, state.max_lag))
 }

@@ -20,7 +20,6 @@ use warp::Reply;
 
 use super::app_state::AppState;
 use super::handshake::Denied;
-use super::patient::Suspended;
 use crate::auth::Access;
 use crate::encoding::Encoding;
 use crate::hub::Socket;
@@ -58,8 +57,6 @@ struct Body {
     bytes: ReaderStream<DuplexStream>,
     /// Whether the session has said all that it had to say.
     is_finished: Arc<AtomicBool>,
-    /// A slow reader of a stream is its session's matter.
-    _suspended: Suspended,
 }
 
 /// Answers `/ndjson`.
@@ -101,13 +98,12 @@ pub fn ndjson(
 }
 
 /// Returns the two ends of a pipe: the session's socket, and this answer with the other end as its body.
-pub fn pipe(answer: warp::reply::Response, suspended: Suspended) -> (Socket, warp::reply::Response) {
+pub fn pipe(answer: warp::reply::Response) -> (Socket, warp::reply::Response) {
     let (ours, theirs) = duplex(PIPE_BYTES);
     let bytes = ReaderStream::with_capacity(theirs, CHUNK_BYTES);
     let is_finished = Arc::<AtomicBool>::default();
     let pipe = Pipe { stream: ours, is_finished: Arc::clone(&is_finished) };
-    let body = warp::reply::stream(Body { bytes, is_finished, _suspended: suspended });
-    let body = body.into_response().into_body();
+    let body = warp::reply::stream(Body { bytes, is_finished }).into_response().into_body();
     (Socket::Other(Box::new(pipe)), Response::from_parts(answer.into_parts().0, body))
 }
 

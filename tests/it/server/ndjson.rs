@@ -349,3 +349,31 @@ async fn a_stream_that_is_not_read_is_broken_off_as_a_websocket_is() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_never_read_gives_its_place_back() {
+    locally(async {
+        let mut config = Config::default();
+        config.limits.connections = 2;
+        config.session.every_buffer = 64 * 1024;
+        let server = InMemoryServer::start(config);
+        let mut stuck = Vec::new();
+        for query in ["symbols=*", "symbols=*&delivery=every"] {
+            let mut stream =
+                LineClient::ask(server.open(HERE, 4096).await, &format!("/ndjson?{query}")).await;
+            assert_eq!(stream.line().await["type"], "subscribed");
+            stuck.push(stream);
+        }
+        for _ in 0..60 {
+            server.bus().publish((0..1000).map(|n| trade(&format!("S{n}"), "1")).collect());
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!((server.strikes(Limit::PingTimeout), server.strikes(Limit::EveryBuffer)), (1, 1));
+
+        let path = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let answer = server.request(path).await;
+
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    })
+    .await;
+}

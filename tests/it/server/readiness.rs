@@ -52,7 +52,7 @@ async fn a_server_is_not_ready_while_a_reader_of_the_log_lags() {
         slow.try_next();
 
         assert!(lagging.starts_with("HTTP/1.1 503 "), "{lagging}");
-        assert!(lagging.contains("recorder lags by 1.5 s, more than ready.max_lag = 1s"), "{lagging}");
+        assert!(lagging.contains("recorder lags by 1.5s, more than ready.max_lag = 1s"), "{lagging}");
         assert!(server.request(READY).await.starts_with("HTTP/1.1 200 "));
     })
     .await;
