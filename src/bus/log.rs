@@ -195,11 +195,11 @@ impl Log {
         &self.feed
     }
 
-    /// Returns for how long a reader at this position has left the next entry unread.
+    /// Returns for how long a reader at this position has left the next entry unread; a time without end where that entry
+    /// was evicted before it was read, and nobody knows any more.
     #[must_use]
     pub fn lag(&self, position: u64, now: Instant) -> Duration {
-        // Of what was evicted before it was read, nothing but the oldest entry after it tells the age.
-        let offset = position.saturating_sub(self.first_position);
+        let Some(offset) = position.checked_sub(self.first_position) else { return Duration::MAX };
         let next = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
         next.map_or(Duration::ZERO, |entry| now.duration_since(entry.at))
     }

@@ -63,7 +63,11 @@ fn reason(state: &AppState) -> Option<String> {
         }
     }
     let lagging = state.bus.lagging(state.max_lag)?;
+    let name = lagging.name;
+    if lagging.lag == Duration::MAX {
+        return Some(format!("{name} lags by more than the history holds (bus.history)"));
+    }
     // To the millisecond: more says nothing.
     let lag = Duration::from_millis(u64::try_from(lagging.lag.as_millis()).unwrap_or(u64::MAX));
-    Some(format!("{} lags by {lag:?}, more than ready.max_lag = {:?}", lagging.name, state.max_lag))
+    Some(format!("{name} lags by {lag:?}, more than ready.max_lag = {:?}", state.max_lag))
 }
