@@ -11,7 +11,7 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info};
 
 use crate::bus::Bus;
@@ -22,7 +22,7 @@ use crate::server::{
     self, Admission, AppState, Arriving, Identity, Metrics, Origins, Outlet, Tcp, TlsError, Worker,
 };
 use crate::session;
-use crate::task::{TaskFailed, caught, caught_in};
+use crate::task::{TaskFailed, caught, caught_now};
 
 /// Why the application does not start.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,8 @@ pub struct App {
     feed_stop: CancellationToken,
     /// What goes on until the server stops: the accept loop, and what keeps the certificate up to date.
     tasks: JoinSet<()>,
-    server_stop: CancellationToken,
+    /// Stops the server, also where the application is dropped instead of run to its end.
+    server_stop: DropGuard,
     workers: Vec<thread::JoinHandle<()>>,
     failures: mpsc::Receiver<TaskFailed>,
 }
@@ -96,7 +97,7 @@ pub struct Wiring<S> {
 }
 
 impl<S: Arriving> Wiring<S> {
-    /// Wires so many workers; `feed` publishes on the bus, or whoever holds that does.
+    /// Wires so many workers. Where there is no `feed`, the holder of the bus publishes.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -167,19 +168,20 @@ impl App {
         let is_loopback = address.ip().is_loopback();
         let Wiring { admission, outlets, workers, failing, failures } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
-        let server_stop = CancellationToken::new();
-        let workers = workers.into_iter().map(|worker| spawn_worker(worker, server_stop.clone()));
+        let stop = CancellationToken::new();
+        let server_stop = stop.clone().drop_guard();
+        let workers = workers.into_iter().map(|worker| spawn_worker(worker, stop.clone()));
         let workers = workers.collect::<Result<_, _>>()?;
         let mut tasks = JoinSet::new();
         let listener = Tcp { listener, send_buffer: config.server.send_buffer };
-        let accepting = server::accept(listener, outlets, admission, server_stop.clone());
-        tasks.spawn(watched("the accept loop", accepting, server_stop.clone(), failing.clone()));
+        let accepting = server::accept(listener, outlets, admission, stop.clone());
+        tasks.spawn(watched("the accept loop", accepting, stop.clone(), failing.clone()));
         if let Some(identity) = identity {
-            let stop = server_stop.clone();
+            let follows = stop.clone();
             let following = async move {
-                stop.run_until_cancelled(identity.follow()).await;
+                follows.run_until_cancelled(identity.follow()).await;
             };
-            tasks.spawn(watched("the renewal of the certificate", following, server_stop.clone(), failing));
+            tasks.spawn(watched("the renewal of the certificate", following, stop, failing));
         }
         info!(%address, tls = tls.is_some(), feed = %bus.kind(), shards, "listening");
 
@@ -220,7 +222,7 @@ impl App {
         }
         self.feed_stop.cancel();
         finish(self.feed).await;
-        self.server_stop.cancel();
+        drop(self.server_stop);
         finish(self.tasks).await;
         for worker in self.workers {
             // A thread that panicked has said so.
@@ -246,7 +248,7 @@ fn spawn_worker<S: Arriving + Send + 'static>(
             .map_err(StartError::Thread)?;
     let thread = thread::Builder::new().name(name.replace(' ', "-"));
     let run = move || {
-        if let Err(panic) = caught_in(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
+        if let Err(panic) = caught_now(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
             error!(%panic, worker = name, "a worker has failed");
             // The first failure of all is told, and ends everything.
             let _ = failing.try_send(TaskFailed::panicked(name, &panic));

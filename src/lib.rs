@@ -5,8 +5,8 @@
 //! One ordered log, read by folds. A feed is a stream of market events. The [bus] gives each event
 //! the next sequence number and appends it to the log, which is also the history. Each shard of the
 //! [hub] reads that log at a position of its own, folds it into last values, and knows which of its
-//! connections subscribed to which symbol. What it has to say are values; an [encoding] makes bytes of
-//! them, once for all connections that have it. What is new goes to the sockets of its subscribers in one
+//! connections subscribed to which symbol. A shard produces values (events, snapshots, replies), and an [encoding]
+//! turns each into bytes once for all connections that share it. What is new goes to the sockets of its subscribers in one
 //! contiguous write each; a [session] writes what its client's socket did not take. Live, simulated
 //! and replayed time differ in the [feed] only; the clock of the latter two can be stopped, changed and set
 //! over HTTP. Nothing flows backwards except what clients send.
@@ -38,7 +38,7 @@
 //! | module | what it is for | imports |
 //! |---|---|---|
 //! | [range] | the least and the most that a value of the configuration may be | nothing of ours |
-//! | [task] | tasks that are watched: how one ended, a panic included | nothing of ours |
+//! | [task] | watched tasks: how each one ended | nothing of ours |
 //! | `fault` | faults on purpose, for tests of the built program | nothing of ours |
 //! | [tally] | what is counted: limits that struck, lags, resumes | nothing of ours |
 //! | [market] | the nouns: symbol, exact price and size, trade, quote, bar, day | nothing of ours |
@@ -56,8 +56,8 @@
 //! | [cli] | the command line, what its commands do and what they show on a terminal | all above |
 //! | [`exit_code`] | which exit code stands for which error | all above |
 //!
-//! Tests read every `crate::` and `super::` path: they hold the last column, and that no files of a folder import each
-//! other in a circle. Another holds that the hub names nothing of the WebSocket protocol and writes no JSON.
+//! Tests read every `crate::` and `super::` path: they hold the last column, and that no sibling files of a folder import
+//! each other in a circle. Another holds that the hub names nothing of the WebSocket protocol and writes no JSON.
 //!
 //! # Invariants
 //!

@@ -1,4 +1,4 @@
-//! Tasks that are watched: whoever waits for one learns how it ended, a panic included.
+//! Watched tasks: their owner learns how each one ended, also by a panic.
 
 use std::any::Any;
 use std::fmt;
@@ -37,7 +37,7 @@ pub async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
 /// # Errors
 ///
 /// It panicked.
-pub fn caught_in<T>(function: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub fn caught_now<T>(function: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(function)).map_err(Panicked::new)
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_becomes_what_it_said() {
-        let said = |panics: fn()| caught_in(panics).unwrap_err().to_string();
+        let said = |panics: fn()| caught_now(panics).unwrap_err().to_string();
         let in_a_task: Result<(), _> = caught(async { panic!("on purpose") }).await;
 
         assert_eq!(in_a_task.unwrap_err().to_string(), "has panicked: on purpose");

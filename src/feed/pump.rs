@@ -55,8 +55,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         progress,
         bus: &bus,
     };
-    // A panic drops what `run` owns before it is caught. So the requests and the answer are not among that: whoever waits
-    // for an answer learns that there is none only when the progress says why.
+    // A panic drops what `run` owns before it is caught. The requests and the answer outlive it: a caller that gets no
+    // answer then finds the reason in the progress.
     match stop.run_until_cancelled(caught(pump.run(&mut requests))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),

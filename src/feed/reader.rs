@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::error::FeedError;
 use crate::fault;
 use crate::market::Event;
-use crate::task::caught_in;
+use crate::task::caught_now;
 
 /// At most this many events are published, and read from a file, at a time.
 pub const BATCH: usize = 1024;
@@ -46,7 +46,7 @@ where
     let batches = sender.clone();
     let started = thread.spawn(move || {
         // After a panic nothing is used again of what `read` worked on.
-        let outcome = caught_in(|| read(&batches));
+        let outcome = caught_now(|| read(&batches));
         let outcome = outcome.unwrap_or_else(|panic| Err(FeedError::ReaderPanicked { input, panic }));
         if let Err(error) = outcome {
             // Nobody is left to be told when this fails.

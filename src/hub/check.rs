@@ -12,12 +12,10 @@ use crate::wire::{Cursor, ErrorCode, GapReason, Refusal};
 pub enum Missed {
     /// All of it.
     Held,
-    /// Too little.
+    /// Not all of it.
     Lost {
         /// The last event before the hole; `None` where the cursor is of another epoch.
         after: Option<u64>,
-        /// The last event of the hole.
-        until: Option<u64>,
         /// Why.
         reason: GapReason,
     },
@@ -37,14 +35,14 @@ pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Returns what the log has of what came after a cursor; `head` is where a gap would end.
+/// Returns what the log has of what came after a cursor.
 ///
 /// # Errors
 ///
 /// The cursor is ahead of the feed.
-pub fn cursor(bus: &Bus, head: u64, cursor: &Cursor) -> Result<Missed, Refusal> {
+pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, Refusal> {
     if cursor.epoch != bus.epoch() {
-        return Ok(Missed::Lost { after: None, until: None, reason: GapReason::EpochChanged });
+        return Ok(Missed::Lost { after: None, reason: GapReason::EpochChanged });
     }
     let newest = bus.head();
     if cursor.seq > newest {
@@ -53,9 +51,7 @@ pub fn cursor(bus: &Bus, head: u64, cursor: &Cursor) -> Result<Missed, Refusal> 
     }
     Ok(match bus.after(cursor.seq) {
         Ok(_) => Missed::Held,
-        Err(NotHeld) => {
-            Missed::Lost { after: Some(cursor.seq), until: Some(head), reason: GapReason::HistoryExhausted }
-        }
+        Err(NotHeld) => Missed::Lost { after: Some(cursor.seq), reason: GapReason::HistoryExhausted },
     })
 }
 

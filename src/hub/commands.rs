@@ -119,11 +119,12 @@ impl<'a> Caller<'a> {
             self.connection.outbox.reaches(cursor);
         }
         let has_gap = matches!(self.connection.state, State::Resync { owed: Owed { gap: Some(_), .. } });
-        if let Some(Missed::Lost { after, until, reason }) = missed {
+        if let Some(Missed::Lost { after, reason }) = missed {
             if reason == GapReason::HistoryExhausted {
                 self.bus.tally().struck(Limit::History);
             }
             if !has_gap {
+                let until = after.map(|_| self.view.seq());
                 self.reply(&Reply::Gap { after, until, reason });
             }
         }
@@ -162,7 +163,7 @@ impl<'a> Caller<'a> {
         if self.connection.has_subscribed {
             return Err(check::late_cursor());
         }
-        check::cursor(self.bus, self.view.seq(), cursor)
+        check::cursor(self.bus, cursor)
     }
 
     /// Returns whether the shard itself is not as far as a client that has all up to here. At the shard's head it is as

@@ -51,7 +51,7 @@ pub(super) enum Role {
 
 /// Whether a connection receives an event that its shard has just read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Receipt {
+pub(super) enum Reception {
     /// With the batch.
     Now,
     /// Later, if no newer one replaces it.
@@ -86,15 +86,15 @@ impl Connection {
     }
 
     /// Returns whether it receives an event that its shard has just read.
-    pub(super) fn receipt(&self) -> Receipt {
+    pub(super) fn reception(&self) -> Reception {
         match &self.state {
-            State::Resuming { .. } => Receipt::Resumed,
+            State::Resuming { .. } => Reception::Resumed,
             // The gap that the client will be told of goes on.
-            State::Resync { owed: Owed { gap: Some(_), .. } } | State::Closing { .. } => Receipt::Never,
+            State::Resync { owed: Owed { gap: Some(_), .. } } | State::Closing { .. } => Reception::Never,
             // What is conflated until the client is told of a seek is in the snapshots that follow.
-            State::Resync { owed: Owed { seek: Some(_), .. } } => Receipt::Conflated,
-            State::Live | State::Resync { .. } if self.outbox.holds() => Receipt::Conflated,
-            State::Live | State::Resync { .. } => Receipt::Now,
+            State::Resync { owed: Owed { seek: Some(_), .. } } => Reception::Conflated,
+            State::Live | State::Resync { .. } if self.outbox.holds() => Reception::Conflated,
+            State::Live | State::Resync { .. } => Reception::Now,
         }
     }
 
@@ -103,8 +103,8 @@ impl Connection {
         !self.state.is_closing() && !self.state.is_resuming() && !self.outbox.is_full()
     }
 
-    /// Returns whether it has given a sign of life since this was asked. One that cannot be asked for any lives for as long
-    /// as its socket takes what there is.
+    /// Returns whether it has given a sign of life since the last check. A client that cannot be pinged is taken for alive
+    /// while its socket is not blocked.
     pub(super) fn take_signs_of_life(&mut self) -> bool {
         let is_taking = !self.encoding.has_pings() && !self.outbox.is_blocked();
         self.outbox.take_moving() | std::mem::take(&mut self.is_heard) | is_taking
@@ -171,7 +171,7 @@ impl Connection {
         }
     }
 
-    /// Tells the client the feed's state, where it is owed that and does not have to catch up first.
+    /// Tells the client the feed's state, where it is owed that and is not being sent what it missed.
     pub(super) fn tell_feed_state(&mut self, view: &View) {
         if self.owes_feed_state() {
             self.state.owe(|owed| owed.feed_state = false);
@@ -179,7 +179,7 @@ impl Connection {
         }
     }
 
-    /// Returns whether the feed's state is news to a client that does not have to catch up first.
+    /// Returns whether the feed's state is news to a client that is not being sent what it missed.
     pub(super) fn owes_feed_state(&self) -> bool {
         matches!(self.state, State::Resync { owed } if owed.feed_state)
     }

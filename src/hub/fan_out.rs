@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::batch::Batch;
 use super::beats::Beats;
-use super::connection::{Connection, Receipt};
+use super::connection::{Connection, Reception};
 use super::encoded::EncodedEvents;
 use super::outbox::Overflow;
 use super::subscriptions::{ConnectionId, Subscriptions};
@@ -73,8 +73,8 @@ impl FanOut {
             if may_repeat && !takes_all && connection.wants.all.contains(kind) {
                 continue;
             }
-            match connection.receipt() {
-                Receipt::Now => {
+            match connection.reception() {
+                Reception::Now => {
                     let number = *number.get_or_insert_with(|| {
                         let (seq, bytes) = self.encoded.latest(last_values, key);
                         self.batch.push(seq, key, bytes)
@@ -84,9 +84,9 @@ impl FanOut {
                         self.subscribers.push(id);
                     }
                 }
-                Receipt::Conflated => connection.hold(key),
-                Receipt::Resumed => connection.wake(),
-                Receipt::Never => {}
+                Reception::Conflated => connection.hold(key),
+                Reception::Resumed => connection.wake(),
+                Reception::Never => {}
             }
         }
         if let Some(number) = number {
@@ -109,7 +109,7 @@ impl FanOut {
             return;
         }
         let is_paced = bus.is_paced();
-        // Nobody is always the last.
+        // Of an encoding nobody is always the last.
         let first = turn(self.batches, self.subscribers.len() as u64);
         self.batches += 1;
         let (last, first) = self.subscribers.split_at(usize::try_from(first).expect("it is one of them"));

@@ -52,12 +52,12 @@ pub enum Verdict {
     /// It is to be pinged.
     Ping,
     /// It is to be closed: it has not done this in time.
-    Over(Due),
+    Over(Overdue),
 }
 
 /// What a client has not done in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub enum Overdue {
     /// Shown a token.
     Token,
     /// Sent the rest of a message.
@@ -122,16 +122,16 @@ impl Life {
     pub fn look(&mut self, now: Instant, deadlines: &Deadlines, is_alive: bool) -> Verdict {
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         if is_over(self.auth_due) {
-            return Verdict::Over(Due::Token);
+            return Verdict::Over(Overdue::Token);
         }
         if is_over(self.message_due) {
-            return Verdict::Over(Due::Message);
+            return Verdict::Over(Overdue::Message);
         }
         if is_alive {
             self.pinged = None;
         }
         if is_over(self.pinged.and_then(|pinged| after(pinged, deadlines.ping_timeout))) {
-            return Verdict::Over(Due::SignOfLife);
+            return Verdict::Over(Overdue::SignOfLife);
         }
         if is_over(self.next_ping) {
             self.next_ping = after(now, deadlines.ping_interval);

@@ -1,4 +1,4 @@
-//! Liveness: who of a shard's clients has to be told that the server lives, and who of them does.
+//! Liveness: a shard's heartbeats, which tell clients that the server lives, and its checks of which clients do.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::beats::Beats;
-use super::connection::{Connection, Role};
-use super::life::{Deadlines, Due, Life, Lookouts, Verdict};
+use super::connection::Connection;
+use super::life::{Deadlines, Life, Lookouts, Overdue, Verdict};
 use super::subscriptions::ConnectionId;
 use crate::bus::Bus;
 use crate::encoding::Value;
@@ -66,12 +66,12 @@ impl Liveness {
         let mut from = 0;
         while let Some(id) = self.beats.next_due(from, now) {
             from = id + 1;
-            let connection = connections.get_mut(id).filter(|connection| connection.role == Role::Subscriber);
+            let connection = connections.get_mut(id).filter(|connection| connection.is_subscribed());
             if connection.as_ref().is_some_and(|connection| connection.outbox.is_blocked()) {
                 continue;
             }
             self.beats.gone(id, now);
-            if let Some(connection) = connection.filter(|connection| connection.is_subscribed()) {
+            if let Some(connection) = connection {
                 let heartbeat = connection.heartbeat(time, head);
                 connection.answer(&Value::Reply(&heartbeat));
                 connection.wake();
@@ -111,8 +111,8 @@ impl Liveness {
                     connection.answer(&Value::Ping);
                     connection.wake();
                 }
-                Verdict::Over(due) => {
-                    let (limit, reason) = ended(due);
+                Verdict::Over(overdue) => {
+                    let (limit, reason) = consequence(overdue);
                     bus.tally().struck(limit);
                     connection.end(reason);
                 }
@@ -122,12 +122,12 @@ impl Liveness {
     }
 }
 
-/// The limit that a client is over, and what it is told.
-fn ended(due: Due) -> (Limit, CloseReason) {
+/// Returns the limit that counts what is overdue, and why the connection ends.
+fn consequence(overdue: Overdue) -> (Limit, CloseReason) {
     let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
-    match due {
-        Due::Token => (Limit::AuthTimeout, policy("no token came in time")),
-        Due::Message => (Limit::MessageTimeout, policy("a message that begins is to be whole sooner")),
-        Due::SignOfLife => (Limit::PingTimeout, CloseReason::Unresponsive),
+    match overdue {
+        Overdue::Token => (Limit::AuthTimeout, policy("no token came in time")),
+        Overdue::Message => (Limit::MessageTimeout, policy("a message that begins is to be whole sooner")),
+        Overdue::SignOfLife => (Limit::PingTimeout, CloseReason::Unresponsive),
     }
 }

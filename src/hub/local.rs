@@ -33,14 +33,17 @@ pub struct LocalShard {
     pub sockets: RefCell<Sockets>,
     /// Says that a client for which a feed may be waiting was served, or is gone.
     pub served: Notify,
+    /// How long updates are collected before they are written.
+    flush_window: Duration,
 }
 
 impl LocalShard {
     /// Returns a shard without a connection, which begins where `reader` does.
     #[must_use]
     pub fn new(reader: &Reader, start: Start, settings: Settings) -> Self {
+        let flush_window = settings.flush_window;
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
-        Self { shard, sockets: RefCell::default(), served: Notify::new() }
+        Self { shard, sockets: RefCell::default(), served: Notify::new(), flush_window }
     }
 
     /// Moves what the log and the inbox say into the shard until `stop` fires.
@@ -57,7 +60,6 @@ impl LocalShard {
         stall_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut check = time::interval(self.shard.borrow().check_period());
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let flush_window = self.shard.borrow().settings().flush_window;
         let mut window_end = Instant::now();
         loop {
             let is_paced = reader.bus().is_paced();
@@ -80,7 +82,7 @@ impl LocalShard {
                     let is_drained = self.read(&mut reader, now);
                     // Who is behind does not wait for company.
                     let may_collect = is_drained && !reader.bus().is_paced();
-                    window_end = if may_collect { now + flush_window } else { now };
+                    window_end = if may_collect { now + self.flush_window } else { now };
                 }
             }
             // The sessions of this thread do their part before more is read.

@@ -2,8 +2,8 @@
 //!
 //! A [`Shard`] decides and its [loop](LocalShard::run) moves: it reads the log and writes what is new straight to the
 //! sockets of those who take it, it takes relayed messages from its inbox, and it wakes the
-//! sessions that have something to do. What a shard has to say are values; an [encoding](crate::encoding) makes bytes of
-//! them, and nothing here knows how these look.
+//! sessions that have something to do. A shard produces values, and an [encoding](crate::encoding) turns them into bytes;
+//! nothing here knows how these look.
 
 mod batch;
 mod beats;
@@ -26,8 +26,7 @@ mod subscriptions;
 mod turns;
 mod view;
 
-pub use check::{Missed, cursor as check_cursor, symbols as check_symbols};
-pub use encoded::EncodedEvents;
+pub use check::{cursor as check_cursor, symbols as check_symbols};
 pub use life::Deadlines;
 pub use limiter::{Limiter, Moment, TokioClock, limiter};
 pub use local::LocalShard;

@@ -188,8 +188,8 @@ impl Outbox {
         &self.runs
     }
 
-    /// Says how many bytes of what it takes, and of what was written behind it, the socket took, and keeps the rest of
-    /// the former; where there is none, returns how many of the latter the socket took.
+    /// Takes in that the socket took `count` bytes of what the client takes of the batch and of what was written behind
+    /// that. Keeps the rest of the batch; where there is none, returns how many bytes behind it the socket took.
     ///
     /// # Errors
     ///
@@ -394,6 +394,10 @@ impl Outbox {
         let start = self.buffer.len();
         write(&mut self.buffer);
         let end = self.buffer.len();
+        if end == start {
+            // The encoding has no words for it.
+            return;
+        }
         let counted = if is_counted { (end - start).max(FRAME_BYTES) } else { 0 };
         self.counted += counted;
         self.frames.push_back(Waiting { end, reaches, counted });

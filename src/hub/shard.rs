@@ -61,12 +61,6 @@ impl Shard {
         }
     }
 
-    /// Returns what it was told at its start.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Adds a plain connection with this encoding.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
         let life = Life::new(now, &self.settings.deadlines);
@@ -101,16 +95,22 @@ impl Shard {
         self.liveness.end(id);
     }
 
-    /// Carries out what a client asks for, and puts the answer into its outbox.
+    /// Carries out what a client asks for, and puts the answer into its outbox; nothing for a connection that closes.
     pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
         let connection = &mut self.connections[id];
+        if connection.state.is_closing() {
+            return;
+        }
         let fan_out = &mut self.fan_outs[connection.encoding.index()];
         Caller::new((id, connection), fan_out, &self.view, &self.bus, &self.settings).execute(request, now);
     }
 
-    /// Puts an answer that its session knows behind what waits for a client.
+    /// Puts an answer that its session knows behind what waits for a client; nothing for a connection that closes.
     pub fn answer(&mut self, id: ConnectionId, value: &Value<'_>) {
-        self.connections[id].answer(value);
+        let connection = &mut self.connections[id];
+        if !connection.state.is_closing() {
+            connection.answer(value);
+        }
     }
 
     /// Puts a message of one client into every outbox.
@@ -186,9 +186,9 @@ impl Shard {
     }
 
     fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
-        let said = (now, time, self.view.seq());
+        let moment = (now, time, self.view.seq());
         for fan_out in &mut self.fan_outs {
-            fan_out.flush(&mut self.connections, &mut self.liveness.beats, &self.bus, said, &mut write);
+            fan_out.flush(&mut self.connections, &mut self.liveness.beats, &self.bus, moment, &mut write);
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) enum State {
         /// What it is told when it has caught up.
         owed: Owed,
     },
-    /// It is told something before it receives new events, or together with them.
+    /// It has to be told something: of a gap before it receives new events, of a seek or the feed's state with them.
     Resync {
         /// What it is told.
         owed: Owed,

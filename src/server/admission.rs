@@ -24,7 +24,7 @@ use crate::tally::Limit;
 /// So many connections that may not be here are answered at a time.
 const ANSWERED: usize = 256;
 
-/// Of those over a limit of their address so many are answered a second, after as many at once as have places: an answer may
+/// Of those over a limit of their address so many are answered a second, after as many at once as have permits: an answer may
 /// cost a TLS handshake.
 const REFUSALS: u32 = 50;
 const REFUSALS_AT_ONCE: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
@@ -53,11 +53,11 @@ pub struct Admission {
     sort_out_at: AtomicUsize,
 }
 
-/// A connection's place under the limits. Dropped, it is free again.
+/// A connection's permit under the limits. Dropped, it is free again.
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    /// Whether it has a place of those who may be here, or of those who are answered.
+    /// Whether it has a permit of those who may be here, or of those who are answered.
     is_here: bool,
     /// Which limit it is over, where it may not be here.
     over: Option<Limit>,
@@ -96,11 +96,11 @@ impl Admission {
         self.here.load(Ordering::Relaxed)
     }
 
-    /// A place for a connection from this address; `None` where it is not even to be answered.
+    /// A permit for a connection from this address; `None` where it is not even to be answered.
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
         let peer = peer.to_canonical();
         let proxy = self.is_proxy(peer).then_some(peer);
-        let mut place = Permit {
+        let mut permit = Permit {
             admission: Arc::clone(self),
             is_here: false,
             over: None,
@@ -109,24 +109,24 @@ impl Admission {
             worker: None,
         };
         if proxy.is_none() {
-            place.count_for(peer);
+            permit.count_for(peer);
         }
         let is_full = self.connections > 0 && self.here() >= self.connections;
-        if is_full && place.over.is_none() {
-            place.over = Some(Limit::Connections);
-            place.leave_address();
+        if is_full && permit.over.is_none() {
+            permit.over = Some(Limit::Connections);
+            permit.leave_address();
         }
-        place.is_here = place.over.is_none();
-        let before = self.count(place.is_here).fetch_add(1, Ordering::Relaxed);
-        let is_answered = match place.over {
+        permit.is_here = permit.over.is_none();
+        let before = self.count(permit.is_here).fetch_add(1, Ordering::Relaxed);
+        let is_answered = match permit.over {
             None => true,
             Some(Limit::Connections) => before < ANSWERED,
             Some(_) => before < ANSWERED && self.refusals.check().is_ok(),
         };
-        if !is_answered && place.over == Some(Limit::Connections) {
+        if !is_answered && permit.over == Some(Limit::Connections) {
             self.bus.tally().struck(Limit::Connections);
         }
-        is_answered.then_some(place)
+        is_answered.then_some(permit)
     }
 
     fn count(&self, is_here: bool) -> &AtomicUsize {
@@ -267,19 +267,19 @@ mod tests {
     }
 
     /// What becomes of a connection: `None` where it may stay.
-    fn over(place: Option<&Permit>) -> Option<Limit> {
-        place.expect("it is answered").over()
+    fn over(permit: Option<&Permit>) -> Option<Limit> {
+        permit.expect("it is answered").over()
     }
 
     #[test]
     fn an_address_has_as_many_connections_as_it_may_and_one_more_when_one_is_gone() {
         let admission = admission(&Limits { per_address: 2, ..Limits::default() });
-        let mut places: Vec<_> = (0..2).map(|_| admission.enter(ip("192.0.2.1"))).collect();
-        assert!(places.iter().all(|place| over(place.as_ref()).is_none()));
+        let mut permits: Vec<_> = (0..2).map(|_| admission.enter(ip("192.0.2.1"))).collect();
+        assert!(permits.iter().all(|permit| over(permit.as_ref()).is_none()));
 
         assert_eq!(over(admission.enter(ip("192.0.2.1")).as_ref()), Some(Limit::PerAddress));
         assert_eq!(over(admission.enter(ip("192.0.2.2")).as_ref()), None);
-        places.pop();
+        permits.pop();
         assert_eq!(over(admission.enter(ip("192.0.2.1")).as_ref()), None);
         assert_eq!(admission.bus.tally().strikes(Limit::PerAddress), 1);
     }
@@ -305,12 +305,12 @@ mod tests {
 
         let _first = counting.enter(ip("127.0.0.1"));
         assert_eq!(over(counting.enter(ip("::ffff:127.0.0.1")).as_ref()), Some(Limit::PerAddress));
-        let places: Vec<_> = (0..4).map(|_| not_counting.enter(ip("127.0.0.1"))).collect();
+        let permits: Vec<_> = (0..4).map(|_| not_counting.enter(ip("127.0.0.1"))).collect();
         assert_eq!(
-            places.iter().map(|place| over(place.as_ref())).collect::<Vec<_>>(),
+            permits.iter().map(|permit| over(permit.as_ref())).collect::<Vec<_>>(),
             [None, None, None, Some(Limit::Connections)]
         );
-        drop(places);
+        drop(permits);
         assert_eq!(not_counting.here(), 0);
     }
 
@@ -327,20 +327,20 @@ mod tests {
     fn behind_a_proxy_the_address_is_the_last_that_is_no_proxys() {
         let admission = admission(&Limits { per_address: 1, ..Limits::default() });
         let through = |forwarded: &str| {
-            let mut place = admission.enter(ip("10.0.0.1")).unwrap();
+            let mut permit = admission.enter(ip("10.0.0.1")).unwrap();
             let mut headers = HeaderMap::new();
             headers.insert(FORWARDED, forwarded.parse().unwrap());
-            place.forwarded(&headers);
-            place
+            permit.forwarded(&headers);
+            permit
         };
 
-        let places = [
+        let permits = [
             through("192.0.2.1"),
             through("192.0.2.1, 192.0.2.2"),
             through("192.0.2.1, 192.0.2.3:4711, 10.9.9.9"),
             through("[2001:db8::1]:443"),
         ];
-        let addresses = places.each_ref().map(|place| place.address.unwrap());
+        let addresses = permits.each_ref().map(|permit| permit.address.unwrap());
         assert_eq!(addresses, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::"].map(ip));
         assert_eq!(through("203.0.113.7, 192.0.2.2").over(), Some(Limit::PerAddress));
         assert_eq!(through("192.0.2.1, made up").address, Some(ip("10.0.0.1")));
@@ -349,13 +349,13 @@ mod tests {
     #[test]
     fn an_address_that_is_no_proxys_speaks_for_itself() {
         let admission = admission(&Limits::default());
-        let mut place = admission.enter(ip("192.0.2.1")).unwrap();
+        let mut permit = admission.enter(ip("192.0.2.1")).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(FORWARDED, "203.0.113.7".parse().unwrap());
 
-        place.forwarded(&headers);
+        permit.forwarded(&headers);
 
-        assert_eq!(place.address, Some(ip("192.0.2.1")));
+        assert_eq!(permit.address, Some(ip("192.0.2.1")));
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
 
         let answered: Vec<_> = (0..=ANSWERED).map(|_| admission.enter(ip("192.0.2.1"))).collect();
 
-        assert!(answered[..ANSWERED].iter().all(|place| over(place.as_ref()) == Some(Limit::Connections)));
+        assert!(answered[..ANSWERED].iter().all(|permit| over(permit.as_ref()) == Some(Limit::Connections)));
         assert!(answered[ANSWERED].is_none());
     }
 }

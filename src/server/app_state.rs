@@ -42,7 +42,7 @@ impl AppState {
     /// # Errors
     ///
     /// 401 where there is no such token.
-    pub fn access(&self, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
+    fn access(&self, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
         let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| Token::of(token.trim()))
@@ -51,50 +51,51 @@ impl AppState {
         self.auth.access(bearer.as_ref().or(token)).map_err(|refusal| (StatusCode::UNAUTHORIZED, refusal))
     }
 
-    /// Returns what a request may do that needs a token where there are some.
+    /// Returns what a request may do that needs a token where there are some, in a header or as a parameter of its query.
     ///
     /// # Errors
     ///
     /// 401 where it shows none, or one that is not known.
-    pub fn authorized(&self, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
-        let access = self.access(headers, token)?;
-        if access.is_locked() {
-            let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
-            return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
-        }
-        Ok(access)
-    }
-
-    /// Checks that what a URL asks for can be had, as far as that is known before there is a connection.
-    ///
-    /// # Errors
-    ///
-    /// 400 for too many symbols and a cursor ahead of the feed, 403 for symbols that are not allowed. A request that has
-    /// shown no token is told nothing of what is here, and is checked when it has.
-    pub fn check_subscribe(&self, stream: &Stream, access: &Access) -> Result<(), Denied> {
-        let Some(command @ Command::Subscribe { symbols, after, .. }) = &stream.subscribe else {
-            return Ok(());
-        };
-        if access.is_locked() {
-            return Ok(());
-        }
-        access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
-        let has_room = hub::check_symbols(self.max_symbols, symbols.len(), &self.bus);
-        let checked = has_room.and_then(|()| match after {
-            Some(cursor) => hub::check_cursor(&self.bus, self.bus.head(), cursor).map(drop),
-            None => Ok(()),
-        });
-        checked.map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))
-    }
-
-    /// The same as [`authorized`](Self::authorized), where the token may be a parameter of this query.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`authorized`](Self::authorized).
-    pub fn authorized_by_query(&self, headers: &HeaderMap, query: &str) -> Result<Access, Denied> {
+    pub fn authorized(&self, headers: &HeaderMap, query: &str) -> Result<Access, Denied> {
         let mut parameters = form_urlencoded::parse(query.as_bytes());
         let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| Token::of(&token));
-        self.authorized(headers, token.as_ref())
+        unlocked(self.access(headers, token.as_ref())?)
     }
+
+    /// Returns the subscription that a URL asks for, and what the request may do. Checks that it can be had, as far as that
+    /// is known before there is a connection.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a wrong parameter, too many symbols and a cursor ahead of the feed, 401 for a token that is not known, 403
+    /// for symbols that are not allowed. A request that has shown no token is told nothing of what is here, and is checked
+    /// when it has.
+    pub fn subscription(&self, headers: &HeaderMap, query: &str) -> Result<(Stream, Access), Denied> {
+        let bad = |refusal| (StatusCode::BAD_REQUEST, refusal);
+        let stream = Stream::parse(query).map_err(bad)?;
+        let access = self.access(headers, stream.token.as_ref())?;
+        if let (Some(command @ Command::Subscribe { symbols, after, .. }), false) =
+            (&stream.subscribe, access.is_locked())
+        {
+            access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
+            hub::check_symbols(self.max_symbols, symbols.len(), &self.bus).map_err(bad)?;
+            if let Some(cursor) = after {
+                hub::check_cursor(&self.bus, cursor).map_err(bad)?;
+            }
+        }
+        Ok((stream, access))
+    }
+}
+
+/// Returns the access of a request that has shown a token where there are some.
+///
+/// # Errors
+///
+/// 401 where it has shown none.
+pub fn unlocked(access: Access) -> Result<Access, Denied> {
+    if access.is_locked() {
+        let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
+        return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
+    }
+    Ok(access)
 }

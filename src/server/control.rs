@@ -99,9 +99,7 @@ pub async fn answer<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
     let answered = match method {
-        Method::GET | Method::HEAD => {
-            state.authorized_by_query(&headers, &query).map(|_| state.feed.status())
-        }
+        Method::GET | Method::HEAD => state.authorized(&headers, &query).map(|_| state.feed.status()),
         Method::POST => command(&state, &headers, &query, body).await,
         _ => {
             let message = "this page answers GET, HEAD and POST";
@@ -130,7 +128,7 @@ async fn command<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Status, Denied> {
     state.origins.check(headers)?;
-    let access = state.authorized_by_query(headers, query)?;
+    let access = state.authorized(headers, query)?;
     access.check_control().map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
     let body = timeout(state.patience, read(body)).await.unwrap_or_else(|_| {
         let message = "the body did not come in time (server.header_timeout)";

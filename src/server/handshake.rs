@@ -85,7 +85,7 @@ impl Origins {
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let mut values = headers.get_all(ORIGIN).iter();
         let Some(value) = values.next() else {
-            // Browsers always send one: this is no browser.
+            // A browser sends one with a WebSocket, with a POST, and with whatever reads across origins.
             return Ok(());
         };
         let origin = value.to_str().unwrap_or("?");

@@ -62,6 +62,6 @@ impl Collector for Present {
             "Connections, those that ask for a page included",
             &gauge(self.admission.here()),
         )?;
-        write("peers", "WebSocket clients", &gauge(self.relay.peers() as usize))
+        write("peers", "Clients of WebSockets and streams", &gauge(self.relay.peers() as usize))
     }
 }

@@ -144,9 +144,7 @@ fn upgrade(
 ) -> Result<warp::reply::Response, Denied> {
     let handshake = Handshake { method, version: request.version, headers };
     let accept = handshake.check(&state.origins)?;
-    let stream = Stream::parse(query).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let access = state.access(headers, stream.token.as_ref())?;
-    state.check_subscribe(&stream, &access)?;
+    let (stream, access) = state.subscription(headers, query)?;
     let socket = socket.ok_or_else(|| {
         let message = "this connection cannot be upgraded";
         (StatusCode::BAD_REQUEST, Refusal::new(ErrorCode::BadHandshake, message))
@@ -165,7 +163,7 @@ fn upgrade(
 
 /// What is counted.
 fn metrics(state: &AppState, headers: &HeaderMap, query: &str) -> Result<warp::reply::Response, Denied> {
-    state.authorized_by_query(headers, query)?;
+    state.authorized(headers, query)?;
     let response = Response::builder()
         .header(CONTENT_TYPE, super::metrics::CONTENT_TYPE)
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")

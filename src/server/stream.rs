@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio_util::io::ReaderStream;
 use warp::Reply;
 
-use super::app_state::AppState;
+use super::app_state::{AppState, unlocked};
 use super::handshake::Denied;
 use crate::auth::Access;
 use crate::encoding::Encoding;
@@ -71,13 +71,12 @@ pub fn ndjson(
     query: &str,
 ) -> Result<warp::reply::Response, Denied> {
     state.origins.check(headers)?;
-    let stream = Stream::parse(query).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
-    let access = state.authorized(headers, stream.token.as_ref())?;
+    let (stream, access) = state.subscription(headers, query)?;
+    let access = unlocked(access)?;
     if stream.subscribe.is_none() {
         let message = "a stream needs symbols, e.g. /ndjson?symbols=AAPL,MSFT or symbols=*";
         return Err((StatusCode::BAD_REQUEST, Refusal::new(ErrorCode::BadParameter, message)));
     }
-    state.check_subscribe(&stream, &access)?;
     let mut response = Response::builder()
         .header(CONTENT_TYPE, "application/x-ndjson")
         .header(CACHE_CONTROL, "no-store")
@@ -99,6 +98,7 @@ pub fn ndjson(
 
 /// Returns the two ends of a pipe: the session's socket, and this answer with the other end as its body.
 pub fn pipe(answer: warp::reply::Response) -> (Socket, warp::reply::Response) {
+    // Both ways, though nothing comes back: that way the session learns that the body is gone.
     let (ours, theirs) = duplex(PIPE_BYTES);
     let bytes = ReaderStream::with_capacity(theirs, CHUNK_BYTES);
     let is_finished = Arc::<AtomicBool>::default();

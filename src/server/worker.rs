@@ -98,6 +98,8 @@ impl<S: Arriving> Worker<S> {
                 Err(error) => warn!(%error, "cannot serve a connection"),
             }
         }
+        // Nobody waits to hand over one more, and those that were not begun are told by the end of their sockets.
+        drop(sockets);
         stop.cancelled().await;
         serving.finish().await;
         loop_stop.cancel();

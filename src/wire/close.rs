@@ -5,7 +5,7 @@ use std::io;
 
 use super::DecodeError;
 
-/// A WebSocket close code that this server sends.
+/// A close code that this server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum CloseCode {

@@ -15,7 +15,7 @@ pub use close::{CloseCode, CloseReason};
 pub use command::{Command, Cursor, Request, RequestId, Spoken, Symbols, understand};
 pub use inbound::{DecodeError, Decoder, Inbound, InboundLimits};
 pub use message::Message;
-pub use query::{QueryError, Stream};
+pub use query::Stream;
 pub use reply::{ErrorCode, Feed, GapReason, Refusal, Reply, Standing, State};
 pub use token::Token;
 

@@ -6,9 +6,6 @@ use super::command::{channel, delivery, interval, quoted};
 use super::{Command, Cursor, Delivery, ErrorCode, Refusal, Symbols, Token};
 use crate::market::KindSet;
 
-/// A wrong parameter: answered before there is a connection.
-pub type QueryError = Refusal;
-
 /// What a URL's parameters ask for; `/ws` alone asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
@@ -28,7 +25,7 @@ impl Stream {
     /// # Errors
     ///
     /// The first parameter that is unknown, given twice or malformed, by name.
-    pub fn parse(query: &str) -> Result<Self, QueryError> {
+    pub fn parse(query: &str) -> Result<Self, Refusal> {
         let mut stream = Self::default();
         let mut seen: Vec<String> = Vec::new();
         let mut symbols = None;
@@ -80,7 +77,7 @@ impl Stream {
     }
 }
 
-fn parse_symbols(value: &str) -> Result<Symbols, QueryError> {
+fn parse_symbols(value: &str) -> Result<Symbols, Refusal> {
     let mut symbols = Symbols::default();
     for text in value.split(',') {
         symbols.add(text)?;
@@ -88,11 +85,11 @@ fn parse_symbols(value: &str) -> Result<Symbols, QueryError> {
     Ok(symbols)
 }
 
-fn parse_channels(value: &str) -> Result<KindSet, QueryError> {
+fn parse_channels(value: &str) -> Result<KindSet, Refusal> {
     value.split(',').try_fold(KindSet::NONE, |channels, text| Ok(channels.with(channel(text)?)))
 }
 
-fn bad(message: impl std::fmt::Display) -> QueryError {
+fn bad(message: impl std::fmt::Display) -> Refusal {
     Refusal::new(ErrorCode::BadParameter, message)
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use tickerplant::encoding::Encoding;
-use tickerplant::market::FeedState;
-use tickerplant::wire::{Command, Delivery, Message};
+use tickerplant::encoding::{Encoding, Value};
+use tickerplant::market::{FeedState, KindSet, Time};
+use tickerplant::wire::{Command, Delivery, Message, Request};
 
-use crate::support::shard_harness::{Client, ENOUGH, ShardHarness, Step, a_bus, event, wildcard_client};
+use crate::support::shard_harness::{
+    Client, ENOUGH, ShardHarness, Step, a_bus, cursor, event, subscribe, symbols, wildcard_client,
+};
 
 fn kinds(shard: &mut ShardHarness, client: &Client) -> Vec<String> {
     let frames = shard.heard(client);
@@ -134,4 +136,25 @@ fn a_lag_does_not_close_an_every_client_that_wants_nothing_yet() {
     shard.read(|_| usize::MAX);
 
     assert_eq!(cursor_of_close(&mut shard, &client), None);
+}
+
+#[test]
+fn a_client_that_is_being_closed_stays_so_whatever_it_says() {
+    let mut shard = ShardHarness::new(a_bus(100, ENOUGH), 100);
+    let client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
+    for _ in 0..3 {
+        shard.shard.relay("c9", &Message::Text("x".repeat(60)));
+    }
+
+    // Its session had its next command at hand before it looked why it was woken.
+    let command = subscribe(symbols(0, true), KindSet::ALL, Some(cursor(0)));
+    shard.shard.handle(client.id, &Request { id: None, command }, Time::default());
+    shard.shard.answer(client.id, &Value::Pong(b"late"));
+
+    assert!(!shard.shard.may_read(client.id));
+    let reason = shard.shard.take_closing(client.id).expect("it is over its buffer");
+    let (code, text) = reason.frame().unwrap();
+    assert_eq!((code, text), (4008, "test-0"));
+    shard.shard.close(client.id, code, text);
+    assert_eq!(shard.shard.outgoing(client.id, shard.now)[..2], [0x88, 8]);
 }
