@@ -25,11 +25,13 @@ pub struct TaskFailed {
 
 /// Completes with the future, or with what it said when it panicked.
 ///
+/// No `async` function, which would hold the future twice: each idle session pays for it.
+///
 /// # Errors
 ///
 /// It panicked.
-pub async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(future).catch_unwind().await.map_err(Panicked::new)
+pub fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
+    AssertUnwindSafe(future).catch_unwind().map(|outcome| outcome.map_err(Panicked::new))
 }
 
 /// Returns what the function returns, or what it said when it panicked.

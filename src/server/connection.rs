@@ -8,6 +8,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -100,14 +101,15 @@ impl Serving {
     }
 
     /// Runs a connection's future; a panic in it ends that alone.
-    async fn contained<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let outcome = caught(future).await;
-        outcome
-            .inspect_err(|panic| {
-                self.tally().panics.inc();
-                error!(%panic, "a connection has ended in a fault of the server's");
-            })
-            .ok()
+    fn contained<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
+        caught(future).map(|outcome| {
+            outcome
+                .inspect_err(|panic| {
+                    self.tally().panics.inc();
+                    error!(%panic, "a connection has ended in a fault of the server's");
+                })
+                .ok()
+        })
     }
 
     fn tally(&self) -> &Tally {
