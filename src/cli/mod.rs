@@ -26,7 +26,7 @@ pub use read::{FilesArgs, ReadArgs};
 
 use watch::Format;
 
-/// Push market data over WebSocket: simulated, replayed from CSV, or live from standard input
+/// Push market data over WebSocket and HTTP: simulated, replayed from CSV, or live from standard input
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -41,7 +41,7 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve a feed to WebSocket clients (what happens without a command)
+    /// Serve a feed to clients (what happens without a command)
     Serve(ServeArgs),
     /// Print what a subscriber is sent, a line a frame
     Watch {
