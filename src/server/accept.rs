@@ -1,12 +1,14 @@
 //! The accept loop: it takes connections in and hands each to the worker with the fewest, of equals to any.
 //!
-//! No order in which clients come puts the busy ones together.
+//! No order in which clients come puts the busy ones together. A worker that stands still and takes none keeps nobody out:
+//! the others get them.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::mpsc;
@@ -21,7 +23,7 @@ use crate::hub::Socket;
 /// How long the accept loop rests when the system gives it no socket.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Sockets that may wait for a worker; the accept loop waits for room.
+/// Sockets that may wait for a worker; where there is no room, another one gets the next.
 const HANDOVER: usize = 64;
 
 /// Where connections come from.
@@ -102,7 +104,7 @@ pub fn handover<S>() -> (Outlet<S>, mpsc::Receiver<(S, Permit)>) {
     (Outlet { sockets, load: Arc::default() }, inlet)
 }
 
-/// Accepts connections until `stop` fires, or a worker is gone.
+/// Accepts connections until `stop` fires, or no worker is there to take one.
 pub async fn accept<L: Listener>(
     mut listener: L,
     outlets: Vec<Outlet<L::Socket>>,
@@ -132,13 +134,30 @@ pub async fn accept<L: Listener>(
         }
         fault::point("accept");
         let Some(mut permit) = admission.enter(peer.ip()) else { continue };
-        let load = |outlet: &&Outlet<_>| (Arc::strong_count(&outlet.load), rand::random::<u32>());
-        let Some(outlet) = outlets.iter().min_by_key(load) else { return };
+        let room = select! {
+            biased;
+            () = stop.cancelled() => return,
+            room = room(&outlets) => room,
+        };
+        let Some((outlet, room)) = room else { return };
         permit.count_for_worker(&outlet.load);
-        if outlet.sockets.send((socket, permit)).await.is_err() {
-            return;
+        room.send((socket, permit));
+    }
+}
+
+/// Waits for room at the worker with the fewest connections of those that have some; `None` where one without room is gone.
+async fn room<S>(outlets: &[Outlet<S>]) -> Option<(&Outlet<S>, mpsc::Permit<'_, (S, Permit)>)> {
+    let mut by_load: Vec<&Outlet<S>> = outlets.iter().collect();
+    by_load.sort_by_cached_key(|outlet| (Arc::strong_count(&outlet.load), rand::random::<u32>()));
+    for outlet in &by_load {
+        if let Ok(room) = outlet.sockets.try_reserve() {
+            return Some((outlet, room));
         }
     }
+    // Whoever is the first to have some.
+    let reserving = by_load.iter().map(|outlet| Box::pin(outlet.sockets.reserve()));
+    let (room, number, _) = select_all(reserving).await;
+    Some((by_load[number], room.ok()?))
 }
 
 #[cfg(test)]
@@ -179,6 +198,37 @@ mod tests {
         assert_eq!(accepted.each_ref().map(Vec::len), [50, 50]);
         let busy = accepted.map(|sockets| sockets.iter().filter(|(_, is_busy)| *is_busy).count());
         assert!(busy.iter().all(|count| (5..=45).contains(count)), "{busy:?}");
+        stop.cancel();
+        accepting.join_all().await;
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_takes_no_sockets_keeps_nobody_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let ((stalled, _standing_still), (good, mut taking)) = (handover(), handover());
+        let mut accepting = JoinSet::new();
+        let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
+        let admission = Admission::new(&Limits::default(), Vec::new(), bus);
+        let tcp = Tcp { listener, send_buffer: 0 };
+        accepting.spawn(accept(tcp, vec![stalled, good], admission, stop.clone()));
+
+        let clients = async {
+            let mut clients = Vec::new();
+            for _ in 0..3 * HANDOVER {
+                clients.push(TcpStream::connect(address).await.unwrap());
+            }
+            clients
+        };
+        let served = async {
+            let mut served = Vec::new();
+            while served.len() < 2 * HANDOVER {
+                served.push(taking.recv().await.unwrap());
+            }
+        };
+
+        tokio::join!(clients, served);
         stop.cancel();
         accepting.join_all().await;
     }
