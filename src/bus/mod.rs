@@ -147,6 +147,12 @@ impl Bus {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
+    /// The position behind the newest entry.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.log().end()
+    }
+
     /// The newest sequence number; 0 before the first event.
     #[must_use]
     pub fn head(&self) -> u64 {
@@ -288,6 +294,12 @@ impl Reader {
     #[must_use]
     pub fn bus(&self) -> &Arc<Bus> {
         &self.bus
+    }
+
+    /// The position of what comes next.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// What comes next, where it is there already.

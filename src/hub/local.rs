@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -35,15 +35,28 @@ pub struct LocalShard {
     pub served: Notify,
     /// How long updates are collected before they are written.
     flush_window: Duration,
+    /// How far the loop has read the log.
+    position: watch::Sender<u64>,
 }
 
 impl LocalShard {
     /// Returns a shard without a connection, which begins where `reader` does.
     #[must_use]
     pub fn new(reader: &Reader, start: Start, settings: Settings) -> Self {
-        let flush_window = settings.flush_window;
+        let (flush_window, position) = (settings.flush_window, watch::Sender::new(start.position));
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
-        Self { shard, sockets: RefCell::default(), served: Notify::new(), flush_window }
+        Self { shard, sockets: RefCell::default(), served: Notify::new(), flush_window, position }
+    }
+
+    /// Takes in that the loop has failed: nobody waits for it to read on.
+    pub fn fail(&self) {
+        self.position.send_replace(u64::MAX);
+    }
+
+    /// Completes when the loop has read the log up to this position, or has failed.
+    pub async fn caught_up(&self, position: u64) {
+        // The sender is ours, so the wait cannot fail.
+        let _ = self.position.subscribe().wait_for(|read| *read >= position).await;
     }
 
     /// Moves what the log and the inbox say into the shard until `stop` fires.
@@ -113,6 +126,7 @@ impl LocalShard {
             shard.rouse(id);
         }
         drop(shard);
+        self.position.send_replace(reader.position());
         self.report(reader);
         is_drained
     }

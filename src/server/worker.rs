@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::select;
 use tokio::sync::mpsc;
 use tokio::task::{spawn_local, unconstrained};
+use tokio::time;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -75,17 +76,21 @@ impl<S: Arriving> Worker<S> {
             limits: self.limits,
             auth: state.auth.clone(),
         });
+        let shard = Rc::clone(&local);
         let loop_stop = CancellationToken::new();
         let looping_stop = loop_stop.clone();
         let looping = spawn_local(unconstrained(async move {
             if let Err(panic) = caught(local.run(reader, inbox, looping_stop)).await {
                 error!(%panic, worker = name, "the loop of a shard has failed");
+                local.fail();
                 // The first failure of all is told, and ends everything.
                 let _ = failures.try_send(TaskFailed::panicked(name, &panic));
             }
         }));
+        let (bus, goodbye) = (Arc::clone(&state.bus), CancellationToken::new());
+        let goodbye_within = session::unless_zero(context.config.close_timeout);
         let serving =
-            Rc::new(Serving::new(context, routes::routes(state), self.config, self.tls, stop.clone()));
+            Rc::new(Serving::new(context, routes::routes(state), self.config, self.tls, goodbye.clone()));
         loop {
             let accepted = select! {
                 biased;
@@ -101,6 +106,9 @@ impl<S: Arriving> Worker<S> {
         // Nobody waits to hand over one more, and those that were not begun are told by the end of their sockets.
         drop(sockets);
         stop.cancelled().await;
+        // What was published before goes out first. A loop that is too far behind holds up nobody for long.
+        let _ = time::timeout(goodbye_within, shard.caught_up(bus.end())).await;
+        goodbye.cancel();
         serving.finish().await;
         loop_stop.cancel();
         // It has been told to end, and has said what it failed at.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tickerplant::config::Config;
 use tickerplant::tally::Limit;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::events::trade;
 use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
@@ -80,4 +83,36 @@ async fn without_a_limit_a_shutdown_takes_as_long_as_the_clients_do() {
         assert_eq!(server.strikes(Limit::Shutdown), 0);
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_was_published_before_a_shutdown_reaches_every_client_first() {
+    let server = TestServer::start(Config::default()).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = server.connect("/ws?symbols=*&delivery=every").await;
+        client.expect(r#"{"type":"subscribed"}"#).await;
+        clients.push(client);
+    }
+    let mut latest = server.connect("/ws?symbols=*&interval_ms=60000").await;
+    latest.expect(r#"{"type":"subscribed"}"#).await;
+
+    for _ in 0..10 {
+        server.publish(vec![trade("A", "1"); 500]);
+    }
+    let reading = async {
+        for client in &mut clients {
+            for seq in 1..=5000 {
+                assert_eq!(client.json().await["seq"], seq);
+            }
+            assert_eq!(client.closed().await.0, 1001);
+        }
+        let mut newest = 0;
+        while let Message::Text(text) = latest.next().await {
+            newest = serde_json::from_str::<Value>(&text).unwrap()["seq"].as_u64().unwrap_or(newest);
+        }
+        assert_eq!(newest, 5000);
+    };
+
+    tokio::join!(server.shut_down(), reading);
 }
