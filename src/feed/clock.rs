@@ -2,7 +2,7 @@
 //!
 //! The schedule is absolute: every moment is counted from one anchor, so that no delay adds up, and a feed that was late
 //! is on time again as soon as it has caught up. The anchor moves where somebody moves time, by a pause, another speed, a
-//! step or a seek, and where a gap is cut short.
+//! step or a seek, where a gap is cut short, and where the process itself stood still.
 
 use std::time::Duration;
 
@@ -138,6 +138,13 @@ impl Schedule {
     pub fn resume(&mut self) {
         if let (Some(paused_at), Some(anchor)) = (self.paused_at.take(), &mut self.anchor) {
             anchor.at += paused_at.elapsed();
+        }
+    }
+
+    /// Takes in that nothing could happen for so long: all that is to come is later by as much.
+    pub fn stood_still(&mut self, time: Duration) {
+        if let Some(anchor) = &mut self.anchor {
+            anchor.at += time;
         }
     }
 

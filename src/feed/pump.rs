@@ -32,6 +32,9 @@ use crate::task::caught;
 /// costs little, few enough that they fit in a client's outbox. Then all are level, however slow, or one stands still.
 const AHEAD: usize = 4096;
 
+/// A sleep that ends later than this has been the process's own: it was stopped, or the machine was.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
 /// Publishes a feed until it fails or `stop` fires, does what its control asks for, and marks on the bus how it fares.
 /// One that has ended can be made to go on, for as long as somebody holds a control. One that panics has failed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
@@ -158,11 +161,27 @@ impl Pump<'_> {
         let due = self.schedule.as_mut().map(|schedule| (schedule.speed(), schedule.due(next.time)));
         self.mark(FeedState::Running);
         match due {
-            Some((Speed::Factor(_), due)) => sleep_until(due).await,
+            Some((Speed::Factor(_), due)) => self.sleep_until(due).await,
             Some((Speed::Max, _)) => self.wait_for_readers().await,
             None => {}
         }
         Ok(true)
+    }
+
+    /// Sleeps until what is pending is due. Where the process stood still meanwhile, the schedule goes on from where it
+    /// stood: a client that reads is not slow because hours came due at once.
+    ///
+    /// Cancel safe: nothing is changed before the end.
+    async fn sleep_until(&mut self, due: Instant) {
+        if due <= Instant::now() {
+            return;
+        }
+        sleep_until(due).await;
+        let late = due.elapsed();
+        if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
+            schedule.stood_still(late);
+            info!(for_ = ?late, "the server stood still, and the feed goes on from where it was");
+        }
     }
 
     /// Takes more from the source where nothing is pending; false at its end.

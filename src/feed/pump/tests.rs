@@ -6,7 +6,7 @@ mod told;
 use std::io;
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{advance, sleep};
 
 use super::super::reader::BATCH;
 use super::super::{Config, Control, Refused, Skipped, Status, clock, open};
@@ -65,6 +65,42 @@ fn entries(bus: &Arc<Bus>) -> Vec<String> {
         Read::Lagged(_) => "lagged".to_owned(),
     });
     entries.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_standstill_the_schedule_goes_on_from_where_it_stood() {
+    let bus = bus(FeedKind::Replay);
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Factor(1.0));
+    sender.send(Ok((0..5).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let start = Instant::now();
+    let stop = async {
+        sleep(Duration::from_millis(500)).await;
+        advance(Duration::from_secs(8)).await;
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), stop);
+
+    assert_eq!(entries(&bus), ["running", "1", "1", "1", "1", "1", "ended"]);
+    assert_eq!(start.elapsed(), Duration::from_millis(4_000 + 7_500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_delay_moves_nothing_that_comes_later() {
+    let bus = bus(FeedKind::Replay);
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Factor(1.0));
+    sender.send(Ok((0..5).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let start = Instant::now();
+    let delay = async {
+        sleep(Duration::from_millis(500)).await;
+        advance(Duration::from_millis(1_500)).await;
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), delay);
+
+    assert_eq!(entries(&bus), ["running", "1", "2", "1", "1", "ended"]);
+    assert_eq!(start.elapsed(), Duration::from_secs(4));
 }
 
 #[tokio::test(start_paused = true)]
