@@ -16,7 +16,7 @@ use crate::tally::Limit;
 use crate::wire::{CloseCode, CloseReason};
 
 /// A server that has not looked at its clients for so long was stopped, or its clock has jumped.
-const STANDSTILL: Duration = Duration::from_secs(1);
+pub(super) const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The heartbeats and deadlines of a shard's connections.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use super::connection::{Connection, Role};
 use super::encoded::EncodedValue;
 use super::fan_out::FanOut;
 use super::life::Life;
-use super::liveness::Liveness;
+use super::liveness::{Liveness, STANDSTILL};
 use super::settings::Settings;
 use super::state::State;
 use super::subscriptions::ConnectionId;
@@ -45,6 +45,8 @@ pub struct Shard {
     fan_outs: [FanOut; Encoding::ALL.len()],
     connections: Slab<Connection>,
     liveness: Liveness,
+    /// When [`close_stalled`](Self::close_stalled) was called last.
+    looked_for_stalled: Option<Instant>,
 }
 
 impl Shard {
@@ -58,6 +60,7 @@ impl Shard {
             fan_outs: Encoding::ALL.map(FanOut::new),
             connections: Slab::new(),
             liveness: Liveness::new(settings.heartbeat, settings.deadlines),
+            looked_for_stalled: None,
         }
     }
 
@@ -390,8 +393,12 @@ impl Shard {
     /// Closes the `every` clients that have kept the feed waiting for the stall timeout, by what was seen at each call.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
+        let looked = self.looked_for_stalled.replace(now).unwrap_or(now);
+        let gap = Some(now.duration_since(looked)).filter(|gap| *gap > STANDSTILL).unwrap_or_default();
         let is_waiting = self.bus.is_waiting();
         for (_, connection) in &mut self.connections {
+            // While the server itself stood still, no client kept the feed waiting.
+            connection.behind_since = connection.behind_since.map(|since| since + gap);
             if !is_waiting || connection.served().is_none() {
                 connection.behind_since = None;
             } else if now.duration_since(*connection.behind_since.get_or_insert(now)) >= timeout {

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use super::super::life::Deadlines;
 use super::*;
@@ -126,4 +129,31 @@ fn heartbeats_that_go_with_updates_keep_their_period() {
 
     assert_eq!(heartbeats.first(), Some(&Duration::from_secs(7)));
     assert_eq!(heartbeats.len(), 10, "{heartbeats:?}");
+}
+
+#[test]
+fn a_server_that_stood_still_takes_no_client_for_stalled() {
+    let now = Instant::now();
+    let mut shard = shard(1 << 20);
+    let id = subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, now);
+    let bus = Arc::clone(&shard.bus);
+    bus.set_paced(true);
+    let (_reader, _) = bus.waited_reader("test");
+    let Read::Segment(events) = segment(1) else { unreachable!() };
+    let Segment::Events { events, .. } = &*events else { unreachable!() };
+    bus.publish(events.to_vec());
+    let mut segment = Some(segment(1));
+    shard.read(now, Time::default(), || segment.take(), |_, _| 0);
+    let mut level = pin!(bus.level());
+    assert!(level.as_mut().now_or_never().is_none());
+
+    shard.close_stalled(now);
+    let awake = now + Duration::from_mins(1);
+    shard.close_stalled(awake);
+    assert!(shard.take_closing(id).is_none());
+
+    for tenth in 1..=100 {
+        shard.close_stalled(awake + Duration::from_millis(100) * tenth);
+    }
+    assert!(shard.take_closing(id).is_some());
 }
