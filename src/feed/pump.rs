@@ -180,7 +180,7 @@ impl Pump<'_> {
         let late = due.elapsed();
         if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
             schedule.stood_still(late);
-            info!(for_ = ?late, "the server stood still, and the feed goes on from where it was");
+            info!(standstill = ?late, "the server stood still, and the feed goes on from where it was");
         }
     }
 
