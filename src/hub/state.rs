@@ -17,7 +17,7 @@ pub(super) enum State {
         /// What it is told when it has caught up.
         owed: Owed,
     },
-    /// It has to be told something: of a gap before it receives new events, of a seek or the feed's state with them.
+    /// It is owed news. Before a gap is told it receives no new events; a seek and the feed's state are told beside them.
     Resync {
         /// What it is told.
         owed: Owed,

@@ -145,7 +145,8 @@ pub async fn accept<L: Listener>(
     }
 }
 
-/// Waits for room at the worker with the fewest connections of those that have some; `None` where one without room is gone.
+/// Waits for room at a worker: at the one with the fewest connections among those that have room. Returns `None` where no
+/// worker is left to wait for.
 async fn room<S>(outlets: &[Outlet<S>]) -> Option<(&Outlet<S>, mpsc::Permit<'_, (S, Permit)>)> {
     let mut by_load: Vec<&Outlet<S>> = outlets.iter().collect();
     by_load.sort_by_cached_key(|outlet| (Arc::strong_count(&outlet.load), rand::random::<u32>()));

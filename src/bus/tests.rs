@@ -1,0 +1,89 @@
+use std::thread;
+
+use futures_util::FutureExt;
+use tokio::time::advance;
+
+use super::*;
+use crate::market::{Data, Trade};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn bus(history: usize) -> Arc<Bus> {
+    let config = Config { history: history.try_into().unwrap(), ..Config::default() };
+    Bus::new(&config, FeedKind::Replay, "test".to_owned())
+}
+
+fn trades(count: usize) -> Vec<Event> {
+    let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
+    vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), data }; count]
+}
+
+#[test]
+fn a_feed_waits_for_no_passive_reader() {
+    let bus = bus(100);
+    let _passive = bus.reader("recorder");
+
+    bus.publish(trades(1));
+
+    assert!(bus.level().now_or_never().is_some());
+}
+
+#[test]
+fn a_feed_waits_for_a_waited_reader_until_it_is_done_or_gone() {
+    let bus = bus(100);
+    let ((slow, _), (gone, _)) = (bus.waited_reader("slow"), bus.waited_reader("gone"));
+    bus.publish(trades(2));
+    assert!(bus.level().now_or_never().is_none());
+
+    slow.done(2);
+    assert!(bus.level().now_or_never().is_none());
+    drop(gone);
+
+    assert!(bus.level().now_or_never().is_some());
+}
+
+#[test]
+fn two_who_publish_at_once_never_move_the_end_back() {
+    for _ in 0..200 {
+        let bus = bus(100);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..20).for_each(|_| bus.mark(FeedState::Running)));
+            }
+        });
+        assert_eq!(*bus.end.borrow(), 40);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_lags_for_as_long_as_the_next_entry_has_waited_for_it() {
+    let bus = bus(100);
+    let (mut quick, _) = bus.reader("quick");
+    let (mut slow, _) = bus.reader("slow");
+    advance(10 * SECOND).await;
+    bus.publish(trades(1));
+    advance(SECOND).await;
+    bus.publish(trades(1));
+    assert!(bus.lagging(SECOND).is_none());
+
+    advance(SECOND).await;
+    while quick.try_next().is_some() {}
+    assert_eq!(bus.lagging(SECOND), Some(Lagging { name: "slow".to_owned(), lag: 2 * SECOND }));
+    slow.try_next();
+    assert!(bus.lagging(SECOND).is_none());
+    drop(slow);
+
+    advance(10 * SECOND).await;
+    assert!(bus.lagging(Duration::ZERO).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_the_log_has_passed_lags() {
+    let bus = bus(1);
+    let _stuck = bus.reader("stuck");
+    for _ in 0..10 {
+        bus.publish(trades(1));
+    }
+
+    assert_eq!(bus.lagging(SECOND), Some(Lagging { name: "stuck".to_owned(), lag: Duration::MAX }));
+}
