@@ -48,7 +48,7 @@
 //! | [bus] | the log, its readers, the fold of last values | market, tally |
 //! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; readers and the pump | bus, market, tally, range, task, fault |
 //! | [hub] | shards, subscriptions, fan-out, outboxes, liveness, the relay; the loop that writes to the sockets | bus, encoding, wire, market, tally, fault |
-//! | [session] | one client: what it may do, and what becomes of what it says | auth, hub, encoding, wire, market, tally, range |
+//! | [session] | one client: its permissions and rates, its commands and messages | auth, hub, encoding, wire, market, tally, range |
 //! | [client] | a connection to a server, as `watch` and `send` need it | nothing of ours |
 //! | [files] | `inspect` and `cat`: what files say, without a server | feed, encoding, market |
 //! | [server] | accept loop, admission, TLS, handshake, routes, streams, readiness, metrics, the page; the only code that names warp | auth, session, feed and those above |

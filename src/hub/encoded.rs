@@ -37,7 +37,7 @@ impl EncodedEvents {
     ///
     /// # Panics
     ///
-    /// There is no such event: whoever asks has seen it.
+    /// No such event has been folded. The shard asks only for events that it has read.
     pub fn latest(&mut self, last_values: &LastValues, key: Key) -> (u64, &[u8]) {
         let latest = last_values.latest(key).expect("the symbol and kind have been seen");
         let (index, kind) = key;

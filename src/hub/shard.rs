@@ -29,7 +29,7 @@ use crate::market::{Event, FeedState, Time};
 use crate::tally::Limit;
 use crate::wire::{CloseReason, Delivery, Message, Reply, Request};
 
-/// After so many events the rest of the thread has its turn, whoever takes them.
+/// After so many events the other tasks of the thread have their turn.
 const READ_EVENTS: usize = 4096;
 
 /// How soon to look again at a client that is ahead of its shard.

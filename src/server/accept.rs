@@ -229,7 +229,8 @@ mod tests {
             }
         };
 
-        tokio::join!(clients, served);
+        let all = time::timeout(Duration::from_secs(20), async { tokio::join!(clients, served) }).await;
+        assert!(all.is_ok(), "the worker that takes sockets gets those that the other one does not");
         stop.cancel();
         accepting.join_all().await;
     }

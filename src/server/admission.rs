@@ -24,8 +24,8 @@ use crate::tally::Limit;
 /// So many connections that may not be here are answered at a time.
 const ANSWERED: usize = 256;
 
-/// Of those over a limit of their address so many are answered a second, after as many at once as have permits: an answer may
-/// cost a TLS handshake.
+/// At most this many 429 responses a second, after a first burst. Further connections are closed without an answer, because
+/// one may cost a TLS handshake.
 const REFUSALS: u32 = 50;
 const REFUSALS_AT_ONCE: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 
@@ -57,7 +57,7 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    /// Whether it has a permit of those who may be here, or of those who are answered.
+    /// Whether the connection is admitted; otherwise it is only answered that it is not.
     is_here: bool,
     /// Which limit it is over, where it may not be here.
     over: Option<Limit>,

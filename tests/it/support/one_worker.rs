@@ -10,7 +10,7 @@ use tokio::join;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
-/// Serves until `stop` fires; whoever holds `bus` publishes.
+/// Serves until `stop` fires. The test publishes on `bus`.
 pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
     let Wiring { admission, outlets, workers, failures: _failures, .. } =
         Wiring::new(&config, &bus, None, None, true, 1);
