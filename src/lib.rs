@@ -63,16 +63,16 @@
 //!
 //! 1. The sequence of the bus is the only order. Feed states are entries of the same log, so that `ended`
 //!    never overtakes an event, and so are seeks: each shard changes the past at the same place.
-//! 2. A subscription is the shard's fold at the shard's own position, then everything after that
-//!    position: no lock, no gap, no repeat.
+//! 2. A subscription is, for each symbol, its snapshot at the position at which it is written, then everything of it
+//!    after that position: no lock, no gap, no repeat. Snapshots are written as the client reads them.
 //! 3. A resume is complete or it is refused. It reads the log in chunks and never copies it. A cursor at or before the
 //!    head of the last seek is refused: what it names was replaced, even where no event came in between.
 //! 4. Nothing is skipped without being counted and told.
 //! 5. Waits go one way: a client waits for its shard, a shard for the log, the log for nobody. Readers of the log are
 //!    passive or waited for: only a replay at full speed waits, for the shards alone, and closes a client that stands
 //!    still.
-//! 6. An event is encoded at most once a shard and encoding, and only if somebody takes it; what a client missed
-//!    is encoded for that client alone.
+//! 6. An event is encoded at most once a shard and encoding, and only if somebody takes it; so is a snapshot at one
+//!    position. What a client missed is encoded for that client alone.
 //! 7. Every queue and message has a limit; the limit is in the configuration, and where it strikes a client, a
 //!    metric counts it, at the place that enforces it. A batch, which lasts for a turn, has some 5,000 events at the most.
 //! 8. No client can hurt another: what is wrong with one, a panic too, ends its connection alone.

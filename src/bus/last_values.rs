@@ -90,6 +90,24 @@ impl LastValues {
         self.symbols.get(symbol)
     }
 
+    /// How many symbols have data.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.symbols.len()
+    }
+
+    /// Whether no symbol has data.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.symbols.is_empty()
+    }
+
+    /// The index of a symbol, where it has data.
+    #[must_use]
+    pub fn index_of(&self, symbol: &Symbol) -> Option<usize> {
+        self.symbols.get_index_of(symbol)
+    }
+
     /// The symbol with this index, and its last values.
     #[must_use]
     pub fn get_index(&self, index: usize) -> Option<(&Symbol, &Last)> {

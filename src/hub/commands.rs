@@ -7,6 +7,7 @@ use super::connection::{Connection, Role};
 use super::encoded::EncodedEvents;
 use super::fan_out::FanOut;
 use super::settings::Settings;
+use super::snapshots::SnapshotSet;
 use super::state::{Owed, State};
 use super::subscriptions::{ConnectionId, Subscriptions, Wants};
 use super::view::View;
@@ -46,7 +47,6 @@ impl<'a> Caller<'a> {
     pub(super) fn execute(&mut self, request: &Request, now: Time) {
         let Request { id, command } = request;
         let id = id.as_ref();
-        self.connection.resync(self.view);
         let done = match command {
             Command::Subscribe { symbols, channels, after } => {
                 self.subscribe(id, symbols, *channels, after.as_ref())
@@ -86,6 +86,7 @@ impl<'a> Caller<'a> {
         check::symbols(self.settings.max_symbols, count, self.bus)?;
         let missed = after.map(|cursor| self.missed(cursor)).transpose()?;
         self.connection.role = Role::Subscriber;
+        let had = self.connection.wants.clone();
         self.change_wants(|subscriptions, id, wants| {
             if symbols.all {
                 subscriptions.add(id, wants, None, channels);
@@ -113,23 +114,28 @@ impl<'a> Caller<'a> {
             // Whatever becomes of it, it has what it says that it has.
             self.connection.outbox.has(cursor);
         }
-        self.reply(&Reply::subscribed(id, self.standing(resumed)));
+        let has_gap = matches!(self.connection.state, State::Resync { owed: Owed { gap: Some(_), .. } });
+        let set = (!resumed && !has_gap)
+            .then(|| SnapshotSet::new(&self.view.last_values, symbols.all, symbols.names.iter(), had))
+            .flatten();
+        let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
+        self.reply(&Reply::subscribed(id, self.standing(resumed, snapshots)));
+        self.connection.begins_set(set.as_ref());
         if resumed {
             self.bus.tally().resumed.inc();
             self.connection.outbox.reaches(cursor);
         }
-        let has_gap = matches!(self.connection.state, State::Resync { owed: Owed { gap: Some(_), .. } });
         if let Some(Missed::Lost { after, reason }) = missed {
             if reason == GapReason::HistoryExhausted {
                 self.bus.tally().struck(Limit::History);
             }
             if !has_gap {
                 let until = after.map(|_| self.view.seq());
-                self.reply(&Reply::Gap { after, until, reason });
+                self.reply(&Reply::Gap { after, until, reason, snapshots: None });
             }
         }
         if !resumed && !has_gap {
-            self.connection.push_snapshots(self.view, symbols.all, symbols.names.iter());
+            self.connection.owe_snapshots(set, self.view.seq());
         }
         self.bus.listen();
         Ok(())
@@ -146,7 +152,7 @@ impl<'a> Caller<'a> {
             }
         });
         self.flush_conflated();
-        self.reply(&Reply::unsubscribed(id, self.standing(false)));
+        self.reply(&Reply::unsubscribed(id, self.standing(false, 0)));
     }
 
     fn set(&mut self, id: Option<&RequestId>, delivery: Option<Delivery>, interval: Option<Duration>) {
@@ -155,7 +161,7 @@ impl<'a> Caller<'a> {
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
         self.connection.outbox.set_delivery(delivery, interval);
-        self.reply(&Reply::set(id, self.standing(false)));
+        self.reply(&Reply::set(id, self.standing(false, 0)));
     }
 
     /// Returns what the log has of what came after a cursor.
@@ -186,7 +192,7 @@ impl<'a> Caller<'a> {
         self.connection.answer(&Value::Reply(reply));
     }
 
-    fn standing(&self, resumed: bool) -> Standing {
+    fn standing(&self, resumed: bool, snapshots: usize) -> Standing {
         let (delivery, interval) = self.connection.outbox.delivery();
         let list = |kind| self.connection.wants.list(kind);
         Standing {
@@ -197,6 +203,7 @@ impl<'a> Caller<'a> {
             // A client may be ahead of this shard.
             seq: self.view.seq().max(self.connection.state.after().unwrap_or(0)),
             resumed,
+            snapshots,
             delivery,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
             feed: Feed { kind: self.bus.kind(), state: (&self.view.feed).into() },

@@ -4,19 +4,18 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use super::encoded::{EncodedEvents, EncodedSnapshots};
 use super::life::Life;
 use super::outbox::{Outbox, Overflow};
+use super::snapshots::{Last, SnapshotSet};
 use super::state::{Owed, State};
 use super::subscriptions::Wants;
 use super::view::View;
-use crate::bus::{Bus, Key, Last, Seek};
-use crate::encoding::{Encoding, Snapshot, Value};
-use crate::market::{Kind, Symbol, Time};
+use crate::bus::{Bus, Key, Seek};
+use crate::encoding::{Encoding, Value};
+use crate::market::{Symbol, Time};
 use crate::tally::Limit;
 use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply};
-
-/// How much of the missed past a client gets at a time.
-const RESUME_BYTES: usize = 64 * 1024;
 
 /// One client, as its shard sees it.
 #[derive(Debug)]
@@ -85,22 +84,24 @@ impl Connection {
         self.role == Role::Subscriber && !self.state.is_closing()
     }
 
-    /// Returns whether it receives an event that its shard has just read.
-    pub(super) fn reception(&self) -> Reception {
+    /// Returns whether it receives an event of this key, and so of this symbol, that its shard has just read.
+    pub(super) fn reception(&self, key: Key, symbol: &Symbol) -> Reception {
         match &self.state {
+            State::Snapshots { set, .. } if set.covers(key, symbol) => Reception::Never,
             State::Resuming { .. } => Reception::Resumed,
             // The gap that the client will be told of goes on.
             State::Resync { owed: Owed { gap: Some(_), .. } } | State::Closing { .. } => Reception::Never,
             // What is conflated until the client is told of a seek is in the snapshots that follow.
             State::Resync { owed: Owed { seek: Some(_), .. } } => Reception::Conflated,
-            State::Live | State::Resync { .. } if self.outbox.holds() => Reception::Conflated,
-            State::Live | State::Resync { .. } => Reception::Now,
+            _ if self.outbox.holds() => Reception::Conflated,
+            State::Live | State::Snapshots { .. } | State::Resync { .. } => Reception::Now,
         }
     }
 
-    /// Returns whether its next message may be read: not while its own answers pile up, nor before it has all that it missed.
+    /// Returns whether its next message may be read: not while its own answers pile up, nor before all that it missed and
+    /// all snapshots that it is owed are in its outbox.
     pub(super) fn may_read(&self) -> bool {
-        !self.state.is_closing() && !self.state.is_resuming() && !self.outbox.is_full()
+        !self.state.is_closing() && !self.state.is_catching_up() && !self.outbox.is_full()
     }
 
     /// Returns whether it has given a sign of life since the last check. A client that cannot be pinged is taken for alive
@@ -125,49 +126,76 @@ impl Connection {
         Reply::Heartbeat { time, seq, sent, merged }
     }
 
-    /// Puts a snapshot of each of these symbols that has data, or of all, behind what waits.
-    pub(super) fn push_snapshots<'a>(
-        &mut self,
-        view: &'a View,
-        all: bool,
-        names: impl Iterator<Item = &'a Symbol>,
-    ) {
-        let seq = view.seq();
-        let mut push = |symbol: &Symbol, last: &Last| {
-            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-            let snapshot = Snapshot { seq, symbol, latest, day: last.day() };
-            self.outbox.push(|out| self.encoding.write(out, &Value::Snapshot(&snapshot)));
-        };
-        if all {
-            view.last_values.iter().for_each(|(symbol, last)| push(symbol, last));
-        } else {
-            names
-                .filter_map(|name| Some((name, view.last_values.get(name)?)))
-                .for_each(|(symbol, last)| push(symbol, last));
+    /// Owes the client a set of snapshots, or has nothing to owe it: all up to `seq` is told.
+    pub(super) fn owe_snapshots(&mut self, set: Option<SnapshotSet>, seq: u64) {
+        let owes_feed_state = self.owes_feed_state();
+        match set {
+            Some(set) => self.state = State::Snapshots { set: Box::new(set), owes_feed_state },
+            None => self.outbox.ends_set(seq),
         }
-        self.outbox.reaches(seq);
     }
 
-    /// Tells the client, where it is owed that, which events are lost, from where the feed has gone on, what the values
-    /// are now, and the feed's state where that is new.
+    /// Writes some of the snapshots that the client is owed into its outbox, about so many bytes. Older updates of the symbols whose snapshot
+    /// it has go before the last one: with that it has all up to there.
+    pub(super) fn write_snapshots(
+        &mut self,
+        view: &View,
+        encoded: &mut EncodedEvents,
+        snapshots: &mut EncodedSnapshots,
+        most: usize,
+    ) {
+        let State::Snapshots { set, owes_feed_state } = &mut self.state else { return };
+        let last_values = &view.last_values;
+        while self.outbox.bytes().len() < most {
+            if let Some(Last { seq, bytes }) = set.last() {
+                if self.outbox.release_some(last_values, encoded, *seq) {
+                    self.outbox.push_last_snapshot(bytes, *seq);
+                    self.state = State::owing(Owed { feed_state: *owes_feed_state, ..Owed::default() });
+                    return;
+                }
+                continue;
+            }
+            let index = set.next().expect("the last one is kept");
+            self.outbox.drop_held_of(index);
+            let bytes = snapshots.get(last_values, index);
+            if set.len() > 0 {
+                self.outbox.push_snapshot(bytes);
+            } else {
+                set.keep_last(Last { seq: view.seq(), bytes: bytes.into() });
+            }
+        }
+    }
+
+    /// Tells the client, where it is owed that, which events are lost and from where the feed has gone on, and owes it
+    /// snapshots of what the values are now.
     pub(super) fn resync(&mut self, view: &View) {
         let State::Resync { owed } = self.state else { return };
         if !owed.can_be_told(view) {
             return;
         }
-        self.state = State::Live;
         self.outbox.drop_held();
+        let names = self.wants.names().map(|(symbol, _)| symbol);
+        let set = SnapshotSet::new(&view.last_values, !self.wants.all.is_empty(), names, Wants::default());
+        let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
         if let Some(after) = owed.gap {
             let (after, until) = (Some(after), Some(view.seq()));
-            self.reply(&Reply::Gap { after, until, reason: GapReason::Lagged });
+            let reason = GapReason::Lagged;
+            self.reply(&Reply::Gap { after, until, reason, snapshots: Some(snapshots) });
+            self.begins_set(set.as_ref());
         }
         if let Some(position) = owed.seek {
-            self.reply(&Reply::Feed(wire::State::sought(&view.feed, position)));
+            self.reply(&Reply::Feed(wire::State::sought(&view.feed, position, snapshots, view.seq())));
+            self.begins_set(set.as_ref());
         }
-        let wants = self.wants.clone();
-        self.push_snapshots(view, !wants.all.is_empty(), wants.names().map(|(symbol, _)| symbol));
-        if owed.feed_state && owed.seek.is_none() {
-            self.reply(&Reply::Feed((&view.feed).into()));
+        let feed_state = owed.feed_state && owed.seek.is_none();
+        self.state = State::owing(Owed { feed_state, ..Owed::default() });
+        self.owe_snapshots(set, view.seq());
+    }
+
+    /// Says that the frame put last into the outbox is followed by snapshots, if there are any.
+    pub(super) fn begins_set(&mut self, set: Option<&SnapshotSet>) {
+        if set.is_some() {
+            self.outbox.begins_set();
         }
     }
 
@@ -181,7 +209,11 @@ impl Connection {
 
     /// Returns whether the feed's state is news to a client that is not being sent what it missed.
     pub(super) fn owes_feed_state(&self) -> bool {
-        matches!(self.state, State::Resync { owed } if owed.feed_state)
+        match self.state {
+            State::Resync { owed } => owed.feed_state,
+            State::Snapshots { owes_feed_state, .. } => owes_feed_state,
+            State::Live | State::Resuming { .. } | State::Closing { .. } => false,
+        }
     }
 
     /// Takes in that the feed goes on from elsewhere, as `view` says by now.
@@ -237,8 +269,8 @@ impl Connection {
         }
     }
 
-    /// Puts the next part of what a client missed into its outbox, up to its shard's own position.
-    pub(super) fn resume(&mut self, view: &View, bus: &Bus) {
+    /// Puts the next part of what a client missed into its outbox, about so many bytes and up to its shard's own position.
+    pub(super) fn resume(&mut self, view: &View, bus: &Bus, most: usize) {
         let head = view.seq();
         while let State::Resuming { after, owed } = self.state {
             if after >= head {
@@ -265,17 +297,17 @@ impl Connection {
                 if self.wants.has(&event.symbol, event.kind()) {
                     self.outbox.push_missed(seq, |out| self.encoding.write(out, &Value::Event(seq, event)));
                 }
-                if self.outbox.bytes().len() >= RESUME_BYTES {
+                if self.outbox.bytes().len() >= most {
                     return;
                 }
             }
         }
     }
 
-    /// Conflates the latest event of a key with those to come.
-    pub(super) fn hold(&mut self, key: Key) {
+    /// Conflates the latest of `count` events of a key with those to come.
+    pub(super) fn hold(&mut self, key: Key, count: u64) {
         // The first sets the alarm at which all go.
-        if self.outbox.hold(key) {
+        if self.outbox.hold(key, count) {
             self.wake();
         }
     }
@@ -323,7 +355,11 @@ impl Connection {
     pub(super) fn served(&self) -> Option<u64> {
         let keeps = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
         let waiting = self.outbox.first_waiting().map(|seq| seq.saturating_sub(1));
-        let resuming = || if let State::Resuming { after, .. } = self.state { Some(after) } else { None };
-        keeps.then(|| waiting.or_else(resuming)).flatten()
+        let catching_up = match self.state {
+            State::Resuming { after, .. } => Some(after),
+            State::Snapshots { .. } => Some(0),
+            State::Live | State::Resync { .. } | State::Closing { .. } => None,
+        };
+        keeps.then(|| waiting.or(catching_up)).flatten()
     }
 }

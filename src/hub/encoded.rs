@@ -1,7 +1,14 @@
-//! What has been encoded, and is not encoded again: the latest events, and a value for many connections.
+//! What has been encoded, and is not encoded again: the latest events, snapshots, and a value for many connections.
+
+use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::bus::{Key, LastValues};
-use crate::encoding::{Encoding, Value};
+use crate::encoding::{Encoding, Snapshot, Value};
+use crate::market::Kind;
+
+/// Snapshots that take more bytes than this give their room back when they are of the past.
+const KEPT_SNAPSHOTS: usize = 1 << 20;
 
 /// For each symbol and kind, the bytes of its latest event in one encoding.
 ///
@@ -10,6 +17,17 @@ use crate::encoding::{Encoding, Value};
 pub struct EncodedEvents {
     encoding: Encoding,
     symbols: Vec<[Encoded; 3]>,
+}
+
+/// The bytes of the snapshots in one encoding that connections have been written at one position.
+#[derive(Debug)]
+pub struct EncodedSnapshots {
+    encoding: Encoding,
+    /// The position.
+    seq: u64,
+    bytes: Vec<u8>,
+    /// Where the snapshot of each symbol lies, by the symbols' indexes.
+    places: HashMap<usize, Range<usize>>,
 }
 
 /// One value for many connections: it becomes bytes once for each encoding that one of them has.
@@ -56,6 +74,46 @@ impl EncodedEvents {
     /// Forgets every event: their symbols have other indexes from now on.
     pub fn clear(&mut self) {
         self.symbols.clear();
+    }
+}
+
+impl EncodedSnapshots {
+    /// Returns a cache without a snapshot.
+    #[must_use]
+    pub fn new(encoding: Encoding) -> Self {
+        Self { encoding, seq: 0, bytes: Vec::new(), places: HashMap::new() }
+    }
+
+    /// Returns the bytes of the snapshot of the symbol with this index, at the position of `last_values`.
+    ///
+    /// # Panics
+    ///
+    /// No symbol has this index.
+    pub fn get(&mut self, last_values: &LastValues, index: usize) -> &[u8] {
+        if self.seq != last_values.seq() {
+            self.clear();
+            self.seq = last_values.seq();
+        }
+        let Self { encoding, seq, bytes, places } = self;
+        let place = places.entry(index).or_insert_with(|| {
+            let (symbol, last) = last_values.get_index(index).expect("a symbol keeps its index");
+            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
+            let snapshot = Snapshot { seq: *seq, symbol, latest, day: last.day() };
+            let start = bytes.len();
+            encoding.write(bytes, &Value::Snapshot(&snapshot));
+            start..bytes.len()
+        });
+        &bytes[place.clone()]
+    }
+
+    /// Forgets every snapshot.
+    pub fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_SNAPSHOTS {
+            *self = Self::new(self.encoding);
+        } else {
+            self.bytes.clear();
+            self.places.clear();
+        }
     }
 }
 

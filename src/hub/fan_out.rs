@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::beats::Beats;
 use super::connection::{Connection, Reception};
-use super::encoded::EncodedEvents;
+use super::encoded::{EncodedEvents, EncodedSnapshots};
 use super::outbox::Overflow;
 use super::subscriptions::{ConnectionId, Subscriptions};
 use super::turns::turn;
@@ -24,6 +24,7 @@ pub(super) struct FanOut {
     encoding: Encoding,
     pub(super) subscriptions: Subscriptions,
     pub(super) encoded: EncodedEvents,
+    pub(super) snapshots: EncodedSnapshots,
     batch: Batch,
     /// Connections that receive something of the batch.
     subscribers: Vec<ConnectionId>,
@@ -40,11 +41,18 @@ impl FanOut {
             encoding,
             subscriptions: Subscriptions::default(),
             encoded: EncodedEvents::new(encoding),
+            snapshots: EncodedSnapshots::new(encoding),
             batch: Batch::default(),
             subscribers: Vec::new(),
             batches: 0,
             heartbeat: Vec::new(),
         }
+    }
+
+    /// Forgets what has been encoded: symbols have other indexes from now on.
+    pub(super) fn forget_encoded(&mut self) {
+        self.encoded.clear();
+        self.snapshots.clear();
     }
 
     /// Returns whether the batch should be written before more is read.
@@ -73,7 +81,7 @@ impl FanOut {
             if may_repeat && !takes_all && connection.wants.all.contains(kind) {
                 continue;
             }
-            match connection.reception() {
+            match connection.reception(key, symbol) {
                 Reception::Now => {
                     let number = *number.get_or_insert_with(|| {
                         let (seq, bytes) = self.encoded.latest(last_values, key);
@@ -84,7 +92,7 @@ impl FanOut {
                         self.subscribers.push(id);
                     }
                 }
-                Reception::Conflated => connection.hold(key),
+                Reception::Conflated => connection.hold(key, 1),
                 Reception::Resumed => connection.wake(),
                 Reception::Never => {}
             }

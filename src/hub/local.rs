@@ -33,6 +33,8 @@ pub struct LocalShard {
     pub sockets: RefCell<Sockets>,
     /// Says that a client for which a feed may be waiting was served, or is gone.
     pub served: Notify,
+    /// Says that a client waits for the shard's next turn.
+    pub turn_wanted: Notify,
     /// How long updates are collected before they are written.
     flush_window: Duration,
     /// How far the loop has read the log.
@@ -45,7 +47,8 @@ impl LocalShard {
     pub fn new(reader: &Reader, start: Start, settings: Settings) -> Self {
         let (flush_window, position) = (settings.flush_window, watch::Sender::new(start.position));
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
-        Self { shard, sockets: RefCell::default(), served: Notify::new(), flush_window, position }
+        let (served, turn_wanted) = (Notify::new(), Notify::new());
+        Self { shard, sockets: RefCell::default(), served, turn_wanted, flush_window, position }
     }
 
     /// Takes in that the loop has failed: nobody waits for it to read on.
@@ -81,6 +84,7 @@ impl LocalShard {
                 () = stop.cancelled() => break,
                 Some(relayed) = inbox.recv() => self.relay(&relayed, &mut inbox),
                 () = self.served.notified(), if is_paced => self.report(&reader),
+                () = self.turn_wanted.notified() => {}
                 _ = check.tick() => {
                     let now = Instant::now();
                     self.shard.borrow_mut().heartbeats(now, Time::now());
@@ -98,6 +102,7 @@ impl LocalShard {
                     window_end = if may_collect { now + self.flush_window } else { now };
                 }
             }
+            self.begin_turn();
             // The sessions of this thread do their part before more is read.
             yield_now().await;
         }
@@ -129,6 +134,15 @@ impl LocalShard {
         self.position.send_replace(reader.position());
         self.report(reader);
         is_drained
+    }
+
+    /// Lets those go on who are owed more than a turn has room for.
+    fn begin_turn(&self) {
+        let mut shard = self.shard.borrow_mut();
+        shard.begin_turn();
+        if shard.is_turn_wanted() {
+            self.turn_wanted.notify_one();
+        }
     }
 
     fn report(&self, reader: &Reader) {

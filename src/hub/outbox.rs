@@ -4,7 +4,7 @@
 //! batch at hand. Answers, and what its socket did not take, lie in one buffer, frame behind
 //! frame, ready for one write. Behind it a `latest` client that does not keep up, or that asked
 //! for an interval, has a set of held keys, one a symbol and kind: it can never hold more than it
-//! subscribed to. An `every` client has nothing held; what others put into its buffer is bounded
+//! subscribed to, and they become bytes some at a time. An `every` client has nothing held; what others put into its buffer is bounded
 //! in bytes, and past the bound it is closed and comes back with its cursor.
 //!
 //! A shard pushes and never waits; a session drains. No I/O and no clock here.
@@ -12,13 +12,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use indexmap::IndexSet;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::batch::{Batch, Run};
+use super::conflated::ConflatedKeys;
 use super::encoded::EncodedEvents;
 use crate::bus::{Key, LastValues};
+use crate::market::Kind;
 use crate::wire::Delivery;
 
 /// Room for more runs than these is given back when they are written.
@@ -32,6 +33,9 @@ const JUST_NOW: Duration = Duration::from_millis(5);
 
 /// The buffer gives back what the socket has taken when that is so many bytes, and the greater part of it.
 const GIVE_BACK: usize = 4096;
+
+/// So many of the events that are held go into the buffer at a time, about 256 KiB.
+const RELEASED: usize = 2048;
 
 /// The client is further behind than its buffer reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +63,11 @@ pub struct Outbox {
     is_blocked: bool,
     /// Whether something that it took since this was asked proves that the client reads.
     is_moving: bool,
-    held: IndexSet<Key>,
+    held: ConflatedKeys,
     /// When what was held went last.
     rested: Option<Instant>,
-    last_written: u64,
+    /// The event up to which the client has all, by what the socket took whole; `None` within a set of snapshots.
+    reached: Option<u64>,
     sent: u64,
     merged: u64,
 }
@@ -72,10 +77,25 @@ pub struct Outbox {
 struct Waiting {
     /// Where it ends.
     end: usize,
-    /// The event up to which the client has all with it, where that is new.
-    reaches: Option<u64>,
+    /// What it means for the client's cursor.
+    meaning: Meaning,
     /// How many of its bytes count against the limit.
     counted: usize,
+}
+
+/// What a frame means for the cursor with which its client can come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// Nothing.
+    None,
+    /// With it the client has all up to this event, unless it is owed snapshots.
+    Reaches(u64),
+    /// Snapshots follow: before the last of them the client has no cursor.
+    BeginsSet,
+    /// It is one of a set of snapshots.
+    InSet,
+    /// It is the last of a set of snapshots, with which the client has all up to this event.
+    EndsSet(u64),
 }
 
 impl Outbox {
@@ -94,9 +114,9 @@ impl Outbox {
             counted: 0,
             is_blocked: false,
             is_moving: false,
-            held: IndexSet::new(),
+            held: ConflatedKeys::default(),
             rested: None,
-            last_written: 0,
+            reached: Some(0),
             sent: 0,
             merged: 0,
         }
@@ -122,16 +142,20 @@ impl Outbox {
         (self.sent + fresh, self.merged)
     }
 
-    /// The event up to which the client has all, by what the socket took whole; 0 before the first.
+    /// The event up to which the client has all, by what the socket took whole; 0 before the first, and within a set of
+    /// snapshots.
     #[must_use]
     pub fn last_written(&self) -> u64 {
-        self.last_written
+        self.reached.unwrap_or(0)
     }
 
     /// The event that the client has first with a frame that the socket has not taken whole.
     #[must_use]
     pub fn first_waiting(&self) -> Option<u64> {
-        self.frames.iter().find_map(|frame| frame.reaches)
+        self.frames.iter().find_map(|frame| match frame.meaning {
+            Meaning::Reaches(seq) | Meaning::EndsSet(seq) => Some(seq),
+            Meaning::None | Meaning::BeginsSet | Meaning::InSet => None,
+        })
     }
 
     /// Whether the socket takes no more for now.
@@ -158,13 +182,22 @@ impl Outbox {
         self.delivery == Delivery::Latest && !keeps_up
     }
 
-    /// Holds the newest event of this symbol and kind; returns whether it is the first that is held.
-    pub fn hold(&mut self, key: Key) -> bool {
+    /// Holds the newest of `count` events of this symbol and kind; returns whether it is the first that is held.
+    pub fn hold(&mut self, key: Key, count: u64) -> bool {
         let is_first = self.held.is_empty();
-        if !self.held.insert(key) {
-            self.merged += 1;
-        }
+        self.merged += count - u64::from(self.held.insert(key));
         is_first
+    }
+
+    /// Counts events that a newer one has replaced.
+    pub fn merge(&mut self, count: u64) {
+        self.merged += count;
+    }
+
+    /// Whether anything is held.
+    #[must_use]
+    pub fn has_held(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Whether nothing waits, so that the socket can be tried at once.
@@ -206,7 +239,7 @@ impl Outbox {
         if beyond.is_none() {
             self.keep_rest(batch, count, unbounded)?;
         } else if let Some(last) = batch.last_of(&self.runs) {
-            self.last_written = last.seq;
+            self.reach(Meaning::Reaches(last.seq));
             self.sent += self.runs.iter().map(|run| run.len()).sum::<u64>();
         }
         if self.runs.capacity() <= KEPT_RUNS {
@@ -223,20 +256,20 @@ impl Outbox {
         let mut updates = batch.updates(&runs).peekable();
         while let Some((update, frame)) = updates.next_if(|(_, frame)| frame.len() <= count) {
             count -= frame.len();
-            self.last_written = update.seq;
+            self.reach(Meaning::Reaches(update.seq));
             self.sent += 1;
         }
         if count > 0
             && let Some((update, frame)) = updates.next()
         {
-            self.append(Some(update.seq), true, |buffer| buffer.extend_from_slice(frame));
+            self.append(Meaning::Reaches(update.seq), true, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
             self.written(count);
         }
         for (update, frame) in updates {
             match self.delivery {
                 Delivery::Latest => {
-                    self.hold(update.key);
+                    self.hold(update.key, 1);
                 }
                 Delivery::Every => self.push_event(update.seq, frame, unbounded)?,
             }
@@ -258,7 +291,7 @@ impl Outbox {
                 return Err(Overflow);
             }
             if !fits {
-                self.hold(update.key);
+                self.hold(update.key, 1);
             }
         }
         Ok(())
@@ -268,7 +301,7 @@ impl Outbox {
         if !unbounded {
             self.check(frame)?;
         }
-        self.append(Some(seq), true, |buffer| buffer.extend_from_slice(frame));
+        self.append(Meaning::Reaches(seq), true, |buffer| buffer.extend_from_slice(frame));
         self.sent += 1;
         Ok(())
     }
@@ -280,48 +313,103 @@ impl Outbox {
     /// It does not fit.
     pub fn push_news(&mut self, frame: &[u8]) -> Result<(), Overflow> {
         self.check(frame)?;
-        self.append(None, true, |buffer| buffer.extend_from_slice(frame));
+        self.append(Meaning::None, true, |buffer| buffer.extend_from_slice(frame));
         Ok(())
     }
 
     /// Puts an event of the past, which `write` appends, behind all that waits; the client asked for it.
     pub fn push_missed(&mut self, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        self.append(Some(seq), false, write);
+        self.append(Meaning::Reaches(seq), false, write);
         self.sent += 1;
+    }
+
+    /// Puts a snapshot behind all that waits; one that is not the last of its set.
+    pub fn push_snapshot(&mut self, frame: &[u8]) {
+        self.append(Meaning::InSet, false, |buffer| buffer.extend_from_slice(frame));
+    }
+
+    /// Puts the last snapshot of a set behind all that waits: with it the client has all up to `seq`.
+    pub fn push_last_snapshot(&mut self, frame: &[u8], seq: u64) {
+        self.append(Meaning::EndsSet(seq), false, |buffer| buffer.extend_from_slice(frame));
     }
 
     /// Puts an answer behind all that waits. Whoever asks is not heard again while the outbox is full.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.append(None, false, write);
+        self.append(Meaning::None, false, write);
     }
 
     /// Says that the client has all up to `seq`, as it says itself.
     pub fn has(&mut self, seq: u64) {
-        self.last_written = seq;
+        self.reached = Some(seq);
     }
 
     /// Says that with the last frame so far the client has all up to `seq`.
     pub fn reaches(&mut self, seq: u64) {
         if let Some(frame) = self.frames.back_mut() {
-            frame.reaches = Some(seq);
+            frame.meaning = Meaning::Reaches(seq);
         }
     }
 
-    /// Moves what is held into the buffer, in the order of its sequence numbers.
+    /// Says that snapshots follow the last frame so far: until the last of them the client has no cursor.
+    pub fn begins_set(&mut self) {
+        if let Some(frame) = self.frames.back_mut() {
+            frame.meaning = Meaning::BeginsSet;
+        }
+    }
+
+    /// Says that with the last frame so far the client has all up to `seq`, and is owed no snapshots.
+    pub fn ends_set(&mut self, seq: u64) {
+        if let Some(frame) = self.frames.back_mut() {
+            frame.meaning = Meaning::EndsSet(seq);
+        }
+    }
+
+    /// Moves all that is held into the buffer, in the order of its sequence numbers.
     pub fn release(&mut self, last_values: &LastValues, encoded: &mut EncodedEvents) {
-        let seq = |key: &Key| last_values.latest(*key).map_or(0, |latest| latest.seq);
-        let mut held = std::mem::take(&mut self.held);
-        held.sort_by_cached_key(seq);
-        for key in held {
+        self.release_oldest(last_values, encoded, u64::MAX, usize::MAX);
+    }
+
+    /// Moves the oldest of what is held into the buffer, in the order of its sequence numbers, and nothing that is newer
+    /// than `until`; returns whether that was all.
+    pub fn release_some(
+        &mut self,
+        last_values: &LastValues,
+        encoded: &mut EncodedEvents,
+        until: u64,
+    ) -> bool {
+        self.release_oldest(last_values, encoded, until, RELEASED) < RELEASED
+    }
+
+    fn release_oldest(
+        &mut self,
+        last_values: &LastValues,
+        encoded: &mut EncodedEvents,
+        until: u64,
+        most: usize,
+    ) -> usize {
+        if self.held.is_empty() {
+            return 0;
+        }
+        let mut count = 0;
+        for key in self.held.take_oldest(last_values, until, most) {
             let (seq, frame) = encoded.latest(last_values, key);
-            self.append(Some(seq), false, |buffer| buffer.extend_from_slice(frame));
+            self.append(Meaning::Reaches(seq), false, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
+            count += 1;
+        }
+        count
+    }
+
+    /// Forgets what is held of the symbol with this index: its snapshot says it.
+    pub fn drop_held_of(&mut self, index: usize) {
+        if self.has_held() {
+            self.merged += Kind::ALL.iter().filter(|kind| self.held.remove((index, **kind))).count() as u64;
         }
     }
 
     /// Forgets what is held, where snapshots say it better.
     pub fn drop_held(&mut self) {
-        self.merged += self.held.len() as u64;
+        self.merged += self.held.len();
         self.held.clear();
     }
 
@@ -353,8 +441,8 @@ impl Outbox {
         while let Some(frame) = self.frames.pop_front_if(|frame| frame.end <= self.taken) {
             self.is_begun = frame.end < self.taken;
             self.counted -= frame.counted;
-            self.is_moving |= frame.reaches.is_some();
-            self.last_written = frame.reaches.unwrap_or(self.last_written);
+            self.is_moving |= !matches!(frame.meaning, Meaning::None | Meaning::BeginsSet);
+            self.reach(frame.meaning);
         }
         if self.taken == self.buffer.len() {
             // An idle client costs no buffer.
@@ -380,17 +468,29 @@ impl Outbox {
     pub fn cut(&mut self) {
         self.held.clear();
         self.frames.truncate(usize::from(self.is_begun));
-        let begun = self.frames.front();
+        let begun = self.frames.front().copied();
         self.buffer.truncate(begun.map_or(self.taken, |frame| frame.end));
-        self.last_written = begun.and_then(|frame| frame.reaches).unwrap_or(self.last_written);
         self.counted = begun.map_or(0, |frame| frame.counted);
+        if let Some(Waiting { meaning, .. }) = begun {
+            self.reach(meaning);
+        }
+    }
+
+    /// Takes in that the socket has taken a frame, or is to take it before anything else.
+    fn reach(&mut self, meaning: Meaning) {
+        match meaning {
+            Meaning::Reaches(seq) => self.reached = self.reached.map(|_| seq),
+            Meaning::None | Meaning::InSet => {}
+            Meaning::BeginsSet => self.reached = None,
+            Meaning::EndsSet(seq) => self.reached = Some(seq),
+        }
     }
 
     fn check(&self, frame: &[u8]) -> Result<(), Overflow> {
         if self.counted + frame.len().max(FRAME_BYTES) > self.limit { Err(Overflow) } else { Ok(()) }
     }
 
-    fn append(&mut self, reaches: Option<u64>, is_counted: bool, write: impl FnOnce(&mut Vec<u8>)) {
+    fn append(&mut self, meaning: Meaning, is_counted: bool, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.buffer.len();
         write(&mut self.buffer);
         let end = self.buffer.len();
@@ -400,7 +500,7 @@ impl Outbox {
         }
         let counted = if is_counted { (end - start).max(FRAME_BYTES) } else { 0 };
         self.counted += counted;
-        self.frames.push_back(Waiting { end, reaches, counted });
+        self.frames.push_back(Waiting { end, meaning, counted });
     }
 }
 

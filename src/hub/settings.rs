@@ -17,6 +17,13 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// How long updates are collected before they are written; a paced feed publishes as much at a time as is worth a write.
     pub flush_window: Duration,
+    /// How many bytes of missed events or of snapshots a connection is written at a time.
+    pub catch_up_bytes: usize,
     /// How long an `every` client may keep a paced feed waiting.
     pub stall_timeout: Duration,
+}
+
+impl Settings {
+    /// About as much as a socket takes at a time.
+    pub const CATCH_UP_BYTES: usize = 64 * 1024;
 }

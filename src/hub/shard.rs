@@ -19,6 +19,7 @@ use super::encoded::EncodedValue;
 use super::fan_out::FanOut;
 use super::life::Life;
 use super::liveness::{Liveness, STANDSTILL};
+use super::quota::Quota;
 use super::settings::Settings;
 use super::state::State;
 use super::subscriptions::ConnectionId;
@@ -45,6 +46,7 @@ pub struct Shard {
     fan_outs: [FanOut; Encoding::ALL.len()],
     connections: Slab<Connection>,
     liveness: Liveness,
+    quota: Quota,
     /// When [`close_stalled`](Self::close_stalled) was called last.
     looked_for_stalled: Option<Instant>,
 }
@@ -60,6 +62,7 @@ impl Shard {
             fan_outs: Encoding::ALL.map(FanOut::new),
             connections: Slab::new(),
             liveness: Liveness::new(settings.heartbeat, settings.deadlines),
+            quota: Quota::new(settings.catch_up_bytes),
             looked_for_stalled: None,
         }
     }
@@ -204,19 +207,14 @@ impl Shard {
             self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
         {
             let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
-            let waits = is_latest && connection.outbox.is_blocked();
-            let has_to_catch_up = match &connection.state {
-                State::Resuming { .. } => true,
-                State::Resync { owed } => owed.gap.is_some() || owed.seek.is_some(),
-                State::Live | State::Closing { .. } => false,
-            };
-            // It is told with the newest values when it reads again, or behind what it missed.
-            connection.state.owe(|owed| owed.feed_state = waits || has_to_catch_up);
-            if waits || has_to_catch_up {
+            let waits = is_latest && (connection.outbox.is_blocked() || connection.outbox.has_held());
+            let is_catching_up = connection.state.is_catching_up();
+            // It is told behind the newest values when it reads again, or behind what it missed.
+            connection.state.owe(|owed| owed.feed_state = waits || is_catching_up);
+            if waits || is_catching_up {
+                connection.wake();
                 continue;
             }
-            let fan_out = &mut self.fan_outs[connection.encoding.index()];
-            connection.outbox.release(&self.view.last_values, &mut fan_out.encoded);
             let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding));
             connection.pushed(pushed, &self.bus);
         }
@@ -225,11 +223,16 @@ impl Shard {
     /// The feed goes on from elsewhere: these are the values now, and every subscriber is told.
     fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValues) {
         self.replace(View { last_values, feed: state, seek: Some(seek) });
-        for (_, connection) in
-            self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
-        {
-            connection.on_seek(seek, &self.view, &self.bus);
+        for id in self.subscribed() {
+            self.connections[id].on_seek(seek, &self.view, &self.bus);
+            self.catch_up(id);
         }
+    }
+
+    /// Returns the connections that get market data.
+    fn subscribed(&self) -> Vec<ConnectionId> {
+        let subscribed = self.connections.iter().filter(|(_, connection)| connection.is_subscribed());
+        subscribed.map(|(id, _)| id).collect()
     }
 
     /// The log has passed this shard: what lies between is lost, and every subscriber is told.
@@ -249,10 +252,9 @@ impl Shard {
             return;
         }
         self.replace(start.into());
-        for (_, connection) in
-            self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
-        {
-            connection.on_lag(after, seek, is_news, &self.view, &self.bus);
+        for id in self.subscribed() {
+            self.connections[id].on_lag(after, seek, is_news, &self.view, &self.bus);
+            self.catch_up(id);
         }
     }
 
@@ -260,7 +262,7 @@ impl Shard {
     fn replace(&mut self, view: View) {
         self.view = view;
         for fan_out in &mut self.fan_outs {
-            fan_out.encoded.clear();
+            fan_out.forget_encoded();
         }
     }
 
@@ -322,25 +324,61 @@ impl Shard {
         self.connections[id].may_read()
     }
 
+    /// Begins the shard's next turn: those who are owed more than the last one had room for go on.
+    pub fn begin_turn(&mut self) {
+        for id in self.quota.renew() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.wake();
+            }
+        }
+    }
+
+    /// Returns whether somebody waits for the shard's next turn.
+    #[must_use]
+    pub fn is_turn_wanted(&self) -> bool {
+        self.quota.is_wanted()
+    }
+
     /// What a client's socket is to take next; what is held goes only when it is due.
     pub fn outgoing(&mut self, id: ConnectionId, now: Instant) -> &[u8] {
+        if self.connections[id].outbox.bytes().is_empty() {
+            self.connections[id].resync(&self.view);
+        }
+        self.catch_up(id);
         let connection = &mut self.connections[id];
-        let encoded = &mut self.fan_outs[connection.encoding.index()].encoded;
-        if connection.outbox.bytes().is_empty() {
-            connection.resume(&self.view, &self.bus);
-        }
-        if connection.outbox.bytes().is_empty() {
-            connection.resync(&self.view);
-        }
-        if connection.outbox.due(now).is_some_and(|due| due <= now) {
-            connection.outbox.release(&self.view.last_values, encoded);
-            connection.outbox.rest(now);
-        }
-        if connection.owes_feed_state() && connection.outbox.bytes().is_empty() {
-            connection.outbox.release(&self.view.last_values, encoded);
-            connection.tell_feed_state(&self.view);
+        let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
+        let view = &self.view;
+        if !connection.state.is_catching_up() && connection.outbox.bytes().is_empty() {
+            let is_due = connection.outbox.due(now).is_some_and(|due| due <= now);
+            if is_due || connection.owes_feed_state() {
+                let is_all = connection.outbox.release_some(&view.last_values, encoded, u64::MAX);
+                if is_due && is_all {
+                    connection.outbox.rest(now);
+                }
+                connection.tell_feed_state(view);
+            }
         }
         connection.outbox.bytes()
+    }
+
+    /// Writes some of the missed events or of the snapshots that a client is owed into its outbox.
+    fn catch_up(&mut self, id: ConnectionId) {
+        let connection = &mut self.connections[id];
+        let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
+        let (view, most) = (&self.view, self.settings.catch_up_bytes);
+        let waiting = connection.outbox.bytes().len();
+        if !connection.state.is_catching_up() || waiting >= most {
+            return;
+        }
+        if !self.quota.is_left() {
+            self.quota.wait(id);
+            return;
+        }
+        if waiting == 0 {
+            connection.resume(view, &self.bus, most);
+        }
+        connection.write_snapshots(view, encoded, snapshots, most);
+        self.quota.used(connection.outbox.bytes().len() - waiting);
     }
 
     /// Says that a client's socket took bytes; returns whether a feed that waits may go on.
@@ -377,7 +415,8 @@ impl Shard {
         let connection = &mut self.connections[id];
         // One that is being sent what it missed is told nothing from beyond that.
         connection.resync(&self.view);
-        let encoded = &mut self.fan_outs[connection.encoding.index()].encoded;
+        let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
+        connection.write_snapshots(&self.view, encoded, snapshots, self.settings.catch_up_bytes);
         connection.outbox.release(&self.view.last_values, encoded);
         connection.answer(&Value::Close(code, reason));
         connection.state = State::Closing { reason: None };

@@ -1,5 +1,6 @@
 //! The state of a connection: what stands between it and the newest events.
 
+use super::snapshots::SnapshotSet;
 use super::view::View;
 use crate::bus::Seek;
 use crate::market::Time;
@@ -16,6 +17,13 @@ pub(super) enum State {
         after: u64,
         /// What it is told when it has caught up.
         owed: Owed,
+    },
+    /// It is being sent snapshots, and events of the symbols whose snapshot it has.
+    Snapshots {
+        /// Those that have yet to be written.
+        set: Box<SnapshotSet>,
+        /// Whether the feed's state is news to it.
+        owes_feed_state: bool,
     },
     /// It is owed news. Before a gap is told it receives no new events; a seek and the feed's state are told beside them.
     Resync {
@@ -46,25 +54,28 @@ impl State {
         if owed == Owed::default() { Self::Live } else { Self::Resync { owed } }
     }
 
-    /// Returns what the connection is owed; `None` where it closes, and is owed nothing any more.
+    /// Returns what the connection is owed beside snapshots; `None` where it closes, and is owed nothing any more.
     pub(super) fn owed(&self) -> Option<Owed> {
         match self {
             Self::Live => Some(Owed::default()),
+            Self::Snapshots { owes_feed_state, .. } => {
+                Some(Owed { feed_state: *owes_feed_state, ..Owed::default() })
+            }
             Self::Resuming { owed, .. } | Self::Resync { owed } => Some(*owed),
             Self::Closing { .. } => None,
         }
     }
 
-    /// Changes what the connection is owed. One that closes stays as it is.
+    /// Changes what the connection is owed. One that closes stays as it is; a gap and a seek bring snapshots of their own.
     pub(super) fn owe(&mut self, change: impl FnOnce(&mut Owed)) {
+        let Some(mut new) = self.owed() else { return };
+        change(&mut new);
         match self {
-            Self::Closing { .. } => {}
-            Self::Resuming { owed, .. } => change(owed),
-            Self::Live | Self::Resync { .. } => {
-                let mut owed = self.owed().unwrap_or_default();
-                change(&mut owed);
-                *self = Self::owing(owed);
+            Self::Resuming { owed, .. } => *owed = new,
+            Self::Snapshots { owes_feed_state, .. } if !new.has_snapshots() => {
+                *owes_feed_state = new.feed_state;
             }
+            _ => *self = Self::owing(new),
         }
     }
 
@@ -78,13 +89,22 @@ impl State {
         matches!(self, Self::Resuming { .. })
     }
 
+    /// Returns whether snapshots are owed or missed events are: what the client asks for next is answered behind them.
+    pub(super) fn is_catching_up(&self) -> bool {
+        match self {
+            Self::Live | Self::Closing { .. } => false,
+            Self::Resuming { .. } | Self::Snapshots { .. } => true,
+            Self::Resync { owed } => owed.has_snapshots(),
+        }
+    }
+
     /// Returns the event up to which it has all, where it is not at its shard's own position: it is being sent
     /// what it missed, or has lost what came after.
     pub(super) fn after(&self) -> Option<u64> {
         match self {
             Self::Resuming { after, .. } => Some(*after),
             Self::Resync { owed } => owed.gap,
-            Self::Live | Self::Closing { .. } => None,
+            Self::Live | Self::Snapshots { .. } | Self::Closing { .. } => None,
         }
     }
 
@@ -95,6 +115,11 @@ impl State {
 }
 
 impl Owed {
+    /// Returns whether snapshots follow when the client is told.
+    pub(super) const fn has_snapshots(&self) -> bool {
+        self.gap.is_some() || self.seek.is_some()
+    }
+
     /// Returns whether a shard can say what it is: one that is behind the client itself has nothing to tell it yet.
     pub(super) fn can_be_told(&self, view: &View) -> bool {
         self.seek.is_some() || self.gap.is_some_and(|after| after < view.seq())

@@ -67,6 +67,7 @@ impl<S: Arriving> Worker<S> {
             deadlines: self.limits.deadlines(state.auth.timeout),
             flush_window: self.config.flush_window,
             stall_timeout: self.stall_timeout,
+            catch_up_bytes: Settings::CATCH_UP_BYTES,
         };
         let local = Rc::new(LocalShard::new(&reader, start, settings));
         let context = Rc::new(Context {

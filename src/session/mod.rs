@@ -261,6 +261,9 @@ impl Outbound {
                 return Poll::Ready(Ok(()));
             }
             let due = shard.due(self.id, now);
+            if shard.is_turn_wanted() {
+                self.local.turn_wanted.notify_one();
+            }
             drop(shard);
             // What a socket has taken may have to be pushed on.
             if let Poll::Ready(Err(error)) = self.local.sockets.borrow_mut().get(self.id).poll_flush(cx) {

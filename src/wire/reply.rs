@@ -24,6 +24,8 @@ pub struct Standing {
     pub seq: u64,
     /// Whether what came after the client's cursor follows.
     pub resumed: bool,
+    /// How many snapshots follow.
+    pub snapshots: usize,
     /// How it is served.
     pub delivery: Delivery,
     /// The time within which newer events replace older ones, in milliseconds.
@@ -51,19 +53,30 @@ pub struct State {
     detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshots: Option<usize>,
 }
 
 impl State {
-    /// A feed's state after a seek, with the market time from which it goes on.
+    /// A feed's state after a seek, with the market time from which it goes on; and how many snapshots follow, and the
+    /// newest sequence number at that moment.
     #[must_use]
-    pub fn sought(state: &FeedState, position: Time) -> Self {
-        Self { position: Some(position.to_string()), ..Self::from(state) }
+    pub fn sought(state: &FeedState, position: Time, snapshots: usize, seq: u64) -> Self {
+        Self {
+            position: Some(position.to_string()),
+            seq: Some(seq),
+            snapshots: Some(snapshots),
+            ..Self::from(state)
+        }
     }
 }
 
 impl From<&FeedState> for State {
     fn from(state: &FeedState) -> Self {
-        Self { name: state.name(), detail: state.detail().map(str::to_owned), position: None }
+        let detail = state.detail().map(str::to_owned);
+        Self { name: state.name(), detail, position: None, seq: None, snapshots: None }
     }
 }
 
@@ -187,6 +200,9 @@ pub enum Reply<'a> {
         until: Option<u64>,
         /// Why.
         reason: GapReason,
+        /// How many snapshots follow, where no reply says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        snapshots: Option<usize>,
     },
     /// The feed's state changed, or the feed went on from elsewhere.
     Feed(State),

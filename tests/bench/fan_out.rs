@@ -144,6 +144,7 @@ impl Plant {
             deadlines: Deadlines::default(),
             flush_window: Duration::ZERO,
             stall_timeout: Duration::from_secs(10),
+            catch_up_bytes: Settings::CATCH_UP_BYTES,
         };
         let mut shard = Shard::new(bus, start, settings);
         let now = Instant::now();

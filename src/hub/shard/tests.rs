@@ -21,6 +21,7 @@ fn shard(every_buffer: usize) -> Shard {
         deadlines: Deadlines::default(),
         flush_window: Duration::ZERO,
         stall_timeout: Duration::from_secs(10),
+        catch_up_bytes: Settings::CATCH_UP_BYTES,
     };
     Shard::new(bus, start, settings)
 }

@@ -41,7 +41,10 @@ async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
         ];
         seek(&harness, &before, "2024-01-03T14:30:00Z");
 
-        expect(&mut client, json!({"type":"feed","state":"paused","position":"2024-01-03T14:30:00Z"})).await;
+        let told = json!({
+            "type":"feed","state":"paused","position":"2024-01-03T14:30:00Z","seq":1,"snapshots":1
+        });
+        expect(&mut client, told).await;
         let snapshot = client.json().await;
         assert_eq!((&snapshot["seq"], &snapshot["quote"]["seq"]), (&json!(1), &json!(1)));
         assert_eq!(snapshot["trade"]["time"], "2024-01-03T10:00:00Z");

@@ -7,7 +7,7 @@ use tickerplant::encoding::Encoding;
 
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{
-    ENOUGH, ShardHarness, Step, a_bus, channels, cursor, delivery, encoding, step, symbols,
+    ENOUGH, ShardHarness, Step, a_bus, catch_up_bytes, channels, cursor, delivery, encoding, step, symbols,
 };
 
 #[derive(Clone, Debug)]
@@ -38,11 +38,12 @@ proptest! {
     fn clients_of_both_encodings_each_get_what_they_are_promised_and_the_same_bytes_of_an_event(
         history in prop_oneof![1 => 1_usize..40, 1 => Just(ENOUGH)],
         every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
+        catch_up_bytes in catch_up_bytes(),
         clients in vec((delivery(), (1_u8..8, any::<bool>(), 1_u8..8), any::<bool>()), 2..7),
         acts in vec(act(), 1..120),
         is_shut_down in any::<bool>(),
     ) {
-        let mut shard = ShardHarness::new(a_bus(history, ENOUGH), every_buffer);
+        let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(history, ENOUGH), every_buffer);
         let encodings = Encoding::ALL.into_iter().cycle();
         let mut clients: Vec<ResumingClient> = clients
             .into_iter()

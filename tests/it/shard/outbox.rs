@@ -161,7 +161,7 @@ proptest! {
                 Act::Hold(key) => {
                     let is_first = model.held.is_empty();
                     model.merged += u64::from(!model.held.insert(key));
-                    prop_assert_eq!(outbox.hold((key / 3, Kind::ALL[key % 3])), is_first);
+                    prop_assert_eq!(outbox.hold((key / 3, Kind::ALL[key % 3]), 1), is_first);
                 }
                 Act::DropHeld => {
                     outbox.drop_held();

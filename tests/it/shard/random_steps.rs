@@ -12,7 +12,7 @@ use tickerplant::wire::Delivery;
 use crate::support::reference_history::{ReferenceHistory, position, seeks_at};
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{
-    ShardHarness, Step, a_bus, cursor, encoding, event, step, subscribe, symbols,
+    ShardHarness, Step, a_bus, catch_up_bytes, cursor, encoding, event, step, subscribe, symbols,
 };
 
 /// More than any history here takes.
@@ -117,9 +117,10 @@ proptest! {
     fn snapshots_updates_and_counts_join_exactly_however_a_client_subscribes_and_reads(
         encoding in encoding(),
         others_encoding in encoding(),
+        catch_up_bytes in catch_up_bytes(),
         steps in vec(step(), 1..80),
     ) {
-        let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20);
+        let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), 1 << 20);
         let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
         if encoding == Encoding::Lines {
             // Whoever reads lines has subscribed with its URL.
@@ -144,9 +145,10 @@ proptest! {
     fn a_client_that_is_closed_for_its_lag_comes_back_and_misses_nothing(
         encoding in encoding(),
         limit in 200_usize..2000,
+        catch_up_bytes in catch_up_bytes(),
         steps in vec(step(), 1..120),
     ) {
-        let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), limit);
+        let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), limit);
         let all = (symbols(0, true), KindSet::ALL);
         let every = (Delivery::Every, Duration::ZERO);
         let mut resuming = ResumingClient::begin(&mut shard, encoding, every, all, Some(cursor(0)));

@@ -12,7 +12,7 @@ use tickerplant::wire::{Cursor, Delivery};
 use crate::support::proptest_cases::cases;
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{
-    EPOCH, ShardHarness, Step, a_bus, channels, cursor, delivery, encoding, step, symbols,
+    EPOCH, ShardHarness, Step, a_bus, catch_up_bytes, channels, cursor, delivery, encoding, step, symbols,
 };
 
 /// More than any history here takes.
@@ -97,6 +97,7 @@ proptest! {
         history in 1_usize..40,
         bytes in prop_oneof![2 => Just(ENOUGH), 1 => 1_usize..8000],
         every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
+        catch_up_bytes in catch_up_bytes(),
         past in vec(before(), 0..12),
         (bits, star, kinds) in (1_u8..8, any::<bool>(), 1_u8..8),
         encoding in encoding(),
@@ -104,7 +105,8 @@ proptest! {
         whence in whence(),
         steps in vec(step(), 1..80),
     ) {
-        let mut shard = ShardHarness::new(a_bus(history, bytes), every_buffer);
+        let bus = a_bus(history, bytes);
+        let mut shard = ShardHarness::catching_up_by(catch_up_bytes, bus, every_buffer);
         let mut bystander = bystander(&mut shard);
         for step in past {
             shard.step(&mut bystander.client, step);

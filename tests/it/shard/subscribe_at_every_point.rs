@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tickerplant::encoding::Encoding;
+use tickerplant::hub::Settings;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
@@ -77,12 +78,19 @@ struct Plan {
     keeps_up: bool,
 }
 
-/// Runs the course with these clients; the last takes what it says of a socket upon itself.
+/// Runs the course with these clients; the last takes what it says of a socket upon itself. Snapshots and missed events
+/// come one at a time, and all at once.
 fn run(history: usize, plans: &[Plan]) {
-    let mut shard = ShardHarness::new(a_bus(history, 1 << 30), 1 << 20);
+    for catch_up_bytes in [1, Settings::CATCH_UP_BYTES] {
+        run_catching_up_by(catch_up_bytes, history, plans);
+    }
+}
+
+fn run_catching_up_by(catch_up_bytes: usize, history: usize, plans: &[Plan]) {
+    let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(history, 1 << 30), 1 << 20);
     let mut idle = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     let mut clients: Vec<(ResumingClient, bool)> = Vec::new();
-    let fail = |error| panic!("{plans:?} with a history of {history}: {error}");
+    let fail = |error| panic!("{plans:?} with a history of {history}, by {catch_up_bytes}: {error}");
     for (number, step) in course().into_iter().map(Some).chain([None]).enumerate() {
         for plan in plans.iter().filter(|plan| plan.at == number) {
             let wants = (plan.symbols.clone(), KindSet::ALL);
@@ -109,7 +117,9 @@ fn run(history: usize, plans: &[Plan]) {
         }
     }
     for (client, _) in clients {
-        client.finish(&mut shard).unwrap_or_else(|error| panic!("{plans:?} with {history}: {error}"));
+        client
+            .finish(&mut shard)
+            .unwrap_or_else(|error| panic!("{plans:?} with {history}, by {catch_up_bytes}: {error}"));
     }
 }
 

@@ -30,11 +30,17 @@ pub enum Answer {
     Refused,
 }
 
-/// What snapshots follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Gap,
-    Seek,
+/// The snapshots that a client has yet to get.
+#[derive(Debug, Default)]
+struct SnapshotSet {
+    /// Their symbols.
+    owed: BTreeSet<String>,
+    /// Of the set's other symbols, the position of the snapshot.
+    covered: BTreeMap<String, u64>,
+    /// What the client had before: it goes on.
+    had: BTreeSet<Key>,
+    /// How many seeks there were before: the next one ends it.
+    seeks: usize,
 }
 
 /// One connection, as its client sees it.
@@ -46,8 +52,9 @@ pub struct ClientModel {
     pub keeps_up: bool,
     /// With how many seeks its shard had come by.
     asked: VecDeque<(Symbols, Answer, usize)>,
-    /// The frames that have to come next.
-    expected: VecDeque<Value>,
+    /// The frame that has to come next.
+    expected: Option<Value>,
+    set: SnapshotSet,
     /// What it takes, a `*` written out.
     active: BTreeSet<Key>,
     /// That, by the symbols.
@@ -59,9 +66,11 @@ pub struct ClientModel {
     resumed_until: u64,
     /// Up to here it is known what was due.
     cursor: u64,
-    /// Nothing at or below this may follow.
+    /// No event at or below this may follow.
     newest: u64,
-    /// The newest that an event, or a set of snapshots, has shown it.
+    /// No snapshot below this may follow.
+    position: u64,
+    /// The newest that an event, or a whole set of snapshots, has shown it; 0 within a set.
     shown: u64,
     received: u64,
     due: u64,
@@ -70,8 +79,8 @@ pub struct ClientModel {
     lagged: u64,
     /// How many seeks there were before all that it is told now.
     seeks: usize,
-    /// What it was told by the last frame, where the next is to be seen in its light.
-    told: Option<Told>,
+    /// How many snapshots follow a gap that was the last frame: a seek may replace them.
+    told: Option<Value>,
     /// The cursor at which it is ahead of the shard that answered, until that says so.
     ahead: Option<u64>,
 }
@@ -82,7 +91,8 @@ impl ClientModel {
             has_asked: false,
             keeps_up: false,
             asked: VecDeque::new(),
-            expected: VecDeque::new(),
+            expected: None,
+            set: SnapshotSet::default(),
             active: BTreeSet::new(),
             wants: Symbols::default(),
             is_every: delivery == Delivery::Every,
@@ -90,6 +100,7 @@ impl ClientModel {
             resumed_until: 0,
             cursor: 0,
             newest: 0,
+            position: 0,
             shown: 0,
             received: 0,
             due: 0,
@@ -113,9 +124,14 @@ impl ClientModel {
         self.counted
     }
 
-    /// The newest event up to which it knows that it has all; 0 before the first.
+    /// The newest event up to which it knows that it has all; 0 before the first, and within a set of snapshots.
     pub fn shown(&self) -> u64 {
         self.shown
+    }
+
+    /// Whether it has been told of snapshots that it has yet to get: it has no cursor.
+    pub fn is_in_set(&self) -> bool {
+        !self.set.owed.is_empty()
     }
 
     /// How often it was told that the server fell behind its history.
@@ -127,16 +143,16 @@ impl ClientModel {
     pub fn take(&mut self, frames: Vec<Frame>, past: &ReferenceHistory) -> Result<(), TestCaseError> {
         for Frame { text, value, .. } in frames {
             let told = self.told.take();
-            if told == Some(Told::Seek) {
-                self.settle(past, &value)?;
-            }
             if let Some(position) = value["position"].as_str() {
-                self.seek(past, seeks_at(position.parse().unwrap()), told == Some(Told::Gap))?;
+                self.seek(past, seeks_at(position.parse().unwrap()), &value, told.is_some())?;
                 continue;
             }
-            if let Some(expected) = self.expected.pop_front() {
+            if let Some(count) = told {
+                prop_assert_eq!(count.as_u64(), Some(self.set.owed.len() as u64), "{}", value);
+            }
+            if let Some(expected) = self.expected.take() {
                 prop_assert_eq!(&value, &expected);
-                self.shown = if self.expected.is_empty() { self.newest } else { self.shown };
+                self.shown = if self.is_in_set() { 0 } else { self.newest };
                 continue;
             }
             match value["type"].as_str().unwrap() {
@@ -153,6 +169,7 @@ impl ClientModel {
                     self.counted = Some((self.received, value["merged"].as_u64().unwrap()));
                 }
                 "trade" | "quote" | "bar" => self.happened(past, &text, &value)?,
+                "snapshot" => self.snapshot(past, &value)?,
                 "feed" | "message" => {}
                 _ => return Err(TestCaseError::fail(format!("{value} is not expected here"))),
             }
@@ -163,12 +180,13 @@ impl ClientModel {
     /// Says that the client was closed and is to come back with this cursor: it has all up to there, and no more.
     pub fn closed_at(&mut self, past: &ReferenceHistory, seq: u64) -> Result<(), TestCaseError> {
         prop_assert!(self.shown <= seq, "cursor {} for a client that was shown {}", seq, self.shown);
+        prop_assert!(seq == 0 || !self.is_in_set(), "cursor {} within {:?}", seq, self.set);
         self.pass(past, seq.max(self.cursor), false)
     }
 
     /// Checks that the newest of all has arrived, and that nothing was skipped without being counted.
     pub fn finish(&self, past: &ReferenceHistory) -> Result<(), TestCaseError> {
-        prop_assert!(self.expected.is_empty() && self.asked.is_empty());
+        prop_assert!(self.expected.is_none() && self.asked.is_empty() && !self.is_in_set());
         prop_assert_eq!(self.counted, Some((self.received, self.due - self.received)));
         prop_assert!(self.seeks == past.seeks.len() || !self.has_asked, "{} seeks", self.seeks);
         let sought_after = past.sought_after(past.seeks.len());
@@ -192,8 +210,9 @@ impl ClientModel {
         prop_assert_eq!(reply["resumed"].as_bool(), Some(is_resumed), "{} for {:?}", reply, answer);
         if let Answer::Resumed(after) = answer {
             (self.resumed_from, self.resumed_until) = (after, seq);
-            (self.cursor, self.newest) = (after, after);
+            (self.cursor, self.newest, self.position) = (after, after, after);
             self.seeks = self.seeks.max(past.seeks_before(after));
+            prop_assert_eq!(reply["snapshots"].as_u64(), Some(0));
             self.take_over(reply);
             return Ok(());
         }
@@ -206,29 +225,30 @@ impl ClientModel {
             (self.cursor, self.ahead) = (after, Some(after));
             self.seeks = self.seeks.max(past.seeks_before(after));
         }
+        let had = std::mem::take(&mut self.active);
+        self.active.clone_from(&had);
         self.stand(past, reply)?;
         if self.ahead.is_some() {
             return Ok(());
         }
-        match answer {
+        self.expected = match answer {
             Answer::HistoryExhausted(after) => {
-                let gap = json!({"type":"gap","after":after,"until":seq,"reason":"history_exhausted"});
-                self.expected.push_back(gap);
+                Some(json!({"type":"gap","after":after,"until":seq,"reason":"history_exhausted"}))
             }
-            Answer::EpochChanged => {
-                self.expected.push_back(json!({"type":"gap","reason":"epoch_changed"}));
-            }
-            _ => {}
-        }
-        self.expect_snapshots(past, seq, &symbols);
+            Answer::EpochChanged => Some(json!({"type":"gap","reason":"epoch_changed"})),
+            _ => None,
+        };
+        self.owe_snapshots(past, seq, &symbols, had);
+        prop_assert_eq!(reply["snapshots"].as_u64(), Some(self.set.owed.len() as u64));
         Ok(())
     }
 
     /// Takes in what the client now has, from the reply's own position on.
     fn stand(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let seq = reply["seq"].as_u64().unwrap();
+        prop_assert!(!self.is_in_set(), "{} within {:?}", reply, self.set);
         self.pass(past, seq, false)?;
-        self.newest = seq;
+        (self.newest, self.position) = (seq, seq);
         self.take_over(reply);
         Ok(())
     }
@@ -248,10 +268,10 @@ impl ClientModel {
         let may_lag = self.ahead.take() == Some(after) || !self.is_every && until > after;
         prop_assert!(may_lag && after >= self.newest && until >= after, "{} at {}", gap, self.newest);
         self.pass(past, after, false)?;
-        (self.cursor, self.newest) = (until, until);
+        (self.cursor, self.newest, self.position) = (until, until, until);
         self.lagged += 1;
-        self.told = Some(Told::Gap);
-        self.expect_snapshots(past, until, &self.wants.clone());
+        self.told = Some(gap["snapshots"].clone());
+        self.owe_snapshots(past, until, &self.wants.clone(), BTreeSet::new());
         Ok(())
     }
 
@@ -260,54 +280,58 @@ impl ClientModel {
         &mut self,
         past: &ReferenceHistory,
         seeks: usize,
+        frame: &Value,
         is_behind_gap: bool,
     ) -> Result<(), TestCaseError> {
         prop_assert!(seeks > self.seeks, "seek {} after {}", seeks, self.seeks);
+        prop_assert!(self.expected.is_none(), "seek {} before {:?}", seeks, self.expected);
         self.seeks = seeks;
-        let after = past.sought_after(seeks);
-        // Behind a gap with no snapshots of its own, nothing to snapshot there, the seek may be news that came later.
-        if is_behind_gap && (after < self.newest || !self.expected.is_empty()) {
-            // The snapshots behind the gap are those of after the seek.
-            self.expected.clear();
-            self.expect_snapshots(past, self.newest, &self.wants.clone());
-        } else {
-            prop_assert!(self.expected.is_empty(), "seek {} before {:?}", seeks, self.expected);
-            prop_assert!(self.newest <= after, "{} is told before seek {}", self.newest, seeks);
-            self.pass(past, after.max(self.cursor), false)?;
-            self.told = Some(Told::Seek);
-        }
-        Ok(())
-    }
-
-    /// The first frame behind a seek says how far the snapshots go.
-    fn settle(&mut self, past: &ReferenceHistory, first: &Value) -> Result<(), TestCaseError> {
-        let seq = if first["type"] == "snapshot" { first["seq"].as_u64().unwrap() } else { self.cursor };
-        prop_assert!(seq >= past.sought_after(self.seeks));
+        let (seq, after) = (frame["seq"].as_u64().unwrap(), past.sought_after(seeks));
+        prop_assert!(seq >= after, "{} before it came", frame);
+        prop_assert!(is_behind_gap || self.newest <= after, "{} is told before seek {}", self.newest, seeks);
         self.pass(past, seq, false)?;
-        self.newest = seq;
-        self.expect_snapshots(past, seq, &self.wants.clone());
+        (self.newest, self.position) = (seq, seq);
+        self.owe_snapshots(past, seq, &self.wants.clone(), BTreeSet::new());
+        prop_assert_eq!(frame["snapshots"].as_u64(), Some(self.set.owed.len() as u64));
         Ok(())
     }
 
-    /// Every symbol that has data is told as it is at `seq`: the fold of what was published up to there.
-    fn expect_snapshots(&mut self, past: &ReferenceHistory, seq: u64, symbols: &Symbols) {
+    /// Every one of the symbols that has data at `seq` is owed a snapshot.
+    fn owe_snapshots(&mut self, past: &ReferenceHistory, seq: u64, symbols: &Symbols, had: BTreeSet<Key>) {
         let fold = past.fold(self.seeks, seq);
-        let named: Vec<&Symbol> = if symbols.all {
-            fold.iter().map(|(symbol, _)| symbol).collect()
-        } else {
-            symbols.names.iter().collect()
-        };
-        for symbol in named {
-            let Some(last) = fold.get(symbol) else { continue };
-            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-            for event in latest.iter().flatten().map(|(_, event)| event) {
-                self.known.insert(key_of(event), seq);
-            }
-            let mut text = Vec::new();
-            let snapshot = Snapshot { seq, symbol, latest, day: last.day() };
-            Encoding::Lines.write(&mut text, &encoding::Value::Snapshot(&snapshot));
-            self.expected.push_back(serde_json::from_slice(&text).unwrap());
+        let is_meant = |symbol: &Symbol| symbols.all || symbols.names.contains(symbol);
+        let owed = fold.iter().filter(|(symbol, _)| is_meant(symbol)).map(|(symbol, _)| symbol.to_string());
+        self.set = SnapshotSet { owed: owed.collect(), covered: BTreeMap::new(), had, seeks: self.seeks };
+        if self.is_in_set() {
+            self.shown = 0;
         }
+    }
+
+    /// A symbol is told as it is at the snapshot's own position: the fold of what was published up to there.
+    fn snapshot(&mut self, past: &ReferenceHistory, frame: &Value) -> Result<(), TestCaseError> {
+        let (seq, name) = (frame["seq"].as_u64().unwrap(), frame["symbol"].as_str().unwrap());
+        prop_assert!(self.set.owed.remove(name), "{} is not owed", frame);
+        prop_assert!(seq >= self.position, "{} after {}", frame, self.position);
+        self.position = seq;
+        let (fold, symbol) = (past.fold(self.seeks, seq), name.parse().unwrap());
+        let last = fold.get(&symbol).unwrap();
+        let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
+        for event in latest.iter().flatten().map(|(_, event)| event) {
+            self.known.insert(key_of(event), seq);
+        }
+        let mut text = Vec::new();
+        let snapshot = Snapshot { seq, symbol: &symbol, latest, day: last.day() };
+        Encoding::Lines.write(&mut text, &encoding::Value::Snapshot(&snapshot));
+        prop_assert_eq!(frame, &serde_json::from_slice::<Value>(&text).unwrap());
+        self.set.covered.insert(name.to_owned(), seq);
+        if self.is_every || !self.is_in_set() {
+            self.pass(past, seq, false)?;
+        }
+        if !self.is_in_set() {
+            (self.newest, self.shown) = (seq, seq);
+            self.set = SnapshotSet::default();
+        }
+        Ok(())
     }
 
     fn happened(&mut self, past: &ReferenceHistory, text: &[u8], frame: &Value) -> Result<(), TestCaseError> {
@@ -318,8 +342,16 @@ impl ClientModel {
         prop_assert_eq!(text, expected.strip_suffix(b"\n").unwrap());
         prop_assert!(self.active.contains(&key_of(event)), "{} is not subscribed to", frame);
         prop_assert!(seq > self.newest, "{} after {}", frame, self.newest);
+        let covered = self.set.covered.get(frame["symbol"].as_str().unwrap());
+        prop_assert!(
+            self.is_due(past, seq) && covered.is_none_or(|at| seq > *at),
+            "{} {:?}",
+            frame,
+            self.set
+        );
         self.pass(past, seq, true)?;
-        (self.newest, self.shown) = (seq, seq);
+        self.newest = seq;
+        self.shown = if self.is_in_set() { 0 } else { seq };
         self.received += 1;
         self.known.insert(key_of(event), seq);
         Ok(())
@@ -330,7 +362,7 @@ impl ClientModel {
         prop_assert!(seq >= self.cursor, "back from {} to {}", self.cursor, seq);
         while self.cursor < seq {
             self.cursor += 1;
-            if !self.active.contains(&key_of(past.event(self.cursor))) {
+            if !self.is_due(past, self.cursor) {
                 continue;
             }
             self.due += 1;
@@ -339,6 +371,18 @@ impl ClientModel {
             prop_assert!(is_received || may_merge, "event {} is missing", self.cursor);
         }
         Ok(())
+    }
+}
+
+impl ClientModel {
+    /// Whether an event is to be sent, or counted as merged: not one that a snapshot says.
+    fn is_due(&self, past: &ReferenceHistory, seq: u64) -> bool {
+        let key = key_of(past.event(seq));
+        let SnapshotSet { owed, covered, had, seeks } = &self.set;
+        let is_told = owed.contains(&key.0) || covered.get(&key.0).is_some_and(|at| seq <= *at);
+        // What comes between a seek and the news of it is in the snapshots that follow, and counts as merged.
+        let is_ended = past.seeks.get(*seeks).is_some_and(|seek| seq > seek.after);
+        self.active.contains(&key) && (!is_told || is_ended || had.contains(&key))
     }
 }
 

@@ -48,8 +48,9 @@ impl ResumingClient {
         shard.check(&mut self.client)?;
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
         self.client.model.closed_at(&shard.past, cursor.seq)?;
-        prop_assert!(cursor.seq >= self.has, "{} for a client that came with {}", cursor, self.has);
-        self.connect_again(shard, self.client.encoding, cursor);
+        let has = if self.client.model.is_in_set() { 0 } else { self.has };
+        prop_assert!(cursor.seq >= has, "{} for a client that came with {}", cursor, has);
+        self.connect_again(shard, self.client.encoding, Some(cursor));
         Ok(true)
     }
 
@@ -58,13 +59,13 @@ impl ResumingClient {
         shard.check(&mut self.client)?;
         shard.shard.disconnect(self.client.id);
         let seq = self.client.model.shown().max(self.has);
-        self.connect_again(shard, encoding, cursor(seq));
+        self.connect_again(shard, encoding, (!self.client.model.is_in_set()).then(|| cursor(seq)));
         Ok(())
     }
 
-    fn connect_again(&mut self, shard: &mut ShardHarness, encoding: Encoding, cursor: Cursor) {
+    fn connect_again(&mut self, shard: &mut ShardHarness, encoding: Encoding, cursor: Option<Cursor>) {
         self.client = shard.connect(encoding, self.delivery, self.interval);
-        self.subscribe(shard, Some(cursor));
+        self.subscribe(shard, cursor);
     }
 
     /// Whether nothing is held back for an interval.

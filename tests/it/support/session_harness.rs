@@ -56,6 +56,7 @@ impl SessionHarness {
             deadlines: limits.deadlines(auth.timeout),
             flush_window,
             stall_timeout,
+            catch_up_bytes: Settings::CATCH_UP_BYTES,
         };
         let local = Rc::new(LocalShard::new(&reader, start, settings));
         let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));

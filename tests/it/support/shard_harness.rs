@@ -120,6 +120,11 @@ pub fn encoding() -> impl Strategy<Value = Encoding> {
     prop::sample::select(&Encoding::ALL[..])
 }
 
+/// How many bytes of missed events and of snapshots are written at a time: one at a time, some, all at once.
+pub fn catch_up_bytes() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => Just(1), 2 => 100_usize..1000, 1 => Just(Settings::CATCH_UP_BYTES)]
+}
+
 /// Any delivery, with an interval or without.
 pub fn delivery() -> impl Strategy<Value = (Delivery, Duration)> {
     prop_oneof![
@@ -156,6 +161,11 @@ pub struct Client {
 
 impl ShardHarness {
     pub fn new(bus: Arc<Bus>, every_buffer: usize) -> Self {
+        Self::catching_up_by(Settings::CATCH_UP_BYTES, bus, every_buffer)
+    }
+
+    /// A shard that writes so many bytes of missed events and of snapshots at a time.
+    pub fn catching_up_by(catch_up_bytes: usize, bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, start) = bus.reader("test");
         let deadlines = Deadlines::default();
         let settings = Settings {
@@ -165,6 +175,7 @@ impl ShardHarness {
             deadlines,
             flush_window: Duration::ZERO,
             stall_timeout: Duration::from_secs(10),
+            catch_up_bytes,
         };
         let shard = Shard::new(Arc::clone(&bus), start, settings);
         Self {
@@ -287,6 +298,7 @@ impl ShardHarness {
         if self.closing.contains_key(&id) {
             return 0;
         }
+        self.shard.begin_turn();
         let waiting = self.shard.outgoing(id, self.now);
         let count = waiting.len().min(most);
         self.taken[id].extend_from_slice(&waiting[..count]);

@@ -26,6 +26,8 @@ pub struct Subscriber {
     pub resumed: bool,
     /// The newest event that it has, or that its snapshots cover.
     pub seq: u64,
+    /// How many snapshots are still to come: meanwhile events of their symbols do not.
+    owed: usize,
 }
 
 /// What a subscriber is sent.
@@ -62,6 +64,7 @@ struct Subscribed {
     epoch: String,
     seq: u64,
     resumed: bool,
+    snapshots: usize,
     delivery: String,
 }
 
@@ -109,12 +112,14 @@ impl Subscriber {
             epoch: first.epoch,
             resumed: first.resumed,
             seq: first.seq,
+            owed: first.snapshots,
         })
     }
 
-    /// What it comes back with.
+    /// What it comes back with: all from the start, where it has not got all snapshots.
     pub fn cursor(&self) -> String {
-        format!("{}-{}", self.epoch, self.seq)
+        let seq = if self.owed == 0 { self.seq } else { 0 };
+        format!("{}-{seq}", self.epoch)
     }
 
     pub async fn say(&mut self, text: &str) {
@@ -137,10 +142,16 @@ impl Subscriber {
             let head: Head = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
             return match (head.r#type, head.seq) {
                 ("trade" | "quote" | "bar", Some(seq)) => {
-                    let follows = if self.is_exact { seq == self.seq + 1 } else { seq > self.seq };
+                    let is_next = seq == self.seq + 1 || !self.is_exact || self.owed > 0;
+                    let follows = is_next && seq > self.seq;
                     assert!(follows, "after {} comes {text}", self.seq);
                     self.seq = seq;
                     Frame::Event(text.to_string())
+                }
+                ("snapshot", Some(seq)) => {
+                    self.owed -= 1;
+                    self.seq = seq;
+                    Frame::Other(text.to_string())
                 }
                 ("heartbeat", _) => Frame::Heartbeat(serde_json::from_str(&text).unwrap()),
                 _ => Frame::Other(text.to_string()),
