@@ -69,32 +69,33 @@ impl FanOut {
         connections: &mut Slab<Connection>,
     ) {
         let (_, kind) = key;
-        let of_all = self.subscriptions.of_all(kind);
-        let by_name = self.subscriptions.of(symbol, kind);
+        let of_all = self.subscriptions.of_all(kind).map(|group| (group, true));
+        let by_name = self.subscriptions.of(symbol, kind).map(|group| (group, false));
         // A connection that takes all symbols gets this one once.
-        let may_repeat = !of_all.is_empty();
-        let ids = of_all.iter().map(|id| (*id, true)).chain(by_name.iter().map(|id| (*id, false)));
+        let may_repeat = self.subscriptions.of_all(kind).next().is_some();
         let mut number = None;
         let mut clients = 0;
-        for (id, takes_all) in ids {
-            let connection = &mut connections[id];
-            if may_repeat && !takes_all && connection.wants.all.contains(kind) {
-                continue;
-            }
-            match connection.reception(key, symbol) {
-                Reception::Now => {
-                    let number = *number.get_or_insert_with(|| {
-                        let (seq, bytes) = self.encoded.latest(last_values, key);
-                        self.batch.push(seq, key, bytes)
-                    });
-                    clients += 1;
-                    if connection.outbox.take(number) {
-                        self.subscribers.push(id);
-                    }
+        for (group, takes_all) in of_all.chain(by_name) {
+            for &id in group {
+                let connection = &mut connections[id];
+                if may_repeat && !takes_all && connection.wants.all.contains(kind) {
+                    continue;
                 }
-                Reception::Conflated => connection.hold(key, 1),
-                Reception::Resumed => connection.wake(),
-                Reception::Never => {}
+                match connection.reception(key, symbol) {
+                    Reception::Now => {
+                        let number = *number.get_or_insert_with(|| {
+                            let (seq, bytes) = self.encoded.latest(last_values, key);
+                            self.batch.push(seq, key, bytes)
+                        });
+                        clients += 1;
+                        if connection.outbox.take(number) {
+                            self.subscribers.push(id);
+                        }
+                    }
+                    Reception::Conflated => connection.hold(key, 1),
+                    Reception::Resumed => connection.wake(),
+                    Reception::Never => {}
+                }
             }
         }
         if let Some(number) = number {

@@ -91,13 +91,8 @@ impl Shard {
 
     /// Forgets a connection.
     pub fn disconnect(&mut self, id: ConnectionId) {
-        let Connection { encoding, mut wants, .. } = self.connections.remove(id);
-        let subscriptions = &mut self.fan_outs[encoding.index()].subscriptions;
-        let had = wants.clone();
-        subscriptions.remove(id, &mut wants, None, had.all);
-        for (symbol, kinds) in had.names() {
-            subscriptions.remove(id, &mut wants, Some(symbol), kinds);
-        }
+        let Connection { encoding, wants, .. } = self.connections.remove(id);
+        self.fan_outs[encoding.index()].subscriptions.forget(id, &wants);
         self.liveness.end(id);
     }
 

@@ -5,20 +5,30 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexSet;
+use smallvec::SmallVec;
+
 use crate::market::{Kind, KindSet, Symbol};
 use crate::wire::Symbols;
 
 /// A connection's number within its shard.
 pub type ConnectionId = usize;
 
-/// The takers of each symbol and kind. A symbol that nobody takes takes no memory.
+/// The subscribers of each symbol and kind. A symbol without a subscriber takes no memory.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    by_symbol: HashMap<Symbol, Takers>,
-    all: Takers,
+    by_symbol: HashMap<Symbol, Subscribers>,
+    all: Subscribers,
 }
 
-type Takers = [Vec<ConnectionId>; 3];
+/// The subscribers of one symbol, or of all symbols: a group for each set of kinds that some of them take.
+///
+/// Most clients take all kinds, so there is mostly one group, in which a subscription is one entry.
+#[derive(Debug, Default)]
+struct Subscribers(SmallVec<[(KindSet, Group); 1]>);
+
+/// Connections that take the same kinds. Each is found and removed in constant time, and they lie side by side.
+type Group = IndexSet<ConnectionId>;
 
 /// What one connection subscribed to.
 #[derive(Clone, Debug, Default)]
@@ -31,48 +41,74 @@ pub struct Wants {
 }
 
 impl Subscriptions {
-    /// Those who take this kind of every symbol.
-    #[must_use]
-    pub fn of_all(&self, kind: Kind) -> &[ConnectionId] {
-        &self.all[kind.index()]
+    /// Returns the groups that take this kind of every symbol.
+    pub fn of_all(&self, kind: Kind) -> impl Iterator<Item = &Group> {
+        self.all.of(kind)
     }
 
-    /// Those who take this kind of this symbol by name; some may also be [`of_all`](Self::of_all).
-    #[must_use]
-    pub fn of(&self, symbol: &Symbol, kind: Kind) -> &[ConnectionId] {
-        self.by_symbol.get(symbol).map_or(&[], |takers| &takers[kind.index()])
+    /// Returns the groups that take this kind of this symbol by name; some of them may also take [it of all](Self::of_all).
+    pub fn of(&self, symbol: &Symbol, kind: Kind) -> impl Iterator<Item = &Group> {
+        self.by_symbol.get(symbol).into_iter().flat_map(move |subscribers| subscribers.of(kind))
     }
 
-    /// Adds kinds of a symbol, or of all symbols; returns what was new.
+    /// Adds kinds of a symbol, or of all symbols.
     pub fn add(&mut self, id: ConnectionId, wants: &mut Wants, symbol: Option<&Symbol>, kinds: KindSet) {
         let had = wants.of(symbol);
-        let new = kinds.without(had);
         wants.set(symbol, had.with(kinds));
-        let takers = match symbol {
-            Some(symbol) if !new.is_empty() => self.by_symbol.entry(symbol.clone()).or_default(),
-            _ => &mut self.all,
-        };
-        for kind in new.iter() {
-            takers[kind.index()].push(id);
-        }
+        self.regroup(id, symbol, had, had.with(kinds));
     }
 
     /// Takes kinds of a symbol, or of all symbols, away.
     pub fn remove(&mut self, id: ConnectionId, wants: &mut Wants, symbol: Option<&Symbol>, kinds: KindSet) {
         let had = wants.of(symbol);
-        let left = had.without(kinds);
-        let gone = had.without(left);
-        wants.set(symbol, left);
+        wants.set(symbol, had.without(kinds));
+        self.regroup(id, symbol, had, had.without(kinds));
+    }
+
+    /// Forgets a connection that wants this.
+    pub fn forget(&mut self, id: ConnectionId, wants: &Wants) {
+        self.regroup(id, None, wants.all, KindSet::NONE);
+        for (symbol, kinds) in wants.names() {
+            self.regroup(id, Some(symbol), kinds, KindSet::NONE);
+        }
+    }
+
+    fn regroup(&mut self, id: ConnectionId, symbol: Option<&Symbol>, from: KindSet, to: KindSet) {
         match symbol {
-            None => take_out(&mut self.all, id, gone),
+            _ if from == to => {}
+            None => self.all.regroup(id, from, to),
             Some(symbol) => {
-                if let Some(takers) = self.by_symbol.get_mut(symbol) {
-                    take_out(takers, id, gone);
-                    if takers.iter().all(Vec::is_empty) {
-                        self.by_symbol.remove(symbol);
-                    }
+                let subscribers = self.by_symbol.entry(symbol.clone()).or_default();
+                subscribers.regroup(id, from, to);
+                if subscribers.0.is_empty() {
+                    self.by_symbol.remove(symbol);
                 }
             }
+        }
+    }
+}
+
+impl Subscribers {
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &Group> {
+        self.0.iter().filter(move |(kinds, _)| kinds.contains(kind)).map(|(_, group)| group)
+    }
+
+    /// Moves a connection between groups; the group of no kind has none.
+    fn regroup(&mut self, id: ConnectionId, from: KindSet, to: KindSet) {
+        let place = |groups: &[(KindSet, Group)], of| groups.iter().position(|(kinds, _)| *kinds == of);
+        if let Some(place) = place(&self.0, from) {
+            let (_, group) = &mut self.0[place];
+            group.swap_remove(&id);
+            if group.is_empty() {
+                self.0.swap_remove(place);
+            }
+        }
+        if !to.is_empty() {
+            let place = place(&self.0, to).unwrap_or_else(|| {
+                self.0.push((to, Group::default()));
+                self.0.len() - 1
+            });
+            self.0[place].1.insert(id);
         }
     }
 }
@@ -148,21 +184,24 @@ impl Wants {
     }
 }
 
-fn take_out(takers: &mut Takers, id: ConnectionId, kinds: KindSet) {
-    for kind in kinds.iter() {
-        let list = &mut takers[kind.index()];
-        if let Some(place) = list.iter().position(|taker| *taker == id) {
-            list.swap_remove(place);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn symbol(name: &str) -> Symbol {
         name.parse().unwrap()
+    }
+
+    /// The connections of some groups, in order, each as often as it is there.
+    fn ids<'a>(groups: impl Iterator<Item = &'a Group>) -> Vec<ConnectionId> {
+        let mut ids: Vec<_> = groups.flatten().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 
     #[test]
@@ -191,9 +230,97 @@ mod tests {
         for _ in 0..2 {
             subscriptions.add(7, &mut wants, Some(&symbol("X")), Kind::Bar.into());
         }
-        assert_eq!(subscriptions.of(&symbol("X"), Kind::Bar), [7]);
+        assert_eq!(ids(subscriptions.of(&symbol("X"), Kind::Bar)), [7]);
         subscriptions.remove(7, &mut wants, Some(&symbol("X")), KindSet::ALL);
 
         assert!(subscriptions.by_symbol.is_empty() && wants.names.is_empty());
+    }
+
+    #[test]
+    fn connections_that_take_the_same_kinds_are_one_group_and_one_moves_when_its_kinds_change() {
+        let mut subscriptions = Subscriptions::default();
+        let mut wants = [Wants::default(), Wants::default()];
+        let aapl = symbol("AAPL");
+        for (id, wants) in wants.iter_mut().enumerate() {
+            subscriptions.add(id, wants, Some(&aapl), KindSet::ALL);
+        }
+        let groups = |subscriptions: &Subscriptions, kind| {
+            subscriptions.of(&aapl, kind).map(|group| ids([group].into_iter())).collect::<Vec<_>>()
+        };
+        assert_eq!(groups(&subscriptions, Kind::Quote), [[0, 1]]);
+
+        subscriptions.remove(0, &mut wants[0], Some(&aapl), Kind::Trade.into());
+        assert_eq!(groups(&subscriptions, Kind::Trade), [[1]]);
+        assert_eq!(groups(&subscriptions, Kind::Quote), [[1], [0]]);
+
+        subscriptions.add(0, &mut wants[0], Some(&aapl), Kind::Trade.into());
+        assert_eq!(groups(&subscriptions, Kind::Trade), [[0, 1]]);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add(ConnectionId, Option<&'static str>, KindSet),
+        Remove(ConnectionId, Option<&'static str>, KindSet),
+        Forget(ConnectionId),
+    }
+
+    const CONNECTIONS: usize = 5;
+    const SYMBOLS: [Option<&str>; 4] = [None, Some("A"), Some("B"), Some("C")];
+
+    fn step() -> impl Strategy<Value = Step> {
+        let symbol = || (0..SYMBOLS.len()).prop_map(|symbol| SYMBOLS[symbol]);
+        let kinds = || {
+            any::<[bool; 3]>().prop_map(|taken| {
+                let kinds = Kind::ALL.into_iter().filter(|kind| taken[kind.index()]);
+                kinds.fold(KindSet::NONE, |kinds, kind| kinds.with(kind.into()))
+            })
+        };
+        prop_oneof![
+            4 => (0..CONNECTIONS, symbol(), kinds()).prop_map(|(id, symbol, kinds)| Step::Add(id, symbol, kinds)),
+            3 => (0..CONNECTIONS, symbol(), kinds()).prop_map(|(id, symbol, kinds)| Step::Remove(id, symbol, kinds)),
+            1 => (0..CONNECTIONS).prop_map(Step::Forget),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_index_has_what_each_connection_wants_and_nothing_of_those_that_are_gone(
+            steps in vec(step(), 1..60),
+        ) {
+            let mut subscriptions = Subscriptions::default();
+            let mut wants: [Wants; CONNECTIONS] = Default::default();
+            let mut model: BTreeMap<(Option<&str>, ConnectionId), KindSet> = BTreeMap::new();
+            let end = (0..CONNECTIONS).map(Step::Forget);
+            for step in steps.into_iter().chain(end) {
+                match step {
+                    Step::Add(id, name, kinds) => {
+                        subscriptions.add(id, &mut wants[id], name.map(symbol).as_ref(), kinds);
+                        let had = model.entry((name, id)).or_default();
+                        *had = had.with(kinds);
+                    }
+                    Step::Remove(id, name, kinds) => {
+                        subscriptions.remove(id, &mut wants[id], name.map(symbol).as_ref(), kinds);
+                        let had = model.entry((name, id)).or_default();
+                        *had = had.without(kinds);
+                    }
+                    Step::Forget(id) => {
+                        subscriptions.forget(id, &std::mem::take(&mut wants[id]));
+                        model.retain(|(_, other), _| *other != id);
+                    }
+                }
+                for (name, kind) in SYMBOLS.into_iter().flat_map(|name| Kind::ALL.map(|kind| (name, kind))) {
+                    let taking = model.iter().filter(|((of, _), kinds)| *of == name && kinds.contains(kind));
+                    let expected: Vec<_> = taking.map(|((_, id), _)| *id).collect();
+                    let found = match name {
+                        None => ids(subscriptions.of_all(kind)),
+                        Some(name) => ids(subscriptions.of(&symbol(name), kind)),
+                    };
+                    prop_assert_eq!(found, expected, "{:?} of {:?}", kind, name);
+                }
+            }
+            prop_assert!(subscriptions.by_symbol.is_empty() && subscriptions.all.0.is_empty());
+        }
     }
 }
