@@ -79,6 +79,13 @@ impl Connection {
         }
     }
 
+    /// Takes in that its session is gone. Nothing is left of it but what it wants, and nothing is for it.
+    pub(super) fn leave(&mut self) {
+        let wants = std::mem::take(&mut self.wants);
+        let nothing = Self::new(self.encoding, 0, Life::default());
+        *self = Self { wants, state: State::Closing { reason: None }, ..nothing };
+    }
+
     /// Returns whether it gets market data, and goes on.
     pub(super) fn is_subscribed(&self) -> bool {
         self.role == Role::Subscriber && !self.state.is_closing()

@@ -33,7 +33,7 @@ pub struct LocalShard {
     pub sockets: RefCell<Sockets>,
     /// Says that a client for which a feed may be waiting was served, or is gone.
     pub served: Notify,
-    /// Says that a client waits for the shard's next turn.
+    /// Says that a client waits for the shard's next turn, or is gone.
     pub turn_wanted: Notify,
     /// How long updates are collected before they are written.
     flush_window: Duration,
@@ -136,7 +136,7 @@ impl LocalShard {
         is_drained
     }
 
-    /// Lets those go on who are owed more than a turn has room for.
+    /// Lets those go on who are owed more than a turn has room for, and forgets those who are gone.
     fn begin_turn(&self) {
         let mut shard = self.shard.borrow_mut();
         shard.begin_turn();

@@ -33,6 +33,9 @@ use crate::wire::{CloseReason, Delivery, Message, Reply, Request};
 /// After so many events the other tasks of the thread have their turn.
 const READ_EVENTS: usize = 4096;
 
+/// After so many subscriptions of connections that are gone, too.
+const SWEPT_SUBSCRIPTIONS: usize = 1024;
+
 /// How soon to look again at a client that is ahead of its shard.
 const AHEAD: Duration = Duration::from_millis(5);
 
@@ -45,6 +48,8 @@ pub struct Shard {
     /// By the index of their encodings.
     fan_outs: [FanOut; Encoding::ALL.len()],
     connections: Slab<Connection>,
+    /// Connections that are gone, and have subscriptions in the index.
+    gone: Vec<ConnectionId>,
     liveness: Liveness,
     quota: Quota,
     /// When [`close_stalled`](Self::close_stalled) was called last.
@@ -61,6 +66,7 @@ impl Shard {
             view: start.into(),
             fan_outs: Encoding::ALL.map(FanOut::new),
             connections: Slab::new(),
+            gone: Vec::new(),
             liveness: Liveness::new(settings.heartbeat, settings.deadlines),
             quota: Quota::new(settings.catch_up_bytes),
             looked_for_stalled: None,
@@ -69,6 +75,10 @@ impl Shard {
 
     /// Adds a plain connection with this encoding.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
+        // One goes for each that comes: those that are gone never take more room than those that may be here.
+        if let Some(gone) = self.gone.pop() {
+            while self.sweep_one(gone) {}
+        }
         let life = Life::new(now, &self.settings.deadlines);
         let connection = Connection::new(encoding, self.settings.every_buffer, life);
         let id = self.connections.insert(connection);
@@ -89,11 +99,33 @@ impl Shard {
         self.connections[id].outbox.set_delivery(delivery, interval);
     }
 
-    /// Forgets a connection.
+    /// Forgets a connection, whose subscriptions the next [turns](Self::begin_turn) remove.
     pub fn disconnect(&mut self, id: ConnectionId) {
-        let Connection { encoding, wants, .. } = self.connections.remove(id);
-        self.fan_outs[encoding.index()].subscriptions.forget(id, &wants);
+        self.connections[id].leave();
+        self.gone.push(id);
         self.liveness.end(id);
+    }
+
+    /// Removes subscriptions of connections that are gone, as many as are worth a turn.
+    ///
+    /// Many clients that leave at once keep the others waiting for one turn, not for the removal of all that they had.
+    fn sweep(&mut self) {
+        for _ in 0..SWEPT_SUBSCRIPTIONS {
+            let Some(id) = self.gone.pop() else { break };
+            if self.sweep_one(id) {
+                self.gone.push(id);
+            }
+        }
+    }
+
+    /// Removes a subscription of a connection that is gone; returns whether it had one. One without is forgotten.
+    fn sweep_one(&mut self, id: ConnectionId) -> bool {
+        let Connection { encoding, wants, .. } = &mut self.connections[id];
+        let had_one = self.fan_outs[encoding.index()].subscriptions.remove_one(id, wants);
+        if !had_one {
+            self.connections.remove(id);
+        }
+        had_one
     }
 
     /// Carries out what a client asks for, and puts the answer into its outbox; nothing for a connection that closes.
@@ -319,8 +351,10 @@ impl Shard {
         self.connections[id].may_read()
     }
 
-    /// Begins the shard's next turn: those who are owed more than the last one had room for go on.
+    /// Begins the shard's next turn: those who are owed more than the last one had room for go on, and some subscriptions of
+    /// those who are gone are removed.
     pub fn begin_turn(&mut self) {
+        self.sweep();
         for id in self.quota.renew() {
             if let Some(connection) = self.connections.get_mut(id) {
                 connection.wake();
@@ -328,10 +362,10 @@ impl Shard {
         }
     }
 
-    /// Returns whether somebody waits for the shard's next turn.
+    /// Returns whether there is more for the shard's next turn.
     #[must_use]
     pub fn is_turn_wanted(&self) -> bool {
-        self.quota.is_wanted()
+        self.quota.is_wanted() || !self.gone.is_empty()
     }
 
     /// What a client's socket is to take next; what is held goes only when it is due.

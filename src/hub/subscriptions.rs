@@ -65,12 +65,15 @@ impl Subscriptions {
         self.regroup(id, symbol, had, had.without(kinds));
     }
 
-    /// Forgets a connection that wants this.
-    pub fn forget(&mut self, id: ConnectionId, wants: &Wants) {
-        self.regroup(id, None, wants.all, KindSet::NONE);
-        for (symbol, kinds) in wants.names() {
-            self.regroup(id, Some(symbol), kinds, KindSet::NONE);
+    /// Removes one symbol, or all symbols, from what a connection wants; returns whether it wanted anything.
+    pub fn remove_one(&mut self, id: ConnectionId, wants: &mut Wants) -> bool {
+        if let Some((symbol, kinds)) = wants.names.pop() {
+            self.regroup(id, Some(&symbol), kinds, KindSet::NONE);
+            return true;
         }
+        let kinds = std::mem::take(&mut wants.all);
+        self.regroup(id, None, kinds, KindSet::NONE);
+        !kinds.is_empty()
     }
 
     fn regroup(&mut self, id: ConnectionId, symbol: Option<&Symbol>, from: KindSet, to: KindSet) {
@@ -306,7 +309,7 @@ mod tests {
                         *had = had.without(kinds);
                     }
                     Step::Forget(id) => {
-                        subscriptions.forget(id, &std::mem::take(&mut wants[id]));
+                        while subscriptions.remove_one(id, &mut wants[id]) {}
                         model.retain(|(_, other), _| *other != id);
                     }
                 }

@@ -210,6 +210,7 @@ impl Drop for Client {
         self.context.local.shard.borrow_mut().disconnect(self.id);
         self.context.local.sockets.borrow_mut().remove(self.id);
         self.context.local.served.notify_one();
+        self.context.local.turn_wanted.notify_one();
         if !self.access.is_locked() {
             self.context.relay.leave();
         }

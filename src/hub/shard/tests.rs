@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use super::super::life::Deadlines;
 use super::*;
 use crate::bus::{self, Bus};
-use crate::market::{Data, FeedKind, KindSet, Trade};
+use crate::market::{Data, FeedKind, Kind, KindSet, Trade};
 use crate::wire::{Command, Request, Symbols};
 
 fn shard(every_buffer: usize) -> Shard {
@@ -35,12 +35,27 @@ fn subscribe(
 ) -> ConnectionId {
     let id = shard.connect(encoding, now);
     shard.begin(id, delivery, interval);
-    let symbols = Symbols { all: true, ..Symbols::default() };
+    subscribe_to(&mut *shard, id, Symbols { all: true, ..Symbols::default() }, now);
+    id
+}
+
+fn subscribe_to(shard: &mut Shard, id: ConnectionId, symbols: Symbols, now: Instant) {
     let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
     shard.handle(id, &Request { id: None, command }, Time::default());
     let answer = shard.outgoing(id, now).len();
     shard.written(id, answer);
-    id
+}
+
+/// Connects so many clients, each of which has `A` and 999 other symbols.
+fn a_thousand_symbols_each(shard: &mut Shard, clients: usize, now: Instant) -> Vec<ConnectionId> {
+    let names = (1..1000).map(|number| format!("S{number}")).chain(["A".to_owned()]);
+    let names: Vec<_> = names.map(|name| name.parse().unwrap()).collect();
+    let mut connect = || {
+        let id = shard.connect(Encoding::WebSocket, now);
+        subscribe_to(shard, id, Symbols { all: false, names: names.iter().cloned().collect() }, now);
+        id
+    };
+    (0..clients).map(|_| connect()).collect()
 }
 
 fn segment(first: u64) -> Read {
@@ -157,4 +172,48 @@ fn a_server_that_stood_still_takes_no_client_for_stalled() {
         shard.close_stalled(awake + Duration::from_millis(100) * tenth);
     }
     assert!(shard.take_closing(id).is_some());
+}
+
+#[test]
+fn clients_that_are_gone_get_nothing_and_their_subscriptions_are_removed_in_several_turns() {
+    let now = Instant::now();
+    let mut shard = shard(1 << 20);
+    let stays = subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, now);
+    let gone = a_thousand_symbols_each(&mut shard, 3, now);
+
+    for id in gone {
+        shard.disconnect(id);
+    }
+    shard.begin_turn();
+    assert!(shard.is_turn_wanted());
+
+    let mut segment = Some(segment(1));
+    let mut written = Vec::new();
+    let write = |id, bytes: &[u8]| {
+        written.push(id);
+        bytes.len()
+    };
+    shard.read(now, Time::default(), || segment.take(), write);
+    assert_eq!(written, [stays]);
+    (0..10).for_each(|_| shard.begin_turn());
+    assert!(!shard.is_turn_wanted());
+    let subscriptions = &shard.fan_outs[Encoding::WebSocket.index()].subscriptions;
+    assert!(subscriptions.of(&"A".parse().unwrap(), Kind::Trade).next().is_none());
+    assert_eq!(shard.connections.len(), 1);
+}
+
+#[test]
+fn clients_that_are_gone_and_those_that_come_for_them_take_no_more_room_than_there_was() {
+    let now = Instant::now();
+    let mut shard = shard(1 << 20);
+    let before = a_thousand_symbols_each(&mut shard, 3, now);
+
+    for id in before {
+        shard.disconnect(id);
+    }
+    let after = a_thousand_symbols_each(&mut shard, 3, now);
+
+    assert_eq!(shard.connections.len(), 3);
+    assert!(!shard.is_turn_wanted());
+    assert!(after.into_iter().all(|id| shard.connections[id].wants.len() == 1000));
 }

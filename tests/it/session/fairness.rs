@@ -1,10 +1,11 @@
-//! A client that floods its shard, and the others of that shard.
+//! A client that floods its shard, clients that leave it together, and the others of that shard.
 
 use std::time::Duration;
 
 use tickerplant::session::Config;
 use tickerplant::tally::Limit;
 use tokio::io::AsyncWriteExt;
+use tokio::time::sleep;
 
 use crate::support::events::trade;
 use crate::support::local_set::locally;
@@ -26,6 +27,26 @@ async fn a_flood_of_one_client_lets_the_others_have_their_turn() {
 
         let refused = harness.bus.tally().strikes(Limit::CommandRate);
         assert!(refused < 1000, "{refused} of 1900 before the others");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscriptions_of_clients_that_left_together_are_removed_although_no_event_comes() {
+    locally(async {
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let symbols: Vec<_> = (0..1000).map(|number| format!("S{number}")).collect();
+        let query = format!("symbols={}", symbols.join(","));
+        for _ in 0..3 {
+            let mut peer = harness.connect(&query, 65_536).await;
+            peer.json().await;
+            drop(peer);
+        }
+
+        // The clock moves when nothing else does.
+        sleep(Duration::from_millis(1)).await;
+
+        assert!(!harness.shard().is_turn_wanted(), "something was left");
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! A shard with sessions over sockets in memory, and a clock that only moves when nothing else does.
 
+use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use tickerplant::auth::{self, Access};
 use tickerplant::bus::{self, Bus};
 use tickerplant::encoding::Encoding;
-use tickerplant::hub::{LocalShard, Relay, RelayConfig, Settings, Socket};
+use tickerplant::hub::{LocalShard, Relay, RelayConfig, Settings, Shard, Socket};
 use tickerplant::market::{Event, FeedKind};
 use tickerplant::session::{Config, Context, Limits, Session};
 use tickerplant::wire::{CloseReason, Stream};
@@ -83,6 +84,10 @@ impl SessionHarness {
             Session::new(Encoding::WebSocket, socket, &[], &stream, Access::Open, Rc::clone(&self.context));
         let stop = self.stop.clone();
         spawn_local(async move { session.run(stop).await })
+    }
+
+    pub fn shard(&self) -> RefMut<'_, Shard> {
+        self.context.local.shard.borrow_mut()
     }
 
     pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
