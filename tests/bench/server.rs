@@ -16,6 +16,7 @@
 //! cargo bench --bench server -- A --servers tickerplant --cores 0,1 --shards 1,2
 //! cargo bench --bench server -- --top --servers tickerplant,bun --repeat 1
 //! cargo bench --bench server -- --memory 19900 --stalled
+//! cargo bench --bench server -- --vanish 10000
 //! EARLIER=PATH cargo bench --bench server -- A B C --servers tickerplant,earlier --repeat 15
 //! ```
 //!
@@ -23,7 +24,8 @@
 //! each, D a high rate for ours alone, S one symbol for all, where the order of the clients shows, and L events that
 //! this process writes as they happen, each to a server that is idle. `--top` searches the highest rate that a server
 //! keeps up with in A and B, or those of them that are named; `--memory` looks at so many idle connections; `--stalled`
-//! adds clients to C that never read. Without arguments all of it runs, for some forty minutes.
+//! adds clients to C that never read; `--vanish` kills so many clients at once. Without arguments all of it runs, for some
+//! forty minutes.
 //!
 //! The environment configures the server as always, e.g. `TICKERPLANT_SESSION__HEARTBEAT=1s`. Memory a client counts
 //! all that the server took since the first connected, the growing history included: it says little for few clients.
@@ -42,6 +44,7 @@ mod stalled;
 mod table;
 mod top;
 mod update;
+mod vanish;
 mod websocket;
 mod written;
 
@@ -59,7 +62,7 @@ use scenario::{Feed, Scenario};
 use stalled::Pairs;
 use top::Search;
 
-/// Idle connections where no number is given.
+/// Idle connections, and clients that vanish, where no number is given.
 const IDLE: u32 = 10_000;
 
 /// Measure the whole server under load
@@ -106,14 +109,19 @@ struct Args {
     /// See what the others notice of clients that never read
     #[arg(long)]
     stalled: bool,
+    /// See what another client notices when so many vanish at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    vanish: Option<u32>,
     /// Said by cargo bench; without it nothing runs, so that cargo test does not measure
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() -> io::Result<()> {
-    if env::args().nth(1).is_some_and(|first| first == "bare") {
-        return bare::main();
+    match env::args().nth(1).as_deref() {
+        Some("bare") => return bare::main(),
+        Some("crowd") => return vanish::main(),
+        _ => {}
     }
     let args = Args::parse();
     if !args.bench {
@@ -123,7 +131,7 @@ fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let cores = process::pin(&args.cores);
     let kinds = peers::available(&args.servers)?;
-    let names_a_part = args.top || args.memory.is_some() || args.stalled;
+    let names_a_part = args.top || args.memory.is_some() || args.stalled || args.vanish.is_some();
     let is_all = !names_a_part && args.scenarios.is_empty();
     if !names_a_part {
         args.run_scenarios(&kinds, cores.clone())?;
@@ -135,7 +143,10 @@ fn main() -> io::Result<()> {
         args.look_at_memory(&kinds, clients, cores.clone())?;
     }
     if args.stalled || is_all {
-        args.stall(&kinds, cores)?;
+        args.stall(&kinds, cores.clone())?;
+    }
+    if let Some(clients) = args.vanish.or(is_all.then_some(IDLE)) {
+        args.let_vanish(&kinds, clients, cores)?;
     }
     Ok(())
 }
@@ -247,6 +258,19 @@ impl Args {
             pairs.run(&plan)
         })?;
         stalled::print(&all);
+        Ok(())
+    }
+
+    fn let_vanish(&self, kinds: &[Kind], clients: u32, cores: Option<String>) -> io::Result<()> {
+        let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.is_ours()).collect();
+        let contenders = Contender::all(&kinds, &[None], &[None]).into_iter();
+        let mut all: Vec<_> = contenders.map(|contender| vanish::Pairs::new(contender, clients)).collect();
+        let plan = self.plan(5, cores);
+        self.take_turns(&mut all, |pairs| {
+            eprintln!("{clients} clients that vanish, {}", pairs.contender.title());
+            pairs.run(&plan)
+        })?;
+        vanish::print(&all);
         Ok(())
     }
 }
