@@ -57,8 +57,8 @@ pub struct Outbox {
     frames: VecDeque<Waiting>,
     /// Whether it has taken a part of the first of them.
     is_begun: bool,
-    /// How many bytes of them count against the limit.
-    counted: usize,
+    /// How many bytes of them wait, by their content.
+    waiting: [usize; 3],
     /// Whether the socket takes no more for now.
     is_blocked: bool,
     /// Whether something that it took since this was asked proves that the client reads.
@@ -79,8 +79,20 @@ struct Waiting {
     end: usize,
     /// What it means for the client's cursor.
     meaning: Meaning,
-    /// How many of its bytes count against the limit.
-    counted: usize,
+    content: Content,
+    /// For how many bytes it counts.
+    bytes: u32,
+}
+
+/// What a frame says, as far as the limit asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// What the client asked for, which does not count.
+    Answer,
+    /// An event of the feed.
+    Event,
+    /// Another client's message, or how the feed fares.
+    News,
 }
 
 /// What a frame means for the cursor with which its client can come back.
@@ -111,7 +123,7 @@ impl Outbox {
             taken: 0,
             frames: VecDeque::new(),
             is_begun: false,
-            counted: 0,
+            waiting: [0; 3],
             is_blocked: false,
             is_moving: false,
             held: ConflatedKeys::default(),
@@ -262,7 +274,7 @@ impl Outbox {
         if count > 0
             && let Some((update, frame)) = updates.next()
         {
-            self.append(Meaning::Reaches(update.seq), true, |buffer| buffer.extend_from_slice(frame));
+            self.append(Meaning::Reaches(update.seq), Content::Event, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
             self.written(count);
         }
@@ -299,9 +311,9 @@ impl Outbox {
 
     fn push_event(&mut self, seq: u64, frame: &[u8], unbounded: bool) -> Result<(), Overflow> {
         if !unbounded {
-            self.check(frame)?;
+            self.check(frame, self.counted())?;
         }
-        self.append(Meaning::Reaches(seq), true, |buffer| buffer.extend_from_slice(frame));
+        self.append(Meaning::Reaches(seq), Content::Event, |buffer| buffer.extend_from_slice(frame));
         self.sent += 1;
         Ok(())
     }
@@ -310,32 +322,32 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// It does not fit.
-    pub fn push_news(&mut self, frame: &[u8]) -> Result<(), Overflow> {
-        self.check(frame)?;
-        self.append(Meaning::None, true, |buffer| buffer.extend_from_slice(frame));
+    /// It does not fit; with `beside_events` it has to fit with other news alone, for a feed that waits for its readers.
+    pub fn push_news(&mut self, frame: &[u8], beside_events: bool) -> Result<(), Overflow> {
+        self.check(frame, if beside_events { self.waiting[Content::News as usize] } else { self.counted() })?;
+        self.append(Meaning::None, Content::News, |buffer| buffer.extend_from_slice(frame));
         Ok(())
     }
 
     /// Puts an event of the past, which `write` appends, behind all that waits; the client asked for it.
     pub fn push_missed(&mut self, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        self.append(Meaning::Reaches(seq), false, write);
+        self.append(Meaning::Reaches(seq), Content::Answer, write);
         self.sent += 1;
     }
 
     /// Puts a snapshot behind all that waits; one that is not the last of its set.
     pub fn push_snapshot(&mut self, frame: &[u8]) {
-        self.append(Meaning::InSet, false, |buffer| buffer.extend_from_slice(frame));
+        self.append(Meaning::InSet, Content::Answer, |buffer| buffer.extend_from_slice(frame));
     }
 
     /// Puts the last snapshot of a set behind all that waits: with it the client has all up to `seq`.
     pub fn push_last_snapshot(&mut self, frame: &[u8], seq: u64) {
-        self.append(Meaning::EndsSet(seq), false, |buffer| buffer.extend_from_slice(frame));
+        self.append(Meaning::EndsSet(seq), Content::Answer, |buffer| buffer.extend_from_slice(frame));
     }
 
     /// Puts an answer behind all that waits. Whoever asks is not heard again while the outbox is full.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.append(Meaning::None, false, write);
+        self.append(Meaning::None, Content::Answer, write);
     }
 
     /// Says that the client has all up to `seq`, as it says itself.
@@ -393,7 +405,7 @@ impl Outbox {
         let mut count = 0;
         for key in self.held.take_oldest(last_values, until, most) {
             let (seq, frame) = encoded.latest(last_values, key);
-            self.append(Meaning::Reaches(seq), false, |buffer| buffer.extend_from_slice(frame));
+            self.append(Meaning::Reaches(seq), Content::Answer, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
             count += 1;
         }
@@ -440,7 +452,7 @@ impl Outbox {
         self.is_begun |= count > 0;
         while let Some(frame) = self.frames.pop_front_if(|frame| frame.end <= self.taken) {
             self.is_begun = frame.end < self.taken;
-            self.counted -= frame.counted;
+            self.waiting[frame.content as usize] -= frame.bytes as usize;
             self.is_moving |= !matches!(frame.meaning, Meaning::None | Meaning::BeginsSet);
             self.reach(frame.meaning);
         }
@@ -470,8 +482,9 @@ impl Outbox {
         self.frames.truncate(usize::from(self.is_begun));
         let begun = self.frames.front().copied();
         self.buffer.truncate(begun.map_or(self.taken, |frame| frame.end));
-        self.counted = begun.map_or(0, |frame| frame.counted);
-        if let Some(Waiting { meaning, .. }) = begun {
+        self.waiting = [0; 3];
+        if let Some(Waiting { meaning, content, bytes, .. }) = begun {
+            self.waiting[content as usize] = bytes as usize;
             self.reach(meaning);
         }
     }
@@ -486,11 +499,17 @@ impl Outbox {
         }
     }
 
-    fn check(&self, frame: &[u8]) -> Result<(), Overflow> {
-        if self.counted + frame.len().max(FRAME_BYTES) > self.limit { Err(Overflow) } else { Ok(()) }
+    /// Returns how many bytes wait that count against the limit.
+    fn counted(&self) -> usize {
+        self.waiting[Content::Event as usize] + self.waiting[Content::News as usize]
     }
 
-    fn append(&mut self, meaning: Meaning, is_counted: bool, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Checks that a frame fits beside so many bytes.
+    fn check(&self, frame: &[u8], waiting: usize) -> Result<(), Overflow> {
+        if waiting + frame.len().max(FRAME_BYTES) > self.limit { Err(Overflow) } else { Ok(()) }
+    }
+
+    fn append(&mut self, meaning: Meaning, content: Content, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.buffer.len();
         write(&mut self.buffer);
         let end = self.buffer.len();
@@ -498,9 +517,9 @@ impl Outbox {
             // The encoding has no words for it.
             return;
         }
-        let counted = if is_counted { (end - start).max(FRAME_BYTES) } else { 0 };
-        self.counted += counted;
-        self.frames.push_back(Waiting { end, meaning, counted });
+        let bytes = u32::try_from((end - start).max(FRAME_BYTES)).expect("a frame is not so long");
+        self.waiting[content as usize] += bytes as usize;
+        self.frames.push_back(Waiting { end, meaning, content, bytes });
     }
 }
 
@@ -531,8 +550,26 @@ mod tests {
         let mut outbox = Outbox::new(100);
         outbox.push(|buffer| buffer.resize(5000, b'x'));
 
-        assert_eq!(outbox.push_news(&[0; 100]), Ok(()));
-        assert_eq!(outbox.push_news(&[0; 1]), Err(Overflow));
+        assert_eq!(outbox.push_news(&[0; 100], false), Ok(()));
+        assert_eq!(outbox.push_news(&[0; 1], false), Err(Overflow));
         assert!(outbox.is_full());
+    }
+
+    #[test]
+    fn news_fit_beside_the_events_of_a_feed_that_waits_and_not_beside_more_news() {
+        let mut outbox = Outbox::new(100);
+        outbox.push_event(1, &[0; 200], true).unwrap();
+
+        assert_eq!(outbox.push_news(&[0; 60], false), Err(Overflow));
+        assert_eq!(outbox.push_news(&[0; 60], true), Ok(()));
+        assert_eq!(outbox.push_news(&[0; 60], true), Err(Overflow));
+
+        // What has gone counts no more.
+        outbox.written(200);
+        assert_eq!(outbox.push_news(&[0; 41], false), Err(Overflow));
+        assert_eq!(outbox.push_event(2, &[0; 41], false), Err(Overflow));
+        assert_eq!(outbox.push_event(2, &[0; 40], false), Ok(()));
+        outbox.written(60);
+        assert_eq!(outbox.push_news(&[0; 60], false), Ok(()));
     }
 }

@@ -151,13 +151,14 @@ impl Shard {
         let wrapped = Reply::message(from, message);
         let (mut plain, mut wrapped) =
             (EncodedValue::new(Value::Message(message)), EncodedValue::new(Value::Reply(&wrapped)));
+        let is_paced = self.bus.is_paced();
         for (_, connection) in self.connections.iter_mut().filter(|(_, one)| !one.state.is_closing()) {
             let bytes = match connection.role {
                 Role::Unauthenticated => continue,
                 Role::Plain => plain.bytes(connection.encoding),
                 Role::Subscriber => wrapped.bytes(connection.encoding),
             };
-            let pushed = connection.outbox.push_news(bytes);
+            let pushed = connection.outbox.push_news(bytes, is_paced);
             connection.pushed(pushed, &self.bus);
         }
     }
@@ -230,6 +231,7 @@ impl Shard {
         self.view.feed = state;
         let reply = Reply::Feed((&self.view.feed).into());
         let mut encoded = EncodedValue::new(Value::Reply(&reply));
+        let is_paced = self.bus.is_paced();
         for (_, connection) in
             self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
         {
@@ -242,7 +244,7 @@ impl Shard {
                 connection.wake();
                 continue;
             }
-            let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding));
+            let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding), is_paced);
             connection.pushed(pushed, &self.bus);
         }
     }

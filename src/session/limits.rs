@@ -17,7 +17,7 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
     /// Bytes of events and relayed messages that may wait for one client: an `every` client past them is closed with 4008,
-    /// and so is any client that leaves so much of what its peers say.
+    /// and so is any client that leaves so much of what its peers say. A replay at full speed waits for its events instead.
     pub every_buffer: usize,
     /// How long a close may take; 0 for as long as it takes.
     #[serde(with = "humantime_serde")]

@@ -3,6 +3,7 @@
 mod admission;
 mod auth;
 mod delivery;
+mod end_of_replay;
 mod feed_control;
 mod http;
 mod http_limits;

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::SinkExt;
+use tickerplant::market::FeedState;
 use tickerplant::session::Config;
+use tickerplant::tally::Limit;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_stream::StreamExt;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::trade;
 use crate::support::local_set::locally;
@@ -82,6 +87,72 @@ async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_
         harness.publish([trade("A", "101")]);
 
         assert_eq!(client.close_code().await.0, 4008);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_waits_tells_its_state_behind_more_events_than_the_buffer_holds() {
+    locally(async {
+        let config = Config { every_buffer: 1000, ..Config::default() };
+        let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut client = harness.connect("symbols=*&delivery=every", 512).await;
+        client.json().await;
+
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        harness.bus.mark(FeedState::Paused);
+
+        for seq in 1..=100 {
+            assert_eq!(client.json().await["seq"], seq);
+        }
+        assert_eq!(client.json().await["state"], "paused");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_comes_behind_more_events_of_a_feed_that_waits_than_the_buffer_holds() {
+    locally(async {
+        let config = Config { every_buffer: 1000, ..Config::default() };
+        let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut sender = harness.connect("", 65_536).await;
+        let mut client = harness.connect("symbols=*&delivery=every", 512).await;
+        client.json().await;
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
+
+        for _ in 0..2 {
+            sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
+            sender.socket.next().await.unwrap().unwrap();
+        }
+
+        for seq in 1..=100 {
+            assert_eq!(client.json().await["seq"], seq);
+        }
+        assert_eq!(client.json().await["type"], "message");
+        assert_eq!(client.json().await["type"], "message");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_do_not_fit_close_a_client_of_a_feed_that_waits_too() {
+    locally(async {
+        let config = Config { every_buffer: 1000, ..Config::default() };
+        let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
+        let mut sender = harness.connect("", 65_536).await;
+        let mut asleep = harness.connect("symbols=*&delivery=every", 512).await;
+        asleep.json().await;
+        harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
+        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
+
+        for _ in 0..3 {
+            sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
+            sender.socket.next().await.unwrap().unwrap();
+        }
+
+        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 1);
+        assert_eq!(asleep.close_code().await.0, 4008);
     })
     .await;
 }

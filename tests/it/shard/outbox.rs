@@ -18,8 +18,8 @@ use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, 
 enum Act {
     /// An answer of so many bytes.
     Push(usize),
-    /// Another client's message of so many bytes.
-    News(usize),
+    /// Another client's message of so many bytes, beside events or not.
+    News(usize, bool),
     /// An event that the client missed.
     Missed(u8),
     /// With the last frame the client has all up to here.
@@ -34,7 +34,7 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         2 => (1_usize..200).prop_map(Act::Push),
-        4 => (1_usize..200).prop_map(Act::News),
+        4 => (1_usize..200, any::<bool>()).prop_map(|(len, beside_events)| Act::News(len, beside_events)),
         2 => any::<u8>().prop_map(Act::Missed),
         1 => Just(Act::Reaches),
         8 => (0_usize..300).prop_map(Act::Written),
@@ -118,9 +118,10 @@ proptest! {
                     outbox.push(|out| out.resize(out.len() + len, b'a'));
                     model.push(vec![b'a'; len], None, false);
                 }
-                Act::News(len) => {
+                Act::News(len, beside_events) => {
                     let fits = model.news() + len.max(LEAST) <= limit;
-                    prop_assert_eq!(outbox.push_news(&vec![b'n'; len]), if fits { Ok(()) } else { Err(Overflow) });
+                    let pushed = outbox.push_news(&vec![b'n'; len], beside_events);
+                    prop_assert_eq!(pushed, if fits { Ok(()) } else { Err(Overflow) });
                     if fits {
                         model.push(vec![b'n'; len], None, true);
                     }

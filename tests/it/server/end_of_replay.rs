@@ -1,0 +1,91 @@
+//! The end of a replay at full speed, for clients with `delivery=every` and a small buffer.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tickerplant::config::Config;
+use tokio::time::sleep;
+
+use crate::support::test_server::TestServer;
+use crate::support::websocket_client::Client;
+
+/// Fewer than a replay publishes before it waits, and more than the system takes for a client.
+const EVENTS: u64 = 3000;
+
+const EVERY: &str = "/ws?symbols=*&delivery=every";
+
+const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
+
+/// Bytes that the system takes for these clients, and then some.
+const ROOM: u32 = 4096;
+
+/// A replay at full speed of a file of so many events, which begins with a pause.
+async fn replay() -> (TempDir, TestServer) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("A.csv");
+    let mut rows = String::from("time,price\n");
+    (1..=EVENTS).for_each(|n| writeln!(rows, "2024-01-03T14:30:00Z,{n}").unwrap());
+    std::fs::write(&path, rows).unwrap();
+    let path = path.display().to_string();
+    let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.speed = \"max\"");
+    let mut config = Config { feed: toml::from_str(&feed).unwrap(), ..Config::default() };
+    config.feed.clock.paused = true;
+    config.session.every_buffer = 1024;
+    config.server.send_buffer = 4096;
+    (folder, TestServer::feed(config).await)
+}
+
+async fn resume(server: &TestServer) {
+    let command = json!({"action": "resume"}).to_string();
+    let request = format!(
+        "POST /api/v1/feed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{command}",
+        command.len()
+    );
+    let answer = server.request(&request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// The next frame that is no heartbeat.
+async fn frame(client: &mut Client) -> Value {
+    loop {
+        let frame = client.json().await;
+        if frame["type"] != "heartbeat" {
+            return frame;
+        }
+    }
+}
+
+/// Reads, slowly, until the feed has ended; each event is the very next one.
+async fn read_to_the_end(client: &mut Client) {
+    let mut newest = 0;
+    loop {
+        let frame = frame(client).await;
+        if frame["type"] == "trade" {
+            newest += 1;
+            assert_eq!(frame["seq"], newest);
+            if newest % 100 == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        } else if frame["state"] == "ended" {
+            break;
+        }
+    }
+    assert_eq!(newest, EVENTS, "the end comes behind all events");
+}
+
+#[tokio::test]
+async fn slow_clients_with_a_small_buffer_get_all_of_a_small_file_and_then_its_end() {
+    let (_folder, server) = replay().await;
+    let mut one = server.connect_with_room(EVERY, ROOM).await;
+    let mut other = server.connect_with_room(EVERY, ROOM).await;
+    one.expect(SUBSCRIBED).await;
+    other.expect(SUBSCRIBED).await;
+
+    resume(&server).await;
+    tokio::join!(read_to_the_end(&mut one), read_to_the_end(&mut other));
+
+    one.quiet().await;
+    other.quiet().await;
+}
