@@ -109,13 +109,12 @@ impl Files {
             let next = ready!(self.batches.poll_recv(context));
             // A lap without an event would be followed by another one for ever.
             if let (None, true, Some((first, last))) = (&next, self.repeats, self.span) {
-                self.span = None;
-                self.batches = self.replay.batches();
-                self.shift = self.shift.saturating_add(last.since(first)).saturating_add(BETWEEN_LAPS);
-                if last.later(self.shift).earlier(self.shift) != last {
+                let shift = self.shift.saturating_add(last.since(first)).saturating_add(BETWEEN_LAPS);
+                if last.later(shift).earlier(shift) != last {
                     info!("the loop has come to the end of time, the year 2262");
                     return Poll::Ready(None);
                 }
+                (self.batches, self.shift, self.span) = (self.replay.batches(), shift, None);
                 continue;
             }
             if next.is_none() && self.repeats && !self.shift.is_zero() {
@@ -185,6 +184,7 @@ mod tests {
         }
 
         assert_eq!(events, 4, "the third lap would begin in 2230 and end in 2360");
+        assert!(source.next().await.is_none(), "an end stays one");
     }
 
     #[tokio::test]
