@@ -109,6 +109,8 @@ pub struct Feed {
     waits_for_client: bool,
     /// How long nothing may come from where it comes from.
     stalled_after: Duration,
+    /// How long a client may keep it waiting.
+    stall_timeout: Duration,
     symbols: usize,
     skipped: Skipped,
     progress: Progress,
@@ -155,6 +157,7 @@ impl Feed {
             is_paused: has_clock && clock.paused,
             waits_for_client: config.wait_for_client && kind != FeedKind::Simulated,
             stalled_after: config.stalled_after,
+            stall_timeout: config.replay.stall_timeout,
             symbols: config.symbols,
             skipped,
             progress,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio::{select, task};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Feed;
 use super::clock::{Calendar, Lateness, Schedule};
@@ -32,6 +32,10 @@ use crate::task::caught;
 /// costs little, few enough that they fit in a client's outbox. Then all are level, however slow, or one stands still.
 const AHEAD: usize = 4096;
 
+/// The end of a replay waits this much longer than the stall timeout, so that the shards have closed the clients that
+/// stand still before it gives up.
+const STALL_MARGIN: Duration = Duration::from_secs(1);
+
 /// A sleep that ends later than this has been the process's own: it was stopped, or the machine was.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
@@ -39,7 +43,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// One that has ended can be made to go on, for as long as somebody holds a control. One that panics has failed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
-    let Feed { symbols, skipped, progress, control, mut requests, .. } = feed;
+    let Feed { stall_timeout, symbols, skipped, progress, control, mut requests, .. } = feed;
     // It ends when nobody else can make it go on.
     drop(control);
     let mut pump = Pump {
@@ -52,6 +56,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         mode: if is_paused { Mode::Paused } else { Mode::Going },
         waits_for_client,
         stalled_after,
+        stall_timeout,
         ends_paused: false,
         ahead: 0,
         answer: None,
@@ -80,6 +85,8 @@ struct Pump<'a> {
     mode: Mode,
     waits_for_client: bool,
     stalled_after: Duration,
+    /// How long a client may keep the feed waiting.
+    stall_timeout: Duration,
     /// Whether a feed that has ended stays paused where it is sought.
     ends_paused: bool,
     /// How many events have been published since the readers were level.
@@ -141,7 +148,7 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Waits until the next events are to be published; false where there are none.
+    /// Waits until the next events are to be published; false where there are none, and all before them have been served.
     ///
     /// Cancel safe: what has come from the source is pending.
     async fn ready(&mut self) -> Result<bool, FeedError> {
@@ -157,7 +164,10 @@ impl Pump<'_> {
             self.mark(FeedState::Stalled);
             self.fill().await?
         };
-        let Some(next) = self.pending.peek().filter(|_| is_more) else { return Ok(false) };
+        let Some(next) = self.pending.peek().filter(|_| is_more) else {
+            self.wait_for_the_last_readers().await;
+            return Ok(false);
+        };
         let due = self.schedule.as_mut().map(|schedule| (schedule.speed(), schedule.due(next.time)));
         self.mark(FeedState::Running);
         match due {
@@ -198,6 +208,17 @@ impl Pump<'_> {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
             self.bus.level().await;
             self.ahead = 0;
+        }
+    }
+
+    /// Waits at the end of a feed that waits for its readers until they are level. A client that stands still is closed
+    /// before this gives up, and a reader that never says what it has done does not keep the end for ever.
+    ///
+    /// Cancel safe: nothing is changed here.
+    async fn wait_for_the_last_readers(&self) {
+        let patience = self.stall_timeout + STALL_MARGIN;
+        if self.bus.is_paced() && timeout(patience, self.bus.level()).await.is_err() {
+            warn!(after = ?patience, "the feed ends although a reader is behind");
         }
     }
 
@@ -301,6 +322,7 @@ impl Pump<'_> {
                 left -= stepped;
                 task::yield_now().await;
             } else {
+                self.wait_for_the_last_readers().await;
                 self.end();
             }
         }

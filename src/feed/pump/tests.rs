@@ -170,6 +170,39 @@ async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn at_full_speed_the_end_comes_when_the_readers_are_level() {
+    let bus = bus(FeedKind::Replay);
+    let (reader, _) = bus.waited_reader("test");
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
+    sender.send(Ok((0..3).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let mut pump = Box::pin(pump(feed, Arc::clone(&bus), CancellationToken::new()));
+
+    let is_waiting = timeout(Duration::from_secs(9), &mut pump).await.is_err();
+    let before = entries(&bus);
+    reader.done(3);
+    timeout(Duration::from_secs(1), pump).await.expect("the feed ends");
+
+    assert!(is_waiting);
+    assert_eq!(before, ["running", "3"]);
+    assert_eq!(entries(&bus), ["running", "3", "ended"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_never_done_does_not_keep_the_end_for_ever() {
+    let bus = bus(FeedKind::Replay);
+    let _reader = bus.waited_reader("test");
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
+    sender.send(Ok(vec![trade(0)])).await.unwrap();
+    drop(sender);
+
+    let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
+    timeout(Duration::from_secs(12), pump).await.expect("the feed ends");
+
+    assert_eq!(entries(&bus), ["running", "1", "ended"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_live_feed_is_stalled_when_nothing_comes_and_runs_again_with_the_next_event() {
     let bus = bus(FeedKind::Stdin);
     let (sender, feed) = sent(FeedKind::Stdin, Speed::Factor(1.0));

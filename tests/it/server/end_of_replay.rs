@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickerplant::config::Config;
+use tickerplant::tally::Limit;
 use tokio::time::sleep;
 
 use crate::support::test_server::TestServer;
@@ -22,14 +23,14 @@ const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 const ROOM: u32 = 4096;
 
 /// A replay at full speed of a file of so many events, which begins with a pause.
-async fn replay() -> (TempDir, TestServer) {
+async fn replay(settings: &str) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("A.csv");
     let mut rows = String::from("time,price\n");
     (1..=EVENTS).for_each(|n| writeln!(rows, "2024-01-03T14:30:00Z,{n}").unwrap());
     std::fs::write(&path, rows).unwrap();
     let path = path.display().to_string();
-    let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.speed = \"max\"");
+    let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.speed = \"max\"\n{settings}");
     let mut config = Config { feed: toml::from_str(&feed).unwrap(), ..Config::default() };
     config.feed.clock.paused = true;
     config.session.every_buffer = 1024;
@@ -77,7 +78,7 @@ async fn read_to_the_end(client: &mut Client) {
 
 #[tokio::test]
 async fn slow_clients_with_a_small_buffer_get_all_of_a_small_file_and_then_its_end() {
-    let (_folder, server) = replay().await;
+    let (_folder, server) = replay("").await;
     let mut one = server.connect_with_room(EVERY, ROOM).await;
     let mut other = server.connect_with_room(EVERY, ROOM).await;
     one.expect(SUBSCRIBED).await;
@@ -88,4 +89,19 @@ async fn slow_clients_with_a_small_buffer_get_all_of_a_small_file_and_then_its_e
 
     one.quiet().await;
     other.quiet().await;
+}
+
+#[tokio::test]
+async fn a_client_that_stands_still_is_closed_before_the_end() {
+    let (_folder, server) = replay("replay.stall_timeout = \"1s\"").await;
+    let mut reading = server.connect(EVERY).await;
+    let mut still = server.connect_with_room(EVERY, ROOM).await;
+    reading.expect(SUBSCRIBED).await;
+    still.expect(SUBSCRIBED).await;
+
+    resume(&server).await;
+    read_to_the_end(&mut reading).await;
+
+    assert_eq!(server.strikes(Limit::StallTimeout), 1);
+    assert_eq!(still.closed().await.0, 4008);
 }

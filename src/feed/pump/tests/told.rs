@@ -231,6 +231,47 @@ async fn a_pause_ends_a_wait_for_the_readers_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_ends_the_wait_for_the_readers_at_the_end_too() {
+    let play = Playing::start("kind = \"replay\"\nclock.speed = \"max\"");
+    let (reader, _) = play.bus.waited_reader("test");
+    play.send([0, 1]).await;
+    let Playing { sender, bus, control, _pump } = play;
+    drop(sender);
+    sleep(Duration::from_secs(1)).await;
+    assert!(bus.is_waiting());
+
+    assert_eq!(control.send(Command::Pause).await.unwrap().state, FeedState::Paused);
+    assert!(!bus.is_waiting());
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(control.send(Command::Resume).await.unwrap().state, FeedState::Running);
+    sleep(Duration::from_secs(1)).await;
+    reader.done(2);
+    sleep(Duration::from_secs(1)).await;
+
+    assert_eq!(control.status().state, FeedState::Ended);
+    assert_eq!(entries(&bus), ["running", "2", "paused", "running", "ended"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_past_the_end_waits_for_the_readers_too() {
+    let play = Playing::start("kind = \"replay\"\nclock.paused = true");
+    let (reader, _) = play.bus.waited_reader("test");
+    play.send([0, 1]).await;
+    let Playing { sender, bus, control, _pump } = play;
+    drop(sender);
+    let read = async {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(entries(&bus), ["paused", "2"]);
+        reader.done(2);
+    };
+
+    let (status, ()) = tokio::join!(control.send(step(3)), read);
+
+    assert_eq!(status.unwrap().state, FeedState::Ended);
+    assert!(!bus.is_paced());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_feed_that_waits_for_a_client_can_be_paused_and_stepped() {
     let play = Playing::start("kind = \"replay\"\nwait_for_client = true");
     play.send([0, 1, 2]).await;
