@@ -39,7 +39,7 @@ pub enum Segment {
         /// How the feed fares from here on.
         state: FeedState,
         /// What replaces the fold of all that came before.
-        last_values: LastValues,
+        last_values: Arc<LastValues>,
     },
 }
 
@@ -63,6 +63,18 @@ pub struct Start {
     pub feed: FeedState,
     /// The newest seek before that position.
     pub seek: Option<Seek>,
+}
+
+/// A place where a reader can begin, with last values that the log still shares. The [`Start`] from it copies them, once
+/// the log is locked no more.
+#[derive(Debug)]
+pub struct Checkpoint {
+    position: u64,
+    base: Arc<LastValues>,
+    /// The events before the position that the base does not hold.
+    unfolded: Vec<Arc<Segment>>,
+    feed: FeedState,
+    seek: Option<Seek>,
 }
 
 /// What a reader finds.
@@ -104,8 +116,12 @@ pub struct Log {
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
-    /// The fold of all that has left.
-    base: LastValues,
+    /// The fold of all that was evicted, but for what is unfolded. Readers that copy it share it meanwhile.
+    base: Arc<LastValues>,
+    /// Evicted events that wait for the base to be the log's alone.
+    unfolded: Vec<Arc<Segment>>,
+    /// How many bytes they take.
+    unfolded_bytes: usize,
     base_feed: FeedState,
     base_seek: Option<Seek>,
     /// The newest state of the feed.
@@ -140,6 +156,22 @@ impl Segment {
         let fold = if let Self::Seek { last_values, .. } = self { last_values.bytes() } else { 0 };
         size_of::<Self>() + size_of_val(self.events()) + names + fold
     }
+
+    fn fold_into(&self, last_values: &mut LastValues) {
+        for (seq, event) in (self.first()..).zip(self.events()) {
+            last_values.fold(seq, event);
+        }
+    }
+}
+
+impl From<Checkpoint> for Start {
+    fn from(Checkpoint { position, base, unfolded, feed, seek }: Checkpoint) -> Self {
+        let mut last_values = Arc::unwrap_or_clone(base);
+        for segment in unfolded {
+            segment.fold_into(&mut last_values);
+        }
+        Self { position, last_values, feed, seek }
+    }
 }
 
 impl Chunk {
@@ -161,7 +193,9 @@ impl Log {
             bytes: 0,
             max_events: config.history.get(),
             max_bytes: config.history_bytes.get(),
-            base: LastValues::default(),
+            base: Arc::default(),
+            unfolded: Vec::new(),
+            unfolded_bytes: 0,
             base_feed: FeedState::Starting,
             base_seek: None,
             feed: FeedState::Starting,
@@ -230,27 +264,27 @@ impl Log {
         let seek = Seek { after: self.head, position };
         self.seek = Some(seek);
         self.feed = state.clone();
-        self.push(Segment::Seek { seek, state, last_values }, now);
+        self.push(Segment::Seek { seek, state, last_values: Arc::new(last_values) }, now);
     }
 
-    /// The entry at a position, or where to start again when it has left; `None` at the end.
-    #[must_use]
-    pub fn read(&self, position: u64) -> Option<Read> {
-        match position.checked_sub(self.first_position) {
-            None => Some(Read::Lagged(Box::new(self.start()))),
-            Some(offset) => {
-                let entry = self.segments.get(usize::try_from(offset).ok()?)?;
-                Some(Read::Segment(Arc::clone(&entry.segment)))
-            }
-        }
+    /// The entry at a position; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// It was evicted, and the reader goes on from the checkpoint.
+    pub fn read(&self, position: u64) -> Result<Option<Arc<Segment>>, Checkpoint> {
+        let offset = position.checked_sub(self.first_position).ok_or_else(|| self.checkpoint())?;
+        let entry = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
+        Ok(entry.map(|entry| Arc::clone(&entry.segment)))
     }
 
     /// The oldest place that a reader can begin at.
     #[must_use]
-    pub fn start(&self) -> Start {
-        Start {
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
             position: self.first_position,
-            last_values: self.base.clone(),
+            base: Arc::clone(&self.base),
+            unfolded: self.unfolded.clone(),
             feed: self.base_feed.clone(),
             seek: self.base_seek,
         }
@@ -282,7 +316,7 @@ impl Log {
     /// The oldest event that is held; past the head where none is.
     fn oldest(&self) -> u64 {
         let by_count = (self.head + 1).saturating_sub(self.max_events as u64);
-        by_count.max(self.base.seq() + 1)
+        by_count.max(self.segments.front().map_or(self.head + 1, |entry| entry.segment.first()))
     }
 
     fn push(&mut self, segment: Segment, at: Instant) {
@@ -290,7 +324,7 @@ impl Log {
         self.bytes += segment.bytes();
         self.segments.push_back(Entry { segment: Arc::new(segment), at });
         while self.is_over() {
-            self.let_go();
+            self.evict();
         }
     }
 
@@ -302,79 +336,41 @@ impl Log {
         self.bytes > self.max_bytes || self.events - oldest.segment.events().len() >= self.max_events
     }
 
-    fn let_go(&mut self) {
+    fn evict(&mut self) {
         let Some(Entry { segment: oldest, .. }) = self.segments.pop_front() else { return };
+        let bytes = oldest.bytes();
         self.first_position += 1;
         self.events -= oldest.events().len();
-        self.bytes -= oldest.bytes();
+        self.bytes -= bytes;
         match &*oldest {
-            Segment::Events { first, events } => {
-                for (seq, event) in (*first..).zip(events) {
-                    self.base.fold(seq, event);
-                }
+            Segment::Events { .. } => {
+                self.unfolded.push(oldest);
+                self.unfolded_bytes += bytes;
+                self.fold_evicted();
             }
             Segment::Mark { state, .. } => self.base_feed = state.clone(),
             Segment::Seek { seek, state, last_values } => {
-                (self.base, self.base_feed) = (last_values.clone(), state.clone());
+                (self.base, self.base_feed) = (Arc::clone(last_values), state.clone());
                 self.base_seek = Some(*seek);
+                self.unfolded.clear();
+                self.unfolded_bytes = 0;
             }
         }
+    }
+
+    /// Folds what was evicted into the base, unless a reader shares that. Where more waits for a reader to be done than the
+    /// history may take, the base is copied after all.
+    fn fold_evicted(&mut self) {
+        if self.unfolded_bytes > self.max_bytes {
+            Arc::make_mut(&mut self.base);
+        }
+        let Some(base) = Arc::get_mut(&mut self.base) else { return };
+        for segment in self.unfolded.drain(..) {
+            segment.fold_into(base);
+        }
+        self.unfolded_bytes = 0;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::market::{Data, Trade};
-
-    fn trade(symbol: &str) -> Event {
-        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-        Event { symbol: symbol.parse().unwrap(), time: Time::default(), data }
-    }
-
-    fn log(history_bytes: usize) -> Log {
-        let config = Config { history_bytes: history_bytes.try_into().unwrap(), ..Config::default() };
-        Log::new(&config)
-    }
-
-    fn seek(log: &mut Log, symbols: usize) {
-        let mut last_values = LastValues::at(log.head());
-        for symbol in 0..symbols {
-            last_values.absorb(&trade(&format!("S{symbol}")));
-        }
-        log.seek(last_values, Time::default(), FeedState::Paused, Instant::now());
-    }
-
-    #[test]
-    fn a_seek_takes_the_past_from_cursors_and_leaves_it_to_readers() {
-        let mut log = log(1 << 20);
-        log.append(vec![trade("A"), trade("A")], Instant::now());
-        seek(&mut log, 1);
-        assert!((0..=2).all(|seq| log.after(seq).is_err()), "its own head is of another past too");
-        log.append(vec![trade("A")], Instant::now());
-
-        assert!(log.after(2).is_err());
-        assert!(matches!(log.after(3), Ok(None)));
-        let entries: Vec<u64> = (0..log.end())
-            .map(|position| match log.read(position) {
-                Some(Read::Segment(segment)) => segment.last(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(entries, [2, 2, 3]);
-    }
-
-    #[test]
-    fn what_a_seek_folds_counts_as_history() {
-        let mut log = log(100_000);
-        log.append(vec![trade("A")], Instant::now());
-        for _ in 0..100 {
-            seek(&mut log, 100);
-        }
-
-        let held: usize = log.segments.iter().map(|entry| entry.segment.bytes()).sum();
-        assert!(log.segments.len() < 10 && held <= 100_000, "{held} bytes in {}", log.segments.len());
-        assert_eq!(log.start().last_values.iter().count(), 100);
-        assert_eq!(log.start().seek, log.seek);
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ use crate::market::{Event, FeedKind, FeedState, Time};
 use crate::tally::Tally;
 
 pub use last_values::{Key, Last, LastValues, Numbered};
-pub use log::{Chunk, Log, NotHeld, Read, Seek, Segment, Start};
+pub use log::{Checkpoint, Chunk, Log, NotHeld, Read, Seek, Segment, Start};
 
 /// How much of the past is kept for clients that come back (`[bus]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,7 +178,9 @@ impl Bus {
     /// it gives.
     #[must_use]
     pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Start) {
-        let start = self.log().start();
+        let checkpoint = self.log().checkpoint();
+        // The lock is free again before the last values are copied, which stops nobody.
+        let start = Start::from(checkpoint);
         let shown = Arc::new(AtomicU64::new(start.position));
         let number =
             self.readers().insert(ReaderPosition { name: name.into(), position: Arc::clone(&shown) });
@@ -304,12 +306,19 @@ impl Reader {
 
     /// What comes next, where it is there already.
     pub fn try_next(&mut self) -> Option<Read> {
-        let read = self.bus.log().read(self.position)?;
-        self.position = match &read {
-            Read::Segment(_) => self.position + 1,
-            Read::Lagged(start) => {
+        let next = self.bus.log().read(self.position);
+        // The lock is free again before the last values are copied, which stops nobody.
+        let read = match next {
+            Ok(segment) => {
+                let segment = segment?;
+                self.position += 1;
+                Read::Segment(segment)
+            }
+            Err(checkpoint) => {
                 self.bus.tally.lags.inc();
-                start.position
+                let start = Start::from(checkpoint);
+                self.position = start.position;
+                Read::Lagged(Box::new(start))
             }
         };
         self.shown.store(self.position, Ordering::Relaxed);

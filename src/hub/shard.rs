@@ -197,7 +197,7 @@ impl Shard {
                     }
                     Segment::Seek { seek, state, last_values } => {
                         self.flush(now, time, &mut write);
-                        self.seek(*seek, state.clone(), last_values.clone());
+                        self.seek(*seek, state.clone(), LastValues::clone(last_values));
                         break;
                     }
                 },
