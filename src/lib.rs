@@ -37,6 +37,7 @@
 //!
 //! | module | what it is for | imports |
 //! |---|---|---|
+//! | [`tcp_info`] | what a client's machine has acknowledged; a crate of its own in `tcp-info/`, with the only `unsafe` code | nothing of ours |
 //! | [range] | the least and the most that a value of the configuration may be | nothing of ours |
 //! | [task] | watched tasks: how each one ended | nothing of ours |
 //! | `fault` | faults on purpose, for tests of the built program | nothing of ours |
@@ -47,7 +48,7 @@
 //! | [auth] | which token allows what | wire, market, range |
 //! | [bus] | the log, its readers, the fold of last values | market, tally |
 //! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; readers and the pump | bus, market, tally, range, task, fault |
-//! | [hub] | shards, subscriptions, fan-out, outboxes, liveness, the relay; the loop that writes to the sockets | bus, encoding, wire, market, tally, fault |
+//! | [hub] | shards, subscriptions, fan-out, outboxes, liveness, the relay; the loop that writes to the sockets | bus, encoding, wire, market, tally, fault, `tcp_info` |
 //! | [session] | one client: its permissions and rates, its commands and messages | auth, hub, encoding, wire, market, tally, range |
 //! | [client] | a connection to a server, as `watch` and `send` need it | nothing of ours |
 //! | [files] | `inspect` and `cat`: what files say, without a server | feed, encoding, market |

@@ -5,7 +5,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::encoded::{EncodedEvents, EncodedSnapshots};
-use super::life::Life;
+use super::life::{Life, Signs};
 use super::outbox::{Outbox, Overflow};
 use super::snapshots::{Last, SnapshotSet};
 use super::state::{Owed, State};
@@ -111,11 +111,16 @@ impl Connection {
         !self.state.is_closing() && !self.state.is_catching_up() && !self.outbox.is_full()
     }
 
-    /// Returns whether it has given a sign of life since the last check. A client that cannot be pinged is taken for alive
-    /// while its socket is not blocked.
-    pub(super) fn take_signs_of_life(&mut self) -> bool {
-        let is_taking = !self.encoding.has_pings() && !self.outbox.is_blocked();
-        self.outbox.take_moving() | std::mem::take(&mut self.is_heard) | is_taking
+    /// Returns the signs of life that it has given since the last check. A client that cannot be pinged takes what it is
+    /// sent while its socket is not blocked.
+    pub(super) fn take_signs_of_life(&mut self) -> Signs {
+        let is_blocked = self.outbox.is_blocked();
+        let is_open = !self.encoding.has_pings() && !is_blocked;
+        Signs {
+            is_heard: std::mem::take(&mut self.is_heard),
+            is_taking: self.outbox.take_moving() | is_open,
+            is_blocked,
+        }
     }
 
     /// Puts an answer behind all that waits for the client.

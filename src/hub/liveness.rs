@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use slab::Slab;
+use tcp_info::Acknowledgements;
 use tokio::time::Instant;
 
 use super::beats::Beats;
@@ -41,7 +42,7 @@ impl Liveness {
 
     /// Takes in that a connection's deadlines have changed.
     pub(super) fn watch(&mut self, id: ConnectionId, life: &Life) {
-        self.lookouts.set(id, life.next_look(&self.deadlines));
+        self.lookouts.set(id, life.next_look());
     }
 
     /// Forgets a connection.
@@ -80,7 +81,13 @@ impl Liveness {
     }
 
     /// Pings the clients whose ping is due, and closes those that have not done in time what they have to.
-    pub(super) fn look(&mut self, connections: &mut Slab<Connection>, now: Instant, bus: &Bus) {
+    pub(super) fn look(
+        &mut self,
+        connections: &mut Slab<Connection>,
+        now: Instant,
+        bus: &Bus,
+        mut acknowledgements: impl FnMut(ConnectionId) -> Option<Acknowledgements>,
+    ) {
         let looked = self.looked.replace(now).unwrap_or(now);
         let gap = now.duration_since(looked);
         if gap > STANDSTILL {
@@ -102,8 +109,8 @@ impl Liveness {
                 // The rest of its message may have come: it has not been looked for.
                 connection.life.extend_message(now, &self.deadlines);
             }
-            let is_alive = connection.take_signs_of_life();
-            match connection.life.look(now, &self.deadlines, is_alive) {
+            let signs = connection.take_signs_of_life();
+            match connection.life.look(now, &self.deadlines, signs, || acknowledgements(id)) {
                 Verdict::Fine => {}
                 // What waits for it goes first: then it is that which proves that it lives.
                 Verdict::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}

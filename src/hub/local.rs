@@ -88,7 +88,8 @@ impl LocalShard {
                 _ = check.tick() => {
                     let now = Instant::now();
                     self.shard.borrow_mut().heartbeats(now, Time::now());
-                    self.shard.borrow_mut().look(now);
+                    let sockets = self.sockets.borrow();
+                    self.shard.borrow_mut().look(now, |id| sockets.acknowledgements(id));
                 }
                 _ = stall_check.tick(), if is_paced => {
                     self.shard.borrow_mut().close_stalled(Instant::now());

@@ -61,7 +61,7 @@ pub struct Outbox {
     waiting: [usize; 3],
     /// Whether the socket takes no more for now.
     is_blocked: bool,
-    /// Whether something that it took since this was asked proves that the client reads.
+    /// Whether the socket took an update since this was asked, or anything after it had taken no more.
     is_moving: bool,
     held: ConflatedKeys,
     /// When what was held went last.

@@ -11,6 +11,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use slab::Slab;
+use tcp_info::Acknowledgements;
 use tokio::time::Instant;
 
 use super::commands::Caller;
@@ -302,8 +303,14 @@ impl Shard {
     }
 
     /// Pings the clients whose ping is due, and closes those that have not done in time what they have to.
-    pub fn look(&mut self, now: Instant) {
-        self.liveness.look(&mut self.connections, now, &self.bus);
+    ///
+    /// `acknowledgements` says what a client's machine has acknowledged, where that is known.
+    pub fn look(
+        &mut self,
+        now: Instant,
+        acknowledgements: impl FnMut(ConnectionId) -> Option<Acknowledgements>,
+    ) {
+        self.liveness.look(&mut self.connections, now, &self.bus, acknowledgements);
     }
 
     /// Tells the subscribers whose heartbeat is due that the server lives.

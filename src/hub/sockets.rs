@@ -10,15 +10,27 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tcp_info::Acknowledgements;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::subscriptions::ConnectionId;
 
 /// What a session speaks through.
-pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Debug {
+    /// Returns what the client's machine has acknowledged; `None` where there is no TCP beneath, or the system does not say.
+    fn acknowledgements(&self) -> Option<Acknowledgements> {
+        None
+    }
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Duplex for S {}
+impl Duplex for TcpStream {
+    fn acknowledgements(&self) -> Option<Acknowledgements> {
+        tcp_info::acknowledgements(self)
+    }
+}
+
+impl Duplex for DuplexStream {}
 
 /// A client's socket.
 #[derive(Debug)]
@@ -42,6 +54,15 @@ impl Socket {
         match self {
             Self::Tcp(socket) => Pin::new(socket),
             Self::Other(socket) => Pin::new(&mut **socket),
+        }
+    }
+}
+
+impl Duplex for Socket {
+    fn acknowledgements(&self) -> Option<Acknowledgements> {
+        match self {
+            Self::Tcp(socket) => socket.acknowledgements(),
+            Self::Other(socket) => socket.acknowledgements(),
         }
     }
 }
@@ -130,6 +151,12 @@ impl Sockets {
             }
         };
         taken.unwrap_or(0)
+    }
+
+    /// Returns what a client's machine has acknowledged, where that is known.
+    #[must_use]
+    pub fn acknowledgements(&self, id: ConnectionId) -> Option<Acknowledgements> {
+        self.sockets.get(id)?.as_ref()?.acknowledgements()
     }
 
     /// The connections that have taken bytes since this was asked which are not under way yet: their sessions see to it.

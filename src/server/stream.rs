@@ -22,7 +22,7 @@ use super::app_state::{AppState, unlocked};
 use super::handshake::Denied;
 use crate::auth::Access;
 use crate::encoding::Encoding;
-use crate::hub::Socket;
+use crate::hub::{Duplex, Socket};
 use crate::wire::{ErrorCode, Refusal, Stream};
 
 /// How many bytes the pipe takes that the answer has not.
@@ -117,6 +117,8 @@ impl tokio_stream::Stream for Body {
         Poll::Ready(if is_cut_off { Some(Err(io::ErrorKind::UnexpectedEof.into())) } else { next })
     }
 }
+
+impl Duplex for Pipe {}
 
 impl AsyncRead for Pipe {
     fn poll_read(

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 
+use tcp_info::Acknowledgements;
 use tokio::time;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -17,7 +18,10 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::server::TlsStream;
 use tracing::{info, warn};
+
+use crate::hub::Duplex;
 
 /// How often the files are looked at.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
@@ -152,6 +156,12 @@ impl Identity {
             Err(error) => warn!(%error, "the certificate has changed and is not taken"),
         }
         Some(contents)
+    }
+}
+
+impl<S: Duplex> Duplex for TlsStream<S> {
+    fn acknowledgements(&self) -> Option<Acknowledgements> {
+        self.get_ref().0.acknowledgements()
     }
 }
 

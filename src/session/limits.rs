@@ -78,7 +78,7 @@ pub struct Limits {
     /// Time between pings.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// A client is gone when for so long after a ping no byte came from it and its socket took no update.
+    /// A client is gone when for so long after a ping no byte came from it and its machine acknowledged no update.
     #[serde(with = "humantime_serde")]
     pub ping_timeout: Duration,
 }

@@ -14,3 +14,5 @@ mod stop_and_restart;
 mod task_failures;
 mod thousand_clients;
 mod vanished_clients;
+#[cfg(target_os = "linux")]
+mod vanished_machines;

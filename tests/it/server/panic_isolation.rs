@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use futures_util::SinkExt;
 use tickerplant::bus::{self, Bus};
 use tickerplant::config::Config;
-use tickerplant::hub::Socket;
+use tickerplant::hub::{Duplex, Socket};
 use tickerplant::market::FeedKind;
 use tickerplant::server::{Arriving, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -42,6 +42,8 @@ impl Arriving for Fragile {
         Ok(Socket::Other(Box::new(self)))
     }
 }
+
+impl Duplex for Fragile {}
 
 impl AsyncRead for Fragile {
     fn poll_read(

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use tickerplant::bus::Bus;
-use tickerplant::hub::Socket;
+use tickerplant::hub::{Duplex, Socket};
 use tickerplant::market::{FeedKind, FeedState};
 use tickerplant::server::{Arriving, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -232,6 +232,8 @@ impl Arriving for Narrow {
         Ok(Socket::Other(Box::new(self)))
     }
 }
+
+impl Duplex for Narrow {}
 
 impl AsyncRead for Narrow {
     fn poll_read(

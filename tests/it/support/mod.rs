@@ -21,4 +21,6 @@ pub mod shard_harness;
 pub mod subscriber;
 pub mod test_certificate;
 pub mod test_server;
+#[cfg(target_os = "linux")]
+pub mod vanished_machine;
 pub mod websocket_client;

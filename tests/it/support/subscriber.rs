@@ -116,6 +116,11 @@ impl Subscriber {
         })
     }
 
+    /// What it speaks through.
+    pub fn line(&self) -> &TcpStream {
+        self.socket.get_ref()
+    }
+
     /// What it comes back with: all from the start, where it has not got all snapshots.
     pub fn cursor(&self) -> String {
         let seq = if self.owed == 0 { self.seq } else { 0 };

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tickerplant::config::Config;
-use tickerplant::hub::Duplex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
@@ -16,7 +15,7 @@ use tokio_rustls::rustls::{ALL_VERSIONS, ClientConfig, RootCertStore, SupportedP
 use tokio_tungstenite::client_async;
 
 use crate::support::test_server::TestServer;
-use crate::support::websocket_client::Client;
+use crate::support::websocket_client::{Client, Line};
 
 /// A certificate of `localhost`, which nobody else has signed.
 pub struct Certificate {
@@ -43,7 +42,7 @@ impl Certificate {
     }
 
     /// Speaks TLS over a socket, of these versions, with a server that is to have this certificate.
-    pub async fn encrypt<S: Duplex>(
+    pub async fn encrypt<S: Line>(
         &self,
         socket: S,
         versions: &[&'static SupportedProtocolVersion],
@@ -60,7 +59,7 @@ impl Certificate {
     }
 
     /// A WebSocket over TLS over this socket.
-    pub async fn websocket<S: Duplex + 'static>(&self, socket: S, path: &str) -> Client {
+    pub async fn websocket<S: Line + 'static>(&self, socket: S, path: &str) -> Client {
         let socket = self.encrypt(socket, ALL_VERSIONS).await.unwrap();
         Client::new(client_async(format!("wss://localhost{path}"), Box::new(socket) as _).await.unwrap().0)
     }

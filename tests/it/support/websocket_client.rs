@@ -1,10 +1,11 @@
 //! A WebSocket client: what it says, and what it expects to be answered.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use serde_json::Value;
-use tickerplant::hub::Duplex;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::WebSocketStream;
@@ -16,18 +17,23 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data as Opcode, Op
 /// Longer than anything here takes: a test that waits for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a client speaks through.
+pub trait Line: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Line for S {}
+
 /// A WebSocket client.
 pub struct Client {
-    socket: WebSocketStream<Box<dyn Duplex>>,
+    socket: WebSocketStream<Box<dyn Line>>,
 }
 
 impl Client {
-    pub fn new(socket: WebSocketStream<Box<dyn Duplex>>) -> Self {
+    pub fn new(socket: WebSocketStream<Box<dyn Line>>) -> Self {
         Self { socket }
     }
 
     /// What it speaks through, for bytes that are no whole frame.
-    pub fn line(&mut self) -> &mut Box<dyn Duplex> {
+    pub fn line(&mut self) -> &mut Box<dyn Line> {
         self.socket.get_mut()
     }
 
