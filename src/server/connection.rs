@@ -24,7 +24,7 @@ use tracing::{debug, error, warn};
 use warp::filters::BoxedFilter;
 
 use super::admission::Permit;
-use super::patient::{Patience, Patient};
+use super::patient::Patient;
 use super::stream::{self, Streaming};
 use super::{Config, routes};
 use crate::encoding::Encoding;
@@ -32,6 +32,7 @@ use crate::hub::Socket;
 use crate::session::{Context, Session, unless_zero};
 use crate::tally::{Limit, Tally};
 use crate::task::caught;
+use crate::wire::CloseReason;
 
 /// Without a limit of ours a request may have so many headers: there is room for them in every request.
 const MAX_HEADERS: usize = 10_000;
@@ -76,7 +77,7 @@ impl Serving {
             let serving = here.serve(socket, Rc::clone(&permit));
             if let Some(session) = here.contained(serving).await.flatten() {
                 // A task of its own: it is smaller than one that has served requests.
-                here.run(session, permit);
+                here.run(session, |_| drop(permit));
             }
         });
     }
@@ -90,13 +91,14 @@ impl Serving {
         }
     }
 
-    /// Runs a session, which keeps what it `holds` until it ends.
-    fn run(self: &Rc<Self>, mut session: Session, holds: impl Sized + 'static) {
+    /// Runs a session, and calls `at_end` with the reason for which it ended.
+    fn run(self: &Rc<Self>, mut session: Session, at_end: impl FnOnce(Option<CloseReason>) + 'static) {
         let here = Rc::clone(self);
         self.tasks.spawn_local(async move {
             let reason = here.contained(session.run(here.stop.clone())).await;
             debug!(?reason, "a client is gone");
-            drop((session, holds));
+            drop(session);
+            at_end(reason);
         });
     }
 
@@ -152,10 +154,10 @@ impl Serving {
     /// The requests of one connection, until it ends or becomes a session.
     async fn requests(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let (sender, mut accepted) = mpsc::channel(1);
-        let patience = Patience::new(unless_zero(self.config.header_timeout));
+        let socket = Patient::new(socket, unless_zero(self.config.header_timeout));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let has_asked = Rc::new(Cell::new(false));
-        let (asked, here, while_streaming) = (Rc::clone(&has_asked), Rc::clone(self), patience.clone());
+        let (asked, here, while_streaming) = (Rc::clone(&has_asked), Rc::clone(self), socket.patience());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             asked.set(true);
             let version = request.version();
@@ -172,18 +174,22 @@ impl Serving {
                 }
                 if let Some(streaming) = response.extensions_mut().remove::<Streaming>() {
                     let Streaming { encoding, stream, access } = streaming;
-                    let (socket, piped) = stream::pipe(response);
+                    // A slow reader is the session's matter for as long as there is one.
+                    let suspended = patience.suspend();
+                    let (socket, piped) = stream::pipe(response, patience);
                     let context = Rc::clone(&here.context);
                     let session = Session::new(encoding, socket, &[], &stream, access, context);
-                    // A slow reader is the session's matter for as long as there is one.
-                    here.run(session, patience.suspend());
+                    here.run(session, |reason| match reason {
+                        Some(CloseReason::Unresponsive) => suspended.give_up(),
+                        _ => drop(suspended),
+                    });
                     response = piped;
                 }
                 Ok::<_, Infallible>(response)
             }
         });
-        let socket = TokioIo::new(Patient::new(socket, patience));
-        let mut connection = Box::pin(self.http().serve_connection(socket, service).with_upgrades());
+        let serving = self.http().serve_connection(TokioIo::new(socket), service);
+        let mut connection = Box::pin(serving.with_upgrades());
         let served = select! {
             biased;
             () = self.stop.cancelled() => {

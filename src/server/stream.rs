@@ -14,12 +14,14 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tcp_info::Acknowledgements;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio_util::io::ReaderStream;
 use warp::Reply;
 
 use super::app_state::{AppState, unlocked};
 use super::handshake::Denied;
+use super::patient::Patience;
 use crate::auth::Access;
 use crate::encoding::Encoding;
 use crate::hub::{Duplex, Socket};
@@ -49,6 +51,7 @@ pub struct Streaming {
 #[derive(Debug)]
 struct Pipe {
     stream: DuplexStream,
+    patience: Patience,
     is_finished: Arc<AtomicBool>,
 }
 
@@ -96,13 +99,14 @@ pub fn ndjson(
     Ok(response)
 }
 
-/// Returns the two ends of a pipe: the session's socket, and this answer with the other end as its body.
-pub fn pipe(answer: warp::reply::Response) -> (Socket, warp::reply::Response) {
+/// Returns the two ends of a pipe: the session's socket, and this answer with the other end as its body. The answer goes out
+/// by the socket of this `patience`.
+pub fn pipe(answer: warp::reply::Response, patience: Patience) -> (Socket, warp::reply::Response) {
     // Both ways, though nothing comes back: that way the session learns that the body is gone.
     let (ours, theirs) = duplex(PIPE_BYTES);
     let bytes = ReaderStream::with_capacity(theirs, CHUNK_BYTES);
     let is_finished = Arc::<AtomicBool>::default();
-    let pipe = Pipe { stream: ours, is_finished: Arc::clone(&is_finished) };
+    let pipe = Pipe { stream: ours, patience, is_finished: Arc::clone(&is_finished) };
     let body = warp::reply::stream(Body { bytes, is_finished }).into_response().into_body();
     (Socket::Other(Box::new(pipe)), Response::from_parts(answer.into_parts().0, body))
 }
@@ -118,7 +122,11 @@ impl tokio_stream::Stream for Body {
     }
 }
 
-impl Duplex for Pipe {}
+impl Duplex for Pipe {
+    fn acknowledgements(&self) -> Option<Acknowledgements> {
+        self.patience.acknowledgements()
+    }
+}
 
 impl AsyncRead for Pipe {
     fn poll_read(

@@ -12,6 +12,7 @@ use tokio_stream::StreamExt;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Error;
 
+use crate::support::line_client::LineClient;
 use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::subscriber::Subscriber;
 use crate::support::test_certificate::{Certificate, CertificateFiles};
@@ -33,6 +34,22 @@ async fn a_websocket_whose_machine_is_gone_loses_its_place_however_few_updates_i
         assert!(is_full(server.address()).await);
 
         vanish(subscriber.line());
+
+        a_place_becomes_free(server.address()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_whose_machine_is_gone_loses_its_place_however_few_updates_it_is_sent() {
+    for rate in ["2", "50", "20000"] {
+        let server = serve(rate, &[("limits.connections", "1")]).await;
+        let socket = TcpStream::connect(server.address()).await.unwrap();
+        let mut stream = LineClient::ask(socket, "/ndjson?symbols=*").await;
+        stream.event().await;
+        assert!(is_full(server.address()).await);
+
+        let socket = stream.into_socket();
+        vanish(&socket);
 
         a_place_becomes_free(server.address()).await;
     }
@@ -73,7 +90,7 @@ async fn a_slow_reader_whose_machine_is_there_is_not_taken_for_gone() {
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let mut reading = JoinSet::new();
-    for (path, headers) in [("/ws?symbols=*", upgrade)] {
+    for (path, headers) in [("/ws?symbols=*", upgrade), ("/ndjson?symbols=*", "")] {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let mut socket = socket.connect(server.address()).await.unwrap();
