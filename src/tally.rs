@@ -121,6 +121,8 @@ pub struct Tally {
     limits: Counters,
     /// How often the log has passed a reader.
     pub lags: Counter,
+    /// How often a shard began to conflate because it could not send every event in time.
+    pub overloads: Counter,
     /// Clients that were sent all that they had missed.
     pub resumed: Counter,
     /// Messages of clients that went to their peers.
@@ -139,6 +141,7 @@ impl Default for Tally {
         Self {
             limits,
             lags: Counter::default(),
+            overloads: Counter::default(),
             resumed: Counter::default(),
             relayed: Counter::default(),
             panics: Counter::default(),
@@ -162,6 +165,8 @@ impl Tally {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("limit_strikes", "How often a limit has struck", self.limits.clone());
         registry.register("lags", "How often the history has passed a shard", self.lags.clone());
+        let help = "How often a shard began to conflate because it could not send every event in time";
+        registry.register("overloads", help, self.overloads.clone());
         registry.register("resumed", "Clients that were sent all that they had missed", self.resumed.clone());
         registry.register("relayed", "Messages of clients that went to their peers", self.relayed.clone());
         registry.register("panics", "Sessions that ended in a fault of the server's", self.panics.clone());

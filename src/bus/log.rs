@@ -86,6 +86,15 @@ pub enum Read {
     Lagged(Box<Start>),
 }
 
+/// How far a reader is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// For how long the next entry has waited.
+    pub age: Duration,
+    /// Whether the next entry is in the older half of what the log holds, and the log is full.
+    pub is_soon_lost: bool,
+}
+
 /// The log no longer holds all that came after a sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotHeld;
@@ -236,6 +245,17 @@ impl Log {
         let Some(offset) = position.checked_sub(self.first_position) else { return Duration::MAX };
         let next = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
         next.map_or(Duration::ZERO, |entry| now.duration_since(entry.at))
+    }
+
+    /// Returns how far a reader at this position is behind.
+    #[must_use]
+    pub fn backlog(&self, position: u64, now: Instant) -> Backlog {
+        let ahead = position.saturating_sub(self.first_position);
+        let has_evicted = self.first_position > 0;
+        Backlog {
+            age: self.lag(position, now),
+            is_soon_lost: has_evicted && 2 * ahead < self.segments.len() as u64,
+        }
     }
 
     /// Appends the events in their order and returns the new head.

@@ -23,7 +23,7 @@ use crate::market::{Event, FeedKind, FeedState, Time};
 use crate::tally::Tally;
 
 pub use last_values::{Key, Last, LastValues, Numbered};
-pub use log::{Checkpoint, Chunk, Log, NotHeld, Read, Seek, Segment, Start};
+pub use log::{Backlog, Checkpoint, Chunk, Log, NotHeld, Read, Seek, Segment, Start};
 
 /// How much of the past is kept for clients that come back (`[bus]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,6 +302,12 @@ impl Reader {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Returns how far the reader is behind.
+    #[must_use]
+    pub fn backlog(&self, now: Instant) -> Backlog {
+        self.bus.log().backlog(self.position, now)
     }
 
     /// What comes next, where it is there already.

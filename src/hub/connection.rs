@@ -91,6 +91,11 @@ impl Connection {
         self.role == Role::Subscriber && !self.state.is_closing()
     }
 
+    /// Returns whether nothing is skipped for it.
+    pub(super) fn is_every(&self) -> bool {
+        self.outbox.delivery().0 == Delivery::Every
+    }
+
     /// Returns whether it receives an event of this key, and so of this symbol, that its shard has just read.
     pub(super) fn reception(&self, key: Key, symbol: &Symbol) -> Reception {
         match &self.state {

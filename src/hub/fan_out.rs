@@ -60,13 +60,15 @@ impl FanOut {
         self.batch.is_full(self.subscribers.len())
     }
 
-    /// Takes in an event, which is the latest of its key: it joins the batch, or each subscriber's conflated keys.
+    /// Takes in the latest of `count` events of a key: it joins the batch, or the conflated keys, of each subscriber that
+    /// `is_meant`. The others count as merged.
     pub(super) fn apply(
         &mut self,
-        key: Key,
+        (key, count): (Key, u64),
         symbol: &Symbol,
         last_values: &LastValues,
         connections: &mut Slab<Connection>,
+        is_meant: impl Fn(&Connection) -> bool,
     ) {
         let (_, kind) = key;
         let of_all = self.subscriptions.of_all(kind).map(|group| (group, true));
@@ -78,7 +80,7 @@ impl FanOut {
         for (group, takes_all) in of_all.chain(by_name) {
             for &id in group {
                 let connection = &mut connections[id];
-                if may_repeat && !takes_all && connection.wants.all.contains(kind) {
+                if may_repeat && !takes_all && connection.wants.all.contains(kind) || !is_meant(connection) {
                     continue;
                 }
                 match connection.reception(key, symbol) {
@@ -91,8 +93,9 @@ impl FanOut {
                         if connection.outbox.take(number) {
                             self.subscribers.push(id);
                         }
+                        connection.outbox.merge(count - 1);
                     }
-                    Reception::Conflated => connection.hold(key, 1),
+                    Reception::Conflated => connection.hold(key, count),
                     Reception::Resumed => connection.wake(),
                     Reception::Never => {}
                 }

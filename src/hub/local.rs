@@ -13,6 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::overload::Overload;
 use super::relay::Relayed;
 use super::settings::Settings;
 use super::shard::Shard;
@@ -77,6 +78,7 @@ impl LocalShard {
         let mut check = time::interval(self.shard.borrow().check_period());
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut window_end = Instant::now();
+        let mut overload = Overload::default();
         loop {
             let is_paced = reader.bus().is_paced();
             // Without an order, so that nobody who always has something keeps the others waiting.
@@ -97,7 +99,11 @@ impl LocalShard {
                 }
                 () = ready(&mut reader, window_end) => {
                     let now = Instant::now();
+                    // A feed that waits for its readers overloads nobody.
+                    let is_overloaded = !is_paced && overload.begin_turn(reader.backlog(now), now);
+                    self.shard.borrow_mut().set_overloaded(is_overloaded, now);
                     let is_drained = self.read(&mut reader, now);
+                    overload.end_turn(is_drained, Instant::now());
                     // Who is behind does not wait for company.
                     let may_collect = is_drained && !reader.bus().is_paced();
                     window_end = if may_collect { now + self.flush_window } else { now };

@@ -18,6 +18,7 @@ mod limiter;
 mod liveness;
 mod local;
 mod outbox;
+mod overload;
 mod quota;
 mod relay;
 mod settings;

@@ -274,7 +274,9 @@ impl Outbox {
         if count > 0
             && let Some((update, frame)) = updates.next()
         {
-            self.append(Meaning::Reaches(update.seq), Content::Event, |buffer| buffer.extend_from_slice(frame));
+            self.append(Meaning::Reaches(update.seq), Content::Event, |buffer| {
+                buffer.extend_from_slice(frame);
+            });
             self.sent += 1;
             self.written(count);
         }

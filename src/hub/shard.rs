@@ -20,6 +20,7 @@ use super::encoded::EncodedValue;
 use super::fan_out::FanOut;
 use super::life::Life;
 use super::liveness::{Liveness, STANDSTILL};
+use super::overload::EventCounts;
 use super::quota::Quota;
 use super::settings::Settings;
 use super::state::State;
@@ -34,8 +35,14 @@ use crate::wire::{CloseReason, Delivery, Message, Reply, Request};
 /// After so many events the other tasks of the thread have their turn.
 const READ_EVENTS: usize = 4096;
 
+/// In overload after so many: they are only folded and counted.
+const FOLDED_EVENTS: usize = 65_536;
+
 /// After so many subscriptions of connections that are gone, too.
 const SWEPT_SUBSCRIPTIONS: usize = 1024;
+
+/// The log is told of an overload no more often than this.
+const WARN_PERIOD: Duration = Duration::from_secs(10);
 
 /// How soon to look again at a client that is ahead of its shard.
 const AHEAD: Duration = Duration::from_millis(5);
@@ -53,6 +60,12 @@ pub struct Shard {
     gone: Vec<ConnectionId>,
     liveness: Liveness,
     quota: Quota,
+    /// Whether it conflates for its `latest` clients.
+    is_overloaded: bool,
+    /// When the log was last told that it is.
+    warned_of_overload: Option<Instant>,
+    /// The events that it conflates.
+    conflated: EventCounts,
     /// When [`close_stalled`](Self::close_stalled) was called last.
     looked_for_stalled: Option<Instant>,
 }
@@ -70,6 +83,9 @@ impl Shard {
             gone: Vec::new(),
             liveness: Liveness::new(settings.heartbeat, settings.deadlines),
             quota: Quota::new(settings.catch_up_bytes),
+            is_overloaded: false,
+            warned_of_overload: None,
+            conflated: EventCounts::default(),
             looked_for_stalled: None,
         }
     }
@@ -164,6 +180,19 @@ impl Shard {
         }
     }
 
+    /// Says whether the shard cannot send every event in time. Then it [reads](Self::read) more of the log in a turn, and its
+    /// `latest` clients get the newest event of each symbol and kind of what it read.
+    pub fn set_overloaded(&mut self, is_overloaded: bool, now: Instant) {
+        if !std::mem::replace(&mut self.is_overloaded, is_overloaded) && is_overloaded {
+            self.bus.tally().overloads.inc();
+            if self.warned_of_overload.is_none_or(|warned| now.duration_since(warned) >= WARN_PERIOD) {
+                self.warned_of_overload = Some(now);
+                let overloads = self.bus.tally().overloads.get();
+                tracing::warn!(overloads, "a shard cannot send every event in time: it conflates for now");
+            }
+        }
+    }
+
     /// Takes in what the log says next, as much as is worth a turn; returns whether there was no more.
     ///
     /// `write` tries a connection's socket once and returns how many bytes it took. What it did not take
@@ -177,7 +206,10 @@ impl Shard {
     ) -> bool {
         let mut events_read = 0;
         let mut is_drained = false;
-        while events_read < READ_EVENTS && !self.fan_outs.iter().any(FanOut::is_full) {
+        let most = if self.is_overloaded { FOLDED_EVENTS } else { READ_EVENTS };
+        let has_every =
+            self.is_overloaded && self.connections.iter().any(|(_, connection)| connection.is_every());
+        while events_read < most && !self.fan_outs.iter().any(FanOut::is_full) {
             let Some(read) = next() else {
                 is_drained = true;
                 break;
@@ -186,7 +218,11 @@ impl Shard {
                 Read::Segment(segment) => match &*segment {
                     Segment::Events { first, events } => {
                         for (seq, event) in (*first..).zip(events) {
-                            self.apply(seq, event);
+                            if self.is_overloaded {
+                                self.conflate(seq, event, has_every);
+                            } else {
+                                self.apply(seq, event);
+                            }
                         }
                         events_read += events.len();
                     }
@@ -216,11 +252,39 @@ impl Shard {
     fn apply(&mut self, seq: u64, event: &Event) {
         let key = (self.view.last_values.fold(seq, event), event.kind());
         for fan_out in &mut self.fan_outs {
-            fan_out.apply(key, &event.symbol, &self.view.last_values, &mut self.connections);
+            fan_out.apply((key, 1), &event.symbol, &self.view.last_values, &mut self.connections, |_| true);
         }
     }
 
+    /// Takes in an event that is conflated for `latest` clients; the others, where there are some, get it as always.
+    fn conflate(&mut self, seq: u64, event: &Event, has_every: bool) {
+        let key = (self.view.last_values.fold(seq, event), event.kind());
+        self.conflated.add(key);
+        if has_every {
+            for fan_out in &mut self.fan_outs {
+                let (last_values, connections) = (&self.view.last_values, &mut self.connections);
+                fan_out.apply((key, 1), &event.symbol, last_values, connections, Connection::is_every);
+            }
+        }
+    }
+
+    /// Writes what is new to each subscriber, and its heartbeat where that is nearly due.
     fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+        for (key, count) in self.conflated.take(&self.view.last_values) {
+            let last_values = &self.view.last_values;
+            let (symbol, _) = last_values.get_index(key.0).expect("a symbol keeps its index");
+            for fan_out in &mut self.fan_outs {
+                fan_out
+                    .apply((key, count), symbol, last_values, &mut self.connections, |one| !one.is_every());
+            }
+            if self.fan_outs.iter().any(FanOut::is_full) {
+                self.write(now, time, &mut write);
+            }
+        }
+        self.write(now, time, write);
+    }
+
+    fn write(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         let moment = (now, time, self.view.seq());
         for fan_out in &mut self.fan_outs {
             fan_out.flush(&mut self.connections, &mut self.liveness.beats, &self.bus, moment, &mut write);

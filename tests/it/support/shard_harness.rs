@@ -93,6 +93,8 @@ pub enum Step {
     Block,
     /// Another client says something.
     Relay,
+    /// From now on the shard is overloaded, or is not.
+    Overload(bool),
 }
 
 pub fn step() -> impl Strategy<Value = Step> {
@@ -112,6 +114,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => vec(any::<u8>(), 0..5).prop_map(Step::Seek),
         1 => Just(Step::Relay),
         1 => Just(Step::ResumeAgain),
+        1 => any::<bool>().prop_map(Step::Overload),
     ]
 }
 
@@ -262,6 +265,7 @@ impl ShardHarness {
                 self.write(client.id, most);
             }
             Step::Block => self.shard.block(client.id),
+            Step::Overload(is_overloaded) => self.shard.set_overloaded(is_overloaded, self.now),
             Step::Relay => self.shard.relay("c9", &Message::Text(r#"{"type":"message"}"#.to_owned())),
         }
     }
