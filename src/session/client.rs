@@ -102,10 +102,6 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn may_read(&self) -> bool {
-        self.context.local.shard.borrow().may_read(self.id)
-    }
-
     pub(super) fn has_bytes(&self) -> bool {
         self.context.local.shard.borrow().has_bytes(self.id)
     }

@@ -114,11 +114,10 @@ impl Session {
     pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
         let mut stopped = pin!(stop.cancelled_owned());
         let reason = loop {
-            let may_read = self.client.may_read();
             let outcome = select! {
                 biased;
                 () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
-                message = self.inbound.message(), if may_read => match message {
+                message = self.inbound.message() => match message {
                     // Boxed, as is the goodbye: their room is not every idle client's to have.
                     Ok(message) => Box::pin(self.client.on_message(message)).await,
                     Err(reason) => Err(reason),
@@ -158,11 +157,12 @@ impl Session {
 }
 
 impl Inbound {
-    /// The client's next message.
+    /// The client's next message, once it may be read.
     ///
     /// Cancel safe: bytes that were read stay in the decoder.
     async fn message(&mut self) -> Result<wire::Inbound, CloseReason> {
         loop {
+            self.allowed().await;
             if self.turn >= TURN_BYTES {
                 // Not before: what is written meanwhile ends this wait, and is no turn of the others.
                 yield_now().await;
@@ -173,6 +173,14 @@ impl Inbound {
             }
             self.read().await?;
         }
+    }
+
+    /// Waits until the next message may be read: a seek or a lag may come up while that is waited for.
+    ///
+    /// What changes it is written to the client, and wakes its session.
+    async fn allowed(&self) {
+        let may_read = || self.context.local.shard.borrow().may_read(self.id);
+        poll_fn(|_| if may_read() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// The next message of what has been read, where it is whole.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tickerplant::bus::LastValues;
 use tickerplant::market::{Event, FeedState};
 use tickerplant::session::Config;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::{quote, trade};
 use crate::support::local_set::locally;
@@ -78,6 +80,28 @@ async fn who_comes_back_to_a_feed_that_is_paused_after_a_seek_has_its_snapshots_
         }
 
         assert!(start.elapsed() < Duration::from_millis(10), "{:?}", start.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_asks_for_at_the_moment_of_a_seek_is_answered_behind_the_snapshots() {
+    locally(async {
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
+        let mut client = harness.connect("symbols=*", 1 << 20).await;
+        assert_eq!(client.json().await["type"], "subscribed");
+        let symbols: Vec<Event> = (0..1000).map(|n| trade(&format!("S{n}"), "1")).collect();
+
+        // Both wait before the session has its turn.
+        seek(&harness, &symbols, "2024-01-03T14:30:00Z");
+        let subscribe = r#"{"action":"subscribe","symbols":["S0"]}"#;
+        client.socket.send(Message::text(subscribe)).await.unwrap();
+
+        assert_eq!(client.json().await["snapshots"], symbols.len());
+        for _ in &symbols {
+            assert_eq!(client.json().await["type"], "snapshot");
+        }
+        assert_eq!(client.json().await["type"], "subscribed");
     })
     .await;
 }
