@@ -96,7 +96,6 @@ impl<'a> Caller<'a> {
             }
         });
         self.connection.has_subscribed = true;
-        self.flush_conflated();
         let resumed = missed == Some(Missed::Held);
         let cursor = after.map_or(0, |cursor| cursor.seq);
         match missed {
@@ -119,7 +118,7 @@ impl<'a> Caller<'a> {
             .then(|| SnapshotSet::new(&self.view.last_values, symbols.all, symbols.names.iter(), had))
             .flatten();
         let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
-        self.reply(&Reply::subscribed(id, self.standing(resumed, snapshots)));
+        self.reply_behind_conflated(&Reply::subscribed(id, self.standing(resumed, snapshots)));
         self.connection.begins_set(set.as_ref());
         if resumed {
             self.bus.tally().resumed.inc();
@@ -151,17 +150,15 @@ impl<'a> Caller<'a> {
                 subscriptions.remove(id, wants, Some(symbol), channels);
             }
         });
-        self.flush_conflated();
-        self.reply(&Reply::unsubscribed(id, self.standing(false, 0)));
+        self.reply_behind_conflated(&Reply::unsubscribed(id, self.standing(false, 0)));
     }
 
     fn set(&mut self, id: Option<&RequestId>, delivery: Option<Delivery>, interval: Option<Duration>) {
         self.connection.role = Role::Subscriber;
-        self.flush_conflated();
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
         self.connection.outbox.set_delivery(delivery, interval);
-        self.reply(&Reply::set(id, self.standing(false, 0)));
+        self.reply_behind_conflated(&Reply::set(id, self.standing(false, 0)));
     }
 
     /// Returns what the log has of what came after a cursor.
@@ -183,9 +180,10 @@ impl<'a> Caller<'a> {
         change(self.subscriptions, self.id, &mut self.connection.wants);
     }
 
-    /// Moves what is conflated into the outbox, before an answer that changes what comes.
-    fn flush_conflated(&mut self) {
-        self.connection.outbox.release(&self.view.last_values, self.encoded);
+    /// Puts a reply that changes what comes behind what is conflated.
+    fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {
+        self.connection.answer_behind_held(self.view.seq(), &Value::Reply(reply));
+        self.connection.write_kept(self.view, self.encoded, self.settings);
     }
 
     fn reply(&mut self, reply: &Reply<'_>) {

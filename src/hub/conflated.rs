@@ -33,6 +33,14 @@ impl ConflatedKeys {
         self.0.remove(number(key))
     }
 
+    /// Removes those that are not `wanted`; returns how many.
+    pub(super) fn retain(&mut self, mut wanted: impl FnMut(Key) -> bool) -> u64 {
+        let before = self.len();
+        let unwanted: RoaringBitmap = self.0.iter().filter(|number| !wanted(key(*number))).collect();
+        self.0 -= unwanted;
+        before - self.len()
+    }
+
     /// Removes all.
     pub(super) fn clear(&mut self) {
         self.0.clear();

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::encoded::{EncodedEvents, EncodedSnapshots};
 use super::life::{Life, Signs};
 use super::outbox::{Outbox, Overflow};
+use super::settings::Settings;
 use super::snapshots::{Last, SnapshotSet};
 use super::state::{Owed, State};
 use super::subscriptions::Wants;
@@ -110,10 +111,11 @@ impl Connection {
         }
     }
 
-    /// Returns whether its next message may be read: not while its own answers pile up, nor before all that it missed and
-    /// all snapshots that it is owed are in its outbox.
+    /// Returns whether its next message may be read: not while its own answers pile up, nor before all that it missed, all
+    /// snapshots that it is owed and the answer to its last command are in its outbox.
     pub(super) fn may_read(&self) -> bool {
-        !self.state.is_closing() && !self.state.is_catching_up() && !self.outbox.is_full()
+        let is_owed = self.state.is_catching_up() || self.outbox.has_kept();
+        !self.state.is_closing() && !is_owed && !self.outbox.is_full()
     }
 
     /// Returns the signs of life that it has given since the last check. A client that cannot be pinged takes what it is
@@ -131,6 +133,29 @@ impl Connection {
     /// Puts an answer behind all that waits for the client.
     pub(super) fn answer(&mut self, value: &Value<'_>) {
         self.outbox.push(|out| self.encoding.write(out, value));
+    }
+
+    /// Puts an answer behind all that waits for the client, and behind what is conflated up to the event `until`.
+    pub(super) fn answer_behind_held(&mut self, until: u64, value: &Value<'_>) {
+        self.outbox.push_behind_held(until, |out| self.encoding.write(out, value));
+    }
+
+    /// Writes some of what goes before the answer that is kept back, where one is, and behind the last of it the answer.
+    ///
+    /// What is conflated then is newer than the answer. Where the client does not get it that way any more, what the newer
+    /// events replaced is counted, and nothing else is left of it.
+    pub(super) fn write_kept(&mut self, view: &View, encoded: &mut EncodedEvents, settings: &Settings) {
+        let last_values = &view.last_values;
+        while self.outbox.has_kept() && self.outbox.bytes().len() < settings.catch_up_bytes {
+            if self.outbox.release_kept(last_values, encoded, settings.conflated_events) {
+                let is_conflated = !self.state.is_closing() && self.outbox.delivery().0 == Delivery::Latest;
+                let wants = &self.wants;
+                self.outbox.keep_held(|(index, kind)| {
+                    let symbol = last_values.get_index(index).map(|(symbol, _)| symbol);
+                    is_conflated && symbol.is_some_and(|symbol| wants.has(symbol, kind))
+                });
+            }
+        }
     }
 
     fn reply(&mut self, reply: &Reply<'_>) {
@@ -163,9 +188,9 @@ impl Connection {
     ) {
         let State::Snapshots { set, owes_feed_state } = &mut self.state else { return };
         let last_values = &view.last_values;
-        while self.outbox.bytes().len() < most {
+        while self.outbox.bytes().len() < most && !self.outbox.has_kept() {
             if let Some(Last { seq, bytes }) = set.last() {
-                if self.outbox.release_some(last_values, encoded, *seq) {
+                if self.outbox.release(last_values, encoded, *seq, Settings::CONFLATED_EVENTS) {
                     self.outbox.push_last_snapshot(bytes, *seq);
                     self.state = State::owing(Owed { feed_state: *owes_feed_state, ..Owed::default() });
                     return;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::beats::Beats;
 use super::connection::Connection;
 use super::life::{Deadlines, Life, Lookouts, Overdue, Verdict};
+use super::outbox::Outbox;
 use super::subscriptions::ConnectionId;
 use crate::bus::Bus;
 use crate::encoding::Value;
@@ -68,7 +69,8 @@ impl Liveness {
         while let Some(id) = self.beats.next_due(from, now) {
             from = id + 1;
             let connection = connections.get_mut(id).filter(|connection| connection.is_subscribed());
-            if connection.as_ref().is_some_and(|connection| connection.outbox.is_blocked()) {
+            let waits = |outbox: &Outbox| outbox.is_blocked() || outbox.has_kept();
+            if connection.as_ref().is_some_and(|connection| waits(&connection.outbox)) {
                 continue;
             }
             self.beats.gone(id, now);

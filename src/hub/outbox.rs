@@ -4,7 +4,8 @@
 //! batch at hand. Answers, and what its socket did not take, lie in one buffer, frame behind
 //! frame, ready for one write. Behind it a `latest` client that does not keep up, or that asked
 //! for an interval, has a set of held keys, one a symbol and kind: it can never hold more than it
-//! subscribed to, and they become bytes some at a time. An `every` client has nothing held; what others put into its buffer is bounded
+//! subscribed to, and they become bytes some at a time. An answer that changes what comes, and what follows it, are kept back
+//! until that has happened. An `every` client has nothing held; what others put into its buffer is bounded
 //! in bytes, and past the bound it is closed and comes back with its cursor.
 //!
 //! A shard pushes and never waits; a session drains. No I/O and no clock here.
@@ -34,9 +35,6 @@ const JUST_NOW: Duration = Duration::from_millis(5);
 /// The buffer gives back what the socket has taken when that is so many bytes, and the greater part of it.
 const GIVE_BACK: usize = 4096;
 
-/// So many of the events that are held go into the buffer at a time, about 256 KiB.
-const RELEASED: usize = 2048;
-
 /// The client is further behind than its buffer reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;
@@ -64,6 +62,8 @@ pub struct Outbox {
     /// Whether the socket took an update since this was asked, or anything after it had taken no more.
     is_moving: bool,
     held: ConflatedKeys,
+    /// What goes behind what is held.
+    kept: Option<Box<Kept>>,
     /// When what was held went last.
     rested: Option<Instant>,
     /// The event up to which the client has all, by what the socket took whole; `None` within a set of snapshots.
@@ -82,6 +82,15 @@ struct Waiting {
     content: Content,
     /// For how many bytes it counts.
     bytes: u32,
+}
+
+/// An answer that is kept back until what was held before it is in the buffer, and what comes behind the answer.
+#[derive(Debug)]
+struct Kept {
+    /// What is held up to this event goes before it.
+    until: u64,
+    buffer: Vec<u8>,
+    frames: VecDeque<Waiting>,
 }
 
 /// What a frame says, as far as the limit asks.
@@ -127,6 +136,7 @@ impl Outbox {
             is_blocked: false,
             is_moving: false,
             held: ConflatedKeys::default(),
+            kept: None,
             rested: None,
             reached: Some(0),
             sent: 0,
@@ -140,9 +150,8 @@ impl Outbox {
         (self.delivery, self.interval)
     }
 
-    /// Changes how the client is served; what is held has been [released](Self::release) before.
+    /// Changes how the client is served from now on; what is held is not lost.
     pub fn set_delivery(&mut self, delivery: Delivery, interval: Duration) {
-        debug_assert!(self.held.is_empty(), "what is held goes out before the delivery changes");
         self.delivery = delivery;
         self.interval = interval;
     }
@@ -164,7 +173,8 @@ impl Outbox {
     /// The event that the client has first with a frame that the socket has not taken whole.
     #[must_use]
     pub fn first_waiting(&self) -> Option<u64> {
-        self.frames.iter().find_map(|frame| match frame.meaning {
+        let kept = self.kept.iter().flat_map(|kept| &kept.frames);
+        self.frames.iter().chain(kept).find_map(|frame| match frame.meaning {
             Meaning::Reaches(seq) | Meaning::EndsSet(seq) => Some(seq),
             Meaning::None | Meaning::BeginsSet | Meaning::InSet => None,
         })
@@ -184,7 +194,9 @@ impl Outbox {
     /// Whether so much waits that the client's own messages have to.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.bytes().len().max(self.frames.len() * FRAME_BYTES) >= self.limit
+        let (bytes, frames) =
+            self.kept.as_ref().map_or((0, 0), |kept| (kept.buffer.len(), kept.frames.len()));
+        (self.bytes().len() + bytes).max((self.frames.len() + frames) * FRAME_BYTES) >= self.limit
     }
 
     /// Whether a new event has to be held, where a newer one can replace it.
@@ -215,7 +227,7 @@ impl Outbox {
     /// Whether nothing waits, so that the socket can be tried at once.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.buffer.is_empty() && self.kept.is_none()
     }
 
     /// Takes an update of the batch at hand; returns whether it is the first.
@@ -299,9 +311,11 @@ impl Outbox {
     pub fn keep(&mut self, batch: &Batch, unbounded: bool) -> Result<(), Overflow> {
         let runs = std::mem::take(&mut self.runs);
         for (update, frame) in batch.updates(&runs) {
-            // Nothing may overtake what is held.
-            let fits = self.held.is_empty() && self.push_event(update.seq, frame, unbounded).is_ok();
-            if !fits && self.delivery == Delivery::Every {
+            // Nothing may overtake what is held, unless it goes behind an answer that is kept back for that.
+            let is_every = self.delivery == Delivery::Every;
+            let fits =
+                (is_every || self.held.is_empty()) && self.push_event(update.seq, frame, unbounded).is_ok();
+            if !fits && is_every {
                 return Err(Overflow);
             }
             if !fits {
@@ -352,6 +366,22 @@ impl Outbox {
         self.append(Meaning::None, Content::Answer, write);
     }
 
+    /// Puts an answer behind all that waits, and behind what is held, which is up to the event `until`: it is kept back until
+    /// that has [gone](Self::release_kept), and so is all that follows it.
+    pub fn push_behind_held(&mut self, until: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.held.is_empty() {
+            self.kept
+                .get_or_insert_with(|| Box::new(Kept { until, buffer: Vec::new(), frames: VecDeque::new() }));
+        }
+        self.push(write);
+    }
+
+    /// Whether an answer is kept back behind what is held.
+    #[must_use]
+    pub fn has_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// Says that the client has all up to `seq`, as it says itself.
     pub fn has(&mut self, seq: u64) {
         self.reached = Some(seq);
@@ -359,51 +389,39 @@ impl Outbox {
 
     /// Says that with the last frame so far the client has all up to `seq`.
     pub fn reaches(&mut self, seq: u64) {
-        if let Some(frame) = self.frames.back_mut() {
-            frame.meaning = Meaning::Reaches(seq);
-        }
+        self.set_last_meaning(Meaning::Reaches(seq));
     }
 
     /// Says that snapshots follow the last frame so far: until the last of them the client has no cursor.
     pub fn begins_set(&mut self) {
-        if let Some(frame) = self.frames.back_mut() {
-            frame.meaning = Meaning::BeginsSet;
-        }
+        self.set_last_meaning(Meaning::BeginsSet);
     }
 
     /// Says that with the last frame so far the client has all up to `seq`, and is owed no snapshots.
     pub fn ends_set(&mut self, seq: u64) {
-        if let Some(frame) = self.frames.back_mut() {
-            frame.meaning = Meaning::EndsSet(seq);
+        self.set_last_meaning(Meaning::EndsSet(seq));
+    }
+
+    fn set_last_meaning(&mut self, meaning: Meaning) {
+        let (_, frames) = self.end();
+        if let Some(frame) = frames.back_mut() {
+            frame.meaning = meaning;
         }
     }
 
-    /// Moves all that is held into the buffer, in the order of its sequence numbers.
-    pub fn release(&mut self, last_values: &LastValues, encoded: &mut EncodedEvents) {
-        self.release_oldest(last_values, encoded, u64::MAX, usize::MAX);
-    }
-
-    /// Moves the oldest of what is held into the buffer, in the order of its sequence numbers, and nothing that is newer
-    /// than `until`; returns whether that was all.
-    pub fn release_some(
-        &mut self,
-        last_values: &LastValues,
-        encoded: &mut EncodedEvents,
-        until: u64,
-    ) -> bool {
-        self.release_oldest(last_values, encoded, until, RELEASED) < RELEASED
-    }
-
-    fn release_oldest(
+    /// Moves the oldest of what is held into the buffer, `most` at the most, in the order of its sequence numbers, and nothing
+    /// that is newer than `until`; returns whether that was all.
+    pub fn release(
         &mut self,
         last_values: &LastValues,
         encoded: &mut EncodedEvents,
         until: u64,
         most: usize,
-    ) -> usize {
+    ) -> bool {
         if self.held.is_empty() {
-            return 0;
+            return true;
         }
+        let kept = self.kept.take();
         let mut count = 0;
         for key in self.held.take_oldest(last_values, until, most) {
             let (seq, frame) = encoded.latest(last_values, key);
@@ -411,7 +429,37 @@ impl Outbox {
             self.sent += 1;
             count += 1;
         }
-        count
+        self.kept = kept;
+        count < most || self.held.is_empty()
+    }
+
+    /// Moves the oldest of what goes before the kept answer into the buffer, `most` at the most, and behind the last of it the
+    /// answer and all that followed it; returns whether it did. What is held then is newer than the answer.
+    pub fn release_kept(
+        &mut self,
+        last_values: &LastValues,
+        encoded: &mut EncodedEvents,
+        most: usize,
+    ) -> bool {
+        let Some(until) = self.kept.as_ref().map(|kept| kept.until) else { return false };
+        let is_all = self.release(last_values, encoded, until, most);
+        if is_all {
+            self.push_kept();
+        }
+        is_all
+    }
+
+    /// Puts what is kept back, where something is, behind all that waits.
+    fn push_kept(&mut self) {
+        let Some(kept) = self.kept.take() else { return };
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&kept.buffer);
+        self.frames.extend(kept.frames.iter().map(|frame| Waiting { end: start + frame.end, ..*frame }));
+    }
+
+    /// Forgets what is held of keys that are not `wanted`: newer events replaced it.
+    pub fn keep_held(&mut self, wanted: impl FnMut(Key) -> bool) {
+        self.merged += self.held.retain(wanted);
     }
 
     /// Forgets what is held of the symbol with this index: its snapshot says it.
@@ -421,10 +469,11 @@ impl Outbox {
         }
     }
 
-    /// Forgets what is held, where snapshots say it better.
+    /// Forgets what is held, where snapshots say it better; an answer that was kept back for it goes.
     pub fn drop_held(&mut self) {
         self.merged += self.held.len();
         self.held.clear();
+        self.push_kept();
     }
 
     /// When what is held may go, `now` at the earliest; `None` where nothing is held, or other bytes have to go first.
@@ -481,6 +530,7 @@ impl Outbox {
     /// Drops all that waits but the frame whose first bytes are out already.
     pub fn cut(&mut self) {
         self.held.clear();
+        self.kept = None;
         self.frames.truncate(usize::from(self.is_begun));
         let begun = self.frames.front().copied();
         self.buffer.truncate(begun.map_or(self.taken, |frame| frame.end));
@@ -512,16 +562,25 @@ impl Outbox {
     }
 
     fn append(&mut self, meaning: Meaning, content: Content, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.buffer.len();
-        write(&mut self.buffer);
-        let end = self.buffer.len();
+        let (buffer, frames) = self.end();
+        let start = buffer.len();
+        write(buffer);
+        let end = buffer.len();
         if end == start {
             // The encoding has no words for it.
             return;
         }
         let bytes = u32::try_from((end - start).max(FRAME_BYTES)).expect("a frame is not so long");
+        frames.push_back(Waiting { end, meaning, content, bytes });
         self.waiting[content as usize] += bytes as usize;
-        self.frames.push_back(Waiting { end, meaning, content, bytes });
+    }
+
+    /// The bytes and the frames behind which the next frame goes.
+    fn end(&mut self) -> (&mut Vec<u8>, &mut VecDeque<Waiting>) {
+        match &mut self.kept {
+            Some(kept) => (&mut kept.buffer, &mut kept.frames),
+            None => (&mut self.buffer, &mut self.frames),
+        }
     }
 }
 

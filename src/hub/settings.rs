@@ -19,6 +19,8 @@ pub struct Settings {
     pub flush_window: Duration,
     /// How many bytes of missed events or of snapshots a connection is written at a time.
     pub catch_up_bytes: usize,
+    /// How many conflated events a connection is written at a time.
+    pub conflated_events: usize,
     /// How long an `every` client may keep a paced feed waiting.
     pub stall_timeout: Duration,
 }
@@ -26,4 +28,7 @@ pub struct Settings {
 impl Settings {
     /// About as much as a socket takes at a time.
     pub const CATCH_UP_BYTES: usize = 64 * 1024;
+
+    /// About 256 KiB: with fewer, the search for the oldest of many would cost more than writing them.
+    pub const CONFLATED_EVENTS: usize = 2048;
 }

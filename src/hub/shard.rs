@@ -358,6 +358,9 @@ impl Shard {
         for fan_out in &mut self.fan_outs {
             fan_out.forget_encoded();
         }
+        for (_, connection) in self.connections.iter_mut().filter(|(_, one)| one.outbox.has_kept()) {
+            connection.outbox.drop_held();
+        }
     }
 
     /// How often [heartbeats](Self::heartbeats) and [pings](Self::look) have to be looked after.
@@ -412,10 +415,11 @@ impl Shard {
         }
     }
 
-    /// Whether a client's socket has bytes to take.
+    /// Whether a client's socket has bytes to take, at once or behind what is conflated.
     #[must_use]
     pub fn has_bytes(&self, id: ConnectionId) -> bool {
-        !self.connections[id].outbox.bytes().is_empty()
+        let outbox = &self.connections[id].outbox;
+        !outbox.bytes().is_empty() || outbox.has_kept()
     }
 
     /// Whether a client's next message may be read: not while its own answers pile up, nor before it has all that it missed.
@@ -446,6 +450,7 @@ impl Shard {
         if self.connections[id].outbox.bytes().is_empty() {
             self.connections[id].resync(&self.view);
         }
+        self.write_kept(id);
         self.catch_up(id);
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
@@ -453,7 +458,8 @@ impl Shard {
         if !connection.state.is_catching_up() && connection.outbox.bytes().is_empty() {
             let is_due = connection.outbox.due(now).is_some_and(|due| due <= now);
             if is_due || connection.owes_feed_state() {
-                let is_all = connection.outbox.release_some(&view.last_values, encoded, u64::MAX);
+                let most = self.settings.conflated_events;
+                let is_all = connection.outbox.release(&view.last_values, encoded, u64::MAX, most);
                 if is_due && is_all {
                     connection.outbox.rest(now);
                 }
@@ -461,6 +467,13 @@ impl Shard {
             }
         }
         connection.outbox.bytes()
+    }
+
+    /// Writes some of what goes before an answer that is kept back into a client's outbox.
+    fn write_kept(&mut self, id: ConnectionId) {
+        let connection = &mut self.connections[id];
+        let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
+        connection.write_kept(&self.view, encoded, &self.settings);
     }
 
     /// Writes some of the missed events or of the snapshots that a client is owed into its outbox.
@@ -519,8 +532,7 @@ impl Shard {
         connection.resync(&self.view);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.view, encoded, snapshots, self.settings.catch_up_bytes);
-        connection.outbox.release(&self.view.last_values, encoded);
-        connection.answer(&Value::Close(code, reason));
+        connection.answer_behind_held(self.view.seq(), &Value::Close(code, reason));
         connection.state = State::Closing { reason: None };
     }
 

@@ -68,6 +68,7 @@ impl<S: Arriving> Worker<S> {
             flush_window: self.config.flush_window,
             stall_timeout: self.stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,
+            conflated_events: Settings::CONFLATED_EVENTS,
         };
         let local = Rc::new(LocalShard::new(&reader, start, settings));
         let context = Rc::new(Context {

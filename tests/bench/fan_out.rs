@@ -145,6 +145,7 @@ impl Plant {
             flush_window: Duration::ZERO,
             stall_timeout: Duration::from_secs(10),
             catch_up_bytes: Settings::CATCH_UP_BYTES,
+            conflated_events: Settings::CONFLATED_EVENTS,
         };
         let mut shard = Shard::new(bus, start, settings);
         let now = Instant::now();

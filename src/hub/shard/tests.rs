@@ -22,6 +22,7 @@ fn shard(every_buffer: usize) -> Shard {
         flush_window: Duration::ZERO,
         stall_timeout: Duration::from_secs(10),
         catch_up_bytes: Settings::CATCH_UP_BYTES,
+        conflated_events: Settings::CONFLATED_EVENTS,
     };
     Shard::new(bus, start, settings)
 }

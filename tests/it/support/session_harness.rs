@@ -58,6 +58,7 @@ impl SessionHarness {
             flush_window,
             stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,
+            conflated_events: Settings::CONFLATED_EVENTS,
         };
         let local = Rc::new(LocalShard::new(&reader, start, settings));
         let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));

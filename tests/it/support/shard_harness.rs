@@ -28,6 +28,9 @@ pub const SYMBOLS: [&str; 3] = ["A", "B", "A-LONG-NAME-OF-A-SYMBOL"];
 /// More than any test publishes.
 pub const ENOUGH: usize = 1 << 30;
 
+/// A frame has about so many bytes.
+const FRAME_BYTES: usize = 130;
+
 /// A name for the count of events.
 pub const EPOCH: &str = "test";
 
@@ -167,7 +170,7 @@ impl ShardHarness {
         Self::catching_up_by(Settings::CATCH_UP_BYTES, bus, every_buffer)
     }
 
-    /// A shard that writes so many bytes of missed events and of snapshots at a time.
+    /// A shard that writes so many bytes of missed events, of snapshots and of conflated events at a time, about.
     pub fn catching_up_by(catch_up_bytes: usize, bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, start) = bus.reader("test");
         let deadlines = Deadlines::default();
@@ -179,6 +182,7 @@ impl ShardHarness {
             flush_window: Duration::ZERO,
             stall_timeout: Duration::from_secs(10),
             catch_up_bytes,
+            conflated_events: catch_up_bytes.div_ceil(FRAME_BYTES),
         };
         let shard = Shard::new(Arc::clone(&bus), start, settings);
         Self {
@@ -347,6 +351,7 @@ impl ShardHarness {
         self.settle(client.id);
         // A boundary at the head: all that was due has come by now.
         self.ask(client, Command::Set { delivery: None, interval: None });
+        self.drain(client.id);
         self.now += 2 * PERIOD;
         self.shard.heartbeats(self.now, Time::default());
         self.drain(client.id);
