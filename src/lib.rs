@@ -76,6 +76,7 @@
 //!    position. What a client missed is encoded for that client alone.
 //! 7. Every queue and message has a limit; the limit is in the configuration, and where it strikes a client, a
 //!    metric counts it, at the place that enforces it. A batch, which lasts for a turn, has some 5,000 events at the most.
+//!    What one client makes the server hold is bounded in bytes, whatever it asks for: 10 MiB by the default limits.
 //! 8. No client can hurt another: what is wrong with one, a panic too, ends its connection alone.
 //! 9. Every task has an owner that waits for it and knows how it ended. Where a reader of the feed or its pump fails, the
 //!    feed is `failed`, and clients are told why; where a shard or the accept loop does, the process shuts down in order.

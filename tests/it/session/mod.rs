@@ -5,5 +5,6 @@ mod flow_control;
 mod flush_timing;
 mod lag_and_resume;
 mod liveness;
+mod memory;
 mod slow_consumers;
 mod snapshots_after_seek;

@@ -1,6 +1,6 @@
 //! Trades and quotes that tests publish.
 
-use tickerplant::market::{Data, Event, Quote, Trade};
+use tickerplant::market::{Bar, Data, Event, Quote, Trade};
 
 pub fn trade(symbol: &str, price: &str) -> Event {
     let trade = Trade { price: price.parse().unwrap(), size: Some("100".parse().unwrap()) };
@@ -10,6 +10,11 @@ pub fn trade(symbol: &str, price: &str) -> Event {
 pub fn quote(symbol: &str, bid: &str, ask: &str) -> Event {
     let price = |text: &str| Some(text.parse().unwrap());
     event(symbol, Data::Quote(Quote { bid: price(bid), bid_size: None, ask: price(ask), ask_size: None }))
+}
+
+pub fn bar(symbol: &str, close: &str) -> Event {
+    let close = close.parse().unwrap();
+    event(symbol, Data::Bar(Bar { interval: None, open: None, high: None, low: None, close, volume: None }))
 }
 
 fn event(symbol: &str, data: Data) -> Event {
