@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::fleet::{Client, Fleet};
+use crate::fleet::Fleet;
 use crate::ledger::{Delivery, Wants};
 use crate::subscriber::{Pace, Subscriber};
 use crate::table::histogram;
@@ -89,13 +89,11 @@ fn watch(address: SocketAddr, symbols: usize, shared: &Shared) -> io::Result<Tal
     let mut fleet = Fleet::new(address, symbols)?;
     let begins = Instant::now();
     let all = Wants { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
-    fleet.add(|token| Client::Subscriber(Subscriber::new(token, all, Pace::Prompt, begins)));
+    fleet.subscribe(all, Pace::Prompt, begins);
     for number in 0..MEASURED {
         let delivery = if number % 2 == 0 { Delivery::Every } else { Delivery::Latest(0) };
         let wants = Wants { symbols: spread(number, EACH, symbols), delivery, is_measured: true };
-        fleet.add(|token| {
-            Client::Subscriber(Subscriber::new(token, wants, Pace::Prompt, begins + HEAD_START))
-        });
+        fleet.subscribe(wants, Pace::Prompt, begins + HEAD_START);
     }
     while !shared.stop.load(Ordering::Relaxed) {
         fleet.world().is_ending = shared.is_ending.load(Ordering::Relaxed);

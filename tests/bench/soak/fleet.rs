@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Registry, Token};
 
 use crate::abuse::Abuser;
-use crate::ledger::Notes;
+use crate::ledger::{Notes, Wants};
 use crate::link::READ_BYTES;
-use crate::subscriber::Subscriber;
+use crate::subscriber::{Pace, Subscriber};
 use crate::tally::Tally;
 use crate::update::Times;
 use crate::witness::Witness;
@@ -31,7 +31,7 @@ pub struct Fleet {
 
 /// A client.
 pub enum Client {
-    Subscriber(Subscriber),
+    Subscriber(Box<Subscriber>),
     Abuser(Abuser),
 }
 
@@ -63,6 +63,11 @@ impl Fleet {
         self.set_alarm(index);
     }
 
+    /// Adds a client that behaves, at its own pace; it connects at a moment.
+    pub fn subscribe(&mut self, wants: Wants, pace: Pace, begins: Instant) {
+        self.add(|token| Client::Subscriber(Box::new(Subscriber::new(token, wants, pace, begins))));
+    }
+
     pub fn world(&mut self) -> &mut World {
         &mut self.world
     }
@@ -77,7 +82,7 @@ impl Fleet {
 
     pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
         self.clients.iter().filter_map(|client| match client {
-            Client::Subscriber(subscriber) => Some(subscriber),
+            Client::Subscriber(subscriber) => Some(&**subscriber),
             Client::Abuser(_) => None,
         })
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::canary::{Canary, HEAD_START, spread};
-use crate::fleet::{Client, Fleet};
+use crate::fleet::Fleet;
 use crate::ledger::{Delivery, Wants};
 use crate::plant::Plant;
 use crate::subscriber::{Pace, Subscriber};
@@ -38,12 +38,12 @@ pub fn run(plant: &Plant, clients: u32, interval: u32, time: Duration) -> io::Re
     let mut fleet = Fleet::new(server.address(), plant.symbols)?;
     let begin = Instant::now();
     let all = Wants { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
-    fleet.add(|token| Client::Subscriber(Subscriber::new(token, all, Pace::Prompt, begin)));
+    fleet.subscribe(all, Pace::Prompt, begin);
     for number in 0..clients as usize {
         let symbols = spread(number, EACH, plant.symbols);
         let wants = Wants { symbols, delivery: Delivery::Latest(interval), is_measured: true };
         let begins = begin + HEAD_START + ARRIVAL.mul_f64(rand::random());
-        fleet.add(|token| Client::Subscriber(Subscriber::new(token, wants, Pace::Prompt, begins)));
+        fleet.subscribe(wants, Pace::Prompt, begins);
     }
     let canary = Canary::start(server.address(), plant.symbols);
     fleet.run(begin + WARM_UP)?;

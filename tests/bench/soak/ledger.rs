@@ -50,10 +50,16 @@ pub struct Ledger {
     epoch: String,
     /// Of its newest market frame, or of the state that it has been told.
     seq: u64,
+    /// The snapshots that are still to come: before the last one it has no cursor.
+    owed: u64,
+    /// Its symbols with the positions of their snapshots, until they are counted: what came before is not sent.
+    snapshots: Vec<(usize, u64)>,
     /// Whether it came back with a cursor, until that is known to have been exact.
     is_resuming: bool,
     /// Whether it has had all that it missed.
     is_level: bool,
+    /// Whether the server fell behind its history: how many events the connection lost is not known.
+    has_lagged: bool,
     /// What the connection was sent.
     received: u64,
     /// What newer events replaced, by the heartbeats.
@@ -82,8 +88,11 @@ impl Ledger {
             wants,
             epoch: String::new(),
             seq: 0,
+            owed: 0,
+            snapshots: Vec::new(),
             is_resuming: false,
             is_level: false,
+            has_lagged: false,
             received: 0,
             merged: 0,
             expected: 0,
@@ -115,6 +124,8 @@ impl Ledger {
     pub fn begin(&mut self) {
         self.is_resuming = false;
         self.is_level = false;
+        self.has_lagged = false;
+        self.snapshots.clear();
         self.received = 0;
         self.merged = 0;
         self.expected = 0;
@@ -125,6 +136,10 @@ impl Ledger {
     pub fn end(&mut self, notes: &mut Notes) {
         self.settle(notes);
         notes.tally.unsettled += u64::from(self.is_resuming);
+        if self.owed > 0 {
+            // Snapshots that were cut short are worth nothing.
+            (self.owed, self.seq) = (0, 0);
+        }
         self.is_resuming = false;
         self.is_level = false;
     }
@@ -133,11 +148,9 @@ impl Ledger {
     pub fn fell_behind(&mut self, cursor: &str, tally: &mut Tally) {
         let (epoch, seq) = cursor.rsplit_once('-').unwrap_or_default();
         let seq = seq.parse().ok().filter(|_| epoch == self.epoch);
-        // Snapshots that were cut short are worth nothing.
-        let is_before_all = seq == Some(0) && self.received == 0;
-        match seq {
-            Some(seq) if seq == self.seq || is_before_all => self.seq = seq,
-            _ => tally.violation("4008 with another cursor", format_args!("{cursor}, {self:?}")),
+        let expected = if self.owed > 0 { 0 } else { self.seq };
+        if seq != Some(expected) {
+            tally.violation("4008 with another cursor", format_args!("{cursor}, {self:?}"));
         }
     }
 
@@ -151,7 +164,7 @@ impl Ledger {
         let tally = &mut notes.tally;
         match kind(&text) {
             Some("heartbeat") => self.take_heartbeat(&text, notes),
-            Some("snapshot") => tally.snapshots += 1,
+            Some("snapshot") => self.take_snapshot(&text, notes),
             Some("message") => tally.relayed += 1,
             Some("subscribed") => return self.take_subscribed(&text, tally),
             Some("set") => self.take_set(&text, notes),
@@ -173,7 +186,7 @@ impl Ledger {
         if seq <= self.seq {
             tally.extra += 1;
             tally.violation("seq does not ascend", format_args!("{seq} after {}", self.seq));
-        } else if is_all && self.wants.delivery == Delivery::Every && seq != self.seq + 1 {
+        } else if self.takes_every_event() && seq != self.seq + 1 {
             tally.violation("a hole in all events", format_args!("{seq} after {}", self.seq));
         }
         self.seq = self.seq.max(seq);
@@ -183,7 +196,7 @@ impl Ledger {
         };
         let key = Key { symbol, is_quote: payload.starts_with(br#"{"type":"quote""#) };
         if is_all {
-            if self.wants.delivery == Delivery::Every
+            if self.takes_every_event()
                 && let Some(time) = times.read(rest)
             {
                 witness.take(seq, key, time);
@@ -224,14 +237,44 @@ impl Ledger {
         }
         self.seq = head;
         self.counted = head;
-        self.is_level = true;
+        self.owe(text);
         false
+    }
+
+    /// So many snapshots follow; with the last of them the client has all up to its position.
+    fn owe(&mut self, text: &str) {
+        self.owed = number(text, r#""snapshots":"#).unwrap_or(0);
+        self.is_level = self.owed == 0;
+    }
+
+    fn take_snapshot(&mut self, text: &str, notes: &mut Notes) {
+        notes.tally.snapshots += 1;
+        let seq = number(text, r#""seq":"#).unwrap_or(0);
+        let symbol = word(text, r#""symbol":"S"#).parse();
+        if let Ok(symbol) = symbol
+            && seq > self.counted
+            && notes.witness.knows(symbol)
+        {
+            self.snapshots.push((symbol, seq));
+        }
+        self.owed = self.owed.saturating_sub(1);
+        if self.owed == 0 {
+            self.seq = self.seq.max(seq);
+            self.is_level = true;
+        }
+    }
+
+    /// Whether it takes every event now: of a symbol whose snapshot is to come it gets none.
+    fn takes_every_event(&self) -> bool {
+        self.wants.symbols.is_empty() && self.wants.delivery == Delivery::Every && self.owed == 0
     }
 
     /// The answer to a command, which comes behind all that was missed.
     fn take_set(&mut self, text: &str, notes: &mut Notes) {
         self.is_level = true;
-        if let (Delivery::Every, Some(until)) = (self.wants.delivery, number(text, r#""seq":"#)) {
+        if let (Delivery::Every, false, Some(until)) =
+            (self.wants.delivery, self.has_lagged, number(text, r#""seq":"#))
+        {
             self.settle(notes);
             self.claim = Some(Claim { until, received: self.received, merged: 0 });
         }
@@ -242,8 +285,9 @@ impl Ledger {
         count(&mut tally.gaps, reason);
         if reason == "lagged" {
             // What was held is merged and what was lost is not: the sum is not to be had any more.
-            self.is_level = false;
+            self.has_lagged = true;
             self.claim = None;
+            self.owe(text);
         }
     }
 
@@ -261,7 +305,7 @@ impl Ledger {
         tally.merged += merged.saturating_sub(self.merged);
         self.merged = merged;
         self.settle(notes);
-        if self.is_level {
+        if self.is_level && !self.has_lagged {
             self.claim = Some(Claim { until, received: self.received, merged });
         }
     }
@@ -286,7 +330,12 @@ impl Ledger {
             tally.unchecked += 1;
             return;
         };
-        self.expected += more;
+        let before = |(symbol, seq)| witness.count(&[symbol], self.counted, seq);
+        let Some(before) = self.snapshots.drain(..).map(before).sum::<Option<u64>>() else {
+            tally.unchecked += 1;
+            return;
+        };
+        self.expected += more - before;
         self.counted = self.counted.max(until);
         // A key may be held, to be sent within the interval or when the client reads.
         let held = match (self.wants.delivery, symbols.len() as u64) {

@@ -5,7 +5,6 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::Token;
 
 use crate::abuse::Abuser;
 use crate::canary::{self, Canary, HEAD_START, spread};
@@ -68,7 +67,7 @@ pub fn run(plant: &Plant, clients: u32, time: Duration, report: Duration) -> io:
     for number in 0..clients - slow - abusive {
         let begins = if number == 0 { begin } else { begin + HEAD_START + millis(ARRIVAL) };
         let wants = ordinary(number, plant.symbols);
-        fleet.add(|token| Client::Subscriber(Subscriber::new(token, wants, Pace::Prompt, begins)));
+        fleet.subscribe(wants, Pace::Prompt, begins);
     }
     let delays = [histogram(), histogram(), histogram()];
     let mut soak = Soak { server, fleet, canary, memory, delays, is_strained: false, warnings: 0 };
@@ -96,14 +95,13 @@ fn ordinary(number: usize, symbols: usize) -> Wants {
 }
 
 /// A slow client: all take all symbols.
-fn slow_client(token: Token, number: usize, begins: Instant) -> Client {
+fn slow_client(number: usize) -> (Wants, Pace) {
     let (delivery, pace) = match number % 5 {
         0 | 1 => (Delivery::Every, Pace::Slow(SLOW_BYTES)),
         2 | 3 => (Delivery::Latest(0), Pace::Slow(SLOW_BYTES)),
         _ => (Delivery::Every, Pace::Pauses),
     };
-    let wants = Wants { symbols: Vec::new(), delivery, is_measured: false };
-    Client::Subscriber(Subscriber::new(token, wants, pace, begins))
+    (Wants { symbols: Vec::new(), delivery, is_measured: false }, pace)
 }
 
 impl Soak {
@@ -114,7 +112,8 @@ impl Soak {
         self.is_strained = true;
         let begin = Instant::now();
         for number in 0..slow {
-            self.fleet.add(|token| slow_client(token, number, begin + millis(ARRIVAL)));
+            let (wants, pace) = slow_client(number);
+            self.fleet.subscribe(wants, pace, begin + millis(ARRIVAL));
         }
         for number in 0..abusive {
             let begins = begin + millis(ARRIVAL);

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::canary::{HEAD_START, spread};
-use crate::fleet::{Client, Fleet};
+use crate::fleet::Fleet;
 use crate::ledger::{Delivery, Wants};
 use crate::plant::{Memory, Plant, mib};
 use crate::process::Server;
@@ -43,7 +43,7 @@ pub fn run(plant: &Plant, clients: u32) -> io::Result<Tally> {
     let begin = Instant::now();
     // It stays, and knows what the others missed.
     let all = || Wants { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
-    fleet.add(|token| Client::Subscriber(Subscriber::new(token, all(), Pace::Prompt, begin)));
+    fleet.subscribe(all(), Pace::Prompt, begin);
     for number in 0..clients as usize {
         let begins = begin + HEAD_START + moment();
         let delivery = Delivery::Every;
@@ -52,7 +52,7 @@ pub fn run(plant: &Plant, clients: u32) -> io::Result<Tally> {
             0 => all(),
             _ => Wants { symbols, delivery, is_measured: false },
         };
-        fleet.add(|token| Client::Subscriber(Subscriber::new(token, wants, Pace::Prompt, begins)));
+        fleet.subscribe(wants, Pace::Prompt, begins);
     }
     let mut storm = Storm { server, fleet, memory };
     println!("{clients} clients × {EACH} of {} symbols, {} events a second", plant.symbols, plant.rate);

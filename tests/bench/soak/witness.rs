@@ -40,6 +40,11 @@ impl Witness {
         Self { keys: vec![Events::default(); 2 * symbols], before: 0, newest: 0 }
     }
 
+    /// Whether it is told of this symbol.
+    pub fn knows(&self, symbol: usize) -> bool {
+        2 * symbol < self.keys.len()
+    }
+
     /// The newest event that is known.
     pub fn newest(&self) -> u64 {
         self.newest
