@@ -6,6 +6,7 @@
 
 use tickerplant::market::Time;
 
+use crate::plant::name;
 use crate::tally::{Tally, count};
 use crate::update::{self, Times};
 use crate::websocket::{kind, number};
@@ -14,8 +15,8 @@ use crate::witness::{Key, Witness};
 /// A history holds so many events at the least: a cursor that is not further behind is always good.
 const HELD: u64 = 32_768;
 
-/// Where a market frame has the name of its symbol, behind its first letter.
-const NUMBER: std::ops::Range<usize> = 27..30;
+/// Where a market frame has the name of its symbol, which is a hexadecimal number.
+const NAME: std::ops::Range<usize> = 26..30;
 
 /// What a client subscribes to.
 #[derive(Clone, Debug)]
@@ -109,7 +110,7 @@ impl Ledger {
 
     /// What the URL of the next connection asks for: it goes on where the last one ended.
     pub fn query(&self) -> String {
-        let names: Vec<_> = self.wants.symbols.iter().map(|symbol| format!("S{symbol:03}")).collect();
+        let names: Vec<_> = self.wants.symbols.iter().map(|symbol| name(*symbol)).collect();
         let symbols = if names.is_empty() { "*".to_owned() } else { names.join(",") };
         let delivery = match self.wants.delivery {
             Delivery::Every => "delivery=every".to_owned(),
@@ -190,8 +191,8 @@ impl Ledger {
             tally.violation("a hole in all events", format_args!("{seq} after {}", self.seq));
         }
         self.seq = self.seq.max(seq);
-        let name = payload.get(NUMBER).and_then(|digits| str::from_utf8(digits).ok());
-        let Some(symbol) = name.and_then(|digits| digits.parse().ok()) else {
+        let digits = payload.get(NAME).and_then(|digits| str::from_utf8(digits).ok());
+        let Some(symbol) = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) else {
             return tally.violation("a frame without a symbol", String::from_utf8_lossy(payload));
         };
         let key = Key { symbol, is_quote: payload.starts_with(br#"{"type":"quote""#) };
@@ -250,7 +251,7 @@ impl Ledger {
     fn take_snapshot(&mut self, text: &str, notes: &mut Notes) {
         notes.tally.snapshots += 1;
         let seq = number(text, r#""seq":"#).unwrap_or(0);
-        let symbol = word(text, r#""symbol":"S"#).parse();
+        let symbol = usize::from_str_radix(word(text, r#""symbol":""#), 16);
         if let Ok(symbol) = symbol
             && seq > self.counted
             && notes.witness.knows(symbol)

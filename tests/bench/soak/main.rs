@@ -9,6 +9,7 @@
 //! cargo bench --bench soak -- --seconds 60 --clients 1000 --rate 5000
 //! cargo bench --bench soak -- --storm 10000 --rate 2000
 //! cargo bench --bench soak -- --intervals 100,500
+//! EARLIER=PATH cargo bench --bench soak -- --minutes 10
 //! ```
 //!
 //! The soak itself (`--minutes`, `--seconds`) begins with clients that behave alone, for a fifth of its time; then
@@ -17,7 +18,7 @@
 //!
 //! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
 //! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
-//! Times are shown and fail nothing: they are the machine's as well.
+//! Times are shown and fail nothing: they are the machine's as well. `EARLIER` names the program of another build.
 
 mod abuse;
 mod canary;

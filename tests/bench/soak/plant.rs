@@ -1,5 +1,6 @@
 //! The server that is strained, and the bound of its memory.
 
+use std::env;
 use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,25 +35,37 @@ pub struct Memory {
 }
 
 impl Plant {
-    /// Starts the server; what the environment configures holds, except for what is measured here.
+    /// Starts the server.
     pub fn start(&self) -> io::Result<Server> {
-        let program = env!("CARGO_BIN_EXE_tickerplant");
-        let mut command = match &self.cores {
-            Some(cores) => {
-                let mut command = Command::new("taskset");
-                command.args(["--cpu-list", cores, program]);
-                command
-            }
-            None => Command::new(program),
-        };
-        let symbols: Vec<_> = (0..self.symbols).map(|symbol| format!("S{symbol:03}")).collect();
-        // No config.toml lies there: the server has its defaults.
-        command.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
-        command.args(["--listen", "127.0.0.1:0", "--log", "info"]);
+        let symbols: Vec<_> = (0..self.symbols).map(name).collect();
+        let mut command = command(self.cores.as_deref());
         command.args(["--symbols", &symbols.join(","), "--rate", &self.rate.to_string()]);
-        command.env("TICKERPLANT_LIMITS__CONNECTIONS", "0");
         Server::start(&mut command)
     }
+}
+
+/// The command that starts the server, on these cores; what the environment configures holds, except for what is
+/// measured here. The environment's `EARLIER` may name the program of another build.
+pub fn command(cores: Option<&str>) -> Command {
+    let program = env::var("EARLIER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tickerplant").to_owned());
+    let mut command = match cores {
+        Some(cores) => {
+            let mut command = Command::new("taskset");
+            command.args(["--cpu-list", cores, &program]);
+            command
+        }
+        None => Command::new(program),
+    };
+    // No config.toml lies there: the server has its defaults.
+    command.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
+    command.args(["--listen", "127.0.0.1:0", "--log", "info"]);
+    command.env("TICKERPLANT_LIMITS__CONNECTIONS", "0");
+    command
+}
+
+/// The name of a symbol: four hexadecimal digits, enough for 65,536.
+pub fn name(symbol: usize) -> String {
+    format!("{symbol:04X}")
 }
 
 impl Memory {
