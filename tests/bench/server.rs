@@ -34,6 +34,7 @@ mod arrivals;
 mod bare;
 mod clients;
 mod comparison;
+mod crowd;
 mod memory;
 mod peers;
 #[allow(dead_code, reason = "the soak stops its server, this one ends with it")]

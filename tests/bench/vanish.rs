@@ -7,12 +7,12 @@
 use std::env;
 use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 
 use crate::clients::{self, Clients, Watch};
+use crate::crowd::Crowd;
 use crate::peers::Contender;
 use crate::run::Plan;
 use crate::scenario::{Feed, Scenario};
@@ -57,7 +57,9 @@ impl Pairs {
         let scenario =
             Scenario { name: 'V', clients: 1, each: 1, symbols: 1, rate: RATE, feed: Feed::Simulated };
         let server = plan.start(&self.contender, &scenario)?;
-        let crowd = Crowd::start(server.address(), self.clients, symbols)?;
+        let (address, clients) = (server.address(), self.clients);
+        let crowd = format!("crowd --address {address} --clients {clients} --symbols {symbols}");
+        let crowd = Crowd::start(&crowd)?;
         let stays = clients::open(server.address(), &scenario.queries()[0])?;
         longest_gap(&stays, plan.warm_up)?;
         drop(crowd);
@@ -111,9 +113,6 @@ fn longest_gap(mut socket: &TcpStream, time: Duration) -> io::Result<Duration> {
     Ok(longest)
 }
 
-/// The clients that vanish: dropped, their process is killed, and the system closes all their sockets.
-struct Crowd(Child);
-
 /// What the process of those that vanish is told.
 #[derive(Parser)]
 struct Args {
@@ -124,29 +123,6 @@ struct Args {
     /// Symbols of each client; none where there are none
     #[arg(long)]
     symbols: u32,
-}
-
-impl Crowd {
-    /// Starts the process, and waits until all its clients are connected.
-    fn start(address: SocketAddr, clients: u32, symbols: u32) -> io::Result<Self> {
-        let child = Command::new(env::current_exe()?)
-            .args(["crowd", "--address", &address.to_string()])
-            .args(["--clients", &clients.to_string(), "--symbols", &symbols.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut crowd = Self(child);
-        // One byte says that they are connected, and none that they could not.
-        crowd.0.stdout.take().expect("its standard output is piped").read_exact(&mut [0])?;
-        Ok(crowd)
-    }
-}
-
-impl Drop for Crowd {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Connects the clients, says so, and reads until it is killed.

@@ -3,6 +3,7 @@
 //! Their delays hold nothing of the other clients' own work, as far as there is a core to spare.
 
 use std::io;
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,15 +47,15 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Connects them.
-    pub fn start(address: SocketAddr, symbols: usize) -> Self {
+    /// Connects these, to a server with so many symbols.
+    pub fn start(address: SocketAddr, symbols: usize, clients: Vec<Wants>) -> Self {
         let shared = Arc::new(Shared {
             delays: Mutex::new(histogram()),
             is_ending: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
         let theirs = Arc::clone(&shared);
-        let thread = thread::spawn(move || watch(address, symbols, &theirs));
+        let thread = thread::spawn(move || watch(address, symbols, clients, &theirs));
         Self { shared, thread: Some(thread) }
     }
 
@@ -84,17 +85,29 @@ impl Drop for Canary {
     }
 }
 
-/// Runs the clients until they are stopped.
-fn watch(address: SocketAddr, symbols: usize, shared: &Shared) -> io::Result<Tally> {
-    let mut fleet = Fleet::new(address, symbols)?;
-    let begins = Instant::now();
+/// Of so many symbols, what the clients take: every event, and some symbols each.
+pub fn clients(symbols: usize) -> Vec<Wants> {
     let all = Wants { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
-    fleet.subscribe(all, Pace::Prompt, begins);
-    for number in 0..MEASURED {
+    let measured = (0..MEASURED).map(|number| {
         let delivery = if number % 2 == 0 { Delivery::Every } else { Delivery::Latest(0) };
-        let wants = Wants { symbols: spread(number, EACH, symbols), delivery, is_measured: true };
-        fleet.subscribe(wants, Pace::Prompt, begins + HEAD_START);
+        Wants { symbols: spread(number, EACH, symbols), delivery, is_measured: true }
+    });
+    iter::once(all).chain(measured).collect()
+}
+
+/// Lets them join a fleet, one after the other.
+pub fn join(fleet: &mut Fleet, clients: Vec<Wants>) {
+    let mut begins = Instant::now();
+    for wants in clients {
+        fleet.subscribe(wants, Pace::Prompt, begins);
+        begins += HEAD_START;
     }
+}
+
+/// Runs the clients until they are stopped.
+fn watch(address: SocketAddr, symbols: usize, clients: Vec<Wants>, shared: &Shared) -> io::Result<Tally> {
+    let mut fleet = Fleet::new(address, symbols)?;
+    join(&mut fleet, clients);
     while !shared.stop.load(Ordering::Relaxed) {
         fleet.world().is_ending = shared.is_ending.load(Ordering::Relaxed);
         fleet.run(Instant::now() + SLICE)?;

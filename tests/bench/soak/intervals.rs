@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::canary::{Canary, HEAD_START, spread};
+use crate::canary::{self, Canary, HEAD_START, spread};
 use crate::fleet::Fleet;
 use crate::ledger::{Delivery, Wants};
 use crate::plant::Plant;
@@ -45,7 +45,7 @@ pub fn run(plant: &Plant, clients: u32, interval: u32, time: Duration) -> io::Re
         let begins = begin + HEAD_START + ARRIVAL.mul_f64(rand::random());
         fleet.subscribe(wants, Pace::Prompt, begins);
     }
-    let canary = Canary::start(server.address(), plant.symbols);
+    let canary = Canary::start(server.address(), plant.symbols, canary::clients(plant.symbols));
     fleet.run(begin + WARM_UP)?;
     canary.delays();
     let tally = &mut fleet.world().notes.tally;

@@ -60,7 +60,7 @@ pub fn run(plant: &Plant, clients: u32, time: Duration, report: Duration) -> io:
     let server = plant.start()?;
     let memory = Memory::new(&server)?;
     let mut fleet = Fleet::new(server.address(), plant.symbols)?;
-    let canary = Canary::start(server.address(), plant.symbols);
+    let canary = Canary::start(server.address(), plant.symbols, canary::clients(plant.symbols));
     let clients = clients as usize;
     let (slow, abusive) = (clients / SLOW, clients.div_ceil(ABUSIVE));
     let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! What the server promises, under strain: for long, when all come at once, and to the millisecond.
+//! What the server promises, under strain: for long, on its worst day, when all come at once, and to the millisecond.
 //!
 //! Clients follow the protocol and check what it promises: `seq` ascends, nothing is lost and nothing comes twice,
 //! not over any number of connections; a heartbeat's numbers are those of what came. A promise that is not kept is
@@ -7,6 +7,7 @@
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
 //! cargo bench --bench soak -- --seconds 60 --clients 1000 --rate 5000
+//! cargo bench --bench soak -- --only vanish
 //! cargo bench --bench soak -- --storm 10000 --rate 2000
 //! cargo bench --bench soak -- --intervals 100,500
 //! EARLIER=PATH cargo bench --bench soak -- --minutes 10
@@ -16,12 +17,17 @@
 //! one in twenty of them is slow and one in a hundred means no good. Every so often it says what the server's memory and
 //! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
 //!
+//! Then come the loads of a worst day, each for some seconds and on a server of its own; `--only` runs one alone.
+//! Many clients [vanish] at once.
+//!
 //! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
 //! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
-//! Times are shown and fail nothing: they are the machine's as well. `EARLIER` names the program of another build.
+//! Times are shown and fail nothing, for they are the machine's as well, but where a load promises one. `EARLIER` names the program of another build.
 
 mod abuse;
 mod canary;
+#[path = "../crowd.rs"]
+mod crowd;
 mod fleet;
 mod intervals;
 mod ledger;
@@ -39,15 +45,17 @@ mod table;
 mod tally;
 #[path = "../update.rs"]
 mod update;
+mod vanish;
 #[path = "../websocket.rs"]
 mod websocket;
 mod witness;
 
+use std::env;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use plant::Plant;
 use tally::{Tally, list};
@@ -67,6 +75,9 @@ struct Args {
     /// Events a second of the simulated feed
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+    /// Run these parts alone
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', conflicts_with_all = ["storm", "intervals"])]
+    only: Vec<Part>,
     /// How often the soak says how it goes, in seconds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     report: u64,
@@ -86,8 +97,19 @@ struct Args {
     bench: bool,
 }
 
+/// What runs without `--storm` and `--intervals`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Long,
+    Vanish,
+}
+
 fn main() -> ExitCode {
-    run().unwrap_or_else(|error| {
+    let result = match env::args().nth(1).as_deref() {
+        Some("crowd") => vanish::main().map(|()| ExitCode::SUCCESS),
+        _ => run(),
+    };
+    result.unwrap_or_else(|error| {
         eprintln!("error: {error}");
         ExitCode::FAILURE
     })
@@ -107,9 +129,10 @@ fn run() -> io::Result<ExitCode> {
         let plant = Plant { symbols: 500, rate: args.rate, cores };
         tally.add(&storm::run(&plant, clients)?);
     } else if args.intervals.is_empty() {
-        let plant = Plant { symbols: 500, rate: args.rate, cores };
-        let time = Duration::from_secs(seconds.unwrap_or(60));
-        tally.add(&long::run(&plant, args.clients, time, Duration::from_secs(args.report))?);
+        let parts = if args.only.is_empty() { Part::value_variants() } else { &args.only };
+        for part in parts {
+            tally.add(&part.run(&args, seconds, cores.clone())?);
+        }
     } else {
         // With few symbols, so that each has several events in an interval.
         let plant = Plant { symbols: 50, rate: args.rate, cores };
@@ -119,6 +142,19 @@ fn run() -> io::Result<ExitCode> {
         }
     }
     Ok(verdict(&tally))
+}
+
+impl Part {
+    fn run(self, args: &Args, seconds: Option<u64>, cores: Option<String>) -> io::Result<Tally> {
+        match self {
+            Self::Long => {
+                let plant = Plant { symbols: 500, rate: args.rate, cores };
+                let time = Duration::from_secs(seconds.unwrap_or(60));
+                long::run(&plant, args.clients, time, Duration::from_secs(args.report))
+            }
+            Self::Vanish => vanish::run(args.rate, cores),
+        }
+    }
 }
 
 /// Says whether all promises were kept.
