@@ -52,9 +52,12 @@ impl Server {
 
     /// Its resident memory, in KiB.
     pub fn memory(&self) -> io::Result<u32> {
-        let status = fs::read_to_string(format!("{}/status", self.proc()))?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.parse().ok()).ok_or_else(|| io::Error::other("no VmRSS in /proc"))
+        self.status("VmRSS:")
+    }
+
+    /// The most that its resident memory ever was, in KiB.
+    pub fn peak_memory(&self) -> io::Result<u32> {
+        self.status("VmHWM:")
     }
 
     /// Warnings and errors that it has logged since they were last asked for.
@@ -85,6 +88,13 @@ impl Server {
             }
         }
         Err(io::Error::other(format!("the server does not say where it listens; it said: {said}")))
+    }
+
+    /// The KiB that `/proc` says behind a name.
+    fn status(&self, name: &str) -> io::Result<u32> {
+        let status = fs::read_to_string(format!("{}/status", self.proc()))?;
+        let kib = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse().ok()).ok_or_else(|| io::Error::other(format!("no {name} in /proc")))
     }
 
     fn proc(&self) -> String {

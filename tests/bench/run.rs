@@ -68,7 +68,10 @@ impl Plan {
         let mut server = self.start(contender, scenario)?;
         let writer = match scenario.feed {
             Feed::Simulated => None,
-            Feed::Written => Some(Writer::start(&mut server, scenario)),
+            Feed::Written => {
+                let input = server.input().expect("the command pipes the server's input");
+                Some(Writer::start(input, scenario.names(), scenario.rate))
+            }
         };
         let empty = server.memory()?;
         let watch = Watch { each_event: true, sample: 1 };

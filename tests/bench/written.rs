@@ -10,9 +10,6 @@ use std::time::{Duration, Instant};
 
 use tickerplant::market::Time;
 
-use crate::process::Server;
-use crate::scenario::Scenario;
-
 /// Writes until it is dropped.
 pub struct Writer {
     stop: Option<Sender<()>>,
@@ -20,11 +17,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins to write a scenario's events to a server whose input is piped.
-    pub fn start(server: &mut Server, scenario: &Scenario) -> Self {
-        let input = server.input().expect("the command pipes the server's input");
+    /// Begins to write events of these symbols in turn, so many a second.
+    pub fn start(input: ChildStdin, names: Vec<String>, rate: u32) -> Self {
         let (stop, stopped) = mpsc::channel();
-        let (names, rate) = (scenario.names(), scenario.rate);
         let thread = thread::spawn(move || write(input, &names, rate, |wait| stopped.recv_timeout(wait)));
         Self { stop: Some(stop), thread: Some(thread) }
     }
@@ -53,12 +48,16 @@ fn write(
         if wait(due.saturating_duration_since(Instant::now())) != Err(RecvTimeoutError::Timeout) {
             return;
         }
-        let time = Time::now();
-        let line = format!(
-            r#"{{"type":"quote","symbol":"{name}","time":"{time}","bid":96.97,"bid_size":800,"ask":96.98,"ask_size":1900}}"#
-        );
-        if input.write_all(format!("{line}\n").as_bytes()).is_err() {
+        if input.write_all(line(name).as_bytes()).is_err() {
             return;
         }
     }
+}
+
+/// An event of a symbol, of this moment, as a line.
+pub fn line(name: &str) -> String {
+    let time = Time::now();
+    format!(
+        r#"{{"type":"quote","symbol":"{name}","time":"{time}","bid":96.97,"bid_size":800,"ask":96.98,"ask_size":1900}}"#
+    ) + "\n"
 }

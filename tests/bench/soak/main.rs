@@ -18,7 +18,7 @@
 //! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
 //!
 //! Then come the loads of a worst day, each for some seconds and on a server of its own; `--only` runs one alone.
-//! Many clients [vanish] at once.
+//! Many take the whole [market], and half of them read nothing; many [vanish] at once.
 //!
 //! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
 //! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
@@ -33,6 +33,7 @@ mod intervals;
 mod ledger;
 mod link;
 mod long;
+mod market;
 mod plant;
 #[path = "../process.rs"]
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
@@ -49,6 +50,8 @@ mod vanish;
 #[path = "../websocket.rs"]
 mod websocket;
 mod witness;
+#[path = "../written.rs"]
+mod written;
 
 use std::env;
 use std::io;
@@ -69,7 +72,7 @@ struct Args {
     /// How long to soak, or to look at each interval, in seconds [default: 60; 20 for an interval]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=600_000))]
     seconds: Option<u64>,
-    /// How many clients soak, or have an interval
+    /// How many clients soak, take the whole market, or have an interval
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=9000))]
     clients: u32,
     /// Events a second of the simulated feed
@@ -101,6 +104,7 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Long,
+    Market,
     Vanish,
 }
 
@@ -152,6 +156,7 @@ impl Part {
                 let time = Duration::from_secs(seconds.unwrap_or(60));
                 long::run(&plant, args.clients, time, Duration::from_secs(args.report))
             }
+            Self::Market => market::run(args.clients, cores.as_deref()),
             Self::Vanish => vanish::run(args.rate, cores),
         }
     }

@@ -26,6 +26,8 @@ pub enum Pace {
     Slow(usize),
     /// Nothing for four seconds, all that comes in the fifth.
     Pauses,
+    /// Nothing at all.
+    Deaf,
 }
 
 /// A client.
@@ -125,7 +127,7 @@ impl Subscriber {
             self.connect(world, now);
         }
         match self.pace {
-            Pace::Prompt => return,
+            Pace::Prompt | Pace::Deaf => return,
             Pace::Slow(bytes) => self.read(bytes, world),
             Pace::Pauses => {
                 let rest = if self.is_resting { 4 } else { 1 };
@@ -145,7 +147,7 @@ impl Subscriber {
         if world.is_ending {
             return;
         }
-        let room = matches!(self.pace, Pace::Slow(_)).then_some(SMALL_ROOM);
+        let room = matches!(self.pace, Pace::Slow(_) | Pace::Deaf).then_some(SMALL_ROOM);
         match Link::open(world.address, room, &world.registry, self.token) {
             Ok(mut link) => {
                 link.say(request(world.address, &self.ledger.query()).as_bytes());
