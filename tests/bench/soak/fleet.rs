@@ -50,7 +50,8 @@ impl Fleet {
     pub fn new(address: SocketAddr, symbols: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
-        let notes = Notes { tally: Tally::new(), witness: Witness::new(symbols), times: Times::default() };
+        let (tally, witness, times) = (Tally::new(), Witness::new(symbols), Times::default());
+        let notes = Notes { tally, witness, times, is_still: false };
         let world = World { address, registry, buffer: vec![0; READ_BYTES], notes, is_ending: false };
         Ok(Self { poll, clients: Vec::new(), alarms: BinaryHeap::new(), set: Vec::new(), world })
     }

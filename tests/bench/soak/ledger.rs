@@ -42,6 +42,8 @@ pub struct Notes {
     pub tally: Tally,
     pub witness: Witness,
     pub times: Times,
+    /// The feed is paused, and all that came before has been sent: nothing is held for anybody.
+    pub is_still: bool,
 }
 
 /// What a subscriber knows.
@@ -106,6 +108,11 @@ impl Ledger {
     /// Whether the connection has had all that it missed.
     pub fn is_level(&self) -> bool {
         self.is_level
+    }
+
+    /// Whether what it had is exactly what there was, as far as that has been counted.
+    pub fn is_exact(&self) -> bool {
+        self.expected > 0 && self.received + self.merged == self.expected
     }
 
     /// What the URL of the next connection asks for: it goes on where the last one ended.
@@ -180,7 +187,7 @@ impl Ledger {
     }
 
     fn take_update(&mut self, seq: u64, payload: &[u8], rest: &[u8], now: Time, notes: &mut Notes) {
-        let Notes { tally, witness, times } = notes;
+        let Notes { tally, witness, times, .. } = notes;
         let is_all = self.wants.symbols.is_empty();
         tally.updates += 1;
         self.received += 1;
@@ -315,7 +322,7 @@ impl Ledger {
     pub fn settle(&mut self, notes: &mut Notes) {
         let Some(claim) = self.claim.take() else { return };
         let Claim { until, received, merged } = claim;
-        let Notes { tally, witness, .. } = notes;
+        let Notes { tally, witness, is_still, .. } = notes;
         if until > witness.newest() {
             // The one who takes all is not as far: another time.
             self.claim = Some(claim);
@@ -341,6 +348,7 @@ impl Ledger {
         // A key may be held, to be sent within the interval or when the client reads.
         let held = match (self.wants.delivery, symbols.len() as u64) {
             (Delivery::Every, _) => 0,
+            _ if *is_still => 0,
             (Delivery::Latest(_), 0) => 2000,
             (Delivery::Latest(_), symbols) => 2 * symbols,
         };

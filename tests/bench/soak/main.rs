@@ -18,7 +18,8 @@
 //! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
 //!
 //! Then come the loads of a worst day, each for some seconds and on a server of its own; `--only` runs one alone.
-//! Many take the whole [market], and half of them read nothing; many [vanish] at once.
+//! Many take the whole [market], and half of them read nothing; events come faster than the server can send them to
+//! all ([overload]); many [vanish] at once.
 //!
 //! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
 //! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
@@ -34,6 +35,7 @@ mod ledger;
 mod link;
 mod long;
 mod market;
+mod overload;
 mod plant;
 #[path = "../process.rs"]
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
@@ -72,7 +74,7 @@ struct Args {
     /// How long to soak, or to look at each interval, in seconds [default: 60; 20 for an interval]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=600_000))]
     seconds: Option<u64>,
-    /// How many clients soak, take the whole market, or have an interval
+    /// How many clients soak, take the whole market, are there in overload, or have an interval
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=9000))]
     clients: u32,
     /// Events a second of the simulated feed
@@ -105,6 +107,7 @@ struct Args {
 enum Part {
     Long,
     Market,
+    Overload,
     Vanish,
 }
 
@@ -130,7 +133,7 @@ fn run() -> io::Result<ExitCode> {
     let seconds = args.minutes.map(|minutes| minutes * 60).or(args.seconds);
     let mut tally = Tally::new();
     if let Some(clients) = args.storm {
-        let plant = Plant { symbols: 500, rate: args.rate, cores };
+        let plant = Plant { symbols: 500, rate: args.rate, cores, settings: Vec::new() };
         tally.add(&storm::run(&plant, clients)?);
     } else if args.intervals.is_empty() {
         let parts = if args.only.is_empty() { Part::value_variants() } else { &args.only };
@@ -139,7 +142,7 @@ fn run() -> io::Result<ExitCode> {
         }
     } else {
         // With few symbols, so that each has several events in an interval.
-        let plant = Plant { symbols: 50, rate: args.rate, cores };
+        let plant = Plant { symbols: 50, rate: args.rate, cores, settings: Vec::new() };
         let time = Duration::from_secs(seconds.unwrap_or(20));
         for interval in args.intervals {
             tally.add(&intervals::run(&plant, args.clients, interval, time)?);
@@ -152,11 +155,12 @@ impl Part {
     fn run(self, args: &Args, seconds: Option<u64>, cores: Option<String>) -> io::Result<Tally> {
         match self {
             Self::Long => {
-                let plant = Plant { symbols: 500, rate: args.rate, cores };
+                let plant = Plant { symbols: 500, rate: args.rate, cores, settings: Vec::new() };
                 let time = Duration::from_secs(seconds.unwrap_or(60));
                 long::run(&plant, args.clients, time, Duration::from_secs(args.report))
             }
             Self::Market => market::run(args.clients, cores.as_deref()),
+            Self::Overload => overload::run(args.clients, cores.as_deref()),
             Self::Vanish => vanish::run(args.rate, cores),
         }
     }

@@ -1,7 +1,8 @@
 //! The server that is strained, and the bound of its memory.
 
 use std::env;
-use std::io;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub struct Plant {
     pub symbols: usize,
     pub rate: u32,
     pub cores: Option<String>,
+    /// Names in the environment, and their values.
+    pub settings: Vec<(&'static str, &'static str)>,
 }
 
 /// The server's memory beside its bound.
@@ -40,6 +43,7 @@ impl Plant {
         let symbols: Vec<_> = (0..self.symbols).map(name).collect();
         let mut command = command(self.cores.as_deref());
         command.args(["--symbols", &symbols.join(","), "--rate", &self.rate.to_string()]);
+        command.envs(self.settings.iter().copied());
         Server::start(&mut command)
     }
 }
@@ -61,6 +65,18 @@ pub fn command(cores: Option<&str>) -> Command {
     command.args(["--listen", "127.0.0.1:0", "--log", "info"]);
     command.env("TICKERPLANT_LIMITS__CONNECTIONS", "0");
     command
+}
+
+/// Pauses the feed of a server; returns what the server says of it.
+pub fn pause(address: SocketAddr) -> io::Result<String> {
+    let body = r#"{"action":"pause"}"#;
+    let head = format!(
+        "POST /api/v1/feed HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut socket = TcpStream::connect(address)?;
+    socket.write_all((head + body).as_bytes())?;
+    io::read_to_string(socket)
 }
 
 /// The name of a symbol: four hexadecimal digits, enough for 65,536.

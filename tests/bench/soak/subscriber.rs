@@ -78,6 +78,11 @@ impl Subscriber {
         self.is_connected() && self.ledger.is_level()
     }
 
+    /// Whether what it had is exactly what there was.
+    pub fn is_exact(&self) -> bool {
+        self.ledger.is_exact()
+    }
+
     /// The code with which the server closed its last connection.
     pub fn closed(&self) -> Option<u16> {
         self.closed

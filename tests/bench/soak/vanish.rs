@@ -46,7 +46,7 @@ const MAX_WAIT: f64 = 1000.0;
 
 /// Lets them come and vanish; returns what those saw that stay.
 pub fn run(rate: u32, cores: Option<String>) -> io::Result<Tally> {
-    let plant = Plant { symbols: SYMBOLS, rate, cores };
+    let plant = Plant { symbols: SYMBOLS, rate, cores, settings: Vec::new() };
     let server = plant.start()?;
     let mut fleet = Fleet::new(server.address(), SYMBOLS)?;
     canary::join(&mut fleet, canary::clients(SYMBOLS));
