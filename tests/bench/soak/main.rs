@@ -18,8 +18,8 @@
 //! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
 //!
 //! Then come the loads of a worst day, each for some seconds and on a server of its own; `--only` runs one alone.
-//! Many take the whole [market], and half of them read nothing; events come faster than the server can send them to
-//! all ([overload]); many [vanish] at once.
+//! Events come faster than the server can send them to all ([overload]); many [vanish] at once; many take the whole
+//! [market], and half of them read nothing.
 //!
 //! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
 //! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
@@ -65,6 +65,9 @@ use clap::{Parser, ValueEnum};
 use plant::Plant;
 use tally::{Tally, list};
 
+/// The core of the server while many take the whole market, where none is named.
+const MARKET_CORE: &str = "0";
+
 /// See whether the server keeps its promises under strain
 #[derive(Parser)]
 struct Args {
@@ -106,9 +109,9 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Long,
-    Market,
     Overload,
     Vanish,
+    Market,
 }
 
 fn main() -> ExitCode {
@@ -159,9 +162,13 @@ impl Part {
                 let time = Duration::from_secs(seconds.unwrap_or(60));
                 long::run(&plant, args.clients, time, Duration::from_secs(args.report))
             }
-            Self::Market => market::run(args.clients, cores.as_deref()),
             Self::Overload => overload::run(args.clients, cores.as_deref()),
             Self::Vanish => vanish::run(args.rate, cores),
+            Self::Market => {
+                // Clients that read all they can would have the server's core, too.
+                let cores = cores.or_else(|| process::pin(MARKET_CORE));
+                market::run(args.clients, cores.as_deref())
+            }
         }
     }
 }
