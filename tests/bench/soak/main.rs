@@ -7,7 +7,7 @@
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
 //! cargo bench --bench soak -- --seconds 60 --clients 1000 --rate 5000
-//! cargo bench --bench soak -- --only vanish
+//! cargo bench --bench soak -- --only market
 //! cargo bench --bench soak -- --storm 10000 --rate 2000
 //! cargo bench --bench soak -- --intervals 100,500
 //! EARLIER=PATH cargo bench --bench soak -- --minutes 10
@@ -17,7 +17,7 @@
 //! one in twenty of them is slow and one in a hundred means no good. Every so often it says what the server's memory and
 //! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
 //!
-//! Then come the loads of a worst day, each for some seconds and on a server of its own; `--only` runs one alone.
+//! Then come the loads of a worst day, each for some seconds and on a server of its own; `--only` runs parts alone.
 //! Events come faster than the server can send them to all ([overload]); many [vanish] at once; many take the whole
 //! [market], and half of them read nothing.
 //!
@@ -64,6 +64,9 @@ use clap::{Parser, ValueEnum};
 
 use plant::Plant;
 use tally::{Tally, list};
+
+/// The parts behind the long one take about so long: it leaves them that much of the time, but keeps half of it.
+const OTHERS: Duration = Duration::from_secs(50);
 
 /// The core of the server while many take the whole market, where none is named.
 const MARKET_CORE: &str = "0";
@@ -159,11 +162,13 @@ impl Part {
         match self {
             Self::Long => {
                 let plant = Plant { symbols: 500, rate: args.rate, cores, settings: Vec::new() };
-                let time = Duration::from_secs(seconds.unwrap_or(60));
+                let whole = Duration::from_secs(seconds.unwrap_or(60));
+                let is_alone = !args.only.is_empty();
+                let time = if is_alone { whole } else { whole.saturating_sub(OTHERS).max(whole / 2) };
                 long::run(&plant, args.clients, time, Duration::from_secs(args.report))
             }
             Self::Overload => overload::run(args.clients, cores.as_deref()),
-            Self::Vanish => vanish::run(args.rate, cores),
+            Self::Vanish => vanish::run(cores),
             Self::Market => {
                 // Clients that read all they can would have the server's core, too.
                 let cores = cores.or_else(|| process::pin(MARKET_CORE));

@@ -29,6 +29,9 @@ const EACH: usize = 100;
 /// of so many.
 const SYMBOLS: usize = 500;
 
+/// Events a second: few, so that the others hardly wait before.
+const RATE: u32 = 1000;
+
 /// They come one after the other at this distance,
 const DISTANCE: Duration = Duration::from_micros(500);
 
@@ -45,8 +48,8 @@ const SLICE: Duration = Duration::from_millis(20);
 const MAX_WAIT: f64 = 1000.0;
 
 /// Lets them come and vanish; returns what those saw that stay.
-pub fn run(rate: u32, cores: Option<String>) -> io::Result<Tally> {
-    let plant = Plant { symbols: SYMBOLS, rate, cores, settings: Vec::new() };
+pub fn run(cores: Option<String>) -> io::Result<Tally> {
+    let plant = Plant { symbols: SYMBOLS, rate: RATE, cores, settings: Vec::new() };
     let server = plant.start()?;
     let mut fleet = Fleet::new(server.address(), SYMBOLS)?;
     canary::join(&mut fleet, canary::clients(SYMBOLS));
@@ -70,7 +73,7 @@ pub fn run(rate: u32, cores: Option<String>) -> io::Result<Tally> {
     tally.add(fleet.tally());
     let wait = longest(&tally.delays);
     println!(
-        "\nvanish: {CLIENTS} clients × {EACH} of {SYMBOLS} symbols are killed at once, {rate} events a second\n  \
+        "\nvanish: {CLIENTS} clients × {EACH} of {SYMBOLS} symbols are killed at once, {RATE} events a second\n  \
          longest wait of the canary {wait:.1} ms (before that {before:.1}), wanted below {MAX_WAIT}"
     );
     if wait >= MAX_WAIT {
