@@ -23,7 +23,8 @@
 //!
 //! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
 //! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
-//! Times are shown and fail nothing, for they are the machine's as well, but where a load promises one. `EARLIER` names the program of another build.
+//! Times are shown and fail nothing, for they are the machine's as well, but where a load of a worst day promises one.
+//! `EARLIER` names the program of another build.
 
 mod abuse;
 mod canary;
