@@ -89,7 +89,7 @@ pub enum Read {
 /// How far a reader is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// For how long the next entry has waited.
+    /// For how long the next entry that the log still holds has waited.
     pub age: Duration,
     /// Whether the next entry is in the older half of what the log holds, and the log is full.
     pub is_soon_lost: bool,
@@ -253,7 +253,7 @@ impl Log {
         let ahead = position.saturating_sub(self.first_position);
         let has_evicted = self.first_position > 0;
         Backlog {
-            age: self.lag(position, now),
+            age: self.lag(position.max(self.first_position), now),
             is_soon_lost: has_evicted && 2 * ahead < self.segments.len() as u64,
         }
     }

@@ -240,7 +240,7 @@ impl Shard {
                 },
                 Read::Lagged(start) => {
                     self.flush(now, time, &mut write);
-                    self.start_again(*start);
+                    self.start_again((*start).into(), &mut next);
                     break;
                 }
             }
@@ -329,14 +329,22 @@ impl Shard {
         subscribed.map(|(id, _)| id).collect()
     }
 
-    /// The log has passed this shard: what lies between is lost, and every subscriber is told.
-    fn start_again(&mut self, start: Start) {
+    /// The log has passed this shard, and goes on from `start`: what lies between is lost, and every subscriber is told.
+    ///
+    /// In overload the shard folds all that the log has by now: at its oldest entry the log would soon pass it again.
+    fn start_again(&mut self, mut start: View, mut next: impl FnMut() -> Option<Read>) {
         let after = self.view.seq();
-        let (until, lags) = (start.last_values.seq(), self.bus.tally().lags.get());
+        let is_event_lost = start.seq() > after;
+        if is_event_lost && self.is_overloaded {
+            while let Some(read) = next() {
+                start.fold(read);
+            }
+        }
+        let (until, lags) = (start.seq(), self.bus.tally().lags.get());
         tracing::warn!(after, until, lags, "a shard fell behind the history");
         let is_news = self.view.feed != start.feed;
         let seek = start.seek.filter(|seek| self.view.seek != Some(*seek));
-        if until == after {
+        if !is_event_lost {
             // Nothing but states of the feed and seeks is lost, and only the newest counts.
             match seek {
                 Some(seek) => self.seek(seek, start.feed, start.last_values),
@@ -345,7 +353,7 @@ impl Shard {
             }
             return;
         }
-        self.replace(start.into());
+        self.replace(start);
         for id in self.subscribed() {
             self.connections[id].on_lag(after, seek, is_news, &self.view, &self.bus);
             self.catch_up(id);
