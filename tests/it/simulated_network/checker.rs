@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::account::{Account, Beat};
 use super::plan::{Habits, PROMPTNESS};
-use super::truth::{CHANNELS, Epoch, Truth};
+use super::truth::{CHANNELS, Epoch, Subscription, Truth};
+use crate::support::reference_history::seeks_at;
 
 /// What is wrong, for a person.
 pub type Verdict = Result<(), String>;
@@ -20,14 +21,23 @@ pub type Verdict = Result<(), String>;
 /// An epoch's name and a sequence number.
 pub type Cursor = (String, u64);
 
+/// What a client asks for while it is connected.
+#[derive(Clone)]
+pub enum Request {
+    /// Whether it wants `every`, and the interval.
+    Set(bool, u64),
+    /// More symbols, in the same channels.
+    Subscribe(Subscription),
+}
+
 pub struct Checker {
     truth: Rc<RefCell<Truth>>,
     /// With what a connection begins.
     initially: Habits,
     /// How it is served now.
     habits: Habits,
-    /// What it asked for and was not answered yet: whether it wants `every`, and the interval.
-    change: Option<(bool, u64)>,
+    /// What it asked for and was not answered yet.
+    request: Option<Request>,
     /// Whether nothing goes wrong any more.
     is_watched: bool,
     history: u64,
@@ -50,6 +60,10 @@ struct Connection {
     was_latest: bool,
     /// Whether it was sent what it had missed; then news of the feed from that time comes behind it.
     was_resumed: bool,
+    /// Where the newest whole set of snapshots stands: news of the feed from before that comes behind it.
+    whole_set: u64,
+    /// How many snapshots follow the gap that was the last frame: news of a seek may replace them.
+    told: Option<u64>,
     /// Whether a heartbeat has come since somebody watches, and nothing older is on its way.
     is_steady: bool,
     /// The last event that the server has written for it, by what has come.
@@ -63,17 +77,15 @@ enum Phase {
     Away,
     /// It has not been answered.
     Plain,
-    /// The next frame says what is lost.
+    /// The next frame says what is lost, and so many snapshots follow.
     Gap {
         reason: &'static str,
         after: Option<u64>,
         until: u64,
+        snapshots: u64,
     },
-    /// These snapshots are to come.
-    Snapshots {
-        seq: u64,
-        left: BTreeMap<String, Map<String, Value>>,
-    },
+    /// It knows of a seek that the server has yet to find, and that then says what is lost.
+    Ahead,
     Live,
 }
 
@@ -84,7 +96,7 @@ impl Checker {
             truth,
             initially: habits.clone(),
             habits,
-            change: None,
+            request: None,
             is_watched: false,
             history,
             cursor: None,
@@ -106,7 +118,7 @@ impl Checker {
     /// It has a connection, and will ask to resume after its cursor.
     pub fn connected(&mut self) {
         self.habits = self.initially.clone();
-        self.change = None;
+        self.request = None;
         self.connection = Connection {
             phase: Phase::Plain,
             after: self.cursor.clone(),
@@ -115,12 +127,12 @@ impl Checker {
         };
     }
 
-    /// It asks to be served in another way; returns whether it may. It waits for one answer before it asks again: who
-    /// only speaks and does not listen is at some time not heard either.
-    pub fn change(&mut self, every: bool, interval_ms: u64) -> bool {
-        let may = self.is_answered() && self.change.is_none();
+    /// It asks for something; returns whether it may. It waits for one answer before it asks again: who only speaks and does
+    /// not listen is at some time not heard either.
+    pub fn ask(&mut self, request: &Request) -> bool {
+        let may = self.is_answered() && self.request.is_none();
         if may {
-            self.change = Some((every, interval_ms));
+            self.request = Some(request.clone());
         }
         may
     }
@@ -166,6 +178,10 @@ impl Checker {
         let frame: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
         let kind = frame["type"].as_str().unwrap_or_default().to_owned();
         self.check_phase(&kind)?;
+        let told = self.connection.told.take().filter(|_| frame["position"].is_null());
+        if let Some(told) = told {
+            same("snapshots of the gap", &told, &self.connection.account.owed_snapshots())?;
+        }
         let truth = Rc::clone(&self.truth);
         let truth = truth.borrow();
         if kind == "subscribed" {
@@ -178,7 +194,7 @@ impl Checker {
         let epoch = truth.epoch(&self.connection.epoch).ok_or("it has not subscribed yet")?;
         match kind.as_str() {
             "gap" => self.gap(&frame, epoch),
-            "snapshot" => self.snapshot(frame),
+            "snapshot" => self.snapshot(frame, epoch),
             "trade" | "quote" | "bar" => self.event(&frame, text, epoch),
             "heartbeat" => self.heartbeat(&frame, epoch),
             "feed" => self.feed(&frame, epoch),
@@ -194,13 +210,17 @@ impl Checker {
                 self.saw("told of a shutdown");
                 Ok(())
             }
-            4008 if self.habits.every || self.change.is_some_and(|(every, _)| every) => {
+            4008 if self.may_be_too_slow() => {
                 if matches!(self.connection.phase, Phase::Plain) {
                     // It has had nothing, and knows better where it was.
                     self.saw("closed with 4008 before it subscribed");
                     return Ok(());
                 }
                 self.saw("closed with 4008");
+                if self.connection.account.is_in_set() {
+                    self.saw("closed within a set");
+                    self.connection.written = 0;
+                }
                 let written = (self.connection.epoch.clone(), self.connection.written);
                 same(
                     "the reason is the cursor of the last frame",
@@ -214,57 +234,42 @@ impl Checker {
         }
     }
 
+    /// Whether it is closed where it is too slow, by what it has asked for.
+    pub fn may_be_too_slow(&self) -> bool {
+        self.habits.every || matches!(self.request, Some(Request::Set(true, _)))
+    }
+
     fn saw(&mut self, what: &'static str) {
         *self.seen.entry(what).or_default() += 1;
     }
 
-    /// What is begun is not interrupted.
-    fn check_phase(&mut self, kind: &str) -> Verdict {
+    /// What is begun is not interrupted, and answers come behind a set of snapshots.
+    fn check_phase(&self, kind: &str) -> Verdict {
+        let is_in_set = self.connection.account.is_in_set();
         let is_right = match &self.connection.phase {
             Phase::Away => false,
             // Who has set its delivery is a subscriber, and is told what all are told.
             Phase::Plain => matches!(kind, "subscribed" | "set" | "feed" | "heartbeat" | "gap"),
             Phase::Gap { .. } => kind == "gap",
-            Phase::Snapshots { left, .. } if kind == "snapshot" => !left.is_empty(),
-            Phase::Snapshots { left, .. } => {
-                if let Some(symbol) = left.keys().next() {
-                    return Err(format!("the snapshot of {symbol} is missing"));
-                }
-                true
-            }
-            Phase::Live => kind != "snapshot",
+            Phase::Ahead | Phase::Live => !is_in_set || !matches!(kind, "subscribed" | "set"),
         };
-        if !is_right {
-            return Err("not at this place".to_owned());
-        }
-        if let Phase::Snapshots { seq, .. } = self.connection.phase
-            && kind != "snapshot"
-        {
-            // Only now can a client know that it has them all.
-            self.cursor = Some((self.connection.epoch.clone(), seq));
-            self.connection.phase = Phase::Live;
-        }
-        Ok(())
+        if is_right { Ok(()) } else { Err("not at this place".to_owned()) }
     }
 
     fn subscribed(&mut self, frame: &Value, truth: &Truth) -> Verdict {
-        if !matches!(self.connection.phase, Phase::Plain) {
-            return Err("a second answer".to_owned());
-        }
-        let habits = &self.habits;
-        for (kind, channel) in CHANNELS.iter().enumerate() {
-            let has_channel = habits.wanted.kinds.contains(&kind);
-            let symbols = if has_channel { habits.wanted.symbols() } else { Vec::new() };
-            same(channel, &frame[channel], &json!(symbols))?;
-        }
-        check_delivery(frame, habits)?;
         let name = frame["epoch"].as_str().unwrap_or_default();
         let epoch = truth.epoch(name).ok_or("an epoch that never was")?;
         let seq = number(frame, "seq")?;
         if seq > epoch.head() {
             return Err(format!("ahead of the feed, which is at {}", epoch.head()));
         }
+        if !matches!(self.connection.phase, Phase::Plain) {
+            return self.subscribed_to_more(frame, epoch, seq);
+        }
+        self.check_standing(frame)?;
         name.clone_into(&mut self.connection.epoch);
+        let (_, seeks) = news(&frame["feed"]).unwrap_or_default();
+        let sought_after = epoch.sought_after(seeks);
         let resumed = &frame["resumed"];
         let gap = match self.connection.after.clone() {
             None => {
@@ -274,92 +279,145 @@ impl Checker {
             Some((old, _)) if old != name => {
                 same("resumed in another epoch", resumed, &json!(false))?;
                 self.saw("epoch_changed");
-                Some(("epoch_changed", None, None))
+                Some(("epoch_changed", None))
             }
             Some((_, after)) if resumed == &json!(true) => {
+                if seeks > 0 && after <= sought_after {
+                    return Err(format!("{after} was replaced by a seek after {sought_after}"));
+                }
                 self.saw("resumed");
+                same("snapshots", &number(frame, "snapshots")?, &0)?;
                 self.connection.was_resumed = true;
                 self.connection.phase = Phase::Live;
-                self.connection.account.resume(after, seq);
+                self.connection.account.resume(seeks, after, seq);
                 self.connection.written = after;
                 return Ok(());
             }
             Some((_, after)) => {
-                if after + self.history >= epoch.head() {
+                let was_replaced = epoch.seeks() > 0 && after <= epoch.sought_after(epoch.seeks());
+                if after + self.history >= epoch.head() && !was_replaced {
                     return Err(format!("{after} is within the history, and is not resumed"));
                 }
+                self.connection.written = after;
+                if after == seq && was_replaced && (seeks == 0 || sought_after < after) {
+                    self.connection.account.begin(seeks, seq);
+                    self.connection.phase = Phase::Ahead;
+                    self.cursor = None;
+                    return same("snapshots", &number(frame, "snapshots")?, &0);
+                }
                 self.saw("history_exhausted");
-                Some(("history_exhausted", Some(after), Some(seq)))
+                Some(("history_exhausted", Some(after)))
             }
         };
         self.cursor = None;
-        match gap {
-            Some((reason, after, until)) => {
-                self.connection.phase = Phase::Gap { reason, after, until: until.unwrap_or(seq) };
+        self.connection.account.begin(seeks, seq);
+        if let Some((reason, after)) = gap {
+            let snapshots = number(frame, "snapshots")?;
+            if snapshots > 0 {
+                self.connection.written = 0;
             }
-            None => self.expect_snapshots(epoch, seq),
+            self.connection.phase = Phase::Gap { reason, after, until: seq, snapshots };
+            return Ok(());
         }
-        Ok(())
+        self.connection.phase = Phase::Live;
+        let wanted = self.habits.wanted.clone();
+        self.expect_snapshots(epoch, &wanted, None);
+        self.check_count(frame)
+    }
+
+    /// What it had before goes on, and what it asked for now is answered with snapshots.
+    fn subscribed_to_more(&mut self, frame: &Value, epoch: &Epoch, seq: u64) -> Verdict {
+        let Some(Request::Subscribe(more)) = self.request.take() else {
+            return Err("a second answer".to_owned());
+        };
+        same("resumed", &frame["resumed"], &json!(false))?;
+        self.connection.account.subscribe_more(epoch, &self.habits, seq)?;
+        self.saw("subscribed to more");
+        let all = self.habits.wanted.with(&more);
+        let had = std::mem::replace(&mut self.habits.wanted, all);
+        self.check_standing(frame)?;
+        self.expect_snapshots(epoch, &more, Some(had));
+        self.check_count(frame)
     }
 
     fn gap(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
-        if let Phase::Gap { reason, after, until } = self.connection.phase {
+        if let Phase::Gap { reason, after, until, snapshots } = self.connection.phase {
             let mut expected = json!({ "type": "gap", "reason": reason });
             if let Some(after) = after {
                 expected["after"] = after.into();
                 expected["until"] = until.into();
             }
             same("the gap", frame, &expected)?;
-            self.expect_snapshots(epoch, until);
-            return Ok(());
+            self.connection.phase = Phase::Live;
+            let wanted = self.habits.wanted.clone();
+            self.expect_snapshots(epoch, &wanted, None);
+            return same("snapshots", &snapshots, &self.connection.account.owed_snapshots());
         }
         same("reason", &frame["reason"], &json!("lagged"))?;
         let (after, until) = (number(frame, "after")?, number(frame, "until")?);
-        if self.habits.every {
+        let was_ahead = matches!(std::mem::replace(&mut self.connection.phase, Phase::Live), Phase::Ahead);
+        if self.habits.every && !was_ahead {
             return Err("an `every` client is closed and comes back".to_owned());
         }
         self.connection.account.gap(epoch, &self.habits, after, until)?;
         self.saw("lagged");
-        self.cursor = None;
-        self.expect_snapshots(epoch, until);
+        let wanted = self.habits.wanted.clone();
+        self.expect_snapshots(epoch, &wanted, None);
+        self.connection.told = Some(number(frame, "snapshots")?);
         Ok(())
     }
 
-    fn expect_snapshots(&mut self, epoch: &Epoch, seq: u64) {
-        let left = epoch.snapshots(&self.habits.wanted, seq);
-        if left.is_empty() {
-            self.stand_at(seq);
+    /// A set of snapshots follows, or nothing where no symbol has data.
+    fn expect_snapshots(&mut self, epoch: &Epoch, wanted: &Subscription, had: Option<Subscription>) {
+        self.connection.account.owe_snapshots(epoch, wanted, had);
+        self.connection.is_steady &= !self.connection.account.is_in_set();
+        self.cursor = None;
+        self.end_set();
+    }
+
+    /// With the last snapshot of a set it has all up to there.
+    fn end_set(&mut self) {
+        if !self.connection.account.is_in_set() {
+            let (seq, is_in_parts) = self.connection.account.set();
+            self.connection.written = seq;
+            self.connection.whole_set = seq;
+            self.cursor = Some((self.connection.epoch.clone(), seq));
+            if is_in_parts {
+                self.saw("set in parts");
+            }
         }
-        self.connection.phase = Phase::Snapshots { seq, left };
     }
 
-    /// It has all up to here.
-    fn stand_at(&mut self, seq: u64) {
-        self.connection.account.stand_at(seq);
-        self.connection.written = seq;
+    fn check_count(&self, frame: &Value) -> Verdict {
+        same("snapshots", &number(frame, "snapshots")?, &self.connection.account.owed_snapshots())
     }
 
-    fn snapshot(&mut self, mut frame: Value) -> Verdict {
-        let Phase::Snapshots { seq, left } = &mut self.connection.phase else {
-            return Err("not at this place".to_owned());
-        };
-        let seq = *seq;
-        let symbol = frame["symbol"].as_str().unwrap_or_default();
-        let Some(mut expected) = left.remove(symbol) else {
-            return Err("nobody asked for it, or it came already".to_owned());
-        };
+    /// Whether an answer says what the client now has.
+    fn check_standing(&self, frame: &Value) -> Verdict {
+        let habits = &self.habits;
+        for (kind, channel) in CHANNELS.iter().enumerate() {
+            let has_channel = habits.wanted.kinds.contains(&kind);
+            let symbols = if has_channel { habits.wanted.symbols() } else { Vec::new() };
+            same(channel, &frame[channel], &json!(symbols))?;
+        }
+        check_delivery(frame, habits)
+    }
+
+    fn snapshot(&mut self, mut frame: Value, epoch: &Epoch) -> Verdict {
+        let seq = number(&frame, "seq")?;
+        let symbol = frame["symbol"].as_str().unwrap_or_default().to_owned();
+        let account = &mut self.connection.account;
+        account.snapshot(epoch, &self.habits, &symbol, seq)?;
+        let mut expected = epoch.snapshot(&symbol, account.seeks(), seq).unwrap_or_default();
         expected.insert("type".to_owned(), "snapshot".into());
         expected.insert("symbol".to_owned(), symbol.into());
         expected.insert("seq".to_owned(), seq.into());
-        let is_last = left.is_empty();
         if let Some(fields) = frame.as_object_mut() {
             // Other tests look at the day.
             fields.remove("day");
         }
         same("the snapshot", &frame, &expected.into())?;
-        if is_last {
-            self.stand_at(seq);
-        }
+        self.end_set();
         Ok(())
     }
 
@@ -375,15 +433,18 @@ impl Checker {
             return Err(format!("it comes after {age:?}"));
         }
         self.connection.account.event(epoch, &self.habits, seq, event)?;
-        self.connection.written = seq;
-        self.cursor = Some((self.connection.epoch.clone(), seq));
+        if !self.connection.account.is_in_set() {
+            self.connection.written = seq;
+            self.cursor = Some((self.connection.epoch.clone(), seq));
+        }
         Ok(())
     }
 
     fn heartbeat(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
         let (seq, sent, merged) = (number(frame, "seq")?, number(frame, "sent")?, number(frame, "merged")?);
         self.connection.account.heartbeat(epoch, &self.habits, &Beat { seq, sent, merged })?;
-        self.connection.is_steady |= self.is_watched && !self.connection.account.is_catching_up();
+        let account = &self.connection.account;
+        self.connection.is_steady |= self.is_watched && !account.is_catching_up() && !account.is_in_set();
         if merged > 0 {
             self.saw("merged");
         }
@@ -392,7 +453,9 @@ impl Checker {
 
     /// It is served in another way from here on. Where nothing may be left out, before or after, nothing waits.
     fn changed(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
-        let (every, interval_ms) = self.change.take().ok_or("unasked")?;
+        let Some(Request::Set(every, interval_ms)) = self.request.take() else {
+            return Err("unasked".to_owned());
+        };
         let was_every = std::mem::replace(&mut self.habits.every, every);
         self.habits.interval_ms = interval_ms;
         check_delivery(frame, &self.habits)?;
@@ -405,21 +468,42 @@ impl Checker {
         Ok(())
     }
 
-    /// News of the feed does not overtake an event where nothing is skipped, nor is it overtaken but by what was missed.
+    /// News of the feed does not overtake an event where nothing is skipped, nor is it overtaken but by what was missed, and
+    /// by snapshots.
     fn feed(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
+        if let Some(position) = frame["position"].as_str() {
+            return self.seek(frame, epoch, position);
+        }
         self.saw("news of the feed");
-        let Some(after) = frame["detail"].as_str().and_then(|detail| detail.parse().ok()) else {
+        let Some((after, _)) = news(frame) else {
             return Ok(());
         };
         if !self.habits.every || self.connection.was_latest {
             return Ok(());
         }
         let account = &self.connection.account;
-        if account.last() > after && !self.connection.was_resumed {
+        if account.last() > after && !self.connection.was_resumed && after > self.connection.whole_set {
             return Err(format!("it comes after {}", account.last()));
         }
         account.check_whole(epoch, &self.habits, after)
     }
+
+    /// The feed goes on from elsewhere, and what the values are now is told in snapshots.
+    fn seek(&mut self, frame: &Value, epoch: &Epoch, position: &str) -> Verdict {
+        let seeks = seeks_at(position.parse().map_err(|_| "no position")?);
+        let seq = number(frame, "seq")?;
+        self.connection.account.seek(epoch, &self.habits, seeks, seq)?;
+        self.saw("sought");
+        let wanted = self.habits.wanted.clone();
+        self.expect_snapshots(epoch, &wanted, None);
+        self.check_count(frame)
+    }
+}
+
+/// What the state of a feed says: the newest event before it, and how many seeks there had been.
+fn news(state: &Value) -> Option<(u64, usize)> {
+    let (after, seeks) = state["detail"].as_str()?.split_once(' ')?;
+    Some((after.parse().ok()?, seeks.parse().ok()?))
 }
 
 fn check_delivery(frame: &Value, habits: &Habits) -> Verdict {

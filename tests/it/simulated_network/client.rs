@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use turmoil::net::TcpStream;
 
-use super::checker::{Checker, Verdict};
+use super::checker::{Checker, Request, Verdict};
 use super::plan::Habits;
 use super::truth::CHANNELS;
 
@@ -36,11 +36,15 @@ pub struct Client {
     pub fault: RefCell<Option<String>>,
     /// Whether nothing goes wrong any more; then it stays.
     pub is_calm: Rc<Cell<bool>>,
+    /// Since when nothing has been wrong with its link, nor with the server; `None` while something is.
+    pub undisturbed_since: Cell<Option<Duration>>,
 }
 
 /// One visit's dice; they do not depend on what came before.
 struct Visit {
     dice: ChaCha8Rng,
+    /// Since when nothing had been wrong when it began.
+    undisturbed_since: Option<Duration>,
 }
 
 impl Client {
@@ -51,7 +55,7 @@ impl Client {
         loop {
             let number = self.visits.replace(self.visits.get() + 1);
             let dice = ChaCha8Rng::seed_from_u64(self.habits.seed.wrapping_add(number));
-            let mut visit = Visit { dice };
+            let mut visit = Visit { dice, undisturbed_since: self.undisturbed_since.get() };
             if visit.dice.random_ratio(1, 20) {
                 self.checker.borrow_mut().forget();
             }
@@ -132,19 +136,43 @@ impl Visit {
         (url, commands)
     }
 
-    /// A command that changes how the client is served.
-    fn changes(&mut self, client: &Client) -> Option<String> {
-        let every = self.dice.random_bool(0.5);
-        let interval_ms = [0, 50, 300][self.dice.random_range(0..3)];
-        client.checker.borrow_mut().change(every, interval_ms).then(|| {
-            let command = set(every, interval_ms);
+    /// Something that the client asks for, where it may: to be served in another way, or more symbols.
+    fn asks_for_more(&mut self, client: &Client) -> Option<String> {
+        let request = if self.dice.random_ratio(client.habits.changes, 1000) {
+            Request::Set(self.dice.random_bool(0.5), [0, 50, 300][self.dice.random_range(0..3)])
+        } else if self.dice.random_ratio(client.habits.grows, 1000) {
+            Request::Subscribe(client.habits.more(&mut self.dice))
+        } else {
+            return None;
+        };
+        client.checker.borrow_mut().ask(&request).then(|| {
+            let command = match &request {
+                Request::Set(every, interval_ms) => set(*every, *interval_ms),
+                Request::Subscribe(more) => {
+                    let channels: Vec<_> = more.kinds.iter().map(|kind| CHANNELS[*kind]).collect();
+                    json!({ "action": "subscribe", "symbols": more.symbols(), "channels": channels })
+                        .to_string()
+                }
+            };
             client.note(&format!("> {command}"));
             command
         })
     }
 
+    /// The server ends the connection without a word: only where something is wrong, or was, or the client is slow itself, which
+    /// it may not have been told in time.
+    fn cut(&self, client: &Client) -> Verdict {
+        let is_undisturbed =
+            self.undisturbed_since.is_some() && client.undisturbed_since.get() == self.undisturbed_since;
+        if is_undisturbed && client.habits.rests == 0 && !client.checker.borrow().may_be_too_slow() {
+            return Err("the server closed it without a word".to_owned());
+        }
+        Ok(())
+    }
+
     async fn listen(&mut self, client: &Client, socket: &mut WebSocketStream<TcpStream>) -> Verdict {
         let answered_by = Instant::now() + SILENCE;
+        let mut is_told = false;
         loop {
             if Instant::now() > answered_by && !client.checker.borrow().is_answered() {
                 // This network sends nothing again that it lost: the question, it may be.
@@ -153,8 +181,10 @@ impl Visit {
             }
             let message = match timeout(SILENCE, socket.next()).await {
                 Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(error))) => return lost(&error),
-                Ok(None) => return Ok(()),
+                Ok(Some(Err(error))) if is_told => return lost(&error),
+                Ok(Some(Err(error))) => return lost(&error).and_then(|()| self.cut(client)),
+                Ok(None) if is_told => return Ok(()),
+                Ok(None) => return self.cut(client),
                 Err(_) => {
                     client.note("silence");
                     return Ok(());
@@ -168,6 +198,7 @@ impl Visit {
                 Message::Close(Some(close)) => {
                     client.note(&format!("close {} {}", close.code, close.reason));
                     client.checker.borrow_mut().closed(close.code.into(), &close.reason)?;
+                    is_told = true;
                 }
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => return Err(format!("unasked: {other:?}")),
@@ -178,8 +209,7 @@ impl Visit {
             if self.dice.random_ratio(client.habits.rests, 1000) {
                 sleep(Duration::from_millis(self.dice.random_range(10..400))).await;
             }
-            if self.dice.random_ratio(client.habits.changes, 1000)
-                && let Some(command) = self.changes(client)
+            if let Some(command) = self.asks_for_more(client)
                 && let Err(error) = socket.send(Message::text(command)).await
             {
                 return lost(&error);

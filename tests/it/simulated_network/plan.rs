@@ -15,13 +15,16 @@ pub const TROUBLE: Duration = Duration::from_secs(6);
 /// Then the market goes on for this long, on a network that works.
 const AFTERMATH: Duration = Duration::from_millis(1500);
 
+/// Where clients are pinged often.
+const PING_INTERVAL: Duration = Duration::from_millis(640);
+
 /// What is published has arrived this long after its interval, where nothing is wrong and nothing lies before it.
 pub const PROMPTNESS: Duration = Duration::from_millis(200);
 
 /// Then it is quiet, and within this time everybody has to be level.
 const SETTLING: Duration = Duration::from_secs(12);
 
-/// In the order in which replies list them.
+/// Odd ones; a market with more than these has some by number.
 const SYMBOLS: [&str; 8] = ["AAPL", "BRK.B", "BTC/USD", "EURUSD", "MSFT", "NIFTY_50", "^GSPC", "Ä1"];
 
 /// The story of one run.
@@ -49,6 +52,8 @@ pub struct Market {
     flood: usize,
     /// In a thousand steps, after how many there is news of the feed.
     news: u32,
+    /// In a thousand steps, after how many the feed goes on from elsewhere.
+    seeks: u32,
 }
 
 /// One client.
@@ -64,6 +69,10 @@ pub struct Habits {
     pub leaves: u32,
     /// In a thousand frames, after how many it changes how it is served.
     pub changes: u32,
+    /// In a thousand frames, after how many it subscribes to more.
+    pub grows: u32,
+    /// How many symbols the market has.
+    symbols: usize,
 }
 
 /// What goes wrong, and is made good: each between the server and one client, where it has a number.
@@ -78,32 +87,83 @@ pub enum Trouble {
     /// Nothing of what the server sends arrives.
     Deafen(usize),
     Repair(usize),
+    /// Messages take longer than usual.
+    Slow(usize, Duration),
+    /// Messages take as long as they usually do, at the most.
     Latency(usize, Duration),
+    /// Messages take exactly so long.
+    Far(usize, Duration),
     Crash(usize),
     Bounce(usize),
+    /// Its machine is gone for good, and nobody says so.
+    Vanish(usize),
     CrashServer,
     /// It shuts down in order.
     StopServer,
     BounceServer,
+    /// The server's process stops, and its clock does not.
+    StopProcess,
+    ContinueProcess,
+}
+
+impl Trouble {
+    /// With whose link or machine something begins to be wrong, or is all right again.
+    pub fn client(self) -> Option<(usize, bool)> {
+        match self {
+            Self::Hold(client)
+            | Self::Part(client)
+            | Self::Mute(client)
+            | Self::Deafen(client)
+            | Self::Slow(client, _)
+            | Self::Crash(client)
+            | Self::Vanish(client) => Some((client, false)),
+            Self::Release(client)
+            | Self::Repair(client)
+            | Self::Latency(client, _)
+            | Self::Far(client, _)
+            | Self::Bounce(client) => Some((client, true)),
+            Self::CrashServer
+            | Self::StopServer
+            | Self::BounceServer
+            | Self::StopProcess
+            | Self::ContinueProcess => None,
+        }
+    }
 }
 
 impl Plan {
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let config = config(&mut rng);
-        let symbols = rng.random_range(1..=SYMBOLS.len());
+        let mut config = config(&mut rng);
+        let is_large = rng.random_ratio(1, 3);
+        let symbols = if is_large { rng.random_range(350..450) } else { rng.random_range(1..=SYMBOLS.len()) };
         let floods = pick(&mut rng, [0, 5, 20]);
         let flood = (config.bus.history.get() * 3).min(1500);
-        let pause = pick(&mut rng, [5, 10, 20, 40]);
+        let stops = rng.random_ratio(1, 4);
+        // Where little is published, a client has to answer pings: a standstill of the server may not be held against it.
+        let pause = if stops { pick(&mut rng, [20, 400]) } else { pick(&mut rng, [5, 10, 20, 40]) };
         let news = pick(&mut rng, [0, 20]);
-        let market = Market { seed, symbols, pause, floods, flood, news };
-        let count = rng.random_range(2..=6);
-        let clients = (0..count).map(|_| Habits::new(&mut rng, symbols)).collect();
-        let troubles = troubles(&mut rng, count);
+        let seeks = pick(&mut rng, [0, 4]);
+        let market = Market { seed, symbols, pause, floods, flood, news, seeks };
+        let count = rng.random_range(2..=if is_large { 3 } else { 6 });
+        let mut clients: Vec<_> = (0..count).map(|_| Habits::new(&mut rng, symbols)).collect();
+        if stops {
+            // What is left of a window when the process stops would be read when it goes on, before or after the checks that
+            // are due by then: that is drawn from a source that has no seed.
+            config.server.flush_window = Duration::ZERO;
+            config.limits.ping_interval = PING_INTERVAL;
+            clients[count - 1].rests = 0;
+        }
+        let vanishes = rng.random_ratio(1, 2) && config.limits.ping_interval == PING_INTERVAL;
+        let troubles = troubles(&mut rng, count, stops, vanishes);
         Self {
             seed,
             config,
-            write_bytes: pick(&mut rng, [64, 200, 1000, 1 << 20]),
+            write_bytes: if is_large {
+                pick(&mut rng, [100, 300, 1000])
+            } else {
+                pick(&mut rng, [64, 200, 1000, 1 << 20])
+            },
             market,
             clients,
             troubles,
@@ -118,6 +178,13 @@ impl Plan {
     /// When nothing more is published.
     pub fn quiet() -> Duration {
         TROUBLE + AFTERMATH
+    }
+
+    /// By when a client has lost its place that vanished at this time: it may be too slow first, and a close takes its time;
+    /// and the server may have stood still once meanwhile.
+    pub fn gone(&self, at: Duration) -> Duration {
+        let Config { limits, session, .. } = &self.config;
+        at + limits.ping_interval + limits.ping_timeout + session.close_timeout + Duration::from_millis(1500)
     }
 
     /// When everybody has to be level at the latest.
@@ -138,24 +205,25 @@ fn config(rng: &mut impl Rng) -> Config {
     config.server.header_timeout = Duration::from_secs(1);
     config.server.shutdown = Duration::from_millis(500);
     config.bus.history = pick(rng, [20, 100, 500, 5000]).try_into().expect("it is not zero");
-    config.limits.ping_interval = Duration::from_millis(pick(rng, [0, 640, 20_000]));
+    config.limits.ping_interval =
+        pick(rng, [Duration::ZERO, PING_INTERVAL, PING_INTERVAL, Duration::from_secs(20)]);
     config.limits.ping_timeout = Duration::from_millis(320);
     // All clients of a host come back at once.
     config.limits.per_address = 0;
     config.limits.new_per_second = 0;
+    config.limits.command_rate = 0;
     config
 }
 
 impl Habits {
     fn new(rng: &mut impl Rng, symbols: usize) -> Self {
-        let all = rng.random_bool(0.4);
+        let all = rng.random_bool(if symbols > SYMBOLS.len() { 0.7 } else { 0.4 });
         // Some have no data yet, or never.
-        let mut names: Vec<String> = SYMBOLS.iter().map(|name| (*name).to_owned()).collect();
-        names.retain(|_| rng.random_bool(1.0 / 3.0));
+        let mut names = some_symbols(rng, symbols);
         if all && rng.random_bool(0.7) {
             names.clear();
         } else if !all && names.is_empty() {
-            names.push(SYMBOLS[rng.random_range(0..symbols)].to_owned());
+            names.push(symbol(rng.random_range(0..symbols)));
         }
         let mut kinds: Vec<usize> = (0..KINDS.len()).collect();
         if rng.random_bool(0.3) {
@@ -170,25 +238,59 @@ impl Habits {
             rests: pick(rng, [0, 0, 10, 40]),
             leaves: pick(rng, [0, 2, 10]),
             changes: pick(rng, [0, 0, 5, 20]),
+            grows: pick(rng, [0, 0, 5, 20]),
+            symbols,
         }
+    }
+
+    /// What it may subscribe to beside what it has.
+    pub fn more(&self, rng: &mut impl Rng) -> Subscription {
+        let all = rng.random_bool(0.3);
+        let mut names = some_symbols(rng, self.symbols);
+        if !all && names.is_empty() {
+            names.push(symbol(rng.random_range(0..self.symbols)));
+        }
+        Subscription { all, names, kinds: self.wanted.kinds.clone() }
     }
 }
 
-fn troubles(rng: &mut impl Rng, clients: usize) -> Vec<(Duration, Trouble)> {
+/// The name of a symbol.
+fn symbol(number: usize) -> String {
+    SYMBOLS.get(number).map_or_else(|| format!("S{number:03}"), |name| (*name).to_owned())
+}
+
+/// Some symbols of a market, and some that it never has, in the order in which replies list them.
+fn some_symbols(rng: &mut impl Rng, symbols: usize) -> Vec<String> {
+    let mut names: Vec<String> = (0..symbols.max(SYMBOLS.len())).map(symbol).collect();
+    names.retain(|_| rng.random_bool(1.0 / 3.0));
+    names.sort_unstable();
+    names
+}
+
+fn troubles(rng: &mut impl Rng, clients: usize, stops: bool, vanishes: bool) -> Vec<(Duration, Trouble)> {
     let mut troubles = Vec::new();
     let millis = |rng: &mut _, range| Duration::from_millis(RngExt::random_range(rng, range));
     for client in 0..clients {
         let latency = millis(rng, 1..40);
         troubles.push((Duration::ZERO, Trouble::Latency(client, latency)));
+        if stops && client + 1 == clients {
+            // Nothing is wrong with this one: whatever happens to it, the standstill has done it. An answer to a ping takes long.
+            troubles.push((Duration::ZERO, Trouble::Far(client, millis(rng, 90..120))));
+            continue;
+        }
         let mut now = millis(rng, 200..1500);
         while now < TROUBLE {
+            if vanishes && client == 0 && now > TROUBLE / 4 {
+                troubles.push((now, Trouble::Vanish(client)));
+                break;
+            }
             let (begin, end) = match rng.random_range(0..7) {
                 0 | 1 => (Trouble::Hold(client), Trouble::Release(client)),
                 2 => (Trouble::Part(client), Trouble::Repair(client)),
                 3 => (Trouble::Mute(client), Trouble::Repair(client)),
                 4 => (Trouble::Deafen(client), Trouble::Repair(client)),
                 5 => (Trouble::Crash(client), Trouble::Bounce(client)),
-                _ => (Trouble::Latency(client, millis(rng, 1..300)), Trouble::Latency(client, latency)),
+                _ => (Trouble::Slow(client, millis(rng, 1..300)), Trouble::Latency(client, latency)),
             };
             let end_at = (now + millis(rng, 20..2500)).min(TROUBLE);
             troubles.extend([(now, begin), (end_at, end)]);
@@ -202,6 +304,16 @@ fn troubles(rng: &mut impl Rng, clients: usize) -> Vec<(Duration, Trouble)> {
             let end = (now + millis(rng, 600..1000)).min(TROUBLE);
             troubles.extend([(now, begin), (end, Trouble::BounceServer)]);
             now = end + millis(rng, 500..6000);
+        }
+    }
+    if stops {
+        let mut now = millis(rng, 500..3000);
+        // The server has to know that it stood still, and its clients not to give up.
+        let longest = 1200;
+        while now + Duration::from_millis(longest) < TROUBLE {
+            let end = now + millis(rng, 1050..longest);
+            troubles.extend([(now, Trouble::StopProcess), (end, Trouble::ContinueProcess)]);
+            now = end + millis(rng, 1500..4000);
         }
     }
     troubles.sort_by_key(|(at, _)| *at);
@@ -225,6 +337,21 @@ impl Market {
         rng.random_ratio(self.news, 1000)
     }
 
+    /// What a large market publishes first: something of each symbol. Of a small one some symbols have no data yet, or never.
+    pub fn listing(&self, rng: &mut impl Rng) -> Vec<(Event, Published)> {
+        let symbols = if self.symbols > SYMBOLS.len() { self.symbols } else { 0 };
+        (0..2 * symbols).map(|number| event_of(rng, number / 2)).collect()
+    }
+
+    /// What has happened so far where the feed goes on from, if that is elsewhere after a step; nothing where all is calm.
+    pub fn seek(&self, rng: &mut impl Rng, is_calm: bool) -> Option<Vec<(Event, Published)>> {
+        let seeks = !is_calm && rng.random_ratio(self.seeks, 1000);
+        seeks.then(|| {
+            let count = rng.random_range(0..=3 * self.symbols);
+            (0..count).map(|_| self.event(rng)).collect()
+        })
+    }
+
     /// What one step publishes, batch by batch; there are no floods where all is calm.
     pub fn step(&self, rng: &mut impl Rng, is_calm: bool) -> Vec<Vec<(Event, Published)>> {
         let mut left = rng.random_range(1..=3);
@@ -240,58 +367,63 @@ impl Market {
         batches
     }
 
-    /// An event, and the frame that has to come of it: both from the same digits.
+    /// An event of any symbol.
     fn event(&self, rng: &mut impl Rng) -> (Event, Published) {
-        let symbol = SYMBOLS[rng.random_range(0..self.symbols)];
-        let kind = rng.random_range(0..KINDS.len());
-        let mut price = || format!("{}.{:02}", rng.random_range(1..500), rng.random_range(0..100));
-        let prices = [price(), price(), price(), price()];
-        let [first, second, third, fourth] = &prices;
-        let size = rng.random_bool(0.8).then(|| rng.random_range(0..10_000).to_string());
-        let mut fields: Vec<(&str, &str)> = match kind {
-            0 => vec![("price", first)],
-            1 => vec![("bid", first), ("ask", second)],
-            _ => vec![("open", first), ("high", second), ("low", third), ("close", fourth)],
-        };
-        if let Some(size) = &size {
-            fields.push((["size", "bid_size", "volume"][kind], size));
-        }
-        let time =
-            format!("2024-01-03T14:30:{:02}.{:02}7Z", rng.random_range(0..60), rng.random_range(0..100));
-        let numbers = fields.iter().map(|(name, digits)| format!(",\"{name}\":{digits}"));
-        let frame = format!(
-            r#"{{"type":"{}","symbol":"{symbol}","time":"{time}"{}}}"#,
-            KINDS[kind],
-            numbers.collect::<String>()
-        );
-        let parsed = |digits: &String| digits.parse().expect("it is a number");
-        let volume = size.as_ref().map(|digits| digits.parse().expect("it is a number"));
-        let data = match kind {
-            0 => Data::Trade(Trade { price: parsed(first), size: volume }),
-            1 => Data::Quote(Quote {
-                bid: Some(parsed(first)),
-                bid_size: volume,
-                ask: Some(parsed(second)),
-                ask_size: None,
-            }),
-            _ => Data::Bar(Bar {
-                interval: None,
-                open: Some(parsed(first)),
-                high: Some(parsed(second)),
-                low: Some(parsed(third)),
-                close: parsed(fourth),
-                volume,
-            }),
-        };
-        let event = Event {
-            symbol: symbol.parse().expect("it is a symbol"),
-            time: time.parse().expect("it is a time"),
-            data,
-        };
-        let frame = serde_json::from_str(&frame).expect("it is JSON");
-        let at = turmoil::sim_elapsed().unwrap_or_default();
-        (event, Published { symbol: symbol.to_owned(), kind, frame, at })
+        let symbol = rng.random_range(0..self.symbols);
+        event_of(rng, symbol)
     }
+}
+
+/// An event of this symbol, and the frame that has to come of it: both from the same digits.
+fn event_of(rng: &mut impl Rng, number: usize) -> (Event, Published) {
+    let symbol = symbol(number);
+    let kind = rng.random_range(0..KINDS.len());
+    let mut price = || format!("{}.{:02}", rng.random_range(1..500), rng.random_range(0..100));
+    let prices = [price(), price(), price(), price()];
+    let [first, second, third, fourth] = &prices;
+    let size = rng.random_bool(0.8).then(|| rng.random_range(0..10_000).to_string());
+    let mut fields: Vec<(&str, &str)> = match kind {
+        0 => vec![("price", first)],
+        1 => vec![("bid", first), ("ask", second)],
+        _ => vec![("open", first), ("high", second), ("low", third), ("close", fourth)],
+    };
+    if let Some(size) = &size {
+        fields.push((["size", "bid_size", "volume"][kind], size));
+    }
+    let time = format!("2024-01-03T14:30:{:02}.{:02}7Z", rng.random_range(0..60), rng.random_range(0..100));
+    let numbers = fields.iter().map(|(name, digits)| format!(",\"{name}\":{digits}"));
+    let frame = format!(
+        r#"{{"type":"{}","symbol":"{symbol}","time":"{time}"{}}}"#,
+        KINDS[kind],
+        numbers.collect::<String>()
+    );
+    let parsed = |digits: &String| digits.parse().expect("it is a number");
+    let volume = size.as_ref().map(|digits| digits.parse().expect("it is a number"));
+    let data = match kind {
+        0 => Data::Trade(Trade { price: parsed(first), size: volume }),
+        1 => Data::Quote(Quote {
+            bid: Some(parsed(first)),
+            bid_size: volume,
+            ask: Some(parsed(second)),
+            ask_size: None,
+        }),
+        _ => Data::Bar(Bar {
+            interval: None,
+            open: Some(parsed(first)),
+            high: Some(parsed(second)),
+            low: Some(parsed(third)),
+            close: parsed(fourth),
+            volume,
+        }),
+    };
+    let event = Event {
+        symbol: symbol.parse().expect("it is a symbol"),
+        time: time.parse().expect("it is a time"),
+        data,
+    };
+    let frame = serde_json::from_str(&frame).expect("it is JSON");
+    let at = turmoil::sim_elapsed().unwrap_or_default();
+    (event, Published { symbol, kind, frame, at })
 }
 
 fn pick<T: Copy, const N: usize>(rng: &mut impl Rng, choices: [T; N]) -> T {
