@@ -121,7 +121,7 @@ pub struct Tally {
     limits: Counters,
     /// How often the log has passed a reader.
     pub lags: Counter,
-    /// How often a shard began to conflate because it could not send every event in time.
+    /// How often a shard conflated because it could not send every event in time.
     pub overloads: Counter,
     /// Clients that were sent all that they had missed.
     pub resumed: Counter,
@@ -165,7 +165,7 @@ impl Tally {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("limit_strikes", "How often a limit has struck", self.limits.clone());
         registry.register("lags", "How often the history has passed a shard", self.lags.clone());
-        let help = "How often a shard began to conflate because it could not send every event in time";
+        let help = "How often a shard conflated because it could not send every event in time";
         registry.register("overloads", help, self.overloads.clone());
         registry.register("resumed", "Clients that were sent all that they had missed", self.resumed.clone());
         registry.register("relayed", "Messages of clients that went to their peers", self.relayed.clone());

@@ -1,8 +1,9 @@
 //! Overload: a shard that cannot send every event in time sends the newest of each symbol and kind.
 //!
 //! A shard that is behind for a moment catches up and leaves nothing out. One that stays behind, or that the log is about
-//! to pass, is overloaded: it folds all that the log has first, counts the events of each key, and gives its `latest`
-//! clients the newest of each. All others count as merged.
+//! to pass, is overloaded for a turn: it folds all that the log has first, counts the events of each key, and gives its
+//! `latest` clients the newest of each. All others count as merged. Then it goes on event by event: many events share a
+//! write that way, which the newest of each key do not.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::market::Kind;
 /// A shard is overloaded that has not caught up for so long, and whose next event has waited for as long.
 const BEHIND: Duration = Duration::from_millis(50);
 
-/// It is not when its next event has waited for less than this: what comes in one burst is read in one.
+/// One that the log is about to pass is not when its next event has waited for less: what comes in one burst is read in one.
 const KEEPS_UP: Duration = Duration::from_millis(10);
 
 /// Whether a shard is overloaded, by what is seen at each of its turns.
@@ -22,7 +23,6 @@ const KEEPS_UP: Duration = Duration::from_millis(10);
 pub struct Overload {
     /// Since when it has not caught up.
     behind_since: Option<Instant>,
-    is_overloaded: bool,
 }
 
 /// How many events of each key have come since they were taken last.
@@ -38,10 +38,8 @@ impl Overload {
     /// Takes in how far behind the shard is at the beginning of a turn; returns whether it is overloaded.
     pub fn begin_turn(&mut self, backlog: Backlog, now: Instant) -> bool {
         let Backlog { age, is_soon_lost } = backlog;
-        let is_slow = |since| is_soon_lost || now.duration_since(since) >= BEHIND && age >= BEHIND;
-        self.is_overloaded =
-            age >= KEEPS_UP && (self.is_overloaded || self.behind_since.is_some_and(is_slow));
-        self.is_overloaded
+        let is_late = |since| now.duration_since(since) >= BEHIND && age >= BEHIND;
+        self.behind_since.is_some_and(|since| is_late(since) || is_soon_lost && age >= KEEPS_UP)
     }
 
     /// Takes in whether the shard had caught up at the end of its turn.
@@ -82,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_stays_behind_is_overloaded_until_it_keeps_up() {
+    fn a_shard_that_stays_behind_is_overloaded_until_it_has_caught_up() {
         let mut overload = Overload::default();
         let begin = Instant::now();
         let at = |millis| begin + Duration::from_millis(millis);
@@ -92,9 +90,13 @@ mod tests {
         overload.end_turn(false, at(60));
         assert!(overload.begin_turn(backlog(Duration::from_millis(50)), at(61)));
         overload.end_turn(true, at(62));
-        assert!(overload.begin_turn(backlog(Duration::from_millis(20)), at(82)));
-        overload.end_turn(true, at(83));
-        assert!(!overload.begin_turn(backlog(Duration::from_millis(9)), at(92)));
+        assert!(!overload.begin_turn(backlog(Duration::from_millis(60)), at(122)));
+        overload.end_turn(false, at(123));
+        assert!(
+            !overload.begin_turn(backlog(Duration::from_millis(60)), at(172)),
+            "it has just begun to be behind"
+        );
+        assert!(overload.begin_turn(backlog(Duration::from_millis(60)), at(173)));
     }
 
     #[test]

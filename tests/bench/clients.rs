@@ -48,8 +48,8 @@ struct Client {
     seq: u64,
     /// Market frames.
     received: u64,
-    /// The event after which it gets all.
-    begins: Option<u64>,
+    /// The event after which it gets all, and how many market frames it had by then.
+    begins: Option<(u64, u64)>,
     /// The event up to which it has had all, and how many market frames it had by then.
     ends: Option<(u64, u64)>,
     /// Its places among the clients that got an event: their sum, and how many they are.
@@ -195,12 +195,15 @@ impl Clients {
         })?;
         let there = || self.all.iter().filter(|client| has_all(client));
         let spans = || there().filter_map(|client| Some((client.begins?, client.ends?)));
-        let first = spans().map(|(begin, _)| begin).max().unwrap_or(0) + 1;
+        let first = spans().map(|((begin, _), _)| begin).max().unwrap_or(0) + 1;
         let last = spans().map(|(_, (end, _))| end).min().unwrap_or(0);
         self.tally.faults.lost = if self.tally.watch.each_event {
             self.tally.arrivals.missing(first..last + 1, takers)
         } else {
-            spans().map(|(begin, (end, received))| received.abs_diff(end.saturating_sub(begin))).sum()
+            let lost = |((begin, before), (end, received)): ((u64, u64), (u64, u64))| {
+                (received - before).abs_diff(end.saturating_sub(begin))
+            };
+            spans().map(lost).sum()
         };
         self.tally.whole = (last + 1).saturating_sub(first);
         self.tally.faults.gone = (self.all.len() - there().count()) as u64;
@@ -271,9 +274,12 @@ impl Client {
                 tally.heartbeats += 1;
                 tally.faults.miscounted += u64::from(number(text, r#""sent":"#) != Some(self.received));
             }
-            Some("subscribed") => self.begins = number(text, r#""seq":"#),
+            // Each snapshot has a position of its own: only after the last one has it all symbols.
+            Some("subscribed" | "snapshot") => {
+                self.begins = number(text, r#""seq":"#).map(|seq| (seq, self.received));
+            }
             Some("set") => self.ends = number(text, r#""seq":"#).map(|seq| (seq, self.received)),
-            Some("snapshot" | "feed") => {}
+            Some("feed") => {}
             _ => tally.faults.unexpected += 1,
         }
     }

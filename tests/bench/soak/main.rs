@@ -69,8 +69,9 @@ use tally::{Tally, list};
 /// The parts behind the long one take about so long: it leaves them that much of the time, but keeps half of it.
 const OTHERS: Duration = Duration::from_secs(50);
 
-/// The core of the server while many take the whole market, where none is named.
-const MARKET_CORE: &str = "0";
+/// The core of the server while its clients read all that they can, where none is named: they would have that core, too, and
+/// what waits in their own queues would be held against the server.
+const OWN_CORE: &str = "0";
 
 /// See whether the server keeps its promises under strain
 #[derive(Parser)]
@@ -168,11 +169,13 @@ impl Part {
                 let time = if is_alone { whole } else { whole.saturating_sub(OTHERS).max(whole / 2) };
                 long::run(&plant, args.clients, time, Duration::from_secs(args.report))
             }
-            Self::Overload => overload::run(args.clients, cores.as_deref()),
+            Self::Overload => {
+                let cores = cores.or_else(|| process::pin(OWN_CORE));
+                overload::run(args.clients, cores.as_deref())
+            }
             Self::Vanish => vanish::run(cores),
             Self::Market => {
-                // Clients that read all they can would have the server's core, too.
-                let cores = cores.or_else(|| process::pin(MARKET_CORE));
+                let cores = cores.or_else(|| process::pin(OWN_CORE));
                 market::run(args.clients, cores.as_deref())
             }
         }

@@ -44,10 +44,10 @@ const FORETOLD: u32 = 15;
 /// The greatest age of 99 of 100 updates, in milliseconds.
 const MAX_P99: f64 = 250.0;
 
-/// Overloads a server with its usual history, and one with hardly any; returns what the clients saw.
+/// Overloads a server with its usual history, at two rates, and one with hardly any; returns what the clients saw.
 pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Tally> {
     let mut tally = Tally::new();
-    for (rate, history) in [(100_000, "65536"), (20_000, "2000")] {
+    for (rate, history) in [(100_000, "65536"), (200_000, "65536"), (20_000, "2000")] {
         let settings = vec![("TICKERPLANT_SESSION__HEARTBEAT", "1s"), ("TICKERPLANT_BUS__HISTORY", history)];
         let plant = Plant { symbols: SYMBOLS, rate, cores: cores.map(str::to_owned), settings };
         println!(

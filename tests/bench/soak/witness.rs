@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use tickerplant::market::Time;
 
 /// Of each symbol and kind so many events are remembered.
-const REMEMBERED: usize = 2048;
+const REMEMBERED: usize = 4096;
 
 /// A symbol, by its number, and whether the event is a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
