@@ -177,20 +177,20 @@ impl Connection {
         }
     }
 
-    /// Writes some of the snapshots that the client is owed into its outbox, about so many bytes. Older updates of the symbols whose snapshot
-    /// it has go before the last one: with that it has all up to there.
+    /// Writes some of the snapshots that the client is owed into its outbox. Older updates of the symbols whose snapshot it has
+    /// go before the last one: with that it has all up to there.
     pub(super) fn write_snapshots(
         &mut self,
         view: &View,
         encoded: &mut EncodedEvents,
         snapshots: &mut EncodedSnapshots,
-        most: usize,
+        settings: &Settings,
     ) {
         let State::Snapshots { set, owes_feed_state } = &mut self.state else { return };
         let last_values = &view.last_values;
-        while self.outbox.bytes().len() < most && !self.outbox.has_kept() {
+        while self.outbox.bytes().len() < settings.catch_up_bytes && !self.outbox.has_kept() {
             if let Some(Last { seq, bytes }) = set.last() {
-                if self.outbox.release(last_values, encoded, *seq, Settings::CONFLATED_EVENTS) {
+                if self.outbox.release(last_values, encoded, *seq, settings.conflated_events) {
                     self.outbox.push_last_snapshot(bytes, *seq);
                     self.state = State::owing(Owed { feed_state: *owes_feed_state, ..Owed::default() });
                     return;
@@ -205,6 +205,17 @@ impl Connection {
             } else {
                 set.keep_last(Last { seq: view.seq(), bytes: bytes.into() });
             }
+        }
+    }
+
+    /// Writes the last snapshot of a set that another set replaces, where it waits for older updates.
+    ///
+    /// The updates after it are counted already, and the client counts them from this snapshot on.
+    fn end_set(&mut self) {
+        if let State::Snapshots { set, .. } = &self.state
+            && let Some(last) = set.last()
+        {
+            self.outbox.push_snapshot(&last.bytes);
         }
     }
 
@@ -268,6 +279,7 @@ impl Connection {
             self.state.owe(|owed| owed.feed_state = true);
             return;
         }
+        self.end_set();
         self.outbox.drop_held();
         self.state.owe(|owed| owed.seek = Some(seek.position));
         match self.state {
@@ -289,6 +301,7 @@ impl Connection {
     /// Takes in that the log has passed the shard: all events after `after` are lost, up to what `view` says by now.
     pub(super) fn on_lag(&mut self, after: u64, seek: Option<Seek>, is_news: bool, view: &View, bus: &Bus) {
         let seek = seek.filter(|seek| !self.state.is_past(*seek));
+        self.end_set();
         self.state.owe(|owed| {
             owed.feed_state |= is_news;
             owed.seek = seek.map(|seek| seek.position).or(owed.seek);

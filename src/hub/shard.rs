@@ -500,7 +500,7 @@ impl Shard {
         if waiting == 0 {
             connection.resume(view, &self.bus, most);
         }
-        connection.write_snapshots(view, encoded, snapshots, most);
+        connection.write_snapshots(view, encoded, snapshots, &self.settings);
         self.quota.used(connection.outbox.bytes().len() - waiting);
     }
 
@@ -539,7 +539,7 @@ impl Shard {
         // One that is being sent what it missed is told nothing from beyond that.
         connection.resync(&self.view);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
-        connection.write_snapshots(&self.view, encoded, snapshots, self.settings.catch_up_bytes);
+        connection.write_snapshots(&self.view, encoded, snapshots, &self.settings);
         connection.answer_behind_held(self.view.seq(), &Value::Close(code, reason));
         connection.state = State::Closing { reason: None };
     }
