@@ -180,10 +180,12 @@ impl<'a> Caller<'a> {
         change(self.subscriptions, self.id, &mut self.connection.wants);
     }
 
-    /// Puts a reply that changes what comes behind what is conflated.
+    /// Puts a reply that changes what comes behind what is conflated. Many conflated events go within the shard's quota.
     fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {
         self.connection.answer_behind_held(self.view.seq(), &Value::Reply(reply));
-        self.connection.write_kept(self.view, self.encoded, self.settings);
+        if self.connection.outbox.held() <= self.settings.conflated_events {
+            self.connection.write_kept(self.view, self.encoded, self.settings);
+        }
     }
 
     fn reply(&mut self, reply: &Reply<'_>) {

@@ -224,6 +224,12 @@ impl Outbox {
         !self.held.is_empty()
     }
 
+    /// How many events are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        usize::try_from(self.held.len()).unwrap_or(usize::MAX)
+    }
+
     /// Whether nothing waits, so that the socket can be tried at once.
     #[must_use]
     pub fn is_empty(&self) -> bool {

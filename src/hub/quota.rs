@@ -42,6 +42,11 @@ impl Quota {
         self.waiting.insert(id);
     }
 
+    /// Returns whether this connection waits.
+    pub(super) fn is_waiting(&self, id: ConnectionId) -> bool {
+        self.waiting.contains(&id)
+    }
+
     /// Returns whether a connection waits.
     pub(super) fn is_wanted(&self) -> bool {
         !self.waiting.is_empty()

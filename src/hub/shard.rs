@@ -41,6 +41,9 @@ const FOLDED_EVENTS: usize = 65_536;
 /// After so many subscriptions of connections that are gone, too.
 const SWEPT_SUBSCRIPTIONS: usize = 1024;
 
+/// To look at one conflated event takes about as long as to write so many bytes.
+const SEARCHED_BYTES: usize = 16;
+
 /// The log is told of an overload no more often than this.
 const WARN_PERIOD: Duration = Duration::from_secs(10);
 
@@ -458,6 +461,9 @@ impl Shard {
         if self.connections[id].outbox.bytes().is_empty() {
             self.connections[id].resync(&self.view);
         }
+        if !self.may_search(id, now) {
+            return &[];
+        }
         self.write_kept(id);
         self.catch_up(id);
         let connection = &mut self.connections[id];
@@ -475,6 +481,26 @@ impl Shard {
             }
         }
         connection.outbox.bytes()
+    }
+
+    /// Returns whether a client's oldest conflated events may be looked for in this turn. Among very many that takes as long as
+    /// writing much of the past, and is part of the same quota. A client that closes waits for nothing.
+    fn may_search(&mut self, id: ConnectionId, now: Instant) -> bool {
+        let Connection { outbox, state, .. } = &self.connections[id];
+        let is_many = outbox.held() > self.settings.conflated_events;
+        if !is_many || !outbox.bytes().is_empty() || state.is_closing() {
+            return true;
+        }
+        let is_due = outbox.due(now).is_some_and(|due| due <= now) && !state.is_catching_up();
+        if !outbox.has_kept() && !is_due {
+            return true;
+        }
+        if !self.quota.is_left() {
+            self.quota.wait(id);
+            return false;
+        }
+        self.quota.used(outbox.held() * SEARCHED_BYTES);
+        true
     }
 
     /// Writes some of what goes before an answer that is kept back into a client's outbox.
@@ -524,6 +550,9 @@ impl Shard {
     #[must_use]
     pub fn due(&self, id: ConnectionId, now: Instant) -> Option<Instant> {
         let Connection { state, outbox, .. } = &self.connections[id];
+        if self.quota.is_waiting(id) {
+            return None;
+        }
         // One that is ahead of this shard goes on when the shard has come as far: that wakes nobody.
         outbox.due(now).or_else(|| state.after().map(|_| now + AHEAD))
     }
