@@ -200,10 +200,10 @@ impl Clients {
         self.tally.faults.lost = if self.tally.watch.each_event {
             self.tally.arrivals.missing(first..last + 1, takers)
         } else {
-            let lost = |((begin, before), (end, received)): ((u64, u64), (u64, u64))| {
+            let missing = |((begin, before), (end, received)): ((u64, u64), (u64, u64))| {
                 (received - before).abs_diff(end.saturating_sub(begin))
             };
-            spans().map(lost).sum()
+            spans().map(missing).sum()
         };
         self.tally.whole = (last + 1).saturating_sub(first);
         self.tally.faults.gone = (self.all.len() - there().count()) as u64;
