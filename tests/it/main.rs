@@ -9,10 +9,12 @@
 //! | `files` | the layouts of CSV files, `inspect` and `cat`, the samples in `feeds/` |
 //! | `fuzz` | generated frames, commands, files and lines on standard input |
 //! | `simulated_network` | the whole server on a simulated network, seed by seed |
+//! | `docs` | the examples of `docs/protocol.md`, and that the documents leave nothing out |
 //! | `architecture` | the modules of `src` import one another one way |
 //! | `support` | what the tests share: servers, clients, models; no tests |
 
 mod architecture;
+mod docs;
 mod files;
 mod fuzz;
 mod program;

@@ -11,6 +11,7 @@ use std::path::Path;
 use tickerplant::config::Config;
 use tickerplant::market::{Bar, Data, Event, FeedState, Quote, Trade};
 
+use crate::support::likeness::is_like;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -91,23 +92,4 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
     server.publish([Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), data }]);
     let seq = server.bus().head();
     while witness.json().await["seq"] != seq {}
-}
-
-/// Whether a text is the expected one, each `…` of which stands for anything.
-fn is_like(text: &str, expected: &str) -> bool {
-    let mut parts = expected.split('…');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
-        return false;
-    };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, between)) = parts.split_last() else {
-        return rest.is_empty();
-    };
-    for part in between {
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }

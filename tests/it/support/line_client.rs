@@ -48,25 +48,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
 
     /// How the answer goes on.
     pub async fn next(&mut self) -> Next {
+        match self.text().await {
+            Ok(line) => Next::Line(serde_json::from_str(&line).unwrap()),
+            Err(end) => end,
+        }
+    }
+
+    /// The next line as it came, without its end; an error where there is none.
+    pub async fn text(&mut self) -> Result<String, Next> {
         loop {
             if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.text.drain(..=end).collect();
-                return Next::Line(serde_json::from_slice(&line).unwrap());
+                let line = self.text.drain(..=end).take(end).collect();
+                return Ok(String::from_utf8(line).unwrap());
             }
-            let Some(length) = self.raw_line().await else { return Next::BrokenOff };
+            let Some(length) = self.raw_line().await else { return Err(Next::BrokenOff) };
             let length =
                 usize::from_str_radix(length.trim_end(), 16).expect("a chunk begins with its length");
             // The chunk and the end of its line.
             while self.bytes.len() < length + 2 {
                 if !self.read().await {
-                    return Next::BrokenOff;
+                    return Err(Next::BrokenOff);
                 }
             }
             self.text.extend(self.bytes.drain(..length));
             self.bytes.drain(..2);
             if length == 0 {
                 assert!(self.text.is_empty(), "the last line has its end");
-                return Next::End;
+                return Err(Next::End);
             }
         }
     }

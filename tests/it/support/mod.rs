@@ -7,6 +7,7 @@ pub mod faulty_proxy;
 pub mod history_folder;
 pub mod in_memory_server;
 pub mod late_reader;
+pub mod likeness;
 pub mod line_client;
 pub mod local_set;
 pub mod mutated_text;

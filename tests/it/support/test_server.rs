@@ -132,8 +132,13 @@ impl TestServer {
         assert_eq!(self.strikes(limit), times);
     }
 
-    pub async fn shut_down(mut self) {
+    /// Begins to shut down.
+    pub fn stop(&self) {
         self.stop.cancel();
+    }
+
+    pub async fn shut_down(mut self) {
+        self.stop();
         let ended = timeout(PATIENCE, self.running.join_next()).await.expect("the server ends");
         assert_eq!(ended.unwrap().unwrap(), Ok(()));
     }
