@@ -1,4 +1,4 @@
-//! The documents: the examples of `docs/protocol.md` go as they are written, and no code or frame is left out.
+//! The documents: the examples of `docs/protocol.md` go as they are written, and no code or metric is left out.
 //!
 //! `docs/protocol.md` says how an example is written, for its readers. Here each is played against a server of its own,
 //! which the command of its first line configures.
@@ -301,5 +301,23 @@ fn every_error_code_and_every_type_of_frame_is_described_and_has_an_example() {
     for name in types.iter().map(String::as_str).chain(MARKET_FRAMES) {
         assert!(text.contains(&format!("\n| `{name}` |")), "{name} is not described");
         assert!(is_shown(&format!(r#"{{"type":"{name}""#)), "{name} has no example");
+    }
+}
+
+#[tokio::test]
+async fn every_metric_is_described() {
+    let text = document("docs/operations.md");
+    let server = TestServer::start(Config::default()).await;
+    let metrics = answered(&server, "GET /metrics", &[]).await;
+
+    let names = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let limits = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("tickerplant_limit_strikes_total{limit=\"")?.split('"').next());
+    let described: Vec<&str> = names.chain(limits).collect();
+
+    assert!(described.len() > 25, "{described:?}");
+    for name in described {
+        assert!(text.contains(&format!("`{name}")), "{name} is not described");
     }
 }

@@ -1,7 +1,7 @@
 //! What one client can make the server hold, whatever it asks for and however little it reads: so many bytes at the most.
 //!
 //! Each test asks for as much as the limits allow, and measures what is freed when the client has left. The figures are
-//! those of the default limits, and stand in the README.
+//! those of the default limits, and stand in `docs/operations.md`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
