@@ -4,12 +4,25 @@ const assert = require("node:assert/strict");
 const { spawn } = require("node:child_process");
 const { mkdtempSync, readFileSync, rmSync } = require("node:fs");
 const { createServer } = require("node:http");
+const { connect, createServer: createProxy } = require("node:net");
 const { tmpdir } = require("node:os");
 const { join } = require("node:path");
 const { chromium } = require("playwright-core");
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
+
+/** The README's snippet, with this server. */
+function snippet(address) {
+  return readFileSync("README.md", "utf8").match(/```html\n([\s\S]*?)```/)[1].replaceAll("localhost:8000", address);
+}
+
+/** Serves a page on a port of its own. */
+async function serveHtml(html) {
+  const site = createServer((_, response) => response.setHeader("content-type", "text/html").end(html));
+  await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
+  return site;
+}
 
 /** Starts a server on a port of its own; resolves to its address. */
 function serve(...flags) {
@@ -56,16 +69,42 @@ const checks = {
 
   async "the README's snippet shows prices on a page of another loopback port"(browser) {
     const { server, address } = serve("--feed", "simulated");
-    const snippet = readFileSync("README.md", "utf8").match(/```html\n([\s\S]*?)```/)[1];
-    const html = snippet.replaceAll("localhost:8000", await address);
-    const site = createServer((_, response) => response.setHeader("content-type", "text/html").end(html));
-    await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
+    const site = await serveHtml(snippet(await address));
     try {
       const page = await browser.newPage();
       await page.goto(`http://localhost:${site.address().port}/`);
       await page.waitForFunction(() => /AAPL\s+\d+\.\d+/.test(document.body.innerText));
     } finally {
       site.close();
+      server.kill();
+    }
+  },
+
+  async "the README's snippet comes back with its cursor when its connection is cut"(browser) {
+    const { server, address } = serve("--feed", "simulated");
+    const [host, port] = (await address).split(":");
+    const cuts = new Set();
+    const proxy = createProxy((client) => {
+      const upstream = connect(Number(port), host);
+      for (const socket of [client, upstream]) socket.on("error", () => {});
+      client.pipe(upstream).pipe(client);
+      cuts.add(() => [client, upstream].forEach((socket) => socket.destroy()));
+    });
+    await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const site = await serveHtml(snippet(`127.0.0.1:${proxy.address().port}`));
+    try {
+      const page = await browser.newPage();
+      await page.goto(`http://localhost:${site.address().port}/`);
+      await page.waitForFunction(() => /AAPL[^]*MSFT|MSFT[^]*AAPL/.test(document.body.innerText));
+      const again = new Promise((resolve) => page.on("websocket", (socket) =>
+        socket.once("framereceived", ({ payload }) => resolve({ url: socket.url(), reply: JSON.parse(payload) }))));
+      cuts.forEach((cut) => cut());
+      const { url, reply } = await again;
+      assert.match(url, /&after=\w+-\d+$/);
+      assert.equal(reply.resumed, true);
+    } finally {
+      site.close();
+      proxy.close();
       server.kill();
     }
   },
