@@ -294,8 +294,8 @@ impl Checker {
                 return Ok(());
             }
             Some((_, after)) => {
-                let was_replaced = epoch.seeks() > 0 && after <= epoch.sought_after(epoch.seeks());
-                if after + self.history >= epoch.head() && !was_replaced {
+                let was_replaced = was_replaced(epoch, after);
+                if self.is_held(epoch, after) {
                     return Err(format!("{after} is within the history, and is not resumed"));
                 }
                 self.connection.written = after;
@@ -359,12 +359,20 @@ impl Checker {
         if self.habits.every && !was_ahead {
             return Err("an `every` client is closed and comes back".to_owned());
         }
+        if self.is_held(epoch, after) {
+            return Err(format!("{after} is within the history, and nothing is lost"));
+        }
         self.connection.account.gap(epoch, &self.habits, after, until)?;
         self.saw("lagged");
         let wanted = self.habits.wanted.clone();
         self.expect_snapshots(epoch, &wanted, None);
         self.connection.told = Some(number(frame, "snapshots")?);
         Ok(())
+    }
+
+    /// Whether the history has all that came after an event.
+    fn is_held(&self, epoch: &Epoch, after: u64) -> bool {
+        after + self.history >= epoch.head() && !was_replaced(epoch, after)
     }
 
     /// A set of snapshots follows, or nothing where no symbol has data.
@@ -504,6 +512,11 @@ impl Checker {
 fn news(state: &Value) -> Option<(u64, usize)> {
     let (after, seeks) = state["detail"].as_str()?.split_once(' ')?;
     Some((after.parse().ok()?, seeks.parse().ok()?))
+}
+
+/// Whether a seek has replaced the values that there were up to an event.
+fn was_replaced(epoch: &Epoch, after: u64) -> bool {
+    epoch.seeks() > 0 && after <= epoch.sought_after(epoch.seeks())
 }
 
 fn check_delivery(frame: &Value, habits: &Habits) -> Verdict {
