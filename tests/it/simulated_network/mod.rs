@@ -2,7 +2,8 @@
 //!
 //! A seed says the whole story: the limits, the market, the clients, and when which link holds its messages back or
 //! loses them, when which host crashes or vanishes, and when the server stands still. Time is simulated, and the same seed
-//! tells the same story again. A third of the markets is so large that a set of snapshots comes in parts.
+//! tells the same story again. A third of the markets is so large that a set of snapshots comes in parts; in a quarter of
+//! the stories the shard is overloaded at times.
 //!
 //! `TICKERPLANT_SEED=7` repeats one seed, `TICKERPLANT_SEEDS=1000..3000` tries many.
 
@@ -26,7 +27,7 @@ use network::Run;
 use plan::Plan;
 
 /// What has to have happened in so many of the fifty seeds, or the test says nothing about it.
-const WITNESSES: [(&str, u64); 12] = [
+const WITNESSES: [(&str, u64); 14] = [
     ("resumed", 25),
     ("epoch_changed", 10),
     ("history_exhausted", 10),
@@ -39,6 +40,8 @@ const WITNESSES: [(&str, u64); 12] = [
     ("sought", 10),
     ("stood still", 4),
     ("vanished", 6),
+    ("overloaded", 8),
+    ("overloaded without a gap", 3),
 ];
 
 #[test]

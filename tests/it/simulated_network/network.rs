@@ -52,6 +52,8 @@ struct Server {
     truth: Rc<RefCell<Truth>>,
     control: Rc<Control>,
     places: Places,
+    /// The bus of each life.
+    buses: Rc<RefCell<Vec<Arc<Bus>>>>,
 }
 
 /// What is done to the server's process from outside.
@@ -96,11 +98,13 @@ pub fn run(plan: Plan) -> Run {
         .build();
 
     let (control, places) = (Rc::<Control>::default(), Places::default());
+    let buses = Rc::<RefCell<Vec<Arc<Bus>>>>::default();
     let server = Server {
         plan: Rc::clone(&plan),
         truth: Rc::clone(&truth),
         control: Rc::clone(&control),
         places: places.clone(),
+        buses: Rc::clone(&buses),
     };
     sim.host(SERVER, move || server.clone().live());
     let clients: Vec<Rc<Client>> = plan
@@ -135,8 +139,14 @@ pub fn run(plan: Plan) -> Run {
     };
     let fault = world.drive(&is_calm);
     let World { vanished, stood_still, .. } = world;
-    let mut seen =
-        BTreeMap::from([("vanished", vanished.is_some().into()), ("stood still", stood_still.into())]);
+    let buses = buses.take();
+    let overloaded = || buses.iter().filter(|bus| bus.tally().overloads.get() > 0);
+    let mut seen = BTreeMap::from([
+        ("vanished", vanished.is_some().into()),
+        ("stood still", stood_still.into()),
+        ("overloaded", overloaded().count() as u64),
+        ("overloaded without a gap", overloaded().any(|bus| bus.tally().lags.get() == 0).into()),
+    ]);
     seen.retain(|_, count| *count > 0);
     for client in &clients {
         for (what, count) in &client.checker.borrow().seen {
@@ -274,6 +284,7 @@ impl Server {
     async fn live(self) -> turmoil::Result {
         let epoch = self.truth.borrow_mut().begin();
         let bus = Bus::new(&self.plan.config.bus, FeedKind::Simulated, epoch.clone());
+        self.buses.borrow_mut().push(Arc::clone(&bus));
         let listener = TcpListener::bind("0.0.0.0:8000").await?;
         let port = Port { listener, write_bytes: self.plan.write_bytes, places: self.places.clone() };
         let stop = CancellationToken::new();

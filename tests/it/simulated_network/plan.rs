@@ -1,5 +1,6 @@
 //! What a seed says: the server's limits, the market, the clients' habits, and what goes wrong when.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand::{Rng, RngExt, SeedableRng};
@@ -40,7 +41,6 @@ pub struct Plan {
 }
 
 /// What is published.
-#[derive(Clone, Copy)]
 pub struct Market {
     seed: u64,
     symbols: usize,
@@ -48,8 +48,10 @@ pub struct Market {
     pause: u64,
     /// In a thousand steps, how many are floods.
     floods: u32,
-    /// How many events a flood has at the most.
-    flood: usize,
+    /// How many events a flood has.
+    flood: RangeInclusive<usize>,
+    /// How many events a batch has at the most.
+    batch: usize,
     /// In a thousand steps, after how many there is news of the feed.
     news: u32,
     /// In a thousand steps, after how many the feed goes on from elsewhere.
@@ -144,7 +146,7 @@ impl Plan {
         let pause = if stops { pick(&mut rng, [20, 400]) } else { pick(&mut rng, [5, 10, 20, 40]) };
         let news = pick(&mut rng, [0, 20]);
         let seeks = pick(&mut rng, [0, 4]);
-        let market = Market { seed, symbols, pause, floods, flood, news, seeks };
+        let mut market = Market { seed, symbols, pause, floods, flood: 1..=flood, batch: flood, news, seeks };
         let count = rng.random_range(2..=if is_large { 3 } else { 6 });
         let mut clients: Vec<_> = (0..count).map(|_| Habits::new(&mut rng, symbols)).collect();
         if stops {
@@ -156,18 +158,18 @@ impl Plan {
         }
         let vanishes = rng.random_ratio(1, 2) && config.limits.ping_interval == PING_INTERVAL;
         let troubles = troubles(&mut rng, count, stops, vanishes);
-        Self {
-            seed,
-            config,
-            write_bytes: if is_large {
-                pick(&mut rng, [100, 300, 1000])
-            } else {
-                pick(&mut rng, [64, 200, 1000, 1 << 20])
-            },
-            market,
-            clients,
-            troubles,
+        let mut write_bytes = if is_large {
+            pick(&mut rng, [100, 300, 1000])
+        } else {
+            pick(&mut rng, [64, 200, 1000, 1 << 20])
+        };
+        if !stops && rng.random_ratio(1, 3) {
+            overload(&mut rng, &mut config, &mut market);
+            // One that keeps up, and so is written what is conflated at once.
+            clients[0] = Habits { every: false, interval_ms: 0, rests: 0, ..clients[0].clone() };
+            write_bytes = pick(&mut rng, [1000, 1 << 20, 1 << 20]);
         }
+        Self { seed, config, write_bytes, market, clients, troubles }
     }
 
     /// When a connection that was cut has nothing more to give: clients rest no more, and all that was late is there.
@@ -213,6 +215,23 @@ fn config(rng: &mut impl Rng) -> Config {
     config.limits.new_per_second = 0;
     config.limits.command_rate = 0;
     config
+}
+
+/// Has the shard be overloaded at times: it reads the log so seldom that meanwhile a flood fills the log, and grows old there.
+///
+/// A turn ends at news of the feed, and where a batch is full. The shard is behind then, and the rest of the flood overloads
+/// it. Its turns take no time: after one that did, several things would be due at once, and which of them its loop takes
+/// first is drawn from a source that has no seed.
+fn overload(rng: &mut impl Rng, config: &mut Config, market: &mut Market) {
+    let history = pick(rng, [100, 500, 2000]);
+    config.bus.history = history.try_into().expect("it is not zero");
+    // Even, so that it ends at an odd millisecond, as the steps of the market are.
+    config.server.flush_window = Duration::from_millis(pick(rng, [40, 60]));
+    market.pause = 10;
+    market.news = 300;
+    market.floods = 30;
+    market.flood = history * 3 / 4..=history;
+    market.batch = history / 32;
 }
 
 impl Habits {
@@ -356,11 +375,11 @@ impl Market {
     pub fn step(&self, rng: &mut impl Rng, is_calm: bool) -> Vec<Vec<(Event, Published)>> {
         let mut left = rng.random_range(1..=3);
         if !is_calm && rng.random_ratio(self.floods, 1000) {
-            left = rng.random_range(1..=self.flood);
+            left = rng.random_range(self.flood.clone());
         }
         let mut batches = Vec::new();
         while left > 0 {
-            let size = rng.random_range(1..=left);
+            let size = rng.random_range(1..=left.min(self.batch));
             left -= size;
             batches.push((0..size).map(|_| self.event(rng)).collect());
         }
