@@ -45,7 +45,7 @@ pub enum Limit {
     CloseTimeout,
     /// `session.every_buffer`: a client for which more waits is closed with 4008.
     EveryBuffer,
-    /// `feed.replay.stall_timeout`: a client that keeps a replay waiting for longer is closed with 4008.
+    /// `feed.replay.stall_timeout`: a client that stands still for longer while a replay waits for it is closed with 4008.
     StallTimeout,
     /// `bus.history` and `bus.history_bytes`: who comes back from further away gets a gap, or is closed with 4008.
     History,

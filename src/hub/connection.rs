@@ -31,11 +31,20 @@ pub(super) struct Connection {
     pub(super) is_heard: bool,
     /// Whether it has subscribed before.
     pub(super) has_subscribed: bool,
-    /// Since when it has kept a feed waiting without a pause.
-    pub(super) behind_since: Option<Instant>,
+    /// How it keeps a feed waiting, where it does.
+    pub(super) behind: Option<Behind>,
     waker: Option<Waker>,
     /// Whether its session has been woken and has not been here since.
     is_woken: bool,
+}
+
+/// How a client keeps a feed waiting.
+#[derive(Debug)]
+pub(super) struct Behind {
+    /// Since when, without having caught up.
+    pub(super) since: Instant,
+    /// How many bytes its socket has taken since then.
+    pub(super) taken: usize,
 }
 
 /// What a connection is for.
@@ -74,7 +83,7 @@ impl Connection {
             life,
             is_heard: false,
             has_subscribed: false,
-            behind_since: None,
+            behind: None,
             waker: None,
             is_woken: false,
         }
@@ -404,6 +413,11 @@ impl Connection {
         if !self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker)) {
             self.waker = Some(waker.clone());
         }
+    }
+
+    /// Returns whether it keeps a feed waiting: bytes wait that its socket has not taken.
+    pub(super) fn keeps_waiting(&self) -> bool {
+        !self.outbox.is_empty() && self.served().is_some()
     }
 
     /// The newest event that an `every` client has been served; `None` where it does not keep a feed waiting.

@@ -21,7 +21,7 @@ pub struct Settings {
     pub catch_up_bytes: usize,
     /// How many conflated events a connection is written at a time.
     pub conflated_events: usize,
-    /// How long an `every` client may keep a paced feed waiting.
+    /// How long an `every` client may keep a paced feed waiting before it has caught up or taken `catch_up_bytes`.
     pub stall_timeout: Duration,
 }
 

@@ -15,7 +15,7 @@ use tcp_info::Acknowledgements;
 use tokio::time::Instant;
 
 use super::commands::Caller;
-use super::connection::{Connection, Role};
+use super::connection::{Behind, Connection, Role};
 use super::encoded::EncodedValue;
 use super::fan_out::FanOut;
 use super::life::Life;
@@ -534,11 +534,15 @@ impl Shard {
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
-        // Nobody keeps a feed waiting that does not wait.
-        if connection.served().is_none() || !self.bus.is_paced() {
-            connection.behind_since = None;
+        let is_paced = self.bus.is_paced();
+        if let Some(behind) = &mut connection.behind {
+            behind.taken += count;
+            // Nobody keeps a feed waiting that does not wait.
+            if behind.taken >= self.settings.catch_up_bytes || !is_paced || !connection.keeps_waiting() {
+                connection.behind = None;
+            }
         }
-        self.bus.is_paced() && connection.outbox.delivery().0 == Delivery::Every
+        is_paced && connection.is_every()
     }
 
     /// Says that a client's socket takes no more for now.
@@ -580,18 +584,27 @@ impl Shard {
         waiting.min().unwrap_or(u64::MAX).min(self.view.seq())
     }
 
-    /// Closes the `every` clients that have kept the feed waiting for the stall timeout, by what was seen at each call.
+    /// Closes the `every` clients that stand still, by what was seen at each call: they have kept the feed waiting for the
+    /// stall timeout, and have not taken as much in that time as is written at a time.
+    ///
+    /// So the time that a set of snapshots or a resume may take grows with its size, and no client holds the feed with a
+    /// byte now and then.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
         let looked = self.looked_for_stalled.replace(now).unwrap_or(now);
         let gap = Some(now.duration_since(looked)).filter(|gap| *gap > STANDSTILL).unwrap_or_default();
         let is_waiting = self.bus.is_waiting();
         for (_, connection) in &mut self.connections {
-            // While the server itself stood still, no client kept the feed waiting.
-            connection.behind_since = connection.behind_since.map(|since| since + gap);
-            if !is_waiting || connection.served().is_none() {
-                connection.behind_since = None;
-            } else if now.duration_since(*connection.behind_since.get_or_insert(now)) >= timeout {
+            if !is_waiting || !connection.keeps_waiting() {
+                connection.behind = None;
+                continue;
+            }
+            if let Some(behind) = &mut connection.behind {
+                // While the server itself stood still, no client kept the feed waiting.
+                behind.since += gap;
+            }
+            let behind = connection.behind.get_or_insert(Behind { since: now, taken: 0 });
+            if now.duration_since(behind.since) >= timeout {
                 connection.fall_behind(Limit::StallTimeout, &self.bus);
             }
         }

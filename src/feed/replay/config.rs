@@ -58,7 +58,7 @@ pub struct Config {
     pub max_bytes: u64,
     /// A packed file may give so many bytes for each of its own; 0 for no limit.
     pub max_ratio: u64,
-    /// At full speed, a client with `delivery=every` that holds up the replay for this long is closed.
+    /// At full speed, a client with `delivery=every` that holds up the replay and stands still for this long is closed.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
     /// A file that is not in time order is sorted in memory, up to so many rows, at about 200 bytes each.

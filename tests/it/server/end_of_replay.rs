@@ -22,12 +22,17 @@ const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 /// Bytes that the system takes for these clients, and then some.
 const ROOM: u32 = 4096;
 
-/// A replay at full speed of a file of so many events, which begins with a pause.
+/// A replay at full speed of a file of so many events of A, which begins with a pause.
 async fn replay(settings: &str) -> (TempDir, TestServer) {
+    replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), settings).await
+}
+
+/// A replay at full speed of these symbols and prices, which begins with a pause.
+async fn replay_of(trades: impl Iterator<Item = (String, u64)>, settings: &str) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("A.csv");
-    let mut rows = String::from("time,price\n");
-    (1..=EVENTS).for_each(|n| writeln!(rows, "2024-01-03T14:30:00Z,{n}").unwrap());
+    let path = folder.path().join("trades.csv");
+    let mut rows = String::from("time,symbol,price\n");
+    trades.for_each(|(symbol, price)| writeln!(rows, "2024-01-03T14:30:00Z,{symbol},{price}").unwrap());
     std::fs::write(&path, rows).unwrap();
     let path = path.display().to_string();
     let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.speed = \"max\"\n{settings}");
@@ -39,7 +44,11 @@ async fn replay(settings: &str) -> (TempDir, TestServer) {
 }
 
 async fn resume(server: &TestServer) {
-    let command = json!({"action": "resume"}).to_string();
+    tell(server, &json!({"action": "resume"})).await;
+}
+
+async fn tell(server: &TestServer, command: &Value) {
+    let command = command.to_string();
     let request = format!(
         "POST /api/v1/feed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{command}",
         command.len()
@@ -104,4 +113,37 @@ async fn a_client_that_stands_still_is_closed_before_the_end() {
 
     assert_eq!(server.strikes(Limit::StallTimeout), 1);
     assert_eq!(still.closed().await.0, 4008);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_longer_than_the_stall_timeout_for_its_snapshots_gets_them_all_and_then_the_end()
+{
+    let symbols = (0..EVENTS).map(|n| (format!("S{n}"), 1));
+    let rest = (1..=100).map(|n| ("S0".to_owned(), n));
+    let (_folder, server) = replay_of(symbols.chain(rest), "replay.stall_timeout = \"2s\"").await;
+    tell(&server, &json!({"action": "step", "events": EVENTS})).await;
+    let mut client = server.connect_with_room(EVERY, ROOM).await;
+    assert_eq!(client.expect(SUBSCRIBED).await["snapshots"], EVENTS);
+    resume(&server).await;
+
+    let (mut snapshots, mut trades) = (0, 0);
+    loop {
+        let frame = frame(&mut client).await;
+        match frame["type"].as_str().unwrap() {
+            "snapshot" => snapshots += 1,
+            "trade" => {
+                trades += 1;
+                assert_eq!(frame["price"], trades);
+            }
+            _ if frame["state"] == "ended" => break,
+            _ => {}
+        }
+        // A pace at which it takes three seconds for them all.
+        if frame["type"] == "snapshot" && snapshots % 100 == 0 {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    assert_eq!((snapshots, trades), (EVENTS, 100));
+    assert_eq!(server.strikes(Limit::StallTimeout), 0);
 }

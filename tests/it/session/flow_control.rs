@@ -39,6 +39,41 @@ async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stand
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_feed_at_full_speed_waits_for_a_client_that_takes_its_snapshots_and_not_for_one_that_sips() {
+    const SYMBOLS: usize = 2000;
+    locally(async {
+        let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
+        harness.publish((0..SYMBOLS).map(|n| trade(&format!("S{n}"), "1")));
+        harness.bus.level().await;
+        let mut slow = harness.connect("symbols=*&delivery=every", 512).await;
+        let mut sipping = harness.connect("symbols=*&delivery=every", 512).await;
+        harness.publish([trade("S0", "2")]);
+        let start = Instant::now();
+        let sip = async {
+            while !sipping.session.is_finished() {
+                sleep(Duration::from_secs(1)).await;
+                sipping.socket.next().await;
+            }
+        };
+        let read = async {
+            assert_eq!(slow.json().await["snapshots"], SYMBOLS);
+            let mut snapshots = 0;
+            while snapshots < SYMBOLS {
+                sleep(Duration::from_millis(20)).await;
+                snapshots += usize::from(slow.json().await["type"] == "snapshot");
+            }
+        };
+
+        tokio::join!(harness.bus.level(), sip, read);
+
+        assert_eq!(harness.bus.tally().strikes(Limit::StallTimeout), 1);
+        assert!((40..42).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        assert!(!slow.session.is_finished());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));

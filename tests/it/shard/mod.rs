@@ -1,6 +1,7 @@
 //! The log, one shard and its outboxes by themselves, moved by hand.
 
 mod conflation_interval;
+mod full_speed;
 mod lag_and_close;
 mod last_values;
 mod mixed_encodings;
