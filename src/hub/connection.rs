@@ -113,7 +113,8 @@ impl Connection {
             State::Resuming { .. } => Reception::Resumed,
             // The gap that the client will be told of goes on.
             State::Resync { owed: Owed { gap: Some(_), .. } } | State::Closing { .. } => Reception::Never,
-            // What is conflated until the client is told of a seek is in the snapshots that follow.
+            // What comes before the client is told of a seek is in the snapshots that follow.
+            State::Resync { owed: Owed { seek: Some(_), .. } } if self.is_every() => Reception::Never,
             State::Resync { owed: Owed { seek: Some(_), .. } } => Reception::Conflated,
             _ if self.outbox.holds() => Reception::Conflated,
             State::Live | State::Snapshots { .. } | State::Resync { .. } => Reception::Now,
@@ -280,8 +281,9 @@ impl Connection {
 
     /// Takes in that the feed goes on from elsewhere, as `view` says by now.
     ///
-    /// What is conflated is of the past and counts as merged; what is queued for an `every` client goes out first. A resume
-    /// that is under way finds for itself that the log no longer serves it.
+    /// What is conflated is of the past and counts as merged; what is queued for an `every` client goes out first. A feed
+    /// that waits for its readers waits until an `every` client whose outbox is full has been told. A resume that is under
+    /// way finds for itself that the log no longer serves it.
     pub(super) fn on_seek(&mut self, seek: Seek, view: &View, bus: &Bus) {
         self.wake();
         if self.state.is_past(seek) {
@@ -299,10 +301,11 @@ impl Connection {
         }
         let has_gap = self.state.owed().is_some_and(|owed| owed.gap.is_some());
         let is_every = self.outbox.delivery().0 == Delivery::Every && !has_gap;
-        if is_every && self.outbox.is_full() {
+        let is_full = self.outbox.is_full();
+        if is_every && is_full && !bus.is_paced() {
             // A set of snapshots for each seek would else wait for one that does not read.
             self.fall_behind(Limit::EveryBuffer, bus);
-        } else if is_every || self.outbox.is_empty() {
+        } else if is_every && !is_full || self.outbox.is_empty() {
             self.resync(view);
         }
     }
@@ -426,7 +429,7 @@ impl Connection {
         let waiting = self.outbox.first_waiting().map(|seq| seq.saturating_sub(1));
         let catching_up = match self.state {
             State::Resuming { after, .. } => Some(after),
-            State::Snapshots { .. } => Some(0),
+            State::Snapshots { .. } | State::Resync { owed: Owed { seek: Some(_), .. } } => Some(0),
             State::Live | State::Resync { .. } | State::Closing { .. } => None,
         };
         keeps.then(|| waiting.or(catching_up)).flatten()

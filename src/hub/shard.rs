@@ -313,6 +313,12 @@ impl Shard {
                 continue;
             }
             let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding), is_paced);
+            if pushed.is_err() && is_paced {
+                // A feed that waits for its readers closes nobody for its own news.
+                connection.state.owe(|owed| owed.feed_state = true);
+                connection.wake();
+                continue;
+            }
             connection.pushed(pushed, &self.bus);
         }
     }

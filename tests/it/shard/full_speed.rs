@@ -7,10 +7,16 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tickerplant::wire::Delivery;
+use tickerplant::market::{FeedState, KindSet};
+use tickerplant::wire::{Delivery, Message};
 
+use crate::support::client_model::Pace;
 use crate::support::events::trade;
-use crate::support::shard_harness::{ENOUGH, ShardHarness, a_bus, wildcard_client};
+use crate::support::received_frames::Frame;
+use crate::support::shard_harness::{
+    ENOUGH, ShardHarness, Step, a_bus, catch_up_bytes, encoding, heard_in_short, read_all, step, subscribe,
+    symbols, wildcard_client,
+};
 
 /// Between two looks of a shard.
 const LOOK: Duration = Duration::from_millis(500);
@@ -68,4 +74,79 @@ proptest! {
             prop_assert!(!is_long || took(2 * LOOKS + 2) >= PORTION, "open after {:?}", taken);
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn a_client_is_not_closed_for_what_the_feed_says_and_gets_all_of_it_or_snapshots_behind_a_seek(
+        encoding in encoding(),
+        limit in 200_usize..2000,
+        catch_up_bytes in catch_up_bytes(),
+        steps in vec(step(), 1..120),
+    ) {
+        let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), limit);
+        shard.bus.set_paced(true);
+        let mut client = shard.connect(encoding, Delivery::Every, Duration::ZERO);
+        client.model.pace = Pace::TheFeedWaits;
+        shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
+
+        for step in steps {
+            // What its peers say may close it, and with another delivery nobody waits for it.
+            if !matches!(step, Step::Relay | Step::Set(..)) {
+                shard.step(&mut client, step);
+            }
+            shard.check(&mut client)?;
+        }
+
+        shard.finish(&mut client)?;
+        prop_assert_eq!(shard.shard.served(), shard.past.head());
+        prop_assert!(shard.closed(&mut client)?.is_none());
+    }
+}
+
+#[test]
+fn a_client_whose_outbox_is_full_is_told_of_the_newest_seek_when_it_has_read_and_the_feed_waits() {
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
+    shard.bus.set_paced(true);
+    let mut client = wildcard_client(&mut shard, Delivery::Every, None);
+    shard.drain(client.id);
+    shard.publish((1..=3).map(|n| trade("A", &n.to_string())).collect());
+    while shard.read(|_| 0) {}
+    shard.step(&mut client, Step::Block);
+    shard.seek(vec![trade("A", "1")], FeedState::Paused);
+    shard.seek(vec![trade("A", "1"), trade("A", "2")], FeedState::Running);
+    shard.publish(vec![trade("A", "4")]);
+    read_all(&mut shard);
+    assert_eq!(shard.shard.served(), 0);
+
+    while shard.write(client.id, 100) > 0 {
+        assert!(shard.shard.served() < 4 || !shard.shard.has_bytes(client.id));
+    }
+
+    assert_eq!(
+        heard_in_short(&mut shard, &client),
+        ["resumed false", "trade A 1", "trade A 2", "trade A 3", "running 02", "snapshot A 4"]
+    );
+    assert_eq!(shard.shard.served(), 4);
+    assert!(shard.shard.take_closing(client.id).is_none());
+}
+
+#[test]
+fn a_state_of_the_feed_that_does_not_fit_beside_its_peers_words_is_told_when_a_client_has_read_them() {
+    let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
+    shard.bus.set_paced(true);
+    let client = wildcard_client(&mut shard, Delivery::Every, None);
+    shard.drain(client.id);
+    shard.shard.relay("c9", &Message::Text("x".repeat(130)));
+    shard.publish(vec![trade("A", "1")]);
+    shard.bus.mark(FeedState::Paused);
+    shard.bus.mark(FeedState::Ended);
+    read_all(&mut shard);
+
+    shard.drain(client.id);
+
+    let told = |frame: &Frame| format!("{} {}", frame.value["type"], frame.value["state"]);
+    let frames: Vec<String> = shard.heard(&client).iter().map(told).collect();
+    assert_eq!(frames, [r#""subscribed" null"#, r#""message" null"#, r#""trade" null"#, r#""feed" "ended""#]);
+    assert!(shard.shard.take_closing(client.id).is_none());
 }

@@ -7,6 +7,7 @@ use tickerplant::hub::Settings;
 use tickerplant::market::KindSet;
 use tickerplant::wire::{Cursor, Delivery, Symbols};
 
+use crate::support::client_model::Pace;
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, symbols};
 
@@ -86,6 +87,10 @@ fn run(history: usize, plans: &[Plan]) {
     }
 }
 
+fn pace(keeps_up: bool) -> Pace {
+    if keeps_up { Pace::OfTheFeed } else { Pace::ItsOwn }
+}
+
 fn run_catching_up_by(catch_up_bytes: usize, history: usize, plans: &[Plan]) {
     let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(history, 1 << 30), 1 << 20);
     let mut idle = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
@@ -96,7 +101,7 @@ fn run_catching_up_by(catch_up_bytes: usize, history: usize, plans: &[Plan]) {
             let wants = (plan.symbols.clone(), KindSet::ALL);
             let after = plan.after.clone();
             let mut client = ResumingClient::begin(&mut shard, plan.encoding, plan.delivery, wants, after);
-            client.client.model.keeps_up = plan.keeps_up && plan.delivery.1.is_zero();
+            client.client.model.pace = pace(plan.keeps_up && plan.delivery.1.is_zero());
             clients.push((client, plan.keeps_up));
         }
         match (step, clients.last_mut()) {
@@ -112,7 +117,7 @@ fn run_catching_up_by(catch_up_bytes: usize, history: usize, plans: &[Plan]) {
                 shard.drain(client.client.id);
             }
             if client.follow(&mut shard).unwrap_or_else(fail) {
-                client.client.model.keeps_up = *keeps_up && client.is_immediate();
+                client.client.model.pace = pace(*keeps_up && client.is_immediate());
             }
         }
     }

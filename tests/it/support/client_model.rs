@@ -30,6 +30,17 @@ pub enum Answer {
     Refused,
 }
 
+/// How fast a client reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// In any way.
+    ItsOwn,
+    /// As fast as events come: it is to miss nothing even where newer events may replace older ones.
+    OfTheFeed,
+    /// In any way, and the feed waits for it: a seek may be told late, and its snapshots say what came in between.
+    TheFeedWaits,
+}
+
 /// The snapshots that a client has yet to get.
 #[derive(Debug, Default)]
 struct SnapshotSet {
@@ -48,8 +59,7 @@ struct SnapshotSet {
 pub struct ClientModel {
     /// Whether it has subscribed before.
     pub has_asked: bool,
-    /// Whether it is to miss nothing even where newer events may replace older ones: it reads as fast as they come.
-    pub keeps_up: bool,
+    pub pace: Pace,
     /// With how many seeks its shard had come by.
     asked: VecDeque<(Symbols, Answer, usize)>,
     /// The frame that has to come next.
@@ -89,7 +99,7 @@ impl ClientModel {
     pub fn new(delivery: Delivery) -> Self {
         Self {
             has_asked: false,
-            keeps_up: false,
+            pace: Pace::ItsOwn,
             asked: VecDeque::new(),
             expected: None,
             set: SnapshotSet::default(),
@@ -285,10 +295,16 @@ impl ClientModel {
     ) -> Result<(), TestCaseError> {
         prop_assert!(seeks > self.seeks, "seek {} after {}", seeks, self.seeks);
         prop_assert!(self.expected.is_none(), "seek {} before {:?}", seeks, self.expected);
+        let first_after = past.sought_after(self.seeks + 1);
         self.seeks = seeks;
         let (seq, after) = (frame["seq"].as_u64().unwrap(), past.sought_after(seeks));
         prop_assert!(seq >= after, "{} before it came", frame);
         prop_assert!(is_behind_gap || self.newest <= after, "{} is told before seek {}", self.newest, seeks);
+        if self.pace == Pace::TheFeedWaits {
+            // All before the first seek that it was not told of at once has come.
+            self.pass(past, first_after.max(self.cursor), false)?;
+            self.cursor = seq;
+        }
         self.pass(past, seq, false)?;
         (self.newest, self.position) = (seq, seq);
         self.owe_snapshots(past, seq, &self.wants.clone(), BTreeSet::new());
@@ -367,7 +383,8 @@ impl ClientModel {
             }
             self.due += 1;
             let is_received = is_event && self.cursor == seq;
-            let may_merge = !self.is_every && !self.keeps_up && self.cursor > self.resumed_until;
+            let may_merge =
+                !self.is_every && self.pace != Pace::OfTheFeed && self.cursor > self.resumed_until;
             prop_assert!(is_received || may_merge, "event {} is missing", self.cursor);
         }
         Ok(())
