@@ -51,8 +51,8 @@ pub struct Bus {
     capacity: usize,
     /// The position after the log's last entry; changing it wakes the readers.
     end: watch::Sender<u64>,
-    /// For each reader that is waited for, the `seq` up to which it has done all its work.
-    done: watch::Sender<Slab<u64>>,
+    /// What each reader that is waited for has done.
+    done: watch::Sender<Slab<Done>>,
     readers: Mutex<Slab<ReaderPosition>>,
     listened: watch::Sender<bool>,
     is_paced: AtomicBool,
@@ -62,6 +62,15 @@ pub struct Bus {
 
 /// Says that the feed waits for as long as it does, even where it is stopped in the middle.
 struct Waiting<'a>(&'a AtomicBool);
+
+/// What a reader has done.
+#[derive(Debug)]
+struct Done {
+    /// It has done all its work up to here.
+    seq: u64,
+    /// Whether it has said so since the feed asked whether it [works](Bus::all_work).
+    is_heard: bool,
+}
 
 /// Where a reader stands, for those who ask how far behind it is.
 #[derive(Debug)]
@@ -193,7 +202,8 @@ impl Bus {
     #[must_use]
     pub fn waited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Start) {
         let (mut reader, start) = self.reader(name);
-        self.done.send_modify(|done| reader.waited = Some(done.insert(start.last_values.seq())));
+        let none_yet = Done { seq: start.last_values.seq(), is_heard: false };
+        self.done.send_modify(|done| reader.waited = Some(done.insert(none_yet)));
         (reader, start)
     }
 
@@ -228,7 +238,21 @@ impl Bus {
         let head = self.head();
         let _waiting = Waiting::begin(&self.is_waiting);
         // The sender is ours, so the wait cannot fail.
-        let _ = self.done.subscribe().wait_for(|done| done.iter().all(|(_, seq)| *seq >= head)).await;
+        let _ = self.done.subscribe().wait_for(|done| done.iter().all(|(_, done)| done.seq >= head)).await;
+    }
+
+    /// Returns whether every reader that is waited for and is behind has said what it has [done](Reader::done) since the
+    /// last call.
+    pub fn all_work(&self) -> bool {
+        let head = self.head();
+        let mut all_work = true;
+        self.done.send_if_modified(|done| {
+            for (_, done) in done {
+                all_work &= std::mem::take(&mut done.is_heard) || done.seq >= head;
+            }
+            false
+        });
+        all_work
     }
 
     /// Whether the feed waits for its readers at this moment.
@@ -343,7 +367,11 @@ impl Reader {
     /// Says that all work up to `seq` is done; a paced feed that waits for this reader may go on.
     pub fn done(&self, seq: u64) {
         let Some(waited) = self.waited else { return };
-        self.bus.done.send_if_modified(|done| std::mem::replace(&mut done[waited], seq) != seq);
+        self.bus.done.send_if_modified(|done| {
+            let done = &mut done[waited];
+            done.is_heard = true;
+            std::mem::replace(&mut done.seq, seq) != seq
+        });
     }
 }
 

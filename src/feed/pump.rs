@@ -3,6 +3,7 @@
 
 use std::iter::{self, Peekable};
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec;
@@ -214,11 +215,15 @@ impl Pump<'_> {
     /// Waits at the end of a feed that waits for its readers until they are level. A client that stands still is closed
     /// before this gives up, and a reader that never says what it has done does not keep the end for ever.
     ///
-    /// Cancel safe: nothing is changed here.
+    /// Cancel safe: nothing is changed here but which readers have been heard.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
-        if self.bus.is_paced() && timeout(patience, self.bus.level()).await.is_err() {
-            warn!(after = ?patience, "the feed ends although a reader is behind");
+        let mut level = pin!(self.bus.level());
+        while self.bus.is_paced() && timeout(patience, &mut level).await.is_err() {
+            if !self.bus.all_work() {
+                warn!(after = ?patience, "the feed ends although a reader is behind");
+                break;
+            }
         }
     }
 

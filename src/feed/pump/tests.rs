@@ -189,6 +189,30 @@ async fn at_full_speed_the_end_comes_when_the_readers_are_level() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_waits_for_a_reader_that_is_at_work_for_longer_than_the_stall_timeout() {
+    let bus = bus(FeedKind::Replay);
+    let (reader, _) = bus.waited_reader("test");
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
+    sender.send(Ok((0..3).map(trade).collect())).await.unwrap();
+    drop(sender);
+    let start = Instant::now();
+    let work = async {
+        // It says again and again that it has done nothing yet: a client is being sent its snapshots.
+        for _ in 0..60 {
+            sleep(Duration::from_secs(1)).await;
+            reader.done(0);
+            assert!(bus.is_waiting());
+        }
+        reader.done(3);
+    };
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), work);
+
+    assert_eq!(start.elapsed(), Duration::from_mins(1));
+    assert_eq!(entries(&bus), ["running", "3", "ended"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_that_is_never_done_does_not_keep_the_end_for_ever() {
     let bus = bus(FeedKind::Replay);
     let _reader = bus.waited_reader("test");
