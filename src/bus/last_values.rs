@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::market::{Data, Day, Event, Kind, Symbol};
+use crate::market::{Day, Event, Kind, Payload, Symbol};
 
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,10 +75,10 @@ impl LastValues {
             None => self.symbols.insert_full(event.symbol.clone(), Last::default()).0,
         };
         let last = &mut self.symbols[index];
-        match &event.data {
-            Data::Trade(trade) => Day::fold_trade(&mut last.day, event.time, trade),
-            Data::Bar(bar) => Day::fold_bar(&mut last.day, event.time, bar),
-            Data::Quote(_) => {}
+        match &event.payload {
+            Payload::Trade(trade) => Day::fold_trade(&mut last.day, event.time, trade),
+            Payload::Bar(bar) => Day::fold_bar(&mut last.day, event.time, bar),
+            Payload::Quote(_) => {}
         }
         last.latest[event.kind().index()] = Some(Numbered { seq: self.seq, event: event.clone() });
         index

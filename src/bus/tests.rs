@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use tokio::time::advance;
 
 use super::*;
-use crate::market::{Data, Trade};
+use crate::market::{Payload, Trade};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -14,8 +14,8 @@ fn bus(history: usize) -> Arc<Bus> {
 }
 
 fn trades(count: usize) -> Vec<Event> {
-    let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-    vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), data }; count]
+    let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
+    vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), payload }; count]
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 
 use super::Snapshot;
-use crate::market::{Data, Event, Kind};
+use crate::market::{Event, Kind, Payload};
 use crate::wire::Reply;
 
 /// Appends a reply as one JSON object.
@@ -75,18 +75,18 @@ fn facts(out: &mut Vec<u8>, event: &Event) {
     put(out, ",\"time\":\"");
     event.time.write_to(out);
     out.push(b'"');
-    match &event.data {
-        Data::Trade(trade) => {
+    match &event.payload {
+        Payload::Trade(trade) => {
             number(out, "price", Some(trade.price.0));
             number(out, "size", trade.size.map(|size| size.0));
         }
-        Data::Quote(quote) => {
+        Payload::Quote(quote) => {
             number(out, "bid", quote.bid.map(|price| price.0));
             number(out, "bid_size", quote.bid_size.map(|size| size.0));
             number(out, "ask", quote.ask.map(|price| price.0));
             number(out, "ask_size", quote.ask_size.map(|size| size.0));
         }
-        Data::Bar(bar) => {
+        Payload::Bar(bar) => {
             if let Some(interval) = bar.interval {
                 put(out, ",\"interval\":\"");
                 put(out, &interval.to_string());
@@ -153,8 +153,12 @@ mod tests {
     use super::*;
     use crate::market::{Bar, Day, Quote, Trade};
 
-    fn made(data: Data) -> Event {
-        Event { symbol: "AAPL".parse().unwrap(), time: "2024-01-03T14:30:00.123456Z".parse().unwrap(), data }
+    fn made(payload: Payload) -> Event {
+        Event {
+            symbol: "AAPL".parse().unwrap(),
+            time: "2024-01-03T14:30:00.123456Z".parse().unwrap(),
+            payload,
+        }
     }
 
     fn text(seq: u64, of: &Event) -> String {
@@ -168,7 +172,7 @@ mod tests {
         let trade = Trade { price: "184.25".parse().unwrap(), size: Some("100".parse().unwrap()) };
 
         assert_eq!(
-            text(1042, &made(Data::Trade(trade))),
+            text(1042, &made(Payload::Trade(trade))),
             r#"{"type":"trade","symbol":"AAPL","seq":1042,"time":"2024-01-03T14:30:00.123456Z","price":184.25,"size":100}"#
         );
     }
@@ -186,11 +190,11 @@ mod tests {
         };
 
         assert_eq!(
-            text(1, &made(Data::Quote(quote))),
+            text(1, &made(Payload::Quote(quote))),
             r#"{"type":"quote","symbol":"AAPL","seq":1,"time":"2024-01-03T14:30:00.123456Z","ask":184.26}"#
         );
         assert_eq!(
-            text(2, &made(Data::Bar(bar))),
+            text(2, &made(Payload::Bar(bar))),
             r#"{"type":"bar","symbol":"AAPL","seq":2,"time":"2024-01-03T14:30:00.123456Z","close":184.25}"#
         );
     }
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn a_snapshot_holds_the_latest_of_each_kind_and_the_day() {
         let trade = Trade { price: "184.25".parse().unwrap(), size: None };
-        let trade_event = made(Data::Trade(trade.clone()));
+        let trade_event = made(Payload::Trade(trade.clone()));
         let mut day = None;
         Day::fold_trade(&mut day, trade_event.time, &trade);
 

@@ -65,11 +65,11 @@ mod tests {
     use std::iter;
 
     use super::*;
-    use crate::market::{Data, Time, Trade};
+    use crate::market::{Payload, Time, Trade};
 
     fn batch(size: usize) -> Vec<Event> {
-        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-        vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), data }; size]
+        let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
+        vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), payload }; size]
     }
 
     /// What is received to the end, in words: how many events, or why there are no more.

@@ -16,7 +16,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::FeedError;
-use crate::market::{Data, Event, Price, Quote, Size, Symbol, Time, Trade};
+use crate::market::{Event, Payload, Price, Quote, Size, Symbol, Time, Trade};
 
 /// Prices have this many decimals: a tick is 0.01.
 const DECIMALS: u32 = 2;
@@ -183,7 +183,7 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<Event> {
         let time = self.next_time();
         let path = self.next_path();
-        let event = Event { symbol: path.symbol.clone(), time, data: path.step() };
+        let event = Event { symbol: path.symbol.clone(), time, payload: path.step() };
         self.count += 1;
         Some(event)
     }
@@ -204,11 +204,11 @@ impl Path {
     }
 
     /// The first step is a quote, so that every trade has one to print at.
-    fn step(&mut self) -> Data {
+    fn step(&mut self) -> Payload {
         let is_trade = self.rng.random_ratio(TRADES_IN_TEN, 10);
         match self.book {
-            Some(book) if is_trade => Data::Trade(self.trade(book)),
-            _ => Data::Quote(self.quote()),
+            Some(book) if is_trade => Payload::Trade(self.trade(book)),
+            _ => Payload::Quote(self.quote()),
         }
     }
 
@@ -363,9 +363,9 @@ mod tests {
         Walk::new(config).unwrap().take(count).collect()
     }
 
-    fn path_of(name: &str, events: &[Event]) -> Vec<Data> {
+    fn path_of(name: &str, events: &[Event]) -> Vec<Payload> {
         let own = events.iter().filter(|event| event.symbol.as_str() == name);
-        own.map(|event| event.data.clone()).take(100).collect()
+        own.map(|event| event.payload.clone()).take(100).collect()
     }
 
     #[test]
@@ -404,7 +404,7 @@ mod tests {
         let first: Vec<_> = events.iter().map(|event| event.symbol.as_str()).collect();
 
         assert_eq!(first, ["A", "B", "C"]);
-        assert!(events.iter().all(|event| matches!(event.data, Data::Quote(_))));
+        assert!(events.iter().all(|event| matches!(event.payload, Payload::Quote(_))));
     }
 
     #[test]
@@ -418,13 +418,13 @@ mod tests {
         let mut book = None;
 
         for event in events(&config, 5000) {
-            match event.data {
-                Data::Quote(Quote { bid: Some(bid), ask: Some(ask), .. }) => {
+            match event.payload {
+                Payload::Quote(Quote { bid: Some(bid), ask: Some(ask), .. }) => {
                     assert!(price(1) <= bid && bid < ask, "{bid} {ask}");
                     assert_eq!(bid.0.scale(), DECIMALS);
                     book = Some((bid, ask));
                 }
-                Data::Trade(trade) => {
+                Payload::Trade(trade) => {
                     let (bid, ask) = book.unwrap();
                     assert!(trade.price == bid || trade.price == ask);
                     assert!(trade.size.unwrap().0 >= Decimal::ONE);

@@ -76,11 +76,11 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Data, Time, Trade};
+    use crate::market::{Payload, Time, Trade};
 
     fn trade(symbol: &str) -> Event {
-        let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-        Event { symbol: symbol.parse().unwrap(), time: Time::default(), data }
+        let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
+        Event { symbol: symbol.parse().unwrap(), time: Time::default(), payload }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::input::Input;
 use super::lines::{Line, Lines, shown};
 use super::reader::{self, BATCH, BatchSender, Batches};
 use crate::market::{
-    Bar, Data, Event, IntervalError, NumberError, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
+    Bar, Event, IntervalError, NumberError, Payload, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
 };
 
 /// The first so many bad lines are logged one by one; then those whose count is a power of two.
@@ -170,12 +170,12 @@ fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineE
         return Ok(None);
     }
     let Frame { r#type } = serde_json::from_slice(line)?;
-    let (symbol, time, data) = match &*r#type {
+    let (symbol, time, payload) = match &*r#type {
         "trade" => {
             let frame: TradeFrame = serde_json::from_slice(line)?;
             let trade =
                 Trade { price: price("price", frame.price)?, size: optional("size", frame.size, size)? };
-            (frame.symbol, frame.time, Data::Trade(trade))
+            (frame.symbol, frame.time, Payload::Trade(trade))
         }
         "quote" => {
             let frame: QuoteFrame = serde_json::from_slice(line)?;
@@ -188,7 +188,7 @@ fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineE
             if quote.bid.is_none() && quote.ask.is_none() {
                 return Err(LineError::EmptyQuote);
             }
-            (frame.symbol, frame.time, Data::Quote(quote))
+            (frame.symbol, frame.time, Payload::Quote(quote))
         }
         "bar" => {
             let frame: BarFrame = serde_json::from_slice(line)?;
@@ -200,13 +200,13 @@ fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineE
                 close: price("close", frame.close)?,
                 volume: optional("volume", frame.volume, size)?,
             };
-            (frame.symbol, frame.time, Data::Bar(bar))
+            (frame.symbol, frame.time, Payload::Bar(bar))
         }
         other if OTHER_FRAMES.contains(&other) => return Ok(None),
         other => return Err(LineError::Type(other.chars().take(64).collect())),
     };
     let time = time.map_or_else(|| Ok(now()), |time| time.parse())?;
-    Ok(Some(Event { symbol: symbol.parse()?, time, data }))
+    Ok(Some(Event { symbol: symbol.parse()?, time, payload }))
 }
 
 /// To the JSON parser every line is the first.
@@ -269,7 +269,7 @@ mod tests {
         let event = parse(line).unwrap().unwrap();
 
         assert_eq!(event.time.to_string(), "2024-01-03T14:30:00Z");
-        let Data::Trade(trade) = event.data else { panic!("{event:?}") };
+        let Payload::Trade(trade) = event.payload else { panic!("{event:?}") };
         assert_eq!(
             (trade.price.to_string(), trade.size.unwrap().to_string()),
             ("184.250".into(), "100".into())
@@ -288,7 +288,7 @@ mod tests {
         let bar =
             r#"{"type":"bar","symbol":"A","seq":7,"time":"2024-01-03T14:30:00Z","interval":"1m","close":2}"#;
 
-        assert!(matches!(parse(bar), Ok(Some(Event { data: Data::Bar(_), .. }))));
+        assert!(matches!(parse(bar), Ok(Some(Event { payload: Payload::Bar(_), .. }))));
         assert!(matches!(parse(r#"{"type":"heartbeat","seq":3,"sent":1}"#), Ok(None)));
         assert!(matches!(parse(r#"{"type":"close","code":1001,"reason":""}"#), Ok(None)));
         assert!(matches!(parse("  "), Ok(None)));

@@ -87,13 +87,14 @@ fn key(number: u32) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Data, Event, Time, Trade};
+    use crate::market::{Event, Payload, Time, Trade};
 
     fn trades(symbols: &[usize]) -> LastValues {
         let mut last_values = LastValues::default();
         for (seq, symbol) in (1..).zip(symbols) {
-            let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-            let event = Event { symbol: format!("S{symbol}").parse().unwrap(), time: Time::default(), data };
+            let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
+            let event =
+                Event { symbol: format!("S{symbol}").parse().unwrap(), time: Time::default(), payload };
             last_values.fold(seq, &event);
         }
         last_values

@@ -10,12 +10,12 @@ pub struct Event {
     /// When it happened, in market time; a bar's is its source's own label, normally the start of the interval.
     pub time: Time,
     /// What happened.
-    pub data: Data,
+    pub payload: Payload,
 }
 
 /// What happened: a trade, a change of the best bid and offer, or the end of a bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
+pub enum Payload {
     /// A price was paid.
     Trade(Trade),
     /// The top of the book changed.
@@ -82,10 +82,10 @@ impl Event {
     /// Which of the three kinds this is.
     #[must_use]
     pub const fn kind(&self) -> Kind {
-        match self.data {
-            Data::Trade(_) => Kind::Trade,
-            Data::Quote(_) => Kind::Quote,
-            Data::Bar(_) => Kind::Bar,
+        match self.payload {
+            Payload::Trade(_) => Kind::Trade,
+            Payload::Quote(_) => Kind::Quote,
+            Payload::Bar(_) => Kind::Bar,
         }
     }
 }

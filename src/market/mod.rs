@@ -11,7 +11,7 @@ mod symbol;
 mod time;
 
 pub use day::Day;
-pub use event::{Bar, Data, Event, Kind, KindSet, Quote, Trade};
+pub use event::{Bar, Event, Kind, KindSet, Payload, Quote, Trade};
 pub use feed::{FeedKind, FeedState};
 pub use number::{NumberError, Price, Size};
 pub use symbol::{Symbol, SymbolError};

@@ -4,11 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::market::{Data, Trade};
+use crate::market::{Payload, Trade};
 
 fn trade(symbol: &str) -> Event {
-    let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-    Event { symbol: symbol.parse().unwrap(), time: Time::default(), data }
+    let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
+    Event { symbol: symbol.parse().unwrap(), time: Time::default(), payload }
 }
 
 fn log(history_bytes: usize) -> Log {

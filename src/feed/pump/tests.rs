@@ -12,7 +12,7 @@ use super::super::reader::BATCH;
 use super::super::{Config, Control, Refused, Skipped, Status, clock, open};
 use super::*;
 use crate::bus::{self, Read, Segment};
-use crate::market::{Data, FeedKind, Trade};
+use crate::market::{FeedKind, Payload, Trade};
 
 fn bus(kind: FeedKind) -> Arc<Bus> {
     Bus::new(&bus::Config::default(), kind, "test".to_owned())
@@ -48,7 +48,7 @@ fn trade(seconds: i64) -> Event {
     Event {
         symbol: "AAPL".parse().unwrap(),
         time: Time::from_nanos(seconds * 1_000_000_000),
-        data: Data::Trade(Trade { price: "1".parse().unwrap(), size: None }),
+        payload: Payload::Trade(Trade { price: "1".parse().unwrap(), size: None }),
     }
 }
 

@@ -20,7 +20,7 @@ use super::survey::{Survey, survey};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::skipped::Skipped;
-use crate::market::{Data, Event, Symbol, Time};
+use crate::market::{Event, Payload, Symbol, Time};
 
 /// Of so many rows at the start, most have to be good.
 const TRIED_ROWS: u64 = 100;
@@ -258,10 +258,10 @@ impl Rows {
                 return Ok(None);
             };
             match read {
-                Ok(Row { time, symbol, data, then }) => {
-                    let event = |symbol, data: Data| Event { symbol, time, data };
-                    self.then = then.map(|data| event(symbol.clone(), data));
-                    return Ok(Some(event(symbol, data)));
+                Ok(Row { time, symbol, payload, then }) => {
+                    let event = |symbol, payload: Payload| Event { symbol, time, payload };
+                    self.then = then.map(|payload| event(symbol.clone(), payload));
+                    return Ok(Some(event(symbol, payload)));
                 }
                 Err(skip) if self.is_strict && skip.reason != Reason::Filtered => {
                     let Skip { reason, found } = skip;

@@ -64,14 +64,14 @@ impl<I: Iterator<Item = Result<Event, FeedError>>> Iterator for Merge<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Data, Trade};
+    use crate::market::{Payload, Trade};
 
     fn input(name: &str, seconds: &[i64]) -> std::vec::IntoIter<Result<Event, FeedError>> {
         let event = |(line, second): (usize, &i64)| {
             Ok(Event {
                 symbol: format!("{name}{line}").parse().unwrap(),
                 time: Time::from_nanos(second * 1_000_000_000),
-                data: Data::Trade(Trade { price: "1".parse().unwrap(), size: None }),
+                payload: Payload::Trade(Trade { price: "1".parse().unwrap(), size: None }),
             })
         };
         seconds.iter().enumerate().map(event).collect::<Vec<_>>().into_iter()

@@ -7,7 +7,7 @@ use super::layout::{ClockForm, IntervalRule, Layout, NumberRule, TimeColumns, Va
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Resolver;
 use crate::feed::lines::shown;
-use crate::market::{Bar, Data, Interval, NumberError, Price, Quote, Size, Symbol, Time, Trade};
+use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
 
 /// Why a line gives no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub struct Skip {
 pub struct Row {
     pub time: Time,
     pub symbol: Symbol,
-    pub data: Data,
-    pub then: Option<Data>,
+    pub payload: Payload,
+    pub then: Option<Payload>,
 }
 
 /// Reads the rows of a file, one after the other.
@@ -173,8 +173,8 @@ impl RowReader {
             Stamp::Utc(time) => time,
             Stamp::Local(nanos) => self.resolver.resolve(nanos).ok_or_else(|| layout.time.bad(row))?,
         };
-        let (data, then) = layout.data(row)?;
-        Ok(Row { time, symbol: self.symbol.read(layout, row)?, data, then })
+        let (payload, then) = layout.payload(row)?;
+        Ok(Row { time, symbol: self.symbol.read(layout, row)?, payload, then })
     }
 }
 
@@ -204,7 +204,7 @@ fn symbol(name: &[u8]) -> Result<Symbol, Skip> {
 
 impl Layout {
     /// What has happened, without the time.
-    fn data(&self, row: &Cells<'_>) -> Result<(Data, Option<Data>), Skip> {
+    fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), Skip> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {
                 let bar = Bar {
@@ -215,18 +215,18 @@ impl Layout {
                     close: self.price(row, Some(*close))?.ok_or_else(missing)?,
                     volume: self.size(row, *volume)?,
                 };
-                Ok((Data::Bar(bar), None))
+                Ok((Payload::Bar(bar), None))
             }
             Values::Ticks { price, size, bid, bid_size, ask, ask_size } => {
                 let (bid, ask) = (self.price(row, *bid)?, self.price(row, *ask)?);
                 let quote = if bid.is_some() || ask.is_some() {
                     let (bid_size, ask_size) = (self.size(row, *bid_size)?, self.size(row, *ask_size)?);
-                    Some(Data::Quote(Quote { bid, bid_size, ask, ask_size }))
+                    Some(Payload::Quote(Quote { bid, bid_size, ask, ask_size }))
                 } else {
                     None
                 };
                 let trade = match self.price(row, *price)? {
-                    Some(price) => Some(Data::Trade(Trade { price, size: self.traded(row, *size)? })),
+                    Some(price) => Some(Payload::Trade(Trade { price, size: self.traded(row, *size)? })),
                     None => None,
                 };
                 match (quote, trade) {
@@ -337,9 +337,12 @@ mod tests {
         let trade = read(TICKS, "1704292200,A,1.50,7,,,,").unwrap();
         let quote = read(TICKS, "1704292200,A,,,1.4,100,,").unwrap();
 
-        assert!(matches!(trade, Row { data: Data::Trade(_), then: None, .. }), "{trade:?}");
+        assert!(matches!(trade, Row { payload: Payload::Trade(_), then: None, .. }), "{trade:?}");
         assert!(
-            matches!(quote, Row { data: Data::Quote(Quote { bid: Some(_), ask: None, .. }), then: None, .. }),
+            matches!(
+                quote,
+                Row { payload: Payload::Quote(Quote { bid: Some(_), ask: None, .. }), then: None, .. }
+            ),
             "{quote:?}"
         );
     }
@@ -348,7 +351,10 @@ mod tests {
     fn a_row_with_both_is_the_quote_and_then_the_trade() {
         let row = read(TICKS, "1704292200,A,1.5,7,1.4,100,1.6,200").unwrap();
 
-        assert!(matches!(row, Row { data: Data::Quote(_), then: Some(Data::Trade(_)), .. }), "{row:?}");
+        assert!(
+            matches!(row, Row { payload: Payload::Quote(_), then: Some(Payload::Trade(_)), .. }),
+            "{row:?}"
+        );
     }
 
     #[test]
@@ -381,7 +387,7 @@ mod tests {
         let row = read("date,time,close,volume,interval", "2024-01-03,09:30,5,NaN,1m").unwrap();
 
         assert_eq!(row.time.to_string(), "2024-01-03T09:30:00Z");
-        let Data::Bar(bar) = row.data else { panic!("{row:?}") };
+        let Payload::Bar(bar) = row.payload else { panic!("{row:?}") };
         assert_eq!((bar.open, bar.volume), (None, None));
         assert_eq!(bar.interval.unwrap().to_string(), "1m");
     }

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use super::super::life::Deadlines;
 use super::*;
 use crate::bus::{self, Bus};
-use crate::market::{Data, FeedKind, Kind, KindSet, Trade};
+use crate::market::{FeedKind, Kind, KindSet, Payload, Trade};
 use crate::wire::{Command, Request, Symbols};
 
 fn shard(every_buffer: usize) -> Shard {
@@ -60,8 +60,8 @@ fn a_thousand_symbols_each(shard: &mut Shard, clients: usize, now: Instant) -> V
 }
 
 fn segment(first: u64) -> Read {
-    let data = Data::Trade(Trade { price: "1".parse().unwrap(), size: None });
-    let event = Event { symbol: "A".parse().unwrap(), time: Time::default(), data };
+    let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
+    let event = Event { symbol: "A".parse().unwrap(), time: Time::default(), payload };
     Read::Segment(Arc::new(Segment::Events { first, events: vec![event; 100].into() }))
 }
 

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use tickerplant::feed::simulated::{Config, Instrument, Walk};
-use tickerplant::market::Data;
+use tickerplant::market::Payload;
 
 use crate::canary::{HEAD_START, spread};
 use crate::fleet::Fleet;
@@ -134,7 +134,7 @@ fn foretell(rate: u32, witness: &mut Witness) -> io::Result<()> {
     let count = (rate * FORETOLD) as usize;
     for (seq, event) in (1..).zip(walk.take(count)) {
         let symbol = usize::from_str_radix(event.symbol.as_str(), 16).map_err(io::Error::other)?;
-        let is_quote = matches!(event.data, Data::Quote(_));
+        let is_quote = matches!(event.payload, Payload::Quote(_));
         witness.take(seq, Key { symbol, is_quote }, event.time);
     }
     Ok(())

@@ -11,7 +11,7 @@ use std::{env, fs};
 use tickerplant::feed::replay::{self, Replay};
 use tickerplant::feed::simulated::{Config, Instrument, Walk};
 use tickerplant::feed::{Input, Skipped};
-use tickerplant::market::{Bar, Data, Event, Price, Size, Symbol, Time};
+use tickerplant::market::{Bar, Event, Payload, Price, Size, Symbol, Time};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -30,7 +30,7 @@ fn bars() -> String {
     let mut bars: BTreeMap<(i64, usize), Bar> = BTreeMap::new();
     let place = |symbol: &Symbol| market.symbols.iter().position(|other| other.name == *symbol).unwrap();
     for event in Walk::new(&market).unwrap().take_while(|event| event.time < end) {
-        let Data::Trade(trade) = event.data else { continue };
+        let Payload::Trade(trade) = event.payload else { continue };
         let first = Bar {
             interval: None,
             open: Some(trade.price),
@@ -70,17 +70,17 @@ fn ticks() -> String {
 }
 
 /// A trade fills price and size, a quote the rest.
-fn tick(Event { symbol, time, data }: &Event) -> String {
-    match data {
-        Data::Trade(trade) => format!("{time},{symbol},{},{},,,,\n", trade.price, size(trade.size)),
-        Data::Quote(quote) => format!(
+fn tick(Event { symbol, time, payload }: &Event) -> String {
+    match payload {
+        Payload::Trade(trade) => format!("{time},{symbol},{},{},,,,\n", trade.price, size(trade.size)),
+        Payload::Quote(quote) => format!(
             "{time},{symbol},,,{},{},{},{}\n",
             price(quote.bid),
             size(quote.bid_size),
             price(quote.ask),
             size(quote.ask_size)
         ),
-        Data::Bar(_) => unreachable!("the simulator makes no bars"),
+        Payload::Bar(_) => unreachable!("the simulator makes no bars"),
     }
 }
 
@@ -121,7 +121,7 @@ fn the_sample_of_bars_is_what_the_simulator_writes_and_a_replay_reads() {
     let events = replayed("bars-1m.csv");
 
     assert_eq!(events.len(), 5 * 390);
-    assert!(events.iter().all(|event| matches!(event.data, Data::Bar(_))));
+    assert!(events.iter().all(|event| matches!(event.payload, Payload::Bar(_))));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use tickerplant::config::Config;
-use tickerplant::market::{Bar, Data, Event, FeedState, Quote, Trade};
+use tickerplant::market::{Bar, Event, FeedState, Payload, Quote, Trade};
 
 use crate::support::likeness::is_like;
 use crate::support::test_server::TestServer;
@@ -57,7 +57,7 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
     let words: Vec<&str> = happening.split(' ').collect();
     let price = |text: &str| text.parse().unwrap();
     let size = |text: &str| text.strip_prefix('x').unwrap().parse().unwrap();
-    let (symbol, data, time) = match words[..] {
+    let (symbol, payload, time) = match words[..] {
         ["feed", state] => {
             let states = [FeedState::Running, FeedState::Stalled, FeedState::Ended];
             server.bus().mark(states.into_iter().find(|known| known.name() == state).unwrap());
@@ -65,7 +65,7 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
             return;
         }
         ["trade", symbol, paid, traded, "at", time] => {
-            (symbol, Data::Trade(Trade { price: price(paid), size: Some(size(traded)) }), time)
+            (symbol, Payload::Trade(Trade { price: price(paid), size: Some(size(traded)) }), time)
         }
         ["quote", symbol, bid, bid_size, ask, ask_size, "at", time] => {
             let quote = Quote {
@@ -74,7 +74,7 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
                 ask: Some(price(ask)),
                 ask_size: Some(size(ask_size)),
             };
-            (symbol, Data::Quote(quote), time)
+            (symbol, Payload::Quote(quote), time)
         }
         ["bar", symbol, interval, open, high, low, close, volume, "at", time] => {
             let bar = Bar {
@@ -85,11 +85,11 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
                 close: price(close),
                 volume: Some(size(volume)),
             };
-            (symbol, Data::Bar(bar), time)
+            (symbol, Payload::Bar(bar), time)
         }
         _ => panic!("{happening}: not understood"),
     };
-    server.publish([Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), data }]);
+    server.publish([Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), payload }]);
     let seq = server.bus().head();
     while witness.json().await["seq"] != seq {}
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tickerplant::config::Config;
-use tickerplant::market::{Bar, Data, Event, Quote, Trade};
+use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
 
 use super::truth::{KINDS, Published, Subscription};
 
@@ -418,15 +418,15 @@ fn event_of(rng: &mut impl Rng, number: usize) -> (Event, Published) {
     );
     let parsed = |digits: &String| digits.parse().expect("it is a number");
     let volume = size.as_ref().map(|digits| digits.parse().expect("it is a number"));
-    let data = match kind {
-        0 => Data::Trade(Trade { price: parsed(first), size: volume }),
-        1 => Data::Quote(Quote {
+    let payload = match kind {
+        0 => Payload::Trade(Trade { price: parsed(first), size: volume }),
+        1 => Payload::Quote(Quote {
             bid: Some(parsed(first)),
             bid_size: volume,
             ask: Some(parsed(second)),
             ask_size: None,
         }),
-        _ => Data::Bar(Bar {
+        _ => Payload::Bar(Bar {
             interval: None,
             open: Some(parsed(first)),
             high: Some(parsed(second)),
@@ -438,7 +438,7 @@ fn event_of(rng: &mut impl Rng, number: usize) -> (Event, Published) {
     let event = Event {
         symbol: symbol.parse().expect("it is a symbol"),
         time: time.parse().expect("it is a time"),
-        data,
+        payload,
     };
     let frame = serde_json::from_str(&frame).expect("it is JSON");
     let at = turmoil::sim_elapsed().unwrap_or_default();

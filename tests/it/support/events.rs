@@ -1,22 +1,25 @@
 //! Trades and quotes that tests publish.
 
-use tickerplant::market::{Bar, Data, Event, Quote, Trade};
+use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
 
 pub fn trade(symbol: &str, price: &str) -> Event {
     let trade = Trade { price: price.parse().unwrap(), size: Some("100".parse().unwrap()) };
-    event(symbol, Data::Trade(trade))
+    event(symbol, Payload::Trade(trade))
 }
 
 pub fn quote(symbol: &str, bid: &str, ask: &str) -> Event {
     let price = |text: &str| Some(text.parse().unwrap());
-    event(symbol, Data::Quote(Quote { bid: price(bid), bid_size: None, ask: price(ask), ask_size: None }))
+    event(symbol, Payload::Quote(Quote { bid: price(bid), bid_size: None, ask: price(ask), ask_size: None }))
 }
 
 pub fn bar(symbol: &str, close: &str) -> Event {
     let close = close.parse().unwrap();
-    event(symbol, Data::Bar(Bar { interval: None, open: None, high: None, low: None, close, volume: None }))
+    event(
+        symbol,
+        Payload::Bar(Bar { interval: None, open: None, high: None, low: None, close, volume: None }),
+    )
 }
 
-fn event(symbol: &str, data: Data) -> Event {
-    Event { symbol: symbol.parse().unwrap(), time: "2024-01-03T14:30:00Z".parse().unwrap(), data }
+fn event(symbol: &str, payload: Payload) -> Event {
+    Event { symbol: symbol.parse().unwrap(), time: "2024-01-03T14:30:00Z".parse().unwrap(), payload }
 }

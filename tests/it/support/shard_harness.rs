@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tickerplant::bus::{self, Bus, Read, Reader, Segment};
 use tickerplant::encoding::{Encoding, Value};
 use tickerplant::hub::{ConnectionId, Deadlines, Settings, Shard};
-use tickerplant::market::{Bar, Data, Event, FeedKind, FeedState, Kind, KindSet, Time};
+use tickerplant::market::{Bar, Event, FeedKind, FeedState, Kind, KindSet, Payload, Time};
 use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ pub fn event(choice: u8) -> Event {
         7 => {
             let (close, time) = (format!("{choice}").parse().unwrap(), "2024-01-03T14:30:00Z");
             let bar = Bar { interval: None, open: None, high: None, low: None, close, volume: None };
-            Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), data: Data::Bar(bar) }
+            Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), payload: Payload::Bar(bar) }
         }
         even if even.is_multiple_of(2) => trade(symbol, &format!("{choice}.5")),
         _ => quote(symbol, "1", &format!("{choice}")),
