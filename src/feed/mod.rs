@@ -1,25 +1,27 @@
 //! Feeds: where events come from, and at what pace they are published.
 //!
-//! A [`Feed`] gives batches of events. A simulated or replayed one has a [clock], which says when each
+//! A [`Feed`] gives batches of events. A simulated or replayed one has a [schedule], which says when each
 //! event is due, by its own market time, and which a [`Control`] can stop, speed up and set; a replay at full speed goes as
 //! fast as its readers; a live one is published as it comes. [`open`] finds out at once what cannot be read. [`pump()`]
 //! moves what is due to the bus and says there how the feed fares: a feed that fails is told to clients, and the
 //! server stays.
 
-pub mod clock;
 mod control;
 mod error;
 mod input;
+mod lateness;
 mod lines;
 mod pump;
 mod reader;
 pub mod replay;
+pub mod schedule;
 pub mod simulated;
 mod skipped;
 mod source;
 mod speed;
 mod status;
 mod stdin;
+mod wall_clock;
 
 use std::time::Duration;
 
@@ -38,9 +40,9 @@ pub use skipped::Skipped;
 pub use speed::{Speed, SpeedError};
 pub use status::Status;
 
-use clock::Schedule;
 use control::Request;
 use replay::Replay;
+use schedule::Schedule;
 use source::{Files, Source};
 use status::Progress;
 
@@ -60,7 +62,7 @@ pub struct Config {
     /// The longest line of a file or of standard input, in bytes; longer ones are skipped. 0 for no limit.
     pub line_bytes: usize,
     /// How time passes in a replay or a simulation.
-    pub clock: clock::Config,
+    pub clock: schedule::Config,
     /// The random walk.
     pub simulated: simulated::Config,
     /// Recorded files.
@@ -75,7 +77,7 @@ impl Default for Config {
             wait_for_client: false,
             symbols: 65_536,
             line_bytes: 64 * 1024,
-            clock: clock::Config::default(),
+            clock: schedule::Config::default(),
             simulated: simulated::Config::default(),
             replay: replay::Config::default(),
         }

@@ -17,13 +17,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Feed;
-use super::clock::{Calendar, Lateness, Schedule};
 use super::control::{Command, Request};
 use super::error::FeedError;
+use super::lateness::Lateness;
+use super::schedule::Schedule;
 use super::skipped::Gate;
 use super::source::Source;
 use super::speed::Speed;
 use super::status::{Progress, Status};
+use super::wall_clock::WallClock;
 use crate::bus::{Bus, LastValues};
 use crate::fault;
 use crate::market::{Event, FeedState, Time};
@@ -52,7 +54,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         gate: Gate::new(symbols, skipped),
         pending: Vec::new().into_iter().peekable(),
         schedule,
-        calendar: retime.then(Calendar::open),
+        wall_clock: retime.then(WallClock::start),
         lateness: Lateness::default(),
         mode: if is_paused { Mode::Paused } else { Mode::Going },
         waits_for_client,
@@ -81,7 +83,7 @@ struct Pump<'a> {
     pending: Peekable<vec::IntoIter<Event>>,
     schedule: Option<Schedule>,
     /// Stamps events, where they are to have new times.
-    calendar: Option<Calendar>,
+    wall_clock: Option<WallClock>,
     lateness: Lateness,
     mode: Mode,
     waits_for_client: bool,
@@ -190,7 +192,7 @@ impl Pump<'_> {
         sleep_until(due).await;
         let late = due.elapsed();
         if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
-            schedule.stood_still(late);
+            schedule.delay(late);
             info!(standstill = ?late, "the server stood still, and the feed goes on from where it was");
         }
     }
@@ -232,7 +234,7 @@ impl Pump<'_> {
         let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.speed() != Speed::Max) else {
             return self.publish_at_once(usize::MAX);
         };
-        let (pending, calendar) = (&mut self.pending, &self.calendar);
+        let (pending, wall_clock) = (&mut self.pending, &self.wall_clock);
         let now = Instant::now();
         let mut lag = Duration::ZERO;
         let mut newest = None;
@@ -245,7 +247,7 @@ impl Pump<'_> {
             let mut event = pending.next()?;
             lag = lag.max(now - due);
             newest = Some(event.time);
-            event.time = calendar.as_ref().map_or(event.time, |calendar| calendar.time(due));
+            event.time = wall_clock.as_ref().map_or(event.time, |wall_clock| wall_clock.time(due));
             Some(event)
         });
         let events = events.collect();
@@ -258,10 +260,10 @@ impl Pump<'_> {
         let mut events: Vec<Event> = self.pending.by_ref().take(count).collect();
         let newest = events.last().map(|event| event.time);
         if let (Some(schedule), Some(newest)) = (&mut self.schedule, newest) {
-            schedule.passed(newest);
+            schedule.published_now(newest);
         }
-        if let Some(calendar) = &self.calendar {
-            let now = calendar.time(Instant::now());
+        if let Some(wall_clock) = &self.wall_clock {
+            let now = wall_clock.time(Instant::now());
             for event in &mut events {
                 event.time = now;
             }
@@ -276,7 +278,7 @@ impl Pump<'_> {
         let head = self.bus.publish(events);
         self.progress.published(count, head, newest.map(|time| self.source.own_time(time)));
         if let Some(schedule) = &self.schedule {
-            self.progress.clocked(schedule.speed(), schedule.skipped(), lag);
+            self.progress.clocked(schedule.speed(), schedule.cut_gaps(), lag);
         }
     }
 
@@ -306,7 +308,7 @@ impl Pump<'_> {
         let next = self.pending.peek().map(|event| event.time);
         if let Some(schedule) = &mut self.schedule {
             schedule.set_speed(speed, next);
-            self.progress.clocked(speed, schedule.skipped(), None);
+            self.progress.clocked(speed, schedule.cut_gaps(), None);
         }
         self.pace();
     }
@@ -342,7 +344,7 @@ impl Pump<'_> {
         self.pending = Vec::new().into_iter().peekable();
         let mut last_values = LastValues::at(self.bus.head());
         let mut passed = 0;
-        let now = self.calendar.as_ref().map(|calendar| calendar.time(Instant::now()));
+        let now = self.wall_clock.as_ref().map(|wall_clock| wall_clock.time(Instant::now()));
         let mut is_more = true;
         while is_more && self.pending.peek().is_none() {
             is_more = self.fill().await?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::clock::Skips;
 use super::replay::Extent;
+use super::schedule::CutGaps;
 use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
 
@@ -32,7 +32,7 @@ pub struct Status {
     /// What lies in the files of a replay.
     pub extent: Option<Extent>,
     /// What was skipped of long gaps.
-    pub skipped: Skips,
+    pub cut_gaps: CutGaps,
     /// How long it takes to the end if nothing changes, a pause not counted; none where there is no end, or where nobody
     /// knows how much of the way will be skipped.
     pub ends_in: Option<Duration>,
@@ -66,7 +66,7 @@ impl Status {
             lag: None,
             events: 0,
             extent: None,
-            skipped: Skips::default(),
+            cut_gaps: CutGaps::default(),
             ends_in: None,
         }
     }
@@ -114,10 +114,10 @@ impl Progress {
     }
 
     /// Takes in what the clock says.
-    pub fn clocked(&self, speed: Speed, skipped: Skips, lag: Option<Duration>) {
+    pub fn clocked(&self, speed: Speed, cut_gaps: CutGaps, lag: Option<Duration>) {
         let mut inner = self.inner();
         inner.status.speed = Some(speed);
-        inner.status.skipped = skipped;
+        inner.status.cut_gaps = cut_gaps;
         inner.status.lag = lag;
     }
 

@@ -69,7 +69,7 @@ impl From<Status> for Report {
     fn from(status: Status) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let text = |time: Time| time.to_string();
-        let skipped = Some(status.skipped).filter(|skipped| skipped.gaps > 0);
+        let skipped = Some(status.cut_gaps).filter(|skipped| skipped.gaps > 0);
         Self {
             kind: status.kind,
             state: status.state.name(),

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
 use super::super::reader::BATCH;
-use super::super::{Config, Control, Refused, Skipped, Status, clock, open};
+use super::super::{Config, Control, Refused, Skipped, Status, open, schedule};
 use super::*;
 use crate::bus::{self, Read, Segment};
 use crate::market::{FeedKind, Payload, Trade};
@@ -39,7 +39,7 @@ async fn a_simulated_event_is_published_when_its_time_has_come() {
 /// A feed of what is sent, at a speed.
 fn sent(kind: FeedKind, speed: Speed) -> (mpsc::Sender<Result<Vec<Event>, FeedError>>, Feed) {
     let (sender, receiver) = mpsc::channel(8);
-    let clock = clock::Config { speed, ..clock::Config::default() };
+    let clock = schedule::Config { speed, ..schedule::Config::default() };
     let config = Config { kind, clock, ..Config::default() };
     (sender, Feed::new(&config, Source::Channel(receiver), Skipped::default()))
 }

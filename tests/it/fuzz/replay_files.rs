@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tickerplant::bus::{self, Bus, Read, Segment};
 use tickerplant::encoding::{self, Encoding};
-use tickerplant::feed::{self, Speed, clock};
+use tickerplant::feed::{self, Speed, schedule};
 use tickerplant::market::{Event, FeedKind, FeedState};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,7 @@ fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     let files = contents.iter().enumerate().map(write).collect();
     let symbol = Some("X".to_owned());
     let replay = feed::replay::Config { files, symbol, ..feed::replay::Config::default() };
-    let clock = clock::Config { speed: Speed::Max, ..clock::Config::default() };
+    let clock = schedule::Config { speed: Speed::Max, ..schedule::Config::default() };
     (folder, feed::Config { kind: FeedKind::Replay, clock, replay, ..feed::Config::default() })
 }
 

@@ -8,16 +8,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use super::speed::Speed;
 use crate::market::Time;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
-/// A feed that is later than this says so.
-const LATE: Duration = Duration::from_secs(1);
-/// A late feed has caught up when it is less late than this.
-const ON_TIME: Duration = Duration::from_millis(100);
 /// What is due later than this is due never: some 30 years.
 const FAR: Duration = Duration::from_secs(1 << 30);
 
@@ -59,7 +55,7 @@ pub struct Schedule {
     newest: Option<Time>,
     /// Since when time stands still.
     paused_at: Option<Instant>,
-    skipped: Skips,
+    cut_gaps: CutGaps,
 }
 
 /// A moment of market time, and when it was due.
@@ -71,31 +67,18 @@ struct Anchor {
 
 /// What was skipped of gaps longer than `feed.clock.max_gap`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skips {
+pub struct CutGaps {
     /// How many gaps were cut short.
     pub gaps: u64,
     /// How much market time that skipped.
     pub time: Duration,
 }
 
-/// What the machine's calendar says of instants (`feed.clock.retime`).
-#[derive(Debug)]
-pub struct Calendar {
-    now: Time,
-    at: Instant,
-}
-
-/// Tells once when a feed falls behind its schedule, and once when it is back.
-#[derive(Debug, Default)]
-pub struct Lateness {
-    late: bool,
-}
-
 impl Schedule {
     /// A schedule without an anchor yet.
     #[must_use]
     pub fn new(speed: Speed, max_gap: Option<Duration>) -> Self {
-        Self { speed, max_gap, anchor: None, newest: None, paused_at: None, skipped: Skips::default() }
+        Self { speed, max_gap, anchor: None, newest: None, paused_at: None, cut_gaps: CutGaps::default() }
     }
 
     /// How fast market time passes.
@@ -106,8 +89,8 @@ impl Schedule {
 
     /// What has been skipped of long gaps.
     #[must_use]
-    pub fn skipped(&self) -> Skips {
-        self.skipped
+    pub fn cut_gaps(&self) -> CutGaps {
+        self.cut_gaps
     }
 
     /// When a moment of market time is due; the first one asked for is due now, and so is what lies before it. At full
@@ -124,7 +107,7 @@ impl Schedule {
     }
 
     /// Takes in that what lies at a moment has been published now, due or not: time is counted from there.
-    pub fn passed(&mut self, time: Time) {
+    pub fn published_now(&mut self, time: Time) {
         self.anchor = Some(Anchor { time, at: self.now() });
         self.newest = Some(time);
     }
@@ -142,9 +125,9 @@ impl Schedule {
     }
 
     /// Takes in that nothing could happen for so long: all that is to come is later by as much.
-    pub fn stood_still(&mut self, time: Duration) {
+    pub fn delay(&mut self, by: Duration) {
         if let Some(anchor) = &mut self.anchor {
-            anchor.at += time;
+            anchor.at += by;
         }
     }
 
@@ -177,8 +160,8 @@ impl Schedule {
         let skipped = time.since(from).saturating_sub(max_gap);
         if !skipped.is_zero() {
             anchor.time = anchor.time.later(skipped);
-            self.skipped.gaps += 1;
-            self.skipped.time = self.skipped.time.saturating_add(skipped);
+            self.cut_gaps.gaps += 1;
+            self.cut_gaps.time = self.cut_gaps.time.saturating_add(skipped);
             info!(?skipped, %from, to = %time, "skipped most of a gap (feed.clock.max_gap)");
         }
     }
@@ -190,33 +173,6 @@ impl Anchor {
         let Speed::Factor(factor) = speed else { return self.time };
         let passed = (now - self.at).as_secs_f64() * factor;
         self.time.later(Duration::try_from_secs_f64(passed).unwrap_or(Duration::MAX))
-    }
-}
-
-impl Calendar {
-    /// The calendar as it is now.
-    #[must_use]
-    pub fn open() -> Self {
-        Self { now: Time::now(), at: Instant::now() }
-    }
-
-    /// The time of an instant; an earlier instant never has a later one.
-    #[must_use]
-    pub fn time(&self, at: Instant) -> Time {
-        self.now.later(at.saturating_duration_since(self.at))
-    }
-}
-
-impl Lateness {
-    /// Takes in how late the newest events left.
-    pub fn observe(&mut self, lag: Duration) {
-        if !self.late && lag > LATE {
-            self.late = true;
-            warn!(?lag, "the feed is behind its schedule");
-        } else if self.late && lag < ON_TIME {
-            self.late = false;
-            debug!("the feed has caught up with its schedule");
-        }
     }
 }
 
@@ -323,7 +279,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_full_speed_time_goes_on_from_the_newest_event() {
         let mut schedule = Schedule::new(Speed::Max, None);
-        schedule.passed(time("14:30:00"));
+        schedule.published_now(time("14:30:00"));
 
         advance(5 * SECOND).await;
         assert_eq!(schedule.due(time("18:00:00")), Instant::now());
@@ -337,7 +293,7 @@ mod tests {
         let mut schedule = schedule(1.0);
         schedule.due(time("14:30:00"));
         schedule.pause();
-        schedule.passed(time("15:00:00"));
+        schedule.published_now(time("15:00:00"));
 
         advance(5 * SECOND).await;
         schedule.resume();
@@ -352,12 +308,12 @@ mod tests {
         schedule.due(time("14:30:00"));
 
         assert_eq!(schedule.due(time("14:30:10")), start + 5 * SECOND);
-        assert_eq!(schedule.skipped(), Skips::default());
+        assert_eq!(schedule.cut_gaps(), CutGaps::default());
         for _ in 0..2 {
             assert_eq!(schedule.due(time("14:30:21")), start + 10 * SECOND);
         }
         assert_eq!(schedule.due(time("14:30:23")), start + 11 * SECOND);
-        assert_eq!(schedule.skipped(), Skips { gaps: 1, time: SECOND });
+        assert_eq!(schedule.cut_gaps(), CutGaps { gaps: 1, time: SECOND });
     }
 
     #[tokio::test(start_paused = true)]
@@ -369,20 +325,6 @@ mod tests {
         schedule.reset();
 
         assert_eq!(schedule.due(time("18:00:00")), Instant::now());
-        assert_eq!(schedule.skipped(), Skips::default());
-    }
-
-    #[test]
-    fn lateness_begins_past_a_second_and_lasts_until_it_is_nearly_gone() {
-        let mut lateness = Lateness::default();
-        let mut observe = |millis| {
-            lateness.observe(Duration::from_millis(millis));
-            lateness.late
-        };
-
-        assert_eq!(
-            [1000, 1001, 500, 100, 99, 500].map(&mut observe),
-            [false, true, true, true, false, false]
-        );
+        assert_eq!(schedule.cut_gaps(), CutGaps::default());
     }
 }

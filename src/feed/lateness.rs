@@ -1,0 +1,48 @@
+//! Lateness: whether a feed publishes later than its schedule says.
+
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+/// A feed is late when its newest events are later than this.
+const LATE: Duration = Duration::from_secs(1);
+/// A late feed is on time again when its newest events are less late than this.
+const ON_TIME: Duration = Duration::from_millis(100);
+
+/// Logs once when a feed becomes late, and once when it is on time again.
+#[derive(Debug, Default)]
+pub struct Lateness {
+    is_late: bool,
+}
+
+impl Lateness {
+    /// Takes the lag of the newest events, and logs a change.
+    pub fn observe(&mut self, lag: Duration) {
+        if !self.is_late && lag > LATE {
+            self.is_late = true;
+            warn!(?lag, "the feed is behind its schedule");
+        } else if self.is_late && lag < ON_TIME {
+            self.is_late = false;
+            debug!("the feed has caught up with its schedule");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lateness_begins_past_a_second_and_lasts_until_it_is_nearly_gone() {
+        let mut lateness = Lateness::default();
+        let mut observe = |millis| {
+            lateness.observe(Duration::from_millis(millis));
+            lateness.is_late
+        };
+
+        assert_eq!(
+            [1000, 1001, 500, 100, 99, 500].map(&mut observe),
+            [false, true, true, true, false, false]
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! The wall clock: the time of day and date at which an event was due, for `feed.clock.retime`.
+
+use tokio::time::Instant;
+
+use crate::market::Time;
+
+/// Converts instants of the monotonic clock to wall-clock time.
+///
+/// It reads the machine's wall clock once, so a later change of that clock does not move the times of events.
+#[derive(Debug)]
+pub struct WallClock {
+    start: Time,
+    start_instant: Instant,
+}
+
+impl WallClock {
+    /// Reads the machine's wall clock.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Time::now(), start_instant: Instant::now() }
+    }
+
+    /// Returns the wall-clock time of an instant; a later instant never gets an earlier time.
+    #[must_use]
+    pub fn time(&self, at: Instant) -> Time {
+        self.start.later(at.saturating_duration_since(self.start_instant))
+    }
+}
