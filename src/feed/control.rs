@@ -17,7 +17,7 @@ const QUEUE: usize = 8;
 
 /// What can be asked of a feed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Command {
+pub enum FeedCommand {
     /// Publish nothing more until told to.
     Pause,
     /// Go on after a pause.
@@ -30,7 +30,7 @@ pub enum Command {
     Step(NonZeroU32),
 }
 
-impl fmt::Display for Command {
+impl fmt::Display for FeedCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pause => f.write_str("pause"),
@@ -44,7 +44,7 @@ impl fmt::Display for Command {
 
 /// Why a feed does not do what it is asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ControlError {
     /// Standard input has no clock.
     #[error("standard input is published as it comes; only a replay and a simulation can be controlled")]
     Live,
@@ -67,21 +67,21 @@ pub enum Refused {
 pub struct Control {
     kind: FeedKind,
     progress: Progress,
-    requests: mpsc::Sender<Request>,
+    commands: mpsc::Sender<QueuedCommand>,
 }
 
 /// A command, and where its answer goes.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) command: Command,
+pub(super) struct QueuedCommand {
+    pub(super) command: FeedCommand,
     pub(super) answer: oneshot::Sender<Status>,
 }
 
 impl Control {
     /// A handle on a feed, and what it says to the pump.
-    pub(super) fn new(kind: FeedKind, progress: Progress) -> (Self, mpsc::Receiver<Request>) {
-        let (requests, receiver) = mpsc::channel(QUEUE);
-        (Self { kind, progress, requests }, receiver)
+    pub(super) fn new(kind: FeedKind, progress: Progress) -> (Self, mpsc::Receiver<QueuedCommand>) {
+        let (commands, receiver) = mpsc::channel(QUEUE);
+        (Self { kind, progress, commands }, receiver)
     }
 
     /// A handle where somebody else publishes: it refuses every command.
@@ -101,22 +101,22 @@ impl Control {
     /// # Errors
     ///
     /// The feed cannot do this, or is over.
-    pub async fn send(&self, command: Command) -> Result<Status, Refused> {
+    pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
         match (self.kind, command) {
-            (FeedKind::Stdin, _) => return Err(Refused::Live),
-            (FeedKind::Simulated, Command::Seek(_)) => return Err(Refused::NoFiles),
-            (FeedKind::Simulated, Command::Speed(Speed::Max)) => return Err(Refused::Endless),
+            (FeedKind::Stdin, _) => return Err(ControlError::Live),
+            (FeedKind::Simulated, FeedCommand::Seek(_)) => return Err(ControlError::NoFiles),
+            (FeedKind::Simulated, FeedCommand::Speed(Speed::Max)) => return Err(ControlError::Endless),
             _ => {}
         }
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { command, answer }).await.map_err(|_| self.over())?;
+        self.commands.send(QueuedCommand { command, answer }).await.map_err(|_| self.over())?;
         answered.await.map_err(|_| self.over())
     }
 
-    fn over(&self) -> Refused {
+    fn over(&self) -> ControlError {
         match self.status().state {
-            FeedState::Failed { detail } => Refused::Over { detail: Some(detail) },
-            _ => Refused::Over { detail: None },
+            FeedState::Failed { detail } => ControlError::Over { detail: Some(detail) },
+            _ => ControlError::Over { detail: None },
         }
     }
 }

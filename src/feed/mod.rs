@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 use crate::market::FeedKind;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
-pub use control::{Command, Control, Refused};
+pub use control::{Control, ControlError, FeedCommand};
 pub use error::{ErrorClass, FeedError};
 pub use input::Input;
 pub use lines::harmless;
@@ -40,7 +40,7 @@ pub use skipped::Skipped;
 pub use speed::{Speed, SpeedError};
 pub use status::Status;
 
-use control::Request;
+use control::QueuedCommand;
 use replay::Replay;
 use schedule::Schedule;
 use source::{Files, Source};
@@ -117,7 +117,7 @@ pub struct Feed {
     skipped: Skipped,
     progress: Progress,
     control: Control,
-    requests: mpsc::Receiver<Request>,
+    commands: mpsc::Receiver<QueuedCommand>,
 }
 
 /// Opens the configured feed and checks all that can be checked before its first event.
@@ -151,7 +151,7 @@ impl Feed {
         };
         let has_known_end = !source.is_endless() && clock.max_gap.is_none();
         let progress = Progress::new(status, has_known_end);
-        let (control, requests) = Control::new(kind, progress.clone());
+        let (control, commands) = Control::new(kind, progress.clone());
         Self {
             source,
             schedule: has_clock.then(|| Schedule::new(clock.speed, clock.max_gap)),
@@ -164,7 +164,7 @@ impl Feed {
             skipped,
             progress,
             control,
-            requests,
+            commands,
         }
     }
 

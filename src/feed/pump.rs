@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Feed;
-use super::control::{Command, Request};
+use super::control::{FeedCommand, QueuedCommand};
 use super::error::FeedError;
 use super::lateness::Lateness;
 use super::schedule::Schedule;
@@ -46,7 +46,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// One that has ended can be made to go on, for as long as somebody holds a control. One that panics has failed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
-    let Feed { stall_timeout, symbols, skipped, progress, control, mut requests, .. } = feed;
+    let Feed { stall_timeout, symbols, skipped, progress, control, mut commands, .. } = feed;
     // It ends when nobody else can make it go on.
     drop(control);
     let mut pump = Pump {
@@ -66,9 +66,9 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         progress,
         bus: &bus,
     };
-    // A panic drops what `run` owns before it is caught. The requests and the answer outlive it: a caller that gets no
+    // A panic drops what `run` owns before it is caught. The commands and the answer outlive it: a caller that gets no
     // answer then finds the reason in the progress.
-    match stop.run_until_cancelled(caught(pump.run(&mut requests))).await {
+    match stop.run_until_cancelled(caught(pump.run(&mut commands))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
         Some(Err(panic)) => pump.fail(format!("the feed's own task {panic}")),
@@ -111,15 +111,15 @@ enum Mode {
 
 impl Pump<'_> {
     /// Runs until the feed fails, or has nothing to publish and nobody is left to command it: then its state stays.
-    async fn run(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), FeedError> {
-        self.pace();
-        self.go_on();
+    async fn run(&mut self, commands: &mut mpsc::Receiver<QueuedCommand>) -> Result<(), FeedError> {
+        self.update_flow_control();
+        self.apply_mode();
         loop {
             select! {
                 biased;
-                Some(Request { command, answer }) = requests.recv() => {
+                Some(QueuedCommand { command, answer }) = commands.recv() => {
                     self.answer = Some(answer);
-                    self.obey(command).await?;
+                    self.execute(command).await?;
                     if let Some(answer) = self.answer.take() {
                         // Whoever asked may have gone.
                         let _ = answer.send(self.progress.status());
@@ -135,18 +135,18 @@ impl Pump<'_> {
         }
     }
 
-    async fn obey(&mut self, command: Command) -> Result<(), FeedError> {
+    async fn execute(&mut self, command: FeedCommand) -> Result<(), FeedError> {
         info!(%command, "the feed is told");
         match command {
-            Command::Pause => self.pause(),
-            Command::Resume => self.resume(),
-            Command::Speed(speed) => {
+            FeedCommand::Pause => self.pause(),
+            FeedCommand::Resume => self.resume(),
+            FeedCommand::Speed(speed) => {
                 // What comes next says how late the feed is; it is not waited for.
                 self.fill().now_or_never().transpose()?;
                 self.set_speed(speed);
             }
-            Command::Step(count) => self.step(count).await?,
-            Command::Seek(time) => self.seek(time).await?,
+            FeedCommand::Step(count) => self.step(count).await?,
+            FeedCommand::Seek(time) => self.seek(time).await?,
         }
         Ok(())
     }
@@ -252,7 +252,7 @@ impl Pump<'_> {
         });
         let events = events.collect();
         self.lateness.observe(lag);
-        self.hand_over(events, newest, Some(lag));
+        self.publish_batch(events, newest, Some(lag));
     }
 
     /// Publishes up to so many events of those that are pending, due or not.
@@ -268,17 +268,17 @@ impl Pump<'_> {
                 event.time = now;
             }
         }
-        self.hand_over(events, newest, None);
+        self.publish_batch(events, newest, None);
     }
 
-    fn hand_over(&mut self, events: Vec<Event>, newest: Option<Time>, lag: Option<Duration>) {
+    fn publish_batch(&mut self, events: Vec<Event>, newest: Option<Time>, lag: Option<Duration>) {
         fault::point("pump");
         let count = events.len();
         self.ahead += count;
         let head = self.bus.publish(events);
         self.progress.published(count, head, newest.map(|time| self.source.own_time(time)));
         if let Some(schedule) = &self.schedule {
-            self.progress.clocked(schedule.speed(), schedule.cut_gaps(), lag);
+            self.progress.set_schedule(schedule.speed(), schedule.cut_gaps(), lag);
         }
     }
 
@@ -286,7 +286,7 @@ impl Pump<'_> {
         match self.mode {
             Mode::Going => {
                 self.mode = Mode::Paused;
-                self.go_on();
+                self.apply_mode();
             }
             Mode::Ended => self.ends_paused = true,
             Mode::Paused => {}
@@ -297,7 +297,7 @@ impl Pump<'_> {
         match self.mode {
             Mode::Paused => {
                 self.mode = Mode::Going;
-                self.go_on();
+                self.apply_mode();
             }
             Mode::Ended => self.ends_paused = false,
             Mode::Going => {}
@@ -308,9 +308,9 @@ impl Pump<'_> {
         let next = self.pending.peek().map(|event| event.time);
         if let Some(schedule) = &mut self.schedule {
             schedule.set_speed(speed, next);
-            self.progress.clocked(speed, schedule.cut_gaps(), None);
+            self.progress.set_schedule(speed, schedule.cut_gaps(), None);
         }
-        self.pace();
+        self.update_flow_control();
     }
 
     /// Publishes so many events, fewer where there are no more. A replay does not outrun its readers even so.
@@ -333,7 +333,7 @@ impl Pump<'_> {
                 self.end();
             }
         }
-        self.pace();
+        self.update_flow_control();
         Ok(())
     }
 
@@ -369,11 +369,11 @@ impl Pump<'_> {
             (true, false) => Mode::Going,
         };
         let state = self.state();
-        self.progress.sought(position, passed);
+        self.progress.set_position(position, passed);
         self.progress.enter(&state);
         info!(%position, events = passed, "the feed goes on from elsewhere");
         self.bus.seek(last_values, position, state);
-        self.go_on();
+        self.apply_mode();
         Ok(())
     }
 
@@ -390,7 +390,7 @@ impl Pump<'_> {
     }
 
     /// Lets time pass or stand still, and says so.
-    fn go_on(&mut self) {
+    fn apply_mode(&mut self) {
         if let Some(schedule) = &mut self.schedule {
             if self.mode == Mode::Going { schedule.resume() } else { schedule.pause() }
         }
@@ -410,7 +410,7 @@ impl Pump<'_> {
     }
 
     /// Says whether the feed waits for its readers.
-    fn pace(&self) {
+    fn update_flow_control(&self) {
         self.bus.set_paced(self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max));
     }
 

@@ -106,7 +106,7 @@ impl Progress {
     }
 
     /// Takes in that the feed goes on from elsewhere, with so many events before it.
-    pub fn sought(&self, position: Time, passed: u64) {
+    pub fn set_position(&self, position: Time, passed: u64) {
         let mut inner = self.inner();
         inner.status.position = Some(position);
         inner.status.lag = None;
@@ -114,7 +114,7 @@ impl Progress {
     }
 
     /// Takes in what the clock says.
-    pub fn clocked(&self, speed: Speed, cut_gaps: CutGaps, lag: Option<Duration>) {
+    pub fn set_schedule(&self, speed: Speed, cut_gaps: CutGaps, lag: Option<Duration>) {
         let mut inner = self.inner();
         inner.status.speed = Some(speed);
         inner.status.cut_gaps = cut_gaps;
@@ -237,7 +237,7 @@ mod tests {
 
         progress.published(1, 1, Some(at(130)));
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(3)));
-        progress.sought(at(150), 9);
+        progress.set_position(at(150), 9);
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(1)));
         progress.enter(&FeedState::Ended);
         assert_eq!(progress.status().ends_in, None);

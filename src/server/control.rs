@@ -24,7 +24,7 @@ use warp::reply::Response;
 use super::answer::{error, json};
 use super::app_state::AppState;
 use super::handshake::Denied;
-use crate::feed::{Command, Speed, Status};
+use crate::feed::{FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
 use crate::wire::{ErrorCode, Refusal};
 
@@ -164,7 +164,7 @@ async fn read<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Resul
 }
 
 /// The command that a body says.
-fn understand(body: &[u8]) -> Result<Command, Refusal> {
+fn understand(body: &[u8]) -> Result<FeedCommand, Refusal> {
     let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
         .map_err(|_| bad(r#"the body is a JSON object such as {"action":"pause"}"#))?;
     let action = fields.remove("action");
@@ -173,20 +173,20 @@ fn understand(body: &[u8]) -> Result<Command, Refusal> {
             bad("`action` is missing, or no string; actions are pause, resume, speed, seek and step")
         })?;
     let command = match action.as_str() {
-        "pause" => Command::Pause,
-        "resume" => Command::Resume,
-        "speed" => Command::Speed(field(&mut fields, "speed", "a number above zero, or \"max\"")?),
+        "pause" => FeedCommand::Pause,
+        "resume" => FeedCommand::Resume,
+        "speed" => FeedCommand::Speed(field(&mut fields, "speed", "a number above zero, or \"max\"")?),
         "seek" => {
             let time: String = field(&mut fields, "time", "a string such as \"2024-01-03T14:30:00Z\"")?;
-            Command::Seek(time.parse().map_err(bad)?)
+            FeedCommand::Seek(time.parse().map_err(bad)?)
         }
-        "step" if !fields.contains_key("events") => Command::Step(NonZeroU32::MIN),
+        "step" if !fields.contains_key("events") => FeedCommand::Step(NonZeroU32::MIN),
         "step" => {
             let events: NonZeroU32 = field(&mut fields, "events", "a whole number from 1 to 100000")?;
             if events.get() > STEP {
                 return Err(bad(format_args!("`events` is from 1 to {STEP}, and not {events}")));
             }
-            Command::Step(events)
+            FeedCommand::Step(events)
         }
         other => {
             let other: String = other.chars().take(64).collect();
@@ -226,13 +226,13 @@ mod tests {
     fn commands_are_understood() {
         let seek = r#"{"action":"seek","time":"2024-01-03T09:30:00-05:00"}"#;
         for (body, command) in [
-            (r#"{"action":"pause"}"#, Command::Pause),
-            (" {\"action\" : \"resume\"}\n", Command::Resume),
-            (r#"{"action":"speed","speed":2.5}"#, Command::Speed(Speed::Factor(2.5))),
-            (r#"{"action":"speed","speed":"max"}"#, Command::Speed(Speed::Max)),
-            (seek, Command::Seek("2024-01-03T14:30:00Z".parse().unwrap())),
-            (r#"{"action":"step"}"#, Command::Step(NonZeroU32::MIN)),
-            (r#"{"action":"step","events":100000}"#, Command::Step(NonZeroU32::new(STEP).unwrap())),
+            (r#"{"action":"pause"}"#, FeedCommand::Pause),
+            (" {\"action\" : \"resume\"}\n", FeedCommand::Resume),
+            (r#"{"action":"speed","speed":2.5}"#, FeedCommand::Speed(Speed::Factor(2.5))),
+            (r#"{"action":"speed","speed":"max"}"#, FeedCommand::Speed(Speed::Max)),
+            (seek, FeedCommand::Seek("2024-01-03T14:30:00Z".parse().unwrap())),
+            (r#"{"action":"step"}"#, FeedCommand::Step(NonZeroU32::MIN)),
+            (r#"{"action":"step","events":100000}"#, FeedCommand::Step(NonZeroU32::new(STEP).unwrap())),
         ] {
             assert_eq!(understand(body.as_bytes()), Ok(command), "{body}");
         }

@@ -1,7 +1,7 @@
 //! The pump, with a clock that stands still and feeds of what is sent.
 
+mod commands;
 mod panics;
-mod told;
 
 use std::io;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
 use super::super::reader::BATCH;
-use super::super::{Config, Control, Refused, Skipped, Status, open, schedule};
+use super::super::{Config, Control, ControlError, Skipped, Status, open, schedule};
 use super::*;
 use crate::bus::{self, Read, Segment};
 use crate::market::{FeedKind, Payload, Trade};

@@ -27,23 +27,23 @@ async fn a_feed_whose_source_panics_has_failed_and_says_why() {
     let detail = detail(&control);
     assert!(detail.starts_with(DETAIL) && detail.len() > DETAIL.len(), "{detail}");
     assert_eq!(entries(&bus), ["running", &detail]);
-    assert_eq!(control.send(Command::Pause).await, Err(Refused::Over { detail: Some(detail) }));
+    assert_eq!(control.send(FeedCommand::Pause).await, Err(ControlError::Over { detail: Some(detail) }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_command_that_panics_is_refused_with_the_reason_as_are_those_that_wait_behind_it() {
-    for command in [Command::Step(NonZeroU32::MIN), Command::Speed(Speed::Factor(2.0))] {
+    for command in [FeedCommand::Step(NonZeroU32::MIN), FeedCommand::Speed(Speed::Factor(2.0))] {
         let bus = bus(FeedKind::Simulated);
         let feed = broken("clock.paused = true");
         let control = feed.control().clone();
         let pump = pump(feed, Arc::clone(&bus), CancellationToken::new());
 
-        let (told, behind, ()) = tokio::join!(control.send(command), control.send(Command::Resume), pump);
+        let (answer, next, ()) = tokio::join!(control.send(command), control.send(FeedCommand::Resume), pump);
 
         let detail = detail(&control);
         assert!(detail.starts_with(DETAIL), "{detail}");
         assert_eq!(entries(&bus), ["paused", &detail]);
-        let refused = Err(Refused::Over { detail: Some(detail) });
-        assert_eq!((told, behind), (refused.clone(), refused), "{command}");
+        let error = Err(ControlError::Over { detail: Some(detail) });
+        assert_eq!((answer, next), (error.clone(), error), "{command}");
     }
 }

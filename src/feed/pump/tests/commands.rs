@@ -28,7 +28,7 @@ impl Playing {
         self.sender.send(Ok(seconds.map(trade).into())).await.unwrap();
     }
 
-    async fn told(&self, command: Command) -> Status {
+    async fn execute(&self, command: FeedCommand) -> Status {
         self.control.send(command).await.unwrap()
     }
 
@@ -43,8 +43,8 @@ impl Playing {
     }
 }
 
-fn step(count: u32) -> Command {
-    Command::Step(NonZeroU32::new(count).unwrap())
+fn step(count: u32) -> FeedCommand {
+    FeedCommand::Step(NonZeroU32::new(count).unwrap())
 }
 
 /// The times of all events on the bus, in milliseconds since the first.
@@ -62,9 +62,9 @@ async fn a_pause_publishes_nothing_and_moves_all_that_is_to_come_by_its_length()
     play.send([0, 10, 20]).await;
     assert_eq!(play.after(5_000).await, 1);
 
-    assert_eq!(play.told(Command::Pause).await.state, FeedState::Paused);
+    assert_eq!(play.execute(FeedCommand::Pause).await.state, FeedState::Paused);
     assert_eq!(play.after(3_600_000).await, 1);
-    assert_eq!(play.told(Command::Resume).await.state, FeedState::Running);
+    assert_eq!(play.execute(FeedCommand::Resume).await.state, FeedState::Running);
 
     assert_eq!(play.after(4_990).await, 1);
     assert_eq!(play.after(20).await, 2);
@@ -79,11 +79,11 @@ async fn a_paused_feed_is_not_stalled() {
     play.send([0]).await;
     play.after(500).await;
 
-    play.told(Command::Pause).await;
+    play.execute(FeedCommand::Pause).await;
     play.after(60_000).await;
 
     assert_eq!(play.state(), "paused");
-    play.told(Command::Resume).await;
+    play.execute(FeedCommand::Resume).await;
     play.after(60_000).await;
     assert_eq!(entries(&play.bus), ["running", "1", "paused", "running", "stalled"]);
 }
@@ -95,7 +95,7 @@ async fn a_feed_that_begins_with_a_pause_publishes_nothing_before_it_is_told_to(
 
     assert_eq!(play.after(60_000).await, 0);
     assert_eq!(play.state(), "paused");
-    play.told(Command::Resume).await;
+    play.execute(FeedCommand::Resume).await;
 
     assert_eq!(play.after(10).await, 1);
     assert_eq!(play.after(1_000).await, 2);
@@ -108,13 +108,13 @@ async fn a_step_publishes_exactly_so_many_and_leaves_the_feed_paused() {
     play.send([300, 400, 401]).await;
     play.after(10).await;
 
-    let status = play.told(step(3)).await;
+    let status = play.execute(step(3)).await;
 
     assert_eq!((status.state, status.events), (FeedState::Paused, 4));
     assert_eq!(status.position, Some(trade(300).time));
     assert_eq!(play.after(3_600_000).await, 4);
-    assert_eq!(play.told(step(1)).await.events, 5);
-    play.told(Command::Resume).await;
+    assert_eq!(play.execute(step(1)).await.events, 5);
+    play.execute(FeedCommand::Resume).await;
     // Time goes on from what was published ahead of it.
     assert_eq!(play.after(990).await, 5);
     assert_eq!(play.after(20).await, 6);
@@ -142,14 +142,14 @@ async fn a_long_step_of_a_replay_waits_for_its_readers() {
     for _ in 0..5 {
         play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
     }
-    let told = play.told(step(5000));
+    let stepped = play.execute(step(5000));
     let read = async {
         assert_eq!(play.after(1_000).await, AHEAD as u64);
         assert!(play.bus.is_paced());
         reader.done(AHEAD as u64);
     };
 
-    let (status, ()) = tokio::join!(told, read);
+    let (status, ()) = tokio::join!(stepped, read);
 
     assert_eq!(status.events, 5000);
     assert!(!play.bus.is_paced());
@@ -161,15 +161,18 @@ async fn another_speed_holds_from_the_moment_of_its_change() {
     play.send([0, 100, 200, 300, 400]).await;
     play.after(10).await;
 
-    assert_eq!(play.told(Command::Speed(Speed::Factor(100.0))).await.speed, Some(Speed::Factor(100.0)));
+    assert_eq!(
+        play.execute(FeedCommand::Speed(Speed::Factor(100.0))).await.speed,
+        Some(Speed::Factor(100.0))
+    );
 
     assert_eq!(play.after(990).await, 1);
     assert_eq!(play.after(20).await, 2);
     assert!(!play.bus.is_paced());
-    play.told(Command::Speed(Speed::Max)).await;
+    play.execute(FeedCommand::Speed(Speed::Max)).await;
     assert!(play.bus.is_paced());
     assert_eq!(play.after(1).await, 5);
-    play.told(Command::Speed(Speed::Factor(1.0))).await;
+    play.execute(FeedCommand::Speed(Speed::Factor(1.0))).await;
     assert!(!play.bus.is_paced());
     play.send([410]).await;
     assert_eq!(play.after(9_900).await, 5);
@@ -183,7 +186,7 @@ async fn a_feed_that_was_late_is_on_time_at_another_speed() {
     // By now market time would be thousands of years ahead.
     assert_eq!(play.after(1000).await, 3);
 
-    play.told(Command::Speed(Speed::Factor(1.0))).await;
+    play.execute(FeedCommand::Speed(Speed::Factor(1.0))).await;
     play.send([3, 4, 1_000_000]).await;
 
     assert_eq!(play.after(500).await, 3);
@@ -201,13 +204,13 @@ async fn a_feed_that_has_ended_in_a_pause_is_paused_where_it_is_sought() {
     let mut pumping = JoinSet::new();
     pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));
     let start = "2024-01-03T00:00:00Z".parse().unwrap();
-    let told = async |command| control.send(command).await.unwrap().state;
+    let state_after = async |command| control.send(command).await.unwrap().state;
 
-    assert_eq!(told(step(5)).await, FeedState::Ended);
-    assert_eq!(told(Command::Seek(start)).await, FeedState::Paused);
-    assert_eq!(told(step(5)).await, FeedState::Ended);
-    assert_eq!(told(Command::Resume).await, FeedState::Ended);
-    assert_eq!(told(Command::Seek(start)).await, FeedState::Running);
+    assert_eq!(state_after(step(5)).await, FeedState::Ended);
+    assert_eq!(state_after(FeedCommand::Seek(start)).await, FeedState::Paused);
+    assert_eq!(state_after(step(5)).await, FeedState::Ended);
+    assert_eq!(state_after(FeedCommand::Resume).await, FeedState::Ended);
+    assert_eq!(state_after(FeedCommand::Seek(start)).await, FeedState::Running);
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,13 +223,13 @@ async fn a_pause_ends_a_wait_for_the_readers_too() {
     assert_eq!(play.after(1_000).await, AHEAD as u64);
     assert!(play.bus.is_waiting());
 
-    let status = play.told(Command::Pause).await;
+    let status = play.execute(FeedCommand::Pause).await;
 
     assert_eq!((status.state, status.events), (FeedState::Paused, AHEAD as u64));
     assert!(!play.bus.is_waiting());
     reader.done(AHEAD as u64);
     assert_eq!(play.after(1_000).await, AHEAD as u64);
-    play.told(Command::Resume).await;
+    play.execute(FeedCommand::Resume).await;
     assert_eq!(play.after(1_000).await, 5 * BATCH as u64);
 }
 
@@ -240,10 +243,10 @@ async fn a_pause_ends_the_wait_for_the_readers_at_the_end_too() {
     sleep(Duration::from_secs(1)).await;
     assert!(bus.is_waiting());
 
-    assert_eq!(control.send(Command::Pause).await.unwrap().state, FeedState::Paused);
+    assert_eq!(control.send(FeedCommand::Pause).await.unwrap().state, FeedState::Paused);
     assert!(!bus.is_waiting());
     sleep(Duration::from_mins(1)).await;
-    assert_eq!(control.send(Command::Resume).await.unwrap().state, FeedState::Running);
+    assert_eq!(control.send(FeedCommand::Resume).await.unwrap().state, FeedState::Running);
     sleep(Duration::from_secs(1)).await;
     reader.done(2);
     sleep(Duration::from_secs(1)).await;
@@ -277,14 +280,14 @@ async fn a_feed_that_waits_for_a_client_can_be_paused_and_stepped() {
     play.send([0, 1, 2]).await;
     assert_eq!(play.state(), "starting");
 
-    assert_eq!(play.told(Command::Pause).await.state, FeedState::Paused);
-    assert_eq!(play.told(Command::Resume).await.state, FeedState::Starting);
+    assert_eq!(play.execute(FeedCommand::Pause).await.state, FeedState::Paused);
+    assert_eq!(play.execute(FeedCommand::Resume).await.state, FeedState::Starting);
     assert_eq!(play.after(60_000).await, 0);
-    assert_eq!(play.told(step(1)).await.events, 1);
+    assert_eq!(play.execute(step(1)).await.events, 1);
     play.bus.listen();
     assert_eq!(play.after(60_000).await, 1);
 
-    assert_eq!(play.told(Command::Resume).await.state, FeedState::Running);
+    assert_eq!(play.execute(FeedCommand::Resume).await.state, FeedState::Running);
     assert_eq!(play.after(60_000).await, 3);
 }
 
@@ -307,9 +310,9 @@ async fn a_retimed_event_has_the_moment_at_which_it_was_due_and_the_position_is_
     let play = Playing::start("kind = \"replay\"\nclock.speed = 10\nclock.retime = true");
     play.send([0, 10, 11, 30]).await;
     play.after(1_500).await;
-    play.told(Command::Pause).await;
+    play.execute(FeedCommand::Pause).await;
     play.after(1_000).await;
-    play.told(step(1)).await;
+    play.execute(step(1)).await;
 
     assert_eq!(times(&play.bus), [0, 1_000, 1_100, 2_500]);
     let first = play.bus.after(0).unwrap().unwrap().iter().next().unwrap().1.time;
@@ -325,29 +328,29 @@ async fn a_feed_that_has_failed_refuses_every_command_and_says_why() {
     play.after(10).await;
 
     assert_eq!(play.state(), "failed");
-    for command in [Command::Pause, Command::Resume, step(1), Command::Seek(trade(0).time)] {
-        let refused = play.control.send(command).await.unwrap_err();
-        assert!(refused.to_string().contains("the disk is gone"), "{refused}");
+    for command in [FeedCommand::Pause, FeedCommand::Resume, step(1), FeedCommand::Seek(trade(0).time)] {
+        let error = play.control.send(command).await.unwrap_err();
+        assert!(error.to_string().contains("the disk is gone"), "{error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_command_leads_from_each_state_to_the_one_it_names() {
-    let speed = Command::Speed(Speed::Factor(2.0));
+    let speed = FeedCommand::Speed(Speed::Factor(2.0));
     for (begin, command, state) in [
-        ("running", Command::Pause, "paused"),
-        ("running", Command::Resume, "running"),
+        ("running", FeedCommand::Pause, "paused"),
+        ("running", FeedCommand::Resume, "running"),
         ("running", step(1), "paused"),
         ("running", speed, "running"),
-        ("paused", Command::Pause, "paused"),
-        ("paused", Command::Resume, "running"),
+        ("paused", FeedCommand::Pause, "paused"),
+        ("paused", FeedCommand::Resume, "running"),
         ("paused", step(1), "paused"),
         ("paused", speed, "paused"),
-        ("stalled", Command::Pause, "paused"),
-        ("stalled", Command::Resume, "stalled"),
+        ("stalled", FeedCommand::Pause, "paused"),
+        ("stalled", FeedCommand::Resume, "stalled"),
         ("stalled", speed, "stalled"),
-        ("ended", Command::Pause, "ended"),
-        ("ended", Command::Resume, "ended"),
+        ("ended", FeedCommand::Pause, "ended"),
+        ("ended", FeedCommand::Resume, "ended"),
         ("ended", step(1), "ended"),
         ("ended", speed, "ended"),
     ] {
@@ -356,7 +359,7 @@ async fn each_command_leads_from_each_state_to_the_one_it_names() {
             "running" => play.send([0, 1000]).await,
             "paused" => {
                 play.send([0, 1000]).await;
-                play.told(Command::Pause).await;
+                play.execute(FeedCommand::Pause).await;
             }
             "ended" => play.sender = mpsc::channel(1).0,
             _ => {}
@@ -364,7 +367,7 @@ async fn each_command_leads_from_each_state_to_the_one_it_names() {
         play.after(2_000).await;
         assert_eq!(play.state(), begin);
 
-        assert_eq!(play.told(command).await.state.name(), state, "{command:?} when {begin}");
+        assert_eq!(play.execute(command).await.state.name(), state, "{command:?} when {begin}");
         assert_eq!(play.state(), state);
     }
 }
@@ -372,13 +375,13 @@ async fn each_command_leads_from_each_state_to_the_one_it_names() {
 #[tokio::test(start_paused = true)]
 async fn what_a_feed_cannot_do_is_refused_and_it_goes_on() {
     let simulated = Playing::start("kind = \"simulated\"");
-    for command in [Command::Seek(trade(0).time), Command::Speed(Speed::Max)] {
-        let refused = simulated.control.send(command).await.unwrap_err();
-        assert!(refused.to_string().contains("a simulation"), "{refused}");
+    for command in [FeedCommand::Seek(trade(0).time), FeedCommand::Speed(Speed::Max)] {
+        let error = simulated.control.send(command).await.unwrap_err();
+        assert!(error.to_string().contains("a simulation"), "{error}");
     }
     let live = Playing::start("kind = \"stdin\"");
-    for command in [Command::Pause, Command::Resume, step(1)] {
-        assert_eq!(live.control.send(command).await, Err(Refused::Live));
+    for command in [FeedCommand::Pause, FeedCommand::Resume, step(1)] {
+        assert_eq!(live.control.send(command).await, Err(ControlError::Live));
     }
     simulated.send([0]).await;
     live.send([0]).await;
