@@ -111,8 +111,9 @@ impl<S: Arriving> Wiring<S> {
         let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus));
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
-        let skipped = feed.map(Feed::skipped).cloned().unwrap_or_default();
-        let metrics = Metrics::new(Arc::clone(bus), Arc::clone(&relay), Arc::clone(&admission), &skipped);
+        let reject_counters = feed.map(Feed::reject_counters).cloned().unwrap_or_default();
+        let metrics =
+            Metrics::new(Arc::clone(bus), Arc::clone(&relay), Arc::clone(&admission), &reject_counters);
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),

@@ -8,19 +8,20 @@
 
 mod control;
 mod error;
-mod input;
 mod lateness;
+mod line_settings;
 mod lines;
 mod pump;
 mod reader;
+mod reject_counters;
 pub mod replay;
 pub mod schedule;
 pub mod simulated;
-mod skipped;
 mod source;
 mod speed;
 mod status;
 mod stdin;
+mod symbol_gate;
 mod wall_clock;
 
 use std::time::Duration;
@@ -33,10 +34,10 @@ use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
 pub use control::{Control, ControlError, FeedCommand};
 pub use error::{ErrorClass, FeedError};
-pub use input::Input;
+pub use line_settings::LineSettings;
 pub use lines::harmless;
 pub use pump::pump;
-pub use skipped::Skipped;
+pub use reject_counters::RejectCounters;
 pub use speed::{Speed, SpeedError};
 pub use status::Status;
 
@@ -114,7 +115,7 @@ pub struct Feed {
     /// How long a client may keep it waiting.
     stall_timeout: Duration,
     symbols: usize,
-    skipped: Skipped,
+    reject_counters: RejectCounters,
     progress: Progress,
     control: Control,
     commands: mpsc::Receiver<QueuedCommand>,
@@ -126,8 +127,8 @@ pub struct Feed {
 ///
 /// Settings that cannot be, and a file that is not there, is no market data, or is too long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
-    let skipped = Skipped::default();
-    let input = Input { line_bytes: config.line_bytes, skipped: skipped.clone() };
+    let reject_counters = RejectCounters::default();
+    let input = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
     let source = match config.kind {
         FeedKind::Simulated if config.clock.speed == Speed::Max => return Err(FeedError::Endless),
         FeedKind::Simulated => Source::Walk(Box::new(simulated::Walk::new(&config.simulated)?)),
@@ -136,11 +137,11 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
         }
         FeedKind::Stdin => Source::Channel(stdin::open(input)),
     };
-    Ok(Feed::new(config, source, skipped))
+    Ok(Feed::new(config, source, reject_counters))
 }
 
 impl Feed {
-    fn new(config: &Config, source: Source, skipped: Skipped) -> Self {
+    fn new(config: &Config, source: Source, reject_counters: RejectCounters) -> Self {
         let (kind, clock) = (config.kind, &config.clock);
         let has_clock = kind != FeedKind::Stdin;
         let status = Status {
@@ -161,7 +162,7 @@ impl Feed {
             stalled_after: config.stalled_after,
             stall_timeout: config.replay.stall_timeout,
             symbols: config.symbols,
-            skipped,
+            reject_counters,
             progress,
             control,
             commands,
@@ -170,8 +171,8 @@ impl Feed {
 
     /// What it has passed over.
     #[must_use]
-    pub fn skipped(&self) -> &Skipped {
-        &self.skipped
+    pub fn reject_counters(&self) -> &RejectCounters {
+        &self.reject_counters
     }
 
     /// What controls it while it is pumped.

@@ -21,10 +21,10 @@ use super::control::{FeedCommand, QueuedCommand};
 use super::error::FeedError;
 use super::lateness::Lateness;
 use super::schedule::Schedule;
-use super::skipped::Gate;
 use super::source::Source;
 use super::speed::Speed;
 use super::status::{Progress, Status};
+use super::symbol_gate::SymbolGate;
 use super::wall_clock::WallClock;
 use crate::bus::{Bus, LastValues};
 use crate::fault;
@@ -46,12 +46,12 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// One that has ended can be made to go on, for as long as somebody holds a control. One that panics has failed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
-    let Feed { stall_timeout, symbols, skipped, progress, control, mut commands, .. } = feed;
+    let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
     // It ends when nobody else can make it go on.
     drop(control);
     let mut pump = Pump {
         source,
-        gate: Gate::new(symbols, skipped),
+        gate: SymbolGate::new(symbols, reject_counters),
         pending: Vec::new().into_iter().peekable(),
         schedule,
         wall_clock: retime.then(WallClock::start),
@@ -78,7 +78,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
 /// A feed on its way to the bus.
 struct Pump<'a> {
     source: Source,
-    gate: Gate,
+    gate: SymbolGate,
     /// What has come from the source and is not published yet.
     pending: Peekable<vec::IntoIter<Event>>,
     schedule: Option<Schedule>,
@@ -201,7 +201,7 @@ impl Pump<'_> {
     async fn fill(&mut self) -> Result<bool, FeedError> {
         while self.pending.peek().is_none() {
             let Some(batch) = self.source.next().await else { return Ok(false) };
-            self.pending = self.gate.pass(batch?).into_iter().peekable();
+            self.pending = self.gate.filter(batch?).into_iter().peekable();
         }
         Ok(true)
     }

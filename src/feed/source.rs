@@ -142,7 +142,7 @@ mod tests {
     use tokio_stream::StreamExt;
 
     use super::*;
-    use crate::feed::{Input, Skipped, replay};
+    use crate::feed::{LineSettings, RejectCounters, replay};
 
     /// The seconds at which a loop over two events, of those from a time on, has its first ones.
     async fn laps(from: Option<&str>, events: usize) -> Vec<i64> {
@@ -151,7 +151,7 @@ mod tests {
         fs::write(&path, "time,price\n1704292210,1\n1704292212,1\n").unwrap();
         let from = from.map(str::to_owned);
         let config = replay::Config { files: vec![path], from, ..replay::Config::default() };
-        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
         let mut source = Source::Files(Files::new(Replay::open(&config, &input).unwrap(), true));
         let mut seconds = Vec::new();
         while let (true, Some(batch)) = (seconds.len() < events, source.next().await) {
@@ -175,7 +175,7 @@ mod tests {
         let path = folder.path().join("A.csv");
         fs::write(&path, "time,price\n1970-01-02,1\n2100-01-01,1\n").unwrap();
         let config = replay::Config { files: vec![path], ..replay::Config::default() };
-        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
         let mut source = Source::Files(Files::new(Replay::open(&config, &input).unwrap(), true));
 
         let mut events = 0;

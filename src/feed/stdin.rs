@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::error::FeedError;
-use super::input::Input;
+use super::line_settings::LineSettings;
 use super::lines::{Line, Lines, shown};
 use super::reader::{self, BATCH, BatchSender, Batches};
 use crate::market::{
@@ -119,14 +119,14 @@ struct BarFrame<'a> {
 ///
 /// The thread that reads ends with the input. It may wait for a line for ever, so nobody waits for it: it holds up
 /// neither the feed's end nor the process's.
-pub fn open(input: Input) -> Batches {
+pub fn open(input: LineSettings) -> Batches {
     reader::start("standard input", move |batches| read(io::stdin(), &input, batches))
 }
 
 /// Sends the events of an input: those that have arrived together as one batch, none held back for the next.
 fn read(
     from: impl Read,
-    Input { line_bytes, skipped }: &Input,
+    LineSettings { line_bytes, reject_counters }: &LineSettings,
     batches: &BatchSender,
 ) -> Result<(), FeedError> {
     let mut lines = Lines::new(from, *line_bytes);
@@ -143,10 +143,14 @@ fn read(
             Ok(event) => batch.extend(event),
             Err(error) => {
                 bad += 1;
-                skipped.add(if matches!(error, LineError::TooLong(_)) { "too_long" } else { "bad_line" });
+                reject_counters.increment(if matches!(error, LineError::TooLong(_)) {
+                    "too_long"
+                } else {
+                    "bad_line"
+                });
                 if bad <= LOGGED_LINES || bad.is_power_of_two() {
                     let error = shown(error.to_string().as_bytes());
-                    warn!(line = lines.number(), %error, bad, "skipped a line of standard input");
+                    warn!(line = lines.number(), %error, bad, "rejected a line of standard input");
                 }
             }
         }
@@ -156,7 +160,7 @@ fn read(
         }
     };
     if bad > 0 {
-        warn!(lines = lines.number(), bad, "lines of standard input were skipped");
+        warn!(lines = lines.number(), bad, "lines of standard input were rejected");
     }
     outcome
 }
@@ -236,7 +240,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::feed::Skipped;
+    use crate::feed::RejectCounters;
 
     const LIMIT: usize = 64 * 1024;
 
@@ -253,13 +257,13 @@ mod tests {
     }
 
     /// The batches, and what was passed over.
-    fn read_all(from: impl Read) -> (Vec<Vec<Event>>, Skipped) {
+    fn read_all(from: impl Read) -> (Vec<Vec<Event>>, RejectCounters) {
         let (sender, mut receiver) = mpsc::channel(64);
-        let input = Input { line_bytes: LIMIT, skipped: Skipped::default() };
+        let input = LineSettings { line_bytes: LIMIT, reject_counters: RejectCounters::default() };
         read(from, &input, &sender).unwrap();
         drop(sender);
         let batches = std::iter::from_fn(|| receiver.blocking_recv()).map(Result::unwrap).collect();
-        (batches, input.skipped)
+        (batches, input.reject_counters)
     }
 
     #[test]
@@ -317,10 +321,10 @@ mod tests {
         let long = "x".repeat(LIMIT + 1);
         let good = r#"{"type":"trade","symbol":"A","price":1}"#;
 
-        let (batches, skipped) = read_all(format!("{good}\n{long}\nhello\n\u{0}\n{good}").as_bytes());
+        let (batches, reject_counters) = read_all(format!("{good}\n{long}\nhello\n\u{0}\n{good}").as_bytes());
 
         assert_eq!(batches.concat().len(), 2);
-        assert_eq!((skipped.count("too_long"), skipped.count("bad_line")), (1, 2));
+        assert_eq!((reject_counters.count("too_long"), reject_counters.count("bad_line")), (1, 2));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::FilesError;
 use crate::encoding;
 use crate::feed::replay::{self, Replay};
-use crate::feed::{Input, Skipped};
+use crate::feed::{LineSettings, RejectCounters};
 
 /// So much is written at a time.
 const BUFFER: usize = 64 * 1024;
@@ -16,7 +16,8 @@ const BUFFER: usize = 64 * 1024;
 ///
 /// A file cannot be read, or the output takes no more.
 pub fn cat(config: &replay::Config, line_bytes: usize, out: &mut impl Write) -> Result<(), FilesError> {
-    let replay = Replay::open(config, &Input { line_bytes, skipped: Skipped::default() })?;
+    let replay =
+        Replay::open(config, &LineSettings { line_bytes, reject_counters: RejectCounters::default() })?;
     let mut buffer = Vec::with_capacity(BUFFER + 1024);
     for event in replay.events()? {
         encoding::line(&mut buffer, &event?);

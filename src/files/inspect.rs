@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::FilesError;
 use crate::encoding;
 use crate::feed::replay::{self, Inspection, Replay};
-use crate::feed::{FeedError, Input, Skipped, harmless};
+use crate::feed::{FeedError, LineSettings, RejectCounters, harmless};
 use crate::market::{Event, Kind};
 
 /// So many symbols are named to a person.
@@ -59,7 +59,7 @@ struct Object<'a> {
 
 /// A file that cannot be read.
 #[derive(Serialize)]
-struct Refused<'a> {
+struct UnreadableFile<'a> {
     file: &'a str,
     error: String,
 }
@@ -87,11 +87,12 @@ pub fn inspect(
             }
         };
         let (is_among_others, is_alone) = (files.len() > 1, files.len() == 1 && config.files.len() == 1);
-        let mut refused = Vec::new();
+        let mut errors = Vec::new();
         for file in &files {
             all += 1;
             let one = replay::Config { files: vec![file.clone()], ..config.clone() };
-            let opened = Replay::open(&one, &Input { line_bytes, skipped: Skipped::default() });
+            let opened =
+                Replay::open(&one, &LineSettings { line_bytes, reject_counters: RejectCounters::default() });
             match opened.and_then(|replay| replay.inspect().collect::<Result<Vec<_>, _>>()) {
                 Ok(inspections) => {
                     for inspection in inspections {
@@ -100,15 +101,15 @@ pub fn inspect(
                 }
                 Err(error) => {
                     if !is_alone {
-                        print_refused(file, &error, form, out).map_err(FilesError::Output)?;
+                        print_unreadable(file, &error, form, out).map_err(FilesError::Output)?;
                     }
-                    refused.push(error);
+                    errors.push(error);
                 }
             }
         }
         // As a replay does: of several files that one path means, those that are something else are passed over.
-        let is_fine = is_among_others && refused.len() < files.len() && !config.strict;
-        faults.extend(refused.into_iter().filter(|error| !(is_fine && error.is_of_another_kind())));
+        let is_fine = is_among_others && errors.len() < files.len() && !config.strict;
+        faults.extend(errors.into_iter().filter(|error| !(is_fine && error.is_of_another_kind())));
     }
     out.flush().map_err(FilesError::Output)?;
     outcome(faults, all)
@@ -123,9 +124,11 @@ fn outcome(mut faults: Vec<FeedError>, all: usize) -> Result<(), FilesError> {
 }
 
 /// Says in its place that one of several files cannot be read.
-fn print_refused(file: &Path, error: &FeedError, form: &Form, out: &mut impl Write) -> io::Result<()> {
+fn print_unreadable(file: &Path, error: &FeedError, form: &Form, out: &mut impl Write) -> io::Result<()> {
     match form {
-        Form::Json => print_json(&Refused { file: &file.display().to_string(), error: error.in_full() }, out),
+        Form::Json => {
+            print_json(&UnreadableFile { file: &file.display().to_string(), error: error.in_full() }, out)
+        }
         Form::Table(_) => writeln!(out, "{:<9} {}\n", "refused", harmless(&error.in_full())),
     }
 }
@@ -158,7 +161,7 @@ impl<'a> Object<'a> {
             kind: kinds(inspection, "+"),
             rows: inspection.rows,
             events: inspection.events,
-            skipped: inspection.skipped.iter().copied().collect(),
+            skipped: inspection.rejected.iter().copied().collect(),
             order: inspection.order,
             zone: &inspection.zone,
             symbols: inspection.symbols.iter().map(|(symbol, count)| (symbol.as_str(), *count)).collect(),
@@ -199,10 +202,10 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
         ),
     )?;
     line("rows", &format!("{}, which gave {} events", inspection.rows, inspection.events))?;
-    if !inspection.skipped.is_empty() {
-        let skipped: Vec<String> =
-            inspection.skipped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        line("skipped", &skipped.join(", "))?;
+    if !inspection.rejected.is_empty() {
+        let rejected: Vec<String> =
+            inspection.rejected.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        line("skipped", &rejected.join(", "))?;
     }
     let order = match inspection.order {
         "ascending" => "ascending: streamed in constant memory",

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::admission::Admission;
 use crate::bus::Bus;
-use crate::feed::Skipped;
+use crate::feed::RejectCounters;
 use crate::hub::Relay;
 
 /// The type of the answer.
@@ -25,10 +25,15 @@ pub struct Metrics(Registry);
 impl Metrics {
     /// What these count.
     #[must_use]
-    pub fn new(bus: Arc<Bus>, relay: Arc<Relay>, admission: Arc<Admission>, skipped: &Skipped) -> Self {
+    pub fn new(
+        bus: Arc<Bus>,
+        relay: Arc<Relay>,
+        admission: Arc<Admission>,
+        reject_counters: &RejectCounters,
+    ) -> Self {
         let mut registry = Registry::with_prefix("tickerplant");
         bus.tally().register(&mut registry);
-        skipped.register(&mut registry);
+        reject_counters.register(&mut registry);
         registry.register_collector(Box::new(Present { bus, relay, admission }));
         Self(registry)
     }

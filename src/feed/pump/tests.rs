@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
 use super::super::reader::BATCH;
-use super::super::{Config, Control, ControlError, Skipped, Status, open, schedule};
+use super::super::{Config, Control, ControlError, RejectCounters, Status, open, schedule};
 use super::*;
 use crate::bus::{self, Read, Segment};
 use crate::market::{FeedKind, Payload, Trade};
@@ -41,7 +41,7 @@ fn sent(kind: FeedKind, speed: Speed) -> (mpsc::Sender<Result<Vec<Event>, FeedEr
     let (sender, receiver) = mpsc::channel(8);
     let clock = schedule::Config { speed, ..schedule::Config::default() };
     let config = Config { kind, clock, ..Config::default() };
-    (sender, Feed::new(&config, Source::Channel(receiver), Skipped::default()))
+    (sender, Feed::new(&config, Source::Channel(receiver), RejectCounters::default()))
 }
 
 fn trade(seconds: i64) -> Event {

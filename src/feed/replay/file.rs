@@ -14,12 +14,12 @@ use super::order::{Order, Pass, date_order, pass_over_times, set_clock_form};
 use super::path;
 use super::reading::Reading;
 use super::records::Records;
-use super::row::{Reason, Row, RowReader, Skip};
-use super::skips::{SkippedRows, Told};
+use super::rejected_rows::{RejectedRows, ReportedUpTo};
+use super::row::{Reason, RejectedRow, Row, RowReader};
 use super::survey::{Survey, survey};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
-use crate::feed::skipped::Skipped;
+use crate::feed::reject_counters::RejectCounters;
 use crate::market::{Event, Payload, Symbol, Time};
 
 /// Of so many rows at the start, most have to be good.
@@ -35,7 +35,7 @@ pub struct Source {
     symbol: Option<Symbol>,
     pub pass: Pass,
     reading: Arc<Reading>,
-    told: Told,
+    reported: ReportedUpTo,
 }
 
 /// The events of a text, in time order.
@@ -52,7 +52,7 @@ pub struct Rows {
     reader: RowReader,
     /// The second event of the row read last.
     then: Option<Event>,
-    skips: SkippedRows,
+    rejected: RejectedRows,
     is_strict: bool,
     /// The wanted time: from here
     from: Option<Time>,
@@ -88,8 +88,15 @@ impl Source {
         set_clock_form(&part, reading, &mut survey)?;
         let layout = Arc::new(survey.layout.clone());
         let pass = pass_over_times(&part, reading, &survey)?;
-        let source =
-            Self { part, survey, layout, symbol, pass, reading: Arc::clone(reading), told: Told::default() };
+        let source = Self {
+            part,
+            survey,
+            layout,
+            symbol,
+            pass,
+            reading: Arc::clone(reading),
+            reported: ReportedUpTo::default(),
+        };
         source.try_rows()?;
         let Pass { rows, order, .. } = source.pass;
         if order != Order::Ascending && rows > reading.sort_rows as u64 {
@@ -162,7 +169,11 @@ impl Source {
             records,
             reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
             then: None,
-            skips: SkippedRows::new(self.part.to_string(), self.reading.skipped.clone(), self.told.clone()),
+            rejected: RejectedRows::new(
+                self.part.to_string(),
+                self.reading.reject_counters.clone(),
+                self.reported.clone(),
+            ),
             is_strict: self.reading.is_strict,
             from: self.reading.from,
             to: self.reading.to,
@@ -172,25 +183,25 @@ impl Source {
 
     /// Refuses a text of which most of the first rows are bad, or all of them.
     fn try_rows(&self) -> Result<(), FeedError> {
-        let skips = SkippedRows::new(String::new(), Skipped::default(), Told::all());
-        let mut rows = Rows { from: None, to: None, skips, ..self.rows()? };
+        let rejected = RejectedRows::new(String::new(), RejectCounters::default(), ReportedUpTo::all());
+        let mut rows = Rows { from: None, to: None, rejected, ..self.rows()? };
         let (mut tried, mut bad, mut good, mut first_bad) = (0, 0, 0, None);
         while good == 0 || tried < TRIED_ROWS {
             match rows.next_row()? {
                 None => break,
                 Some(Ok(_)) => good += 1,
-                Some(Err(Skip { reason: Reason::Missing | Reason::Filtered, .. })) => {}
-                Some(Err(skip)) => {
+                Some(Err(RejectedRow { reason: Reason::Missing | Reason::Filtered, .. })) => {}
+                Some(Err(row)) => {
                     bad += u64::from(tried < TRIED_ROWS);
-                    first_bad.get_or_insert((rows.line(), skip));
+                    first_bad.get_or_insert((rows.line(), row));
                 }
             }
             tried += 1;
         }
         let path = || PathBuf::from(self.part.to_string());
         match first_bad {
-            Some((line, skip)) if bad * 2 > tried.min(TRIED_ROWS) || good == 0 => {
-                let Skip { reason, found } = skip;
+            Some((line, row)) if bad * 2 > tried.min(TRIED_ROWS) || good == 0 => {
+                let RejectedRow { reason, found } = row;
                 Err(FeedError::MostlyBad {
                     path: path(),
                     bad,
@@ -243,8 +254,8 @@ impl Rows {
     }
 
     /// The rows that gave no event so far.
-    pub fn skips(&self) -> &SkippedRows {
-        &self.skips
+    pub fn rejected(&self) -> &RejectedRows {
+        &self.rejected
     }
 
     /// The next event; `None` at the end of the text.
@@ -254,7 +265,7 @@ impl Rows {
         }
         loop {
             let Some(read) = self.next_row()? else {
-                self.skips.sum_up();
+                self.rejected.sum_up();
                 return Ok(None);
             };
             match read {
@@ -263,9 +274,9 @@ impl Rows {
                     self.then = then.map(|payload| event(symbol.clone(), payload));
                     return Ok(Some(event(symbol, payload)));
                 }
-                Err(skip) if self.is_strict && skip.reason != Reason::Filtered => {
-                    let Skip { reason, found } = skip;
-                    let path = PathBuf::from(self.skips.name());
+                Err(row) if self.is_strict && row.reason != Reason::Filtered => {
+                    let RejectedRow { reason, found } = row;
+                    let path = PathBuf::from(self.rejected.name());
                     return Err(FeedError::BadRow {
                         path,
                         line: self.records.line(),
@@ -273,13 +284,13 @@ impl Rows {
                         found,
                     });
                 }
-                Err(skip) => self.skips.add(self.records.line(), &skip),
+                Err(row) => self.rejected.add(self.records.line(), &row),
             }
         }
     }
 
     /// The next row, or why it gives no event.
-    fn next_row(&mut self) -> Result<Option<Result<Row, Skip>>, FeedError> {
+    fn next_row(&mut self) -> Result<Option<Result<Row, RejectedRow>>, FeedError> {
         let Some(record) = self.records.next()? else { return Ok(None) };
         let row = record.and_then(|record| self.reader.read(&record));
         let Ok(Row { time, .. }) = row else { return Ok(Some(row)) };
@@ -288,7 +299,7 @@ impl Rows {
             return Ok(None);
         }
         if is_past || self.from.is_some_and(|from| time < from) {
-            return Ok(Some(Err(Skip { reason: Reason::Filtered, found: String::new() })));
+            return Ok(Some(Err(RejectedRow { reason: Reason::Filtered, found: String::new() })));
         }
         Ok(Some(row))
     }

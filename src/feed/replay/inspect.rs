@@ -25,7 +25,7 @@ pub struct Inspection {
     /// Events; a row that is a trade and the quote of its moment gives two.
     pub events: u64,
     /// Rows that gave no event, by reason.
-    pub skipped: Vec<(&'static str, u64)>,
+    pub rejected: Vec<(&'static str, u64)>,
     /// How its times run: `ascending`, `descending` or `unsorted`.
     pub order: &'static str,
     /// Whose clock its times are of; `UTC (assumed)` where they do not say it, and nobody else.
@@ -119,7 +119,7 @@ impl Inspection {
             kinds,
             rows: pass.rows,
             events,
-            skipped: rows.skips().by_reason().collect(),
+            rejected: rows.rejected().by_reason().collect(),
             order: pass.order.name(),
             zone: source.zone(),
             repeated: pass.repeated,

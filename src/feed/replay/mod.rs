@@ -21,8 +21,8 @@ mod order;
 mod path;
 mod reading;
 mod records;
+mod rejected_rows;
 mod row;
-mod skips;
 mod survey;
 mod text;
 mod text_lines;
@@ -35,7 +35,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::error::FeedError;
-use super::input::Input;
+use super::line_settings::LineSettings;
 use super::lines::harmless;
 use super::reader::{self, BATCH, BatchSender, Batches};
 use crate::market::Event;
@@ -64,7 +64,7 @@ impl Replay {
     /// # Errors
     ///
     /// A file that is not there, is no market data, or is too long to be sorted.
-    pub fn open(config: &Config, input: &Input) -> Result<Self, FeedError> {
+    pub fn open(config: &Config, input: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
         }

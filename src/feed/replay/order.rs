@@ -4,7 +4,7 @@ use super::container::Part;
 use super::layout::ClockForm;
 use super::reading::Reading;
 use super::records::Records;
-use super::row::Skip;
+use super::row::RejectedRow;
 use super::survey::Survey;
 use super::time::{self, DateOrder, MidnightUnit, OrdersLeft, Stamp};
 use super::zone::{Resolver, Zone};
@@ -148,7 +148,7 @@ pub fn pass_over_times(part: &Part, reading: &Reading, survey: &Survey) -> Resul
             has_local_times |= matches!(stamp, Stamp::Local(_));
             runs.iter_mut().try_for_each(|run| run.observe(stamp)).ok_or_else(|| layout.time.bad(&record))
         });
-        if let Err(Skip { found, .. }) = observed {
+        if let Err(RejectedRow { found, .. }) = observed {
             first_bad.get_or_insert((records.line(), found));
         }
     }
@@ -161,7 +161,7 @@ pub fn pass_over_times(part: &Part, reading: &Reading, survey: &Survey) -> Resul
         (_, run) if !run.rises => (Order::Descending, run),
         (run, _) => (Order::Unsorted, run),
     };
-    let (repeated, moved) = (run.resolver.repeated(), run.resolver.skipped());
+    let (repeated, moved) = (run.resolver.repeated(), run.resolver.moved());
     let damage = records.damage().found().map(str::to_owned);
     Ok(Pass { rows, order, span: run.span, has_local_times, repeated, moved, damage })
 }

@@ -10,8 +10,8 @@ use super::text;
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
-use crate::feed::input::Input;
-use crate::feed::skipped::Skipped;
+use crate::feed::line_settings::LineSettings;
+use crate::feed::reject_counters::RejectCounters;
 use crate::market::{Symbol, Time};
 
 /// The settings of a replay, understood.
@@ -40,7 +40,7 @@ pub struct Reading {
     pub sort_rows: usize,
     /// The longest line, in bytes; 0 for no limit.
     pub line_bytes: usize,
-    pub skipped: Skipped,
+    pub reject_counters: RejectCounters,
 }
 
 impl Reading {
@@ -49,7 +49,7 @@ impl Reading {
     /// # Errors
     ///
     /// The setting that says what cannot be, by its key.
-    pub fn new(config: &Config, input: &Input) -> Result<Self, FeedError> {
+    pub fn new(config: &Config, input: &LineSettings) -> Result<Self, FeedError> {
         let fault = |key, fault: String| FeedError::Setting { key, fault };
         let symbol = config.symbol.as_deref().map(str::parse::<Symbol>).transpose();
         let zone =
@@ -92,7 +92,7 @@ impl Reading {
             bounds: Bounds { max_bytes: config.max_bytes, max_ratio: config.max_ratio },
             sort_rows: config.sort_rows,
             line_bytes: input.line_bytes,
-            skipped: input.skipped.clone(),
+            reject_counters: input.reject_counters.clone(),
             zone,
         })
     }
@@ -122,7 +122,7 @@ mod tests {
 
     fn reading(text: &str) -> Result<Reading, String> {
         let config: Config = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        let input = Input { line_bytes: 0, skipped: Skipped::default() };
+        let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
         Reading::new(&config, &input).map_err(|error| error.to_string())
     }
 

@@ -3,7 +3,7 @@
 use super::cells::{Cells, Splitter};
 use super::container::{Damage, Part};
 use super::reading::Reading;
-use super::row::{Reason, Skip};
+use super::row::{Reason, RejectedRow};
 use super::survey::Survey;
 use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
@@ -53,11 +53,11 @@ impl Records {
     }
 
     /// The next row, or why its line is none; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Result<Cells<'_>, Skip>>, FeedError> {
+    pub fn next(&mut self) -> Result<Option<Result<Cells<'_>, RejectedRow>>, FeedError> {
         loop {
             match self.lines.advance()? {
                 None => return Ok(None),
-                Some(Length::TooLong) => return Ok(Some(Err(Skip::new(Reason::TooLong, b"")))),
+                Some(Length::TooLong) => return Ok(Some(Err(RejectedRow::new(Reason::TooLong, b"")))),
                 Some(Length::Whole) if self.is_row() => break,
                 Some(Length::Whole) => {}
             }

@@ -30,7 +30,7 @@ pub enum Reason {
 
 /// A line that gives no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skip {
+pub struct RejectedRow {
     pub reason: Reason,
     /// The text at fault.
     pub found: String,
@@ -92,7 +92,7 @@ impl Reason {
     }
 }
 
-impl Skip {
+impl RejectedRow {
     /// A skip for this reason, with the start of the text at fault.
     pub fn new(reason: Reason, found: &[u8]) -> Self {
         Self { reason, found: shown(found) }
@@ -101,9 +101,10 @@ impl Skip {
 
 impl TimeColumns {
     /// The row's time as it stands there; a failure carries the text that is none.
-    pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, Skip> {
-        let cell =
-            |column: usize| row.get(column).ok_or(Skip { reason: Reason::Ragged, found: String::new() });
+    pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, RejectedRow> {
+        let cell = |column: usize| {
+            row.get(column).ok_or(RejectedRow { reason: Reason::Ragged, found: String::new() })
+        };
         let stamp = match self {
             Self::One(column) => time::stamp(cell(column)?, order),
             Self::Two { date, clock, form } => {
@@ -123,14 +124,16 @@ impl TimeColumns {
     }
 
     /// What a row is whose time is none.
-    pub fn bad(self, row: &Cells<'_>) -> Skip {
+    pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
         let cell = |column: usize| row.get(column).unwrap_or_default();
         match self {
-            Self::One(column) | Self::Clock { clock: column, .. } => Skip::new(Reason::BadTime, cell(column)),
-            Self::Two { date, clock, .. } => {
-                Skip::new(Reason::BadTime, &[cell(date), cell(clock)].join(&b' '))
+            Self::One(column) | Self::Clock { clock: column, .. } => {
+                RejectedRow::new(Reason::BadTime, cell(column))
             }
-            Self::Day(_) => Skip::new(Reason::BadTime, b""),
+            Self::Two { date, clock, .. } => {
+                RejectedRow::new(Reason::BadTime, &[cell(date), cell(clock)].join(&b' '))
+            }
+            Self::Day(_) => RejectedRow::new(Reason::BadTime, b""),
         }
     }
 }
@@ -154,19 +157,19 @@ impl RowReader {
     }
 
     /// What a row says has happened, to what, and when.
-    pub fn read(&mut self, row: &Cells<'_>) -> Result<Row, Skip> {
+    pub fn read(&mut self, row: &Cells<'_>) -> Result<Row, RejectedRow> {
         let layout = &*self.layout;
         // What is too much may be empty, behind a delimiter at the end of each line.
         let surplus =
             layout.most.and_then(|most| row.get(most)).is_some_and(|cell| !cell.trim_ascii().is_empty());
         if row.len() < layout.least || surplus {
             let found = format!("{} cells", row.len());
-            return Err(Skip { reason: Reason::Ragged, found });
+            return Err(RejectedRow { reason: Reason::Ragged, found });
         }
         if let Some((column, kept)) = layout.only {
             let is_kept = |cell: &[u8]| kept.iter().any(|one| cell.trim_ascii() == one.as_bytes());
             if !row.get(column).is_some_and(is_kept) {
-                return Err(Skip { reason: Reason::Filtered, found: String::new() });
+                return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
             }
         }
         let time = match layout.time.read(row, layout.date_order)? {
@@ -179,7 +182,7 @@ impl RowReader {
 }
 
 impl SymbolReader {
-    fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, Skip> {
+    fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, RejectedRow> {
         let last = match self {
             Self::OfFile(symbol) => return Ok(symbol.clone()),
             Self::Column(last) => last,
@@ -197,14 +200,14 @@ impl SymbolReader {
     }
 }
 
-fn symbol(name: &[u8]) -> Result<Symbol, Skip> {
+fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
     let symbol = std::str::from_utf8(name).ok().and_then(|name| Symbol::from_name(name).ok());
-    symbol.ok_or_else(|| Skip::new(Reason::BadSymbol, name))
+    symbol.ok_or_else(|| RejectedRow::new(Reason::BadSymbol, name))
 }
 
 impl Layout {
     /// What has happened, without the time.
-    fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), Skip> {
+    fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {
                 let bar = Bar {
@@ -238,7 +241,7 @@ impl Layout {
         }
     }
 
-    fn price(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Price>, Skip> {
+    fn price(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Price>, RejectedRow> {
         value(row, column, |cell| match self.number_rule {
             NumberRule::Plain | NumberRule::Lean => self.numbers.price(cell),
             NumberRule::FixedPoint => self.numbers.fixed_point_price(cell),
@@ -247,7 +250,7 @@ impl Layout {
     }
 
     /// How much was traded; what was sold is negative in some accounts.
-    fn traded(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, Skip> {
+    fn traded(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
         value(row, column, |cell| {
             let amount = cell.trim_ascii().strip_prefix(b"-");
             let amount = amount.filter(|amount| amount.first().is_some_and(u8::is_ascii_digit));
@@ -255,7 +258,7 @@ impl Layout {
         })
     }
 
-    fn size(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, Skip> {
+    fn size(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
         value(row, column, |cell| self.size_in(cell))
     }
 
@@ -291,13 +294,13 @@ fn value<T>(
     row: &Cells<'_>,
     column: Option<usize>,
     read: impl FnOnce(&[u8]) -> Result<Option<T>, NumberError>,
-) -> Result<Option<T>, Skip> {
+) -> Result<Option<T>, RejectedRow> {
     let Some(cell) = column.and_then(|column| row.get(column)) else { return Ok(None) };
-    read(cell).map_err(|_| Skip::new(Reason::BadNumber, cell))
+    read(cell).map_err(|_| RejectedRow::new(Reason::BadNumber, cell))
 }
 
-fn missing() -> Skip {
-    Skip { reason: Reason::Missing, found: String::new() }
+fn missing() -> RejectedRow {
+    RejectedRow { reason: Reason::Missing, found: String::new() }
 }
 
 #[cfg(test)]
@@ -311,11 +314,11 @@ mod tests {
         Given { path: "AAPL.csv", ..Given::default() }
     }
 
-    fn read(header: &str, line: &str) -> Result<Row, Skip> {
+    fn read(header: &str, line: &str) -> Result<Row, RejectedRow> {
         read_in("UTC", header, line)
     }
 
-    fn read_in(zone: &str, header: &str, line: &str) -> Result<Row, Skip> {
+    fn read_in(zone: &str, header: &str, line: &str) -> Result<Row, RejectedRow> {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
         let found = layout::find(&[cells(header), cells(line)], given()).unwrap();
         let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
@@ -324,8 +327,8 @@ mod tests {
         reader.read(&Splitter::new(b',').split(line.as_bytes(), usize::MAX))
     }
 
-    fn skipped(header: &str, line: &str) -> (Reason, String) {
-        let Skip { reason, found } = read(header, line).unwrap_err();
+    fn rejected(header: &str, line: &str) -> (Reason, String) {
+        let RejectedRow { reason, found } = read(header, line).unwrap_err();
         (reason, found)
     }
 
@@ -362,18 +365,18 @@ mod tests {
         let none = String::new;
         let row = |rest: &str| format!("{NOW},{rest}");
 
-        assert_eq!(skipped(TICKS, &row("A,,,,,,")), (Reason::Missing, none()));
-        assert_eq!(skipped("time,close", &row("null")), (Reason::Missing, none()));
-        assert_eq!(skipped("time,close", &row("5,9")), (Reason::Ragged, "3 cells".to_owned()));
-        assert_eq!(skipped("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
-        assert_eq!(skipped("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
-        assert_eq!(skipped("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));
-        assert_eq!(skipped("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
+        assert_eq!(rejected(TICKS, &row("A,,,,,,")), (Reason::Missing, none()));
+        assert_eq!(rejected("time,close", &row("null")), (Reason::Missing, none()));
+        assert_eq!(rejected("time,close", &row("5,9")), (Reason::Ragged, "3 cells".to_owned()));
+        assert_eq!(rejected("time,close", "noon,5"), (Reason::BadTime, "noon".to_owned()));
+        assert_eq!(rejected("time,close", &row("5;0")), (Reason::BadNumber, "5;0".to_owned()));
+        assert_eq!(rejected("time,close,volume", &row("5,-1")), (Reason::BadNumber, "-1".to_owned()));
+        assert_eq!(rejected("time,symbol,price", &row(",5")), (Reason::BadSymbol, none()));
     }
 
     #[test]
     fn a_local_time_whose_moment_no_time_can_hold_is_a_bad_one() {
-        let bad = |found: &str| Skip { reason: Reason::BadTime, found: found.to_owned() };
+        let bad = |found: &str| RejectedRow { reason: Reason::BadTime, found: found.to_owned() };
 
         let first = "1677-09-21 00:12:44";
         assert_eq!(read_in("+14:00", "time,close", &format!("{first},5")), Err(bad(first)));

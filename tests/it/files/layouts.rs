@@ -13,7 +13,7 @@ use std::path::Path;
 
 use encoding_rs::Encoding;
 use tickerplant::feed::replay::{Config, LAYOUTS, Replay};
-use tickerplant::feed::{Input, Skipped};
+use tickerplant::feed::{LineSettings, RejectCounters};
 use tickerplant::files::{self, FilesError};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -111,7 +111,10 @@ impl Case {
 
 /// The layout's name, and the lines of `cat`.
 fn read(config: &Config) -> Result<(String, String), FilesError> {
-    let replay = Replay::open(config, &Input { line_bytes: LINE_BYTES, skipped: Skipped::default() })?;
+    let replay = Replay::open(
+        config,
+        &LineSettings { line_bytes: LINE_BYTES, reject_counters: RejectCounters::default() },
+    )?;
     let layouts: Vec<&str> =
         replay.inspect().map(|inspection| Ok(inspection?.layout)).collect::<Result<_, FilesError>>()?;
     let mut lines = Vec::new();

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use tickerplant::feed::replay::{self, Replay};
 use tickerplant::feed::simulated::{Config, Instrument, Walk};
-use tickerplant::feed::{Input, Skipped};
+use tickerplant::feed::{LineSettings, RejectCounters};
 use tickerplant::market::{Bar, Event, Payload, Price, Size, Symbol, Time};
 
 const MINUTE: i64 = 60_000_000_000;
@@ -109,7 +109,7 @@ fn compare(name: &str, written: &str) {
 
 fn replayed(name: &str) -> Vec<Event> {
     let config = replay::Config { files: vec![sample(name)], ..replay::Config::default() };
-    let input = Input { line_bytes: 64 * 1024, skipped: Skipped::default() };
+    let input = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
     let replay = Replay::open(&config, &input).unwrap();
     replay.events().unwrap().map(Result::unwrap).collect()
 }

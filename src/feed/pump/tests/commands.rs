@@ -16,7 +16,7 @@ impl Playing {
     fn start(settings: &str) -> Self {
         let config: Config = toml::from_str(settings).unwrap();
         let (sender, receiver) = mpsc::channel(8);
-        let feed = Feed::new(&config, Source::Channel(receiver), Skipped::default());
+        let feed = Feed::new(&config, Source::Channel(receiver), RejectCounters::default());
         let (bus, control) = (bus(config.kind), feed.control().clone());
         let mut pumping = JoinSet::new();
         pumping.spawn(pump(feed, Arc::clone(&bus), CancellationToken::new()));

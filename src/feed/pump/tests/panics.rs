@@ -9,7 +9,7 @@ const DETAIL: &str = "the feed's own task has panicked: ";
 /// A feed whose source panics when it is asked for an event, with these settings.
 fn broken(settings: &str) -> Feed {
     let source = Source::Walk(Box::new(Walk::broken()));
-    Feed::new(&toml::from_str(settings).unwrap(), source, Skipped::default())
+    Feed::new(&toml::from_str(settings).unwrap(), source, RejectCounters::default())
 }
 
 fn detail(control: &Control) -> String {

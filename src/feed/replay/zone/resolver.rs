@@ -29,7 +29,7 @@ pub struct Resolver {
     /// Whether two rows running had the same time, and it happens once.
     shares_times: bool,
     repeated: u64,
-    skipped: u64,
+    moved: u64,
 }
 
 /// A stretch of local time, and how far it is ahead of UTC; all in nanoseconds.
@@ -49,15 +49,7 @@ impl Stretch {
 impl Resolver {
     /// A resolver for a file in which time runs forward, or backwards.
     pub fn new(zone: TimeZone, backwards: bool) -> Self {
-        Self {
-            zone,
-            backwards,
-            stretch: Stretch::NONE,
-            last: 0,
-            shares_times: false,
-            repeated: 0,
-            skipped: 0,
-        }
+        Self { zone, backwards, stretch: Stretch::NONE, last: 0, shares_times: false, repeated: 0, moved: 0 }
     }
 
     /// The moment of a local time, in nanoseconds since 1970 on the zone's own clock; `None` where it is one before or
@@ -89,8 +81,8 @@ impl Resolver {
     }
 
     /// How many times were moved that never happen.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    pub fn moved(&self) -> u64 {
+        self.moved
     }
 
     /// As [`Resolver::resolve`], outside of the stretch of the time before.
@@ -115,7 +107,7 @@ impl Resolver {
             }
             AmbiguousOffset::Gap { before, .. } => {
                 self.stretch = Stretch::NONE;
-                self.skipped += 1;
+                self.moved += 1;
                 moment(local, nanos(before))
             }
         }
@@ -188,7 +180,7 @@ mod tests {
         let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
         let moments = clocks.iter().map(|clock| resolver.resolve(local(&format!("{day}T{clock}"))));
         let moments = moments.map(|moment| moment.unwrap().to_string()[11..].to_owned()).collect();
-        (moments, resolver.repeated(), resolver.skipped())
+        (moments, resolver.repeated(), resolver.moved())
     }
 
     #[test]
@@ -338,7 +330,7 @@ mod tests {
         ) {
             let zone: Zone = name.parse().unwrap();
             let mut resolver = zone.resolver(backwards);
-            let (mut repeated, mut skipped) = (0, 0);
+            let (mut repeated, mut moved) = (0, 0);
             for local in locals {
                 let civil = Offset::UTC.to_datetime(timestamp(local));
                 let moment = resolver.resolve(local).map(Time::as_nanos);
@@ -346,7 +338,7 @@ mod tests {
                 match resolver.zone.to_ambiguous_timestamp(civil).offset() {
                     AmbiguousOffset::Unambiguous { offset } => prop_assert_eq!(moment, at(offset)),
                     AmbiguousOffset::Gap { before, .. } => {
-                        skipped += 1;
+                        moved += 1;
                         prop_assert_eq!(moment, at(before));
                     }
                     AmbiguousOffset::Fold { before, after } => {
@@ -355,7 +347,7 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!((resolver.repeated(), resolver.skipped()), (repeated, skipped));
+            prop_assert_eq!((resolver.repeated(), resolver.moved()), (repeated, moved));
         }
     }
 }

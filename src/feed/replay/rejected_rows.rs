@@ -5,25 +5,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::warn;
 
-use super::row::{Reason, Skip};
-use crate::feed::skipped::Skipped;
+use super::row::{Reason, RejectedRow};
+use crate::feed::reject_counters::RejectCounters;
 
 /// So many skipped rows of a file are logged one by one; the rest are counted.
-const LOGGED_SKIPS: u64 = 5;
+const LOGGED_ROWS: u64 = 5;
 
 /// The rows that gave no event in one reading of a text, by reason.
-pub struct SkippedRows {
+pub struct RejectedRows {
     name: String,
     counts: [u64; Reason::ALL.len()],
-    skipped: Skipped,
-    told: Told,
+    reject_counters: RejectCounters,
+    reported: ReportedUpTo,
 }
 
-/// Up to which line a text has been read by anybody: what it skips is logged and counted once, however often it is read.
+/// Up to which line a text has been read by anybody: what it rejected is logged and counted once, however often it is read.
 #[derive(Clone, Debug, Default)]
-pub struct Told(Arc<AtomicU64>);
+pub struct ReportedUpTo(Arc<AtomicU64>);
 
-impl Told {
+impl ReportedUpTo {
     /// All has been told, or nobody is to be.
     pub fn all() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
@@ -35,10 +35,10 @@ impl Told {
     }
 }
 
-impl SkippedRows {
+impl RejectedRows {
     /// Nothing has been skipped yet.
-    pub fn new(name: String, skipped: Skipped, told: Told) -> Self {
-        Self { name, counts: [0; Reason::ALL.len()], skipped, told }
+    pub fn new(name: String, reject_counters: RejectCounters, reported: ReportedUpTo) -> Self {
+        Self { name, counts: [0; Reason::ALL.len()], reject_counters, reported }
     }
 
     /// The text.
@@ -53,25 +53,25 @@ impl SkippedRows {
     }
 
     /// Takes one in.
-    pub fn add(&mut self, line: u64, Skip { reason, found }: &Skip) {
+    pub fn add(&mut self, line: u64, RejectedRow { reason, found }: &RejectedRow) {
         self.counts[reason.index()] += 1;
-        if !self.told.is_new(line) {
+        if !self.reported.is_new(line) {
             return;
         }
-        self.skipped.add(reason.name());
-        if *reason != Reason::Filtered && self.bad() <= LOGGED_SKIPS {
+        self.reject_counters.increment(reason.name());
+        if *reason != Reason::Filtered && self.bad() <= LOGGED_ROWS {
             let place = format_args!("{}:{line}", self.name);
-            warn!(%place, reason = reason.name(), ?found, "skipped a row");
+            warn!(%place, reason = reason.name(), ?found, "rejected a row");
         }
     }
 
     /// Tells how many there were, at the end.
     pub fn sum_up(&mut self) {
         let rows = self.bad();
-        if rows > 0 && self.told.is_new(u64::MAX) {
+        if rows > 0 && self.reported.is_new(u64::MAX) {
             let reasons: Vec<String> =
                 self.by_reason().map(|(reason, count)| format!("{count} {reason}")).collect();
-            warn!(file = %self.name, rows, reasons = %reasons.join(", "), "rows were skipped");
+            warn!(file = %self.name, rows, reasons = %reasons.join(", "), "rows were rejected");
         }
     }
 
