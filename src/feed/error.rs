@@ -119,15 +119,15 @@ pub enum FeedError {
         /// The column.
         name: String,
     },
-    /// The times of a file are clocks, and nothing names the day.
-    #[error("{}: its times are clocks, and its name says no day", path.display())]
+    /// The times of a file have no date, and its path names no day.
+    #[error("{}: its times have no date, and its path names no day", path.display())]
     NoDay {
         /// The file.
         path: PathBuf,
     },
-    /// What stands beside a file's dates is no time of day.
+    /// The column beside a file's dates holds no time of day.
     #[error("{}: column {column} should be a time of day, and is none that can be read in `{found}`", path.display())]
-    NoClock {
+    NoTimeOfDay {
         /// The file.
         path: PathBuf,
         /// The column, from 0.
@@ -302,7 +302,7 @@ impl FeedError {
             | Self::NoLayout { .. }
             | Self::NoColumn { .. }
             | Self::NoDay { .. }
-            | Self::NoClock { .. }
+            | Self::NoTimeOfDay { .. }
             | Self::Unfit { .. }
             | Self::MostlyBad { .. }
             | Self::NoEvents { .. }
@@ -355,10 +355,10 @@ impl FeedError {
             ),
             Self::NoLayout { .. } => Some("say which column is what, e.g. --map time=0,price=1,size=2"),
             Self::NoColumn { .. } => Some("columns are named as in the header, or numbered from 0"),
-            Self::NoDay { .. } => Some("put it into the name, e.g. 20240103_AAPL.csv"),
-            Self::NoClock { .. } => {
-                Some("clocks are like 9:30, 09:30:00.123 or 093000; --map time=DATE leaves it out")
-            }
+            Self::NoDay { .. } => Some("put the date into the file's name, e.g. 20240103_AAPL.csv"),
+            Self::NoTimeOfDay { .. } => Some(
+                "times of day are like 9:30, 09:30:00.123 or 093000; --map time=DATE leaves the column out",
+            ),
             Self::Unfit { .. } => Some("trades, quotes and bars can be replayed"),
             Self::MostlyBad { .. } => {
                 Some("inspect shows what is taken for what; --map, --layout, --tz and others say otherwise")

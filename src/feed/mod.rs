@@ -128,14 +128,14 @@ pub struct Feed {
 /// Settings that cannot be, and a file that is not there, is no market data, or is too long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
-    let input = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
+    let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
     let source = match config.kind {
         FeedKind::Simulated if config.clock.speed == Speed::Max => return Err(FeedError::Endless),
         FeedKind::Simulated => Source::Walk(Box::new(simulated::Walk::new(&config.simulated)?)),
         FeedKind::Replay => {
-            Source::Files(Files::new(Replay::open(&config.replay, &input)?, config.replay.r#loop))
+            Source::Files(Files::new(Replay::open(&config.replay, &lines)?, config.replay.r#loop))
         }
-        FeedKind::Stdin => Source::Channel(stdin::open(input)),
+        FeedKind::Stdin => Source::Channel(stdin::open(lines)),
     };
     Ok(Feed::new(config, source, reject_counters))
 }

@@ -151,8 +151,8 @@ mod tests {
         fs::write(&path, "time,price\n1704292210,1\n1704292212,1\n").unwrap();
         let from = from.map(str::to_owned);
         let config = replay::Config { files: vec![path], from, ..replay::Config::default() };
-        let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
-        let mut source = Source::Files(Files::new(Replay::open(&config, &input).unwrap(), true));
+        let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
+        let mut source = Source::Files(Files::new(Replay::open(&config, &lines).unwrap(), true));
         let mut seconds = Vec::new();
         while let (true, Some(batch)) = (seconds.len() < events, source.next().await) {
             let batch = batch.unwrap();
@@ -175,8 +175,8 @@ mod tests {
         let path = folder.path().join("A.csv");
         fs::write(&path, "time,price\n1970-01-02,1\n2100-01-01,1\n").unwrap();
         let config = replay::Config { files: vec![path], ..replay::Config::default() };
-        let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
-        let mut source = Source::Files(Files::new(Replay::open(&config, &input).unwrap(), true));
+        let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
+        let mut source = Source::Files(Files::new(Replay::open(&config, &lines).unwrap(), true));
 
         let mut events = 0;
         while let Some(batch) = source.next().await {

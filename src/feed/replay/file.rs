@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::container::{Damage, Part};
 use super::extent::Extent;
 use super::layout::{Layout, Role};
-use super::order::{Order, Pass, date_order, pass_over_times, set_clock_form};
+use super::order::{Order, Pass, date_order, pass_over_times, set_time_of_day_form};
 use super::path;
 use super::reading::Reading;
 use super::records::Records;
@@ -85,7 +85,7 @@ impl Source {
             survey.is_order_assumed = shown.is_none();
             survey.layout.date_order = shown.unwrap_or(survey.layout.date_order);
         }
-        set_clock_form(&part, reading, &mut survey)?;
+        set_time_of_day_form(&part, reading, &mut survey)?;
         let layout = Arc::new(survey.layout.clone());
         let pass = pass_over_times(&part, reading, &survey)?;
         let source = Self {
@@ -117,7 +117,7 @@ impl Source {
         }
         let says_a_zone = |name: &&String| name.contains('(');
         let names =
-            self.layout.uses().filter(|(role, _)| matches!(role, Role::Time | Role::Date | Role::Clock));
+            self.layout.uses().filter(|(role, _)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay));
         let mut names = names.filter_map(|(_, column)| self.survey.names.get(column));
         if let (true, None, Some(column)) = (*has_local_times, &self.reading.zone, names.find(says_a_zone)) {
             warn!(file = %self.part, column, "it may say whose clock its times are of (--tz says)");

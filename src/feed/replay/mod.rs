@@ -64,11 +64,11 @@ impl Replay {
     /// # Errors
     ///
     /// A file that is not there, is no market data, or is too long to be sorted.
-    pub fn open(config: &Config, input: &LineSettings) -> Result<Self, FeedError> {
+    pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
         }
-        let reading = Arc::new(Reading::new(config, input)?);
+        let reading = Arc::new(Reading::new(config, lines)?);
         let mut sources = Vec::new();
         for path in &config.files {
             sources.append(&mut open_all(&expand(path)?, &reading)?);

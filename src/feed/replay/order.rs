@@ -1,7 +1,7 @@
 //! The order of a text: known only after a pass over its times.
 
 use super::container::Part;
-use super::layout::ClockForm;
+use super::layout::TimeOfDayForm;
 use super::reading::Reading;
 use super::records::Records;
 use super::row::RejectedRow;
@@ -70,20 +70,21 @@ pub fn date_order(part: &Part, reading: &Reading, survey: &Survey) -> Result<Opt
 
 /// Finds out how times of day without colons are written, for which all of them have to be looked at: a clock has lost
 /// the zeros in front of it in many files, and is a count since midnight in others.
-pub fn set_clock_form(part: &Part, reading: &Reading, survey: &mut Survey) -> Result<(), FeedError> {
-    let Some((column, ClockForm::Text)) = survey.layout.time.clock().map(|(column, form)| (column, *form))
+pub fn set_time_of_day_form(part: &Part, reading: &Reading, survey: &mut Survey) -> Result<(), FeedError> {
+    let Some((column, TimeOfDayForm::Text)) =
+        survey.layout.time.time_of_day().map(|(column, form)| (column, *form))
     else {
         return Ok(());
     };
     let mut records = Records::open(part, reading, survey)?.cut_at(column + 1);
-    let mut clocks = Clocks::default();
+    let mut times_of_day = TimesOfDay::default();
     while let Some(record) = records.next()? {
         let Some(cell) = record.ok().and_then(|row| row.get(column)) else { continue };
-        if !clocks.observe(cell.trim_ascii()) {
+        if !times_of_day.observe(cell.trim_ascii()) {
             return Ok(());
         }
     }
-    if let (Some((_, form)), Some(found)) = (survey.layout.time.clock(), clocks.form()) {
+    if let (Some((_, form)), Some(found)) = (survey.layout.time.time_of_day(), times_of_day.form()) {
         *form = found;
     }
     Ok(())
@@ -91,7 +92,7 @@ pub fn set_clock_form(part: &Part, reading: &Reading, survey: &mut Survey) -> Re
 
 /// What times of day in digits can be.
 #[derive(Default)]
-struct Clocks {
+struct TimesOfDay {
     longest: usize,
     /// How many are none, as hours, minutes and seconds.
     faults: u64,
@@ -99,7 +100,7 @@ struct Clocks {
     seen: u64,
 }
 
-impl Clocks {
+impl TimesOfDay {
     /// Takes one in; false where it is no digits, and there is nothing to find out.
     fn observe(&mut self, cell: &[u8]) -> bool {
         let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
@@ -111,7 +112,7 @@ impl Clocks {
         }
         self.seen += 1;
         self.longest = self.longest.max(whole.len());
-        self.faults += u64::from(time::clock_of_digits(whole, 6).is_none());
+        self.faults += u64::from(time::time_of_day_of_digits(whole, 6).is_none());
         let count = whole
             .iter()
             .fold(0_u64, |count, digit| count.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
@@ -119,15 +120,15 @@ impl Clocks {
         true
     }
 
-    fn form(&self) -> Option<ClockForm> {
+    fn form(&self) -> Option<TimeOfDayForm> {
         // One in so many may be anything.
-        let are_clocks = self.faults * 100 <= self.seen;
+        let are_times_of_day = self.faults * 100 <= self.seen;
         match self.longest {
-            3..=4 => Some(ClockForm::Digits(4)),
-            5..=6 if are_clocks => Some(ClockForm::Digits(6)),
-            5..=6 if self.latest <= 86_400 => Some(ClockForm::Counted(MidnightUnit::Seconds)),
-            7..=8 if self.latest <= 86_400_000 => Some(ClockForm::Counted(MidnightUnit::Milliseconds)),
-            longest @ (9 | 12 | 15) => Some(ClockForm::Digits(longest)),
+            3..=4 => Some(TimeOfDayForm::Digits(4)),
+            5..=6 if are_times_of_day => Some(TimeOfDayForm::Digits(6)),
+            5..=6 if self.latest <= 86_400 => Some(TimeOfDayForm::Counted(MidnightUnit::Seconds)),
+            7..=8 if self.latest <= 86_400_000 => Some(TimeOfDayForm::Counted(MidnightUnit::Milliseconds)),
+            longest @ (9 | 12 | 15) => Some(TimeOfDayForm::Digits(longest)),
             _ => None,
         }
     }

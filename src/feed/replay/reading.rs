@@ -49,7 +49,7 @@ impl Reading {
     /// # Errors
     ///
     /// The setting that says what cannot be, by its key.
-    pub fn new(config: &Config, input: &LineSettings) -> Result<Self, FeedError> {
+    pub fn new(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         let fault = |key, fault: String| FeedError::Setting { key, fault };
         let symbol = config.symbol.as_deref().map(str::parse::<Symbol>).transpose();
         let zone =
@@ -91,8 +91,8 @@ impl Reading {
             is_strict: config.strict,
             bounds: Bounds { max_bytes: config.max_bytes, max_ratio: config.max_ratio },
             sort_rows: config.sort_rows,
-            line_bytes: input.line_bytes,
-            reject_counters: input.reject_counters.clone(),
+            line_bytes: lines.line_bytes,
+            reject_counters: lines.reject_counters.clone(),
             zone,
         })
     }
@@ -122,8 +122,8 @@ mod tests {
 
     fn reading(text: &str) -> Result<Reading, String> {
         let config: Config = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
-        Reading::new(&config, &input).map_err(|error| error.to_string())
+        let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
+        Reading::new(&config, &lines).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cells::Cells;
-use super::layout::{ClockForm, IntervalRule, Layout, NumberRule, TimeColumns, Values};
+use super::layout::{IntervalRule, Layout, NumberRule, TimeColumns, TimeOfDayForm, Values};
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Resolver;
 use crate::feed::lines::shown;
@@ -107,15 +107,15 @@ impl TimeColumns {
         };
         let stamp = match self {
             Self::One(column) => time::stamp(cell(column)?, order),
-            Self::Two { date, clock, form } => {
-                let (date, clock) = (cell(date)?, cell(clock)?);
+            Self::Two { date, time_of_day, form } => {
+                let (date, time_of_day) = (cell(date)?, cell(time_of_day)?);
                 match form {
-                    ClockForm::Text => time::stamp_of_two(date, clock, order),
-                    form => time::date(date, order).and_then(|day| form.read(clock, day)),
+                    TimeOfDayForm::Text => time::stamp_of_two(date, time_of_day, order),
+                    form => time::date(date, order).and_then(|day| form.read(time_of_day, day)),
                 }
             }
-            Self::Clock { clock, form, day } => {
-                let cell = cell(clock)?;
+            Self::TimeOfDay { time_of_day, form, day } => {
+                let cell = cell(time_of_day)?;
                 form.read(cell, day)
             }
             Self::Day(day) => Some(Stamp::Local(day)),
@@ -127,24 +127,24 @@ impl TimeColumns {
     pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
         let cell = |column: usize| row.get(column).unwrap_or_default();
         match self {
-            Self::One(column) | Self::Clock { clock: column, .. } => {
+            Self::One(column) | Self::TimeOfDay { time_of_day: column, .. } => {
                 RejectedRow::new(Reason::BadTime, cell(column))
             }
-            Self::Two { date, clock, .. } => {
-                RejectedRow::new(Reason::BadTime, &[cell(date), cell(clock)].join(&b' '))
+            Self::Two { date, time_of_day, .. } => {
+                RejectedRow::new(Reason::BadTime, &[cell(date), cell(time_of_day)].join(&b' '))
             }
             Self::Day(_) => RejectedRow::new(Reason::BadTime, b""),
         }
     }
 }
 
-impl ClockForm {
+impl TimeOfDayForm {
     /// A time of day, on a day in nanoseconds since 1970.
     fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
         let nanos = match self {
-            Self::Text => time::clock(cell)?,
+            Self::Text => time::time_of_day(cell)?,
             Self::Counted(unit) => time::since_midnight(cell, unit)?,
-            Self::Digits(count) => time::clock_of_digits(cell, count)?,
+            Self::Digits(count) => time::time_of_day_of_digits(cell, count)?,
         };
         day.checked_add(nanos).map(Stamp::Local)
     }

@@ -172,9 +172,9 @@ fn refusal(part: &Part, seen: &[&Seen], lacks: Lacks) -> FeedError {
             FeedError::NoLayout { path, line, found }
         }
         Lacks::Column(name) => FeedError::NoColumn { path, name },
-        Lacks::Clock(column) => {
+        Lacks::TimeOfDay(column) => {
             let found = seen.iter().rev().map(|seen| shown(&seen.text)).next().unwrap_or_default();
-            FeedError::NoClock { path, column, found }
+            FeedError::NoTimeOfDay { path, column, found }
         }
         Lacks::Day => FeedError::NoDay { path },
         Lacks::Fitness(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },

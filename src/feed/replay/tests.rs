@@ -20,8 +20,8 @@ fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
 }
 
 fn opened(config: &Config) -> Result<Batches, FeedError> {
-    let input = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
-    Replay::open(config, &input).map(|replay| replay.batches())
+    let lines = LineSettings { line_bytes: 64 * 1024, reject_counters: RejectCounters::default() };
+    Replay::open(config, &lines).map(|replay| replay.batches())
 }
 
 /// Symbol and time of each event.
@@ -107,8 +107,8 @@ fn files_tell_their_extent_and_can_be_read_again() {
         ("A.csv", "time,price\n1704292210,1\n1704292212,x\n"),
         ("B.csv", "time,price\n1704292209,1\n"),
     ]);
-    let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
-    let replay = Replay::open(&config, &input).unwrap();
+    let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
+    let replay = Replay::open(&config, &lines).unwrap();
     let second = |seconds: i64| Time::from_nanos((1_704_292_200 + seconds) * 1_000_000_000);
 
     let times = || {
@@ -133,8 +133,8 @@ fn a_span_of_time_leaves_out_what_comes_before_it_and_from_its_end_on() {
     let events = replayed(&config);
 
     assert_eq!(events, ["A 2024-01-04T00:00:00Z", "A 2024-01-05T00:00:00Z"]);
-    let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
-    let extent = Replay::open(&config, &input).unwrap().extent().unwrap();
+    let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
+    let extent = Replay::open(&config, &lines).unwrap().extent().unwrap();
     assert_eq!(extent.first.to_string(), "2024-01-04T00:00:00Z");
     assert_eq!(extent.last.to_string(), "2024-01-06T00:00:00Z");
 }
@@ -143,14 +143,14 @@ fn a_span_of_time_leaves_out_what_comes_before_it_and_from_its_end_on() {
 fn what_is_skipped_is_counted_once_however_often_it_is_read() {
     let bad = "time,price\n1704292201,1\n1704292202,x\n1704292203,1\n1704292204,1\n1704292205,x\n";
     let (_folder, config) = files(&[("A.csv", bad)]);
-    let input = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
-    let replay = Replay::open(&config, &input).unwrap();
+    let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
+    let replay = Replay::open(&config, &lines).unwrap();
     let read = || replay.events().unwrap().map(Result::unwrap);
 
     // Given up after two events, and read to the end twice.
     assert_eq!((read().take(2).count(), read().count(), read().count()), (2, 3, 3));
 
-    assert_eq!(input.reject_counters.count("bad_number"), 2);
+    assert_eq!(lines.reject_counters.count("bad_number"), 2);
 }
 
 #[test]

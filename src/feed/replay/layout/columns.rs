@@ -41,7 +41,8 @@ impl Columns {
         }
         // What pandas writes: the index has no name.
         let index = names.first().filter(|name| name.is_empty() || *name == "unnamed0").map(|_| 0);
-        let has_time = [Role::Time, Role::Date, Role::Clock].iter().any(|role| columns.get(*role).is_some());
+        let has_time =
+            [Role::Time, Role::Date, Role::TimeOfDay].iter().any(|role| columns.get(*role).is_some());
         if !has_time {
             columns.places[Role::Time as usize] = index;
         }
@@ -85,9 +86,9 @@ impl Columns {
         self.give_way(map);
         for (role, column) in &map.0 {
             match (role, column.split_once('+')) {
-                (Role::Time, Some((date, clock))) => {
+                (Role::Time, Some((date, time_of_day))) => {
                     self.places[Role::Date as usize] = Some(place(date).ok_or(Role::Time)?);
-                    self.places[Role::Clock as usize] = Some(place(clock).ok_or(Role::Time)?);
+                    self.places[Role::TimeOfDay as usize] = Some(place(time_of_day).ok_or(Role::Time)?);
                 }
                 _ => self.places[*role as usize] = Some(place(column).ok_or(*role)?),
             }
@@ -97,7 +98,7 @@ impl Columns {
 
     /// Forgets what a map says in another way: the time, and trades and quotes for bars or bars for them.
     fn give_way(&mut self, map: &Map) {
-        const TIME: &[Role] = &[Role::Time, Role::Date, Role::Clock];
+        const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
         const BARS: &[Role] = &[Role::Open, Role::High, Role::Low, Role::Close, Role::Volume];
         let names = |roles: &[Role]| roles.iter().any(|role| map.0.contains_key(role));
@@ -164,8 +165,8 @@ impl Columns {
     /// So many cells a row has at least: its time, and what an event cannot be without.
     pub fn least(&self, time: TimeColumns, values: &Values) -> usize {
         let last_of_time = match time {
-            TimeColumns::One(column) | TimeColumns::Clock { clock: column, .. } => Some(column),
-            TimeColumns::Two { date, clock, .. } => Some(date.max(clock)),
+            TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
+            TimeColumns::Two { date, time_of_day, .. } => Some(date.max(time_of_day)),
             TimeColumns::Day(_) => None,
         };
         let value = match values {

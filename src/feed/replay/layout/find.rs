@@ -55,7 +55,7 @@ pub enum Lacks {
     /// There is no such column.
     Column(String),
     /// What stands in this column, beside a date, is no time of day.
-    Clock(usize),
+    TimeOfDay(usize),
     /// The times are clocks, and neither a column nor the path names the day.
     Day,
     /// Files of this layout cannot be replayed.
@@ -87,7 +87,7 @@ fn told(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
         }
     }
     // Where a header names columns, their order is not that of a shape.
-    if let Some(lack @ (Lacks::Time(_) | Lacks::Day | Lacks::Clock(_))) = lacks {
+    if let Some(lack @ (Lacks::Time(_) | Lacks::Day | Lacks::TimeOfDay(_))) = lacks {
         return Err(lack);
     }
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {

@@ -53,16 +53,16 @@ pub enum TimeColumns {
     /// In one column.
     One(usize),
     /// Date and clock in two.
-    Two { date: usize, clock: usize, form: ClockForm },
+    Two { date: usize, time_of_day: usize, form: TimeOfDayForm },
     /// The clock in a column, the day in the file's name: its midnight in nanoseconds since 1970.
-    Clock { clock: usize, form: ClockForm, day: i64 },
+    TimeOfDay { time_of_day: usize, form: TimeOfDayForm, day: i64 },
     /// The day in the file's name, and no clock.
     Day(i64),
 }
 
 /// How a time of day is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClockForm {
+pub enum TimeOfDayForm {
     /// As it stands: `9:30`, `09:30:00.5`, `093000`.
     Text,
     /// In so many digits, of which zeros in front may be lost: 4 for hours and minutes, 6 with seconds, more with parts of them.
@@ -123,10 +123,14 @@ impl Layout {
     /// Which columns are used as what.
     pub fn uses(&self) -> impl Iterator<Item = (Role, usize)> {
         let time = match self.time {
-            TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::Clock, None)],
-            TimeColumns::Two { date, clock, .. } => [(Role::Date, Some(date)), (Role::Clock, Some(clock))],
-            TimeColumns::Clock { clock, .. } => [(Role::Date, None), (Role::Clock, Some(clock))],
-            TimeColumns::Day(_) => [(Role::Date, None), (Role::Clock, None)],
+            TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::TimeOfDay, None)],
+            TimeColumns::Two { date, time_of_day, .. } => {
+                [(Role::Date, Some(date)), (Role::TimeOfDay, Some(time_of_day))]
+            }
+            TimeColumns::TimeOfDay { time_of_day, .. } => {
+                [(Role::Date, None), (Role::TimeOfDay, Some(time_of_day))]
+            }
+            TimeColumns::Day(_) => [(Role::Date, None), (Role::TimeOfDay, None)],
         };
         let symbol = self.symbol;
         let symbol = [
@@ -163,8 +167,8 @@ impl Layout {
     /// So many cells of a row are looked at for its time.
     pub fn width_of_time(&self) -> usize {
         match self.time {
-            TimeColumns::One(column) | TimeColumns::Clock { clock: column, .. } => column + 1,
-            TimeColumns::Two { date, clock, .. } => date.max(clock) + 1,
+            TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
+            TimeColumns::Two { date, time_of_day, .. } => date.max(time_of_day) + 1,
             TimeColumns::Day(_) => 1,
         }
     }
@@ -175,14 +179,16 @@ impl TimeColumns {
     pub const fn date_column(self) -> Option<usize> {
         match self {
             Self::One(column) | Self::Two { date: column, .. } => Some(column),
-            Self::Clock { .. } | Self::Day(_) => None,
+            Self::TimeOfDay { .. } | Self::Day(_) => None,
         }
     }
 
     /// The column of the clock, where it stands alone, and how it is written.
-    pub fn clock(&mut self) -> Option<(usize, &mut ClockForm)> {
+    pub fn time_of_day(&mut self) -> Option<(usize, &mut TimeOfDayForm)> {
         match self {
-            Self::Two { clock, form, .. } | Self::Clock { clock, form, .. } => Some((*clock, form)),
+            Self::Two { time_of_day, form, .. } | Self::TimeOfDay { time_of_day, form, .. } => {
+                Some((*time_of_day, form))
+            }
             Self::One(_) | Self::Day(_) => None,
         }
     }

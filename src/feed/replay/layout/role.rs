@@ -14,7 +14,8 @@ pub enum Role {
     /// A date; a time's first half where there is a clock too.
     Date,
     /// A clock, or the whole of a time where there is no date.
-    Clock,
+    #[serde(rename = "clock")]
+    TimeOfDay,
     /// The name of the instrument.
     Symbol,
     /// What follows the name behind a point, as the `B` of `BRK.B`.
@@ -60,7 +61,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
         "date date1 day datum data fecha traddt tradedate tradingday bizdt 일자 날짜 기준일 日期 日付 дата dtyyyymmdd",
     ),
     (
-        Role::Clock,
+        Role::TimeOfDay,
         "time timem timeutc gmttime localtime ts unix unixtime unixtimestamp epoch t tsrecv localtimestamp \
          receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время",
     ),
@@ -146,7 +147,7 @@ impl Role {
         match self {
             Self::Time => "time",
             Self::Date => "date",
-            Self::Clock => "clock",
+            Self::TimeOfDay => "clock",
             Self::Symbol => "symbol",
             Self::Suffix => "suffix",
             Self::Price => "price",

@@ -45,7 +45,7 @@ enum Holds {
     /// A date.
     Date,
     /// A time of day.
-    Clock,
+    TimeOfDay,
     /// A time of day in seconds since midnight,
     Seconds,
     /// or in milliseconds.
@@ -95,9 +95,9 @@ fn column(word: &str) -> Column {
         "points" => (Some(Role::Date), Holds::Points),
         "slashes" => (Some(Role::Date), Holds::Slashes),
         "date" => (Some(Role::Date), Holds::Date),
-        "clock" => (Some(Role::Clock), Holds::Clock),
-        "seconds" => (Some(Role::Clock), Holds::Seconds),
-        "millis" => (Some(Role::Clock), Holds::Millis),
+        "clock" => (Some(Role::TimeOfDay), Holds::TimeOfDay),
+        "seconds" => (Some(Role::TimeOfDay), Holds::Seconds),
+        "millis" => (Some(Role::TimeOfDay), Holds::Millis),
         "symbol" => (Some(Role::Symbol), Holds::Word),
         "interval" => (Some(Role::Interval), Holds::Any),
         "int" => (None, Holds::Int),
@@ -144,7 +144,7 @@ impl Holds {
             Self::Points => is_date_with(cell, b'.'),
             Self::Slashes => is_date_with(cell, b'/'),
             Self::Date => time::date(cell, DateOrder::Ymd).is_some(),
-            Self::Clock => time::clock(cell).is_some(),
+            Self::TimeOfDay => time::time_of_day(cell).is_some(),
             Self::Seconds => time::since_midnight(cell, MidnightUnit::Seconds).is_some(),
             Self::Millis => {
                 is_digits(cell, 1) && time::since_midnight(cell, MidnightUnit::Milliseconds).is_some()

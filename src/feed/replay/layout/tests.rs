@@ -33,7 +33,7 @@ fn the_exchanges_time_comes_before_the_recorders() {
 
 #[test]
 fn a_date_and_a_clock_are_one_time() {
-    let two = TimeColumns::Two { date: 0, clock: 1, form: ClockForm::Text };
+    let two = TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text };
 
     assert_eq!(layout("Date,Time,Close\n2024-01-03,09:30,1").unwrap().time, two);
     assert_eq!(layout("date,unix,close\n2024-01-03,1704292200,1").unwrap().time, TimeColumns::One(1));
@@ -75,18 +75,24 @@ fn a_clock_alone_needs_the_day_that_the_path_names() {
 
     assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
     let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
-    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, form: ClockForm::Text, day: 7 });
+    assert_eq!(
+        found.layout.time,
+        TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 7 }
+    );
 }
 
 #[test]
 fn a_clock_is_found_whatever_it_is_called() {
-    let two = TimeColumns::Two { date: 0, clock: 1, form: ClockForm::Text };
+    let two = TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text };
     assert_eq!(layout("Date,Timestamp,Price\n20240103,09:30:00.5,1").unwrap().time, two);
 
     let text = records("When,Price\n09:30:00,1");
     assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
     let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
-    assert_eq!(found.layout.time, TimeColumns::Clock { clock: 0, form: ClockForm::Text, day: 7 });
+    assert_eq!(
+        found.layout.time,
+        TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 7 }
+    );
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn a_map_names_columns_by_name_or_number() {
     let numbered = found("2024-01-03,09:30,7", &by_number).unwrap();
     assert_eq!(
         (numbered.layout.time, numbered.first_row),
-        (TimeColumns::Two { date: 0, clock: 1, form: ClockForm::Text }, 0)
+        (TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text }, 0)
     );
     assert_eq!(found("a,b\n1,2", &by_name).unwrap_err(), Lacks::Column("When".to_owned()));
 }

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::role::Role;
-use super::{ClockForm, Lacks, Record, TimeColumns};
+use super::{Lacks, Record, TimeColumns, TimeOfDayForm};
 use crate::feed::replay::time::{self, DateOrder, Stamp};
 use crate::market::Time;
 
@@ -26,36 +26,39 @@ pub fn find(columns: &Columns, rows: &[Record], around: Around<'_>) -> Result<Ti
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
     let stamp = columns.get(Role::Time);
     // Digits may be a count since 1970 or a clock with parts of a second: of which day they are tells.
-    if let (None, Some(day), Some(clock)) =
-        (columns.get(Role::Date), around.day, stamp.or(columns.get(Role::Clock)))
-        && any(clock, is_clock)
-        && !cells(rows, clock).any(|cell| is_of_day(cell, day))
+    if let (None, Some(day), Some(time_of_day)) =
+        (columns.get(Role::Date), around.day, stamp.or(columns.get(Role::TimeOfDay)))
+        && any(time_of_day, is_time_of_day)
+        && !cells(rows, time_of_day).any(|cell| is_of_day(cell, day))
     {
-        let form = columns.unit.map_or(ClockForm::Text, ClockForm::Counted);
-        return Ok(TimeColumns::Clock { clock, form, day });
+        let form = columns.unit.map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
+        return Ok(TimeColumns::TimeOfDay { time_of_day, form, day });
     }
     if let Some(column) = stamp.filter(|column| rows.is_empty() || any(*column, is_stamp)) {
         return Ok(TimeColumns::One(column));
     }
     // What is called a timestamp may be a clock beside a date.
-    let clock = columns.get(Role::Clock).or(stamp).or_else(|| clock_by_another_name(rows, around.names));
-    let clock = clock.or_else(|| columns.get(Role::Date).and_then(|date| clock_by_its_cells(rows, date)));
-    let form = columns.unit.map_or(ClockForm::Text, ClockForm::Counted);
-    match (columns.get(Role::Date), clock) {
-        (Some(date), Some(clock)) => of_two(rows, date, clock, form),
+    let time_of_day =
+        columns.get(Role::TimeOfDay).or(stamp).or_else(|| time_of_day_by_another_name(rows, around.names));
+    let time_of_day =
+        time_of_day.or_else(|| columns.get(Role::Date).and_then(|date| time_of_day_by_its_cells(rows, date)));
+    let form = columns.unit.map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
+    match (columns.get(Role::Date), time_of_day) {
+        (Some(date), Some(time_of_day)) => of_two(rows, date, time_of_day, form),
         (Some(date), None) => Ok(TimeColumns::One(date)),
-        (None, Some(clock)) => {
-            let is_time_of_day = columns.unit.is_some() || !any(clock, is_stamp) && any(clock, is_clock);
-            match (is_time_of_day, around.day) {
-                (false, _) => Ok(TimeColumns::One(clock)),
-                (true, Some(day)) => Ok(TimeColumns::Clock { clock, form, day }),
+        (None, Some(time_of_day)) => {
+            let has_no_date =
+                columns.unit.is_some() || !any(time_of_day, is_stamp) && any(time_of_day, is_time_of_day);
+            match (has_no_date, around.day) {
+                (false, _) => Ok(TimeColumns::One(time_of_day)),
+                (true, Some(day)) => Ok(TimeColumns::TimeOfDay { time_of_day, form, day }),
                 (true, None) => Err(Some(Lacks::Day)),
             }
         }
         // Whatever it is called: of yfinance, the first name is that of all columns.
         (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
-        (None, None) if any(0, |cell| cell.contains(&b':') && is_clock(cell)) => {
-            let of_day = |day| TimeColumns::Clock { clock: 0, form: ClockForm::Text, day };
+        (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
+            let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
             around.day.map(of_day).ok_or(Some(Lacks::Day))
         }
         (None, None) => around.day.filter(|_| around.is_of_one_day).map(TimeColumns::Day).ok_or(None),
@@ -65,50 +68,62 @@ pub fn find(columns: &Columns, rows: &[Record], around: Around<'_>) -> Result<Ti
 /// Whether the columns say the time of a row.
 pub fn has_time(columns: &Columns, row: &Record) -> bool {
     let cell = |role| columns.get(role).and_then(|column| row.get(column));
-    match (cell(Role::Time).or(cell(Role::Date)), cell(Role::Clock)) {
+    match (cell(Role::Time).or(cell(Role::Date)), cell(Role::TimeOfDay)) {
         (Some(date), _) => is_stamp(date),
-        (None, Some(clock)) => match columns.unit {
-            Some(unit) => time::since_midnight(clock, unit).is_some(),
-            None => is_stamp(clock) || is_clock(clock),
+        (None, Some(time_of_day)) => match columns.unit {
+            Some(unit) => time::since_midnight(time_of_day, unit).is_some(),
+            None => is_stamp(time_of_day) || is_time_of_day(time_of_day),
         },
         (None, None) => false,
     }
 }
 
 /// The halves of a time, or the one of two columns that says all of it.
-fn of_two(rows: &[Record], date: usize, clock: usize, form: ClockForm) -> Result<TimeColumns, Option<Lacks>> {
-    let two = TimeColumns::Two { date, clock, form };
+fn of_two(
+    rows: &[Record],
+    date: usize,
+    time_of_day: usize,
+    form: TimeOfDayForm,
+) -> Result<TimeColumns, Option<Lacks>> {
+    let two = TimeColumns::Two { date, time_of_day, form };
     let is_only_date =
         |cell: &[u8]| [DateOrder::Mdy, DateOrder::Dmy].iter().any(|order| time::date(cell, *order).is_some());
-    if rows.is_empty() || matches!(form, ClockForm::Counted(_)) {
+    if rows.is_empty() || matches!(form, TimeOfDayForm::Counted(_)) {
         return Ok(two);
     }
-    if !cells(rows, date).any(is_only_date) || cells(rows, clock).all(|cell| cell.trim_ascii().is_empty()) {
+    if !cells(rows, date).any(is_only_date)
+        || cells(rows, time_of_day).all(|cell| cell.trim_ascii().is_empty())
+    {
         return Ok(TimeColumns::One(date));
     }
     // A count from 1970 beside a date says more than the date. It is of that very day; digits of a clock are of another.
     let is_whole = |row: &Record| {
-        let (Some(date), Some(clock)) = (row.get(date), row.get(clock)) else { return false };
+        let (Some(date), Some(time_of_day)) = (row.get(date), row.get(time_of_day)) else { return false };
         let days = [DateOrder::Mdy, DateOrder::Dmy].map(|order| time::date(date, order));
-        days.into_iter().flatten().any(|day| is_of_day(clock, day))
+        days.into_iter().flatten().any(|day| is_of_day(time_of_day, day))
     };
     if rows.iter().any(is_whole) {
-        return Ok(TimeColumns::One(clock));
+        return Ok(TimeColumns::One(time_of_day));
     }
-    if cells(rows, clock).any(is_clock) { Ok(two) } else { Err(Some(Lacks::Clock(clock))) }
+    if cells(rows, time_of_day).any(is_time_of_day) {
+        Ok(two)
+    } else {
+        Err(Some(Lacks::TimeOfDay(time_of_day)))
+    }
 }
 
 /// A column beside a date whose name begins like that of a clock, as `Time (ET)`, and that holds some.
-fn clock_by_another_name(rows: &[Record], names: &[String]) -> Option<usize> {
+fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usize> {
     let is_named =
         |name: &String| ["time", "uhr", "zeit", "hour"].iter().any(|start| name.starts_with(start));
-    let holds_some = |column: &usize| cells(rows, *column).any(|cell| is_clock(cell) || is_number(cell));
+    let holds_some =
+        |column: &usize| cells(rows, *column).any(|cell| is_time_of_day(cell) || is_number(cell));
     (0..names.len()).filter(|column| is_named(&names[*column])).find(holds_some)
 }
 
 /// A column beside a date that holds nothing but clocks with colons, whatever it is called.
-fn clock_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
-    let is_one = |cell: &[u8]| cell.trim_ascii().is_empty() || cell.contains(&b':') && is_clock(cell);
+fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
+    let is_one = |cell: &[u8]| cell.trim_ascii().is_empty() || cell.contains(&b':') && is_time_of_day(cell);
     let width = rows.first().map_or(0, Vec::len);
     let holds_some = |column: usize| cells(rows, column).any(|cell| !cell.trim_ascii().is_empty());
     (0..width).find(|column| *column != date && holds_some(*column) && cells(rows, *column).all(is_one))
@@ -133,8 +148,8 @@ fn is_of_day(cell: &[u8], midnight: i64) -> bool {
     (of_cell - day(midnight)).abs() <= 1
 }
 
-fn is_clock(cell: &[u8]) -> bool {
-    time::clock(cell).is_some()
+fn is_time_of_day(cell: &[u8]) -> bool {
+    time::time_of_day(cell).is_some()
 }
 
 fn is_number(cell: &[u8]) -> bool {

@@ -3,7 +3,6 @@
 //! A cell says a moment of UTC, or one on the file's own clock, which a zone puts into place. It is read byte by
 //! byte: a file has a time in every row.
 
-mod clock;
 mod count;
 mod date;
 mod date_order;
@@ -12,14 +11,15 @@ mod month;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod time_of_day;
 
 use crate::market::Time;
 use digits::{digits, number, part_of};
 use stamp::SECOND;
 
-pub use clock::offset;
 pub use date_order::DateOrder;
 pub use stamp::Stamp;
+pub use time_of_day::offset;
 
 const DAY: i64 = 86_400 * SECOND;
 
@@ -55,20 +55,20 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
             None => count::stamp(cell),
         },
         9.. => count::stamp(cell),
-        _ => date_and_clock(cell, order).or_else(|| count::stamp(cell)),
+        _ => date_and_time_of_day(cell, order).or_else(|| count::stamp(cell)),
     }
 }
 
 /// The moment that a date and the clock in another cell stand for; an offset may follow the clock.
-pub fn stamp_of_two(date: &[u8], clock: &[u8], order: DateOrder) -> Option<Stamp> {
+pub fn stamp_of_two(date: &[u8], time_of_day: &[u8], order: DateOrder) -> Option<Stamp> {
     let midnight = self::date(date, order)?;
-    let (of_day, after) = clock_leading(clock.trim_ascii())?;
+    let (of_day, after) = time_of_day_leading(time_of_day.trim_ascii())?;
     at(midnight / DAY, of_day, after)
 }
 
 /// The midnight of a date, local, in nanoseconds since 1970; its clock, if it has one, says midnight.
 pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
-    match date_and_clock(cell.trim_ascii(), order)? {
+    match date_and_time_of_day(cell.trim_ascii(), order)? {
         Stamp::Local(nanos) if nanos % DAY == 0 => Some(nanos),
         _ => None,
     }
@@ -79,8 +79,8 @@ pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
 /// Without colons, its last two digits are minutes if it has three or four, and seconds if it has five or six, as
 /// in `930` and `93000`; behind them the digits of milliseconds, microseconds or nanoseconds may follow. Zeros alone
 /// are midnight.
-pub fn clock(cell: &[u8]) -> Option<i64> {
-    match clock_leading(cell.trim_ascii())? {
+pub fn time_of_day(cell: &[u8]) -> Option<i64> {
+    match time_of_day_leading(cell.trim_ascii())? {
         (of_day, []) => Some(of_day),
         _ => None,
     }
@@ -88,13 +88,13 @@ pub fn clock(cell: &[u8]) -> Option<i64> {
 
 /// A clock of so many digits, of which zeros in front may be lost: `1500` of six is a quarter past midnight. Decimals of
 /// the second may follow.
-pub fn clock_of_digits(cell: &[u8], count: usize) -> Option<i64> {
+pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     let cell = cell.trim_ascii();
     let lost = count.checked_sub(digits(cell))?;
     let mut whole = [b'0'; 32];
     let end = lost + cell.len();
     whole.get_mut(lost..end)?.copy_from_slice(cell);
-    clock(&whole[..end])
+    time_of_day(&whole[..end])
 }
 
 /// What a number counts since midnight, in nanoseconds, at most a day; digits past the nanosecond go.
@@ -167,7 +167,7 @@ pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     Some(date.order_usual())
 }
 
-fn date_and_clock(cell: &[u8], order: DateOrder) -> Option<Stamp> {
+fn date_and_time_of_day(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let (date, after) = date::leading(cell)?;
     let day = date.day(order)?;
     let text = match after {
@@ -178,7 +178,7 @@ fn date_and_clock(cell: &[u8], order: DateOrder) -> Option<Stamp> {
         [b',' | b' ' | b'\t', text @ ..] => text.trim_ascii_start(),
         _ => return None,
     };
-    let (of_day, after) = clock::leading(text)?;
+    let (of_day, after) = time_of_day::leading(text)?;
     at(day, of_day, after)
 }
 
@@ -190,7 +190,7 @@ fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
     }
     let (date, _) = date::leading(&cell[..8])?;
     let day = date.day(DateOrder::Ymd).filter(|day| *day >= 0 || digits(cell) > 10)?;
-    let (of_day, after) = clock::leading(&cell[8..])?;
+    let (of_day, after) = time_of_day::leading(&cell[8..])?;
     Some((day, of_day, after))
 }
 
@@ -203,11 +203,11 @@ fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
     if after.is_empty() {
         return nanos(0).map(Stamp::Local);
     }
-    nanos(clock::offset(after)?).map(|nanos| Stamp::Utc(Time::from_nanos(nanos)))
+    nanos(time_of_day::offset(after)?).map(|nanos| Stamp::Utc(Time::from_nanos(nanos)))
 }
 
-fn clock_leading(text: &[u8]) -> Option<(i64, &[u8])> {
-    let (of_day, after) = clock::leading(text)?;
+fn time_of_day_leading(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (of_day, after) = time_of_day::leading(text)?;
     // An hour alone is as well the seconds of midnight's first minute.
     let is_short = digits(text) == text.len() && text.len() < 3;
     (!is_short || of_day == 0).then_some((of_day, after))

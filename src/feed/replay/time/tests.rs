@@ -237,7 +237,7 @@ fn what_is_no_time_is_none() {
 
 #[test]
 fn a_date_and_a_clock_in_two_cells_are_one_time() {
-    let read = |date: &str, clock: &str| stamp_of_two(date.as_bytes(), clock.as_bytes(), Mdy);
+    let read = |date: &str, time_of_day: &str| stamp_of_two(date.as_bytes(), time_of_day.as_bytes(), Mdy);
     let utc = |text: &str| text.parse::<Time>().unwrap();
 
     assert_eq!(read("01/03/2024", "9:30 PM"), Some(Stamp::Local(utc("2024-01-03T21:30:00Z").as_nanos())));
@@ -332,7 +332,7 @@ proptest! {
         if let Some(midnight) = date(&cell, order) {
             prop_assert_eq!(midnight % DAY, 0);
         }
-        for nanos in clock(&cell).into_iter().chain(since_midnight(&cell, MidnightUnit::Seconds)) {
+        for nanos in time_of_day(&cell).into_iter().chain(since_midnight(&cell, MidnightUnit::Seconds)) {
             prop_assert!((0..=DAY).contains(&nanos));
         }
     }

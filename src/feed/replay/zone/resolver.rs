@@ -176,26 +176,27 @@ mod tests {
     }
 
     /// The moments of these local times of one day, and how many of them were repeated and skipped.
-    fn resolved(zone: &str, backwards: bool, day: &str, clocks: &[&str]) -> (Vec<String>, u64, u64) {
+    fn resolved(zone: &str, backwards: bool, day: &str, times_of_day: &[&str]) -> (Vec<String>, u64, u64) {
         let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
-        let moments = clocks.iter().map(|clock| resolver.resolve(local(&format!("{day}T{clock}"))));
+        let moments =
+            times_of_day.iter().map(|time_of_day| resolver.resolve(local(&format!("{day}T{time_of_day}"))));
         let moments = moments.map(|moment| moment.unwrap().to_string()[11..].to_owned()).collect();
         (moments, resolver.repeated(), resolver.moved())
     }
 
     #[test]
     fn an_hour_that_is_left_out_is_moved_forward() {
-        let clocks = ["01:59:59", "02:00:00", "02:30:00", "03:00:00", "03:30:00"];
+        let times_of_day = ["01:59:59", "02:00:00", "02:30:00", "03:00:00", "03:30:00"];
         let moments =
             ["00:59:59Z", "01:00:00Z", "01:30:00Z", "01:00:00Z", "01:30:00Z"].map(str::to_owned).to_vec();
 
-        assert_eq!(resolved(BERLIN, false, "2024-03-31", &clocks), (moments.clone(), 0, 2));
-        assert_eq!(resolved(BERLIN, true, "2024-03-31", &clocks), (moments, 0, 2));
+        assert_eq!(resolved(BERLIN, false, "2024-03-31", &times_of_day), (moments.clone(), 0, 2));
+        assert_eq!(resolved(BERLIN, true, "2024-03-31", &times_of_day), (moments, 0, 2));
     }
 
     #[test]
     fn an_hour_that_happens_twice_is_told_apart_by_the_order_of_the_rows() {
-        for (clocks, moments, repeated) in [
+        for (times_of_day, moments, repeated) in [
             (
                 &[
                     "01:59:59", "02:00:00", "02:30:00", "02:30:00", "02:59:59", "02:00:00", "02:45:00",
@@ -226,13 +227,13 @@ mod tests {
             ),
         ] {
             let moments = moments.iter().map(|moment| (*moment).to_owned()).collect();
-            assert_eq!(resolved(BERLIN, false, "2024-10-27", clocks), (moments, repeated, 0));
+            assert_eq!(resolved(BERLIN, false, "2024-10-27", times_of_day), (moments, repeated, 0));
         }
     }
 
     #[test]
     fn a_file_that_runs_backwards_begins_with_the_second_hour() {
-        let clocks =
+        let times_of_day =
             ["03:00:00", "02:50:00", "02:10:00", "02:10:00", "02:50:00", "02:10:00", "01:59:00", "02:50:00"];
         let moments = [
             "02:00:00Z",
@@ -246,12 +247,13 @@ mod tests {
         ];
         let moments = moments.map(str::to_owned).to_vec();
 
-        assert_eq!(resolved(BERLIN, true, "2024-10-27", &clocks), (moments, 6, 0));
+        assert_eq!(resolved(BERLIN, true, "2024-10-27", &times_of_day), (moments, 6, 0));
     }
 
     #[test]
     fn equal_times_are_the_two_hours_unless_there_were_others() {
-        let resolve = |backwards, clocks: &[&str]| resolved(BERLIN, backwards, "2024-10-27", clocks).0;
+        let resolve =
+            |backwards, times_of_day: &[&str]| resolved(BERLIN, backwards, "2024-10-27", times_of_day).0;
         let hourly = ["00:00:00", "01:00:00", "02:00:00", "02:00:00", "03:00:00"];
         let moments = ["22:00:00Z", "23:00:00Z", "00:00:00Z", "01:00:00Z", "02:00:00Z"];
         assert_eq!(resolve(false, &hourly), moments);
@@ -261,7 +263,7 @@ mod tests {
         moments.reverse();
         assert_eq!(resolve(true, &hourly), moments);
 
-        for (clocks, moments) in [
+        for (times_of_day, moments) in [
             // Trades, which share their times.
             (
                 ["01:59:00", "01:59:00", "02:10:00", "02:10:00", "02:05:00", "02:05:00"],
@@ -278,13 +280,14 @@ mod tests {
                 ["23:59:00Z", "00:10:00Z", "00:20:00Z", "00:20:00Z", "01:10:00Z", "02:00:00Z"],
             ),
         ] {
-            assert_eq!(resolve(false, &clocks), moments);
+            assert_eq!(resolve(false, &times_of_day), moments);
         }
     }
 
     #[test]
     fn rows_that_are_slightly_out_of_order_stay_in_their_hour() {
-        let resolve = |backwards, clocks: &[&str]| resolved(BERLIN, backwards, "2024-10-27", clocks).0;
+        let resolve =
+            |backwards, times_of_day: &[&str]| resolved(BERLIN, backwards, "2024-10-27", times_of_day).0;
 
         assert_eq!(
             resolve(false, &["02:30:00", "02:29:00.000000001", "02:30:00", "02:29:00"]),

@@ -1,4 +1,4 @@
-//! Clocks: the time of day that a cell begins with, and the offset behind it.
+//! The time of day at the beginning of a text, and the offset from UTC behind it.
 
 use super::date::two;
 use super::digits::{digits, number};
@@ -97,8 +97,8 @@ fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(
     };
     let (second, nanos) = if second == 60 { (59, SECOND - 1) } else { (second, nanos) };
     let of_day = ((hour * 60 + minute) * 60 + second) * SECOND + nanos;
-    let is_clock = hour < 24 || (hour == 24 && of_day == 24 * 3600 * SECOND);
-    (is_clock && minute < 60 && second < 60).then_some((of_day, text))
+    let is_time_of_day = hour < 24 || (hour == 24 && of_day == 24 * 3600 * SECOND);
+    (is_time_of_day && minute < 60 && second < 60).then_some((of_day, text))
 }
 
 /// The hour of the day, by the AM or PM that may be next: `AM`, ` p.m.`.
@@ -151,12 +151,12 @@ fn nanos_of(fraction: &[u8]) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::feed::replay::time::clock;
+    use crate::feed::replay::time::time_of_day;
     use crate::market::Time;
 
     fn of_day(cell: &str) -> String {
         let text = |nanos| Time::from_nanos(nanos).to_string();
-        clock(cell.as_bytes())
+        time_of_day(cell.as_bytes())
             .map_or("none".to_owned(), |nanos| text(nanos).replace("1970-01-01T", "").replace('Z', ""))
     }
 
