@@ -1,14 +1,14 @@
-//! The extent of a replay: from when to when it goes, and how long it is.
+//! The extent of a replay: its first time, its last time, and its number of rows.
 
 use crate::market::Time;
 
-/// What lies in the files of a replay between `from` and `to`, by a pass over their times.
+/// The span of time between `from` and `to` that the files of a replay cover, found by the scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The earliest time.
     pub first: Time,
     /// The latest time.
     pub last: Time,
-    /// Data rows, those included that will be skipped or lie before or after.
+    /// The number of data rows. It includes rows that will be rejected, and rows outside `from` and `to`.
     pub rows: u64,
 }

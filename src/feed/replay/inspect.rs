@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 
-use super::file::Source;
 use super::number::DecimalSign;
-use super::order::Order;
+use super::plan::Plan;
+use super::scan::Order;
 use super::time::DateOrder;
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
@@ -92,9 +92,9 @@ impl Inspection {
     /// # Errors
     ///
     /// It cannot be read to its end; with `strict`, a row cannot be used.
-    pub(super) fn of(source: &Source) -> Result<Self, FeedError> {
-        let Source { part, survey, pass, .. } = source;
-        let mut rows = source.rows()?;
+    pub(super) fn of(plan: &Plan) -> Result<Self, FeedError> {
+        let Plan { part, sniffed, scan, .. } = plan;
+        let mut rows = plan.rows()?;
         let mut ends = Ends::default();
         let mut symbols: IndexMap<Symbol, u64> = IndexMap::new();
         let (mut events, mut kinds) = (0, KindSet::NONE);
@@ -107,33 +107,33 @@ impl Inspection {
                 None => drop(symbols.insert(event.symbol, 1)),
             }
         }
-        let (first, last) = ends.of(pass.order);
-        let column = |index: usize| match survey.names.get(index) {
+        let (first, last) = ends.of(scan.order);
+        let column = |index: usize| match sniffed.names.get(index) {
             Some(name) if !name.is_empty() => name.clone(),
             _ => index.to_string(),
         };
         Ok(Self {
             file: part.to_string(),
-            layout: survey.layout.name,
-            source: survey.layout.source,
+            layout: sniffed.layout.name,
+            source: sniffed.layout.source,
             kinds,
-            rows: pass.rows,
+            rows: scan.rows,
             events,
             rejected: rows.rejected().by_reason().collect(),
-            order: pass.order.name(),
-            zone: source.zone(),
-            repeated: pass.repeated,
-            moved: pass.moved,
+            order: scan.order.name(),
+            zone: plan.zone(),
+            repeated: scan.repeated,
+            moved: scan.moved,
             symbols,
             first,
             last,
-            columns: survey.layout.uses().map(|(role, index)| (role.name(), column(index))).collect(),
-            encoding: survey.encoding.name(),
-            delimiter: char::from(survey.delimiter),
-            has_decimal_comma: survey.layout.numbers.decimal == DecimalSign::Comma,
-            price_scale: survey.layout.numbers.price_scale,
+            columns: sniffed.layout.uses().map(|(role, index)| (role.name(), column(index))).collect(),
+            encoding: sniffed.encoding.name(),
+            delimiter: char::from(sniffed.delimiter),
+            has_decimal_comma: sniffed.layout.numbers.decimal == DecimalSign::Comma,
+            price_scale: sniffed.layout.numbers.price_scale,
             damage: rows.damage().found().map(str::to_owned),
-            assumed_date_order: survey.is_order_assumed.then_some(survey.layout.date_order),
+            assumed_date_order: sniffed.is_date_order_assumed.then_some(sniffed.layout.date_order),
         })
     }
 }

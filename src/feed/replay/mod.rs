@@ -1,29 +1,32 @@
 //! The replay: recorded files as a feed.
 //!
-//! A file comes in one or several parts, undone of what it is packed by and how its characters are coded. A survey of a
-//! part's first lines tells the layout: which column is what, and how times and numbers are written. A pass over its
-//! times tells the order. Then its rows are read in time order, and a merge puts several parts together. A row that
-//! cannot be used is skipped, counted and logged; it never stops the feed, unless that is asked for.
+//! Data flows one way. `container` unpacks a file; a file, or each member of an archive, is a part. `text_lines` decodes
+//! a part into lines, and `records` cuts the lines into cells. `sniff` reads the first lines and recognizes the layout:
+//! which column holds what, and how times and numbers are written. `scan` reads all times once and finds their order.
+//! A `plan` holds all that is decided of a part before its first row is read. Then each `row` becomes one event or two,
+//! and `merge` puts the events of all parts together by time.
 //!
-//! Files are read on a thread of their own, at most some thousand events ahead of what is published.
+//! A row that cannot be used is rejected, counted and logged. It does not stop the feed, unless `strict` asks for that.
+//!
+//! A thread of its own reads the files, at most some thousand events ahead of what is published.
 
 mod cells;
 mod config;
 mod container;
 mod expand;
 mod extent;
-mod file;
 mod inspect;
 mod layout;
 mod merge;
 mod number;
-mod order;
 mod path;
-mod reading;
+mod plan;
 mod records;
 mod rejected_rows;
 mod row;
-mod survey;
+mod scan;
+mod settings;
+mod sniff;
 mod text;
 mod text_lines;
 mod time;
@@ -39,9 +42,9 @@ use super::line_settings::LineSettings;
 use super::lines::harmless;
 use super::reader::{self, BATCH, BatchSender, Batches};
 use crate::market::Event;
-use file::{Events, Source};
 use merge::Merge;
-use reading::Reading;
+use plan::{Events, Plan};
+use settings::Settings;
 
 pub use config::Config;
 pub use expand::expand;
@@ -55,7 +58,7 @@ pub use zone::ZoneError;
 /// Files that can be replayed, checked and ready to be read, as often as it is asked for.
 #[derive(Debug)]
 pub struct Replay {
-    sources: Arc<[Source]>,
+    plans: Arc<[Plan]>,
 }
 
 impl Replay {
@@ -68,13 +71,13 @@ impl Replay {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
         }
-        let reading = Arc::new(Reading::new(config, lines)?);
-        let mut sources = Vec::new();
+        let settings = Arc::new(Settings::new(config, lines)?);
+        let mut plans = Vec::new();
         for path in &config.files {
-            sources.append(&mut open_all(&expand(path)?, &reading)?);
+            plans.append(&mut open_all(&expand(path)?, &settings)?);
         }
-        let replay = Self { sources: sources.into() };
-        if replay.extent().is_none() && replay.sources.iter().any(|source| source.pass.span.is_some()) {
+        let replay = Self { plans: plans.into() };
+        if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.span.is_some()) {
             warn!("no event lies between feed.replay.from and feed.replay.to");
         }
         Ok(replay)
@@ -83,7 +86,7 @@ impl Replay {
     /// What lies in the files together; `None` where no row has a time.
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
-        self.sources.iter().filter_map(Source::extent).reduce(|one, other| Extent {
+        self.plans.iter().filter_map(Plan::extent).reduce(|one, other| Extent {
             first: one.first.min(other.first),
             last: one.last.max(other.last),
             rows: one.rows + other.rows,
@@ -96,7 +99,7 @@ impl Replay {
     ///
     /// A part cannot be read to its end; with `strict`, a row of it cannot be used.
     pub fn inspect(&self) -> impl Iterator<Item = Result<Inspection, FeedError>> {
-        self.sources.iter().map(Inspection::of)
+        self.plans.iter().map(Inspection::of)
     }
 
     /// All events, in time order, read as they are asked for.
@@ -105,13 +108,13 @@ impl Replay {
     ///
     /// A file cannot be read; with `strict`, a row of it cannot be used.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
-        merged(&self.sources)
+        merged(&self.plans)
     }
 
     /// Begins to read the files from their start: batches of events, in time order.
     pub(super) fn batches(&self) -> Batches {
-        let sources = Arc::clone(&self.sources);
-        reader::start("files", move |batches| read(&sources, batches))
+        let plans = Arc::clone(&self.plans);
+        reader::start("files", move |batches| read(&plans, batches))
     }
 }
 
@@ -120,7 +123,7 @@ impl Replay {
 /// # Errors
 ///
 /// None of them is market data, or one cannot be read at all.
-fn open_all(files: &[PathBuf], reading: &Arc<Reading>) -> Result<Vec<Source>, FeedError> {
+fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, FeedError> {
     let mut parts = Vec::new();
     let mut refused = Vec::new();
     for file in files {
@@ -129,31 +132,31 @@ fn open_all(files: &[PathBuf], reading: &Arc<Reading>) -> Result<Vec<Source>, Fe
             Err(error) => refused.push(error),
         }
     }
-    let mut sources = Vec::new();
+    let mut plans = Vec::new();
     for part in parts {
-        match Source::open(part, reading) {
-            Ok(source) => sources.push(source),
+        match Plan::open(part, settings) {
+            Ok(plan) => plans.push(plan),
             Err(error) => refused.push(error),
         }
     }
-    let is_grave = |error: &FeedError| sources.is_empty() || reading.is_strict || !error.is_of_another_kind();
+    let is_grave = |error: &FeedError| plans.is_empty() || settings.is_strict || !error.is_of_another_kind();
     if let Some(grave) = refused.iter().position(is_grave) {
         return Err(refused.swap_remove(grave));
     }
     for error in refused {
         warn!(error = harmless(&error.in_full()), "passed over");
     }
-    Ok(sources)
+    Ok(plans)
 }
 
 /// The events of all parts, in time order.
-fn merged(sources: &[Source]) -> Result<Merge<Events>, FeedError> {
-    Ok(Merge::new(sources.iter().map(Source::events).collect::<Result<_, _>>()?))
+fn merged(plans: &[Plan]) -> Result<Merge<Events>, FeedError> {
+    Ok(Merge::new(plans.iter().map(Plan::events).collect::<Result<_, _>>()?))
 }
 
 /// Sends all events.
-fn read(sources: &[Source], batches: &BatchSender) -> Result<(), FeedError> {
-    let mut events = merged(sources)?;
+fn read(plans: &[Plan], batches: &BatchSender) -> Result<(), FeedError> {
+    let mut events = merged(plans)?;
     loop {
         let mut failure = None;
         let good = |event: Result<Event, _>| event.map_err(|error| failure = Some(error)).ok();

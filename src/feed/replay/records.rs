@@ -2,9 +2,9 @@
 
 use super::cells::{Cells, Splitter};
 use super::container::{Damage, Part};
-use super::reading::Reading;
 use super::row::{Reason, RejectedRow};
-use super::survey::Survey;
+use super::settings::Settings;
+use super::sniff::Sniffed;
 use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
@@ -20,18 +20,18 @@ pub struct Records {
 }
 
 impl Records {
-    /// The rows of a text that has been surveyed.
-    pub fn open(part: &Part, reading: &Reading, survey: &Survey) -> Result<Self, FeedError> {
-        let mut lines = TextLines::open(part, survey.beside.as_ref(), reading)?;
-        while lines.number() < survey.lines_before && lines.advance()?.is_some() {}
-        let (splitter, header) = (Splitter::new(survey.delimiter), survey.header.clone());
-        let begins_with_symbol = survey.layout.symbol.is_some_and(|symbol| symbol.name == 0);
+    /// Opens the rows of a text that has been sniffed.
+    pub fn open(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Self, FeedError> {
+        let mut lines = TextLines::open(part, sniffed.beside.as_ref(), settings)?;
+        while lines.number() < sniffed.lines_before && lines.advance()?.is_some() {}
+        let (splitter, header) = (Splitter::new(sniffed.delimiter), sniffed.header.clone());
+        let begins_with_symbol = sniffed.layout.symbol.is_some_and(|symbol| symbol.name == 0);
         Ok(Self {
             lines,
             splitter,
             header,
             width: usize::MAX,
-            delimiter: survey.delimiter,
+            delimiter: sniffed.delimiter,
             begins_with_symbol,
         })
     }

@@ -11,7 +11,7 @@ use crate::feed::reject_counters::RejectCounters;
 /// So many skipped rows of a file are logged one by one; the rest are counted.
 const LOGGED_ROWS: u64 = 5;
 
-/// The rows that gave no event in one reading of a text, by reason.
+/// The rows rejected while a text is read once, counted by reason.
 pub struct RejectedRows {
     name: String,
     counts: [u64; Reason::ALL.len()],

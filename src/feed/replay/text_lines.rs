@@ -5,7 +5,7 @@ use std::io::Read;
 use encoding_rs::Encoding;
 
 use super::container::{Damage, Opened, Part};
-use super::reading::Reading;
+use super::settings::Settings;
 use super::text;
 use crate::feed::error::FeedError;
 use crate::feed::lines::{Length, Lines};
@@ -24,12 +24,12 @@ pub struct TextLines {
 
 impl TextLines {
     /// The lines of a text, with the times of another where its own rows have none.
-    pub fn open(part: &Part, beside: Option<&Part>, reading: &Reading) -> Result<Self, FeedError> {
+    pub fn open(part: &Part, beside: Option<&Part>, settings: &Settings) -> Result<Self, FeedError> {
         let open = |part: &Part| {
-            let Opened { input, damage } = part.open(&reading.bounds)?;
-            let decoded = text::decoded(input, reading.encoding);
+            let Opened { input, damage } = part.open(&settings.bounds)?;
+            let decoded = text::decoded(input, settings.encoding);
             let (text, encoding) = decoded.map_err(|source| FeedError::reading(&part.path, source))?;
-            Ok::<_, FeedError>((Lines::new(text, reading.line_bytes), encoding, damage))
+            Ok::<_, FeedError>((Lines::new(text, settings.line_bytes), encoding, damage))
         };
         let beside = beside.map(open).transpose()?.map(|(lines, ..)| lines);
         let (lines, encoding, damage) = open(part)?;

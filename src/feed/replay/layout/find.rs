@@ -40,7 +40,7 @@ pub struct Found {
     /// Which is the first row.
     pub first_row: usize,
     /// Whether no row seen so far shows if the day or the month comes first.
-    pub is_order_open: bool,
+    pub is_date_order_open: bool,
 }
 
 /// Why there is no layout.
@@ -276,7 +276,7 @@ fn finish(
     let dates = || rows.iter().filter_map(|row| row.get(time.date_column()?));
     let mut left = OrdersLeft::default();
     let shown = dates().find_map(|date| left.observe(date));
-    let is_order_open =
+    let is_date_order_open =
         shown.is_none() && given.date_order.is_none() && rows.iter().any(|row| is_ambiguous(row, time));
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
@@ -294,7 +294,7 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Found { layout, header, first_row, is_order_open })
+    Ok(Found { layout, header, first_row, is_date_order_open })
 }
 
 /// What has to stand in which column, where rows of several kinds are mixed: trades, and each side of the book.

@@ -166,9 +166,9 @@ fn decimal_commas_and_the_order_of_days_are_told_by_the_rows() {
     let found = find(&text, Given { has_free_comma: true, ..given() }).unwrap();
 
     assert_eq!(found.layout.numbers.decimal, DecimalSign::Comma);
-    assert_eq!((found.layout.date_order, found.is_order_open), (DateOrder::Dmy, false));
+    assert_eq!((found.layout.date_order, found.is_date_order_open), (DateOrder::Dmy, false));
     let open = find(&records("date,close\n01/02/2024,5"), given()).unwrap();
-    assert_eq!((open.layout.date_order, open.is_order_open), (DateOrder::Mdy, true));
+    assert_eq!((open.layout.date_order, open.is_date_order_open), (DateOrder::Mdy, true));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The survey: what the first lines of a text tell about how all of it is to be read.
+//! Sniffing: reads the first lines of a text, and finds its delimiter, its layout and its header.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::cells::Splitter;
 use super::container::{self, Part};
 use super::layout::{self, Found, Given, LAYOUTS, Lacks, Layout, Record};
 use super::path;
-use super::reading::Reading;
+use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
 use crate::feed::lines::{Length, shown};
@@ -20,9 +20,9 @@ const BYTES: usize = 256 * 1024;
 /// The delimiters that files have, those first that numbers and names do not contain.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
-/// What the first lines tell.
+/// The result of sniffing.
 #[derive(Clone, Debug)]
-pub struct Survey {
+pub struct Sniffed {
     pub layout: Layout,
     pub delimiter: u8,
     /// The header line, which may come again; empty where there is none.
@@ -32,9 +32,9 @@ pub struct Survey {
     /// So many lines stand before the first row.
     pub lines_before: u64,
     /// Whether no row seen so far shows if the day or the month comes first.
-    pub is_order_open: bool,
+    pub is_date_order_open: bool,
     /// Whether no row of all shows it.
-    pub is_order_assumed: bool,
+    pub is_date_order_assumed: bool,
     /// How characters are coded.
     pub encoding: &'static Encoding,
     /// The text that has the times.
@@ -47,15 +47,15 @@ struct Seen {
     text: Vec<u8>,
 }
 
-/// Surveys a text.
+/// Sniffs a text.
 ///
 /// # Errors
 ///
 /// It is no market data, or not all that has to be known is said: what, where, and what to do.
-pub fn survey(part: &Part, reading: &Reading) -> Result<Survey, FeedError> {
+pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let path = part.virtual_path();
     let beside = times_beside(part);
-    let mut lines = TextLines::open(part, beside.as_ref(), reading)?;
+    let mut lines = TextLines::open(part, beside.as_ref(), settings)?;
     let encoding = lines.encoding();
     let lines = first_lines(&mut lines)?;
     let not_market_data = |looks_like| FeedError::NotMarketData { path: part.to_string().into(), looks_like };
@@ -66,13 +66,13 @@ pub fn survey(part: &Part, reading: &Reading) -> Result<Survey, FeedError> {
     let said = first.text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied());
     let is_comment = |seen: &Seen| is_no_row(&seen.text);
     let mut failure = None;
-    for delimiter in reading.delimiter.or(said).map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]) {
+    for delimiter in settings.delimiter.or(said).map_or(DELIMITERS.to_vec(), |delimiter| vec![delimiter]) {
         let given = Given {
-            layout: reading.layout,
-            map: reading.map.as_ref(),
-            date_order: reading.date_order,
-            decimal: reading.decimal,
-            price_scale: reading.price_scale,
+            layout: settings.layout,
+            map: settings.map.as_ref(),
+            date_order: settings.date_order,
+            decimal: settings.decimal,
+            price_scale: settings.price_scale,
             path: &path,
             day: path::day(&path),
             has_free_comma: delimiter != b',',
@@ -84,8 +84,8 @@ pub fn survey(part: &Part, reading: &Reading) -> Result<Survey, FeedError> {
             let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
             match layout::find(&records, given) {
                 Ok(found) if found.header.is_some() || !needs_header => {
-                    let survey = surveyed(found, &seen, &records, delimiter);
-                    return Ok(Survey { encoding, beside, ..survey });
+                    let sniffed = sniffed(found, &seen, &records, delimiter);
+                    return Ok(Sniffed { encoding, beside, ..sniffed });
                 }
                 Ok(_) => {}
                 Err(lacks) => {
@@ -104,18 +104,18 @@ pub fn survey(part: &Part, reading: &Reading) -> Result<Survey, FeedError> {
     }
 }
 
-fn surveyed(found: Found, seen: &[&Seen], records: &[Record], delimiter: u8) -> Survey {
+fn sniffed(found: Found, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
     let header = found.header.map(|index| seen[index]);
     let names = found.header.map(|index| records[index].iter().map(|cell| shown(cell)).collect());
     let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
-    Survey {
+    Sniffed {
         layout: found.layout,
         delimiter,
         header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
         names: names.unwrap_or_default(),
         lines_before: first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
-        is_order_open: found.is_order_open,
-        is_order_assumed: false,
+        is_date_order_open: found.is_date_order_open,
+        is_date_order_assumed: false,
         encoding: encoding_rs::UTF_8,
         beside: None,
     }

@@ -1,4 +1,4 @@
-//! A text: what a survey and a pass over its times tell, and then its events in time order.
+//! The plan of a text: all that is decided before its first row is read, and then its events in time order.
 
 use std::cmp::Reverse;
 use std::path::PathBuf;
@@ -10,13 +10,13 @@ use tracing::{info, warn};
 use super::container::{Damage, Part};
 use super::extent::Extent;
 use super::layout::{Layout, Role};
-use super::order::{Order, Pass, date_order, pass_over_times, set_time_of_day_form};
 use super::path;
-use super::reading::Reading;
 use super::records::Records;
 use super::rejected_rows::{RejectedRows, ReportedUpTo};
 use super::row::{Reason, RejectedRow, Row, RowReader};
-use super::survey::{Survey, survey};
+use super::scan::{Order, Scan, date_order, scan, set_time_of_day_form};
+use super::settings::Settings;
+use super::sniff::{Sniffed, sniff};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
@@ -27,14 +27,14 @@ const TRIED_ROWS: u64 = 100;
 
 /// A text that can be replayed, checked but not held open.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct Plan {
     pub part: Part,
-    pub survey: Survey,
+    pub sniffed: Sniffed,
     layout: Arc<Layout>,
     /// The symbol of all rows, where no column says it.
     symbol: Option<Symbol>,
-    pub pass: Pass,
-    reading: Arc<Reading>,
+    pub scan: Scan,
+    settings: Arc<Settings>,
     reported: ReportedUpTo,
 }
 
@@ -62,67 +62,67 @@ pub struct Rows {
     ends_with_time: bool,
 }
 
-impl Source {
-    /// Surveys a text, tries its first rows, and passes over its times.
+impl Plan {
+    /// Sniffs a text, scans its times, and tries its first rows.
     ///
     /// # Errors
     ///
     /// It is no market data, most of its first rows cannot be used, or it is out of order and too long to be sorted.
-    pub fn open(part: Part, reading: &Arc<Reading>) -> Result<Self, FeedError> {
-        let mut survey = survey(&part, reading)?;
-        let symbol = match (survey.layout.symbol, &reading.symbol) {
+    pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
+        let mut sniffed = sniff(&part, settings)?;
+        let symbol = match (sniffed.layout.symbol, &settings.symbol) {
             (Some(_), _) => None,
             (None, Some(symbol)) => Some(symbol.clone()),
             (None, None) => {
                 let read =
-                    if survey.layout.has_period_in_name { path::symbol_with_period } else { path::symbol };
+                    if sniffed.layout.has_period_in_name { path::symbol_with_period } else { path::symbol };
                 let symbol = read(&part.virtual_path());
                 Some(symbol.ok_or_else(|| FeedError::NoSymbol { path: part.to_string().into() })?)
             }
         };
-        if survey.is_order_open {
-            let shown = date_order(&part, reading, &survey)?;
-            survey.is_order_assumed = shown.is_none();
-            survey.layout.date_order = shown.unwrap_or(survey.layout.date_order);
+        if sniffed.is_date_order_open {
+            let shown = date_order(&part, settings, &sniffed)?;
+            sniffed.is_date_order_assumed = shown.is_none();
+            sniffed.layout.date_order = shown.unwrap_or(sniffed.layout.date_order);
         }
-        set_time_of_day_form(&part, reading, &mut survey)?;
-        let layout = Arc::new(survey.layout.clone());
-        let pass = pass_over_times(&part, reading, &survey)?;
-        let source = Self {
+        set_time_of_day_form(&part, settings, &mut sniffed)?;
+        let layout = Arc::new(sniffed.layout.clone());
+        let scan = scan(&part, settings, &sniffed)?;
+        let plan = Self {
             part,
-            survey,
+            sniffed,
             layout,
             symbol,
-            pass,
-            reading: Arc::clone(reading),
+            scan,
+            settings: Arc::clone(settings),
             reported: ReportedUpTo::default(),
         };
-        source.try_rows()?;
-        let Pass { rows, order, .. } = source.pass;
-        if order != Order::Ascending && rows > reading.sort_rows as u64 {
-            let path = source.part.to_string().into();
-            return Err(FeedError::TooLongToSort { path, rows, limit: reading.sort_rows });
+        plan.try_rows()?;
+        let Scan { rows, order, .. } = plan.scan;
+        if order != Order::Ascending && rows > settings.sort_rows as u64 {
+            let path = plan.part.to_string().into();
+            return Err(FeedError::TooLongToSort { path, rows, limit: settings.sort_rows });
         }
-        source.tell();
-        Ok(source)
+        plan.tell();
+        Ok(plan)
     }
 
     /// Logs what was understood, and what was assumed.
     fn tell(&self) {
-        let Pass { rows, order, has_local_times, damage, .. } = &self.pass;
+        let Scan { rows, order, has_local_times, damage, .. } = &self.scan;
         let (layout, symbol) = (self.layout.name, self.symbol.as_ref().map(Symbol::as_str));
         info!(file = %self.part, layout, rows, order = order.name(), symbol, "opened");
-        if *has_local_times && self.reading.zone.is_none() {
+        if *has_local_times && self.settings.zone.is_none() {
             info!(file = %self.part, "its times have no zone and are taken for UTC (--tz says otherwise)");
         }
         let says_a_zone = |name: &&String| name.contains('(');
         let names =
             self.layout.uses().filter(|(role, _)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay));
-        let mut names = names.filter_map(|(_, column)| self.survey.names.get(column));
-        if let (true, None, Some(column)) = (*has_local_times, &self.reading.zone, names.find(says_a_zone)) {
+        let mut names = names.filter_map(|(_, column)| self.sniffed.names.get(column));
+        if let (true, None, Some(column)) = (*has_local_times, &self.settings.zone, names.find(says_a_zone)) {
             warn!(file = %self.part, column, "it may say whose clock its times are of (--tz says)");
         }
-        if self.survey.is_order_assumed {
+        if self.sniffed.is_date_order_assumed {
             let read = self.layout.date_order;
             warn!(file = %self.part, ?read, "no date shows whether day or month comes first (--date-order says)");
         }
@@ -133,15 +133,15 @@ impl Source {
 
     /// What lies in the text, within the span of time that is asked for; `None` where no row has a time there.
     pub fn extent(&self) -> Option<Extent> {
-        let (first, last) = self.pass.span?;
-        let first = self.reading.from.map_or(first, |from| from.max(first));
-        let last = self.reading.to.map_or(last, |to| to.min(last));
-        (first <= last).then_some(Extent { first, last, rows: self.pass.rows })
+        let (first, last) = self.scan.span?;
+        let first = self.settings.from.map_or(first, |from| from.max(first));
+        let last = self.settings.to.map_or(last, |to| to.min(last));
+        (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
     }
 
     /// Whose clock its times are of.
     pub fn zone(&self) -> String {
-        match (&self.reading.zone, self.pass.has_local_times) {
+        match (&self.settings.zone, self.scan.has_local_times) {
             (_, false) => "UTC".to_owned(),
             (None, true) => "UTC (assumed)".to_owned(),
             (Some(zone), true) => zone.to_string(),
@@ -151,7 +151,7 @@ impl Source {
     /// Its events in time order.
     pub fn events(&self) -> Result<Events, FeedError> {
         let mut rows = self.rows()?;
-        match self.pass.order {
+        match self.scan.order {
             Order::Ascending => {
                 rows.ends_with_time = true;
                 Ok(Events::Streamed(Box::new(rows)))
@@ -162,21 +162,21 @@ impl Source {
 
     /// Its events in its own order.
     pub fn rows(&self) -> Result<Rows, FeedError> {
-        let records = Records::open(&self.part, &self.reading, &self.survey)?.cut_at(self.layout.cells());
-        let zone = self.reading.zone.clone().unwrap_or_else(Zone::utc);
-        let resolver = zone.resolver(self.pass.order == Order::Descending);
+        let records = Records::open(&self.part, &self.settings, &self.sniffed)?.cut_at(self.layout.cells());
+        let zone = self.settings.zone.clone().unwrap_or_else(Zone::utc);
+        let resolver = zone.resolver(self.scan.order == Order::Descending);
         Ok(Rows {
             records,
             reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
             then: None,
             rejected: RejectedRows::new(
                 self.part.to_string(),
-                self.reading.reject_counters.clone(),
+                self.settings.reject_counters.clone(),
                 self.reported.clone(),
             ),
-            is_strict: self.reading.is_strict,
-            from: self.reading.from,
-            to: self.reading.to,
+            is_strict: self.settings.is_strict,
+            from: self.settings.from,
+            to: self.settings.to,
             ends_with_time: false,
         })
     }

@@ -1,11 +1,11 @@
-//! The order of a text: known only after a pass over its times.
+//! The scan: reads all times of a text once, and finds their order and their span.
 
 use super::container::Part;
 use super::layout::TimeOfDayForm;
-use super::reading::Reading;
 use super::records::Records;
 use super::row::RejectedRow;
-use super::survey::Survey;
+use super::settings::Settings;
+use super::sniff::Sniffed;
 use super::time::{self, DateOrder, MidnightUnit, OrdersLeft, Stamp};
 use super::zone::{Resolver, Zone};
 use crate::feed::error::FeedError;
@@ -19,9 +19,9 @@ pub enum Order {
     Unsorted,
 }
 
-/// What a pass over the times of a text finds.
+/// The result of a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pass {
+pub struct Scan {
     pub rows: u64,
     pub order: Order,
     /// The earliest and the latest time.
@@ -56,9 +56,13 @@ impl Order {
 }
 
 /// What the dates show together that can be read in several ways one by one; `None` where they do not.
-pub fn date_order(part: &Part, reading: &Reading, survey: &Survey) -> Result<Option<DateOrder>, FeedError> {
-    let Some(column) = survey.layout.time.date_column() else { return Ok(None) };
-    let mut records = Records::open(part, reading, survey)?.cut_at(column + 1);
+pub fn date_order(
+    part: &Part,
+    settings: &Settings,
+    sniffed: &Sniffed,
+) -> Result<Option<DateOrder>, FeedError> {
+    let Some(column) = sniffed.layout.time.date_column() else { return Ok(None) };
+    let mut records = Records::open(part, settings, sniffed)?.cut_at(column + 1);
     let mut left = OrdersLeft::default();
     while let Some(record) = records.next()? {
         if let Some(order) = record.ok().and_then(|row| left.observe(row.get(column)?)) {
@@ -70,13 +74,17 @@ pub fn date_order(part: &Part, reading: &Reading, survey: &Survey) -> Result<Opt
 
 /// Finds out how times of day without colons are written, for which all of them have to be looked at: a clock has lost
 /// the zeros in front of it in many files, and is a count since midnight in others.
-pub fn set_time_of_day_form(part: &Part, reading: &Reading, survey: &mut Survey) -> Result<(), FeedError> {
+pub fn set_time_of_day_form(
+    part: &Part,
+    settings: &Settings,
+    sniffed: &mut Sniffed,
+) -> Result<(), FeedError> {
     let Some((column, TimeOfDayForm::Text)) =
-        survey.layout.time.time_of_day().map(|(column, form)| (column, *form))
+        sniffed.layout.time.time_of_day().map(|(column, form)| (column, *form))
     else {
         return Ok(());
     };
-    let mut records = Records::open(part, reading, survey)?.cut_at(column + 1);
+    let mut records = Records::open(part, settings, sniffed)?.cut_at(column + 1);
     let mut times_of_day = TimesOfDay::default();
     while let Some(record) = records.next()? {
         let Some(cell) = record.ok().and_then(|row| row.get(column)) else { continue };
@@ -84,7 +92,7 @@ pub fn set_time_of_day_form(part: &Part, reading: &Reading, survey: &mut Survey)
             return Ok(());
         }
     }
-    if let (Some((_, form)), Some(found)) = (survey.layout.time.time_of_day(), times_of_day.form()) {
+    if let (Some((_, form)), Some(found)) = (sniffed.layout.time.time_of_day(), times_of_day.form()) {
         *form = found;
     }
     Ok(())
@@ -135,10 +143,10 @@ impl TimesOfDay {
 }
 
 /// How many rows there are and how their times run.
-pub fn pass_over_times(part: &Part, reading: &Reading, survey: &Survey) -> Result<Pass, FeedError> {
-    let layout = &survey.layout;
-    let mut records = Records::open(part, reading, survey)?.cut_at(layout.width_of_time());
-    let zone = reading.zone.clone().unwrap_or_else(Zone::utc);
+pub fn scan(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Scan, FeedError> {
+    let layout = &sniffed.layout;
+    let mut records = Records::open(part, settings, sniffed)?.cut_at(layout.width_of_time());
+    let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
     // Which of two equal local times is meant depends on how the text runs.
     let mut runs = [Run::new(zone.resolver(false)), Run::new(zone.resolver(true))];
     let (mut rows, mut has_local_times, mut first_bad) = (0, false, None);
@@ -164,7 +172,7 @@ pub fn pass_over_times(part: &Part, reading: &Reading, survey: &Survey) -> Resul
     };
     let (repeated, moved) = (run.resolver.repeated(), run.resolver.moved());
     let damage = records.damage().found().map(str::to_owned);
-    Ok(Pass { rows, order, span: run.span, has_local_times, repeated, moved, damage })
+    Ok(Scan { rows, order, span: run.span, has_local_times, repeated, moved, damage })
 }
 
 impl Run {

@@ -1,4 +1,4 @@
-//! How files are to be read: what they do not say themselves, and the limits.
+//! The settings of a replay, parsed from its configuration.
 
 use encoding_rs::Encoding;
 
@@ -16,7 +16,7 @@ use crate::market::{Symbol, Time};
 
 /// The settings of a replay, understood.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct Settings {
     /// The symbol of files that have no column for it and do not tell it by their name.
     pub symbol: Option<Symbol>,
     /// Whose clock times without an offset are of; where it is not given, UTC is assumed.
@@ -33,7 +33,7 @@ pub struct Reading {
     pub from: Option<Time>,
     /// and so are those at this moment and after it.
     pub to: Option<Time>,
-    /// Whether a row that cannot be used ends the reading.
+    /// Whether a row that cannot be used ends the replay.
     pub is_strict: bool,
     pub bounds: Bounds,
     /// Files out of order are sorted up to so many rows.
@@ -43,7 +43,7 @@ pub struct Reading {
     pub reject_counters: RejectCounters,
 }
 
-impl Reading {
+impl Settings {
     /// Understands the settings.
     ///
     /// # Errors
@@ -120,15 +120,15 @@ fn delimiter(text: &str) -> Result<u8, FeedError> {
 mod tests {
     use super::*;
 
-    fn reading(text: &str) -> Result<Reading, String> {
+    fn settings(text: &str) -> Result<Settings, String> {
         let config: Config = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
-        Reading::new(&config, &lines).map_err(|error| error.to_string())
+        Settings::new(&config, &lines).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_moment_without_an_offset_is_on_the_clock_of_the_files() {
-        let from = |text: &str| reading(text).unwrap().from.unwrap().to_string();
+        let from = |text: &str| settings(text).unwrap().from.unwrap().to_string();
 
         assert_eq!(from("from = \"2024-01-03\""), "2024-01-03T00:00:00Z");
         assert_eq!(from("from = \"2024-01-03 09:30\"\ntz = \"America/New_York\""), "2024-01-03T14:30:00Z");
@@ -154,14 +154,14 @@ mod tests {
             ("date_order = \"myd\"", "unknown variant `myd`, expected one of"),
             ("map = { prize = \"1\" }", "unknown variant `prize`, expected one of"),
         ] {
-            let error = reading(text).unwrap_err();
+            let error = settings(text).unwrap_err();
             assert!(error.starts_with(start), "{error}");
         }
     }
 
     #[test]
     fn a_delimiter_is_a_character_or_a_tab() {
-        assert_eq!(reading("delimiter = \"tab\"").unwrap().delimiter, Some(b'\t'));
-        assert_eq!(reading("delimiter = \"|\"").unwrap().delimiter, Some(b'|'));
+        assert_eq!(settings("delimiter = \"tab\"").unwrap().delimiter, Some(b'\t'));
+        assert_eq!(settings("delimiter = \"|\"").unwrap().delimiter, Some(b'|'));
     }
 }
