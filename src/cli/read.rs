@@ -140,7 +140,7 @@ pub(super) fn layouts() -> String {
     let mut text =
         "Layouts, told by the header or the shape of the columns, or given by --layout:\n".to_owned();
     // Of one name, the first entry speaks for all.
-    let names: IndexMap<&str, &str> = LAYOUTS.iter().rev().map(|entry| (entry.name, entry.source)).collect();
+    let names: IndexMap<&str, &str> = LAYOUTS.iter().rev().map(|entry| (entry.name, entry.vendor)).collect();
     for (name, source) in names.iter().rev() {
         writeln!(text, "  {name:<22} {source}").expect("a string takes all that is written");
     }

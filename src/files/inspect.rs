@@ -184,8 +184,8 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     // Names of files come from anywhere, and may hold what moves a terminal's cursor.
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", harmless(text));
     line("file", &inspection.file)?;
-    let source = inspection.source.map(|source| format!(" ({source})")).unwrap_or_default();
-    line("layout", &format!("{}{source}: {}", inspection.layout, kinds(inspection, " and ")))?;
+    let vendor = inspection.vendor.map(|vendor| format!(" ({vendor})")).unwrap_or_default();
+    line("layout", &format!("{}{vendor}: {}", inspection.layout, kinds(inspection, " and ")))?;
     let columns: Vec<String> =
         inspection.columns.iter().map(|(role, column)| format!("{role}={column}")).collect();
     line("columns", &columns.join(" "))?;

@@ -17,7 +17,7 @@ pub struct Inspection {
     /// The layout's name.
     pub layout: &'static str,
     /// Whose files have this layout, where it is one of [`LAYOUTS`](super::LAYOUTS).
-    pub source: Option<&'static str>,
+    pub vendor: Option<&'static str>,
     /// The kinds of its events.
     pub kinds: KindSet,
     /// Data rows.
@@ -115,7 +115,7 @@ impl Inspection {
         Ok(Self {
             file: part.to_string(),
             layout: sniffed.layout.name,
-            source: sniffed.layout.source,
+            vendor: sniffed.layout.vendor,
             kinds,
             rows: scan.rows,
             events,

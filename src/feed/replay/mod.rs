@@ -11,6 +11,7 @@
 //! A thread of its own reads the files, at most some thousand events ahead of what is published.
 
 mod cells;
+mod character_encoding;
 mod config;
 mod container;
 mod expand;
@@ -27,7 +28,6 @@ mod row;
 mod scan;
 mod settings;
 mod sniff;
-mod text;
 mod text_lines;
 mod time;
 pub(super) mod zone;
@@ -50,7 +50,7 @@ pub use config::Config;
 pub use expand::expand;
 pub use extent::Extent;
 pub use inspect::Inspection;
-pub use layout::{Entry, LAYOUTS, Map, Role, RoleError, ToldBy};
+pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
 pub use number::DecimalSign;
 pub use time::DateOrder;
 pub use zone::ZoneError;

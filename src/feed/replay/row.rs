@@ -320,7 +320,7 @@ mod tests {
 
     fn read_in(zone: &str, header: &str, line: &str) -> Result<Row, RejectedRow> {
         let cells = |line: &str| line.split(',').map(|cell| cell.as_bytes().to_vec()).collect::<Vec<_>>();
-        let found = layout::find(&[cells(header), cells(line)], given()).unwrap();
+        let found = layout::recognize(&[cells(header), cells(line)], given()).unwrap();
         let file = found.layout.symbol.is_none().then(|| "AAPL".parse().unwrap());
         let resolver = zone.parse::<Zone>().unwrap().resolver(false);
         let mut reader = RowReader::new(Arc::new(found.layout), file, resolver);

@@ -2,11 +2,11 @@
 
 use encoding_rs::Encoding;
 
+use super::character_encoding;
 use super::config::Config;
 use super::container::Bounds;
 use super::layout::{LAYOUTS, Map};
 use super::number::DecimalSign;
-use super::text;
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
@@ -84,7 +84,7 @@ impl Settings {
             date_order: config.date_order,
             decimal: config.decimal,
             price_scale,
-            encoding: config.encoding.as_deref().map(text::encoding).transpose()?,
+            encoding: config.encoding.as_deref().map(character_encoding::by_label).transpose()?,
             delimiter: config.delimiter.as_deref().map(delimiter).transpose()?,
             from,
             to,

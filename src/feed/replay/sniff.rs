@@ -6,7 +6,7 @@ use encoding_rs::Encoding;
 
 use super::cells::Splitter;
 use super::container::{self, Part};
-use super::layout::{self, Found, Given, LAYOUTS, Lacks, Layout, Record};
+use super::layout::{self, Given, LAYOUTS, Layout, LayoutError, Recognized, Record};
 use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
@@ -82,17 +82,17 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
         let all: Vec<&Seen> = lines.iter().collect();
         for (seen, needs_header) in [(rows, false), (all, true)] {
             let records: Vec<Record> = seen.iter().map(|seen| split(&seen.text, delimiter)).collect();
-            match layout::find(&records, given) {
+            match layout::recognize(&records, given) {
                 Ok(found) if found.header.is_some() || !needs_header => {
                     let sniffed = sniffed(found, &seen, &records, delimiter);
                     return Ok(Sniffed { encoding, beside, ..sniffed });
                 }
                 Ok(_) => {}
-                Err(lacks) => {
+                Err(error) => {
                     let cells = records.iter().map(Vec::len).max().unwrap_or(0);
                     let is_better = failure.as_ref().is_none_or(|(most, _)| cells > *most);
                     if is_better && !needs_header {
-                        failure = Some((cells, refusal(part, &seen, lacks)));
+                        failure = Some((cells, feed_error(part, &seen, error)));
                     }
                 }
             }
@@ -104,7 +104,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     }
 }
 
-fn sniffed(found: Found, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
+fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
     let header = found.header.map(|index| seen[index]);
     let names = found.header.map(|index| records[index].iter().map(|cell| shown(cell)).collect());
     let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
@@ -152,32 +152,32 @@ fn times_beside(part: &Part) -> Option<Part> {
 }
 
 /// Why a text cannot be read, in terms of its own lines.
-fn refusal(part: &Part, seen: &[&Seen], lacks: Lacks) -> FeedError {
+fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     let path = PathBuf::from(part.to_string());
     let at = |index: usize| {
         let seen = seen.get(index);
         (seen.map_or(1, |seen| seen.number), seen.map(|seen| shown(&seen.text)).unwrap_or_default())
     };
-    match lacks {
-        Lacks::Time(index) => {
+    match error {
+        LayoutError::NoTime(index) => {
             let (line, found) = at(index);
             FeedError::NoTimeColumn { path, line, found }
         }
-        Lacks::Price(index) => {
+        LayoutError::NoPrice(index) => {
             let (line, found) = at(index);
             FeedError::NoPriceColumn { path, line, found }
         }
-        Lacks::Shape(index) => {
+        LayoutError::NoShape(index) => {
             let (line, found) = at(index);
             FeedError::NoLayout { path, line, found }
         }
-        Lacks::Column(name) => FeedError::NoColumn { path, name },
-        Lacks::TimeOfDay(column) => {
+        LayoutError::NoColumn(name) => FeedError::NoColumn { path, name },
+        LayoutError::NoTimeOfDay(column) => {
             let found = seen.iter().rev().map(|seen| shown(&seen.text)).next().unwrap_or_default();
             FeedError::NoTimeOfDay { path, column, found }
         }
-        Lacks::Day => FeedError::NoDay { path },
-        Lacks::Fitness(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },
+        LayoutError::NoDay => FeedError::NoDay { path },
+        LayoutError::Unfit(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },
     }
 }
 

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use encoding_rs::Encoding;
 
+use super::character_encoding;
 use super::container::{Damage, Opened, Part};
 use super::settings::Settings;
-use super::text;
 use crate::feed::error::FeedError;
 use crate::feed::lines::{Length, Lines};
 
@@ -27,7 +27,7 @@ impl TextLines {
     pub fn open(part: &Part, beside: Option<&Part>, settings: &Settings) -> Result<Self, FeedError> {
         let open = |part: &Part| {
             let Opened { input, damage } = part.open(&settings.bounds)?;
-            let decoded = text::decoded(input, settings.encoding);
+            let decoded = character_encoding::decode(input, settings.encoding);
             let (text, encoding) = decoded.map_err(|source| FeedError::reading(&part.path, source))?;
             Ok::<_, FeedError>((Lines::new(text, settings.line_bytes), encoding, damage))
         };

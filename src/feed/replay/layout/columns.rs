@@ -18,7 +18,7 @@ pub struct Map(pub BTreeMap<Role, String>);
 /// The column of each role that has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    places: [Option<usize>; Role::COUNT],
+    indices: [Option<usize>; Role::COUNT],
     /// The unit of a clock that counts from midnight.
     pub(super) unit: Option<MidnightUnit>,
 }
@@ -37,17 +37,17 @@ impl Columns {
         let place = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();
         for role in Role::all() {
-            columns.places[role as usize] = role.names().find_map(place);
+            columns.indices[role as usize] = role.names().find_map(place);
         }
         // What pandas writes: the index has no name.
         let index = names.first().filter(|name| name.is_empty() || *name == "unnamed0").map(|_| 0);
         let has_time =
             [Role::Time, Role::Date, Role::TimeOfDay].iter().any(|role| columns.get(*role).is_some());
         if !has_time {
-            columns.places[Role::Time as usize] = index;
+            columns.indices[Role::Time as usize] = index;
         }
         if columns.get(Role::Volume).is_none() {
-            columns.places[Role::Volume as usize] = names.iter().position(|name| is_volume_in(name));
+            columns.indices[Role::Volume as usize] = names.iter().position(|name| is_volume_in(name));
         }
         for (role, name) in entry
             .map(|entry| entry.rules.columns)
@@ -56,7 +56,7 @@ impl Columns {
             .filter_map(|rule| rule.split_once('='))
         {
             let role: Role = role.parse().expect("the table names roles");
-            columns.places[role as usize] = if name.is_empty() { None } else { place(name) };
+            columns.indices[role as usize] = if name.is_empty() { None } else { place(name) };
         }
         columns
     }
@@ -66,7 +66,7 @@ impl Columns {
         let mut columns = Self::default();
         for (place, column) in shape::columns(shape).0.into_iter().enumerate() {
             if let Some(role) = column.role {
-                columns.places[role as usize] = Some(place);
+                columns.indices[role as usize] = Some(place);
             }
             columns.unit = columns.unit.or(column.midnight_unit());
         }
@@ -87,10 +87,10 @@ impl Columns {
         for (role, column) in &map.0 {
             match (role, column.split_once('+')) {
                 (Role::Time, Some((date, time_of_day))) => {
-                    self.places[Role::Date as usize] = Some(place(date).ok_or(Role::Time)?);
-                    self.places[Role::TimeOfDay as usize] = Some(place(time_of_day).ok_or(Role::Time)?);
+                    self.indices[Role::Date as usize] = Some(place(date).ok_or(Role::Time)?);
+                    self.indices[Role::TimeOfDay as usize] = Some(place(time_of_day).ok_or(Role::Time)?);
                 }
-                _ => self.places[*role as usize] = Some(place(column).ok_or(*role)?),
+                _ => self.indices[*role as usize] = Some(place(column).ok_or(*role)?),
             }
         }
         Ok(self)
@@ -109,25 +109,25 @@ impl Columns {
         ];
         for (roles, _) in forgotten.into_iter().filter(|(_, is_forgotten)| *is_forgotten) {
             for role in roles {
-                self.places[*role as usize] = None;
+                self.indices[*role as usize] = None;
             }
         }
     }
 
     /// The column of a role.
     pub fn get(&self, role: Role) -> Option<usize> {
-        self.places[role as usize]
+        self.indices[role as usize]
     }
 
     /// So many cells of a row are looked at.
     pub fn width(&self) -> usize {
-        self.places.iter().flatten().max().map_or(0, |last| last + 1)
+        self.indices.iter().flatten().max().map_or(0, |last| last + 1)
     }
 
     /// The columns of numbers.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
         let first = Role::Price as usize;
-        self.places[first..=Role::Volume as usize].iter().flatten().copied()
+        self.indices[first..=Role::Volume as usize].iter().flatten().copied()
     }
 
     /// Where the symbol stands.

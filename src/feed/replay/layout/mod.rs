@@ -3,19 +3,19 @@
 //! What a file does not say can be given: a layout by its name, or each column by its own.
 
 mod columns;
-mod find;
+mod recognize;
 mod role;
 mod shape;
 mod table;
-mod times;
+mod time_columns;
 
 use super::number::Numbers;
 use super::time::{DateOrder, MidnightUnit};
 
 pub use columns::Map;
-pub use find::{Found, Given, Lacks, find};
+pub use recognize::{Given, LayoutError, Recognized, recognize};
 pub use role::{Role, RoleError};
-pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, ToldBy};
+pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
 
 /// The cells of one line.
 pub type Record = Vec<Vec<u8>>;
@@ -26,7 +26,7 @@ pub struct Layout {
     /// The name of its entry in the table; of no entry, what its rows are.
     pub name: &'static str,
     /// Whose files its entry is for.
-    pub source: Option<&'static str>,
+    pub vendor: Option<&'static str>,
     pub time: TimeColumns,
     /// Which numbers of day, month and year come first.
     pub date_order: DateOrder,

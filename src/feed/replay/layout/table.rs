@@ -10,9 +10,9 @@ pub struct Entry {
     /// Its name, for `--layout` and for those who ask what was understood.
     pub name: &'static str,
     /// Whose files these are.
-    pub source: &'static str,
+    pub vendor: &'static str,
     /// How it is told.
-    pub told_by: ToldBy,
+    pub recognized_by: RecognizedBy,
     /// What the path has to be like, as a pattern for its end; empty for any.
     pub path: &'static str,
     /// What else is to be known of it.
@@ -21,7 +21,7 @@ pub struct Entry {
 
 /// How a layout is told.
 #[derive(Clone, Copy, Debug)]
-pub enum ToldBy {
+pub enum RecognizedBy {
     /// By names that the header has to have, in small letters and without what is no letter or digit.
     Header(&'static str),
     /// By what the columns hold, one word a column.
@@ -100,29 +100,29 @@ const TAQ: Rules = Rules { columns: "time=", ..PLAIN };
 const LEAN: Rules = Rules { numbers: NumberRule::Lean, ..PLAIN };
 
 /// An entry that is told by its header.
-const fn header(name: &'static str, source: &'static str, names: &'static str, rules: Rules) -> Entry {
-    Entry { name, source, told_by: ToldBy::Header(names), path: "", rules }
+const fn header(name: &'static str, vendor: &'static str, names: &'static str, rules: Rules) -> Entry {
+    Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path: "", rules }
 }
 
 /// An entry that is told by its header and the end of its path.
-const fn named(name: &'static str, source: &'static str, names: &'static str, path: &'static str) -> Entry {
-    Entry { name, source, told_by: ToldBy::Header(names), path, rules: PLAIN }
+const fn named(name: &'static str, vendor: &'static str, names: &'static str, path: &'static str) -> Entry {
+    Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path, rules: PLAIN }
 }
 
 /// An entry that is told by its shape.
-const fn shape(name: &'static str, source: &'static str, shape: &'static str, rules: Rules) -> Entry {
-    Entry { name, source, told_by: ToldBy::Shape(shape), path: "", rules }
+const fn shape(name: &'static str, vendor: &'static str, shape: &'static str, rules: Rules) -> Entry {
+    Entry { name, vendor, recognized_by: RecognizedBy::Shape(shape), path: "", rules }
 }
 
 /// An entry that is told by its shape and its path.
 const fn shape_at(
     name: &'static str,
-    source: &'static str,
+    vendor: &'static str,
     shape: &'static str,
     path: &'static str,
     rules: Rules,
 ) -> Entry {
-    Entry { name, source, told_by: ToldBy::Shape(shape), path, rules }
+    Entry { name, vendor, recognized_by: RecognizedBy::Shape(shape), path, rules }
 }
 
 /// All layouts. Those told by a header come first.

@@ -11,8 +11,8 @@ fn given() -> Given<'static> {
     Given { path: "AAPL.csv", ..Given::default() }
 }
 
-fn layout(header: &str) -> Result<Layout, Lacks> {
-    find(&records(header), given()).map(|found| found.layout)
+fn layout(header: &str) -> Result<Layout, LayoutError> {
+    recognize(&records(header), given()).map(|found| found.layout)
 }
 
 #[test]
@@ -56,7 +56,10 @@ fn a_first_column_of_times_is_the_time_whatever_it_is_called() {
 fn rows_behind_a_header_with_prices_are_not_told_by_their_shape() {
     let rows = "A,2024-01-03,3,4,1,2\n".repeat(9);
 
-    assert_eq!(layout(&format!("What,When,Close,High,Low,Open\n{rows}")).unwrap_err(), Lacks::Time(0));
+    assert_eq!(
+        layout(&format!("What,When,Close,High,Low,Open\n{rows}")).unwrap_err(),
+        LayoutError::NoTime(0)
+    );
     assert!(matches!(layout(&rows).unwrap().values, Values::Bars { open: Some(2), .. }));
 }
 
@@ -64,7 +67,7 @@ fn rows_behind_a_header_with_prices_are_not_told_by_their_shape() {
 fn rows_with_some_prices_of_a_bar_are_none() {
     let tick = records("34200017,1677.25,3,,0,0\n34200018,1677.5,1,,0,0");
 
-    let found = find(&tick, Given { day: Some(7), ..given() }).unwrap();
+    let found = recognize(&tick, Given { day: Some(7), ..given() }).unwrap();
 
     assert_eq!(found.layout.name, "lean-ticks");
 }
@@ -73,8 +76,8 @@ fn rows_with_some_prices_of_a_bar_are_none() {
 fn a_clock_alone_needs_the_day_that_the_path_names() {
     let text = records("Time,Symbol,Trade Volume,Trade Price\n093000123456789,A,1,2");
 
-    assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
-    let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
+    assert_eq!(recognize(&text, given()).unwrap_err(), LayoutError::NoDay);
+    let found = recognize(&text, Given { day: Some(7), ..given() }).unwrap();
     assert_eq!(
         found.layout.time,
         TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 7 }
@@ -87,8 +90,8 @@ fn a_clock_is_found_whatever_it_is_called() {
     assert_eq!(layout("Date,Timestamp,Price\n20240103,09:30:00.5,1").unwrap().time, two);
 
     let text = records("When,Price\n09:30:00,1");
-    assert_eq!(find(&text, given()).unwrap_err(), Lacks::Day);
-    let found = find(&text, Given { day: Some(7), ..given() }).unwrap();
+    assert_eq!(recognize(&text, given()).unwrap_err(), LayoutError::NoDay);
+    let found = recognize(&text, Given { day: Some(7), ..given() }).unwrap();
     assert_eq!(
         found.layout.time,
         TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day: 7 }
@@ -126,14 +129,15 @@ fn an_adjusted_close_is_not_the_close() {
 
 #[test]
 fn a_header_without_time_or_price_says_which_and_rows_without_a_header_what_they_are() {
-    assert_eq!(layout("symbol,price").unwrap_err(), Lacks::Time(0));
-    assert_eq!(layout("time,symbol").unwrap_err(), Lacks::Price(0));
-    assert_eq!(layout("2024-01-03,red,blue").unwrap_err(), Lacks::Shape(0));
+    assert_eq!(layout("symbol,price").unwrap_err(), LayoutError::NoTime(0));
+    assert_eq!(layout("time,symbol").unwrap_err(), LayoutError::NoPrice(0));
+    assert_eq!(layout("2024-01-03,red,blue").unwrap_err(), LayoutError::NoShape(0));
 }
 
 #[test]
 fn a_header_may_stand_behind_lines_of_another_kind() {
-    let found = find(&records("https://example.com/\nMy prices\nDate,Close\n2024-01-03,1"), given()).unwrap();
+    let found =
+        recognize(&records("https://example.com/\nMy prices\nDate,Close\n2024-01-03,1"), given()).unwrap();
 
     assert_eq!((found.header, found.first_row), (Some(2), 3));
 }
@@ -145,7 +149,7 @@ fn a_map_names_columns_by_name_or_number() {
     };
     let by_name = map(&[(Role::Time, "When"), (Role::Price, "What")]);
     let by_number = map(&[(Role::Time, "0+1"), (Role::Price, "2")]);
-    let found = |text: &str, map: &Map| find(&records(text), Given { map: Some(map), ..given() });
+    let found = |text: &str, map: &Map| recognize(&records(text), Given { map: Some(map), ..given() });
 
     let named = found("x,what,when\n1,2,2024-01-03", &by_name).unwrap();
     assert_eq!((named.layout.time, named.first_row), (TimeColumns::One(2), 1));
@@ -154,7 +158,7 @@ fn a_map_names_columns_by_name_or_number() {
         (numbered.layout.time, numbered.first_row),
         (TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text }, 0)
     );
-    assert_eq!(found("a,b\n1,2", &by_name).unwrap_err(), Lacks::Column("When".to_owned()));
+    assert_eq!(found("a,b\n1,2", &by_name).unwrap_err(), LayoutError::NoColumn("When".to_owned()));
 }
 
 #[test]
@@ -163,11 +167,11 @@ fn decimal_commas_and_the_order_of_days_are_told_by_the_rows() {
     let cells = |line: &str| line.split(';').map(|cell| cell.as_bytes().to_vec()).collect();
     let text: Vec<Record> = text.lines().map(cells).collect();
 
-    let found = find(&text, Given { has_free_comma: true, ..given() }).unwrap();
+    let found = recognize(&text, Given { has_free_comma: true, ..given() }).unwrap();
 
     assert_eq!(found.layout.numbers.decimal, DecimalSign::Comma);
     assert_eq!((found.layout.date_order, found.is_date_order_open), (DateOrder::Dmy, false));
-    let open = find(&records("date,close\n01/02/2024,5"), given()).unwrap();
+    let open = recognize(&records("date,close\n01/02/2024,5"), given()).unwrap();
     assert_eq!((open.layout.date_order, open.is_date_order_open), (DateOrder::Mdy, true));
 }
 
@@ -189,20 +193,20 @@ fn years_of_two_digits_stand_where_dates_lie_closest_together() {
 fn changes_of_an_order_book_are_refused_by_name() {
     let header = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount";
 
-    assert!(matches!(layout(header).unwrap_err(), Lacks::Fitness("tardis-book-changes", _)));
+    assert!(matches!(layout(header).unwrap_err(), LayoutError::Unfit("tardis-book-changes", _)));
 }
 
 #[test]
 fn the_table_is_well_formed() {
     for entry in LAYOUTS {
         assert!(entry.is_of("") || !entry.path.is_empty(), "{}", entry.name);
-        let columns = match entry.told_by {
-            ToldBy::Header(names) => {
+        let columns = match entry.recognized_by {
+            RecognizedBy::Header(names) => {
                 let names: Vec<String> = names.split_ascii_whitespace().map(str::to_owned).collect();
                 assert!(names.iter().all(|name| normal(name.as_bytes()) == *name), "{names:?}");
                 Columns::of_header(&names, Some(entry))
             }
-            ToldBy::Shape(shape) => Columns::of_shape(shape),
+            RecognizedBy::Shape(shape) => Columns::of_shape(shape),
         };
         assert!(columns.values().is_some(), "{}", entry.name);
     }

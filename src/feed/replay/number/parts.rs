@@ -26,9 +26,9 @@ pub struct Number {
 }
 
 impl Number {
-    /// The decimal, divided by ten to `places`; `None` where it has more digits than a decimal holds.
-    pub fn shifted(self, places: u32) -> Option<Decimal> {
-        let decimals = self.decimals.checked_add(i64::from(places))?;
+    /// The decimal, divided by ten to `indices`; `None` where it has more digits than a decimal holds.
+    pub fn shifted(self, indices: u32) -> Option<Decimal> {
+        let decimals = self.decimals.checked_add(i64::from(indices))?;
         let zeros = u32::try_from((-decimals).max(0)).ok()?;
         let digits = i128::try_from(self.digits).ok()?.checked_mul(10_i128.checked_pow(zeros)?)?;
         let scale = u32::try_from(decimals.max(0)).ok()?;

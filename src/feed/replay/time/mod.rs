@@ -3,7 +3,6 @@
 //! A cell says a moment of UTC, or one on the file's own clock, which a zone puts into place. It is read byte by
 //! byte: a file has a time in every row.
 
-mod count;
 mod date;
 mod date_order;
 mod digits;
@@ -12,6 +11,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod time_of_day;
+mod unix_time;
 
 use crate::market::Time;
 use digits::{digits, number, part_of};
@@ -52,10 +52,10 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     match if is_year { 4 } else { digits(cell) } {
         10 | 12 | 14 | 17 | 20 | 23 => match in_one_number(cell) {
             Some((day, of_day, after)) => at(day, of_day, after),
-            None => count::stamp(cell),
+            None => unix_time::stamp(cell),
         },
-        9.. => count::stamp(cell),
-        _ => date_and_time_of_day(cell, order).or_else(|| count::stamp(cell)),
+        9.. => unix_time::stamp(cell),
+        _ => date_and_time_of_day(cell, order).or_else(|| unix_time::stamp(cell)),
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Resolver {
     zone: TimeZone,
     backwards: bool,
     stretch: Stretch,
-    /// The local time before, which the stretch is around.
+    /// The local time before, which the stretch is context.
     last: i64,
     /// Whether two rows running had the same time, and it happens once.
     shares_times: bool,
@@ -323,7 +323,7 @@ mod tests {
             backwards in any::<bool>(),
             locals in vec(prop_oneof![
                 any::<i64>(),
-                // Around the turns of the clocks, each half hour of which is likely to be met.
+                // TimeContext the turns of the clocks, each half hour of which is likely to be met.
                 (0..6_i64, -40..40_i64).prop_map(|(turn, quarters)| {
                     let turns = ["2024-03-31T02:00:00", "2024-10-27T02:00:00", "2024-11-03T01:00:00",
                         "2024-03-10T02:00:00", "2024-04-07T02:00:00", "2011-12-30T00:00:00"];

@@ -6,8 +6,8 @@ use super::super::number::{self, DecimalSign, Numbers};
 use super::super::time::{self, DateOrder, OrdersLeft, Stamp};
 use super::columns::{Columns, Map};
 use super::role::{self, Role, normal};
-use super::table::{Entry, LAYOUTS, NumberRule, ToldBy};
-use super::times::{self, Around};
+use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
+use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, shape};
 
 /// A header is among the first so many lines.
@@ -33,7 +33,7 @@ pub struct Given<'a> {
 
 /// A layout, and where the file begins to have it.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct Recognized {
     pub layout: Layout,
     /// Which of the lines is the header.
     pub header: Option<usize>,
@@ -45,67 +45,70 @@ pub struct Found {
 
 /// Why there is no layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lacks {
+pub enum LayoutError {
     /// The header of this line names no time.
-    Time(usize),
+    NoTime(usize),
     /// The header of this line names no price.
-    Price(usize),
+    NoPrice(usize),
     /// There is no header, and the columns of this line have no known shape.
-    Shape(usize),
+    NoShape(usize),
     /// There is no such column.
-    Column(String),
+    NoColumn(String),
     /// What stands in this column, beside a date, is no time of day.
-    TimeOfDay(usize),
+    NoTimeOfDay(usize),
     /// The times are clocks, and neither a column nor the path names the day.
-    Day,
+    NoDay,
     /// Files of this layout cannot be replayed.
-    Fitness(&'static str, &'static str),
+    Unfit(&'static str, &'static str),
 }
 
 /// The layout that the first lines of a file tell, or are said to have.
-pub fn find(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
+pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     match given.map {
         Some(map) => by_map(lines, map, given),
-        None => told(lines, given),
+        None => by_content(lines, given),
     }
 }
 
 /// The layout that the lines tell by themselves, of those that they may have.
-fn told(lines: &[Record], given: Given<'_>) -> Result<Found, Lacks> {
-    let mut lacks = None;
+fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
+    let mut best_error = None;
     for (line, names) in headers(lines) {
         let entry = entry_of(&names, given);
         match by_header(lines, line, &names, entry, given) {
             // Without an entry, what the rows are is the layout's name.
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
-            Err(lack) => {
-                let is_less =
-                    |held: &Lacks| matches!(held, Lacks::Price(_)) && !matches!(lack, Lacks::Price(_));
-                lacks = lacks.filter(|held| !is_less(held)).or(Some(lack));
+            Err(error) => {
+                let is_better = |held: &LayoutError| {
+                    matches!(held, LayoutError::NoPrice(_)) && !matches!(error, LayoutError::NoPrice(_))
+                };
+                best_error = best_error.filter(|held| !is_better(held)).or(Some(error));
             }
             found => return found,
         }
     }
     // Where a header names columns, their order is not that of a shape.
-    if let Some(lack @ (Lacks::Time(_) | Lacks::Day | Lacks::TimeOfDay(_))) = lacks {
-        return Err(lack);
+    if let Some(error @ (LayoutError::NoTime(_) | LayoutError::NoDay | LayoutError::NoTimeOfDay(_))) =
+        best_error
+    {
+        return Err(error);
     }
     let Some(first_row) = lines.iter().position(|record| record.len() > 1) else {
-        return Err(lacks.unwrap_or(Lacks::Shape(0)));
+        return Err(best_error.unwrap_or(LayoutError::NoShape(0)));
     };
     let rows = &without_empty_ends(&lines[first_row..]);
     // A header of as many cells as a row that names no price is a header all the same.
-    if let Some(Lacks::Price(line)) = lacks
+    if let Some(LayoutError::NoPrice(line)) = best_error
         && lines.get(line + 1).is_some_and(|row| row.len() == lines[line].len())
     {
-        return Err(Lacks::Price(line));
+        return Err(LayoutError::NoPrice(line));
     }
-    match (shape_of(rows, given), lacks) {
+    match (shape_of(rows, given), best_error) {
         (Some((entry, shape)), _) => {
             finish(lines, None, first_row, &Columns::of_shape(shape), Some(entry), given)
         }
-        (None, Some(lack)) => Err(lack),
-        (None, None) => Err(given.layout.and_then(missing_column).unwrap_or(Lacks::Shape(first_row))),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(given.layout.and_then(missing_column).unwrap_or(LayoutError::NoShape(first_row))),
     }
 }
 
@@ -129,21 +132,21 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
 
 /// The entry of a header.
 fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
-    LAYOUTS.iter().find(|entry| match entry.told_by {
-        ToldBy::Header(wanted) => {
+    LAYOUTS.iter().find(|entry| match entry.recognized_by {
+        RecognizedBy::Header(wanted) => {
             let is_meant = given.layout.map_or_else(|| entry.is_of(given.path), |name| entry.name == name);
             is_meant && has_all(names, wanted)
         }
-        ToldBy::Shape(_) => false,
+        RecognizedBy::Shape(_) => false,
     })
 }
 
 /// The entry of rows without a header, and its shape. The one that they are said to have may fit them badly.
 fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
     let shapes = || {
-        LAYOUTS.iter().filter_map(|entry| match entry.told_by {
-            ToldBy::Shape(shape) => Some((entry, shape)),
-            ToldBy::Header(_) => None,
+        LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
+            RecognizedBy::Shape(shape) => Some((entry, shape)),
+            RecognizedBy::Header(_) => None,
         })
     };
     let may_be = |entry: &Entry, shape| {
@@ -156,19 +159,19 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
     let fits = shapes().find(|(entry, shape)| may_be(entry, shape) && shape::fits(shape, rows));
     fits.or_else(|| {
         let name = given.layout?;
-        let has_times = |shape| rows.iter().any(|row| times::has_time(&Columns::of_shape(shape), row));
+        let has_times = |shape| rows.iter().any(|row| time_columns::has_time(&Columns::of_shape(shape), row));
         shapes().find(|(entry, shape)| entry.name == name && has_times(shape))
     })
 }
 
 /// What a header does not have that a layout would be told by.
-fn missing_column(layout: &str) -> Option<Lacks> {
+fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
-    match entry.told_by {
-        ToldBy::Header(names) => {
-            names.split_ascii_whitespace().next().map(|name| Lacks::Column(name.to_owned()))
+    match entry.recognized_by {
+        RecognizedBy::Header(names) => {
+            names.split_ascii_whitespace().next().map(|name| LayoutError::NoColumn(name.to_owned()))
         }
-        ToldBy::Shape(_) => None,
+        RecognizedBy::Shape(_) => None,
     }
 }
 
@@ -178,9 +181,9 @@ fn by_header(
     names: &[String],
     entry: Option<&'static Entry>,
     given: Given<'_>,
-) -> Result<Found, Lacks> {
+) -> Result<Recognized, LayoutError> {
     if let Some((entry, why)) = entry.and_then(|entry| Some((entry, entry.rules.unfit?))) {
-        return Err(Lacks::Fitness(entry.name, why));
+        return Err(LayoutError::Unfit(entry.name, why));
     }
     let first_row = first_row_behind(lines, line);
     let found = finish(lines, Some(line), first_row, &Columns::of_header(names, entry), entry, given);
@@ -190,10 +193,10 @@ fn by_header(
         // What R writes: the names of rows have no name themselves.
         let names: Vec<String> = iter::once(String::new()).chain(names.iter().cloned()).collect();
         let columns = Columns::of_header(&names, entry);
-        if lines[first_row..].iter().all(|row| times::has_time(&columns, row)) {
+        if lines[first_row..].iter().all(|row| time_columns::has_time(&columns, row)) {
             let most = Some(names.len());
             let shifted = finish(lines, Some(line), first_row, &columns, entry, given)?;
-            return Ok(Found { layout: Layout { most, ..shifted.layout }, ..shifted });
+            return Ok(Recognized { layout: Layout { most, ..shifted.layout }, ..shifted });
         }
     }
     found
@@ -206,21 +209,21 @@ fn first_row_behind(lines: &[Record], header: usize) -> usize {
 }
 
 /// The columns that an owner names; the header, where there is one, names the others.
-fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Found, Lacks> {
-    let mut lacking = None;
+fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
+    let mut unnamed = None;
     for (line, names) in headers(lines) {
         let entry = entry_of(&names, given);
         match Columns::of_header(&names, entry).amended(map, &names) {
             Ok(columns) => {
                 return finish(lines, Some(line), first_row_behind(lines, line), &columns, entry, given);
             }
-            Err(role) => lacking = Some(role),
+            Err(role) => unnamed = Some(role),
         }
     }
     let columns = Columns::default()
         .amended(map, &[])
-        .map_err(|role| Lacks::Column(map.0[&lacking.unwrap_or(role)].clone()))?;
-    let first_row = lines.iter().position(|record| times::has_time(&columns, record)).unwrap_or(0);
+        .map_err(|role| LayoutError::NoColumn(map.0[&unnamed.unwrap_or(role)].clone()))?;
+    let first_row = lines.iter().position(|record| time_columns::has_time(&columns, record)).unwrap_or(0);
     // What stands before the rows is their header where it is as wide as they are.
     let header = first_row.checked_sub(1).filter(|line| lines[*line].len() == lines[first_row].len());
     finish(lines, header, first_row, &columns, None, given)
@@ -234,33 +237,36 @@ fn finish(
     columns: &Columns,
     entry: Option<&'static Entry>,
     given: Given<'_>,
-) -> Result<Found, Lacks> {
+) -> Result<Recognized, LayoutError> {
     let rows = &lines[first_row.min(lines.len())..];
     let rules = entry.map(|entry| entry.rules).unwrap_or_default();
     let names: Vec<String> =
         header.map(|line| lines[line].iter().map(|cell| normal(cell)).collect()).unwrap_or_default();
-    let around = Around { names: &names, day: given.day, is_of_one_day: rules.is_of_one_day };
-    let (time, values) = match (times::find(columns, rows, around), columns.values()) {
+    let context = TimeContext { names: &names, day: given.day, is_of_one_day: rules.is_of_one_day };
+    let (time, values) = match (time_columns::find(columns, rows, context), columns.values()) {
         (Ok(time), Some(values)) => (time, values),
-        (Err(lack), Some(_)) => return Err(lack.unwrap_or(Lacks::Time(header.unwrap_or(0)))),
-        (_, None) => return Err(Lacks::Price(header.unwrap_or(0))),
+        (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
+        (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
     // Which of them is meant, only a map can say.
     let is_twice = |column: &usize| names.iter().filter(|name| Some(*name) == names.get(*column)).count() > 1;
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
-        return Err(Lacks::Fitness("a table", "several instruments side by side, with columns of one name"));
+        return Err(LayoutError::Unfit(
+            "a table",
+            "several instruments side by side, with columns of one name",
+        ));
     }
     let least = columns.least(time, &values);
     if !rows.is_empty() && rows.iter().all(|row| row.len() < least) {
         let outmost = Role::all().max_by_key(|role| columns.get(*role)).unwrap_or(Role::Time);
-        return Err(Lacks::Column(
+        return Err(LayoutError::NoColumn(
             given.map.and_then(|map| map.0.get(&outmost)).cloned().unwrap_or_else(|| outmost.to_string()),
         ));
     }
     let only = match rules.only {
         Some((column, kept)) => {
             let place = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
-            Some((place.ok_or_else(|| Lacks::Column(column.to_owned()))?, kept))
+            Some((place.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
         }
         None if entry.is_none() => only_trades(rows, &names)?,
         None => None,
@@ -280,7 +286,7 @@ fn finish(
         shown.is_none() && given.date_order.is_none() && rows.iter().any(|row| is_ambiguous(row, time));
     let layout = Layout {
         name: entry.map_or(values.name(), |entry| entry.name),
-        source: entry.map(|entry| entry.source),
+        vendor: entry.map(|entry| entry.vendor),
         time,
         date_order: given.date_order.or(shown).unwrap_or_else(|| usual_order(&left, dates, is_european)),
         symbol: columns.symbol(),
@@ -294,11 +300,14 @@ fn finish(
         most: header.map(|line| lines[line].len()),
         values,
     };
-    Ok(Found { layout, header, first_row, is_date_order_open })
+    Ok(Recognized { layout, header, first_row, is_date_order_open })
 }
 
 /// What has to stand in which column, where rows of several kinds are mixed: trades, and each side of the book.
-fn only_trades(rows: &[Record], names: &[String]) -> Result<Option<(usize, &'static [&'static str])>, Lacks> {
+fn only_trades(
+    rows: &[Record],
+    names: &[String],
+) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
     // A `b` may be a buyer.
     const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
@@ -313,7 +322,7 @@ fn only_trades(rows: &[Record], names: &[String]) -> Result<Option<(usize, &'sta
     if holds(&|cell| TRADES.contains(&cell)) {
         return Ok(Some((column, TRADES)));
     }
-    Err(Lacks::Fitness("quotes", "one side of the book a row"))
+    Err(LayoutError::Unfit("quotes", "one side of the book a row"))
 }
 
 fn has_all(names: &[String], wanted: &str) -> bool {

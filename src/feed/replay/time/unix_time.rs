@@ -36,9 +36,9 @@ pub fn stamp(cell: &[u8]) -> Option<Stamp> {
         [b'e' | b'E', exponent @ ..] if whole.len() + fraction.len() >= UNROUNDED => exponent_of(exponent)?,
         _ => return None,
     };
-    let places = whole.len().checked_add_signed(exponent)?;
+    let indices = whole.len().checked_add_signed(exponent)?;
     let least = if is_negative { 6 } else { 9 };
-    if !(least..=19).contains(&places) {
+    if !(least..=19).contains(&indices) {
         return None;
     }
     let mut shifted = [b'0'; 28]; // nineteen digits of a count, and what more a nanosecond needs of a second
@@ -48,10 +48,10 @@ pub fn stamp(cell: &[u8]) -> Option<Stamp> {
         for (place, digit) in shifted.iter_mut().zip(whole.iter().chain(fraction)) {
             *place = *digit;
         }
-        let (whole, fraction) = shifted.split_at(places);
+        let (whole, fraction) = shifted.split_at(indices);
         (leading_number(whole).0, fraction)
     };
-    if places == 18 {
+    if indices == 18 {
         return nanos_of_ticks(count, fraction).filter(|_| !is_negative).map(Stamp::Local);
     }
     let nanos = nanos_of_count(count, fraction);

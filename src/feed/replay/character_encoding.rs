@@ -26,7 +26,7 @@ const GOOD_FOR_BROKEN: usize = 10;
 /// # Errors
 ///
 /// A name that no encoding has.
-pub fn encoding(label: &str) -> Result<&'static Encoding, FeedError> {
+pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let code_page = || label.trim().to_ascii_lowercase().replacen("cp", "windows-", 1);
     Encoding::for_label_no_replacement(label.as_bytes())
         .or_else(|| Encoding::for_label_no_replacement(code_page().as_bytes()))
@@ -41,7 +41,7 @@ pub fn encoding(label: &str) -> Result<&'static Encoding, FeedError> {
 /// # Errors
 ///
 /// What reading the beginning gives.
-pub fn decoded(
+pub fn decode(
     mut input: Box<dyn Read + Send>,
     encoding: Option<&'static Encoding>,
 ) -> io::Result<(Box<dyn Read + Send>, &'static Encoding)> {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8], encoding: Option<&'static Encoding>) -> (Vec<u8>, &'static Encoding) {
-        let (mut text, encoding) = decoded(Box::new(Cursor::new(bytes.to_vec())), encoding).unwrap();
+        let (mut text, encoding) = super::decode(Box::new(Cursor::new(bytes.to_vec())), encoding).unwrap();
         let mut utf8 = Vec::new();
         text.read_to_end(&mut utf8).unwrap();
         (utf8, encoding)
@@ -222,7 +222,7 @@ mod tests {
         {
             for (piece, room) in [(1, 1), (1, 7), (3, 2), (1000, 3), (usize::MAX, 5)] {
                 let (mut input, _) =
-                    decoded(Box::new(Pieces(Cursor::new(bytes.clone()), piece)), None).unwrap();
+                    super::decode(Box::new(Pieces(Cursor::new(bytes.clone()), piece)), None).unwrap();
                 let (mut utf8, mut out) = (Vec::new(), vec![0; room]);
                 loop {
                     let read = input.read(&mut out).unwrap();
@@ -248,10 +248,10 @@ mod tests {
             ("cp1252", WINDOWS_1252),
             (" utf-16 ", UTF_16LE),
         ] {
-            assert_eq!(encoding(label).unwrap(), expected, "{label}");
+            assert_eq!(by_label(label).unwrap(), expected, "{label}");
         }
         for label in ["", "cp", "klingon", "iso-2022-kr"] {
-            let error = encoding(label).unwrap_err();
+            let error = by_label(label).unwrap_err();
             assert_eq!(error.to_string(), format!("feed.replay.encoding: `{label}` is no encoding"));
             assert!(error.hint().unwrap().contains("euc-kr"));
             assert_eq!(error.class(), ErrorClass::Configuration);

@@ -2,13 +2,13 @@
 
 use super::columns::Columns;
 use super::role::Role;
-use super::{Lacks, Record, TimeColumns, TimeOfDayForm};
+use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
 use crate::feed::replay::time::{self, DateOrder, Stamp};
 use crate::market::Time;
 
 /// What is known of a file's times beside its columns.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
+pub struct TimeContext<'a> {
     /// The names in its header.
     pub names: &'a [String],
     /// The day that its path names.
@@ -22,12 +22,16 @@ pub struct Around<'a> {
 /// # Errors
 ///
 /// There is no column for it, the day is not known, or what is called a clock is none.
-pub fn find(columns: &Columns, rows: &[Record], around: Around<'_>) -> Result<TimeColumns, Option<Lacks>> {
+pub fn find(
+    columns: &Columns,
+    rows: &[Record],
+    context: TimeContext<'_>,
+) -> Result<TimeColumns, Option<LayoutError>> {
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
     let stamp = columns.get(Role::Time);
     // Digits may be a count since 1970 or a clock with parts of a second: of which day they are tells.
     if let (None, Some(day), Some(time_of_day)) =
-        (columns.get(Role::Date), around.day, stamp.or(columns.get(Role::TimeOfDay)))
+        (columns.get(Role::Date), context.day, stamp.or(columns.get(Role::TimeOfDay)))
         && any(time_of_day, is_time_of_day)
         && !cells(rows, time_of_day).any(|cell| is_of_day(cell, day))
     {
@@ -39,7 +43,7 @@ pub fn find(columns: &Columns, rows: &[Record], around: Around<'_>) -> Result<Ti
     }
     // What is called a timestamp may be a clock beside a date.
     let time_of_day =
-        columns.get(Role::TimeOfDay).or(stamp).or_else(|| time_of_day_by_another_name(rows, around.names));
+        columns.get(Role::TimeOfDay).or(stamp).or_else(|| time_of_day_by_another_name(rows, context.names));
     let time_of_day =
         time_of_day.or_else(|| columns.get(Role::Date).and_then(|date| time_of_day_by_its_cells(rows, date)));
     let form = columns.unit.map_or(TimeOfDayForm::Text, TimeOfDayForm::Counted);
@@ -49,19 +53,19 @@ pub fn find(columns: &Columns, rows: &[Record], around: Around<'_>) -> Result<Ti
         (None, Some(time_of_day)) => {
             let has_no_date =
                 columns.unit.is_some() || !any(time_of_day, is_stamp) && any(time_of_day, is_time_of_day);
-            match (has_no_date, around.day) {
+            match (has_no_date, context.day) {
                 (false, _) => Ok(TimeColumns::One(time_of_day)),
                 (true, Some(day)) => Ok(TimeColumns::TimeOfDay { time_of_day, form, day }),
-                (true, None) => Err(Some(Lacks::Day)),
+                (true, None) => Err(Some(LayoutError::NoDay)),
             }
         }
         // Whatever it is called: of yfinance, the first name is that of all columns.
         (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
-            around.day.map(of_day).ok_or(Some(Lacks::Day))
+            context.day.map(of_day).ok_or(Some(LayoutError::NoDay))
         }
-        (None, None) => around.day.filter(|_| around.is_of_one_day).map(TimeColumns::Day).ok_or(None),
+        (None, None) => context.day.filter(|_| context.is_of_one_day).map(TimeColumns::Day).ok_or(None),
     }
 }
 
@@ -84,7 +88,7 @@ fn of_two(
     date: usize,
     time_of_day: usize,
     form: TimeOfDayForm,
-) -> Result<TimeColumns, Option<Lacks>> {
+) -> Result<TimeColumns, Option<LayoutError>> {
     let two = TimeColumns::Two { date, time_of_day, form };
     let is_only_date =
         |cell: &[u8]| [DateOrder::Mdy, DateOrder::Dmy].iter().any(|order| time::date(cell, *order).is_some());
@@ -108,7 +112,7 @@ fn of_two(
     if cells(rows, time_of_day).any(is_time_of_day) {
         Ok(two)
     } else {
-        Err(Some(Lacks::TimeOfDay(time_of_day)))
+        Err(Some(LayoutError::NoTimeOfDay(time_of_day)))
     }
 }
 
