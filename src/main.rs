@@ -60,7 +60,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn report(error: &str, hint: Option<&str>) {
     let hint = hint.map(|hint| format!(" hint: {hint}\n")).unwrap_or_default();
-    let error = feed::harmless(error);
+    let error = feed::printable(error);
     // The exit code says it too, where standard error takes nothing.
     let _ = write!(io::stderr(), "error: {error}\n{hint}");
 }

@@ -6,9 +6,6 @@ use std::ops::Range;
 /// How much is read at a time.
 const BUFFER: usize = 64 * 1024;
 
-/// So much of a text is shown, in characters.
-const SHOWN: usize = 200;
-
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of an input, one at a time, each a slice of the buffer that it was read into.
@@ -77,16 +74,16 @@ impl<R: Read> Lines<R> {
 
     /// Goes to the next line; `None` at the end.
     pub fn advance(&mut self) -> io::Result<Option<Length>> {
-        let mut looked_at = 0;
+        let mut searched = 0;
         let (line, next) = loop {
             let held = &self.buffer[self.start..self.end];
-            if let Some(length) = memchr::memchr(b'\n', &held[looked_at..]) {
-                let end = self.start + looked_at + length;
+            if let Some(length) = memchr::memchr(b'\n', &held[searched..]) {
+                let end = self.start + searched + length;
                 break (self.start..end, end + 1);
             }
-            looked_at = held.len();
-            if looked_at > self.limit {
-                self.pass_over()?;
+            searched = held.len();
+            if searched > self.limit {
+                self.discard_line()?;
                 return Ok(Some(Length::TooLong));
             }
             if self.is_at_end {
@@ -123,7 +120,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Passes over what is held of a line, and over the rest of it.
-    fn pass_over(&mut self) -> io::Result<()> {
+    fn discard_line(&mut self) -> io::Result<()> {
         self.number += 1;
         loop {
             self.start = self.end;
@@ -161,18 +158,6 @@ impl<R: Read> Lines<R> {
         self.is_at_end = count == 0;
         Ok(())
     }
-}
-
-/// A text from outside without what would move a terminal's cursor or begin a line.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// The start of a text from outside, fit for a log and a terminal: bounded, and without control characters.
-pub fn shown(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&text[..text.len().min(4 * SHOWN)]);
-    harmless(&text.chars().take(SHOWN).collect::<String>())
 }
 
 #[cfg(test)]
@@ -223,11 +208,5 @@ mod tests {
         assert_eq!(all(format!("{longest}\nb\n").as_bytes()), [Some(longest.clone()), Some("b".to_owned())]);
         assert_eq!(all(format!("{longest}x\nb\n").as_bytes()), [None, Some("b".to_owned())]);
         assert_eq!(all(format!("a\n{longest}{longest}{longest}").as_bytes()), [Some("a".to_owned()), None]);
-    }
-
-    #[test]
-    fn what_is_shown_of_a_text_is_bounded_and_cannot_end_a_line() {
-        assert_eq!(shown(b"a\n\x1b[31mb"), "a\u{fffd}\u{fffd}[31mb");
-        assert_eq!(shown("é".repeat(1000).as_bytes()), "é".repeat(200));
     }
 }

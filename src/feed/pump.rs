@@ -343,7 +343,7 @@ impl Pump<'_> {
         files.restart();
         self.pending = Vec::new().into_iter().peekable();
         let mut last_values = LastValues::at(self.bus.head());
-        let mut passed = 0;
+        let mut folded = 0;
         let now = self.wall_clock.as_ref().map(|wall_clock| wall_clock.time(Instant::now()));
         let mut is_more = true;
         while is_more && self.pending.peek().is_none() {
@@ -353,7 +353,7 @@ impl Pump<'_> {
                 // As long before this moment as it lies before what is sought.
                 event.time = now.map_or(event.time, |now| now.earlier(target.since(event.time)));
                 last_values.absorb(&event);
-                passed += 1;
+                folded += 1;
             }
             task::yield_now().await;
         }
@@ -369,9 +369,9 @@ impl Pump<'_> {
             (true, false) => Mode::Going,
         };
         let state = self.state();
-        self.progress.set_position(position, passed);
+        self.progress.set_position(position, folded);
         self.progress.enter(&state);
-        info!(%position, events = passed, "the feed goes on from elsewhere");
+        info!(%position, events = folded, "the feed goes on from elsewhere");
         self.bus.seek(last_values, position, state);
         self.apply_mode();
         Ok(())

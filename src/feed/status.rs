@@ -48,8 +48,8 @@ struct Inner {
     meter: Meter,
     /// Whether how far the end is in market time says how long it takes.
     has_known_end: bool,
-    /// How many events of this reading of the files have been passed, those before a seek's target included.
-    passed: u64,
+    /// How many events of this reading of the files have been consumed, those before a seek's target included.
+    consumed: u64,
 }
 
 impl Status {
@@ -77,7 +77,7 @@ impl Progress {
     #[must_use]
     pub fn new(status: Status, has_known_end: bool) -> Self {
         let meter = Meter::new();
-        Self(Arc::new(Mutex::new(Inner { status, meter, has_known_end, passed: 0 })))
+        Self(Arc::new(Mutex::new(Inner { status, meter, has_known_end, consumed: 0 })))
     }
 
     /// How it is at this moment.
@@ -101,16 +101,16 @@ impl Progress {
         let mut inner = self.inner();
         inner.status.events = head;
         inner.status.position = position.or(inner.status.position);
-        inner.passed += count as u64;
+        inner.consumed += count as u64;
         inner.meter.add(count as u64);
     }
 
     /// Takes in that the feed goes on from elsewhere, with so many events before it.
-    pub fn set_position(&self, position: Time, passed: u64) {
+    pub fn set_position(&self, position: Time, consumed: u64) {
         let mut inner = self.inner();
         inner.status.position = Some(position);
         inner.status.lag = None;
-        inner.passed = passed;
+        inner.consumed = consumed;
     }
 
     /// Takes in what the clock says.
@@ -139,7 +139,7 @@ impl Inner {
                 extent.last.since(position.unwrap_or(extent.first)).as_secs_f64() / factor
             }
             Speed::Max => {
-                let left = u32::try_from(extent.rows.saturating_sub(self.passed)).unwrap_or(u32::MAX);
+                let left = u32::try_from(extent.rows.saturating_sub(self.consumed)).unwrap_or(u32::MAX);
                 f64::from(left) / f64::from(u32::try_from(rate).unwrap_or(u32::MAX))
             }
         };
@@ -165,23 +165,23 @@ impl Meter {
     }
 
     fn add(&mut self, count: u64) {
-        let passed = self.passed();
+        let elapsed_tenths = self.elapsed_tenths();
         self.newest = self.tenth();
         // All of them at the most, which turns them into themselves.
-        self.counts.rotate_right(passed);
-        self.counts[..passed].fill(0);
+        self.counts.rotate_right(elapsed_tenths);
+        self.counts[..elapsed_tenths].fill(0);
         self.counts[0] += count;
     }
 
     /// What there was in the ten tenths before the present one.
     fn rate(&self) -> u64 {
-        let passed = self.passed();
-        let over = 1_usize.saturating_sub(passed)..self.counts.len() - passed;
+        let elapsed_tenths = self.elapsed_tenths();
+        let over = 1_usize.saturating_sub(elapsed_tenths)..self.counts.len() - elapsed_tenths;
         self.counts[over].iter().sum()
     }
 
     /// How many of the counts are older by now.
-    fn passed(&self) -> usize {
+    fn elapsed_tenths(&self) -> usize {
         usize::try_from(self.tenth() - self.newest).unwrap_or(usize::MAX).min(self.counts.len())
     }
 

@@ -15,7 +15,8 @@ use tracing::warn;
 
 use super::error::FeedError;
 use super::line_settings::LineSettings;
-use super::lines::{Line, Lines, shown};
+use super::lines::{Line, Lines};
+use super::printable::excerpt;
 use super::reader::{self, BATCH, BatchSender, Batches};
 use crate::market::{
     Bar, Event, IntervalError, NumberError, Payload, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
@@ -149,7 +150,7 @@ fn read(
                     "bad_line"
                 });
                 if bad <= LOGGED_LINES || bad.is_power_of_two() {
-                    let error = shown(error.to_string().as_bytes());
+                    let error = excerpt(error.to_string().as_bytes());
                     warn!(line = lines.number(), %error, bad, "rejected a line of standard input");
                 }
             }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::FilesError;
 use crate::encoding;
 use crate::feed::replay::{self, Inspection, Replay};
-use crate::feed::{FeedError, LineSettings, RejectCounters, harmless};
+use crate::feed::{FeedError, LineSettings, RejectCounters, printable};
 use crate::market::{Event, Kind};
 
 /// So many symbols are named to a person.
@@ -129,7 +129,7 @@ fn print_unreadable(file: &Path, error: &FeedError, form: &Form, out: &mut impl 
         Form::Json => {
             print_json(&UnreadableFile { file: &file.display().to_string(), error: error.in_full() }, out)
         }
-        Form::Table(_) => writeln!(out, "{:<9} {}\n", "refused", harmless(&error.in_full())),
+        Form::Table(_) => writeln!(out, "{:<9} {}\n", "refused", printable(&error.in_full())),
     }
 }
 
@@ -182,7 +182,7 @@ impl<'a> Object<'a> {
 
 fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> io::Result<()> {
     // Names of files come from anywhere, and may hold what moves a terminal's cursor.
-    let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", harmless(text));
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", printable(text));
     line("file", &inspection.file)?;
     let vendor = inspection.vendor.map(|vendor| format!(" ({vendor})")).unwrap_or_default();
     line("layout", &format!("{}{vendor}: {}", inspection.layout, kinds(inspection, " and ")))?;

@@ -8,7 +8,7 @@ use super::{Bar, Price, Size, Time, Trade};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     date: i64,
-    source: Source,
+    basis: Basis,
     /// The first price of the day.
     pub open: Price,
     /// The highest price of the day.
@@ -24,7 +24,7 @@ pub struct Day {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum Basis {
     Bars,
     Trades,
 }
@@ -43,7 +43,7 @@ impl Day {
     pub fn fold_trade(day: &mut Option<Self>, time: Time, trade: &Trade) {
         let Trade { price, size } = *trade;
         let span = Span { open: price, high: price, low: price, close: price, volume: size };
-        Self::fold(day, time, &span, Source::Trades);
+        Self::fold(day, time, &span, Basis::Trades);
     }
 
     /// Folds a bar into the day, unless trades already make it.
@@ -55,7 +55,7 @@ impl Day {
             close: bar.close,
             volume: bar.volume,
         };
-        Self::fold(day, time, &span, Source::Bars);
+        Self::fold(day, time, &span, Basis::Bars);
     }
 
     /// The move against the last price of the day before, or against the day's open where there was none; `None` where it has
@@ -76,20 +76,20 @@ impl Day {
         self.previous.unwrap_or(self.open)
     }
 
-    fn fold(day: &mut Option<Self>, time: Time, span: &Span, source: Source) {
+    fn fold(day: &mut Option<Self>, time: Time, span: &Span, basis: Basis) {
         match day {
-            Some(day) if day.source == Source::Trades && source == Source::Bars => {}
-            Some(day) if day.source == source && day.date == time.day() => day.extend(span),
+            Some(day) if day.basis == Basis::Trades && basis == Basis::Bars => {}
+            Some(day) if day.basis == basis && day.date == time.day() => day.extend(span),
             // A late report of an earlier day changes nothing of this one.
-            Some(day) if day.source == source && day.date > time.day() => {}
-            other => *other = Some(Self::begin(other.as_ref(), time.day(), span, source)),
+            Some(day) if day.basis == basis && day.date > time.day() => {}
+            other => *other = Some(Self::begin(other.as_ref(), time.day(), span, basis)),
         }
     }
 
-    fn begin(before: Option<&Self>, date: i64, span: &Span, source: Source) -> Self {
+    fn begin(before: Option<&Self>, date: i64, span: &Span, basis: Basis) -> Self {
         let previous = before.and_then(|day| if day.date < date { Some(day.last) } else { day.previous });
         let Span { open, high, low, close, volume } = *span;
-        Self { date, source, open, high, low, last: close, volume, previous }
+        Self { date, basis, open, high, low, last: close, volume, previous }
     }
 
     fn extend(&mut self, span: &Span) {

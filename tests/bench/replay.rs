@@ -83,7 +83,7 @@ fn main() -> io::Result<()> {
     println!("  {:<28} {:>20}", "resident MiB at the end", Spread::of(memory).text(1));
     println!("\na file of 60 s with an event each 10 ms, late in ms: middle/99 of 100/most, and at the end");
     for (speed, events) in [(10_u32, 6000), (1, 1500)] {
-        let late = paced(folder.path(), speed, events)?;
+        let late = on_schedule(folder.path(), speed, events)?;
         println!(
             "  {:<28} {:>20} {:>8.2}",
             format!("at speed {speed}, {events} events"),
@@ -161,8 +161,8 @@ struct Late {
 }
 
 /// Replays the beginning of a file on its schedule and looks when the events come.
-fn paced(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
-    let path = folder.join("paced.csv");
+fn on_schedule(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
+    let path = folder.join("schedule.csv");
     let mut out = BufWriter::new(File::create(&path)?);
     writeln!(out, "time,price")?;
     for event in 0..events {

@@ -7,7 +7,7 @@ use tracing::warn;
 use walkdir::WalkDir;
 
 use crate::feed::error::FeedError;
-use crate::feed::lines::harmless;
+use crate::feed::printable::printable;
 
 /// In a folder, files with these endings are market data.
 const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn"];
@@ -63,7 +63,7 @@ fn below(folder: &Path, depth: usize, is_wanted: impl Fn(&Path) -> bool) -> Vec<
                 files.push(entry.into_path());
             }
             Ok(_) => {}
-            Err(error) => warn!(error = harmless(&error.to_string()), "passed over"),
+            Err(error) => warn!(error = printable(&error.to_string()), "passed over"),
         }
     }
     files

@@ -14,6 +14,7 @@ mod cells;
 mod character_encoding;
 mod config;
 mod container;
+mod events;
 mod expand;
 mod extent;
 mod inspect;
@@ -39,11 +40,12 @@ use tracing::warn;
 
 use super::error::FeedError;
 use super::line_settings::LineSettings;
-use super::lines::harmless;
+use super::printable::printable;
 use super::reader::{self, BATCH, BatchSender, Batches};
 use crate::market::Event;
+use events::Events;
 use merge::Merge;
-use plan::{Events, Plan};
+use plan::Plan;
 use settings::Settings;
 
 pub use config::Config;
@@ -144,7 +146,7 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
         return Err(refused.swap_remove(grave));
     }
     for error in refused {
-        warn!(error = harmless(&error.in_full()), "passed over");
+        warn!(error = printable(&error.in_full()), "passed over");
     }
     Ok(plans)
 }

@@ -1,26 +1,25 @@
 //! The plan of a text: all that is decided before its first row is read, and then its events in time order.
 
-use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::vec;
 
 use tracing::{info, warn};
 
-use super::container::{Damage, Part};
+use super::container::Part;
+use super::events::{Events, Rows, sorted};
 use super::extent::Extent;
 use super::layout::{Layout, Role};
 use super::path;
 use super::records::Records;
 use super::rejected_rows::{RejectedRows, ReportedUpTo};
-use super::row::{Reason, RejectedRow, Row, RowReader};
+use super::row::{Reason, RejectedRow, RowReader};
 use super::scan::{Order, Scan, date_order, scan, set_time_of_day_form};
 use super::settings::Settings;
 use super::sniff::{Sniffed, sniff};
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
-use crate::market::{Event, Payload, Symbol, Time};
+use crate::market::Symbol;
 
 /// Of so many rows at the start, most have to be good.
 const TRIED_ROWS: u64 = 100;
@@ -36,30 +35,6 @@ pub struct Plan {
     pub scan: Scan,
     settings: Arc<Settings>,
     reported: ReportedUpTo,
-}
-
-/// The events of a text, in time order.
-pub enum Events {
-    /// The text is in order: one row after the other, in constant memory.
-    Streamed(Box<Rows>),
-    /// The text is not, and has been sorted.
-    Sorted(vec::IntoIter<Event>),
-}
-
-/// The events of a text in its own order.
-pub struct Rows {
-    records: Records,
-    reader: RowReader,
-    /// The second event of the row read last.
-    then: Option<Event>,
-    rejected: RejectedRows,
-    is_strict: bool,
-    /// The wanted time: from here
-    from: Option<Time>,
-    /// to before here.
-    to: Option<Time>,
-    /// Whether nothing that is wanted comes after the first row past its end.
-    ends_with_time: bool,
 }
 
 impl Plan {
@@ -168,7 +143,7 @@ impl Plan {
         Ok(Rows {
             records,
             reader: RowReader::new(Arc::clone(&self.layout), self.symbol.clone(), resolver),
-            then: None,
+            second_event: None,
             rejected: RejectedRows::new(
                 self.part.to_string(),
                 self.settings.reject_counters.clone(),
@@ -214,93 +189,5 @@ impl Plan {
             None if good == 0 => Err(FeedError::NoEvents { path: path(), rows: tried }),
             _ => Ok(()),
         }
-    }
-}
-
-/// Sorts by time. Equal times keep the order of the file; of a file that runs backwards, they are turned round too.
-fn sorted(mut rows: Rows, order: Order) -> Result<vec::IntoIter<Event>, FeedError> {
-    let mut events = Vec::new();
-    while let Some(event) = rows.next()? {
-        events.push((rows.records.line(), event));
-    }
-    match order {
-        Order::Descending => events.sort_by_key(|(line, event)| (event.time, Reverse(*line))),
-        Order::Ascending | Order::Unsorted => events.sort_by_key(|(_, event)| event.time),
-    }
-    let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
-    Ok(events.into_iter())
-}
-
-impl Iterator for Events {
-    type Item = Result<Event, FeedError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Streamed(rows) => rows.next().transpose(),
-            Self::Sorted(events) => events.next().map(Ok),
-        }
-    }
-}
-
-impl Rows {
-    /// The number of the line read last, from 1.
-    pub fn line(&self) -> u64 {
-        self.records.line()
-    }
-
-    /// What is wrong with what the text is packed in, as far as it has been read.
-    pub fn damage(&self) -> &Damage {
-        self.records.damage()
-    }
-
-    /// The rows that gave no event so far.
-    pub fn rejected(&self) -> &RejectedRows {
-        &self.rejected
-    }
-
-    /// The next event; `None` at the end of the text.
-    pub fn next(&mut self) -> Result<Option<Event>, FeedError> {
-        if let Some(then) = self.then.take() {
-            return Ok(Some(then));
-        }
-        loop {
-            let Some(read) = self.next_row()? else {
-                self.rejected.sum_up();
-                return Ok(None);
-            };
-            match read {
-                Ok(Row { time, symbol, payload, then }) => {
-                    let event = |symbol, payload: Payload| Event { symbol, time, payload };
-                    self.then = then.map(|payload| event(symbol.clone(), payload));
-                    return Ok(Some(event(symbol, payload)));
-                }
-                Err(row) if self.is_strict && row.reason != Reason::Filtered => {
-                    let RejectedRow { reason, found } = row;
-                    let path = PathBuf::from(self.rejected.name());
-                    return Err(FeedError::BadRow {
-                        path,
-                        line: self.records.line(),
-                        reason: reason.name(),
-                        found,
-                    });
-                }
-                Err(row) => self.rejected.add(self.records.line(), &row),
-            }
-        }
-    }
-
-    /// The next row, or why it gives no event.
-    fn next_row(&mut self) -> Result<Option<Result<Row, RejectedRow>>, FeedError> {
-        let Some(record) = self.records.next()? else { return Ok(None) };
-        let row = record.and_then(|record| self.reader.read(&record));
-        let Ok(Row { time, .. }) = row else { return Ok(Some(row)) };
-        let is_past = self.to.is_some_and(|to| time >= to);
-        if is_past && self.ends_with_time {
-            return Ok(None);
-        }
-        if is_past || self.from.is_some_and(|from| time < from) {
-            return Ok(Some(Err(RejectedRow { reason: Reason::Filtered, found: String::new() })));
-        }
-        Ok(Some(row))
     }
 }

@@ -6,7 +6,7 @@ use super::cells::Cells;
 use super::layout::{IntervalRule, Layout, NumberRule, TimeColumns, TimeOfDayForm, Values};
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Resolver;
-use crate::feed::lines::shown;
+use crate::feed::printable::excerpt;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
 
 /// Why a line gives no event.
@@ -42,7 +42,7 @@ pub struct Row {
     pub time: Time,
     pub symbol: Symbol,
     pub payload: Payload,
-    pub then: Option<Payload>,
+    pub second_payload: Option<Payload>,
 }
 
 /// Reads the rows of a file, one after the other.
@@ -95,7 +95,7 @@ impl Reason {
 impl RejectedRow {
     /// A skip for this reason, with the start of the text at fault.
     pub fn new(reason: Reason, found: &[u8]) -> Self {
-        Self { reason, found: shown(found) }
+        Self { reason, found: excerpt(found) }
     }
 }
 
@@ -176,8 +176,8 @@ impl RowReader {
             Stamp::Utc(time) => time,
             Stamp::Local(nanos) => self.resolver.resolve(nanos).ok_or_else(|| layout.time.bad(row))?,
         };
-        let (payload, then) = layout.payload(row)?;
-        Ok(Row { time, symbol: self.symbol.read(layout, row)?, payload, then })
+        let (payload, second_payload) = layout.payload(row)?;
+        Ok(Row { time, symbol: self.symbol.read(layout, row)?, payload, second_payload })
     }
 }
 
@@ -340,11 +340,15 @@ mod tests {
         let trade = read(TICKS, "1704292200,A,1.50,7,,,,").unwrap();
         let quote = read(TICKS, "1704292200,A,,,1.4,100,,").unwrap();
 
-        assert!(matches!(trade, Row { payload: Payload::Trade(_), then: None, .. }), "{trade:?}");
+        assert!(matches!(trade, Row { payload: Payload::Trade(_), second_payload: None, .. }), "{trade:?}");
         assert!(
             matches!(
                 quote,
-                Row { payload: Payload::Quote(Quote { bid: Some(_), ask: None, .. }), then: None, .. }
+                Row {
+                    payload: Payload::Quote(Quote { bid: Some(_), ask: None, .. }),
+                    second_payload: None,
+                    ..
+                }
             ),
             "{quote:?}"
         );
@@ -355,7 +359,7 @@ mod tests {
         let row = read(TICKS, "1704292200,A,1.5,7,1.4,100,1.6,200").unwrap();
 
         assert!(
-            matches!(row, Row { payload: Payload::Quote(_), then: Some(Payload::Trade(_)), .. }),
+            matches!(row, Row { payload: Payload::Quote(_), second_payload: Some(Payload::Trade(_)), .. }),
             "{row:?}"
         );
     }

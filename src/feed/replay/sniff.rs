@@ -11,7 +11,8 @@ use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
-use crate::feed::lines::{Length, shown};
+use crate::feed::lines::Length;
+use crate::feed::printable::excerpt;
 
 /// So many lines are looked at, blank lines and comments not counted,
 const LINES: usize = 100;
@@ -106,7 +107,7 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
 
 fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
     let header = found.header.map(|index| seen[index]);
-    let names = found.header.map(|index| records[index].iter().map(|cell| shown(cell)).collect());
+    let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
     let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
     Sniffed {
         layout: found.layout,
@@ -156,7 +157,7 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     let path = PathBuf::from(part.to_string());
     let at = |index: usize| {
         let seen = seen.get(index);
-        (seen.map_or(1, |seen| seen.number), seen.map(|seen| shown(&seen.text)).unwrap_or_default())
+        (seen.map_or(1, |seen| seen.number), seen.map(|seen| excerpt(&seen.text)).unwrap_or_default())
     };
     match error {
         LayoutError::NoTime(index) => {
@@ -173,7 +174,7 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
         }
         LayoutError::NoColumn(name) => FeedError::NoColumn { path, name },
         LayoutError::NoTimeOfDay(column) => {
-            let found = seen.iter().rev().map(|seen| shown(&seen.text)).next().unwrap_or_default();
+            let found = seen.iter().rev().map(|seen| excerpt(&seen.text)).next().unwrap_or_default();
             FeedError::NoTimeOfDay { path, column, found }
         }
         LayoutError::NoDay => FeedError::NoDay { path },

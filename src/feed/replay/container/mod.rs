@@ -20,7 +20,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::feed::error::FeedError;
 use crate::feed::error::PIPE;
-use crate::feed::lines::{harmless, shown};
+use crate::feed::printable::{excerpt, printable};
 use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
 
 pub use bounds::Bounds;
@@ -220,9 +220,9 @@ impl Part {
 
 impl Display for Part {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&harmless(&self.path.to_string_lossy()))?;
+        f.write_str(&printable(&self.path.to_string_lossy()))?;
         match &self.member {
-            Some(member) => write!(f, ":{}", shown(member.name.as_bytes())),
+            Some(member) => write!(f, ":{}", excerpt(member.name.as_bytes())),
             None => Ok(()),
         }
     }

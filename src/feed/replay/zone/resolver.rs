@@ -38,7 +38,7 @@ enum Stretch {
     /// Every time in it happens once.
     Plain { local: Range<i64>, offset: i64 },
     /// Every time in it happens twice; whether but one row was in it so far tells hourly bars.
-    Twice { local: Range<i64>, offsets: [i64; 2], pass: usize, had_one: bool },
+    Twice { local: Range<i64>, offsets: [i64; 2], occurrence: usize, had_one: bool },
 }
 
 impl Stretch {
@@ -61,15 +61,15 @@ impl Resolver {
                 self.last = local;
                 moment(local, *offset)
             }
-            Stretch::Twice { local: stretch, offsets, pass, had_one } if stretch.contains(&local) => {
+            Stretch::Twice { local: stretch, offsets, occurrence, had_one } if stretch.contains(&local) => {
                 let step = if self.backwards { self.last - local } else { local - self.last };
                 if step <= -STEP || step == 0 && *had_one && !self.shares_times {
-                    *pass = 1 - *pass;
+                    *occurrence = 1 - *occurrence;
                 }
                 *had_one = false;
                 self.last = local;
                 self.repeated += 1;
-                moment(local, offsets[*pass])
+                moment(local, offsets[*occurrence])
             }
             _ => self.resolve_elsewhere(local),
         }
@@ -100,10 +100,10 @@ impl Resolver {
                 let offsets = [nanos(before), nanos(after)];
                 let turn = self.turn_behind(local, offsets[0]);
                 let stretch = turn.saturating_add(offsets[1])..turn.saturating_add(offsets[0]);
-                let pass = usize::from(self.backwards);
-                self.stretch = Stretch::Twice { local: stretch, offsets, pass, had_one: true };
+                let occurrence = usize::from(self.backwards);
+                self.stretch = Stretch::Twice { local: stretch, offsets, occurrence, had_one: true };
                 self.repeated += 1;
-                moment(local, offsets[pass])
+                moment(local, offsets[occurrence])
             }
             AmbiguousOffset::Gap { before, .. } => {
                 self.stretch = Stretch::NONE;

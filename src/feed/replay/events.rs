@@ -1,0 +1,125 @@
+//! The events of a text: one row after the other, or sorted by time.
+
+use std::cmp::Reverse;
+use std::path::PathBuf;
+use std::vec;
+
+use super::container::Damage;
+use super::records::Records;
+use super::rejected_rows::RejectedRows;
+use super::row::{Reason, RejectedRow, Row, RowReader};
+use super::scan::Order;
+use crate::feed::error::FeedError;
+use crate::market::{Event, Payload, Time};
+
+/// The events of a text, in time order.
+pub enum Events {
+    /// The text is in order: one row after the other, in constant memory.
+    Streamed(Box<Rows>),
+    /// The text is not, and has been sorted.
+    Sorted(vec::IntoIter<Event>),
+}
+
+/// The events of a text in its own order.
+pub struct Rows {
+    pub records: Records,
+    pub reader: RowReader,
+    /// The second event of the row read last.
+    pub second_event: Option<Event>,
+    pub rejected: RejectedRows,
+    pub is_strict: bool,
+    /// The wanted time: from here
+    pub from: Option<Time>,
+    /// to before here.
+    pub to: Option<Time>,
+    /// Whether nothing that is wanted comes after the first row past its end.
+    pub ends_with_time: bool,
+}
+
+/// Sorts by time. Equal times keep the order of the file; of a file that runs backwards, they are turned round too.
+pub fn sorted(mut rows: Rows, order: Order) -> Result<vec::IntoIter<Event>, FeedError> {
+    let mut events = Vec::new();
+    while let Some(event) = rows.next()? {
+        events.push((rows.records.line(), event));
+    }
+    match order {
+        Order::Descending => events.sort_by_key(|(line, event)| (event.time, Reverse(*line))),
+        Order::Ascending | Order::Unsorted => events.sort_by_key(|(_, event)| event.time),
+    }
+    let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
+    Ok(events.into_iter())
+}
+
+impl Iterator for Events {
+    type Item = Result<Event, FeedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Streamed(rows) => rows.next().transpose(),
+            Self::Sorted(events) => events.next().map(Ok),
+        }
+    }
+}
+
+impl Rows {
+    /// The number of the line read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.records.line()
+    }
+
+    /// What is wrong with what the text is packed in, as far as it has been read.
+    pub fn damage(&self) -> &Damage {
+        self.records.damage()
+    }
+
+    /// The rows that gave no event so far.
+    pub fn rejected(&self) -> &RejectedRows {
+        &self.rejected
+    }
+
+    /// The next event; `None` at the end of the text.
+    pub fn next(&mut self) -> Result<Option<Event>, FeedError> {
+        if let Some(second) = self.second_event.take() {
+            return Ok(Some(second));
+        }
+        loop {
+            let Some(read) = self.next_row()? else {
+                self.rejected.sum_up();
+                return Ok(None);
+            };
+            match read {
+                Ok(Row { time, symbol, payload, second_payload }) => {
+                    let event = |symbol, payload: Payload| Event { symbol, time, payload };
+                    self.second_event = second_payload.map(|payload| event(symbol.clone(), payload));
+                    return Ok(Some(event(symbol, payload)));
+                }
+                Err(row) if self.is_strict && row.reason != Reason::Filtered => {
+                    let RejectedRow { reason, found } = row;
+                    let path = PathBuf::from(self.rejected.name());
+                    return Err(FeedError::BadRow {
+                        path,
+                        line: self.records.line(),
+                        reason: reason.name(),
+                        found,
+                    });
+                }
+                Err(row) => self.rejected.add(self.records.line(), &row),
+            }
+        }
+    }
+
+    /// The next row, or why it gives no event.
+    pub fn next_row(&mut self) -> Result<Option<Result<Row, RejectedRow>>, FeedError> {
+        let Some(record) = self.records.next()? else { return Ok(None) };
+        let row = record.and_then(|record| self.reader.read(&record));
+        let Ok(Row { time, .. }) = row else { return Ok(Some(row)) };
+        let is_past = self.to.is_some_and(|to| time >= to);
+        if is_past && self.ends_with_time {
+            return Ok(None);
+        }
+        if is_past || self.from.is_some_and(|from| time < from) {
+            return Ok(Some(Err(RejectedRow { reason: Reason::Filtered, found: String::new() })));
+        }
+        Ok(Some(row))
+    }
+}
