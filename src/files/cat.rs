@@ -1,4 +1,4 @@
-//! `cat`: the events of files, one JSON object a line, as standard input takes them.
+//! `cat`: prints the events of files as JSON lines, in the form that `--feed stdin` reads.
 
 use std::io::Write;
 
@@ -7,14 +7,14 @@ use crate::encoding;
 use crate::feed::replay::{self, Replay};
 use crate::feed::{LineSettings, RejectCounters};
 
-/// So much is written at a time.
+/// The number of bytes that are written at once.
 const BUFFER: usize = 64 * 1024;
 
 /// Prints the events of all files, merged by time.
 ///
 /// # Errors
 ///
-/// A file cannot be read, or the output takes no more.
+/// Returns an error if a file cannot be read, or if the output cannot be written.
 pub fn cat(config: &replay::Config, line_bytes: usize, out: &mut impl Write) -> Result<(), FilesError> {
     let replay =
         Replay::open(config, &LineSettings { line_bytes, reject_counters: RejectCounters::default() })?;

@@ -1,4 +1,4 @@
-//! `inspect`: what was understood of files, for a person or a program.
+//! `inspect`: prints what was understood of each file, for a person or for a program.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,19 +13,20 @@ use crate::feed::replay::{self, Inspection, Replay};
 use crate::feed::{FeedError, LineSettings, RejectCounters, printable};
 use crate::market::{Event, Kind};
 
-/// So many symbols are named to a person.
+/// The number of symbols that the table names.
 const NAMED_SYMBOLS: usize = 8;
 
-/// How it is printed.
+/// The form of the output.
 #[derive(Clone, Debug)]
 pub enum Form {
     /// One JSON object a file.
     Json,
-    /// A small table a file, with the command that replays it: these words of it say how it is read.
+    /// One table a file, with the command that replays the file. These words are the command's arguments behind the
+    /// path.
     Table(Vec<String>),
 }
 
-/// One file, as a program reads it.
+/// The JSON object of a file.
 #[derive(Serialize)]
 struct Object<'a> {
     file: &'a str,
@@ -57,18 +58,18 @@ struct Object<'a> {
     damage: Option<&'a str>,
 }
 
-/// A file that cannot be read.
+/// The JSON object of a file that cannot be read.
 #[derive(Serialize)]
 struct UnreadableFile<'a> {
     file: &'a str,
     error: String,
 }
 
-/// Prints what is understood of each file; those that cannot be read do not stop the others.
+/// Prints what was understood of each file. A file that cannot be read does not stop the others.
 ///
 /// # Errors
 ///
-/// A file cannot be read, or the output takes no more.
+/// Returns an error if a file cannot be read, or if the output cannot be written.
 pub fn inspect(
     config: &replay::Config,
     line_bytes: usize,
@@ -107,7 +108,7 @@ pub fn inspect(
                 }
             }
         }
-        // As a replay does: of several files that one path means, those that are something else are passed over.
+        // One path may stand for several files. As in a replay, files among them that are no market data are ignored.
         let is_fine = is_among_others && errors.len() < files.len() && !config.strict;
         faults.extend(errors.into_iter().filter(|error| !(is_fine && error.is_of_another_kind())));
     }
@@ -123,7 +124,7 @@ fn outcome(mut faults: Vec<FeedError>, all: usize) -> Result<(), FilesError> {
     }
 }
 
-/// Says in its place that one of several files cannot be read.
+/// Prints, in the place of a file's result, that the file cannot be read.
 fn print_unreadable(file: &Path, error: &FeedError, form: &Form, out: &mut impl Write) -> io::Result<()> {
     match form {
         Form::Json => {
@@ -137,7 +138,7 @@ fn print(inspection: &Inspection, path: &Path, form: &Form, out: &mut impl Write
     match form {
         Form::Json => print_json(&Object::of(inspection), out),
         Form::Table(words) => {
-            // A name that begins like a flag is none behind `./`.
+            // `./` keeps a path that begins with `-` from being taken for a flag.
             let path = path.display().to_string();
             let path = [if path.starts_with('-') { format!("./{path}") } else { path }];
             let command = ["tickerplant", "--feed", "replay"].map(str::to_owned);
@@ -181,7 +182,7 @@ impl<'a> Object<'a> {
 }
 
 fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> io::Result<()> {
-    // Names of files come from anywhere, and may hold what moves a terminal's cursor.
+    // File names come from outside, and may contain terminal control sequences.
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", printable(text));
     line("file", &inspection.file)?;
     let vendor = inspection.vendor.map(|vendor| format!(" ({vendor})")).unwrap_or_default();
@@ -248,7 +249,7 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     writeln!(out)
 }
 
-/// The kinds of events, by their names on the wire.
+/// Returns the kinds of events, by their names on the wire.
 fn kinds(inspection: &Inspection, between: &str) -> String {
     let name = |kind| match kind {
         Kind::Trade => "trade",

@@ -1,6 +1,6 @@
-//! What market-data files say, without a server: `inspect` and `cat`.
+//! The commands `inspect` and `cat`: they read market-data files without a server.
 //!
-//! Both read as a replay does. What they print is for other programs too, so nothing else goes to their output.
+//! Both read a file as a replay does. Other programs read their output, so they write nothing else to it.
 
 mod cat;
 mod inspect;
@@ -12,29 +12,29 @@ use crate::feed::FeedError;
 pub use cat::cat;
 pub use inspect::{Form, inspect};
 
-/// Why a command that reads files does not end well.
+/// The error of a command that reads files.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
     /// A file cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
-    /// Some of several files cannot be read.
+    /// Several files were given, and some of them cannot be read.
     #[error("{bad} of {all} files cannot be read; the first: {first}")]
     Some {
-        /// How many of them.
+        /// The number of files that cannot be read.
         bad: usize,
-        /// How many there are.
+        /// The number of files.
         all: usize,
-        /// What is wrong with the first.
+        /// The error of the first one.
         first: FeedError,
     },
-    /// What was found cannot be printed.
+    /// The output cannot be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 }
 
 impl FilesError {
-    /// What the reader can do about it, where that is known.
+    /// Returns what the reader can do about the error, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

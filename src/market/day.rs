@@ -1,10 +1,12 @@
-//! The day so far.
+//! The day statistics of a symbol: open, high, low, last and volume.
 
 use rust_decimal::Decimal;
 
 use super::{Bar, Price, Size, Time, Trade};
 
-/// What a symbol did in one UTC day of market time, folded from trades; from bars while there have been no trades.
+/// The prices and the volume of a symbol in one UTC day of market time.
+///
+/// Trades make the day. Bars make it until the symbol's first trade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     date: i64,
@@ -15,11 +17,11 @@ pub struct Day {
     pub high: Price,
     /// The lowest price of the day.
     pub low: Price,
-    /// The newest price.
+    /// The last price so far.
     pub last: Price,
-    /// How much changed hands, where the source says it.
+    /// The volume so far; `None` if the source has none.
     pub volume: Option<Size>,
-    /// The last price of the day before, where there was one.
+    /// The last price of the day before; `None` if there was none.
     pub previous: Option<Price>,
 }
 
@@ -29,7 +31,7 @@ enum Basis {
     Trades,
 }
 
-/// One contribution to a day.
+/// The prices and the volume that one trade or one bar adds to a day.
 struct Span {
     open: Price,
     high: Price,
@@ -39,14 +41,14 @@ struct Span {
 }
 
 impl Day {
-    /// Folds a trade into the day, beginning it where it has to.
+    /// Adds a trade to the day. Begins a new day where the trade belongs to a later one.
     pub fn fold_trade(day: &mut Option<Self>, time: Time, trade: &Trade) {
         let Trade { price, size } = *trade;
         let span = Span { open: price, high: price, low: price, close: price, volume: size };
         Self::fold(day, time, &span, Basis::Trades);
     }
 
-    /// Folds a bar into the day, unless trades already make it.
+    /// Adds a bar to the day, unless trades make the day.
     pub fn fold_bar(day: &mut Option<Self>, time: Time, bar: &Bar) {
         let span = Span {
             open: bar.open.unwrap_or(bar.close),
@@ -58,14 +60,17 @@ impl Day {
         Self::fold(day, time, &span, Basis::Bars);
     }
 
-    /// The move against the last price of the day before, or against the day's open where there was none; `None` where it has
-    /// more digits than a decimal.
+    /// Returns the change from the last price of the day before, or from the day's open if there was none.
+    ///
+    /// `None` if the change has more digits than a decimal holds.
     #[must_use]
     pub fn change(&self) -> Option<Decimal> {
         self.last.0.checked_sub(self.reference().0)
     }
 
-    /// The move in percent, to two decimals; `None` where the reference price is zero, or the move has too many digits.
+    /// Returns the change in percent, rounded to two decimals.
+    ///
+    /// `None` if the reference price is zero, or if the percentage has more digits than a decimal holds.
     #[must_use]
     pub fn change_percent(&self) -> Option<Decimal> {
         let share = self.change()?.checked_div(self.reference().0.abs())?;
@@ -80,7 +85,7 @@ impl Day {
         match day {
             Some(day) if day.basis == Basis::Trades && basis == Basis::Bars => {}
             Some(day) if day.basis == basis && day.date == time.day() => day.extend(span),
-            // A late report of an earlier day changes nothing of this one.
+            // A late event of an earlier day does not change this day.
             Some(day) if day.basis == basis && day.date > time.day() => {}
             other => *other = Some(Self::begin(other.as_ref(), time.day(), span, basis)),
         }

@@ -1,55 +1,55 @@
-//! What happens in a market.
+//! Market events: trades, quotes and bars.
 
 use super::{Interval, Price, Size, Symbol, Time};
 
-/// One thing that happened in the market.
+/// A market event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The instrument it happened to.
+    /// The instrument.
     pub symbol: Symbol,
-    /// When it happened, in market time; a bar's is its source's own label, normally the start of the interval.
+    /// The market time of the event. For a bar it is the source's own label, normally the start of the interval.
     pub time: Time,
-    /// What happened.
+    /// The trade, quote or bar.
     pub payload: Payload,
 }
 
-/// What happened: a trade, a change of the best bid and offer, or the end of a bar.
+/// The payload of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// A price was paid.
+    /// A trade.
     Trade(Trade),
-    /// The top of the book changed.
+    /// A change of the best bid or ask.
     Quote(Quote),
-    /// An interval ended.
+    /// A bar.
     Bar(Bar),
 }
 
 /// A trade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trade {
-    /// The price paid.
+    /// The price.
     pub price: Price,
-    /// How much changed hands.
+    /// The size; `None` if the source has none.
     pub size: Option<Size>,
 }
 
-/// The top of the book; one side at least is there.
+/// A top-of-book quote: the best bid and ask. At least one side is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
-    /// The best price at which somebody buys.
+    /// The best bid.
     pub bid: Option<Price>,
-    /// How much is bid for at that price.
+    /// The size at the best bid.
     pub bid_size: Option<Size>,
-    /// The best price at which somebody sells.
+    /// The best ask.
     pub ask: Option<Price>,
-    /// How much is on offer at that price.
+    /// The size at the best ask.
     pub ask_size: Option<Size>,
 }
 
-/// An interval of trading in four prices.
+/// A bar: the prices and the volume of an interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
-    /// The length of the interval.
+    /// The length of the interval; `None` if the source does not say it.
     pub interval: Option<Interval>,
     /// The first price.
     pub open: Option<Price>,
@@ -59,11 +59,11 @@ pub struct Bar {
     pub low: Option<Price>,
     /// The last price.
     pub close: Price,
-    /// How much changed hands.
+    /// The volume; `None` if the source has none.
     pub volume: Option<Size>,
 }
 
-/// The three kinds of event, each a channel that a client can subscribe to.
+/// The kind of an event. A client subscribes to each kind as a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Trades.
@@ -79,7 +79,7 @@ pub enum Kind {
 pub struct KindSet(u8);
 
 impl Event {
-    /// Which of the three kinds this is.
+    /// Returns the kind of the payload.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self.payload {
@@ -94,7 +94,7 @@ impl Kind {
     /// All kinds, in the order in which replies list them.
     pub const ALL: [Self; 3] = [Self::Trade, Self::Quote, Self::Bar];
 
-    /// The kind's place in [`Kind::ALL`].
+    /// Returns the index of the kind in [`Kind::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -102,36 +102,36 @@ impl Kind {
 }
 
 impl KindSet {
-    /// All three kinds.
+    /// The set of all kinds.
     pub const ALL: Self = Self(0b111);
-    /// No kind.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// Whether the kind is in the set.
+    /// Returns whether the kind is in the set.
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & (1 << kind as u8) != 0
     }
 
-    /// Whether no kind is in the set.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The set with those of `other` added.
+    /// Returns the union with `other`.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// The set with those of `other` taken away.
+    /// Returns the set without the kinds of `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// The kinds in the set, in the order of [`Kind::ALL`].
+    /// Returns the kinds in the set, in the order of [`Kind::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Kind> {
         Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }

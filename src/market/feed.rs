@@ -1,8 +1,8 @@
-//! What a feed is and how it fares, as clients are told.
+//! The kind and the state of a feed, as clients see them.
 
 use std::fmt;
 
-/// Where events come from.
+/// The kind of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FeedKind {
@@ -14,28 +14,28 @@ pub enum FeedKind {
     Stdin,
 }
 
-/// How a feed fares.
+/// The state of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedState {
-    /// Nothing has been published yet.
+    /// The feed has not published anything yet.
     Starting,
-    /// Events come as they are due.
+    /// The feed publishes events when they are due.
     Running,
-    /// Somebody has stopped it, and nothing comes before it is resumed, or told to go a step.
+    /// The feed is paused. It publishes nothing until it is resumed or stepped.
     Paused,
-    /// Nothing has come for longer than is normal.
+    /// No event has come for longer than `feed.stalled_after`.
     Stalled,
-    /// All has been published.
+    /// The feed has published its last event.
     Ended,
-    /// The feed is over before its end.
+    /// The feed has failed before its end.
     Failed {
-        /// Why, for a person.
+        /// The reason, for a person.
         detail: String,
     },
 }
 
 impl FeedState {
-    /// The state's name on the wire.
+    /// Returns the state's name on the wire.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl FeedState {
         }
     }
 
-    /// Why a feed failed.
+    /// Returns the reason why a feed failed.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {
@@ -59,7 +59,7 @@ impl FeedState {
 }
 
 impl FeedKind {
-    /// The kind's name, on the wire and in the configuration.
+    /// Returns the kind's name, on the wire and in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
-//! The nouns: what happens in a market, and the exact values it happens with.
+//! The market's values: symbol, exact price and size, time, trade, quote, bar and day.
 //!
-//! Nothing here knows where an event came from or where it goes. What a source
-//! does not say is `None`: never zero, never a guess.
+//! Nothing here knows where an event came from or where it goes. A field that the source does not have is `None`:
+//! never zero, never a guess.
 
 mod day;
 mod event;

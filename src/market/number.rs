@@ -11,11 +11,12 @@ use rust_decimal::Decimal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Price(pub Decimal);
 
-/// How much was traded or is on offer, in the source's own unit (shares, contracts, coins); exact as a price is.
+/// The size of a trade or of a quote, in the source's own unit (shares, contracts, coins). It is exact, as a price
+/// is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub Decimal);
 
-/// A text that is no plain decimal number.
+/// The error for a text that is not a plain decimal number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a number; numbers are plain decimals of at most 28 digits, e.g. 189.53")]
 pub struct NumberError {
@@ -23,7 +24,7 @@ pub struct NumberError {
 }
 
 impl NumberError {
-    /// The error of this text, of which it keeps the start.
+    /// Creates the error for a text, and keeps the first 64 characters.
     pub(crate) fn new(text: &str) -> Self {
         Self { found: text.chars().take(64).collect() }
     }
@@ -32,11 +33,12 @@ impl NumberError {
 impl FromStr for Price {
     type Err = NumberError;
 
-    /// Parses a decimal: optional sign, at most 28 digits, an exponent where the source has one.
+    /// Parses a decimal with an optional sign, at most 28 digits and an optional exponent.
     ///
     /// # Errors
     ///
-    /// A twenty-ninth digit, and anything that is no decimal (`NaN`, `inf`, an empty cell).
+    /// Returns an error for more than 28 digits, and for any text that is not a decimal (`NaN`, `inf`, an empty
+    /// text).
     fn from_str(text: &str) -> Result<Self, NumberError> {
         decimal(text).map(Self)
     }
@@ -45,11 +47,11 @@ impl FromStr for Price {
 impl FromStr for Size {
     type Err = NumberError;
 
-    /// Parses a decimal as [`Price`] does; a size is never negative.
+    /// Parses a decimal as [`Price`] does. A size is never negative.
     ///
     /// # Errors
     ///
-    /// A minus sign, a twenty-ninth digit, and anything that is no decimal.
+    /// Returns an error for a negative number, for more than 28 digits, and for any text that is not a decimal.
     fn from_str(text: &str) -> Result<Self, NumberError> {
         match decimal(text)? {
             negative if negative.is_sign_negative() && !negative.is_zero() => Err(NumberError::new(text)),
@@ -80,7 +82,9 @@ fn decimal(text: &str) -> Result<Decimal, NumberError> {
     parsed.ok_or_else(|| NumberError::new(text))
 }
 
-/// Reads `1.2e-7`; `None` where the exponent would round a digit away or leave the range of a decimal.
+/// Parses a number with an exponent, e.g. `1.2e-7`.
+///
+/// `None` if the exponent would round a digit away or leave the range of a decimal.
 fn scientific(text: &str) -> Option<Decimal> {
     let (mantissa, exponent) = text.split_once(['e', 'E'])?;
     let mantissa = Decimal::from_str_exact(mantissa).ok()?;

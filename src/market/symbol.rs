@@ -7,11 +7,11 @@ use smol_str::SmolStr;
 
 /// The name of an instrument: 1 to 32 letters and digits of any script and `. _ : / ^ = + -`.
 ///
-/// Case-sensitive. Cheap to clone: names of up to 23 bytes lie inline.
+/// It is case-sensitive. Names of up to 23 bytes are stored inline, so a clone is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(SmolStr);
 
-/// Why a text is no symbol.
+/// The error for a text that is not a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("symbol {found:?} {fault}; symbols are 1 to 32 letters and digits of any script and . _ : / ^ = + -")]
 pub struct SymbolError {
@@ -20,14 +20,15 @@ pub struct SymbolError {
 }
 
 impl Symbol {
-    /// The most characters that a symbol has.
+    /// The longest symbol, in characters.
     pub const MAX_CHARS: usize = 32;
 
-    /// The symbol that a name in a file stands for: outer blanks go, any character that a symbol cannot have becomes `_`.
+    /// Makes a symbol of a name in a file: trims blanks, and replaces each character that a symbol cannot have by
+    /// `_`.
     ///
     /// # Errors
     ///
-    /// An empty name, and one of more than 32 characters.
+    /// Returns an error for an empty name, and for a name of more than 32 characters.
     pub fn from_name(name: &str) -> Result<Self, SymbolError> {
         let name = name.trim();
         if name.chars().all(is_allowed) {
@@ -37,7 +38,7 @@ impl Symbol {
         replaced.parse()
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
-/// A moment of market time, in nanoseconds since the Unix epoch (UTC); from 1677 to 2262.
+/// A moment of market time, in nanoseconds since the Unix epoch (UTC). The range is 1677 to 2262.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
-/// A text or number that is no moment of market time.
+/// The error for a text or number that is not a moment of market time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a time; times are RFC 3339, e.g. 2024-01-03T14:30:00Z, from 1677 to 2262")]
 pub struct TimeError {
@@ -19,52 +19,52 @@ pub struct TimeError {
 }
 
 impl Time {
-    /// The moment this many nanoseconds after the start of 1970, UTC.
+    /// Creates the moment this many nanoseconds after the Unix epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the start of 1970, UTC.
+    /// Returns the nanoseconds since the Unix epoch.
     #[must_use]
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// What the machine's clock says.
+    /// Returns the machine's wall-clock time.
     #[must_use]
     pub fn now() -> Self {
         Timestamp::now().try_into().unwrap_or_default()
     }
 
-    /// The UTC day of this moment, counted from 1970-01-01.
+    /// Returns the UTC day of this moment, counted from 1970-01-01.
     #[must_use]
     pub const fn day(self) -> i64 {
         self.0.div_euclid(86_400_000_000_000)
     }
 
-    /// How long this moment is after `earlier`; zero where it is not.
+    /// Returns the duration from `earlier` to this moment; zero if `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         let nanos = i128::from(self.0) - i128::from(earlier.0);
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// The moment this much later; the end of time at the most.
+    /// Returns the moment this much later, at most the end of the range.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_add(nanos)).unwrap_or(i64::MAX))
     }
 
-    /// The moment this much earlier; the beginning of time at the least.
+    /// Returns the moment this much earlier, at least the start of the range.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_sub(nanos)).unwrap_or(i64::MIN))
     }
 
-    /// Writes the moment as RFC 3339 in UTC, with the fewest of 0, 3, 6 or 9 fraction digits that lose nothing.
+    /// Writes the moment as RFC 3339 in UTC, with 0, 3, 6 or 9 fraction digits: the fewest that lose nothing.
     pub fn write_to(self, out: &mut Vec<u8>) {
         let digits = match self.0.rem_euclid(1_000_000_000) {
             0 => 0,
@@ -102,7 +102,7 @@ impl FromStr for Time {
     ///
     /// # Errors
     ///
-    /// A text without an offset, and one that is no time between 1677 and 2262.
+    /// Returns an error for a text without an offset, and for a time outside 1677 to 2262.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let not_a_time = || TimeError { found: text.chars().take(64).collect() };
         let timestamp: Timestamp = text.parse().map_err(|_| not_a_time())?;
@@ -118,14 +118,14 @@ impl fmt::Display for Time {
     }
 }
 
-/// The length of a bar: a number of seconds, minutes, hours, days or weeks, written `30s`, `1m`, `4h`, `1d`, `1w`.
+/// The length of a bar: a number of seconds, minutes, hours, days or weeks, e.g. `30s`, `1m`, `4h`, `1d`, `1w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interval {
     count: u32,
     unit: char,
 }
 
-/// A text that is no length of a bar.
+/// The error for a text that is not the length of a bar.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not an interval; intervals are a number and one of s, m, h, d, w, e.g. 1m")]
 pub struct IntervalError {
