@@ -1,7 +1,7 @@
-//! The control: what can be asked of a running feed, and its status at any time.
+//! The control of a running feed: its commands and its status.
 //!
-//! Commands wait for the pump in a short queue and are carried out one after the other, between two events. Each is
-//! answered when it is done, with the status that it led to.
+//! Commands wait for the pump in a short queue. The pump executes them one after the other, between two events, and
+//! answers each with the status after it.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -12,21 +12,22 @@ use super::speed::Speed;
 use super::status::{Progress, Status};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// So many commands wait; whoever has one more waits to get it in.
+/// The length of the queue. A sender waits while it is full.
 const QUEUE: usize = 8;
 
-/// What can be asked of a feed.
+/// A command to a feed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FeedCommand {
-    /// Publish nothing more until told to.
+    /// Stops publishing until the feed is resumed.
     Pause,
-    /// Go on after a pause.
+    /// Resumes after a pause.
     Resume,
-    /// Let time pass at another speed.
+    /// Changes the speed.
     Speed(Speed),
-    /// Go on with the first event at or after a time, as the files say it, in the first lap of a loop.
+    /// Continues with the first event at or after a time. In a loop, it is searched in the first lap, by the files'
+    /// own times.
     Seek(Time),
-    /// Publish so many events at once, fewer where the feed ends, and pause.
+    /// Publishes this many events at once, or fewer at the end of the feed, and pauses.
     Step(NonZeroU32),
 }
 
@@ -42,27 +43,27 @@ impl fmt::Display for FeedCommand {
     }
 }
 
-/// Why a feed does not do what it is asked.
+/// The error of a command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// Standard input has no clock.
+    /// Standard input cannot be controlled.
     #[error("standard input is published as it comes; only a replay and a simulation can be controlled")]
     Live,
-    /// A simulation has no files.
-    #[error("a simulation cannot be sought in: what it draws next depends on what came before")]
+    /// A simulation cannot seek.
+    #[error("a simulation cannot seek: each event depends on the events before it")]
     NoFiles,
-    /// A simulation is not to run as fast as it can.
+    /// A simulation cannot run at `max`.
     #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
     Endless,
-    /// Nobody is there to do it.
+    /// The feed's pump is gone.
     #[error("the feed is over{}", detail.as_ref().map(|detail| format!(", it has failed: {detail}")).unwrap_or_default())]
     Over {
-        /// Why it failed, where it did.
+        /// The reason, if the feed failed.
         detail: Option<String>,
     },
 }
 
-/// A handle on a running feed; any number of them may be there.
+/// A handle on a running feed. It can be cloned.
 #[derive(Clone, Debug)]
 pub struct Control {
     kind: FeedKind,
@@ -70,7 +71,7 @@ pub struct Control {
     commands: mpsc::Sender<QueuedCommand>,
 }
 
-/// A command, and where its answer goes.
+/// A command, with the sender for its answer.
 #[derive(Debug)]
 pub(super) struct QueuedCommand {
     pub(super) command: FeedCommand,
@@ -78,29 +79,29 @@ pub(super) struct QueuedCommand {
 }
 
 impl Control {
-    /// A handle on a feed, and what it says to the pump.
+    /// Creates a control, and the receiver of its commands for the pump.
     pub(super) fn new(kind: FeedKind, progress: Progress) -> (Self, mpsc::Receiver<QueuedCommand>) {
         let (commands, receiver) = mpsc::channel(QUEUE);
         (Self { kind, progress, commands }, receiver)
     }
 
-    /// A handle where somebody else publishes: it refuses every command.
+    /// Creates a control for a bus that has no pump. It answers every command with an error.
     #[must_use]
     pub fn of_nothing(kind: FeedKind) -> Self {
         Self::new(kind, Progress::new(Status::new(kind), true)).0
     }
 
-    /// How the feed fares.
+    /// Returns the status of the feed.
     #[must_use]
     pub fn status(&self) -> Status {
         self.progress.status()
     }
 
-    /// Has a command carried out, and returns the status after it.
+    /// Sends a command to the pump, waits until it is executed, and returns the status after it.
     ///
     /// # Errors
     ///
-    /// The feed cannot do this, or is over.
+    /// Returns an error if the feed cannot execute the command, or is over.
     pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
         match (self.kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),

@@ -1,51 +1,51 @@
-//! Lines of text of a bounded length.
+//! A reader of lines of bounded length.
 
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// How much is read at a time.
+/// The number of bytes that are read at once.
 const BUFFER: usize = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of an input, one at a time, each a slice of the buffer that it was read into.
+/// The lines of an input, one at a time. Each is a slice of the buffer.
 ///
-/// It never holds more than the longest line and a buffer.
+/// The buffer grows to the longest line allowed, and no further.
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
-    /// What of the buffer has been read and not yet been given out: from here
+    /// The start of the bytes that have been read and belong to no line yet.
     start: usize,
-    /// to here.
+    /// The end of these bytes.
     end: usize,
     is_at_end: bool,
-    /// Where the line read last lies.
+    /// The range of the current line in the buffer.
     line: Range<usize>,
-    /// The longest line that is read, in bytes; nothing of a longer one is kept.
+    /// The longest line, in bytes. Longer lines are discarded.
     limit: usize,
     number: u64,
 }
 
-/// A line without its end.
+/// A line without its line end.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// All of it; of the first line, all but a byte order mark.
+    /// The whole line, without the byte order mark of the first line.
     Whole(&'a [u8]),
-    /// It has more bytes than are read, and has been passed over.
+    /// The line was longer than the limit, and was discarded.
     TooLong,
 }
 
-/// Whether a line was read to its end.
+/// Whether a line was read or discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// It was.
+    /// The whole line was read.
     Whole,
-    /// It has more bytes than are read, and has been passed over.
+    /// The line was longer than the limit, and was discarded.
     TooLong,
 }
 
 impl<R: Read> Lines<R> {
-    /// Lines of at most `limit` bytes; 0 for no limit.
+    /// Creates a reader of lines of at most `limit` bytes; 0 means no limit.
     pub fn new(input: R, limit: usize) -> Self {
         let limit = if limit == 0 { usize::MAX } else { limit };
         Self {
@@ -60,19 +60,19 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The number of the line read last, from 1.
+    /// Returns the number of the current line, from 1.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// The next line; `None` at the end.
+    /// Returns the next line; `None` at the end.
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         let length = self.advance()?;
         Ok(length
             .map(|length| if length == Length::Whole { Line::Whole(self.line()) } else { Line::TooLong }))
     }
 
-    /// Goes to the next line; `None` at the end.
+    /// Moves to the next line. Returns `None` at the end.
     pub fn advance(&mut self) -> io::Result<Option<Length>> {
         let mut searched = 0;
         let (line, next) = loop {
@@ -101,7 +101,7 @@ impl<R: Read> Lines<R> {
         Ok(Some(if is_whole { Length::Whole } else { Length::TooLong }))
     }
 
-    /// The line that was gone to last, where it was whole.
+    /// Returns the current line. It must not be one that was too long.
     pub fn line(&self) -> &[u8] {
         let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -109,17 +109,17 @@ impl<R: Read> Lines<R> {
         line.strip_prefix(mark).unwrap_or(line)
     }
 
-    /// Whether the line that was gone to last has no end: the input ends with it.
+    /// Returns whether the current line is the last of the input and has no line end.
     pub fn is_unended(&self) -> bool {
         self.is_at_end && self.line.end == self.end && self.start == self.end
     }
 
-    /// Whether the next line has arrived to its end, so that reading it cannot wait.
+    /// Returns whether the whole next line is in the buffer, so that reading it cannot block.
     pub fn has_next_at_hand(&self) -> bool {
         memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
     }
 
-    /// Passes over what is held of a line, and over the rest of it.
+    /// Discards the current line: the part in the buffer, and the rest of it.
     fn discard_line(&mut self) -> io::Result<()> {
         self.number += 1;
         loop {
@@ -140,7 +140,7 @@ impl<R: Read> Lines<R> {
         Ok(())
     }
 
-    /// Reads once, behind what is held.
+    /// Reads once, behind the bytes in the buffer.
     fn read_more(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

@@ -1,10 +1,11 @@
-//! Feeds: where events come from, and at what pace they are published.
+//! Feeds: the sources of events, and the pace at which their events are published.
 //!
-//! A [`Feed`] gives batches of events. A simulated or replayed one has a [schedule], which says when each
-//! event is due, by its own market time, and which a [`Control`] can stop, speed up and set; a replay at full speed goes as
-//! fast as its readers; a live one is published as it comes. [`open`] finds out at once what cannot be read. [`pump()`]
-//! moves what is due to the bus and says there how the feed fares: a feed that fails is told to clients, and the
-//! server stays.
+//! A [`Feed`] gives batches of events. A simulation and a replay have a [schedule], which says when each event is due
+//! by its market time. A [`Control`] can pause, step and seek such a feed, and change its speed. A replay at full
+//! speed has no due times: it waits for its readers. Events on standard input are published as they come.
+//!
+//! [`open`] reports at once what cannot be read. [`pump()`] publishes due events on the bus, and marks the feed's
+//! state there. When a feed fails, clients see the state `failed`, and the server stays up.
 
 mod control;
 mod error;
@@ -48,26 +49,27 @@ use schedule::Schedule;
 use source::{Files, Source};
 use status::Progress;
 
-/// Where events come from (`[feed]` in config.toml).
+/// The settings of the feed (`[feed]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Which feed runs: `simulated`, `replay` or `stdin`.
+    /// The kind of feed: `simulated`, `replay` or `stdin`.
     pub kind: FeedKind,
-    /// A feed is `stalled` when nothing has come for this long, unless it waits for its schedule or its readers.
+    /// A feed is `stalled` when no event has come for this long. Waiting for the schedule or for readers does not
+    /// count.
     #[serde(with = "humantime_serde")]
     pub stalled_after: Duration,
-    /// Whether a replay or standard input waits for the first subscriber; a simulation never does.
+    /// Whether a replay or standard input waits for the first subscriber. A simulation never waits.
     pub wait_for_client: bool,
-    /// How many symbols there may be; events of more are skipped. 0 for no limit.
+    /// The largest number of symbols; events of further symbols are rejected. 0 means no limit.
     pub symbols: usize,
-    /// The longest line of a file or of standard input, in bytes; longer ones are skipped. 0 for no limit.
+    /// The longest line of a file or of standard input, in bytes; longer lines are rejected. 0 means no limit.
     pub line_bytes: usize,
-    /// How time passes in a replay or a simulation.
+    /// The schedule of a replay or a simulation.
     pub clock: schedule::Config,
-    /// The random walk.
+    /// The simulation.
     pub simulated: simulated::Config,
-    /// Recorded files.
+    /// The replay.
     pub replay: replay::Config,
 }
 
@@ -94,7 +96,7 @@ impl Config {
         range::section("replay", self.replay.check())
     }
 
-    /// How long a client may keep the feed waiting; `None` for a feed that waits for nobody.
+    /// Returns how long a client may keep the feed waiting; `None` for a feed that does not wait.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {
         let waits = self.kind == FeedKind::Replay && self.clock.speed == Speed::Max;
@@ -102,18 +104,18 @@ impl Config {
     }
 }
 
-/// The one source of events of a running server. Dropping it ends whatever reads for it.
+/// The one feed of a running server. Dropping it stops its reader.
 #[derive(Debug)]
 pub struct Feed {
     source: Source,
-    /// When its events are due; none where they are published as they come.
+    /// The schedule; `None` if events are published as they come.
     schedule: Option<Schedule>,
     retime: bool,
     is_paused: bool,
     waits_for_client: bool,
-    /// How long nothing may come from where it comes from.
+    /// The feed is stalled when no event has come for this long.
     stalled_after: Duration,
-    /// How long a client may keep it waiting.
+    /// How long a client may keep the feed waiting.
     stall_timeout: Duration,
     symbols: usize,
     reject_counters: RejectCounters,
@@ -122,11 +124,12 @@ pub struct Feed {
     commands: mpsc::Receiver<QueuedCommand>,
 }
 
-/// Opens the configured feed and checks all that can be checked before its first event.
+/// Opens the configured feed, and checks everything that can be checked before its first event.
 ///
 /// # Errors
 ///
-/// Settings that cannot be, and a file that is not there, is no market data, or is too long to be sorted.
+/// Returns an error for settings that cannot be used, and for a file that is missing, is no market data, or is too
+/// long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
@@ -170,13 +173,13 @@ impl Feed {
         }
     }
 
-    /// What it has passed over.
+    /// Returns the counters of rejected lines, rows and events.
     #[must_use]
     pub fn reject_counters(&self) -> &RejectCounters {
         &self.reject_counters
     }
 
-    /// What controls it while it is pumped.
+    /// Returns the control, which works while the feed is pumped.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control

@@ -1,5 +1,5 @@
-//! The pump: it moves what is due from a feed to the bus, does what the feed's control asks for, and says on the bus how
-//! the feed fares.
+//! The pump: publishes due events of a feed on the bus, executes the feed's commands, and marks the feed's state on
+//! the bus.
 
 use std::iter::{self, Peekable};
 use std::num::NonZeroU32;
@@ -31,23 +31,26 @@ use crate::fault;
 use crate::market::{Event, FeedState, Time};
 use crate::task::caught;
 
-/// A replay that waits for the readers of the bus publishes at most so many events before it does: enough that the wait
-/// costs little, few enough that they fit in a client's outbox. Then all are level, however slow, or one stands still.
+/// The number of events that a flow-controlled feed publishes before it waits until all readers have caught up.
+///
+/// It is large, so that waiting costs little, and small enough for a client's outbox. After each wait every client
+/// has caught up, or one of them has stalled.
 const AHEAD: usize = 4096;
 
-/// The end of a replay waits this much longer than the stall timeout, so that the shards have closed the clients that
-/// stand still before it gives up.
+/// How much longer than the stall timeout the end of a replay waits for its readers. In this time the shards close
+/// the clients that have stalled.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// A sleep that ends later than this has been the process's own: it was stopped, or the machine was.
+/// A sleep that ends this much too late means that the process was stopped or the machine suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// Publishes a feed until it fails or `stop` fires, does what its control asks for, and marks on the bus how it fares.
-/// One that has ended can be made to go on, for as long as somebody holds a control. One that panics has failed.
+/// Publishes a feed until it fails or `stop` fires. Executes its commands, and marks its state on the bus.
+///
+/// A feed that has ended can be resumed by a seek as long as a control exists. A panic of the feed fails it.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
-    // It ends when nobody else can make it go on.
+    // The pump's own control must not keep the command channel open.
     drop(control);
     let mut pump = Pump {
         source,
@@ -66,8 +69,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         progress,
         bus: &bus,
     };
-    // A panic drops what `run` owns before it is caught. The commands and the answer outlive it: a caller that gets no
-    // answer then finds the reason in the progress.
+    // A panic drops what `run` owns before it is caught. The queue and the answer live longer: a caller that gets no
+    // answer finds the reason in the progress.
     match stop.run_until_cancelled(caught(pump.run(&mut commands))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
@@ -75,14 +78,14 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     }
 }
 
-/// A feed on its way to the bus.
+/// A feed that is being pumped.
 struct Pump<'a> {
     source: Source,
     gate: SymbolGate,
-    /// What has come from the source and is not published yet.
+    /// Events that have come from the source and are not published yet.
     pending: Peekable<vec::IntoIter<Event>>,
     schedule: Option<Schedule>,
-    /// Stamps events, where they are to have new times.
+    /// The wall clock for `feed.clock.retime`; `None` without it.
     wall_clock: Option<WallClock>,
     lateness: Lateness,
     mode: Mode,
@@ -90,27 +93,28 @@ struct Pump<'a> {
     stalled_after: Duration,
     /// How long a client may keep the feed waiting.
     stall_timeout: Duration,
-    /// Whether a feed that has ended stays paused where it is sought.
+    /// Whether a feed that has ended is paused after a seek.
     ends_paused: bool,
-    /// How many events have been published since the readers were level.
+    /// The number of events that were published since all readers had caught up.
     ahead: usize,
-    /// Where the answer to the command goes that is being carried out.
+    /// The sender for the answer to the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
     progress: Progress,
     bus: &'a Bus,
 }
 
-/// Whether events are published by themselves.
+/// Whether the pump publishes events.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Going,
     Paused,
-    /// There are none left.
+    /// The source has no more events.
     Ended,
 }
 
 impl Pump<'_> {
-    /// Runs until the feed fails, or has nothing to publish and nobody is left to command it: then its state stays.
+    /// Runs until the feed fails, or until it has ended or is paused and no control is left. Then its last state
+    /// stays.
     async fn run(&mut self, commands: &mut mpsc::Receiver<QueuedCommand>) -> Result<(), FeedError> {
         self.update_flow_control();
         self.apply_mode();
@@ -121,7 +125,7 @@ impl Pump<'_> {
                     self.answer = Some(answer);
                     self.execute(command).await?;
                     if let Some(answer) = self.answer.take() {
-                        // Whoever asked may have gone.
+                        // The caller may be gone.
                         let _ = answer.send(self.progress.status());
                     }
                 }
@@ -130,18 +134,18 @@ impl Pump<'_> {
                 }
                 else => return Ok(()),
             }
-            // A feed that is late never sleeps, and must not keep its thread from the others.
+            // A late feed never sleeps, so it yields here to the other tasks of its thread.
             task::yield_now().await;
         }
     }
 
     async fn execute(&mut self, command: FeedCommand) -> Result<(), FeedError> {
-        info!(%command, "the feed is told");
+        info!(%command, "executing a command");
         match command {
             FeedCommand::Pause => self.pause(),
             FeedCommand::Resume => self.resume(),
             FeedCommand::Speed(speed) => {
-                // What comes next says how late the feed is; it is not waited for.
+                // The next event says how late the feed is. Do not wait for it.
                 self.fill().now_or_never().transpose()?;
                 self.set_speed(speed);
             }
@@ -151,9 +155,10 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Waits until the next events are to be published; false where there are none, and all before them have been served.
+    /// Waits until the pending events are due. Returns false at the end of the source, after all readers have caught
+    /// up.
     ///
-    /// Cancel safe: what has come from the source is pending.
+    /// Cancel safe: events that have come from the source stay pending.
     async fn ready(&mut self) -> Result<bool, FeedError> {
         if self.waits_for_client {
             self.bus.listened().await;
@@ -163,7 +168,7 @@ impl Pump<'_> {
         let is_more = if let Ok(is_more) = timeout(self.stalled_after, self.fill()).await {
             is_more?
         } else {
-            info!(after = ?self.stalled_after, "nothing comes from the feed");
+            info!(after = ?self.stalled_after, "the feed is stalled, no event has come");
             self.mark(FeedState::Stalled);
             self.fill().await?
         };
@@ -181,10 +186,10 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Sleeps until what is pending is due. Where the process stood still meanwhile, the schedule goes on from where it
-    /// stood: a client that reads is not slow because hours came due at once.
+    /// Sleeps until the pending events are due. If the process stood still meanwhile, all due times move by the
+    /// standstill. Otherwise hours of events would come due at once, and make slow consumers of clients that read.
     ///
-    /// Cancel safe: nothing is changed before the end.
+    /// Cancel safe: nothing changes before the sleep ends.
     async fn sleep_until(&mut self, due: Instant) {
         if due <= Instant::now() {
             return;
@@ -193,11 +198,11 @@ impl Pump<'_> {
         let late = due.elapsed();
         if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
             schedule.delay(late);
-            info!(standstill = ?late, "the server stood still, and the feed goes on from where it was");
+            info!(standstill = ?late, "the process stood still, so all due times move by that");
         }
     }
 
-    /// Takes more from the source where nothing is pending; false at its end.
+    /// Fetches the next events if none are pending. Returns false at the end of the source.
     async fn fill(&mut self) -> Result<bool, FeedError> {
         while self.pending.peek().is_none() {
             let Some(batch) = self.source.next().await else { return Ok(false) };
@@ -206,7 +211,7 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Waits until what is pending is not too much for clients with `delivery=every`.
+    /// Waits for the readers if the pending events would be too many for clients with `delivery=every`.
     async fn wait_for_readers(&mut self) {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
             self.bus.level().await;
@@ -214,22 +219,22 @@ impl Pump<'_> {
         }
     }
 
-    /// Waits at the end of a feed that waits for its readers until they are level. A client that stands still is closed
-    /// before this gives up, and a reader that never says what it has done does not keep the end for ever.
+    /// Waits at the end of a flow-controlled feed until all readers have caught up. It goes on waiting while every reader
+    /// that is behind reports progress, and gives up on one that does not: stalled clients are closed before that.
     ///
-    /// Cancel safe: nothing is changed here but which readers have been heard.
+    /// Cancel safe: this changes only which readers have been heard.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
-        let mut level = pin!(self.bus.level());
-        while self.bus.is_paced() && timeout(patience, &mut level).await.is_err() {
+        let mut caught_up = pin!(self.bus.level());
+        while self.bus.is_paced() && timeout(patience, &mut caught_up).await.is_err() {
             if !self.bus.all_work() {
-                warn!(after = ?patience, "the feed ends although a reader is behind");
+                warn!(after = ?patience, "the feed ends although a reader has not caught up");
                 break;
             }
         }
     }
 
-    /// Publishes what is due by now.
+    /// Publishes the pending events that are due.
     fn publish(&mut self) {
         let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.speed() != Speed::Max) else {
             return self.publish_at_once(usize::MAX);
@@ -255,7 +260,7 @@ impl Pump<'_> {
         self.publish_batch(events, newest, Some(lag));
     }
 
-    /// Publishes up to so many events of those that are pending, due or not.
+    /// Publishes up to `count` pending events, due or not.
     fn publish_at_once(&mut self, count: usize) {
         let mut events: Vec<Event> = self.pending.by_ref().take(count).collect();
         let newest = events.last().map(|event| event.time);
@@ -313,7 +318,7 @@ impl Pump<'_> {
         self.update_flow_control();
     }
 
-    /// Publishes so many events, fewer where there are no more. A replay does not outrun its readers even so.
+    /// Publishes `count` events, or fewer at the end of the source. A replay waits for its readers meanwhile.
     async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
         self.pause();
         let waits = !matches!(self.source, Source::Walk(_));
@@ -337,7 +342,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Goes on with the first event at or after a time. What lies before it is folded and not published.
+    /// Continues with the first event at or after a time. Events before it are folded into the last values, and not
+    /// published.
     async fn seek(&mut self, target: Time) -> Result<(), FeedError> {
         let Source::Files(files) = &mut self.source else { return Ok(()) };
         files.restart();
@@ -350,7 +356,7 @@ impl Pump<'_> {
             is_more = self.fill().await?;
             let is_first_lap = self.source.is_first_lap();
             while let Some(mut event) = self.pending.next_if(|event| is_first_lap && event.time < target) {
-                // As long before this moment as it lies before what is sought.
+                // A retimed event lies as long before now as its own time lies before the target.
                 event.time = now.map_or(event.time, |now| now.earlier(target.since(event.time)));
                 last_values.absorb(&event);
                 folded += 1;
@@ -371,7 +377,7 @@ impl Pump<'_> {
         let state = self.state();
         self.progress.set_position(position, folded);
         self.progress.enter(&state);
-        info!(%position, events = folded, "the feed goes on from elsewhere");
+        info!(%position, events = folded, "the feed continues after a seek");
         self.bus.seek(last_values, position, state);
         self.apply_mode();
         Ok(())
@@ -389,7 +395,7 @@ impl Pump<'_> {
         self.mark(FeedState::Failed { detail });
     }
 
-    /// Lets time pass or stand still, and says so.
+    /// Pauses or resumes the schedule as the mode says, and marks the state.
     fn apply_mode(&mut self) {
         if let Some(schedule) = &mut self.schedule {
             if self.mode == Mode::Going { schedule.resume() } else { schedule.pause() }
@@ -409,7 +415,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Says whether the feed waits for its readers.
+    /// Tells the bus whether the feed is flow-controlled.
     fn update_flow_control(&self) {
         self.bus.set_paced(self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max));
     }

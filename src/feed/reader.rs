@@ -1,7 +1,7 @@
-//! Readers: threads that read a source ahead of what is published.
+//! Readers: threads that read events ahead of the pump.
 //!
-//! A reader ends with its source, or when nobody receives its batches any more, so nobody has to wait for it. One that
-//! fails or panics, or whose thread cannot be started, ends its batches in an error.
+//! A reader ends at the end of its input, or when its batches are no longer received, so nobody has to stop it. If it
+//! fails, panics or cannot be started, its last batch is an error.
 
 use std::thread;
 
@@ -12,19 +12,19 @@ use crate::fault;
 use crate::market::Event;
 use crate::task::caught_now;
 
-/// At most this many events are published, and read from a file, at a time.
+/// The largest number of events in a batch.
 pub const BATCH: usize = 1024;
 
-/// So many batches are read before they are asked for; then the reader waits.
+/// The number of batches that a reader reads ahead. Then it waits.
 const READ_AHEAD: usize = 8;
 
-/// Batches of events that a reader has read, or the reason why there are no more.
+/// The batches of a reader. An error is the last one.
 pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
 
-/// Where a reader sends its batches.
+/// The sender of a reader's batches.
 pub type BatchSender = mpsc::Sender<Result<Vec<Event>, FeedError>>;
 
-/// Starts to read `input`, e.g. `files`, on a thread of its own.
+/// Starts a thread that reads `input`, e.g. `files`.
 pub fn start<F>(input: &'static str, read: F) -> Batches
 where
     F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,
@@ -32,7 +32,7 @@ where
     start_on(thread::Builder::new().name("reader".to_owned()), input, read)
 }
 
-/// Sends a batch; returns whether anybody receives it.
+/// Sends a batch. Returns whether the receiver still exists.
 pub fn send(batches: &BatchSender, batch: Vec<Event>) -> bool {
     fault::point("reader");
     batches.blocking_send(Ok(batch)).is_ok()
@@ -45,11 +45,11 @@ where
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let batches = sender.clone();
     let started = thread.spawn(move || {
-        // After a panic nothing is used again of what `read` worked on.
+        // `read` is not used again after a panic, so it need not be unwind safe.
         let outcome = caught_now(|| read(&batches));
         let outcome = outcome.unwrap_or_else(|panic| Err(FeedError::ReaderPanicked { input, panic }));
         if let Err(error) = outcome {
-            // Nobody is left to be told when this fails.
+            // If this fails, the receiver is gone and needs no error.
             let _ = batches.blocking_send(Err(error));
         }
     });
@@ -72,7 +72,7 @@ mod tests {
         vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), payload }; size]
     }
 
-    /// What is received to the end, in words: how many events, or why there are no more.
+    /// Receives all batches. Returns the number of events of each, and the text of an error.
     fn received(mut batches: Batches) -> Vec<String> {
         let batches = iter::from_fn(|| batches.blocking_recv());
         let words = batches.map(|batch| match batch {

@@ -1,8 +1,8 @@
-//! The clock: when a moment of market time is due on the machine's own clock.
+//! The schedule: when a moment of market time is due on the machine's clock.
 //!
-//! The schedule is absolute: every moment is counted from one anchor, so that no delay adds up, and a feed that was late
-//! is on time again as soon as it has caught up. The anchor moves where somebody moves time, by a pause, another speed, a
-//! step or a seek, where a gap is cut short, and where the process itself stood still.
+//! All due times are counted from one anchor: a moment of market time, and the instant at which it was due. So delays
+//! do not add up, and a late feed is on time again as soon as it has caught up. A pause, a step, a seek and a change
+//! of speed move the anchor. So do a gap that is cut short, and a standstill of the process.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use super::speed::Speed;
 use crate::market::Time;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
-/// What is due later than this is due never: some 30 years.
+/// The longest wait that the schedule computes, some 30 years. It keeps the addition to an instant from overflowing.
 const FAR: Duration = Duration::from_secs(1 << 30);
 
-/// How time passes in a replay or a simulation (`[feed.clock]` in config.toml).
+/// The settings of the schedule (`[feed.clock]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Seconds of market time a second, or `"max"`: as fast as clients with `delivery=every` read.
+    /// Seconds of market time per second, or `"max"`: as fast as clients with `delivery=every` read.
     pub speed: Speed,
-    /// A wait between two events is no longer than this, in market time; the rest of it is skipped.
+    /// The longest wait between two events, in market time. The rest of a longer gap is skipped.
     #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     pub max_gap: Option<Duration>,
-    /// Whether each event is stamped with the moment at which it was due instead of its own time.
+    /// Whether each event gets the wall-clock time at which it is due, instead of its own time.
     pub retime: bool,
-    /// Whether time stands still until somebody lets it pass.
+    /// Whether the feed starts paused.
     pub paused: bool,
 }
 
@@ -45,58 +45,58 @@ impl Config {
     }
 }
 
-/// An absolute schedule: market time to the machine's clock.
+/// A mapping from market time to instants at which events are due.
 #[derive(Debug)]
 pub struct Schedule {
     speed: Speed,
     max_gap: Option<Duration>,
     anchor: Option<Anchor>,
-    /// The newest moment asked for.
+    /// The newest moment that was asked for.
     newest: Option<Time>,
-    /// Since when time stands still.
+    /// The instant at which the schedule was paused; `None` while it runs.
     paused_at: Option<Instant>,
     cut_gaps: CutGaps,
 }
 
-/// A moment of market time, and when it was due.
+/// A moment of market time, and the instant at which it is due.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     time: Time,
     at: Instant,
 }
 
-/// What was skipped of gaps longer than `feed.clock.max_gap`.
+/// The gaps that were cut short because they were longer than `feed.clock.max_gap`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CutGaps {
-    /// How many gaps were cut short.
+    /// The number of gaps that were cut.
     pub gaps: u64,
-    /// How much market time that skipped.
+    /// The market time that was skipped in them.
     pub time: Duration,
 }
 
 impl Schedule {
-    /// A schedule without an anchor yet.
+    /// Creates a schedule without an anchor.
     #[must_use]
     pub fn new(speed: Speed, max_gap: Option<Duration>) -> Self {
         Self { speed, max_gap, anchor: None, newest: None, paused_at: None, cut_gaps: CutGaps::default() }
     }
 
-    /// How fast market time passes.
+    /// Returns the speed.
     #[must_use]
     pub fn speed(&self) -> Speed {
         self.speed
     }
 
-    /// What has been skipped of long gaps.
+    /// Returns the gaps that were cut short so far.
     #[must_use]
     pub fn cut_gaps(&self) -> CutGaps {
         self.cut_gaps
     }
 
-    /// When a moment of market time is due; the first one asked for is due now, and so is what lies before it. At full
-    /// speed everything is.
+    /// Returns the instant at which a moment of market time is due.
     ///
-    /// Moments are asked for in the order of their events, each as often as one likes.
+    /// The first moment asked for becomes the anchor, and is due now. So is any earlier moment, and at full speed
+    /// every moment. Ask for moments in the order of their events; the same moment may be asked for again.
     pub fn due(&mut self, time: Time) -> Instant {
         let now = self.now();
         let Speed::Factor(factor) = self.speed else { return now };
@@ -106,33 +106,33 @@ impl Schedule {
         anchor.at + wait.unwrap_or(FAR).min(FAR)
     }
 
-    /// Takes in that what lies at a moment has been published now, due or not: time is counted from there.
+    /// Sets the anchor to an event that was published just now, whether or not it was due.
     pub fn published_now(&mut self, time: Time) {
         self.anchor = Some(Anchor { time, at: self.now() });
         self.newest = Some(time);
     }
 
-    /// Stops time.
+    /// Pauses the schedule.
     pub fn pause(&mut self) {
         self.paused_at.get_or_insert_with(Instant::now);
     }
 
-    /// Lets time pass again from where it stopped: all that is to come is later by as much as the pause was long.
+    /// Resumes the schedule. All due times move by the length of the pause.
     pub fn resume(&mut self) {
         if let (Some(paused_at), Some(anchor)) = (self.paused_at.take(), &mut self.anchor) {
             anchor.at += paused_at.elapsed();
         }
     }
 
-    /// Takes in that nothing could happen for so long: all that is to come is later by as much.
+    /// Moves all due times by a duration in which the process stood still.
     pub fn delay(&mut self, by: Duration) {
         if let Some(anchor) = &mut self.anchor {
             anchor.at += by;
         }
     }
 
-    /// Changes the speed from now on. What was late by then, `next` being the event to come where it is known, is late no
-    /// more.
+    /// Changes the speed from now on. A feed that was late is on time afterwards: time continues at the `next` event,
+    /// if known.
     pub fn set_speed(&mut self, speed: Speed, next: Option<Time>) {
         let at = self.now();
         self.anchor = self.anchor.map(|anchor| {
@@ -142,13 +142,13 @@ impl Schedule {
         self.speed = speed;
     }
 
-    /// Forgets the anchor: the next moment asked for is due at once, whatever it is.
+    /// Drops the anchor. The next moment asked for is due at once.
     pub fn reset(&mut self) {
         self.anchor = None;
         self.newest = None;
     }
 
-    /// What the clock says, or said when time was stopped.
+    /// Returns the present instant, or the instant of the pause.
     fn now(&self) -> Instant {
         self.paused_at.unwrap_or_else(Instant::now)
     }
@@ -168,7 +168,7 @@ impl Schedule {
 }
 
 impl Anchor {
-    /// The market time that is due at an instant.
+    /// Returns the market time that is due at an instant.
     fn time_at(self, now: Instant, speed: Speed) -> Time {
         let Speed::Factor(factor) = speed else { return self.time };
         let passed = (now - self.at).as_secs_f64() * factor;

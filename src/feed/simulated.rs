@@ -1,7 +1,7 @@
-//! The simulated feed: a seeded random walk a symbol, quotes and trades on an exact grid of times.
+//! The simulated feed: a seeded random walk for each symbol, with quotes and trades at evenly spaced times.
 //!
-//! A symbol's path, which is its own sequence of events without their times, depends on the seed, its name
-//! and its own settings. The other symbols, the rate and the order decide only when each step of it comes.
+//! A symbol's path is the sequence of its quotes and trades without their times. It depends on the seed, and on the
+//! symbol's name and settings. The rate and the other symbols decide only at which times its steps come.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,63 +18,64 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::error::FeedError;
 use crate::market::{Event, Payload, Price, Quote, Size, Symbol, Time, Trade};
 
-/// Prices have this many decimals: a tick is 0.01.
+/// The decimals of a price; a tick is 0.01.
 const DECIMALS: u32 = 2;
-/// Ticks in one unit of the currency.
+/// The number of ticks in one unit of the currency.
 const TICKS: f64 = 100.0;
-/// A walk stays between these prices.
+/// The range of a walk's prices.
 const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
-/// Of ten events of a symbol, this many are trades.
+/// The number of trades among ten events of a symbol, on average.
 const TRADES_IN_TEN: u32 = 4;
 
-/// The random walk (`[feed.simulated]` in config.toml).
+/// The settings of the simulation (`[feed.simulated]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Events a second, over all symbols.
+    /// The events per second of market time, over all symbols.
     pub rate: NonZeroU32,
-    /// The same seed gives the same events.
+    /// The seed. The same seed gives the same events.
     pub seed: u64,
-    /// The market time of the first event; the moment of the start where it is not given.
+    /// The market time of the first event. Without it, the time at which the feed starts.
     #[serde(with = "time_as_text")]
     pub start: Option<Time>,
-    /// What is simulated, each name once.
+    /// The simulated instruments. Each name occurs once.
     pub symbols: Vec<Instrument>,
 }
 
-/// One simulated instrument; in the configuration a name, or a table with `name`, `price` and `volatility`.
+/// A simulated instrument. In the configuration it is a name, or a table with `name`, `price` and `volatility`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instrument {
-    /// Its name.
+    /// The name.
     pub name: Symbol,
-    /// The price it starts from, rounded to 0.01; drawn from seed and name where it is not given.
+    /// The first price, rounded to 0.01. Without it, the price is drawn from the seed and the name.
     pub price: Option<f64>,
-    /// The standard deviation of one step, as a fraction of the price; drawn from seed and name where it is not given.
+    /// The standard deviation of one step, as a fraction of the price. Without it, it is drawn from the seed and the
+    /// name.
     pub volatility: Option<f64>,
 }
 
-/// All symbols' walks, interleaved: the events of the feed, without end.
+/// The events of the simulation, without end: the paths of all symbols, interleaved.
 #[derive(Debug)]
 pub struct Walk {
     paths: Vec<Path>,
-    /// Draws which symbol comes next.
+    /// The random generator that draws the next symbol.
     order: ChaCha8Rng,
-    /// The time of the first event; where it is not given, the moment at which that is asked for.
+    /// The time of the first event. If it is not given, it is set when the first event is made.
     start: Option<Time>,
     rate: u32,
-    /// How many events there have been.
+    /// The number of events made so far.
     count: u64,
 }
 
-/// One symbol's own sequence of events.
+/// The path of one symbol.
 #[derive(Debug)]
 struct Path {
     symbol: Symbol,
     rng: ChaCha8Rng,
-    /// The price that quotes are made around.
+    /// The price around which quotes are made.
     fair: f64,
     volatility: f64,
-    /// The best bid and offer in ticks; none before the first quote.
+    /// The best bid and ask in ticks; `None` before the first quote.
     book: Option<(i64, i64)>,
 }
 
@@ -106,13 +107,13 @@ impl Default for Config {
 }
 
 impl Instrument {
-    /// An instrument whose start price and volatility are drawn from seed and name.
+    /// Creates an instrument whose first price and volatility are drawn.
     #[must_use]
     pub const fn named(name: Symbol) -> Self {
         Self { name, price: None, volatility: None }
     }
 
-    /// What is wrong with the settings, as a sentence that begins with the name.
+    /// Returns what is wrong with the settings, as a sentence that begins with the name.
     fn fault(&self) -> Option<String> {
         let name = &self.name;
         match *self {
@@ -130,11 +131,12 @@ impl Instrument {
 }
 
 impl Walk {
-    /// The walk that a configuration describes, before its first event.
+    /// Creates the walk of a configuration.
     ///
     /// # Errors
     ///
-    /// [`FeedError::Simulated`]: no symbols, a symbol twice, a price or a volatility that cannot be walked.
+    /// Returns [`FeedError::Simulated`] if there is no symbol, if a symbol is there twice, or if a price or a
+    /// volatility is out of range.
     pub fn new(config: &Config) -> Result<Self, FeedError> {
         let fault = |fault| FeedError::Simulated { key: "symbols", fault };
         if config.symbols.is_empty() {
@@ -158,7 +160,7 @@ impl Walk {
         })
     }
 
-    /// Each symbol once, so that all have a quote soon; then drawn.
+    /// Returns each symbol's path once, so that all have a quote soon. After that the paths are drawn.
     fn next_path(&mut self) -> &mut Path {
         let index = match usize::try_from(self.count) {
             Ok(count) if count < self.paths.len() => count,
@@ -167,7 +169,7 @@ impl Walk {
         &mut self.paths[index]
     }
 
-    /// `start + count / rate` to the nanosecond, whatever the count.
+    /// Returns `start + count / rate`, exact to the nanosecond for any count.
     fn next_time(&mut self) -> Time {
         let nanos = u128::from(self.count) * 1_000_000_000 / u128::from(self.rate);
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
@@ -179,7 +181,7 @@ impl Walk {
 impl Iterator for Walk {
     type Item = Event;
 
-    /// The next event; there always is one.
+    /// Returns the next event. There always is one.
     fn next(&mut self) -> Option<Event> {
         let time = self.next_time();
         let path = self.next_path();
@@ -203,7 +205,7 @@ impl Path {
         }
     }
 
-    /// The first step is a quote, so that every trade has one to print at.
+    /// Makes the next quote or trade. The first one is a quote, so that each trade has a bid and an ask to print at.
     fn step(&mut self) -> Payload {
         let is_trade = self.rng.random_ratio(TRADES_IN_TEN, 10);
         match self.book {
@@ -243,13 +245,13 @@ impl Path {
 
 #[cfg(test)]
 impl Walk {
-    /// A walk that panics at its first event, for it has no symbol to draw.
+    /// Creates a walk that panics at its first event, because it has no symbol to draw.
     pub(super) fn broken() -> Self {
         Self { paths: Vec::new(), ..Self::new(&Config::default()).unwrap() }
     }
 }
 
-/// A generator of its own for a name: `ChaCha8` with the seed and the name's hash as its key.
+/// Creates the random generator of a name: `ChaCha8` with the seed and the name's hash as its key.
 fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -257,14 +259,14 @@ fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// The 64-bit FNV-1a hash: the standard library's is not promised to stay the same.
+/// The 64-bit FNV-1a hash. The standard library's hash may change between releases, which would change the walks.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// 100 to 2,000 shares.
+/// Draws 100 to 2,000 shares, in lots of 100.
 fn round_lots(rng: &mut impl Rng) -> Size {
     shares(rng.random_range(1..=20) * 100)
 }
@@ -318,7 +320,7 @@ impl<'de> Deserialize<'de> for Instrument {
     }
 }
 
-/// An instrument as a table of the configuration.
+/// The table of an instrument in the configuration.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -329,7 +331,7 @@ struct Table {
     volatility: Option<f64>,
 }
 
-/// A moment in the configuration: RFC 3339 in quotes.
+/// Reads and writes a time in the configuration as RFC 3339 text.
 mod time_as_text {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

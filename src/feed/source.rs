@@ -1,7 +1,7 @@
-//! Where events come from: a simulation, files, or a channel that somebody fills.
+//! The source of a feed's events: a random walk, files, or a channel.
 //!
-//! Files can be read again from their start, by a seek, or because they are replayed in a loop. Every lap of a loop is moved
-//! to begin some time after the end of the lap before, so that times go on rising.
+//! Files are read again from their start after a seek, and in each lap of a loop. Each lap is shifted to begin one
+//! second after the end of the lap before, so that times keep rising.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,34 +16,34 @@ use super::replay::{Extent, Replay};
 use super::simulated::Walk;
 use crate::market::{Event, Time};
 
-/// Each lap of a loop begins so much market time after the last event of the lap before.
+/// The market time between the last event of a lap and the first event of the next lap.
 const BETWEEN_LAPS: Duration = Duration::from_secs(1);
 
-/// Where events come from.
+/// The source of a feed's events.
 #[derive(Debug)]
 pub enum Source {
-    /// A random walk, without end.
+    /// A random walk without end.
     Walk(Box<Walk>),
-    /// Files.
+    /// Recorded files.
     Files(Files),
-    /// Whoever holds the other end.
+    /// A channel that another task or thread fills.
     Channel(Batches),
 }
 
-/// Files that are read, once or in a loop.
+/// Files that are read once or in a loop.
 #[derive(Debug)]
 pub struct Files {
     replay: Replay,
     batches: Batches,
     repeats: bool,
-    /// How much later the events of this lap are than the files say.
+    /// How much later the events of this lap are than in the files.
     shift: Duration,
-    /// The first and the last time of this lap so far, as the files say.
+    /// The first and the last time of this lap so far, as in the files.
     span: Option<(Time, Time)>,
 }
 
 impl Source {
-    /// The files' own time of an event that came with the newest batch.
+    /// Returns the time that an event of the newest batch has in the files, without the shift of the lap.
     pub fn own_time(&self, time: Time) -> Time {
         match self {
             Self::Files(files) => time.earlier(files.shift),
@@ -51,7 +51,7 @@ impl Source {
         }
     }
 
-    /// Whether the newest batch is of the first lap.
+    /// Returns whether the newest batch belongs to the first lap.
     pub fn is_first_lap(&self) -> bool {
         match self {
             Self::Files(files) => files.shift.is_zero(),
@@ -59,7 +59,7 @@ impl Source {
         }
     }
 
-    /// What lies in the files, where there are some.
+    /// Returns the extent of the files; `None` for other sources.
     pub fn extent(&self) -> Option<Extent> {
         match self {
             Self::Files(files) => files.replay.extent(),
@@ -67,7 +67,7 @@ impl Source {
         }
     }
 
-    /// Whether it never comes to an end.
+    /// Returns whether the source never ends.
     pub fn is_endless(&self) -> bool {
         match self {
             Self::Files(files) => files.repeats,
@@ -78,7 +78,7 @@ impl Source {
 }
 
 impl Stream for Source {
-    /// Events in the order in which they are to be published, never none, or why there are no more.
+    /// A batch of events in publishing order, never empty; or the error that ends the source.
     type Item = Result<Vec<Event>, FeedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -91,13 +91,13 @@ impl Stream for Source {
 }
 
 impl Files {
-    /// Begins to read.
+    /// Starts to read the files.
     pub fn new(replay: Replay, repeats: bool) -> Self {
         let batches = replay.batches();
         Self { replay, batches, repeats, shift: Duration::ZERO, span: None }
     }
 
-    /// Begins again at the start of the first lap.
+    /// Starts again at the beginning of the first lap.
     pub fn restart(&mut self) {
         self.batches = self.replay.batches();
         self.shift = Duration::ZERO;
@@ -107,18 +107,18 @@ impl Files {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Event>, FeedError>>> {
         loop {
             let next = ready!(self.batches.poll_recv(context));
-            // A lap without an event would be followed by another one for ever.
+            // A lap without events must end the loop: otherwise empty laps would follow each other for ever.
             if let (None, true, Some((first, last))) = (&next, self.repeats, self.span) {
                 let shift = self.shift.saturating_add(last.since(first)).saturating_add(BETWEEN_LAPS);
                 if last.later(shift).earlier(shift) != last {
-                    info!("the loop has come to the end of time, the year 2262");
+                    info!("the loop has reached the end of market time, the year 2262");
                     return Poll::Ready(None);
                 }
                 (self.batches, self.shift, self.span) = (self.replay.batches(), shift, None);
                 continue;
             }
             if next.is_none() && self.repeats && !self.shift.is_zero() {
-                warn!("a lap gave no event, and none would after it");
+                warn!("a lap of the loop gave no event, so the loop ends");
             }
             return Poll::Ready(next.map(|batch| batch.map(|batch| self.moved(batch))));
         }
@@ -144,7 +144,8 @@ mod tests {
     use super::*;
     use crate::feed::{LineSettings, RejectCounters, replay};
 
-    /// The seconds at which a loop over two events, of those from a time on, has its first ones.
+    /// Replays a file of two events in a loop, and returns the seconds of the first events. `from` is the replay's
+    /// setting.
     async fn laps(from: Option<&str>, events: usize) -> Vec<i64> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("A.csv");

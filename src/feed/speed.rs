@@ -1,4 +1,4 @@
-//! How fast market time passes, as flags, configuration and clients say it.
+//! The speed of market time, as it is written in flags, in the configuration and by clients.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,16 +6,16 @@ use std::str::FromStr;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How fast market time passes: `1`, `60`, `0.5`, or `max` for as fast as clients can take it.
+/// The speed of market time: a factor such as `1`, `60` or `0.5`, or `max` for as fast as clients read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// So many seconds of market time a second; above zero.
+    /// Seconds of market time per second, above zero.
     Factor(f64),
-    /// No schedule at all.
+    /// No schedule: as fast as clients read.
     Max,
 }
 
-/// A text or number that is no speed.
+/// The error for a text or number that is not a speed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a speed; a speed is a number above zero, e.g. 60, or max")]
 pub struct SpeedError {
@@ -58,7 +58,7 @@ impl fmt::Display for Speed {
 impl Serialize for Speed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            // A whole number goes out as it was written, `60` and not `60.0`.
+            // Writes a whole number without decimals: `60`, not `60.0`.
             Self::Factor(factor) => match factor.to_string().parse() {
                 Ok(whole) => serializer.serialize_i64(whole),
                 Err(_) => serializer.serialize_f64(*factor),

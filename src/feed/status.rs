@@ -1,4 +1,4 @@
-//! How far a feed has come: what the pump writes down as it goes, for whoever asks at any time.
+//! The status of a feed: the pump writes it, and any thread can read it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,35 +10,37 @@ use super::schedule::CutGaps;
 use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
 
-/// How a feed fares and how far it has come.
+/// The state of a feed, and how far it has come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
-    /// Where its events come from.
+    /// The kind of feed.
     pub kind: FeedKind,
-    /// How it fares.
+    /// The state.
     pub state: FeedState,
-    /// The time of the newest event, or what was sought since; in a replay as the files say it, in every lap.
+    /// The market time of the newest event, or the target of a later seek. In a replay it is the files' own time, in
+    /// each lap.
     pub position: Option<Time>,
-    /// How fast market time passes, where there is a clock.
+    /// The speed; `None` for standard input.
     pub speed: Option<Speed>,
-    /// Events published in the last second.
+    /// The number of events published in the last second.
     pub rate: u64,
     /// The seed of a simulation.
     pub seed: Option<u64>,
-    /// How much later than they were due the newest events were published; none at full speed and before the first.
+    /// How late the newest events were published. `None` at full speed, and before the first event.
     pub lag: Option<Duration>,
-    /// Events published so far, over all laps and seeks.
+    /// The number of events published so far, over all laps and seeks.
     pub events: u64,
-    /// What lies in the files of a replay.
+    /// The extent of a replay's files.
     pub extent: Option<Extent>,
-    /// What was skipped of long gaps.
+    /// The gaps that the schedule cut short.
     pub cut_gaps: CutGaps,
-    /// How long it takes to the end if nothing changes, a pause not counted; none where there is no end, or where nobody
-    /// knows how much of the way will be skipped.
+    /// The time to the end of the feed at the present speed, without pauses.
+    ///
+    /// `None` for a feed without an end, and with `feed.clock.max_gap`: the gaps that will be cut are not known.
     pub ends_in: Option<Duration>,
 }
 
-/// A status that the pump keeps and others read.
+/// A status that the pump updates and others read.
 #[derive(Clone, Debug)]
 pub struct Progress(Arc<Mutex<Inner>>);
 
@@ -46,14 +48,14 @@ pub struct Progress(Arc<Mutex<Inner>>);
 struct Inner {
     status: Status,
     meter: Meter,
-    /// Whether how far the end is in market time says how long it takes.
+    /// Whether the market time left until the end says how long the rest takes.
     has_known_end: bool,
-    /// How many events of this reading of the files have been consumed, those before a seek's target included.
+    /// The number of events of this lap that were published, or that a seek left out.
     consumed: u64,
 }
 
 impl Status {
-    /// A feed that has not begun, and of which nothing else is known.
+    /// Creates the status of a feed that has not started.
     #[must_use]
     pub fn new(kind: FeedKind) -> Self {
         Self {
@@ -73,14 +75,14 @@ impl Status {
 }
 
 impl Progress {
-    /// The beginning of a feed.
+    /// Creates the progress of a feed that has not started.
     #[must_use]
     pub fn new(status: Status, has_known_end: bool) -> Self {
         let meter = Meter::new();
         Self(Arc::new(Mutex::new(Inner { status, meter, has_known_end, consumed: 0 })))
     }
 
-    /// How it is at this moment.
+    /// Returns the present status.
     #[must_use]
     pub fn status(&self) -> Status {
         let inner = self.inner();
@@ -88,7 +90,7 @@ impl Progress {
         Status { rate, ends_in: inner.ends_in(rate), ..inner.status.clone() }
     }
 
-    /// Takes in a state, and returns whether it is another than before.
+    /// Sets the state. Returns whether it changed.
     pub fn enter(&self, state: &FeedState) -> bool {
         let mut inner = self.inner();
         let is_new = inner.status.state != *state;
@@ -96,7 +98,7 @@ impl Progress {
         is_new
     }
 
-    /// Takes in that so many events were published, the newest at `position`.
+    /// Records that `count` events were published, the newest at `position`.
     pub fn published(&self, count: usize, head: u64, position: Option<Time>) {
         let mut inner = self.inner();
         inner.status.events = head;
@@ -105,7 +107,7 @@ impl Progress {
         inner.meter.add(count as u64);
     }
 
-    /// Takes in that the feed goes on from elsewhere, with so many events before it.
+    /// Records a seek to `position`, with `consumed` events before it.
     pub fn set_position(&self, position: Time, consumed: u64) {
         let mut inner = self.inner();
         inner.status.position = Some(position);
@@ -113,7 +115,7 @@ impl Progress {
         inner.consumed = consumed;
     }
 
-    /// Takes in what the clock says.
+    /// Records the schedule's speed, its cut gaps, and the lag of the newest events.
     pub fn set_schedule(&self, speed: Speed, cut_gaps: CutGaps, lag: Option<Duration>) {
         let mut inner = self.inner();
         inner.status.speed = Some(speed);
@@ -122,7 +124,7 @@ impl Progress {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Each change leaves a status that can be read, so one that a panic cut short can be too.
+        // Each change leaves a readable status, so a lock that a panic poisoned can still be used.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,16 +145,16 @@ impl Inner {
                 f64::from(left) / f64::from(u32::try_from(rate).unwrap_or(u32::MAX))
             }
         };
-        // Without a rate there is no telling.
+        // Without a rate the division gives infinity, which is no duration.
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
 
-/// Counts what happened within the last second, in tenths of it.
+/// Counts the events of the last second, in tenths of a second.
 #[derive(Debug)]
 struct Meter {
     start: Instant,
-    /// The tenths since the start up to `newest`, the newest first: one that may not be over, and a second before it.
+    /// The counts of the tenths up to `newest`, the newest first: one that may still grow, and the ten before it.
     counts: [u64; 1 + TENTHS],
     newest: u128,
 }
@@ -167,20 +169,20 @@ impl Meter {
     fn add(&mut self, count: u64) {
         let elapsed_tenths = self.elapsed_tenths();
         self.newest = self.tenth();
-        // All of them at the most, which turns them into themselves.
+        // `elapsed_tenths` is at most the length, and a rotation by the whole length changes nothing.
         self.counts.rotate_right(elapsed_tenths);
         self.counts[..elapsed_tenths].fill(0);
         self.counts[0] += count;
     }
 
-    /// What there was in the ten tenths before the present one.
+    /// Returns the sum of the ten tenths before the present one.
     fn rate(&self) -> u64 {
         let elapsed_tenths = self.elapsed_tenths();
         let over = 1_usize.saturating_sub(elapsed_tenths)..self.counts.len() - elapsed_tenths;
         self.counts[over].iter().sum()
     }
 
-    /// How many of the counts are older by now.
+    /// Returns how many tenths have begun since `newest`, at most the number of counts.
     fn elapsed_tenths(&self) -> usize {
         usize::try_from(self.tenth() - self.newest).unwrap_or(usize::MAX).min(self.counts.len())
     }

@@ -1,8 +1,8 @@
-//! The feed on standard input: one JSON object a line, shaped like the market frames that clients get.
+//! The feed on standard input: one JSON object a line, in the form of the market frames that clients get.
 //!
-//! What `watch --json` prints can be piped in: a `seq` is not looked at, and the server's other frames
-//! (`subscribed`, `snapshot`, `heartbeat` and their like) are passed over and are no bad lines. A bad line is skipped,
-//! counted and logged with its number; it never stops the feed.
+//! The output of `watch --json` can be piped in. The field `seq` is ignored, and so are the server's other frames
+//! (`subscribed`, `snapshot`, `heartbeat` and so on). A bad line is rejected, counted, and logged with its number. It
+//! never stops the feed.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -22,10 +22,11 @@ use crate::market::{
     Bar, Event, IntervalError, NumberError, Payload, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
 };
 
-/// The first so many bad lines are logged one by one; then those whose count is a power of two.
+/// The number of bad lines that are logged one by one. After them, each bad line is logged whose count is a power of
+/// two.
 const LOGGED_LINES: u64 = 20;
 
-/// The frames of a server that are no market frames.
+/// The types of the server's frames that are no market frames.
 const OTHER_FRAMES: [&str; 12] = [
     "subscribed",
     "unsubscribed",
@@ -41,7 +42,7 @@ const OTHER_FRAMES: [&str; 12] = [
     "close",
 ];
 
-/// What is wrong with a line.
+/// The reason why a line gives no event.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     #[error("{}", without_line(.0))]
@@ -116,15 +117,15 @@ struct BarFrame<'a> {
     volume: Option<&'a RawValue>,
 }
 
-/// Begins to read standard input.
+/// Starts a thread that reads standard input.
 ///
-/// The thread that reads ends with the input. It may wait for a line for ever, so nobody waits for it: it holds up
-/// neither the feed's end nor the process's.
+/// The thread ends with the input. It may block in a read for ever, so nobody waits for it, neither at the end of the
+/// feed nor at the end of the process.
 pub fn open(input: LineSettings) -> Batches {
     reader::start("standard input", move |batches| read(io::stdin(), &input, batches))
 }
 
-/// Sends the events of an input: those that have arrived together as one batch, none held back for the next.
+/// Sends the events of an input. Lines that arrive together make one batch; no event waits for a later line.
 fn read(
     from: impl Read,
     LineSettings { line_bytes, reject_counters }: &LineSettings,
@@ -166,9 +167,9 @@ fn read(
     outcome
 }
 
-/// The event that a line says; `None` where it is blank, or a server's frame that is no market frame.
+/// Parses a line. Returns `None` for a blank line, and for a server's frame that is no market frame.
 ///
-/// `now` is the time of an event that says none.
+/// `now` gives the time of an event without one.
 fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineError> {
     let line = line.trim_ascii();
     if line.is_empty() {
@@ -214,12 +215,12 @@ fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineE
     Ok(Some(Event { symbol: symbol.parse()?, time, payload }))
 }
 
-/// To the JSON parser every line is the first.
+/// Removes the line number from an error of the JSON parser, which counts each line as its first.
 fn without_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }
 
-/// Reads a JSON number digit by digit; a string with digits is none.
+/// Parses a JSON number digit by digit. A string of digits is an error.
 fn price(field: &'static str, number: &RawValue) -> Result<Price, LineError> {
     number.get().parse().map_err(|fault| LineError::Number { field, fault })
 }
@@ -257,7 +258,7 @@ mod tests {
         read_all(input).0
     }
 
-    /// The batches, and what was passed over.
+    /// Returns the batches, and the counters of rejected lines.
     fn read_all(from: impl Read) -> (Vec<Vec<Event>>, RejectCounters) {
         let (sender, mut receiver) = mpsc::channel(64);
         let input = LineSettings { line_bytes: LIMIT, reject_counters: RejectCounters::default() };
