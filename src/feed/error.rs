@@ -1,4 +1,4 @@
-//! Why a feed cannot begin, or comes to an end before its own.
+//! The errors of a feed, each with a hint for the reader.
 
 use std::error::Error;
 use std::io;
@@ -9,13 +9,13 @@ use zip::result::ZipError;
 use super::replay::zone::ZoneError;
 use crate::task::Panicked;
 
-/// Why a feed cannot begin or cannot go on.
+/// The reason why a feed cannot start or has failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
-    /// A replay has nothing to replay.
+    /// `feed.replay.files` is empty.
     #[error("feed.replay.files: no file is given")]
     NoFiles,
-    /// A file is not there, or may not be read.
+    /// A file does not exist or may not be read.
     #[error("cannot open {}", path.display())]
     Open {
         /// The file.
@@ -23,7 +23,7 @@ pub enum FeedError {
         /// What the system says.
         source: io::Error,
     },
-    /// Reading a file failed part of the way.
+    /// Reading a file failed.
     #[error("cannot read {}", path.display())]
     Read {
         /// The file.
@@ -31,121 +31,121 @@ pub enum FeedError {
         /// What the system says.
         source: io::Error,
     },
-    /// A zip archive does not say what is in it.
+    /// The directory of a zip archive cannot be read.
     #[error("{}: the directory of the zip archive cannot be read", path.display())]
     ZipDirectory {
         /// The archive.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the zip reader.
         source: ZipError,
     },
-    /// A file is packed in a way that is not undone here.
+    /// A packed file cannot be unpacked.
     #[error("{part}: {how}")]
     Packed {
         /// The file, or the archive and the member.
         part: String,
-        /// What stands in the way, e.g. `it is encrypted`.
+        /// The reason, e.g. `it is encrypted`.
         how: String,
     },
-    /// A packed file gives more than `feed.replay.max_bytes`.
+    /// A packed file unpacks to more than `feed.replay.max_bytes`.
     #[error("{part}: {packed} packed bytes give more than {limit} bytes")]
     TooMuchUnpacked {
         /// The file, or the archive and the member.
         part: String,
-        /// How many bytes it has.
+        /// The size of the packed file, in bytes.
         packed: u64,
-        /// How many may come out.
+        /// The limit on the unpacked size, in bytes.
         limit: u64,
     },
-    /// A packed file gives so many times its own size that it is hardly market data.
+    /// A packed file unpacks to more than `feed.replay.max_ratio` times its size.
     #[error("{part}: {packed} packed bytes give more than {limit} times as many")]
     TooTightlyPacked {
         /// The file, or the archive and the member.
         part: String,
-        /// How many bytes it has.
+        /// The size of the packed file, in bytes.
         packed: u64,
-        /// How many times as many may come out.
+        /// The limit on unpacked bytes per packed byte.
         limit: u64,
     },
-    /// No encoding of text has the given name.
+    /// `feed.replay.encoding` is not the name of an encoding.
     #[error("feed.replay.encoding: `{label}` is no encoding")]
     Encoding {
         /// The name.
         label: String,
     },
-    /// A file is something else than comma-separated market data.
+    /// A file is not market data.
     #[error("{}: not market data: it looks like {looks_like}", path.display())]
     NotMarketData {
         /// The file.
         path: PathBuf,
-        /// What it is instead, e.g. `an HTML page`.
+        /// What the file looks like, e.g. `an HTML page`.
         looks_like: &'static str,
     },
-    /// No column of a file's header is a time.
+    /// The header of a file has no time column.
     #[error("{}:{line}: no time column among `{found}`", path.display())]
     NoTimeColumn {
         /// The file.
         path: PathBuf,
-        /// The line of the header.
+        /// The line number of the header.
         line: u64,
         /// The header.
         found: String,
     },
-    /// No column of a file's header is a price.
+    /// The header of a file has no price column.
     #[error("{}:{line}: no price column among `{found}`", path.display())]
     NoPriceColumn {
         /// The file.
         path: PathBuf,
-        /// The line of the header.
+        /// The line number of the header.
         line: u64,
         /// The header.
         found: String,
     },
-    /// A file has no header, and its columns are like those of no layout.
-    #[error("{}:{line}: no header, and columns like `{found}` are those of no known layout", path.display())]
+    /// A file has no header, and no known layout has such columns.
+    #[error("{}:{line}: no header, and no known layout has columns like `{found}`", path.display())]
     NoLayout {
         /// The file.
         path: PathBuf,
-        /// The line of the first row.
+        /// The line number of the first row.
         line: u64,
-        /// The row.
+        /// The first row.
         found: String,
     },
-    /// A file does not have a column that it has to have.
+    /// A file does not have a column that its layout or the map needs.
     #[error("{}: there is no column `{name}`", path.display())]
     NoColumn {
         /// The file.
         path: PathBuf,
-        /// The column.
+        /// The name of the column.
         name: String,
     },
-    /// The times of a file have no date, and its path names no day.
+    /// The times of a file have no date, and its path has none either.
     #[error("{}: its times have no date, and its path names no day", path.display())]
     NoDay {
         /// The file.
         path: PathBuf,
     },
-    /// The column beside a file's dates holds no time of day.
-    #[error("{}: column {column} should be a time of day, and is none that can be read in `{found}`", path.display())]
+    /// The column beside a file's dates holds no times of day.
+    #[error("{}: column {column} should hold times of day, and holds none in `{found}`", path.display())]
     NoTimeOfDay {
         /// The file.
         path: PathBuf,
-        /// The column, from 0.
+        /// The index of the column, from 0.
         column: usize,
-        /// A row.
+        /// A row of the file.
         found: String,
     },
-    /// A file is market data of a kind that is not replayed.
+    /// A file holds market data of a kind that cannot be replayed.
     #[error("{}: `{layout}` is {looks_like}", path.display())]
     Unfit {
         /// The file.
         path: PathBuf,
-        /// Its layout.
+        /// The name of its layout.
         layout: &'static str,
-        /// What it holds.
+        /// What the file holds.
         looks_like: &'static str,
     },
-    /// Most of the first rows of a file cannot be used.
+    /// Most of the first rows of a file are rejected.
     #[error(
         "{}: not market data: {bad} of its first {tried} rows cannot be used; line {line} is {reason}: `{found}`",
         path.display()
@@ -153,94 +153,94 @@ pub enum FeedError {
     MostlyBad {
         /// The file.
         path: PathBuf,
-        /// How many of them.
+        /// The number of rejected rows among those tried.
         bad: u64,
-        /// How many were tried.
+        /// The number of rows tried.
         tried: u64,
-        /// The line of the first one.
+        /// The line number of the first rejected row.
         line: u64,
-        /// Why it cannot be used.
+        /// The reason why that row is rejected.
         reason: &'static str,
         /// The text at fault.
         found: String,
     },
-    /// No row of a file says that anything has happened.
-    #[error("{}: of its {rows} rows, none has a price and is wanted", path.display())]
+    /// No row of a file gives an event.
+    #[error("{}: none of its {rows} rows gives an event", path.display())]
     NoEvents {
         /// The file.
         path: PathBuf,
-        /// Its rows.
+        /// The number of rows.
         rows: u64,
     },
-    /// A row cannot be used, and none may be passed over.
+    /// A row is rejected, and `feed.replay.strict` is set.
     #[error("{}:{line}: {reason}: `{found}`", path.display())]
     BadRow {
         /// The file.
         path: PathBuf,
-        /// The line.
+        /// The line number.
         line: u64,
-        /// Why it cannot be used.
+        /// The reason why the row is rejected.
         reason: &'static str,
         /// The text at fault.
         found: String,
     },
-    /// A folder or a pattern means no file.
+    /// A folder or a pattern stands for no file.
     #[error("{}: {fault}", path.display())]
     NoSuchFiles {
         /// The folder or the pattern.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         fault: &'static str,
     },
-    /// A setting of a replay says what cannot be.
+    /// A setting of the replay cannot be used.
     #[error("feed.replay.{key}: {fault}")]
     Setting {
-        /// The setting.
+        /// The key of the setting.
         key: &'static str,
         /// What is wrong with it.
         fault: String,
     },
-    /// A zone is none.
+    /// `feed.replay.tz` is not a time zone.
     #[error("feed.replay.tz: {source}")]
     Zone {
-        /// What is wrong with it.
+        /// The error of the zone.
         source: ZoneError,
     },
-    /// A file has rows, and none of them has a time that can be read.
-    #[error("{}:{line}: `{found}` is no time, and no row has a better one", path.display())]
+    /// No row of a file has a time that can be read.
+    #[error("{}:{line}: `{found}` is not a time, and no other row has one", path.display())]
     NoTimes {
         /// The file.
         path: PathBuf,
-        /// The line of the first row.
+        /// The line number of the first row.
         line: u64,
-        /// What stands in its time column.
+        /// The text in its time column.
         found: String,
     },
-    /// A file has no symbol column, and its name does not tell the symbol.
+    /// A file has no symbol column, and its name gives no symbol.
     #[error("{}: cannot tell the symbol from the file name", path.display())]
     NoSymbol {
         /// The file.
         path: PathBuf,
     },
-    /// A file is not in time order and too long to be sorted.
-    #[error("{}: {rows} rows that are not in time order, more than the {limit} that are sorted", path.display())]
+    /// A file is not in time order, and has too many rows to be sorted.
+    #[error("{}: its {rows} rows are not in time order, and at most {limit} can be sorted", path.display())]
     TooLongToSort {
         /// The file.
         path: PathBuf,
-        /// Its rows.
+        /// The number of rows.
         rows: u64,
-        /// `feed.replay.sort_rows`.
+        /// The value of `feed.replay.sort_rows`.
         limit: usize,
     },
-    /// The settings of the simulation cannot be simulated.
+    /// A setting of the simulation cannot be used.
     #[error("feed.simulated.{key}: {fault}")]
     Simulated {
-        /// The setting.
+        /// The key of the setting.
         key: &'static str,
         /// What is wrong with it.
         fault: String,
     },
-    /// A simulation is to run as fast as it can.
+    /// `feed.clock.speed` is `max` in a simulation.
     #[error("feed.clock.speed: a simulation has no end and waits for nobody, so it cannot run at `max`")]
     Endless,
     /// Reading standard input failed.
@@ -249,40 +249,37 @@ pub enum FeedError {
         /// What the system says.
         source: io::Error,
     },
-    /// The thread that reads an input cannot be started.
+    /// The thread of a reader cannot be started.
     #[error("cannot start the reader of {input}")]
     ReaderNotStarted {
-        /// The input, e.g. `files`.
+        /// What it would read, e.g. `files`.
         input: &'static str,
         /// What the system says.
         source: io::Error,
     },
-    /// The thread that reads an input has panicked.
+    /// The thread of a reader has panicked.
     #[error("the reader of {input} {panic}")]
     ReaderPanicked {
-        /// The input, e.g. `files`.
+        /// What it read, e.g. `files`.
         input: &'static str,
-        /// What it said.
+        /// The message of the panic.
         panic: Panicked,
     },
 }
 
-/// Whose fault an error is, as exit codes tell it apart.
+/// The class of an error, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
-    /// An input is not there or cannot be read.
+    /// The input does not exist or cannot be read.
     NoInput,
-    /// An input is there, but it is no market data that can be read.
+    /// The input can be read, but is not usable market data.
     BadData,
-    /// The settings ask for what cannot be.
+    /// The configuration cannot be used.
     Configuration,
 }
 
-/// What files look like that can be made into what a replay reads.
-pub(super) const PIPE: &str = "a pipe or a device, which cannot be read twice";
-
 impl FeedError {
-    /// Whose fault it is.
+    /// Returns the class of the error.
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
@@ -319,7 +316,7 @@ impl FeedError {
         }
     }
 
-    /// Whether it says of a file that it is something else than market data, so that others beside it may be meant.
+    /// Returns whether the file is something other than market data. Among several files, such a file is ignored.
     #[must_use]
     pub const fn is_of_another_kind(&self) -> bool {
         matches!(
@@ -333,21 +330,21 @@ impl FeedError {
         )
     }
 
-    /// What the reader can do about it, where that is known.
+    /// Returns what the reader can do about the error, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::NoFiles => Some("name one, e.g. --feed replay feeds/bars-1m.csv"),
             Self::Open { .. } => Some("a relative path starts from the working directory"),
-            Self::ZipDirectory { .. } => {
-                Some("it stands at the end of the file, which may be cut short: fetch or copy it again")
-            }
+            Self::ZipDirectory { .. } => Some(
+                "the directory is at the end of the file, which may be cut short: fetch or copy it again",
+            ),
             Self::Packed { .. } => Some("unpack it first, and replay what comes out"),
             Self::TooMuchUnpacked { .. } => Some(
                 "raise feed.replay.max_bytes (--max-bytes), or unpack it first: plain files have no bound",
             ),
             Self::TooTightlyPacked { .. } => {
-                Some("if it is to be trusted, unpack it first: plain files have no bound")
+                Some("if you trust it, unpack it first: plain files have no bound")
             }
             Self::Encoding { .. } => Some("e.g. utf-8, euc-kr, windows-1252, utf-16le, shift_jis or gbk"),
             Self::NotMarketData { .. } => Some(
@@ -361,10 +358,12 @@ impl FeedError {
             ),
             Self::Unfit { .. } => Some("trades, quotes and bars can be replayed"),
             Self::MostlyBad { .. } => {
-                Some("inspect shows what is taken for what; --map, --layout, --tz and others say otherwise")
+                Some("inspect shows which column is read as what; --map, --layout, --tz and others change it")
             }
             Self::NoEvents { .. } => Some("is it the right file, and is it complete?"),
-            Self::BadRow { .. } => Some("without --strict it is skipped and counted"),
+            Self::BadRow { .. } => {
+                Some("without --strict it is rejected and counted, and the replay goes on")
+            }
             Self::NoSuchFiles { .. } => {
                 Some("a folder means its .csv, .txt, .gz, .zip and .zst; quote a pattern")
             }
@@ -398,12 +397,13 @@ impl FeedError {
         }
     }
 
-    /// Reading a file failed; of what a reader of ours says itself, that and no more.
+    /// Creates the error for a failed read. If one of our own readers failed with a [`FeedError`], returns that error
+    /// instead.
     pub(super) fn reading(path: &Path, source: io::Error) -> Self {
         source.downcast().unwrap_or_else(|source| Self::Read { path: path.to_owned(), source })
     }
 
-    /// The error and its causes in one line.
+    /// Returns the error and its causes in one line.
     #[must_use]
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();

@@ -1,4 +1,4 @@
-//! The pump, with a clock that stands still and feeds of what is sent.
+//! Tests of the pump with paused time and a source that the test fills.
 
 mod commands;
 mod panics;
@@ -36,7 +36,7 @@ async fn a_simulated_event_is_published_when_its_time_has_come() {
     assert_eq!(head, 101);
 }
 
-/// A feed of what is sent, at a speed.
+/// Returns a feed at a speed, and the sender that fills its source.
 fn sent(kind: FeedKind, speed: Speed) -> (mpsc::Sender<Result<Vec<Event>, FeedError>>, Feed) {
     let (sender, receiver) = mpsc::channel(8);
     let clock = schedule::Config { speed, ..schedule::Config::default() };
@@ -52,7 +52,7 @@ fn trade(seconds: i64) -> Event {
     }
 }
 
-/// What the log holds, in a word an entry: a state, or how many events.
+/// Returns the entries of the log: the number of events, or the name of a state.
 fn entries(bus: &Arc<Bus>) -> Vec<String> {
     let (mut reader, _) = bus.waited_reader("test");
     let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {
@@ -152,7 +152,7 @@ async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
     let read = async {
         let mut seq = 0;
         while seq < 8 * BATCH as u64 {
-            // A reader that comes only now and then.
+            // This reader reads only once in a while.
             sleep(Duration::from_millis(10)).await;
             while let Some(read) = reader.try_next() {
                 let Read::Segment(segment) = read else { panic!("the log has passed its reader") };

@@ -1,38 +1,39 @@
-//! Cells: a line cut at its delimiter.
+//! The cells of a line, split at the delimiter.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// A line has at most so many cells that are looked at.
+/// The largest number of cells that are read of a line.
 const MAX_CELLS: usize = 1024;
 
-/// Cuts lines into cells, and holds what that takes from one line to the next.
+/// Splits lines into cells. It keeps its buffers from line to line.
 pub struct Splitter {
     delimiter: u8,
     quoted: Reader,
-    /// The text of a line with quotes, without them.
+    /// The text of a line with quotes, after unquoting.
     text: Vec<u8>,
     ends: Vec<usize>,
 }
 
-/// The cells of a line, by column from 0.
+/// The cells of a line. Columns count from 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'a> {
     text: &'a [u8],
-    /// Where each cell ends.
+    /// The end of each cell.
     ends: &'a [usize],
-    /// How much lies between two cells.
+    /// The number of bytes between two cells.
     gap: usize,
 }
 
 impl Splitter {
-    /// Cuts at this byte.
+    /// Creates a splitter for a delimiter.
     pub fn new(delimiter: u8) -> Self {
         let quoted = ReaderBuilder::new().delimiter(delimiter).build();
         Self { delimiter, quoted, text: Vec::new(), ends: vec![0; MAX_CELLS] }
     }
 
-    /// The first `most` cells of a line. A quoted cell ends with its line at the latest, so that an open quote
-    /// costs one row.
+    /// Returns the first `most` cells of a line.
+    ///
+    /// A quoted cell ends with its line at the latest, so an unclosed quote costs one row only.
     pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
         let most = most.min(MAX_CELLS);
         if memchr::memchr(b'"', line).is_some() {
@@ -58,7 +59,7 @@ impl Splitter {
         self.quoted.reset();
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
-            // The second time there is no more input: that ends a cell whose quote is open.
+            // In the second round the input is empty, which ends a cell with an unclosed quote.
             let (result, more_read, more_written, more) =
                 self.quoted.read_record(&line[read..], &mut self.text[written..], &mut self.ends[count..]);
             read += more_read;
@@ -73,19 +74,19 @@ impl Splitter {
 }
 
 impl<'a> Cells<'a> {
-    /// How many there are.
+    /// Returns the number of cells.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The cell of a column; `None` where the line ends before it.
+    /// Returns the cell of a column; `None` if the line is too short.
     pub fn get(&self, column: usize) -> Option<&'a [u8]> {
         let end = *self.ends.get(column)?;
         let start = if column == 0 { 0 } else { self.ends[column - 1] + self.gap };
         Some(&self.text[start..end])
     }
 
-    /// All cells.
+    /// Returns all cells.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         let cells = *self;
         (0..cells.len()).filter_map(move |column| cells.get(column))

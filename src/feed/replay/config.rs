@@ -1,4 +1,4 @@
-//! What is configured of a replay: which files, how they are read, and within what limits.
+//! The configuration of a replay.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,58 +10,60 @@ use super::number::DecimalSign;
 use super::time::DateOrder;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
-/// Recorded files (`[feed.replay]` in config.toml).
+/// The settings of the replay (`[feed.replay]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Files, folders and patterns, merged by time; of equal times, the earlier file's events come first.
+    /// Files, folders and patterns. Their events are merged by time; at equal times, events of the earlier file come
+    /// first.
     pub files: Vec<PathBuf>,
-    /// Whether it begins again after its end. Times go on rising: each lap is moved to begin one second after
-    /// the last event of the lap before.
+    /// Whether the replay starts again after its end. Each lap is shifted to begin one second after the end of the
+    /// lap before, so that times keep rising.
     pub r#loop: bool,
-    /// The symbol of files that have no column for it; where it is not given, the file's name tells it.
+    /// The symbol of files without a symbol column. Without it, the file's name gives the symbol.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
-    /// Whose clock times without an offset are of, e.g. `America/New_York`; UTC is assumed where it is not given.
+    /// The time zone of times without an offset, e.g. `America/New_York`. Without it, UTC is assumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
-    /// The layout of the files, by its name in [`LAYOUTS`](super::LAYOUTS); where it is not given, the files tell it.
+    /// The name of the files' layout, one of [`LAYOUTS`](super::LAYOUTS). Without it, the layout is recognized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
-    /// Which column is what, by name or number.
+    /// The column of each role, by name or number.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub map: Map,
-    /// How day, month and year follow each other in dates of three numbers, where the files do not show it.
+    /// The order of day, month and year in dates of three numbers, for files that do not show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
-    /// The sign before decimals, where the files do not show it.
+    /// The decimal sign, for files that do not show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<DecimalSign>,
-    /// Prices are in units of ten to the minus this.
+    /// The power of ten by which prices are divided: 4 means units of 0.0001.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_scale: Option<u32>,
-    /// What stands between cells: one character, or `tab`.
+    /// The delimiter: one character, or `tab`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
-    /// How characters are coded, by a label of the Encoding Standard, e.g. `euc-kr`.
+    /// The character encoding, by a label of the Encoding Standard, e.g. `euc-kr`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// Only events at this time and later are replayed; without an offset, it is on the files' clock.
+    /// The start of the replayed span: events before it are left out. A time without an offset is in the files' zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Only events before this time are replayed.
+    /// The end of the replayed span: events at this time and later are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Whether the first row that cannot be used ends the replay.
+    /// Whether the first rejected row ends the replay.
     pub strict: bool,
-    /// A packed file may give so many bytes; 0 for no limit.
+    /// The largest unpacked size of a packed file, in bytes; 0 means no limit.
     pub max_bytes: u64,
-    /// A packed file may give so many bytes for each of its own; 0 for no limit.
+    /// The largest number of unpacked bytes per packed byte; 0 means no limit.
     pub max_ratio: u64,
     /// At full speed, a client with `delivery=every` that holds up the replay and stands still for this long is closed.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
-    /// A file that is not in time order is sorted in memory, up to so many rows, at about 200 bytes each.
+    /// The largest number of rows that are sorted in memory, at about 200 bytes each. Only files that are not in time
+    /// order are sorted.
     pub sort_rows: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The events of a text: one row after the other, or sorted by time.
+//! The events of a text: streamed row by row, or sorted by time.
 
 use std::cmp::Reverse;
 use std::path::PathBuf;
@@ -14,29 +14,29 @@ use crate::market::{Event, Payload, Time};
 
 /// The events of a text, in time order.
 pub enum Events {
-    /// The text is in order: one row after the other, in constant memory.
+    /// A text in time order is streamed, in constant memory.
     Streamed(Box<Rows>),
-    /// The text is not, and has been sorted.
+    /// Any other text is sorted in memory.
     Sorted(vec::IntoIter<Event>),
 }
 
-/// The events of a text in its own order.
+/// The events of a text, in the order of its rows.
 pub struct Rows {
     pub records: Records,
     pub reader: RowReader,
-    /// The second event of the row read last.
+    /// The second event of the current row.
     pub second_event: Option<Event>,
     pub rejected: RejectedRows,
     pub is_strict: bool,
-    /// The wanted time: from here
+    /// Events before this time are left out.
     pub from: Option<Time>,
-    /// to before here.
+    /// Events at this time and later are left out.
     pub to: Option<Time>,
-    /// Whether nothing that is wanted comes after the first row past its end.
+    /// Whether reading ends at the first row at or after `to`: the text is in time order.
     pub ends_with_time: bool,
 }
 
-/// Sorts by time. Equal times keep the order of the file; of a file that runs backwards, they are turned round too.
+/// Sorts events by time. Events of equal time keep the order of the rows, or reverse it in a descending file.
 pub fn sorted(mut rows: Rows, order: Order) -> Result<vec::IntoIter<Event>, FeedError> {
     let mut events = Vec::new();
     while let Some(event) = rows.next()? {
@@ -62,22 +62,22 @@ impl Iterator for Events {
 }
 
 impl Rows {
-    /// The number of the line read last, from 1.
+    /// Returns the number of the current line, from 1.
     pub fn line(&self) -> u64 {
         self.records.line()
     }
 
-    /// What is wrong with what the text is packed in, as far as it has been read.
+    /// Returns the damage that has been found so far.
     pub fn damage(&self) -> &Damage {
         self.records.damage()
     }
 
-    /// The rows that gave no event so far.
+    /// Returns the rows that were rejected so far.
     pub fn rejected(&self) -> &RejectedRows {
         &self.rejected
     }
 
-    /// The next event; `None` at the end of the text.
+    /// Returns the next event; `None` at the end of the text.
     pub fn next(&mut self) -> Result<Option<Event>, FeedError> {
         if let Some(second) = self.second_event.take() {
             return Ok(Some(second));
@@ -108,7 +108,7 @@ impl Rows {
         }
     }
 
-    /// The next row, or why it gives no event.
+    /// Returns the next row, or the reason why it is rejected; `None` at the end of the text.
     pub fn next_row(&mut self) -> Result<Option<Result<Row, RejectedRow>>, FeedError> {
         let Some(record) = self.records.next()? else { return Ok(None) };
         let row = record.and_then(|record| self.reader.read(&record));

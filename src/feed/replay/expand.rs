@@ -1,4 +1,4 @@
-//! Which files are meant: a file, a folder, or a pattern.
+//! Expansion of a path to files: a file, a folder, or a pattern.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +9,18 @@ use walkdir::WalkDir;
 use crate::feed::error::FeedError;
 use crate::feed::printable::printable;
 
-/// In a folder, files with these endings are market data.
+/// The endings of market-data files in a folder.
 const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn"];
 
-/// The files that a path means, in the order of their names.
+/// Returns the files that a path stands for, in the order of their names.
 ///
-/// A folder means the files in it and below it that end like market data; a pattern (`*`, `?`, `[…]`, `{…,…}`,
-/// `**` for any folders) every file that fits, where no file has its very name.
+/// A folder stands for the market-data files in it and below it, known by their endings. A pattern stands for every
+/// file that matches. It may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any folders. A file whose name is exactly
+/// the pattern is that file.
 ///
 /// # Errors
 ///
-/// There is no such file, or none in the folder, or none that fits.
+/// Returns an error if a folder has no such file, or if no file matches the pattern.
 pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
     let text = path.to_string_lossy();
     let none = |fault| Err(FeedError::NoSuchFiles { path: path.to_owned(), fault });
@@ -29,28 +30,29 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
             ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
         };
         let files = below(path, usize::MAX, is_data);
-        return if files.is_empty() { none("no file in it ends like market data") } else { Ok(files) };
+        return if files.is_empty() { none("no file in it has an ending of market data") } else { Ok(files) };
     }
     if path.exists() || !text.contains(['*', '?', '[', '{']) {
         return Ok(vec![path.to_owned()]);
     }
     let glob = GlobBuilder::new(&text).literal_separator(true).build();
-    let Ok(glob) = glob else { return none("it is no pattern") };
+    let Ok(glob) = glob else { return none("it is not a valid pattern") };
     let matcher = glob.compile_matcher();
     let fixed =
         |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
     let root: PathBuf = path.components().take_while(fixed).collect();
     let is_here = root.as_os_str().is_empty();
-    // Without `**`, a pattern has as many folders as it names.
+    // Without `**`, a pattern matches only as many folders as it has parts.
     let depth = path.components().count() - root.components().count();
     let depth = if text.contains("**") { usize::MAX } else { depth };
     let files = below(if is_here { Path::new(".") } else { &root }, depth, |file| {
         matcher.is_match(if is_here { file.strip_prefix(".").unwrap_or(file) } else { file })
     });
-    if files.is_empty() { none("no file fits it") } else { Ok(files) }
+    if files.is_empty() { none("no file matches it") } else { Ok(files) }
 }
 
-/// The files up to so deep below a folder that are wanted; hidden ones are not, and neither is what cannot be opened.
+/// Returns the wanted files up to `depth` levels below a folder. Leaves out hidden files, and logs folders that
+/// cannot be read.
 fn below(folder: &Path, depth: usize, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let is_shown = |entry: &walkdir::DirEntry| {
         entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
@@ -63,7 +65,9 @@ fn below(folder: &Path, depth: usize, is_wanted: impl Fn(&Path) -> bool) -> Vec<
                 files.push(entry.into_path());
             }
             Ok(_) => {}
-            Err(error) => warn!(error = printable(&error.to_string()), "passed over"),
+            Err(error) => {
+                warn!(error = printable(&error.to_string()), "ignored a folder or file that cannot be read");
+            }
         }
     }
     files
@@ -94,7 +98,7 @@ mod tests {
         assert_eq!(meant("*.csv").unwrap(), ["[x].csv", "b.csv"]);
         assert_eq!(meant("**/*.{TXT,gz}").unwrap(), ["2024/c.TXT", "a.csv.gz"]);
         assert_eq!(meant("[x].csv").unwrap(), ["[x].csv"]);
-        assert!(meant("*.parquet").unwrap_err().ends_with("no file fits it"));
+        assert!(meant("*.parquet").unwrap_err().ends_with("no file matches it"));
         assert_eq!(meant("not-there.csv").unwrap(), ["not-there.csv"]);
     }
 }

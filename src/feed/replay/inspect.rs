@@ -1,4 +1,4 @@
-//! What a replay understands of a file, for those who ask before they serve it.
+//! The inspection of a text: what a replay recognizes in it, for the command `inspect`.
 
 use indexmap::IndexMap;
 
@@ -9,59 +9,59 @@ use super::time::DateOrder;
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 
-/// What was understood of one text.
+/// What was recognized in a text.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// The file, with the member of an archive behind a colon where it has several.
+    /// The file's path. For a member of an archive, `path:member`.
     pub file: String,
-    /// The layout's name.
+    /// The name of the layout.
     pub layout: &'static str,
-    /// Whose files have this layout, where it is one of [`LAYOUTS`](super::LAYOUTS).
+    /// The vendor of the layout, if it is one of [`LAYOUTS`](super::LAYOUTS).
     pub vendor: Option<&'static str>,
-    /// The kinds of its events.
+    /// The kinds of the events.
     pub kinds: KindSet,
-    /// Data rows.
+    /// The number of data rows.
     pub rows: u64,
-    /// Events; a row that is a trade and the quote of its moment gives two.
+    /// The number of events. A row with both a trade and a quote gives two.
     pub events: u64,
-    /// Rows that gave no event, by reason.
+    /// The number of rejected rows, by reason.
     pub rejected: Vec<(&'static str, u64)>,
-    /// How its times run: `ascending`, `descending` or `unsorted`.
+    /// The order of the times: `ascending`, `descending` or `unsorted`.
     pub order: &'static str,
-    /// Whose clock its times are of; `UTC (assumed)` where they do not say it, and nobody else.
+    /// The zone of the times. `UTC (assumed)` if neither the file nor the configuration gives one.
     pub zone: String,
-    /// Local times that there were twice, when clocks went back.
+    /// The number of local times that occur twice, because the zone's clocks went back.
     pub repeated: u64,
-    /// Local times that there were not, when clocks went forward.
+    /// The number of local times that do not exist, because the zone's clocks went forward.
     pub moved: u64,
-    /// Events by symbol, in the order in which they come.
+    /// The number of events of each symbol, in the order of their first events.
     pub symbols: IndexMap<Symbol, u64>,
     /// The first event in time order.
     pub first: Option<Event>,
     /// The last event in time order.
     pub last: Option<Event>,
-    /// Which column is used as what.
+    /// The column of each role.
     pub columns: Vec<(&'static str, String)>,
-    /// How characters are coded.
+    /// The character encoding.
     pub encoding: &'static str,
-    /// What stands between cells.
+    /// The delimiter.
     pub delimiter: char,
-    /// Whether decimals stand behind a comma.
+    /// Whether the decimal sign is a comma.
     pub has_decimal_comma: bool,
-    /// Prices are in units of ten to the minus this.
+    /// The power of ten by which prices are divided.
     pub price_scale: u32,
-    /// What is wrong with what it is packed in: what came before was read.
+    /// The damage of the packed file. The rows before it were read.
     pub damage: Option<String>,
-    /// The order of day and month, where no date shows it and it was not given.
+    /// The order of day and month, if it was assumed: no date shows it, and the configuration does not give it.
     pub assumed_date_order: Option<DateOrder>,
 }
 
-/// The first and the last event in time order, found in the order of the file.
+/// The first and the last event in time order, collected while the rows are read in file order.
 #[derive(Default)]
 struct Ends {
-    /// The earliest that came first, and that came last.
+    /// The earliest event: the first one in the file at that time, and the last one.
     first: [Option<Event>; 2],
-    /// The latest that came first, and that came last.
+    /// The latest event: the first one in the file at that time, and the last one.
     last: [Option<Event>; 2],
 }
 
@@ -79,7 +79,7 @@ impl Ends {
         replace(&mut self.last[1], |new, held| new >= held);
     }
 
-    /// As a replay would give them: a file that runs backwards is turned round with its equal times.
+    /// Returns the first and the last event as a replay would give them: a descending file is reversed.
     fn of(self, order: Order) -> (Option<Event>, Option<Event>) {
         let ([first, first_turned], [last_turned, last]) = (self.first, self.last);
         if order == Order::Descending { (first_turned, last_turned) } else { (first, last) }
@@ -87,11 +87,11 @@ impl Ends {
 }
 
 impl Inspection {
-    /// Reads all of a text.
+    /// Reads a text to its end.
     ///
     /// # Errors
     ///
-    /// It cannot be read to its end; with `strict`, a row cannot be used.
+    /// Returns an error if the text cannot be read to its end. With `strict`, also if a row is rejected.
     pub(super) fn of(plan: &Plan) -> Result<Self, FeedError> {
         let Plan { part, sniffed, scan, .. } = plan;
         let mut rows = plan.rows()?;

@@ -1,4 +1,4 @@
-//! Several files as one: by time, then file, then line.
+//! The merge of several texts: by time, then by text, then by line.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,21 +6,21 @@ use std::collections::BinaryHeap;
 use crate::feed::error::FeedError;
 use crate::market::{Event, Time};
 
-/// The events of several inputs, each in time order, in the order of their times.
+/// The events of several inputs, merged by time. Each input is in time order.
 ///
-/// Of equal times the earlier input's come first, each input's own order stays. What ends an input early comes behind
-/// all that was read before it.
+/// At equal times, events of the earlier input come first. An error of an input comes after the events that were read
+/// before it.
 pub struct Merge<I> {
     inputs: Vec<I>,
-    /// The next event of each input that has one.
+    /// The next event of each input.
     heads: Vec<Option<Event>>,
-    /// The times of the heads, the earliest on top.
+    /// The times of these events, the earliest on top.
     next: BinaryHeap<Reverse<(Time, usize)>>,
     failure: Option<FeedError>,
 }
 
 impl<I: Iterator<Item = Result<Event, FeedError>>> Merge<I> {
-    /// Reads the first event of each input.
+    /// Creates a merge, and reads the first event of each input.
     pub fn new(inputs: Vec<I>) -> Self {
         let heads = inputs.iter().map(|_| None).collect();
         let mut merge = Self { inputs, heads, next: BinaryHeap::new(), failure: None };

@@ -57,7 +57,7 @@ pub use number::DecimalSign;
 pub use time::DateOrder;
 pub use zone::ZoneError;
 
-/// Files that can be replayed, checked and ready to be read, as often as it is asked for.
+/// Files that have been checked and can be replayed, any number of times.
 #[derive(Debug)]
 pub struct Replay {
     plans: Arc<[Plan]>,
@@ -68,7 +68,7 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// A file that is not there, is no market data, or is too long to be sorted.
+    /// Returns an error for a file that does not exist, is no market data, or is too long to be sorted.
     pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
@@ -85,7 +85,7 @@ impl Replay {
         Ok(replay)
     }
 
-    /// What lies in the files together; `None` where no row has a time.
+    /// Returns the extent of all files together; `None` if no row has a time.
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
         self.plans.iter().filter_map(Plan::extent).reduce(|one, other| Extent {
@@ -95,36 +95,38 @@ impl Replay {
         })
     }
 
-    /// What is understood of each part, read to its end.
+    /// Reads each part to its end, and returns what was recognized in it.
     ///
     /// # Errors
     ///
-    /// A part cannot be read to its end; with `strict`, a row of it cannot be used.
+    /// Returns an error if a part cannot be read to its end. With `strict`, also if a row is rejected.
     pub fn inspect(&self) -> impl Iterator<Item = Result<Inspection, FeedError>> {
         self.plans.iter().map(Inspection::of)
     }
 
-    /// All events, in time order, read as they are asked for.
+    /// Returns all events in time order. They are read as the iterator is advanced.
     ///
     /// # Errors
     ///
-    /// A file cannot be read; with `strict`, a row of it cannot be used.
+    /// Returns an error if a file cannot be read. With `strict`, also if a row is rejected.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
         merged(&self.plans)
     }
 
-    /// Begins to read the files from their start: batches of events, in time order.
+    /// Starts a reader at the beginning of the files. It gives batches of events, in time order.
     pub(super) fn batches(&self) -> Batches {
         let plans = Arc::clone(&self.plans);
         reader::start("files", move |batches| read(&plans, batches))
     }
 }
 
-/// Opens what one path means. Among several files or members of an archive, those that are no market data are passed over.
+/// Makes the plans of the files that one path stands for.
+///
+/// Of several files, or of several members of an archive, those that are no market data are ignored.
 ///
 /// # Errors
 ///
-/// None of them is market data, or one cannot be read at all.
+/// Returns an error if none of them is market data, or if one cannot be read at all.
 fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, FeedError> {
     let mut parts = Vec::new();
     let mut refused = Vec::new();
@@ -146,17 +148,17 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
         return Err(refused.swap_remove(grave));
     }
     for error in refused {
-        warn!(error = printable(&error.in_full()), "passed over");
+        warn!(error = printable(&error.in_full()), "ignored a file that is no market data");
     }
     Ok(plans)
 }
 
-/// The events of all parts, in time order.
+/// Returns the events of all parts, merged by time.
 fn merged(plans: &[Plan]) -> Result<Merge<Events>, FeedError> {
     Ok(Merge::new(plans.iter().map(Plan::events).collect::<Result<_, _>>()?))
 }
 
-/// Sends all events.
+/// Sends all events in batches.
 fn read(plans: &[Plan], batches: &BatchSender) -> Result<(), FeedError> {
     let mut events = merged(plans)?;
     loop {

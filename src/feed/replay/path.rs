@@ -1,32 +1,35 @@
-//! What a path tells: the symbol, and the day.
+//! The symbol and the day in the path of a file.
 
 use super::time::{self, DateOrder};
 use crate::market::Symbol;
 
-/// Words of file names that say what a file holds or where it is from, and not of what it is.
+/// Words in file names that are no symbols. They say what a file holds, or where it is from.
 const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid binance bitfinex bitmex bitstamp bookticker \
     bybit candles candlestick coinbase csv currency daily dat data deribit download equity export fx historical \
     historicaldata history hour hourly huobi intraday klines kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
     quote quotes sample second stock tick tickbidask ticks trade trades um utf8 weekly wiki 과거 데이터";
 
-/// What prices are in: the second half of a pair, as `EUR_USD`.
+/// Currencies that may be the second half of a pair, as in `EUR_USD`.
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
     TRY TWD USD USDC USDT ZAR";
 
-/// Endings of names that say how a file is packed, that it is text, or which price it has.
+/// Endings of file names. They say how a file is packed, that it is text, or which price it holds.
 const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "last", "bid", "ask"];
 
-/// Reads the symbol off a file's name, of a member of an archive the member's; `None` where no word of it can be one.
+/// Returns the symbol in a file's name; `None` if no word of the name can be a symbol.
 ///
-/// The name without its endings is cut into words at `_`, `,`, blanks and hyphens. The first word is the symbol
-/// that is no interval (`5min`, `d1`), no number, and none of the words that say something else (`daily`,
-/// `trades`); with the hyphens and the words that follow, where those are of this kind too: `BTC-USD`. The name of a
-/// currency that comes next stays with it: `EUR_USD`. Where all words are out, it is a number of four to six digits that is no year: `005930`. Small letters become capitals.
-/// So `intraday_5min_IBM.csv` is `IBM`, and `eurusd-d1-bid-2017-01-01.csv` is `EURUSD`.
+/// The name without its endings is split into words at `_`, `,`, blanks and hyphens. The symbol is the first word
+/// that is no interval (`5min`, `d1`), no number, and none of [`OTHER_WORDS`]. Words behind it that are joined by
+/// hyphens belong to it (`BTC-USD`), and so does a currency in the next word (`EUR_USD`). If no word is left, the
+/// symbol is a number of four to six digits that is no year (`005930`). A name in small letters becomes capitals. So
+/// `intraday_5min_IBM.csv` gives `IBM`, and `eurusd-d1-bid-2017-01-01.csv` gives `EURUSD`.
 ///
-/// Four sources have names of their own: `TradingView`'s `EXCHANGE_SYMBOL, INTERVAL`, where an exchange may be
-/// `CME_MINI_DL`; `HistData`'s `DAT_PROGRAM_SYMBOL_…`; Stooq's `symbol_market_d`, which is `SYMBOL.MARKET`; and LEAN's
-/// for a contract, which stays behind the symbol: `20131007_es_minute_trade_201312_20131220` is `ES_201312_20131220`.
+/// Four vendors name their files in their own way:
+///
+/// - `TradingView`: `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
+/// - `HistData`: `DAT_PROGRAM_SYMBOL_…`.
+/// - Stooq: `symbol_market_d`, which gives `SYMBOL.MARKET`.
+/// - LEAN: the contract follows the symbol, so `20131007_es_minute_trade_201312_20131220` gives `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
     let name = stem(path);
     if let Some((listing, _interval)) = name.split_once(", ") {
@@ -35,7 +38,7 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         let symbol = symbol.strip_prefix("DL_").or(symbol.strip_prefix("DLY_")).unwrap_or(symbol);
         return Symbol::from_name(symbol).ok();
     }
-    // A word in capitals by itself is a symbol, whatever it means: there is an `AGG`.
+    // A short name in capitals is a symbol, even if it is one of the other words: there is an `AGG`.
     if (1..=5).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Symbol::from_name(name).ok();
     }
@@ -65,8 +68,8 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
 }
 
-/// The words at the end of LEAN's names that say which contract: a future's month and expiry, or an option's right,
-/// strike and expiry. <https://github.com/QuantConnect/Lean/blob/master/Common/Util/LeanData.cs>
+/// Returns the words at the end of LEAN's file names that name a contract: a future's month and expiry, or an
+/// option's right, strike and expiry. <https://github.com/QuantConnect/Lean/blob/master/Common/Util/LeanData.cs>
 fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     let is_day = |word: &str| word.len() == 8 && is_number(word);
     match parts {
@@ -80,21 +83,23 @@ fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     }
 }
 
-/// The symbol that a file of `MetaTrader` 4 is named by, with the period in minutes behind it: `EURUSD1440`.
+/// Returns the symbol in the name of a `MetaTrader` 4 file. The period in minutes follows the symbol: `EURUSD1440`.
 /// <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
 pub fn symbol_with_period(path: &str) -> Option<Symbol> {
     const PERIODS: [&str; 9] = ["43200", "10080", "1440", "240", "60", "30", "15", "5", "1"];
     let name = stem(path);
     let symbol =
         PERIODS.iter().find_map(|period| name.strip_suffix(period)).filter(|symbol| !symbol.is_empty());
-    // A name of several words ends with something else, as `EURUSD_M1_2021`.
+    // A name of several words does not end with a period, e.g. `EURUSD_M1_2021`.
     let symbol = symbol.filter(|symbol| !symbol.contains(['_', '-', ',', ' ']));
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
 }
 
-/// The day that a path names last: eight digits, or a date with hyphens; as nanoseconds from 1970 to its midnight.
+/// Returns the day in a path, as its midnight in nanoseconds since 1970. The last name of the path with exactly one
+/// day counts.
 ///
-/// `20131007_trade.zip` has one, `AAPL_2012-06-21_message.csv` too; `SPY-20200901-20210113.csv` names a span.
+/// A day is eight digits, as in `20131007_trade.zip`, or a date with hyphens, as in `AAPL_2012-06-21_message.csv`. A
+/// name with two days, such as `SPY-20200901-20210113.csv`, names a span and not a day.
 pub fn day(path: &str) -> Option<i64> {
     path.rsplit('/').find_map(|name| {
         let digits = |word: &&str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -108,7 +113,7 @@ pub fn day(path: &str) -> Option<i64> {
     })
 }
 
-/// The last name of a path, without its endings.
+/// Returns the last name of a path, without its endings.
 fn stem(path: &str) -> &str {
     let mut name = path.rsplit('/').next().unwrap_or(path);
     while let Some((stem, ending)) = name.rsplit_once('.')
@@ -123,12 +128,12 @@ fn is_name(word: &str) -> bool {
     !is_number(word) && !is_interval(word) && !is_among(OTHER_WORDS, word)
 }
 
-/// No word at all is a number too.
+/// Returns whether a word has digits and points only. The empty word counts as a number.
 fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// Korean and Japanese symbols are numbers.
+/// Returns whether a number can be a symbol, as in Korea and Japan.
 fn is_number_of_a_symbol(word: &str) -> bool {
     let is_year = word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
     (4..=6).contains(&word.len()) && !is_year && word.bytes().all(|byte| byte.is_ascii_digit())
@@ -138,7 +143,7 @@ fn is_among(words: &str, word: &str) -> bool {
     words.split_ascii_whitespace().any(|other| word.eq_ignore_ascii_case(other))
 }
 
-/// A number with a unit on either side: `1min`, `5m`, `h1`, `d1`.
+/// Returns whether a word is a number with a unit in front or behind, e.g. `1min`, `5m`, `h1`, `d1`.
 fn is_interval(word: &str) -> bool {
     const UNITS: [&str; 13] =
         ["s", "sec", "second", "m", "min", "minute", "h", "hour", "d", "day", "w", "week", "mn"];

@@ -1,4 +1,4 @@
-//! The plan of a text: all that is decided before its first row is read, and then its events in time order.
+//! The plan of a text: all that is decided before its first row is read.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
 
-/// Of so many rows at the start, most have to be good.
+/// The number of rows that are tried at the start of a text.
 const TRIED_ROWS: u64 = 100;
 
-/// A text that can be replayed, checked but not held open.
+/// A text that has been checked and can be replayed. The file is not kept open.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub part: Part,
     pub sniffed: Sniffed,
     layout: Arc<Layout>,
-    /// The symbol of all rows, where no column says it.
+    /// The symbol of all rows; `None` if a column has it.
     symbol: Option<Symbol>,
     pub scan: Scan,
     settings: Arc<Settings>,
@@ -42,7 +42,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// It is no market data, most of its first rows cannot be used, or it is out of order and too long to be sorted.
+    /// Returns an error if the text is no market data, if most of its first rows are rejected, or if it is not in
+    /// time order and too long to be sorted.
     pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
         let mut sniffed = sniff(&part, settings)?;
         let symbol = match (sniffed.layout.symbol, &settings.symbol) {
@@ -78,35 +79,35 @@ impl Plan {
             let path = plan.part.to_string().into();
             return Err(FeedError::TooLongToSort { path, rows, limit: settings.sort_rows });
         }
-        plan.tell();
+        plan.log();
         Ok(plan)
     }
 
-    /// Logs what was understood, and what was assumed.
-    fn tell(&self) {
+    /// Logs what was recognized, and what was assumed.
+    fn log(&self) {
         let Scan { rows, order, has_local_times, damage, .. } = &self.scan;
         let (layout, symbol) = (self.layout.name, self.symbol.as_ref().map(Symbol::as_str));
         info!(file = %self.part, layout, rows, order = order.name(), symbol, "opened");
         if *has_local_times && self.settings.zone.is_none() {
-            info!(file = %self.part, "its times have no zone and are taken for UTC (--tz says otherwise)");
+            info!(file = %self.part, "its times have no zone, so UTC is assumed (--tz sets another)");
         }
         let says_a_zone = |name: &&String| name.contains('(');
         let names =
             self.layout.uses().filter(|(role, _)| matches!(role, Role::Time | Role::Date | Role::TimeOfDay));
         let mut names = names.filter_map(|(_, column)| self.sniffed.names.get(column));
         if let (true, None, Some(column)) = (*has_local_times, &self.settings.zone, names.find(says_a_zone)) {
-            warn!(file = %self.part, column, "it may say whose clock its times are of (--tz says)");
+            warn!(file = %self.part, column, "the column's name may give the zone of its times (set it by --tz)");
         }
         if self.sniffed.is_date_order_assumed {
             let read = self.layout.date_order;
-            warn!(file = %self.part, ?read, "no date shows whether day or month comes first (--date-order says)");
+            warn!(file = %self.part, ?read, "no date shows whether day or month comes first (set it by --date-order)");
         }
         if let Some(damage) = damage {
-            warn!(file = %self.part, %damage, "it is packed, and what came before the damage is used");
+            warn!(file = %self.part, %damage, "the packed file is damaged, and the rows before the damage are used");
         }
     }
 
-    /// What lies in the text, within the span of time that is asked for; `None` where no row has a time there.
+    /// Returns the extent of the text between `from` and `to`; `None` if no row has a time there.
     pub fn extent(&self) -> Option<Extent> {
         let (first, last) = self.scan.span?;
         let first = self.settings.from.map_or(first, |from| from.max(first));
@@ -114,7 +115,7 @@ impl Plan {
         (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
     }
 
-    /// Whose clock its times are of.
+    /// Returns the name of the zone of its times.
     pub fn zone(&self) -> String {
         match (&self.settings.zone, self.scan.has_local_times) {
             (_, false) => "UTC".to_owned(),
@@ -123,7 +124,7 @@ impl Plan {
         }
     }
 
-    /// Its events in time order.
+    /// Returns the events in time order.
     pub fn events(&self) -> Result<Events, FeedError> {
         let mut rows = self.rows()?;
         match self.scan.order {
@@ -135,7 +136,7 @@ impl Plan {
         }
     }
 
-    /// Its events in its own order.
+    /// Returns the events in the order of the rows.
     pub fn rows(&self) -> Result<Rows, FeedError> {
         let records = Records::open(&self.part, &self.settings, &self.sniffed)?.cut_at(self.layout.cells());
         let zone = self.settings.zone.clone().unwrap_or_else(Zone::utc);
@@ -156,7 +157,7 @@ impl Plan {
         })
     }
 
-    /// Refuses a text of which most of the first rows are bad, or all of them.
+    /// Returns an error if most of the first rows are rejected, or if no row gives an event.
     fn try_rows(&self) -> Result<(), FeedError> {
         let rejected = RejectedRows::new(String::new(), RejectCounters::default(), ReportedUpTo::all());
         let mut rows = Rows { from: None, to: None, rejected, ..self.rows()? };

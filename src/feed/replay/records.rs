@@ -1,4 +1,4 @@
-//! Records: the lines of a text, without those that are no rows, cut into cells.
+//! The rows of a text, split into cells.
 
 use super::cells::{Cells, Splitter};
 use super::container::{Damage, Part};
@@ -9,7 +9,7 @@ use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 
-/// The rows of a text: no header, comment or blank line is one.
+/// The rows of a text. Headers, comments and blank lines are no rows.
 pub struct Records {
     lines: TextLines,
     splitter: Splitter,
@@ -36,23 +36,23 @@ impl Records {
         })
     }
 
-    /// The same, each cut into its first cells only.
+    /// Limits the cells of each row to the first `width`.
     pub fn cut_at(mut self, width: usize) -> Self {
         self.width = width;
         self
     }
 
-    /// The number of the line read last, from 1.
+    /// Returns the number of the current line, from 1.
     pub fn line(&self) -> u64 {
         self.lines.number()
     }
 
-    /// What is wrong with what the text is packed in, as far as it has been read.
+    /// Returns the damage that has been found so far.
     pub fn damage(&self) -> &Damage {
         self.lines.damage()
     }
 
-    /// The next row, or why its line is none; `None` at the end.
+    /// Returns the next row, or the reason why its line is rejected; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Result<Cells<'_>, RejectedRow>>, FeedError> {
         loop {
             match self.lines.advance()? {
@@ -67,7 +67,7 @@ impl Records {
 
     fn is_row(&self) -> bool {
         let line = self.lines.line();
-        // Some brokers' symbols begin as comments do.
+        // The symbols of some brokers begin with `#`, as comments do.
         let is_symbol = || self.begins_with_symbol && line.contains(&self.delimiter);
         line != self.header && (!is_no_row(line) || line.starts_with(b"#") && is_symbol())
     }

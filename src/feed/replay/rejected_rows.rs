@@ -1,4 +1,4 @@
-//! Rows that give no event: counted by reason, the first few logged one by one.
+//! Rejected rows: counted by reason, and the first few logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use tracing::warn;
 use super::row::{Reason, RejectedRow};
 use crate::feed::reject_counters::RejectCounters;
 
-/// So many skipped rows of a file are logged one by one; the rest are counted.
+/// The number of rejected rows of a text that are logged one by one.
 const LOGGED_ROWS: u64 = 5;
 
 /// The rows rejected while a text is read once, counted by reason.
@@ -19,40 +19,42 @@ pub struct RejectedRows {
     reported: ReportedUpTo,
 }
 
-/// Up to which line a text has been read by anybody: what it rejected is logged and counted once, however often it is read.
+/// The last line of a text for which rejected rows were reported. It is shared by all readers of the text.
+///
+/// A text may be read several times, by a seek or in a loop. Each rejected row is logged and counted once.
 #[derive(Clone, Debug, Default)]
 pub struct ReportedUpTo(Arc<AtomicU64>);
 
 impl ReportedUpTo {
-    /// All has been told, or nobody is to be.
+    /// Creates one that reports nothing, because all lines count as reported.
     pub fn all() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
 
-    /// Takes in a line, and returns whether none behind it was told of.
+    /// Records a line. Returns whether it comes after all lines recorded before.
     fn is_new(&self, line: u64) -> bool {
         self.0.fetch_max(line, Ordering::Relaxed) < line
     }
 }
 
 impl RejectedRows {
-    /// Nothing has been skipped yet.
+    /// Creates the counts of a text that is about to be read.
     pub fn new(name: String, reject_counters: RejectCounters, reported: ReportedUpTo) -> Self {
         Self { name, counts: [0; Reason::ALL.len()], reject_counters, reported }
     }
 
-    /// The text.
+    /// Returns the name of the text.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How many there were for each reason for which there were any.
+    /// Returns each reason that occurred, with its count.
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counted = Reason::ALL.iter().map(|reason| (reason.name(), self.counts[reason.index()]));
         counted.filter(|(_, count)| *count > 0)
     }
 
-    /// Takes one in.
+    /// Counts a rejected row, and reports it if it is new.
     pub fn add(&mut self, line: u64, RejectedRow { reason, found }: &RejectedRow) {
         self.counts[reason.index()] += 1;
         if !self.reported.is_new(line) {
@@ -65,7 +67,7 @@ impl RejectedRows {
         }
     }
 
-    /// Tells how many there were, at the end.
+    /// Logs the counts at the end of the text.
     pub fn sum_up(&mut self) {
         let rows = self.bad();
         if rows > 0 && self.reported.is_new(u64::MAX) {
@@ -75,7 +77,7 @@ impl RejectedRows {
         }
     }
 
-    /// How many were not left out on purpose.
+    /// Returns the number of rejected rows, without those that were filtered out on purpose.
     fn bad(&self) -> u64 {
         self.counts.iter().sum::<u64>() - self.counts[Reason::Filtered.index()]
     }

@@ -1,4 +1,4 @@
-//! Rows: what one line of a file says has happened.
+//! Rows: a line of a file becomes one event or two.
 
 use std::sync::Arc;
 
@@ -9,34 +9,34 @@ use super::zone::Resolver;
 use crate::feed::printable::excerpt;
 use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Symbol, Time, Trade};
 
-/// Why a line gives no event.
+/// The reason why a row is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A value that an event cannot be without is not there: a price, a close, both bid and ask.
+    /// A value that every event needs is missing: a price, a close, or both bid and ask.
     Missing,
-    /// The time is none.
+    /// The time cannot be read.
     BadTime,
-    /// A number is none; a row is not used in part.
+    /// A number cannot be read. The other values of the row are not used either.
     BadNumber,
-    /// The symbol is none.
+    /// The symbol cannot be read.
     BadSymbol,
-    /// The line ends before a column that an event cannot be without.
+    /// The line ends before a column that every event needs, or has too many cells.
     Ragged,
-    /// The line has more bytes than are read.
+    /// The line is longer than `feed.line_bytes`.
     TooLong,
-    /// The row is of another kind than is replayed, or outside the time that is asked for.
+    /// The row is of a kind that is not replayed, or lies outside `from` and `to`.
     Filtered,
 }
 
-/// A line that gives no event.
+/// A row that gives no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedRow {
     pub reason: Reason,
-    /// The text at fault.
+    /// The text that caused it.
     pub found: String,
 }
 
-/// What a row says: one thing, or a quote and the trade that it stood at.
+/// A row that has been read: a payload, or two if the row has a quote and a trade.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     pub time: Time,
@@ -45,7 +45,7 @@ pub struct Row {
     pub second_payload: Option<Payload>,
 }
 
-/// Reads the rows of a file, one after the other.
+/// Reads the rows of a text, one after the other.
 #[derive(Debug)]
 pub struct RowReader {
     layout: Arc<Layout>,
@@ -53,12 +53,12 @@ pub struct RowReader {
     symbol: SymbolReader,
 }
 
-/// Where the symbol of a row comes from.
+/// The source of a row's symbol.
 #[derive(Debug)]
 enum SymbolReader {
-    /// It is that of the file.
+    /// All rows have the symbol of the file.
     OfFile(Symbol),
-    /// From its column; the last one is most often the next one too.
+    /// A column has the symbol. The last symbol is kept, because the next row most often has the same.
     Column(Option<Symbol>),
 }
 
@@ -74,7 +74,7 @@ impl Reason {
         Self::Filtered,
     ];
 
-    /// The reason's name in logs.
+    /// Returns the reason's name in logs, in metrics and in `inspect`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -93,14 +93,14 @@ impl Reason {
 }
 
 impl RejectedRow {
-    /// A skip for this reason, with the start of the text at fault.
+    /// Creates a rejected row with an excerpt of the text that caused it.
     pub fn new(reason: Reason, found: &[u8]) -> Self {
         Self { reason, found: excerpt(found) }
     }
 }
 
 impl TimeColumns {
-    /// The row's time as it stands there; a failure carries the text that is none.
+    /// Returns the time of a row. If it cannot be read, the rejected row has the text.
     pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, RejectedRow> {
         let cell = |column: usize| {
             row.get(column).ok_or(RejectedRow { reason: Reason::Ragged, found: String::new() })
@@ -123,7 +123,7 @@ impl TimeColumns {
         stamp.ok_or_else(|| self.bad(row))
     }
 
-    /// What a row is whose time is none.
+    /// Returns the rejected row for a time that cannot be read.
     pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
         let cell = |column: usize| row.get(column).unwrap_or_default();
         match self {
@@ -139,7 +139,7 @@ impl TimeColumns {
 }
 
 impl TimeOfDayForm {
-    /// A time of day, on a day in nanoseconds since 1970.
+    /// Returns the time of day in a cell, on a day given by its midnight in nanoseconds since 1970.
     fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
         let nanos = match self {
             Self::Text => time::time_of_day(cell)?,
@@ -151,15 +151,15 @@ impl TimeOfDayForm {
 }
 
 impl RowReader {
-    /// A reader of rows with this layout; `symbol` is that of all of them where no column has it.
+    /// Creates a reader of rows. `symbol` is the symbol of all rows, or `None` if a column has it.
     pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, resolver: Resolver) -> Self {
         Self { layout, resolver, symbol: symbol.map_or(SymbolReader::Column(None), SymbolReader::OfFile) }
     }
 
-    /// What a row says has happened, to what, and when.
+    /// Reads the time, the symbol and the values of a row.
     pub fn read(&mut self, row: &Cells<'_>) -> Result<Row, RejectedRow> {
         let layout = &*self.layout;
-        // What is too much may be empty, behind a delimiter at the end of each line.
+        // Empty cells behind the last column are allowed: some files end each line with a delimiter.
         let surplus =
             layout.most.and_then(|most| row.get(most)).is_some_and(|cell| !cell.trim_ascii().is_empty());
         if row.len() < layout.least || surplus {
@@ -206,7 +206,7 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
-    /// What has happened, without the time.
+    /// Reads the values of a row, as one payload or as a quote and a trade.
     fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {
@@ -249,7 +249,7 @@ impl Layout {
         })
     }
 
-    /// How much was traded; what was sold is negative in some accounts.
+    /// Reads the size of a trade. Some files write sales as negative sizes; the sign is dropped.
     fn traded(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
         value(row, column, |cell| {
             let amount = cell.trim_ascii().strip_prefix(b"-");
@@ -289,7 +289,7 @@ fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
     }
 }
 
-/// The value of a cell; a row that ends before it says nothing there.
+/// Reads a value of a row. A cell behind the end of the line has no value.
 fn value<T>(
     row: &Cells<'_>,
     column: Option<usize>,

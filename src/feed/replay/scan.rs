@@ -11,7 +11,7 @@ use super::zone::{Resolver, Zone};
 use crate::feed::error::FeedError;
 use crate::market::Time;
 
-/// How the times of a text run.
+/// The order of the times in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Ascending,
@@ -26,16 +26,16 @@ pub struct Scan {
     pub order: Order,
     /// The earliest and the latest time.
     pub span: Option<(Time, Time)>,
-    /// Whether a time says neither its zone nor its offset.
+    /// Whether a time has neither a zone nor an offset.
     pub has_local_times: bool,
-    /// Local times that there were twice, and that there were not.
+    /// The number of local times that occur twice in the zone, and of those that do not exist.
     pub repeated: u64,
     pub moved: u64,
-    /// What is wrong with what it is packed in.
+    /// The damage of the packed file.
     pub damage: Option<String>,
 }
 
-/// Times in the order of a text, read in one direction.
+/// The times of a text, resolved as if the text ran in one direction.
 struct Run {
     resolver: Resolver,
     before: Option<Time>,
@@ -45,7 +45,7 @@ struct Run {
 }
 
 impl Order {
-    /// Its name for those who ask.
+    /// Returns the name of the order, as `inspect` prints it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ascending => "ascending",
@@ -55,7 +55,7 @@ impl Order {
     }
 }
 
-/// What the dates show together that can be read in several ways one by one; `None` where they do not.
+/// Returns the order of day, month and year that all dates together show; `None` if they leave it open.
 pub fn date_order(
     part: &Part,
     settings: &Settings,
@@ -72,8 +72,10 @@ pub fn date_order(
     Ok(None)
 }
 
-/// Finds out how times of day without colons are written, for which all of them have to be looked at: a clock has lost
-/// the zeros in front of it in many files, and is a count since midnight in others.
+/// Finds how times of day without colons are written.
+///
+/// All of them must be read for that: many files drop leading zeros, and others count seconds or milliseconds since
+/// midnight.
 pub fn set_time_of_day_form(
     part: &Part,
     settings: &Settings,
@@ -98,18 +100,18 @@ pub fn set_time_of_day_form(
     Ok(())
 }
 
-/// What times of day in digits can be.
+/// What the times of day of a text that are only digits have in common.
 #[derive(Default)]
 struct TimesOfDay {
     longest: usize,
-    /// How many are none, as hours, minutes and seconds.
+    /// The number of cells that are no time of day if read as hours, minutes and seconds.
     faults: u64,
     latest: u64,
     seen: u64,
 }
 
 impl TimesOfDay {
-    /// Takes one in; false where it is no digits, and there is nothing to find out.
+    /// Adds a cell. Returns false if the cells are not only digits, so that there is nothing to find out.
     fn observe(&mut self, cell: &[u8]) -> bool {
         let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
         if cell.is_empty() {
@@ -129,7 +131,7 @@ impl TimesOfDay {
     }
 
     fn form(&self) -> Option<TimeOfDayForm> {
-        // One in so many may be anything.
+        // One cell in a hundred may be wrong.
         let are_times_of_day = self.faults * 100 <= self.seen;
         match self.longest {
             3..=4 => Some(TimeOfDayForm::Digits(4)),
@@ -142,12 +144,13 @@ impl TimesOfDay {
     }
 }
 
-/// How many rows there are and how their times run.
+/// Reads all times of a text. Counts the rows, and finds the order and the span of the times.
 pub fn scan(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Scan, FeedError> {
     let layout = &sniffed.layout;
     let mut records = Records::open(part, settings, sniffed)?.cut_at(layout.width_of_time());
     let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
-    // Which of two equal local times is meant depends on how the text runs.
+    // The order of the rows decides which of two equal local times is meant. It is not known yet, so both directions
+    // are tried.
     let mut runs = [Run::new(zone.resolver(false)), Run::new(zone.resolver(true))];
     let (mut rows, mut has_local_times, mut first_bad) = (0, false, None);
     while let Some(record) = records.next()? {
@@ -180,7 +183,7 @@ impl Run {
         Self { resolver, before: None, span: None, rises: false, falls: false }
     }
 
-    /// Takes note of the next time; `None` where no moment can be told for it.
+    /// Adds the next time. Returns `None` if it is outside the range of a time.
     fn observe(&mut self, stamp: Stamp) -> Option<()> {
         let time = match stamp {
             Stamp::Utc(time) => time,

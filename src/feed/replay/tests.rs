@@ -67,7 +67,10 @@ fn a_file_out_of_order_is_sorted_up_to_the_limit_and_not_past_it() {
     assert_eq!(replayed(&Config { sort_rows: 2, ..config.clone() }).len(), 2);
     let error = opened(&Config { sort_rows: 1, ..config }).unwrap_err();
 
-    assert!(error.to_string().contains("2 rows that are not in time order, more than the 1"), "{error}");
+    assert!(
+        error.to_string().contains("its 2 rows are not in time order, and at most 1 can be sorted"),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("feed.replay.sort_rows"));
 }
 
@@ -183,8 +186,8 @@ fn a_file_of_which_most_rows_are_bad_or_none_is_good_is_refused() {
         bad.to_string().contains("2 of its first 3 rows cannot be used; line 3 is bad_number: `x`"),
         "{bad}"
     );
-    assert!(empty.to_string().ends_with("of its 0 rows, none has a price and is wanted"), "{empty}");
-    assert!(none.to_string().ends_with("of its 1 rows, none has a price and is wanted"), "{none}");
+    assert!(empty.to_string().ends_with("none of its 0 rows gives an event"), "{empty}");
+    assert!(none.to_string().ends_with("none of its 1 rows gives an event"), "{none}");
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn a_file_that_lacks_something_is_refused_with_what_and_where() {
     assert_eq!(ending("A.csv", "time,symbol\n"), "A.csv:1: no price column among `time,symbol`");
     assert_eq!(
         ending("A.csv", "date,close\nnoon,5\n"),
-        "A.csv:2: `noon` is no time, and no row has a better one"
+        "A.csv:2: `noon` is not a time, and no other row has one"
     );
     assert_eq!(ending("trades.csv", "time,price\n"), "trades.csv: cannot tell the symbol from the file name");
 }
@@ -258,5 +261,5 @@ fn a_missing_file_a_folder_and_none_at_all_are_told_apart() {
     assert_eq!(opened(&Config::default()).unwrap_err().class(), ErrorClass::Configuration);
     let folder = tempfile::tempdir().unwrap();
     let error = opened(&Config { files: vec![folder.path().to_owned()], ..missing }).unwrap_err();
-    assert!(error.to_string().ends_with("no file in it ends like market data"), "{error}");
+    assert!(error.to_string().ends_with("no file in it has an ending of market data"), "{error}");
 }

@@ -254,7 +254,7 @@ async fn what_is_wrong_with_a_command_is_told_apart_by_its_exit_code() {
     let files = Files::new(&[("UP.csv", UP)]);
     for (arguments, code, place, has_hint) in [
         (&["no-such.csv"][..], 66, "cannot open no-such.csv", true),
-        (&["no-such-*.csv"], 66, "no-such-*.csv: no file fits it", true),
+        (&["no-such-*.csv"], 66, "no-such-*.csv: no file matches it", true),
         (&["UP.csv", "--strict"], 65, "UP.csv:3: missing", true),
         (&["UP.csv", "--date-order", "foo"], 2, "`foo` is not an order of day, month and year", true),
         (&["UP.csv", "--map", "prize=1"], 2, "`prize` is nothing that a column can hold", true),

@@ -1,18 +1,18 @@
-//! The pump as it is told what to do.
+//! Tests of the pump's commands.
 
 use super::*;
 
-/// A feed that is pumped, in the hands of a test.
+/// A pumped feed, with all that a test needs to drive it.
 struct Playing {
     sender: mpsc::Sender<Result<Vec<Event>, FeedError>>,
     bus: Arc<Bus>,
     control: Control,
-    /// Ends with the test.
+    /// Dropping it ends the pump.
     _pump: JoinSet<()>,
 }
 
 impl Playing {
-    /// Pumps what is sent, with these settings.
+    /// Starts a pump with these settings. Its source is what [`Self::send`] sends.
     fn start(settings: &str) -> Self {
         let config: Config = toml::from_str(settings).unwrap();
         let (sender, receiver) = mpsc::channel(8);
@@ -23,7 +23,7 @@ impl Playing {
         Self { sender, bus, control, _pump: pumping }
     }
 
-    /// Sends a trade for each of these seconds.
+    /// Sends one trade for each of these seconds.
     async fn send<const N: usize>(&self, seconds: [i64; N]) {
         self.sender.send(Ok(seconds.map(trade).into())).await.unwrap();
     }
@@ -32,7 +32,7 @@ impl Playing {
         self.control.send(command).await.unwrap()
     }
 
-    /// Lets milliseconds pass, and tells how many events have been published by then.
+    /// Waits, and returns how many events have been published by then.
     async fn after(&self, millis: u64) -> u64 {
         sleep(Duration::from_millis(millis)).await;
         self.bus.head()
@@ -47,7 +47,7 @@ fn step(count: u32) -> FeedCommand {
     FeedCommand::Step(NonZeroU32::new(count).unwrap())
 }
 
-/// The times of all events on the bus, in milliseconds since the first.
+/// Returns the times of all events on the bus, in milliseconds since the first.
 fn times(bus: &Bus) -> Vec<u128> {
     let mut events = Vec::new();
     while let Ok(Some(chunk)) = bus.after(events.len() as u64) {
@@ -115,7 +115,7 @@ async fn a_step_publishes_exactly_so_many_and_leaves_the_feed_paused() {
     assert_eq!(play.after(3_600_000).await, 4);
     assert_eq!(play.execute(step(1)).await.events, 5);
     play.execute(FeedCommand::Resume).await;
-    // Time goes on from what was published ahead of it.
+    // Time continues at the event that the step published early.
     assert_eq!(play.after(990).await, 5);
     assert_eq!(play.after(20).await, 6);
 }
@@ -183,7 +183,7 @@ async fn another_speed_holds_from_the_moment_of_its_change() {
 async fn a_feed_that_was_late_is_on_time_at_another_speed() {
     let play = Playing::start("kind = \"replay\"\nclock.speed = 1e9");
     play.send([0, 1, 2]).await;
-    // By now market time would be thousands of years ahead.
+    // By now the schedule is thousands of years of market time ahead.
     assert_eq!(play.after(1000).await, 3);
 
     play.execute(FeedCommand::Speed(Speed::Factor(1.0))).await;

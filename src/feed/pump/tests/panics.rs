@@ -1,12 +1,12 @@
-//! The pump when it panics.
+//! Tests of a pump that panics.
 
 use super::*;
 use crate::feed::simulated::Walk;
 
-/// How the reason begins that everybody is told.
+/// The start of the reason in the state `failed`.
 const DETAIL: &str = "the feed's own task has panicked: ";
 
-/// A feed whose source panics when it is asked for an event, with these settings.
+/// Returns a feed whose source panics at its first event, with these settings.
 fn broken(settings: &str) -> Feed {
     let source = Source::Walk(Box::new(Walk::broken()));
     Feed::new(&toml::from_str(settings).unwrap(), source, RejectCounters::default())

@@ -19,7 +19,6 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::feed::error::FeedError;
-use crate::feed::error::PIPE;
 use crate::feed::printable::{excerpt, printable};
 use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
 
@@ -179,10 +178,10 @@ impl Part {
                 None => return Ok(Opened { input: whole, damage }),
                 Some(Packing::Gzip) => guarded(Box::new(Inflate::gzip(whole)), packed, *bounds),
                 Some(Packing::Zstd) => guarded(Box::new(Zstd::new(whole).map_err(reading)?), packed, *bounds),
-                Some(Packing::Zip) => return Err(self.packed("it is packed, and in it is a zip archive")),
+                Some(Packing::Zip) => return Err(self.packed("it is a zip archive in a packed file")),
             };
         }
-        Err(self.packed("it is packed in what is packed, again and again"))
+        Err(self.packed("it is packed too many times"))
     }
 
     /// Its path, a member's with that of the archive in front, as if the archive were a folder.
@@ -207,9 +206,7 @@ impl Part {
                 let zstd = Zstd::new(data).map_err(|source| FeedError::reading(&self.path, source))?;
                 Ok((bounds, Box::new(zstd)))
             }
-            other => {
-                Err(self.packed(&format!("it is packed by {}, which is not undone here", name_of(other))))
-            }
+            other => Err(self.packed(&format!("it is packed by {}, which is not supported", name_of(other)))),
         }
     }
 
@@ -249,7 +246,7 @@ fn open(path: &Path) -> Result<File, FeedError> {
         return Err(not_market_data("a folder"));
     }
     if !kind.is_file() {
-        return Err(not_market_data(PIPE));
+        return Err(not_market_data("a pipe or a device, which cannot be read twice"));
     }
     File::open(path).map_err(cannot_open)
 }

@@ -205,10 +205,10 @@ fn what_is_packed_twice_is_unpacked_twice_and_no_further() {
     assert_gives(&twice, &text);
     assert_gives(&zip(&[("a.csv.gz", &gzip(&text))]), &text);
     assert_gives(&zip_by(stored(), &[("a.csv.gz", &twice)]), &text);
-    assert_eq!(refused(&gzip(&twice)), "file: it is packed in what is packed, again and again");
+    assert_eq!(refused(&gzip(&twice)), "file: it is packed too many times");
     let archive = zip(&[("a.csv", &text)]);
-    assert_eq!(refused(&gzip(&archive)), "file: it is packed, and in it is a zip archive");
-    assert_eq!(refused(&zip(&[("b.zip", &archive)])), "file:b.zip: it is packed, and in it is a zip archive");
+    assert_eq!(refused(&gzip(&archive)), "file: it is a zip archive in a packed file");
+    assert_eq!(refused(&zip(&[("b.zip", &archive)])), "file:b.zip: it is a zip archive in a packed file");
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn a_member_that_is_encrypted_or_packed_otherwise_is_refused_by_its_name() {
     bzip2[directory + 10] = 12;
 
     assert_eq!(refused(&encrypted), "file:a.csv: it is encrypted");
-    assert_eq!(refused(&bzip2), "file:a.csv: it is packed by bzip2, which is not undone here");
+    assert_eq!(refused(&bzip2), "file:a.csv: it is packed by bzip2, which is not supported");
 }
 
 #[test]
