@@ -1,10 +1,10 @@
-//! Text in the encodings that files come in, as UTF-8.
+//! The character encoding of a text, and its conversion to UTF-8.
 //!
-//! A byte order mark says what a text is, or else who replays it, or else its beginning. The beginning never
-//! tells for sure: UTF-8 is known by its own rules, UTF-16 by its zero bytes, and between Korean, Latin and
-//! other old encodings chardetng chooses, as Firefox does.
+//! A byte order mark decides. Without one, the configuration does. Without both, the encoding is guessed from the
+//! beginning of the text: UTF-8 follows its own rules, UTF-16 has zero bytes, and chardetng, the detector of Firefox,
+//! tells Korean, Latin and other old encodings apart.
 //!
-//! UTF-8 is passed on as it is. What is wrong in it later costs the rows that it stands in, no more.
+//! UTF-8 is not converted or checked. An invalid character in it costs only the rows that contain it.
 
 use std::io::{self, Cursor, Read};
 
@@ -14,18 +14,18 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::feed::error::FeedError;
 
-/// So much of a text tells its encoding, in bytes.
+/// The number of bytes from which the encoding is guessed.
 const BEGINNING: usize = 64 * 1024;
 
-/// A text with at least so many good characters past ASCII for each broken one is UTF-8 all the same.
+/// A text is UTF-8 if it has at least this many valid non-ASCII characters for each invalid one.
 const GOOD_FOR_BROKEN: usize = 10;
 
-/// The encoding of a name that the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels) has, in
-/// any case, e.g. `utf-8` or `EUC-KR`; `cp949` and the like, as Python calls them, are the `windows-949` of there.
+/// Returns the encoding with a label of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels),
+/// e.g. `utf-8` or `EUC-KR`. Case does not count. Python's `cp949` is accepted for `windows-949`, and so on.
 ///
 /// # Errors
 ///
-/// A name that no encoding has.
+/// Returns an error for a label that no encoding has.
 pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let code_page = || label.trim().to_ascii_lowercase().replacen("cp", "windows-", 1);
     Encoding::for_label_no_replacement(label.as_bytes())
@@ -33,14 +33,14 @@ pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
         .ok_or_else(|| FeedError::Encoding { label: label.to_owned() })
 }
 
-/// A text as UTF-8 without a byte order mark, and the encoding that it is in.
+/// Converts a text to UTF-8 without a byte order mark. Returns the text and its original encoding.
 ///
-/// A byte order mark overrides the given encoding, and that overrides what the beginning looks like. Binary data
-/// are passed on as they are.
+/// A byte order mark overrides the given encoding, and the given encoding overrides the guess. Binary data are passed
+/// on unchanged.
 ///
 /// # Errors
 ///
-/// What reading the beginning gives.
+/// Returns an error if the beginning cannot be read.
 pub fn decode(
     mut input: Box<dyn Read + Send>,
     encoding: Option<&'static Encoding>,
@@ -58,20 +58,20 @@ pub fn decode(
     Ok((Box::new(utf8), encoding))
 }
 
-/// What a text without a byte order mark looks like.
+/// Guesses the encoding of a text without a byte order mark.
 fn encoding_of(beginning: &[u8]) -> &'static Encoding {
     utf16_of(beginning).unwrap_or_else(|| {
         if beginning.contains(&0) || is_utf8(beginning) {
             return UTF_8;
         }
-        // Forms of seven bits are left to who asks for them: they would make Japanese of `$` and `(`.
+        // Seven-bit encodings are never guessed, only given: the detector would take `$` and `(` for Japanese.
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         detector.feed(beginning, beginning.len() < BEGINNING);
         detector.guess(None, Utf8Detection::Deny)
     })
 }
 
-/// UTF-16 in which most characters are ASCII, as those of market data are in any language.
+/// Returns UTF-16, in the right byte order, if most characters are ASCII. In market data they are, in any language.
 fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     let (units, _) = beginning.as_chunks();
     let text = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
@@ -85,7 +85,7 @@ fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Whether it is UTF-8, but for its last character, which the end may cut, and some broken ones among many.
+/// Returns whether a text is UTF-8. The end may cut the last character, and few of many characters may be invalid.
 fn is_utf8(beginning: &[u8]) -> bool {
     let Err(error) = str::from_utf8(beginning) else { return true };
     if error.error_len().is_none() {
@@ -110,7 +110,7 @@ mod tests {
         "일자,종가,대비,시가,고가,저가,거래량\n2024-01-02,79600,1100,78200,79800,78200,17142847\n";
     const GERMAN: &str = "Datum;Eröffnung;Höchst;Tiefst;Schluß\n02.01.2024;5,5;5,6;5,4;5,5\n";
 
-    /// An input that gives its bytes in pieces of at most so many.
+    /// An input that gives its bytes in pieces of at most this size.
     struct Pieces(Cursor<Vec<u8>>, usize);
 
     impl Read for Pieces {

@@ -14,14 +14,14 @@ use crate::feed::line_settings::LineSettings;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::{Symbol, Time};
 
-/// The settings of a replay, understood.
+/// The parsed settings of a replay.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The symbol of files that have no column for it and do not tell it by their name.
+    /// The symbol of files that have neither a symbol column nor a symbol in their name.
     pub symbol: Option<Symbol>,
-    /// Whose clock times without an offset are of; where it is not given, UTC is assumed.
+    /// The zone of times without an offset. `None` if it is not given; then UTC is assumed.
     pub zone: Option<Zone>,
-    /// The name of the layout, where it is given.
+    /// The name of the layout, if it is given.
     pub layout: Option<&'static str>,
     pub map: Option<Map>,
     pub date_order: Option<DateOrder>,
@@ -29,26 +29,26 @@ pub struct Settings {
     pub price_scale: Option<u32>,
     pub encoding: Option<&'static Encoding>,
     pub delimiter: Option<u8>,
-    /// Events before this moment are left out,
+    /// Events before this time are left out.
     pub from: Option<Time>,
-    /// and so are those at this moment and after it.
+    /// Events at this time and later are left out.
     pub to: Option<Time>,
-    /// Whether a row that cannot be used ends the replay.
+    /// Whether the first rejected row ends the replay.
     pub is_strict: bool,
     pub bounds: Bounds,
-    /// Files out of order are sorted up to so many rows.
+    /// The largest number of rows that are sorted in memory.
     pub sort_rows: usize,
-    /// The longest line, in bytes; 0 for no limit.
+    /// The longest line, in bytes; 0 means no limit.
     pub line_bytes: usize,
     pub reject_counters: RejectCounters,
 }
 
 impl Settings {
-    /// Understands the settings.
+    /// Parses the settings.
     ///
     /// # Errors
     ///
-    /// The setting that says what cannot be, by its key.
+    /// Returns an error with the key of the first setting that cannot be used.
     pub fn new(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         let fault = |key, fault: String| FeedError::Setting { key, fault };
         let symbol = config.symbol.as_deref().map(str::parse::<Symbol>).transpose();
@@ -98,7 +98,7 @@ impl Settings {
     }
 }
 
-/// A moment as a person writes it: without an offset it is on the clock of the files.
+/// Parses `from` or `to`. A time without an offset is in the files' zone.
 fn moment(text: &str, zone: Option<&Zone>, order: Option<DateOrder>) -> Option<Time> {
     match time::stamp(text.as_bytes(), order.unwrap_or(DateOrder::Ymd))? {
         Stamp::Utc(time) => Some(time),

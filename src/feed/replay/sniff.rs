@@ -14,11 +14,11 @@ use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
 
-/// So many lines are looked at, blank lines and comments not counted,
+/// The largest number of lines that are sniffed. Blank lines do not count.
 const LINES: usize = 100;
-/// and so many bytes of them.
+/// The number of bytes after which sniffing stops.
 const BYTES: usize = 256 * 1024;
-/// The delimiters that files have, those first that numbers and names do not contain.
+/// The delimiters that are tried, in this order. Those that occur in numbers or names come last.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
 /// The result of sniffing.
@@ -26,33 +26,33 @@ const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 pub struct Sniffed {
     pub layout: Layout,
     pub delimiter: u8,
-    /// The header line, which may come again; empty where there is none.
+    /// The header line, or an empty line if there is none. Some files repeat it between their rows.
     pub header: Vec<u8>,
-    /// The names in the header; of a file without one, none.
+    /// The names in the header; empty if there is none.
     pub names: Vec<String>,
-    /// So many lines stand before the first row.
+    /// The number of lines before the first row.
     pub lines_before: u64,
-    /// Whether no row seen so far shows if the day or the month comes first.
+    /// Whether no sniffed row shows if the day or the month comes first.
     pub is_date_order_open: bool,
-    /// Whether no row of all shows it.
+    /// Whether no row of the whole text shows it, so that the order was assumed.
     pub is_date_order_assumed: bool,
-    /// How characters are coded.
+    /// The character encoding.
     pub encoding: &'static Encoding,
-    /// The text that has the times.
+    /// The other text that has the times of this one.
     pub beside: Option<Part>,
 }
 
-/// A line that has been looked at.
+/// A line that was read.
 struct Seen {
     number: u64,
     text: Vec<u8>,
 }
 
-/// Sniffs a text.
+/// Reads the first lines of a text, and recognizes its layout.
 ///
 /// # Errors
 ///
-/// It is no market data, or not all that has to be known is said: what, where, and what to do.
+/// Returns an error if the text is no market data, or if something that is needed is neither in it nor given.
 pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let path = part.virtual_path();
     let beside = times_beside(part);
@@ -78,7 +78,8 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             day: path::day(&path),
             has_free_comma: delimiter != b',',
         };
-        // A header may look like a comment, as `#RIC,…` does.
+        // Some headers begin like a comment, e.g. `#RIC,…`. So the lines are tried without comments first, and then
+        // with them.
         let rows: Vec<&Seen> = lines.iter().filter(|seen| !is_comment(seen)).collect();
         let all: Vec<&Seen> = lines.iter().collect();
         for (seen, needs_header) in [(rows, false), (all, true)] {
@@ -142,17 +143,17 @@ fn split(line: &[u8], delimiter: u8) -> Record {
     Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
 }
 
-/// The text that has the times of one that has none.
+/// Returns the text with the times of a text that has none.
 fn times_beside(part: &Part) -> Option<Part> {
     let path = part.path.to_str()?;
     let (own, other) =
         LAYOUTS.iter().find_map(|entry| entry.rules.times_beside.filter(|(own, _)| path.contains(own)))?;
     let path = PathBuf::from(path.replace(own, other));
-    // In an archive of its own it has another place.
+    // If that file is an archive, its first member has the times.
     container::parts(&path).ok()?.into_iter().next()
 }
 
-/// Why a text cannot be read, in terms of its own lines.
+/// Converts an error of the layout to an error of the feed, with the path and the line it is about.
 fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     let path = PathBuf::from(part.to_string());
     let at = |index: usize| {
@@ -182,7 +183,7 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     }
 }
 
-/// What a file is, by its first line, where it is no table.
+/// Returns what the file looks like if its first line shows that it is no table.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
     const BEGINNINGS: [(&[u8], &str); 9] = [
         (b"<!doctype", "an HTML page"),
@@ -197,7 +198,7 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
     ];
     let begins =
         |beginning: &[u8]| line.get(..beginning.len()).is_some_and(|b| b.eq_ignore_ascii_case(beginning));
-    // MetaTrader, MultiCharts and MetaStock write their columns as <DATE>.
+    // MetaTrader, MultiCharts and MetaStock write the columns of a header as `<DATE>`.
     let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>']);
     let is_header = line.split(|byte| DELIMITERS.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
     let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);

@@ -7,7 +7,7 @@ use super::*;
 use crate::feed::{ErrorClass, RejectCounters};
 use crate::market::Time;
 
-/// Files in a folder of their own, and the settings to replay them.
+/// Writes files to a new folder, and returns the settings to replay them.
 fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
@@ -24,7 +24,7 @@ fn opened(config: &Config) -> Result<Batches, FeedError> {
     Replay::open(config, &lines).map(|replay| replay.batches())
 }
 
-/// Symbol and time of each event.
+/// Returns the symbol and the time of each event.
 fn replayed(config: &Config) -> Vec<String> {
     let mut batches = opened(config).unwrap();
     let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);
@@ -150,7 +150,7 @@ fn what_is_skipped_is_counted_once_however_often_it_is_read() {
     let replay = Replay::open(&config, &lines).unwrap();
     let read = || replay.events().unwrap().map(Result::unwrap);
 
-    // Given up after two events, and read to the end twice.
+    // The first reader stops after two events, and two others read to the end.
     assert_eq!((read().take(2).count(), read().count(), read().count()), (2, 3, 3));
 
     assert_eq!(lines.reject_counters.count("bad_number"), 2);

@@ -1,4 +1,4 @@
-//! The lines of a text: unpacked, decoded, and joined with the times that stand in another file.
+//! The lines of a text: unpacked, decoded, and joined with times from another file.
 
 use std::io::Read;
 
@@ -12,7 +12,7 @@ use crate::feed::lines::{Length, Lines};
 
 /// The lines of a part of a file.
 ///
-/// Of a text whose times stand in another file, each line has the other's time in front of it.
+/// If another file has the times of the rows, each line begins with the time from there.
 pub struct TextLines {
     part: Part,
     lines: Lines<Box<dyn Read + Send>>,
@@ -23,7 +23,7 @@ pub struct TextLines {
 }
 
 impl TextLines {
-    /// The lines of a text, with the times of another where its own rows have none.
+    /// Opens the lines of a text, with the times from `beside` if its own rows have none.
     pub fn open(part: &Part, beside: Option<&Part>, settings: &Settings) -> Result<Self, FeedError> {
         let open = |part: &Part| {
             let Opened { input, damage } = part.open(&settings.bounds)?;
@@ -36,27 +36,27 @@ impl TextLines {
         Ok(Self { part: part.clone(), lines, beside, joined: Vec::new(), encoding, damage })
     }
 
-    /// The number of the line read last, from 1.
+    /// Returns the number of the current line, from 1.
     pub fn number(&self) -> u64 {
         self.lines.number()
     }
 
-    /// How its characters are coded.
+    /// Returns the character encoding.
     pub fn encoding(&self) -> &'static Encoding {
         self.encoding
     }
 
-    /// What is wrong with what it is packed in, as far as it has been read.
+    /// Returns the damage that has been found so far.
     pub fn damage(&self) -> &Damage {
         &self.damage
     }
 
-    /// Goes to the next line; `None` at the end of the text, or of the one beside it.
+    /// Moves to the next line. Returns `None` at the end of the text, or of the text beside it.
     pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
         let cannot_read = |source| FeedError::reading(&self.part.path, source);
         let mut length = self.lines.advance().map_err(cannot_read)?;
         if self.lines.is_unended() && self.damage.found().is_some() {
-            // Where a packed text is cut short, its last number may be too.
+            // If a packed text is cut short, its last line may be cut within a number, so it is dropped.
             length = None;
         }
         let Some(beside) = &mut self.beside else { return Ok(length) };
@@ -77,13 +77,13 @@ impl TextLines {
         }
     }
 
-    /// The line that was gone to last, where it was whole.
+    /// Returns the current line. It must not be one that was too long.
     pub fn line(&self) -> &[u8] {
         if self.beside.is_some() { &self.joined } else { self.lines.line() }
     }
 }
 
-/// A blank line or a comment.
+/// Returns whether a line is blank or a comment.
 pub fn is_no_row(line: &[u8]) -> bool {
     matches!(line.trim_ascii_start().first(), None | Some(b'#'))
 }

@@ -257,7 +257,7 @@ async fn what_is_wrong_with_a_command_is_told_apart_by_its_exit_code() {
         (&["no-such-*.csv"], 66, "no-such-*.csv: no file matches it", true),
         (&["UP.csv", "--strict"], 65, "UP.csv:3: missing", true),
         (&["UP.csv", "--date-order", "foo"], 2, "`foo` is not an order of day, month and year", true),
-        (&["UP.csv", "--map", "prize=1"], 2, "`prize` is nothing that a column can hold", true),
+        (&["UP.csv", "--map", "prize=1"], 2, "`prize` is not a role of a column", true),
         (&["UP.csv", "--map", "price"], 2, "a map is like time=date+clock,price=2", true),
         (&["UP.csv", "--decimal", "dot"], 2, "`dot` is not a decimal sign", true),
         (&["UP.csv", "--price-scale", "four"], 2, "feed.replay.price_scale", true),

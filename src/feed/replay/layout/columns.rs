@@ -1,4 +1,4 @@
-//! Columns: which of a file holds what role.
+//! The columns of a file, by role.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,22 @@ use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::time::MidnightUnit;
 
-/// The columns that an owner names, by role: a name of the header, or a number from 0; a time of two, joined by `+`.
+/// The columns that the configuration names, by role. A column is a name in the header or a number from 0. A time of
+/// two columns is joined by `+`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(pub BTreeMap<Role, String>);
 
-/// The column of each role that has one.
+/// The index of each role's column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     indices: [Option<usize>; Role::COUNT],
-    /// The unit of a clock that counts from midnight.
+    /// The unit, if the time of day is a count since midnight.
     pub(super) unit: Option<MidnightUnit>,
 }
 
 impl Map {
-    /// Whether it says nothing.
+    /// Returns whether the map names no column.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -32,14 +33,14 @@ impl Map {
 }
 
 impl Columns {
-    /// The columns that a header names.
+    /// Finds the columns by the names in a header.
     pub fn of_header(names: &[String], entry: Option<&Entry>) -> Self {
         let place = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();
         for role in Role::all() {
             columns.indices[role as usize] = role.names().find_map(place);
         }
-        // What pandas writes: the index has no name.
+        // pandas writes a first column without a name, the index.
         let index = names.first().filter(|name| name.is_empty() || *name == "unnamed0").map(|_| 0);
         let has_time =
             [Role::Time, Role::Date, Role::TimeOfDay].iter().any(|role| columns.get(*role).is_some());
@@ -61,7 +62,7 @@ impl Columns {
         columns
     }
 
-    /// The columns of a shape.
+    /// Returns the columns of a shape.
     pub fn of_shape(shape: &'static str) -> Self {
         let mut columns = Self::default();
         for (place, column) in shape::columns(shape).0.into_iter().enumerate() {
@@ -73,11 +74,11 @@ impl Columns {
         columns
     }
 
-    /// These, with those that a map names in the same header in their place.
+    /// Replaces columns by those that a map names.
     ///
     /// # Errors
     ///
-    /// The role whose column the header does not have.
+    /// Returns the role whose column the header does not have.
     pub fn amended(mut self, map: &Map, names: &[String]) -> Result<Self, Role> {
         let place = |column: &str| {
             let wanted = normal(column.as_bytes());
@@ -96,7 +97,8 @@ impl Columns {
         Ok(self)
     }
 
-    /// Forgets what a map says in another way: the time, and trades and quotes for bars or bars for them.
+    /// Removes columns that contradict the map. A map of a time replaces all columns of the time, a map of ticks
+    /// those of bars, and a map of bars those of ticks.
     fn give_way(&mut self, map: &Map) {
         const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
@@ -114,39 +116,39 @@ impl Columns {
         }
     }
 
-    /// The column of a role.
+    /// Returns the column of a role.
     pub fn get(&self, role: Role) -> Option<usize> {
         self.indices[role as usize]
     }
 
-    /// So many cells of a row are looked at.
+    /// Returns the number of cells of a row that are needed.
     pub fn width(&self) -> usize {
         self.indices.iter().flatten().max().map_or(0, |last| last + 1)
     }
 
-    /// The columns of numbers.
+    /// Returns the columns of prices and sizes.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
         let first = Role::Price as usize;
         self.indices[first..=Role::Volume as usize].iter().flatten().copied()
     }
 
-    /// Where the symbol stands.
+    /// Returns the columns of the symbol.
     pub fn symbol(&self) -> Option<SymbolColumns> {
         Some(SymbolColumns { name: self.get(Role::Symbol)?, suffix: self.get(Role::Suffix) })
     }
 
-    /// Whether the day has to come from the path.
+    /// Returns whether the day must come from the path.
     pub fn needs_day(&self) -> bool {
         self.unit.is_some() && self.get(Role::Date).is_none()
     }
 
-    /// What the rows are; `None` where there is no price.
+    /// Returns the columns of the values; `None` if there is no price.
     pub fn values(&self) -> Option<Values> {
         let get = |role| self.get(role);
         let (open, high, low, price) = (get(Role::Open), get(Role::High), get(Role::Low), get(Role::Price));
         let is_bar = open.is_some() && high.is_some() && low.is_some();
         let (bid, ask) = (get(Role::Bid), get(Role::Ask));
-        // A close beside a bid and an ask is yesterday's.
+        // Beside a bid and an ask, the close is that of the day before.
         let close = get(Role::Close).filter(|_| is_bar || bid.or(ask).is_none());
         if let Some(close) = close.or(price.filter(|_| is_bar)) {
             return Some(Values::Bars { open, high, low, close, volume: get(Role::Volume) });
@@ -162,7 +164,8 @@ impl Columns {
         })
     }
 
-    /// So many cells a row has at least: its time, and what an event cannot be without.
+    /// Returns the least number of cells of a usable row: up to its time, its symbol, and the value that an event
+    /// needs.
     pub fn least(&self, time: TimeColumns, values: &Values) -> usize {
         let last_of_time = match time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
@@ -177,7 +180,8 @@ impl Columns {
     }
 }
 
-/// A volume in shares, or in something with a name, as `Volume BTC`; no average of it, and no price weighted by it.
+/// Returns whether a name is a volume with a unit: `Volume BTC`, `Volume Shares`. An average volume or a
+/// volume-weighted price is none.
 fn is_volume_in(name: &str) -> bool {
     let unit = name.strip_prefix("volume").unwrap_or_default();
     unit == "shares" || (3..=5).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())

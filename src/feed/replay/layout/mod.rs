@@ -1,6 +1,7 @@
-//! Layouts: which column of a file holds what, told by its header, or by the shape of its columns.
+//! Layouts: which column of a file holds what.
 //!
-//! What a file does not say can be given: a layout by its name, or each column by its own.
+//! A layout is recognized by the names in the header or, without a header, by the shape of the columns. The
+//! configuration can name a layout, or the column of each role.
 
 mod columns;
 mod recognize;
@@ -20,71 +21,72 @@ pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
 /// The cells of one line.
 pub type Record = Vec<Vec<u8>>;
 
-/// Where a row of a file has what, and how it is written.
+/// The columns of a file, and how their cells are written.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// The name of its entry in the table; of no entry, what its rows are.
+    /// The name of the entry in the table. Without an entry, the kind of rows.
     pub name: &'static str,
-    /// Whose files its entry is for.
+    /// The vendor of the entry.
     pub vendor: Option<&'static str>,
     pub time: TimeColumns,
-    /// Which numbers of day, month and year come first.
+    /// The order of day, month and year.
     pub date_order: DateOrder,
     pub symbol: Option<SymbolColumns>,
     pub interval: Option<(usize, IntervalRule)>,
-    /// A column, and what has to stand in it for a row to be used.
+    /// A column and its allowed values: rows with another value are filtered out.
     pub only: Option<(usize, &'static [&'static str])>,
     pub values: Values,
-    /// Whether the file's name is the symbol with a period behind it.
+    /// Whether the file's name is the symbol followed by the period of the bars.
     pub has_period_in_name: bool,
     pub number_rule: NumberRule,
     pub numbers: Numbers,
-    /// So many cells of a row are looked at.
+    /// The number of cells of a row that are needed.
     pub width: usize,
-    /// So many cells a row has at least, or it cannot be used.
+    /// The least number of cells; a shorter row is rejected.
     pub least: usize,
-    /// So many it has at the most: in a longer one, a value has been cut in two.
+    /// The largest number of cells; a longer row is rejected, because a value in it was split in two.
     pub most: Option<usize>,
 }
 
-/// Where the time stands.
+/// The columns of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeColumns {
-    /// In one column.
+    /// One column has the whole time.
     One(usize),
-    /// Date and clock in two.
+    /// One column has the date, and one the time of day.
     Two { date: usize, time_of_day: usize, form: TimeOfDayForm },
-    /// The clock in a column, the day in the file's name: its midnight in nanoseconds since 1970.
+    /// A column has the time of day, and the path has the day: its midnight in nanoseconds since 1970.
     TimeOfDay { time_of_day: usize, form: TimeOfDayForm, day: i64 },
-    /// The day in the file's name, and no clock.
+    /// The path has the day, and there is no time of day.
     Day(i64),
 }
 
-/// How a time of day is written.
+/// The way in which a time of day is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeOfDayForm {
-    /// As it stands: `9:30`, `09:30:00.5`, `093000`.
+    /// As text: `9:30`, `09:30:00.5`, `093000`.
     Text,
-    /// In so many digits, of which zeros in front may be lost: 4 for hours and minutes, 6 with seconds, more with parts of them.
+    /// In this many digits, of which leading zeros may be missing: 4 for hours and minutes, 6 with seconds, more with
+    /// fractions of a second.
     Digits(usize),
     /// As a count since midnight.
     Counted(MidnightUnit),
 }
 
-/// Where the symbol stands.
+/// The columns of the symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SymbolColumns {
     pub name: usize,
-    /// What follows it behind a point, where there is something.
+    /// The column of a suffix, which follows the symbol behind a point.
     pub suffix: Option<usize>,
 }
 
-/// The columns of what happened.
+/// The columns of the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Values {
     /// Each row is a bar.
     Bars { open: Option<usize>, high: Option<usize>, low: Option<usize>, close: usize, volume: Option<usize> },
-    /// A row with a price is a trade, one with a bid or an ask a quote, and one with both the two.
+    /// A row with a price is a trade, and a row with a bid or an ask is a quote. A row with both becomes two events.
     Ticks {
         price: Option<usize>,
         size: Option<usize>,
@@ -96,7 +98,7 @@ pub enum Values {
 }
 
 impl Entry {
-    /// Whether a path is one that files of this layout have.
+    /// Returns whether files of this layout can have this path.
     fn is_of(&self, path: &str) -> bool {
         if self.path.is_empty() {
             return true;
@@ -108,7 +110,7 @@ impl Entry {
 }
 
 impl Values {
-    /// What the rows are.
+    /// Returns the kind of rows, e.g. `bars`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Bars { .. } => "bars",
@@ -120,7 +122,7 @@ impl Values {
 }
 
 impl Layout {
-    /// Which columns are used as what.
+    /// Returns the roles that have a column, with their columns.
     pub fn uses(&self) -> impl Iterator<Item = (Role, usize)> {
         let time = match self.time {
             TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::TimeOfDay, None)],
@@ -159,12 +161,12 @@ impl Layout {
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
-    /// So many cells of a row are cut: those that are used, and one too many.
+    /// Returns how many cells of a row are split: the needed ones, and one more to see that a row is too long.
     pub fn cells(&self) -> usize {
         self.most.map_or(self.width, |most| most + 1).max(self.width)
     }
 
-    /// So many cells of a row are looked at for its time.
+    /// Returns how many cells of a row are needed for its time.
     pub fn width_of_time(&self) -> usize {
         match self.time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
@@ -175,7 +177,7 @@ impl Layout {
 }
 
 impl TimeColumns {
-    /// The column that has the date.
+    /// Returns the column of the date.
     pub const fn date_column(self) -> Option<usize> {
         match self {
             Self::One(column) | Self::Two { date: column, .. } => Some(column),
@@ -183,7 +185,7 @@ impl TimeColumns {
         }
     }
 
-    /// The column of the clock, where it stands alone, and how it is written.
+    /// Returns the column of a time of day that is apart from the date, and the way in which it is written.
     pub fn time_of_day(&mut self) -> Option<(usize, &mut TimeOfDayForm)> {
         match self {
             Self::Two { time_of_day, form, .. } | Self::TimeOfDay { time_of_day, form, .. } => {

@@ -1,4 +1,4 @@
-//! Finding: the layout that the first lines of a file tell, or that its owner gives.
+//! The recognition of a layout from the first lines of a file.
 
 use std::iter;
 
@@ -10,59 +10,59 @@ use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, shape};
 
-/// A header is among the first so many lines.
+/// The number of lines among which the header is searched.
 const HEADER_AMONG: usize = 20;
 
-/// What is known of a file beside its lines.
+/// Everything that is known of a file beside its lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Given<'a> {
-    /// The name of the layout that its owner says it has.
+    /// The name of the layout, if the configuration gives it.
     pub layout: Option<&'static str>,
-    /// The columns that its owner names.
+    /// The columns that the configuration names.
     pub map: Option<&'a Map>,
     pub date_order: Option<DateOrder>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
-    /// Its path, that of a member of an archive with the member's behind it.
+    /// The path. For a member of an archive, the archive's path followed by the member's.
     pub path: &'a str,
-    /// The day that the path names.
+    /// The day in the path.
     pub day: Option<i64>,
-    /// Whether cells are apart by something else than a comma, so that a comma may be a decimal sign.
+    /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
     pub has_free_comma: bool,
 }
 
-/// A layout, and where the file begins to have it.
+/// A layout that was recognized, and where its header and its rows begin.
 #[derive(Clone, Debug)]
 pub struct Recognized {
     pub layout: Layout,
-    /// Which of the lines is the header.
+    /// The index of the header line.
     pub header: Option<usize>,
-    /// Which is the first row.
+    /// The index of the first row.
     pub first_row: usize,
-    /// Whether no row seen so far shows if the day or the month comes first.
+    /// Whether no row so far shows if the day or the month comes first.
     pub is_date_order_open: bool,
 }
 
-/// Why there is no layout.
+/// The reason why no layout was recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayoutError {
-    /// The header of this line names no time.
+    /// The header in this line has no time column.
     NoTime(usize),
-    /// The header of this line names no price.
+    /// The header in this line has no price column.
     NoPrice(usize),
-    /// There is no header, and the columns of this line have no known shape.
+    /// There is no header, and no shape fits the columns of this line.
     NoShape(usize),
-    /// There is no such column.
+    /// There is no column of this name.
     NoColumn(String),
-    /// What stands in this column, beside a date, is no time of day.
+    /// This column stands beside a date, and holds no time of day.
     NoTimeOfDay(usize),
-    /// The times are clocks, and neither a column nor the path names the day.
+    /// The times have no date, and neither a column nor the path has the day.
     NoDay,
-    /// Files of this layout cannot be replayed.
+    /// The file has this layout, which cannot be replayed.
     Unfit(&'static str, &'static str),
 }
 
-/// The layout that the first lines of a file tell, or are said to have.
+/// Recognizes the layout of a file from its first lines, or by the map of its columns.
 pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     match given.map {
         Some(map) => by_map(lines, map, given),
@@ -70,13 +70,14 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
     }
 }
 
-/// The layout that the lines tell by themselves, of those that they may have.
+/// Recognizes the layout without a map: by its header, or else by its shape.
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
         let entry = entry_of(&names, given);
         match by_header(lines, line, &names, entry, given) {
-            // Without an entry, what the rows are is the layout's name.
+            // A header without an entry has the kind of its rows as its layout's name. It is not the layout that was
+            // asked for.
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
             Err(error) => {
                 let is_better = |held: &LayoutError| {
@@ -87,7 +88,7 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
             found => return found,
         }
     }
-    // Where a header names columns, their order is not that of a shape.
+    // A header names columns, so the rows are not matched with shapes.
     if let Some(error @ (LayoutError::NoTime(_) | LayoutError::NoDay | LayoutError::NoTimeOfDay(_))) =
         best_error
     {
@@ -97,7 +98,8 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         return Err(best_error.unwrap_or(LayoutError::NoShape(0)));
     };
     let rows = &without_empty_ends(&lines[first_row..]);
-    // A header of as many cells as a row that names no price is a header all the same.
+    // A line that is as long as the row below it, and in which most cells are no values, is a header even if it names
+    // no price.
     if let Some(LayoutError::NoPrice(line)) = best_error
         && lines.get(line + 1).is_some_and(|row| row.len() == lines[line].len())
     {
@@ -112,14 +114,14 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     }
 }
 
-/// The rows without the columns at the end that are empty in all of them, as behind a delimiter that ends each line.
+/// Removes columns at the end that are empty in all rows. Some files end each line with a delimiter.
 fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
     let last = |row: &Record| row.iter().rposition(|cell| !cell.trim_ascii().is_empty());
     let width = rows.iter().filter_map(last).max().map_or(0, |last| last + 1);
     rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
 }
 
-/// The lines that may be a header, with their names: most of their cells are no values.
+/// Returns the lines that may be a header, with their names. At most a quarter of a header's cells are values.
 fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     let may_be = |(_, record): &(usize, &Record)| {
         let values = record.iter().filter(|cell| is_value(cell)).count();
@@ -130,7 +132,7 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     among.filter(may_be).map(move |(line, record)| (line, names(record)))
 }
 
-/// The entry of a header.
+/// Returns the entry whose names a header has.
 fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
@@ -141,7 +143,8 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     })
 }
 
-/// The entry of rows without a header, and its shape. The one that they are said to have may fit them badly.
+/// Returns the entry and the shape that fit rows without a header. A layout that the configuration names need fit
+/// only in its times.
 fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
     let shapes = || {
         LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
@@ -164,7 +167,7 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
     })
 }
 
-/// What a header does not have that a layout would be told by.
+/// Returns the first column that a header needs for this layout.
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {
@@ -190,7 +193,7 @@ fn by_header(
     let is_one_short =
         |rows: &[Record]| !rows.is_empty() && rows.iter().all(|row| row.len() == names.len() + 1);
     if lines.get(first_row..).is_some_and(is_one_short) {
-        // What R writes: the names of rows have no name themselves.
+        // R writes a header without a name for its first column, so each row has one cell more.
         let names: Vec<String> = iter::once(String::new()).chain(names.iter().cloned()).collect();
         let columns = Columns::of_header(&names, entry);
         if lines[first_row..].iter().all(|row| time_columns::has_time(&columns, row)) {
@@ -202,13 +205,13 @@ fn by_header(
     found
 }
 
-/// The first row behind a header; what stands between, as the units of columns do, has no values.
+/// Returns the first row behind a header. Lines without values between them, such as units, are left out.
 fn first_row_behind(lines: &[Record], header: usize) -> usize {
     let has_values = |record: &Record| record.iter().any(|cell| is_value(cell));
     (header + 1..lines.len()).find(|line| has_values(&lines[*line])).unwrap_or(header + 1)
 }
 
-/// The columns that an owner names; the header, where there is one, names the others.
+/// Recognizes a layout by the columns that the map names. A header, if there is one, names the other columns.
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
@@ -224,12 +227,12 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, L
         .amended(map, &[])
         .map_err(|role| LayoutError::NoColumn(map.0[&unnamed.unwrap_or(role)].clone()))?;
     let first_row = lines.iter().position(|record| time_columns::has_time(&columns, record)).unwrap_or(0);
-    // What stands before the rows is their header where it is as wide as they are.
+    // The line before the first row is its header if it has as many cells.
     let header = first_row.checked_sub(1).filter(|line| lines[*line].len() == lines[first_row].len());
     finish(lines, header, first_row, &columns, None, given)
 }
 
-/// Puts a layout together from its columns and what the first rows show.
+/// Makes the layout of these columns, from what the first rows show.
 fn finish(
     lines: &[Record],
     header: Option<usize>,
@@ -248,7 +251,7 @@ fn finish(
         (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
         (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
-    // Which of them is meant, only a map can say.
+    // If two columns have the same name, only a map can say which is meant.
     let is_twice = |column: &usize| names.iter().filter(|name| Some(*name) == names.get(*column)).count() > 1;
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
         return Err(LayoutError::Unfit(
@@ -303,12 +306,12 @@ fn finish(
     Ok(Recognized { layout, header, first_row, is_date_order_open })
 }
 
-/// What has to stand in which column, where rows of several kinds are mixed: trades, and each side of the book.
+/// Finds the column that tells trades from bids and asks, in files that mix them, and the values that mean a trade.
 fn only_trades(
     rows: &[Record],
     names: &[String],
 ) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
-    // A `b` may be a buyer.
+    // `b` is not searched for, since it may stand for a buyer.
     const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
     let kinds = ["type", "ticktype", "eventtype", "recordtype", "side"];
@@ -329,7 +332,7 @@ fn has_all(names: &[String], wanted: &str) -> bool {
     wanted.split_ascii_whitespace().all(|one| names.iter().any(|name| name == one))
 }
 
-/// A number or a time.
+/// Returns whether a cell is a number or a time.
 fn is_value(cell: &[u8]) -> bool {
     let plain = Numbers::default();
     matches!(plain.price(cell), Ok(Some(_)))
@@ -338,7 +341,7 @@ fn is_value(cell: &[u8]) -> bool {
         || time::stamp(cell, DateOrder::Dmy).is_some()
 }
 
-/// Whether a row's date can be read in two ways.
+/// Returns whether the date of a row is a different day in another order.
 fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     let Some(cell) = time.date_column().and_then(|column| row.get(column)) else { return false };
     let local = |order| match time::stamp(cell, order) {
@@ -348,8 +351,8 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     local(DateOrder::Mdy) != local(DateOrder::Dmy)
 }
 
-/// The order that dates usually have which do not show it: the year first where they then lie closest together, else
-/// day first with points and in languages that have it so, else month first.
+/// Returns the most likely order of dates that do not show it: year first if the dates are then closest together,
+/// else day first with points or in European languages, else month first.
 fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     left: &OrdersLeft,
     dates: impl Fn() -> D,
@@ -374,7 +377,7 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     }
 }
 
-/// The decimal sign that most numbers show. Where all are like `1,234`, it is what the header's language has.
+/// Returns the decimal sign that most numbers show. If none does, as in `1,234`, the language of the header decides.
 fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
     let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
@@ -386,7 +389,7 @@ fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> De
     }
 }
 
-/// Whose prices LEAN writes in units of 1e-4.
+/// Returns whether LEAN writes the prices of this path in units of 1e-4.
 fn is_scaled_by_lean(path: &str) -> bool {
     ["equity", "option", "indexoption"].iter().any(|kind| path.split('/').any(|folder| folder == *kind))
 }

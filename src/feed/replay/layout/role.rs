@@ -1,24 +1,24 @@
-//! Roles: what a column holds, and the names by which sources call it.
+//! The roles of columns, and the names that vendors give to columns of each role.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a column holds.
+/// The role of a column: what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The whole of a time.
+    /// A whole time.
     Time,
-    /// A date; a time's first half where there is a clock too.
+    /// A date. With a time of day beside it, the two make the time.
     Date,
-    /// A clock, or the whole of a time where there is no date.
+    /// A time of day, or a whole time if there is no date. Its name in the configuration is `clock`.
     #[serde(rename = "clock")]
     TimeOfDay,
     /// The name of the instrument.
     Symbol,
-    /// What follows the name behind a point, as the `B` of `BRK.B`.
+    /// A suffix of the name, such as the `B` of `BRK.B`.
     Suffix,
     /// The price of a trade.
     Price,
@@ -46,10 +46,10 @@ pub enum Role {
     Interval,
 }
 
-/// The names of each role's column, as [`normal`] writes them.
+/// The column names of each role, as [`normal`] writes them.
 ///
-/// Of several that are there the first in this list is taken: a time that the exchange stamped comes before one
-/// that the recorder stamped, a plain close before an adjusted one.
+/// If a header has several of them, the first in this list is used: the time of the exchange before that of the
+/// recorder, a plain close before an adjusted one.
 const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
@@ -119,29 +119,29 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (Role::Interval, "interval timeframe barsize per"),
 ];
 
-/// A text that is no role.
+/// The error for a text that is not a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is nothing that a column can hold; that is time, date, clock, symbol, suffix, price, size, bid, bid_size, ask, \
-     ask_size, open, high, low, close, volume or interval"
+    "`{0}` is not a role of a column; roles are time, date, clock, symbol, suffix, price, size, bid, bid_size, ask, \
+     ask_size, open, high, low, close, volume and interval"
 )]
 pub struct RoleError(String);
 
 impl Role {
-    /// How many there are.
+    /// The number of roles.
     pub const COUNT: usize = 17;
 
-    /// The names of its column, the best first.
+    /// Returns the names of this role's column, the preferred ones first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         NAMES[self as usize].1.split_ascii_whitespace()
     }
 
-    /// All roles.
+    /// Returns all roles.
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.iter().map(|(role, _)| *role)
     }
 
-    /// Its name in a map of columns.
+    /// Returns the role's name in a map of columns.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -180,15 +180,15 @@ impl fmt::Display for Role {
     }
 }
 
-/// Whether names are those of a language whose dates begin with the day and whose decimals with a comma.
+/// Returns whether a header is in a language whose dates begin with the day, and whose decimal sign is a comma.
 pub fn is_european(names: &[String]) -> bool {
     const NAMES: &str = "datum uhrzeit zeit zeitpunkt kurs schluss schlusskurs eröffnung hoch tief data czas otwarcie zamknięcie \
         zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture";
     names.iter().any(|name| NAMES.split_ascii_whitespace().any(|known| name == known))
 }
 
-/// A column's name without the differences that do not count: `<DATE>` is `date`, `Adj. Close` is `adjclose`,
-/// `asks[0].price` is `asks[0]price`.
+/// Normalizes a column's name: `<DATE>` becomes `date`, `Adj. Close` becomes `adjclose`, `asks[0].price` becomes
+/// `asks[0]price`.
 pub fn normal(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let counts = |c: &char| c.is_alphanumeric() || "[]%".contains(*c);

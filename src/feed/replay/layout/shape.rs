@@ -1,8 +1,8 @@
-//! Shapes: what the columns of a file without a header hold.
+//! Shapes: the columns of files without a header.
 //!
-//! A shape is one word a column. A word is a [`Role`] or says what stands in a column that is not used; a `#`
-//! behind a role means that it has to look like one and is not used, a `?` that the column may be missing, and
-//! `more` that any others may follow.
+//! A shape is a text with one word for each column. A word is a [`Role`], or says what an unused column holds. A role
+//! with `#` must look like that role but is not used. A column with `?` may be missing. `more` at the end allows any
+//! further columns.
 
 use rust_decimal::Decimal;
 
@@ -12,51 +12,51 @@ use super::Record;
 use super::role::Role;
 use crate::market::Price;
 
-/// Of so many rows of a hundred that do not fit, a shape is still that of the file.
+/// The share of rows, in percent, that need not fit the shape.
 const MISFITS_IN_HUNDRED: usize = 20;
-/// A spread of more than one part in so many of the price is none.
+/// A plausible spread is at most the bid divided by this.
 const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
-/// An adjusted close is at least one part in so many of the close.
+/// A plausible adjusted close is at least the close divided by this, and above the close by no more than that.
 const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 
-/// One column of a shape.
+/// A column of a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// What it is used as.
+    /// The role in which it is used.
     pub role: Option<Role>,
-    /// What has to stand there.
+    /// What each cell must hold.
     holds: Holds,
     is_optional: bool,
 }
 
-/// What stands in a column.
+/// What the cells of a column hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holds {
-    /// A count from 1970.
+    /// A Unix time.
     Epoch,
-    /// A date and a clock, a date alone, or a count from 1970.
+    /// A date with or without a time of day, or a Unix time.
     DateTime,
     /// A date with points between its numbers.
     Points,
     /// A date with slashes.
     Slashes,
-    /// A date without anything between.
+    /// A date of eight digits, with or without a time of day behind it.
     Compact,
     /// A date.
     Date,
     /// A time of day.
     TimeOfDay,
-    /// A time of day in seconds since midnight,
+    /// A time of day in seconds since midnight.
     Seconds,
-    /// or in milliseconds.
+    /// A time of day in milliseconds since midnight.
     Millis,
-    /// A word with a letter in it.
+    /// Text that is neither a number nor a time.
     Word,
     /// A number.
     Number(Option<Role>),
     /// A number between the low and the high of its row.
     Within,
-    /// A number with decimals that is not above the close, and not far below it either.
+    /// A number with decimals that is near or below the close of its row.
     Adjusted,
     /// A whole number.
     Int,
@@ -68,7 +68,7 @@ enum Holds {
 }
 
 impl Column {
-    /// The unit in which it counts from midnight.
+    /// Returns the unit, if the column counts from midnight.
     pub fn midnight_unit(self) -> Option<MidnightUnit> {
         match self.holds {
             Holds::Seconds => Some(MidnightUnit::Seconds),
@@ -78,7 +78,7 @@ impl Column {
     }
 }
 
-/// The columns of a shape, and whether more may follow.
+/// Parses a shape. Returns its columns, and whether more may follow.
 pub fn columns(shape: &'static str) -> (Vec<Column>, bool) {
     let words: Vec<&str> = shape.split_ascii_whitespace().collect();
     let named = words.iter().filter(|word| **word != "more").map(|word| column(word));
@@ -118,7 +118,7 @@ fn column(word: &str) -> Column {
     Column { role: role.filter(|_| is_used), holds, is_optional }
 }
 
-/// Whether most rows have this shape.
+/// Returns whether most rows fit a shape.
 pub fn fits(shape: &'static str, rows: &[Record]) -> bool {
     let (columns, has_more) = columns(shape);
     let misfits = rows.iter().filter(|row| !row_fits(&columns, has_more, row)).count();
@@ -162,8 +162,8 @@ impl Holds {
     }
 }
 
-/// Whether the numbers of a row can be what they are taken for: no low above the high, no bar with only some of its
-/// prices, no bid far above the ask.
+/// Returns whether the numbers of a row are plausible: no low above the high, no bar with only some of its prices, no
+/// bid above the ask or far below it.
 fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let value = |role: Role| {
         let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;
@@ -172,7 +172,7 @@ fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let is_bar = match (value(Role::Open), value(Role::High), value(Role::Low), value(Role::Close)) {
         (Some(open), Some(high), Some(low), Some(close)) => low <= open.min(close) && open.max(close) <= high,
         (None, None, None, None) => true,
-        // A bar of quotes has two closes, which are its bid and its ask.
+        // A bar of quotes has no close: the closes of its bid and ask are the row's bid and ask.
         _ => !columns.iter().any(|column| column.holds == Holds::Number(Some(Role::Close))),
     };
     let is_quote = match (value(Role::Bid), value(Role::Ask)) {
@@ -222,7 +222,7 @@ fn is_date_with(cell: &[u8], between: u8) -> bool {
     cell.split(|byte| *byte == between).count() == 3 && (is_date(DateOrder::Mdy) || is_date(DateOrder::Dmy))
 }
 
-/// A date of eight digits, most often with a clock of six behind it.
+/// Returns whether a cell is a date of eight digits, alone or with a time of day behind a blank.
 fn is_compact(cell: &[u8]) -> bool {
     cell.len() >= 8
         && is_digits(&cell[..8], 8)

@@ -1,80 +1,80 @@
-//! The table of layouts: one entry a source and kind of file.
+//! The table of layouts: one entry for each kind of file of each vendor.
 //!
-//! An entry is told by the names in a file's header, or, where files have none, by the shape of their
-//! columns. The first that fits is taken, so the particular ones come before the general. To add one is a few
-//! lines here, and a case in `tests/it/files/layouts`.
+//! An entry is recognized by the names in the header or, for files without a header, by the shape of the columns. The
+//! first entry that fits is used, so particular entries come before general ones. A new layout needs an entry here,
+//! and a case in `tests/it/files/layouts`.
 
-/// One way in which files are laid out.
+/// A layout in the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its name, for `--layout` and for those who ask what was understood.
+    /// The name, for `--layout` and for the output of `inspect`.
     pub name: &'static str,
-    /// Whose files these are.
+    /// The vendor of such files.
     pub vendor: &'static str,
-    /// How it is told.
+    /// How the layout is recognized.
     pub recognized_by: RecognizedBy,
-    /// What the path has to be like, as a pattern for its end; empty for any.
+    /// A pattern that the end of the path must match; empty for any path.
     pub path: &'static str,
-    /// What else is to be known of it.
+    /// The rules that are particular to this layout.
     pub rules: Rules,
 }
 
-/// How a layout is told.
+/// How a layout is recognized.
 #[derive(Clone, Copy, Debug)]
 pub enum RecognizedBy {
-    /// By names that the header has to have, in small letters and without what is no letter or digit.
+    /// By names that the header must have, in small letters and without punctuation.
     Header(&'static str),
-    /// By what the columns hold, one word a column.
+    /// By a shape: what each column holds, one word a column.
     Shape(&'static str),
 }
 
-/// What is particular about a layout.
+/// The rules of a layout that differ from the general ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
-    /// Columns that the general names do not find, as `role=name`; a role without a name has no column here.
+    /// Columns that the general names do not find, as `role=name`. A role without a name has no column.
     pub columns: &'static str,
-    /// How its numbers are to be read.
+    /// The way in which numbers are written.
     pub numbers: NumberRule,
-    /// Rows are used only where this column has one of these values.
+    /// A column and its allowed values. Rows with another value are filtered out.
     pub only: Option<(&'static str, &'static [&'static str])>,
-    /// What the length of its bars is called where the column is not text as `1m`.
+    /// The way in which the length of a bar is written.
     pub interval: IntervalRule,
-    /// The file's name is the symbol with the period of its bars behind it.
+    /// Whether the file's name is the symbol followed by the period of the bars.
     pub has_period_in_name: bool,
-    /// Its rows have no time: all are of the day that the path names.
+    /// Whether the rows have no time, and the path has their day.
     pub is_of_one_day: bool,
-    /// Its rows have no time: the next path has it, made of the file's own by replacing the first word by the second.
+    /// Rows have no time, and another file has it. Its path is made by replacing the first word by the second.
     pub times_beside: Option<(&'static str, &'static str)>,
-    /// Why such files cannot be replayed.
+    /// The reason why such files cannot be replayed.
     pub unfit: Option<&'static str>,
 }
 
-/// How numbers are to be read.
+/// The way in which numbers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NumberRule {
-    /// As they stand.
+    /// As plain decimals.
     #[default]
     Plain,
-    /// Prices without a point are Databento's, in units of 1e-9.
+    /// As Databento writes them: prices without a point are in units of 1e-9.
     /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
     FixedPoint,
-    /// Prices are LOBSTER's, in units of 1e-4; 9999999999 for none.
+    /// As LOBSTER writes them: prices are in units of 1e-4, and 9999999999 stands for none.
     /// <https://lobsterdata.com/info/DataStructure.php>
     Lobster,
-    /// Prices are LEAN's: of equities and options in units of 1e-4, of others as they stand; the path says whose they are.
-    /// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
+    /// As LEAN writes them: prices of equities and options are in units of 1e-4, others are plain. The path says
+    /// which. <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
     Lean,
 }
 
-/// How the length of a bar is written.
+/// The way in which the length of a bar is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IntervalRule {
-    /// As `1m`.
+    /// As text, e.g. `1m`.
     #[default]
     Text,
     /// As Databento's record type.
     RecordType,
-    /// In minutes, or as `D`, `W`: the period of `MetaStock`.
+    /// As `MetaStock`'s period: minutes, or `D` or `W`.
     Period,
 }
 
@@ -95,26 +95,26 @@ const DATABENTO: Rules = Rules {
     columns: "interval=rtype",
     ..PLAIN
 };
-/// The participant's clock is another one.
+/// The column of the participant's time is not the time of the trade, so the role `time` has no column.
 const TAQ: Rules = Rules { columns: "time=", ..PLAIN };
 const LEAN: Rules = Rules { numbers: NumberRule::Lean, ..PLAIN };
 
-/// An entry that is told by its header.
+/// Creates an entry that is recognized by its header.
 const fn header(name: &'static str, vendor: &'static str, names: &'static str, rules: Rules) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path: "", rules }
 }
 
-/// An entry that is told by its header and the end of its path.
+/// Creates an entry that is recognized by its header and the end of its path.
 const fn named(name: &'static str, vendor: &'static str, names: &'static str, path: &'static str) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path, rules: PLAIN }
 }
 
-/// An entry that is told by its shape.
+/// Creates an entry that is recognized by its shape.
 const fn shape(name: &'static str, vendor: &'static str, shape: &'static str, rules: Rules) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Shape(shape), path: "", rules }
 }
 
-/// An entry that is told by its shape and its path.
+/// Creates an entry that is recognized by its shape and its path.
 const fn shape_at(
     name: &'static str,
     vendor: &'static str,
@@ -125,7 +125,7 @@ const fn shape_at(
     Entry { name, vendor, recognized_by: RecognizedBy::Shape(shape), path, rules }
 }
 
-/// All layouts. Those told by a header come first.
+/// All layouts. Those that are recognized by a header come first.
 pub static LAYOUTS: &[Entry] = &[
     header(
         "databento-mbo",

@@ -1,4 +1,4 @@
-//! Where the time of a file stands, as its first rows show it.
+//! The columns of a file's time, found in its first rows.
 
 use super::columns::Columns;
 use super::role::Role;
@@ -6,22 +6,23 @@ use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
 use crate::feed::replay::time::{self, DateOrder, Stamp};
 use crate::market::Time;
 
-/// What is known of a file's times beside its columns.
+/// Everything that is known of a file's times beside the columns.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeContext<'a> {
-    /// The names in its header.
+    /// The names in the header.
     pub names: &'a [String],
-    /// The day that its path names.
+    /// The day in the path.
     pub day: Option<i64>,
-    /// Whether that day is all that there is of a time.
+    /// Whether the rows have no time, only this day.
     pub is_of_one_day: bool,
 }
 
-/// Where the time stands.
+/// Finds the columns of the time.
 ///
 /// # Errors
 ///
-/// There is no column for it, the day is not known, or what is called a clock is none.
+/// Returns an error if there is no such column, if the day is not known, or if the column of a time of day holds
+/// none. `None` stands for a missing time column.
 pub fn find(
     columns: &Columns,
     rows: &[Record],
@@ -29,7 +30,8 @@ pub fn find(
 ) -> Result<TimeColumns, Option<LayoutError>> {
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
     let stamp = columns.get(Role::Time);
-    // Digits may be a count since 1970 or a clock with parts of a second: of which day they are tells.
+    // Digits may be a Unix time, or a time of day with fractions of a second. A Unix time is near the day in the
+    // path.
     if let (None, Some(day), Some(time_of_day)) =
         (columns.get(Role::Date), context.day, stamp.or(columns.get(Role::TimeOfDay)))
         && any(time_of_day, is_time_of_day)
@@ -41,7 +43,7 @@ pub fn find(
     if let Some(column) = stamp.filter(|column| rows.is_empty() || any(*column, is_stamp)) {
         return Ok(TimeColumns::One(column));
     }
-    // What is called a timestamp may be a clock beside a date.
+    // A column called `timestamp` may hold a time of day beside a date.
     let time_of_day =
         columns.get(Role::TimeOfDay).or(stamp).or_else(|| time_of_day_by_another_name(rows, context.names));
     let time_of_day =
@@ -59,7 +61,7 @@ pub fn find(
                 (true, None) => Err(Some(LayoutError::NoDay)),
             }
         }
-        // Whatever it is called: of yfinance, the first name is that of all columns.
+        // The name does not count: yfinance writes the word `Price` above the times.
         (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
@@ -69,7 +71,7 @@ pub fn find(
     }
 }
 
-/// Whether the columns say the time of a row.
+/// Returns whether a row has a time in these columns.
 pub fn has_time(columns: &Columns, row: &Record) -> bool {
     let cell = |role| columns.get(role).and_then(|column| row.get(column));
     match (cell(Role::Time).or(cell(Role::Date)), cell(Role::TimeOfDay)) {
@@ -82,7 +84,7 @@ pub fn has_time(columns: &Columns, row: &Record) -> bool {
     }
 }
 
-/// The halves of a time, or the one of two columns that says all of it.
+/// Returns the columns of a date and a time of day, or the one of the two that has the whole time.
 fn of_two(
     rows: &[Record],
     date: usize,
@@ -100,7 +102,8 @@ fn of_two(
     {
         return Ok(TimeColumns::One(date));
     }
-    // A count from 1970 beside a date says more than the date. It is of that very day; digits of a clock are of another.
+    // A Unix time beside a date is the more exact of the two. It lies on the day of the date; digits of a time of
+    // day, read as a Unix time, do not.
     let is_whole = |row: &Record| {
         let (Some(date), Some(time_of_day)) = (row.get(date), row.get(time_of_day)) else { return false };
         let days = [DateOrder::Mdy, DateOrder::Dmy].map(|order| time::date(date, order));
@@ -116,7 +119,8 @@ fn of_two(
     }
 }
 
-/// A column beside a date whose name begins like that of a clock, as `Time (ET)`, and that holds some.
+/// Returns a column beside a date whose name begins like that of a time of day, e.g. `Time (ET)`, and that holds
+/// some.
 fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usize> {
     let is_named =
         |name: &String| ["time", "uhr", "zeit", "hour"].iter().any(|start| name.starts_with(start));
@@ -125,7 +129,7 @@ fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usiz
     (0..names.len()).filter(|column| is_named(&names[*column])).find(holds_some)
 }
 
-/// A column beside a date that holds nothing but clocks with colons, whatever it is called.
+/// Returns a column beside a date, of any name, that holds only times of day with colons.
 fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let is_one = |cell: &[u8]| cell.trim_ascii().is_empty() || cell.contains(&b':') && is_time_of_day(cell);
     let width = rows.first().map_or(0, Vec::len);
@@ -141,7 +145,8 @@ fn is_stamp(cell: &[u8]) -> bool {
     time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)).is_some()
 }
 
-/// Whether a cell is a time that lies on a day, given by its midnight, or on one beside it in another zone.
+/// Returns whether a cell is a time on a day, given by its midnight. One day more or less is allowed, because the
+/// zones may differ.
 fn is_of_day(cell: &[u8], midnight: i64) -> bool {
     let day = |nanos| Time::from_nanos(nanos).day();
     let of_cell = match time::stamp(cell, DateOrder::Mdy) {

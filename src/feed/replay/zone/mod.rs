@@ -1,7 +1,6 @@
-//! Zones: the clock that a file's times without an offset are read on.
+//! Time zones: how a file's times without an offset become UTC.
 //!
-//! The zones are those of the time-zone database that the program carries, so that a file has the same times on
-//! every machine.
+//! The program carries its own time-zone database, so a file has the same times on every machine.
 
 mod resolver;
 
@@ -19,17 +18,17 @@ use super::time;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
-/// A name that no zone has.
+/// The error for a name that is not a time zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a time zone")]
 pub struct ZoneError {
     found: String,
-    /// The zone that has this name for its city, or else how zones are named.
+    /// The zone of a city with this name, or else how zones are named.
     hint: String,
 }
 
 impl ZoneError {
-    /// What to write instead.
+    /// Returns what to write instead.
     #[must_use]
     pub fn hint(&self) -> &str {
         &self.hint
@@ -73,12 +72,12 @@ impl fmt::Display for Zone {
 }
 
 impl Zone {
-    /// Coordinated Universal Time.
+    /// Returns UTC.
     pub fn utc() -> Self {
         Self(TimeZone::UTC)
     }
 
-    /// A resolver for a file in which time runs forward, or backwards.
+    /// Creates a resolver for a file whose times run forward or backwards.
     pub fn resolver(&self, backwards: bool) -> Resolver {
         Resolver::new(self.0.clone(), backwards)
     }

@@ -1,4 +1,4 @@
-//! Local times put into place: which of two equal ones is meant, and what becomes of one that never was.
+//! The resolver of local times: converts them to UTC, in the hours of a clock change too.
 
 use std::ops::Range;
 
@@ -9,51 +9,57 @@ use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// Rows that step back by less are out of order rather than in another hour.
+/// A step back by less than this is a row out of order, and not the second occurrence of the hour.
 const STEP: i64 = 60 * SECOND;
 
-/// Puts the local times of one file into place, in the order of its rows.
+/// Converts the local times of one file to UTC, in the order of its rows.
 ///
-/// An hour that happens twice in autumn is told apart by that order: it is the first one until the local clock goes
-/// back within it, by a minute at least, and then the second. One that goes back again, as in a file grouped by symbol,
-/// begins anew. Hourly bars have the same time twice: if the first two rows in it have, they are one of each hour, unless
-/// rows running had the same time before where it happens once, as trades have. In a file that runs backwards all of
-/// that is the other way round. An hour that is left out in spring is moved forward by its length.
+/// When clocks go back, an hour of local times occurs twice, and the order of the rows tells the occurrences apart.
+/// The first row in the hour is in its first occurrence. A step back of a minute or more begins the second. A further
+/// step back begins the first again, as in a file that is grouped by symbol.
+///
+/// Hourly bars have no step back: their first two rows in the hour have the same time. Then each row is in one
+/// occurrence. This rule does not apply if consecutive rows had equal times before, as trades have.
+///
+/// In a file that runs backwards, the occurrences and the steps are the other way round.
+///
+/// When clocks go forward, an hour of local times does not exist. Such a time is moved forward by the length of the
+/// gap.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     zone: TimeZone,
     backwards: bool,
     stretch: Stretch,
-    /// The local time before, which the stretch is context.
+    /// The previous local time. It lies in `stretch`.
     last: i64,
-    /// Whether two rows running had the same time, and it happens once.
+    /// Whether two consecutive rows had the same time, outside an hour that occurs twice.
     shares_times: bool,
     repeated: u64,
     moved: u64,
 }
 
-/// A stretch of local time, and how far it is ahead of UTC; all in nanoseconds.
+/// A range of local times, with their offset from UTC. All values are in nanoseconds.
 #[derive(Clone, Debug)]
 enum Stretch {
-    /// Every time in it happens once.
+    /// A range in which each time occurs once.
     Plain { local: Range<i64>, offset: i64 },
-    /// Every time in it happens twice; whether but one row was in it so far tells hourly bars.
+    /// A range in which each time occurs twice. `had_one` tells whether exactly one row was in it so far.
     Twice { local: Range<i64>, offsets: [i64; 2], occurrence: usize, had_one: bool },
 }
 
 impl Stretch {
-    /// The stretch that no time is in.
+    /// A range without times.
     const NONE: Self = Self::Plain { local: 0..0, offset: 0 };
 }
 
 impl Resolver {
-    /// A resolver for a file in which time runs forward, or backwards.
+    /// Creates a resolver for a file whose times run forward or backwards.
     pub fn new(zone: TimeZone, backwards: bool) -> Self {
         Self { zone, backwards, stretch: Stretch::NONE, last: 0, shares_times: false, repeated: 0, moved: 0 }
     }
 
-    /// The moment of a local time, in nanoseconds since 1970 on the zone's own clock; `None` where it is one before or
-    /// after all that [`Time`] can hold.
+    /// Returns the moment of a local time, which is given in nanoseconds since 1970-01-01T00:00 local. Returns `None`
+    /// if the moment is outside the range of [`Time`].
     pub fn resolve(&mut self, local: i64) -> Option<Time> {
         match &mut self.stretch {
             Stretch::Plain { local: stretch, offset } if stretch.contains(&local) => {
@@ -75,17 +81,17 @@ impl Resolver {
         }
     }
 
-    /// How many times were resolved that happen twice.
+    /// Returns the number of resolved times that occur twice.
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    /// How many times were moved that never happen.
+    /// Returns the number of times that do not exist and were moved.
     pub fn moved(&self) -> u64 {
         self.moved
     }
 
-    /// As [`Resolver::resolve`], outside of the stretch of the time before.
+    /// Does the same as [`Resolver::resolve`] for a time outside the range of the previous one.
     #[cold]
     fn resolve_elsewhere(&mut self, local: i64) -> Option<Time> {
         self.last = local;
@@ -113,7 +119,7 @@ impl Resolver {
         }
     }
 
-    /// The local times around this one that have its offset and happen once.
+    /// Returns the range of local times around this one that have its offset and occur once.
     fn plain_around(&self, local: i64, offset: i64) -> Range<i64> {
         let second = second_of(local.saturating_sub(offset));
         let last = self.zone.preceding(second + SignedDuration::from_secs(1)).next();
@@ -128,7 +134,8 @@ impl Resolver {
         start..end
     }
 
-    /// The moment, in nanoseconds since 1970, at which the clock goes back to where this time happens again.
+    /// Returns the moment at which the clocks go back, so that this local time occurs again. In nanoseconds since
+    /// 1970.
     fn turn_behind(&self, local: i64, before: i64) -> i64 {
         let second = second_of(local.saturating_sub(before));
         let turn =
@@ -145,12 +152,12 @@ fn timestamp(nanos: i64) -> Timestamp {
     Time::from_nanos(nanos).into()
 }
 
-/// The second of a moment; clocks change between two of them.
+/// Returns the start of the second in which a moment lies. Clocks change at whole seconds.
 fn second_of(nanos: i64) -> Timestamp {
     Timestamp::from_second(nanos.div_euclid(SECOND)).expect("64 bits of nanoseconds lie within jiff's range")
 }
 
-/// In nanoseconds; what is too far away is as far as they reach.
+/// Returns nanoseconds since 1970, limited to the range of 64 bits.
 fn saturated(timestamp: Timestamp) -> i64 {
     let nanos = timestamp.as_nanosecond();
     i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
@@ -175,7 +182,7 @@ mod tests {
         format!("{text}Z").parse::<Time>().unwrap().as_nanos()
     }
 
-    /// The moments of these local times of one day, and how many of them were repeated and skipped.
+    /// Returns the moments of these local times of a day, and how many of them were repeated and moved.
     fn resolved(zone: &str, backwards: bool, day: &str, times_of_day: &[&str]) -> (Vec<String>, u64, u64) {
         let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
         let moments =
@@ -214,7 +221,7 @@ mod tests {
                 ][..],
                 6,
             ),
-            // Another symbol's rows, right behind these, or with others between.
+            // Rows of another symbol follow, at once or after rows outside the hour.
             (
                 &["02:10:00", "02:50:00", "02:20:00", "02:05:00"],
                 &["00:10:00Z", "00:50:00Z", "01:20:00Z", "00:05:00Z"],
@@ -264,17 +271,17 @@ mod tests {
         assert_eq!(resolve(true, &hourly), moments);
 
         for (times_of_day, moments) in [
-            // Trades, which share their times.
+            // Trades share their times, so equal times are in one occurrence.
             (
                 ["01:59:00", "01:59:00", "02:10:00", "02:10:00", "02:05:00", "02:05:00"],
                 ["23:59:00Z", "23:59:00Z", "00:10:00Z", "00:10:00Z", "01:05:00Z", "01:05:00Z"],
             ),
-            // A third time cannot be a third hour,
+            // A third equal time cannot be in a third occurrence.
             (
                 ["01:59:00", "02:10:00", "02:10:00", "02:10:00", "02:20:00", "03:00:00"],
                 ["23:59:00Z", "00:10:00Z", "01:10:00Z", "01:10:00Z", "01:20:00Z", "02:00:00Z"],
             ),
-            // and what has several times in an hour has no hourly bars.
+            // A file with several times in the hour has no hourly bars.
             (
                 ["01:59:00", "02:10:00", "02:20:00", "02:20:00", "02:10:00", "03:00:00"],
                 ["23:59:00Z", "00:10:00Z", "00:20:00Z", "00:20:00Z", "01:10:00Z", "02:00:00Z"],
@@ -323,7 +330,7 @@ mod tests {
             backwards in any::<bool>(),
             locals in vec(prop_oneof![
                 any::<i64>(),
-                // TimeContext the turns of the clocks, each half hour of which is likely to be met.
+                // Times around the clock changes, in steps that often fall into the hour in question.
                 (0..6_i64, -40..40_i64).prop_map(|(turn, quarters)| {
                     let turns = ["2024-03-31T02:00:00", "2024-10-27T02:00:00", "2024-11-03T01:00:00",
                         "2024-03-10T02:00:00", "2024-04-07T02:00:00", "2011-12-30T00:00:00"];
