@@ -1,18 +1,18 @@
-//! The damage of a container, which is found while it is read.
+//! The damage of a packed file, found while it is read.
 
 use std::sync::{Arc, OnceLock};
 
-/// What is wrong with a container, as soon as reading has come to it; shared with what reads.
+/// The damage of a packed file, if reading has found any. Its clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Damage(Arc<OnceLock<String>>);
 
 impl Damage {
-    /// What is wrong, e.g. `cut short after 1200 bytes`, in bytes that came out; `None` as long as nothing is.
+    /// Returns the damage, e.g. `cut short after 1200 bytes`. The bytes are unpacked ones.
     pub fn found(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
 
-    /// Says what is wrong, unless something else is already.
+    /// Records the damage, unless there is some already.
     pub fn set(&self, what: &str) {
         self.0.get_or_init(|| what.to_owned());
     }

@@ -1,10 +1,10 @@
-//! Files as people have them: plain text, packed by gzip or zstd, or a zip archive of several.
+//! Containers: plain files, files packed by gzip or zstd, and zip archives.
 //!
-//! What a file is, its first bytes say, never its name. Whatever it is, it is read as a stream, in constant memory:
-//! what a decompressor looks back on, 32 KiB for gzip and at most 128 MiB for zstd, and some buffers.
+//! The first bytes of a file tell its packing; its name does not count. Every file is read as a stream, in constant
+//! memory: the window of the decompressor, 32 KiB for gzip and at most 128 MiB for zstd, and some buffers.
 //!
-//! A container that is damaged or cut short gives all that came before that, a warning, and then its end, for what
-//! was read stays good. An archive without a directory is refused: nothing says what is in it.
+//! A file that is damaged or cut short gives all bytes before the damage, a warning, and then its end: those bytes
+//! are good. An archive without a directory is refused, because only the directory tells its members.
 
 mod bounds;
 mod damage;
@@ -25,54 +25,55 @@ use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
 pub use bounds::Bounds;
 pub use damage::Damage;
 
-/// A text is packed at most so many times, beside the archive that it is in: a server may pack what is packed.
+/// The number of packings around a text, besides an archive: a server may compress a file that is packed already.
 const LAYERS: usize = 2;
 
-/// The longest sign of a packing, in bytes.
+/// The longest signature of a packing, in bytes.
 const SIGN: u64 = 4;
 
-/// The member that says that an archive is a document of Office Open XML (ECMA-376).
+/// The member that marks an archive as an office document (Office Open XML, ECMA-376).
 const OFFICE: &str = "[Content_Types].xml";
 
-/// One text in a file: the file itself, or a member of an archive.
+/// A text in a file: the file itself, or a member of an archive.
 ///
-/// Shown as `a.csv`, or `a.zip:member.csv`.
+/// It is displayed as `a.csv` or `a.zip:member.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// The member, where the file is an archive.
+    /// The member, if the file is an archive.
     pub member: Option<Member>,
 }
 
-/// A member of a zip archive, as the archive's directory describes it.
+/// A member of a zip archive, as the archive's directory has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its name, with the folders in the archive.
+    /// The name, with its folders in the archive.
     pub name: String,
     method: CompressionMethod,
     encrypted: bool,
-    /// Where its data begin in the archive, and how many bytes they have there.
+    /// The offset of its data in the archive, and their length.
     start: u64,
     packed: u64,
     crc32: u32,
 }
 
-/// A text that is read.
+/// A text that was opened.
 pub struct Opened {
-    /// Its bytes. An error may be a [`FeedError`] in disguise: see [`FeedError::reading`].
+    /// The unpacked bytes. A read error may wrap a [`FeedError`]: see [`FeedError::reading`].
     pub input: Bytes,
-    /// Whether that was all of it.
+    /// The damage that has been found so far.
     pub damage: Damage,
 }
 
-/// How bytes are packed, by their first ones.
+/// The packing of a file, told by its first bytes.
 enum Packing {
     /// [RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#section-2.3).
     Gzip,
-    /// [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1): a frame, or one to be skipped.
+    /// [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1): a frame, or a skippable frame.
     Zstd,
-    /// [APPNOTE.TXT](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT) 4.3: a member, or no member at all.
+    /// [APPNOTE.TXT](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT) 4.3: a member, or the directory of
+    /// an empty archive.
     Zip,
 }
 
@@ -87,13 +88,14 @@ impl Packing {
     }
 }
 
-/// The texts in a file, in the order of the archive's directory; of what is no archive, one.
+/// Returns the texts in a file: the members of an archive in the order of its directory, or else the file itself.
 ///
-/// Folders are none, and neither is what a Mac adds of its own. At least one text is found.
+/// Folders are left out, and so are the files that macOS adds. The result is never empty.
 ///
 /// # Errors
 ///
-/// A file that is not there or cannot be read twice, an archive without a directory or without a text.
+/// Returns an error for a file that does not exist or cannot be read twice, and for an archive without a directory or
+/// without a text.
 pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
     let reading = |source| FeedError::reading(path, source);
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
@@ -116,7 +118,7 @@ pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
     Ok(members.into_iter().map(part).collect())
 }
 
-/// The members of an archive that may be texts.
+/// Returns the members of an archive that may be texts.
 fn members(archive: File) -> Result<Vec<Member>, ZipError> {
     let mut archive = ZipArchive::new(BufReader::new(archive))?;
     let mut members = Vec::new();
@@ -138,19 +140,19 @@ fn members(archive: File) -> Result<Vec<Member>, ZipError> {
     Ok(members)
 }
 
-/// What a Mac packs besides what it was asked to: attributes of files, and how a folder is shown.
+/// Returns whether macOS added a member by itself: file attributes, or the settings of a folder.
 fn is_of_a_mac(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
     name.starts_with("__MACOSX/") || file.starts_with("._") || file == ".DS_Store"
 }
 
 impl Part {
-    /// Opens the text, from its beginning each time, and undoes what it is packed by.
+    /// Opens the text at its beginning, and unpacks it.
     ///
     /// # Errors
     ///
-    /// A file that is not there any more, a packing that is not undone here, or more than the bounds let out.
-    /// Reading it gives an error for more than the bounds as well, and for what the system says.
+    /// Returns an error if the file does not exist any more, if its packing is not supported, or if it unpacks to
+    /// more than the limits. Reading the text may give the last of these errors too, and errors of the system.
     pub fn open(&self, bounds: &Bounds) -> Result<Opened, FeedError> {
         let reading = |source| FeedError::reading(&self.path, source);
         let damage = Damage::default();
@@ -184,9 +186,9 @@ impl Part {
         Err(self.packed("it is packed too many times"))
     }
 
-    /// Its path, a member's with that of the archive in front, as if the archive were a folder.
+    /// Returns the path. A member's path follows that of its archive, as if the archive were a folder.
     pub fn virtual_path(&self) -> String {
-        // The folders that it lies in may say more than those that were typed.
+        // The absolute path has folders that the given one may not have. They may tell the layout or the day.
         let path = std::path::absolute(&self.path);
         let path = path.as_deref().unwrap_or(&self.path).to_string_lossy();
         match &self.member {
@@ -195,8 +197,8 @@ impl Part {
         }
     }
 
-    /// The bytes of a member as the archive's method gives them, and the bounds that hold for it: none where
-    /// nothing is unpacked.
+    /// Unpacks a member by the archive's method. Returns the limits that apply, and the bytes. A stored member has no
+    /// limits.
     fn unpacked(&self, member: &Member, data: Bytes, bounds: Bounds) -> Result<(Bounds, Bytes), FeedError> {
         match member.method {
             _ if member.encrypted => Err(self.packed("it is encrypted")),
@@ -225,7 +227,7 @@ impl Display for Part {
     }
 }
 
-/// What people know a method of zip archives by.
+/// Returns the usual name of a zip method.
 fn name_of(method: CompressionMethod) -> &'static str {
     match method {
         CompressionMethod::DEFLATE64 => "Deflate64",
@@ -251,7 +253,7 @@ fn open(path: &Path) -> Result<File, FeedError> {
     File::open(path).map_err(cannot_open)
 }
 
-/// Reads the bytes that say how an input is packed.
+/// Reads the bytes that tell the packing.
 fn beginning_of(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut beginning = Vec::new();
     input.take(SIGN).read_to_end(&mut beginning)?;

@@ -12,7 +12,7 @@ use crate::feed::ErrorClass;
 const NO_BOUNDS: Bounds = Bounds { max_bytes: 0, max_ratio: 0 };
 const MIB: usize = 1024 * 1024;
 
-/// Rows that differ, and pack about as well as prices do.
+/// Returns rows that differ, and that pack about as well as prices do.
 fn rows(count: usize) -> Vec<u8> {
     let mut seed = 1_u32;
     let row = |number| {
@@ -28,7 +28,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// One frame with a checksum.
+/// Returns one frame with a checksum.
 fn zstd(text: &[u8]) -> Vec<u8> {
     let mut encoder = ::zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.include_checksum(true).unwrap();
@@ -57,7 +57,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     zip_by(deflated(), members)
 }
 
-/// A file, in a folder that goes with it, under a name that says nothing.
+/// A file in a folder of its own, whose name does not tell its packing.
 struct OnDisk(TempDir);
 
 impl OnDisk {
@@ -71,13 +71,13 @@ impl OnDisk {
         parts(&self.0.path().join("file"))
     }
 
-    /// Its only part.
+    /// Returns its only part.
     fn part(&self) -> Part {
         let [part] = self.parts().unwrap().try_into().unwrap();
         part
     }
 
-    /// The parts as they are shown.
+    /// Returns the parts as they are displayed.
     fn names(&self) -> Vec<String> {
         let folder = format!("{}/", self.0.path().display());
         self.parts().unwrap().iter().map(|part| part.to_string().replace(&folder, "")).collect()
@@ -88,7 +88,7 @@ impl OnDisk {
     }
 }
 
-/// A text, and what was wrong with what it was in.
+/// Reads a text, and returns it with the damage.
 fn read(part: &Part, bounds: Bounds) -> Result<(Vec<u8>, Option<String>), FeedError> {
     let Opened { mut input, damage } = part.open(&bounds)?;
     let mut text = Vec::new();
@@ -103,7 +103,7 @@ fn assert_gives(content: &[u8], text: &[u8]) {
     assert_eq!(damage, None);
 }
 
-/// Checks that so many bytes come out at least, and nothing wrong, and what is said about the rest.
+/// Checks that at least this many bytes come out, all of them right, and which damage is reported.
 #[track_caller]
 fn assert_gives_the_start(content: &[u8], text: &[u8], least: usize, said: &str) {
     let (found, damage) = OnDisk::new(content).read(NO_BOUNDS).unwrap();
@@ -221,7 +221,7 @@ fn what_is_cut_short_gives_what_came_before() {
         let part = |whole: usize| whole * numerator / denominator;
         let least = part(text.len());
         assert_gives_the_start(&gzip[..part(gzip.len())], &text, least - least / 10, "cut short");
-        // What is begun of a block of 128 KiB cannot be decompressed.
+        // An incomplete block, of up to 128 KiB, cannot be decompressed.
         let least = least.saturating_sub(MIB / 8 + least / 10);
         assert_gives_the_start(&zstd[..part(zstd.len())], &text, least, "cut short");
     }
@@ -264,7 +264,7 @@ fn what_is_damaged_gives_what_came_before() {
 #[test]
 fn no_row_before_a_fault_in_the_middle_is_lost() {
     let text = rows(100_000);
-    // Both refuse what follows at once: a block of a kind that there is not.
+    // Both decompressors reject the next byte at once: it begins a block of an unknown type.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&text).unwrap();
     encoder.flush().unwrap();
@@ -308,7 +308,7 @@ fn an_archive_that_is_cut_short_or_has_no_file_is_refused() {
 fn a_member_that_is_encrypted_or_packed_otherwise_is_refused_by_its_name() {
     let archive = zip(&[("a.csv", &rows(10))]);
     let directory = archive.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
-    // The flags and the method of a member stand before its data and in the directory.
+    // The flags and the method of a member are stored twice: in front of its data, and in the directory.
     let (mut encrypted, mut bzip2) = (archive.clone(), archive);
     encrypted[6] |= 1;
     encrypted[directory + 8] |= 1;

@@ -1,7 +1,7 @@
-//! Decompressors that give what they can: all that came before the first fault, and then the fault.
+//! Decompressors that return all bytes before an error, and then the error.
 //!
-//! The readers of flate2 and zstd drop what they have decompressed in the call that fails, which can be a whole
-//! small file; so they are driven piece by piece here.
+//! The readers of flate2 and zstd lose the bytes that they decompressed in the call that fails. That can be a whole
+//! small file. So the decoders are called piece by piece here.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -13,37 +13,37 @@ use super::bounds::Bounds;
 use super::damage::Damage;
 use crate::feed::error::FeedError;
 
-/// How much is read at a time, in bytes.
+/// The number of bytes that are read at once.
 const BUFFER: usize = 64 * 1024;
 
 /// The largest window of gzip and zip, as a power of two.
 const WINDOW_BITS: u8 = 15;
 
-/// So much may come out of a packed file whatever its ratio, in bytes.
+/// The unpacked size from which the ratio is checked, in bytes.
 const RATIO_FROM: u64 = 16 * 1024 * 1024;
 
-/// The bytes of a text, or what it is packed in.
+/// The bytes of a text, packed or unpacked.
 pub type Bytes = Box<dyn Read + Send>;
 
-/// Deflated data, unpacked.
+/// A decompressor of deflated data.
 pub struct Inflate<R> {
     input: BufReader<R>,
     decoder: Decompress,
-    /// In gzip, one member may follow another.
+    /// Whether another gzip member may follow.
     gzip: bool,
-    /// The end of a member has been read, and nothing of the next one.
+    /// Whether the end of a member has been read, and nothing of the next one.
     ended: bool,
-    /// What is to be told after what has come out.
+    /// An error that is returned after the bytes before it.
     fault: Option<io::Error>,
 }
 
 impl<R: Read> Inflate<R> {
-    /// The members of gzip data, one after the other.
+    /// Creates a decompressor of gzip data with one or more members.
     pub fn gzip(input: R) -> Self {
         Self::new(input, Decompress::new_gzip(WINDOW_BITS), true)
     }
 
-    /// Data without a header, as in zip archives.
+    /// Creates a decompressor of data without a header, as in zip archives.
     pub fn raw(input: R) -> Self {
         Self::new(input, Decompress::new(false), false)
     }
@@ -90,34 +90,34 @@ impl<R: Read> Read for Inflate<R> {
     }
 }
 
-/// What was read from a slice, or written to one.
+/// Converts a length that fits into a slice.
 fn narrow(count: u64) -> usize {
     usize::try_from(count).expect("no slice is longer")
 }
 
-/// Frames of zstd, one after the other, unpacked.
+/// A decompressor of zstd data with one or more frames.
 pub struct Zstd<R> {
     input: BufReader<R>,
     decoder: Decoder<'static>,
-    /// The end of a frame has been read, and nothing of the next one.
+    /// Whether the end of a frame has been read, and nothing of the next one.
     ended: bool,
 }
 
 impl<R: Read> Zstd<R> {
-    /// Fails where there is no memory for a decoder.
+    /// Creates a decompressor. Returns an error if there is no memory for it.
     pub fn new(input: R) -> io::Result<Self> {
         let input = BufReader::with_capacity(BUFFER, input);
         Ok(Self { input, decoder: Decoder::new()?, ended: true })
     }
 
-    /// Takes what has been decompressed and waits; returns how many bytes that is.
+    /// Takes the decompressed bytes that are ready. Returns their number.
     fn take(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut out = OutBuffer::around(out);
         self.ended |= self.decoder.run(&mut InBuffer::around(&[]), &mut out)? == 0;
         Ok(out.pos())
     }
 
-    /// Decompresses as much as the decoder holds, a block or less; false at the end of the input.
+    /// Feeds the decoder with input, a block at most. Returns false at the end of the input.
     fn give(&mut self) -> io::Result<bool> {
         let mut input = InBuffer::around(self.input.fill_buf()?);
         if input.src.is_empty() {
@@ -136,8 +136,8 @@ impl<R: Read> Read for Zstd<R> {
             return Ok(0);
         }
         loop {
-            // A call that fails gives nothing out. So no call does both: one takes without giving more, and one
-            // gives more without room for what comes of it, and so stops behind each block.
+            // A call that fails returns no bytes. So each call does one thing: `take` returns bytes and reads no
+            // input, and `give` reads input but has no room for output, so it stops behind each block.
             let taken = self.take(out)?;
             if taken > 0 {
                 return Ok(taken);
@@ -149,7 +149,7 @@ impl<R: Read> Read for Zstd<R> {
     }
 }
 
-/// The bytes of a member of an archive; where they are others than were packed, a fault at their end.
+/// The bytes of a member of an archive. They end with an error if their checksum is not that of the archive.
 pub struct Checked<R> {
     input: R,
     crc: Crc,
@@ -157,7 +157,7 @@ pub struct Checked<R> {
 }
 
 impl<R> Checked<R> {
-    /// `crc32` as the archive's directory has it.
+    /// Creates a reader that checks the bytes. `crc32` is the checksum in the archive's directory.
     pub fn new(input: R, crc32: u32) -> Self {
         Self { input, crc: Crc::new(), expected: crc32 }
     }
@@ -174,12 +174,12 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// What comes out of a decompressor, up to its first fault and within bounds.
+/// The bytes of a decompressor, up to its first error and within the limits.
 pub struct Guarded {
     input: Bytes,
-    /// The file, or the archive and the member.
+    /// The path of the file, or of the archive and its member.
     part: String,
-    /// How large that is, in bytes.
+    /// The packed size, in bytes.
     packed: u64,
     bounds: Bounds,
     damage: Damage,
@@ -188,12 +188,12 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// What comes out of `part`, which has so many packed bytes.
+    /// Creates a guard for the unpacked bytes of `part`, which has `packed` bytes.
     pub fn new(input: Bytes, part: String, packed: u64, bounds: Bounds, damage: Damage) -> Self {
         Self { input, part, packed, bounds, damage, given: 0, ended: false }
     }
 
-    /// Whether what was given is not too much.
+    /// Returns an error if more bytes came out than the limits allow.
     fn check(&self) -> Result<(), FeedError> {
         let Self { packed, given, bounds: Bounds { max_bytes, max_ratio }, .. } = *self;
         let part = || self.part.clone();
@@ -223,7 +223,8 @@ impl Read for Guarded {
                     ErrorKind::UnexpectedEof => format!("cut short after {} bytes", self.given),
                     _ => format!("damaged after {} bytes: {fault}", self.given),
                 };
-                // What a layer below had to end may look cut short in the one above.
+                // The end that one layer reports here looks like a cut to the layer above it, so the first damage
+                // counts.
                 self.damage.set(&found);
                 self.ended = true;
                 Ok(0)
@@ -233,7 +234,8 @@ impl Read for Guarded {
     }
 }
 
-/// Whether an error says that packed data are wrong, and neither that they cannot be read nor that they are too many.
+/// Returns whether an error means that the packed data are damaged, and not that they cannot be read or exceed a
+/// limit.
 fn is_of_the_data(error: &io::Error) -> bool {
     error.raw_os_error().is_none()
         && error.kind() != ErrorKind::Interrupted

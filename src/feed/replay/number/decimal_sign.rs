@@ -1,10 +1,10 @@
-//! The sign before the decimals of a number: a point or a comma.
+//! The decimal sign of a number: a point or a comma.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The sign before the decimals of a number.
+/// The decimal sign of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DecimalSign {
     /// As in `1,234.5`.
@@ -16,7 +16,7 @@ pub enum DecimalSign {
     Comma,
 }
 
-/// A text that is no decimal sign.
+/// The error for a text that is not a decimal sign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not a decimal sign; decimal signs are . (point) and , (comma)")]
 pub struct DecimalSignError {
@@ -36,7 +36,7 @@ impl FromStr for DecimalSign {
 }
 
 impl DecimalSign {
-    /// The sign itself.
+    /// Returns the sign as a byte.
     pub(super) fn byte(self) -> u8 {
         match self {
             Self::Point => b'.',
@@ -44,7 +44,7 @@ impl DecimalSign {
         }
     }
 
-    /// The sign that is free to stand between thousands.
+    /// Returns the other sign, which may separate thousands.
     pub(super) fn other(self) -> Self {
         match self {
             Self::Point => Self::Comma,

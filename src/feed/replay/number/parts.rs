@@ -1,23 +1,24 @@
-//! The parts of a number: sign, currency, groups of digits, decimals, magnitude.
+//! The parts of a number: sign, currency, groups of digits, decimals and magnitude.
 
 use rust_decimal::Decimal;
 
 use super::decimal_sign::DecimalSign;
 
-/// Words for "no value" in number columns, in lower case; a symbol may well be called `NA`.
+/// Words for "no value" in number columns, in small letters. In a symbol column, `NA` may be a symbol.
 const MISSING: [&str; 14] =
     ["-", "--", "–", "—", ".", "null", "nan", "na", "<na>", "n/a", "#n/a", "#n/a n/a", "none", "nil"];
 
-/// The signs of currencies, in front of a number or behind it.
+/// Currency signs, which stand in front of a number or behind it.
 const CURRENCIES: [&str; 11] = ["$", "€", "£", "¥", "₩", "원", "₹", "₽", "₺", "₿", "zł"];
 
-/// Blanks beyond ASCII: no-break, narrow no-break and thin.
+/// Blanks beyond ASCII: the no-break, the narrow no-break and the thin space.
 const BLANKS: [&str; 3] = ["\u{a0}", "\u{202f}", "\u{2009}"];
 
-/// What stands between thousands, besides the sign that is not the decimal one.
+/// Separators of thousands, besides the sign that is not the decimal sign.
 const BETWEEN_THOUSANDS: [&str; 6] = [" ", "\u{a0}", "\u{202f}", "\u{2009}", "'", "’"];
 
-/// A number: its digits, of which so many are decimals; fewer than none if zeros are to follow.
+/// A parsed number: its digits, and how many of them are decimals. A negative count of decimals stands for zeros to
+/// append.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     is_negative: bool,
@@ -26,9 +27,9 @@ pub struct Number {
 }
 
 impl Number {
-    /// The decimal, divided by ten to `indices`; `None` where it has more digits than a decimal holds.
-    pub fn shifted(self, indices: u32) -> Option<Decimal> {
-        let decimals = self.decimals.checked_add(i64::from(indices))?;
+    /// Returns the number divided by ten to the power of `places`; `None` if a decimal cannot hold all digits.
+    pub fn shifted(self, places: u32) -> Option<Decimal> {
+        let decimals = self.decimals.checked_add(i64::from(places))?;
         let zeros = u32::try_from((-decimals).max(0)).ok()?;
         let digits = i128::try_from(self.digits).ok()?.checked_mul(10_i128.checked_pow(zeros)?)?;
         let scale = u32::try_from(decimals.max(0)).ok()?;
@@ -36,7 +37,7 @@ impl Number {
     }
 }
 
-/// The number that a trimmed text is.
+/// Parses a trimmed text as a number.
 pub fn number(text: &[u8], decimal: DecimalSign) -> Option<Number> {
     let (in_parentheses, text) = match text {
         [b'(', text @ .., b')'] => (true, trim(text)),
@@ -57,18 +58,18 @@ pub fn number(text: &[u8], decimal: DecimalSign) -> Option<Number> {
     number.decimals -= zeros;
     let text = trim_start(text);
     let rest = if currency { text } else { strip_any(text, &CURRENCIES).unwrap_or(text) };
-    // A second minus would take the first one back.
+    // Parentheses and a sign together are ambiguous.
     (rest.is_empty() && !(in_parentheses && sign.is_some())).then_some(number)
 }
 
-/// Whether a trimmed text says that there is no value.
+/// Returns whether a trimmed text means "no value".
 pub fn is_missing(text: &[u8]) -> bool {
     text.is_empty()
         || MISSING.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
         || is_greatest_double(text)
 }
 
-/// The greatest number of 64-bit floating point, which programs leave where nothing was set:
+/// Returns whether a text is the greatest 64-bit floating-point number, which some programs write for "no value":
 /// `1.7976931348623157E308`, `1.79769313486232E+308`.
 fn is_greatest_double(text: &[u8]) -> bool {
     let begins = matches!(text, [b'1', b'.' | b',', digits @ ..] if digits.starts_with(b"79769313486231")
@@ -78,7 +79,7 @@ fn is_greatest_double(text: &[u8]) -> bool {
     begins && (ends(b"e308") || ends(b"e+308"))
 }
 
-/// What stands before the digits: a sign and a currency's, in any order.
+/// Splits off the sign and the currency in front of the digits, in any order.
 fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
     let (mut sign, mut currency) = (None, false);
     loop {
@@ -99,16 +100,16 @@ fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
     }
 }
 
-/// The digits with what stands between them, and the text behind.
+/// Parses the digits with their separators. Returns the number, and the text behind it.
 fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
     let (first, mut text) = text.split_at(run(text));
     let mut digits = append(0, first)?;
-    // What begins with a zero has no thousands: `0,500` is a half.
+    // A number that begins with a zero has no thousands: `0,500` is a half.
     if (1..=3).contains(&first.len()) && first[0] != b'0' {
         let other = [decimal.other().byte()];
         let between = |text| {
             let after = strip_any(text, &BETWEEN_THOUSANDS).or_else(|| text.strip_prefix(&other))?;
-            // India has two digits in each group above the thousands: `67,49,270`.
+            // In India, the groups above the thousands have two digits: `67,49,270`.
             let is_group = run(after) == 3 || matches!(after, [_, _, b',', ..] if run(after) == 2);
             is_group.then(|| (&text[..text.len() - after.len()], after))
         };
@@ -137,7 +138,7 @@ fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
     Some((Number { is_negative: false, digits: append(digits, fraction)?, decimals }, text))
 }
 
-/// The zeros that `K`, `M`, `B` and `T` stand for, and the text behind.
+/// Returns the number of zeros that `K`, `M`, `B` or `T` stands for, and the text behind.
 fn magnitude(text: &[u8]) -> Option<(i64, &[u8])> {
     let (letter, after) = text.split_first()?;
     let zeros = match letter.to_ascii_lowercase() {
@@ -150,7 +151,7 @@ fn magnitude(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((zeros, after))
 }
 
-/// `-7`, `+03`.
+/// Parses an exponent such as `-7` or `+03`.
 fn exponent_of(text: &[u8]) -> Option<i64> {
     let (is_negative, text) = match text {
         [b'-', text @ ..] => (true, text),
@@ -170,7 +171,7 @@ fn append(number: u128, digits: &[u8]) -> Option<u128> {
         .try_fold(number, |number, digit| number.checked_mul(10)?.checked_add(u128::from(digit - b'0')))
 }
 
-/// How many digits a text begins with.
+/// Returns the number of digits at the start of a text.
 fn run(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
@@ -179,7 +180,7 @@ fn strip_any<'a>(text: &'a [u8], prefixes: &[&str]) -> Option<&'a [u8]> {
     prefixes.iter().find_map(|prefix| text.strip_prefix(prefix.as_bytes()))
 }
 
-/// The text without blanks around it, no-break ones too.
+/// Trims blanks, including those beyond ASCII.
 pub fn trim(text: &[u8]) -> &[u8] {
     let mut text = trim_start(text).trim_ascii_end();
     while let Some(before) = BLANKS.iter().find_map(|blank| text.strip_suffix(blank.as_bytes())) {

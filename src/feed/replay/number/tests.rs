@@ -277,7 +277,7 @@ fn a_decimal_sign_has_a_name() {
     assert!(";".parse::<DecimalSign>().is_err());
 }
 
-/// Bytes as they stand in cells: nearly numbers, and others.
+/// Generates cells: nearly numbers, and arbitrary bytes.
 fn any_cell() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: [&str; 30] = [
         "0",

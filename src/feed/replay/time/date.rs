@@ -1,28 +1,28 @@
-//! Dates: the day that a cell begins with.
+//! The date at the beginning of a text.
 
 use super::date_order::DateOrder;
 use super::digits::{digits, number};
 use super::month::{is_weekday, month};
 
-/// What nanoseconds since 1970 in 64 bits can reach, in years.
+/// The years that fit into 64 bits of nanoseconds since 1970.
 const YEARS: std::ops::RangeInclusive<i64> = 1677..=2262;
 
-/// The signs between the year, the month and the day in Korean, and in Chinese and Japanese.
+/// The characters behind the year, the month and the day in Korean, and in Chinese and Japanese.
 const IDEOGRAPHS: [[&str; 3]; 2] = [["년", "월", "일"], ["年", "月", "日"]];
 
-/// A date as it is written.
+/// A date, before the order of its numbers is known.
 #[derive(Clone, Copy, Debug)]
 pub enum Date {
-    /// Year, month and day in this order, the year with four digits.
+    /// Year, month and day. The year came first and had four digits.
     YearFirst([i64; 3]),
-    /// Year, month and day; the month was a name.
+    /// Year, month and day. The month was a name.
     Named([i64; 3]),
-    /// Three numbers with the year at the end; if it has two digits only, the first may be the year as well.
+    /// Three numbers, the last of which is the year. If that has two digits only, the first may be the year instead.
     YearLast { numbers: [i64; 3], two_digits: bool, points: bool },
 }
 
 impl Date {
-    /// The day, counted from 1970-01-01; `None` where there is none such in the calendar or in [`YEARS`].
+    /// Returns the day, counted from 1970-01-01; `None` if the calendar or [`YEARS`] has no such day.
     #[inline]
     pub fn day(self, order: DateOrder) -> Option<i64> {
         let [year, month, day] = match self {
@@ -41,7 +41,7 @@ impl Date {
         days_since_1970(year, month, day)
     }
 
-    /// The order in which such dates are usually written.
+    /// Returns the usual order of such dates.
     pub fn order_usual(self) -> DateOrder {
         match self {
             Self::YearFirst(_) | Self::Named(_) => DateOrder::Ymd,
@@ -50,14 +50,14 @@ impl Date {
         }
     }
 
-    /// Whether its numbers are a date in this order.
+    /// Returns whether the numbers are a date in this order.
     pub fn is_in(self, order: DateOrder) -> bool {
         let ends_with_year = matches!(self, Self::YearLast { two_digits: false, .. });
         !(ends_with_year && order == DateOrder::Ymd) && self.day(order).is_some()
     }
 }
 
-/// The date at the beginning of a text, and what comes behind it.
+/// Parses the date at the beginning of a text. Returns it, and the text behind it.
 #[inline]
 pub fn leading(text: &[u8]) -> Option<(Date, &[u8])> {
     if let [y1, y2, y3, y4, sign, m1, m2, again, d1, d2, after @ ..] = text
@@ -71,7 +71,7 @@ pub fn leading(text: &[u8]) -> Option<(Date, &[u8])> {
     other(text)
 }
 
-/// [`leading`] in the other forms.
+/// Parses the less usual forms, for [`leading`].
 fn other(text: &[u8]) -> Option<(Date, &[u8])> {
     match digits(text) {
         8 => {
@@ -85,7 +85,7 @@ fn other(text: &[u8]) -> Option<(Date, &[u8])> {
     }
 }
 
-/// `2024/1/3`, `2024- 01- 03`, `2024-Jan-03`, `2024년 1월 3일`: what follows the year.
+/// Parses the rest of a date behind its year: `2024/1/3`, `2024- 01- 03`, `2024-Jan-03`, `2024년 1월 3일`.
 fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     for [of_year, of_month, of_day] in IDEOGRAPHS {
         if let Some(text) = text.strip_prefix(of_year.as_bytes()) {
@@ -106,7 +106,7 @@ fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     Some((Date::Named([year, month, day]), after))
 }
 
-/// `1/3/2024`, `03.01.24`, `3-Jan-2024`, `3. Januar 2024`: what follows the first number.
+/// Parses the rest of a date behind its first number: `1/3/2024`, `03.01.24`, `3-Jan-2024`, `3. Januar 2024`.
 fn day_or_month_first(first: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     if let [sign, after @ ..] = text
         && is_sign(*sign)
@@ -123,7 +123,7 @@ fn day_or_month_first(first: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     let (month, text) = month_name(between(text))?;
     let after = between(text);
     let year = &after[..digits(after)];
-    // Behind a blank, two digits may well be an hour.
+    // Behind a blank, two digits may be an hour.
     let blank = text.first().is_some_and(u8::is_ascii_whitespace);
     let year = match year.len() {
         4 => number(year),
@@ -133,7 +133,7 @@ fn day_or_month_first(first: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     Some((Date::Named([year, month, first]), &after[digits(after)..]))
 }
 
-/// `January 3, 2024`, `Wed, 03 Jan 2024`, `Wed Jan 03 2024`.
+/// Parses a date that begins with a word: `January 3, 2024`, `Wed, 03 Jan 2024`, `Wed Jan 03 2024`.
 fn month_name_first(text: &[u8]) -> Option<(Date, &[u8])> {
     let name = word(text);
     let text = if is_weekday(name) { between(&text[name.len()..]) } else { text };
@@ -151,13 +151,13 @@ fn month_name(text: &[u8]) -> Option<(i64, &[u8])> {
     month(name).map(|month| (month, &text[name.len()..]))
 }
 
-/// The letters at the beginning, those beyond ASCII too.
+/// Returns the letters at the beginning of a text, including those beyond ASCII.
 fn word(text: &[u8]) -> &[u8] {
     let len = text.iter().take_while(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()).count();
     &text[..len]
 }
 
-/// What follows the blanks and signs that stand between a month's name and its neighbours.
+/// Removes the blanks and signs between a month's name and its neighbours.
 fn between(text: &[u8]) -> &[u8] {
     let signs = text.iter().take_while(|byte| matches!(byte, b' ' | b'-' | b'/' | b'.' | b','));
     &text[signs.count()..]
@@ -172,19 +172,19 @@ fn one_or_two_digits(text: &[u8]) -> Option<(i64, &[u8])> {
     matches!(len, 1 | 2).then(|| (number(&text[..len]), &text[len..]))
 }
 
-/// The number that two digits make.
+/// Returns the number of two digits.
 #[inline]
 pub fn two(tens: u8, ones: u8) -> Option<i64> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
-/// A year of two digits: 1970 to 2069.
+/// Returns the year of two digits: 1970 to 2069.
 fn century(year: i64) -> i64 {
     if year < 70 { 2000 + year } else { 1900 + year }
 }
 
-/// The day of a date of the calendar, counted from 1970-01-01.
+/// Returns the day of a date, counted from 1970-01-01; `None` if the calendar has no such date.
 #[inline]
 fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     let last = match month {
@@ -197,7 +197,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     if !YEARS.contains(&year) || !(1..=last).contains(&day) {
         return None;
     }
-    // Years begin in March here, so that the leap day is their last, and months are 30.6 days on average.
+    // Here a year begins in March: then the leap day is its last day, and months have 30.6 days on average.
     // <https://howardhinnant.github.io/date_algorithms.html>
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year / 4 - year / 100 + year / 400;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// The order of day, month and year in a date of three numbers.
 ///
-/// A year of four digits shows itself: where it comes first, the month follows it whatever the order; where it
-/// comes last, `Ymd` cannot be meant, and the order is the usual one. Three numbers of two digits
-/// are what the order says: 70 to 99 are years of the twentieth century.
+/// A year of four digits shows where it is. If it comes first, the month follows it in any order. If it comes last,
+/// `Ymd` cannot be meant, and the usual order applies. For three numbers of two digits, the order decides; 70 to 99
+/// are years of the twentieth century.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DateOrder {
@@ -20,7 +20,7 @@ pub enum DateOrder {
     Ymd,
 }
 
-/// A text that is no order of day, month and year.
+/// The error for a text that is not an order of day, month and year.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not an order of day, month and year; orders are mdy, dmy and ymd")]
 pub struct DateOrderError {

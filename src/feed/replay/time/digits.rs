@@ -1,6 +1,6 @@
-//! Digits, read byte by byte.
+//! Digits, parsed byte by byte.
 
-/// The digits behind a unit's point, in nanoseconds.
+/// Returns the nanoseconds of the digits behind the point of a count, whose unit is given in nanoseconds.
 pub fn part_of(unit: i64, fraction: &[u8]) -> i64 {
     let mut place = unit;
     let parts = fraction.iter().map(|digit| {
@@ -10,7 +10,7 @@ pub fn part_of(unit: i64, fraction: &[u8]) -> i64 {
     parts.take(9).sum()
 }
 
-/// How many digits a text begins with.
+/// Returns the number of digits at the start of a text.
 #[inline]
 pub fn digits(text: &[u8]) -> usize {
     let mut rest = text;
@@ -20,13 +20,13 @@ pub fn digits(text: &[u8]) -> usize {
     text.len() - rest.len()
 }
 
-/// The number that these digits make, at most 18 of them.
+/// Returns the number of at most 18 digits.
 #[inline]
 pub fn number(digits: &[u8]) -> i64 {
     leading_number(digits).0.cast_signed()
 }
 
-/// The number at the beginning of a text, right if it has at most 19 digits, and what follows it.
+/// Parses the number at the start of a text, correct up to 19 digits. Returns it, and the text behind it.
 #[inline]
 pub fn leading_number(mut text: &[u8]) -> (u64, &[u8]) {
     let mut number: u64 = 0;

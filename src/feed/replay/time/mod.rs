@@ -1,7 +1,7 @@
-//! Times as files write them.
+//! The times of a file.
 //!
-//! A cell says a moment of UTC, or one on the file's own clock, which a zone puts into place. It is read byte by
-//! byte: a file has a time in every row.
+//! A cell gives a moment in UTC, or a local time that a zone converts to UTC. Every row has a time, so cells are
+//! parsed byte by byte, which is fast.
 
 mod date;
 mod date_order;
@@ -23,31 +23,32 @@ pub use time_of_day::offset;
 
 const DAY: i64 = 86_400 * SECOND;
 
-/// What a number counts since midnight.
+/// The unit of a count since midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MidnightUnit {
     Seconds,
     Milliseconds,
 }
 
-/// The moment that a cell stands for; `None` where it stands for none from 1677 to 2262.
+/// Parses a cell as a time. Returns `None` if it is no time from 1677 to 2262.
 ///
-/// - A date, whose midnight it is, or a date and a [`clock`], as in `2024-01-03T14:30:00.123456789`,
-///   `20240103 143000065`, `1/3/2024, 2:30 PM`, `3. Jan 2024 14:30`. Digits past the nanosecond go.
-/// - Behind the clock `Z`, `UTC`, `GMT` or an offset; a zone or an abbreviation counts for nothing and stands
-///   behind an offset only.
-/// - The same in one number of 8, 10, 12, 14 or 17 digits: `2024010314`, `20240103143000065`. Ten are a date and its
-///   hour from 1970 to 2099 only; as seconds they would be of 2032 to 2036, which no market has seen.
-/// - A number of other lengths counts from 1970: seconds, milliseconds, microseconds or nanoseconds, as its own
-///   magnitude tells, with decimals and an exponent. Below nine digits (negative: six) it is rather a clock, a date
-///   without its signs or a spreadsheet's day, and stands for nothing; so does one with an exponent that has fewer
-///   than eight digits itself, since it was rounded: spreadsheets make `1.70429E+12` of a time.
-/// - Eighteen digits are .NET's ticks of 1970 to 2099, on the file's own clock, or else nothing: nanoseconds before
-///   September 2001 and Windows' FILETIME are no times of markets.
+/// - A date means its midnight. A [time of day](time_of_day()) may follow, as in `2024-01-03T14:30:00.123456789`,
+///   `20240103 143000065`, `1/3/2024, 2:30 PM`, `3. Jan 2024 14:30`. Digits below a nanosecond are dropped.
+/// - Behind the time of day, `Z`, `UTC`, `GMT` or an offset may follow. The name of a zone may follow an offset, and
+///   is ignored.
+/// - Date and time of day may be one number of 8, 10, 12, 14 or 17 digits: `2024010314`, `20240103143000065`. Ten
+///   digits are read so from 1970 to 2099. As seconds they would be years from 2032 to 2036, which no recorded file
+///   has.
+/// - A number of another length is a Unix time in seconds, milliseconds, microseconds or nanoseconds. Its magnitude
+///   tells the unit. It may have decimals and an exponent. A number below nine digits (six, if negative) is no time:
+///   it is more likely a time of day, a date without its signs, or a spreadsheet's day. A number with an exponent and
+///   fewer than eight digits is no time either, because it was rounded: spreadsheets turn a time into `1.70429E+12`.
+/// - Eighteen digits are local time in .NET's ticks, from 1970 to 2099. Other numbers of eighteen digits are no time:
+///   nanoseconds before September 2001 and Windows' FILETIME do not occur in market data.
 ///   <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let cell = cell.trim_ascii();
-    // The form that most files have need not be counted.
+    // The most usual form is recognized without counting digits, which is faster.
     let is_year = matches!(cell, [_, _, _, _, b'-' | b'/' | b'.', ..]);
     match if is_year { 4 } else { digits(cell) } {
         10 | 12 | 14 | 17 | 20 | 23 => match in_one_number(cell) {
@@ -59,14 +60,15 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     }
 }
 
-/// The moment that a date and the clock in another cell stand for; an offset may follow the clock.
+/// Parses a date, and a time of day in another cell. An offset may follow the time of day.
 pub fn stamp_of_two(date: &[u8], time_of_day: &[u8], order: DateOrder) -> Option<Stamp> {
     let midnight = self::date(date, order)?;
     let (of_day, after) = time_of_day_leading(time_of_day.trim_ascii())?;
     at(midnight / DAY, of_day, after)
 }
 
-/// The midnight of a date, local, in nanoseconds since 1970; its clock, if it has one, says midnight.
+/// Parses a date. Returns its local midnight in nanoseconds since 1970. A time of day behind the date must be
+/// midnight.
 pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
     match date_and_time_of_day(cell.trim_ascii(), order)? {
         Stamp::Local(nanos) if nanos % DAY == 0 => Some(nanos),
@@ -74,11 +76,11 @@ pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
     }
 }
 
-/// A clock in nanoseconds since midnight: `9:30`, `09:30:00.5`, `9:30:00 PM`; `24:00` is the next midnight.
+/// Parses a time of day. Returns nanoseconds since midnight: `9:30`, `09:30:00.5`, `9:30:00 PM`. `24:00` is the next
+/// midnight.
 ///
-/// Without colons, its last two digits are minutes if it has three or four, and seconds if it has five or six, as
-/// in `930` and `93000`; behind them the digits of milliseconds, microseconds or nanoseconds may follow. Zeros alone
-/// are midnight.
+/// Without colons, three or four digits are hours and minutes, and five or six also have seconds: `930`, `93000`.
+/// Digits of milliseconds, microseconds or nanoseconds may follow the seconds. Zeros alone are midnight.
 pub fn time_of_day(cell: &[u8]) -> Option<i64> {
     match time_of_day_leading(cell.trim_ascii())? {
         (of_day, []) => Some(of_day),
@@ -86,8 +88,8 @@ pub fn time_of_day(cell: &[u8]) -> Option<i64> {
     }
 }
 
-/// A clock of so many digits, of which zeros in front may be lost: `1500` of six is a quarter past midnight. Decimals of
-/// the second may follow.
+/// Parses a time of day of `count` digits, of which leading zeros may be missing: `1500` of six digits is a quarter
+/// past midnight. Decimals of the second may follow.
 pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     let cell = cell.trim_ascii();
     let lost = count.checked_sub(digits(cell))?;
@@ -97,7 +99,7 @@ pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     time_of_day(&whole[..end])
 }
 
-/// What a number counts since midnight, in nanoseconds, at most a day; digits past the nanosecond go.
+/// Parses a count since midnight. Returns nanoseconds, at most those of a day. Digits below a nanosecond are dropped.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
     let unit = match unit {
@@ -110,7 +112,7 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
         [b'.', fraction @ ..] if digits(fraction) == fraction.len() => fraction,
         _ => return None,
     };
-    // No day has more digits of milliseconds.
+    // A day has at most eight digits of milliseconds.
     if !(1..=8).contains(&whole.len()) {
         return None;
     }
@@ -118,11 +120,11 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     (nanos <= DAY).then_some(nanos)
 }
 
-/// The orders in which a cell's date is one; those of a file are what the orders of all its dates have in common.
+/// Returns the orders in which a cell is a date. The order of a file is one that all its dates allow.
 ///
-/// `13/01/2024` is a date with the day first, `01/02/2024` with the month or the day first, and `24-01-31` with the day
-/// or the year first. One with four digits of a year in front or with a month's name is a date in any order; what is
-/// no date is one in none.
+/// `13/01/2024` allows day first only. `01/02/2024` allows month or day first, and `24-01-31` day or year first. A
+/// date with a year of four digits in front, or with a month's name, allows all orders. A cell that is no date allows
+/// none.
 pub fn orders(cell: &[u8]) -> impl Iterator<Item = DateOrder> + use<> {
     let date = date::leading(cell.trim_ascii()).map(|(date, _)| date);
     [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd]
@@ -130,7 +132,7 @@ pub fn orders(cell: &[u8]) -> impl Iterator<Item = DateOrder> + use<> {
         .filter(move |order| date.is_some_and(|date| date.is_in(*order)))
 }
 
-/// What the dates of a file leave of the orders that they can have.
+/// The orders that all dates seen so far allow.
 #[derive(Clone, Debug)]
 pub struct OrdersLeft(Vec<DateOrder>);
 
@@ -141,12 +143,13 @@ impl Default for OrdersLeft {
 }
 
 impl OrdersLeft {
-    /// Whether this order is left.
+    /// Returns whether this order is left.
     pub fn has(&self, order: DateOrder) -> bool {
         self.0.contains(&order)
     }
 
-    /// Takes in a cell, and returns the order as soon as there is only one. What contradicts all before it counts for nothing.
+    /// Adds a cell. Returns the order as soon as only one is left. A cell that allows none of the orders left is
+    /// ignored.
     pub fn observe(&mut self, cell: &[u8]) -> Option<DateOrder> {
         let orders: Vec<DateOrder> = orders(cell).filter(|order| self.0.contains(order)).collect();
         if !orders.is_empty() {
@@ -159,9 +162,10 @@ impl OrdersLeft {
     }
 }
 
-/// The order that a cell's date usually has, for files that prove none: day first with points, else month first.
+/// Returns the usual order of a cell's date, for files that do not prove one: day first with points, else month
+/// first.
 ///
-/// Whether three numbers of two digits may have the year first, [`orders`] says.
+/// It never puts a year of two digits first; see [`orders`] for whether that is possible.
 pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     let (date, _) = date::leading(cell.trim_ascii())?;
     Some(date.order_usual())
@@ -173,7 +177,7 @@ fn date_and_time_of_day(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let text = match after {
         [] => return at(day, 0, after),
         [b'T' | b't' | b'D' | b'_' | b':', text @ ..] => text,
-        // FIX, UTCTimestamp, <https://www.fixtrading.org/standards/tagvalue-online/>: `20240103-14:30:00`.
+        // FIX, UTCTimestamp: `20240103-14:30:00`. <https://www.fixtrading.org/standards/tagvalue-online/>
         [b'-', text @ ..] if digits(cell) == 8 => text,
         [b',' | b' ' | b'\t', text @ ..] => text.trim_ascii_start(),
         _ => return None,
@@ -182,9 +186,10 @@ fn date_and_time_of_day(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     at(day, of_day, after)
 }
 
-/// `2024010314` and longer: the day, the clock, and what stands behind it.
+/// Parses a date and a time of day in one number of ten digits or more. Returns the day, the time of day, and the
+/// text behind.
 fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
-    // Milliseconds since 1970 in twelve digits begin so in parts of 1976 only.
+    // Milliseconds since 1970 of twelve digits begin with 19 or 20 only in parts of 1976.
     if !matches!(cell, [b'1', b'9', ..] | [b'2', b'0', ..]) {
         return None;
     }
@@ -194,9 +199,9 @@ fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
     Some((day, of_day, after))
 }
 
-/// The moment of a clock on a day; `after` is what stands behind the clock.
+/// Returns the moment of a time of day on a day. `after` is the text behind the time of day: an offset, or nothing.
 fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
-    // The first and the last day of the range begin or end outside of it.
+    // 128 bits, because the first and the last day of the range are not whole.
     let nanos = |offset: i64| {
         i64::try_from(i128::from(day) * i128::from(DAY) + i128::from(of_day - offset * SECOND)).ok()
     };
@@ -208,7 +213,7 @@ fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
 
 fn time_of_day_leading(text: &[u8]) -> Option<(i64, &[u8])> {
     let (of_day, after) = time_of_day::leading(text)?;
-    // An hour alone is as well the seconds of midnight's first minute.
+    // One or two digits may be an hour or seconds. Only zero means the same as both.
     let is_short = digits(text) == text.len() && text.len() < 3;
     (!is_short || of_day == 0).then_some((of_day, after))
 }

@@ -1,6 +1,7 @@
-//! Months and weekdays by name.
+//! The names of months and weekdays.
 
-/// The month of a name, from 1: English and German ones, long and short, and Polish ones in short, in any case.
+/// Returns the month of a name, from 1. It knows long and short English and German names, and short Polish ones, in
+/// any case.
 pub fn month(name: &[u8]) -> Option<i64> {
     let (month, tails): (_, &[&[u8]]) = match &beginning(name)? {
         b"jan" => (1, &[b"", b"uary", b"uar"]),
@@ -25,7 +26,7 @@ pub fn month(name: &[u8]) -> Option<i64> {
         b"sie" => (8, &[b""]),
         b"wrz" => (9, &[b""]),
         b"paz" => (10, &[b""]),
-        b"pa\xc5" => (10, &[b"\xba"]), // paź, cut within its last letter
+        b"pa\xc5" => (10, &[b"\xba"]), // paź: the three bytes end within its last letter
         b"lis" => (11, &[b""]),
         b"gru" => (12, &[b""]),
         _ => return None,
@@ -33,7 +34,7 @@ pub fn month(name: &[u8]) -> Option<i64> {
     ends(name, tails).then_some(month)
 }
 
-/// Whether this is an English weekday, long or short.
+/// Returns whether a word is an English weekday, long or short.
 pub fn is_weekday(name: &[u8]) -> bool {
     let tails: &[&[u8]] = match beginning(name).as_ref() {
         Some(b"mon" | b"fri" | b"sun") => &[b"", b"day"],
@@ -50,7 +51,7 @@ fn beginning(name: &[u8]) -> Option<[u8; 3]> {
     name.first_chunk().map(|bytes: &[u8; 3]| bytes.map(|byte| byte.to_ascii_lowercase()))
 }
 
-/// Whether a name ends, behind its beginning, in one of these ways.
+/// Returns whether a name continues behind its first three bytes with one of these tails.
 fn ends(name: &[u8], tails: &[&[u8]]) -> bool {
     tails.iter().any(|tail| name[3..].eq_ignore_ascii_case(tail))
 }

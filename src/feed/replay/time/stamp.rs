@@ -1,15 +1,15 @@
-//! A stamp: a moment that may wait for its zone.
+//! A stamp: a moment in UTC, or a local time.
 
 use crate::market::Time;
 
 /// A second in nanoseconds.
 pub const SECOND: i64 = 1_000_000_000;
 
-/// A moment as a cell says it.
+/// The time in a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamp {
-    /// With an offset, a `Z`, or counted from 1970.
+    /// A moment in UTC: the cell has an offset or a `Z`, or is a Unix time.
     Utc(Time),
-    /// In nanoseconds since 1970-01-01T00:00 on the file's own clock.
+    /// A local time in the file's zone, in nanoseconds since 1970-01-01T00:00 local.
     Local(i64),
 }

@@ -5,7 +5,7 @@ use proptest::sample::select;
 use super::DateOrder::{Dmy, Mdy, Ymd};
 use super::*;
 
-/// The moment in ISO 8601, with a `Z` if the cell says UTC.
+/// Returns the time in ISO 8601, with a `Z` if it is in UTC.
 fn read(cell: &str, order: DateOrder) -> String {
     let text = |nanos| Time::from_nanos(nanos).to_string();
     match stamp(cell.as_bytes(), order) {
@@ -141,7 +141,7 @@ fn eighteen_digits_are_dot_nets_ticks_on_the_files_own_clock() {
         ("6.3839889e+17", "2024-01-03T14:30:00"),
         ("621355968000000000", "1970-01-01T00:00:00"),
         ("662380415999999999", "2099-12-31T23:59:59.999999900"),
-        // Before 1970, after 2099, Windows' FILETIME, and a count of nanoseconds of 1999 and of 1962.
+        // Ticks before 1970 and after 2099, Windows' FILETIME, and nanoseconds of 1999 and of 1962.
         ("621355967999999999", "none"),
         ("662380416000000000", "none"),
         ("133487370000000000", "none"),
@@ -168,7 +168,7 @@ fn what_is_no_time_is_none() {
         "NaN",
         "null",
         "#N/A",
-        // A spreadsheet's day, a year, clocks, a date without its signs, a day that never was.
+        // A spreadsheet's day, a year, times of day, a date without its signs, and a day that does not exist.
         "45294",
         "45294.60417",
         "2024",
@@ -184,7 +184,7 @@ fn what_is_no_time_is_none() {
         "99999999999999999999",
         "10000000000",
         "9223372036854775808",
-        // What was rounded to so few digits that the time is gone.
+        // Numbers that were rounded to so few digits that the time is lost.
         "1.70429E+12",
         "1.70429e+09",
         "1.704292e+12",
@@ -273,7 +273,7 @@ fn an_order_has_a_name() {
     assert!("DMY".parse::<DateOrder>().is_err());
 }
 
-/// Bytes as they stand in cells: nearly times, and others.
+/// Generates cells: nearly times, and arbitrary bytes.
 fn any_cell() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: [&str; 38] = [
         "2024",

@@ -4,10 +4,10 @@ use super::date::two;
 use super::digits::{digits, number};
 use super::stamp::SECOND;
 
-/// The clock at the beginning of a text in nanoseconds since midnight, and what comes behind it.
+/// Parses the time of day at the beginning of a text. Returns nanoseconds since midnight, and the text behind.
 ///
-/// `24:00:00` is the next midnight. A leap second, `23:59:60`, is the last nanosecond before its minute's end:
-/// Unix time has no other, and so it stays behind what came before.
+/// `24:00:00` is the next midnight. A leap second, `23:59:60`, becomes the last nanosecond of its minute: Unix time
+/// has no leap seconds, and so the event stays behind those before it.
 #[inline]
 pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
     match text {
@@ -19,7 +19,7 @@ pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-/// [`leading`] in the other forms.
+/// Parses the less usual forms, for [`leading`].
 fn other(text: &[u8]) -> Option<(i64, &[u8])> {
     let len = digits(text);
     let after = &text[len..];
@@ -35,7 +35,7 @@ fn other(text: &[u8]) -> Option<(i64, &[u8])> {
             let (nanos, after) = ticks(after).unwrap_or_else(|| fraction(after));
             of_day(sexagesimal(number(&text[..len])), nanos, after)
         }
-        // Milliseconds, microseconds or nanoseconds without a point.
+        // The digits behind the seconds are milliseconds, microseconds or nanoseconds.
         (8 | 9 | 11 | 12 | 14 | 15, _) => {
             let whole = 5 + (len + 1) % 3;
             let nanos = nanos_of(&text[whole..len]);
@@ -45,8 +45,8 @@ fn other(text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-/// The seconds that local time is ahead of UTC, by what stands behind a clock: `Z`, `+09:00`, ` +0000 UTC`,
-/// ` GMT+0100 (CET)`. An offset alone counts; the name or the zone behind it says it only again.
+/// Parses the text behind a time of day as an offset: `Z`, `+09:00`, ` +0000 UTC`, ` GMT+0100 (CET)`. Returns the
+/// seconds by which local time is ahead of UTC. The name of a zone behind the offset is ignored.
 pub fn offset(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii_start();
     let (is_named, text) = match text {
@@ -70,7 +70,7 @@ pub fn offset(text: &[u8]) -> Option<i64> {
     repeats.then_some(seconds)
 }
 
-/// `9`, `09`, `0900`, `09:00` and `09:00:00` in seconds.
+/// Parses `9`, `09`, `0900`, `09:00` or `09:00:00`. Returns seconds.
 fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
     let (hours, minutes, seconds, after) = match text {
         [h1, h2, b':', m1, m2, b':', s1, s2, after @ ..] => {
@@ -86,11 +86,11 @@ fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
     (hours < 24 && minutes < 60 && seconds < 60).then_some((hours * 3600 + minutes * 60 + seconds, after))
 }
 
-/// A clock of these hours, minutes and seconds, and the AM or PM that may follow it.
+/// Returns the time of day of these hours, minutes and seconds, and the text behind. AM or PM may follow.
 #[inline]
 fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     let (hour, text) = match text {
-        // CryptoDataDownload's older files have hours as `09-AM`.
+        // CryptoDataDownload's older files write hours as `09-AM`.
         [b'-', b'a' | b'A' | b'p' | b'P', ..] => half_of_day(hour, &text[1..])?,
         [] | [b'Z' | b'+' | b'-', ..] => (hour, text),
         _ => half_of_day(hour, text)?,
@@ -101,9 +101,9 @@ fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(
     (is_time_of_day && minute < 60 && second < 60).then_some((of_day, text))
 }
 
-/// The hour of the day, by the AM or PM that may be next: `AM`, ` p.m.`.
+/// Parses AM or PM, e.g. `AM` or ` p.m.`, and returns the hour of the day.
 fn half_of_day(hour: i64, text: &[u8]) -> Option<(i64, &[u8])> {
-    // Browsers write a narrow no-break blank before it.
+    // Browsers write a narrow no-break space in front of it.
     let half = text.strip_prefix("\u{202f}".as_bytes()).unwrap_or(text.trim_ascii_start());
     let (noon, after) = match half {
         [b'a' | b'A', after @ ..] => (0, after),
@@ -118,12 +118,12 @@ fn half_of_day(hour: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-/// Hours, minutes and seconds of a number such as 93000.
+/// Splits a number such as 93000 into hours, minutes and seconds.
 fn sexagesimal(number: i64) -> [i64; 3] {
     [number / 10_000, number / 100 % 100, number % 100]
 }
 
-/// The fraction of a second behind a point or a comma, in nanoseconds; 0 where there is none.
+/// Parses the fraction of a second behind a point or a comma. Returns nanoseconds, and the text behind.
 fn fraction(text: &[u8]) -> (i64, &[u8]) {
     match text {
         [b'.' | b',', after @ ..] => {
@@ -134,14 +134,14 @@ fn fraction(text: &[u8]) -> (i64, &[u8]) {
     }
 }
 
-/// `NinjaTrader`'s fraction: seven digits behind a blank.
+/// Parses `NinjaTrader`'s fraction of a second: seven digits behind a blank.
 /// <https://ninjatrader.com/support/helpGuides/nt8/en-us/importing.htm>
 fn ticks(text: &[u8]) -> Option<(i64, &[u8])> {
     let after = text.strip_prefix(b" ")?;
     (digits(after) == 7).then(|| (nanos_of(&after[..7]), &after[7..]))
 }
 
-/// The digits behind the point in nanoseconds; those past the ninth go.
+/// Returns the nanoseconds of the digits behind the point. Digits behind the ninth are dropped.
 fn nanos_of(fraction: &[u8]) -> i64 {
     const PLACES: [i64; 10] =
         [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];

@@ -1,22 +1,23 @@
-//! Counts: moments as how many units of time have passed since 1970, or, for .NET, since the year 1.
+//! Unix times: counts since 1970. Also .NET's ticks, which count from the year 1.
 
 use super::digits::{digits, leading_number, number, part_of};
 use super::stamp::{SECOND, Stamp};
 use crate::market::Time;
 
-/// The digits from which on a number with an exponent was hardly rounded.
+/// The least number of digits of a count with an exponent. With fewer digits the count was probably rounded.
 ///
-/// Spreadsheets and C's `%g` leave six, `%e` and R's `print` seven. Programs that leave out zeros only have eight for
-/// a quarter of an hour; those few whose seconds end in three zeros cannot be told from rounded ones.
+/// Spreadsheets and C's `%g` leave six digits, `%e` and R's `print` leave seven. A program that only drops trailing
+/// zeros leaves eight or more for a multiple of a quarter of an hour. Seconds that end in three zeros have fewer;
+/// they are rare, and cannot be told from rounded counts.
 const UNROUNDED: usize = 8;
 
-/// .NET's ticks, of which 10,000,000 are a second, at the beginning of 1970,
-/// <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>,
+/// .NET's ticks at the beginning of 1970. A second has 10,000,000 of them.
+/// <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 const TICKS_OF_1970: u64 = 621_355_968_000_000_000;
-/// and at that of 2100.
+/// .NET's ticks at the beginning of 2100.
 const TICKS_OF_2100: u64 = 662_380_416_000_000_000;
 
-/// The moment of a count, in the unit of its magnitude.
+/// Parses a count. Its magnitude tells the unit.
 pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     let (is_negative, text) = match cell {
         [b'-', text @ ..] => (true, text),
@@ -36,22 +37,22 @@ pub fn stamp(cell: &[u8]) -> Option<Stamp> {
         [b'e' | b'E', exponent @ ..] if whole.len() + fraction.len() >= UNROUNDED => exponent_of(exponent)?,
         _ => return None,
     };
-    let indices = whole.len().checked_add_signed(exponent)?;
+    let places = whole.len().checked_add_signed(exponent)?;
     let least = if is_negative { 6 } else { 9 };
-    if !(least..=19).contains(&indices) {
+    if !(least..=19).contains(&places) {
         return None;
     }
-    let mut shifted = [b'0'; 28]; // nineteen digits of a count, and what more a nanosecond needs of a second
+    let mut shifted = [b'0'; 28]; // 19 digits of a count, and 9 more for its nanoseconds
     let (count, fraction) = if exponent == 0 {
         (count, fraction)
     } else {
         for (place, digit) in shifted.iter_mut().zip(whole.iter().chain(fraction)) {
             *place = *digit;
         }
-        let (whole, fraction) = shifted.split_at(indices);
+        let (whole, fraction) = shifted.split_at(places);
         (leading_number(whole).0, fraction)
     };
-    if indices == 18 {
+    if places == 18 {
         return nanos_of_ticks(count, fraction).filter(|_| !is_negative).map(Stamp::Local);
     }
     let nanos = nanos_of_count(count, fraction);
@@ -59,7 +60,7 @@ pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     Some(Stamp::Utc(Time::from_nanos(nanos)))
 }
 
-/// The nanoseconds of a count in the unit of its magnitude.
+/// Returns the nanoseconds of a count, whose magnitude tells the unit.
 fn nanos_of_count(count: u64, fraction: &[u8]) -> i128 {
     let unit = match count {
         0..=99_999_999_999 => SECOND,
@@ -70,13 +71,13 @@ fn nanos_of_count(count: u64, fraction: &[u8]) -> i128 {
     i128::from(count) * i128::from(unit) + i128::from(part_of(unit, fraction))
 }
 
-/// The nanoseconds since 1970 of .NET's ticks; they do not say whether their clock is that of UTC.
+/// Returns the nanoseconds since 1970 of .NET's ticks. They do not say whether they are UTC, so they are local time.
 fn nanos_of_ticks(ticks: u64, fraction: &[u8]) -> Option<i64> {
     let is_of_markets = (TICKS_OF_1970..TICKS_OF_2100).contains(&ticks);
     is_of_markets.then(|| (ticks - TICKS_OF_1970).cast_signed() * 100 + part_of(100, fraction))
 }
 
-/// `+09`, `9` or `-5`: two digits at the most.
+/// Parses an exponent of at most two digits: `+09`, `9` or `-5`.
 fn exponent_of(text: &[u8]) -> Option<isize> {
     let (is_negative, text) = match text {
         [b'-', text @ ..] => (true, text),
