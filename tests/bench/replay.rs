@@ -1,17 +1,20 @@
 //! How fast files are read and replayed.
 //!
-//! Reading is what `cat FILE > /dev/null` does, in this process, and is compared with a loop of the csv crate over the
-//! records of the same file, which only cuts lines into cells. Both take turns; time is that on a core, so that
-//! what else the machine does counts little. End to end, a server of its own replays the file at full speed to one
-//! client with `delivery=every`, which this process is. Pace is how late events come of a file that is replayed on its
-//! schedule, counted from the one that came earliest: the server, the kernel and this client are in it.
+//! Reading: this process does the same as `cat FILE > /dev/null`. It is compared with a loop of the csv crate over
+//! the records of the same file, which only splits lines into cells. The two take turns, and processor time is
+//! measured, so that other load on the machine hardly counts.
+//!
+//! End to end: a server replays the file at full speed to one client with `delivery=every`, which is this process.
+//!
+//! Lateness: a server replays a file on its schedule. Measured is how late each event arrives, compared with the one
+//! that arrived earliest. The server, the kernel and this client add to it.
 //!
 //! ```text
 //! cargo bench --bench replay
 //! cargo bench --bench replay -- --rows 10000000 --pairs 3
 //! ```
 //!
-//! Benchmarks measure and tests decide: nothing fails for being slow.
+//! Benchmarks measure and tests decide: a slow result is no failure.
 
 #[allow(dead_code, reason = "this benchmark needs little of it")]
 mod process;
@@ -94,7 +97,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Writes so many trades in time order, and returns how many bytes they are.
+/// Writes trades in time order. Returns the number of bytes.
 fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut out = BufWriter::new(File::create(path)?);
@@ -116,7 +119,7 @@ fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.len())
 }
 
-/// The time on a core that printing all events takes, in seconds.
+/// Returns the processor time that printing all events takes, in seconds.
 fn cat(path: &Path) -> io::Result<f64> {
     let config = Config { files: vec![PathBuf::from(path)], ..Config::default() };
     let mut out = File::create("/dev/null")?;
@@ -125,7 +128,7 @@ fn cat(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// The time on a core that cutting all lines takes, in seconds.
+/// Returns the processor time that splitting all lines takes, in seconds.
 fn csv_loop(path: &Path) -> io::Result<f64> {
     let before = process::own_cpu()?;
     let mut reader = csv::Reader::from_path(path)?;
@@ -137,7 +140,8 @@ fn csv_loop(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Events a second that a client gets of a replay at full speed, and the server's resident KiB at its end.
+/// Replays a file at full speed. Returns the events per second that a client gets, and the server's resident KiB at
+/// the end.
 fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
     command.args(["--feed", "replay", "--speed", "max", "--wait-for-client", "--listen", "127.0.0.1:0"]);
@@ -153,14 +157,14 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     Ok((events as f64 / seconds, server.memory()?))
 }
 
-/// How late events came, in milliseconds.
+/// The lateness of events, in milliseconds.
 struct Late {
     text: String,
-    /// How much the last one is off its time from the first.
+    /// How late the last event was, counted from the first.
     end: f64,
 }
 
-/// Replays the beginning of a file on its schedule and looks when the events come.
+/// Replays a file on its schedule, and measures when the events arrive.
 fn on_schedule(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
     let path = folder.join("schedule.csv");
     let mut out = BufWriter::new(File::create(&path)?);
@@ -192,7 +196,7 @@ fn on_schedule(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
     Ok(Late { text: format!("{:.2}/{:.2}/{:.2}", at(50), at(99), at(100)), end })
 }
 
-/// Subscribes to everything, and hands over each frame until the feed has ended.
+/// Subscribes to everything, and passes on each frame until the feed has ended.
 fn read_to_the_end(server: &Server, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut stream = TcpStream::connect(server.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -1,4 +1,5 @@
-//! `inspect` and `cat`, as a user runs them: what they say of files, and of those that cannot be read.
+//! The commands `inspect` and `cat`, run as a user runs them: their output for files, and for files that cannot be
+//! read.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,16 +16,16 @@ use zip::write::SimpleFileOptions;
 
 use crate::support::process::{ServerProcess, WatchProcess, assert_is_one_error, by_shell, run, tickerplant};
 
-/// Ascending, with a row for each of three reasons to skip it.
+/// A file in ascending order, with a row for each of three reasons to reject it.
 const UP: &str = "time,price,size\n2024-01-02 09:30,59.82,100\n2024-01-02 09:31,,100\nnoon,59.8,100\n\
                   2024-01-02 09:32,59.x,100\n2024-01-02 09:33,59.83,\n2024-01-02 09:34,59.84,200\n";
-/// Descending.
+/// A file in descending order.
 const DOWN: &str = "Datum;Schluss\n15.01.2024;100,78\n02.01.2024;100,90\n";
-/// Neither, and no date shows whether day or month comes first.
+/// A file in no order. No date in it shows whether day or month comes first.
 const UNSORTED: &str = "date\tclose\n01/02/2024\t1.5\n02/02/2024\t2.5\n01/02/2024\t1.25\n";
 const PAGE: &str = "<!DOCTYPE html>\n<p>Not found</p>\n";
 
-/// A folder with files in it.
+/// A folder with files.
 struct Files(TempDir);
 
 impl Files {
@@ -40,14 +41,14 @@ impl Files {
         self.0.path().join(name).display().to_string()
     }
 
-    /// Runs the program in the folder: exit code, standard output, standard error.
+    /// Runs the program in the folder. Returns the exit code, standard output and standard error.
     async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = tickerplant(arguments);
         command.current_dir(self.0.path());
         run(command).await
     }
 
-    /// What `inspect --json` says, which ends well.
+    /// Returns the objects that `inspect --json` prints. The command must succeed.
     async fn inspected(&self, arguments: &[&str]) -> Vec<Value> {
         let (code, out, err) = self.run(&[&["inspect", "--json"], arguments].concat()).await;
         assert_eq!(code, 0, "{err}");

@@ -1,10 +1,18 @@
-//! The layouts, as people have them: each case in `layouts/` is a file in the form of its source, and its events.
+//! The layouts: each case in `layouts/` is a file as its vendor writes it, with the events that a replay must read.
 //!
-//! `== layout: path` begins a case, and the lines behind it are the file. `-> ` begins a line that `cat` prints, `!! `
-//! what is said of a file that is refused, `?? ` a setting of `[feed.replay]`, `%% ` how the characters are coded where it
-//! is not UTF-8, `// ` a remark; behind `++ path` stands a file that lies beside the first. Behind `** ` stands what comes
-//! thirty times, with its numbers in braces counting up: `{01}` is `01` to `30`. A path through an archive, as
-//! `a.zip/b.csv`, is a member of it.
+//! Each line of a case begins with a mark:
+//!
+//! - `== layout: path` begins a case. The unmarked lines below it are the file.
+//! - `-> ` is followed by a line that `cat` must print.
+//! - `!! ` is followed by a part of the error, for a file that must be refused.
+//! - `?? ` is followed by a setting of `[feed.replay]`.
+//! - `%% ` is followed by the character encoding of the file, if it is not UTF-8.
+//! - `++ path` begins another file beside the first.
+//! - `** ` is followed by a line that is repeated thirty times. Numbers in braces count up: `{01}` becomes `01` to
+//!   `30`.
+//! - `// ` is followed by a remark.
+//!
+//! A path through an archive, such as `a.zip/b.csv`, is a member of that archive.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -19,19 +27,19 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 const LINE_BYTES: usize = 64 * 1024;
-/// So often comes what stands behind `** `.
+/// The number of repetitions of a line behind `** `.
 const REPEATED: u64 = 30;
 
-/// A file, and what a replay makes of it.
+/// A case: a file, and what a replay must read in it.
 #[derive(Default)]
 struct Case {
-    place: String,
+    location: String,
     layout: String,
     /// The file and those beside it, by path.
     files: Vec<(String, String)>,
     coding: Option<&'static Encoding>,
     settings: String,
-    /// What is expected: the layout's name and the lines of `cat`, or the words of a refusal.
+    /// The layout's name and the lines of `cat`, or parts of the error.
     expected: String,
 }
 
@@ -60,9 +68,9 @@ fn cases() -> Vec<Case> {
         let name = path.file_name().unwrap().to_string_lossy();
         for (line, number) in fs::read_to_string(&path).unwrap().lines().zip(1..) {
             if let Some((layout, path)) = line.strip_prefix("== ").and_then(|line| line.split_once(": ")) {
-                let (place, layout) = (format!("{name}:{number}"), layout.to_owned());
+                let (location, layout) = (format!("{name}:{number}"), layout.to_owned());
                 let files = vec![(path.to_owned(), String::new())];
-                cases.push(Case { place, layout, files, ..Case::default() });
+                cases.push(Case { location, layout, files, ..Case::default() });
             } else if let Some(case) = cases.last_mut() {
                 case.take_in(line);
             }
@@ -88,7 +96,7 @@ impl Case {
         text.extend([line, "\n"]);
     }
 
-    /// What differs from what is expected.
+    /// Returns the difference from what is expected; `None` if there is none.
     fn fault(&self) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         for (path, content) in &self.files {
@@ -105,11 +113,11 @@ impl Case {
             Some(words) => found.contains(words.trim_end()) && found.contains(&self.layout),
             None => layout == self.layout && found == self.expected,
         };
-        (!is_right).then(|| format!("{} {} is {layout}\n{found}", self.place, self.files[0].0))
+        (!is_right).then(|| format!("{} {} is {layout}\n{found}", self.location, self.files[0].0))
     }
 }
 
-/// The layout's name, and the lines of `cat`.
+/// Returns the layout's name, and the lines of `cat`.
 fn read(config: &Config) -> Result<(String, String), FilesError> {
     let replay = Replay::open(
         config,
@@ -124,7 +132,7 @@ fn read(config: &Config) -> Result<(String, String), FilesError> {
     Ok((layouts.join(" "), found.concat()))
 }
 
-/// A line with its numbers in braces counted up.
+/// Replaces the numbers in braces by themselves plus `count`.
 fn counted(pattern: &str, count: u64) -> String {
     let count_up = |part: &str| {
         let counted = part.split_once('}').and_then(|(start, after)| {
@@ -138,7 +146,7 @@ fn counted(pattern: &str, count: u64) -> String {
     begin + &parts.map(count_up).collect::<String>()
 }
 
-/// Writes a file, or an archive where one is in its path.
+/// Writes a file, or an archive with one member if the path leads through an archive.
 fn write(path: &Path, content: &[u8]) {
     let folder = path.parent().unwrap();
     if folder.extension().is_none_or(|ending| ending != "zip") {

@@ -1,4 +1,4 @@
-//! Files: how they are understood, and what `inspect`, `cat` and a replay say of them.
+//! Files: how they are recognized, and what `inspect`, `cat` and a replay say of them.
 
 mod inspect_and_cat;
 mod layouts;

@@ -1,4 +1,4 @@
-//! Real files, read by `inspect` and `cat` and compared with an independent reading of them.
+//! Real files: the results of `inspect` and `cat` are compared with those of an independent reader.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use tickerplant::market::Time;
 use crate::support::history_folder::history_folder;
 use crate::support::process::{run, tickerplant};
 
-/// What the files themselves do not say.
+/// The settings that the files themselves do not have.
 const GIVEN: [(&str, &[&str]); 4] = [
     ("nasdaq/HistoricalData.csv", &["--symbol", "AAPL"]),
     ("backtrader/2006-min-005.txt", &["--symbol", "FESX"]),
@@ -18,7 +18,7 @@ const GIVEN: [(&str, &[&str]); 4] = [
     ("backtrader/bidask.csv", &["--symbol", "QUOTE", "--date-order", "mdy"]),
 ];
 
-/// A reading of a file, by name; numbers are in their shortest form.
+/// The results of reading a file, by name. Numbers are in their shortest form.
 type Reading = BTreeMap<&'static str, Value>;
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn real_files_read_as_an_independent_reading_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What `inspect --json` says of a file, and what the lines of `cat` add up to.
+/// Reads a file by `inspect --json` and `cat`, and returns the results and the sums of the values.
 async fn inspected(path: &str, given: &[&str]) -> Result<Reading, String> {
     let output = async |command: &[&str]| {
         let arguments: Vec<&str> = command.iter().chain(&[path]).chain(given).copied().collect();
@@ -108,7 +108,7 @@ fn differences(found: &Reading, expected: &Reading) -> Vec<String> {
     differ.map(|(what, value)| format!("{what} is {}, not {value}", found[what])).collect()
 }
 
-/// Whether the first and the last event have the moments of the zone that the source is in.
+/// Compares the times of the first and the last event in the vendor's zone. Returns the differences.
 async fn in_its_zone(path: &str, given: &[&str], file: &Value) -> Vec<String> {
     let (Some(zone), Some(first)) = (file["zone"].as_str(), file["first"]["ts_zone_ns"].as_i64()) else {
         return Vec::new();
@@ -126,7 +126,7 @@ fn nanos(event: &Value) -> i64 {
     event["time"].as_str().unwrap().parse::<Time>().unwrap().as_nanos()
 }
 
-/// An event as the program prints it, without its type, its interval and the form of its numbers.
+/// Returns a printed event without its type and interval, and with numbers in their shortest form.
 fn plain(event: &Value) -> Value {
     let Some(fields) = event.as_object() else { return Value::Null };
     let fields = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "type" | "interval"));
@@ -147,7 +147,7 @@ fn expected_event(event: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
-/// A number of JSON in the shortest decimal form that is it: exact for the up to 15 digits that these files have.
+/// Parses a JSON number as a decimal. It is exact for up to 15 digits, which these files do not exceed.
 fn number(value: &Value) -> Option<Decimal> {
     value.as_number().map(|number| Decimal::from_str_exact(&number.to_string()).unwrap())
 }

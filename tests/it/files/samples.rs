@@ -1,6 +1,6 @@
-//! The sample files of `feeds/`: written by the simulator, and read back by a replay.
+//! The sample files of `feeds/`. The simulator writes them, and a replay reads them back.
 //!
-//! With `UPDATE_SAMPLES=1` in the environment the files are written anew; without it they are compared.
+//! `UPDATE_SAMPLES=1` in the environment writes the files anew. Without it, they are compared.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,14 +15,14 @@ use tickerplant::market::{Bar, Event, Payload, Price, Size, Symbol, Time};
 
 const MINUTE: i64 = 60_000_000_000;
 
-/// The market of the samples: so many symbols of the default one, with a seed of their own.
+/// Returns the first `symbols` instruments of the default market, with a seed of their own.
 fn market(symbols: usize, rate: u32, start: &str) -> Config {
     let default = Config::default();
     let symbols: Vec<Instrument> = default.symbols.into_iter().take(symbols).collect();
     Config { rate: NonZeroU32::new(rate).unwrap(), seed: 2024, start: Some(start.parse().unwrap()), symbols }
 }
 
-/// A trading day of trades, folded into bars of a minute.
+/// Writes a trading day of trades, folded into bars of a minute.
 fn bars() -> String {
     let start: Time = "2024-01-03T14:30:00Z".parse().unwrap();
     let end: Time = "2024-01-03T21:00:00Z".parse().unwrap();
@@ -58,7 +58,7 @@ fn bars() -> String {
     text
 }
 
-/// Three minutes of trades and quotes, at times to the nanosecond.
+/// Writes three minutes of trades and quotes, with times to the nanosecond.
 fn ticks() -> String {
     let end: Time = "2024-01-03T14:33:00Z".parse().unwrap();
     let market = market(3, 11, "2024-01-03T14:30:00.000000123Z");
@@ -69,7 +69,7 @@ fn ticks() -> String {
     text
 }
 
-/// A trade fills price and size, a quote the rest.
+/// Writes a row: a trade has a price and a size, a quote has the other columns.
 fn tick(Event { symbol, time, payload }: &Event) -> String {
     match payload {
         Payload::Trade(trade) => format!("{time},{symbol},{},{},,,,\n", trade.price, size(trade.size)),
@@ -84,7 +84,7 @@ fn tick(Event { symbol, time, payload }: &Event) -> String {
     }
 }
 
-/// The simulator leaves no price and no size away.
+/// Returns the price. The simulator always has one.
 fn price(price: Option<Price>) -> Price {
     price.unwrap()
 }

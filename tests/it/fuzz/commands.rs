@@ -1,4 +1,4 @@
-//! Whatever a client's text says: it is a message, a command that can be said again, or refused with a reason.
+//! Arbitrary text from a client: each is a message, a command that can be written again, or an error with a reason.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 use crate::support::shard_harness::channels;
 
-/// More than any refusal says, however long the text was.
+/// Longer than any error message, however long the text was.
 const LONGEST: usize = 1200;
 
 const SAID: [&str; 12] = [
@@ -87,7 +87,7 @@ fn list(channels: KindSet) -> Vec<&'static str> {
     names.into_iter().filter(|(kind, _)| channels.contains(*kind)).map(|(_, name)| name).collect()
 }
 
-/// The command as a client would say it.
+/// Writes a command as a client would.
 fn said(command: &Command) -> Value {
     match command {
         Command::Subscribe { symbols, channels, after } => {
@@ -116,7 +116,7 @@ fn said(command: &Command) -> Value {
     }
 }
 
-/// The subscription as a URL would say it.
+/// Writes a subscription as a URL.
 fn asked(command: &Command) -> String {
     let Command::Subscribe { symbols, channels, after } = command else { panic!("{command:?}") };
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -1,4 +1,4 @@
-//! Whatever a file holds: a replay reads it to its end or says why not, and never takes more memory for it.
+//! Arbitrary files: a replay reads each to its end or fails with a reason, and its memory stays bounded.
 
 use std::fs;
 use std::iter;
@@ -24,7 +24,7 @@ use crate::support::proptest_cases::cases;
 /// Longer than any of these files takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The last moment there is, in a file behind the others: its event comes when all of them have been read.
+/// A file with the last possible time. Its event comes after all other files have been read to their end.
 const LAST: &str = "time,symbol,price\n9223372036854775807,LAST,1\n";
 
 const FILES: [&str; 10] = [
@@ -40,7 +40,7 @@ const FILES: [&str; 10] = [
     "time,name,last\n2024-01-03 14:30,\"NIFTY \"\"50\"\"\",1\n2024-01-03 14:31,삼성전자,71000\n",
 ];
 
-/// What is put in somewhere.
+/// Bytes that are inserted somewhere.
 const SPICE: [&[u8]; 26] = [
     b"\"",
     b"\"\"",
@@ -70,7 +70,7 @@ const SPICE: [&[u8]; 26] = [
     b"time,price\n",
 ];
 
-/// One of these files with parts taken out, doubled, and other things put in, at times very often.
+/// Generates one of these files with parts removed, doubled or replaced, some of them thousands of times.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let times = prop_oneof![8 => 1_usize..4, 1 => 60..3000_usize, 1 => Just(70_000_usize)];
     let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);
@@ -97,7 +97,7 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => vec(any::<u8>(), 0..200), 2 => behind_a_header, 9 => mutated()]
 }
 
-/// These files in a folder of their own, and the settings to replay them.
+/// Writes files to a new folder, and returns the settings to replay them.
 fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     let folder = tempfile::tempdir().unwrap();
     let write = |(number, content)| {
@@ -112,13 +112,13 @@ fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     (folder, feed::Config { kind: FeedKind::Replay, clock, replay, ..feed::Config::default() })
 }
 
-/// A bus that holds all events of any of these files.
+/// Returns a bus that holds all events of any of these files.
 fn large_bus() -> Arc<Bus> {
     let size = NonZeroUsize::new(1 << 30).unwrap();
     Bus::new(&bus::Config { history: size, history_bytes: size }, FeedKind::Replay, "test".to_owned())
 }
 
-/// All events, and why the replay failed where it did.
+/// Returns all events, and the reason if the replay failed.
 async fn replayed(config: &feed::Config) -> (Vec<Event>, Option<String>) {
     let (mut events, mut failure) = (Vec::new(), None);
     let feed = match feed::open(config) {

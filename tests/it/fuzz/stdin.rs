@@ -1,5 +1,5 @@
-//! Whatever comes on standard input: bad lines stop nothing and fill no memory. The built program reads it, since a
-//! process has one standard input only.
+//! Arbitrary standard input: bad lines stop nothing, and memory stays bounded. A process has only one standard input,
+//! so the built program reads it.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 
-/// Longer than any of this takes.
+/// Longer than any of these inputs takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const GOOD: &str = r#"{"type":"trade","symbol":"GOOD","price":1}"#;
@@ -28,7 +28,7 @@ const EVENTS: [&str; 7] = [
     r#"{"type":"trade","symbol":"\u0041\ud83d","price":"1"}"#,
 ];
 
-/// How many events the program made of an input, and the most memory that it had, in KiB.
+/// Runs the program on an input. Returns the number of its events, and its peak memory in KiB.
 async fn read(input: Vec<u8>) -> (u64, u64) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
     command.args(["--feed", "stdin", "--listen", "127.0.0.1:0", "--log", "info"]);
@@ -40,7 +40,7 @@ async fn read(input: Vec<u8>) -> (u64, u64) {
     let mut stdin = process.stdin.take().unwrap();
     let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
     let write = async move {
-        // Where the reader is gone, the log says so.
+        // If the reader is gone, the log says why.
         let _ = stdin.write_all(&input).await;
     };
     let ended = async {

@@ -1,4 +1,4 @@
-//! Whatever bytes a client sends: nothing panics, nothing grows past its limit, and what is refused says why.
+//! Arbitrary bytes from a client: nothing panics, nothing grows past its limit, and each error has a reason.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,19 +13,19 @@ fn decoder() -> Decoder {
     Decoder::new(InboundLimits { message_bytes: LIMIT, fragments: 0 })
 }
 
-/// A frame as somebody may write it, right or wrong.
+/// A WebSocket frame as a client may write it, right or wrong.
 #[derive(Clone, Debug)]
 struct Frame {
-    /// The end of a message, reserved bits, and the opcode.
+    /// The final bit, the reserved bits and the opcode.
     first: u8,
     mask: Option<[u8; 4]>,
     payload: Vec<u8>,
     form: Form,
-    /// A length that is not the payload's.
+    /// The length in the header, if it is not the payload's.
     declared: Option<u64>,
 }
 
-/// In which of the three forms a length is written; it is cut where it does not fit.
+/// The form in which the length is written. A form that is too short cuts the length.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Shortest,
@@ -60,7 +60,7 @@ impl Frame {
     }
 }
 
-/// One frame in eight has something wrong with it.
+/// One frame in eight is wrong in some way.
 fn any_frame() -> impl Strategy<Value = Frame> {
     let opcodes = select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8a]);
     let payload = prop_oneof![
@@ -108,7 +108,7 @@ fn some_bytes() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// The bytes in pieces of these lengths, again and again.
+/// Splits the bytes into pieces of these lengths, in turn.
 fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths = lengths.iter().cycle();
     std::iter::from_fn(move || {
@@ -118,7 +118,7 @@ fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item =
     })
 }
 
-/// All messages, and the code with which it ends where it does.
+/// Returns all messages, and the close code if the connection ended with one.
 fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Inbound>, Option<u16>) {
     let mut decoder = decoder();
     let mut messages = Vec::new();
@@ -135,7 +135,7 @@ fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Inbound>, Option<
     (messages, None)
 }
 
-/// How many bytes a client says.
+/// Returns the number of bytes in the client's messages.
 fn len(inbound: &Inbound) -> usize {
     match inbound {
         Inbound::Message(message) => message.len(),
@@ -176,7 +176,7 @@ proptest! {
                 let opcode = if number > 0 { 0 } else { 2 - u8::from(is_text) };
                 let payload = text.as_bytes()[part[0]..part[1]].to_vec();
                 Frame::good(end | opcode, mask, payload).write_to(&mut bytes);
-                // A ping may come between.
+                // A ping may come between two parts of a message.
                 Frame::good(0x89, mask, vec![opcode]).write_to(&mut bytes);
                 expected.push(Inbound::Ping(vec![opcode]));
             }
@@ -194,7 +194,8 @@ proptest! {
         bytes in some_bytes(),
         lengths in vec(1_usize..200, 1..6),
     ) {
-        // A buffer that grows is there twice for a moment, and has up to twice the room that it needs.
+        // While a buffer grows, the old and the new one exist, and the new one may have twice the room that is
+        // needed.
         const MOST: u64 = 6 * (LIMIT as u64 + 200) + 1000;
         let mut decoder = decoder();
         let mut is_closed = false;
