@@ -161,7 +161,7 @@ pub enum FeedError {
         line: u64,
         /// The reason why that row is rejected.
         reason: &'static str,
-        /// The text at fault.
+        /// The text that caused it.
         found: String,
     },
     /// No row of a file gives an event.
@@ -181,7 +181,7 @@ pub enum FeedError {
         line: u64,
         /// The reason why the row is rejected.
         reason: &'static str,
-        /// The text at fault.
+        /// The text that caused it.
         found: String,
     },
     /// A folder or a pattern stands for no file.

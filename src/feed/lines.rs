@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_64_kib_is_read_and_one_byte_more_is_passed_over() {
+    fn a_line_of_64_kib_is_read_and_one_byte_more_is_discarded() {
         let longest = "x".repeat(LIMIT);
 
         assert_eq!(all(format!("{longest}\nb\n").as_bytes()), [Some(longest.clone()), Some("b".to_owned())]);

@@ -46,7 +46,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed until it fails or `stop` fires. Executes its commands, and marks its state on the bus.
 ///
-/// A feed that has ended can be resumed by a seek as long as a control exists. A panic of the feed fails it.
+/// A feed that has ended continues after a seek, as long as a control exists. A feed that panics has failed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
@@ -59,7 +59,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         schedule,
         wall_clock: retime.then(WallClock::start),
         lateness: Lateness::default(),
-        mode: if is_paused { Mode::Paused } else { Mode::Going },
+        mode: if is_paused { Mode::Paused } else { Mode::Running },
         waits_for_client,
         stalled_after,
         stall_timeout,
@@ -106,15 +106,15 @@ struct Pump<'a> {
 /// Whether the pump publishes events.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    Going,
+    Running,
     Paused,
     /// The source has no more events.
     Ended,
 }
 
 impl Pump<'_> {
-    /// Runs until the feed fails, or until it has ended or is paused and no control is left. Then its last state
-    /// stays.
+    /// Runs until the feed fails, or until it has ended or is paused and no control is left. The feed keeps its last
+    /// state.
     async fn run(&mut self, commands: &mut mpsc::Receiver<QueuedCommand>) -> Result<(), FeedError> {
         self.update_flow_control();
         self.apply_mode();
@@ -129,7 +129,7 @@ impl Pump<'_> {
                         let _ = answer.send(self.progress.status());
                     }
                 }
-                is_more = self.ready(), if self.mode == Mode::Going => {
+                is_more = self.ready(), if self.mode == Mode::Running => {
                     if is_more? { self.publish() } else { self.end() }
                 }
                 else => return Ok(()),
@@ -187,7 +187,7 @@ impl Pump<'_> {
     }
 
     /// Sleeps until the pending events are due. If the process stood still meanwhile, all due times move by the
-    /// standstill. Otherwise hours of events would come due at once, and make slow consumers of clients that read.
+    /// standstill. Otherwise hours of events would be due at once, and clients that read would become slow consumers.
     ///
     /// Cancel safe: nothing changes before the sleep ends.
     async fn sleep_until(&mut self, due: Instant) {
@@ -289,7 +289,7 @@ impl Pump<'_> {
 
     fn pause(&mut self) {
         match self.mode {
-            Mode::Going => {
+            Mode::Running => {
                 self.mode = Mode::Paused;
                 self.apply_mode();
             }
@@ -301,11 +301,11 @@ impl Pump<'_> {
     fn resume(&mut self) {
         match self.mode {
             Mode::Paused => {
-                self.mode = Mode::Going;
+                self.mode = Mode::Running;
                 self.apply_mode();
             }
             Mode::Ended => self.ends_paused = false,
-            Mode::Going => {}
+            Mode::Running => {}
         }
     }
 
@@ -372,7 +372,7 @@ impl Pump<'_> {
         self.mode = match (is_more, is_paused) {
             (false, _) => Mode::Ended,
             (true, true) => Mode::Paused,
-            (true, false) => Mode::Going,
+            (true, false) => Mode::Running,
         };
         let state = self.state();
         self.progress.set_position(position, folded);
@@ -398,7 +398,7 @@ impl Pump<'_> {
     /// Pauses or resumes the schedule as the mode says, and marks the state.
     fn apply_mode(&mut self) {
         if let Some(schedule) = &mut self.schedule {
-            if self.mode == Mode::Going { schedule.resume() } else { schedule.pause() }
+            if self.mode == Mode::Running { schedule.resume() } else { schedule.pause() }
         }
         let state = self.state();
         self.mark(state);
@@ -408,10 +408,10 @@ impl Pump<'_> {
         match self.mode {
             Mode::Ended => FeedState::Ended,
             Mode::Paused => FeedState::Paused,
-            Mode::Going if self.waits_for_client && self.bus.listened().now_or_never().is_none() => {
+            Mode::Running if self.waits_for_client && self.bus.listened().now_or_never().is_none() => {
                 FeedState::Starting
             }
-            Mode::Going => FeedState::Running,
+            Mode::Running => FeedState::Running,
         }
     }
 

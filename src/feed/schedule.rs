@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_lies_before_the_first_moment_is_due_at_once() {
+    async fn a_moment_before_the_first_one_is_due_at_once() {
         let start = Instant::now();
         let mut schedule = schedule(1.0);
         schedule.due(time("14:30:00"));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_due_in_a_million_years_overflows_nothing() {
+    async fn a_moment_due_in_a_million_years_overflows_nothing() {
         let start = Instant::now();
         let mut schedule = schedule(1e-9);
         schedule.due("1700-01-01T00:00:00Z".parse().unwrap());
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_late_is_late_no_more_at_another_speed() {
+    async fn a_late_feed_is_on_time_after_a_change_of_speed() {
         let mut schedule = schedule(1000.0);
         schedule.due(time("14:30:00"));
 
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_published_ahead_of_its_time_is_where_time_goes_on() {
+    async fn time_continues_at_an_event_that_was_published_early() {
         let mut schedule = schedule(1.0);
         schedule.due(time("14:30:00"));
         schedule.pause();

@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_walked_are_refused_by_name() {
+    fn settings_that_cannot_be_used_are_errors_by_name() {
         let message = |config: &Config| Walk::new(config).unwrap_err().to_string();
         let with = |price, volatility| {
             let instrument = Instrument { name: "AAPL".parse().unwrap(), price, volatility };

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_and_a_feed_that_skips_gaps_have_no_known_end() {
+    async fn a_loop_and_a_feed_that_cuts_gaps_have_no_known_end() {
         assert_eq!(progress(Speed::Factor(1.0), false).status().ends_in, None);
     }
 }

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_watch_prints_can_be_piped_in() {
+    fn the_output_of_watch_can_be_piped_in() {
         let bar =
             r#"{"type":"bar","symbol":"A","seq":7,"time":"2024-01-03T14:30:00Z","interval":"1m","close":2}"#;
 

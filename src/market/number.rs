@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused_by_name() {
+    fn text_that_is_no_number_is_an_error_with_the_text() {
         for text in ["", "NaN", "inf", "189,53", "1_000", "$5", "null", "--1", "1e", "e5", "."] {
             let error = text.parse::<Price>().unwrap_err();
             assert!(error.to_string().starts_with(&format!("`{text}` is not a number")), "{error}");

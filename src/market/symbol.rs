@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_a_file_loses_what_a_symbol_cannot_have() {
+    fn a_name_from_a_file_loses_characters_that_a_symbol_cannot_have() {
         assert_eq!(Symbol::from_name(" NIFTY 50 ").unwrap().as_str(), "NIFTY_50");
         assert!(Symbol::from_name("   ").is_err());
     }

@@ -170,7 +170,7 @@ async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_full_speed_the_end_comes_when_the_readers_are_level() {
+async fn at_full_speed_the_end_comes_when_the_readers_have_caught_up() {
     let bus = bus(FeedKind::Replay);
     let (reader, _) = bus.waited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
@@ -261,7 +261,7 @@ async fn a_replay_whose_file_gives_nothing_is_stalled_and_one_that_waits_for_its
 }
 
 #[tokio::test]
-async fn a_feed_that_fails_is_marked_with_the_reason_and_keeps_what_came_before() {
+async fn a_feed_that_fails_is_marked_with_the_reason_and_keeps_the_events_before() {
     let bus = bus(FeedKind::Stdin);
     let (sender, feed) = sent(FeedKind::Stdin, Speed::Max);
     sender.send(Ok(vec![trade(0)])).await.unwrap();

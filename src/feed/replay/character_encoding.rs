@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_utf8_whatever_encoding_it_came_in() {
+    fn text_of_any_encoding_becomes_utf8() {
         let marked = |text: &str| format!("\u{feff}{text}");
 
         assert_decoded(KOREAN.as_bytes(), KOREAN, UTF_8);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn utf8_with_a_broken_character_stays_utf8_and_its_bytes_what_they_are() {
+    fn utf8_with_an_invalid_character_stays_utf8_and_keeps_its_bytes() {
         let mut early = KOREAN.replace("79600", "7\u{1}600").into_bytes();
         for byte in &mut early {
             if *byte == 1 {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_are_known_by_their_names_and_others_are_refused_with_some() {
+    fn encodings_are_known_by_their_labels_and_an_unknown_label_is_an_error_with_examples() {
         for (label, expected) in [
             ("utf-8", UTF_8),
             ("UTF8", UTF_8),

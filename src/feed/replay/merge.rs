@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_an_input_early_comes_behind_all_that_was_read_before_it() {
+    fn an_error_of_an_input_comes_after_the_events_read_before_it() {
         let fails = input("a", &[1]).chain([Err(FeedError::NoFiles)]);
         let merge =
             Merge::new(vec![Box::new(fails) as Box<dyn Iterator<Item = _>>, Box::new(input("b", &[2]))]);

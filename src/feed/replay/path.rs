@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_only_says_what_a_file_holds_tells_no_symbol() {
+    fn a_name_of_other_words_only_gives_no_symbol() {
         for name in ["HistoricalData.csv", "trades.csv", "bars-1m.csv", "ticks.csv", "2006-min-005.txt"] {
             assert_eq!(super::symbol(name), None, "{name}");
         }

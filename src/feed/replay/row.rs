@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_its_essential_values_says_what_is_wrong() {
+    fn a_row_without_a_needed_value_is_rejected_with_the_reason() {
         let none = String::new;
         let row = |rest: &str| format!("{NOW},{rest}");
 
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_bar_does_not_say_is_absent() {
+    fn a_value_that_a_bar_does_not_have_is_absent() {
         let row = read("date,time,close,volume,interval", "2024-01-03,09:30,5,NaN,1m").unwrap();
 
         assert_eq!(row.time.to_string(), "2024-01-03T09:30:00Z");

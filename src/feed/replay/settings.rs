@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_without_an_offset_is_on_the_clock_of_the_files() {
+    fn a_moment_without_an_offset_is_in_the_zone_of_the_files() {
         let from = |text: &str| settings(text).unwrap().from.unwrap().to_string();
 
         assert_eq!(from("from = \"2024-01-03\""), "2024-01-03T00:00:00Z");
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_cannot_be_is_refused_by_its_key() {
+    fn a_setting_that_cannot_be_used_is_an_error_with_its_key() {
         for (text, start) in [
             ("symbol = \"A B\"", "feed.replay.symbol: symbol \"A B\" has a space"),
             ("layout = \"bloomberg\"", "feed.replay.layout: there is no layout `bloomberg`"),

@@ -125,7 +125,7 @@ fn files_tell_their_extent_and_can_be_read_again() {
 }
 
 #[test]
-fn a_span_of_time_leaves_out_what_comes_before_it_and_from_its_end_on() {
+fn a_span_of_time_leaves_out_events_before_it_and_from_its_end_on() {
     let (_folder, config) = files(&[
         ("A.csv", "time,price\n2024-01-03,1\n2024-01-04,1\n2024-01-05,1\n2024-01-06,1\n"),
         ("B.csv", "time,price\n2023-01-05,1\n2023-01-04,1\n"),
@@ -143,7 +143,7 @@ fn a_span_of_time_leaves_out_what_comes_before_it_and_from_its_end_on() {
 }
 
 #[test]
-fn what_is_skipped_is_counted_once_however_often_it_is_read() {
+fn a_rejected_row_is_counted_once_however_often_it_is_read() {
     let bad = "time,price\n1704292201,1\n1704292202,x\n1704292203,1\n1704292204,1\n1704292205,x\n";
     let (_folder, config) = files(&[("A.csv", bad)]);
     let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
@@ -165,7 +165,7 @@ fn a_symbol_may_begin_as_a_comment_does() {
 }
 
 #[test]
-fn a_strict_reading_ends_at_the_first_row_that_cannot_be_used() {
+fn a_strict_replay_ends_at_the_first_rejected_row() {
     let (_folder, config) = files(&[("A.csv", "time,price\n1704292201,1\n1704292202,x\n1704292203,1\n")]);
 
     let mut batches = opened(&Config { strict: true, ..config }).unwrap();
@@ -177,7 +177,7 @@ fn a_strict_reading_ends_at_the_first_row_that_cannot_be_used() {
 }
 
 #[test]
-fn a_file_of_which_most_rows_are_bad_or_none_is_good_is_refused() {
+fn a_file_is_refused_if_most_of_its_rows_are_bad_or_none_is_good() {
     let bad = refused("A.csv", "time,price\n1704292201,1\n1704292202,x\n1704292203,x\n");
     let none = refused("A.csv", "time,price\n1704292201,null\n");
     let empty = refused("A.csv", "time,price\n");
@@ -191,7 +191,7 @@ fn a_file_of_which_most_rows_are_bad_or_none_is_good_is_refused() {
 }
 
 #[test]
-fn local_times_are_on_the_clock_of_the_zone_and_a_repeated_hour_follows_the_file() {
+fn local_times_are_in_the_zone_and_a_repeated_hour_follows_the_file() {
     let rows = "2024-11-03 00:30,1\n2024-11-03 01:30,1\n2024-11-03 01:00,1\n2024-11-03 01:30,1\n2024-11-03 02:00,1\n";
     let (_folder, config) = files(&[("A.csv", &format!("time,price\n{rows}"))]);
 
@@ -219,7 +219,7 @@ fn bad_rows_headers_and_comments_in_between_stop_nothing() {
 }
 
 #[test]
-fn what_is_no_market_data_is_refused_with_what_it_looks_like() {
+fn a_file_that_is_no_market_data_is_refused_with_its_likely_kind() {
     for (content, looks_like) in [
         ("", "an empty file"),
         ("\n\n", "an empty file"),
@@ -235,7 +235,7 @@ fn what_is_no_market_data_is_refused_with_what_it_looks_like() {
 }
 
 #[test]
-fn a_file_that_lacks_something_is_refused_with_what_and_where() {
+fn a_file_without_a_needed_column_is_refused_with_its_name_and_line() {
     let ending = |name, content| {
         let error = refused(name, content).to_string();
         error[error.rfind(name).unwrap()..].to_owned()
@@ -251,7 +251,7 @@ fn a_file_that_lacks_something_is_refused_with_what_and_where() {
 }
 
 #[test]
-fn a_missing_file_a_folder_and_none_at_all_are_told_apart() {
+fn a_missing_file_an_empty_folder_and_no_file_are_different_errors() {
     let missing = Config { files: vec!["no/such/file.csv".into()], ..Config::default() };
 
     let error = opened(&missing).unwrap_err();

@@ -57,7 +57,7 @@ impl Files {
 }
 
 #[tokio::test]
-async fn a_program_reads_all_that_was_understood_of_each_file() {
+async fn the_json_has_all_that_was_recognized_of_each_file() {
     let files = Files::new(&[("UP.csv", UP), ("DOWN.csv", DOWN), ("UNSORTED.tsv", UNSORTED)]);
 
     let found = files.inspected(&["UP.csv", "DOWN.csv", "UNSORTED.tsv"]).await;
@@ -92,7 +92,7 @@ async fn a_program_reads_all_that_was_understood_of_each_file() {
 }
 
 #[tokio::test]
-async fn times_that_a_zone_has_twice_or_not_at_all_are_counted() {
+async fn times_that_occur_twice_or_not_at_all_in_a_zone_are_counted() {
     let files = Files::new(&[
         (
             "FALL.csv",
@@ -112,7 +112,7 @@ async fn times_that_a_zone_has_twice_or_not_at_all_are_counted() {
 }
 
 #[tokio::test]
-async fn a_person_is_told_what_was_passed_over_and_what_was_assumed() {
+async fn the_table_shows_rejected_rows_and_assumptions() {
     let clocks = "time,price\n2024-03-31 02:30,1\n2024-10-27 02:30,2\n";
     let files = Files::new(&[("UP.csv", UP), ("UNSORTED.tsv", UNSORTED), ("CLOCKS.csv", clocks)]);
     for (arguments, line) in [
@@ -132,7 +132,7 @@ async fn a_person_is_told_what_was_passed_over_and_what_was_assumed() {
 }
 
 #[tokio::test]
-async fn a_packed_file_that_is_cut_short_gives_what_came_before_and_says_so() {
+async fn a_packed_file_that_is_cut_short_gives_the_rows_before_the_cut_and_says_so() {
     let files = Files::new(&[]);
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     writeln!(packed, "time,price").unwrap();
@@ -172,7 +172,7 @@ async fn each_member_of_an_archive_has_an_object_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_command_that_a_person_is_shown_replays_the_file() {
+async fn the_command_in_the_table_replays_the_file() {
     let files = Files::new(&[("Bob's \"best\" trades.csv", "when,$paid\n2024-01-02 09:30,59.82\n")]);
     let path = files.path("Bob's \"best\" trades.csv");
     let arguments = ["--symbol", "KO", "--tz", "America/New_York", "--map", "time=when,price=$paid"];
@@ -217,7 +217,7 @@ async fn a_file_that_is_refused_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn what_is_something_else_in_a_folder_is_passed_over_and_a_pattern_without_files_stops_nothing() {
+async fn other_files_in_a_folder_are_ignored_and_a_pattern_without_files_stops_nothing() {
     let files = Files::new(&[("UP.csv", UP), ("notes.txt", "bought some\nsold some\n")]);
     let folder = files.path("");
 
@@ -251,7 +251,7 @@ async fn where_all_files_are_refused_the_first_is_named_with_their_number() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_command_is_told_apart_by_its_exit_code() {
+async fn each_kind_of_error_has_its_exit_code() {
     let files = Files::new(&[("UP.csv", UP)]);
     for (arguments, code, place, has_hint) in [
         (&["no-such.csv"][..], 66, "cannot open no-such.csv", true),

@@ -44,7 +44,7 @@ struct Case {
 }
 
 #[test]
-fn the_files_of_every_source_are_read_as_they_are_meant() {
+fn the_files_of_every_vendor_are_read_right() {
     let wrong: Vec<String> = cases().iter().filter_map(Case::fault).collect();
 
     assert!(wrong.is_empty(), "{} cases differ\n\n{}", wrong.len(), wrong.join("\n"));

@@ -148,7 +148,7 @@ proptest! {
     #![proptest_config(cases(1024))]
 
     #[test]
-    fn what_frames_say_does_not_depend_on_how_their_bytes_arrive(
+    fn messages_do_not_depend_on_how_their_bytes_arrive(
         bytes in some_bytes(),
         lengths in vec(1_usize..200, 1..6),
     ) {
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_frames_declare_no_more_is_held_than_the_limit_and_what_has_arrived(
+    fn frames_of_any_declared_length_take_no_more_memory_than_the_limit_and_the_bytes_received(
         bytes in some_bytes(),
         lengths in vec(1_usize..200, 1..6),
     ) {

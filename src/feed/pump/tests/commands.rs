@@ -89,7 +89,7 @@ async fn a_paused_feed_is_not_stalled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_begins_with_a_pause_publishes_nothing_before_it_is_told_to() {
+async fn a_feed_that_starts_paused_publishes_nothing_before_it_is_resumed() {
     let play = Playing::start("kind = \"replay\"\nclock.paused = true");
     play.send([0, 1]).await;
 
@@ -121,7 +121,7 @@ async fn a_step_publishes_exactly_so_many_and_leaves_the_feed_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_past_the_end_publishes_what_there_is_and_ends() {
+async fn a_step_past_the_end_publishes_the_last_events_and_ends() {
     let play = Playing::start("kind = \"replay\"\nclock.paused = true");
     play.send([0, 1, 2]).await;
     let Playing { sender, bus, control, _pump } = play;
@@ -321,7 +321,7 @@ async fn a_retimed_event_has_the_moment_at_which_it_was_due_and_the_position_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_has_failed_refuses_every_command_and_says_why() {
+async fn a_feed_that_has_failed_answers_every_command_with_the_reason() {
     let play = Playing::start("kind = \"replay\"");
     let failure = FeedError::Stdin { source: io::Error::other("the disk is gone") };
     play.sender.send(Err(failure)).await.unwrap();
@@ -373,7 +373,7 @@ async fn each_command_leads_from_each_state_to_the_one_it_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_feed_cannot_do_is_refused_and_it_goes_on() {
+async fn a_command_that_a_feed_cannot_execute_is_an_error_and_the_feed_goes_on() {
     let simulated = Playing::start("kind = \"simulated\"");
     for command in [FeedCommand::Seek(trade(0).time), FeedCommand::Speed(Speed::Max)] {
         let error = simulated.control.send(command).await.unwrap_err();

@@ -31,7 +31,7 @@ async fn a_feed_whose_source_panics_has_failed_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_that_panics_is_refused_with_the_reason_as_are_those_that_wait_behind_it() {
+async fn a_command_that_panics_and_those_behind_it_are_answered_with_the_reason() {
     for command in [FeedCommand::Step(NonZeroU32::MIN), FeedCommand::Speed(Speed::Factor(2.0))] {
         let bus = bus(FeedKind::Simulated);
         let feed = broken("clock.paused = true");

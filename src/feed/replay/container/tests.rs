@@ -198,7 +198,7 @@ fn a_part_can_be_opened_again_and_read_in_pieces_of_any_size() {
 }
 
 #[test]
-fn what_is_packed_twice_is_unpacked_twice_and_no_further() {
+fn a_text_packed_twice_is_unpacked_and_one_packed_more_often_is_refused() {
     let text = rows(100);
     let twice = gzip(&zstd(&text));
 
@@ -212,7 +212,7 @@ fn what_is_packed_twice_is_unpacked_twice_and_no_further() {
 }
 
 #[test]
-fn what_is_cut_short_gives_what_came_before() {
+fn a_file_cut_short_gives_the_bytes_before_the_cut() {
     let text = rows(100_000);
     let (gzip, zstd) = (gzip(&text), zstd(&text));
     let member = zip(&[("a.csv.gz", &gzip[..gzip.len() / 2])]);
@@ -237,7 +237,7 @@ fn what_is_cut_short_gives_what_came_before() {
 }
 
 #[test]
-fn what_is_damaged_gives_what_came_before() {
+fn a_damaged_file_gives_the_bytes_before_the_damage() {
     let text = rows(100_000);
     let (first, second) = (gzip(&text), zstd(&text));
     let wrong_at_the_end = |packed: &[u8], from_end: usize| {
@@ -305,7 +305,7 @@ fn an_archive_that_is_cut_short_or_has_no_file_is_refused() {
 }
 
 #[test]
-fn a_member_that_is_encrypted_or_packed_otherwise_is_refused_by_its_name() {
+fn a_member_that_is_encrypted_or_packed_by_another_method_is_refused_by_its_name() {
     let archive = zip(&[("a.csv", &rows(10))]);
     let directory = archive.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
     // The flags and the method of a member are stored twice: in front of its data, and in the directory.
@@ -320,7 +320,7 @@ fn a_member_that_is_encrypted_or_packed_otherwise_is_refused_by_its_name() {
 }
 
 #[test]
-fn more_than_the_bounds_is_refused_and_what_is_within_is_not() {
+fn a_text_larger_than_the_bounds_is_refused_and_one_within_them_is_not() {
     let bomb = vec![b'0'; 64 * MIB];
     let text = rows(10_000);
     let bytes = |max_bytes| Bounds { max_bytes, max_ratio: 0 };
@@ -362,7 +362,7 @@ fn a_large_text_takes_no_more_memory_than_a_small_one() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_as_what_it_is() {
+fn a_folder_and_a_device_are_refused_as_such() {
     let folder = tempfile::tempdir().unwrap();
 
     let missing = parts(&folder.path().join("a.csv")).unwrap_err();

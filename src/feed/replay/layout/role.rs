@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_role_has_its_place_and_its_name() {
+    fn every_role_has_its_index_and_its_name() {
         for (index, (role, names)) in NAMES.iter().enumerate() {
             assert_eq!(*role as usize, index);
             assert_eq!(role.name().parse(), Ok(*role));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_loses_what_does_not_count() {
+    fn a_normal_name_has_no_case_and_no_punctuation() {
         for (name, short) in [
             ("<DATE>", "date"),
             (" Adj. Close ", "adjclose"),

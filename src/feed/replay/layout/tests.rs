@@ -32,7 +32,7 @@ fn the_exchanges_time_comes_before_the_recorders() {
 }
 
 #[test]
-fn a_date_and_a_clock_are_one_time() {
+fn a_date_and_a_time_of_day_are_one_time() {
     let two = TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text };
 
     assert_eq!(layout("Date,Time,Close\n2024-01-03,09:30,1").unwrap().time, two);
@@ -43,7 +43,7 @@ fn a_date_and_a_clock_are_one_time() {
 }
 
 #[test]
-fn a_first_column_of_times_is_the_time_whatever_it_is_called() {
+fn a_first_column_of_times_is_the_time_under_any_name() {
     let yfinance = "Price,Close,High,Low,Open\nTicker,A,A,A,A\nDate,,,,\n2024-01-03,3,4,1,2";
 
     let found = layout(yfinance).unwrap();
@@ -53,7 +53,7 @@ fn a_first_column_of_times_is_the_time_whatever_it_is_called() {
 }
 
 #[test]
-fn rows_behind_a_header_with_prices_are_not_told_by_their_shape() {
+fn rows_behind_a_header_with_prices_are_not_recognized_by_their_shape() {
     let rows = "A,2024-01-03,3,4,1,2\n".repeat(9);
 
     assert_eq!(
@@ -73,7 +73,7 @@ fn rows_with_some_prices_of_a_bar_are_none() {
 }
 
 #[test]
-fn a_clock_alone_needs_the_day_that_the_path_names() {
+fn a_time_of_day_alone_needs_the_day_of_the_path() {
     let text = records("Time,Symbol,Trade Volume,Trade Price\n093000123456789,A,1,2");
 
     assert_eq!(recognize(&text, given()).unwrap_err(), LayoutError::NoDay);
@@ -85,7 +85,7 @@ fn a_clock_alone_needs_the_day_that_the_path_names() {
 }
 
 #[test]
-fn a_clock_is_found_whatever_it_is_called() {
+fn a_time_of_day_is_found_under_any_name() {
     let two = TimeColumns::Two { date: 0, time_of_day: 1, form: TimeOfDayForm::Text };
     assert_eq!(layout("Date,Timestamp,Price\n20240103,09:30:00.5,1").unwrap().time, two);
 
@@ -128,7 +128,7 @@ fn an_adjusted_close_is_not_the_close() {
 }
 
 #[test]
-fn a_header_without_time_or_price_says_which_and_rows_without_a_header_what_they_are() {
+fn a_header_without_time_or_price_and_rows_without_a_header_are_different_errors() {
     assert_eq!(layout("symbol,price").unwrap_err(), LayoutError::NoTime(0));
     assert_eq!(layout("time,symbol").unwrap_err(), LayoutError::NoPrice(0));
     assert_eq!(layout("2024-01-03,red,blue").unwrap_err(), LayoutError::NoShape(0));
@@ -162,7 +162,7 @@ fn a_map_names_columns_by_name_or_number() {
 }
 
 #[test]
-fn decimal_commas_and_the_order_of_days_are_told_by_the_rows() {
+fn the_rows_show_decimal_commas_and_the_date_order() {
     let text = "Datum;Schlusskurs\n01.02.2024;1.234,56\n13.02.2024;0,5";
     let cells = |line: &str| line.split(';').map(|cell| cell.as_bytes().to_vec()).collect();
     let text: Vec<Record> = text.lines().map(cells).collect();

@@ -139,7 +139,7 @@ fn words_for_no_value_are_missing() {
 }
 
 #[test]
-fn what_is_no_number_is_bad() {
+fn text_that_is_no_number_is_an_error() {
     for cell in [
         "x",
         "inf",
@@ -236,7 +236,7 @@ fn the_greatest_numbers_of_a_fixed_point_size_are_missing() {
 }
 
 #[test]
-fn a_level_that_nobody_stands_at_has_no_price() {
+fn a_level_that_is_not_occupied_has_no_price() {
     let numbers = Numbers { price_scale: 4, ..Numbers::default() };
     let read = |cell: &str| numbers.lobster_price(cell.as_bytes()).unwrap().map(|price| price.to_string());
 

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_show_together_what_none_shows_by_itself() {
+    fn dates_together_show_an_order_that_none_shows_alone() {
         let shown = |cells: &[&str]| {
             let mut left = OrdersLeft::default();
             cells.iter().find_map(|cell| left.observe(cell.as_bytes()))

@@ -84,7 +84,7 @@ fn times_without_signs_are_read() {
 }
 
 #[test]
-fn a_clock_follows_any_date() {
+fn a_time_of_day_follows_any_date() {
     for (cell, moment) in [
         ("1/3/2024 9:30", "2024-01-03T09:30:00"),
         ("1/3/2024, 2:30:00 PM", "2024-01-03T14:30:00"),
@@ -133,7 +133,7 @@ fn a_number_counts_from_1970_in_the_unit_of_its_magnitude() {
 }
 
 #[test]
-fn eighteen_digits_are_dot_nets_ticks_on_the_files_own_clock() {
+fn eighteen_digits_are_dot_nets_ticks_in_local_time() {
     for (cell, moment) in [
         ("638398890000000000", "2024-01-03T14:30:00"),
         ("638398890001234567", "2024-01-03T14:30:00.123456700"),
@@ -154,7 +154,7 @@ fn eighteen_digits_are_dot_nets_ticks_on_the_files_own_clock() {
 }
 
 #[test]
-fn what_is_no_time_is_none() {
+fn text_that_is_no_time_is_none() {
     for cell in [
         "",
         " ",
@@ -236,7 +236,7 @@ fn what_is_no_time_is_none() {
 }
 
 #[test]
-fn a_date_and_a_clock_in_two_cells_are_one_time() {
+fn a_date_and_a_time_of_day_in_two_cells_are_one_time() {
     let read = |date: &str, time_of_day: &str| stamp_of_two(date.as_bytes(), time_of_day.as_bytes(), Mdy);
     let utc = |text: &str| text.parse::<Time>().unwrap();
 

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_alone_is_read() {
+    fn a_time_of_day_alone_is_read() {
         for (cell, time) in [
             ("9:30", "09:30:00"),
             (" 09:30:00 ", "09:30:00"),

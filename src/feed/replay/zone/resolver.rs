@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_happens_twice_is_told_apart_by_the_order_of_the_rows() {
+    fn the_order_of_the_rows_tells_the_occurrences_of_an_hour_apart() {
         for (times_of_day, moments, repeated) in [
             (
                 &[
