@@ -399,7 +399,7 @@ impl FeedError {
 
     /// Creates the error for a failed read. If one of our own readers failed with a [`FeedError`], returns that error
     /// instead.
-    pub(super) fn reading(path: &Path, source: io::Error) -> Self {
+    pub(super) fn read_failed(path: &Path, source: io::Error) -> Self {
         source.downcast().unwrap_or_else(|source| Self::Read { path: path.to_owned(), source })
     }
 

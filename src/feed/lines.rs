@@ -76,18 +76,18 @@ impl<R: Read> Lines<R> {
     pub fn advance(&mut self) -> io::Result<Option<Length>> {
         let mut searched = 0;
         let (line, next) = loop {
-            let held = &self.buffer[self.start..self.end];
-            if let Some(length) = memchr::memchr(b'\n', &held[searched..]) {
+            let buffered = &self.buffer[self.start..self.end];
+            if let Some(length) = memchr::memchr(b'\n', &buffered[searched..]) {
                 let end = self.start + searched + length;
                 break (self.start..end, end + 1);
             }
-            searched = held.len();
+            searched = buffered.len();
             if searched > self.limit {
                 self.discard_line()?;
                 return Ok(Some(Length::TooLong));
             }
             if self.is_at_end {
-                if held.is_empty() {
+                if buffered.is_empty() {
                     return Ok(None);
                 }
                 break (self.start..self.end, self.end);

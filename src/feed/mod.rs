@@ -147,9 +147,9 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
 impl Feed {
     fn new(config: &Config, source: Source, reject_counters: RejectCounters) -> Self {
         let (kind, clock) = (config.kind, &config.clock);
-        let has_clock = kind != FeedKind::Stdin;
+        let has_schedule = kind != FeedKind::Stdin;
         let status = Status {
-            speed: has_clock.then_some(clock.speed),
+            speed: has_schedule.then_some(clock.speed),
             seed: (kind == FeedKind::Simulated).then_some(config.simulated.seed),
             extent: source.extent(),
             ..Status::new(kind)
@@ -159,9 +159,9 @@ impl Feed {
         let (control, commands) = Control::new(kind, progress.clone());
         Self {
             source,
-            schedule: has_clock.then(|| Schedule::new(clock.speed, clock.max_gap)),
-            retime: has_clock && clock.retime,
-            is_paused: has_clock && clock.paused,
+            schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap)),
+            retime: has_schedule && clock.retime,
+            is_paused: has_schedule && clock.paused,
             waits_for_client: config.wait_for_client && kind != FeedKind::Simulated,
             stalled_after: config.stalled_after,
             stall_timeout: config.replay.stall_timeout,

@@ -1,4 +1,4 @@
-//! `inspect`: prints what was understood of each file, for a person or for a program.
+//! `inspect`: prints what was recognized of each file, for a person or for a program.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -65,7 +65,7 @@ struct UnreadableFile<'a> {
     error: String,
 }
 
-/// Prints what was understood of each file. A file that cannot be read does not stop the others.
+/// Prints what was recognized of each file. A file that cannot be read does not stop the others.
 ///
 /// # Errors
 ///
@@ -210,8 +210,8 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     }
     let order = match inspection.order {
         "ascending" => "ascending: streamed in constant memory",
-        "descending" => "descending: sorted in memory, known only after a pass over its times",
-        _ => "unsorted: sorted in memory, known only after a pass over its times",
+        "descending" => "descending: sorted in memory, known only after a scan of its times",
+        _ => "unsorted: sorted in memory, known only after a scan of its times",
     };
     line("order", order)?;
     let assumed = if inspection.zone.ends_with("(assumed)") { ": --tz says otherwise" } else { "" };

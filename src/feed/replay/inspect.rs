@@ -67,16 +67,16 @@ struct Ends {
 
 impl Ends {
     fn observe(&mut self, event: &Event) {
-        let times = |held: &Option<Event>| held.as_ref().map(|held| held.time);
-        let replace = |held: &mut Option<Event>, if_so: fn(Time, Time) -> bool| {
-            if times(held).is_none_or(|time| if_so(event.time, time)) {
-                *held = Some(event.clone());
+        let times = |kept: &Option<Event>| kept.as_ref().map(|kept| kept.time);
+        let replace = |kept: &mut Option<Event>, if_so: fn(Time, Time) -> bool| {
+            if times(kept).is_none_or(|time| if_so(event.time, time)) {
+                *kept = Some(event.clone());
             }
         };
-        replace(&mut self.first[0], |new, held| new < held);
-        replace(&mut self.first[1], |new, held| new <= held);
-        replace(&mut self.last[0], |new, held| new > held);
-        replace(&mut self.last[1], |new, held| new >= held);
+        replace(&mut self.first[0], |new, kept| new < kept);
+        replace(&mut self.first[1], |new, kept| new <= kept);
+        replace(&mut self.last[0], |new, kept| new > kept);
+        replace(&mut self.last[1], |new, kept| new >= kept);
     }
 
     /// Returns the first and the last event as a replay would give them: a descending file is reversed.

@@ -8,7 +8,7 @@
 //!
 //! A row that cannot be used is rejected, counted and logged. It does not stop the feed, unless `strict` asks for that.
 //!
-//! A thread of its own reads the files, at most some thousand events ahead of what is published.
+//! A separate thread reads the files, at most some thousand events ahead of those that are published.
 
 mod cells;
 mod character_encoding;
@@ -129,25 +129,25 @@ impl Replay {
 /// Returns an error if none of them is market data, or if one cannot be read at all.
 fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, FeedError> {
     let mut parts = Vec::new();
-    let mut refused = Vec::new();
+    let mut errors = Vec::new();
     for file in files {
         match container::parts(file) {
             Ok(of_file) => parts.extend(of_file),
-            Err(error) => refused.push(error),
+            Err(error) => errors.push(error),
         }
     }
     let mut plans = Vec::new();
     for part in parts {
         match Plan::open(part, settings) {
             Ok(plan) => plans.push(plan),
-            Err(error) => refused.push(error),
+            Err(error) => errors.push(error),
         }
     }
     let is_grave = |error: &FeedError| plans.is_empty() || settings.is_strict || !error.is_of_another_kind();
-    if let Some(grave) = refused.iter().position(is_grave) {
-        return Err(refused.swap_remove(grave));
+    if let Some(grave) = errors.iter().position(is_grave) {
+        return Err(errors.swap_remove(grave));
     }
-    for error in refused {
+    for error in errors {
         warn!(error = printable(&error.in_full()), "ignored a file that is no market data");
     }
     Ok(plans)

@@ -62,8 +62,8 @@ impl RejectedRows {
         }
         self.reject_counters.increment(reason.name());
         if *reason != Reason::Filtered && self.bad() <= LOGGED_ROWS {
-            let place = format_args!("{}:{line}", self.name);
-            warn!(%place, reason = reason.name(), ?found, "rejected a row");
+            let location = format_args!("{}:{line}", self.name);
+            warn!(%location, reason = reason.name(), ?found, "rejected a row");
         }
     }
 

@@ -28,7 +28,7 @@ impl TextLines {
         let open = |part: &Part| {
             let Opened { input, damage } = part.open(&settings.bounds)?;
             let decoded = character_encoding::decode(input, settings.encoding);
-            let (text, encoding) = decoded.map_err(|source| FeedError::reading(&part.path, source))?;
+            let (text, encoding) = decoded.map_err(|source| FeedError::read_failed(&part.path, source))?;
             Ok::<_, FeedError>((Lines::new(text, settings.line_bytes), encoding, damage))
         };
         let beside = beside.map(open).transpose()?.map(|(lines, ..)| lines);
@@ -53,7 +53,7 @@ impl TextLines {
 
     /// Moves to the next line. Returns `None` at the end of the text, or of the text beside it.
     pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
-        let cannot_read = |source| FeedError::reading(&self.part.path, source);
+        let cannot_read = |source| FeedError::read_failed(&self.part.path, source);
         let mut length = self.lines.advance().map_err(cannot_read)?;
         if self.lines.is_unended() && self.damage.found().is_some() {
             // If a packed text is cut short, its last line may be cut within a number, so it is dropped.

@@ -119,7 +119,7 @@ async fn the_table_shows_rejected_rows_and_assumptions() {
         (&["UP.csv"][..], "rows      6, which gave 3 events"),
         (&["UP.csv"], "skipped   1 missing, 1 bad_time, 1 bad_number"),
         (&["UP.csv"], "zone      UTC (assumed): --tz says otherwise"),
-        (&["UNSORTED.tsv"], "order     unsorted: sorted in memory, known only after a pass over its times"),
+        (&["UNSORTED.tsv"], "order     unsorted: sorted in memory, known only after a scan of its times"),
         (&["UNSORTED.tsv"], "dates     read as month/day/year"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "zone      Europe/Berlin\n"),
         (&["CLOCKS.csv", "--tz", "Europe/Berlin"], "clocks    1 in repeated hours"),

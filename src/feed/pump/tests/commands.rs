@@ -300,8 +300,8 @@ async fn a_long_gap_is_cut_short_and_counted() {
     assert_eq!(play.after(20).await, 2);
     assert_eq!(play.after(100).await, 3);
 
-    let skipped = play.control.status().cut_gaps;
-    assert_eq!((skipped.gaps, skipped.time), (1, Duration::from_secs(86_395)));
+    let cut_gaps = play.control.status().cut_gaps;
+    assert_eq!((cut_gaps.gaps, cut_gaps.time), (1, Duration::from_secs(86_395)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ pub struct Member {
 
 /// A text that was opened.
 pub struct Opened {
-    /// The unpacked bytes. A read error may wrap a [`FeedError`]: see [`FeedError::reading`].
+    /// The unpacked bytes. A read error may wrap a [`FeedError`]: see [`FeedError::read_failed`].
     pub input: Bytes,
     /// The damage that has been found so far.
     pub damage: Damage,
@@ -97,15 +97,15 @@ impl Packing {
 /// Returns an error for a file that does not exist or cannot be read twice, and for an archive without a directory or
 /// without a text.
 pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
-    let reading = |source| FeedError::reading(path, source);
+    let read_failed = |source| FeedError::read_failed(path, source);
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
     let mut file = open(path)?;
-    let beginning = beginning_of(&mut file).map_err(reading)?;
+    let beginning = beginning_of(&mut file).map_err(read_failed)?;
     if !matches!(Packing::of(&beginning), Some(Packing::Zip)) {
         return Ok(vec![Part { path: path.to_owned(), member: None }]);
     }
     let members = members(file).map_err(|error| match error {
-        ZipError::Io(source) if source.raw_os_error().is_some() => reading(source),
+        ZipError::Io(source) if source.raw_os_error().is_some() => read_failed(source),
         source => FeedError::ZipDirectory { path: path.to_owned(), source },
     })?;
     if members.iter().any(|member| member.name == OFFICE) {
@@ -154,16 +154,16 @@ impl Part {
     /// Returns an error if the file does not exist any more, if its packing is not supported, or if it unpacks to
     /// more than the limits. Reading the text may give the last of these errors too, and errors of the system.
     pub fn open(&self, bounds: &Bounds) -> Result<Opened, FeedError> {
-        let reading = |source| FeedError::reading(&self.path, source);
+        let read_failed = |source| FeedError::read_failed(&self.path, source);
         let damage = Damage::default();
         let guarded = |input: Bytes, packed, bounds| -> Bytes {
             Box::new(Guarded::new(input, self.to_string(), packed, bounds, damage.clone()))
         };
         let mut file = open(&self.path)?;
         let (packed, mut input): (u64, Bytes) = match &self.member {
-            None => (file.metadata().map_err(reading)?.len(), Box::new(file)),
+            None => (file.metadata().map_err(read_failed)?.len(), Box::new(file)),
             Some(member) => {
-                file.seek(SeekFrom::Start(member.start)).map_err(reading)?;
+                file.seek(SeekFrom::Start(member.start)).map_err(read_failed)?;
                 let data: Bytes = Box::new(file.take(member.packed));
                 let (bounds, unpacked) = self.unpacked(member, data, *bounds)?;
                 (
@@ -173,13 +173,15 @@ impl Part {
             }
         };
         for _ in 0..=LAYERS {
-            let beginning = beginning_of(&mut input).map_err(reading)?;
+            let beginning = beginning_of(&mut input).map_err(read_failed)?;
             let packing = Packing::of(&beginning);
             let whole: Bytes = Box::new(Cursor::new(beginning).chain(input));
             input = match packing {
                 None => return Ok(Opened { input: whole, damage }),
                 Some(Packing::Gzip) => guarded(Box::new(Inflate::gzip(whole)), packed, *bounds),
-                Some(Packing::Zstd) => guarded(Box::new(Zstd::new(whole).map_err(reading)?), packed, *bounds),
+                Some(Packing::Zstd) => {
+                    guarded(Box::new(Zstd::new(whole).map_err(read_failed)?), packed, *bounds)
+                }
                 Some(Packing::Zip) => return Err(self.packed("it is a zip archive in a packed file")),
             };
         }
@@ -205,7 +207,7 @@ impl Part {
             CompressionMethod::STORE => Ok((Bounds::default(), data)),
             CompressionMethod::DEFLATE => Ok((bounds, Box::new(Inflate::raw(data)))),
             CompressionMethod::ZSTD => {
-                let zstd = Zstd::new(data).map_err(|source| FeedError::reading(&self.path, source))?;
+                let zstd = Zstd::new(data).map_err(|source| FeedError::read_failed(&self.path, source))?;
                 Ok((bounds, Box::new(zstd)))
             }
             other => Err(self.packed(&format!("it is packed by {}, which is not supported", name_of(other)))),

@@ -92,7 +92,7 @@ impl OnDisk {
 fn read(part: &Part, bounds: Bounds) -> Result<(Vec<u8>, Option<String>), FeedError> {
     let Opened { mut input, damage } = part.open(&bounds)?;
     let mut text = Vec::new();
-    input.read_to_end(&mut text).map_err(|source| FeedError::reading(&part.path, source))?;
+    input.read_to_end(&mut text).map_err(|source| FeedError::read_failed(&part.path, source))?;
     Ok((text, damage.found().map(str::to_owned)))
 }
 

@@ -35,10 +35,10 @@ impl Map {
 impl Columns {
     /// Finds the columns by the names in a header.
     pub fn of_header(names: &[String], entry: Option<&Entry>) -> Self {
-        let place = |wanted: &str| names.iter().position(|name| name == wanted);
+        let index_of = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();
         for role in Role::all() {
-            columns.indices[role as usize] = role.names().find_map(place);
+            columns.indices[role as usize] = role.names().find_map(index_of);
         }
         // pandas writes a first column without a name, the index.
         let index = names.first().filter(|name| name.is_empty() || *name == "unnamed0").map(|_| 0);
@@ -57,7 +57,7 @@ impl Columns {
             .filter_map(|rule| rule.split_once('='))
         {
             let role: Role = role.parse().expect("the table names roles");
-            columns.indices[role as usize] = if name.is_empty() { None } else { place(name) };
+            columns.indices[role as usize] = if name.is_empty() { None } else { index_of(name) };
         }
         columns
     }
@@ -65,9 +65,9 @@ impl Columns {
     /// Returns the columns of a shape.
     pub fn of_shape(shape: &'static str) -> Self {
         let mut columns = Self::default();
-        for (place, column) in shape::columns(shape).0.into_iter().enumerate() {
+        for (index, column) in shape::columns(shape).0.into_iter().enumerate() {
             if let Some(role) = column.role {
-                columns.indices[role as usize] = Some(place);
+                columns.indices[role as usize] = Some(index);
             }
             columns.unit = columns.unit.or(column.midnight_unit());
         }
@@ -80,7 +80,7 @@ impl Columns {
     ///
     /// Returns the role whose column the header does not have.
     pub fn amended(mut self, map: &Map, names: &[String]) -> Result<Self, Role> {
-        let place = |column: &str| {
+        let index_of = |column: &str| {
             let wanted = normal(column.as_bytes());
             column.trim().parse().ok().or_else(|| names.iter().position(|name| *name == wanted))
         };
@@ -88,10 +88,10 @@ impl Columns {
         for (role, column) in &map.0 {
             match (role, column.split_once('+')) {
                 (Role::Time, Some((date, time_of_day))) => {
-                    self.indices[Role::Date as usize] = Some(place(date).ok_or(Role::Time)?);
-                    self.indices[Role::TimeOfDay as usize] = Some(place(time_of_day).ok_or(Role::Time)?);
+                    self.indices[Role::Date as usize] = Some(index_of(date).ok_or(Role::Time)?);
+                    self.indices[Role::TimeOfDay as usize] = Some(index_of(time_of_day).ok_or(Role::Time)?);
                 }
-                _ => self.indices[*role as usize] = Some(place(column).ok_or(*role)?),
+                _ => self.indices[*role as usize] = Some(index_of(column).ok_or(*role)?),
             }
         }
         Ok(self)

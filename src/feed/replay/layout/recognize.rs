@@ -80,10 +80,10 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
             // asked for.
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
             Err(error) => {
-                let is_better = |held: &LayoutError| {
-                    matches!(held, LayoutError::NoPrice(_)) && !matches!(error, LayoutError::NoPrice(_))
+                let is_better = |best: &LayoutError| {
+                    matches!(best, LayoutError::NoPrice(_)) && !matches!(error, LayoutError::NoPrice(_))
                 };
-                best_error = best_error.filter(|held| !is_better(held)).or(Some(error));
+                best_error = best_error.filter(|best| !is_better(best)).or(Some(error));
             }
             found => return found,
         }
@@ -268,8 +268,8 @@ fn finish(
     }
     let only = match rules.only {
         Some((column, kept)) => {
-            let place = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
-            Some((place.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
+            let index = column.parse().ok().or_else(|| names.iter().position(|name| name == column));
+            Some((index.ok_or_else(|| LayoutError::NoColumn(column.to_owned()))?, kept))
         }
         None if entry.is_none() => only_trades(rows, &names)?,
         None => None,

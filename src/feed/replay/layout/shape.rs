@@ -181,15 +181,15 @@ fn is_plausible(columns: &[Column], row: &Record) -> bool {
         }
         _ => true,
     };
-    let held = |holds: Holds| {
+    let value_in = |holds: Holds| {
         let column = columns.iter().position(|column| column.holds == holds)?;
         number(row.get(column)?).map(|price| price.0)
     };
-    let is_within = match (held(Holds::Within), value(Role::Low), value(Role::High)) {
+    let is_within = match (value_in(Holds::Within), value(Role::Low), value(Role::High)) {
         (Some(price), Some(low), Some(high)) => low <= price && price <= high,
         _ => true,
     };
-    let is_adjusted = match (held(Holds::Adjusted), value(Role::Close)) {
+    let is_adjusted = match (value_in(Holds::Adjusted), value(Role::Close)) {
         (Some(price), Some(close)) => {
             close / LEAST_ADJUSTED <= price && price <= close + close / LEAST_ADJUSTED
         }
