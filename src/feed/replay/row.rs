@@ -36,7 +36,7 @@ pub struct RejectedRow {
     pub found: String,
 }
 
-/// A row that has been read: a payload, or two if the row has a quote and a trade.
+/// A parsed row. A row with both a quote and a trade has a second payload, the trade.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     pub time: Time,

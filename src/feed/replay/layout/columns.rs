@@ -97,8 +97,10 @@ impl Columns {
         Ok(self)
     }
 
-    /// Removes columns that contradict the map. A map of a time replaces all columns of the time, a map of ticks
-    /// those of bars, and a map of bars those of ticks.
+    /// Removes columns that contradict the map.
+    ///
+    /// If the map names a time, all columns of the time are removed. If it names a value of ticks, the columns of bars
+    /// are removed, and if it names a price of a bar, those of ticks.
     fn give_way(&mut self, map: &Map) {
         const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];

@@ -76,8 +76,7 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     for (line, names) in headers(lines) {
         let entry = entry_of(&names, given);
         match by_header(lines, line, &names, entry, given) {
-            // A header without an entry has the kind of its rows as its layout's name. It is not the layout that was
-            // asked for.
+            // Without an entry, the layout is named after the kind of rows. The configuration names another layout.
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
             Err(error) => {
                 let is_better = |best: &LayoutError| {
@@ -167,7 +166,7 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
     })
 }
 
-/// Returns the first column that a header needs for this layout.
+/// Returns an error with the first column that the header of this layout needs.
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {

@@ -14,9 +14,9 @@ use crate::market::Price;
 
 /// The share of rows, in percent, that need not fit the shape.
 const MISFITS_IN_HUNDRED: usize = 20;
-/// A plausible spread is at most the bid divided by this.
+/// A spread is plausible up to bid / 50.
 const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
-/// A plausible adjusted close is at least the close divided by this, and above the close by no more than that.
+/// An adjusted close is plausible from close / 20 to close + close / 20.
 const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 
 /// A column of a shape.
@@ -162,8 +162,10 @@ impl Holds {
     }
 }
 
-/// Returns whether the numbers of a row are plausible: no low above the high, no bar with only some of its prices, no
-/// bid above the ask or far below it.
+/// Returns whether the numbers of a row are plausible.
+///
+/// They are not if the low is above the high, if a bar has only some of its prices, or if the bid is above the ask or
+/// far below it.
 fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let value = |role: Role| {
         let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;

@@ -24,13 +24,13 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 
 /// The way in which a file writes its numbers.
 ///
-/// Any file may use these forms: a currency sign in front or behind; thousands separated by the other sign, by blanks
-/// or by apostrophes; lakhs and crores separated by commas; parentheses for a negative number; an exponent; `K`, `M`,
+/// Any file may use these forms: a currency sign in front or behind; thousands separated by blanks, by
+/// apostrophes, or by the sign that is not the decimal sign; lakhs and crores separated by commas; parentheses for a negative number; an exponent; `K`, `M`,
 /// `B` or `T` for thousands to trillions. A word for "no value" gives `None`. A percentage is not a number. Every
 /// digit is kept.
 ///
-/// An apostrophe separates thousands, as in Switzerland, and never a fraction. So `110'165`, which may be a treasury
-/// future's 110 and 16.5/32, is 110,165 here, and `110'16` is not a number.
+/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is 110,165 here, although in a treasury
+/// future it means 110 and 16.5/32. And `110'16` is not a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,
