@@ -41,15 +41,15 @@
 //! | [range] | the least and the most that a value of the configuration may be | nothing of ours |
 //! | [task] | watched tasks: how each one ended | nothing of ours |
 //! | `fault` | faults on purpose, for tests of the built program | nothing of ours |
-//! | [tally] | what is counted: limits that struck, lags, resumes | nothing of ours |
+//! | [counters] | what is counted: limits that struck, lags, resumes | nothing of ours |
 //! | [market] | the nouns: symbol, exact price and size, trade, quote, bar, day | nothing of ours |
 //! | [wire] | the protocol's values: commands, messages, replies, URLs, tokens, close codes; pure | market |
 //! | [encoding] | how values become bytes: native JSON in WebSocket frames or in lines; pure | wire, market |
 //! | [auth] | which token allows what | wire, market, range |
-//! | [bus] | the log, its readers, the fold of last values | market, tally |
-//! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; readers and the pump | bus, market, tally, range, task, fault |
-//! | [hub] | shards, subscriptions, fan-out, outboxes, liveness, the relay; the loop that writes to the sockets | bus, encoding, wire, market, tally, fault, `tcp_info` |
-//! | [session] | one client: its permissions and rates, its commands and messages | auth, hub, encoding, wire, market, tally, range |
+//! | [bus] | the log, its readers, the fold of last values | market, counters |
+//! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; readers and the pump | bus, market, counters, range, task, fault |
+//! | [hub] | shards, subscriptions, fan-out, outboxes, liveness, the relay; the loop that writes to the sockets | bus, encoding, wire, market, counters, fault, `tcp_info` |
+//! | [session] | one client: its permissions and rates, its commands and messages | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a connection to a server, as `watch` and `send` need it | nothing of ours |
 //! | [files] | `inspect` and `cat`: what files say, without a server | feed, encoding, market |
 //! | [server] | accept loop, admission, TLS, handshake, routes, streams, readiness, metrics, the page; the only code that names warp | auth, session, feed and those above |
@@ -90,6 +90,7 @@ pub mod bus;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod counters;
 pub mod encoding;
 pub mod exit_code;
 mod fault;
@@ -100,6 +101,5 @@ pub mod market;
 pub mod range;
 pub mod server;
 pub mod session;
-pub mod tally;
 pub mod task;
 pub mod wire;

@@ -19,8 +19,8 @@ use slab::Slab;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::counters::Counters;
 use crate::market::{Event, FeedKind, FeedState, Time};
-use crate::tally::Tally;
 
 pub use last_values::{Key, Last, LastValues, Numbered};
 pub use log::{Backlog, Checkpoint, Chunk, Log, NotHeld, Read, Seek, Segment, Start};
@@ -57,7 +57,7 @@ pub struct Bus {
     listened: watch::Sender<bool>,
     is_paced: AtomicBool,
     is_waiting: AtomicBool,
-    tally: Tally,
+    counters: Counters,
 }
 
 /// Says that the feed waits for as long as it does, even where it is stopped in the middle.
@@ -116,7 +116,7 @@ impl Bus {
             listened: watch::Sender::new(false),
             is_paced: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
-            tally: Tally::default(),
+            counters: Counters::default(),
         })
     }
 
@@ -263,8 +263,8 @@ impl Bus {
 
     /// What is counted of its readers and their clients.
     #[must_use]
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Says that somebody subscribed: what waits for a client may begin.
@@ -345,7 +345,7 @@ impl Reader {
                 Read::Segment(segment)
             }
             Err(checkpoint) => {
-                self.bus.tally.lags.inc();
+                self.bus.counters.lags.inc();
                 let start = Start::from(checkpoint);
                 self.position = start.position;
                 Read::Lagged(Box::new(start))

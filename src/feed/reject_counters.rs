@@ -1,12 +1,12 @@
-//! Counters of the lines, rows and events of a feed that were rejected, by reason.
+//! LabelledCounters of the lines, rows and events of a feed that were rejected, by reason.
 
 use prometheus_client::registry::Registry;
 
-use crate::tally::Counters;
+use crate::counters::LabelledCounters;
 
-/// Counters of rejected lines, rows and events, by reason. The names of the reasons are ours, never a file's text.
+/// LabelledCounters of rejected lines, rows and events, by reason. The names of the reasons are ours, never a file's text.
 #[derive(Clone, Debug, Default)]
-pub struct RejectCounters(Counters);
+pub struct RejectCounters(LabelledCounters);
 
 impl RejectCounters {
     /// Increments the counter of a reason.

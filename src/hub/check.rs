@@ -4,7 +4,7 @@
 //! same words.
 
 use crate::bus::{Bus, NotHeld};
-use crate::tally::Limit;
+use crate::counters::Limit;
 use crate::wire::{Cursor, ErrorCode, GapReason, Refusal};
 
 /// What the log has of what a client missed.
@@ -28,7 +28,7 @@ pub enum Missed {
 /// They are too many, which is counted.
 pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), Refusal> {
     if most > 0 && count > most {
-        bus.tally().struck(Limit::Symbols);
+        bus.counters().increment(Limit::Symbols);
         let message = format!("a connection has at most {most} symbols; \"*\" counts as one");
         return Err(Refusal::new(ErrorCode::TooManySymbols, message));
     }

@@ -12,9 +12,9 @@ use super::state::{Owed, State};
 use super::subscriptions::{ConnectionId, Subscriptions, Wants};
 use super::view::View;
 use crate::bus::Bus;
+use crate::counters::Limit;
 use crate::encoding::Value;
 use crate::market::{Kind, KindSet, Time};
-use crate::tally::Limit;
 use crate::wire::{
     Command, Cursor, Delivery, Feed, GapReason, Refusal, Reply, Request, RequestId, Standing, Symbols,
 };
@@ -121,12 +121,12 @@ impl<'a> Caller<'a> {
         self.reply_behind_conflated(&Reply::subscribed(id, self.standing(resumed, snapshots)));
         self.connection.begins_set(set.as_ref());
         if resumed {
-            self.bus.tally().resumed.inc();
+            self.bus.counters().resumed.inc();
             self.connection.outbox.reaches(cursor);
         }
         if let Some(Missed::Lost { after, reason }) = missed {
             if reason == GapReason::HistoryExhausted {
-                self.bus.tally().struck(Limit::History);
+                self.bus.counters().increment(Limit::History);
             }
             if !has_gap {
                 let until = after.map(|_| self.view.seq());

@@ -13,9 +13,9 @@ use super::state::{Owed, State};
 use super::subscriptions::Wants;
 use super::view::View;
 use crate::bus::{Bus, Key, Seek};
+use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
-use crate::tally::Limit;
 use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply};
 
 /// One client, as its shard sees it.
@@ -353,7 +353,7 @@ impl Connection {
                 if self.outbox.delivery().0 == Delivery::Every {
                     self.fall_behind(Limit::History, bus);
                 } else {
-                    bus.tally().struck(Limit::History);
+                    bus.counters().increment(Limit::History);
                     self.state = State::Resync { owed: Owed { gap: Some(after), ..owed } };
                     self.resync(view);
                 }
@@ -389,7 +389,7 @@ impl Connection {
 
     /// Closes the connection, which is over a limit, with the cursor with which the client can come back.
     pub(super) fn fall_behind(&mut self, limit: Limit, bus: &Bus) {
-        bus.tally().struck(limit);
+        bus.counters().increment(limit);
         self.outbox.cut();
         let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
         self.end(CloseReason::Server(CloseCode::SlowConsumer, cursor.to_string().into()));

@@ -14,9 +14,9 @@ use super::outbox::Overflow;
 use super::subscriptions::{ConnectionId, Subscriptions};
 use super::turns::turn;
 use crate::bus::{Bus, Key, LastValues};
+use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
-use crate::tally::Limit;
 
 /// What the connections of one encoding subscribed to, and what they are about to be sent.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use super::life::{Deadlines, Life, Lookouts, Overdue, Verdict};
 use super::outbox::Outbox;
 use super::subscriptions::ConnectionId;
 use crate::bus::Bus;
+use crate::counters::Limit;
 use crate::encoding::Value;
 use crate::market::Time;
-use crate::tally::Limit;
 use crate::wire::{CloseCode, CloseReason};
 
 /// A server that has not looked at its clients for so long was stopped, or its clock has jumped.
@@ -122,7 +122,7 @@ impl Liveness {
                 }
                 Verdict::Over(overdue) => {
                     let (limit, reason) = consequence(overdue);
-                    bus.tally().struck(limit);
+                    bus.counters().increment(limit);
                     connection.end(reason);
                 }
             }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::limiter::{Limiter, limiter};
 use crate::bus::Bus;
-use crate::tally::{Limit, Tally};
+use crate::counters::{Counters, Limit};
 use crate::wire::{ErrorCode, Message, Refusal};
 
 /// What a relayed message has around it on its way to a subscriber, about.
@@ -94,8 +94,8 @@ impl Relay {
 
     /// What is counted of the clients.
     #[must_use]
-    pub fn tally(&self) -> &Tally {
-        self.bus.tally()
+    pub fn counters(&self) -> &Counters {
+        self.bus.counters()
     }
 
     /// How many peers there are.
@@ -131,7 +131,7 @@ impl Relay {
         }
         let (len, limit) = (message.len(), self.config.max_bytes);
         if limit > 0 && len > limit {
-            self.tally().struck(Limit::RelayBytes);
+            self.counters().increment(Limit::RelayBytes);
             let message = format!("the message has {len} bytes; relayed messages have at most {limit}");
             return Err(Refusal::new(ErrorCode::MessageTooLong, message));
         }
@@ -145,11 +145,11 @@ impl Relay {
     /// The whole server relays too much.
     pub async fn send(&self, from: &str, message: Message) -> Result<(), Refusal> {
         if !self.total.as_ref().is_none_or(|total| self.fits(total, message.len())) {
-            self.tally().struck(Limit::RelayTotal);
+            self.counters().increment(Limit::RelayTotal);
             let message = "the server relays too much at the moment; try again later";
             return Err(Refusal::new(ErrorCode::RateLimited, message));
         }
-        self.tally().relayed.inc();
+        self.counters().relayed.inc();
         let relayed = Arc::new(Relayed { from: from.to_owned(), message });
         for inbox in &self.inboxes {
             // A shard that is gone has no peers: the server is shutting down.

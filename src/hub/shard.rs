@@ -27,9 +27,9 @@ use super::state::State;
 use super::subscriptions::ConnectionId;
 use super::view::View;
 use crate::bus::{Bus, LastValues, Read, Seek, Segment, Start};
+use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
-use crate::tally::Limit;
 use crate::wire::{CloseReason, Delivery, Message, Reply, Request};
 
 /// After so many events the other tasks of the thread have their turn.
@@ -187,10 +187,10 @@ impl Shard {
     /// `latest` clients get the newest event of each symbol and kind of what it read.
     pub fn set_overloaded(&mut self, is_overloaded: bool, now: Instant) {
         if !std::mem::replace(&mut self.is_overloaded, is_overloaded) && is_overloaded {
-            self.bus.tally().overloads.inc();
+            self.bus.counters().overloads.inc();
             if self.warned_of_overload.is_none_or(|warned| now.duration_since(warned) >= WARN_PERIOD) {
                 self.warned_of_overload = Some(now);
-                let overloads = self.bus.tally().overloads.get();
+                let overloads = self.bus.counters().overloads.get();
                 tracing::warn!(overloads, "a shard cannot send every event in time: it conflates for now");
             }
         }
@@ -349,7 +349,7 @@ impl Shard {
                 start.fold(read);
             }
         }
-        let (until, lags) = (start.seq(), self.bus.tally().lags.get());
+        let (until, lags) = (start.seq(), self.bus.counters().lags.get());
         tracing::warn!(after, until, lags, "a shard fell behind the history");
         let is_news = self.view.feed != start.feed;
         let seek = start.seek.filter(|seek| self.view.seek != Some(*seek));

@@ -17,9 +17,9 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::bus::Bus;
+use crate::counters::Limit;
 use crate::hub::{Limiter, Moment, TokioClock, limiter};
 use crate::session::Limits;
-use crate::tally::Limit;
 
 /// So many connections that may not be here are answered at a time.
 const ANSWERED: usize = 256;
@@ -124,7 +124,7 @@ impl Admission {
             Some(_) => before < ANSWERED && self.refusals.check().is_ok(),
         };
         if !is_answered && permit.over == Some(Limit::Connections) {
-            self.bus.tally().struck(Limit::Connections);
+            self.bus.counters().increment(Limit::Connections);
         }
         is_answered.then_some(permit)
     }
@@ -207,7 +207,7 @@ impl Permit {
         match self.admission.admit(address) {
             Ok(()) => self.address = Some(address),
             Err(limit) => {
-                self.admission.bus.tally().struck(limit);
+                self.admission.bus.counters().increment(limit);
                 self.over = Some(limit);
             }
         }
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(over(admission.enter(ip("192.0.2.2")).as_ref()), None);
         permits.pop();
         assert_eq!(over(admission.enter(ip("192.0.2.1")).as_ref()), None);
-        assert_eq!(admission.bus.tally().strikes(Limit::PerAddress), 1);
+        assert_eq!(admission.bus.counters().count_of(Limit::PerAddress), 1);
     }
 
     #[tokio::test(start_paused = true)]

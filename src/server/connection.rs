@@ -27,10 +27,10 @@ use super::admission::Permit;
 use super::patient::Patient;
 use super::stream::{self, Streaming};
 use super::{Config, routes};
+use crate::counters::{Counters, Limit};
 use crate::encoding::Encoding;
 use crate::hub::Socket;
 use crate::session::{Context, Session, unless_zero};
-use crate::tally::{Limit, Tally};
 use crate::task::caught;
 use crate::wire::CloseReason;
 
@@ -87,7 +87,7 @@ impl Serving {
         self.tasks.close();
         if time::timeout(unless_zero(self.config.shutdown), self.tasks.wait()).await.is_err() {
             warn!(connections = self.tasks.len(), "clients did not close in time");
-            (0..self.tasks.len()).for_each(|_| self.tally().struck(Limit::Shutdown));
+            (0..self.tasks.len()).for_each(|_| self.counters().increment(Limit::Shutdown));
         }
     }
 
@@ -107,15 +107,15 @@ impl Serving {
         caught(future).map(|outcome| {
             outcome
                 .inspect_err(|panic| {
-                    self.tally().panics.inc();
+                    self.counters().panics.inc();
                     error!(%panic, "a connection has ended in a fault of the server's");
                 })
                 .ok()
         })
     }
 
-    fn tally(&self) -> &Tally {
-        self.context.relay.tally()
+    fn counters(&self) -> &Counters {
+        self.context.relay.counters()
     }
 
     /// Serves one connection until it ends or becomes a session.
@@ -145,7 +145,7 @@ impl Serving {
                 None
             }
             Err(_) => {
-                self.tally().struck(Limit::TlsTimeout);
+                self.counters().increment(Limit::TlsTimeout);
                 None
             }
         }
@@ -204,7 +204,7 @@ impl Serving {
         if let Err(error) = served {
             debug!(%error, "a connection ended");
             if let Some(limit) = limit(&error, has_asked.get()) {
-                self.tally().struck(limit);
+                self.counters().increment(limit);
             }
         }
         let routes::Upgrade { socket, stream, access } = accepted.try_recv().ok()?;

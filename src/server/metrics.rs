@@ -32,7 +32,7 @@ impl Metrics {
         reject_counters: &RejectCounters,
     ) -> Self {
         let mut registry = Registry::with_prefix("tickerplant");
-        bus.tally().register(&mut registry);
+        bus.counters().register(&mut registry);
         reject_counters.register(&mut registry);
         registry.register_collector(Box::new(Present { bus, relay, admission }));
         Self(registry)

@@ -19,7 +19,7 @@ use super::handshake::{Denied, Handshake, is_upgrade};
 use super::ready::ready;
 use super::{control, stream};
 use crate::auth::Access;
-use crate::tally::Limit;
+use crate::counters::Limit;
 use crate::wire::{ErrorCode, Refusal, Stream};
 
 /// The page for browsers.
@@ -103,7 +103,7 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
             let limit = request.over.filter(|limit| !(may_be_full && *limit == Limit::Connections));
             // The others have struck when the connection came; this one does where something is refused.
             if limit == Some(Limit::Connections) {
-                state.bus.tally().struck(Limit::Connections);
+                state.bus.counters().increment(Limit::Connections);
             }
             async move { limit.map(over).ok_or_else(reject::not_found) }
         })

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::Context;
 use crate::auth::Access;
+use crate::counters::{Counters, Limit};
 use crate::encoding::{Encoding, Value};
 use crate::hub::{ConnectionId, Limiter, Socket, limiter};
 use crate::market::Time;
-use crate::tally::{Limit, Tally};
 use crate::wire::{
     self, CloseCode, CloseReason, Command, ErrorCode, Inbound, Message, Refusal, Reply, Request, RequestId,
     Spoken, Stream, Token,
@@ -106,8 +106,8 @@ impl Client {
         self.context.local.shard.borrow().has_bytes(self.id)
     }
 
-    pub(super) fn tally(&self) -> &Tally {
-        self.context.relay.tally()
+    pub(super) fn counters(&self) -> &Counters {
+        self.context.relay.counters()
     }
 
     /// Handles a message of the client.
@@ -123,7 +123,7 @@ impl Client {
             Inbound::Message(_) | Inbound::Close(_) => false,
         };
         if is_control && is_over(self.controls.as_ref()) {
-            self.tally().struck(Limit::ControlRate);
+            self.counters().increment(Limit::ControlRate);
             let reason = format!("at most {} control frames a second", self.context.limits.control_rate);
             return Err(CloseReason::Server(CloseCode::Policy, reason.into()));
         }
@@ -154,7 +154,7 @@ impl Client {
         let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN).min(self.context.limits.command_burst);
         let is_over = !matches!(limit.check_n(count), Ok(Ok(())));
         if is_over {
-            self.tally().struck(Limit::CommandRate);
+            self.counters().increment(Limit::CommandRate);
         }
         is_over
     }
@@ -182,7 +182,7 @@ impl Client {
         if !is_over(self.messages.as_ref()) {
             return Ok(());
         }
-        self.tally().struck(Limit::RelayRate);
+        self.counters().increment(Limit::RelayRate);
         let rate = self.context.relay.config().rate;
         let message = format!("at most {rate} messages a second are relayed; this one was not");
         Err(Refusal::new(ErrorCode::RateLimited, message))

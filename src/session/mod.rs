@@ -23,9 +23,9 @@ use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, Access};
+use crate::counters::Limit;
 use crate::encoding::Encoding;
 use crate::hub::{ConnectionId, LocalShard, Relay, Socket};
-use crate::tally::Limit;
 use crate::wire::{self, CloseCode, CloseReason, DecodeError, Decoder, Stream};
 
 use client::Client;
@@ -151,7 +151,7 @@ impl Session {
             time::timeout(unless_zero(self.client.context.config.close_timeout), goodbye).await;
         // A client that is gone has been told what there was to tell.
         if ended.is_err() {
-            self.client.tally().struck(Limit::CloseTimeout);
+            self.client.counters().increment(Limit::CloseTimeout);
         }
     }
 }
@@ -206,7 +206,7 @@ impl Inbound {
             DecodeError::TooManyFragments { .. } => Limit::Fragments,
             DecodeError::Protocol(_) | DecodeError::Utf8 => return,
         };
-        self.context.relay.tally().struck(limit);
+        self.context.relay.counters().increment(limit);
     }
 
     /// Drops what has not become a message: nobody asks for it any more.

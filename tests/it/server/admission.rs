@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tickerplant::config::Config;
-use tickerplant::tally::Limit;
+use tickerplant::counters::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -49,14 +49,14 @@ async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
     let server = TestServer::start(config).await;
     let mut first = server.connect("/ws").await;
     let second = server.connect("/ws").await;
-    assert_eq!(server.strikes(Limit::Connections), 0);
+    assert_eq!(server.count_of(Limit::Connections), 0);
 
     assert_eq!(refused(server.try_connect("/ws").await), (503, "too_many_connections".to_owned()));
     assert!(server.request("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.starts_with("HTTP/1.1 503"));
     // How it fares can be asked nevertheless.
     assert_eq!(status(&server.request(&health("")).await).0, 200);
 
-    assert_eq!(server.strikes(Limit::Connections), 2);
+    assert_eq!(server.count_of(Limit::Connections), 2);
     first.send("still here").await;
     assert_eq!(first.text().await, "still here");
     drop(second);
@@ -70,12 +70,12 @@ async fn an_address_over_its_limit_is_answered_429_and_its_others_stay() {
     let server = TestServer::start(config).await;
     let mut first = server.connect("/ws").await;
     let second = server.connect("/ws").await;
-    assert_eq!(server.strikes(Limit::PerAddress), 0);
+    assert_eq!(server.count_of(Limit::PerAddress), 0);
 
     assert_eq!(refused(server.try_connect("/ws").await), (429, "too_many_connections".to_owned()));
     assert_eq!(status(&server.request(&health("")).await), (429, "too_many_connections".to_owned()));
 
-    assert_eq!(server.strikes(Limit::PerAddress), 2);
+    assert_eq!(server.count_of(Limit::PerAddress), 2);
     first.send("still here").await;
     assert_eq!(first.text().await, "still here");
     drop(second);
@@ -102,7 +102,7 @@ async fn an_address_that_connects_too_often_is_answered_429() {
 
     let answer = timeout(Duration::from_secs(20), answer).await.expect("it is too often");
     assert_eq!(answer, (429, "rate_limited".to_owned()));
-    assert_eq!(server.strikes(Limit::NewPerSecond), 1);
+    assert_eq!(server.count_of(Limit::NewPerSecond), 1);
     first.send("still here").await;
     assert_eq!(first.text().await, "still here");
 }
@@ -126,14 +126,14 @@ async fn through_a_trusted_proxy_the_limits_count_for_those_behind_it() {
     for request in others {
         assert_eq!(status(&server.request(&request).await).0, 200, "{request}");
     }
-    assert_eq!(server.strikes(Limit::PerAddress), 0);
+    assert_eq!(server.count_of(Limit::PerAddress), 0);
 
     // What a client says of itself does not count.
     for request in [behind("192.0.2.7"), behind("203.0.113.1, 192.0.2.7"), behind("192.0.2.7, 127.0.0.1")] {
         let found = status(&server.request(&request).await);
         assert_eq!(found, (429, "too_many_connections".to_owned()), "{request}");
     }
-    assert_eq!(server.strikes(Limit::PerAddress), 3);
+    assert_eq!(server.count_of(Limit::PerAddress), 3);
 }
 
 #[tokio::test]
@@ -159,10 +159,10 @@ async fn an_address_begins_a_burst_of_connections_and_then_so_many_a_second() {
         for _ in 0..50 {
             assert_eq!(status(&server.request(&health("")).await).0, 200);
         }
-        assert_eq!(server.strikes(Limit::NewPerSecond), 0);
+        assert_eq!(server.count_of(Limit::NewPerSecond), 0);
 
         assert_eq!(status(&server.request(&health("")).await), (429, "rate_limited".to_owned()));
-        assert_eq!(server.strikes(Limit::NewPerSecond), 1);
+        assert_eq!(server.count_of(Limit::NewPerSecond), 1);
         assert!(server.try_connect("192.0.2.2", "/ws").await.is_ok());
     })
     .await;
@@ -176,14 +176,14 @@ async fn an_address_has_as_many_connections_as_it_may_and_others_have_theirs() {
         for _ in 0..256 {
             clients.push(server.try_connect(HERE, "/ws").await.unwrap());
         }
-        assert_eq!(server.strikes(Limit::PerAddress), 0);
+        assert_eq!(server.count_of(Limit::PerAddress), 0);
         // There may be another new one by now, but not one more.
         sleep(Duration::from_secs(1)).await;
 
         let outcome = server.try_connect(HERE, "/ws").await;
 
         assert_eq!(refused(outcome), (429, "too_many_connections".to_owned()));
-        assert_eq!(server.strikes(Limit::PerAddress), 1);
+        assert_eq!(server.count_of(Limit::PerAddress), 1);
         assert!(server.try_connect("192.0.2.2", "/ws").await.is_ok());
     })
     .await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tickerplant::config::Config;
-use tickerplant::tally::Limit;
+use tickerplant::counters::Limit;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::events::trade;
@@ -109,7 +109,7 @@ async fn a_client_that_shows_no_token_in_time_is_closed_with_1008() {
     assert_eq!(late.closed().await, (1008, "no token came in time".to_owned()));
     in_time.send("still here").await;
     assert_eq!(in_time.text().await, "still here");
-    assert_eq!(server.bus().tally().strikes(Limit::AuthTimeout), 1);
+    assert_eq!(server.bus().counters().count_of(Limit::AuthTimeout), 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickerplant::config::Config;
-use tickerplant::tally::Limit;
+use tickerplant::counters::Limit;
 use tokio::time::sleep;
 
 use crate::support::test_server::TestServer;
@@ -111,7 +111,7 @@ async fn a_client_that_stands_still_is_closed_before_the_end() {
     resume(&server).await;
     read_to_the_end(&mut reading).await;
 
-    assert_eq!(server.strikes(Limit::StallTimeout), 1);
+    assert_eq!(server.count_of(Limit::StallTimeout), 1);
     assert_eq!(still.closed().await.0, 4008);
 }
 
@@ -145,5 +145,5 @@ async fn a_client_that_takes_longer_than_the_stall_timeout_for_its_snapshots_get
     }
 
     assert_eq!((snapshots, trades), (EVENTS, 100));
-    assert_eq!(server.strikes(Limit::StallTimeout), 0);
+    assert_eq!(server.count_of(Limit::StallTimeout), 0);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tickerplant::config::Config;
-use tickerplant::tally::Limit;
+use tickerplant::counters::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
@@ -22,7 +22,7 @@ async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not
         sleep(Duration::from_millis(4990)).await;
         slow.write_all(b"\r\n").await.unwrap();
         assert!(rest(&mut slow).await.starts_with("HTTP/1.1 200"));
-        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+        assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
 
         for (strikes, beginning) in [(1, REQUEST), (2, b"G"), (3, b"")] {
             let begin = Instant::now();
@@ -30,7 +30,7 @@ async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not
             socket.write_all(beginning).await.unwrap();
             rest(&mut socket).await;
             assert_eq!(begin.elapsed().as_millis() / 10, 500, "{beginning:?}");
-            assert_eq!(server.strikes(Limit::HeaderTimeout), strikes, "{beginning:?}");
+            assert_eq!(server.count_of(Limit::HeaderTimeout), strikes, "{beginning:?}");
         }
     })
     .await;
@@ -45,7 +45,7 @@ async fn a_connection_that_asks_no_more_is_closed_and_has_struck_no_limit() {
 
         assert!(rest(&mut socket).await.starts_with("HTTP/1.1 200"));
 
-        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+        assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
     })
     .await;
 }
@@ -57,7 +57,7 @@ async fn headers_that_trickle_in_get_no_more_time() {
         let mut socket = server.open(HERE, 4096).await;
         let begin = Instant::now();
 
-        while server.strikes(Limit::HeaderTimeout) == 0 {
+        while server.count_of(Limit::HeaderTimeout) == 0 {
             assert!(begin.elapsed() < Duration::from_secs(6), "it takes as long as it likes");
             // It may be gone by now.
             let _ = socket.write_all(b"X").await;
@@ -93,11 +93,11 @@ async fn a_request_has_as_many_headers_as_it_may_and_one_more_is_answered_431() 
 
         let within = server.request(&with_headers(64)).await;
         assert!(within.starts_with("HTTP/1.1 200"), "{within}");
-        assert_eq!(server.strikes(Limit::Headers), 0);
+        assert_eq!(server.count_of(Limit::Headers), 0);
 
         let beyond = server.request(&with_headers(65)).await;
         assert!(beyond.starts_with("HTTP/1.1 431"), "{beyond}");
-        assert_eq!(server.strikes(Limit::Headers), 1);
+        assert_eq!(server.count_of(Limit::Headers), 1);
     })
     .await;
 }
@@ -109,11 +109,11 @@ async fn headers_have_as_many_bytes_as_they_may_and_one_more_is_answered_431() {
 
         let within = server.request(&with_bytes(16 * 1024)).await;
         assert!(within.starts_with("HTTP/1.1 200"), "{within}");
-        assert_eq!(server.strikes(Limit::Headers), 0);
+        assert_eq!(server.count_of(Limit::Headers), 0);
 
         let beyond = server.request(&with_bytes(16 * 1024 + 1)).await;
         assert!(beyond.starts_with("HTTP/1.1 431"), "{beyond}");
-        assert_eq!(server.strikes(Limit::Headers), 1);
+        assert_eq!(server.count_of(Limit::Headers), 1);
     })
     .await;
 }
@@ -148,7 +148,7 @@ async fn without_limits_headers_are_as_many_and_as_long_as_they_like() {
             let answer = server.request(&request).await;
             assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         }
-        assert_eq!(server.strikes(Limit::Headers), 0);
+        assert_eq!(server.count_of(Limit::Headers), 0);
     })
     .await;
 }
@@ -163,11 +163,11 @@ async fn a_client_that_does_not_take_its_answer_loses_its_place() {
         socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
 
         sleep(Duration::from_millis(4990)).await;
-        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+        assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
         assert!(server.try_connect(HERE, "/ws").await.is_err(), "its place is taken");
         sleep(Duration::from_millis(20)).await;
 
-        assert_eq!(server.strikes(Limit::HeaderTimeout), 1);
+        assert_eq!(server.count_of(Limit::HeaderTimeout), 1);
         server.connect("/ws").await;
     })
     .await;
@@ -190,7 +190,7 @@ async fn a_client_that_takes_its_answer_bit_by_bit_gets_all_of_it() {
         }
 
         assert_eq!(answer.len(), whole.len());
-        assert_eq!(server.strikes(Limit::HeaderTimeout), 0);
+        assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
     })
     .await;
 }

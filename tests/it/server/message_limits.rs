@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tickerplant::config::Config;
-use tickerplant::tally::Limit;
+use tickerplant::counters::Limit;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep};
 
@@ -35,7 +35,7 @@ async fn a_message_of_as_many_bytes_as_may_be_passes_and_one_more_closes_with_10
             client.send_parts(&parts).await;
             assert_eq!(client.text().await, whole);
         }
-        assert_eq!(server.strikes(Limit::MessageBytes), 0);
+        assert_eq!(server.count_of(Limit::MessageBytes), 0);
 
         client.send(&format!("{whole}x")).await;
         assert_eq!(client.closed().await.0, 1009);
@@ -44,7 +44,7 @@ async fn a_message_of_as_many_bytes_as_may_be_passes_and_one_more_closes_with_10
             client.send_parts(&parts).await;
             assert_eq!(client.closed().await.0, 1009);
         }
-        assert_eq!(server.strikes(Limit::MessageBytes), 3);
+        assert_eq!(server.count_of(Limit::MessageBytes), 3);
     })
     .await;
 }
@@ -58,11 +58,11 @@ async fn a_message_comes_in_as_many_frames_as_may_be_and_one_more_closes_with_10
 
         client.send_parts(&[&["a"], empty.as_slice(), &["z"]].concat()).await;
         assert_eq!(client.text().await, "az");
-        assert_eq!(server.strikes(Limit::Fragments), 0);
+        assert_eq!(server.count_of(Limit::Fragments), 0);
 
         client.send_parts(&[&["a"], empty.as_slice(), &["", "z"]].concat()).await;
         assert_eq!(client.closed().await.0, 1008);
-        assert_eq!(server.strikes(Limit::Fragments), 1);
+        assert_eq!(server.count_of(Limit::Fragments), 1);
     })
     .await;
 }
@@ -95,13 +95,13 @@ async fn a_message_that_is_whole_in_time_passes_and_one_that_is_not_closes_with_
             assert_eq!(client.text().await, "in time");
         }
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(server.strikes(Limit::MessageTimeout), 0);
+        assert_eq!(server.count_of(Limit::MessageTimeout), 0);
 
         let begin = Instant::now();
         client.send_part("too ", true, false).await;
         assert_eq!(client.closed().await.0, 1008);
         assert_is_about(begin, Duration::from_secs(10));
-        assert_eq!(server.strikes(Limit::MessageTimeout), 1);
+        assert_eq!(server.count_of(Limit::MessageTimeout), 1);
     })
     .await;
 }
@@ -115,7 +115,7 @@ async fn a_frame_that_trickles_in_takes_no_longer_than_a_message_in_parts() {
 
         // Its length is told, and a byte comes every second.
         client.line().write_all(b"\x81\xe4\0\0\0\0").await.unwrap();
-        while server.strikes(Limit::MessageTimeout) == 0 {
+        while server.count_of(Limit::MessageTimeout) == 0 {
             client.line().write_all(b"x").await.unwrap();
             sleep(Duration::from_secs(1)).await;
             assert!(begin.elapsed() < Duration::from_secs(12), "it takes as long as it likes");
@@ -142,7 +142,7 @@ async fn control_frames_between_the_parts_give_a_message_no_more_time() {
 
         assert_eq!(client.closed().await.0, 1008);
         assert_is_about(begin, Duration::from_secs(10));
-        assert_eq!(server.strikes(Limit::MessageTimeout), 1);
+        assert_eq!(server.count_of(Limit::MessageTimeout), 1);
     })
     .await;
 }
@@ -164,7 +164,7 @@ async fn short_messages_without_a_pause_between_them_are_all_in_time() {
             assert_eq!(client.text().await, "hi");
         }
 
-        assert_eq!(server.strikes(Limit::MessageTimeout), 0);
+        assert_eq!(server.count_of(Limit::MessageTimeout), 0);
     })
     .await;
 }
@@ -199,11 +199,11 @@ async fn a_burst_of_control_frames_passes_and_one_more_closes_with_1008() {
         sleep(Duration::from_secs(1)).await;
         controls(&mut client, 10, 0).await;
         is_heard(&mut client).await;
-        assert_eq!(server.strikes(Limit::ControlRate), 0);
+        assert_eq!(server.count_of(Limit::ControlRate), 0);
 
         client.pong().await;
         assert_eq!(client.closed().await.0, 1008);
-        assert_eq!(server.strikes(Limit::ControlRate), 1);
+        assert_eq!(server.count_of(Limit::ControlRate), 1);
     })
     .await;
 }
@@ -230,17 +230,17 @@ async fn a_command_past_the_burst_is_refused_and_the_connection_goes_on() {
         let mut client = server.connect("/ws").await;
 
         commands(&mut client, 100).await;
-        assert_eq!(server.strikes(Limit::CommandRate), 0);
+        assert_eq!(server.count_of(Limit::CommandRate), 0);
         client.send(r#"{"action":"ping","id":"more"}"#).await;
         client.expect(r#"{"type":"error","id":"more","code":"rate_limited"}"#).await;
-        assert_eq!(server.strikes(Limit::CommandRate), 1);
+        assert_eq!(server.count_of(Limit::CommandRate), 1);
 
         sleep(Duration::from_secs(1)).await;
         commands(&mut client, 20).await;
         // What is no valid command costs as much as one that is.
         client.send(r#"{"action":"subscribe","id":"more"}"#).await;
         client.expect(r#"{"type":"error","id":"more","code":"rate_limited"}"#).await;
-        assert_eq!(server.strikes(Limit::CommandRate), 2);
+        assert_eq!(server.count_of(Limit::CommandRate), 2);
     })
     .await;
 }
@@ -293,11 +293,11 @@ async fn a_connection_has_as_many_symbols_as_it_may_and_a_star_is_one() {
         client.expect(r#"{"type":"unsubscribed"}"#).await;
         client.send(r#"{"action":"subscribe","symbols":"S0"}"#).await;
         client.expect(r#"{"type":"subscribed"}"#).await;
-        assert_eq!(server.strikes(Limit::Symbols), 0);
+        assert_eq!(server.count_of(Limit::Symbols), 0);
 
         client.send(r#"{"action":"subscribe","symbols":"*"}"#).await;
         client.expect(r#"{"type":"error","code":"too_many_symbols"}"#).await;
-        assert_eq!(server.strikes(Limit::Symbols), 1);
+        assert_eq!(server.count_of(Limit::Symbols), 1);
     })
     .await;
 }
@@ -309,11 +309,11 @@ async fn a_url_with_more_symbols_than_a_connection_may_have_is_answered_400() {
         let stream = |count: usize| format!("/ws?symbols=*,{}", symbols(count - 1).join(","));
 
         server.connect(&stream(1000)).await.expect(r#"{"type":"subscribed"}"#).await;
-        assert_eq!(server.strikes(Limit::Symbols), 0);
+        assert_eq!(server.count_of(Limit::Symbols), 0);
 
         let refused = server.try_connect("192.0.2.1", &stream(1001)).await.map(drop).unwrap_err();
         assert!(refused.to_string().contains("400"), "{refused}");
-        assert_eq!(server.strikes(Limit::Symbols), 1);
+        assert_eq!(server.count_of(Limit::Symbols), 1);
     })
     .await;
 }

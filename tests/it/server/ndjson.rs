@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tickerplant::config::Config;
+use tickerplant::counters::Limit;
 use tickerplant::market::FeedState;
-use tickerplant::tally::Limit;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
@@ -158,7 +158,7 @@ async fn a_stream_of_everything_that_is_read_too_slowly_ends_with_the_cursor_to_
         server.publish(vec![trade("A", "1"); 100]);
         yield_now().await;
     }
-    server.struck(Limit::EveryBuffer, 1).await;
+    server.increment(Limit::EveryBuffer, 1).await;
 
     let mut seen = 0;
     let close = loop {
@@ -300,7 +300,7 @@ async fn a_stream_that_ends_leaves_its_connection_to_the_next_request() {
     let server = TestServer::start(config).await;
     let mut stream = ask(&server, "/ndjson?symbols=*&delivery=every").await;
     stream.line().await;
-    while server.strikes(Limit::EveryBuffer) == 0 {
+    while server.count_of(Limit::EveryBuffer) == 0 {
         server.publish(vec![trade("A", "1"); 1000]);
         yield_now().await;
     }
@@ -322,7 +322,7 @@ async fn a_quiet_stream_lives_for_as_long_as_its_heartbeats_are_read() {
             stream.line().await;
         }
 
-        assert_eq!(server.strikes(Limit::PingTimeout), 0);
+        assert_eq!(server.count_of(Limit::PingTimeout), 0);
     })
     .await;
 }
@@ -336,7 +336,7 @@ async fn a_stream_that_is_not_read_is_broken_off_as_a_websocket_is() {
             server.bus().publish((0..1000).map(|n| trade(&format!("S{n}"), "1")).collect());
             sleep(Duration::from_secs(1)).await;
         }
-        assert_eq!(server.strikes(Limit::PingTimeout), 1);
+        assert_eq!(server.count_of(Limit::PingTimeout), 1);
 
         let end = loop {
             match stream.next().await {
@@ -368,7 +368,7 @@ async fn a_stream_that_is_never_read_gives_its_place_back() {
             server.bus().publish((0..1000).map(|n| trade(&format!("S{n}"), "1")).collect());
             sleep(Duration::from_secs(1)).await;
         }
-        assert_eq!((server.strikes(Limit::PingTimeout), server.strikes(Limit::EveryBuffer)), (1, 1));
+        assert_eq!((server.count_of(Limit::PingTimeout), server.count_of(Limit::EveryBuffer)), (1, 1));
 
         let path = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         let answer = server.request(path).await;

@@ -103,7 +103,7 @@ async fn a_panic_on_one_connection_ends_that_one_alone() {
         watcher.send(Message::text(r#"{"action":"ping"}"#)).await.unwrap();
 
         assert!(watcher.next().await.unwrap().unwrap().to_text().unwrap().contains("pong"));
-        assert_eq!(bus.tally().panics.get(), 1);
+        assert_eq!(bus.counters().panics.get(), 1);
         stop.cancel();
     };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tickerplant::config::Config;
-use tickerplant::tally::Limit;
+use tickerplant::counters::Limit;
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -85,7 +85,7 @@ async fn each_message_over_the_rate_gets_one_error_and_no_peer_hears_it() {
     let (errors, relayed): (Vec<_>, Vec<_>) = answers.iter().partition(|text| text.starts_with('{'));
     assert_eq!(relayed, ["one", "two"]);
     assert!(errors[0].contains(r#""code":"rate_limited""#), "{errors:?}");
-    assert_eq!(server.strikes(Limit::RelayRate), 1);
+    assert_eq!(server.count_of(Limit::RelayRate), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,10 +101,10 @@ async fn a_client_sends_a_burst_of_messages_and_then_so_many_a_second() {
         for number in 0..10 {
             assert_eq!(said(&mut client, &number.to_string()).await, number.to_string());
         }
-        assert_eq!(server.strikes(Limit::RelayRate), 0);
+        assert_eq!(server.count_of(Limit::RelayRate), 0);
 
         assert!(said(&mut client, "more").await.contains(r#""code":"rate_limited""#));
-        assert_eq!(server.strikes(Limit::RelayRate), 1);
+        assert_eq!(server.count_of(Limit::RelayRate), 1);
     })
     .await;
 }
@@ -117,11 +117,11 @@ async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_refused() {
         let longest = "x".repeat(4096);
 
         assert_eq!(said(&mut client, &longest).await, longest);
-        assert_eq!(server.strikes(Limit::RelayBytes), 0);
+        assert_eq!(server.count_of(Limit::RelayBytes), 0);
 
         let refusal = said(&mut client, &format!("{longest}x")).await;
         assert!(refusal.contains(r#""code":"message_too_long""#), "{refusal}");
-        assert_eq!(server.strikes(Limit::RelayBytes), 1);
+        assert_eq!(server.count_of(Limit::RelayBytes), 1);
     })
     .await;
 }
@@ -139,9 +139,9 @@ async fn the_whole_server_relays_only_so_much_a_second_to_all_peers_together() {
         for _ in 0..4 {
             assert_eq!(said(&mut client, &message).await, message);
         }
-        assert_eq!(server.strikes(Limit::RelayTotal), 0);
+        assert_eq!(server.count_of(Limit::RelayTotal), 0);
         assert!(said(&mut client, &message).await.contains(r#""code":"rate_limited""#));
-        assert_eq!(server.strikes(Limit::RelayTotal), 1);
+        assert_eq!(server.count_of(Limit::RelayTotal), 1);
 
         let _peer = server.connect("/ws").await;
         sleep(Duration::from_secs(1)).await;
@@ -149,7 +149,7 @@ async fn the_whole_server_relays_only_so_much_a_second_to_all_peers_together() {
             assert_eq!(said(&mut client, &message).await, message);
         }
         assert!(said(&mut client, &message).await.contains(r#""code":"rate_limited""#));
-        assert_eq!(server.strikes(Limit::RelayTotal), 2);
+        assert_eq!(server.count_of(Limit::RelayTotal), 2);
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tickerplant::config::Config;
-use tickerplant::tally::Limit;
+use tickerplant::counters::Limit;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -45,7 +45,7 @@ async fn a_client_that_closes_in_time_is_waited_for() {
         drop(client);
         server.ended().await;
 
-        assert_eq!(server.strikes(Limit::Shutdown), 0);
+        assert_eq!(server.count_of(Limit::Shutdown), 0);
     })
     .await;
 }
@@ -62,7 +62,7 @@ async fn clients_that_do_not_close_in_time_are_not_waited_for() {
         server.ended().await;
 
         assert_eq!(begin.elapsed().as_secs(), 10);
-        assert_eq!(server.strikes(Limit::Shutdown), 2);
+        assert_eq!(server.count_of(Limit::Shutdown), 2);
     })
     .await;
 }
@@ -80,7 +80,7 @@ async fn without_a_limit_a_shutdown_takes_as_long_as_the_clients_do() {
         drop(client);
         server.ended().await;
 
-        assert_eq!(server.strikes(Limit::Shutdown), 0);
+        assert_eq!(server.count_of(Limit::Shutdown), 0);
     })
     .await;
 }

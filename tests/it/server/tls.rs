@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tickerplant::counters::Limit;
 use tickerplant::hub::Socket;
 use tickerplant::server::Identity;
 use tickerplant::session::{self, Limits};
-use tickerplant::tally::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -46,7 +46,7 @@ async fn a_websocket_over_tls_goes_as_one_over_tcp_in_either_version() {
         client.expect(r#"{"type":"trade","symbol":"AAPL","seq":2,"price":189.54}"#).await;
         client.send(&"x".repeat(65_537)).await;
         assert_eq!(client.closed().await.0, 1009);
-        assert_eq!(server.strikes(Limit::TlsTimeout), 0);
+        assert_eq!(server.count_of(Limit::TlsTimeout), 0);
     }
 }
 
@@ -181,7 +181,7 @@ async fn who_speaks_something_else_is_refused_and_harms_nobody() {
     client.send("still here").await;
     assert_eq!(client.text().await, "still here");
     certificate.connect(&server, "/ws").await;
-    assert_eq!(server.bus().tally().panics.get(), 0);
+    assert_eq!(server.bus().counters().panics.get(), 0);
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn handshakes_that_stall_hold_up_nobody() {
         let mut slow = certificate.websocket(silent, "/ws").await;
         slow.send("here too").await;
         assert_eq!(slow.text().await, "here too");
-        assert_eq!(server.strikes(Limit::TlsTimeout), 0);
+        assert_eq!(server.count_of(Limit::TlsTimeout), 0);
     }
 }
 
@@ -227,7 +227,7 @@ async fn a_handshake_that_stalls_is_dropped() {
             timeout(Duration::from_secs(20), socket.read_u8()).await.expect("the server ends the connection");
     }
 
-    server.struck(Limit::TlsTimeout, 2).await;
+    server.increment(Limit::TlsTimeout, 2).await;
 }
 
 #[tokio::test]
@@ -243,5 +243,5 @@ async fn headers_are_not_waited_for_over_tls_either() {
 
     let ended = timeout(Duration::from_secs(20), socket.read_to_end(&mut Vec::new())).await;
     let _ = ended.expect("the server ends the connection");
-    server.struck(Limit::HeaderTimeout, 1).await;
+    server.increment(Limit::HeaderTimeout, 1).await;
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use tickerplant::counters::Limit;
 use tickerplant::session::Config;
-use tickerplant::tally::Limit;
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
@@ -25,7 +25,7 @@ async fn a_flood_of_one_client_lets_the_others_have_their_turn() {
         harness.publish([trade("A", "1")]);
         witness.event().await;
 
-        let refused = harness.bus.tally().strikes(Limit::CommandRate);
+        let refused = harness.bus.counters().count_of(Limit::CommandRate);
         assert!(refused < 1000, "{refused} of 1900 before the others");
     })
     .await;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
+use tickerplant::counters::Limit;
 use tickerplant::market::FeedState;
 use tickerplant::session::Config;
-use tickerplant::tally::Limit;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
@@ -66,7 +66,7 @@ async fn a_feed_at_full_speed_waits_for_a_client_that_takes_its_snapshots_and_no
 
         tokio::join!(harness.bus.level(), sip, read);
 
-        assert_eq!(harness.bus.tally().strikes(Limit::StallTimeout), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::StallTimeout), 1);
         assert!((40..42).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         assert!(!slow.session.is_finished());
     })
@@ -186,7 +186,7 @@ async fn messages_that_do_not_fit_close_a_client_of_a_feed_that_waits_too() {
             sender.socket.next().await.unwrap().unwrap();
         }
 
-        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::EveryBuffer), 1);
         assert_eq!(asleep.close_code().await.0, 4008);
     })
     .await;

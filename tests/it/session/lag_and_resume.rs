@@ -35,7 +35,7 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
         let snapshot = latest.json().await;
         assert_eq!((snapshot["type"].as_str(), &snapshot["seq"]), (Some("snapshot"), &gap["until"]));
         assert_eq!(every.close_code().await, (4008, "test-1".to_owned()));
-        assert_eq!(harness.bus.tally().lags.get(), 1);
+        assert_eq!(harness.bus.counters().lags.get(), 1);
         // What came after it is in the log, and the shard goes on to its end.
         for seq in gap["until"].as_u64().unwrap() + 1..=harness.bus.head() {
             assert_eq!(latest.event().await["seq"], seq);
@@ -62,7 +62,7 @@ async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_i
             while witness.event().await["seq"] != harness.bus.head() {}
         }
 
-        assert_eq!(harness.bus.tally().lags.get(), 3);
+        assert_eq!(harness.bus.counters().lags.get(), 3);
         harness.publish([trade("B", "1")]);
         let mut gaps = Vec::new();
         loop {

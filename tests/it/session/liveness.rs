@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
+use tickerplant::counters::Limit;
 use tickerplant::session::{Config, Limits};
-use tickerplant::tally::Limit;
 use tickerplant::wire::CloseReason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
@@ -132,7 +132,7 @@ async fn a_client_is_pinged_every_period_and_stays_while_it_answers_or_says_anyt
         }
 
         client.pinged().await;
-        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 0);
     })
     .await;
 }
@@ -151,7 +151,7 @@ async fn a_client_of_which_nothing_comes_for_so_long_after_a_ping_is_dropped() {
         let dropped = client.dropped().await;
 
         assert_is_about(dropped - pinged, seconds(10));
-        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 1);
     })
     .await;
 }
@@ -173,7 +173,7 @@ async fn heartbeats_prove_nothing_and_an_update_that_the_socket_takes_does() {
 
         // Three pings were followed by an update, the fourth by heartbeats alone.
         assert!((seconds(90)..seconds(92)).contains(&(dropped - begin)), "{:?}", dropped - begin);
-        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 1);
     })
     .await;
 }
@@ -189,13 +189,13 @@ async fn a_client_that_reads_slowly_stays_and_one_that_stops_reading_is_dropped(
             sleep(seconds(9)).await;
             slow.socket.read_exact(&mut [0; 500]).await.unwrap();
         }
-        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 0);
         assert!(!slow.session.is_finished());
 
         let stopped = Instant::now();
         assert!(matches!(ended(slow.session).await, CloseReason::Unresponsive));
         assert!(stopped.elapsed() < seconds(31), "{:?}", stopped.elapsed());
-        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 1);
     })
     .await;
 }
@@ -221,7 +221,7 @@ async fn a_clock_that_jumps_drops_nobody_and_brings_no_burst() {
         subscriber.send(PONG).await;
         sleep(seconds(8)).await;
         assert!(!quiet.session.is_finished() && !subscriber.session.is_finished());
-        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 0);
     })
     .await;
 }
@@ -251,7 +251,7 @@ async fn without_pings_a_client_may_be_silent_for_ever() {
             let pings = waiting(&mut client).await;
             assert_eq!(!pings.is_empty(), is_pinged);
             assert!(!client.session.is_finished());
-            assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
+            assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 0);
         }
     })
     .await;
@@ -271,11 +271,11 @@ async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_
         sleep(Duration::from_millis(1990)).await;
         drop(prompt.socket);
         ended(prompt.session).await;
-        assert_eq!(harness.bus.tally().strikes(Limit::CloseTimeout), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::CloseTimeout), 0);
 
         ended(late.session).await;
         assert_eq!(closed.elapsed().as_millis() / 10, 200);
-        assert_eq!(harness.bus.tally().strikes(Limit::CloseTimeout), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::CloseTimeout), 1);
     })
     .await;
 }
@@ -294,7 +294,7 @@ async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
         drop(client.socket);
 
         ended(client.session).await;
-        assert_eq!(harness.bus.tally().strikes(Limit::CloseTimeout), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::CloseTimeout), 0);
     })
     .await;
 }
@@ -316,7 +316,7 @@ async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer()
         );
         client.send(PONG).await;
         sleep(seconds(15)).await;
-        assert_eq!(harness.bus.tally().strikes(Limit::PingTimeout), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 0);
     })
     .await;
 }
@@ -332,7 +332,7 @@ async fn a_message_that_had_begun_when_the_clock_jumped_has_its_time_to_become_w
         advance(Duration::from_hours(1)).await;
         sleep(seconds(1)).await;
 
-        assert_eq!(harness.bus.tally().strikes(Limit::MessageTimeout), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::MessageTimeout), 0);
         client.send(&HI[3..]).await;
         assert_eq!(client.frame().await, Some((TEXT, b"hi".to_vec())));
     })
@@ -357,7 +357,7 @@ async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_r
         // The client reads all the time, and needs half a minute for what it missed.
         for seq in 1..=5000 {
             sleep(Duration::from_millis(6)).await;
-            assert_eq!(harness.bus.tally().strikes(Limit::MessageTimeout), 0, "before event {seq}");
+            assert_eq!(harness.bus.counters().count_of(Limit::MessageTimeout), 0, "before event {seq}");
             assert_eq!(client.event().await["seq"], seq);
         }
     })
@@ -380,7 +380,7 @@ async fn a_client_may_answer_every_ping_that_it_was_sent_even_all_at_once() {
 
         sleep(seconds(5)).await;
         assert!(!client.session.is_finished());
-        assert_eq!(harness.bus.tally().strikes(Limit::ControlRate), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::ControlRate), 0);
     })
     .await;
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use serde_json::Value;
+use tickerplant::counters::Limit;
 use tickerplant::market::FeedState;
 use tickerplant::session::Config;
-use tickerplant::tally::Limit;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_tungstenite::tungstenite::Message;
@@ -64,7 +64,7 @@ async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_f
             }
         };
         assert_eq!(cursor, (4008, format!("test-{last}")));
-        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::EveryBuffer), 1);
     })
     .await;
 }
@@ -162,13 +162,13 @@ async fn what_fits_the_buffer_to_the_byte_closes_nobody_and_one_message_more_doe
             sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
             assert_eq!(sender.socket.next().await.unwrap().unwrap().len(), 400);
         }
-        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 0);
+        assert_eq!(harness.bus.counters().count_of(Limit::EveryBuffer), 0);
 
         sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
         assert_eq!(sender.socket.next().await.unwrap().unwrap().len(), 400);
 
         assert_eq!(asleep.close_code().await.0, 4008);
-        assert_eq!(harness.bus.tally().strikes(Limit::EveryBuffer), 1);
+        assert_eq!(harness.bus.counters().count_of(Limit::EveryBuffer), 1);
     })
     .await;
 }

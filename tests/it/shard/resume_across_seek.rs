@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use tickerplant::counters::Limit;
 use tickerplant::encoding::Encoding;
 use tickerplant::market::{FeedState, KindSet};
-use tickerplant::tally::Limit;
 use tickerplant::wire::Delivery;
 
 use crate::support::events::trade;
@@ -34,7 +34,7 @@ fn who_comes_back_with_a_cursor_from_before_a_seek_is_told_of_a_gap() {
             format!("snapshot A {published}"),
         ];
         assert_eq!(heard_in_short(&mut shard, &client), expected);
-        assert_eq!(shard.bus.tally().strikes(Limit::History), 1);
+        assert_eq!(shard.bus.counters().count_of(Limit::History), 1);
     }
 }
 
@@ -122,7 +122,7 @@ fn a_resume_that_a_seek_cuts_off_ends_in_a_gap_or_a_close() {
             Ok(frames) => assert_eq!(heard_in_short(&mut shard, &client), frames),
             Err(cursor) => assert_eq!(closed.as_deref(), Some(cursor)),
         }
-        assert_eq!(shard.bus.tally().strikes(Limit::History), 1);
+        assert_eq!(shard.bus.counters().count_of(Limit::History), 1);
     }
 }
 
@@ -162,7 +162,7 @@ fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
         ["resumed false", "gap 0 2", "paused 01", "snapshot B 2", "snapshot C 2", "trade C 3", "trade C 4"]
     );
     assert!(shard.shard.take_closing(every.id).is_some());
-    assert_eq!(shard.bus.tally().lags.get(), 1);
+    assert_eq!(shard.bus.counters().lags.get(), 1);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
         heard_in_short(&mut shard, &client),
         ["resumed false", "running 01", "snapshot B 0", "trade A 1"]
     );
-    assert_eq!(shard.bus.tally().lags.get(), 1);
+    assert_eq!(shard.bus.counters().lags.get(), 1);
 }
 
 #[test]

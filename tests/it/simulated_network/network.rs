@@ -140,12 +140,12 @@ pub fn run(plan: Plan) -> Run {
     let fault = world.drive(&is_calm);
     let World { vanished, stood_still, .. } = world;
     let buses = buses.take();
-    let overloaded = || buses.iter().filter(|bus| bus.tally().overloads.get() > 0);
+    let overloaded = || buses.iter().filter(|bus| bus.counters().overloads.get() > 0);
     let mut seen = BTreeMap::from([
         ("vanished", vanished.is_some().into()),
         ("stood still", stood_still.into()),
         ("overloaded", overloaded().count() as u64),
-        ("overloaded without a gap", overloaded().any(|bus| bus.tally().lags.get() == 0).into()),
+        ("overloaded without a gap", overloaded().any(|bus| bus.counters().lags.get() == 0).into()),
     ]);
     seen.retain(|_, count| *count > 0);
     for client in &clients {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
+use tickerplant::counters::Limit;
 use tickerplant::hub::Socket;
 use tickerplant::market::FeedKind;
 use tickerplant::server::{Arriving, Listener};
-use tickerplant::tally::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
@@ -75,8 +75,8 @@ impl InMemoryServer {
     }
 
     /// How often a limit has struck.
-    pub fn strikes(&self, limit: Limit) -> u64 {
-        self.bus.tally().strikes(limit)
+    pub fn count_of(&self, limit: Limit) -> u64 {
+        self.bus.counters().count_of(limit)
     }
 
     pub async fn connect(&self, path: &str) -> Client {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tickerplant::app::App;
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
+use tickerplant::counters::Limit;
 use tickerplant::feed::{self, Feed};
 use tickerplant::market::Event;
-use tickerplant::tally::Limit;
 use tickerplant::task::TaskFailed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -117,19 +117,19 @@ impl TestServer {
     }
 
     /// How often a limit has struck.
-    pub fn strikes(&self, limit: Limit) -> u64 {
-        self.bus.tally().strikes(limit)
+    pub fn count_of(&self, limit: Limit) -> u64 {
+        self.bus.counters().count_of(limit)
     }
 
     /// Waits until a limit has struck so often: a client may see what comes of it before it is counted.
-    pub async fn struck(&self, limit: Limit, times: u64) {
+    pub async fn increment(&self, limit: Limit, times: u64) {
         let counted = async {
-            while self.strikes(limit) < times {
+            while self.count_of(limit) < times {
                 yield_now().await;
             }
         };
         timeout(PATIENCE, counted).await.expect("the limit strikes");
-        assert_eq!(self.strikes(limit), times);
+        assert_eq!(self.count_of(limit), times);
     }
 
     /// Begins to shut down.

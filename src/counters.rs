@@ -1,6 +1,6 @@
 //! What is counted, for `/metrics`: how often each limit has struck, why connections closed, and more of the kind.
 //!
-//! A bus has one tally, and every stage counts there. Labels are names of ours: nothing that a client or a
+//! A bus has one counters, and every stage counts there. Labels are names of ours: nothing that a client or a
 //! file says becomes one.
 
 use prometheus_client::metrics::counter::Counter;
@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 /// Counters that differ in one label.
-pub type Counters = Family<[(&'static str, &'static str); 1], Counter>;
+pub type LabelledCounters = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// A limit that strikes clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,8 +117,8 @@ impl Limit {
 
 /// The counts of one bus and its clients.
 #[derive(Debug)]
-pub struct Tally {
-    limits: Counters,
+pub struct Counters {
+    limits: LabelledCounters,
     /// How often the log has passed a reader.
     pub lags: Counter,
     /// How often a shard conflated because it could not send every event in time.
@@ -131,9 +131,9 @@ pub struct Tally {
     pub panics: Counter,
 }
 
-impl Default for Tally {
+impl Default for Counters {
     fn default() -> Self {
-        let limits = Counters::default();
+        let limits = LabelledCounters::default();
         for limit in Limit::ALL {
             // It is there from the start, with 0.
             drop(limits.get_or_create(&[("limit", limit.name())]));
@@ -149,15 +149,15 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl Counters {
     /// Counts that a limit has struck.
-    pub fn struck(&self, limit: Limit) {
+    pub fn increment(&self, limit: Limit) {
         self.limits.get_or_create(&[("limit", limit.name())]).inc();
     }
 
     /// How often a limit has struck.
     #[must_use]
-    pub fn strikes(&self, limit: Limit) -> u64 {
+    pub fn count_of(&self, limit: Limit) -> u64 {
         self.limits.get_or_create(&[("limit", limit.name())]).get()
     }
 
