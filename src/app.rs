@@ -107,7 +107,7 @@ impl<S: Arriving> Wiring<S> {
         is_loopback: bool,
         shards: usize,
     ) -> Self {
-        bus.set_paced(config.feed.stall_timeout().is_some());
+        bus.set_flow_controlled(config.feed.stall_timeout().is_some());
         let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus));
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
@@ -128,7 +128,7 @@ impl<S: Arriving> Wiring<S> {
         let worker = |(number, inbox)| {
             let name = format!("shard {number}");
             let (outlet, sockets) = server::handover();
-            let (reader, start) = bus.waited_reader(name.clone());
+            let (reader, start) = bus.awaited_reader(name.clone());
             let worker = Worker {
                 name,
                 reader,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Config, LastValues};
+use super::{Config, LastValueCache};
 use crate::market::{Event, FeedState, Symbol, Time};
 
 /// At most this many events are one segment: what a reader takes at a time.
@@ -26,7 +26,7 @@ pub enum Segment {
         events: Box<[Event]>,
     },
     /// How the feed fares from here on.
-    Mark {
+    FeedState {
         /// The sequence number of the event before it; it has none of its own.
         after: u64,
         /// The state.
@@ -39,7 +39,7 @@ pub enum Segment {
         /// How the feed fares from here on.
         state: FeedState,
         /// What replaces the fold of all that came before.
-        last_values: Arc<LastValues>,
+        last_values: Arc<LastValueCache>,
     },
 }
 
@@ -54,23 +54,23 @@ pub struct Seek {
 
 /// Where a reader begins: a position, and the fold of everything before it.
 #[derive(Debug)]
-pub struct Start {
+pub struct Checkpoint {
     /// The log position of the first entry that the fold does not hold.
     pub position: u64,
     /// The fold of everything before that position.
-    pub last_values: LastValues,
+    pub last_values: LastValueCache,
     /// How the feed fared there.
     pub feed: FeedState,
     /// The newest seek before that position.
     pub seek: Option<Seek>,
 }
 
-/// A place where a reader can begin, with last values that the log still shares. The [`Start`] from it copies them, once
+/// A place where a reader can begin, with last values that the log still shares. The [`Checkpoint`] from it copies them, once
 /// the log is locked no more.
 #[derive(Debug)]
-pub struct Checkpoint {
+pub struct SharedCheckpoint {
     position: u64,
-    base: Arc<LastValues>,
+    base: Arc<LastValueCache>,
     /// The events before the position that the base does not hold.
     unfolded: Vec<Arc<Segment>>,
     feed: FeedState,
@@ -83,7 +83,7 @@ pub enum Read {
     /// The next entry.
     Segment(Arc<Segment>),
     /// The log has let the next entry go: the reader starts again from here.
-    Lagged(Box<Start>),
+    Lagged(Box<Checkpoint>),
 }
 
 /// How far a reader is behind.
@@ -97,7 +97,7 @@ pub struct Backlog {
 
 /// The log no longer holds all that came after a sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotHeld;
+pub struct Evicted;
 
 /// Some events of a segment.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ pub struct Log {
     max_events: usize,
     max_bytes: usize,
     /// The fold of all that was evicted, but for what is unfolded. Readers that copy it share it meanwhile.
-    base: Arc<LastValues>,
+    base: Arc<LastValueCache>,
     /// Evicted events that wait for the base to be the log's alone.
     unfolded: Vec<Arc<Segment>>,
     /// How many bytes they take.
@@ -143,7 +143,7 @@ impl Segment {
     fn events(&self) -> &[Event] {
         match self {
             Self::Events { events, .. } => events,
-            Self::Mark { .. } | Self::Seek { .. } => &[],
+            Self::FeedState { .. } | Self::Seek { .. } => &[],
         }
     }
 
@@ -151,7 +151,7 @@ impl Segment {
     fn first(&self) -> u64 {
         match self {
             Self::Events { first, .. } => *first,
-            Self::Mark { after, .. } | Self::Seek { seek: Seek { after, .. }, .. } => after + 1,
+            Self::FeedState { after, .. } | Self::Seek { seek: Seek { after, .. }, .. } => after + 1,
         }
     }
 
@@ -166,15 +166,15 @@ impl Segment {
         size_of::<Self>() + size_of_val(self.events()) + names + fold
     }
 
-    fn fold_into(&self, last_values: &mut LastValues) {
+    fn fold_into(&self, last_values: &mut LastValueCache) {
         for (seq, event) in (self.first()..).zip(self.events()) {
             last_values.fold(seq, event);
         }
     }
 }
 
-impl From<Checkpoint> for Start {
-    fn from(Checkpoint { position, base, unfolded, feed, seek }: Checkpoint) -> Self {
+impl From<SharedCheckpoint> for Checkpoint {
+    fn from(SharedCheckpoint { position, base, unfolded, feed, seek }: SharedCheckpoint) -> Self {
         let mut last_values = Arc::unwrap_or_clone(base);
         for segment in unfolded {
             segment.fold_into(&mut last_values);
@@ -273,13 +273,13 @@ impl Log {
     }
 
     /// Appends a mark.
-    pub fn mark(&mut self, state: FeedState, now: Instant) {
+    pub fn set_feed_state(&mut self, state: FeedState, now: Instant) {
         self.feed = state.clone();
-        self.push(Segment::Mark { after: self.head, state }, now);
+        self.push(Segment::FeedState { after: self.head, state }, now);
     }
 
     /// Appends a seek, from which all goes on with `last_values`, a fold that stands at the [head](Self::head).
-    pub fn seek(&mut self, last_values: LastValues, position: Time, state: FeedState, now: Instant) {
+    pub fn seek(&mut self, last_values: LastValueCache, position: Time, state: FeedState, now: Instant) {
         debug_assert_eq!(last_values.seq(), self.head, "a seek publishes nothing");
         let seek = Seek { after: self.head, position };
         self.seek = Some(seek);
@@ -292,7 +292,7 @@ impl Log {
     /// # Errors
     ///
     /// It was evicted, and the reader goes on from the checkpoint.
-    pub fn read(&self, position: u64) -> Result<Option<Arc<Segment>>, Checkpoint> {
+    pub fn read(&self, position: u64) -> Result<Option<Arc<Segment>>, SharedCheckpoint> {
         let offset = position.checked_sub(self.first_position).ok_or_else(|| self.checkpoint())?;
         let entry = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
         Ok(entry.map(|entry| Arc::clone(&entry.segment)))
@@ -300,8 +300,8 @@ impl Log {
 
     /// The oldest place that a reader can begin at.
     #[must_use]
-    pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
+    pub fn checkpoint(&self) -> SharedCheckpoint {
+        SharedCheckpoint {
             position: self.first_position,
             base: Arc::clone(&self.base),
             unfolded: self.unfolded.clone(),
@@ -316,16 +316,16 @@ impl Log {
     ///
     /// The event after `seq` is no longer held, or the newest seek came after `seq`: even if none was published in
     /// between, whoever has all up to `seq` has values that were replaced.
-    pub fn after(&self, seq: u64) -> Result<Option<Chunk>, NotHeld> {
+    pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         let next = seq + 1;
         if self.seek.is_some_and(|seek| seq <= seek.after) {
-            return Err(NotHeld);
+            return Err(Evicted);
         }
         if next > self.head {
             return Ok(None);
         }
         if next < self.oldest() {
-            return Err(NotHeld);
+            return Err(Evicted);
         }
         let behind = self.segments.partition_point(|entry| entry.segment.last() < next);
         let segment = &self.segments[behind].segment;
@@ -368,7 +368,7 @@ impl Log {
                 self.unfolded_bytes += bytes;
                 self.fold_evicted();
             }
-            Segment::Mark { state, .. } => self.base_feed = state.clone(),
+            Segment::FeedState { state, .. } => self.base_feed = state.clone(),
             Segment::Seek { seek, state, last_values } => {
                 (self.base, self.base_feed) = (Arc::clone(last_values), state.clone());
                 self.base_seek = Some(*seek);

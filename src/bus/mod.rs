@@ -3,10 +3,10 @@
 //! A feed publishes, and each event gets the next sequence number and its place in the
 //! [log](Log). Readers come with a cursor of their own; they are woken, never fed, and the
 //! bus waits for none of them. A reader that the log has passed is told so and starts again
-//! from the log's own fold. A reader is [passive](Bus::reader), or [waited for](Bus::waited_reader): a
-//! [paced](Bus::is_paced) feed waits until those are [level](Bus::level).
+//! from the log's own fold. A reader is [passive](Bus::reader), or [waited for](Bus::awaited_reader): a
+//! [paced](Bus::is_flow_controlled) feed waits until those are [level](Bus::level).
 
-mod last_values;
+mod last_value_cache;
 mod log;
 
 use std::num::NonZeroUsize;
@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use crate::counters::Counters;
 use crate::market::{Event, FeedKind, FeedState, Time};
 
-pub use last_values::{Key, Last, LastValues, Numbered};
-pub use log::{Backlog, Checkpoint, Chunk, Log, NotHeld, Read, Seek, Segment, Start};
+pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
+pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, SharedCheckpoint};
 
 /// How much of the past is kept for clients that come back (`[bus]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub struct Bus {
     done: watch::Sender<Slab<Done>>,
     readers: Mutex<Slab<ReaderPosition>>,
     listened: watch::Sender<bool>,
-    is_paced: AtomicBool,
+    is_flow_controlled: AtomicBool,
     is_waiting: AtomicBool,
     counters: Counters,
 }
@@ -114,7 +114,7 @@ impl Bus {
             done: watch::Sender::new(Slab::new()),
             readers: Mutex::default(),
             listened: watch::Sender::new(false),
-            is_paced: AtomicBool::new(false),
+            is_flow_controlled: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             counters: Counters::default(),
         })
@@ -144,15 +144,15 @@ impl Bus {
     }
 
     /// Says how the feed fares from here on; whoever reads the log learns it in its order.
-    pub fn mark(&self, state: FeedState) {
-        self.append(|log, now| log.mark(state, now));
+    pub fn set_feed_state(&self, state: FeedState) {
+        self.append(|log, now| log.set_feed_state(state, now));
     }
 
     /// Has all go on from elsewhere: from the market time `position`, with `last_values` in place of what was folded so far,
     /// and the feed in this state. The epoch and the count go on; no cursor up to the head of this moment can be resumed.
     ///
-    /// `last_values` begin as [`LastValues::at`] the [head](Self::head), and nobody publishes meanwhile.
-    pub fn seek(&self, last_values: LastValues, position: Time, state: FeedState) {
+    /// `last_values` begin as [`LastValueCache::at`] the [head](Self::head), and nobody publishes meanwhile.
+    pub fn seek(&self, last_values: LastValueCache, position: Time, state: FeedState) {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
@@ -173,7 +173,7 @@ impl Bus {
     /// # Errors
     ///
     /// The log no longer reaches back to `seq`, or there was a [seek](Self::seek) after it.
-    pub fn after(&self, seq: u64) -> Result<Option<Chunk>, NotHeld> {
+    pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         self.log().after(seq)
     }
 
@@ -186,10 +186,10 @@ impl Bus {
     /// Returns a passive reader, for which nobody waits, at the log's oldest entry, and what the fold of everything before
     /// it gives.
     #[must_use]
-    pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Start) {
+    pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let checkpoint = self.log().checkpoint();
         // The lock is free again before the last values are copied, which stops nobody.
-        let start = Start::from(checkpoint);
+        let start = Checkpoint::from(checkpoint);
         let shown = Arc::new(AtomicU64::new(start.position));
         let number =
             self.readers().insert(ReaderPosition { name: name.into(), position: Arc::clone(&shown) });
@@ -197,10 +197,10 @@ impl Bus {
         (Reader { bus: Arc::clone(self), number, waited: None, position, shown, end }, start)
     }
 
-    /// Returns a reader for which a [paced](Self::is_paced) feed waits until it is dropped: it says what it has
+    /// Returns a reader for which a [paced](Self::is_flow_controlled) feed waits until it is dropped: it says what it has
     /// [done](Reader::done).
     #[must_use]
-    pub fn waited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Start) {
+    pub fn awaited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let (mut reader, start) = self.reader(name);
         let none_yet = Done { seq: start.last_values.seq(), is_heard: false };
         self.done.send_modify(|done| reader.waited = Some(done.insert(none_yet)));
@@ -220,21 +220,21 @@ impl Bus {
     }
 
     /// Says whether the feed waits for its readers from now on. None does at first.
-    pub fn set_paced(&self, is_paced: bool) {
-        self.is_paced.store(is_paced, Ordering::Relaxed);
+    pub fn set_flow_controlled(&self, is_flow_controlled: bool) {
+        self.is_flow_controlled.store(is_flow_controlled, Ordering::Relaxed);
     }
 
     /// Whether the feed waits for its readers, so that no client has to be closed for what it has not read.
     #[must_use]
-    pub fn is_paced(&self) -> bool {
-        self.is_paced.load(Ordering::Relaxed)
+    pub fn is_flow_controlled(&self) -> bool {
+        self.is_flow_controlled.load(Ordering::Relaxed)
     }
 
     /// Waits until every reader that is waited for is done with all events so far. They say so while the feed is
-    /// [paced](Self::is_paced); otherwise this may never end.
+    /// [paced](Self::is_flow_controlled); otherwise this may never end.
     ///
     /// Cancel safe: nothing is changed here, and a feed that has stopped waiting no longer [waits](Self::is_waiting).
-    pub async fn level(&self) {
+    pub async fn caught_up(&self) {
         let head = self.head();
         let _waiting = Waiting::begin(&self.is_waiting);
         // The sender is ours, so the wait cannot fail.
@@ -268,12 +268,12 @@ impl Bus {
     }
 
     /// Says that somebody subscribed: what waits for a client may begin.
-    pub fn listen(&self) {
+    pub fn note_subscriber(&self) {
         self.listened.send_if_modified(|listened| !std::mem::replace(listened, true));
     }
 
     /// Waits for the first subscriber.
-    pub async fn listened(&self) {
+    pub async fn first_subscriber(&self) {
         // The sender is ours, so the wait cannot fail.
         let _ = self.listened.subscribe().wait_for(|listened| *listened).await;
     }
@@ -346,7 +346,7 @@ impl Reader {
             }
             Err(checkpoint) => {
                 self.bus.counters.lags.inc();
-                let start = Start::from(checkpoint);
+                let start = Checkpoint::from(checkpoint);
                 self.position = start.position;
                 Read::Lagged(Box::new(start))
             }

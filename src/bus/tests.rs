@@ -25,21 +25,21 @@ fn a_feed_waits_for_no_passive_reader() {
 
     bus.publish(trades(1));
 
-    assert!(bus.level().now_or_never().is_some());
+    assert!(bus.caught_up().now_or_never().is_some());
 }
 
 #[test]
 fn a_feed_waits_for_a_waited_reader_until_it_is_done_or_gone() {
     let bus = bus(100);
-    let ((slow, _), (gone, _)) = (bus.waited_reader("slow"), bus.waited_reader("gone"));
+    let ((slow, _), (gone, _)) = (bus.awaited_reader("slow"), bus.awaited_reader("gone"));
     bus.publish(trades(2));
-    assert!(bus.level().now_or_never().is_none());
+    assert!(bus.caught_up().now_or_never().is_none());
 
     slow.done(2);
-    assert!(bus.level().now_or_never().is_none());
+    assert!(bus.caught_up().now_or_never().is_none());
     drop(gone);
 
-    assert!(bus.level().now_or_never().is_some());
+    assert!(bus.caught_up().now_or_never().is_some());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn two_who_publish_at_once_never_move_the_end_back() {
         let bus = bus(100);
         thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| (0..20).for_each(|_| bus.mark(FeedState::Running)));
+                scope.spawn(|| (0..20).for_each(|_| bus.set_feed_state(FeedState::Running)));
             }
         });
         assert_eq!(*bus.end.borrow(), 40);

@@ -26,7 +26,7 @@ use super::speed::Speed;
 use super::status::{Progress, Status};
 use super::symbol_gate::SymbolGate;
 use super::wall_clock::WallClock;
-use crate::bus::{Bus, LastValues};
+use crate::bus::{Bus, LastValueCache};
 use crate::fault;
 use crate::market::{Event, FeedState, Time};
 use crate::task::caught;
@@ -161,15 +161,15 @@ impl Pump<'_> {
     /// Cancel safe: events that have come from the source stay pending.
     async fn ready(&mut self) -> Result<bool, FeedError> {
         if self.waits_for_client {
-            self.bus.listened().await;
+            self.bus.first_subscriber().await;
             self.waits_for_client = false;
-            self.mark(FeedState::Running);
+            self.set_feed_state(FeedState::Running);
         }
         let is_more = if let Ok(is_more) = timeout(self.stalled_after, self.fill()).await {
             is_more?
         } else {
             info!(after = ?self.stalled_after, "the feed is stalled, no event has come");
-            self.mark(FeedState::Stalled);
+            self.set_feed_state(FeedState::Stalled);
             self.fill().await?
         };
         let Some(next) = self.pending.peek().filter(|_| is_more) else {
@@ -177,7 +177,7 @@ impl Pump<'_> {
             return Ok(false);
         };
         let due = self.schedule.as_mut().map(|schedule| (schedule.speed(), schedule.due(next.time)));
-        self.mark(FeedState::Running);
+        self.set_feed_state(FeedState::Running);
         match due {
             Some((Speed::Factor(_), due)) => self.sleep_until(due).await,
             Some((Speed::Max, _)) => self.wait_for_readers().await,
@@ -214,7 +214,7 @@ impl Pump<'_> {
     /// Waits for the readers if the pending events would be too many for clients with `delivery=every`.
     async fn wait_for_readers(&mut self) {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
-            self.bus.level().await;
+            self.bus.caught_up().await;
             self.ahead = 0;
         }
     }
@@ -225,8 +225,8 @@ impl Pump<'_> {
     /// Cancel safe: this changes only which readers have been heard.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
-        let mut caught_up = pin!(self.bus.level());
-        while self.bus.is_paced() && timeout(patience, &mut caught_up).await.is_err() {
+        let mut caught_up = pin!(self.bus.caught_up());
+        while self.bus.is_flow_controlled() && timeout(patience, &mut caught_up).await.is_err() {
             if !self.bus.all_work() {
                 warn!(after = ?patience, "the feed ends although a reader has not caught up");
                 break;
@@ -322,7 +322,7 @@ impl Pump<'_> {
     async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
         self.pause();
         let waits = !matches!(self.source, Source::Walk(_));
-        self.bus.set_paced(waits);
+        self.bus.set_flow_controlled(waits);
         let mut left = count.get() as usize;
         while left > 0 && self.mode == Mode::Paused {
             if self.fill().await? {
@@ -348,7 +348,7 @@ impl Pump<'_> {
         let Source::Files(files) = &mut self.source else { return Ok(()) };
         files.restart();
         self.pending = Vec::new().into_iter().peekable();
-        let mut last_values = LastValues::at(self.bus.head());
+        let mut last_values = LastValueCache::at(self.bus.head());
         let mut folded = 0;
         let now = self.wall_clock.as_ref().map(|wall_clock| wall_clock.time(Instant::now()));
         let mut is_more = true;
@@ -387,12 +387,12 @@ impl Pump<'_> {
         info!(events = self.bus.head(), "the feed has ended");
         self.ends_paused = self.mode == Mode::Paused;
         self.mode = Mode::Ended;
-        self.mark(FeedState::Ended);
+        self.set_feed_state(FeedState::Ended);
     }
 
     fn fail(&self, detail: String) {
         error!(%detail, "the feed has failed");
-        self.mark(FeedState::Failed { detail });
+        self.set_feed_state(FeedState::Failed { detail });
     }
 
     /// Pauses or resumes the schedule as the mode says, and marks the state.
@@ -401,14 +401,16 @@ impl Pump<'_> {
             if self.mode == Mode::Running { schedule.resume() } else { schedule.pause() }
         }
         let state = self.state();
-        self.mark(state);
+        self.set_feed_state(state);
     }
 
     fn state(&self) -> FeedState {
         match self.mode {
             Mode::Ended => FeedState::Ended,
             Mode::Paused => FeedState::Paused,
-            Mode::Running if self.waits_for_client && self.bus.listened().now_or_never().is_none() => {
+            Mode::Running
+                if self.waits_for_client && self.bus.first_subscriber().now_or_never().is_none() =>
+            {
                 FeedState::Starting
             }
             Mode::Running => FeedState::Running,
@@ -417,12 +419,14 @@ impl Pump<'_> {
 
     /// Tells the bus whether the feed is flow-controlled.
     fn update_flow_control(&self) {
-        self.bus.set_paced(self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max));
+        self.bus.set_flow_controlled(
+            self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max),
+        );
     }
 
-    fn mark(&self, state: FeedState) {
+    fn set_feed_state(&self, state: FeedState) {
         if self.progress.enter(&state) {
-            self.bus.mark(state);
+            self.bus.set_feed_state(state);
         }
     }
 }

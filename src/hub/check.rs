@@ -3,7 +3,7 @@
 //! A route asks before there is a connection, a shard when the command is carried out; both get the same answer in the
 //! same words.
 
-use crate::bus::{Bus, NotHeld};
+use crate::bus::{Bus, Evicted};
 use crate::counters::Limit;
 use crate::wire::{Cursor, ErrorCode, GapReason, Refusal};
 
@@ -11,7 +11,7 @@ use crate::wire::{Cursor, ErrorCode, GapReason, Refusal};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missed {
     /// All of it.
-    Held,
+    InHistory,
     /// Not all of it.
     Lost {
         /// The last event before the hole; `None` where the cursor is of another epoch.
@@ -50,8 +50,8 @@ pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, Refusal> {
         return Err(Refusal::new(ErrorCode::BadCursor, message));
     }
     Ok(match bus.after(cursor.seq) {
-        Ok(_) => Missed::Held,
-        Err(NotHeld) => Missed::Lost { after: Some(cursor.seq), reason: GapReason::HistoryExhausted },
+        Ok(_) => Missed::InHistory,
+        Err(Evicted) => Missed::Lost { after: Some(cursor.seq), reason: GapReason::HistoryExhausted },
     })
 }
 

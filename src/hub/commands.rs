@@ -96,10 +96,10 @@ impl<'a> Caller<'a> {
             }
         });
         self.connection.has_subscribed = true;
-        let resumed = missed == Some(Missed::Held);
+        let resumed = missed == Some(Missed::InHistory);
         let cursor = after.map_or(0, |cursor| cursor.seq);
         match missed {
-            Some(Missed::Held) => {
+            Some(Missed::InHistory) => {
                 let owed = self.connection.state.owed().unwrap_or_default();
                 self.connection.state = State::Resuming { after: cursor, owed };
             }
@@ -109,7 +109,7 @@ impl<'a> Caller<'a> {
             }
             _ => {}
         }
-        if let Some(Missed::Held | Missed::Lost { after: Some(_), .. }) = missed {
+        if let Some(Missed::InHistory | Missed::Lost { after: Some(_), .. }) = missed {
             // Whatever becomes of it, it has what it says that it has.
             self.connection.outbox.has(cursor);
         }
@@ -136,7 +136,7 @@ impl<'a> Caller<'a> {
         if !resumed && !has_gap {
             self.connection.owe_snapshots(set, self.view.seq());
         }
-        self.bus.listen();
+        self.bus.note_subscriber();
         Ok(())
     }
 

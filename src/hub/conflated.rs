@@ -5,7 +5,7 @@
 
 use roaring::RoaringBitmap;
 
-use crate::bus::{Key, LastValues};
+use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 
 /// A set of symbols and kinds.
@@ -50,7 +50,7 @@ impl ConflatedKeys {
     /// their events.
     pub(super) fn take_oldest(
         &mut self,
-        last_values: &LastValues,
+        last_values: &LastValueCache,
         until: u64,
         most: usize,
     ) -> impl Iterator<Item = Key> + use<> {
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
     use crate::market::{Event, Payload, Time, Trade};
 
-    fn trades(symbols: &[usize]) -> LastValues {
-        let mut last_values = LastValues::default();
+    fn trades(symbols: &[usize]) -> LastValueCache {
+        let mut last_values = LastValueCache::default();
         for (seq, symbol) in (1..).zip(symbols) {
             let payload = Payload::Trade(Trade { price: "1".parse().unwrap(), size: None });
             let event =

@@ -302,7 +302,7 @@ impl Connection {
         let has_gap = self.state.owed().is_some_and(|owed| owed.gap.is_some());
         let is_every = self.outbox.delivery().0 == Delivery::Every && !has_gap;
         let is_full = self.outbox.is_full();
-        if is_every && is_full && !bus.is_paced() {
+        if is_every && is_full && !bus.is_flow_controlled() {
             // A set of snapshots for each seek would else wait for one that does not read.
             self.fall_behind(Limit::EveryBuffer, bus);
         } else if is_every && !is_full || self.outbox.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::bus::{Key, LastValues};
+use crate::bus::{Key, LastValueCache};
 use crate::encoding::{Encoding, Snapshot, Value};
 use crate::market::Kind;
 
@@ -56,7 +56,7 @@ impl EncodedEvents {
     /// # Panics
     ///
     /// No such event has been folded. The shard asks only for events that it has read.
-    pub fn latest(&mut self, last_values: &LastValues, key: Key) -> (u64, &[u8]) {
+    pub fn latest(&mut self, last_values: &LastValueCache, key: Key) -> (u64, &[u8]) {
         let latest = last_values.latest(key).expect("the symbol and kind have been seen");
         let (index, kind) = key;
         if self.symbols.len() <= index {
@@ -89,7 +89,7 @@ impl EncodedSnapshots {
     /// # Panics
     ///
     /// No symbol has this index.
-    pub fn get(&mut self, last_values: &LastValues, index: usize) -> &[u8] {
+    pub fn get(&mut self, last_values: &LastValueCache, index: usize) -> &[u8] {
         if self.seq != last_values.seq() {
             self.clear();
             self.seq = last_values.seq();

@@ -13,7 +13,7 @@ use super::encoded::{EncodedEvents, EncodedSnapshots};
 use super::outbox::Overflow;
 use super::subscriptions::{ConnectionId, Subscriptions};
 use super::turns::turn;
-use crate::bus::{Bus, Key, LastValues};
+use crate::bus::{Bus, Key, LastValueCache};
 use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
@@ -66,7 +66,7 @@ impl FanOut {
         &mut self,
         (key, count): (Key, u64),
         symbol: &Symbol,
-        last_values: &LastValues,
+        last_values: &LastValueCache,
         connections: &mut Slab<Connection>,
         is_meant: impl Fn(&Connection) -> bool,
     ) {
@@ -120,7 +120,7 @@ impl FanOut {
         if self.subscribers.is_empty() {
             return;
         }
-        let is_paced = bus.is_paced();
+        let is_flow_controlled = bus.is_flow_controlled();
         // Of an encoding nobody is always the last.
         let first = turn(self.batches, self.subscribers.len() as u64);
         self.batches += 1;
@@ -128,7 +128,7 @@ impl FanOut {
         for &id in first.iter().chain(last) {
             let connection = &mut connections[id];
             if !connection.outbox.is_empty() {
-                let kept = connection.outbox.keep(&self.batch, is_paced);
+                let kept = connection.outbox.keep(&self.batch, is_flow_controlled);
                 connection.pushed(kept, bus);
                 continue;
             }
@@ -138,7 +138,7 @@ impl FanOut {
                 self.encoding.write(&mut self.heartbeat, &Value::Reply(&heartbeat));
             }
             let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.heartbeat));
-            match connection.outbox.flushed(&self.batch, count, is_paced) {
+            match connection.outbox.flushed(&self.batch, count, is_flow_controlled) {
                 Ok(Some(beyond)) if !self.heartbeat.is_empty() => {
                     beats.gone(id, now);
                     if beyond < self.heartbeat.len() {

@@ -18,7 +18,7 @@ use super::relay::Relayed;
 use super::settings::Settings;
 use super::shard::Shard;
 use super::sockets::Sockets;
-use crate::bus::{Reader, Start};
+use crate::bus::{Checkpoint, Reader};
 use crate::fault;
 use crate::market::Time;
 
@@ -45,7 +45,7 @@ pub struct LocalShard {
 impl LocalShard {
     /// Returns a shard without a connection, which begins where `reader` does.
     #[must_use]
-    pub fn new(reader: &Reader, start: Start, settings: Settings) -> Self {
+    pub fn new(reader: &Reader, start: Checkpoint, settings: Settings) -> Self {
         let (flush_window, position) = (settings.flush_window, watch::Sender::new(start.position));
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
         let (served, turn_wanted) = (Notify::new(), Notify::new());
@@ -80,12 +80,12 @@ impl LocalShard {
         let mut window_end = Instant::now();
         let mut overload = Overload::default();
         loop {
-            let is_paced = reader.bus().is_paced();
+            let is_flow_controlled = reader.bus().is_flow_controlled();
             // Without an order, so that nobody who always has something keeps the others waiting.
             select! {
                 () = stop.cancelled() => break,
                 Some(relayed) = inbox.recv() => self.relay(&relayed, &mut inbox),
-                () = self.served.notified(), if is_paced => self.report(&reader),
+                () = self.served.notified(), if is_flow_controlled => self.report(&reader),
                 () = self.turn_wanted.notified() => {}
                 _ = check.tick() => {
                     let now = Instant::now();
@@ -93,19 +93,19 @@ impl LocalShard {
                     let sockets = self.sockets.borrow();
                     self.shard.borrow_mut().look(now, |id| sockets.acknowledgements(id));
                 }
-                _ = stall_check.tick(), if is_paced => {
+                _ = stall_check.tick(), if is_flow_controlled => {
                     self.shard.borrow_mut().close_stalled(Instant::now());
                     self.report(&reader);
                 }
                 () = ready(&mut reader, window_end) => {
                     let now = Instant::now();
                     // A feed that waits for its readers overloads nobody.
-                    let is_overloaded = !is_paced && overload.begin_turn(reader.backlog(now), now);
+                    let is_overloaded = !is_flow_controlled && overload.begin_turn(reader.backlog(now), now);
                     self.shard.borrow_mut().set_overloaded(is_overloaded, now);
                     let is_drained = self.read(&mut reader, now);
                     overload.end_turn(is_drained, Instant::now());
                     // Who is behind does not wait for company.
-                    let may_collect = is_drained && !reader.bus().is_paced();
+                    let may_collect = is_drained && !reader.bus().is_flow_controlled();
                     window_end = if may_collect { now + self.flush_window } else { now };
                 }
             }
@@ -153,7 +153,7 @@ impl LocalShard {
     }
 
     fn report(&self, reader: &Reader) {
-        if reader.bus().is_paced() {
+        if reader.bus().is_flow_controlled() {
             reader.done(self.shard.borrow().served());
         }
     }

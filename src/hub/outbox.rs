@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::batch::{Batch, Run};
 use super::conflated::ConflatedKeys;
 use super::encoded::EncodedEvents;
-use crate::bus::{Key, LastValues};
+use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 use crate::wire::Delivery;
 
@@ -419,7 +419,7 @@ impl Outbox {
     /// that is newer than `until`; returns whether that was all.
     pub fn release(
         &mut self,
-        last_values: &LastValues,
+        last_values: &LastValueCache,
         encoded: &mut EncodedEvents,
         until: u64,
         most: usize,
@@ -443,7 +443,7 @@ impl Outbox {
     /// answer and all that followed it; returns whether it did. What is held then is newer than the answer.
     pub fn release_kept(
         &mut self,
-        last_values: &LastValues,
+        last_values: &LastValueCache,
         encoded: &mut EncodedEvents,
         most: usize,
     ) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::bus::{Backlog, Key, LastValues};
+use crate::bus::{Backlog, Key, LastValueCache};
 use crate::market::Kind;
 
 /// A shard is overloaded that has not caught up for so long, and whose next event has waited for as long.
@@ -63,7 +63,7 @@ impl EventCounts {
     }
 
     /// Takes all counts, in the order of the newest events of their keys.
-    pub fn take(&mut self, last_values: &LastValues) -> Vec<(Key, u64)> {
+    pub fn take(&mut self, last_values: &LastValueCache) -> Vec<(Key, u64)> {
         let mut keys = std::mem::take(&mut self.keys);
         keys.sort_by_cached_key(|key| last_values.latest(*key).map(|latest| latest.seq));
         let mut take = |(index, kind): Key| std::mem::take(&mut self.counts[index][kind.index()]);

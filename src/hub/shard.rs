@@ -26,7 +26,7 @@ use super::settings::Settings;
 use super::state::State;
 use super::subscriptions::ConnectionId;
 use super::view::View;
-use crate::bus::{Bus, LastValues, Read, Seek, Segment, Start};
+use crate::bus::{Bus, Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
@@ -76,7 +76,7 @@ pub struct Shard {
 impl Shard {
     /// A shard that begins where its reader of `bus` does.
     #[must_use]
-    pub fn new(bus: Arc<Bus>, start: Start, settings: Settings) -> Self {
+    pub fn new(bus: Arc<Bus>, start: Checkpoint, settings: Settings) -> Self {
         Self {
             bus,
             settings,
@@ -171,14 +171,14 @@ impl Shard {
         let wrapped = Reply::message(from, message);
         let (mut plain, mut wrapped) =
             (EncodedValue::new(Value::Message(message)), EncodedValue::new(Value::Reply(&wrapped)));
-        let is_paced = self.bus.is_paced();
+        let is_flow_controlled = self.bus.is_flow_controlled();
         for (_, connection) in self.connections.iter_mut().filter(|(_, one)| !one.state.is_closing()) {
             let bytes = match connection.role {
                 Role::Unauthenticated => continue,
                 Role::Plain => plain.bytes(connection.encoding),
                 Role::Subscriber => wrapped.bytes(connection.encoding),
             };
-            let pushed = connection.outbox.push_news(bytes, is_paced);
+            let pushed = connection.outbox.push_news(bytes, is_flow_controlled);
             connection.pushed(pushed, &self.bus);
         }
     }
@@ -230,14 +230,14 @@ impl Shard {
                         events_read += events.len();
                     }
                     // What every subscriber is told is written by the sessions before more is read.
-                    Segment::Mark { state, .. } => {
+                    Segment::FeedState { state, .. } => {
                         self.flush(now, time, &mut write);
                         self.mark(state.clone());
                         break;
                     }
                     Segment::Seek { seek, state, last_values } => {
                         self.flush(now, time, &mut write);
-                        self.seek(*seek, state.clone(), LastValues::clone(last_values));
+                        self.seek(*seek, state.clone(), LastValueCache::clone(last_values));
                         break;
                     }
                 },
@@ -299,7 +299,7 @@ impl Shard {
         self.view.feed = state;
         let reply = Reply::Feed((&self.view.feed).into());
         let mut encoded = EncodedValue::new(Value::Reply(&reply));
-        let is_paced = self.bus.is_paced();
+        let is_flow_controlled = self.bus.is_flow_controlled();
         for (_, connection) in
             self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
         {
@@ -312,8 +312,8 @@ impl Shard {
                 connection.wake();
                 continue;
             }
-            let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding), is_paced);
-            if pushed.is_err() && is_paced {
+            let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding), is_flow_controlled);
+            if pushed.is_err() && is_flow_controlled {
                 // A feed that waits for its readers closes nobody for its own news.
                 connection.state.owe(|owed| owed.feed_state = true);
                 connection.wake();
@@ -324,7 +324,7 @@ impl Shard {
     }
 
     /// The feed goes on from elsewhere: these are the values now, and every subscriber is told.
-    fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValues) {
+    fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValueCache) {
         self.replace(View { last_values, feed: state, seek: Some(seek) });
         for id in self.subscribed() {
             self.connections[id].on_seek(seek, &self.view, &self.bus);
@@ -540,15 +540,18 @@ impl Shard {
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
-        let is_paced = self.bus.is_paced();
+        let is_flow_controlled = self.bus.is_flow_controlled();
         if let Some(behind) = &mut connection.behind {
             behind.taken += count;
             // Nobody keeps a feed waiting that does not wait.
-            if behind.taken >= self.settings.catch_up_bytes || !is_paced || !connection.keeps_waiting() {
+            if behind.taken >= self.settings.catch_up_bytes
+                || !is_flow_controlled
+                || !connection.keeps_waiting()
+            {
                 connection.behind = None;
             }
         }
-        is_paced && connection.is_every()
+        is_flow_controlled && connection.is_every()
     }
 
     /// Says that a client's socket takes no more for now.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::vec;
 
 use super::subscriptions::Wants;
-use crate::bus::{Key, LastValues};
+use crate::bus::{Key, LastValueCache};
 use crate::market::Symbol;
 
 /// The snapshots that have yet to be written.
@@ -40,7 +40,7 @@ pub(super) struct Last {
 impl SnapshotSet {
     /// Returns the set for all symbols, or for these, of those that have data; `None` where none has.
     pub(super) fn new<'a>(
-        last_values: &LastValues,
+        last_values: &LastValueCache,
         all: bool,
         names: impl Iterator<Item = &'a Symbol>,
         had: Wants,

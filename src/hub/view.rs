@@ -1,13 +1,13 @@
 //! What a shard knows of the market: all that the log said before the shard's own position.
 
-use crate::bus::{LastValues, Read, Seek, Segment, Start};
+use crate::bus::{Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::market::FeedState;
 
 /// A fold of the log up to a shard's position.
 #[derive(Debug)]
 pub struct View {
     /// The last values.
-    pub last_values: LastValues,
+    pub last_values: LastValueCache,
     /// The feed's state.
     pub feed: FeedState,
     /// The newest seek.
@@ -31,9 +31,9 @@ impl View {
                         self.last_values.fold(seq, event);
                     }
                 }
-                Segment::Mark { state, .. } => self.feed = state.clone(),
+                Segment::FeedState { state, .. } => self.feed = state.clone(),
                 Segment::Seek { seek, state, last_values } => {
-                    let (last_values, feed) = (LastValues::clone(last_values), state.clone());
+                    let (last_values, feed) = (LastValueCache::clone(last_values), state.clone());
                     *self = Self { last_values, feed, seek: Some(*seek) };
                 }
             },
@@ -41,8 +41,8 @@ impl View {
     }
 }
 
-impl From<Start> for View {
-    fn from(Start { last_values, feed, seek, .. }: Start) -> Self {
+impl From<Checkpoint> for View {
+    fn from(Checkpoint { last_values, feed, seek, .. }: Checkpoint) -> Self {
         Self { last_values, feed, seek }
     }
 }

@@ -17,7 +17,7 @@ use super::admission::Permit;
 use super::app_state::AppState;
 use super::connection::Serving;
 use super::{Config, routes};
-use crate::bus::{Reader, Start};
+use crate::bus::{Checkpoint, Reader};
 use crate::hub::{LocalShard, Relay, Relayed, Settings};
 use crate::session::{self, Context, Limits};
 use crate::task::{TaskFailed, caught};
@@ -29,7 +29,7 @@ pub struct Worker<S> {
     /// Its shard's place in the log.
     pub reader: Reader,
     /// What the log said before.
-    pub start: Start,
+    pub start: Checkpoint,
     /// Messages that its shard relays.
     pub inbox: mpsc::Receiver<Arc<Relayed>>,
     /// Connections that it serves.

@@ -17,7 +17,7 @@ fn log(history_bytes: usize) -> Log {
 }
 
 fn seek(log: &mut Log, symbols: usize) {
-    let mut last_values = LastValues::at(log.head());
+    let mut last_values = LastValueCache::at(log.head());
     for symbol in 0..symbols {
         last_values.absorb(&trade(&format!("S{symbol}")));
     }
@@ -53,7 +53,7 @@ fn what_a_seek_folds_counts_as_history() {
 
     let held: usize = log.segments.iter().map(|entry| entry.segment.bytes()).sum();
     assert!(log.segments.len() < 10 && held <= 100_000, "{held} bytes in {}", log.segments.len());
-    let start = Start::from(log.checkpoint());
+    let start = Checkpoint::from(log.checkpoint());
     assert_eq!(start.last_values.iter().count(), 100);
     assert_eq!(start.seek, log.seek);
 }
@@ -61,17 +61,17 @@ fn what_a_seek_folds_counts_as_history() {
 /// A log that holds as little as it can, and the fold of all events before each of its positions.
 struct Folded {
     log: Log,
-    folds: Vec<LastValues>,
+    folds: Vec<LastValueCache>,
 }
 
 impl Folded {
     fn new(history_bytes: usize) -> Self {
         let config =
             Config { history: 1.try_into().unwrap(), history_bytes: history_bytes.try_into().unwrap() };
-        Self { log: Log::new(&config), folds: vec![LastValues::default()] }
+        Self { log: Log::new(&config), folds: vec![LastValueCache::default()] }
     }
 
-    fn newest(&self) -> LastValues {
+    fn newest(&self) -> LastValueCache {
         self.folds.last().unwrap().clone()
     }
 
@@ -85,8 +85,8 @@ impl Folded {
         self.folds.push(fold);
     }
 
-    fn mark(&mut self) {
-        self.log.mark(FeedState::Running, Instant::now());
+    fn set_feed_state(&mut self) {
+        self.log.set_feed_state(FeedState::Running, Instant::now());
         self.folds.push(self.newest());
     }
 
@@ -94,12 +94,12 @@ impl Folded {
         seek(&mut self.log, symbols);
         let Some(Entry { segment, .. }) = self.log.segments.back() else { unreachable!() };
         let Segment::Seek { last_values, .. } = &**segment else { unreachable!() };
-        self.folds.push(LastValues::clone(last_values));
+        self.folds.push(LastValueCache::clone(last_values));
     }
 
     /// Checks what a reader gets from a checkpoint.
-    fn check(&self, checkpoint: Checkpoint) {
-        let start = Start::from(checkpoint);
+    fn check(&self, checkpoint: SharedCheckpoint) {
+        let start = Checkpoint::from(checkpoint);
         let fold = &self.folds[usize::try_from(start.position).unwrap()];
         assert_eq!(start.last_values.seq(), fold.seq());
         assert!(start.last_values.iter().eq(fold.iter()), "{start:?}\n{fold:?}");
@@ -173,7 +173,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Append(symbols) => folded.append(&symbols),
-                Step::Mark => folded.mark(),
+                Step::Mark => folded.set_feed_state(),
                 Step::Seek(symbols) => folded.seek(symbols),
                 Step::Hold => held.push(folded.log.checkpoint()),
                 Step::Copy(choice) if !held.is_empty() => folded.check(held.swap_remove(choice % held.len())),

@@ -54,11 +54,11 @@ fn trade(seconds: i64) -> Event {
 
 /// Returns the entries of the log: the number of events, or the name of a state.
 fn entries(bus: &Arc<Bus>) -> Vec<String> {
-    let (mut reader, _) = bus.waited_reader("test");
+    let (mut reader, _) = bus.awaited_reader("test");
     let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {
         Read::Segment(segment) => match &*segment {
             Segment::Events { events, .. } => events.len().to_string(),
-            Segment::Mark { state, .. } | Segment::Seek { state, .. } => {
+            Segment::FeedState { state, .. } | Segment::Seek { state, .. } => {
                 state.detail().unwrap_or(state.name()).to_owned()
             }
         },
@@ -120,7 +120,7 @@ async fn events_that_are_due_together_are_published_together() {
 #[tokio::test(start_paused = true)]
 async fn a_feed_at_full_speed_waits_for_a_reader_that_is_far_behind() {
     let bus = bus(FeedKind::Replay);
-    let (reader, _) = bus.waited_reader("test");
+    let (reader, _) = bus.awaited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
     let batch: Vec<Event> = iter::repeat_n(trade(0), BATCH).collect();
     for _ in 0..8 {
@@ -143,7 +143,7 @@ async fn a_feed_at_full_speed_waits_for_a_reader_that_is_far_behind() {
 async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
     let config: bus::Config = toml::from_str("history = 2000").unwrap();
     let bus = Bus::new(&config, FeedKind::Replay, "test".to_owned());
-    let (mut reader, _) = bus.waited_reader("test");
+    let (mut reader, _) = bus.awaited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
     for _ in 0..8 {
         sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
@@ -172,7 +172,7 @@ async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
 #[tokio::test(start_paused = true)]
 async fn at_full_speed_the_end_comes_when_the_readers_have_caught_up() {
     let bus = bus(FeedKind::Replay);
-    let (reader, _) = bus.waited_reader("test");
+    let (reader, _) = bus.awaited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
     sender.send(Ok((0..3).map(trade).collect())).await.unwrap();
     drop(sender);
@@ -191,7 +191,7 @@ async fn at_full_speed_the_end_comes_when_the_readers_have_caught_up() {
 #[tokio::test(start_paused = true)]
 async fn the_end_waits_for_a_reader_that_is_at_work_for_longer_than_the_stall_timeout() {
     let bus = bus(FeedKind::Replay);
-    let (reader, _) = bus.waited_reader("test");
+    let (reader, _) = bus.awaited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
     sender.send(Ok((0..3).map(trade).collect())).await.unwrap();
     drop(sender);
@@ -215,7 +215,7 @@ async fn the_end_waits_for_a_reader_that_is_at_work_for_longer_than_the_stall_ti
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_is_never_done_does_not_keep_the_end_for_ever() {
     let bus = bus(FeedKind::Replay);
-    let _reader = bus.waited_reader("test");
+    let _reader = bus.awaited_reader("test");
     let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
     sender.send(Ok(vec![trade(0)])).await.unwrap();
     drop(sender);
@@ -284,7 +284,7 @@ async fn a_feed_that_waits_for_a_client_publishes_nothing_before_one_listens() {
 
     let waited = timeout(Duration::from_hours(1), &mut pump).await;
     let before = entries(&bus);
-    bus.listen();
+    bus.note_subscriber();
     pump.await;
 
     assert!(waited.is_err());

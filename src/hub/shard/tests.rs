@@ -154,14 +154,14 @@ fn a_server_that_stood_still_takes_no_client_for_stalled() {
     let mut shard = shard(1 << 20);
     let id = subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, now);
     let bus = Arc::clone(&shard.bus);
-    bus.set_paced(true);
-    let (_reader, _) = bus.waited_reader("test");
+    bus.set_flow_controlled(true);
+    let (_reader, _) = bus.awaited_reader("test");
     let Read::Segment(events) = segment(1) else { unreachable!() };
     let Segment::Events { events, .. } = &*events else { unreachable!() };
     bus.publish(events.to_vec());
     let mut segment = Some(segment(1));
     shard.read(now, Time::default(), || segment.take(), |_, _| 0);
-    let mut level = pin!(bus.level());
+    let mut level = pin!(bus.caught_up());
     assert!(level.as_mut().now_or_never().is_none());
 
     shard.close_stalled(now);

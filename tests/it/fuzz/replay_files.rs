@@ -132,8 +132,8 @@ async fn replayed(config: &feed::Config) -> (Vec<Event>, Option<String>) {
         let Read::Segment(segment) = read else { panic!("the bus holds all") };
         match &*segment {
             Segment::Events { events: more, .. } => events.extend_from_slice(more),
-            Segment::Mark { state: FeedState::Failed { detail }, .. } => failure = Some(detail.clone()),
-            Segment::Mark { .. } | Segment::Seek { .. } => {}
+            Segment::FeedState { state: FeedState::Failed { detail }, .. } => failure = Some(detail.clone()),
+            Segment::FeedState { .. } | Segment::Seek { .. } => {}
         }
     }
     (events, failure)

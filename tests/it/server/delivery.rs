@@ -158,9 +158,9 @@ async fn the_state_of_the_feed_follows_its_last_event() {
     let mut client = server.connect("/ws?symbols=*").await;
     client.expect(r#"{"type":"subscribed","feed":{"kind":"simulated","state":"starting"}}"#).await;
 
-    server.bus().mark(FeedState::Running);
+    server.bus().set_feed_state(FeedState::Running);
     server.publish([trade("A", "1")]);
-    server.bus().mark(FeedState::Failed { detail: "the file ends in the middle".into() });
+    server.bus().set_feed_state(FeedState::Failed { detail: "the file ends in the middle".into() });
 
     client.expect(r#"{"type":"feed","state":"running"}"#).await;
     client.expect(r#"{"type":"trade","seq":1}"#).await;

@@ -36,7 +36,7 @@ async fn a_stream_is_the_frames_of_a_websocket_one_a_line() {
     config.server.shards = 1;
     let server = TestServer::start(config).await;
     let mut witness = server.connect("/ws?symbols=*").await;
-    server.bus().mark(FeedState::Running);
+    server.bus().set_feed_state(FeedState::Running);
     server.publish([trade("A", "1.50"), quote("B", "1", "2")]);
     while witness.json().await["seq"] != 2 {}
     let path = "/ndjson?symbols=A,B&channels=trades,quotes";
@@ -48,7 +48,7 @@ async fn a_stream_is_the_frames_of_a_websocket_one_a_line() {
         assert_eq!(line, frame);
     }
     server.publish([trade("A", "1.75"), trade("C", "3")]);
-    server.bus().mark(FeedState::Paused);
+    server.bus().set_feed_state(FeedState::Paused);
     for _ in 0..2 {
         let (line, frame) = (stream.line().await, socket.json().await);
         assert_eq!(line, frame);

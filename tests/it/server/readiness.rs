@@ -27,7 +27,7 @@ async fn a_server_is_ready_while_its_feed_runs_is_paused_or_has_ended() {
         (FeedState::Ended, 200, r#"{"status":"ready"}"#),
         (failed, 503, r#""code":"not_ready","message":"the feed has failed: no-such-file.csv is gone""#),
     ] {
-        server.bus().mark(state.clone());
+        server.bus().set_feed_state(state.clone());
 
         let answer = server.request(READY).await;
 
@@ -41,7 +41,7 @@ async fn a_server_is_not_ready_while_a_reader_of_the_log_lags() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let (mut slow, _) = server.bus().reader("recorder");
-        server.bus().mark(FeedState::Running);
+        server.bus().set_feed_state(FeedState::Running);
         slow.try_next();
         server.bus().publish(vec![trade("A", "1")]);
         sleep(Duration::from_secs(1)).await;
@@ -69,7 +69,7 @@ async fn readiness_can_be_asked_without_a_token_and_when_the_server_is_full() {
         .unwrap()
         .tokens;
     let server = TestServer::start(config).await;
-    server.bus().mark(FeedState::Running);
+    server.bus().set_feed_state(FeedState::Running);
     let _only = server.open().await;
 
     assert!(server.request(READY).await.starts_with("HTTP/1.1 200 "));

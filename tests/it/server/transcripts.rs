@@ -60,7 +60,7 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
     let (symbol, payload, time) = match words[..] {
         ["feed", state] => {
             let states = [FeedState::Running, FeedState::Stalled, FeedState::Ended];
-            server.bus().mark(states.into_iter().find(|known| known.name() == state).unwrap());
+            server.bus().set_feed_state(states.into_iter().find(|known| known.name() == state).unwrap());
             witness.expect(&format!(r#"{{"type":"feed","state":"{state}"}}"#)).await;
             return;
         }

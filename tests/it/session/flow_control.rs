@@ -29,7 +29,7 @@ async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stand
         for n in 1..=100 {
             assert_eq!(slow.event().await["seq"], n);
         }
-        harness.bus.level().await;
+        harness.bus.caught_up().await;
 
         assert!((10..12).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         assert_eq!(still.close_code().await.0, 4008);
@@ -44,7 +44,7 @@ async fn a_feed_at_full_speed_waits_for_a_client_that_takes_its_snapshots_and_no
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
         harness.publish((0..SYMBOLS).map(|n| trade(&format!("S{n}"), "1")));
-        harness.bus.level().await;
+        harness.bus.caught_up().await;
         let mut slow = harness.connect("symbols=*&delivery=every", 512).await;
         let mut sipping = harness.connect("symbols=*&delivery=every", 512).await;
         harness.publish([trade("S0", "2")]);
@@ -64,7 +64,7 @@ async fn a_feed_at_full_speed_waits_for_a_client_that_takes_its_snapshots_and_no
             }
         };
 
-        tokio::join!(harness.bus.level(), sip, read);
+        tokio::join!(harness.bus.caught_up(), sip, read);
 
         assert_eq!(harness.bus.counters().count_of(Limit::StallTimeout), 1);
         assert!((40..42).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
@@ -79,11 +79,11 @@ async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone(
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
         let still = harness.connect("symbols=*&delivery=every", 512).await;
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
-        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
+        assert!(timeout(Duration::from_secs(1), harness.bus.caught_up()).await.is_err());
 
         drop(still.socket);
 
-        timeout(Duration::from_secs(1), harness.bus.level()).await.expect("nobody is waited for");
+        timeout(Duration::from_secs(1), harness.bus.caught_up()).await.expect("nobody is waited for");
     })
     .await;
 }
@@ -94,11 +94,11 @@ async fn a_client_that_joins_a_waiting_feed_and_stands_still_does_not_hold_it_fo
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
         let first = harness.connect("symbols=*&delivery=every", 512).await;
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
-        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
+        assert!(timeout(Duration::from_secs(1), harness.bus.caught_up()).await.is_err());
         let mut still = harness.connect("symbols=*&delivery=every&after=test-0", 512).await;
         drop(first.socket);
 
-        timeout(Duration::from_secs(12), harness.bus.level()).await.expect("the feed goes on");
+        timeout(Duration::from_secs(12), harness.bus.caught_up()).await.expect("the feed goes on");
 
         assert_eq!(still.close_code().await.0, 4008);
     })
@@ -116,7 +116,7 @@ async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_
         sleep(Duration::from_secs(1)).await;
         assert!(!client.session.is_finished());
 
-        harness.bus.set_paced(false);
+        harness.bus.set_flow_controlled(false);
         sleep(Duration::from_secs(2)).await;
         assert!(!client.session.is_finished());
         harness.publish([trade("A", "101")]);
@@ -135,7 +135,7 @@ async fn a_feed_that_waits_tells_its_state_behind_more_events_than_the_buffer_ho
         client.json().await;
 
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
-        harness.bus.mark(FeedState::Paused);
+        harness.bus.set_feed_state(FeedState::Paused);
 
         for seq in 1..=100 {
             assert_eq!(client.json().await["seq"], seq);
@@ -154,7 +154,7 @@ async fn a_message_comes_behind_more_events_of_a_feed_that_waits_than_the_buffer
         let mut client = harness.connect("symbols=*&delivery=every", 512).await;
         client.json().await;
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
-        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
+        assert!(timeout(Duration::from_secs(1), harness.bus.caught_up()).await.is_err());
 
         for _ in 0..2 {
             sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
@@ -179,7 +179,7 @@ async fn messages_that_do_not_fit_close_a_client_of_a_feed_that_waits_too() {
         let mut asleep = harness.connect("symbols=*&delivery=every", 512).await;
         asleep.json().await;
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
-        assert!(timeout(Duration::from_secs(1), harness.bus.level()).await.is_err());
+        assert!(timeout(Duration::from_secs(1), harness.bus.caught_up()).await.is_err());
 
         for _ in 0..3 {
             sender.socket.send(Message::text("x".repeat(400))).await.unwrap();
@@ -202,15 +202,15 @@ async fn a_feed_that_begins_to_wait_does_so_for_a_client_that_was_slow_before() 
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
         sleep(Duration::from_secs(2)).await;
 
-        harness.bus.set_paced(true);
+        harness.bus.set_flow_controlled(true);
         let start = Instant::now();
-        assert!(timeout(Duration::from_secs(5), harness.bus.level()).await.is_err());
+        assert!(timeout(Duration::from_secs(5), harness.bus.caught_up()).await.is_err());
         assert!(!harness.bus.is_waiting());
         sleep(Duration::from_secs(1)).await;
         for n in 1..=100 {
             assert_eq!(slow.event().await["seq"], n);
         }
-        harness.bus.level().await;
+        harness.bus.caught_up().await;
 
         // Only while it waits does anybody keep it waiting.
         assert!((16..18).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
@@ -227,8 +227,8 @@ async fn updates_are_collected_for_as_long_as_the_feed_does_not_wait() {
         let harness = SessionHarness::open(Config::default(), window, None);
         let mut client = harness.connect("symbols=A", 4096).await;
         client.json().await;
-        for (is_paced, waited) in [(false, window), (true, Duration::ZERO), (false, window)] {
-            harness.bus.set_paced(is_paced);
+        for (is_flow_controlled, waited) in [(false, window), (true, Duration::ZERO), (false, window)] {
+            harness.bus.set_flow_controlled(is_flow_controlled);
             sleep(Duration::from_secs(2)).await;
             harness.publish([trade("A", "1")]);
             client.event().await;
@@ -237,7 +237,10 @@ async fn updates_are_collected_for_as_long_as_the_feed_does_not_wait() {
             harness.publish([trade("A", "2")]);
             client.event().await;
 
-            assert!((waited..=waited + Duration::from_millis(5)).contains(&start.elapsed()), "{is_paced}");
+            assert!(
+                (waited..=waited + Duration::from_millis(5)).contains(&start.elapsed()),
+                "{is_flow_controlled}"
+            );
         }
     })
     .await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tickerplant::bus::LastValues;
+use tickerplant::bus::LastValueCache;
 use tickerplant::hub::Socket;
 use tickerplant::market::{Event, FeedState, Time};
 use tickerplant::session::{Config, Limits};
@@ -154,7 +154,7 @@ impl Scene {
 
     /// The feed goes on from elsewhere, where these symbols have data.
     fn seek(&self, symbols: &[String]) {
-        let mut last_values = LastValues::at(self.harness.bus.head());
+        let mut last_values = LastValueCache::at(self.harness.bus.head());
         for event in updates(symbols) {
             last_values.absorb(&event);
         }

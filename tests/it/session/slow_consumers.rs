@@ -77,7 +77,7 @@ async fn a_burst_behind_news_of_the_feed_closes_nobody_who_reads() {
         let mut client = harness.connect("symbols=A&delivery=every", 16 << 20).await;
         client.json().await;
 
-        harness.bus.mark(FeedState::Running);
+        harness.bus.set_feed_state(FeedState::Running);
         harness.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
 
         assert_eq!(client.json().await["type"], "feed");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
-use tickerplant::bus::LastValues;
+use tickerplant::bus::LastValueCache;
 use tickerplant::market::{Event, FeedState};
 use tickerplant::session::Config;
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use crate::support::local_set::locally;
 use crate::support::session_harness::{Peer, SessionHarness};
 
 fn seek(harness: &SessionHarness, folded: &[Event], position: &str) {
-    let mut last_values = LastValues::at(harness.bus.head());
+    let mut last_values = LastValueCache::at(harness.bus.head());
     for event in folded {
         last_values.absorb(event);
     }
@@ -51,7 +51,7 @@ async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
         assert_eq!((&snapshot["seq"], &snapshot["quote"]["seq"]), (&json!(1), &json!(1)));
         assert_eq!(snapshot["trade"]["time"], "2024-01-03T10:00:00Z");
         assert_eq!(snapshot["day"]["change"], 1);
-        harness.bus.mark(FeedState::Running);
+        harness.bus.set_feed_state(FeedState::Running);
         harness.publish([at("2024-01-03T14:31:00Z", trade("A", "6"))]);
         expect(&mut client, json!({"type":"feed","state":"running"})).await;
         assert_eq!(client.json().await["seq"], 2);

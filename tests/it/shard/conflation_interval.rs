@@ -104,7 +104,7 @@ impl Owed {
         }
     }
 
-    fn mark(&mut self) {
+    fn set_feed_state(&mut self) {
         // A state that is told at once is the newest: an older one is not owed any more.
         self.owes_state = self.is_stalled && self.delivery == Delivery::Latest;
         if !self.owes_state {
@@ -153,7 +153,7 @@ impl Watched {
             Act::Mark => {
                 self.shard.step(&mut self.client, Step::Mark);
                 self.shard.read(|_| usize::MAX);
-                self.owed.mark();
+                self.owed.set_feed_state();
                 self.look();
             }
             Act::Stall => {

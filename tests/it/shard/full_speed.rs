@@ -45,8 +45,8 @@ proptest! {
         paces in vec((0_usize..250, 1_usize..50), 1..4),
     ) {
         let mut shard = ShardHarness::catching_up_by(PORTION, a_bus(ENOUGH, ENOUGH), ENOUGH);
-        shard.bus.set_paced(true);
-        let _never_done = shard.bus.waited_reader("test");
+        shard.bus.set_flow_controlled(true);
+        let _never_done = shard.bus.awaited_reader("test");
         let early = wildcard_client(&mut shard, Delivery::Every, None);
         shard.publish((0..EVENTS).map(|n| trade(&format!("S{n}"), "1")).collect());
         while shard.read(|_| 0) {}
@@ -56,7 +56,7 @@ proptest! {
             Work::Resume => wildcard_client(&mut shard, Delivery::Every, Some(0)),
         };
         let bus = shard.bus.clone();
-        let mut level = pin!(bus.level());
+        let mut level = pin!(bus.caught_up());
         prop_assert!(level.as_mut().now_or_never().is_none());
 
         let mut taken = Vec::new();
@@ -85,7 +85,7 @@ proptest! {
         steps in vec(step(), 1..120),
     ) {
         let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), limit);
-        shard.bus.set_paced(true);
+        shard.bus.set_flow_controlled(true);
         let mut client = shard.connect(encoding, Delivery::Every, Duration::ZERO);
         client.model.pace = Pace::TheFeedWaits;
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
@@ -107,7 +107,7 @@ proptest! {
 #[test]
 fn a_client_whose_outbox_is_full_is_told_of_the_newest_seek_when_it_has_read_and_the_feed_waits() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
-    shard.bus.set_paced(true);
+    shard.bus.set_flow_controlled(true);
     let mut client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.drain(client.id);
     shard.publish((1..=3).map(|n| trade("A", &n.to_string())).collect());
@@ -134,13 +134,13 @@ fn a_client_whose_outbox_is_full_is_told_of_the_newest_seek_when_it_has_read_and
 #[test]
 fn a_state_of_the_feed_that_does_not_fit_beside_its_peers_words_is_told_when_a_client_has_read_them() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
-    shard.bus.set_paced(true);
+    shard.bus.set_flow_controlled(true);
     let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.drain(client.id);
     shard.shard.relay("c9", &Message::Text("x".repeat(130)));
     shard.publish(vec![trade("A", "1")]);
-    shard.bus.mark(FeedState::Paused);
-    shard.bus.mark(FeedState::Ended);
+    shard.bus.set_feed_state(FeedState::Paused);
+    shard.bus.set_feed_state(FeedState::Ended);
     read_all(&mut shard);
 
     shard.drain(client.id);

@@ -39,7 +39,7 @@ fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.drain(client.id);
-    shard.bus.mark(FeedState::Running);
+    shard.bus.set_feed_state(FeedState::Running);
     shard.publish(vec![event(0)]);
     shard.publish(vec![event(0)]);
 
@@ -53,7 +53,7 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.drain(client.id);
-    shard.bus.mark(FeedState::Running);
+    shard.bus.set_feed_state(FeedState::Running);
     shard.publish(vec![event(0)]);
 
     shard.read(|_| usize::MAX);
@@ -99,7 +99,7 @@ fn a_feeds_end_does_not_overtake_what_a_client_missed() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, Some(0));
     shard.publish(vec![event(0)]);
-    shard.bus.mark(FeedState::Ended);
+    shard.bus.set_feed_state(FeedState::Ended);
     shard.read(|_| usize::MAX);
     shard.read(|_| usize::MAX);
 
@@ -113,7 +113,7 @@ fn nothing_follows_the_close_frame() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.step(&mut client, Step::Block);
-    shard.bus.mark(FeedState::Running);
+    shard.bus.set_feed_state(FeedState::Running);
     shard.read(|_| usize::MAX);
     shard.shard.close(client.id, 1001, "");
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tickerplant::bus::{LastValues, Read, Reader, Segment};
+use tickerplant::bus::{LastValueCache, Read, Reader, Segment};
 use tickerplant::encoding::Encoding;
 use tickerplant::market::{FeedState, KindSet};
 use tickerplant::wire::Delivery;
@@ -52,7 +52,7 @@ proptest! {
                     past.events.extend(choices.iter().copied().map(event));
                     prop_assert_eq!(bus.publish(choices.into_iter().map(event).collect()), past.head());
                 }
-                LogStep::Mark => bus.mark(FeedState::Running),
+                LogStep::Mark => bus.set_feed_state(FeedState::Running),
                 LogStep::Seek(choices) => {
                     let (last_values, position) = past.seek(choices.into_iter().map(event).collect());
                     bus.seek(last_values, position, FeedState::Paused);
@@ -83,7 +83,7 @@ proptest! {
 /// Reads once and checks what comes; whether something came.
 fn take(
     reader: &mut Reader,
-    fold: &mut LastValues,
+    fold: &mut LastValueCache,
     seeks: &mut usize,
     past: &ReferenceHistory,
 ) -> Result<bool, TestCaseError> {
@@ -95,7 +95,7 @@ fn take(
                     fold.fold(seq, event);
                 }
             }
-            Segment::Mark { .. } => {}
+            Segment::FeedState { .. } => {}
             Segment::Seek { seek, last_values, .. } => {
                 prop_assert_eq!(seek.after, fold.seq());
                 *seeks += 1;

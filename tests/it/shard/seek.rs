@@ -27,7 +27,7 @@ fn a_latest_client_that_does_not_read_is_told_the_newest_of_all_when_it_reads_ag
     shard.seek(vec![trade("C", "3")], FeedState::Paused);
     read_all(&mut shard);
     shard.publish(vec![trade("C", "4"), trade("A", "5")]);
-    shard.bus.mark(FeedState::Running);
+    shard.bus.set_feed_state(FeedState::Running);
     read_all(&mut shard);
 
     shard.drain(client.id);
@@ -45,7 +45,7 @@ fn nothing_from_after_a_seek_goes_before_it_where_an_answer_still_waits() {
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.seek(vec![trade("A", "1")], FeedState::Paused);
     shard.publish(vec![trade("A", "2")]);
-    shard.bus.mark(FeedState::Running);
+    shard.bus.set_feed_state(FeedState::Running);
     shard.publish(vec![trade("A", "3")]);
     read_all(&mut shard);
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use tcp_info::Acknowledgements;
-use tickerplant::bus::{Bus, LastValues};
+use tickerplant::bus::{Bus, LastValueCache};
 use tickerplant::hub::{Duplex, Socket};
 use tickerplant::market::{Event, FeedKind, FeedState};
 use tickerplant::server::{Arriving, Listener};
@@ -321,7 +321,7 @@ impl Server {
                 self.seek(bus, folded);
             }
             if market.has_news(&mut dice) {
-                bus.mark(self.feed_state());
+                bus.set_feed_state(self.feed_state());
             }
         }
         std::future::pending::<()>().await;
@@ -338,7 +338,7 @@ impl Server {
 
     /// Has the feed go on from elsewhere, as a replay does.
     fn seek(&self, bus: &Bus, folded: Vec<(Event, Published)>) {
-        let mut last_values = LastValues::at(bus.head());
+        let mut last_values = LastValueCache::at(bus.head());
         for (event, _) in &folded {
             last_values.absorb(event);
         }

@@ -1,6 +1,6 @@
 //! The past as the tests themselves keep it: what was published, and what was put in its place.
 
-use tickerplant::bus::LastValues;
+use tickerplant::bus::LastValueCache;
 use tickerplant::market::{Event, Time};
 
 /// All that a bus was told.
@@ -41,9 +41,9 @@ impl ReferenceHistory {
     }
 
     /// What so many seeks and then the events up to `seq` leave behind.
-    pub fn fold(&self, seeks: usize, seq: u64) -> LastValues {
+    pub fn fold(&self, seeks: usize, seq: u64) -> LastValueCache {
         let after = self.sought_after(seeks);
-        let mut fold = LastValues::at(after);
+        let mut fold = LastValueCache::at(after);
         for event in seeks.checked_sub(1).map_or(&[][..], |last| &self.seeks[last].folded) {
             fold.absorb(event);
         }
@@ -54,7 +54,7 @@ impl ReferenceHistory {
     }
 
     /// Notes a seek: what it hands to the bus, and where it goes on.
-    pub fn seek(&mut self, folded: Vec<Event>) -> (LastValues, Time) {
+    pub fn seek(&mut self, folded: Vec<Event>) -> (LastValueCache, Time) {
         self.seeks.push(Sought { after: self.head(), folded });
         (self.fold(self.seeks.len(), self.head()), position(self.seeks.len()))
     }

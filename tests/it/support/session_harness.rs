@@ -47,9 +47,9 @@ impl SessionHarness {
     ) -> Self {
         let auth = auth::Config::default();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
-        bus.set_paced(stall_timeout.is_some());
+        bus.set_flow_controlled(stall_timeout.is_some());
         let stall_timeout = stall_timeout.unwrap_or(Duration::from_secs(10));
-        let (reader, start) = bus.waited_reader("shard");
+        let (reader, start) = bus.awaited_reader("shard");
         let settings = Settings {
             heartbeat: config.heartbeat,
             every_buffer: config.every_buffer,

@@ -247,7 +247,7 @@ impl ShardHarness {
             Step::PublishMany(first, count) => {
                 self.publish((0..=u8::MAX).cycle().skip(first.into()).take(count).map(event).collect());
             }
-            Step::Mark => self.bus.mark(FeedState::Running),
+            Step::Mark => self.bus.set_feed_state(FeedState::Running),
             Step::Seek(choices) => self.seek(choices.into_iter().map(event).collect(), FeedState::Paused),
             Step::Read(most, is_near) => {
                 self.now += if is_near { PERIOD } else { Duration::ZERO };
@@ -283,7 +283,7 @@ impl ShardHarness {
             let seek = match &read {
                 Read::Segment(segment) => match &**segment {
                     Segment::Seek { seek, .. } => Some(*seek),
-                    Segment::Events { .. } | Segment::Mark { .. } => None,
+                    Segment::Events { .. } | Segment::FeedState { .. } => None,
                 },
                 Read::Lagged(start) => start.seek,
             };

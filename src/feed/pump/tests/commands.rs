@@ -138,21 +138,21 @@ async fn a_step_past_the_end_publishes_the_last_events_and_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_long_step_of_a_replay_waits_for_its_readers() {
     let play = Playing::start("kind = \"replay\"\nclock.paused = true");
-    let (reader, _) = play.bus.waited_reader("test");
+    let (reader, _) = play.bus.awaited_reader("test");
     for _ in 0..5 {
         play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
     }
     let stepped = play.execute(step(5000));
     let read = async {
         assert_eq!(play.after(1_000).await, AHEAD as u64);
-        assert!(play.bus.is_paced());
+        assert!(play.bus.is_flow_controlled());
         reader.done(AHEAD as u64);
     };
 
     let (status, ()) = tokio::join!(stepped, read);
 
     assert_eq!(status.events, 5000);
-    assert!(!play.bus.is_paced());
+    assert!(!play.bus.is_flow_controlled());
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,12 +168,12 @@ async fn another_speed_holds_from_the_moment_of_its_change() {
 
     assert_eq!(play.after(990).await, 1);
     assert_eq!(play.after(20).await, 2);
-    assert!(!play.bus.is_paced());
+    assert!(!play.bus.is_flow_controlled());
     play.execute(FeedCommand::Speed(Speed::Max)).await;
-    assert!(play.bus.is_paced());
+    assert!(play.bus.is_flow_controlled());
     assert_eq!(play.after(1).await, 5);
     play.execute(FeedCommand::Speed(Speed::Factor(1.0))).await;
-    assert!(!play.bus.is_paced());
+    assert!(!play.bus.is_flow_controlled());
     play.send([410]).await;
     assert_eq!(play.after(9_900).await, 5);
     assert_eq!(play.after(200).await, 6);
@@ -216,7 +216,7 @@ async fn a_feed_that_has_ended_in_a_pause_is_paused_where_it_is_sought() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_ends_a_wait_for_the_readers_too() {
     let play = Playing::start("kind = \"replay\"\nclock.speed = \"max\"");
-    let (reader, _) = play.bus.waited_reader("test");
+    let (reader, _) = play.bus.awaited_reader("test");
     for _ in 0..5 {
         play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
     }
@@ -236,7 +236,7 @@ async fn a_pause_ends_a_wait_for_the_readers_too() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_ends_the_wait_for_the_readers_at_the_end_too() {
     let play = Playing::start("kind = \"replay\"\nclock.speed = \"max\"");
-    let (reader, _) = play.bus.waited_reader("test");
+    let (reader, _) = play.bus.awaited_reader("test");
     play.send([0, 1]).await;
     let Playing { sender, bus, control, _pump } = play;
     drop(sender);
@@ -258,7 +258,7 @@ async fn a_pause_ends_the_wait_for_the_readers_at_the_end_too() {
 #[tokio::test(start_paused = true)]
 async fn a_step_past_the_end_waits_for_the_readers_too() {
     let play = Playing::start("kind = \"replay\"\nclock.paused = true");
-    let (reader, _) = play.bus.waited_reader("test");
+    let (reader, _) = play.bus.awaited_reader("test");
     play.send([0, 1]).await;
     let Playing { sender, bus, control, _pump } = play;
     drop(sender);
@@ -271,7 +271,7 @@ async fn a_step_past_the_end_waits_for_the_readers_too() {
     let (status, ()) = tokio::join!(control.send(step(3)), read);
 
     assert_eq!(status.unwrap().state, FeedState::Ended);
-    assert!(!bus.is_paced());
+    assert!(!bus.is_flow_controlled());
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,7 +284,7 @@ async fn a_feed_that_waits_for_a_client_can_be_paused_and_stepped() {
     assert_eq!(play.execute(FeedCommand::Resume).await.state, FeedState::Starting);
     assert_eq!(play.after(60_000).await, 0);
     assert_eq!(play.execute(step(1)).await.events, 1);
-    play.bus.listen();
+    play.bus.note_subscriber();
     assert_eq!(play.after(60_000).await, 1);
 
     assert_eq!(play.execute(FeedCommand::Resume).await.state, FeedState::Running);

@@ -6,8 +6,8 @@ use crate::market::{Day, Event, Kind, Payload, Symbol};
 
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Numbered {
-    /// Its place in the count of the feed, from 1; of an event that was [absorbed](LastValues::absorb), the head at that
+pub struct SequencedEvent {
+    /// Its place in the count of the feed, from 1; of an event that was [absorbed](LastValueCache::absorb), the head at that
     /// moment.
     pub seq: u64,
     /// What happened.
@@ -16,8 +16,8 @@ pub struct Numbered {
 
 /// The latest of each kind for one symbol, and its day so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Last {
-    latest: [Option<Numbered>; 3],
+pub struct SymbolValues {
+    latest: [Option<SequencedEvent>; 3],
     day: Option<Day>,
 }
 
@@ -28,15 +28,15 @@ pub type Key = (usize, Kind);
 ///
 /// Symbols keep the index of their first event: two folds of one log agree on it, from one seek to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LastValues {
+pub struct LastValueCache {
     seq: u64,
-    symbols: IndexMap<Symbol, Last>,
+    symbols: IndexMap<Symbol, SymbolValues>,
 }
 
-impl Last {
+impl SymbolValues {
     /// The latest event of a kind.
     #[must_use]
-    pub fn latest(&self, kind: Kind) -> Option<&Numbered> {
+    pub fn latest(&self, kind: Kind) -> Option<&SequencedEvent> {
         self.latest[kind.index()].as_ref()
     }
 
@@ -47,7 +47,7 @@ impl Last {
     }
 }
 
-impl LastValues {
+impl LastValueCache {
     /// Nothing yet, at a place in the count: what a [seek](super::Bus::seek) puts together.
     #[must_use]
     pub fn at(seq: u64) -> Self {
@@ -72,7 +72,7 @@ impl LastValues {
     pub fn absorb(&mut self, event: &Event) -> usize {
         let index = match self.symbols.get_index_of(&event.symbol) {
             Some(index) => index,
-            None => self.symbols.insert_full(event.symbol.clone(), Last::default()).0,
+            None => self.symbols.insert_full(event.symbol.clone(), SymbolValues::default()).0,
         };
         let last = &mut self.symbols[index];
         match &event.payload {
@@ -80,13 +80,13 @@ impl LastValues {
             Payload::Bar(bar) => Day::fold_bar(&mut last.day, event.time, bar),
             Payload::Quote(_) => {}
         }
-        last.latest[event.kind().index()] = Some(Numbered { seq: self.seq, event: event.clone() });
+        last.latest[event.kind().index()] = Some(SequencedEvent { seq: self.seq, event: event.clone() });
         index
     }
 
     /// The last values of a symbol, where it has any.
     #[must_use]
-    pub fn get(&self, symbol: &Symbol) -> Option<&Last> {
+    pub fn get(&self, symbol: &Symbol) -> Option<&SymbolValues> {
         self.symbols.get(symbol)
     }
 
@@ -110,13 +110,13 @@ impl LastValues {
 
     /// The symbol with this index, and its last values.
     #[must_use]
-    pub fn get_index(&self, index: usize) -> Option<(&Symbol, &Last)> {
+    pub fn get_index(&self, index: usize) -> Option<(&Symbol, &SymbolValues)> {
         self.symbols.get_index(index)
     }
 
     /// Returns the latest event of a key.
     #[must_use]
-    pub fn latest(&self, (index, kind): Key) -> Option<&Numbered> {
+    pub fn latest(&self, (index, kind): Key) -> Option<&SequencedEvent> {
         self.symbols.get_index(index)?.1.latest(kind)
     }
 
@@ -124,11 +124,11 @@ impl LastValues {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let names: usize = self.symbols.keys().map(|symbol| symbol.as_str().len()).sum();
-        self.symbols.len() * size_of::<(Symbol, Last)>() + names
+        self.symbols.len() * size_of::<(Symbol, SymbolValues)>() + names
     }
 
     /// All symbols that have data, in the order of their first events.
-    pub fn iter(&self) -> impl Iterator<Item = (&Symbol, &Last)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Symbol, &SymbolValues)> {
         self.symbols.iter()
     }
 }
