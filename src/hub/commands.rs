@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::check::{self, Missed};
 use super::connection::{Connection, Role};
-use super::encoded::EncodedEvents;
+use super::connection_state::{ConnectionState, Owed};
+use super::encoding_cache::EncodedEvents;
 use super::fan_out::FanOut;
 use super::settings::Settings;
-use super::snapshots::SnapshotSet;
-use super::state::{Owed, State};
-use super::subscriptions::{ConnectionId, Subscriptions, Wants};
+use super::snapshot_set::SnapshotSet;
+use super::subscribe_check::{self, Missed};
+use super::subscription_index::{ConnectionId, Subscription, SubscriptionIndex};
 use super::view::View;
 use crate::bus::Bus;
 use crate::counters::Limit;
@@ -23,7 +23,7 @@ use crate::wire::{
 pub(super) struct Caller<'a> {
     id: ConnectionId,
     connection: &'a mut Connection,
-    subscriptions: &'a mut Subscriptions,
+    subscriptions: &'a mut SubscriptionIndex,
     encoded: &'a mut EncodedEvents,
     view: &'a View,
     bus: &'a Bus,
@@ -82,17 +82,17 @@ impl<'a> Caller<'a> {
         channels: KindSet,
         after: Option<&Cursor>,
     ) -> Result<(), Refusal> {
-        let count = self.connection.wants.len_with(symbols);
-        check::symbols(self.settings.max_symbols, count, self.bus)?;
+        let count = self.connection.subscription.len_with(symbols);
+        subscribe_check::symbols(self.settings.max_symbols, count, self.bus)?;
         let missed = after.map(|cursor| self.missed(cursor)).transpose()?;
         self.connection.role = Role::Subscriber;
-        let had = self.connection.wants.clone();
-        self.change_wants(|subscriptions, id, wants| {
+        let had = self.connection.subscription.clone();
+        self.change_subscription(|subscriptions, id, subscription| {
             if symbols.all {
-                subscriptions.add(id, wants, None, channels);
+                subscriptions.add(id, subscription, None, channels);
             }
             for symbol in &symbols.names {
-                subscriptions.add(id, wants, Some(symbol), channels);
+                subscriptions.add(id, subscription, Some(symbol), channels);
             }
         });
         self.connection.has_subscribed = true;
@@ -101,7 +101,7 @@ impl<'a> Caller<'a> {
         match missed {
             Some(Missed::InHistory) => {
                 let owed = self.connection.state.owed().unwrap_or_default();
-                self.connection.state = State::Resuming { after: cursor, owed };
+                self.connection.state = ConnectionState::Resuming { after: cursor, owed };
             }
             // This shard is not as far as the client: it says the gap when it is.
             Some(Missed::Lost { after: Some(after), .. }) if self.is_behind(after) => {
@@ -113,7 +113,8 @@ impl<'a> Caller<'a> {
             // Whatever becomes of it, it has what it says that it has.
             self.connection.outbox.has(cursor);
         }
-        let has_gap = matches!(self.connection.state, State::Resync { owed: Owed { gap: Some(_), .. } });
+        let has_gap =
+            matches!(self.connection.state, ConnectionState::Resync { owed: Owed { gap: Some(_), .. } });
         let set = (!resumed && !has_gap)
             .then(|| SnapshotSet::new(&self.view.last_values, symbols.all, symbols.names.iter(), had))
             .flatten();
@@ -142,12 +143,12 @@ impl<'a> Caller<'a> {
 
     fn unsubscribe(&mut self, id: Option<&RequestId>, symbols: &Symbols, channels: KindSet) {
         self.connection.role = Role::Subscriber;
-        self.change_wants(|subscriptions, id, wants| {
+        self.change_subscription(|subscriptions, id, subscription| {
             if symbols.all {
-                subscriptions.remove(id, wants, None, channels);
+                subscriptions.remove(id, subscription, None, channels);
             }
             for symbol in &symbols.names {
-                subscriptions.remove(id, wants, Some(symbol), channels);
+                subscriptions.remove(id, subscription, Some(symbol), channels);
             }
         });
         self.reply_behind_conflated(&Reply::unsubscribed(id, self.standing(false, 0)));
@@ -164,9 +165,9 @@ impl<'a> Caller<'a> {
     /// Returns what the log has of what came after a cursor.
     fn missed(&self, cursor: &Cursor) -> Result<Missed, Refusal> {
         if self.connection.has_subscribed {
-            return Err(check::late_cursor());
+            return Err(subscribe_check::late_cursor());
         }
-        check::cursor(self.bus, cursor)
+        subscribe_check::cursor(self.bus, cursor)
     }
 
     /// Returns whether the shard itself is not as far as a client that has all up to here. At the shard's head it is as
@@ -176,15 +177,18 @@ impl<'a> Caller<'a> {
         after > head || after == head && self.view.seek.is_none_or(|seek| seek.after < head)
     }
 
-    fn change_wants(&mut self, change: impl FnOnce(&mut Subscriptions, ConnectionId, &mut Wants)) {
-        change(self.subscriptions, self.id, &mut self.connection.wants);
+    fn change_subscription(
+        &mut self,
+        change: impl FnOnce(&mut SubscriptionIndex, ConnectionId, &mut Subscription),
+    ) {
+        change(self.subscriptions, self.id, &mut self.connection.subscription);
     }
 
     /// Puts a reply that changes what comes behind what is conflated. Many conflated events go within the shard's quota.
     fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {
-        self.connection.answer_behind_held(self.view.seq(), &Value::Reply(reply));
-        if self.connection.outbox.held() <= self.settings.conflated_events {
-            self.connection.write_kept(self.view, self.encoded, self.settings);
+        self.connection.answer_behind_conflated(self.view.seq(), &Value::Reply(reply));
+        if self.connection.outbox.conflated_len() <= self.settings.conflated_events {
+            self.connection.write_delayed(self.view, self.encoded, self.settings);
         }
     }
 
@@ -194,7 +198,7 @@ impl<'a> Caller<'a> {
 
     fn standing(&self, resumed: bool, snapshots: usize) -> Standing {
         let (delivery, interval) = self.connection.outbox.delivery();
-        let list = |kind| self.connection.wants.list(kind);
+        let list = |kind| self.connection.subscription.list(kind);
         Standing {
             trades: list(Kind::Trade),
             quotes: list(Kind::Quote),

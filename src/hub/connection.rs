@@ -4,13 +4,13 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::encoded::{EncodedEvents, EncodedSnapshots};
-use super::life::{Life, Signs};
-use super::outbox::{Outbox, Overflow};
+use super::connection_state::{ConnectionState, Owed};
+use super::deadlines::{Deadlines, SignsOfLife};
+use super::encoding_cache::{EncodedEvents, EncodedSnapshots};
+use super::outbox::{Outbox, SlowConsumer};
 use super::settings::Settings;
-use super::snapshots::{Last, SnapshotSet};
-use super::state::{Owed, State};
-use super::subscriptions::Wants;
+use super::snapshot_set::{Last, SnapshotSet};
+use super::subscription_index::Subscription;
 use super::view::View;
 use crate::bus::{Bus, Key, Seek};
 use crate::counters::Limit;
@@ -23,10 +23,10 @@ use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Rep
 pub(super) struct Connection {
     pub(super) encoding: Encoding,
     pub(super) role: Role,
-    pub(super) state: State,
-    pub(super) wants: Wants,
+    pub(super) state: ConnectionState,
+    pub(super) subscription: Subscription,
     pub(super) outbox: Outbox,
-    pub(super) life: Life,
+    pub(super) deadlines: Deadlines,
     /// Whether a byte has come from it since it was looked at.
     pub(super) is_heard: bool,
     /// Whether it has subscribed before.
@@ -73,14 +73,14 @@ pub(super) enum Reception {
 
 impl Connection {
     /// Returns a plain connection for which at most `limit` bytes may wait.
-    pub(super) fn new(encoding: Encoding, limit: usize, life: Life) -> Self {
+    pub(super) fn new(encoding: Encoding, limit: usize, deadlines: Deadlines) -> Self {
         Self {
             encoding,
             role: Role::Plain,
-            state: State::Live,
-            wants: Wants::default(),
+            state: ConnectionState::Live,
+            subscription: Subscription::default(),
             outbox: Outbox::new(limit),
-            life,
+            deadlines,
             is_heard: false,
             has_subscribed: false,
             behind: None,
@@ -91,9 +91,9 @@ impl Connection {
 
     /// Takes in that its session is gone. Nothing is left of it but what it wants, and nothing is for it.
     pub(super) fn leave(&mut self) {
-        let wants = std::mem::take(&mut self.wants);
-        let nothing = Self::new(self.encoding, 0, Life::default());
-        *self = Self { wants, state: State::Closing { reason: None }, ..nothing };
+        let subscription = std::mem::take(&mut self.subscription);
+        let nothing = Self::new(self.encoding, 0, Deadlines::default());
+        *self = Self { subscription, state: ConnectionState::Closing { reason: None }, ..nothing };
     }
 
     /// Returns whether it gets market data, and goes on.
@@ -109,31 +109,37 @@ impl Connection {
     /// Returns whether it receives an event of this key, and so of this symbol, that its shard has just read.
     pub(super) fn reception(&self, key: Key, symbol: &Symbol) -> Reception {
         match &self.state {
-            State::Snapshots { set, .. } if set.covers(key, symbol) => Reception::Never,
-            State::Resuming { .. } => Reception::Resumed,
+            ConnectionState::Snapshots { set, .. } if set.covers(key, symbol) => Reception::Never,
+            ConnectionState::Resuming { .. } => Reception::Resumed,
             // The gap that the client will be told of goes on.
-            State::Resync { owed: Owed { gap: Some(_), .. } } | State::Closing { .. } => Reception::Never,
+            ConnectionState::Resync { owed: Owed { gap: Some(_), .. } } | ConnectionState::Closing { .. } => {
+                Reception::Never
+            }
             // What comes before the client is told of a seek is in the snapshots that follow.
-            State::Resync { owed: Owed { seek: Some(_), .. } } if self.is_every() => Reception::Never,
-            State::Resync { owed: Owed { seek: Some(_), .. } } => Reception::Conflated,
-            _ if self.outbox.holds() => Reception::Conflated,
-            State::Live | State::Snapshots { .. } | State::Resync { .. } => Reception::Now,
+            ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } if self.is_every() => {
+                Reception::Never
+            }
+            ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } => Reception::Conflated,
+            _ if self.outbox.must_conflate() => Reception::Conflated,
+            ConnectionState::Live | ConnectionState::Snapshots { .. } | ConnectionState::Resync { .. } => {
+                Reception::Now
+            }
         }
     }
 
     /// Returns whether its next message may be read: not while its own answers pile up, nor before all that it missed, all
     /// snapshots that it is owed and the answer to its last command are in its outbox.
     pub(super) fn may_read(&self) -> bool {
-        let is_owed = self.state.is_catching_up() || self.outbox.has_kept();
+        let is_owed = self.state.is_catching_up() || self.outbox.has_delayed();
         !self.state.is_closing() && !is_owed && !self.outbox.is_full()
     }
 
     /// Returns the signs of life that it has given since the last check. A client that cannot be pinged takes what it is
     /// sent while its socket is not blocked.
-    pub(super) fn take_signs_of_life(&mut self) -> Signs {
+    pub(super) fn take_signs_of_life(&mut self) -> SignsOfLife {
         let is_blocked = self.outbox.is_blocked();
         let is_open = !self.encoding.has_pings() && !is_blocked;
-        Signs {
+        SignsOfLife {
             is_heard: std::mem::take(&mut self.is_heard),
             is_taking: self.outbox.take_moving() | is_open,
             is_blocked,
@@ -146,23 +152,23 @@ impl Connection {
     }
 
     /// Puts an answer behind all that waits for the client, and behind what is conflated up to the event `until`.
-    pub(super) fn answer_behind_held(&mut self, until: u64, value: &Value<'_>) {
-        self.outbox.push_behind_held(until, |out| self.encoding.write(out, value));
+    pub(super) fn answer_behind_conflated(&mut self, until: u64, value: &Value<'_>) {
+        self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
     }
 
     /// Writes some of what goes before the answer that is kept back, where one is, and behind the last of it the answer.
     ///
     /// What is conflated then is newer than the answer. Where the client does not get it that way any more, what the newer
     /// events replaced is counted, and nothing else is left of it.
-    pub(super) fn write_kept(&mut self, view: &View, encoded: &mut EncodedEvents, settings: &Settings) {
+    pub(super) fn write_delayed(&mut self, view: &View, encoded: &mut EncodedEvents, settings: &Settings) {
         let last_values = &view.last_values;
-        while self.outbox.has_kept() && self.outbox.bytes().len() < settings.catch_up_bytes {
-            if self.outbox.release_kept(last_values, encoded, settings.conflated_events) {
+        while self.outbox.has_delayed() && self.outbox.bytes().len() < settings.catch_up_bytes {
+            if self.outbox.flush_delayed(last_values, encoded, settings.conflated_events) {
                 let is_conflated = !self.state.is_closing() && self.outbox.delivery().0 == Delivery::Latest;
-                let wants = &self.wants;
-                self.outbox.keep_held(|(index, kind)| {
+                let subscription = &self.subscription;
+                self.outbox.retain_conflated(|(index, kind)| {
                     let symbol = last_values.get_index(index).map(|(symbol, _)| symbol);
-                    is_conflated && symbol.is_some_and(|symbol| wants.has(symbol, kind))
+                    is_conflated && symbol.is_some_and(|symbol| subscription.has(symbol, kind))
                 });
             }
         }
@@ -182,7 +188,7 @@ impl Connection {
     pub(super) fn owe_snapshots(&mut self, set: Option<SnapshotSet>, seq: u64) {
         let owes_feed_state = self.owes_feed_state();
         match set {
-            Some(set) => self.state = State::Snapshots { set: Box::new(set), owes_feed_state },
+            Some(set) => self.state = ConnectionState::Snapshots { set: Box::new(set), owes_feed_state },
             None => self.outbox.ends_set(seq),
         }
     }
@@ -196,19 +202,20 @@ impl Connection {
         snapshots: &mut EncodedSnapshots,
         settings: &Settings,
     ) {
-        let State::Snapshots { set, owes_feed_state } = &mut self.state else { return };
+        let ConnectionState::Snapshots { set, owes_feed_state } = &mut self.state else { return };
         let last_values = &view.last_values;
-        while self.outbox.bytes().len() < settings.catch_up_bytes && !self.outbox.has_kept() {
+        while self.outbox.bytes().len() < settings.catch_up_bytes && !self.outbox.has_delayed() {
             if let Some(Last { seq, bytes }) = set.last() {
-                if self.outbox.release(last_values, encoded, *seq, settings.conflated_events) {
+                if self.outbox.flush_conflated(last_values, encoded, *seq, settings.conflated_events) {
                     self.outbox.push_last_snapshot(bytes, *seq);
-                    self.state = State::owing(Owed { feed_state: *owes_feed_state, ..Owed::default() });
+                    self.state =
+                        ConnectionState::owing(Owed { feed_state: *owes_feed_state, ..Owed::default() });
                     return;
                 }
                 continue;
             }
             let index = set.next().expect("the last one is kept");
-            self.outbox.drop_held_of(index);
+            self.outbox.drop_conflated_of(index);
             let bytes = snapshots.get(last_values, index);
             if set.len() > 0 {
                 self.outbox.push_snapshot(bytes);
@@ -222,7 +229,7 @@ impl Connection {
     ///
     /// The updates after it are counted already, and the client counts them from this snapshot on.
     fn end_set(&mut self) {
-        if let State::Snapshots { set, .. } = &self.state
+        if let ConnectionState::Snapshots { set, .. } = &self.state
             && let Some(last) = set.last()
         {
             self.outbox.push_snapshot(&last.bytes);
@@ -232,13 +239,18 @@ impl Connection {
     /// Tells the client, where it is owed that, which events are lost and from where the feed has gone on, and owes it
     /// snapshots of what the values are now.
     pub(super) fn resync(&mut self, view: &View) {
-        let State::Resync { owed } = self.state else { return };
+        let ConnectionState::Resync { owed } = self.state else { return };
         if !owed.can_be_told(view) {
             return;
         }
-        self.outbox.drop_held();
-        let names = self.wants.names().map(|(symbol, _)| symbol);
-        let set = SnapshotSet::new(&view.last_values, !self.wants.all.is_empty(), names, Wants::default());
+        self.outbox.drop_conflated();
+        let names = self.subscription.names().map(|(symbol, _)| symbol);
+        let set = SnapshotSet::new(
+            &view.last_values,
+            !self.subscription.all.is_empty(),
+            names,
+            Subscription::default(),
+        );
         let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
         if let Some(after) = owed.gap {
             let (after, until) = (Some(after), Some(view.seq()));
@@ -251,7 +263,7 @@ impl Connection {
             self.begins_set(set.as_ref());
         }
         let feed_state = owed.feed_state && owed.seek.is_none();
-        self.state = State::owing(Owed { feed_state, ..Owed::default() });
+        self.state = ConnectionState::owing(Owed { feed_state, ..Owed::default() });
         self.owe_snapshots(set, view.seq());
     }
 
@@ -273,9 +285,11 @@ impl Connection {
     /// Returns whether the feed's state is news to a client that is not being sent what it missed.
     pub(super) fn owes_feed_state(&self) -> bool {
         match self.state {
-            State::Resync { owed } => owed.feed_state,
-            State::Snapshots { owes_feed_state, .. } => owes_feed_state,
-            State::Live | State::Resuming { .. } | State::Closing { .. } => false,
+            ConnectionState::Resync { owed } => owed.feed_state,
+            ConnectionState::Snapshots { owes_feed_state, .. } => owes_feed_state,
+            ConnectionState::Live | ConnectionState::Resuming { .. } | ConnectionState::Closing { .. } => {
+                false
+            }
         }
     }
 
@@ -291,12 +305,14 @@ impl Connection {
             return;
         }
         self.end_set();
-        self.outbox.drop_held();
+        self.outbox.drop_conflated();
         self.state.owe(|owed| owed.seek = Some(seek.position));
         match self.state {
             // Whoever caught up with the last event before it has missed nothing.
-            State::Resuming { after, owed } if after == seek.after => self.state = State::Resync { owed },
-            State::Resuming { .. } => return,
+            ConnectionState::Resuming { after, owed } if after == seek.after => {
+                self.state = ConnectionState::Resync { owed }
+            }
+            ConnectionState::Resuming { .. } => return,
             _ => {}
         }
         let has_gap = self.state.owed().is_some_and(|owed| owed.gap.is_some());
@@ -304,7 +320,7 @@ impl Connection {
         let is_full = self.outbox.is_full();
         if is_every && is_full && !bus.is_flow_controlled() {
             // A set of snapshots for each seek would else wait for one that does not read.
-            self.fall_behind(Limit::EveryBuffer, bus);
+            self.close_slow_consumer(Limit::EveryBuffer, bus);
         } else if is_every && !is_full || self.outbox.is_empty() {
             self.resync(view);
         }
@@ -321,12 +337,12 @@ impl Connection {
         self.wake();
         // One that is still being sent what it missed finds for itself that the log has passed it; one that wants nothing
         // has lost nothing.
-        if self.state.is_resuming() || self.wants.len() == 0 {
+        if self.state.is_resuming() || self.subscription.len() == 0 {
             return;
         }
         let has_gap = self.state.owed().is_some_and(|owed| owed.gap.is_some());
         if self.outbox.delivery().0 == Delivery::Every && !has_gap {
-            self.fall_behind(Limit::History, bus);
+            self.close_slow_consumer(Limit::History, bus);
             return;
         }
         // A client that does not read is told once, when it does.
@@ -339,11 +355,11 @@ impl Connection {
     /// Puts the next part of what a client missed into its outbox, about so many bytes and up to its shard's own position.
     pub(super) fn resume(&mut self, view: &View, bus: &Bus, most: usize) {
         let head = view.seq();
-        while let State::Resuming { after, owed } = self.state {
+        while let ConnectionState::Resuming { after, owed } = self.state {
             if after >= head {
                 // Where the client is ahead of its shard, the events in between are not for it.
                 if after == head {
-                    self.state = State::owing(owed);
+                    self.state = ConnectionState::owing(owed);
                     self.resync(view);
                     self.tell_feed_state(view);
                 }
@@ -351,17 +367,17 @@ impl Connection {
             }
             let Ok(Some(chunk)) = bus.after(after) else {
                 if self.outbox.delivery().0 == Delivery::Every {
-                    self.fall_behind(Limit::History, bus);
+                    self.close_slow_consumer(Limit::History, bus);
                 } else {
                     bus.counters().increment(Limit::History);
-                    self.state = State::Resync { owed: Owed { gap: Some(after), ..owed } };
+                    self.state = ConnectionState::Resync { owed: Owed { gap: Some(after), ..owed } };
                     self.resync(view);
                 }
                 return;
             };
             for (seq, event) in chunk.iter().take_while(|(seq, _)| *seq <= head) {
-                self.state = State::Resuming { after: seq, owed };
-                if self.wants.has(&event.symbol, event.kind()) {
+                self.state = ConnectionState::Resuming { after: seq, owed };
+                if self.subscription.has(&event.symbol, event.kind()) {
                     self.outbox.push_missed(seq, |out| self.encoding.write(out, &Value::Event(seq, event)));
                 }
                 if self.outbox.bytes().len() >= most {
@@ -372,23 +388,23 @@ impl Connection {
     }
 
     /// Conflates the latest of `count` events of a key with those to come.
-    pub(super) fn hold(&mut self, key: Key, count: u64) {
+    pub(super) fn conflate(&mut self, key: Key, count: u64) {
         // The first sets the alarm at which all go.
-        if self.outbox.hold(key, count) {
+        if self.outbox.conflate(key, count) {
             self.wake();
         }
     }
 
     /// Wakes the session for what was pushed, or closes the connection for what did not fit.
-    pub(super) fn pushed(&mut self, pushed: Result<(), Overflow>, bus: &Bus) {
+    pub(super) fn pushed(&mut self, pushed: Result<(), SlowConsumer>, bus: &Bus) {
         match pushed {
             Ok(()) => self.wake(),
-            Err(Overflow) => self.fall_behind(Limit::EveryBuffer, bus),
+            Err(SlowConsumer) => self.close_slow_consumer(Limit::EveryBuffer, bus),
         }
     }
 
     /// Closes the connection, which is over a limit, with the cursor with which the client can come back.
-    pub(super) fn fall_behind(&mut self, limit: Limit, bus: &Bus) {
+    pub(super) fn close_slow_consumer(&mut self, limit: Limit, bus: &Bus) {
         bus.counters().increment(limit);
         self.outbox.cut();
         let cursor = Cursor { epoch: bus.epoch().to_owned(), seq: self.outbox.last_written() };
@@ -397,7 +413,7 @@ impl Connection {
 
     /// Has its session close the connection. Nothing goes past what it is told.
     pub(super) fn end(&mut self, reason: CloseReason) {
-        self.state = State::Closing { reason: Some(reason) };
+        self.state = ConnectionState::Closing { reason: Some(reason) };
         self.wake();
     }
 
@@ -411,7 +427,7 @@ impl Connection {
     }
 
     /// Keeps the waker of its session, which is here.
-    pub(super) fn park(&mut self, waker: &Waker) {
+    pub(super) fn set_waker(&mut self, waker: &Waker) {
         self.is_woken = false;
         if !self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker)) {
             self.waker = Some(waker.clone());
@@ -428,9 +444,10 @@ impl Connection {
         let keeps = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
         let waiting = self.outbox.first_waiting().map(|seq| seq.saturating_sub(1));
         let catching_up = match self.state {
-            State::Resuming { after, .. } => Some(after),
-            State::Snapshots { .. } | State::Resync { owed: Owed { seek: Some(_), .. } } => Some(0),
-            State::Live | State::Resync { .. } | State::Closing { .. } => None,
+            ConnectionState::Resuming { after, .. } => Some(after),
+            ConnectionState::Snapshots { .. }
+            | ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } => Some(0),
+            ConnectionState::Live | ConnectionState::Resync { .. } | ConnectionState::Closing { .. } => None,
         };
         keeps.then(|| waiting.or(catching_up)).flatten()
     }

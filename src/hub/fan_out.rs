@@ -7,12 +7,12 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use super::batch::Batch;
-use super::beats::Beats;
 use super::connection::{Connection, Reception};
-use super::encoded::{EncodedEvents, EncodedSnapshots};
-use super::outbox::Overflow;
-use super::subscriptions::{ConnectionId, Subscriptions};
-use super::turns::turn;
+use super::encoding_cache::{EncodedEvents, EncodedSnapshots};
+use super::heartbeats::Heartbeats;
+use super::outbox::SlowConsumer;
+use super::spread::spread;
+use super::subscription_index::{ConnectionId, SubscriptionIndex};
 use crate::bus::{Bus, Key, LastValueCache};
 use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
@@ -22,7 +22,7 @@ use crate::market::{Symbol, Time};
 #[derive(Debug)]
 pub(super) struct FanOut {
     encoding: Encoding,
-    pub(super) subscriptions: Subscriptions,
+    pub(super) subscriptions: SubscriptionIndex,
     pub(super) encoded: EncodedEvents,
     pub(super) snapshots: EncodedSnapshots,
     batch: Batch,
@@ -39,7 +39,7 @@ impl FanOut {
     pub(super) fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
-            subscriptions: Subscriptions::default(),
+            subscriptions: SubscriptionIndex::default(),
             encoded: EncodedEvents::new(encoding),
             snapshots: EncodedSnapshots::new(encoding),
             batch: Batch::default(),
@@ -80,7 +80,9 @@ impl FanOut {
         for (group, takes_all) in of_all.chain(by_name) {
             for &id in group {
                 let connection = &mut connections[id];
-                if may_repeat && !takes_all && connection.wants.all.contains(kind) || !is_meant(connection) {
+                if may_repeat && !takes_all && connection.subscription.all.contains(kind)
+                    || !is_meant(connection)
+                {
                     continue;
                 }
                 match connection.reception(key, symbol) {
@@ -93,9 +95,9 @@ impl FanOut {
                         if connection.outbox.take(number) {
                             self.subscribers.push(id);
                         }
-                        connection.outbox.merge(count - 1);
+                        connection.outbox.count_merged(count - 1);
                     }
-                    Reception::Conflated => connection.hold(key, count),
+                    Reception::Conflated => connection.conflate(key, count),
                     Reception::Resumed => connection.wake(),
                     Reception::Never => {}
                 }
@@ -112,7 +114,7 @@ impl FanOut {
     pub(super) fn flush(
         &mut self,
         connections: &mut Slab<Connection>,
-        beats: &mut Beats,
+        heartbeats: &mut Heartbeats,
         bus: &Bus,
         (now, time, head): (Instant, Time, u64),
         mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
@@ -122,7 +124,7 @@ impl FanOut {
         }
         let is_flow_controlled = bus.is_flow_controlled();
         // Of an encoding nobody is always the last.
-        let first = turn(self.batches, self.subscribers.len() as u64);
+        let first = spread(self.batches, self.subscribers.len() as u64);
         self.batches += 1;
         let (last, first) = self.subscribers.split_at(usize::try_from(first).expect("it is one of them"));
         for &id in first.iter().chain(last) {
@@ -133,14 +135,14 @@ impl FanOut {
                 continue;
             }
             self.heartbeat.clear();
-            if beats.is_near(id, now) {
+            if heartbeats.is_near(id, now) {
                 let heartbeat = connection.heartbeat(time, head);
                 self.encoding.write(&mut self.heartbeat, &Value::Reply(&heartbeat));
             }
             let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.heartbeat));
             match connection.outbox.flushed(&self.batch, count, is_flow_controlled) {
                 Ok(Some(beyond)) if !self.heartbeat.is_empty() => {
-                    beats.gone(id, now);
+                    heartbeats.gone(id, now);
                     if beyond < self.heartbeat.len() {
                         connection.outbox.push(|out| out.extend_from_slice(&self.heartbeat));
                         connection.outbox.written(beyond);
@@ -149,7 +151,7 @@ impl FanOut {
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => connection.wake(),
-                Err(Overflow) => connection.fall_behind(Limit::EveryBuffer, bus),
+                Err(SlowConsumer) => connection.close_slow_consumer(Limit::EveryBuffer, bus),
             }
         }
         self.subscribers.clear();

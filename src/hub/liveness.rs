@@ -6,11 +6,11 @@ use slab::Slab;
 use tcp_info::Acknowledgements;
 use tokio::time::Instant;
 
-use super::beats::Beats;
 use super::connection::Connection;
-use super::life::{Deadlines, Life, Lookouts, Overdue, Verdict};
+use super::deadlines::{CheckSchedule, Deadlines, Finding, Overdue, Timeouts};
+use super::heartbeats::Heartbeats;
 use super::outbox::Outbox;
-use super::subscriptions::ConnectionId;
+use super::subscription_index::ConnectionId;
 use crate::bus::Bus;
 use crate::counters::Limit;
 use crate::encoding::Value;
@@ -23,37 +23,42 @@ pub(super) const STANDSTILL: Duration = Duration::from_secs(1);
 /// The heartbeats and deadlines of a shard's connections.
 #[derive(Debug)]
 pub(super) struct Liveness {
-    pub(super) beats: Beats,
-    deadlines: Deadlines,
-    lookouts: Lookouts,
-    looked: Option<Instant>,
+    pub(super) heartbeats: Heartbeats,
+    timeouts: Timeouts,
+    schedule: CheckSchedule,
+    last_check: Option<Instant>,
 }
 
 impl Liveness {
     /// Returns the liveness of no connection.
-    pub(super) fn new(heartbeat: Duration, deadlines: Deadlines) -> Self {
-        Self { beats: Beats::new(heartbeat), deadlines, lookouts: Lookouts::default(), looked: None }
+    pub(super) fn new(heartbeat: Duration, timeouts: Timeouts) -> Self {
+        Self {
+            heartbeats: Heartbeats::new(heartbeat),
+            timeouts,
+            schedule: CheckSchedule::default(),
+            last_check: None,
+        }
     }
 
     /// Takes in a new connection.
-    pub(super) fn begin(&mut self, id: ConnectionId, life: &Life, now: Instant) {
-        self.beats.begin(id, now);
-        self.watch(id, life);
+    pub(super) fn begin(&mut self, id: ConnectionId, deadlines: &Deadlines, now: Instant) {
+        self.heartbeats.begin(id, now);
+        self.watch(id, deadlines);
     }
 
     /// Takes in that a connection's deadlines have changed.
-    pub(super) fn watch(&mut self, id: ConnectionId, life: &Life) {
-        self.lookouts.set(id, life.next_look());
+    pub(super) fn watch(&mut self, id: ConnectionId, deadlines: &Deadlines) {
+        self.schedule.set(id, deadlines.next_check());
     }
 
     /// Forgets a connection.
     pub(super) fn end(&mut self, id: ConnectionId) {
-        self.lookouts.set(id, None);
+        self.schedule.set(id, None);
     }
 
-    /// How often [heartbeats](Self::heartbeats) and [pings](Self::look) have to be looked after.
+    /// How often [heartbeats](Self::heartbeats) and [pings](Self::check_liveness) have to be looked after.
     pub(super) fn check_period(&self) -> Duration {
-        self.beats.check_period().min(self.deadlines.look_period())
+        self.heartbeats.check_period().min(self.timeouts.check_period())
     }
 
     /// Tells the subscribers whose heartbeat is due that the server lives, at `time`, and how far the feed is. One that is
@@ -66,14 +71,14 @@ impl Liveness {
         head: u64,
     ) {
         let mut from = 0;
-        while let Some(id) = self.beats.next_due(from, now) {
+        while let Some(id) = self.heartbeats.next_due(from, now) {
             from = id + 1;
             let connection = connections.get_mut(id).filter(|connection| connection.is_subscribed());
-            let waits = |outbox: &Outbox| outbox.is_blocked() || outbox.has_kept();
+            let waits = |outbox: &Outbox| outbox.is_blocked() || outbox.has_delayed();
             if connection.as_ref().is_some_and(|connection| waits(&connection.outbox)) {
                 continue;
             }
-            self.beats.gone(id, now);
+            self.heartbeats.gone(id, now);
             if let Some(connection) = connection {
                 let heartbeat = connection.heartbeat(time, head);
                 connection.answer(&Value::Reply(&heartbeat));
@@ -83,24 +88,24 @@ impl Liveness {
     }
 
     /// Pings the clients whose ping is due, and closes those that have not done in time what they have to.
-    pub(super) fn look(
+    pub(super) fn check(
         &mut self,
         connections: &mut Slab<Connection>,
         now: Instant,
         bus: &Bus,
         mut acknowledgements: impl FnMut(ConnectionId) -> Option<Acknowledgements>,
     ) {
-        let looked = self.looked.replace(now).unwrap_or(now);
-        let gap = now.duration_since(looked);
+        let last_check = self.last_check.replace(now).unwrap_or(now);
+        let gap = now.duration_since(last_check);
         if gap > STANDSTILL {
             // The server itself stood still, and has not read what clients have sent since.
             for (id, connection) in &mut *connections {
-                connection.life.postpone(gap);
-                self.watch(id, &connection.life);
+                connection.deadlines.postpone(gap);
+                self.watch(id, &connection.deadlines);
             }
         }
         let mut from = 0;
-        while let Some(id) = self.lookouts.next_due(from, now) {
+        while let Some(id) = self.schedule.next_due(from, now) {
             from = id + 1;
             let connection = &mut connections[id];
             if connection.state.is_closing() {
@@ -109,24 +114,24 @@ impl Liveness {
             }
             if !connection.may_read() {
                 // The rest of its message may have come: it has not been looked for.
-                connection.life.extend_message(now, &self.deadlines);
+                connection.deadlines.extend_message(now, &self.timeouts);
             }
             let signs = connection.take_signs_of_life();
-            match connection.life.look(now, &self.deadlines, signs, || acknowledgements(id)) {
-                Verdict::Fine => {}
+            match connection.deadlines.check(now, &self.timeouts, signs, || acknowledgements(id)) {
+                Finding::Fine => {}
                 // What waits for it goes first: then it is that which proves that it lives.
-                Verdict::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
-                Verdict::Ping => {
+                Finding::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
+                Finding::Ping => {
                     connection.answer(&Value::Ping);
                     connection.wake();
                 }
-                Verdict::Over(overdue) => {
+                Finding::Over(overdue) => {
                     let (limit, reason) = consequence(overdue);
                     bus.counters().increment(limit);
                     connection.end(reason);
                 }
             }
-            self.watch(id, &connection.life);
+            self.watch(id, &connection.deadlines);
         }
     }
 }

@@ -17,8 +17,8 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::batch::{Batch, Run};
-use super::conflated::ConflatedKeys;
-use super::encoded::EncodedEvents;
+use super::conflated_keys::ConflatedKeys;
+use super::encoding_cache::EncodedEvents;
 use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 use crate::wire::Delivery;
@@ -30,14 +30,14 @@ const KEPT_RUNS: usize = 64;
 const FRAME_BYTES: usize = 32;
 
 /// What is held may go so much late.
-const JUST_NOW: Duration = Duration::from_millis(5);
+const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 /// The buffer gives back what the socket has taken when that is so many bytes, and the greater part of it.
 const GIVE_BACK: usize = 4096;
 
 /// The client is further behind than its buffer reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overflow;
+pub struct SlowConsumer;
 
 /// What waits for one client.
 #[derive(Debug)]
@@ -61,11 +61,11 @@ pub struct Outbox {
     is_blocked: bool,
     /// Whether the socket took an update since this was asked, or anything after it had taken no more.
     is_moving: bool,
-    held: ConflatedKeys,
+    conflated: ConflatedKeys,
     /// What goes behind what is held.
-    kept: Option<Box<Kept>>,
+    delayed: Option<Box<Delayed>>,
     /// When what was held went last.
-    rested: Option<Instant>,
+    last_flush: Option<Instant>,
     /// The event up to which the client has all, by what the socket took whole; `None` within a set of snapshots.
     reached: Option<u64>,
     sent: u64,
@@ -86,7 +86,7 @@ struct Waiting {
 
 /// An answer that is kept back until what was held before it is in the buffer, and what comes behind the answer.
 #[derive(Debug)]
-struct Kept {
+struct Delayed {
     /// What is held up to this event goes before it.
     until: u64,
     buffer: Vec<u8>,
@@ -135,9 +135,9 @@ impl Outbox {
             waiting: [0; 3],
             is_blocked: false,
             is_moving: false,
-            held: ConflatedKeys::default(),
-            kept: None,
-            rested: None,
+            conflated: ConflatedKeys::default(),
+            delayed: None,
+            last_flush: None,
             reached: Some(0),
             sent: 0,
             merged: 0,
@@ -173,8 +173,8 @@ impl Outbox {
     /// The event that the client has first with a frame that the socket has not taken whole.
     #[must_use]
     pub fn first_waiting(&self) -> Option<u64> {
-        let kept = self.kept.iter().flat_map(|kept| &kept.frames);
-        self.frames.iter().chain(kept).find_map(|frame| match frame.meaning {
+        let delayed = self.delayed.iter().flat_map(|delayed| &delayed.frames);
+        self.frames.iter().chain(delayed).find_map(|frame| match frame.meaning {
             Meaning::Reaches(seq) | Meaning::EndsSet(seq) => Some(seq),
             Meaning::None | Meaning::BeginsSet | Meaning::InSet => None,
         })
@@ -195,45 +195,45 @@ impl Outbox {
     #[must_use]
     pub fn is_full(&self) -> bool {
         let (bytes, frames) =
-            self.kept.as_ref().map_or((0, 0), |kept| (kept.buffer.len(), kept.frames.len()));
+            self.delayed.as_ref().map_or((0, 0), |delayed| (delayed.buffer.len(), delayed.frames.len()));
         (self.bytes().len() + bytes).max((self.frames.len() + frames) * FRAME_BYTES) >= self.limit
     }
 
     /// Whether a new event has to be held, where a newer one can replace it.
     #[must_use]
-    pub fn holds(&self) -> bool {
-        let keeps_up = !self.is_blocked && self.held.is_empty() && self.interval.is_zero();
+    pub fn must_conflate(&self) -> bool {
+        let keeps_up = !self.is_blocked && self.conflated.is_empty() && self.interval.is_zero();
         self.delivery == Delivery::Latest && !keeps_up
     }
 
     /// Holds the newest of `count` events of this symbol and kind; returns whether it is the first that is held.
-    pub fn hold(&mut self, key: Key, count: u64) -> bool {
-        let is_first = self.held.is_empty();
-        self.merged += count - u64::from(self.held.insert(key));
+    pub fn conflate(&mut self, key: Key, count: u64) -> bool {
+        let is_first = self.conflated.is_empty();
+        self.merged += count - u64::from(self.conflated.insert(key));
         is_first
     }
 
     /// Counts events that a newer one has replaced.
-    pub fn merge(&mut self, count: u64) {
+    pub fn count_merged(&mut self, count: u64) {
         self.merged += count;
     }
 
     /// Whether anything is held.
     #[must_use]
-    pub fn has_held(&self) -> bool {
-        !self.held.is_empty()
+    pub fn has_conflated(&self) -> bool {
+        !self.conflated.is_empty()
     }
 
     /// How many events are held.
     #[must_use]
-    pub fn held(&self) -> usize {
-        usize::try_from(self.held.len()).unwrap_or(usize::MAX)
+    pub fn conflated_len(&self) -> usize {
+        usize::try_from(self.conflated.len()).unwrap_or(usize::MAX)
     }
 
     /// Whether nothing waits, so that the socket can be tried at once.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.kept.is_none()
+        self.buffer.is_empty() && self.delayed.is_none()
     }
 
     /// Takes an update of the batch at hand; returns whether it is the first.
@@ -262,7 +262,7 @@ impl Outbox {
         batch: &Batch,
         count: usize,
         unbounded: bool,
-    ) -> Result<Option<usize>, Overflow> {
+    ) -> Result<Option<usize>, SlowConsumer> {
         self.is_moving |= count > 0;
         let taken = batch.len_of(&self.runs);
         let beyond = count.checked_sub(taken);
@@ -281,7 +281,7 @@ impl Outbox {
     }
 
     /// Keeps the rest of what it takes of the batch, of which the socket took the first `count` bytes.
-    fn keep_rest(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<(), Overflow> {
+    fn keep_rest(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<(), SlowConsumer> {
         let runs = std::mem::take(&mut self.runs);
         let mut updates = batch.updates(&runs).peekable();
         while let Some((update, frame)) = updates.next_if(|(_, frame)| frame.len() <= count) {
@@ -301,7 +301,7 @@ impl Outbox {
         for (update, frame) in updates {
             match self.delivery {
                 Delivery::Latest => {
-                    self.hold(update.key, 1);
+                    self.conflate(update.key, 1);
                 }
                 Delivery::Every => self.push_event(update.seq, frame, unbounded)?,
             }
@@ -314,24 +314,24 @@ impl Outbox {
     /// # Errors
     ///
     /// It does not fit; with `unbounded` it always does, for a feed that waits for its readers.
-    pub fn keep(&mut self, batch: &Batch, unbounded: bool) -> Result<(), Overflow> {
+    pub fn keep(&mut self, batch: &Batch, unbounded: bool) -> Result<(), SlowConsumer> {
         let runs = std::mem::take(&mut self.runs);
         for (update, frame) in batch.updates(&runs) {
             // Nothing may overtake what is held, unless it goes behind an answer that is kept back for that.
             let is_every = self.delivery == Delivery::Every;
-            let fits =
-                (is_every || self.held.is_empty()) && self.push_event(update.seq, frame, unbounded).is_ok();
+            let fits = (is_every || self.conflated.is_empty())
+                && self.push_event(update.seq, frame, unbounded).is_ok();
             if !fits && is_every {
-                return Err(Overflow);
+                return Err(SlowConsumer);
             }
             if !fits {
-                self.hold(update.key, 1);
+                self.conflate(update.key, 1);
             }
         }
         Ok(())
     }
 
-    fn push_event(&mut self, seq: u64, frame: &[u8], unbounded: bool) -> Result<(), Overflow> {
+    fn push_event(&mut self, seq: u64, frame: &[u8], unbounded: bool) -> Result<(), SlowConsumer> {
         if !unbounded {
             self.check(frame, self.counted())?;
         }
@@ -345,7 +345,7 @@ impl Outbox {
     /// # Errors
     ///
     /// It does not fit; with `beside_events` it has to fit with other news alone, for a feed that waits for its readers.
-    pub fn push_news(&mut self, frame: &[u8], beside_events: bool) -> Result<(), Overflow> {
+    pub fn push_news(&mut self, frame: &[u8], beside_events: bool) -> Result<(), SlowConsumer> {
         self.check(frame, if beside_events { self.waiting[Content::News as usize] } else { self.counted() })?;
         self.append(Meaning::None, Content::News, |buffer| buffer.extend_from_slice(frame));
         Ok(())
@@ -373,19 +373,20 @@ impl Outbox {
     }
 
     /// Puts an answer behind all that waits, and behind what is held, which is up to the event `until`: it is kept back until
-    /// that has [gone](Self::release_kept), and so is all that follows it.
-    pub fn push_behind_held(&mut self, until: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.held.is_empty() {
-            self.kept
-                .get_or_insert_with(|| Box::new(Kept { until, buffer: Vec::new(), frames: VecDeque::new() }));
+    /// that has [gone](Self::flush_delayed), and so is all that follows it.
+    pub fn push_behind_conflated(&mut self, until: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.conflated.is_empty() {
+            self.delayed.get_or_insert_with(|| {
+                Box::new(Delayed { until, buffer: Vec::new(), frames: VecDeque::new() })
+            });
         }
         self.push(write);
     }
 
     /// Whether an answer is kept back behind what is held.
     #[must_use]
-    pub fn has_kept(&self) -> bool {
-        self.kept.is_some()
+    pub fn has_delayed(&self) -> bool {
+        self.delayed.is_some()
     }
 
     /// Says that the client has all up to `seq`, as it says itself.
@@ -417,83 +418,84 @@ impl Outbox {
 
     /// Moves the oldest of what is held into the buffer, `most` at the most, in the order of its sequence numbers, and nothing
     /// that is newer than `until`; returns whether that was all.
-    pub fn release(
+    pub fn flush_conflated(
         &mut self,
         last_values: &LastValueCache,
         encoded: &mut EncodedEvents,
         until: u64,
         most: usize,
     ) -> bool {
-        if self.held.is_empty() {
+        if self.conflated.is_empty() {
             return true;
         }
-        let kept = self.kept.take();
+        let delayed = self.delayed.take();
         let mut count = 0;
-        for key in self.held.take_oldest(last_values, until, most) {
+        for key in self.conflated.take_oldest(last_values, until, most) {
             let (seq, frame) = encoded.latest(last_values, key);
             self.append(Meaning::Reaches(seq), Content::Answer, |buffer| buffer.extend_from_slice(frame));
             self.sent += 1;
             count += 1;
         }
-        self.kept = kept;
-        count < most || self.held.is_empty()
+        self.delayed = delayed;
+        count < most || self.conflated.is_empty()
     }
 
     /// Moves the oldest of what goes before the kept answer into the buffer, `most` at the most, and behind the last of it the
     /// answer and all that followed it; returns whether it did. What is held then is newer than the answer.
-    pub fn release_kept(
+    pub fn flush_delayed(
         &mut self,
         last_values: &LastValueCache,
         encoded: &mut EncodedEvents,
         most: usize,
     ) -> bool {
-        let Some(until) = self.kept.as_ref().map(|kept| kept.until) else { return false };
-        let is_all = self.release(last_values, encoded, until, most);
+        let Some(until) = self.delayed.as_ref().map(|delayed| delayed.until) else { return false };
+        let is_all = self.flush_conflated(last_values, encoded, until, most);
         if is_all {
-            self.push_kept();
+            self.push_delayed();
         }
         is_all
     }
 
     /// Puts what is kept back, where something is, behind all that waits.
-    fn push_kept(&mut self) {
-        let Some(kept) = self.kept.take() else { return };
+    fn push_delayed(&mut self) {
+        let Some(delayed) = self.delayed.take() else { return };
         let start = self.buffer.len();
-        self.buffer.extend_from_slice(&kept.buffer);
-        self.frames.extend(kept.frames.iter().map(|frame| Waiting { end: start + frame.end, ..*frame }));
+        self.buffer.extend_from_slice(&delayed.buffer);
+        self.frames.extend(delayed.frames.iter().map(|frame| Waiting { end: start + frame.end, ..*frame }));
     }
 
     /// Forgets what is held of keys that are not `wanted`: newer events replaced it.
-    pub fn keep_held(&mut self, wanted: impl FnMut(Key) -> bool) {
-        self.merged += self.held.retain(wanted);
+    pub fn retain_conflated(&mut self, wanted: impl FnMut(Key) -> bool) {
+        self.merged += self.conflated.retain(wanted);
     }
 
     /// Forgets what is held of the symbol with this index: its snapshot says it.
-    pub fn drop_held_of(&mut self, index: usize) {
-        if self.has_held() {
-            self.merged += Kind::ALL.iter().filter(|kind| self.held.remove((index, **kind))).count() as u64;
+    pub fn drop_conflated_of(&mut self, index: usize) {
+        if self.has_conflated() {
+            self.merged +=
+                Kind::ALL.iter().filter(|kind| self.conflated.remove((index, **kind))).count() as u64;
         }
     }
 
     /// Forgets what is held, where snapshots say it better; an answer that was kept back for it goes.
-    pub fn drop_held(&mut self) {
-        self.merged += self.held.len();
-        self.held.clear();
-        self.push_kept();
+    pub fn drop_conflated(&mut self) {
+        self.merged += self.conflated.len();
+        self.conflated.clear();
+        self.push_delayed();
     }
 
     /// When what is held may go, `now` at the earliest; `None` where nothing is held, or other bytes have to go first.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        let due = self.rested.map_or(now, |rested| now.max(rested + self.interval));
-        (!self.held.is_empty() && self.buffer.is_empty()).then_some(due)
+        let due = self.last_flush.map_or(now, |last_flush| now.max(last_flush + self.interval));
+        (!self.conflated.is_empty() && self.buffer.is_empty()).then_some(due)
     }
 
     /// Says that what was held has gone at `now`: what comes next waits for an interval, from when it was due if that was
     /// just now. Otherwise every interval would be longer by what the one before was late.
-    pub fn rest(&mut self, now: Instant) {
-        let due = self.rested.map(|rested| rested + self.interval);
-        self.rested = due.filter(|due| now.duration_since(*due) < JUST_NOW).or(Some(now));
+    pub fn set_last_flush(&mut self, now: Instant) {
+        let due = self.last_flush.map(|last_flush| last_flush + self.interval);
+        self.last_flush = due.filter(|due| now.duration_since(*due) < LATE_FLUSH).or(Some(now));
     }
 
     /// The bytes that the socket is to take next.
@@ -535,8 +537,8 @@ impl Outbox {
 
     /// Drops all that waits but the frame whose first bytes are out already.
     pub fn cut(&mut self) {
-        self.held.clear();
-        self.kept = None;
+        self.conflated.clear();
+        self.delayed = None;
         self.frames.truncate(usize::from(self.is_begun));
         let begun = self.frames.front().copied();
         self.buffer.truncate(begun.map_or(self.taken, |frame| frame.end));
@@ -563,8 +565,8 @@ impl Outbox {
     }
 
     /// Checks that a frame fits beside so many bytes.
-    fn check(&self, frame: &[u8], waiting: usize) -> Result<(), Overflow> {
-        if waiting + frame.len().max(FRAME_BYTES) > self.limit { Err(Overflow) } else { Ok(()) }
+    fn check(&self, frame: &[u8], waiting: usize) -> Result<(), SlowConsumer> {
+        if waiting + frame.len().max(FRAME_BYTES) > self.limit { Err(SlowConsumer) } else { Ok(()) }
     }
 
     fn append(&mut self, meaning: Meaning, content: Content, write: impl FnOnce(&mut Vec<u8>)) {
@@ -583,8 +585,8 @@ impl Outbox {
 
     /// The bytes and the frames behind which the next frame goes.
     fn end(&mut self) -> (&mut Vec<u8>, &mut VecDeque<Waiting>) {
-        match &mut self.kept {
-            Some(kept) => (&mut kept.buffer, &mut kept.frames),
+        match &mut self.delayed {
+            Some(delayed) => (&mut delayed.buffer, &mut delayed.frames),
             None => (&mut self.buffer, &mut self.frames),
         }
     }
@@ -618,7 +620,7 @@ mod tests {
         outbox.push(|buffer| buffer.resize(5000, b'x'));
 
         assert_eq!(outbox.push_news(&[0; 100], false), Ok(()));
-        assert_eq!(outbox.push_news(&[0; 1], false), Err(Overflow));
+        assert_eq!(outbox.push_news(&[0; 1], false), Err(SlowConsumer));
         assert!(outbox.is_full());
     }
 
@@ -627,14 +629,14 @@ mod tests {
         let mut outbox = Outbox::new(100);
         outbox.push_event(1, &[0; 200], true).unwrap();
 
-        assert_eq!(outbox.push_news(&[0; 60], false), Err(Overflow));
+        assert_eq!(outbox.push_news(&[0; 60], false), Err(SlowConsumer));
         assert_eq!(outbox.push_news(&[0; 60], true), Ok(()));
-        assert_eq!(outbox.push_news(&[0; 60], true), Err(Overflow));
+        assert_eq!(outbox.push_news(&[0; 60], true), Err(SlowConsumer));
 
         // What has gone counts no more.
         outbox.written(200);
-        assert_eq!(outbox.push_news(&[0; 41], false), Err(Overflow));
-        assert_eq!(outbox.push_event(2, &[0; 41], false), Err(Overflow));
+        assert_eq!(outbox.push_news(&[0; 41], false), Err(SlowConsumer));
+        assert_eq!(outbox.push_event(2, &[0; 41], false), Err(SlowConsumer));
         assert_eq!(outbox.push_event(2, &[0; 40], false), Ok(()));
         outbox.written(60);
         assert_eq!(outbox.push_news(&[0; 60], false), Ok(()));

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::mpsc;
 
-use super::limiter::{Limiter, limiter};
+use super::rate_limiter::{Limiter, limiter};
 use crate::bus::Bus;
 use crate::counters::{Counters, Limit};
 use crate::wire::{ErrorCode, Message, Refusal};

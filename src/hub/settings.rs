@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::life::Deadlines;
+use super::deadlines::Timeouts;
 
 /// What a shard is told at its start.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub struct Settings {
     /// How many symbols a connection may have; 0 means no limit.
     pub max_symbols: usize,
     /// What connections have to do in time.
-    pub deadlines: Deadlines,
+    pub timeouts: Timeouts,
     /// How long updates are collected before they are written; a paced feed publishes as much at a time as is worth a write.
     pub flush_window: Duration,
     /// How many bytes of missed events or of snapshots a connection is written at a time.

@@ -14,17 +14,17 @@ use slab::Slab;
 use tcp_info::Acknowledgements;
 use tokio::time::Instant;
 
+use super::catch_up_quota::CatchUpQuota;
 use super::commands::Caller;
 use super::connection::{Behind, Connection, Role};
-use super::encoded::EncodedValue;
+use super::connection_state::ConnectionState;
+use super::deadlines::Deadlines;
+use super::encoding_cache::EncodedValue;
 use super::fan_out::FanOut;
-use super::life::Life;
 use super::liveness::{Liveness, STANDSTILL};
 use super::overload::EventCounts;
-use super::quota::Quota;
 use super::settings::Settings;
-use super::state::State;
-use super::subscriptions::ConnectionId;
+use super::subscription_index::ConnectionId;
 use super::view::View;
 use crate::bus::{Bus, Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::counters::Limit;
@@ -62,7 +62,7 @@ pub struct Shard {
     /// Connections that are gone, and have subscriptions in the index.
     gone: Vec<ConnectionId>,
     liveness: Liveness,
-    quota: Quota,
+    quota: CatchUpQuota,
     /// Whether it conflates for its `latest` clients.
     is_overloaded: bool,
     /// When the log was last told that it is.
@@ -84,8 +84,8 @@ impl Shard {
             fan_outs: Encoding::ALL.map(FanOut::new),
             connections: Slab::new(),
             gone: Vec::new(),
-            liveness: Liveness::new(settings.heartbeat, settings.deadlines),
-            quota: Quota::new(settings.catch_up_bytes),
+            liveness: Liveness::new(settings.heartbeat, settings.timeouts),
+            quota: CatchUpQuota::new(settings.catch_up_bytes),
             is_overloaded: false,
             warned_of_overload: None,
             conflated: EventCounts::default(),
@@ -99,10 +99,10 @@ impl Shard {
         if let Some(gone) = self.gone.pop() {
             while self.sweep_one(gone) {}
         }
-        let life = Life::new(now, &self.settings.deadlines);
-        let connection = Connection::new(encoding, self.settings.every_buffer, life);
+        let deadlines = Deadlines::new(now, &self.settings.timeouts);
+        let connection = Connection::new(encoding, self.settings.every_buffer, deadlines);
         let id = self.connections.insert(connection);
-        self.liveness.begin(id, &self.connections[id].life, now);
+        self.liveness.begin(id, &self.connections[id].deadlines, now);
         id
     }
 
@@ -110,8 +110,8 @@ impl Shard {
     pub fn lock(&mut self, id: ConnectionId, now: Instant, is_locked: bool) {
         let connection = &mut self.connections[id];
         connection.role = if is_locked { Role::Unauthenticated } else { Role::Plain };
-        connection.life.lock(now, &self.settings.deadlines, is_locked);
-        self.liveness.watch(id, &connection.life);
+        connection.deadlines.lock(now, &self.settings.timeouts, is_locked);
+        self.liveness.watch(id, &connection.deadlines);
     }
 
     /// Sets the delivery with which a connection begins.
@@ -140,8 +140,8 @@ impl Shard {
 
     /// Removes a subscription of a connection that is gone; returns whether it had one. One without is forgotten.
     fn sweep_one(&mut self, id: ConnectionId) -> bool {
-        let Connection { encoding, wants, .. } = &mut self.connections[id];
-        let had_one = self.fan_outs[encoding.index()].subscriptions.remove_one(id, wants);
+        let Connection { encoding, subscription, .. } = &mut self.connections[id];
+        let had_one = self.fan_outs[encoding.index()].subscriptions.remove_one(id, subscription);
         if !had_one {
             self.connections.remove(id);
         }
@@ -290,7 +290,13 @@ impl Shard {
     fn write(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         let moment = (now, time, self.view.seq());
         for fan_out in &mut self.fan_outs {
-            fan_out.flush(&mut self.connections, &mut self.liveness.beats, &self.bus, moment, &mut write);
+            fan_out.flush(
+                &mut self.connections,
+                &mut self.liveness.heartbeats,
+                &self.bus,
+                moment,
+                &mut write,
+            );
         }
     }
 
@@ -304,7 +310,7 @@ impl Shard {
             self.connections.iter_mut().filter(|(_, connection)| connection.is_subscribed())
         {
             let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
-            let waits = is_latest && (connection.outbox.is_blocked() || connection.outbox.has_held());
+            let waits = is_latest && (connection.outbox.is_blocked() || connection.outbox.has_conflated());
             let is_catching_up = connection.state.is_catching_up();
             // It is told behind the newest values when it reads again, or behind what it missed.
             connection.state.owe(|owed| owed.feed_state = waits || is_catching_up);
@@ -375,12 +381,12 @@ impl Shard {
         for fan_out in &mut self.fan_outs {
             fan_out.forget_encoded();
         }
-        for (_, connection) in self.connections.iter_mut().filter(|(_, one)| one.outbox.has_kept()) {
-            connection.outbox.drop_held();
+        for (_, connection) in self.connections.iter_mut().filter(|(_, one)| one.outbox.has_delayed()) {
+            connection.outbox.drop_conflated();
         }
     }
 
-    /// How often [heartbeats](Self::heartbeats) and [pings](Self::look) have to be looked after.
+    /// How often [heartbeats](Self::heartbeats) and [pings](Self::check_liveness) have to be looked after.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         self.liveness.check_period()
@@ -389,12 +395,12 @@ impl Shard {
     /// Pings the clients whose ping is due, and closes those that have not done in time what they have to.
     ///
     /// `acknowledgements` says what a client's machine has acknowledged, where that is known.
-    pub fn look(
+    pub fn check_liveness(
         &mut self,
         now: Instant,
         acknowledgements: impl FnMut(ConnectionId) -> Option<Acknowledgements>,
     ) {
-        self.liveness.look(&mut self.connections, now, &self.bus, acknowledgements);
+        self.liveness.check(&mut self.connections, now, &self.bus, acknowledgements);
     }
 
     /// Tells the subscribers whose heartbeat is due that the server lives.
@@ -403,7 +409,7 @@ impl Shard {
     }
 
     /// Has a client's session look after its socket.
-    pub fn rouse(&mut self, id: ConnectionId) {
+    pub fn wake(&mut self, id: ConnectionId) {
         self.connections[id].wake();
     }
 
@@ -414,20 +420,20 @@ impl Shard {
 
     /// Says that a pong has come from a client; returns whether it answers a ping.
     pub fn ponged(&mut self, id: ConnectionId) -> bool {
-        self.connections[id].life.ponged()
+        self.connections[id].deadlines.ponged()
     }
 
     /// Says that a message of a client has come in part, or that none has.
     pub fn message_begun(&mut self, id: ConnectionId, now: Instant, is_partial: bool) {
-        let life = &mut self.connections[id].life;
-        life.message(now, &self.settings.deadlines, is_partial);
-        self.liveness.watch(id, life);
+        let deadlines = &mut self.connections[id].deadlines;
+        deadlines.message(now, &self.settings.timeouts, is_partial);
+        self.liveness.watch(id, deadlines);
     }
 
     /// Why the shard wants a connection closed, once.
     pub fn take_closing(&mut self, id: ConnectionId) -> Option<CloseReason> {
         match &mut self.connections[id].state {
-            State::Closing { reason } => reason.take(),
+            ConnectionState::Closing { reason } => reason.take(),
             _ => None,
         }
     }
@@ -436,7 +442,7 @@ impl Shard {
     #[must_use]
     pub fn has_bytes(&self, id: ConnectionId) -> bool {
         let outbox = &self.connections[id].outbox;
-        !outbox.bytes().is_empty() || outbox.has_kept()
+        !outbox.bytes().is_empty() || outbox.has_delayed()
     }
 
     /// Whether a client's next message may be read: not while its own answers pile up, nor before it has all that it missed.
@@ -470,7 +476,7 @@ impl Shard {
         if !self.may_search(id, now) {
             return &[];
         }
-        self.write_kept(id);
+        self.write_delayed(id);
         self.catch_up(id);
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
@@ -479,9 +485,9 @@ impl Shard {
             let is_due = connection.outbox.due(now).is_some_and(|due| due <= now);
             if is_due || connection.owes_feed_state() {
                 let most = self.settings.conflated_events;
-                let is_all = connection.outbox.release(&view.last_values, encoded, u64::MAX, most);
+                let is_all = connection.outbox.flush_conflated(&view.last_values, encoded, u64::MAX, most);
                 if is_due && is_all {
-                    connection.outbox.rest(now);
+                    connection.outbox.set_last_flush(now);
                 }
                 connection.tell_feed_state(view);
             }
@@ -493,27 +499,27 @@ impl Shard {
     /// writing much of the past, and is part of the same quota. A client that closes waits for nothing.
     fn may_search(&mut self, id: ConnectionId, now: Instant) -> bool {
         let Connection { outbox, state, .. } = &self.connections[id];
-        let is_many = outbox.held() > self.settings.conflated_events;
+        let is_many = outbox.conflated_len() > self.settings.conflated_events;
         if !is_many || !outbox.bytes().is_empty() || state.is_closing() {
             return true;
         }
         let is_due = outbox.due(now).is_some_and(|due| due <= now) && !state.is_catching_up();
-        if !outbox.has_kept() && !is_due {
+        if !outbox.has_delayed() && !is_due {
             return true;
         }
         if !self.quota.is_left() {
             self.quota.wait(id);
             return false;
         }
-        self.quota.used(outbox.held() * SEARCHED_BYTES);
+        self.quota.used(outbox.conflated_len() * SEARCHED_BYTES);
         true
     }
 
     /// Writes some of what goes before an answer that is kept back into a client's outbox.
-    fn write_kept(&mut self, id: ConnectionId) {
+    fn write_delayed(&mut self, id: ConnectionId) {
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
-        connection.write_kept(&self.view, encoded, &self.settings);
+        connection.write_delayed(&self.view, encoded, &self.settings);
     }
 
     /// Writes some of the missed events or of the snapshots that a client is owed into its outbox.
@@ -571,8 +577,8 @@ impl Shard {
     }
 
     /// Keeps the waker of a client's session until there is something for it.
-    pub fn park(&mut self, id: ConnectionId, waker: &Waker) {
-        self.connections[id].park(waker);
+    pub fn set_waker(&mut self, id: ConnectionId, waker: &Waker) {
+        self.connections[id].set_waker(waker);
     }
 
     /// Puts the close behind what waits for a client; nothing follows it.
@@ -582,8 +588,8 @@ impl Shard {
         connection.resync(&self.view);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.view, encoded, snapshots, &self.settings);
-        connection.answer_behind_held(self.view.seq(), &Value::Close(code, reason));
-        connection.state = State::Closing { reason: None };
+        connection.answer_behind_conflated(self.view.seq(), &Value::Close(code, reason));
+        connection.state = ConnectionState::Closing { reason: None };
     }
 
     /// The newest event up to which all `every` clients have been served; the shard's own position where none waits.
@@ -600,8 +606,8 @@ impl Shard {
     /// byte now and then.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
-        let looked = self.looked_for_stalled.replace(now).unwrap_or(now);
-        let gap = Some(now.duration_since(looked)).filter(|gap| *gap > STANDSTILL).unwrap_or_default();
+        let last_check = self.looked_for_stalled.replace(now).unwrap_or(now);
+        let gap = Some(now.duration_since(last_check)).filter(|gap| *gap > STANDSTILL).unwrap_or_default();
         let is_waiting = self.bus.is_waiting();
         for (_, connection) in &mut self.connections {
             if !is_waiting || !connection.keeps_waiting() {
@@ -614,7 +620,7 @@ impl Shard {
             }
             let behind = connection.behind.get_or_insert(Behind { since: now, taken: 0 });
             if now.duration_since(behind.since) >= timeout {
-                connection.fall_behind(Limit::StallTimeout, &self.bus);
+                connection.close_slow_consumer(Limit::StallTimeout, &self.bus);
             }
         }
     }

@@ -14,7 +14,7 @@ use tcp_info::Acknowledgements;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::subscriptions::ConnectionId;
+use super::subscription_index::ConnectionId;
 
 /// What a session speaks through.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Debug {

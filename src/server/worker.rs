@@ -64,7 +64,7 @@ impl<S: Arriving> Worker<S> {
             heartbeat: self.session.heartbeat,
             every_buffer: self.session.every_buffer,
             max_symbols: self.limits.symbols,
-            deadlines: self.limits.deadlines(state.auth.timeout),
+            timeouts: self.limits.deadlines(state.auth.timeout),
             flush_window: self.config.flush_window,
             stall_timeout: self.stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hub::Deadlines;
+use crate::hub::Timeouts;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 use crate::wire::InboundLimits;
 
@@ -116,8 +116,8 @@ impl Limits {
 
     /// What a connection has to do in time, beside showing a token within `auth`.
     #[must_use]
-    pub fn deadlines(&self, auth: Duration) -> Deadlines {
-        Deadlines {
+    pub fn deadlines(&self, auth: Duration) -> Timeouts {
+        Timeouts {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             message: self.message_timeout,

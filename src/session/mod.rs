@@ -254,7 +254,7 @@ impl Outbound {
 
     fn poll_write(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), CloseReason>> {
         let mut shard = self.local.shard.borrow_mut();
-        shard.park(self.id, cx.waker());
+        shard.set_waker(self.id, cx.waker());
         if let Some(reason) = shard.take_closing(self.id) {
             return Poll::Ready(Err(reason));
         }

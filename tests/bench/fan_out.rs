@@ -12,7 +12,7 @@ use divan::{Bencher, Divan};
 use tickerplant::bus::{self, Bus, Reader};
 use tickerplant::encoding::{Encoding, Value};
 use tickerplant::feed::simulated::{self, Instrument, Walk};
-use tickerplant::hub::{Deadlines, Settings, Shard};
+use tickerplant::hub::{Settings, Shard, Timeouts};
 use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{Request, Stream};
 use tokio::time::Instant;
@@ -141,7 +141,7 @@ impl Plant {
             heartbeat: Duration::from_secs(5),
             every_buffer: 1024 * 1024,
             max_symbols: 0,
-            deadlines: Deadlines::default(),
+            timeouts: Timeouts::default(),
             flush_window: Duration::ZERO,
             stall_timeout: Duration::from_secs(10),
             catch_up_bytes: Settings::CATCH_UP_BYTES,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::super::life::Deadlines;
+use super::super::deadlines::Timeouts;
 use super::*;
 use crate::bus::{self, Bus};
 use crate::market::{FeedKind, Kind, KindSet, Payload, Trade};
@@ -18,7 +18,7 @@ fn shard(every_buffer: usize) -> Shard {
         heartbeat: Duration::from_secs(8),
         every_buffer,
         max_symbols: 0,
-        deadlines: Deadlines::default(),
+        timeouts: Timeouts::default(),
         flush_window: Duration::ZERO,
         stall_timeout: Duration::from_secs(10),
         catch_up_bytes: Settings::CATCH_UP_BYTES,
@@ -216,5 +216,5 @@ fn clients_that_are_gone_and_those_that_come_for_them_take_no_more_room_than_the
 
     assert_eq!(shard.connections.len(), 3);
     assert!(!shard.is_turn_wanted());
-    assert!(after.into_iter().all(|id| shard.connections[id].wants.len() == 1000));
+    assert!(after.into_iter().all(|id| shard.connections[id].subscription.len() == 1000));
 }

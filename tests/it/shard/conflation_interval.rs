@@ -17,7 +17,7 @@ use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, encoding,
 const LATEST: u64 = 8;
 
 /// An interval that ends so much late has ended in time: the next one is counted from when it was due.
-const JUST_NOW: Duration = Duration::from_millis(5);
+const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -80,7 +80,7 @@ impl Owed {
     }
 
     /// All that is held goes, the oldest first.
-    fn release(&mut self) {
+    fn flush_conflated(&mut self) {
         let mut seqs: Vec<u64> = self.held.values().map(|(seq, _)| *seq).collect();
         seqs.sort_unstable();
         self.sent.append(&mut seqs);
@@ -95,12 +95,12 @@ impl Owed {
 
     fn look(&mut self, now: Instant) {
         if self.due(now) == Some(now) {
-            self.release();
+            self.flush_conflated();
             let due = self.released.map(|released| released + self.interval);
-            self.released = due.filter(|due| now < *due + JUST_NOW).or(Some(now));
+            self.released = due.filter(|due| now < *due + LATE_FLUSH).or(Some(now));
         }
         if std::mem::take(&mut self.owes_state) {
-            self.release();
+            self.flush_conflated();
         }
     }
 
@@ -108,7 +108,7 @@ impl Owed {
         // A state that is told at once is the newest: an older one is not owed any more.
         self.owes_state = self.is_stalled && self.delivery == Delivery::Latest;
         if !self.owes_state {
-            self.release();
+            self.flush_conflated();
         }
     }
 }
@@ -146,7 +146,7 @@ impl Watched {
                 let interval = Duration::from_millis(millis);
                 let command = Command::Set { delivery: Some(delivery), interval: Some(interval) };
                 self.shard.ask(&mut self.client, command);
-                self.owed.release();
+                self.owed.flush_conflated();
                 (self.owed.delivery, self.owed.interval) = (delivery, interval);
                 self.look();
             }

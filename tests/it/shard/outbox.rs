@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::hub::{Outbox, Overflow};
+use tickerplant::hub::{Outbox, SlowConsumer};
 use tickerplant::market::{Kind, KindSet};
 use tickerplant::wire::Delivery;
 use tokio::time::Instant;
@@ -121,7 +121,7 @@ proptest! {
                 Act::News(len, beside_events) => {
                     let fits = model.news() + len.max(LEAST) <= limit;
                     let pushed = outbox.push_news(&vec![b'n'; len], beside_events);
-                    prop_assert_eq!(pushed, if fits { Ok(()) } else { Err(Overflow) });
+                    prop_assert_eq!(pushed, if fits { Ok(()) } else { Err(SlowConsumer) });
                     if fits {
                         model.push(vec![b'n'; len], None, true);
                     }
@@ -162,10 +162,10 @@ proptest! {
                 Act::Hold(key) => {
                     let is_first = model.held.is_empty();
                     model.merged += u64::from(!model.held.insert(key));
-                    prop_assert_eq!(outbox.hold((key / 3, Kind::ALL[key % 3]), 1), is_first);
+                    prop_assert_eq!(outbox.conflate((key / 3, Kind::ALL[key % 3]), 1), is_first);
                 }
                 Act::DropHeld => {
-                    outbox.drop_held();
+                    outbox.drop_conflated();
                     model.merged += model.held.len() as u64;
                     model.held.clear();
                 }
@@ -177,7 +177,7 @@ proptest! {
             prop_assert_eq!(outbox.last_written(), model.last_written);
             prop_assert_eq!(outbox.first_waiting(), model.frames.iter().find_map(|frame| frame.reaches));
             prop_assert_eq!(outbox.counts(), (model.sent, model.merged));
-            prop_assert_eq!(outbox.holds(), model.is_blocked || !model.held.is_empty());
+            prop_assert_eq!(outbox.must_conflate(), model.is_blocked || !model.held.is_empty());
             let is_due = !model.held.is_empty() && model.frames.is_empty();
             let now = Instant::now();
             prop_assert_eq!(outbox.due(now), is_due.then_some(now));

@@ -54,7 +54,7 @@ impl SessionHarness {
             heartbeat: config.heartbeat,
             every_buffer: config.every_buffer,
             max_symbols: 0,
-            deadlines: limits.deadlines(auth.timeout),
+            timeouts: limits.deadlines(auth.timeout),
             flush_window,
             stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tickerplant::bus::{self, Bus, Read, Reader, Segment};
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::hub::{ConnectionId, Deadlines, Settings, Shard};
+use tickerplant::hub::{ConnectionId, Settings, Shard, Timeouts};
 use tickerplant::market::{Bar, Event, FeedKind, FeedState, Kind, KindSet, Payload, Time};
 use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
 use tokio::time::Instant;
@@ -173,12 +173,12 @@ impl ShardHarness {
     /// A shard that writes so many bytes of missed events, of snapshots and of conflated events at a time, about.
     pub fn catching_up_by(catch_up_bytes: usize, bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, start) = bus.reader("test");
-        let deadlines = Deadlines::default();
+        let timeouts = Timeouts::default();
         let settings = Settings {
             heartbeat: PERIOD,
             every_buffer,
             max_symbols: 0,
-            deadlines,
+            timeouts,
             flush_window: Duration::ZERO,
             stall_timeout: Duration::from_secs(10),
             catch_up_bytes,

@@ -1,4 +1,4 @@
-//! Signs of life: what each client has to do in time, and when to look whether it has.
+//! SignsOfLife of life: what each client has to do in time, and when to look whether it has.
 //!
 //! A client is pinged every so often, and has to give a sign of life in time. A byte from it is one. A client that has much
 //! to read answers late, and a stream cannot answer; so if the socket took an update since the last look, or is blocked, or
@@ -16,13 +16,13 @@ use std::time::Duration;
 use tcp_info::Acknowledgements;
 use tokio::time::Instant;
 
-use super::subscriptions::ConnectionId;
+use super::subscription_index::ConnectionId;
 
 /// Clients are looked at so many times within the shortest of the limits.
-const LOOKS: u32 = 16;
+const CHECKS: u32 = 16;
 
 /// But not more often than the one, nor less often than the other.
-const LOOK_PERIOD: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
+const CHECK_PERIOD: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
 
 /// A machine that has not answered TCP so many times in a row may be gone. Once is nothing: the answer may be on its way.
 const UNANSWERED: u8 = 2;
@@ -33,7 +33,7 @@ const BLOCKED_PINGS: u8 = 30;
 
 /// What a client has to do in time; zero switches a limit off.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Deadlines {
+pub struct Timeouts {
     /// Time between pings.
     pub ping_interval: Duration,
     /// After a ping, a sign of life comes within this time.
@@ -44,9 +44,9 @@ pub struct Deadlines {
     pub auth: Duration,
 }
 
-/// One client's deadlines.
+/// One client's timeouts.
 #[derive(Debug, Default)]
-pub struct Life {
+pub struct Deadlines {
     /// When it is pinged next.
     next_ping: Option<Instant>,
     /// The ping that it was sent, until a sign of life comes; none where it need not give one.
@@ -72,7 +72,7 @@ struct Ping {
 
 /// The signs of life that a client has given since it was looked at.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Signs {
+pub struct SignsOfLife {
     /// A byte came from it.
     pub is_heard: bool,
     /// Its socket took an update, or anything after it had taken no more.
@@ -83,7 +83,7 @@ pub struct Signs {
 
 /// What is to be done about a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Finding {
     /// Nothing.
     Fine,
     /// It is to be pinged.
@@ -105,39 +105,39 @@ pub enum Overdue {
 
 /// When each client is to be looked at, by the connections' numbers.
 #[derive(Debug, Default)]
-pub struct Lookouts(Vec<Option<Instant>>);
+pub struct CheckSchedule(Vec<Option<Instant>>);
 
-impl Deadlines {
+impl Timeouts {
     /// How often to look at the clients whose time has come.
     #[must_use]
-    pub fn look_period(&self) -> Duration {
+    pub fn check_period(&self) -> Duration {
         let limits = [self.ping_interval, self.ping_timeout, self.message, self.auth];
         let shortest = limits.into_iter().filter(|limit| !limit.is_zero()).min().unwrap_or(Duration::MAX);
-        (shortest / LOOKS).clamp(LOOK_PERIOD.0, LOOK_PERIOD.1)
+        (shortest / CHECKS).clamp(CHECK_PERIOD.0, CHECK_PERIOD.1)
     }
 }
 
-impl Life {
+impl Deadlines {
     /// A client that begins now.
     #[must_use]
-    pub fn new(now: Instant, deadlines: &Deadlines) -> Self {
-        Self { next_ping: after(now, deadlines.ping_interval), ..Self::default() }
+    pub fn new(now: Instant, timeouts: &Timeouts) -> Self {
+        Self { next_ping: after(now, timeouts.ping_interval), ..Self::default() }
     }
 
     /// Says that it has to show a token from now on, or that it has.
-    pub fn lock(&mut self, now: Instant, deadlines: &Deadlines, is_locked: bool) {
-        self.auth_due = after(now, deadlines.auth).filter(|_| is_locked);
+    pub fn lock(&mut self, now: Instant, timeouts: &Timeouts, is_locked: bool) {
+        self.auth_due = after(now, timeouts.auth).filter(|_| is_locked);
     }
 
     /// Says that a message of it has come in part, or that none has.
-    pub fn message(&mut self, now: Instant, deadlines: &Deadlines, is_partial: bool) {
-        self.message_due = after(now, deadlines.message).filter(|_| is_partial);
+    pub fn message(&mut self, now: Instant, timeouts: &Timeouts, is_partial: bool) {
+        self.message_due = after(now, timeouts.message).filter(|_| is_partial);
     }
 
     /// Gives the message that has begun, where one has, its whole time again.
-    pub fn extend_message(&mut self, now: Instant, deadlines: &Deadlines) {
+    pub fn extend_message(&mut self, now: Instant, timeouts: &Timeouts) {
         if self.message_due.is_some() {
-            self.message_due = after(now, deadlines.message);
+            self.message_due = after(now, timeouts.message);
         }
     }
 
@@ -158,42 +158,42 @@ impl Life {
 
     /// What is to be done about the client, which has given these signs of life since the last look. `acknowledgements` asks
     /// TCP, where that is possible.
-    pub fn look(
+    pub fn check(
         &mut self,
         now: Instant,
-        deadlines: &Deadlines,
-        signs: Signs,
+        timeouts: &Timeouts,
+        signs: SignsOfLife,
         acknowledgements: impl FnOnce() -> Option<Acknowledgements>,
-    ) -> Verdict {
+    ) -> Finding {
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         if is_over(self.auth_due) {
-            return Verdict::Over(Overdue::Token);
+            return Finding::Over(Overdue::Token);
         }
         if is_over(self.message_due) {
-            return Verdict::Over(Overdue::Message);
+            return Finding::Over(Overdue::Message);
         }
         let is_due = is_over(self.ping.map(|ping| ping.due));
         if self.is_alive(now, signs, is_due, acknowledgements) {
             self.ping = None;
         } else if is_due {
-            return Verdict::Over(Overdue::SignOfLife);
+            return Finding::Over(Overdue::SignOfLife);
         }
         if is_over(self.next_ping) {
-            self.next_ping = after(now, deadlines.ping_interval);
-            let ping = after(now, deadlines.ping_timeout).map(|due| Ping { sent: now, due });
+            self.next_ping = after(now, timeouts.ping_interval);
+            let ping = after(now, timeouts.ping_timeout).map(|due| Ping { sent: now, due });
             self.ping = self.ping.or(ping);
             self.unanswered = self.unanswered.saturating_add(1);
             self.blocked_pings = self.blocked_pings.saturating_add(signs.is_blocked.into());
-            return Verdict::Ping;
+            return Finding::Ping;
         }
-        Verdict::Fine
+        Finding::Fine
     }
 
     /// Whether it is proved that the client lives; asks TCP only where that decides.
     fn is_alive(
         &mut self,
         now: Instant,
-        signs: Signs,
+        signs: SignsOfLife,
         is_due: bool,
         acknowledgements: impl FnOnce() -> Option<Acknowledgements>,
     ) -> bool {
@@ -213,7 +213,7 @@ impl Life {
 
     /// When to look again.
     #[must_use]
-    pub fn next_look(&self) -> Option<Instant> {
+    pub fn next_check(&self) -> Option<Instant> {
         [self.next_ping, self.ping.map(|ping| ping.due), self.message_due, self.auth_due]
             .into_iter()
             .flatten()
@@ -221,7 +221,7 @@ impl Life {
     }
 }
 
-impl Lookouts {
+impl CheckSchedule {
     /// Sets when to look at a connection.
     pub fn set(&mut self, id: ConnectionId, when: Option<Instant>) {
         if self.0.len() <= id {
@@ -247,17 +247,17 @@ fn after(from: Instant, limit: Duration) -> Option<Instant> {
 mod tests {
     use super::*;
 
-    const DEADLINES: Deadlines = Deadlines {
+    const DEADLINES: Timeouts = Timeouts {
         ping_interval: seconds(20),
         ping_timeout: seconds(10),
         message: Duration::ZERO,
         auth: Duration::ZERO,
     };
-    const GONE: Verdict = Verdict::Over(Overdue::SignOfLife);
-    const SILENT: Signs = Signs { is_heard: false, is_taking: false, is_blocked: false };
-    const HEARD: Signs = Signs { is_heard: true, ..SILENT };
-    const TAKING: Signs = Signs { is_taking: true, ..SILENT };
-    const BLOCKED: Signs = Signs { is_blocked: true, ..SILENT };
+    const GONE: Finding = Finding::Over(Overdue::SignOfLife);
+    const SILENT: SignsOfLife = SignsOfLife { is_heard: false, is_taking: false, is_blocked: false };
+    const HEARD: SignsOfLife = SignsOfLife { is_heard: true, ..SILENT };
+    const TAKING: SignsOfLife = SignsOfLife { is_taking: true, ..SILENT };
+    const BLOCKED: SignsOfLife = SignsOfLife { is_blocked: true, ..SILENT };
     const FRESH: Acknowledgements = Acknowledgements { last: seconds(1), unanswered: 0 };
     const NONE_SINCE_THE_PING: Acknowledgements = Acknowledgements { last: seconds(10), unanswered: 2 };
 
@@ -266,36 +266,36 @@ mod tests {
     }
 
     /// Looks at a client that was pinged 10 s ago.
-    fn look_when_due(signs: Signs, found: Option<Acknowledgements>) -> Verdict {
+    fn check_when_due(signs: SignsOfLife, found: Option<Acknowledgements>) -> Finding {
         let begin = Instant::now();
-        let mut life = Life::new(begin, &DEADLINES);
-        assert_eq!(life.look(begin + seconds(20), &DEADLINES, SILENT, || None), Verdict::Ping);
-        life.look(begin + seconds(30), &DEADLINES, signs, || found)
+        let mut deadlines = Deadlines::new(begin, &DEADLINES);
+        assert_eq!(deadlines.check(begin + seconds(20), &DEADLINES, SILENT, || None), Finding::Ping);
+        deadlines.check(begin + seconds(30), &DEADLINES, signs, || found)
     }
 
     #[test]
     fn a_byte_proves_that_a_client_lives_whatever_tcp_says() {
-        assert_eq!(look_when_due(HEARD, Some(NONE_SINCE_THE_PING)), Verdict::Fine);
-        assert_eq!(look_when_due(HEARD, None), Verdict::Fine);
+        assert_eq!(check_when_due(HEARD, Some(NONE_SINCE_THE_PING)), Finding::Fine);
+        assert_eq!(check_when_due(HEARD, None), Finding::Fine);
     }
 
     #[test]
     fn an_update_that_the_socket_took_proves_nothing_where_the_machine_is_gone() {
-        assert_eq!(look_when_due(TAKING, Some(NONE_SINCE_THE_PING)), GONE);
-        assert_eq!(look_when_due(TAKING, Some(FRESH)), Verdict::Fine);
-        assert_eq!(look_when_due(TAKING, None), Verdict::Fine);
+        assert_eq!(check_when_due(TAKING, Some(NONE_SINCE_THE_PING)), GONE);
+        assert_eq!(check_when_due(TAKING, Some(FRESH)), Finding::Fine);
+        assert_eq!(check_when_due(TAKING, None), Finding::Fine);
     }
 
     #[test]
     fn a_client_whose_socket_is_blocked_stays_where_the_machine_is_known_to_be_there() {
-        assert_eq!(look_when_due(BLOCKED, Some(NONE_SINCE_THE_PING)), GONE);
-        assert_eq!(look_when_due(BLOCKED, Some(FRESH)), Verdict::Fine);
-        assert_eq!(look_when_due(BLOCKED, None), GONE);
+        assert_eq!(check_when_due(BLOCKED, Some(NONE_SINCE_THE_PING)), GONE);
+        assert_eq!(check_when_due(BLOCKED, Some(FRESH)), Finding::Fine);
+        assert_eq!(check_when_due(BLOCKED, None), GONE);
     }
 
     #[test]
     fn a_client_that_is_sent_nothing_but_pings_has_to_answer_itself() {
-        assert_eq!(look_when_due(SILENT, Some(FRESH)), GONE);
+        assert_eq!(check_when_due(SILENT, Some(FRESH)), GONE);
     }
 
     #[test]
@@ -304,31 +304,31 @@ mod tests {
         let answered_since = Acknowledgements { last: seconds(9), ..NONE_SINCE_THE_PING };
 
         for there in [quiet_before, answered_since] {
-            assert_eq!(look_when_due(TAKING, Some(there)), Verdict::Fine);
-            assert_eq!(look_when_due(BLOCKED, Some(there)), Verdict::Fine);
+            assert_eq!(check_when_due(TAKING, Some(there)), Finding::Fine);
+            assert_eq!(check_when_due(BLOCKED, Some(there)), Finding::Fine);
         }
     }
 
     #[test]
     fn tcp_is_asked_only_about_a_ping_without_an_answer() {
         let begin = Instant::now();
-        let mut life = Life::new(begin, &DEADLINES);
+        let mut deadlines = Deadlines::new(begin, &DEADLINES);
         let never = || panic!("nothing is in doubt");
 
-        assert_eq!(life.look(begin + seconds(20), &DEADLINES, TAKING, never), Verdict::Ping);
-        assert_eq!(life.look(begin + seconds(30), &DEADLINES, HEARD, never), Verdict::Fine);
-        assert_eq!(life.look(begin + seconds(40), &DEADLINES, BLOCKED, never), Verdict::Ping);
+        assert_eq!(deadlines.check(begin + seconds(20), &DEADLINES, TAKING, never), Finding::Ping);
+        assert_eq!(deadlines.check(begin + seconds(30), &DEADLINES, HEARD, never), Finding::Fine);
+        assert_eq!(deadlines.check(begin + seconds(40), &DEADLINES, BLOCKED, never), Finding::Ping);
     }
 
     #[test]
     fn a_client_that_has_stopped_reading_is_dropped_in_the_end_and_one_that_reads_slowly_is_not() {
         let begin = Instant::now();
         let dropped_at = |period_of_reading: Option<u32>| {
-            let mut life = Life::new(begin, &DEADLINES);
+            let mut deadlines = Deadlines::new(begin, &DEADLINES);
             (2..100).find(|round| {
                 let is_taking = period_of_reading.is_some_and(|period| round % period == 0);
-                let signs = Signs { is_taking, ..BLOCKED };
-                life.look(begin + *round * seconds(10), &DEADLINES, signs, || Some(FRESH)) == GONE
+                let signs = SignsOfLife { is_taking, ..BLOCKED };
+                deadlines.check(begin + *round * seconds(10), &DEADLINES, signs, || Some(FRESH)) == GONE
             })
         };
 
@@ -339,14 +339,17 @@ mod tests {
     #[test]
     fn a_standstill_of_the_server_is_not_held_against_a_client() {
         let begin = Instant::now();
-        let mut life = Life::new(begin, &DEADLINES);
-        assert_eq!(life.look(begin + seconds(20), &DEADLINES, SILENT, || None), Verdict::Ping);
+        let mut deadlines = Deadlines::new(begin, &DEADLINES);
+        assert_eq!(deadlines.check(begin + seconds(20), &DEADLINES, SILENT, || None), Finding::Ping);
 
-        life.postpone(seconds(100));
+        deadlines.postpone(seconds(100));
 
         // A second after the ping, which was 110 seconds ago.
         let before_it = Acknowledgements { last: seconds(109), unanswered: 2 };
-        assert_eq!(life.look(begin + seconds(129), &DEADLINES, BLOCKED, || None), Verdict::Ping);
-        assert_eq!(life.look(begin + seconds(130), &DEADLINES, BLOCKED, || Some(before_it)), Verdict::Fine);
+        assert_eq!(deadlines.check(begin + seconds(129), &DEADLINES, BLOCKED, || None), Finding::Ping);
+        assert_eq!(
+            deadlines.check(begin + seconds(130), &DEADLINES, BLOCKED, || Some(before_it)),
+            Finding::Fine
+        );
     }
 }

@@ -91,7 +91,7 @@ impl LocalShard {
                     let now = Instant::now();
                     self.shard.borrow_mut().heartbeats(now, Time::now());
                     let sockets = self.sockets.borrow();
-                    self.shard.borrow_mut().look(now, |id| sockets.acknowledgements(id));
+                    self.shard.borrow_mut().check_liveness(now, |id| sockets.acknowledgements(id));
                 }
                 _ = stall_check.tick(), if is_flow_controlled => {
                     self.shard.borrow_mut().close_stalled(Instant::now());
@@ -135,7 +135,7 @@ impl LocalShard {
             fault::point("shard");
         }
         for id in sockets.take_unflushed() {
-            shard.rouse(id);
+            shard.wake(id);
         }
         drop(shard);
         self.position.send_replace(reader.position());

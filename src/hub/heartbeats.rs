@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::subscriptions::ConnectionId;
-use super::turns::turn;
+use super::spread::spread;
+use super::subscription_index::ConnectionId;
 
 /// A heartbeat may go with an update from this part of the period before it is due.
 const EARLY: u32 = 8;
@@ -18,12 +18,12 @@ const CHECKS: u32 = 64;
 
 /// When each connection's next heartbeat is due, by the connections' numbers.
 #[derive(Debug)]
-pub struct Beats {
+pub struct Heartbeats {
     period: Duration,
     due: Vec<Instant>,
 }
 
-impl Beats {
+impl Heartbeats {
     /// No connections.
     #[must_use]
     pub const fn new(period: Duration) -> Self {
@@ -40,7 +40,7 @@ impl Beats {
     /// for ever after.
     pub fn begin(&mut self, id: ConnectionId, now: Instant) {
         let nanos = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
-        let due = now + self.period.saturating_sub(Duration::from_nanos(turn(id as u64, nanos)));
+        let due = now + self.period.saturating_sub(Duration::from_nanos(spread(id as u64, nanos)));
         if self.due.len() <= id {
             self.due.resize(id + 1, due);
         }

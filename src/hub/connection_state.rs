@@ -1,6 +1,6 @@
 //! The state of a connection: what stands between it and the newest events.
 
-use super::snapshots::SnapshotSet;
+use super::snapshot_set::SnapshotSet;
 use super::view::View;
 use crate::bus::Seek;
 use crate::market::Time;
@@ -8,7 +8,7 @@ use crate::wire::CloseReason;
 
 /// How a connection is served.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum ConnectionState {
     /// It receives events as they come.
     Live,
     /// It is being sent what it missed.
@@ -48,7 +48,7 @@ pub(super) struct Owed {
     pub(super) feed_state: bool,
 }
 
-impl State {
+impl ConnectionState {
     /// Returns the state of a connection that is owed this, or nothing.
     pub(super) fn owing(owed: Owed) -> Self {
         if owed == Owed::default() { Self::Live } else { Self::Resync { owed } }

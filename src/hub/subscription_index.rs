@@ -1,7 +1,7 @@
 //! Who wants what: from a symbol to its takers.
 //!
 //! The other direction, from a connection to its symbols, is the connection's own
-//! ([`Wants`]); the shard keeps the two in step.
+//! ([`Subscription`]); the shard keeps the two in step.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub type ConnectionId = usize;
 
 /// The subscribers of each symbol and kind. A symbol without a subscriber takes no memory.
 #[derive(Debug, Default)]
-pub struct Subscriptions {
+pub struct SubscriptionIndex {
     by_symbol: HashMap<Symbol, Subscribers>,
     all: Subscribers,
 }
@@ -32,7 +32,7 @@ type Group = IndexSet<ConnectionId>;
 
 /// What one connection subscribed to.
 #[derive(Clone, Debug, Default)]
-pub struct Wants {
+pub struct Subscription {
     /// The kinds of which it gets every symbol.
     pub all: KindSet,
     /// The kinds that it gets of symbols by name, in the order of the names: most connections have a few, and many
@@ -40,7 +40,7 @@ pub struct Wants {
     names: Vec<(Symbol, KindSet)>,
 }
 
-impl Subscriptions {
+impl SubscriptionIndex {
     /// Returns the groups that take this kind of every symbol.
     pub fn of_all(&self, kind: Kind) -> impl Iterator<Item = &Group> {
         self.all.of(kind)
@@ -52,26 +52,38 @@ impl Subscriptions {
     }
 
     /// Adds kinds of a symbol, or of all symbols.
-    pub fn add(&mut self, id: ConnectionId, wants: &mut Wants, symbol: Option<&Symbol>, kinds: KindSet) {
-        let had = wants.of(symbol);
-        wants.set(symbol, had.with(kinds));
+    pub fn add(
+        &mut self,
+        id: ConnectionId,
+        subscription: &mut Subscription,
+        symbol: Option<&Symbol>,
+        kinds: KindSet,
+    ) {
+        let had = subscription.of(symbol);
+        subscription.set(symbol, had.with(kinds));
         self.regroup(id, symbol, had, had.with(kinds));
     }
 
     /// Takes kinds of a symbol, or of all symbols, away.
-    pub fn remove(&mut self, id: ConnectionId, wants: &mut Wants, symbol: Option<&Symbol>, kinds: KindSet) {
-        let had = wants.of(symbol);
-        wants.set(symbol, had.without(kinds));
+    pub fn remove(
+        &mut self,
+        id: ConnectionId,
+        subscription: &mut Subscription,
+        symbol: Option<&Symbol>,
+        kinds: KindSet,
+    ) {
+        let had = subscription.of(symbol);
+        subscription.set(symbol, had.without(kinds));
         self.regroup(id, symbol, had, had.without(kinds));
     }
 
     /// Removes one symbol, or all symbols, from what a connection wants; returns whether it wanted anything.
-    pub fn remove_one(&mut self, id: ConnectionId, wants: &mut Wants) -> bool {
-        if let Some((symbol, kinds)) = wants.names.pop() {
+    pub fn remove_one(&mut self, id: ConnectionId, subscription: &mut Subscription) -> bool {
+        if let Some((symbol, kinds)) = subscription.names.pop() {
             self.regroup(id, Some(&symbol), kinds, KindSet::NONE);
             return true;
         }
-        let kinds = std::mem::take(&mut wants.all);
+        let kinds = std::mem::take(&mut subscription.all);
         self.regroup(id, None, kinds, KindSet::NONE);
         !kinds.is_empty()
     }
@@ -116,7 +128,7 @@ impl Subscribers {
     }
 }
 
-impl Wants {
+impl Subscription {
     /// Whether the connection gets this kind of this symbol.
     #[must_use]
     pub fn has(&self, symbol: &Symbol, kind: Kind) -> bool {
@@ -209,55 +221,55 @@ mod tests {
 
     #[test]
     fn a_star_and_a_name_are_two_subscriptions() {
-        let mut subscriptions = Subscriptions::default();
-        let mut wants = Wants::default();
+        let mut index = SubscriptionIndex::default();
+        let mut subscription = Subscription::default();
         let aapl = symbol("AAPL");
-        subscriptions.add(1, &mut wants, None, KindSet::ALL);
-        subscriptions.add(1, &mut wants, Some(&aapl), Kind::Trade.into());
-        assert_eq!(wants.list(Kind::Trade), ["*", "AAPL"]);
+        index.add(1, &mut subscription, None, KindSet::ALL);
+        index.add(1, &mut subscription, Some(&aapl), Kind::Trade.into());
+        assert_eq!(subscription.list(Kind::Trade), ["*", "AAPL"]);
 
-        subscriptions.remove(1, &mut wants, Some(&aapl), KindSet::ALL);
-        assert_eq!(wants.list(Kind::Trade), ["*"]);
-        assert!(wants.has(&aapl, Kind::Trade));
+        index.remove(1, &mut subscription, Some(&aapl), KindSet::ALL);
+        assert_eq!(subscription.list(Kind::Trade), ["*"]);
+        assert!(subscription.has(&aapl, Kind::Trade));
 
-        subscriptions.remove(1, &mut wants, None, Kind::Trade.into());
-        assert!(!wants.has(&aapl, Kind::Trade));
-        assert_eq!(wants.list(Kind::Quote), ["*"]);
+        index.remove(1, &mut subscription, None, Kind::Trade.into());
+        assert!(!subscription.has(&aapl, Kind::Trade));
+        assert_eq!(subscription.list(Kind::Quote), ["*"]);
     }
 
     #[test]
     fn a_symbol_that_nobody_takes_takes_no_memory() {
-        let mut subscriptions = Subscriptions::default();
-        let mut wants = Wants::default();
+        let mut index = SubscriptionIndex::default();
+        let mut subscription = Subscription::default();
 
         for _ in 0..2 {
-            subscriptions.add(7, &mut wants, Some(&symbol("X")), Kind::Bar.into());
+            index.add(7, &mut subscription, Some(&symbol("X")), Kind::Bar.into());
         }
-        assert_eq!(ids(subscriptions.of(&symbol("X"), Kind::Bar)), [7]);
-        subscriptions.remove(7, &mut wants, Some(&symbol("X")), KindSet::ALL);
+        assert_eq!(ids(index.of(&symbol("X"), Kind::Bar)), [7]);
+        index.remove(7, &mut subscription, Some(&symbol("X")), KindSet::ALL);
 
-        assert!(subscriptions.by_symbol.is_empty() && wants.names.is_empty());
+        assert!(index.by_symbol.is_empty() && subscription.names.is_empty());
     }
 
     #[test]
     fn connections_that_take_the_same_kinds_are_one_group_and_one_moves_when_its_kinds_change() {
-        let mut subscriptions = Subscriptions::default();
-        let mut wants = [Wants::default(), Wants::default()];
+        let mut index = SubscriptionIndex::default();
+        let mut subscription = [Subscription::default(), Subscription::default()];
         let aapl = symbol("AAPL");
-        for (id, wants) in wants.iter_mut().enumerate() {
-            subscriptions.add(id, wants, Some(&aapl), KindSet::ALL);
+        for (id, subscription) in subscription.iter_mut().enumerate() {
+            index.add(id, subscription, Some(&aapl), KindSet::ALL);
         }
-        let groups = |subscriptions: &Subscriptions, kind| {
-            subscriptions.of(&aapl, kind).map(|group| ids([group].into_iter())).collect::<Vec<_>>()
+        let groups = |index: &SubscriptionIndex, kind| {
+            index.of(&aapl, kind).map(|group| ids([group].into_iter())).collect::<Vec<_>>()
         };
-        assert_eq!(groups(&subscriptions, Kind::Quote), [[0, 1]]);
+        assert_eq!(groups(&index, Kind::Quote), [[0, 1]]);
 
-        subscriptions.remove(0, &mut wants[0], Some(&aapl), Kind::Trade.into());
-        assert_eq!(groups(&subscriptions, Kind::Trade), [[1]]);
-        assert_eq!(groups(&subscriptions, Kind::Quote), [[1], [0]]);
+        index.remove(0, &mut subscription[0], Some(&aapl), Kind::Trade.into());
+        assert_eq!(groups(&index, Kind::Trade), [[1]]);
+        assert_eq!(groups(&index, Kind::Quote), [[1], [0]]);
 
-        subscriptions.add(0, &mut wants[0], Some(&aapl), Kind::Trade.into());
-        assert_eq!(groups(&subscriptions, Kind::Trade), [[0, 1]]);
+        index.add(0, &mut subscription[0], Some(&aapl), Kind::Trade.into());
+        assert_eq!(groups(&index, Kind::Trade), [[0, 1]]);
     }
 
     #[derive(Clone, Debug)]
@@ -292,24 +304,24 @@ mod tests {
         fn the_index_has_what_each_connection_wants_and_nothing_of_those_that_are_gone(
             steps in vec(step(), 1..60),
         ) {
-            let mut subscriptions = Subscriptions::default();
-            let mut wants: [Wants; CONNECTIONS] = Default::default();
+            let mut index = SubscriptionIndex::default();
+            let mut subscription: [Subscription; CONNECTIONS] = Default::default();
             let mut model: BTreeMap<(Option<&str>, ConnectionId), KindSet> = BTreeMap::new();
             let end = (0..CONNECTIONS).map(Step::Forget);
             for step in steps.into_iter().chain(end) {
                 match step {
                     Step::Add(id, name, kinds) => {
-                        subscriptions.add(id, &mut wants[id], name.map(symbol).as_ref(), kinds);
+                        index.add(id, &mut subscription[id], name.map(symbol).as_ref(), kinds);
                         let had = model.entry((name, id)).or_default();
                         *had = had.with(kinds);
                     }
                     Step::Remove(id, name, kinds) => {
-                        subscriptions.remove(id, &mut wants[id], name.map(symbol).as_ref(), kinds);
+                        index.remove(id, &mut subscription[id], name.map(symbol).as_ref(), kinds);
                         let had = model.entry((name, id)).or_default();
                         *had = had.without(kinds);
                     }
                     Step::Forget(id) => {
-                        while subscriptions.remove_one(id, &mut wants[id]) {}
+                        while index.remove_one(id, &mut subscription[id]) {}
                         model.retain(|(_, other), _| *other != id);
                     }
                 }
@@ -317,13 +329,13 @@ mod tests {
                     let taking = model.iter().filter(|((of, _), kinds)| *of == name && kinds.contains(kind));
                     let expected: Vec<_> = taking.map(|((_, id), _)| *id).collect();
                     let found = match name {
-                        None => ids(subscriptions.of_all(kind)),
-                        Some(name) => ids(subscriptions.of(&symbol(name), kind)),
+                        None => ids(index.of_all(kind)),
+                        Some(name) => ids(index.of(&symbol(name), kind)),
                     };
                     prop_assert_eq!(found, expected, "{:?} of {:?}", kind, name);
                 }
             }
-            prop_assert!(subscriptions.by_symbol.is_empty() && subscriptions.all.0.is_empty());
+            prop_assert!(index.by_symbol.is_empty() && index.all.0.is_empty());
         }
     }
 }

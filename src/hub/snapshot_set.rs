@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::vec;
 
-use super::subscriptions::Wants;
+use super::subscription_index::Subscription;
 use crate::bus::{Key, LastValueCache};
 use crate::market::Symbol;
 
@@ -16,7 +16,7 @@ use crate::market::Symbol;
 pub(super) struct SnapshotSet {
     owed: Owed,
     /// What the connection had before it was owed these: it goes on getting that.
-    had: Wants,
+    had: Subscription,
     /// The last snapshot, while older updates go before it.
     last: Option<Last>,
 }
@@ -43,7 +43,7 @@ impl SnapshotSet {
         last_values: &LastValueCache,
         all: bool,
         names: impl Iterator<Item = &'a Symbol>,
-        had: Wants,
+        had: Subscription,
     ) -> Option<Self> {
         let owed = if all {
             Owed::All(0..index(last_values.len()))

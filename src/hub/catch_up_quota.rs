@@ -6,14 +6,14 @@
 
 use indexmap::IndexSet;
 
-use super::subscriptions::ConnectionId;
+use super::subscription_index::ConnectionId;
 
 /// So many connections write what they may at a time between two turns of the loop.
 const SHARES: usize = 8;
 
 /// What is left of a shard's quota, and who waits for the next.
 #[derive(Debug)]
-pub(super) struct Quota {
+pub(super) struct CatchUpQuota {
     /// How many bytes one connection may write at a time.
     share: usize,
     left: usize,
@@ -21,7 +21,7 @@ pub(super) struct Quota {
     waiting: IndexSet<ConnectionId>,
 }
 
-impl Quota {
+impl CatchUpQuota {
     /// Returns a quota of which nothing is used, and of which one connection may write so many bytes at a time.
     pub(super) fn new(share: usize) -> Self {
         Self { share, left: SHARES * share, waiting: IndexSet::new() }
