@@ -37,8 +37,8 @@ use crate::task::caught;
 /// has caught up, or one of them has stalled.
 const AHEAD: usize = 4096;
 
-/// How much longer than the stall timeout the end of a replay waits for its readers. In this time the shards close
-/// the clients that have stalled.
+/// How much longer than the stall timeout the end of a replay waits for a sign of progress from its readers. In this
+/// time the shards close the clients that have stalled.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
 /// A sleep that ends this much too late means that the process was stopped or the machine suspended.
@@ -219,10 +219,12 @@ impl Pump<'_> {
         }
     }
 
-    /// Waits at the end of a flow-controlled feed until all readers have caught up. It goes on waiting while every reader
-    /// that is behind reports progress, and gives up on one that does not: stalled clients are closed before that.
+    /// Waits at the end of a flow-controlled feed until all readers have caught up.
     ///
-    /// Cancel safe: this changes only which readers have been heard.
+    /// It waits as long as every reader that is behind reports progress, and gives up on a reader that does not. The
+    /// shards close stalled clients before that.
+    ///
+    /// Cancel safe: this changes only which readers have reported.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
         let mut caught_up = pin!(self.bus.caught_up());

@@ -197,7 +197,7 @@ async fn the_end_waits_for_a_reader_that_is_at_work_for_longer_than_the_stall_ti
     drop(sender);
     let start = Instant::now();
     let work = async {
-        // It says again and again that it has done nothing yet: a client is being sent its snapshots.
+        // The reader reports that it is at work and has processed no event: a client is being sent its snapshots.
         for _ in 0..60 {
             sleep(Duration::from_secs(1)).await;
             reader.done(0);

@@ -59,7 +59,7 @@ pub struct Config {
     pub max_bytes: u64,
     /// The largest number of unpacked bytes per packed byte; 0 means no limit.
     pub max_ratio: u64,
-    /// At full speed, a client with `delivery=every` that holds up the replay and stands still for this long is closed.
+    /// At full speed, a client with `delivery=every` is closed if it holds up the replay and stalls for this long.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
     /// The largest number of rows that are sorted in memory, at about 200 bytes each. Only files that are not in time

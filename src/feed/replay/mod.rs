@@ -1,10 +1,10 @@
 //! The replay: recorded files as a feed.
 //!
-//! Data flows one way. `container` unpacks a file; a file, or each member of an archive, is a part. `text_lines` decodes
-//! a part into lines, and `records` cuts the lines into cells. `sniff` reads the first lines and recognizes the layout:
-//! which column holds what, and how times and numbers are written. `scan` reads all times once and finds their order.
-//! A `plan` holds all that is decided of a part before its first row is read. Then each `row` becomes one event or two,
-//! and `merge` puts the events of all parts together by time.
+//! Data flows one way. `container` unpacks a file; a file, or each member of an archive, is a part. `text_lines`
+//! decodes a part into lines, and `records` cuts the lines into cells. `sniff` reads the first lines and recognizes
+//! the layout: which column holds what, and how times and numbers are written. `scan` reads all times once and finds
+//! their order. A `plan` holds all that is decided of a part before its first row is read. Then each `row` becomes
+//! one event or two, and `merge` puts the events of all parts together by time.
 //!
 //! A row that cannot be used is rejected, counted and logged. It does not stop the feed, unless `strict` asks for that.
 //!

@@ -24,10 +24,10 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 
 /// The way in which a file writes its numbers.
 ///
-/// Any file may use these forms: a currency sign in front or behind; thousands separated by blanks, by
-/// apostrophes, or by the sign that is not the decimal sign; lakhs and crores separated by commas; parentheses for a negative number; an exponent; `K`, `M`,
-/// `B` or `T` for thousands to trillions. A word for "no value" gives `None`. A percentage is not a number. Every
-/// digit is kept.
+/// Any file may use these forms: a currency sign in front or behind; thousands separated by blanks, by apostrophes,
+/// or by the sign that is not the decimal sign; lakhs and crores separated by commas; parentheses for a negative
+/// number; an exponent; `K`, `M`, `B` or `T` for thousands to trillions. A word for "no value" gives `None`. A
+/// percentage is not a number. Every digit is kept.
 ///
 /// An apostrophe always separates thousands, as in Switzerland. So `110'165` is 110,165 here, although in a treasury
 /// future it means 110 and 16.5/32. And `110'16` is not a number.
