@@ -33,7 +33,7 @@ pub struct Column {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holds {
     /// A Unix time.
-    Epoch,
+    Unix,
     /// A date with or without a time of day, or a Unix time.
     DateTime,
     /// A date with points between its numbers.
@@ -89,7 +89,7 @@ fn column(word: &str) -> Column {
     let is_optional = word.ends_with('?');
     let is_used = !word.ends_with('#');
     let (role, holds) = match word.trim_end_matches(['?', '#']) {
-        "epoch" => (Some(Role::Time), Holds::Epoch),
+        "unix" => (Some(Role::Time), Holds::Unix),
         "datetime" => (Some(Role::Time), Holds::DateTime),
         "compact" => (Some(Role::Time), Holds::Compact),
         "points" => (Some(Role::Date), Holds::Points),
@@ -138,7 +138,7 @@ impl Holds {
         let cell = cell.trim_ascii();
         let is_number = || number(cell).is_some();
         match self {
-            Self::Epoch => is_digits(cell, 9) && is_stamp(cell),
+            Self::Unix => is_digits(cell, 9) && is_stamp(cell),
             Self::DateTime => is_stamp(cell),
             Self::Compact => is_compact(cell),
             Self::Points => is_date_with(cell, b'.'),
