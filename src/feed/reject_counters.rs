@@ -1,10 +1,10 @@
-//! LabelledCounters of the lines, rows and events of a feed that were rejected, by reason.
+//! Counters of the lines, rows and events of a feed that were rejected, by reason.
 
 use prometheus_client::registry::Registry;
 
 use crate::counters::LabelledCounters;
 
-/// LabelledCounters of rejected lines, rows and events, by reason. The names of the reasons are ours, never a file's text.
+/// Counters of rejected lines, rows and events, by reason. The names of the reasons are ours, never a file's text.
 #[derive(Clone, Debug, Default)]
 pub struct RejectCounters(LabelledCounters);
 

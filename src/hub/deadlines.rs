@@ -1,4 +1,4 @@
-//! SignsOfLife of life: what each client has to do in time, and when to look whether it has.
+//! Signs of life: what each client has to do in time, and when to look whether it has.
 //!
 //! A client is pinged every so often, and has to give a sign of life in time. A byte from it is one. A client that has much
 //! to read answers late, and a stream cannot answer; so if the socket took an update since the last look, or is blocked, or
