@@ -1,4 +1,4 @@
-//! The application: wires feed, bus, hub and server together, owns every task, and orders the shutdown.
+//! The application: connects feed, bus, hub and server, owns every task, and shuts them down in order.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,29 +19,30 @@ use crate::config::Config;
 use crate::feed::{self, Control, Feed};
 use crate::hub::Relay;
 use crate::server::{
-    self, Admission, AppState, Arriving, Identity, Metrics, Origins, Outlet, Tcp, TlsError, Worker,
+    self, AcceptedSocket, Admission, AppState, Identity, Metrics, Origins, Tcp, TlsError, Worker,
+    WorkerHandle,
 };
 use crate::session;
-use crate::task::{TaskFailed, caught, caught_now};
+use crate::task::{TaskFailed, catch_panic, catch_panic_now};
 
-/// Why the application does not start.
+/// The reason for which the application does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken, or the address is not this machine's.
+    /// The port is taken, or the address does not belong to this machine.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address as it was configured.
+        /// The configured address.
         address: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Everybody who reaches the port could do everything, and nobody said that this is meant.
+    /// The address is not a loopback address, and neither tokens nor `server.allow_anonymous` are configured.
     #[error("server.listen: {address} can be reached from other machines, and there are no tokens")]
     Exposed {
         /// The address.
         address: SocketAddr,
     },
-    /// There is no TLS as it is configured.
+    /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// A thread cannot be started.
@@ -50,17 +51,19 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// What the reader can do about it, where that is known.
+    /// Returns advice for the user, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                Some("another program listens there; name another with --listen, port 0 picks a free one")
+                Some("another program uses the port; choose another with --listen, or port 0 for a free one")
             }
             Self::Listen { .. } => {
-                Some("an address is a host and a port of this machine, e.g. --listen 127.0.0.1:8000")
+                Some("give an address and a port of this machine, e.g. --listen 127.0.0.1:8000")
             }
-            Self::Exposed { .. } => Some("--allow-anonymous opens it to everybody who reaches it"),
+            Self::Exposed { .. } => {
+                Some("configure tokens (auth.tokens), or let everybody in with --allow-anonymous")
+            }
             Self::Tls(error) => error.hint(),
             Self::Thread(_) => None,
         }
@@ -74,30 +77,31 @@ pub struct App {
     bus: Arc<Bus>,
     feed: JoinSet<()>,
     feed_stop: CancellationToken,
-    /// What goes on until the server stops: the accept loop, and what keeps the certificate up to date.
+    /// The accept loop and the renewal of the certificate.
     tasks: JoinSet<()>,
-    /// Stops the server, also where the application is dropped instead of run to its end.
+    /// Stops the server, even when the application is dropped before it has run to its end.
     server_stop: DropGuard,
     workers: Vec<thread::JoinHandle<()>>,
     failures: mpsc::Receiver<TaskFailed>,
 }
 
-/// What stands between a bus and its clients, wired, but not running.
+/// The parts between a bus and its clients, connected but not running.
 pub struct Wiring<S> {
-    /// Who may connect.
+    /// Admits connections.
     pub admission: Arc<Admission>,
-    /// The workers, as the accept loop sees them.
-    pub outlets: Vec<Outlet<S>>,
+    /// The accept loop's handles on the workers.
+    pub handles: Vec<WorkerHandle<S>>,
     /// The workers.
     pub workers: Vec<Worker<S>>,
-    /// Where tasks say that they have failed.
-    pub failing: mpsc::Sender<TaskFailed>,
-    /// The tasks that have failed.
+    /// Reports the failure of a task.
+    pub failure_sender: mpsc::Sender<TaskFailed>,
+    /// Receives the failures.
     pub failures: mpsc::Receiver<TaskFailed>,
 }
 
-impl<S: Arriving> Wiring<S> {
-    /// Wires so many workers. Where there is no `feed`, the holder of the bus publishes.
+impl<S: AcceptedSocket> Wiring<S> {
+    /// Creates and connects the parts, with one worker for each of `shards`. Without a `feed`, the owner of the bus
+    /// publishes.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -118,16 +122,16 @@ impl<S: Arriving> Wiring<S> {
             bus: Arc::clone(bus),
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
             origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
-            patience: session::unless_zero(config.server.header_timeout),
+            body_timeout: session::unless_zero(config.server.header_timeout),
             max_symbols: config.limits.symbols,
             max_lag: config.ready.max_lag,
             auth: config.auth.clone(),
             metrics,
         });
-        let (failing, failures) = mpsc::channel(1);
+        let (failure_sender, failures) = mpsc::channel(1);
         let worker = |(number, inbox)| {
             let name = format!("shard {number}");
-            let (outlet, sockets) = server::handover();
+            let (handle, sockets) = server::worker_channel();
             let (reader, start) = bus.awaited_reader(name.clone());
             let worker = Worker {
                 name,
@@ -142,21 +146,21 @@ impl<S: Arriving> Wiring<S> {
                 limits: config.limits.clone(),
                 stall_timeout: config.feed.replay.stall_timeout,
                 tls: tls.cloned(),
-                failures: failing.clone(),
+                failures: failure_sender.clone(),
             };
-            (outlet, worker)
+            (handle, worker)
         };
-        let (outlets, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
-        Self { admission, outlets, workers, failing, failures }
+        let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
+        Self { admission, handles, workers, failure_sender, failures }
     }
 }
 
 impl App {
-    /// Binds the port and starts everything; `feed` publishes, or whoever holds the [bus](App::bus) does.
+    /// Binds the port and starts all tasks. Without a `feed`, the caller publishes on the [bus](App::bus).
     ///
     /// # Errors
     ///
-    /// An address that cannot be listened on, or that may not without tokens; no threads.
+    /// The server cannot listen on the address, may not do so without tokens, or cannot start TLS or a thread.
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
@@ -167,7 +171,7 @@ impl App {
             shards => shards,
         };
         let is_loopback = address.ip().is_loopback();
-        let Wiring { admission, outlets, workers, failing, failures } =
+        let Wiring { admission, handles, workers, failure_sender, failures } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
@@ -175,14 +179,14 @@ impl App {
         let workers = workers.collect::<Result<_, _>>()?;
         let mut tasks = JoinSet::new();
         let listener = Tcp { listener, send_buffer: config.server.send_buffer };
-        let accepting = server::accept(listener, outlets, admission, stop.clone());
-        tasks.spawn(watched("the accept loop", accepting, stop.clone(), failing.clone()));
+        let accepting = server::accept(listener, handles, admission, stop.clone());
+        tasks.spawn(supervised("the accept loop", accepting, stop.clone(), failure_sender.clone()));
         if let Some(identity) = identity {
-            let follows = stop.clone();
-            let following = async move {
-                follows.run_until_cancelled(identity.follow()).await;
+            let reload_stop = stop.clone();
+            let reloading = async move {
+                reload_stop.run_until_cancelled(identity.reload_when_changed()).await;
             };
-            tasks.spawn(watched("the renewal of the certificate", following, stop, failing));
+            tasks.spawn(supervised("the renewal of the certificate", reloading, stop, failure_sender));
         }
         info!(%address, tls = tls.is_some(), feed = %bus.kind(), shards, "listening");
 
@@ -194,30 +198,30 @@ impl App {
         Ok(Self { address, bus, feed: pumping, feed_stop, tasks, server_stop, workers, failures })
     }
 
-    /// The address that is listened on; with port 0, the port that was picked.
+    /// Returns the address on which the server listens. For port 0 it has the port that the system picked.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The bus.
+    /// Returns the bus.
     #[must_use]
     pub fn bus(&self) -> &Arc<Bus> {
         &self.bus
     }
 
-    /// Runs until `stop` fires, then ends in order: the feed, then the clients, then the threads.
+    /// Runs until `stop` fires or a task fails. Then stops the feed, closes the clients and ends the threads, in this order.
     ///
     /// # Errors
     ///
-    /// A task of the server's failed, which ends everything in the same order.
+    /// The task that failed.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), TaskFailed> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
             Some(failure) = self.failures.recv() => Err(failure),
         };
         if let Err(failure) = &outcome {
-            error!(%failure, "shutting down, as a task of the server has failed");
+            error!(%failure, "shutting down because a task of the server has failed");
         } else {
             info!("shutting down");
         }
@@ -226,22 +230,22 @@ impl App {
         drop(self.server_stop);
         finish(self.tasks).await;
         for worker in self.workers {
-            // A thread that panicked has said so.
+            // A thread that panicked has reported it.
             let _ = tokio::task::spawn_blocking(|| worker.join()).await;
         }
         outcome
     }
 }
 
-/// Runs a worker on a thread of its own until `stop` fires.
-fn spawn_worker<S: Arriving + Send + 'static>(
+/// Starts a thread that runs a worker until `stop` fires.
+fn spawn_worker<S: AcceptedSocket + Send + 'static>(
     worker: Worker<S>,
     stop: CancellationToken,
 ) -> Result<thread::JoinHandle<()>, StartError> {
-    let (name, failing) = (worker.name.clone(), worker.failures.clone());
+    let (name, failure_sender) = (worker.name.clone(), worker.failures.clone());
     let runtime =
-        // The network and the timers are looked at after every turn of the tasks: those that always have something to do,
-        // as a flood has, would else keep them waiting for sixty turns.
+        // The runtime polls the network and the timers after every task. By default it does so after 61 tasks, and a few
+        // busy clients would delay all others.
         runtime::Builder::new_current_thread()
             .enable_all()
             .event_interval(1)
@@ -249,32 +253,32 @@ fn spawn_worker<S: Arriving + Send + 'static>(
             .map_err(StartError::Thread)?;
     let thread = thread::Builder::new().name(name.replace(' ', "-"));
     let run = move || {
-        if let Err(panic) = caught_now(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
-            error!(%panic, worker = name, "a worker has failed");
-            // The first failure of all is told, and ends everything.
-            let _ = failing.try_send(TaskFailed::panicked(name, &panic));
+        if let Err(panic) = catch_panic_now(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
+            error!(%panic, worker = name, "a worker has panicked");
+            // The channel keeps the first failure, which ends the program; later ones are dropped.
+            let _ = failure_sender.try_send(TaskFailed::panicked(name, &panic));
         }
     };
     thread.spawn(run).map_err(StartError::Thread)
 }
 
-/// Runs a task that goes on until `stop` fires, and says so where it ends before.
-async fn watched(
+/// Runs a task until `stop` fires. Reports a failure when the task ends earlier.
+async fn supervised(
     name: &'static str,
     task: impl Future<Output = ()>,
     stop: CancellationToken,
-    failing: mpsc::Sender<TaskFailed>,
+    failure_sender: mpsc::Sender<TaskFailed>,
 ) {
-    let failure = match caught(task).await {
+    let failure = match catch_panic(task).await {
         Err(panic) => TaskFailed::panicked(name, &panic),
         Ok(()) if stop.is_cancelled() => return,
         Ok(()) => TaskFailed::ended(name),
     };
-    // The first failure of all is told, and ends everything.
-    let _ = failing.try_send(failure);
+    // The channel keeps the first failure, which ends the program; later ones are dropped.
+    let _ = failure_sender.try_send(failure);
 }
 
-/// Waits for tasks that have been told to end. One that panics has said so, and keeps nobody from their end.
+/// Waits for tasks that are stopping. Logs a panic and waits for the others.
 async fn finish(mut tasks: JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -293,7 +297,7 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError
     Ok((listener, address))
 }
 
-/// A name for this run's count of events: no two runs share one.
+/// Returns a random epoch, so that two runs have different ones.
 fn epoch() -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()

@@ -1,7 +1,7 @@
-//! Who may do what: tokens and what each allows.
+//! Permissions: tokens, and what each of them allows.
 //!
-//! Without tokens everybody may do everything that the configuration allows. With them, who has shown
-//! none gets nothing, and may say nothing but `auth`.
+//! A server without tokens lets everybody do everything that the configuration allows. A server with tokens lets a
+//! client do nothing but `auth` until it has shown one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,16 +12,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::market::Symbol;
 use crate::range::{self, DAY, OutOfRange};
-use crate::wire::{Command, ErrorCode, Refusal, Symbols, Token};
+use crate::wire::{Command, ErrorCode, ErrorReply, Symbols, TokenHash};
 
-/// Who may do what (`[auth]` in config.toml).
+/// The tokens (`[auth]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// A client that has shown no token for so long is closed with 1008; 0 for no limit.
+    /// Time limit for a client to show a token, before it is closed with 1008; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// The tokens; without one everything is open.
+    /// The tokens. An empty list lets everybody do everything.
     #[serde(deserialize_with = "tokens")]
     pub tokens: Vec<Arc<Grant>>,
 }
@@ -32,40 +32,40 @@ impl Default for Config {
     }
 }
 
-/// A token and what it allows (`[[auth.tokens]]`); what is left out is not allowed.
+/// A token and its permissions (`[[auth.tokens]]`). A permission that is left out is not given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// Whose it is; its owner is told.
+    /// The name of the owner, which the reply to `auth` contains.
     pub name: String,
     /// The SHA-256 of the token.
-    pub sha256: Token,
-    /// The symbols that may be subscribed to.
+    pub sha256: TokenHash,
+    /// The symbols that the owner may subscribe to.
     #[serde(default)]
     pub subscribe: Vec<Pattern>,
-    /// Whether messages to peers are relayed.
+    /// Whether the owner may send messages to peers.
     #[serde(default)]
     pub relay: bool,
-    /// Whether the feed may be controlled.
+    /// Whether the owner may control the feed.
     #[serde(default)]
     pub control: bool,
 }
 
-/// A symbol, or with a `*` behind it all symbols that begin so.
+/// A symbol, or the beginning of symbols followed by `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
     is_open: bool,
 }
 
-/// What a client may do.
+/// The permissions of a client.
 #[derive(Clone, Debug)]
 pub enum Access {
-    /// Everything: there are no tokens.
-    Open,
-    /// Nothing, until it shows a token.
-    Locked,
-    /// What its token allows.
+    /// The client may do everything, because the server has no tokens.
+    Unrestricted,
+    /// The client may do nothing until it shows a token.
+    Unauthenticated,
+    /// The client may do what its token allows.
     Granted(Arc<Grant>),
 }
 
@@ -75,16 +75,16 @@ impl Config {
         range::check("timeout", self.timeout, Duration::ZERO..=DAY)
     }
 
-    /// What a client may do that shows this token, or none.
+    /// Returns the permissions of a client with this token, or without one.
     ///
     /// # Errors
     ///
-    /// There is no such token.
-    pub fn access(&self, token: Option<&Token>) -> Result<Access, Refusal> {
+    /// The token is unknown.
+    pub fn access(&self, token: Option<&TokenHash>) -> Result<Access, ErrorReply> {
         let Some(token) = token else {
-            return Ok(if self.tokens.is_empty() { Access::Open } else { Access::Locked });
+            return Ok(if self.tokens.is_empty() { Access::Unrestricted } else { Access::Unauthenticated });
         };
-        // Every one is compared, so that how long it takes says nothing.
+        // The token is compared with every entry, so that the time reveals nothing about it.
         let found = self.tokens.iter().fold(
             None,
             |found, grant| {
@@ -93,60 +93,60 @@ impl Config {
         );
         found.map(|grant| Access::Granted(Arc::clone(grant))).ok_or_else(|| {
             let message = if self.tokens.is_empty() {
-                "this server knows no tokens; everything is open without one"
+                "this server has no tokens; connect without one"
             } else {
-                "this token is not known here"
+                "the server does not know this token"
             };
-            Refusal::new(ErrorCode::Unauthorized, message)
+            ErrorReply::new(ErrorCode::Unauthorized, message)
         })
     }
 }
 
 impl Access {
-    /// Whether it waits for a token.
+    /// Returns whether the client has yet to show a token.
     #[must_use]
-    pub const fn is_locked(&self) -> bool {
-        matches!(self, Self::Locked)
+    pub const fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Unauthenticated)
     }
 
-    /// Whether a command may be carried out.
+    /// Checks that the client may execute a command.
     ///
     /// # Errors
     ///
-    /// It may not.
-    pub fn check(&self, command: &Command) -> Result<(), Refusal> {
+    /// The permission is missing.
+    pub fn check(&self, command: &Command) -> Result<(), ErrorReply> {
         match (self, command) {
-            (Self::Locked, _) => Err(locked()),
+            (Self::Unauthenticated, _) => Err(unauthenticated()),
             (Self::Granted(grant), Command::Subscribe { symbols, .. }) => grant.check(symbols),
             _ => Ok(()),
         }
     }
 
-    /// Whether a message may go to the peers.
+    /// Checks that the client may send messages to peers.
     ///
     /// # Errors
     ///
-    /// It may not.
-    pub fn check_relay(&self) -> Result<(), Refusal> {
+    /// The permission is missing.
+    pub fn check_relay(&self) -> Result<(), ErrorReply> {
         match self {
-            Self::Locked => Err(locked()),
+            Self::Unauthenticated => Err(unauthenticated()),
             Self::Granted(grant) if !grant.relay => {
-                Err(Refusal::new(ErrorCode::Forbidden, "this token does not allow messages to peers"))
+                Err(ErrorReply::new(ErrorCode::Forbidden, "this token does not allow messages to peers"))
             }
             _ => Ok(()),
         }
     }
 
-    /// Whether the feed may be controlled.
+    /// Checks that the client may control the feed.
     ///
     /// # Errors
     ///
-    /// It may not.
-    pub fn check_control(&self) -> Result<(), Refusal> {
+    /// The permission is missing.
+    pub fn check_control(&self) -> Result<(), ErrorReply> {
         match self {
-            Self::Locked => Err(locked()),
+            Self::Unauthenticated => Err(unauthenticated()),
             Self::Granted(grant) if !grant.control => {
-                Err(Refusal::new(ErrorCode::Forbidden, "this token does not allow control of the feed"))
+                Err(ErrorReply::new(ErrorCode::Forbidden, "this token does not allow control of the feed"))
             }
             _ => Ok(()),
         }
@@ -154,18 +154,18 @@ impl Access {
 }
 
 impl Grant {
-    fn check(&self, symbols: &Symbols) -> Result<(), Refusal> {
+    fn check(&self, symbols: &Symbols) -> Result<(), ErrorReply> {
         let takes_all = self.subscribe.iter().any(|pattern| pattern.is_open && pattern.text.is_empty());
         if symbols.all && !takes_all {
-            let message = "this token does not allow every symbol; name those that it does";
-            return Err(Refusal::new(ErrorCode::Forbidden, message));
+            let message = "this token does not allow `*`; name the symbols that it allows";
+            return Err(ErrorReply::new(ErrorCode::Forbidden, message));
         }
         let may = |symbol: &&Symbol| self.subscribe.iter().any(|pattern| pattern.matches(symbol));
         match symbols.names.iter().find(|symbol| !may(symbol)) {
             None => Ok(()),
             Some(symbol) => {
                 let message = format!("this token does not allow {symbol}");
-                Err(Refusal::new(ErrorCode::Forbidden, message))
+                Err(ErrorReply::new(ErrorCode::Forbidden, message))
             }
         }
     }
@@ -178,11 +178,11 @@ impl Pattern {
     }
 }
 
-/// Reads the tokens. What is there instead of a table is not repeated: it may be a token.
+/// Reads the tokens. An error never repeats a wrong value, because it may be a token.
 fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<Grant>>, D::Error> {
     Vec::deserialize(deserializer).map_err(|error| {
         if error.to_string().contains("invalid type") {
-            let form = "auth.tokens is a list of tables with name, sha256 and what each allows";
+            let form = "auth.tokens is a list of tables with name, sha256 and permissions";
             de::Error::custom(form)
         } else {
             error
@@ -190,9 +190,9 @@ fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<Grant>>,
     })
 }
 
-fn locked() -> Refusal {
+fn unauthenticated() -> ErrorReply {
     let message = "show a token first: {\"action\":\"auth\",\"token\":\"…\"}";
-    Refusal::new(ErrorCode::Unauthorized, message)
+    ErrorReply::new(ErrorCode::Unauthorized, message)
 }
 
 impl FromStr for Pattern {
@@ -201,7 +201,7 @@ impl FromStr for Pattern {
     fn from_str(text: &str) -> Result<Self, String> {
         let (start, is_open) = text.strip_suffix('*').map_or((text, false), |start| (start, true));
         if !(start.is_empty() && is_open) {
-            let form = "a pattern is a symbol, or the beginning of symbols with a * behind it";
+            let form = "a pattern is a symbol, or the beginning of symbols followed by *";
             start.parse::<Symbol>().map_err(|error| format!("{error}; {form}"))?;
         }
         Ok(Self { text: start.to_owned(), is_open })
@@ -251,13 +251,13 @@ mod tests {
         Command::Subscribe { symbols: Symbols { all, names }, channels: KindSet::ALL, after: None }
     }
 
-    fn code(checked: Result<(), Refusal>) -> Option<ErrorCode> {
-        checked.err().map(|refusal| refusal.code)
+    fn code(checked: Result<(), ErrorReply>) -> Option<ErrorCode> {
+        checked.err().map(|error| error.code)
     }
 
     #[test]
-    fn a_token_allows_what_is_said_and_no_more() {
-        let access = config().access(Some(&Token::of("secret"))).unwrap();
+    fn a_token_allows_its_permissions_and_no_more() {
+        let access = config().access(Some(&TokenHash::of("secret"))).unwrap();
 
         assert_eq!(code(access.check(&subscribe(&["AAPL", "MSFT", "MS"], false))), None);
         assert_eq!(code(access.check(&subscribe(&["AAPL", "NVDA"], false))), Some(ErrorCode::Forbidden));
@@ -265,13 +265,13 @@ mod tests {
         assert_eq!(code(access.check(&subscribe(&[], true))), Some(ErrorCode::Forbidden));
         assert_eq!(code(access.check_relay()), Some(ErrorCode::Forbidden));
 
-        let access = config().access(Some(&Token::of("correct"))).unwrap();
+        let access = config().access(Some(&TokenHash::of("correct"))).unwrap();
         assert_eq!(code(access.check(&subscribe(&["ANY"], true))), None);
         assert_eq!(code(access.check_relay()), None);
     }
 
     #[test]
-    fn without_a_token_nothing_is_allowed_where_there_are_some_and_everything_where_there_are_none() {
+    fn without_a_token_nothing_is_allowed_unless_the_server_has_no_tokens() {
         let locked = config().access(None).unwrap();
         let open = Config::default().access(None).unwrap();
 
@@ -282,17 +282,17 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_not_known_is_refused_and_not_repeated() {
+    fn the_error_for_an_unknown_token_does_not_repeat_it() {
         for config in [config(), Config::default()] {
-            let refusal = config.access(Some(&Token::of("guess"))).unwrap_err();
+            let error = config.access(Some(&TokenHash::of("guess"))).unwrap_err();
 
-            assert_eq!(refusal.code, ErrorCode::Unauthorized);
-            assert!(!refusal.message.contains("guess"), "{}", refusal.message);
+            assert_eq!(error.code, ErrorCode::Unauthorized);
+            assert!(!error.message.contains("guess"), "{}", error.message);
         }
     }
 
     #[test]
-    fn a_pattern_that_is_none_is_refused() {
+    fn a_wrong_pattern_is_an_error() {
         for text in ["M*S", "A B", "", "**"] {
             assert!(text.parse::<Pattern>().is_err(), "{text}");
         }

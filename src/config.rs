@@ -1,6 +1,6 @@
-//! The configuration: flag over environment over config.toml over default.
+//! The configuration: a flag overrides the environment, which overrides config.toml, which overrides the defaults.
 //!
-//! Each section lives beside what it configures; here they are put together.
+//! Each section is defined in the module that it configures. This file puts the sections together.
 
 use std::path::{Path, PathBuf};
 
@@ -11,41 +11,41 @@ use serde::{Deserialize, Serialize};
 use crate::range::{self, OutOfRange};
 use crate::{auth, bus, feed, hub, server, session};
 
-/// The file that is read when no other is named. That it is not there is no error.
+/// The file that is read when `--config` names none. It may be missing.
 pub const FILE: &str = "config.toml";
 
-/// The place of a value that a flag sets, in errors.
+/// Names the command line as the source of a value, in errors.
 pub const COMMAND_LINE: &str = "the command line";
 
-/// Of the environment, names that begin so and have a `__` are read.
+/// Variables of the environment are read when their name has this prefix and contains `__`.
 const PREFIX: &str = "TICKERPLANT_";
 
-/// Keys whose value in the environment is a list, with commas between its items.
+/// Keys whose value in the environment is a list, separated by commas.
 const LISTS: [&str; 4] =
     ["server.allowed_origins", "server.trusted_proxies", "feed.simulated.symbols", "feed.replay.files"];
 
-/// All that can be configured.
+/// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What is logged: a level, or `tracing` directives such as `tickerplant=debug`.
+    /// The log filter: a level, or `tracing` directives such as `tickerplant=debug`.
     pub log: String,
     /// The server.
     pub server: server::Config,
-    /// How clients are served.
+    /// The sessions.
     pub session: session::Config,
-    /// What clients may do.
+    /// The limits of clients.
     pub limits: session::Limits,
     /// The tokens.
     pub auth: auth::Config,
-    /// What clients may say to each other.
+    /// The relay of messages between clients.
     pub relay: hub::RelayConfig,
     /// The history.
     pub bus: bus::Config,
     /// The feed.
     pub feed: feed::Config,
-    /// When the server calls itself ready.
-    pub ready: server::ready::Config,
+    /// When the server is ready.
+    pub ready: server::readiness::Config,
 }
 
 impl Default for Config {
@@ -59,68 +59,68 @@ impl Default for Config {
             relay: hub::RelayConfig::default(),
             bus: bus::Config::default(),
             feed: feed::Config::default(),
-            ready: server::ready::Config::default(),
+            ready: server::readiness::Config::default(),
         }
     }
 }
 
-/// What the configuration is put together from, each over the one before.
+/// The sources of the configuration. Each overrides the one before.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file to read instead of `config.toml`; it has to be there.
+    /// The file to read instead of `config.toml`. It must exist.
     pub file: Option<PathBuf>,
-    /// The environment.
+    /// The variables of the environment.
     pub environment: Vec<(String, String)>,
-    /// Keys that flags set, with their values.
+    /// The keys that flags set, with their values.
     pub flags: Vec<(&'static str, Value)>,
 }
 
-/// Why there is no configuration.
+/// The reason for which the configuration cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The file that was asked for cannot be read.
+    /// The file cannot be read.
     #[error("cannot open {}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A source says what cannot be.
-    #[error("{place}: {fault}")]
+    /// A source has an unknown key or a value of the wrong form.
+    #[error("{location}: {fault}")]
     Bad {
-        /// Which source.
-        place: String,
-        /// What is wrong with it.
+        /// The source.
+        location: String,
+        /// The error.
         fault: Box<ConfigError>,
     },
-    /// A value is of the right form and cannot be.
+    /// A value lies outside its range.
     #[error(transparent)]
     Range(#[from] OutOfRange),
 }
 
 impl LoadError {
-    /// What the reader can do about it, where that is known.
+    /// Returns advice for the user, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open { .. } => Some("--config names a file that can be read"),
-            Self::Bad { place, .. } if place == COMMAND_LINE => {
+            Self::Bad { location, .. } if location == COMMAND_LINE => {
                 Some("tickerplant --help lists commands and flags")
             }
             Self::Bad { .. } | Self::Range(_) => {
-                Some("config.toml in the project explains every key with its default")
+                Some("the project's config.toml explains every key and its default")
             }
         }
     }
 }
 
 impl Config {
-    /// Reads all sources.
+    /// Loads the configuration from all sources.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, a key that does not exist, a value of the wrong form; each with its place.
+    /// A file cannot be read, a key is unknown, or a value has the wrong form. The error names the source.
     pub fn load(sources: &Sources) -> Result<Self, LoadError> {
         let (path, text) = read(sources.file.as_deref())?;
         check_syntax(&path, &text)?;
@@ -131,7 +131,7 @@ impl Config {
                 |builder: Builder, (key, value): &(&str, Value)| builder.set_override(key, value.clone());
             sources.flags.iter().try_fold(builder, set)
         };
-        // Every source has to be right by itself, so that an error can name it.
+        // Each source is also checked alone, so that an error can name it.
         check(&path.display().to_string(), |builder| Ok(builder.add_source(file.clone())))?;
         check("the environment", |builder| Ok(builder.add_source(environment.clone())))?;
         check(COMMAND_LINE, flags)?;
@@ -142,7 +142,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Refuses values that would only fail, or mean nothing, once clients are there.
+    /// Checks ranges, so that a wrong value is an error at the start instead of a failure later.
     fn check_ranges(&self) -> Result<(), OutOfRange> {
         range::section("server", self.server.check())?;
         range::section("session", self.session.check())?;
@@ -166,28 +166,28 @@ fn read(file: Option<&Path>) -> Result<(PathBuf, String), LoadError> {
     }
 }
 
-/// Refuses what is no TOML, without the line in question: there may be a token in it.
+/// Checks the TOML syntax. The error does not quote the wrong line, because it may contain a token.
 fn check_syntax(path: &Path, text: &str) -> Result<(), LoadError> {
     text.parse::<toml::Table>().map(drop).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         let fault = ConfigError::Message(error.message().to_owned());
-        LoadError::Bad { place: format!("{}:{line}", path.display()), fault: Box::new(fault) }
+        LoadError::Bad { location: format!("{}:{line}", path.display()), fault: Box::new(fault) }
     })
 }
 
 fn check(
-    place: &str,
+    location: &str,
     add: impl FnOnce(Builder) -> Result<Builder, ConfigError>,
 ) -> Result<Config, LoadError> {
     let config = add(config::Config::builder())
         .and_then(ConfigBuilder::<DefaultState>::build)
         .and_then(config::Config::try_deserialize);
-    config.map_err(|fault| LoadError::Bad { place: place.to_owned(), fault: Box::new(fault) })
+    config.map_err(|fault| LoadError::Bad { location: location.to_owned(), fault: Box::new(fault) })
 }
 
-/// The environment's part of the configuration: `TICKERPLANT_SERVER__LISTEN` is `server.listen`.
+/// The source for the environment: `TICKERPLANT_SERVER__LISTEN` sets `server.listen`.
 ///
-/// The `config` crate's own source guesses at types, and would read the symbol `005930` as a number.
+/// The `config` crate's own source for it guesses types: it would read the symbol `005930` as a number.
 #[derive(Clone, Debug)]
 struct Environment(Vec<(String, String)>);
 
@@ -230,12 +230,12 @@ mod tests {
                 .collect(),
             flags: flags.iter().map(|(key, value)| (*key, Value::from(*value))).collect(),
         };
-        let place = file.path().display().to_string();
-        Config::load(&sources).map_err(|error| error.to_string().replace(&place, FILE))
+        let location = file.path().display().to_string();
+        Config::load(&sources).map_err(|error| error.to_string().replace(&location, FILE))
     }
 
     #[test]
-    fn the_shipped_file_is_complete_and_says_the_defaults() {
+    fn the_shipped_file_has_every_key_with_its_default() {
         let text = include_str!("../config.toml");
         let shipped: toml::Table = text.parse().unwrap();
         let defaults = toml::Table::try_from(Config::default()).unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_beats_the_environment_and_the_environment_beats_the_file() {
+    fn a_flag_overrides_the_environment_and_the_environment_overrides_the_file() {
         let text = "log = \"a\"\n[server]\nlisten = \"a\"\nshutdown = \"1s\"";
         let environment = [("TICKERPLANT_SERVER__LISTEN", "b"), ("TICKERPLANT_SERVER__SHUTDOWN", "2s")];
 
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_numbers_come_from_the_environment_as_they_are_written() {
+    fn lists_and_numbers_are_read_from_the_environment_unchanged() {
         let environment = [
             ("TICKERPLANT_FEED__SIMULATED__SYMBOLS", "005930,AAPL"),
             ("TICKERPLANT_FEED__SIMULATED__RATE", "250"),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_refused_by_name_and_place() {
+    fn the_error_for_an_unknown_key_names_it_and_its_source() {
         let error = load("[session]\nheartbaet = \"5s\"", &[], &[]).unwrap_err();
         assert!(
             error.starts_with("config.toml: unknown field `heartbaet`, expected one of `heartbeat`"),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_the_wrong_form_is_refused_by_key_and_place() {
+    fn the_error_for_a_malformed_value_names_its_key_and_source() {
         let error = load("[relay]\nburst = 0", &[], &[]).unwrap_err();
         assert!(error.starts_with("config.toml: ") && error.contains("relay.burst"), "{error}");
 
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_would_fail_only_with_clients_is_refused_at_the_start() {
+    fn a_value_out_of_range_is_an_error_at_the_start() {
         for (text, key) in [
             ("[session]\nheartbeat = \"0s\"", "session.heartbeat: 0ns is not between 1ms and 86400s"),
             ("[server]\nflush_window = \"1h\"", "server.flush_window: 3600s"),

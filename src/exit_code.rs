@@ -1,18 +1,18 @@
-//! The exit codes of the program: 2 for the command line, the others as in BSD's `sysexits.h`.
+//! The exit codes of the program: 2 for a wrong command line, the others as in BSD's `sysexits.h`.
 //!
 //! | code | | when |
 //! |---|---|---|
-//! | 0 | | the command is done, or nobody reads its output any more |
-//! | 1 | [`STOPPED`] | a second signal stopped the server before its shutdown was done |
-//! | 2 | [`USAGE`] | the command line is not understood |
-//! | 65 | [`DATA`] | an input is no market data that can be read |
-//! | 66 | [`NO_INPUT`] | a file is not there or cannot be read |
-//! | 69 | [`UNAVAILABLE`] | the port is taken, no server answers, or it closed a slow reader |
+//! | 0 | | the command succeeded, or the reader of its output closed it |
+//! | 1 | [`STOPPED`] | a second signal stopped the server during its shutdown |
+//! | 2 | [`USAGE`] | the command line is wrong |
+//! | 65 | [`DATA`] | an input is not readable market data |
+//! | 66 | [`NO_INPUT`] | a file is missing or cannot be read |
+//! | 69 | [`UNAVAILABLE`] | the port is taken, no server answers, or the server closed a slow client |
 //! | 70 | [`SOFTWARE`] | a part of the program failed |
-//! | 71 | [`OS`] | the system gives no thread or no signals |
+//! | 71 | [`OS`] | the system cannot start a thread or handle signals |
 //! | 74 | [`OUTPUT`] | the output cannot be written |
-//! | 76 | [`PROTOCOL`] | a server refused or closed, or the connection broke |
-//! | 78 | [`CONFIG`] | the configuration asks for what cannot be |
+//! | 76 | [`PROTOCOL`] | the server rejected the handshake or closed, or the connection broke |
+//! | 78 | [`CONFIG`] | the configuration is wrong |
 
 use std::io;
 
@@ -24,28 +24,28 @@ use crate::feed::{ErrorClass, FeedError};
 use crate::files::FilesError;
 use crate::server::TlsError;
 
-/// A second signal stopped the server before its shutdown was done.
+/// A second signal stopped the server during its shutdown.
 pub const STOPPED: u8 = 1;
-/// The command line is not understood.
+/// The command line is wrong.
 pub const USAGE: u8 = 2;
-/// An input is no market data that can be read (`EX_DATAERR`).
+/// An input is not readable market data (`EX_DATAERR`).
 pub const DATA: u8 = 65;
-/// A file is not there or cannot be read (`EX_NOINPUT`).
+/// A file is missing or cannot be read (`EX_NOINPUT`).
 pub const NO_INPUT: u8 = 66;
-/// The port is taken, no server answers, or it closed a slow reader (`EX_UNAVAILABLE`).
+/// The port is taken, no server answers, or the server closed a slow client (`EX_UNAVAILABLE`).
 pub const UNAVAILABLE: u8 = 69;
 /// A part of the program failed (`EX_SOFTWARE`).
 pub const SOFTWARE: u8 = 70;
-/// The system gives no thread or no signals (`EX_OSERR`).
+/// The system cannot start a thread or handle signals (`EX_OSERR`).
 pub const OS: u8 = 71;
 /// The output cannot be written (`EX_IOERR`).
 pub const OUTPUT: u8 = 74;
-/// A server refused or closed, or the connection broke (`EX_PROTOCOL`).
+/// The server rejected the handshake or closed, or the connection broke (`EX_PROTOCOL`).
 pub const PROTOCOL: u8 = 76;
-/// The configuration asks for what cannot be (`EX_CONFIG`).
+/// The configuration is wrong (`EX_CONFIG`).
 pub const CONFIG: u8 = 78;
 
-/// Returns the exit code of a command that failed so.
+/// Returns the exit code for an error.
 #[must_use]
 pub fn of(error: &CliError) -> u8 {
     match error {
@@ -69,7 +69,7 @@ pub fn of(error: &CliError) -> u8 {
 fn of_load(error: &LoadError) -> u8 {
     match error {
         LoadError::Open { .. } => NO_INPUT,
-        LoadError::Bad { place, .. } if place == COMMAND_LINE => USAGE,
+        LoadError::Bad { location, .. } if location == COMMAND_LINE => USAGE,
         LoadError::Bad { .. } | LoadError::Range(_) => CONFIG,
     }
 }
@@ -108,12 +108,12 @@ mod tests {
     use crate::task::TaskFailed;
 
     #[test]
-    fn a_part_of_the_program_that_fails_is_an_error_of_the_software() {
+    fn a_failed_task_exits_with_70() {
         assert_eq!(of(&TaskFailed::ended("shard 0").into()), 70);
     }
 
     #[test]
-    fn a_thread_that_the_system_does_not_give_is_an_error_of_the_system() {
+    fn a_thread_that_cannot_be_started_exits_with_71() {
         let none = || io::Error::from(io::ErrorKind::OutOfMemory);
 
         assert_eq!(of(&StartError::Thread(none()).into()), 71);

@@ -1,16 +1,16 @@
-//! Faults on purpose, by which tests see how the built program ends.
+//! Fault injection: panics on purpose, so that tests see how the built program handles them.
 //!
-//! Where the environment says `TICKERPLANT_FAULT=PLACE` or `PLACE:N`, a debug build panics when it comes by that place, or
-//! the N-th time that it does. A release build does not look.
+//! With `TICKERPLANT_FAULT=PLACE` in the environment, a debug build panics when it first reaches that place. With
+//! `PLACE:N` it panics at the N-th time. A release build ignores the variable.
 
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Panics where tests ask for it.
+/// Panics if a test asked for a fault at this place.
 ///
 /// # Panics
 ///
-/// This place is the one that `TICKERPLANT_FAULT` names.
+/// Panics when `TICKERPLANT_FAULT` names this place.
 #[cfg(debug_assertions)]
 pub fn point(place: &str) {
     static PASSED: AtomicU64 = AtomicU64::new(0);
@@ -22,7 +22,7 @@ pub fn point(place: &str) {
     }
 }
 
-/// Does nothing: this is no build for tests.
+/// Does nothing in a release build.
 #[cfg(not(debug_assertions))]
 #[inline]
 pub const fn point(_place: &str) {}

@@ -1,4 +1,4 @@
-//! Parses the command line, runs the command; prints an error with its causes and a hint.
+//! Parses the command line and runs the command. Prints an error with its causes and a hint.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has had enough of it.
+        // The reader of the output has closed it, like `head`: not an error.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             report(&in_one_line(&error), error.hint().as_deref());
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes, none said twice, in one line.
+/// Returns the error and its causes in one line, without repetitions.
 fn in_one_line(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -41,10 +41,10 @@ fn in_one_line(error: &dyn Error) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// What clap has to say, in our form; help and version go to standard output.
+/// Prints an error of clap in the form of our errors. Prints help and version to standard output.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // Nobody reads what cannot be printed.
+        // If printing fails, nobody reads the output.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
@@ -61,6 +61,6 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn report(error: &str, hint: Option<&str>) {
     let hint = hint.map(|hint| format!(" hint: {hint}\n")).unwrap_or_default();
     let error = feed::printable(error);
-    // The exit code says it too, where standard error takes nothing.
+    // If standard error is closed, the exit code still tells of the failure.
     let _ = write!(io::stderr(), "error: {error}\n{hint}");
 }

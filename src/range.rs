@@ -1,28 +1,28 @@
-//! The range that a value of the configuration has to lie in.
+//! Checks that values of the configuration lie in their ranges.
 //!
-//! Each section checks its own keys; what holds the section puts its name before the key.
+//! Each section checks its own keys. The code that owns the section prefixes the key with the section's name.
 
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The shortest time of a timer that cannot be switched off.
+/// The shortest value for timers that cannot be switched off.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The longest time of most timers.
+/// The longest value for most timers.
 pub const DAY: Duration = Duration::from_hours(24);
 
-/// A value of the right form that lies outside its range.
+/// The error for a value outside its range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {found} is not between {least} and {most}")]
 pub struct OutOfRange {
-    /// The key, with its sections once they have put their names before it.
+    /// The key, with the names of its sections.
     pub key: String,
-    /// Its value.
+    /// The value.
     pub found: String,
-    /// The least that it may be.
+    /// The smallest allowed value.
     pub least: String,
-    /// The most that it may be.
+    /// The largest allowed value.
     pub most: String,
 }
 
@@ -30,7 +30,7 @@ pub struct OutOfRange {
 ///
 /// # Errors
 ///
-/// It does not.
+/// The value lies outside its range.
 pub fn check<T: Copy + PartialOrd + Debug>(
     key: &str,
     found: T,
@@ -44,11 +44,11 @@ pub fn check<T: Copy + PartialOrd + Debug>(
     Err(OutOfRange { key: key.to_owned(), found, least, most })
 }
 
-/// Puts the name of a section before the key at fault.
+/// Prefixes the key of a failed check with the name of a section.
 ///
 /// # Errors
 ///
-/// Where the section's own check has failed.
+/// The check of the section failed.
 pub fn section(name: &str, checked: Result<(), OutOfRange>) -> Result<(), OutOfRange> {
     checked.map_err(|error| OutOfRange { key: format!("{name}.{}", error.key), ..error })
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ends_of_a_range_belong_to_it() {
+    fn both_ends_of_a_range_are_inside() {
         for found in [1, 5, 9] {
             assert_eq!(check("rate", found, 1..=9), Ok(()));
         }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_named_with_its_sections() {
+    fn the_error_names_the_key_with_its_sections() {
         let checked = check("heartbeat", Duration::ZERO, MILLISECOND..=DAY);
 
         let error = section("feed", section("clock", checked)).unwrap_err();

@@ -1,4 +1,4 @@
-//! Watched tasks: their owner learns how each one ended, also by a panic.
+//! Task failures: turns a panic, or an early end, into an error that the owner of the task gets.
 
 use std::any::Any;
 use std::fmt;
@@ -6,47 +6,47 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt;
 
-/// So much is told of what a panic says, in characters.
+/// The longest panic message that is kept, in characters.
 const SHOWN: usize = 200;
 
-/// What a task said when it panicked: bounded, and without control characters, for it may quote a file.
+/// The message of a panic. It may quote a file, so it is shortened, and control characters are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panicked(String);
 
-/// A task of the server's has ended that nobody asked to end.
+/// A task of the server ended without being stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{task} {reason}")]
 pub struct TaskFailed {
-    /// The task, as a person calls it, e.g. `shard 0`.
+    /// The name of the task, e.g. `shard 0`.
     pub task: String,
-    /// How it ended, e.g. `has panicked: MESSAGE`.
+    /// How the task ended, e.g. `has panicked: MESSAGE`.
     pub reason: String,
 }
 
-/// Completes with the future, or with what it said when it panicked.
+/// Completes with the output of the future, or with the message of its panic.
 ///
-/// No `async` function, which would hold the future twice: each idle session pays for it.
+/// Not an `async` function, because that would store the future twice, and every idle session has one.
 ///
 /// # Errors
 ///
-/// It panicked.
-pub fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
+/// The future or function panicked.
+pub fn catch_panic<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
     AssertUnwindSafe(future).catch_unwind().map(|outcome| outcome.map_err(Panicked::new))
 }
 
-/// Returns what the function returns, or what it said when it panicked.
+/// Calls the function and returns its output, or the message of its panic.
 ///
 /// # Errors
 ///
-/// It panicked.
-pub fn caught_now<T>(function: impl FnOnce() -> T) -> Result<T, Panicked> {
+/// The future or function panicked.
+pub fn catch_panic_now<T>(function: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(function)).map_err(Panicked::new)
 }
 
 impl Panicked {
-    /// Takes what a panic carries.
+    /// Returns the message in the payload of a panic.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "it is what unwinding gives")]
+    #[expect(clippy::needless_pass_by_value, reason = "unwinding returns a box")]
     pub fn new(payload: Box<dyn Any + Send>) -> Self {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it gives no reason");
@@ -68,7 +68,7 @@ impl TaskFailed {
         Self { task: task.into(), reason: panic.to_string() }
     }
 
-    /// Returns the failure of a task that came to its end before its time.
+    /// Returns the failure of a task that ended early.
     #[must_use]
     pub fn ended(task: impl Into<String>) -> Self {
         Self { task: task.into(), reason: "has ended before its time".to_owned() }
@@ -82,9 +82,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_becomes_what_it_said() {
-        let said = |panics: fn()| caught_now(panics).unwrap_err().to_string();
-        let in_a_task: Result<(), _> = caught(async { panic!("on purpose") }).await;
+    async fn a_panic_becomes_an_error_with_its_message() {
+        let said = |panics: fn()| catch_panic_now(panics).unwrap_err().to_string();
+        let in_a_task: Result<(), _> = catch_panic(async { panic!("on purpose") }).await;
 
         assert_eq!(in_a_task.unwrap_err().to_string(), "has panicked: on purpose");
         assert_eq!(said(|| panic!("on {}", "purpose".to_owned())), "has panicked: on purpose");
@@ -93,6 +93,6 @@ mod tests {
             said(|| panic!("\n{}", "x".repeat(1000))),
             format!("has panicked: \u{fffd}{}", "x".repeat(199))
         );
-        assert_eq!(caught(async { 7 }).await, Ok(7));
+        assert_eq!(catch_panic(async { 7 }).await, Ok(7));
     }
 }

@@ -1,4 +1,4 @@
-//! Why a command fails, and what its user can do about it.
+//! The errors of the subcommands, each with its hint.
 
 use std::borrow::Cow;
 use std::io;
@@ -13,56 +13,56 @@ use crate::feed::FeedError;
 use crate::files::FilesError;
 use crate::task::TaskFailed;
 
-/// Why a command fails.
+/// The reason for which a subcommand failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// There is no configuration.
+    /// The configuration cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// There is no feed.
+    /// The feed cannot be opened.
     #[error(transparent)]
     Feed(#[from] FeedError),
-    /// The server does not start.
+    /// The server cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
     /// A task of the server failed.
     #[error(transparent)]
     Failed(#[from] TaskFailed),
-    /// A second signal came before the shutdown was done.
-    #[error("stopped at once")]
+    /// A second signal arrived during the shutdown.
+    #[error("stopped before the shutdown was complete")]
     Stopped,
-    /// A command that reads files failed.
+    /// `inspect` or `cat` failed.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// A client failed.
+    /// `watch` or `send` failed.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The output cannot be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
-    /// The system gives no runtime, or no signals.
+    /// The system cannot start a runtime or handle signals.
     #[error(transparent)]
     System(io::Error),
-    /// The server's URL is none. The error does not repeat it, for there may be a token in it.
+    /// The URL of the server is malformed. The error does not repeat it, because it may contain a token.
     #[error("--url: {0}")]
     Url(InvalidUri),
-    /// The symbols to watch do not fit into a URL.
-    #[error("these symbols make no URL")]
+    /// The symbols to watch make the URL malformed or too long.
+    #[error("the symbols do not fit into a URL")]
     Symbols(#[source] InvalidUri),
-    /// What to log is neither a level nor directives.
-    #[error("log: `{text}` is no level and no directives")]
+    /// The log filter is neither a level nor directives.
+    #[error("log: `{text}` is neither a level nor directives")]
     Log {
-        /// What was found.
+        /// The filter.
         text: String,
     },
-    /// A file is named, and the feed is no replay.
-    #[error("`{}` is no command, and only a replay takes files", file.display())]
+    /// A file is given, but the feed is not a replay.
+    #[error("`{}` is not a command, and only a replay takes files", file.display())]
     FileWithoutReplay {
         /// The file.
         file: PathBuf,
     },
-    /// A flag sets the clock of a feed that has none.
-    #[error("{flag}: standard input is published as it comes")]
+    /// A flag for the clock is given, but the feed has none.
+    #[error("{flag}: standard input has no clock")]
     FlagWithoutClock {
         /// The flag.
         flag: &'static str,
@@ -70,7 +70,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// What the user can do about it, where that is known.
+    /// Returns advice for the user, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
@@ -80,10 +80,10 @@ impl CliError {
             Self::Files(error) => error.hint()?,
             Self::Client(error) => return error.hint(),
             Self::Url(_) => {
-                "a URL is like ws://127.0.0.1:8000/ws, what is special in its parameters written as %20"
+                "a URL has the form ws://127.0.0.1:8000/ws; special characters in its parameters are escaped, e.g. as %20"
             }
             Self::Log { .. } => {
-                "levels are error, warn, info, debug, trace and off; directives are like tickerplant=debug,warn"
+                "levels are error, warn, info, debug, trace and off; an example of directives is tickerplant=debug,warn"
             }
             Self::FileWithoutReplay { .. } => {
                 "replay files with --feed replay FILE…; commands are serve, watch, send, inspect, cat and config"
@@ -96,7 +96,7 @@ impl CliError {
         Some(hint.into())
     }
 
-    /// Whether the reader of our output has gone away.
+    /// Returns whether the reader of the program's output has closed it.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         match self {

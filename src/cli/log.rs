@@ -1,4 +1,4 @@
-//! The log of the program: what is logged, and where to.
+//! The log of the program.
 
 use std::io::{self, IsTerminal};
 
@@ -8,18 +8,19 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::CliError;
 
-/// Logs to standard error, by way of this writer.
+/// Starts logging through this writer, which writes to standard error.
 pub fn log_to(stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, filter: EnvFilter) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
-        // A log that cannot be written, on a full disk say, is told nobody: telling it would go the same way, and panic.
+        // A failed write, for example on a full disk, is ignored: reporting it would write to the same place, and panic.
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
 }
 
-/// A level, or `tracing` directives; a word that is neither would silence everything.
+/// Parses a level or `tracing` directives. Any other word is an error, because as a directive it would turn the whole log
+/// off.
 pub fn filter(text: &str) -> Result<EnvFilter, CliError> {
     let is_known = text.contains(['=', ',']) || text.parse::<LevelFilter>().is_ok();
     let filter = EnvFilter::try_new(text).ok().filter(|_| is_known);

@@ -1,10 +1,10 @@
-//! The command line: what can be asked for, and what each command does and shows on a terminal.
+//! The command line: subcommands, flags and terminal output.
 
 mod error;
-mod load;
+mod file_args;
+mod load_config;
 mod log;
-mod progress;
-mod read;
+mod progress_bar;
 mod send;
 mod serve;
 mod watch;
@@ -12,7 +12,7 @@ mod watch;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use config::Value;
 use http::Uri;
 use tokio::runtime;
@@ -22,7 +22,7 @@ use crate::files::{self, Form};
 use crate::market::FeedKind;
 
 pub use error::CliError;
-pub use read::{FilesArgs, ReadArgs};
+pub use file_args::{FilesArgs, ReadArgs};
 
 use watch::Format;
 
@@ -30,32 +30,32 @@ use watch::Format;
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; serve where nothing is said
+    /// The subcommand; serve when none is given
     #[command(subcommand)]
-    pub command: Option<Command>,
-    /// How to serve
+    pub command: Option<Subcommand>,
+    /// The flags of serve
     #[command(flatten)]
     pub serve: ServeArgs,
 }
 
-/// What the program can do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serve a feed to clients (what happens without a command)
+/// The subcommands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Serve a feed to clients (the default)
     Serve(ServeArgs),
-    /// Print what a subscriber is sent, a line a frame
+    /// Subscribe and print each frame on a line
     Watch {
-        /// The symbols to subscribe to, e.g. AAPL MSFT; all of them where none is named
+        /// Symbols to subscribe to, e.g. AAPL MSFT; all symbols when none is given
         #[arg(value_name = "SYMBOL")]
         symbols: Vec<String>,
         /// Server to connect to
         #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
         url: String,
-        /// Print the frames as they come
+        /// Print the frames as JSON, unchanged
         #[arg(long)]
         json: bool,
     },
-    /// Send one message to all peers and print the first that comes back
+    /// Send one message to all peers and print the first message that comes back
     Send {
         /// The text to send, e.g. "Hello, WebSocket Server!"
         text: String,
@@ -63,35 +63,35 @@ pub enum Command {
         #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
         url: String,
     },
-    /// Say what a replay would understand of files, without serving them
-    #[command(after_help = read::layouts())]
+    /// Print how a replay would read files, without serving them
+    #[command(after_help = file_args::layouts())]
     Inspect {
-        /// Print one JSON object a file
+        /// Print one JSON object per file
         #[arg(long)]
         json: bool,
-        /// Which, and how they are read
+        /// The files, and how they are read
         #[command(flatten)]
         args: FilesArgs,
     },
-    /// Print the events of files, merged by time, one JSON object a line
+    /// Print the events of files, merged by time, as one JSON object per line
     Cat(FilesArgs),
     /// Print the effective configuration as TOML
     Config(ServeArgs),
 }
 
-/// The flags of a server; each beats the environment and config.toml.
+/// The flags of a server. Each overrides the environment and config.toml.
 #[derive(Debug, Default, Args)]
 pub struct ServeArgs {
-    /// Where events come from: simulated, replay or stdin
+    /// Source of the events: simulated, replay or stdin
     #[arg(long, value_name = "KIND", value_parser = feed_kind)]
     pub feed: Option<FeedKind>,
-    /// Files, folders or patterns to replay, with --feed replay
+    /// Files, folders or patterns to replay; needs --feed replay
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Symbols to simulate, e.g. AAPL,MSFT
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub symbols: Vec<String>,
-    /// Simulated events a second, over all symbols
+    /// Simulated events per second, over all symbols
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub rate: Option<String>,
     /// Seed of the simulation: the same seed gives the same events
@@ -100,13 +100,13 @@ pub struct ServeArgs {
     /// How time passes in a replay or a simulation
     #[command(flatten)]
     pub clock: ClockArgs,
-    /// Replay from the start again when the end is reached
+    /// Start again at the end of a replay
     #[arg(long = "loop")]
     pub repeat: bool,
-    /// Hold a replay or standard input until the first client subscribes
+    /// Start a replay or standard input only when the first client subscribes
     #[arg(long)]
     pub wait_for_client: bool,
-    /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:8000]
+    /// Address and port to listen on; port 0 picks a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
     /// Certificate chain in PEM form: clients then speak TLS
@@ -115,13 +115,13 @@ pub struct ServeArgs {
     /// Private key of the certificate, in PEM form
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Listen beyond this machine although there are no tokens
+    /// Listen beyond this machine without tokens: everybody who reaches the port may do everything
     #[arg(long)]
     pub allow_anonymous: bool,
-    /// Configuration file [default: config.toml, where there is one]
+    /// Configuration file [default: config.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What to log: error, warn, info, debug, trace, or directives such as tickerplant=debug [default: info]
+    /// Log level (error, warn, info, debug, trace), or directives such as tickerplant=debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
     /// How files are read
@@ -129,44 +129,44 @@ pub struct ServeArgs {
     pub read: ReadArgs,
 }
 
-/// The flags that say how time passes.
+/// The flags for the clock of a feed.
 #[derive(Debug, Default, Args)]
 pub struct ClockArgs {
-    /// Seconds of market time a second, e.g. 60 or 0.5; a replay also max, as fast as clients read
+    /// Seconds of market time per second, e.g. 60 or 0.5; max replays as fast as clients read
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub speed: Option<String>,
-    /// Longest wait between two events in market time, e.g. 5s; the rest of it is skipped
+    /// Longest wait between two events in market time, e.g. 5s; the rest of a longer gap is skipped
     #[arg(long, value_name = "TIME")]
     pub max_gap: Option<String>,
-    /// Stamp each event with the moment at which it is due
+    /// Replace the time of each event by the moment at which it is due
     #[arg(long)]
     pub retime: bool,
-    /// Publish nothing until told to by POST /api/v1/feed
+    /// Start paused; POST /api/v1/feed resumes the feed
     #[arg(long)]
     pub paused: bool,
 }
 
 impl Cli {
-    /// Carries out the command.
+    /// Runs the subcommand.
     ///
     /// # Errors
     ///
-    /// What keeps the command from coming to its end.
+    /// The reason for which the subcommand failed.
     pub fn run(self) -> Result<(), CliError> {
-        match self.command.unwrap_or(Command::Serve(self.serve)) {
-            Command::Serve(args) => serve::serve(&args),
-            Command::Config(args) => print_config(&args),
-            Command::Inspect { args, json } => {
+        match self.command.unwrap_or(Subcommand::Serve(self.serve)) {
+            Subcommand::Serve(args) => serve::serve(&args),
+            Subcommand::Config(args) => print_config(&args),
+            Subcommand::Inspect { args, json } => {
                 let form = if json { Form::Json } else { Form::Table(args.read.words()) };
-                let Config { feed, .. } = load::to_read(&args)?;
+                let Config { feed, .. } = load_config::for_files(&args)?;
                 Ok(files::inspect(&feed.replay, feed.line_bytes, &form, &mut BufWriter::new(io::stdout()))?)
             }
-            Command::Cat(args) => {
-                let Config { feed, .. } = load::to_read(&args)?;
+            Subcommand::Cat(args) => {
+                let Config { feed, .. } = load_config::for_files(&args)?;
                 Ok(files::cat(&feed.replay, feed.line_bytes, &mut io::stdout())?)
             }
-            Command::Send { text, url } => block_on(send::send(server_url(&url)?, text)),
-            Command::Watch { symbols, url, json } => {
+            Subcommand::Send { text, url } => block_on(send::send(server_url(&url)?, text)),
+            Subcommand::Watch { symbols, url, json } => {
                 let url = watch::with_symbols(&server_url(&url)?, &symbols)?;
                 let format = if json { Format::Json } else { Format::Text };
                 block_on(watch::watch(url, format))
@@ -176,7 +176,7 @@ impl Cli {
 }
 
 impl ServeArgs {
-    /// The sources of the configuration, these flags on top.
+    /// Returns the sources of the configuration: the file, the environment and these flags.
     #[must_use]
     pub fn sources(&self, environment: Vec<(String, String)>) -> Sources {
         let paths: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
@@ -209,7 +209,7 @@ impl ServeArgs {
 }
 
 impl ClockArgs {
-    /// The first flag that is given.
+    /// Returns the first of these flags that is given.
     #[must_use]
     pub fn first(&self) -> Option<&'static str> {
         let flags = [
@@ -234,12 +234,13 @@ fn server_url(text: &str) -> Result<Uri, CliError> {
 }
 
 fn print_config(args: &ServeArgs) -> Result<(), CliError> {
-    let config = load::to_serve(args)?;
-    let config = toml::to_string_pretty(&config).expect("what TOML has said, TOML can say again");
+    let config = load_config::for_server(args)?;
+    let config =
+        toml::to_string_pretty(&config).expect("a configuration read from TOML can be written as TOML");
     io::stdout().write_all(config.as_bytes()).map_err(CliError::Output)
 }
 
-/// Runs on this thread, and does not wait for a read of standard input that nobody needs any more.
+/// Runs a future on this thread. Does not wait for blocking tasks at the end, as one may still read standard input.
 fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::System)?;
     let outcome = runtime.block_on(future);
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_command_serves_and_files_need_no_command() {
+    fn without_a_subcommand_the_program_serves_and_takes_files() {
         let cli =
             Cli::try_parse_from(["tickerplant", "--feed", "replay", "a.csv", "b.csv", "--speed", "max"])
                 .unwrap();

@@ -1,4 +1,4 @@
-//! `send`: says one thing to all peers, as in the classic broadcast tutorial.
+//! `send`: sends one message to all peers, as in the classic broadcast tutorial.
 
 use std::io::{self, Write};
 

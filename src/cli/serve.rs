@@ -1,22 +1,22 @@
-//! `serve`: a server with its feed, its log and its progress bar, until a signal ends it.
+//! `serve`: runs a server with its feed, its log and its progress bar until a signal stops it.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Bar;
-use super::{CliError, ServeArgs, block_on, load, log};
+use super::progress_bar::Bar;
+use super::{CliError, ServeArgs, block_on, load_config, log};
 use crate::app::App;
 use crate::feed;
 
-/// Serves until the first signal has ended everything in order, or the second comes.
+/// Serves until a signal shuts the server down. A second signal stops the program at once.
 pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
-    let config = load::to_serve(args)?;
+    let config = load_config::for_server(args)?;
     let bar = Bar::new(config.feed.kind);
     let around = bar.writer();
     log::log_to(move || around.clone(), log::filter(&config.log)?);
     let feed = feed::open(&config.feed)?;
     let control = feed.control().clone();
-    // Best effort: where the limit stays low, fewer clients can connect, and the accept loop says so.
+    // If this fails, fewer clients can connect, and the accept loop logs it.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     block_on(async {
         let stop = CancellationToken::new();
@@ -26,13 +26,13 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         tokio::select! {
             ended = app.run(stop.clone()) => Ok(ended?),
             never = bar.show(&control) => match never {},
-            () = told_twice(signals, stop.clone()) => Err(CliError::Stopped),
+            () = stop_on_signals(signals, stop.clone()) => Err(CliError::Stopped),
         }
     })
 }
 
 /// Fires `stop` at the first signal and completes at the second.
-async fn told_twice(mut signals: [Signal; 2], stop: CancellationToken) {
+async fn stop_on_signals(mut signals: [Signal; 2], stop: CancellationToken) {
     for _ in 0..2 {
         let [interrupt, terminate] = &mut signals;
         tokio::select! {

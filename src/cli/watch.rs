@@ -1,4 +1,4 @@
-//! `watch`: prints what a subscriber is sent, a line a frame.
+//! `watch`: subscribes and prints each frame on a line.
 
 use std::io::{self, Write};
 
@@ -14,13 +14,13 @@ use crate::client::{ClientError, Connection};
 /// How frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// As they come.
+    /// As JSON, unchanged.
     Json,
-    /// As words for a person.
+    /// As words, for a person.
     Text,
 }
 
-/// The URL with these symbols to subscribe to; with none, all of them unless the URL names some itself.
+/// Adds the symbols to the URL. Without symbols, adds `*` unless the URL already has symbols.
 pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
     let has_symbols =
         form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "symbols");
@@ -29,13 +29,13 @@ pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
     }
     let symbols = if symbols.is_empty() { "*".to_owned() } else { symbols.join(",") };
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("symbols", &symbols).finish();
-    // In this server's URLs a plus is a plus.
+    // The serializer writes a blank as a plus, which the server reads as a plus.
     let query = query.replace('+', "%20");
     let joint = if url.query().is_some() { '&' } else { '?' };
     format!("{url}{joint}{query}").parse().map_err(CliError::Symbols)
 }
 
-/// Connects and prints every frame until the server shuts down or closes normally, or the user interrupts.
+/// Connects and prints every frame until the server closes normally or shuts down, or the user interrupts.
 pub async fn watch(url: Uri, format: Format) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
     tokio::select! {
@@ -63,7 +63,7 @@ async fn print_frames(url: Uri, format: Format) -> Result<(), CliError> {
     }
 }
 
-/// A frame's values in their order: time, symbol and type first, the others with their names.
+/// Formats a frame for a person: its time, symbol and type, then the other fields with their names.
 fn words(text: &str) -> String {
     let Ok(mut fields) = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text) else {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! A client's connection to a server.
+//! A client's WebSocket connection to a server.
 
 use std::io;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::{ClientError, Endpoint};
 
-/// How long a server may take for the handshake, or for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit for the handshake and for an answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -29,9 +29,9 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// No connection within ten seconds, or a server that refuses the handshake.
+    /// The client cannot connect within ten seconds, or the server rejects the handshake.
     pub async fn open(url: Uri) -> Result<Self, ClientError> {
-        let connected = timeout(PATIENCE, connect_async(url.clone())).await;
+        let connected = timeout(TIMEOUT, connect_async(url.clone())).await;
         match connected.unwrap_or_else(|late| Err(Error::Io(late.into()))) {
             Ok((socket, _)) => Ok(Self { url, socket }),
             Err(Error::Http(response)) => {
@@ -78,7 +78,7 @@ impl Connection {
     ///
     /// The server closed, the connection broke, or nothing came in time.
     pub async fn answer(&mut self) -> Result<Message, ClientError> {
-        match timeout(PATIENCE, self.next()).await {
+        match timeout(TIMEOUT, self.next()).await {
             Ok(answer) => answer,
             Err(_) => Err(self.broken(Error::Io(io::ErrorKind::TimedOut.into()))),
         }
@@ -86,7 +86,7 @@ impl Connection {
 
     /// Closes the connection.
     pub async fn close(mut self) {
-        // Whoever closes has all that it wants: a goodbye that fails changes nothing.
+        // The client has all that it needs, so a failed close does not matter.
         let _ = self.socket.close(None).await;
     }
 
@@ -101,7 +101,7 @@ impl Connection {
     }
 }
 
-/// What our server says in the JSON of an error, or the body as it is.
+/// Returns the message of an error reply in JSON, or else the whole body.
 fn error_message(body: &[u8]) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());

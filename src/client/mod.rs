@@ -1,4 +1,4 @@
-//! The client side of the protocol: a [`Connection`], and the errors that end it.
+//! A client of the protocol, for `watch` and `send`.
 
 mod connection;
 
@@ -10,39 +10,39 @@ use tokio_tungstenite::tungstenite::Error;
 
 pub use connection::Connection;
 
-/// Why a client ends before it is done.
+/// The reason for which a client failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// There is no connection.
+    /// The client cannot connect.
     #[error("cannot connect to {url}")]
     Connect {
-        /// Where to.
+        /// The server.
         url: Endpoint,
-        /// What went wrong.
+        /// The cause.
         source: Box<Error>,
     },
-    /// The server refused the handshake.
+    /// The server rejected the handshake.
     #[error("{url} answers {status}: {message}")]
     Refused {
-        /// Where to.
+        /// The server.
         url: Endpoint,
-        /// Its status.
+        /// The status of the response.
         status: u16,
-        /// What it says.
+        /// The message of the response.
         message: String,
     },
     /// The connection broke.
     #[error("the connection to {url} broke")]
     Broken {
-        /// Where to.
+        /// The server.
         url: Endpoint,
-        /// What went wrong.
+        /// The cause.
         source: Box<Error>,
     },
-    /// The server closed, with a reason that a client has to act upon.
+    /// The server closed the connection.
     #[error("{url} closed with {code} {reason}")]
     Closed {
-        /// Where to.
+        /// The server.
         url: Endpoint,
         /// The close code.
         code: u16,
@@ -52,22 +52,22 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// What the reader can do about it, where that is known.
+    /// Returns advice for the user, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::Connect { .. } => {
-                Some("start one with `tickerplant`, or name another with --url ws://HOST:PORT/ws".into())
-            }
+            Self::Connect { .. } => Some(
+                "start a server with `tickerplant`, or choose another with --url ws://HOST:PORT/ws".into(),
+            ),
             Self::Closed { code: 4008, reason, .. } => {
-                Some(format!("come back with after={reason} in the URL to go on from there").into())
+                Some(format!("connect again with after={reason} in the URL to resume").into())
             }
             Self::Refused { .. } | Self::Broken { .. } | Self::Closed { .. } => None,
         }
     }
 }
 
-/// A server, as errors name it: host, port and path, without what stands around them, where a token may be.
+/// The URL of a server in errors. User info and query are left out, because they may contain a token.
 #[derive(Debug)]
 pub struct Endpoint(String);
 

@@ -1,22 +1,22 @@
-//! The framing of a WebSocket: RFC 6455, section 5.2.
+//! The WebSocket framing (RFC 6455, section 5.2).
 //!
-//! A server's frames carry no mask, so their header has 2, 4 or 10 bytes.
+//! A server does not mask its frames, so a header has 2, 4 or 10 bytes.
 
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::{Value, native};
+use super::{Value, native_json};
 use crate::wire::Message;
 
-/// The most bytes of text that fit into a close frame beside its code.
+/// Bytes of text that fit into a close frame beside the code.
 const CLOSE_TEXT: usize = 123;
 
 /// Appends a value as one WebSocket frame.
 pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
-        Value::Event(seq, event) => text(out, |out| native::event(out, *seq, event)),
-        Value::Snapshot(snapshot) => text(out, |out| native::snapshot(out, snapshot)),
-        Value::Reply(reply) => text(out, |out| native::reply(out, reply)),
+        Value::Event(seq, event) => text(out, |out| native_json::event(out, *seq, event)),
+        Value::Snapshot(snapshot) => text(out, |out| native_json::snapshot(out, snapshot)),
+        Value::Reply(reply) => text(out, |out| native_json::reply(out, reply)),
         Value::Message(Message::Text(said)) => text(out, |out| out.extend_from_slice(said.as_bytes())),
         Value::Message(Message::Binary(said)) => whole(out, OpCode::Data(Data::Binary), said),
         Value::Ping => whole(out, OpCode::Control(Control::Ping), &[]),
@@ -28,7 +28,7 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
 /// Appends a text frame whose payload `write` appends.
 fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    // Most frames have a header of four bytes; for the others the payload moves.
+    // Most headers have four bytes. For the others the payload is moved.
     let reserved = start..start + 4;
     out.extend_from_slice(&[0; 4]);
     write(out);
@@ -40,7 +40,7 @@ fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Appends a close frame; what of `reason` does not fit is cut off.
+/// Appends a close frame, with as much of `reason` as fits.
 fn close(out: &mut Vec<u8>, code: u16, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(CLOSE_TEXT)];
     let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();

@@ -29,7 +29,7 @@ use super::wall_clock::WallClock;
 use crate::bus::{Bus, LastValueCache};
 use crate::fault;
 use crate::market::{Event, FeedState, Time};
-use crate::task::caught;
+use crate::task::catch_panic;
 
 /// The number of events that a flow-controlled feed publishes before it waits until all readers have caught up.
 ///
@@ -71,7 +71,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     };
     // A panic drops what `run` owns before it is caught. The queue and the answer live longer: a caller that gets no
     // answer finds the reason in the progress.
-    match stop.run_until_cancelled(caught(pump.run(&mut commands))).await {
+    match stop.run_until_cancelled(catch_panic(pump.run(&mut commands))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
         Some(Err(panic)) => pump.fail(format!("the feed's own task {panic}")),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::error::FeedError;
 use crate::fault;
 use crate::market::Event;
-use crate::task::caught_now;
+use crate::task::catch_panic_now;
 
 /// The largest number of events in a batch.
 pub const BATCH: usize = 1024;
@@ -46,7 +46,7 @@ where
     let batches = sender.clone();
     let started = thread.spawn(move || {
         // `read` is not used again after a panic, so it need not be unwind safe.
-        let outcome = caught_now(|| read(&batches));
+        let outcome = catch_panic_now(|| read(&batches));
         let outcome = outcome.unwrap_or_else(|panic| Err(FeedError::ReaderPanicked { input, panic }));
         if let Err(error) = outcome {
             // If this fails, the receiver is gone and needs no error.

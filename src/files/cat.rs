@@ -20,7 +20,7 @@ pub fn cat(config: &replay::Config, line_bytes: usize, out: &mut impl Write) -> 
         Replay::open(config, &LineSettings { line_bytes, reject_counters: RejectCounters::default() })?;
     let mut buffer = Vec::with_capacity(BUFFER + 1024);
     for event in replay.events()? {
-        encoding::line(&mut buffer, &event?);
+        encoding::event_without_seq(&mut buffer, &event?);
         buffer.push(b'\n');
         if buffer.len() >= BUFFER {
             out.write_all(&buffer).map_err(FilesError::Output)?;

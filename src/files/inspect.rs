@@ -261,7 +261,7 @@ fn kinds(inspection: &Inspection, between: &str) -> String {
 
 fn raw(event: &Event) -> Box<RawValue> {
     let mut text = Vec::new();
-    encoding::line(&mut text, event);
+    encoding::event_without_seq(&mut text, event);
     let text = String::from_utf8(text).expect("what is written is text");
     RawValue::from_string(text).expect("what is written is JSON")
 }

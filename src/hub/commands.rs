@@ -16,7 +16,8 @@ use crate::counters::Limit;
 use crate::encoding::Value;
 use crate::market::{Kind, KindSet, Time};
 use crate::wire::{
-    Command, Cursor, Delivery, Feed, GapReason, Refusal, Reply, Request, RequestId, Standing, Symbols,
+    Command, CommandId, CommandWithId, Cursor, Delivery, ErrorReply, FeedInfo, GapReason, Reply,
+    SubscriptionState, Symbols,
 };
 
 /// A connection whose client asks for something, with what of its shard the answer depends on.
@@ -44,8 +45,8 @@ impl<'a> Caller<'a> {
     }
 
     /// Carries out a request, and puts the answer into the outbox.
-    pub(super) fn execute(&mut self, request: &Request, now: Time) {
-        let Request { id, command } = request;
+    pub(super) fn execute(&mut self, request: &CommandWithId, now: Time) {
+        let CommandWithId { id, command } = request;
         let id = id.as_ref();
         let done = match command {
             Command::Subscribe { symbols, channels, after } => {
@@ -70,18 +71,18 @@ impl<'a> Caller<'a> {
                 Ok(())
             }
         };
-        if let Err(refusal) = done {
-            self.reply(&Reply::error(id, refusal));
+        if let Err(error) = done {
+            self.reply(&Reply::error(id, error));
         }
     }
 
     fn subscribe(
         &mut self,
-        id: Option<&RequestId>,
+        id: Option<&CommandId>,
         symbols: &Symbols,
         channels: KindSet,
         after: Option<&Cursor>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorReply> {
         let count = self.connection.subscription.len_with(symbols);
         subscribe_check::symbols(self.settings.max_symbols, count, self.bus)?;
         let missed = after.map(|cursor| self.missed(cursor)).transpose()?;
@@ -119,7 +120,7 @@ impl<'a> Caller<'a> {
             .then(|| SnapshotSet::new(&self.view.last_values, symbols.all, symbols.names.iter(), had))
             .flatten();
         let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
-        self.reply_behind_conflated(&Reply::subscribed(id, self.standing(resumed, snapshots)));
+        self.reply_behind_conflated(&Reply::subscribed(id, self.subscription_state(resumed, snapshots)));
         self.connection.begins_set(set.as_ref());
         if resumed {
             self.bus.counters().resumed.inc();
@@ -141,7 +142,7 @@ impl<'a> Caller<'a> {
         Ok(())
     }
 
-    fn unsubscribe(&mut self, id: Option<&RequestId>, symbols: &Symbols, channels: KindSet) {
+    fn unsubscribe(&mut self, id: Option<&CommandId>, symbols: &Symbols, channels: KindSet) {
         self.connection.role = Role::Subscriber;
         self.change_subscription(|subscriptions, id, subscription| {
             if symbols.all {
@@ -151,19 +152,19 @@ impl<'a> Caller<'a> {
                 subscriptions.remove(id, subscription, Some(symbol), channels);
             }
         });
-        self.reply_behind_conflated(&Reply::unsubscribed(id, self.standing(false, 0)));
+        self.reply_behind_conflated(&Reply::unsubscribed(id, self.subscription_state(false, 0)));
     }
 
-    fn set(&mut self, id: Option<&RequestId>, delivery: Option<Delivery>, interval: Option<Duration>) {
+    fn set(&mut self, id: Option<&CommandId>, delivery: Option<Delivery>, interval: Option<Duration>) {
         self.connection.role = Role::Subscriber;
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
         self.connection.outbox.set_delivery(delivery, interval);
-        self.reply_behind_conflated(&Reply::set(id, self.standing(false, 0)));
+        self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
     }
 
     /// Returns what the log has of what came after a cursor.
-    fn missed(&self, cursor: &Cursor) -> Result<Missed, Refusal> {
+    fn missed(&self, cursor: &Cursor) -> Result<Missed, ErrorReply> {
         if self.connection.has_subscribed {
             return Err(subscribe_check::late_cursor());
         }
@@ -196,10 +197,10 @@ impl<'a> Caller<'a> {
         self.connection.answer(&Value::Reply(reply));
     }
 
-    fn standing(&self, resumed: bool, snapshots: usize) -> Standing {
+    fn subscription_state(&self, resumed: bool, snapshots: usize) -> SubscriptionState {
         let (delivery, interval) = self.connection.outbox.delivery();
         let list = |kind| self.connection.subscription.list(kind);
-        Standing {
+        SubscriptionState {
             trades: list(Kind::Trade),
             quotes: list(Kind::Quote),
             bars: list(Kind::Bar),
@@ -210,7 +211,7 @@ impl<'a> Caller<'a> {
             snapshots,
             delivery,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
-            feed: Feed { kind: self.bus.kind(), state: (&self.view.feed).into() },
+            feed: FeedInfo { kind: self.bus.kind(), state: (&self.view.feed).into() },
         }
     }
 }

@@ -259,7 +259,12 @@ impl Connection {
             self.begins_set(set.as_ref());
         }
         if let Some(position) = owed.seek {
-            self.reply(&Reply::Feed(wire::State::sought(&view.feed, position, snapshots, view.seq())));
+            self.reply(&Reply::Feed(wire::FeedFields::after_seek(
+                &view.feed,
+                position,
+                snapshots,
+                view.seq(),
+            )));
             self.begins_set(set.as_ref());
         }
         let feed_state = owed.feed_state && owed.seek.is_none();

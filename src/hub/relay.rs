@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::rate_limiter::{Limiter, limiter};
 use crate::bus::Bus;
 use crate::counters::{Counters, Limit};
-use crate::wire::{ErrorCode, Message, Refusal};
+use crate::wire::{ErrorCode, ErrorReply, Message};
 
 /// What a relayed message has around it on its way to a subscriber, about.
 const FRAME_BYTES: usize = 48;
@@ -124,16 +124,16 @@ impl Relay {
     /// # Errors
     ///
     /// The relay is off, or the message is too long.
-    pub fn check(&self, message: &Message) -> Result<(), Refusal> {
+    pub fn check(&self, message: &Message) -> Result<(), ErrorReply> {
         if !self.config.enabled {
             let message = "this server relays no messages; commands have an `action`";
-            return Err(Refusal::new(ErrorCode::RelayDisabled, message));
+            return Err(ErrorReply::new(ErrorCode::RelayDisabled, message));
         }
         let (len, limit) = (message.len(), self.config.max_bytes);
         if limit > 0 && len > limit {
             self.counters().increment(Limit::RelayBytes);
             let message = format!("the message has {len} bytes; relayed messages have at most {limit}");
-            return Err(Refusal::new(ErrorCode::MessageTooLong, message));
+            return Err(ErrorReply::new(ErrorCode::MessageTooLong, message));
         }
         Ok(())
     }
@@ -143,11 +143,11 @@ impl Relay {
     /// # Errors
     ///
     /// The whole server relays too much.
-    pub async fn send(&self, from: &str, message: Message) -> Result<(), Refusal> {
+    pub async fn send(&self, from: &str, message: Message) -> Result<(), ErrorReply> {
         if !self.total.as_ref().is_none_or(|total| self.fits(total, message.len())) {
             self.counters().increment(Limit::RelayTotal);
             let message = "the server relays too much at the moment; try again later";
-            return Err(Refusal::new(ErrorCode::RateLimited, message));
+            return Err(ErrorReply::new(ErrorCode::RateLimited, message));
         }
         self.counters().relayed.inc();
         let relayed = Arc::new(Relayed { from: from.to_owned(), message });

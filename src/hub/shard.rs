@@ -30,7 +30,7 @@ use crate::bus::{Bus, Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
-use crate::wire::{CloseReason, Delivery, Message, Reply, Request};
+use crate::wire::{CloseReason, CommandWithId, Delivery, Message, Reply};
 
 /// After so many events the other tasks of the thread have their turn.
 const READ_EVENTS: usize = 4096;
@@ -149,7 +149,7 @@ impl Shard {
     }
 
     /// Carries out what a client asks for, and puts the answer into its outbox; nothing for a connection that closes.
-    pub fn handle(&mut self, id: ConnectionId, request: &Request, now: Time) {
+    pub fn handle(&mut self, id: ConnectionId, request: &CommandWithId, now: Time) {
         let connection = &mut self.connections[id];
         if connection.state.is_closing() {
             return;

@@ -5,7 +5,7 @@
 
 use crate::bus::{Bus, Evicted};
 use crate::counters::Limit;
-use crate::wire::{Cursor, ErrorCode, GapReason, Refusal};
+use crate::wire::{Cursor, ErrorCode, ErrorReply, GapReason};
 
 /// What the log has of what a client missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,11 @@ pub enum Missed {
 /// # Errors
 ///
 /// They are too many, which is counted.
-pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), Refusal> {
+pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
     if most > 0 && count > most {
         bus.counters().increment(Limit::Symbols);
         let message = format!("a connection has at most {most} symbols; \"*\" counts as one");
-        return Err(Refusal::new(ErrorCode::TooManySymbols, message));
+        return Err(ErrorReply::new(ErrorCode::TooManySymbols, message));
     }
     Ok(())
 }
@@ -40,14 +40,14 @@ pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), Refusal> {
 /// # Errors
 ///
 /// The cursor is ahead of the feed.
-pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, Refusal> {
+pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
     if cursor.epoch != bus.epoch() {
         return Ok(Missed::Lost { after: None, reason: GapReason::EpochChanged });
     }
     let newest = bus.head();
     if cursor.seq > newest {
         let message = format!("{cursor} is ahead of the feed, which is at {}-{newest}", bus.epoch());
-        return Err(Refusal::new(ErrorCode::BadCursor, message));
+        return Err(ErrorReply::new(ErrorCode::BadCursor, message));
     }
     Ok(match bus.after(cursor.seq) {
         Ok(_) => Missed::InHistory,
@@ -56,7 +56,7 @@ pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, Refusal> {
 }
 
 /// Refuses a cursor that comes with a later subscribe than a connection's first.
-pub fn late_cursor() -> Refusal {
+pub fn late_cursor() -> ErrorReply {
     let message = "`after` comes with a connection's first subscribe; open a new connection to resume";
-    Refusal::new(ErrorCode::BadCursor, message)
+    ErrorReply::new(ErrorCode::BadCursor, message)
 }

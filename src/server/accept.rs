@@ -1,7 +1,7 @@
-//! The accept loop: it takes connections in and hands each to the worker with the fewest, of equals to any.
+//! The accept loop: accepts connections and hands each to the worker with the fewest connections.
 //!
-//! No order in which clients come puts the busy ones together. A worker that stands still and takes none keeps nobody out:
-//! the others get them.
+//! Among workers with equally many, it picks one at random, so that no order of arrival puts all busy clients on
+//! one worker. It passes over a worker whose queue is full, so a stuck worker does not block new clients.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,39 +20,39 @@ use super::admission::{Admission, Permit};
 use crate::fault;
 use crate::hub::Socket;
 
-/// How long the accept loop rests when the system gives it no socket.
+/// How long the accept loop waits after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Sockets that may wait for a worker; where there is no room, another one gets the next.
-const HANDOVER: usize = 64;
+/// Capacity of a worker's queue of sockets. When it is full, the next socket goes to another worker.
+const WAITING_SOCKETS: usize = 64;
 
-/// Where connections come from.
+/// A source of connections.
 pub trait Listener {
-    /// A connection on its way to its worker.
-    type Socket: Arriving;
+    /// A connection that has been accepted and not yet registered with its worker.
+    type Socket: AcceptedSocket;
 
-    /// Waits for the next connection and prepares it; says whose it is.
+    /// Waits for the next connection and returns it with the address of its peer.
     ///
     /// Cancel safe: no connection is lost.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
 }
 
-/// A connection that has come to the thread which serves it.
-pub trait Arriving {
-    /// Begins to serve it there.
+/// A connection that has reached the thread of its worker.
+pub trait AcceptedSocket {
+    /// Registers the connection with the runtime of this thread.
     ///
     /// # Errors
     ///
-    /// The thread cannot watch it.
-    fn arrive(self) -> io::Result<Socket>;
+    /// The runtime cannot watch the socket.
+    fn register(self) -> io::Result<Socket>;
 }
 
-/// The machine's own network.
+/// A listening TCP socket.
 #[derive(Debug)]
 pub struct Tcp {
-    /// What listens.
+    /// The socket.
     pub listener: TcpListener,
-    /// Bytes that the kernel takes for a client before they are under way; 0 leaves it to the system.
+    /// Bytes that the kernel buffers for a client before it sends them; 0 keeps the system's default.
     pub send_buffer: u32,
 }
 
@@ -64,50 +64,50 @@ impl Listener for Tcp {
             let (socket, peer) = self.listener.accept().await?;
             match self.prepare(socket) {
                 Ok(socket) => return Ok((socket, peer)),
-                Err(error) => debug!(%error, "a connection was gone at once"),
+                Err(error) => debug!(%error, "a connection ended before it could be served"),
             }
         }
     }
 }
 
 impl Tcp {
-    /// Sets the socket's options and takes it off this thread's reactor.
+    /// Sets the options of a socket and removes it from the reactor of this thread.
     fn prepare(&self, socket: TcpStream) -> io::Result<std::net::TcpStream> {
         socket.set_nodelay(true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if self.send_buffer > 0 {
-            // Not SO_SNDBUF: with a buffer smaller than a segment every write waits for a delayed acknowledgement.
+            // SO_SNDBUF would not do: with a buffer smaller than a segment, every write waits for a delayed acknowledgement.
             socket2::SockRef::from(&socket).set_tcp_notsent_lowat(self.send_buffer)?;
         }
         socket.into_std()
     }
 }
 
-impl Arriving for std::net::TcpStream {
-    fn arrive(self) -> io::Result<Socket> {
+impl AcceptedSocket for std::net::TcpStream {
+    fn register(self) -> io::Result<Socket> {
         TcpStream::from_std(self).map(Socket::Tcp)
     }
 }
 
-/// A worker as the accept loop sees it.
+/// The accept loop's handle on a worker.
 #[derive(Debug)]
-pub struct Outlet<S> {
+pub struct WorkerHandle<S> {
     sockets: mpsc::Sender<(S, Permit)>,
-    /// Each permit of a connection that it serves holds one more.
+    /// The permit of each of the worker's connections holds a clone: the number of clones is the load.
     load: Arc<()>,
 }
 
-/// The way of sockets to a worker: the accept loop's end and the worker's.
+/// Returns both ends of the queue of sockets for a worker: the accept loop's handle and the worker's receiver.
 #[must_use]
-pub fn handover<S>() -> (Outlet<S>, mpsc::Receiver<(S, Permit)>) {
-    let (sockets, inlet) = mpsc::channel(HANDOVER);
-    (Outlet { sockets, load: Arc::default() }, inlet)
+pub fn worker_channel<S>() -> (WorkerHandle<S>, mpsc::Receiver<(S, Permit)>) {
+    let (sockets, receiver) = mpsc::channel(WAITING_SOCKETS);
+    (WorkerHandle { sockets, load: Arc::default() }, receiver)
 }
 
-/// Accepts connections until `stop` fires, or no worker is there to take one.
+/// Accepts connections until `stop` fires or no worker is left.
 pub async fn accept<L: Listener>(
     mut listener: L,
-    outlets: Vec<Outlet<L::Socket>>,
+    workers: Vec<WorkerHandle<L::Socket>>,
     admission: Arc<Admission>,
     stop: CancellationToken,
 ) {
@@ -121,7 +121,7 @@ pub async fn accept<L: Listener>(
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // The system may be out of descriptors for long: that is told once.
+                // The process may be out of descriptors for a long time: the log says so once.
                 if !std::mem::replace(&mut is_failing, true) {
                     warn!(%error, "cannot accept connections; trying again until it works");
                 }
@@ -133,30 +133,32 @@ pub async fn accept<L: Listener>(
             info!("accepting connections again");
         }
         fault::point("accept");
-        let Some(mut permit) = admission.enter(peer.ip()) else { continue };
+        let Some(mut permit) = admission.permit(peer.ip()) else { continue };
         let room = select! {
             biased;
             () = stop.cancelled() => return,
-            room = room(&outlets) => room,
+            room = reserve(&workers) => room,
         };
-        let Some((outlet, room)) = room else { return };
-        permit.count_for_worker(&outlet.load);
+        let Some((worker, room)) = room else { return };
+        permit.count_for_worker(&worker.load);
         room.send((socket, permit));
     }
 }
 
-/// Waits for room at a worker: at the one with the fewest connections among those that have room. Returns `None` where no
-/// worker is left to wait for.
-async fn room<S>(outlets: &[Outlet<S>]) -> Option<(&Outlet<S>, mpsc::Permit<'_, (S, Permit)>)> {
-    let mut by_load: Vec<&Outlet<S>> = outlets.iter().collect();
-    by_load.sort_by_cached_key(|outlet| (Arc::strong_count(&outlet.load), rand::random::<u32>()));
-    for outlet in &by_load {
-        if let Ok(room) = outlet.sockets.try_reserve() {
-            return Some((outlet, room));
+/// Waits for a free slot in a worker's queue. Among workers with a free slot, the one with the fewest connections is
+/// chosen. Returns `None` when no worker is left.
+async fn reserve<S>(
+    workers: &[WorkerHandle<S>],
+) -> Option<(&WorkerHandle<S>, mpsc::Permit<'_, (S, Permit)>)> {
+    let mut by_load: Vec<&WorkerHandle<S>> = workers.iter().collect();
+    by_load.sort_by_cached_key(|worker| (Arc::strong_count(&worker.load), rand::random::<u32>()));
+    for worker in &by_load {
+        if let Ok(room) = worker.sockets.try_reserve() {
+            return Some((worker, room));
         }
     }
-    // Whoever is the first to have some.
-    let reserving = by_load.iter().map(|outlet| Box::pin(outlet.sockets.reserve()));
+    // All queues are full: the first worker with a free slot gets the socket.
+    let reserving = by_load.iter().map(|worker| Box::pin(worker.sockets.reserve()));
     let (room, number, _) = select_all(reserving).await;
     Some((by_load[number], room.ok()?))
 }
@@ -171,24 +173,24 @@ mod tests {
     use crate::session::Limits;
 
     #[tokio::test]
-    async fn workers_have_as_many_clients_whatever_the_order_in_which_these_come() {
+    async fn clients_are_spread_evenly_over_workers_in_any_order_of_arrival() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let (outlets, mut inlets): (Vec<_>, Vec<_>) = (0..2).map(|_| handover()).unzip();
+        let (workers, mut receiver): (Vec<_>, Vec<_>) = (0..2).map(|_| worker_channel()).unzip();
         let mut accepting = JoinSet::new();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
         let admission = Admission::new(&Limits::default(), Vec::new(), bus);
         let tcp = Tcp { listener, send_buffer: 0 };
-        accepting.spawn(accept(tcp, outlets, admission, stop.clone()));
+        accepting.spawn(accept(tcp, workers, admission, stop.clone()));
         let mut clients = Vec::new();
         let mut accepted = [Vec::new(), Vec::new()];
 
         for _ in 0..50 {
-            // Every other client is a busy one.
+            // Every second client is a busy one.
             for is_busy in [true, false] {
                 clients.push(TcpStream::connect(address).await.unwrap());
-                let [left, right] = inlets.as_mut_slice() else { unreachable!() };
+                let [left, right] = receiver.as_mut_slice() else { unreachable!() };
                 select! {
                     socket = left.recv() => accepted[0].push((socket, is_busy)),
                     socket = right.recv() => accepted[1].push((socket, is_busy)),
@@ -204,11 +206,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_worker_that_takes_no_sockets_keeps_nobody_out() {
+    async fn a_worker_that_takes_no_sockets_does_not_block_new_clients() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let ((stalled, _standing_still), (good, mut taking)) = (handover(), handover());
+        let ((stalled, _standing_still), (good, mut taking)) = (worker_channel(), worker_channel());
         let mut accepting = JoinSet::new();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
         let admission = Admission::new(&Limits::default(), Vec::new(), bus);
@@ -217,20 +219,20 @@ mod tests {
 
         let clients = async {
             let mut clients = Vec::new();
-            for _ in 0..3 * HANDOVER {
+            for _ in 0..3 * WAITING_SOCKETS {
                 clients.push(TcpStream::connect(address).await.unwrap());
             }
             clients
         };
         let served = async {
             let mut served = Vec::new();
-            while served.len() < 2 * HANDOVER {
+            while served.len() < 2 * WAITING_SOCKETS {
                 served.push(taking.recv().await.unwrap());
             }
         };
 
         let all = time::timeout(Duration::from_secs(20), async { tokio::join!(clients, served) }).await;
-        assert!(all.is_ok(), "the worker that takes sockets gets those that the other one does not");
+        assert!(all.is_ok(), "the other worker gets the sockets that the stuck one does not take");
         stop.cancel();
         accepting.join_all().await;
     }

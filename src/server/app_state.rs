@@ -1,4 +1,4 @@
-//! What all routes share, and what every request is asked first: whose it is, and what it may do.
+//! The state that all routes share, and the checks that requests have in common: permissions and URL parameters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,95 +7,100 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 
 use super::Metrics;
-use super::handshake::{Denied, Origins};
+use super::handshake::{ErrorResponse, Origins};
 use crate::auth::{self, Access};
 use crate::bus::Bus;
 use crate::feed::Control;
 use crate::hub;
-use crate::wire::{Command, ErrorCode, Refusal, Stream, Token};
+use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 
-/// What the answers depend on.
+/// The state that all routes share.
 #[derive(Debug)]
 pub struct AppState {
-    /// The bus that cursors belong to.
+    /// The bus whose history cursors refer to.
     pub bus: Arc<Bus>,
-    /// The feed that publishes there.
+    /// Controls the feed that publishes on the bus.
     pub feed: Control,
-    /// Whose pages may connect.
+    /// The origins whose pages may connect.
     pub origins: Origins,
-    /// How long a request's body may take.
-    pub patience: Duration,
-    /// How many symbols a connection may have; 0 means no limit.
+    /// Time limit for the body of a request.
+    pub body_timeout: Duration,
+    /// Symbols that a connection may subscribe to; 0 means no limit.
     pub max_symbols: usize,
-    /// By how much a reader of the log may lag while the server calls itself ready.
+    /// The lag of a reader of the log up to which the server is ready.
     pub max_lag: Duration,
     /// The tokens.
     pub auth: auth::Config,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
 }
 
 impl AppState {
-    /// Returns what a request may do, by its header or else by the token of its URL; of a server without tokens the header
-    /// is not for it.
+    /// Returns the permissions of a request, by the token in its header or else in its URL. A server without tokens ignores
+    /// the header, which may be meant for a proxy.
     ///
     /// # Errors
     ///
-    /// 401 where there is no such token.
-    fn access(&self, headers: &HeaderMap, token: Option<&Token>) -> Result<Access, Denied> {
+    /// 401 for an unknown token.
+    fn access(&self, headers: &HeaderMap, token: Option<&TokenHash>) -> Result<Access, ErrorResponse> {
         let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| Token::of(token.trim()))
+            scheme.eq_ignore_ascii_case("bearer").then(|| TokenHash::of(token.trim()))
         });
         let bearer = bearer.filter(|_| !self.auth.tokens.is_empty());
-        self.auth.access(bearer.as_ref().or(token)).map_err(|refusal| (StatusCode::UNAUTHORIZED, refusal))
+        self.auth.access(bearer.as_ref().or(token)).map_err(|error| (StatusCode::UNAUTHORIZED, error))
     }
 
-    /// Returns what a request may do that needs a token where there are some, in a header or as a parameter of its query.
+    /// Returns the permissions of a request that needs a token when the server has tokens. The token is in a header or in
+    /// the query.
     ///
     /// # Errors
     ///
-    /// 401 where it shows none, or one that is not known.
-    pub fn authorized(&self, headers: &HeaderMap, query: &str) -> Result<Access, Denied> {
+    /// 401 for a missing or unknown token.
+    pub fn authorize(&self, headers: &HeaderMap, query: &str) -> Result<Access, ErrorResponse> {
         let mut parameters = form_urlencoded::parse(query.as_bytes());
-        let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| Token::of(&token));
-        unlocked(self.access(headers, token.as_ref())?)
+        let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| TokenHash::of(&token));
+        require_token(self.access(headers, token.as_ref())?)
     }
 
-    /// Returns the subscription that a URL asks for, and what the request may do. Checks that it can be had, as far as that
-    /// is known before there is a connection.
+    /// Returns the parameters of a URL and the permissions of the request. Checks all of the subscription that can be
+    /// checked before the connection exists.
     ///
     /// # Errors
     ///
-    /// 400 for a wrong parameter, too many symbols and a cursor ahead of the feed, 401 for a token that is not known, 403
-    /// for symbols that are not allowed. A request that has shown no token is told nothing of what is here, and is checked
-    /// when it has.
-    pub fn subscription(&self, headers: &HeaderMap, query: &str) -> Result<(Stream, Access), Denied> {
-        let bad = |refusal| (StatusCode::BAD_REQUEST, refusal);
-        let stream = Stream::parse(query).map_err(bad)?;
-        let access = self.access(headers, stream.token.as_ref())?;
+    /// 400 for a wrong parameter, too many symbols or a cursor ahead of the feed; 401 for an unknown token; 403 for symbols
+    /// that the token does not allow. Without a token the subscription is checked later, after the client has shown one:
+    /// an error here would reveal the state of the feed.
+    pub fn subscription(
+        &self,
+        headers: &HeaderMap,
+        query: &str,
+    ) -> Result<(UrlParameters, Access), ErrorResponse> {
+        let bad = |error| (StatusCode::BAD_REQUEST, error);
+        let parameters = UrlParameters::parse(query).map_err(bad)?;
+        let access = self.access(headers, parameters.token.as_ref())?;
         if let (Some(command @ Command::Subscribe { symbols, after, .. }), false) =
-            (&stream.subscribe, access.is_locked())
+            (&parameters.subscribe, access.is_unauthenticated())
         {
-            access.check(command).map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
+            access.check(command).map_err(|error| (StatusCode::FORBIDDEN, error))?;
             hub::check_symbols(self.max_symbols, symbols.len(), &self.bus).map_err(bad)?;
             if let Some(cursor) = after {
                 hub::check_cursor(&self.bus, cursor).map_err(bad)?;
             }
         }
-        Ok((stream, access))
+        Ok((parameters, access))
     }
 }
 
-/// Returns the access of a request that has shown a token where there are some.
+/// Returns the permissions of a request that has shown a token, or that needs none.
 ///
 /// # Errors
 ///
-/// 401 where it has shown none.
-pub fn unlocked(access: Access) -> Result<Access, Denied> {
-    if access.is_locked() {
+/// 401 for a missing token.
+pub fn require_token(access: Access) -> Result<Access, ErrorResponse> {
+    if access.is_unauthenticated() {
         let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
-        return Err((StatusCode::UNAUTHORIZED, Refusal::new(ErrorCode::Unauthorized, message)));
+        return Err((StatusCode::UNAUTHORIZED, ErrorReply::new(ErrorCode::Unauthorized, message)));
     }
     Ok(access)
 }

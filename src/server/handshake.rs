@@ -1,4 +1,4 @@
-//! The WebSocket handshake: RFC 6455, section 4.2, and who may come in from a browser.
+//! The WebSocket handshake (RFC 6455, section 4.2), and the origins whose pages may connect.
 
 use std::net::IpAddr;
 
@@ -9,32 +9,32 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::wire::{ErrorCode, Refusal};
+use crate::wire::{ErrorCode, ErrorReply};
 
-/// What a request says that wants a WebSocket.
+/// The parts of a request that the handshake checks.
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
-    /// Its method.
+    /// The method.
     pub method: &'a Method,
-    /// Its version of HTTP.
+    /// The HTTP version.
     pub version: Version,
-    /// Its headers.
+    /// The headers.
     pub headers: &'a HeaderMap,
 }
 
-/// Which browsers' pages may connect.
+/// The origins whose pages may connect.
 #[derive(Clone, Debug)]
 pub struct Origins {
-    /// Origins that may, beside the server's own.
+    /// Allowed origins, in addition to the server's own.
     pub allowed: Vec<String>,
-    /// Whether any loopback origin may, as the listener is one.
+    /// Whether any loopback origin is allowed, because the server listens on loopback.
     pub loopback: bool,
 }
 
-/// Why a request is refused.
-pub type Denied = (StatusCode, Refusal);
+/// The status of an error response, and the error reply in its body.
+pub type ErrorResponse = (StatusCode, ErrorReply);
 
-/// Whether a request asks for a WebSocket at all.
+/// Returns whether a request asks for a WebSocket.
 #[must_use]
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket")
@@ -45,13 +45,13 @@ impl Handshake<'_> {
     ///
     /// # Errors
     ///
-    /// The status that the request deserves and what to do about it.
-    pub fn check(&self, origins: &Origins) -> Result<String, Denied> {
+    /// The status of the error response, and its error reply.
+    pub fn check(&self, origins: &Origins) -> Result<String, ErrorResponse> {
         if self.method != Method::GET {
-            return Err(denied(
+            return Err(error_response(
                 StatusCode::METHOD_NOT_ALLOWED,
                 ErrorCode::MethodNotAllowed,
-                "a WebSocket begins with GET",
+                "a WebSocket handshake uses GET",
             ));
         }
         if !is_upgrade(self.headers) || !has_token(self.headers, &CONNECTION, "upgrade") {
@@ -60,32 +60,32 @@ impl Handshake<'_> {
             ));
         }
         if self.version != Version::HTTP_11 {
-            return Err(bad_handshake("a WebSocket begins with HTTP/1.1"));
+            return Err(bad_handshake("a WebSocket handshake uses HTTP/1.1"));
         }
-        if only(self.headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
-            return Err(upgrade_required("`Sec-WebSocket-Version` is 13 here"));
+        if single_value(self.headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
+            return Err(upgrade_required("`Sec-WebSocket-Version` must be 13"));
         }
         if host(self.headers).is_none() {
             return Err(bad_handshake("the request needs one `Host` header"));
         }
-        let key = only(self.headers, &SEC_WEBSOCKET_KEY)
+        let key = single_value(self.headers, &SEC_WEBSOCKET_KEY)
             .filter(|key| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16))
-            .ok_or_else(|| bad_handshake("`Sec-WebSocket-Key` is 16 bytes in base64"))?;
+            .ok_or_else(|| bad_handshake("`Sec-WebSocket-Key` must be 16 bytes in base64"))?;
         origins.check(self.headers)?;
         Ok(derive_accept_key(key.as_bytes()))
     }
 }
 
 impl Origins {
-    /// Checks that whoever sends these headers is no page, or one that may connect.
+    /// Checks that a request does not come from a page, or comes from a page that may connect.
     ///
     /// # Errors
     ///
-    /// 403 for every other page.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Denied> {
+    /// 403 for any other page.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), ErrorResponse> {
         let mut values = headers.get_all(ORIGIN).iter();
         let Some(value) = values.next() else {
-            // A browser sends one with a WebSocket, with a POST, and with whatever reads across origins.
+            // A browser sends an origin with each WebSocket, each POST and each cross-origin read.
             return Ok(());
         };
         let origin = value.to_str().unwrap_or("?");
@@ -95,7 +95,7 @@ impl Origins {
         if may {
             return Ok(());
         }
-        Err(denied(
+        Err(error_response(
             StatusCode::FORBIDDEN,
             ErrorCode::Forbidden,
             format!("pages of {origin:?} may not connect; list it in server.allowed_origins"),
@@ -103,12 +103,12 @@ impl Origins {
     }
 }
 
-/// The `Host` that a request names, once.
+/// Returns the `Host` of a request that has exactly one.
 fn host(headers: &HeaderMap) -> Option<Authority> {
-    only(headers, &HOST)?.parse().ok()
+    single_value(headers, &HOST)?.parse().ok()
 }
 
-/// Whether an origin is the server's own, or a loopback one where these may.
+/// Returns whether an origin is the server's own, or a loopback origin when these are allowed.
 fn is_own(origin: &str, host: &Authority, loopback: bool) -> bool {
     let Ok(uri) = origin.parse::<Uri>() else {
         return false;
@@ -127,8 +127,8 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// The value of a header that is there exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+/// Returns the value of a header that occurs exactly once.
+fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
@@ -139,16 +139,16 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-fn upgrade_required(message: &str) -> Denied {
-    denied(StatusCode::UPGRADE_REQUIRED, ErrorCode::UpgradeRequired, message)
+fn upgrade_required(message: &str) -> ErrorResponse {
+    error_response(StatusCode::UPGRADE_REQUIRED, ErrorCode::UpgradeRequired, message)
 }
 
-fn bad_handshake(message: &str) -> Denied {
-    denied(StatusCode::BAD_REQUEST, ErrorCode::BadHandshake, message)
+fn bad_handshake(message: &str) -> ErrorResponse {
+    error_response(StatusCode::BAD_REQUEST, ErrorCode::BadHandshake, message)
 }
 
-fn denied(status: StatusCode, code: ErrorCode, message: impl std::fmt::Display) -> Denied {
-    (status, Refusal::new(code, message))
+fn error_response(status: StatusCode, code: ErrorCode, message: impl std::fmt::Display) -> ErrorResponse {
+    (status, ErrorReply::new(code, message))
 }
 
 #[cfg(test)]
@@ -183,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_rfc_gets_its_answer() {
+    fn the_example_of_the_rfc_is_accepted() {
         assert_eq!(check(&[], &strict()).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
-    fn what_is_no_handshake_gets_the_status_it_deserves() {
+    fn a_wrong_handshake_gets_the_status_for_its_mistake() {
         for (change, status) in [
             (("upgrade", None), 426),
             (("connection", Some("keep-alive")), 426),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pages_of_the_server_itself_and_listed_ones_come_in() {
+    fn only_the_servers_own_pages_and_listed_origins_may_connect() {
         let origin = |origin| check(&[("origin", Some(origin))], &strict()).map(drop);
 
         assert_eq!(origin("http://127.0.0.1:8000"), Ok(()));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_any_loopback_page_comes_in() {
+    fn on_loopback_any_loopback_page_may_connect() {
         let origins = Origins { allowed: Vec::new(), loopback: true };
         let origin = |origin| check(&[("origin", Some(origin))], &origins).map(drop);
 

@@ -1,4 +1,4 @@
-//! `/metrics`: what is counted, in the text format that Prometheus reads (`OpenMetrics` 1.0).
+//! `/metrics`: the metrics in the text format of Prometheus (`OpenMetrics` 1.0).
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use crate::bus::Bus;
 use crate::feed::RejectCounters;
 use crate::hub::Relay;
 
-/// The type of the answer.
+/// The content type of the response.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All that is counted.
+/// All metrics of the server.
 #[derive(Debug)]
 pub struct Metrics(Registry);
 
 impl Metrics {
-    /// What these count.
+    /// Returns the metrics of these parts of the server.
     #[must_use]
     pub fn new(
         bus: Arc<Bus>,
@@ -34,11 +34,11 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tickerplant");
         bus.counters().register(&mut registry);
         reject_counters.register(&mut registry);
-        registry.register_collector(Box::new(Present { bus, relay, admission }));
+        registry.register_collector(Box::new(CurrentValues { bus, relay, admission }));
         Self(registry)
     }
 
-    /// The text.
+    /// Returns the metrics as text.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -47,15 +47,15 @@ impl Metrics {
     }
 }
 
-/// What is read off at the moment it is asked for.
+/// Metrics whose values are read when Prometheus asks for them.
 #[derive(Debug)]
-struct Present {
+struct CurrentValues {
     bus: Arc<Bus>,
     relay: Arc<Relay>,
     admission: Arc<Admission>,
 }
 
-impl Collector for Present {
+impl Collector for CurrentValues {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let mut write = |name, help, metric: &dyn EncodeMetric| {
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
@@ -65,7 +65,7 @@ impl Collector for Present {
         write(
             "connections",
             "Connections, those that ask for a page included",
-            &gauge(self.admission.here()),
+            &gauge(self.admission.admitted()),
         )?;
         write("peers", "Clients of WebSockets and streams", &gauge(self.relay.peers() as usize))
     }

@@ -1,23 +1,23 @@
-//! The server: an accept loop of our own before warp's routes, and sessions behind them.
+//! The server: accepts connections, answers HTTP requests, and starts sessions.
 //!
-//! One loop [accepts](accept()) and hands each socket to the [worker](Worker) with the fewest connections. A worker is
-//! a thread with a shard, a runtime and all tasks of its connections: a client's session never leaves
-//! its shard's thread. HTTP/1.1 only.
+//! One loop [accepts](accept()) connections and hands each to the [worker](Worker) with the fewest. A worker is
+//! a thread with a shard, a runtime and all tasks of its connections. A client's session never leaves the thread
+//! of its shard. Warp routes the requests. The server speaks HTTP/1.1 only.
 
 mod accept;
 mod admission;
-mod answer;
 mod app_state;
-mod connection;
-mod control;
+mod connections;
+mod feed_api;
 mod handshake;
+mod json_response;
 mod metrics;
-mod patient;
-pub mod ready;
+mod ndjson;
+pub mod readiness;
 mod routes;
-mod stream;
 mod tls;
 mod worker;
+mod write_timeout;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::range::{self, DAY, OutOfRange};
 
-pub use accept::{Arriving, Listener, Outlet, Tcp, accept, handover};
+pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_channel};
 pub use admission::{Admission, Permit};
 pub use app_state::AppState;
 pub use handshake::Origins;
@@ -35,42 +35,42 @@ pub use metrics::Metrics;
 pub use tls::{Identity, TlsError};
 pub use worker::Worker;
 
-/// The server (`[server]` in config.toml).
+/// The settings of the server (`[server]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen: an address and a port; port 0 picks a free one.
+    /// Address and port to listen on; port 0 picks a free port.
     pub listen: String,
-    /// Whether to listen beyond this machine without tokens, where everybody who reaches the port may do everything.
+    /// Whether the server may listen beyond this machine without tokens. Everybody who reaches the port may then do
+    /// everything.
     pub allow_anonymous: bool,
-    /// The certificate of the server and those above it, in PEM form; with it and its key, clients speak TLS.
+    /// The certificate chain, in PEM form. With a certificate and its key, clients speak TLS.
     pub tls_cert: Option<PathBuf>,
     /// The private key of the certificate, in PEM form.
     pub tls_key: Option<PathBuf>,
-    /// Proxies, by address or network, whose `X-Forwarded-For` says whose a connection is.
+    /// Addresses or networks of proxies whose `X-Forwarded-For` header names the client.
     #[serde(with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Origins whose pages may connect beside the server's own.
+    /// Origins whose pages may connect, in addition to the server's own.
     pub allowed_origins: Vec<String>,
-    /// Threads that serve clients; 0 for one a core.
+    /// Number of threads that serve clients; 0 means one per core.
     pub shards: usize,
-    /// How long updates are collected before they are written; an update after a quiet moment goes out at once.
+    /// How long updates are collected before they are written together. An update after a quiet moment is written at once.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
-    /// Bytes that the kernel takes for a client before they are under way (`TCP_NOTSENT_LOWAT`); 0 leaves it to the system.
+    /// Bytes that the kernel buffers for a client before it sends them (`TCP_NOTSENT_LOWAT`); 0 keeps the system's default.
     pub send_buffer: u32,
-    /// How long a client may take for the TLS handshake; 0 for as long as it takes.
+    /// Time limit for the TLS handshake; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub tls_timeout: Duration,
-    /// How long a client may take to send the headers of a request, to send its body, and to take something of the answer; 0
-    /// for as long as it takes.
+    /// Time limit for the headers of a request, for its body, and for each write of the response; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
-    /// How many headers it may send; 0 for no limit of ours.
+    /// Number of headers that a request may have; 0 means no limit but the HTTP library's.
     pub max_headers: usize,
-    /// How many bytes they may have, the request line included; 0 for no limit of ours.
+    /// Bytes that the request line and the headers may have together; 0 means no limit but the HTTP library's.
     pub max_header_bytes: usize,
-    /// How long a shutdown waits for clients; 0 for as long as they take.
+    /// How long a shutdown waits for clients to close; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub shutdown: Duration,
 }
@@ -109,7 +109,7 @@ impl Config {
     }
 }
 
-/// Networks in the configuration: an address alone is one too.
+/// Reads and writes a list of networks. A single address is a network too.
 mod networks {
     use std::net::IpAddr;
 
@@ -124,7 +124,9 @@ mod networks {
         let parse = |text: &String| {
             let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             network.map_err(|_| {
-                de::Error::custom(format_args!("`{text}` is no address and no network such as 10.0.0.0/8"))
+                de::Error::custom(format_args!(
+                    "`{text}` is neither an address nor a network such as 10.0.0.0/8"
+                ))
             })
         };
         Vec::<String>::deserialize(deserializer)?.iter().map(parse).collect()

@@ -1,4 +1,4 @@
-//! What the server answers to which request.
+//! The routes: which handler answers which request.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,55 +13,54 @@ use warp::filters::BoxedFilter;
 use warp::reject::{self, Rejection};
 use warp::{Filter, Reply};
 
-use super::answer::{error, json};
 use super::app_state::AppState;
-use super::handshake::{Denied, Handshake, is_upgrade};
-use super::ready::ready;
-use super::{control, stream};
+use super::handshake::{ErrorResponse, Handshake, is_upgrade};
+use super::json_response::{error_response, json_response};
+use super::{feed_api, ndjson, readiness};
 use crate::auth::Access;
 use crate::counters::Limit;
-use crate::wire::{ErrorCode, Refusal, Stream};
+use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 
-/// The page for browsers.
+/// The page that browsers get at `/`.
 const PAGE: &str = include_str!("page.html");
 
-/// The page brings all that it needs and talks to its own server alone.
+/// The page loads nothing, and connects to its own server only.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What is known of a request beside its text; the worker adds it.
+/// Facts about a request that the routes cannot see themselves; the worker adds them.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// Its version of HTTP.
+pub struct RequestContext {
+    /// The HTTP version.
     pub version: Version,
-    /// The limit that its connection is over, where it is.
-    pub over: Option<Limit>,
+    /// The limit that the connection exceeds.
+    pub exceeded: Option<Limit>,
 }
 
-/// A handshake that was answered 101: the worker takes this from the response and runs the session.
+/// A handshake that was answered with 101. The worker takes it from the response and runs the session.
 #[derive(Clone, Debug)]
 pub struct Upgrade {
-    /// Gives the socket once the answer is out.
+    /// Returns the socket once the response has been sent.
     pub socket: OnUpgrade,
-    /// What the URL asks for.
-    pub stream: Stream,
-    /// What the client may do.
+    /// The parameters of the URL.
+    pub parameters: UrlParameters,
+    /// The client's permissions.
     pub access: Access,
 }
 
-/// All routes.
+/// Returns the filter with all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let [upgrading, refusing, controlling, checking, streaming] = [&state; 5].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    let request = warp::ext::get::<Request>();
+    let request = warp::ext::get::<RequestContext>();
     let handshake = warp::method()
         .and(warp::header::headers_cloned())
         .and(query)
         .and(request)
         .and(warp::ext::optional::<OnUpgrade>())
         .map(move |method, headers, query: String, request, socket| {
-            upgrade(&upgrading, &method, &headers, &query, request, socket)
-                .unwrap_or_else(|(status, refusal)| error(status, &refusal))
+            upgrade_response(&upgrading, &method, &headers, &query, request, socket)
+                .unwrap_or_else(|(status, error)| error_response(status, &error))
         });
     let wants_upgrade = warp::header::headers_cloned()
         .and_then(|headers: HeaderMap| async move {
@@ -72,23 +71,25 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
 
     let socket = warp::path!("ws").and(handshake.clone());
     let socket_at_root = warp::path::end().and(wants_upgrade).and(handshake);
-    let page = warp::path::end().and(get).map(page);
-    let health =
-        warp::path!("healthz").and(get).map(|| json(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
+    let page = warp::path::end().and(get).map(page_response);
+    let health = warp::path!("healthz")
+        .and(get)
+        .map(|| json_response(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
     let metrics = warp::path!("metrics").and(get).and(warp::header::headers_cloned()).and(query).map(
         move |headers, query: String| {
-            metrics(&state, &headers, &query).unwrap_or_else(|(status, refusal)| error(status, &refusal))
+            metrics_response(&state, &headers, &query)
+                .unwrap_or_else(|(status, error)| error_response(status, &error))
         },
     );
-    let ready = warp::path!("readyz").and(get).map(move || ready(&checking));
+    let ready = warp::path!("readyz").and(get).map(move || readiness::response(&checking));
     let ndjson = warp::path!("ndjson")
         .and(get)
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(query)
         .map(move |method, headers, query: String| {
-            stream::ndjson(&streaming, &method, &headers, &query)
-                .unwrap_or_else(|(status, refusal)| error(status, &refusal))
+            ndjson::response(&streaming, &method, &headers, &query)
+                .unwrap_or_else(|(status, error)| error_response(status, &error))
         });
     let feed = warp::path!("api" / "v1" / "feed")
         .and(warp::any().map(move || Arc::clone(&controlling)))
@@ -96,20 +97,21 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(warp::header::headers_cloned())
         .and(query)
         .and(warp::body::stream())
-        .then(control::answer);
+        .then(feed_api::respond);
     let refuse = |may_be_full: bool| {
         let state = Arc::clone(&refusing);
-        warp::ext::get::<Request>().and_then(move |request: Request| {
-            let limit = request.over.filter(|limit| !(may_be_full && *limit == Limit::Connections));
-            // The others have struck when the connection came; this one does where something is refused.
+        warp::ext::get::<RequestContext>().and_then(move |request: RequestContext| {
+            let limit = request.exceeded.filter(|limit| !(may_be_full && *limit == Limit::Connections));
+            // Other limits are counted when the connection arrives. This one is counted here, because a full server still
+            // answers some routes.
             if limit == Some(Limit::Connections) {
                 state.bus.counters().increment(Limit::Connections);
             }
-            async move { limit.map(over).ok_or_else(reject::not_found) }
+            async move { limit.map(limit_response).ok_or_else(reject::not_found) }
         })
     };
 
-    // How the server fares can be asked when it is full, and then above all.
+    // Health, readiness and metrics are answered even when the server is full.
     refuse(true)
         .or(health)
         .unify()
@@ -129,25 +131,25 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .unify()
         .or(page)
         .unify()
-        .recover(rejected)
+        .recover(not_routed)
         .unify()
         .boxed()
 }
 
-fn upgrade(
+fn upgrade_response(
     state: &AppState,
     method: &Method,
     headers: &HeaderMap,
     query: &str,
-    request: Request,
+    request: RequestContext,
     socket: Option<OnUpgrade>,
-) -> Result<warp::reply::Response, Denied> {
+) -> Result<warp::reply::Response, ErrorResponse> {
     let handshake = Handshake { method, version: request.version, headers };
     let accept = handshake.check(&state.origins)?;
-    let (stream, access) = state.subscription(headers, query)?;
+    let (parameters, access) = state.subscription(headers, query)?;
     let socket = socket.ok_or_else(|| {
         let message = "this connection cannot be upgraded";
-        (StatusCode::BAD_REQUEST, Refusal::new(ErrorCode::BadHandshake, message))
+        (StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadHandshake, message))
     })?;
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
@@ -157,13 +159,17 @@ fn upgrade(
         .body("")
         .expect("the headers are well-formed")
         .into_response();
-    response.extensions_mut().insert(Upgrade { socket, stream, access });
+    response.extensions_mut().insert(Upgrade { socket, parameters, access });
     Ok(response)
 }
 
-/// What is counted.
-fn metrics(state: &AppState, headers: &HeaderMap, query: &str) -> Result<warp::reply::Response, Denied> {
-    state.authorized(headers, query)?;
+/// Answers `/metrics`.
+fn metrics_response(
+    state: &AppState,
+    headers: &HeaderMap,
+    query: &str,
+) -> Result<warp::reply::Response, ErrorResponse> {
+    state.authorize(headers, query)?;
     let response = Response::builder()
         .header(CONTENT_TYPE, super::metrics::CONTENT_TYPE)
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
@@ -172,7 +178,7 @@ fn metrics(state: &AppState, headers: &HeaderMap, query: &str) -> Result<warp::r
     Ok(response.into_response())
 }
 
-fn page() -> warp::reply::Response {
+fn page_response() -> warp::reply::Response {
     Response::builder()
         .header(CONTENT_TYPE, "text/html; charset=utf-8")
         .header(CONTENT_SECURITY_POLICY, PAGE_POLICY)
@@ -183,13 +189,13 @@ fn page() -> warp::reply::Response {
         .into_response()
 }
 
-/// What a connection is answered that may not be here.
-fn over(limit: Limit) -> warp::reply::Response {
+/// Returns the response for a connection that exceeds a limit.
+fn limit_response(limit: Limit) -> warp::reply::Response {
     let (status, code, message) = match limit {
         Limit::PerAddress => (
             StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::TooManyConnections,
-            "your address has all the connections that it may have (limits.per_address); close one",
+            "too many connections from your address (limits.per_address); close one",
         ),
         Limit::NewPerSecond => (
             StatusCode::TOO_MANY_REQUESTS,
@@ -199,21 +205,21 @@ fn over(limit: Limit) -> warp::reply::Response {
         _ => (
             StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::TooManyConnections,
-            "the server has all the connections that it takes (limits.connections); try again later",
+            "the server has no room for more connections (limits.connections); try again later",
         ),
     };
-    let mut response = error(status, &Refusal::new(code, message));
+    let mut response = error_response(status, &ErrorReply::new(code, message));
     response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
     response
 }
 
-async fn rejected(rejection: Rejection) -> Result<warp::reply::Response, Infallible> {
+async fn not_routed(rejection: Rejection) -> Result<warp::reply::Response, Infallible> {
     Ok(if rejection.find::<reject::MethodNotAllowed>().is_some() {
-        let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "this page answers GET and HEAD");
-        error(StatusCode::METHOD_NOT_ALLOWED, &refusal)
+        let error = ErrorReply::new(ErrorCode::MethodNotAllowed, "this page answers GET and HEAD");
+        error_response(StatusCode::METHOD_NOT_ALLOWED, &error)
     } else {
         let message =
             "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /healthz, /readyz and /metrics";
-        error(StatusCode::NOT_FOUND, &Refusal::new(ErrorCode::NotFound, message))
+        error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
     })
 }

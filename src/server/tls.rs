@@ -1,8 +1,8 @@
-//! TLS 1.2 and 1.3 in front of everything, with a certificate that may change while the server runs.
+//! TLS 1.2 and 1.3, with a certificate that may be replaced while the server runs.
 //!
-//! Both files are looked at every so often; when either has changed and both go together, new
-//! connections get the new certificate, and those that are open keep what they have. Files that do not go
-//! together, as in the midst of a renewal, change nothing.
+//! The certificate and its key are read again every second. When either has changed and the two match, new connections
+//! get the new certificate; open connections keep theirs. Files that do not match, for example during a renewal, change
+//! nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,16 +23,16 @@ use tracing::{info, warn};
 
 use crate::hub::Duplex;
 
-/// How often the files are looked at.
-const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// How often the files are read again.
+const RELOAD_PERIOD: Duration = Duration::from_secs(1);
 
-/// Why there is no TLS.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Only one of the two files is named.
-    #[error("a certificate and its key go together, and only {given} is given")]
+    /// Only one of the two files is configured.
+    #[error("TLS needs a certificate and its key, and only {given} is given")]
     Half {
-        /// The key of the configuration that is given.
+        /// The key of the configuration that is set.
         given: &'static str,
     },
     /// A file cannot be read.
@@ -40,33 +40,33 @@ pub enum TlsError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file does not hold what it should.
+    /// A file does not contain a certificate or a key.
     #[error("{}: no {what} in PEM form", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// What should be in it.
+        /// The expected content: a certificate or a key.
         what: &'static str,
-        /// What is wrong.
+        /// The cause.
         source: pem::Error,
     },
-    /// The two do not go together, or are of a kind that is not known.
+    /// The key does not belong to the certificate, or its kind is not supported.
     #[error("{} does not fit {}", key.display(), certificate.display())]
     Mismatch {
         /// The file of the certificate.
         certificate: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// What is wrong.
+        /// The cause.
         source: rustls::Error,
     },
 }
 
 impl TlsError {
-    /// What the reader can do about it, where that is known.
+    /// Returns advice for the user, if there is any.
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
@@ -79,7 +79,7 @@ impl TlsError {
     }
 }
 
-/// The certificate and its key, as they are now.
+/// The certificate and its key in their newest version.
 #[derive(Debug)]
 pub struct Identity {
     certificate: PathBuf,
@@ -88,15 +88,15 @@ pub struct Identity {
     current: Mutex<Arc<CertifiedKey>>,
 }
 
-/// What the two files hold.
+/// The contents of the two files.
 type Contents = [Vec<u8>; 2];
 
 impl Identity {
-    /// Reads both files; `None` where neither is named.
+    /// Reads both files. Returns `None` when neither is configured.
     ///
     /// # Errors
     ///
-    /// One of the two is missing, cannot be read, or does not fit the other.
+    /// One of the two is not configured, cannot be read, or does not match the other.
     pub fn load(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<Self>>, TlsError> {
         let (certificate, key) = match (certificate, key) {
             (Some(certificate), Some(key)) => (certificate.to_owned(), key.to_owned()),
@@ -110,7 +110,7 @@ impl Identity {
         Ok(Some(Arc::new(Self { certificate, key, provider, current })))
     }
 
-    /// What makes TLS of a socket.
+    /// Returns an acceptor that does the TLS handshakes with the newest certificate.
     #[must_use]
     pub fn acceptor(self: &Arc<Self>) -> TlsAcceptor {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
@@ -122,25 +122,25 @@ impl Identity {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// Looks at the files for ever, and takes them when they have changed.
-    pub async fn follow(self: Arc<Self>) {
+    /// Reads the files again every second, without end, and uses them when they have changed.
+    pub async fn reload_when_changed(self: Arc<Self>) {
         let mut known = None;
         loop {
-            time::sleep(LOOK_PERIOD).await;
+            time::sleep(RELOAD_PERIOD).await;
             let this = Arc::clone(&self);
-            let looked = tokio::task::spawn_blocking(move || {
+            let reloaded = tokio::task::spawn_blocking(move || {
                 let outcome = this.reload(known.as_ref());
                 (known, outcome)
             });
-            // The runtime ends, and with it all of this.
-            let Ok((before, outcome)) = looked.await else { return };
+            // The blocking task was cancelled: the runtime shuts down.
+            let Ok((before, outcome)) = reloaded.await else { return };
             known = outcome.or(before);
         }
     }
 
-    /// Takes the files where they hold something else than was `known`, and returns what they hold then.
+    /// Reads the files. When their contents differ from `known`, uses them and returns them.
     fn reload(&self, known: Option<&Contents>) -> Option<Contents> {
-        // A file that cannot be read is as good as an empty one, and is told as such once.
+        // A file that cannot be read counts as empty, so that the log says so once.
         let contents = [&self.certificate, &self.key].map(|path| fs::read(path).unwrap_or_default());
         if known == Some(&contents) {
             return None;
@@ -149,11 +149,11 @@ impl Identity {
             Ok(new) => {
                 let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
                 if current.cert != new.cert {
-                    info!(certificate = %self.certificate.display(), "new connections get a new certificate");
+                    info!(certificate = %self.certificate.display(), "new connections get the new certificate");
                 }
                 *current = new;
             }
-            Err(error) => warn!(%error, "the certificate has changed and is not taken"),
+            Err(error) => warn!(%error, "cannot use the changed certificate; the old one stays in use"),
         }
         Some(contents)
     }

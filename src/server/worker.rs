@@ -1,4 +1,4 @@
-//! A worker: a shard with the connections that it is handed, on one thread.
+//! A worker: a shard and its connections, on one thread.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,52 +12,52 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::accept::Arriving;
+use super::accept::AcceptedSocket;
 use super::admission::Permit;
 use super::app_state::AppState;
-use super::connection::Serving;
+use super::connections::Connections;
 use super::{Config, routes};
 use crate::bus::{Checkpoint, Reader};
 use crate::hub::{LocalShard, Relay, Relayed, Settings};
 use crate::session::{self, Context, Limits};
-use crate::task::{TaskFailed, caught};
+use crate::task::{TaskFailed, catch_panic};
 
-/// A worker that has not begun.
+/// A worker that does not run yet.
 pub struct Worker<S> {
-    /// What it is called, in errors.
+    /// Its name in logs and errors, e.g. `shard 0`.
     pub name: String,
-    /// Its shard's place in the log.
+    /// The shard's reader of the log.
     pub reader: Reader,
-    /// What the log said before.
+    /// The state at which the shard starts reading.
     pub start: Checkpoint,
-    /// Messages that its shard relays.
+    /// Messages from clients of all shards, to be delivered to the clients of this one.
     pub inbox: mpsc::Receiver<Arc<Relayed>>,
-    /// Connections that it serves.
+    /// Connections that the accept loop hands over.
     pub sockets: mpsc::Receiver<(S, Permit)>,
-    /// The way to clients of other shards.
+    /// Relays messages to the clients of all shards.
     pub relay: Arc<Relay>,
-    /// What its routes depend on.
+    /// The state that all routes share.
     pub state: Arc<AppState>,
-    /// How it serves HTTP.
+    /// The settings of the server.
     pub config: Config,
-    /// How it serves clients.
+    /// The settings of the sessions.
     pub session: session::Config,
-    /// What clients may do.
+    /// The limits of the clients.
     pub limits: Limits,
-    /// How long an `every` client may keep a paced feed waiting.
+    /// How long an `every` client may keep a flow-controlled feed waiting.
     pub stall_timeout: Duration,
-    /// What makes TLS of a socket, where clients are to speak it.
+    /// Does the TLS handshakes, when TLS is configured.
     pub tls: Option<TlsAcceptor>,
-    /// Where it says that it has failed.
+    /// Reports the failure of the worker.
     pub failures: mpsc::Sender<TaskFailed>,
 }
 
-impl<S: Arriving> Worker<S> {
-    /// Serves until `stop` fires and every client has been told, but not for longer than a shutdown may take.
+impl<S: AcceptedSocket> Worker<S> {
+    /// Serves until `stop` fires, then closes all connections, within `server.shutdown`.
     ///
-    /// Where the shard's loop fails, that is said at once; the connections stay until `stop` fires, and are told then.
+    /// A panic in the shard's loop is reported at once. The connections stay open until `stop` fires.
     ///
-    /// It runs on a [`LocalSet`](tokio::task::LocalSet).
+    /// The future must run on a [`LocalSet`](tokio::task::LocalSet).
     pub async fn run(self, stop: CancellationToken) {
         let Self { name, reader, start, inbox, mut sockets, state, failures, .. } = self;
         let settings = Settings {
@@ -79,20 +79,25 @@ impl<S: Arriving> Worker<S> {
             auth: state.auth.clone(),
         });
         let shard = Rc::clone(&local);
-        let loop_stop = CancellationToken::new();
-        let looping_stop = loop_stop.clone();
-        let looping = spawn_local(unconstrained(async move {
-            if let Err(panic) = caught(local.run(reader, inbox, looping_stop)).await {
-                error!(%panic, worker = name, "the loop of a shard has failed");
+        let stop_shard = CancellationToken::new();
+        let shard_stop = stop_shard.clone();
+        let shard_task = spawn_local(unconstrained(async move {
+            if let Err(panic) = catch_panic(local.run(reader, inbox, shard_stop)).await {
+                error!(%panic, worker = name, "the loop of a shard has panicked");
                 local.fail();
-                // The first failure of all is told, and ends everything.
+                // The channel keeps the first failure, which ends the program; later ones are dropped.
                 let _ = failures.try_send(TaskFailed::panicked(name, &panic));
             }
         }));
-        let (bus, goodbye) = (Arc::clone(&state.bus), CancellationToken::new());
-        let goodbye_within = session::unless_zero(context.config.close_timeout);
-        let serving =
-            Rc::new(Serving::new(context, routes::routes(state), self.config, self.tls, goodbye.clone()));
+        let (bus, close_stop) = (Arc::clone(&state.bus), CancellationToken::new());
+        let close_timeout = session::unless_zero(context.config.close_timeout);
+        let connections = Rc::new(Connections::new(
+            context,
+            routes::routes(state),
+            self.config,
+            self.tls,
+            close_stop.clone(),
+        ));
         loop {
             let accepted = select! {
                 biased;
@@ -100,20 +105,20 @@ impl<S: Arriving> Worker<S> {
                 accepted = sockets.recv() => accepted,
             };
             let Some((socket, permit)) = accepted else { break };
-            match socket.arrive() {
-                Ok(socket) => serving.begin(socket, permit),
+            match socket.register() {
+                Ok(socket) => connections.serve(socket, permit),
                 Err(error) => warn!(%error, "cannot serve a connection"),
             }
         }
-        // Nobody waits to hand over one more, and those that were not begun are told by the end of their sockets.
+        // Connections that still wait in the channel are closed with it.
         drop(sockets);
         stop.cancelled().await;
-        // What was published before goes out first. A loop that is too far behind holds up nobody for long.
-        let _ = time::timeout(goodbye_within, shard.caught_up(bus.end())).await;
-        goodbye.cancel();
-        serving.finish().await;
-        loop_stop.cancel();
-        // It has been told to end, and has said what it failed at.
-        let _ = looping.await;
+        // Updates that were published before the stop are written first, unless the shard is too far behind.
+        let _ = time::timeout(close_timeout, shard.caught_up(bus.end())).await;
+        close_stop.cancel();
+        connections.finish().await;
+        stop_shard.cancel();
+        // A failure of the task has been reported above.
+        let _ = shard_task.await;
     }
 }

@@ -1,12 +1,10 @@
 //! A session: one client's connection, from the upgrade to the close.
 //!
-//! It reads what the client says, hands commands to its shard and messages to the relay, and
-//! writes what waits in the client's outbox: all of it in one write. What a client that keeps up
-//! takes of a batch is not its matter: the shard's loop writes that. It ends in one place, with the
-//! reason for which the connection closes.
+//! The session reads the client's messages, passes commands to its shard and messages to the relay, and writes the
+//! client's outbox in single writes. It does not write the batches for clients that keep up: the loop of the shard does.
 
-mod client;
-mod limits;
+mod config;
+mod message_handler;
 
 use std::future::poll_fn;
 use std::io;
@@ -26,31 +24,31 @@ use crate::auth::{self, Access};
 use crate::counters::Limit;
 use crate::encoding::Encoding;
 use crate::hub::{ConnectionId, LocalShard, Relay, Socket};
-use crate::wire::{self, CloseCode, CloseReason, DecodeError, Decoder, Stream};
+use crate::wire::{self, CloseCode, CloseReason, DecodeError, Decoder, UrlParameters};
 
-use client::Client;
+use message_handler::MessageHandler;
 
-pub use limits::{Config, Limits, unless_zero};
+pub use config::{Config, Limits, unless_zero};
 
-/// How many bytes are read from a socket at a time. They lie on the stack of the reading call, not in the session.
+/// Bytes that are read from a socket at a time. The buffer is on the stack, so that an idle session stays small.
 const READ_BYTES: usize = 4096;
 
-/// After so many bytes of a client the others of the thread have their turn: its flood is not one turn.
+/// After this many bytes from one client, the thread's other tasks run, so that a flood does not block them.
 const TURN_BYTES: usize = 2 * READ_BYTES;
 
-/// What a message costs beside its bytes, in bytes.
+/// The fixed cost of a message, in bytes, counted in addition to its length.
 const MESSAGE_BYTES: usize = 128;
 
-/// What all sessions of a thread share.
+/// The state that all sessions of a thread share.
 #[derive(Debug)]
 pub struct Context {
-    /// Their shard.
+    /// The shard of the thread.
     pub local: Rc<LocalShard>,
-    /// The way to clients of other shards.
+    /// Relays messages to the clients of all shards.
     pub relay: Arc<Relay>,
-    /// How clients are served.
+    /// The settings of the sessions.
     pub config: Config,
-    /// What they may do.
+    /// The limits of the clients.
     pub limits: Limits,
     /// The tokens.
     pub auth: auth::Config,
@@ -61,18 +59,18 @@ pub struct Context {
 pub struct Session {
     inbound: Inbound,
     outbound: Outbound,
-    client: Client,
+    handler: MessageHandler,
 }
 
 #[derive(Debug)]
 struct Inbound {
     context: Rc<Context>,
     id: ConnectionId,
-    /// Puts together what the client sends; a client that can only listen sends nothing.
+    /// Decodes the client's bytes; `None` for a stream, whose client only receives.
     decoder: Option<Decoder>,
-    /// The message that has come in part, as the shard knows it.
+    /// The number of the incomplete message, as the shard knows it.
     partial: Option<u64>,
-    /// How many bytes have been read since the others had their turn.
+    /// Bytes read since other tasks of the thread last ran.
     turn: usize,
 }
 
@@ -80,19 +78,18 @@ struct Inbound {
 struct Outbound {
     local: Rc<LocalShard>,
     id: ConnectionId,
-    /// Fires when what is held is due; there is one only while something is held.
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// Fires when the next conflated flush is due; `None` when none is pending.
+    flush_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Session {
-    /// A session over this socket, in this encoding; `read` came with the handshake, `stream` is what the URL asks for,
-    /// and `access` what the client may do.
+    /// Starts a session over this socket. `read` holds the bytes that arrived with the handshake; `parameters` are the URL's.
     #[must_use]
     pub fn new(
         encoding: Encoding,
         socket: Socket,
         read: &[u8],
-        stream: &Stream,
+        parameters: &UrlParameters,
         access: Access,
         context: Rc<Context>,
     ) -> Self {
@@ -102,15 +99,15 @@ impl Session {
             decoder
         });
         let local = Rc::clone(&context.local);
-        let client = Client::new(Rc::clone(&context), encoding, stream, access, socket);
+        let handler = MessageHandler::new(Rc::clone(&context), encoding, parameters, access, socket);
         Self {
-            inbound: Inbound { context, id: client.id, decoder, partial: None, turn: 0 },
-            outbound: Outbound { local, id: client.id, alarm: None },
-            client,
+            inbound: Inbound { context, id: handler.id, decoder, partial: None, turn: 0 },
+            outbound: Outbound { local, id: handler.id, flush_timer: None },
+            handler,
         }
     }
 
-    /// Runs until the client leaves, misbehaves, falls behind, or `stop` fires.
+    /// Runs until the client leaves, breaks the protocol, reads too slowly, or `stop` fires. Returns the reason.
     pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
         let mut stopped = pin!(stop.cancelled_owned());
         let reason = loop {
@@ -118,8 +115,8 @@ impl Session {
                 biased;
                 () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
                 message = self.inbound.message() => match message {
-                    // Boxed, as is the goodbye: their room is not every idle client's to have.
-                    Ok(message) => Box::pin(self.client.on_message(message)).await,
+                    // Boxed, like the close below, so that an idle session stays small.
+                    Ok(message) => Box::pin(self.handler.on_message(message)).await,
                     Err(reason) => Err(reason),
                 },
                 written = self.outbound.write() => written,
@@ -132,39 +129,39 @@ impl Session {
         reason
     }
 
-    /// Says goodbye: what waits goes out, then the close frame, then the end of the stream.
+    /// Closes the connection: writes the pending bytes, then the close frame, then shuts the stream down.
     async fn close(&mut self, reason: &CloseReason) {
         let Some((code, text)) = reason.frame() else { return };
-        self.client.context.local.shard.borrow_mut().close(self.client.id, code, text);
-        let goodbye = async {
-            while self.client.has_bytes() {
+        self.handler.context.local.shard.borrow_mut().close(self.handler.id, code, text);
+        let closing = async {
+            while self.handler.has_bytes() {
                 self.outbound.write().await?;
             }
             self.outbound.shut_down().await?;
-            // What the client still says is read away: unread bytes would reset the connection and take our words with them.
+            // Incoming bytes are read and dropped: unread bytes would reset the connection and lose the close frame.
             loop {
                 self.inbound.read().await?;
                 self.inbound.forget();
             }
         };
         let ended: Result<Result<(), CloseReason>, _> =
-            time::timeout(unless_zero(self.client.context.config.close_timeout), goodbye).await;
-        // A client that is gone has been told what there was to tell.
+            time::timeout(unless_zero(self.handler.context.config.close_timeout), closing).await;
+        // The inner result is always an error: the client has closed its side, or is gone.
         if ended.is_err() {
-            self.client.counters().increment(Limit::CloseTimeout);
+            self.handler.counters().increment(Limit::CloseTimeout);
         }
     }
 }
 
 impl Inbound {
-    /// The client's next message, once it may be read.
+    /// Returns the client's next message, once it may be read.
     ///
     /// Cancel safe: bytes that were read stay in the decoder.
-    async fn message(&mut self) -> Result<wire::Inbound, CloseReason> {
+    async fn message(&mut self) -> Result<wire::Incoming, CloseReason> {
         loop {
             self.allowed().await;
             if self.turn >= TURN_BYTES {
-                // Not before: what is written meanwhile ends this wait, and is no turn of the others.
+                // The count is reset only after the yield, because a write can cancel this wait before other tasks have run.
                 yield_now().await;
                 self.turn = 0;
             }
@@ -175,23 +172,23 @@ impl Inbound {
         }
     }
 
-    /// Waits until the next message may be read: a seek or a lag may come up while that is waited for.
+    /// Waits until the shard lets the session read.
     ///
-    /// What changes it is written to the client, and wakes its session.
+    /// Needs no waker of its own: reading is allowed again after a write to the client, which wakes the session.
     async fn allowed(&self) {
         let may_read = || self.context.local.shard.borrow().may_read(self.id);
         poll_fn(|_| if may_read() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// The next message of what has been read, where it is whole.
-    fn decoded(&mut self) -> Result<Option<wire::Inbound>, CloseReason> {
+    /// Returns the next complete message of the bytes that have been read.
+    fn decoded(&mut self) -> Result<Option<wire::Incoming>, CloseReason> {
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         let outcome = decoder.message();
         let partial = decoder.partial();
         let message = outcome.inspect_err(|error| self.count(error))?;
         if message.is_some() {
             self.turn += MESSAGE_BYTES;
-            // The time of the next one begins when it is waited for.
+            // The time limit of the next message starts when the session waits for its bytes.
             self.note(partial.filter(|_| partial == self.partial));
         } else {
             self.note(partial);
@@ -199,7 +196,7 @@ impl Inbound {
         Ok(message)
     }
 
-    /// Counts the limit that a client is over.
+    /// Counts the limit that the client exceeded.
     fn count(&self, error: &DecodeError) {
         let limit = match error {
             DecodeError::TooLong { .. } => Limit::MessageBytes,
@@ -209,14 +206,14 @@ impl Inbound {
         self.context.relay.counters().increment(limit);
     }
 
-    /// Drops what has not become a message: nobody asks for it any more.
+    /// Drops the bytes of incomplete messages.
     fn forget(&mut self) {
         if let Some(decoder) = &mut self.decoder {
             decoder.forget();
         }
     }
 
-    /// Tells the shard which message has come in part.
+    /// Tells the shard when a message begins or is complete.
     fn note(&mut self, partial: Option<u64>) {
         if std::mem::replace(&mut self.partial, partial) != partial {
             self.context.local.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
@@ -244,8 +241,8 @@ impl Inbound {
 }
 
 impl Outbound {
-    /// Waits until there is something for the client, and writes once what the socket takes of it; completes also
-    /// where nothing is left to write before the client is heard again.
+    /// Waits until bytes are pending for the client, and writes as many as the socket accepts. Also completes when the
+    /// client may be read again.
     ///
     /// Cancel safe: what was not written stays in the outbox.
     async fn write(&mut self) -> Result<(), CloseReason> {
@@ -273,11 +270,11 @@ impl Outbound {
                 self.local.turn_wanted.notify_one();
             }
             drop(shard);
-            // What a socket has taken may have to be pushed on.
+            // A TLS socket may still buffer bytes that it accepted.
             if let Poll::Ready(Err(error)) = self.local.sockets.borrow_mut().get(self.id).poll_flush(cx) {
                 return Poll::Ready(Err(CloseReason::Lost(error)));
             }
-            return self.poll_alarm(due, cx);
+            return self.poll_flush_timer(due, cx);
         }
         match self.local.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => {
@@ -294,27 +291,27 @@ impl Outbound {
         }
     }
 
-    /// Ends what the client reads.
+    /// Shuts down the writing side of the socket.
     async fn shut_down(&mut self) -> Result<(), CloseReason> {
         poll_fn(|cx| self.local.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
             .await
             .map_err(CloseReason::Lost)
     }
 
-    /// Completes when what is held is due.
-    fn poll_alarm(
+    /// Completes when the next conflated flush is due.
+    fn poll_flush_timer(
         &mut self,
         due: Option<Instant>,
         cx: &mut task::Context<'_>,
     ) -> Poll<Result<(), CloseReason>> {
         let Some(due) = due else {
-            self.alarm = None;
+            self.flush_timer = None;
             return Poll::Pending;
         };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(time::sleep_until(due)));
-        if alarm.deadline() != due {
-            alarm.as_mut().reset(due);
+        let flush_timer = self.flush_timer.get_or_insert_with(|| Box::pin(time::sleep_until(due)));
+        if flush_timer.deadline() != due {
+            flush_timer.as_mut().reset(due);
         }
-        alarm.as_mut().poll(cx).map(Ok)
+        flush_timer.as_mut().poll(cx).map(Ok)
     }
 }

@@ -1,15 +1,15 @@
-//! Why a connection ends.
+//! The close codes, and the reasons for which a connection ends.
 
 use std::borrow::Cow;
 use std::io;
 
 use super::DecodeError;
 
-/// A close code that this server sends.
+/// A WebSocket close code that this server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum CloseCode {
-    /// The client asked for it.
+    /// The client closed the connection.
     Normal = 1000,
     /// The server shuts down.
     GoingAway = 1001,
@@ -17,29 +17,29 @@ pub enum CloseCode {
     Protocol = 1002,
     /// A text message was not UTF-8.
     InvalidUtf8 = 1007,
-    /// The client goes against what this server allows.
+    /// The client exceeded a limit, or showed no token in time.
     Policy = 1008,
-    /// A message was longer than the server takes.
+    /// A message was longer than `limits.message_bytes`.
     TooLong = 1009,
-    /// The client reads too slowly.
+    /// The client read too slowly.
     SlowConsumer = 4008,
 }
 
-/// Why a connection ends, and what the client is told.
+/// The reason for which a connection ends.
 #[derive(Debug)]
 pub enum CloseReason {
-    /// The server closes.
+    /// The server closes, with this code and text.
     Server(CloseCode, Cow<'static, str>),
-    /// The client closed, with this code where it gave one.
+    /// The client closed, with this code if it gave one.
     Client(Option<u16>),
-    /// The client gave no sign of life in time.
+    /// The client was silent for too long.
     Unresponsive,
     /// The connection broke.
     Lost(io::Error),
 }
 
 impl CloseReason {
-    /// The code and text of the close frame that answers; `None` where nobody is left to read it.
+    /// Returns the code and the text of the close frame to send; `None` when the client can no longer read it.
     #[must_use]
     pub fn frame(&self) -> Option<(u16, &str)> {
         match self {

@@ -1,4 +1,4 @@
-//! What a client's text says: a command, or a message for its peers.
+//! Commands: parses the text of a client, which is a command or a message for its peers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,72 +8,72 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Delivery, ErrorCode, Refusal, Token};
+use super::{Delivery, ErrorCode, ErrorReply, TokenHash};
 use crate::market::{Kind, KindSet, Symbol};
 
-/// The longest time within which newer events may replace older ones.
+/// The longest conflation interval.
 const MAX_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The `id` of a command: a JSON string or number, kept as it was written.
-pub type RequestId = Box<RawValue>;
+/// The `id` of a command: a JSON string or number, kept as the client wrote it.
+pub type CommandId = Box<RawValue>;
 
-/// What a text turned out to be.
+/// The result of parsing a client's text.
 #[derive(Debug)]
-pub enum Spoken {
+pub enum ParsedText {
     /// A message for all peers.
     Message,
     /// A command.
-    Command(Request),
-    /// Meant as a command, and wrong.
-    Refused(Option<RequestId>, Refusal),
+    Command(CommandWithId),
+    /// A wrong command: its `id` and the error reply.
+    Error(Option<CommandId>, ErrorReply),
 }
 
-/// A command with its `id`.
+/// A command and its `id`.
 #[derive(Debug)]
-pub struct Request {
-    /// Comes back in the reply.
-    pub id: Option<RequestId>,
-    /// What to do.
+pub struct CommandWithId {
+    /// The `id`, which the reply repeats.
+    pub id: Option<CommandId>,
+    /// The command.
     pub command: Command,
 }
 
-/// What a client asks for.
+/// A command of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Adds symbols.
+    /// Adds subscriptions.
     Subscribe {
-        /// Which.
+        /// The symbols.
         symbols: Symbols,
-        /// On which channels.
+        /// The channels.
         channels: KindSet,
-        /// The cursor of the last event that the client has.
+        /// The cursor after which the client wants to resume.
         after: Option<Cursor>,
     },
-    /// Takes symbols away.
+    /// Removes subscriptions.
     Unsubscribe {
-        /// Which.
+        /// The symbols.
         symbols: Symbols,
-        /// From which channels.
+        /// The channels.
         channels: KindSet,
     },
     /// Changes the delivery.
     Set {
-        /// How to serve the connection from now on.
+        /// The new delivery.
         delivery: Option<Delivery>,
-        /// The time within which newer events replace older ones.
+        /// The new conflation interval.
         interval: Option<Duration>,
     },
     /// Shows a token.
     Auth {
-        /// Its hash.
-        token: Token,
+        /// The hash of the token.
+        token: TokenHash,
     },
-    /// Asks for the server's clock.
+    /// Asks for the server's time.
     Ping,
 }
 
 impl Command {
-    /// How many symbols it names.
+    /// Returns the number of symbols that the command names.
     #[must_use]
     pub fn symbols(&self) -> usize {
         match self {
@@ -83,77 +83,77 @@ impl Command {
     }
 }
 
-/// Symbols by name, and whether all symbols are meant as well.
+/// A list of symbols, or `*` for all symbols, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
-    /// Every symbol, those to come included.
+    /// Whether `*` is in the list: every symbol, including those that appear later.
     pub all: bool,
-    /// Symbols by name, each once.
+    /// The named symbols.
     pub names: BTreeSet<Symbol>,
 }
 
-/// A place in a feed: `EPOCH-SEQ`.
+/// A position in the events of a feed: `EPOCH-SEQ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The name of the count.
+    /// The epoch that `seq` belongs to.
     pub epoch: String,
-    /// The last event that its owner has.
+    /// The sequence number of the last event that the client has.
     pub seq: u64,
 }
 
 type Fields = BTreeMap<String, Box<RawValue>>;
 
-/// Tells a command from a message for peers, and a wrong command from both.
+/// Parses a client's text as a command, a wrong command, or a message for its peers.
 #[must_use]
-pub fn understand(text: &str) -> Spoken {
+pub fn parse_text(text: &str) -> ParsedText {
     if !text.trim_start().starts_with('{') {
-        return Spoken::Message;
+        return ParsedText::Message;
     }
     let Ok(mut fields) = serde_json::from_str::<Fields>(text) else {
-        return Spoken::Message;
+        return ParsedText::Message;
     };
     let Some((name, verb)) = ["action", "op", "type"].into_iter().find_map(|name| fields.remove_entry(name))
     else {
-        return Spoken::Message;
+        return ParsedText::Message;
     };
     let verb: Option<String> = serde_json::from_str(verb.get()).ok();
     let verb = verb.as_deref().unwrap_or_default();
     let is_verb = matches!(verb, "subscribe" | "unsubscribe" | "set" | "auth" | "ping");
     if !is_verb && name != "action" {
-        return Spoken::Message;
+        return ParsedText::Message;
     }
     let id = match fields.remove("id").map(checked_id).transpose() {
         Ok(id) => id,
-        Err(refusal) => return Spoken::Refused(None, refusal),
+        Err(error) => return ParsedText::Error(None, error),
     };
     match command(verb, &mut fields) {
-        Ok(command) => Spoken::Command(Request { id, command }),
-        Err(refusal) => Spoken::Refused(id, refusal),
+        Ok(command) => ParsedText::Command(CommandWithId { id, command }),
+        Err(error) => ParsedText::Error(id, error),
     }
 }
 
 impl Symbols {
-    /// Adds what one text names: a symbol, or `*`.
+    /// Parses a symbol or `*`, and adds it.
     ///
     /// # Errors
     ///
-    /// The text is neither.
-    pub fn add(&mut self, text: &str) -> Result<(), Refusal> {
+    /// The text is neither a symbol nor `*`.
+    pub fn add(&mut self, text: &str) -> Result<(), ErrorReply> {
         if text == "*" {
             self.all = true;
             return Ok(());
         }
-        self.names.insert(text.parse().map_err(|error| Refusal::new(ErrorCode::BadSymbol, error))?);
+        self.names.insert(text.parse().map_err(|error| ErrorReply::new(ErrorCode::BadSymbol, error))?);
         Ok(())
     }
 
-    /// How many subscriptions these are; `*` is one.
+    /// Returns the number of entries; `*` is one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len() + usize::from(self.all)
     }
 
-    /// Whether nothing is named.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -161,16 +161,16 @@ impl Symbols {
 }
 
 impl FromStr for Cursor {
-    type Err = Refusal;
+    type Err = ErrorReply;
 
-    fn from_str(text: &str) -> Result<Self, Refusal> {
+    fn from_str(text: &str) -> Result<Self, ErrorReply> {
         let parsed = text.rsplit_once('-').and_then(|(epoch, seq)| {
             let is_name = (1..=32).contains(&epoch.len()) && epoch.chars().all(|c| c.is_ascii_alphanumeric());
             let seq = seq.parse().ok().filter(|_| seq.starts_with(|c: char| c.is_ascii_digit()))?;
             is_name.then(|| Self { epoch: epoch.to_owned(), seq })
         });
         parsed.ok_or_else(|| {
-            Refusal::new(
+            ErrorReply::new(
                 ErrorCode::BadCursor,
                 format_args!("{} is not a cursor; cursors are EPOCH-SEQ, e.g. k3f9-1042", quoted(text)),
             )
@@ -184,20 +184,20 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// The channel with this name.
-pub(super) fn channel(text: &str) -> Result<KindSet, Refusal> {
+/// Parses the name of a channel.
+pub(super) fn channel(text: &str) -> Result<KindSet, ErrorReply> {
     match text {
         "trades" => Ok(Kind::Trade.into()),
         "quotes" => Ok(Kind::Quote.into()),
         "bars" => Ok(Kind::Bar.into()),
-        _ => Err(Refusal::new(
+        _ => Err(ErrorReply::new(
             ErrorCode::BadChannel,
             format_args!("{} is not a channel; channels are trades, quotes and bars", quoted(text)),
         )),
     }
 }
 
-/// The delivery with this name.
+/// Parses the name of a delivery.
 pub(super) fn delivery(text: &str) -> Option<Delivery> {
     match text {
         "latest" => Some(Delivery::Latest),
@@ -206,12 +206,12 @@ pub(super) fn delivery(text: &str) -> Option<Delivery> {
     }
 }
 
-/// An interval of this many milliseconds.
+/// Returns an interval of this many milliseconds, or `None` when it is too long.
 pub(super) fn interval(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis)).filter(|interval| *interval <= MAX_INTERVAL)
 }
 
-/// A client's text as an error may repeat it: quoted, escaped, and not too much of it.
+/// Returns the beginning of a client's text, quoted and escaped, for an error message.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 64;
     match text.char_indices().nth(SHOWN) {
@@ -220,7 +220,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-fn command(verb: &str, fields: &mut Fields) -> Result<Command, Refusal> {
+fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorReply> {
     let command = match verb {
         "subscribe" => Command::Subscribe {
             symbols: symbols(verb, fields)?,
@@ -233,11 +233,11 @@ fn command(verb: &str, fields: &mut Fields) -> Result<Command, Refusal> {
         "set" => set(fields)?,
         "auth" => {
             let token = take::<String>(fields, "token", "a string")?;
-            Command::Auth { token: Token::of(&token.ok_or_else(|| bad_command("auth needs `token`"))?) }
+            Command::Auth { token: TokenHash::of(&token.ok_or_else(|| bad_command("auth needs `token`"))?) }
         }
         "ping" => Command::Ping,
         _ => {
-            return Err(Refusal::new(
+            return Err(ErrorReply::new(
                 ErrorCode::UnknownAction,
                 format_args!(
                     "{} is not an action; actions are subscribe, unsubscribe, set, auth and ping",
@@ -252,7 +252,7 @@ fn command(verb: &str, fields: &mut Fields) -> Result<Command, Refusal> {
     }
 }
 
-fn set(fields: &mut Fields) -> Result<Command, Refusal> {
+fn set(fields: &mut Fields) -> Result<Command, ErrorReply> {
     let delivery = take::<String>(fields, "delivery", "\"latest\" or \"every\"")?
         .map(|text| {
             delivery(&text).ok_or_else(|| {
@@ -271,7 +271,7 @@ fn set(fields: &mut Fields) -> Result<Command, Refusal> {
     Ok(Command::Set { delivery, interval })
 }
 
-fn symbols(verb: &str, fields: &mut Fields) -> Result<Symbols, Refusal> {
+fn symbols(verb: &str, fields: &mut Fields) -> Result<Symbols, ErrorReply> {
     const NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
     let missing = || bad_command(format_args!("{verb} needs `symbols`, e.g. [\"AAPL\"] or \"*\""));
     let name = NAMES.into_iter().find(|name| fields.contains_key(*name)).ok_or_else(missing)?;
@@ -283,7 +283,7 @@ fn symbols(verb: &str, fields: &mut Fields) -> Result<Symbols, Refusal> {
     if symbols.is_empty() { Err(missing()) } else { Ok(symbols) }
 }
 
-fn channels(fields: &mut Fields) -> Result<KindSet, Refusal> {
+fn channels(fields: &mut Fields) -> Result<KindSet, ErrorReply> {
     let Some(texts) = take::<OneOrMany>(fields, "channels", "a channel or a list of channels")? else {
         return Ok(KindSet::ALL);
     };
@@ -314,19 +314,19 @@ impl OneOrMany {
     }
 }
 
-/// Takes a field out of the command; what is left at the end is unknown.
+/// Removes a field from the command and parses it. Fields that remain at the end are unknown.
 fn take<T: for<'de> Deserialize<'de>>(
     fields: &mut Fields,
     name: &str,
     form: &str,
-) -> Result<Option<T>, Refusal> {
+) -> Result<Option<T>, ErrorReply> {
     let Some(value) = fields.remove(name) else {
         return Ok(None);
     };
     serde_json::from_str(value.get()).map(Some).map_err(|_| bad_command(format_args!("`{name}` is {form}")))
 }
 
-fn checked_id(id: RequestId) -> Result<RequestId, Refusal> {
+fn checked_id(id: CommandId) -> Result<CommandId, ErrorReply> {
     if id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
         Ok(id)
     } else {
@@ -334,8 +334,8 @@ fn checked_id(id: RequestId) -> Result<RequestId, Refusal> {
     }
 }
 
-fn bad_command(message: impl fmt::Display) -> Refusal {
-    Refusal::new(ErrorCode::BadCommand, message)
+fn bad_command(message: impl fmt::Display) -> ErrorReply {
+    ErrorReply::new(ErrorCode::BadCommand, message)
 }
 
 #[cfg(test)]
@@ -343,21 +343,21 @@ mod tests {
     use super::*;
 
     fn command(text: &str) -> Command {
-        match understand(text) {
-            Spoken::Command(request) => request.command,
+        match parse_text(text) {
+            ParsedText::Command(request) => request.command,
             other => panic!("{text} is {other:?}"),
         }
     }
 
     fn refused(text: &str) -> (ErrorCode, String) {
-        match understand(text) {
-            Spoken::Refused(_, refusal) => (refusal.code, refusal.message),
+        match parse_text(text) {
+            ParsedText::Error(_, error) => (error.code, error.message),
             other => panic!("{text} is {other:?}"),
         }
     }
 
     #[test]
-    fn every_alias_of_a_subscribe_is_understood() {
+    fn every_alias_of_a_subscribe_is_parsed() {
         let expected = command(r#"{"action":"subscribe","symbols":["AAPL"]}"#);
 
         for text in [
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_command_is_a_message() {
+    fn a_text_that_is_not_a_command_is_a_message() {
         for text in [
             "Hello, WebSocket Server!",
             "",
@@ -381,18 +381,18 @@ mod tests {
             r#"{"op":"buy"}"#,
             r#"{"type":5}"#,
         ] {
-            assert!(matches!(understand(text), Spoken::Message), "{text}");
+            assert!(matches!(parse_text(text), ParsedText::Message), "{text}");
         }
     }
 
     #[test]
-    fn an_action_of_any_other_value_is_refused() {
+    fn an_unknown_action_is_an_error() {
         assert_eq!(refused(r#"{"action":"subscrbe"}"#).0, ErrorCode::UnknownAction);
         assert_eq!(refused(r#"{"action":5,"op":"ping"}"#).0, ErrorCode::UnknownAction);
     }
 
     #[test]
-    fn an_error_names_the_place() {
+    fn an_error_names_the_wrong_field() {
         let (code, message) = refused(r#"{"action":"subscribe","symbols":["AAPL"],"chanels":["trades"]}"#);
         assert_eq!((code, message.as_str()), (ErrorCode::BadCommand, "subscribe has no field \"chanels\""));
 
@@ -415,7 +415,8 @@ mod tests {
 
     #[test]
     fn an_id_comes_back_with_every_digit() {
-        let Spoken::Command(request) = understand(r#"{"action":"ping","id":12345678901234567890.10}"#) else {
+        let ParsedText::Command(request) = parse_text(r#"{"action":"ping","id":12345678901234567890.10}"#)
+        else {
             panic!("it is a command");
         };
 

@@ -1,6 +1,6 @@
-//! What clients say to each other.
+//! Messages that clients send to each other.
 
-/// A client's message, as it came.
+/// A message of a client to its peers, unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Text.
@@ -10,7 +10,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Returns how many bytes it has.
+    /// Returns its length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -19,7 +19,7 @@ impl Message {
         }
     }
 
-    /// Returns whether it has none.
+    /// Returns whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

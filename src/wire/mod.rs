@@ -1,33 +1,35 @@
-//! The protocol's values: what a client asks for and says, and what it is answered.
+//! The values of the protocol: commands, messages, replies, URL parameters, tokens and close codes.
 //!
-//! Pure functions and small values, no I/O and no clock. What a client sends is parsed here; how an answer
-//! becomes bytes is the matter of an encoding.
+//! Pure functions and small values, without I/O and without a clock. This module parses what clients send. The
+//! encodings write what clients receive.
 
 mod close;
 mod command;
-mod inbound;
+mod decoder;
+mod error_reply;
 mod message;
-mod query;
 mod reply;
-mod token;
+mod token_hash;
+mod url_parameters;
 
 pub use close::{CloseCode, CloseReason};
-pub use command::{Command, Cursor, Request, RequestId, Spoken, Symbols, understand};
-pub use inbound::{DecodeError, Decoder, Inbound, InboundLimits};
+pub use command::{Command, CommandId, CommandWithId, Cursor, ParsedText, Symbols, parse_text};
+pub use decoder::{DecodeError, Decoder, DecoderLimits, Incoming};
+pub use error_reply::{ErrorCode, ErrorReply};
 pub use message::Message;
-pub use query::Stream;
-pub use reply::{ErrorCode, Feed, GapReason, Refusal, Reply, Standing, State};
-pub use token::Token;
+pub use reply::{FeedFields, FeedInfo, GapReason, Reply, SubscriptionState};
+pub use token_hash::TokenHash;
+pub use url_parameters::UrlParameters;
 
 use serde::Serialize;
 
-/// How a connection is served when it reads more slowly than events come.
+/// What happens when a client reads more slowly than events are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
-    /// The newest event of a symbol and kind replaces the one that still waits.
+    /// The newest event of a symbol and kind replaces an older one that has not been sent.
     #[default]
     Latest,
-    /// Nothing is skipped; a client that falls too far behind is closed.
+    /// No event is skipped. A client that is too slow is closed.
     Every,
 }

@@ -1,4 +1,4 @@
-//! What the server says beside market frames: replies, errors, relayed messages, marks.
+//! The frames that are not market frames: replies, relayed messages, heartbeats, gaps and feed states.
 
 use std::fmt;
 
@@ -6,47 +6,47 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
-use super::{Delivery, Message, RequestId};
+use super::{CommandId, Delivery, ErrorReply, Message};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// What a connection now has; it answers every command that changes it.
+/// The subscriptions and the delivery of a connection. It is the reply to every command that changes them.
 #[derive(Clone, Debug, Serialize)]
-pub struct Standing {
-    /// Symbols whose trades it gets, `*` first.
+pub struct SubscriptionState {
+    /// Symbols whose trades the client gets, `*` first.
     pub trades: Vec<String>,
-    /// Symbols whose quotes it gets.
+    /// Symbols whose quotes the client gets, `*` first.
     pub quotes: Vec<String>,
-    /// Symbols whose bars it gets.
+    /// Symbols whose bars the client gets, `*` first.
     pub bars: Vec<String>,
-    /// The name of the count that `seq` belongs to.
+    /// The epoch that `seq` belongs to.
     pub epoch: String,
-    /// The newest sequence number.
+    /// The newest sequence number of the feed.
     pub seq: u64,
-    /// Whether what came after the client's cursor follows.
+    /// Whether the events after the client's cursor follow.
     pub resumed: bool,
-    /// How many snapshots follow.
+    /// The number of snapshots that follow.
     pub snapshots: usize,
-    /// How it is served.
+    /// What happens when the client reads too slowly.
     pub delivery: Delivery,
-    /// The time within which newer events replace older ones, in milliseconds.
+    /// The conflation interval, in milliseconds.
     pub interval_ms: u64,
-    /// The feed.
-    pub feed: Feed,
+    /// The feed and its state.
+    pub feed: FeedInfo,
 }
 
-/// The feed as clients are told of it.
+/// The kind of the feed, and its state.
 #[derive(Clone, Debug, Serialize)]
-pub struct Feed {
-    /// Where the events come from.
+pub struct FeedInfo {
+    /// The kind.
     pub kind: FeedKind,
-    /// How it fares.
+    /// The state.
     #[serde(flatten)]
-    pub state: State,
+    pub state: FeedFields,
 }
 
-/// A feed's state as clients are told of it.
+/// The fields of a `feed` frame. Their first two, state and detail, are in a subscription's reply too.
 #[derive(Clone, Debug, Serialize)]
-pub struct State {
+pub struct FeedFields {
     #[serde(rename = "state")]
     name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,11 +59,11 @@ pub struct State {
     snapshots: Option<usize>,
 }
 
-impl State {
-    /// A feed's state after a seek, with the market time from which it goes on; and how many snapshots follow, and the
-    /// newest sequence number at that moment.
+impl FeedFields {
+    /// Returns the fields of the frame that tells of a seek: the state, the market time from which the feed continues, the
+    /// number of snapshots that follow, and the newest sequence number.
     #[must_use]
-    pub fn sought(state: &FeedState, position: Time, snapshots: usize, seq: u64) -> Self {
+    pub fn after_seek(state: &FeedState, position: Time, snapshots: usize, seq: u64) -> Self {
         Self {
             position: Some(position.to_string()),
             seq: Some(seq),
@@ -73,164 +73,102 @@ impl State {
     }
 }
 
-impl From<&FeedState> for State {
+impl From<&FeedState> for FeedFields {
     fn from(state: &FeedState) -> Self {
         let detail = state.detail().map(str::to_owned);
         Self { name: state.name(), detail, position: None, seq: None, snapshots: None }
     }
 }
 
-/// Why a client misses events.
+/// The reason for which a client misses events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
-    /// The history no longer reaches back to its cursor.
+    /// The history no longer reaches back to the client's cursor.
     HistoryExhausted,
-    /// Its cursor belongs to another count of events.
+    /// The client's cursor belongs to another epoch.
     EpochChanged,
-    /// The server itself fell behind its history.
+    /// The server was too slow: its own history overtook it.
     Lagged,
 }
 
-/// What a client did wrong, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorCode {
-    /// A command with a field missing, unknown or of the wrong form.
-    BadCommand,
-    /// An `action` that is no verb.
-    UnknownAction,
-    /// A text that is no symbol.
-    BadSymbol,
-    /// A text that is no channel.
-    BadChannel,
-    /// A cursor that is malformed, comes too late or is ahead of the feed.
-    BadCursor,
-    /// More symbols than a connection may have.
-    TooManySymbols,
-    /// More messages than allowed.
-    RateLimited,
-    /// A relayed message, or the body of a request, over the limit.
-    MessageTooLong,
-    /// The relay is switched off.
-    RelayDisabled,
-    /// No or a wrong token.
-    Unauthorized,
-    /// Not allowed to this client.
-    Forbidden,
-    /// A URL parameter that is unknown or malformed.
-    BadParameter,
-    /// No such page.
-    NotFound,
-    /// The feed cannot do this, or no longer.
-    Conflict,
-    /// The body of a request that did not come in time.
-    TooSlow,
-    /// Another method is expected.
-    MethodNotAllowed,
-    /// A WebSocket handshake is expected.
-    UpgradeRequired,
-    /// A WebSocket handshake that is malformed.
-    BadHandshake,
-    /// The server has all the connections it takes.
-    TooManyConnections,
-    /// The server does not deliver at the moment.
-    NotReady,
-}
-
-/// What a client did wrong, and what it can do about it. The connection goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// In a word.
-    pub code: ErrorCode,
-    /// For a person.
-    pub message: String,
-}
-
-impl Refusal {
-    /// A refusal.
-    pub fn new(code: ErrorCode, message: impl fmt::Display) -> Self {
-        Self { code, message: message.to_string() }
-    }
-}
-
-/// A frame that is no market frame.
+/// A frame that is not a market frame.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply<'a> {
-    /// Answers `subscribe`.
-    Subscribed(Answer<'a, Standing>),
-    /// Answers `unsubscribe`.
-    Unsubscribed(Answer<'a, Standing>),
-    /// Answers `set`.
-    Set(Answer<'a, Standing>),
-    /// Answers `auth`.
-    Authenticated(Answer<'a, Owner<'a>>),
-    /// Answers `ping`.
-    Pong(Answer<'a, Clock>),
-    /// Refuses a command or a message.
-    Error(Answer<'a, Refusal>),
+    /// The reply to `subscribe`.
+    Subscribed(WithId<'a, SubscriptionState>),
+    /// The reply to `unsubscribe`.
+    Unsubscribed(WithId<'a, SubscriptionState>),
+    /// The reply to `set`.
+    Set(WithId<'a, SubscriptionState>),
+    /// The reply to `auth`.
+    Authenticated(WithId<'a, Owner<'a>>),
+    /// The reply to `ping`.
+    Pong(WithId<'a, ServerTime>),
+    /// The error reply to a command or a message.
+    Error(WithId<'a, ErrorReply>),
     /// Another client's message.
     Message {
-        /// The sender's connection.
+        /// The name of the sender's connection.
         from: &'a str,
-        /// What it said.
+        /// The message.
         #[serde(flatten)]
         content: Content<'a>,
     },
-    /// The server lives.
+    /// A sign of life with counters.
     Heartbeat {
-        /// Its clock.
+        /// The server's time.
         #[serde(serialize_with = "display")]
         time: Time,
-        /// The newest sequence number.
+        /// The newest sequence number of the feed.
         seq: u64,
-        /// Market frames that this connection was sent.
+        /// Market frames sent to this connection.
         sent: u64,
-        /// Events that newer ones replaced.
+        /// Events that were conflated: newer ones replaced them.
         merged: u64,
     },
-    /// Events are missing here.
+    /// The client misses events.
     Gap {
-        /// The last event before the hole.
+        /// The last event before the gap.
         #[serde(skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
-        /// The last event of the hole.
+        /// The last event of the gap.
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<u64>,
-        /// Why.
+        /// The reason.
         reason: GapReason,
-        /// How many snapshots follow, where no reply says so.
+        /// The number of snapshots that follow, unless a reply has said it.
         #[serde(skip_serializing_if = "Option::is_none")]
         snapshots: Option<usize>,
     },
-    /// The feed's state changed, or the feed went on from elsewhere.
-    Feed(State),
+    /// The feed's state changed, or the feed continues elsewhere after a seek.
+    Feed(FeedFields),
 }
 
-/// A reply with the `id` of its command.
+/// The content of a reply, and the `id` of its command.
 #[derive(Clone, Debug, Serialize)]
-pub struct Answer<'a, T> {
+pub struct WithId<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a RequestId>,
+    id: Option<&'a CommandId>,
     #[serde(flatten)]
     content: T,
 }
 
-/// Whose a token is.
+/// The owner of a token.
 #[derive(Clone, Debug, Serialize)]
 pub struct Owner<'a> {
     name: &'a str,
 }
 
-/// The server's clock.
+/// The server's time.
 #[derive(Clone, Debug, Serialize)]
-pub struct Clock {
+pub struct ServerTime {
     #[serde(serialize_with = "display")]
     time: Time,
 }
 
-/// What was relayed.
+/// The content of a relayed message.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content<'a> {
@@ -241,43 +179,43 @@ pub enum Content<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Answers `subscribe`.
+    /// Returns the reply to `subscribe`.
     #[must_use]
-    pub fn subscribed(id: Option<&'a RequestId>, standing: Standing) -> Self {
-        Self::Subscribed(Answer { id, content: standing })
+    pub fn subscribed(id: Option<&'a CommandId>, state: SubscriptionState) -> Self {
+        Self::Subscribed(WithId { id, content: state })
     }
 
-    /// Answers `unsubscribe`.
+    /// Returns the reply to `unsubscribe`.
     #[must_use]
-    pub fn unsubscribed(id: Option<&'a RequestId>, standing: Standing) -> Self {
-        Self::Unsubscribed(Answer { id, content: standing })
+    pub fn unsubscribed(id: Option<&'a CommandId>, state: SubscriptionState) -> Self {
+        Self::Unsubscribed(WithId { id, content: state })
     }
 
-    /// Answers `set`.
+    /// Returns the reply to `set`.
     #[must_use]
-    pub fn set(id: Option<&'a RequestId>, standing: Standing) -> Self {
-        Self::Set(Answer { id, content: standing })
+    pub fn set(id: Option<&'a CommandId>, state: SubscriptionState) -> Self {
+        Self::Set(WithId { id, content: state })
     }
 
-    /// Answers `auth`.
+    /// Returns the reply to `auth`.
     #[must_use]
-    pub fn authenticated(id: Option<&'a RequestId>, name: &'a str) -> Self {
-        Self::Authenticated(Answer { id, content: Owner { name } })
+    pub fn authenticated(id: Option<&'a CommandId>, name: &'a str) -> Self {
+        Self::Authenticated(WithId { id, content: Owner { name } })
     }
 
-    /// Answers `ping`.
+    /// Returns the reply to `ping`.
     #[must_use]
-    pub fn pong(id: Option<&'a RequestId>, time: Time) -> Self {
-        Self::Pong(Answer { id, content: Clock { time } })
+    pub fn pong(id: Option<&'a CommandId>, time: Time) -> Self {
+        Self::Pong(WithId { id, content: ServerTime { time } })
     }
 
-    /// Refuses.
+    /// Returns an error reply to a command or a message.
     #[must_use]
-    pub fn error(id: Option<&'a RequestId>, refusal: Refusal) -> Self {
-        Self::Error(Answer { id, content: refusal })
+    pub fn error(id: Option<&'a CommandId>, error: ErrorReply) -> Self {
+        Self::Error(WithId { id, content: error })
     }
 
-    /// Wraps what another client said.
+    /// Returns the frame in which a subscriber receives a peer's message.
     #[must_use]
     pub fn message(from: &'a str, message: &'a Message) -> Self {
         let content = match message {

@@ -1,23 +1,22 @@
-//! What TCP says of the other end of a connection, by the `TCP_INFO` of Linux.
+//! Reads from Linux (`TCP_INFO`) what the other end of a TCP connection has acknowledged.
 //!
-//! A write that the kernel takes proves nothing: it takes as much as its buffer holds for a machine that is long gone.
-//! What the other machine acknowledges does prove that it is there, whether its program reads or not.
+//! A successful write does not prove that the other machine is there: the kernel fills its buffer even for a machine
+//! that is gone. An acknowledgement proves it, whether the program on the other machine reads or not.
 //!
-//! This is a crate of its own because the call is `unsafe`, which the rest of the project forbids.
+//! This is a crate of its own because the system call is `unsafe`, which the rest of the project forbids.
 
 use std::time::Duration;
 
-/// What the other end of a connection has acknowledged.
+/// The newest acknowledgement of the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledgements {
-    /// How long ago an acknowledgement arrived.
+    /// The time since an acknowledgement last arrived.
     pub last: Duration,
-    /// How many times in a row TCP has sent the same bytes again, or asked whether there is room for more, without an
-    /// acknowledgement.
+    /// How many retransmissions, or probes of a full receive window, TCP has sent since without an acknowledgement.
     pub unanswered: u8,
 }
 
-/// Returns what the other end has acknowledged; `None` where the system does not say it, and for what is no TCP socket.
+/// Returns what the other end has acknowledged; `None` for a socket that is not TCP, or when the call fails.
 #[cfg(target_os = "linux")]
 pub fn acknowledgements(socket: &impl std::os::fd::AsFd) -> Option<Acknowledgements> {
     let info = linux::info(socket.as_fd())?;
@@ -27,7 +26,7 @@ pub fn acknowledgements(socket: &impl std::os::fd::AsFd) -> Option<Acknowledgeme
     })
 }
 
-/// Returns `None`: this system does not say it.
+/// Returns `None`, because this system has no `TCP_INFO`.
 #[cfg(not(target_os = "linux"))]
 pub fn acknowledgements<S>(_socket: &S) -> Option<Acknowledgements> {
     None
@@ -38,13 +37,13 @@ mod linux {
     use std::mem::MaybeUninit;
     use std::os::fd::{AsRawFd, BorrowedFd};
 
-    /// Returns the kernel's notes on a TCP connection. Those that an old kernel does not keep are 0.
+    /// Returns the kernel's information on a TCP connection. Fields that an old kernel does not know are 0.
     #[allow(unsafe_code)]
     pub fn info(socket: BorrowedFd<'_>) -> Option<libc::tcp_info> {
         let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
         let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
-        // SAFETY: the descriptor is open for as long as it is borrowed, and the kernel writes at most `length` bytes to
-        // `info`, which has as many.
+        // SAFETY: the descriptor is open while it is borrowed. The kernel writes at most `length` bytes, the size of
+        // `info`.
         let status = unsafe {
             libc::getsockopt(
                 socket.as_raw_fd(),
@@ -54,7 +53,7 @@ mod linux {
                 &raw mut length,
             )
         };
-        // SAFETY: all of it is numbers, for which any bytes do, and its bytes were zeroed before some were written.
+        // SAFETY: every field is a number, for which all bytes are valid, and all bytes were zeroed before the call.
         (status == 0).then(|| unsafe { info.assume_init() })
     }
 }
@@ -71,13 +70,13 @@ mod tests {
 
     use super::*;
 
-    /// Longer than anything here takes: a test that waits for so long has failed.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    /// A test that waits for this long has failed.
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Longer than a machine that is there takes to acknowledge.
+    /// Longer than a reachable machine takes to acknowledge.
     const MOMENT: Duration = Duration::from_millis(100);
 
-    /// The filter that lets no packet in: `BPF_RET | BPF_K`, of 0 bytes.
+    /// A packet filter that drops every incoming packet: `BPF_RET | BPF_K` with 0 bytes.
     const NOTHING: SockFilter = SockFilter::new(6, 0, 0, 0);
 
     fn connection() -> (TcpStream, TcpStream) {
@@ -89,13 +88,13 @@ mod tests {
     fn wait_for(socket: &TcpStream, is_met: impl Fn(Acknowledgements) -> bool) {
         let begin = Instant::now();
         while !is_met(acknowledgements(socket).unwrap()) {
-            assert!(begin.elapsed() < PATIENCE, "{:?}", acknowledgements(socket));
+            assert!(begin.elapsed() < TIMEOUT, "{:?}", acknowledgements(socket));
             yield_now();
         }
     }
 
     #[test]
-    fn a_machine_that_is_there_acknowledges_though_its_program_does_not_read() {
+    fn a_reachable_machine_acknowledges_even_when_its_program_does_not_read() {
         let (mut server, _client) = connection();
         wait_for(&server, |found| found.last >= 2 * MOMENT);
 
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_is_gone_leaves_bytes_that_are_sent_again_unanswered() {
+    fn retransmissions_to_a_vanished_machine_stay_unanswered() {
         let (mut server, client) = connection();
         SockRef::from(&client).attach_filter(&[NOTHING]).unwrap();
 
@@ -117,11 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_is_gone_leaves_questions_for_room_unanswered() {
+    fn window_probes_to_a_vanished_machine_stay_unanswered() {
         let (mut server, client) = connection();
         server.set_nonblocking(true).unwrap();
         while server.write(&[0; 4096]).is_ok() {}
-        // All that it has room for has been acknowledged.
+        // Wait until all bytes that fit into the receive buffer have been acknowledged.
         wait_for(&server, |found| found.last >= MOMENT);
 
         SockRef::from(&client).attach_filter(&[NOTHING]).unwrap();
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tcp_socket_says_nothing() {
+    fn a_socket_that_is_not_tcp_has_no_acknowledgements() {
         assert_eq!(acknowledgements(&UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()), None);
         assert_eq!(acknowledgements(&UnixStream::pair().unwrap().0), None);
     }

@@ -14,7 +14,7 @@ use tickerplant::encoding::{Encoding, Value};
 use tickerplant::feed::simulated::{self, Instrument, Walk};
 use tickerplant::hub::{Settings, Shard, Timeouts};
 use tickerplant::market::{Event, FeedKind, Time};
-use tickerplant::wire::{Request, Stream};
+use tickerplant::wire::{CommandWithId, UrlParameters};
 use tokio::time::Instant;
 
 /// How long each line is measured at the least.
@@ -150,11 +150,11 @@ impl Plant {
         let mut shard = Shard::new(bus, start, settings);
         let now = Instant::now();
         for client in 0..load.clients {
-            let stream = Stream::parse(&load.query(client)).expect("the query is well formed");
+            let parameters = UrlParameters::parse(&load.query(client)).expect("the query is well formed");
             let id = shard.connect(Encoding::WebSocket, now);
-            shard.begin(id, stream.delivery, stream.interval);
-            let command = stream.subscribe.expect("the query has symbols");
-            shard.handle(id, &Request { id: None, command }, Time::now());
+            shard.begin(id, parameters.delivery, parameters.interval);
+            let command = parameters.subscribe.expect("the query has symbols");
+            shard.handle(id, &CommandWithId { id: None, command }, Time::now());
             let answer = shard.outgoing(id, now).len();
             shard.written(id, answer);
         }

@@ -268,9 +268,9 @@ async fn every_example_of_the_protocol_goes_as_it_is_written() {
     }
 }
 
-/// The names of an enumeration of `src/wire/reply.rs`, as they are on the wire.
-fn wire_names(of: &str) -> Vec<String> {
-    let source = document("src/wire/reply.rs");
+/// Returns the names of an enumeration's variants, as they are on the wire.
+fn wire_names(file: &str, of: &str) -> Vec<String> {
+    let source = document(file);
     let (_, rest) = source.split_once(of).unwrap();
     let (body, _) = rest.split_once("\n}").unwrap();
     let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
@@ -290,8 +290,8 @@ fn every_error_code_and_every_type_of_frame_is_described_and_has_an_example() {
     let text = document("docs/protocol.md");
     let examples: Vec<Line> = blocks(&text, "transcript").into_iter().flatten().collect();
     let is_shown = |part: &str| examples.iter().any(|(_, line)| line.contains(part));
-    let codes = wire_names("pub enum ErrorCode {");
-    let types = wire_names("pub enum Reply<'a> {");
+    let codes = wire_names("src/wire/error_reply.rs", "pub enum ErrorCode {");
+    let types = wire_names("src/wire/reply.rs", "pub enum Reply<'a> {");
     assert!(codes.len() > 15 && types.len() > 8, "{codes:?} {types:?}");
 
     for code in codes {

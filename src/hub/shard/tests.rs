@@ -9,7 +9,7 @@ use super::super::deadlines::Timeouts;
 use super::*;
 use crate::bus::{self, Bus};
 use crate::market::{FeedKind, Kind, KindSet, Payload, Trade};
-use crate::wire::{Command, Request, Symbols};
+use crate::wire::{Command, CommandWithId, Symbols};
 
 fn shard(every_buffer: usize) -> Shard {
     let bus = Bus::new(&bus::Config::default(), FeedKind::Stdin, "test".to_owned());
@@ -42,7 +42,7 @@ fn subscribe(
 
 fn subscribe_to(shard: &mut Shard, id: ConnectionId, symbols: Symbols, now: Instant) {
     let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
-    shard.handle(id, &Request { id: None, command }, Time::default());
+    shard.handle(id, &CommandWithId { id: None, command }, Time::default());
     let answer = shard.outgoing(id, now).len();
     shard.written(id, answer);
 }
@@ -86,7 +86,7 @@ fn an_event_is_encoded_once_for_all_connections_of_an_encoding() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
     let [frame, line, other_frame, other_line] =
-        [Encoding::WebSocket, Encoding::Lines, Encoding::WebSocket, Encoding::Lines]
+        [Encoding::WebSocket, Encoding::Ndjson, Encoding::WebSocket, Encoding::Ndjson]
             .map(|encoding| subscribe(&mut shard, encoding, Delivery::Every, Duration::ZERO, now));
     let mut segment = Some(segment(1));
     let mut places = BTreeMap::new();

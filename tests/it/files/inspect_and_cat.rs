@@ -259,7 +259,7 @@ async fn each_kind_of_error_has_its_exit_code() {
         (&["UP.csv", "--strict"], 65, "UP.csv:3: missing", true),
         (&["UP.csv", "--date-order", "foo"], 2, "`foo` is not an order of day, month and year", true),
         (&["UP.csv", "--map", "prize=1"], 2, "`prize` is not a role of a column", true),
-        (&["UP.csv", "--map", "price"], 2, "a map is like time=date+clock,price=2", true),
+        (&["UP.csv", "--map", "price"], 2, "a map has the form time=date+clock,price=2", true),
         (&["UP.csv", "--decimal", "dot"], 2, "`dot` is not a decimal sign", true),
         (&["UP.csv", "--price-scale", "four"], 2, "feed.replay.price_scale", true),
         (&[], 2, "<FILE>", true),

@@ -8,7 +8,8 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use tickerplant::market::{Kind, KindSet};
 use tickerplant::wire::{
-    Command, Cursor, Delivery, Refusal, Request, Spoken, Stream, Symbols, Token, understand,
+    Command, CommandWithId, Cursor, Delivery, ErrorReply, ParsedText, Symbols, TokenHash, UrlParameters,
+    parse_text,
 };
 
 use crate::support::mutated_text::mutated;
@@ -72,7 +73,7 @@ fn a_command() -> impl Strategy<Value = Command> {
             .prop_map(|(symbols, channels)| Command::Unsubscribe { symbols, channels }),
         2 => (delivery, interval())
             .prop_map(|(delivery, interval)| Command::Set { delivery: Some(delivery), interval }),
-        1 => Just(Command::Auth { token: Token::of("t") }),
+        1 => Just(Command::Auth { token: TokenHash::of("t") }),
         1 => Just(Command::Ping),
     ]
 }
@@ -128,10 +129,10 @@ fn asked(command: &Command) -> String {
     query.finish()
 }
 
-fn check_refusal(refusal: &Refusal) -> Result<(), TestCaseError> {
-    let code = serde_json::to_value(refusal.code).unwrap();
+fn check_error(error: &ErrorReply) -> Result<(), TestCaseError> {
+    let code = serde_json::to_value(error.code).unwrap();
     prop_assert!(code.as_str().is_some_and(|code| !code.is_empty()));
-    prop_assert!((1..LONGEST).contains(&refusal.message.len()), "{} bytes", refusal.message.len());
+    prop_assert!((1..LONGEST).contains(&error.message.len()), "{} bytes", error.message.len());
     Ok(())
 }
 
@@ -140,14 +141,14 @@ proptest! {
 
     #[test]
     fn a_text_is_a_message_a_command_that_can_be_said_again_or_refused_with_a_code(text in any_text(&SAID)) {
-        match understand(&text) {
-            Spoken::Message => {}
-            Spoken::Refused(_, refusal) => check_refusal(&refusal)?,
-            Spoken::Command(Request { id, command }) => {
+        match parse_text(&text) {
+            ParsedText::Message => {}
+            ParsedText::Error(_, error) => check_error(&error)?,
+            ParsedText::Command(CommandWithId { id, command }) => {
                 prop_assert!(id.is_none_or(|id| text.contains(id.get())));
-                let again = understand(&said(&command).to_string());
+                let again = parse_text(&said(&command).to_string());
                 let is_same = |said: &Command| *said == command || matches!(command, Command::Auth { .. });
-                prop_assert!(matches!(&again, Spoken::Command(said) if is_same(&said.command)), "{:?}", again);
+                prop_assert!(matches!(&again, ParsedText::Command(said) if is_same(&said.command)), "{:?}", again);
             }
         }
     }
@@ -159,7 +160,7 @@ proptest! {
             text["id"] = id.into();
         }
 
-        let Spoken::Command(request) = understand(&text.to_string()) else { panic!("{text} is a command") };
+        let ParsedText::Command(request) = parse_text(&text.to_string()) else { panic!("{text} is a command") };
 
         prop_assert_eq!(request.command, command);
         prop_assert_eq!(request.id.map(|id| id.get().to_owned()), id.map(|id| id.to_string()));
@@ -167,10 +168,10 @@ proptest! {
 
     #[test]
     fn a_query_is_a_stream_that_can_be_asked_for_again_or_refused_with_a_code(query in any_text(&ASKED)) {
-        match Stream::parse(&query) {
-            Err(refusal) => check_refusal(&refusal)?,
-            Ok(Stream { subscribe: Some(command), .. }) => {
-                prop_assert_eq!(Stream::parse(&asked(&command)).unwrap().subscribe, Some(command));
+        match UrlParameters::parse(&query) {
+            Err(error) => check_error(&error)?,
+            Ok(UrlParameters { subscribe: Some(command), .. }) => {
+                prop_assert_eq!(UrlParameters::parse(&asked(&command)).unwrap().subscribe, Some(command));
             }
             Ok(_) => {}
         }
@@ -178,7 +179,7 @@ proptest! {
 
     #[test]
     fn a_subscription_by_url_is_understood_as_it_was_meant(command in a_subscribe()) {
-        prop_assert_eq!(Stream::parse(&asked(&command)).unwrap().subscribe, Some(command));
+        prop_assert_eq!(UrlParameters::parse(&asked(&command)).unwrap().subscribe, Some(command));
     }
 
     #[test]
@@ -186,7 +187,7 @@ proptest! {
         prop_assert_eq!(real.to_string().parse::<Cursor>().unwrap(), real);
         match text.parse::<Cursor>() {
             Ok(cursor) => prop_assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor),
-            Err(refusal) => check_refusal(&refusal)?,
+            Err(error) => check_error(&error)?,
         }
     }
 }

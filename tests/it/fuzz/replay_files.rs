@@ -154,7 +154,7 @@ fn check(content: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(events.len() <= content.len() + 1);
     for event in &events {
         let mut frame = Vec::new();
-        Encoding::Lines.write(&mut frame, &encoding::Value::Event(1, event));
+        Encoding::Ndjson.write(&mut frame, &encoding::Value::Event(1, event));
         prop_assert!(serde_json::from_slice::<Value>(&frame).is_ok(), "{:?}", event);
     }
     Ok(())

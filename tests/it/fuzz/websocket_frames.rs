@@ -3,14 +3,14 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use tickerplant::wire::{CloseReason, Decoder, Inbound, InboundLimits, Message};
+use tickerplant::wire::{CloseReason, Decoder, DecoderLimits, Incoming, Message};
 
 use crate::support::proptest_cases::cases;
 
 const LIMIT: usize = 1000;
 
 fn decoder() -> Decoder {
-    Decoder::new(InboundLimits { message_bytes: LIMIT, fragments: 0 })
+    Decoder::new(DecoderLimits { message_bytes: LIMIT, fragments: 0 })
 }
 
 /// A WebSocket frame as a client may write it, right or wrong.
@@ -119,7 +119,7 @@ fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item =
 }
 
 /// Returns all messages, and the close code if the connection ended with one.
-fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Inbound>, Option<u16>) {
+fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option<u16>) {
     let mut decoder = decoder();
     let mut messages = Vec::new();
     for piece in pieces {
@@ -136,11 +136,11 @@ fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Inbound>, Option<
 }
 
 /// Returns the number of bytes in the client's messages.
-fn len(inbound: &Inbound) -> usize {
+fn len(inbound: &Incoming) -> usize {
     match inbound {
-        Inbound::Message(message) => message.len(),
-        Inbound::Ping(payload) => payload.len(),
-        Inbound::Pong | Inbound::Close(_) => 0,
+        Incoming::Message(message) => message.len(),
+        Incoming::Ping(payload) => payload.len(),
+        Incoming::Pong | Incoming::Close(_) => 0,
     }
 }
 
@@ -178,11 +178,11 @@ proptest! {
                 Frame::good(end | opcode, mask, payload).write_to(&mut bytes);
                 // A ping may come between two parts of a message.
                 Frame::good(0x89, mask, vec![opcode]).write_to(&mut bytes);
-                expected.push(Inbound::Ping(vec![opcode]));
+                expected.push(Incoming::Ping(vec![opcode]));
             }
             let ping = expected.pop().unwrap();
             let binary = Message::Binary(text.clone().into_bytes());
-            expected.push(Inbound::Message(if is_text { Message::Text(text) } else { binary }));
+            expected.push(Incoming::Message(if is_text { Message::Text(text) } else { binary }));
             expected.push(ping);
         }
 

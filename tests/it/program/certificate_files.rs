@@ -1,4 +1,4 @@
-//! The certificate of the built program: what is wrong with it, and what becomes of a new one.
+//! Certificate files of the built program: errors at the start, and renewal.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::process::{ServerProcess, assert_is_one_error, line_with, run
 use crate::support::test_certificate::{Certificate, CertificateFiles};
 
 #[tokio::test]
-async fn files_that_make_no_certificate_are_one_error_that_names_them() {
+async fn wrong_certificate_files_are_one_error_that_names_them() {
     let (mine, other) = (Certificate::new(), Certificate::new());
     let (mine, other) = (CertificateFiles::of(&mine), CertificateFiles::of(&other));
     let rubbish = CertificateFiles::of(&Certificate::new());
@@ -38,7 +38,7 @@ async fn files_that_make_no_certificate_are_one_error_that_names_them() {
 }
 
 #[tokio::test]
-async fn new_connections_get_a_new_certificate_and_open_ones_go_on() {
+async fn new_connections_get_a_new_certificate_and_open_ones_stay() {
     let (first, second) = (Certificate::new(), Certificate::new());
     let files = CertificateFiles::of(&first);
     let arguments =
@@ -48,16 +48,16 @@ async fn new_connections_get_a_new_certificate_and_open_ones_go_on() {
     let open = async || TcpStream::connect(&address).await.unwrap();
     let mut early = first.websocket(open().await, "/ws").await;
 
-    // In the midst of a renewal the certificate and the key do not go together, and a file is not whole.
+    // During a renewal the certificate and the key do not match, or a file is incomplete.
     fs::write(&files.certificate, &second.pem).unwrap();
-    line_with(&mut server.log, "is not taken").await;
+    line_with(&mut server.log, "cannot use the changed certificate").await;
     first.websocket(open().await, "/ws").await;
     fs::write(&files.key, &second.key_pem[..50]).unwrap();
-    line_with(&mut server.log, "is not taken").await;
+    line_with(&mut server.log, "cannot use the changed certificate").await;
     first.websocket(open().await, "/ws").await;
 
     fs::write(&files.key, &second.key_pem).unwrap();
-    line_with(&mut server.log, "new connections get a new certificate").await;
+    line_with(&mut server.log, "new connections get the new certificate").await;
     let mut late = second.websocket(open().await, "/ws").await;
 
     early.send("still here").await;

@@ -1,4 +1,4 @@
-//! How `watch` and `send` end as the server closes.
+//! The exit codes of `watch` and `send` for each close of the server.
 
 use futures_util::SinkExt;
 use tokio::net::TcpListener;
@@ -9,14 +9,14 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use crate::support::process::{run, tickerplant};
 
 #[tokio::test]
-async fn a_close_of_the_server_says_how_a_client_ends() {
+async fn the_close_code_of_the_server_decides_the_exit_code_of_a_client() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/ws", listener.local_addr().unwrap());
     for (close, watch_code, send_code, hint) in [
         (Some(1000), 0, 76, None),
         (Some(1001), 0, 76, None),
         (Some(1008), 76, 76, None),
-        (Some(4008), 69, 69, Some("come back with after=e-7 in the URL to go on from there")),
+        (Some(4008), 69, 69, Some("connect again with after=e-7 in the URL to resume")),
         (None, 76, 76, None),
     ] {
         let served = || async {

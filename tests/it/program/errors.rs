@@ -1,9 +1,9 @@
-//! What is wrong with a command line, a file or a port: one line that says where, and one that says what to do.
+//! Errors in the command line, a file or the network: one line with the error, and at most one with a hint.
 
 use crate::support::process::{ServerProcess, assert_is_one_error, run, tickerplant};
 
 #[tokio::test]
-async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to_do() {
+async fn an_error_is_one_line_with_the_place_and_one_with_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -27,7 +27,7 @@ async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to
         (vec!["--tls-cert", "no-such.pem", "--tls-key", "no-such.pem"], 66, "no-such.pem"),
         (vec!["--tls-cert", page.as_str(), "--tls-key", page.as_str()], 78, "page.csv"),
         (vec!["a.csv"], 2, "a.csv"),
-        (vec!["watch", long.as_str()], 2, "these symbols make no URL"),
+        (vec!["watch", long.as_str()], 2, "the symbols do not fit into a URL"),
         (vec!["--speed", "fast"], 2, "speed"),
         (vec!["--max-gap", "5"], 2, "max_gap"),
         (vec!["--speed", "max"], 78, "a simulation has no end"),
@@ -50,7 +50,7 @@ async fn whatever_is_wrong_is_one_line_that_says_where_and_one_that_says_what_to
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_an_error_and_the_one_who_has_it_goes_on() {
+async fn a_taken_port_is_an_error_and_its_owner_goes_on() {
     let first = ServerProcess::start(&[]).await;
     let address = first.url.trim_start_matches("ws://").trim_end_matches("/ws");
 
@@ -62,7 +62,7 @@ async fn a_port_that_is_taken_is_an_error_and_the_one_who_has_it_goes_on() {
 }
 
 #[tokio::test]
-async fn an_error_does_not_repeat_a_url_in_which_a_token_may_be() {
+async fn an_error_does_not_repeat_a_url_that_may_contain_a_token() {
     for (url, code) in [
         ("ws://[bad?token=secret", 2),
         ("ws://127.0.0.1:1/ws?symbols=A&token=secret and more", 2),
@@ -79,9 +79,9 @@ async fn an_error_does_not_repeat_a_url_in_which_a_token_may_be() {
 }
 
 #[tokio::test]
-async fn an_output_that_takes_nothing_is_an_error_and_one_that_nobody_reads_is_none() {
+async fn a_full_output_is_an_error_and_a_closed_pipe_is_none() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
-        eprintln!("passed over, there is no /dev/full here: an output that takes nothing");
+        eprintln!("skipped, this system has no /dev/full: a full output");
         return;
     };
     let server = ServerProcess::start(&[]).await;

@@ -1,4 +1,4 @@
-//! What clients get over a network that delays, cuts into pieces, and cuts off.
+//! Clients behind a network that delays bytes, splits them, and breaks connections.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use crate::support::process::ServerProcess;
 use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
 #[tokio::test]
-async fn a_line_that_brings_bytes_one_by_one_changes_nothing_of_what_arrives() {
+async fn single_bytes_arrive_unchanged() {
     let server = ServerProcess::start(&["--rate", "20"]).await;
     let proxy = Proxy::start(server.address()).await;
 
-    // The client's own library takes a handshake in pieces as small as these, and none smaller, for an attack.
+    // The client's library takes smaller pieces of a handshake for an attack.
     proxy.strike(Fault::Drip(3, Duration::from_millis(1)));
     let mut subscriber = Subscriber::connect(proxy.address(), EVERY).await;
     proxy.strike(Fault::Drip(1, Duration::ZERO));
 
     subscriber.read_to(subscriber.seq + 10).await;
 
-    // And what it says itself.
+    // The client's own messages arrive too.
     proxy.strike(Fault::Drip(1, Duration::from_millis(1)));
     subscriber.catch_up().await;
 }
 
 #[tokio::test]
-async fn a_line_that_delays_changes_nothing_of_what_arrives() {
+async fn delayed_bytes_arrive_unchanged() {
     let server = ServerProcess::start(&["--rate", "100"]).await;
     let proxy = Proxy::start(server.address()).await;
     proxy.strike(Fault::Delay(Duration::from_millis(150)));
@@ -36,7 +36,7 @@ async fn a_line_that_delays_changes_nothing_of_what_arrives() {
 }
 
 #[tokio::test]
-async fn a_client_whose_words_end_gets_whole_frames_to_the_end_and_comes_back() {
+async fn a_client_that_ends_its_sending_side_gets_complete_frames_and_resumes() {
     let server = ServerProcess::start(&["--rate", "200"]).await;
     let proxy = Proxy::start(server.address()).await;
     let mut subscriber = Subscriber::connect(proxy.address(), EVERY).await;
@@ -54,7 +54,7 @@ async fn a_client_whose_words_end_gets_whole_frames_to_the_end_and_comes_back() 
 }
 
 #[tokio::test]
-async fn a_line_that_falls_silent_for_a_while_loses_nothing() {
+async fn a_silent_network_loses_nothing() {
     let server = ServerProcess::start(&["--rate", "2000"]).await;
     let proxy = Proxy::start(server.address()).await;
     let mut beside = Subscriber::connect(server.address(), EVERY).await;
@@ -62,7 +62,7 @@ async fn a_line_that_falls_silent_for_a_while_loses_nothing() {
     let mut latest = Subscriber::connect(proxy.address(), "symbols=*").await;
 
     proxy.strike(Fault::Silence);
-    // More than the system takes for a client that does not read.
+    // More than the system buffers for a client that does not read.
     beside.read_to(beside.seq + 1500).await;
     proxy.strike(Fault::None);
 

@@ -1,4 +1,4 @@
-//! The feeds of the built program: the simulation by its seed, standard input, and replayed files.
+//! The feeds of the built program: simulation, standard input and replay.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ async fn the_same_seed_gives_the_same_events() {
 }
 
 #[tokio::test]
-async fn lines_on_standard_input_become_events_and_its_end_ends_the_feed_alone() {
+async fn lines_on_standard_input_become_events_and_its_end_ends_only_the_feed() {
     let mut command = tickerplant(&["--feed", "stdin", "--wait-for-client"]);
     command.stdin(Stdio::piped());
     let mut server = ServerProcess::spawn(command).await;
@@ -84,7 +84,7 @@ async fn a_replayed_file_arrives_complete_in_order_and_exact() {
     }
 }
 
-/// What an independent reading of a file found.
+/// The result of an independent reading of a file.
 #[derive(Deserialize)]
 struct Expected {
     quotes: u64,
@@ -93,7 +93,7 @@ struct Expected {
     size_sum: String,
 }
 
-/// What every frame says first.
+/// The fields that every event frame has.
 #[derive(Deserialize)]
 struct Head {
     r#type: String,

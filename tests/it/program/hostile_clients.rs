@@ -1,4 +1,4 @@
-//! A client that behaves, beside many that do not.
+//! Hostile clients do not disturb a client that behaves.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ const HANDSHAKE: &str = "GET /ws?symbols=*&delivery=every HTTP/1.1\r\nHost: x\r\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[tokio::test]
-async fn a_client_that_behaves_gets_every_event_beside_many_that_do_not() {
+async fn a_client_that_behaves_gets_every_event_despite_hostile_ones() {
     let server = ServerProcess::start(&["--rate", "1000"]).await;
     let address = server.address();
     let mut canary = Subscriber::connect(address, EVERY).await;
@@ -27,7 +27,7 @@ async fn a_client_that_behaves_gets_every_event_beside_many_that_do_not() {
 
     let mut held = Vec::new();
     for query in [EVERY, "symbols=*"].repeat(5) {
-        // It never reads.
+        // This client never reads.
         held.push(Subscriber::connect_with_room(address, query, 4096).await);
     }
     let mut hostile = JoinSet::new();
@@ -39,7 +39,7 @@ async fn a_client_that_behaves_gets_every_event_beside_many_that_do_not() {
         hostile.spawn(oversize(address));
         hostile.spawn(flood(address));
     }
-    // The canary keeps account itself: a hole or the end of its connection fails.
+    // The canary checks its events itself: a gap or the end of its connection fails the test.
     while !hostile.is_empty() {
         canary.read_to(canary.seq + 10).await;
         while let Some(outcome) = hostile.try_join_next() {
@@ -52,21 +52,21 @@ async fn a_client_that_behaves_gets_every_event_beside_many_that_do_not() {
     Subscriber::connect(address, EVERY).await.catch_up().await;
 }
 
-/// Connects and says this; the server may have hung up before it has heard all.
+/// Connects and sends these bytes. The server may close before it has read all of them.
 async fn say(address: SocketAddr, words: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let _: io::Result<()> = socket.write_all(words).await;
     socket
 }
 
-/// Reads until the server hangs up, however it does.
+/// Reads until the server ends the connection in any way.
 async fn until_hung_up(mut socket: TcpStream) {
     let mut bytes = [0; 4096];
     let hung_up = async { while socket.read(&mut bytes).await.is_ok_and(|count| count > 0) {} };
     timeout(PATIENCE, hung_up).await.expect("the server hangs up");
 }
 
-/// Comes, and is gone without a word.
+/// Connects, and resets the connection at once.
 async fn resets(address: SocketAddr) {
     for n in 0..100 {
         let mut socket = say(address, HANDSHAKE.as_bytes()).await;
@@ -77,7 +77,7 @@ async fn resets(address: SocketAddr) {
     }
 }
 
-/// Never comes to the point.
+/// Sends the beginnings of handshakes and never completes them.
 async fn half_handshakes(address: SocketAddr) {
     let mut held = Vec::new();
     for length in (1..HANDSHAKE.len()).step_by(5) {
@@ -88,7 +88,7 @@ async fn half_handshakes(address: SocketAddr) {
     }
 }
 
-/// Talks nonsense behind these words.
+/// Sends these bytes and then random ones.
 async fn garbage(address: SocketAddr, words: &str, seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..25 {
@@ -96,13 +96,13 @@ async fn garbage(address: SocketAddr, words: &str, seed: u64) {
         random.fill_bytes(&mut said);
         said.splice(..0, words.bytes());
         let mut socket = say(address, &said).await;
-        // Nonsense may begin like a message that goes on for ever; what it never ends is not waited for.
+        // Random bytes may announce a long message, which is never complete.
         let _: io::Result<()> = socket.shutdown().await;
         until_hung_up(socket).await;
     }
 }
 
-/// Announces messages that nobody takes: one byte too many, and as many as can be said.
+/// Announces messages that are too long: by one byte, and of the greatest possible length.
 async fn oversize(address: SocketAddr) {
     for length in [65_537, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
         for _ in 0..5 {
@@ -115,13 +115,13 @@ async fn oversize(address: SocketAddr) {
     }
 }
 
-/// Talks without end to all, and does not listen.
+/// Sends messages to all peers without end, and does not read.
 async fn flood(address: SocketAddr) {
-    // A masked text message of 125 bytes, with a mask of zeros.
+    // A text message of 125 bytes, masked with zeros.
     let mut message = vec![0x81, 0x80 + 125, 0, 0, 0, 0];
     message.extend_from_slice(&[b'x'; 125]);
     let mut socket = say(address, HANDSHAKE.as_bytes()).await;
     let talk = async { while socket.write_all(&message).await.is_ok() {} };
-    // It is heard until its own answers pile up, or is closed for not reading.
+    // The server reads until too many replies are pending, or closes the client because it does not read.
     let _ = timeout(Duration::from_secs(2), talk).await;
 }

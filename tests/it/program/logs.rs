@@ -1,4 +1,4 @@
-//! The log of the built program: what it never says, and what happens when nobody takes it.
+//! The log of the built program: it contains no token, and the program survives when it cannot be written.
 
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -32,14 +32,14 @@ async fn no_log_says_a_token() {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_takes_stops_nothing() {
-    if !can_signal("a_log_that_nobody_takes_stops_nothing").await {
+async fn a_log_that_cannot_be_written_stops_nothing() {
+    if !can_signal("a_log_that_cannot_be_written_stops_nothing").await {
         return;
     }
     let server = ServerProcess::start(&["--log", "debug"]).await;
     let ServerProcess { mut process, log, url } = server;
 
-    // What is written from here on fails, as it does on a full disk.
+    // Writes fail from here on, as on a full disk.
     drop(log);
 
     assert_eq!(run(tickerplant(&["send", "hi", "--url", &url])).await.0, 0);

@@ -1,4 +1,4 @@
-//! The built program, as a user runs it and as the network treats it.
+//! Tests of the built program: the command line, and clients over real networks.
 
 mod certificate_files;
 mod client_exit_codes;

@@ -1,4 +1,4 @@
-//! What a server does that has no descriptors left.
+//! A server without free descriptors.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use crate::support::process::{
 use crate::support::subscriber::{EVERY, Subscriber};
 
 #[tokio::test]
-async fn without_descriptors_it_serves_whom_it_has_at_leisure_and_takes_others_when_some_leave() {
+async fn without_descriptors_the_server_serves_its_clients_and_accepts_others_when_some_leave() {
     const CLIENTS: usize = 300;
     let name = "a server without descriptors";
     if !cfg!(target_os = "linux") {
-        eprintln!("passed over, this is not Linux: {name}");
+        eprintln!("skipped, this is not Linux: {name}");
         return;
     }
     if !has_descriptors(CLIENTS + 500, name) {
@@ -35,7 +35,7 @@ async fn without_descriptors_it_serves_whom_it_has_at_leisure_and_takes_others_w
     let (before, begun) = (cpu_time(&server), Instant::now());
     beside.read_to(beside.seq + 40).await;
     let (used, elapsed) = (cpu_time(&server).saturating_sub(before), begun.elapsed());
-    // A loop that asks again at once takes all of a core.
+    // A loop that retried at once would use a whole core.
     assert!(used < elapsed / 8, "{used:?} in {elapsed:?}");
 
     let mut connected = Vec::new();
@@ -49,11 +49,11 @@ async fn without_descriptors_it_serves_whom_it_has_at_leisure_and_takes_others_w
     beside.catch_up().await;
 }
 
-/// The processor time that a server has had.
+/// Returns the processor time that a server has used.
 fn cpu_time(server: &ServerProcess) -> Duration {
     let id = server.process.id().expect("the server runs");
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // The fields behind the name, which is in brackets; the times are in hundredths of a second (proc_pid_stat(5)).
+    // The fields after the name in brackets. Times are in hundredths of a second (proc_pid_stat(5)).
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
     Duration::from_millis(10 * ticks)

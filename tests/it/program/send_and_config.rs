@@ -1,9 +1,9 @@
-//! The commands `send` and `config`.
+//! The subcommands `send` and `config`.
 
 use crate::support::process::{ServerProcess, run, tickerplant};
 
 #[tokio::test]
-async fn the_tutorials_client_hears_its_own_words() {
+async fn the_client_of_the_tutorial_gets_its_own_message() {
     let server = ServerProcess::start(&["--feed", "simulated"]).await;
 
     let sent = run(tickerplant(&["send", "Hello, WebSocket Server!", "--url", &server.url])).await;
@@ -13,7 +13,7 @@ async fn the_tutorials_client_hears_its_own_words() {
 }
 
 #[tokio::test]
-async fn the_configuration_that_is_printed_is_the_one_in_effect() {
+async fn config_prints_the_effective_configuration() {
     let mut command = tickerplant(&["config", "--seed", "7", "--symbols", "A,B"]);
     command.env("TICKERPLANT_RELAY__BURST", "3").current_dir(std::env::temp_dir());
 

@@ -1,4 +1,4 @@
-//! Clients that read more slowly than the feed runs.
+//! Slow consumers over TCP.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,13 +14,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::support::process::{ServerProcess, configured, tickerplant};
 use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
-/// Events of the feed; the n-th has the number n as its price.
+/// Number of events. The n-th has the price n.
 const EVENTS: u64 = 30_000;
 
-/// Symbols that take turns.
+/// Symbols, which the events use in turn.
 const SYMBOLS: u64 = 10;
 
-/// Bytes that the system takes for these clients, and then some.
+/// More bytes than the system buffers for one of these clients.
 const ROOM: u32 = 4096;
 
 async fn serve(settings: &[(&str, &str)]) -> (ServerProcess, ChildStdin) {
@@ -31,7 +31,7 @@ async fn serve(settings: &[(&str, &str)]) -> (ServerProcess, ChildStdin) {
     (server, input)
 }
 
-/// Some 20,000 events a second; the feed ends with the input.
+/// Writes about 20,000 events a second to standard input, and then ends it.
 async fn feed(mut input: ChildStdin) {
     let mut turns = interval(Duration::from_millis(10));
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,7 +49,7 @@ async fn feed(mut input: ChildStdin) {
 }
 
 #[tokio::test]
-async fn a_slow_reader_gets_the_newest_values_and_an_account_of_the_others() {
+async fn a_slow_consumer_gets_the_newest_values_and_the_count_of_the_others() {
     let (server, input) = serve(&[("session.heartbeat", "100ms")]).await;
     let mut subscriber = Subscriber::connect_with_room(server.address(), "symbols=*", ROOM).await;
     let mut feeding = JoinSet::new();
@@ -91,7 +91,7 @@ async fn a_slow_reader_gets_the_newest_values_and_an_account_of_the_others() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_that_wants_every_event_is_told_where_it_was_and_gets_the_rest_later() {
+async fn a_slow_consumer_of_every_event_is_closed_with_its_cursor_and_resumes() {
     let (server, input) = serve(&[("session.every_buffer", "65536"), ("session.close_timeout", "20s")]).await;
     let mut subscriber = Subscriber::connect_with_room(server.address(), EVERY, ROOM).await;
     let mut feeding = JoinSet::new();
@@ -103,7 +103,7 @@ async fn a_slow_reader_that_wants_every_event_is_told_where_it_was_and_gets_the_
         match subscriber.next().await {
             Frame::Event(_) => {
                 read += 1;
-                // It hurries once it knows.
+                // After the gap the client reads fast.
                 if falls == 0 && read % 5 == 0 {
                     sleep(Duration::from_millis(1)).await;
                 }

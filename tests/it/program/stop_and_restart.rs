@@ -1,4 +1,4 @@
-//! A server that is stopped for a while, and one that is killed and started again.
+//! A server that is suspended for a while, and a server that is killed and started again.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::process::{PATIENCE, ServerProcess, can_signal, line_with};
 use crate::support::subscriber::{EVERY, Frame, Heartbeat, Subscriber};
 
 #[tokio::test]
-async fn a_cursor_of_before_a_restart_gets_a_gap_and_snapshots() {
+async fn a_cursor_from_before_a_restart_gets_a_gap_and_snapshots() {
     let arguments = ["--rate", "200", "--seed", "7"];
     let mut server = ServerProcess::start(&arguments).await;
     let mut subscriber = Subscriber::connect(server.address(), EVERY).await;
@@ -24,7 +24,7 @@ async fn a_cursor_of_before_a_restart_gets_a_gap_and_snapshots() {
     let mut beside = Subscriber::connect(server.address(), EVERY).await;
     assert_ne!(beside.epoch, subscriber.epoch);
 
-    // While the new count has not come as far as the old one, and when it has.
+    // Both before and after the new sequence numbers have passed the old one.
     for head in [20, subscriber.seq + 10] {
         beside.read_to(head).await;
         let mut again = Subscriber::resume(server.address(), EVERY, &subscriber.cursor()).await;
@@ -36,7 +36,7 @@ async fn a_cursor_of_before_a_restart_gets_a_gap_and_snapshots() {
         }
 
         assert_eq!(before_events[0], r#"{"type":"gap","reason":"epoch_changed"}"#);
-        // A shard that is behind `beside`'s may have no data yet.
+        // The client's shard may be behind the shard of `beside`, and have no data yet.
         assert_eq!(before_events.len() > 1, covered > 0, "{before_events:?}");
         for snapshot in &before_events[1..] {
             assert!(snapshot.starts_with(r#"{"type":"snapshot","symbol":""#), "{snapshot}");
@@ -46,14 +46,14 @@ async fn a_cursor_of_before_a_restart_gets_a_gap_and_snapshots() {
     }
 }
 
-/// How long the server stands still.
+/// How long the server is suspended.
 const STOP: Duration = Duration::from_secs(5);
 
 /// Time between heartbeats.
 const HEARTBEAT: SignedDuration = SignedDuration::from_millis(250);
 
 #[tokio::test]
-async fn a_server_that_stood_still_for_five_seconds_goes_on_where_it_was() {
+async fn a_server_suspended_for_five_seconds_continues_where_it_was() {
     if !can_signal("a server that stands still").await {
         return;
     }
@@ -61,7 +61,7 @@ async fn a_server_that_stood_still_for_five_seconds_goes_on_where_it_was() {
         [("session.heartbeat", "250ms"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s")];
     let server = ServerProcess::configured(&["--rate", "100"], &settings).await;
     let address = server.address();
-    // There is always an answer under way, which comes while the server stands still.
+    // A pong is always under way, and arrives while the server is suspended.
     let proxy = Proxy::start(address).await;
     proxy.strike(Fault::Delay(Duration::from_millis(150)));
     let (report, mut reports) = mpsc::channel(1);
@@ -92,19 +92,19 @@ async fn a_server_that_stood_still_for_five_seconds_goes_on_where_it_was() {
         sleep(STOP).await;
         server.signal("CONT").await;
     };
-    // What is said meanwhile is heard afterwards.
+    // The server reads the messages of this time afterwards.
     tokio::join!(stop, beside.catch_up());
 
     beside.read_to(before + 200).await;
     let all_beats = timeout(PATIENCE, following.join_all()).await.expect("heartbeats go on");
     for beats in all_beats {
-        // What did not go while it stood still is not made up for: one may be late, and one early.
+        // Heartbeats that were missed are not sent later. One may be late, and one early.
         let soon = beats.within(4);
         assert!(soon <= 6, "{soon} heartbeats in the time of four");
     }
 }
 
-/// The server's clock at each heartbeat of a client.
+/// The server's time in each heartbeat of a client.
 #[derive(Default)]
 struct Beats(Vec<Timestamp>);
 
@@ -113,19 +113,19 @@ impl Beats {
         self.0.push(heartbeat.time.parse().unwrap());
     }
 
-    /// The first after the server stood still.
+    /// Returns the first heartbeat after the suspension.
     fn first_after(&self) -> Option<Timestamp> {
         let still = |pair: &&[Timestamp]| pair[1].duration_since(pair[0]) > SignedDuration::from_secs(4);
         self.0.windows(2).find(still).map(|pair| pair[1])
     }
 
-    /// Whether there is one so many periods after that.
+    /// Returns whether there is a heartbeat this many periods after the first.
     fn reach(&self, periods: i32) -> bool {
         let last = self.0.last();
         self.first_after().zip(last).is_some_and(|(first, last)| *last >= first + HEARTBEAT * periods)
     }
 
-    /// How many there are from that on in so many periods.
+    /// Returns the number of heartbeats within this many periods from the first.
     fn within(&self, periods: i32) -> usize {
         let first = self.first_after().expect("the server stood still");
         self.0.iter().filter(|time| (first..first + HEARTBEAT * periods).contains(time)).count()
@@ -133,21 +133,21 @@ impl Beats {
 }
 
 #[tokio::test]
-async fn the_second_signal_stops_a_server_that_waits_for_its_clients() {
-    if !can_signal("the_second_signal_stops_a_server_that_waits_for_its_clients").await {
+async fn a_second_signal_stops_a_server_that_waits_for_its_clients() {
+    if !can_signal("a_second_signal_stops_a_server_that_waits_for_its_clients").await {
         return;
     }
     let patient =
         [("session.close_timeout", "0s"), ("server.shutdown", "0s"), ("limits.ping_interval", "0s")];
     let mut server = ServerProcess::configured(&[], &patient).await;
-    // It answers no close.
+    // A suspended server does not answer a close.
     let _still = tokio_tungstenite::connect_async(&server.url).await.unwrap();
 
     server.signal("TERM").await;
     line_with(&mut server.log, "shutting down").await;
     server.signal("TERM").await;
 
-    line_with(&mut server.log, "error: stopped at once").await;
+    line_with(&mut server.log, "error: stopped before the shutdown was complete").await;
     let ended = timeout(PATIENCE, server.process.wait()).await.expect("the server ends").unwrap();
     assert_eq!(ended.code(), Some(1));
 }

@@ -1,4 +1,4 @@
-//! Tasks of the built program that panic on purpose: clients are told, and the exit code says so.
+//! Injected panics in tasks of the built program: clients are told, and the exit code is 70.
 
 use std::process::Stdio;
 
@@ -16,7 +16,7 @@ use crate::support::websocket_client::Client;
 
 const TRADE: &[u8] = b"{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1}\n";
 
-/// A server on standard input with two shards, which panics at this place.
+/// Starts a server with two shards on standard input, which panics at this place.
 async fn faulty(place: &str) -> (ServerProcess, ChildStdin) {
     let mut command = configured(tickerplant(&["--feed", "stdin"]), &[("server.shards", "2")]);
     command.stdin(Stdio::piped()).env("TICKERPLANT_FAULT", place);
@@ -40,7 +40,7 @@ async fn stream(server: &ServerProcess) -> LineClient<TcpStream> {
     client
 }
 
-/// The answer to a request of its own, head and body.
+/// Sends a request over a new connection. Returns the head and the body of the response.
 async fn answer(server: &ServerProcess, path: &str) -> String {
     let mut socket = TcpStream::connect(server.address()).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
@@ -50,7 +50,7 @@ async fn answer(server: &ServerProcess, path: &str) -> String {
     answer
 }
 
-/// The frame in which a client is told that the feed has failed.
+/// Returns the frame that tells a client that the feed has failed.
 async fn failed(client: &mut Client) -> Value {
     loop {
         let frame = client.json().await;
@@ -60,17 +60,17 @@ async fn failed(client: &mut Client) -> Value {
     }
 }
 
-/// Whether the program was built with faults; where not, the test that asks says that it is passed over.
+/// Returns whether this build can inject faults. If not, prints that the test is skipped.
 fn has_faults(test: &str) -> bool {
     if !cfg!(debug_assertions) {
-        eprintln!("passed over, a release build has no faults on purpose: {test}");
+        eprintln!("skipped, a release build injects no faults: {test}");
     }
     cfg!(debug_assertions)
 }
 
 #[tokio::test]
-async fn a_feed_whose_pump_or_reader_panics_has_failed_and_the_server_stays() {
-    let test = "a_feed_whose_pump_or_reader_panics_has_failed_and_the_server_stays";
+async fn a_panic_in_pump_or_reader_fails_the_feed_and_the_server_stays() {
+    let test = "a_panic_in_pump_or_reader_fails_the_feed_and_the_server_stays";
     if !has_faults(test) || !can_signal(test).await {
         return;
     }
@@ -104,8 +104,8 @@ async fn a_feed_whose_pump_or_reader_panics_has_failed_and_the_server_stays() {
 }
 
 #[tokio::test]
-async fn a_replay_whose_reader_panics_has_failed() {
-    if !has_faults("a_replay_whose_reader_panics_has_failed") {
+async fn a_panic_in_the_file_reader_fails_the_replay() {
+    if !has_faults("a_panic_in_the_file_reader_fails_the_replay") {
         return;
     }
     let bars = concat!(env!("CARGO_MANIFEST_DIR"), "/feeds/bars-1m.csv");
@@ -120,8 +120,8 @@ async fn a_replay_whose_reader_panics_has_failed() {
 }
 
 #[tokio::test]
-async fn where_a_shard_or_the_accept_loop_panics_every_client_is_told_and_the_exit_code_is_70() {
-    if !has_faults("where_a_shard_or_the_accept_loop_panics_every_client_is_told_and_the_exit_code_is_70") {
+async fn a_panic_in_a_shard_or_the_accept_loop_closes_every_client_and_exits_with_70() {
+    if !has_faults("a_panic_in_a_shard_or_the_accept_loop_closes_every_client_and_exits_with_70") {
         return;
     }
     for (place, task) in [("shard", "shard "), ("accept:21", "the accept loop ")] {
@@ -130,7 +130,7 @@ async fn where_a_shard_or_the_accept_loop_panics_every_client_is_told_and_the_ex
         let mut streams = join_all((0..10).map(|_| stream(&server))).await;
 
         input.write_all(TRADE).await.unwrap();
-        // One more, for the accept loop.
+        // One more connection, for the accept loop.
         let _last = TcpStream::connect(server.address()).await;
 
         for client in &mut sockets {

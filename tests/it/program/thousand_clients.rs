@@ -1,4 +1,4 @@
-//! A thousand clients at once.
+//! A thousand clients of one server.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
 const CLIENTS: usize = 1000;
 
-/// Connects all at once; the n-th with the n-th of these queries.
+/// Connects a client for each query, all at once.
 async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>) -> Vec<Subscriber> {
     let mut connecting = JoinSet::new();
     for query in queries {
@@ -22,9 +22,9 @@ async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>)
 }
 
 #[tokio::test]
-async fn a_thousand_clients_that_are_cut_off_at_once_come_back_at_once_and_miss_nothing() {
+async fn a_thousand_clients_that_are_cut_off_resume_and_miss_nothing() {
     let name = "a thousand clients that are cut off";
-    // Each has a descriptor here, and two in the proxy.
+    // Each client has a descriptor here, and two in the proxy.
     if !has_descriptors(3 * CLIENTS + 500, name) {
         return;
     }
@@ -32,7 +32,7 @@ async fn a_thousand_clients_that_are_cut_off_at_once_come_back_at_once_and_miss_
     let proxy = Proxy::start(server.address()).await;
     let subscribers = connect_all(proxy.address(), (0..CLIENTS).map(|_| EVERY.to_owned())).await;
 
-    // All are in the midst of the stream when they are cut off.
+    // All clients are receiving events when they are cut off.
     let (report, mut reports) = mpsc::channel(CLIENTS);
     let mut following = JoinSet::new();
     for mut subscriber in subscribers {
@@ -65,7 +65,7 @@ async fn a_thousand_clients_that_are_cut_off_at_once_come_back_at_once_and_miss_
 }
 
 #[tokio::test]
-async fn a_shutdown_says_goodbye_to_a_thousand_clients_and_waits_for_none_that_does_not_read() {
+async fn a_shutdown_closes_a_thousand_clients_and_does_not_wait_for_those_that_do_not_read() {
     let name = "a shutdown with a thousand clients";
     if !can_signal(name).await || !has_descriptors(CLIENTS + 500, name) {
         return;
@@ -78,7 +78,7 @@ async fn a_shutdown_says_goodbye_to_a_thousand_clients_and_waits_for_none_that_d
     for _ in 0..20 {
         still.push(Subscriber::connect_with_room(server.address(), "symbols=*", 4096).await);
     }
-    // More than the system takes for those who do not read.
+    // More than the system buffers for clients that do not read.
     let mut beside = Subscriber::connect(server.address(), EVERY).await;
     beside.read_to(beside.seq + 1500).await;
 

@@ -1,4 +1,4 @@
-//! Clients that are gone without a word, and clients that only seem to be.
+//! Clients that vanish without a close, and clients that only seem to.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::subscriber::{EVERY, Subscriber};
 
 #[tokio::test]
-async fn clients_that_vanish_without_a_word_lose_their_places_and_the_others_keep_theirs() {
+async fn clients_that_vanish_lose_their_permits_and_others_keep_theirs() {
     let settings =
         [("limits.connections", "4"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "500ms")];
     let server = ServerProcess::configured(&["--rate", "2000", "--symbols", "A,B"], &settings).await;
     let address = server.address();
     let proxy = Proxy::start(address).await;
     let mut beside = Subscriber::connect(address, EVERY).await;
-    // One that is sent nothing, one that is sent the newest, and one that is sent everything.
+    // A plain client, one with `delivery=latest`, and one with `delivery=every`.
     let queries = ["symbols=QUIET", "symbols=*", EVERY];
     let mut vanishing = JoinSet::new();
     for query in queries {
@@ -46,7 +46,7 @@ async fn clients_that_vanish_without_a_word_lose_their_places_and_the_others_kee
         came = timeout(PATIENCE, all_places) => came.expect("their places are free again"),
         end = beside.read_to_end() => panic!("{end:?}"),
     }
-    // Those who answer are not taken for gone: they have no words of their own either.
+    // Clients that answer pings stay, although they send nothing else.
     beside.read_to(beside.seq + 4000).await;
     assert!(staying.try_join_next().is_none());
     assert_full(Subscriber::try_connect(address, EVERY).await);
@@ -60,11 +60,11 @@ fn assert_full(answer: Result<Subscriber, Error>) {
 }
 
 #[tokio::test]
-async fn a_client_whose_answers_come_late_is_not_taken_for_gone() {
+async fn a_client_with_late_pongs_stays() {
     let settings = [("limits.ping_interval", "200ms"), ("limits.ping_timeout", "1s")];
     let server = ServerProcess::configured(&["--rate", "100"], &settings).await;
     let proxy = Proxy::start(server.address()).await;
-    // An answer takes twice as long, and that is longer than the server waits where it can write nothing.
+    // A round trip takes 1.6 s, longer than the ping timeout.
     proxy.strike(Fault::Delay(Duration::from_millis(800)));
 
     let mut subscriber = Subscriber::connect(proxy.address(), EVERY).await;
@@ -74,14 +74,14 @@ async fn a_client_whose_answers_come_late_is_not_taken_for_gone() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_slowly_but_steadily_is_not_taken_for_gone() {
+async fn a_client_that_reads_slowly_but_steadily_stays() {
     let settings =
         [("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s"), ("server.send_buffer", "8192")];
     let server = ServerProcess::configured(&["--rate", "2000"], &settings).await;
     let proxy = Proxy::start(server.address()).await;
     let mut subscriber = Subscriber::connect(proxy.address(), "symbols=*").await;
 
-    // Far less than the feed brings: there is always something before a ping that it has yet to read.
+    // Far less than the feed publishes: unread updates always precede a ping.
     proxy.strike(Fault::Drip(64, Duration::from_millis(1)));
 
     for _ in 0..1500 {

@@ -1,4 +1,4 @@
-//! Clients whose machines are gone without a word while updates go out to them, and clients that only read slowly.
+//! Clients whose machines vanish while they are sent updates, and clients that only read slowly.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,13 +20,13 @@ use crate::support::vanished_machine::vanish;
 
 const PINGS: [(&str, &str); 2] = [("limits.ping_interval", "1s"), ("limits.ping_timeout", "1s")];
 
-/// A server whose feed brings so many updates a second.
+/// Starts a server whose feed publishes this many updates a second.
 async fn serve(rate: &str, settings: &[(&str, &str)]) -> ServerProcess {
     ServerProcess::configured(&["--rate", rate], &[&PINGS, settings].concat()).await
 }
 
 #[tokio::test]
-async fn a_websocket_whose_machine_is_gone_loses_its_place_however_few_updates_it_is_sent() {
+async fn a_websocket_whose_machine_vanishes_loses_its_permit_however_few_updates_it_gets() {
     for rate in ["2", "50"] {
         let server = serve(rate, &[("limits.connections", "1")]).await;
         let mut subscriber = Subscriber::connect(server.address(), "symbols=*").await;
@@ -40,7 +40,7 @@ async fn a_websocket_whose_machine_is_gone_loses_its_place_however_few_updates_i
 }
 
 #[tokio::test]
-async fn a_stream_whose_machine_is_gone_loses_its_place_however_few_updates_it_is_sent() {
+async fn a_stream_whose_machine_vanishes_loses_its_permit_however_few_updates_it_gets() {
     for rate in ["2", "50", "20000"] {
         let server = serve(rate, &[("limits.connections", "1")]).await;
         let socket = TcpStream::connect(server.address()).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_stream_whose_machine_is_gone_loses_its_place_however_few_updates_it_i
 }
 
 #[tokio::test]
-async fn a_websocket_over_tls_whose_machine_is_gone_loses_its_place() {
+async fn a_websocket_over_tls_whose_machine_vanishes_loses_its_permit() {
     let certificate = Certificate::new();
     let files = CertificateFiles::of(&certificate);
     let paths = [&files.certificate, &files.key].map(|path| path.to_str().unwrap());
@@ -83,8 +83,8 @@ async fn a_websocket_over_tls_whose_machine_is_gone_loses_its_place() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_whose_machine_is_there_is_not_taken_for_gone() {
-    // At 200 bytes every tenth of a second it reads for five times as long as a ping and its timeout take.
+async fn a_slow_consumer_with_a_reachable_machine_stays() {
+    // At 200 bytes every tenth of a second, it reads five times as long as the ping interval and the timeout together.
     const BYTES: usize = 10 * 2000;
     let server = serve("200", &[]).await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

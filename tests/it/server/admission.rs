@@ -1,4 +1,4 @@
-//! Who may connect: how many in all, how many of one address, and how many new ones a second.
+//! Limits on connections: in all, of one address, and new ones of one address per second.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// The status of a request, and the code in its body where that is an error.
+/// Returns the status of a response, and the code of the error reply in its body.
 fn status(answer: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").expect("it is an answer");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -27,7 +27,7 @@ fn status(answer: &str) -> (u16, String) {
     (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// The status with which a handshake was refused, and the code in its body.
+/// Returns the status of a rejected handshake, and the code of the error reply in its body.
 fn refused(outcome: Result<Client, Error>) -> (u16, String) {
     match outcome.map(drop) {
         Err(Error::Http(response)) => {
@@ -53,7 +53,7 @@ async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
 
     assert_eq!(refused(server.try_connect("/ws").await), (503, "too_many_connections".to_owned()));
     assert!(server.request("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.starts_with("HTTP/1.1 503"));
-    // How it fares can be asked nevertheless.
+    // Health and metrics are answered nevertheless.
     assert_eq!(status(&server.request(&health("")).await).0, 200);
 
     assert_eq!(server.count_of(Limit::Connections), 2);
@@ -90,7 +90,7 @@ async fn an_address_that_connects_too_often_is_answered_429() {
     let server = TestServer::start(config).await;
     let mut first = server.connect("/ws").await;
 
-    // One a second may come; these come faster.
+    // The rate is one connection a second; these are faster.
     let answer = async {
         loop {
             let answer = status(&server.request(&health("")).await);
@@ -108,12 +108,12 @@ async fn an_address_that_connects_too_often_is_answered_429() {
 }
 
 #[tokio::test]
-async fn through_a_trusted_proxy_the_limits_count_for_those_behind_it() {
+async fn behind_a_trusted_proxy_the_limits_apply_to_each_client() {
     let mut config = Config::default();
     config.limits.per_address = 1;
     config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     let server = TestServer::start(config).await;
-    // It keeps its place for as long as it is open.
+    // An open connection keeps its permit.
     let mut kept = server.open().await;
     kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
@@ -128,7 +128,7 @@ async fn through_a_trusted_proxy_the_limits_count_for_those_behind_it() {
     }
     assert_eq!(server.count_of(Limit::PerAddress), 0);
 
-    // What a client says of itself does not count.
+    // The address that the client itself wrote into the header is ignored.
     for request in [behind("192.0.2.7"), behind("203.0.113.1, 192.0.2.7"), behind("192.0.2.7, 127.0.0.1")] {
         let found = status(&server.request(&request).await);
         assert_eq!(found, (429, "too_many_connections".to_owned()), "{request}");
@@ -137,7 +137,7 @@ async fn through_a_trusted_proxy_the_limits_count_for_those_behind_it() {
 }
 
 #[tokio::test]
-async fn nobody_forwards_for_others_who_is_no_trusted_proxy() {
+async fn the_forwarded_header_of_an_untrusted_client_is_ignored() {
     let mut config = Config::default();
     (config.limits.per_address, config.limits.loopback) = (1, true);
     let server = TestServer::start(config).await;
@@ -149,7 +149,7 @@ async fn nobody_forwards_for_others_who_is_no_trusted_proxy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_begins_a_burst_of_connections_and_then_so_many_a_second() {
+async fn an_address_may_connect_in_a_burst_and_then_at_the_rate() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         for _ in 0..256 {
@@ -169,7 +169,7 @@ async fn an_address_begins_a_burst_of_connections_and_then_so_many_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_has_as_many_connections_as_it_may_and_others_have_theirs() {
+async fn an_address_at_its_limit_does_not_limit_others() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let mut clients = Vec::new();
@@ -177,7 +177,7 @@ async fn an_address_has_as_many_connections_as_it_may_and_others_have_theirs() {
             clients.push(server.try_connect(HERE, "/ws").await.unwrap());
         }
         assert_eq!(server.count_of(Limit::PerAddress), 0);
-        // There may be another new one by now, but not one more.
+        // The rate may allow one more by now, but not two.
         sleep(Duration::from_secs(1)).await;
 
         let outcome = server.try_connect(HERE, "/ws").await;
@@ -190,7 +190,7 @@ async fn an_address_has_as_many_connections_as_it_may_and_others_have_theirs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_limits_an_address_has_any_number_of_connections_and_begins_them_at_once() {
+async fn without_limits_an_address_may_open_any_number_of_connections_at_once() {
     locally(async {
         let mut config = Config::default();
         config.limits.connections = 0;
@@ -211,7 +211,7 @@ async fn without_limits_an_address_has_any_number_of_connections_and_begins_them
     .await;
 }
 
-/// Waits until it is so: those who have left may still be on their way out.
+/// Waits until the condition holds, because the server may not have noticed yet that clients left.
 async fn free_again(mut is_so: impl AsyncFnMut() -> bool) {
     let all = async {
         while !is_so().await {

@@ -1,4 +1,4 @@
-//! Tokens, as a client meets them.
+//! Authentication with tokens.
 
 use serde_json::json;
 use tickerplant::config::Config;
@@ -13,7 +13,7 @@ const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf5
 /// `printf %s correct | sha256sum`
 const CORRECT: &str = "15a596e3c98c407e043751ff3b21ff0358a1bdfdf3fe948b1523893a8e5de2e8";
 
-/// Two tokens: `secret` may watch AAPL and what begins with MS, `correct` may watch all and speak.
+/// Two tokens: `secret` allows AAPL and symbols that begin with MS, `correct` allows all symbols and the relay.
 fn config() -> Config {
     let auth = format!(
         "[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\nsubscribe = [\"AAPL\", \"MS*\"]\n\
@@ -44,7 +44,7 @@ async fn a_client_without_a_token_gets_and_does_nothing_until_it_shows_one() {
 
     assert!(!refused.to_string().contains("guess"), "{refused}");
     client.expect(r#"{"type":"authenticated","id":3,"name":"dash"}"#).await;
-    // What the URL asked for is done now.
+    // The subscription of the URL is executed now.
     client.expect(r#"{"type":"subscribed","trades":["AAPL"],"seq":1}"#).await;
     client.expect(r#"{"type":"snapshot","symbol":"AAPL"}"#).await;
     desk.send("for all").await;
@@ -72,7 +72,7 @@ async fn a_token_allows_its_symbols_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_token_comes_in_the_header_or_in_the_url_and_a_wrong_one_is_answered_401() {
+async fn a_token_may_be_in_the_header_or_the_url_and_a_wrong_one_is_answered_401() {
     let server = TestServer::start(config()).await;
     let close = "Connection: close\r\n";
     for (path, header, status) in [
@@ -113,7 +113,7 @@ async fn a_client_that_shows_no_token_in_time_is_closed_with_1008() {
 }
 
 #[tokio::test]
-async fn where_there_are_no_tokens_showing_one_is_an_error_and_the_client_stays() {
+async fn without_configured_tokens_auth_is_an_error_and_the_client_stays() {
     let server = TestServer::start(Config::default()).await;
     let mut client = server.connect("/ws").await;
 
@@ -127,7 +127,7 @@ async fn where_there_are_no_tokens_showing_one_is_an_error_and_the_client_stays(
 }
 
 #[tokio::test]
-async fn a_second_token_on_one_connection_is_refused() {
+async fn a_second_token_on_one_connection_is_an_error() {
     let server = TestServer::start(config()).await;
     let mut client = server.connect("/ws?token=secret").await;
 

@@ -1,4 +1,4 @@
-//! What a subscriber gets, and what it is told of what it does not get.
+//! Subscribing and resuming: snapshots, events, gaps and feed states.
 
 use tickerplant::config::Config;
 use tickerplant::market::FeedState;
@@ -9,7 +9,7 @@ use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
 #[tokio::test]
-async fn a_late_subscriber_gets_the_last_values_before_anything_live() {
+async fn a_late_subscriber_gets_the_last_values_before_any_live_event() {
     let server = TestServer::start(Config::default()).await;
     server.publish([quote("AAPL", "189.53", "189.55"), trade("AAPL", "189.54"), trade("MSFT", "402")]);
     let mut client = server.connect("/ws").await;
@@ -18,7 +18,7 @@ async fn a_late_subscriber_gets_the_last_values_before_anything_live() {
 
     let reply = client.expect(r#"{"type":"subscribed","id":7,"trades":["AAPL"],"resumed":false}"#).await;
     let snapshot = client.expect(r#"{"type":"snapshot","symbol":"AAPL"}"#).await;
-    // A shard may still be on its way to the head; what it has not folded yet comes live.
+    // The shard may lag behind the head. Events that it has not folded yet arrive live.
     let mut seen = snapshot["seq"].as_u64().unwrap();
     assert_eq!(reply["seq"], seen);
     while seen < 2 {
@@ -60,7 +60,7 @@ async fn a_client_that_comes_back_with_its_cursor_misses_nothing() {
     let server = TestServer::start(Config::default()).await;
     let mut first = server.connect("/ws?symbols=*&delivery=every").await;
     let epoch = first.expect(r#"{"type":"subscribed"}"#).await["epoch"].as_str().unwrap().to_owned();
-    // More than a segment of the log, and more than is sent at a time.
+    // More events than in a segment of the log, and more than in one part of a resume.
     server.publish((0..3000).map(|n| trade("AAPL", &n.to_string())));
     assert_eq!(seqs(&mut first, 3000).await, (1..=3000).collect::<Vec<_>>());
     drop(first);
@@ -83,7 +83,7 @@ async fn a_slow_reader_gets_every_event_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_resume_that_cannot_be_complete_is_refused_with_a_gap_and_snapshots() {
+async fn a_resume_that_cannot_be_complete_gets_a_gap_and_snapshots() {
     let mut config = Config::default();
     config.bus.history = 4.try_into().unwrap();
     config.server.shards = 1;
@@ -96,7 +96,7 @@ async fn a_resume_that_cannot_be_complete_is_refused_with_a_gap_and_snapshots() 
     }
     let resume = |cursor: String| format!(r#"{{"action":"subscribe","symbols":"A","after":"{cursor}"}}"#);
 
-    // The history holds events 7 to 10: after 6 it is complete, after 5 it is not.
+    // The history holds events 7 to 10. A resume after 6 is complete, one after 5 is not.
     let mut client = server.connect("/ws").await;
     client.send(&resume(format!("{epoch}-6"))).await;
     client.expect(r#"{"type":"subscribed","resumed":true}"#).await;
@@ -115,7 +115,7 @@ async fn a_resume_that_cannot_be_complete_is_refused_with_a_gap_and_snapshots() 
     assert!(gap.get("after").is_none() && gap.get("until").is_none(), "{gap}");
     client.expect(r#"{"type":"snapshot","symbol":"A"}"#).await;
 
-    // A cursor comes with the first subscribe, and not ahead of the feed.
+    // Only the first subscribe may have a cursor, and none may be ahead of the feed.
     client.send(&resume(format!("{epoch}-6"))).await;
     client.expect(r#"{"type":"error","code":"bad_cursor"}"#).await;
     let mut client = server.connect("/ws").await;

@@ -1,4 +1,4 @@
-//! The end of a replay at full speed, for clients with `delivery=every` and a small buffer.
+//! A replay at full speed waits at its end for slow clients with `delivery=every`.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use tokio::time::sleep;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Fewer than a replay publishes before it waits, and more than the system takes for a client.
+/// Fewer events than a replay publishes before it waits, and more than the system buffers for a client.
 const EVENTS: u64 = 3000;
 
 const EVERY: &str = "/ws?symbols=*&delivery=every";
 
 const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 
-/// Bytes that the system takes for these clients, and then some.
+/// More bytes than the system buffers for one of these clients.
 const ROOM: u32 = 4096;
 
-/// A replay at full speed of a file of so many events of A, which begins with a pause.
+/// Returns a paused replay at full speed, of a file with this many events.
 async fn replay(settings: &str) -> (TempDir, TestServer) {
     replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), settings).await
 }
@@ -57,7 +57,7 @@ async fn tell(server: &TestServer, command: &Value) {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
-/// The next frame that is no heartbeat.
+/// Returns the next frame that is not a heartbeat.
 async fn frame(client: &mut Client) -> Value {
     loop {
         let frame = client.json().await;
@@ -67,7 +67,7 @@ async fn frame(client: &mut Client) -> Value {
     }
 }
 
-/// Reads, slowly, until the feed has ended; each event is the very next one.
+/// Reads slowly until the feed has ended. Asserts that each event is the very next one.
 async fn read_to_the_end(client: &mut Client) {
     let mut newest = 0;
     loop {
@@ -101,7 +101,7 @@ async fn slow_clients_with_a_small_buffer_get_all_of_a_small_file_and_then_its_e
 }
 
 #[tokio::test]
-async fn a_client_that_stands_still_is_closed_before_the_end() {
+async fn a_client_that_does_not_read_is_closed_before_the_end() {
     let (_folder, server) = replay("replay.stall_timeout = \"1s\"").await;
     let mut reading = server.connect(EVERY).await;
     let mut still = server.connect_with_room(EVERY, ROOM).await;

@@ -1,4 +1,4 @@
-//! The control of the feed, over HTTP: what it does, what subscribers see of it, and who may use it.
+//! Control of the feed over HTTP: its effect, what subscribers receive, and permissions.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Six trades, ten seconds apart, and two of them at once.
+/// Six trades at intervals of ten seconds; two have the same time.
 const TRADES: &str = "time,symbol,price,size\n\
                       2024-01-03T14:30:00Z,A,1,10\n\
                       2024-01-03T14:30:10Z,A,5,10\n\
@@ -26,7 +26,7 @@ const TRADES: &str = "time,symbol,price,size\n\
                       2024-01-03T14:30:30Z,B,8,10\n\
                       2024-01-03T14:30:40Z,A,4,10\n";
 
-/// A file of these trades, in a folder of its own.
+/// Writes a file with the trades into a new folder.
 fn file() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.csv");
@@ -35,7 +35,7 @@ fn file() -> (TempDir, String) {
     (folder, path)
 }
 
-/// A replay of the trades that begins with a pause, with more settings of `[feed]`.
+/// Starts a paused replay of the trades, with more settings of `[feed]`.
 fn replay(settings: &str) -> (TempDir, Config) {
     let (folder, path) = file();
     let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.paused = true\n{settings}");
@@ -55,7 +55,7 @@ async fn request(address: SocketAddr, head: &str, body: &str) -> (String, Value)
     (head.to_owned(), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-/// Has a command carried out, and returns the status after it.
+/// Executes a command and returns the status after it.
 async fn told(address: SocketAddr, command: Value) -> Value {
     let (head, status) = request(address, "POST /api/v1/feed HTTP/1.1", &command.to_string()).await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{command}: {head} {status}");
@@ -87,7 +87,7 @@ async fn ended(address: SocketAddr) -> Value {
     timeout(PATIENCE, wait).await.expect("the feed ends")
 }
 
-/// Takes the reply to a URL's subscription and what else there is until it says that the feed is paused; tells the epoch.
+/// Reads the reply to the URL's subscription, and frames until the feed is paused. Returns the epoch.
 async fn subscribed(client: &mut Client) -> String {
     let reply = client.expect(r#"{"type":"subscribed","feed":{"kind":"replay"}}"#).await;
     if reply["feed"]["state"] != "paused" {
@@ -96,7 +96,7 @@ async fn subscribed(client: &mut Client) -> String {
     reply["epoch"].as_str().unwrap().to_owned()
 }
 
-/// Takes the next market frame, and tells its number, its symbol and the second of its minute.
+/// Reads the next market frame. Returns its sequence number, its symbol, and the seconds of its time.
 async fn event(client: &mut Client) -> (u64, String, String) {
     let frame = client.json().await;
     let text = |name: &str| frame[name].as_str().unwrap_or_else(|| panic!("{frame}")).to_owned();
@@ -109,7 +109,7 @@ fn trade(seq: u64, symbol: &str, second: &str) -> (u64, String, String) {
 }
 
 #[tokio::test]
-async fn the_status_says_what_is_known_and_nothing_else() {
+async fn the_status_leaves_out_unknown_values() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
 
@@ -130,7 +130,7 @@ async fn the_status_says_what_is_known_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_subscriber_gets_what_is_stepped_and_after_a_seek_exactly_what_comes_from_there() {
+async fn a_subscriber_gets_stepped_events_and_after_a_seek_those_from_its_target_on() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
     let at = server.address();
@@ -161,7 +161,7 @@ async fn a_subscriber_gets_what_is_stepped_and_after_a_seek_exactly_what_comes_f
 }
 
 #[tokio::test]
-async fn a_time_that_events_have_is_sought_before_them() {
+async fn a_seek_to_the_time_of_events_stops_before_them() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
     let mut client = server.connect("/ws?symbols=*").await;
@@ -182,7 +182,7 @@ async fn a_time_that_events_have_is_sought_before_them() {
 }
 
 #[tokio::test]
-async fn a_time_before_the_first_event_is_the_start() {
+async fn a_seek_before_the_first_event_goes_to_the_start() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
     stepped(server.address(), 4).await;
@@ -194,7 +194,7 @@ async fn a_time_before_the_first_event_is_the_start() {
 }
 
 #[tokio::test]
-async fn a_time_after_the_last_event_ends_the_feed_with_all_of_it_folded() {
+async fn a_seek_after_the_last_event_folds_all_and_ends_the_feed() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
 
@@ -213,7 +213,7 @@ async fn a_time_after_the_last_event_ends_the_feed_with_all_of_it_folded() {
 }
 
 #[tokio::test]
-async fn a_feed_that_has_ended_runs_again_from_where_it_is_set_to() {
+async fn a_seek_restarts_a_feed_that_has_ended() {
     let (_folder, config) = replay("clock.speed = \"max\"");
     let server = TestServer::feed(config).await;
     let at = server.address();
@@ -235,13 +235,13 @@ async fn a_feed_that_has_ended_runs_again_from_where_it_is_set_to() {
 }
 
 #[tokio::test]
-async fn after_a_seek_a_loop_goes_on_into_its_next_lap_with_rising_times() {
+async fn after_a_seek_a_loop_continues_with_rising_times() {
     let (_folder, config) = replay("replay.loop = true");
     let server = TestServer::feed(config).await;
     let at = server.address();
     let mut client = server.connect("/ws?symbols=*&delivery=every").await;
     subscribed(&mut client).await;
-    // Two laps and a bit.
+    // A little more than two rounds of the file.
     let status = stepped(at, 14).await;
     assert_eq!(status["position"], "2024-01-03T14:30:10Z");
     assert_eq!(status.get("ends_in_ms"), None);
@@ -280,7 +280,7 @@ async fn a_cursor_from_before_a_seek_gets_a_gap() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_answered_with_what_would_be_right() {
+async fn an_error_reply_shows_a_right_request() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
     let post = "POST /api/v1/feed HTTP/1.1";
@@ -336,7 +336,7 @@ async fn a_body_in_chunks_is_read_and_has_the_same_limit() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_body_that_never_arrives_times_out() {
     let (_folder, mut config) = replay("");
     config.server.header_timeout = Duration::from_millis(50);
     let server = TestServer::feed(config).await;
@@ -348,7 +348,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn what_the_feed_cannot_do_is_answered_409() {
+async fn a_command_that_the_feed_cannot_execute_is_answered_409() {
     let simulated = Config { feed: toml::from_str("clock.paused = true").unwrap(), ..Config::default() };
     let simulated = TestServer::feed(simulated).await;
     for command in [
@@ -366,7 +366,7 @@ async fn what_the_feed_cannot_do_is_answered_409() {
 }
 
 #[tokio::test]
-async fn with_tokens_one_is_needed_that_allows_control() {
+async fn with_tokens_control_needs_a_token_that_allows_it() {
     // printf %s secret | sha256sum
     let secret = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
     // printf %s correct | sha256sum
@@ -399,7 +399,7 @@ async fn with_tokens_one_is_needed_that_allows_control() {
 }
 
 #[tokio::test]
-async fn the_program_begins_with_a_pause_and_does_what_it_is_told() {
+async fn the_program_starts_paused_and_executes_commands() {
     let (_folder, path) = file();
     let server = ServerProcess::start(&["--feed", "replay", &path, "--paused", "--speed", "max"]).await;
     let at = server.address();

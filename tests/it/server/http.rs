@@ -1,4 +1,4 @@
-//! What the server answers before there is a WebSocket.
+//! HTTP requests that are not a successful WebSocket handshake.
 
 use std::io::Write;
 use std::time::Duration;
@@ -58,7 +58,7 @@ async fn only_http_1_is_spoken() {
 }
 
 #[tokio::test]
-async fn a_browser_gets_the_page_and_a_monitor_gets_its_answer() {
+async fn a_browser_gets_the_page_and_a_monitor_gets_the_health() {
     let server = TestServer::start(Config::default()).await;
 
     let page = server.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
@@ -69,12 +69,12 @@ async fn a_browser_gets_the_page_and_a_monitor_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn clients_that_are_gone_before_the_answer_leave_their_places() {
+async fn clients_that_leave_before_the_response_free_their_permits() {
     let mut config = Config::default();
     config.limits.connections = 8;
     let server = TestServer::start(config).await;
     let address = server.address();
-    // From a thread of its own, so that some resets meet the answer on its way.
+    // From another thread, so that some resets arrive while the response is written.
     let resets = move || {
         for _ in 0..3000 {
             let mut socket = std::net::TcpStream::connect(address).unwrap();
@@ -84,7 +84,7 @@ async fn clients_that_are_gone_before_the_answer_leave_their_places() {
     };
     tokio::task::spawn_blocking(resets).await.unwrap();
 
-    // Those just reset may still be on their way out; places that leak stay taken for ever.
+    // The server may still be dropping the reset connections. Leaked permits would stay taken for ever.
     let all = async {
         let mut clients = Vec::new();
         while clients.len() < 8 {
@@ -97,10 +97,10 @@ async fn clients_that_are_gone_before_the_answer_leave_their_places() {
 }
 
 #[tokio::test]
-async fn bytes_sent_right_behind_the_handshake_are_not_lost() {
+async fn bytes_sent_with_the_handshake_are_not_lost() {
     let server = TestServer::start(Config::default()).await;
     let mut socket = server.open().await;
-    // A masked text frame "hi" with a mask of zeros.
+    // A text frame "hi", masked with zeros.
     let early = b"\x81\x82\0\0\0\0hi";
 
     socket.write_all(format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}\r\n").as_bytes()).await.unwrap();

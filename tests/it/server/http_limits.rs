@@ -1,4 +1,4 @@
-//! Limits on requests: how long their headers take, how many they are, and how long an answer waits to be taken.
+//! Limits on requests: time, number and size of the headers, and the time to accept the response.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::local_set::locally;
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not_waited_for() {
+async fn headers_in_time_are_answered_and_incomplete_headers_time_out() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
 
@@ -37,7 +37,7 @@ async fn headers_that_come_in_time_are_answered_and_those_that_never_end_are_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_asks_no_more_is_closed_and_has_struck_no_limit() {
+async fn a_connection_that_sends_no_more_requests_is_closed_and_strikes_no_limit() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let mut socket = server.open(HERE, 4096).await;
@@ -51,7 +51,7 @@ async fn a_connection_that_asks_no_more_is_closed_and_has_struck_no_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_trickle_in_get_no_more_time() {
+async fn slow_bytes_do_not_extend_the_time_for_headers() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let mut socket = server.open(HERE, 4096).await;
@@ -59,7 +59,7 @@ async fn headers_that_trickle_in_get_no_more_time() {
 
         while server.count_of(Limit::HeaderTimeout) == 0 {
             assert!(begin.elapsed() < Duration::from_secs(6), "it takes as long as it likes");
-            // It may be gone by now.
+            // The server may have closed by now.
             let _ = socket.write_all(b"X").await;
             sleep(Duration::from_millis(100)).await;
         }
@@ -87,7 +87,7 @@ async fn without_a_limit_headers_may_take_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_has_as_many_headers_as_it_may_and_one_more_is_answered_431() {
+async fn a_request_at_the_header_limit_passes_and_one_header_more_is_answered_431() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
 
@@ -103,7 +103,7 @@ async fn a_request_has_as_many_headers_as_it_may_and_one_more_is_answered_431() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_have_as_many_bytes_as_they_may_and_one_more_is_answered_431() {
+async fn headers_at_the_byte_limit_pass_and_one_byte_more_is_answered_431() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
 
@@ -119,7 +119,7 @@ async fn headers_have_as_many_bytes_as_they_may_and_one_more_is_answered_431() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_come_in_parts_have_as_many_bytes_as_those_that_come_at_once() {
+async fn headers_in_parts_have_the_same_byte_limit() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         for (bytes, status) in [(16 * 1024, "200"), (16 * 1024 + 1, "431")] {
@@ -138,7 +138,7 @@ async fn headers_that_come_in_parts_have_as_many_bytes_as_those_that_come_at_onc
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_limits_headers_are_as_many_and_as_long_as_they_like() {
+async fn without_limits_headers_may_be_many_and_long() {
     locally(async {
         let mut config = Config::default();
         (config.server.max_headers, config.server.max_header_bytes) = (0, 0);
@@ -154,7 +154,7 @@ async fn without_limits_headers_are_as_many_and_as_long_as_they_like() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_take_its_answer_loses_its_place() {
+async fn a_client_that_does_not_accept_its_response_loses_its_permit() {
     locally(async {
         let mut config = Config::default();
         config.limits.connections = 1;
@@ -164,7 +164,7 @@ async fn a_client_that_does_not_take_its_answer_loses_its_place() {
 
         sleep(Duration::from_millis(4990)).await;
         assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
-        assert!(server.try_connect(HERE, "/ws").await.is_err(), "its place is taken");
+        assert!(server.try_connect(HERE, "/ws").await.is_err(), "its permit is taken");
         sleep(Duration::from_millis(20)).await;
 
         assert_eq!(server.count_of(Limit::HeaderTimeout), 1);
@@ -174,7 +174,7 @@ async fn a_client_that_does_not_take_its_answer_loses_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_its_answer_bit_by_bit_gets_all_of_it() {
+async fn a_client_that_reads_its_response_slowly_gets_all_of_it() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let whole = server.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
@@ -196,7 +196,7 @@ async fn a_client_that_takes_its_answer_bit_by_bit_gets_all_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_limit_an_answer_waits_for_an_hour() {
+async fn without_a_limit_a_response_may_take_an_hour() {
     locally(async {
         let mut config = Config::default();
         config.server.header_timeout = Duration::ZERO;
@@ -212,7 +212,7 @@ async fn without_a_limit_an_answer_waits_for_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_nobody_asked_for_and_that_never_comes_is_not_waited_for() {
+async fn an_unexpected_body_that_never_arrives_is_not_waited_for() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
 
@@ -223,13 +223,13 @@ async fn a_body_that_nobody_asked_for_and_that_never_comes_is_not_waited_for() {
     .await;
 }
 
-/// A request with so many headers.
+/// Returns a request with this many headers.
 fn with_headers(count: usize) -> String {
     let more: Vec<_> = (2..count).map(|number| format!("X-{number}: x\r\n")).collect();
     format!("{}{}\r\n", str::from_utf8(REQUEST).unwrap(), more.concat())
 }
 
-/// A request whose headers have so many bytes, with the request line and the empty one at the end.
+/// Returns a request whose head has this many bytes, from the request line to the empty line.
 fn with_bytes(count: usize) -> String {
     let padding = "x".repeat(count - REQUEST.len() - "X: \r\n\r\n".len());
     format!("{}X: {padding}\r\n\r\n", str::from_utf8(REQUEST).unwrap())

@@ -1,4 +1,4 @@
-//! Limits on the messages of one connection: what is within a limit passes uncounted, what is past it strikes once.
+//! Limits on the messages of one connection. At a limit nothing is counted; one past it counts once.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::websocket_client::Client;
 
-/// A text frame "hi" with a mask of zeros.
+/// A text frame "hi", masked with zeros.
 const HI: &[u8; 8] = b"\x81\x82\0\0\0\0hi";
 
-/// Peers may say anything and hear nothing else: neither the relay's limits nor heartbeats are the matter here.
+/// Returns a configuration without relay limits and without heartbeats, so that only the limits under test strike.
 fn talkative() -> Config {
     let mut config = Config::default();
     config.session.heartbeat = Duration::from_hours(1);
@@ -23,7 +23,7 @@ fn talkative() -> Config {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_of_as_many_bytes_as_may_be_passes_and_one_more_closes_with_1009() {
+async fn a_message_at_the_byte_limit_passes_and_one_byte_more_closes_with_1009() {
     locally(async {
         let server = InMemoryServer::start(talkative());
         let (whole, half) = ("x".repeat(65_536), "x".repeat(32_768));
@@ -50,7 +50,7 @@ async fn a_message_of_as_many_bytes_as_may_be_passes_and_one_more_closes_with_10
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_comes_in_as_many_frames_as_may_be_and_one_more_closes_with_1008() {
+async fn a_message_at_the_frame_limit_passes_and_one_frame_more_closes_with_1008() {
     locally(async {
         let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
@@ -68,7 +68,7 @@ async fn a_message_comes_in_as_many_frames_as_may_be_and_one_more_closes_with_10
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_limits_a_message_has_any_length_and_comes_in_any_number_of_frames() {
+async fn without_limits_a_message_may_have_any_length_and_any_number_of_frames() {
     locally(async {
         let mut config = talkative();
         (config.limits.message_bytes, config.limits.fragments) = (0, 0);
@@ -83,7 +83,7 @@ async fn without_limits_a_message_has_any_length_and_comes_in_any_number_of_fram
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_whole_in_time_passes_and_one_that_is_not_closes_with_1008() {
+async fn a_message_complete_in_time_passes_and_a_later_one_closes_with_1008() {
     locally(async {
         let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
@@ -107,13 +107,13 @@ async fn a_message_that_is_whole_in_time_passes_and_one_that_is_not_closes_with_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_trickles_in_takes_no_longer_than_a_message_in_parts() {
+async fn a_slow_single_frame_has_the_same_time_limit_as_a_fragmented_message() {
     locally(async {
         let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
         let begin = Instant::now();
 
-        // Its length is told, and a byte comes every second.
+        // The header announces the length, and a byte arrives every second.
         client.line().write_all(b"\x81\xe4\0\0\0\0").await.unwrap();
         while server.count_of(Limit::MessageTimeout) == 0 {
             client.line().write_all(b"x").await.unwrap();
@@ -127,7 +127,7 @@ async fn a_frame_that_trickles_in_takes_no_longer_than_a_message_in_parts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn control_frames_between_the_parts_give_a_message_no_more_time() {
+async fn control_frames_do_not_extend_the_time_for_a_message() {
     locally(async {
         let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
@@ -151,12 +151,12 @@ async fn control_frames_between_the_parts_give_a_message_no_more_time() {
 async fn short_messages_without_a_pause_between_them_are_all_in_time() {
     locally(async {
         let mut config = talkative();
-        // A pong would come in between.
+        // A pong would arrive in between.
         config.limits.ping_interval = Duration::ZERO;
         let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
 
-        // At every moment there is a message of which a part has come.
+        // At every moment some message is incomplete.
         client.line().write_all(&HI[..5]).await.unwrap();
         for _ in 0..40 {
             sleep(Duration::from_secs(1)).await;
@@ -224,7 +224,7 @@ async fn without_a_limit_there_may_be_any_number_of_control_frames() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_past_the_burst_is_refused_and_the_connection_goes_on() {
+async fn a_command_over_the_burst_is_an_error_and_the_connection_stays() {
     locally(async {
         let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
@@ -237,7 +237,7 @@ async fn a_command_past_the_burst_is_refused_and_the_connection_goes_on() {
 
         sleep(Duration::from_secs(1)).await;
         commands(&mut client, 20).await;
-        // What is no valid command costs as much as one that is.
+        // A wrong command counts as much as a right one.
         client.send(r#"{"action":"subscribe","id":"more"}"#).await;
         client.expect(r#"{"type":"error","id":"more","code":"rate_limited"}"#).await;
         assert_eq!(server.count_of(Limit::CommandRate), 2);
@@ -276,7 +276,7 @@ async fn without_a_limit_there_may_be_any_number_of_commands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_has_as_many_symbols_as_it_may_and_a_star_is_one() {
+async fn a_connection_has_symbols_up_to_the_limit_and_a_star_counts_as_one() {
     locally(async {
         let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
@@ -286,7 +286,7 @@ async fn a_connection_has_as_many_symbols_as_it_may_and_a_star_is_one() {
             .send(&format!(r#"{{"action":"subscribe","symbols":["*","{}"]}}"#, names[1..].join("\",\"")))
             .await;
         client.expect(r#"{"type":"subscribed"}"#).await;
-        // Those that it has count once, and one that it gives back makes room.
+        // A symbol counts once however often it is subscribed to. Unsubscribing makes room.
         client.send(r#"{"action":"subscribe","symbols":["*","S1","S999"]}"#).await;
         client.expect(r#"{"type":"subscribed"}"#).await;
         client.send(r#"{"action":"unsubscribe","symbols":"*"}"#).await;
@@ -339,7 +339,7 @@ fn symbols(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("S{number}")).collect()
 }
 
-/// Sends so many pings, and so many pongs that nobody asked for, and takes the answers.
+/// Sends this many pings and unasked pongs, and reads the answers.
 async fn controls(client: &mut Client, pings: usize, unasked: usize) {
     for _ in 0..pings {
         client.ping().await;
@@ -352,13 +352,13 @@ async fn controls(client: &mut Client, pings: usize, unasked: usize) {
     }
 }
 
-/// Says something and hears it: all before it has been read.
+/// Sends a message and waits for its echo: the server has read everything before it.
 async fn is_heard(client: &mut Client) {
     client.send("here").await;
     assert_eq!(client.text().await, "here");
 }
 
-/// Sends so many commands at once, all of which are carried out.
+/// Sends this many commands at once, and asserts that all are executed.
 async fn commands(client: &mut Client, count: usize) {
     for id in 0..count {
         client.send(&format!(r#"{{"action":"ping","id":{id}}}"#)).await;
@@ -368,7 +368,7 @@ async fn commands(client: &mut Client, count: usize) {
     }
 }
 
-/// Clients are looked at a few times a second.
+/// The server checks its clients a few times a second.
 fn assert_is_about(begin: Instant, expected: Duration) {
     let elapsed = begin.elapsed();
     assert!((expected..expected + Duration::from_millis(300)).contains(&elapsed), "{elapsed:?}");

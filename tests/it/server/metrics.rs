@@ -1,18 +1,18 @@
-//! What `/metrics` says.
+//! The metrics at `/metrics`.
 
 use tickerplant::config::Config;
 
 use crate::support::events::trade;
 use crate::support::test_server::TestServer;
 
-/// The value of a sample, by its name with its labels.
+/// Returns the value of a sample with this name and these labels.
 fn sample(text: &str, name: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
 }
 
 #[tokio::test]
-async fn what_is_there_and_what_has_struck_is_counted_by_names_of_ours_alone() {
+async fn metrics_count_connections_and_limits_under_fixed_names() {
     let mut config = Config::default();
     config.limits.symbols = 1;
     let server = TestServer::start(config).await;

@@ -1,4 +1,4 @@
-//! The whole server, over real sockets or sockets in memory.
+//! Tests of the whole server, over real or in-memory sockets.
 
 mod admission;
 mod auth;

@@ -1,4 +1,4 @@
-//! `/ndjson`: a subscription over HTTP, a session like that of a WebSocket.
+//! `/ndjson`: a subscription over HTTP.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn ask(server: &TestServer, path: &str) -> LineClient<TcpStream> {
     LineClient::ask(server.open().await, path).await
 }
 
-/// Waits until so many peers are there.
+/// Waits until this many peers are connected.
 async fn peers(server: &TestServer, count: usize) {
     let text = format!("tickerplant_peers {count}\n");
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -31,7 +31,7 @@ async fn peers(server: &TestServer, count: usize) {
 }
 
 #[tokio::test]
-async fn a_stream_is_the_frames_of_a_websocket_one_a_line() {
+async fn a_stream_has_the_frames_of_a_websocket_one_per_line() {
     let mut config = Config::default();
     config.server.shards = 1;
     let server = TestServer::start(config).await;
@@ -60,7 +60,7 @@ async fn a_stream_is_the_frames_of_a_websocket_one_a_line() {
 }
 
 #[tokio::test]
-async fn a_stream_hears_its_peers_and_is_none_of_them_once_its_client_is_gone() {
+async fn a_stream_receives_messages_and_stops_being_a_peer_when_its_client_leaves() {
     let server = TestServer::start(Config::default()).await;
     let mut stream = ask(&server, "/ndjson?symbols=A").await;
     assert_eq!(stream.line().await["type"], "subscribed");
@@ -75,7 +75,7 @@ async fn a_stream_hears_its_peers_and_is_none_of_them_once_its_client_is_gone() 
 }
 
 #[tokio::test]
-async fn a_stream_that_comes_back_with_its_cursor_after_each_cut_loses_nothing_and_gets_nothing_twice() {
+async fn a_stream_that_resumes_after_each_cut_gets_every_event_once() {
     let server = TestServer::start(Config::default()).await;
     let mut stream = ask(&server, "/ndjson?symbols=*&delivery=every").await;
     let epoch = stream.line().await["epoch"].as_str().unwrap().to_owned();
@@ -83,7 +83,7 @@ async fn a_stream_that_comes_back_with_its_cursor_after_each_cut_loses_nothing_a
     for cut in 0..50_u64 {
         server.publish((0..20).map(|n| trade(["A", "B"][n % 2], "1")));
 
-        // Somewhere in what was published, and now and then in what was missed before.
+        // Cut somewhere in the live events, and sometimes in the resumed ones.
         for _ in 0..=(cut * 7 % 23) {
             if seen == server.bus().head() {
                 break;
@@ -117,7 +117,7 @@ async fn a_slow_reader_is_conflated_and_gets_the_newest_of_each() {
         server.publish((0..20).map(|n| trade(&format!("S{n}"), &format!("{round}"))));
     }
     let head = server.bus().head();
-    // Once another one has all, this one's shard or the other has at most what it still folds.
+    // When another client has received everything, every shard has at most a few events left to fold.
     while quick.json().await["seq"] != head {}
 
     let mut newest = BTreeMap::new();
@@ -146,7 +146,7 @@ async fn a_slow_reader_is_conflated_and_gets_the_newest_of_each() {
 }
 
 #[tokio::test]
-async fn a_stream_of_everything_that_is_read_too_slowly_ends_with_the_cursor_to_go_on_from() {
+async fn a_slow_stream_with_every_event_ends_with_its_cursor() {
     let mut config = Config::default();
     config.session.every_buffer = 64 * 1024;
     config.session.close_timeout = Duration::ZERO;
@@ -199,7 +199,7 @@ async fn a_shutdown_tells_every_stream() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_streamed_is_refused_with_a_reason() {
+async fn a_wrong_stream_request_gets_an_error_reply() {
     let mut config = Config::default();
     config.limits.symbols = 2;
     let server = TestServer::start(config).await;
@@ -312,7 +312,7 @@ async fn a_stream_that_ends_leaves_its_connection_to_the_next_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quiet_stream_lives_for_as_long_as_its_heartbeats_are_read() {
+async fn a_quiet_stream_stays_while_its_heartbeats_are_read() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let mut stream = LineClient::ask(server.open(HERE, 4096).await, "/ndjson?symbols=A").await;
@@ -328,7 +328,7 @@ async fn a_quiet_stream_lives_for_as_long_as_its_heartbeats_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_is_not_read_is_broken_off_as_a_websocket_is() {
+async fn an_unread_stream_is_dropped_like_a_websocket() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let mut stream = LineClient::ask(server.open(HERE, 4096).await, "/ndjson?symbols=*").await;
@@ -351,7 +351,7 @@ async fn a_stream_that_is_not_read_is_broken_off_as_a_websocket_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_is_never_read_gives_its_place_back() {
+async fn a_stream_that_is_never_read_frees_its_permit() {
     locally(async {
         let mut config = Config::default();
         config.limits.connections = 2;

@@ -1,4 +1,4 @@
-//! A fault of the server's on one connection, and the others.
+//! A panic on one connection does not affect the others.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tickerplant::bus::{self, Bus};
 use tickerplant::config::Config;
 use tickerplant::hub::{Duplex, Socket};
 use tickerplant::market::FeedKind;
-use tickerplant::server::{Arriving, Listener};
+use tickerplant::server::{AcceptedSocket, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::events::trade;
 use crate::support::one_worker;
 
-/// Connections in memory; those that read `boom` panic.
+/// A listener with in-memory connections. One that reads `boom` panics.
 struct Memory(mpsc::Receiver<DuplexStream>);
 
 #[derive(Debug)]
@@ -37,8 +37,8 @@ impl Listener for Memory {
     }
 }
 
-impl Arriving for Fragile {
-    fn arrive(self) -> io::Result<Socket> {
+impl AcceptedSocket for Fragile {
+    fn register(self) -> io::Result<Socket> {
         Ok(Socket::Other(Box::new(self)))
     }
 }
@@ -89,7 +89,7 @@ async fn a_panic_on_one_connection_ends_that_one_alone() {
     let using = async {
         let mut watcher = connect(&network, "?symbols=A").await.unwrap();
         let mut faulty = connect(&network, "?symbols=*").await.unwrap();
-        // As the last of what is read, with a mask that leaves it as it is.
+        // At the end of the bytes, with a mask of zeros, so that the socket sees the word.
         faulty.get_mut().write_all(b"\x81\x84\0\0\0\0boom").await.unwrap();
 
         while faulty.next().await.is_some_and(|message| message.is_ok()) {}

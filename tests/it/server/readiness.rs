@@ -1,4 +1,4 @@
-//! `/readyz`: whether the server delivers, as a load balancer asks.
+//! `/readyz`: readiness for a load balancer.
 
 use std::time::Duration;
 

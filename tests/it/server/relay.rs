@@ -1,4 +1,4 @@
-//! What clients say to each other.
+//! The relay of messages between clients.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
 #[tokio::test]
-async fn a_plain_message_reaches_all_peers_and_its_sender_to_the_byte() {
+async fn a_plain_message_reaches_all_peers_and_its_sender_unchanged() {
     let server = TestServer::start(Config::default()).await;
     let mut alice = server.connect("/ws").await;
     let mut bob = server.connect("/").await;
@@ -69,7 +69,7 @@ async fn the_server_names_the_sender_and_keeps_its_order() {
 }
 
 #[tokio::test]
-async fn each_message_over_the_rate_gets_one_error_and_no_peer_hears_it() {
+async fn each_message_over_the_rate_gets_one_error_and_reaches_no_peer() {
     let mut config = Config::default();
     config.relay.burst = 2.try_into().unwrap();
     config.relay.rate = 1;
@@ -80,7 +80,7 @@ async fn each_message_over_the_rate_gets_one_error_and_no_peer_hears_it() {
         client.send(text).await;
     }
 
-    // What is relayed takes its way through the relay; an error does not.
+    // A relayed message takes the way through the relay; an error reply does not.
     let answers = [client.text().await, client.text().await, client.text().await];
     let (errors, relayed): (Vec<_>, Vec<_>) = answers.iter().partition(|text| text.starts_with('{'));
     assert_eq!(relayed, ["one", "two"]);
@@ -89,7 +89,7 @@ async fn each_message_over_the_rate_gets_one_error_and_no_peer_hears_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_sends_a_burst_of_messages_and_then_so_many_a_second() {
+async fn a_client_may_send_messages_in_a_burst_and_then_at_the_rate() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let mut client = server.connect("/ws").await;
@@ -110,7 +110,7 @@ async fn a_client_sends_a_burst_of_messages_and_then_so_many_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_refused() {
+async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_an_error() {
     locally(async {
         let server = InMemoryServer::start(Config::default());
         let mut client = server.connect("/ws").await;
@@ -127,13 +127,13 @@ async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_whole_server_relays_only_so_much_a_second_to_all_peers_together() {
+async fn the_relay_has_a_byte_rate_for_the_whole_server() {
     locally(async {
         let mut config = Config::default();
         config.relay.total_bytes = 400;
         let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
-        // With what is around it a message has 100 bytes.
+        // With its frame a message has 100 bytes.
         let message = "x".repeat(52);
 
         for _ in 0..4 {
@@ -155,7 +155,7 @@ async fn the_whole_server_relays_only_so_much_a_second_to_all_peers_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_limits_messages_are_as_long_as_they_like_and_come_as_they_like() {
+async fn without_limits_relayed_messages_may_be_long_and_frequent() {
     locally(async {
         let mut config = Config::default();
         (config.relay.rate, config.relay.max_bytes, config.relay.total_bytes) = (0, 0, 0);
@@ -163,7 +163,7 @@ async fn without_limits_messages_are_as_long_as_they_like_and_come_as_they_like(
         let mut client = server.connect("/ws").await;
         let message = "x".repeat(60_000);
 
-        // More than a server relays in a second that has limits.
+        // More than the default limit allows in a second.
         for _ in 0..200 {
             assert_eq!(said(&mut client, &message).await, message);
         }
@@ -172,7 +172,7 @@ async fn without_limits_messages_are_as_long_as_they_like_and_come_as_they_like(
 }
 
 #[tokio::test]
-async fn a_relay_that_is_off_says_so_and_commands_go_on() {
+async fn a_disabled_relay_answers_with_an_error_and_commands_still_work() {
     let mut config = Config::default();
     config.relay.enabled = false;
     let server = TestServer::start(config).await;
@@ -186,7 +186,7 @@ async fn a_relay_that_is_off_says_so_and_commands_go_on() {
     client.expect(r#"{"type":"subscribed","quotes":["AAPL"]}"#).await;
 }
 
-/// What a client hears that has said this.
+/// Sends a message and returns the next thing that the client receives.
 async fn said(client: &mut Client, text: &str) -> String {
     client.send(text).await;
     client.text().await

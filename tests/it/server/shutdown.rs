@@ -1,4 +1,4 @@
-//! How a shutdown closes clients, and how long it waits for those that do not close.
+//! A shutdown closes all clients, and waits for them for a limited time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 
-/// A goodbye has no limit of its own here.
+/// Returns a configuration with this limit for a shutdown, and none for a close.
 fn config(shutdown: Duration) -> Config {
     let mut config = Config::default();
     config.session.close_timeout = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! What goes over TCP goes over TLS as well.
+//! TLS connections.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
 #[tokio::test]
-async fn a_websocket_over_tls_goes_as_one_over_tcp_in_either_version() {
+async fn a_websocket_works_over_tls_in_either_version() {
     for (version, name) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
         let certificate = Certificate::new();
         let server = TestServer::start(CertificateFiles::of(&certificate).config()).await;
@@ -61,7 +61,7 @@ async fn a_slow_reader_over_tls_gets_every_event_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_burst_over_tls_arrives_whole_though_nothing_comes_after_it() {
+async fn a_burst_over_tls_arrives_completely_even_when_nothing_follows() {
     const EVENTS: u64 = 30_000;
     let certificate = Certificate::new();
     let files = CertificateFiles::of(&certificate);
@@ -80,7 +80,7 @@ async fn a_burst_over_tls_arrives_whole_though_nothing_comes_after_it() {
 
     server.publish((1..=EVENTS).map(|n| trade("A", &n.to_string())));
 
-    // When the witness has it all, the other's socket has long been full.
+    // When the other client has received everything, this one's socket is full.
     for client in [&mut witness, &mut late] {
         for seq in 1..=EVENTS {
             let text = client.text().await;
@@ -90,13 +90,13 @@ async fn a_burst_over_tls_arrives_whole_though_nothing_comes_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_tls_holds_when_a_socket_is_full_follows_when_there_is_room() {
+async fn bytes_buffered_by_tls_are_written_when_the_socket_has_room() {
     locally(async {
         let certificate = Certificate::new();
         let files = CertificateFiles::of(&certificate);
         let identity = Identity::load(Some(&files.certificate), Some(&files.key)).unwrap().unwrap();
 
-        // The socket holds 4 KiB, and TLS 16 more: at each count another part of the burst is the last to be held.
+        // The socket buffers 4 KiB, and TLS 16 more. Each count ends the burst at another place in these buffers.
         for events in (10..=300).step_by(10) {
             Box::pin(read_late(events, &identity.acceptor(), &certificate)).await;
         }
@@ -104,7 +104,7 @@ async fn what_tls_holds_when_a_socket_is_full_follows_when_there_is_room() {
     .await;
 }
 
-/// A client that is sent so many events at once and nothing else, and begins to read when all has come to rest.
+/// Publishes this many events at once for a client that starts to read only when the server has written all it can.
 async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificate) {
     let config = session::Config { heartbeat: Duration::from_hours(1), ..session::Config::default() };
     let limits = Limits { ping_interval: Duration::ZERO, ..Limits::default() };
@@ -133,14 +133,14 @@ async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificat
 }
 
 #[tokio::test]
-async fn a_shutdown_closes_with_1001_and_ends_the_tls_connection_as_it_should_end() {
+async fn a_shutdown_closes_with_1001_and_a_close_notify() {
     let certificate = Certificate::new();
     let server = TestServer::start(CertificateFiles::of(&certificate).config()).await;
     let mut client = certificate.connect(&server, "/ws").await;
 
     let goodbye = async {
         let code = client.closed().await.0;
-        // Without a `close_notify` this is an error.
+        // Without a `close_notify` this would be an error.
         let rest = client.line().read_to_end(&mut Vec::new()).await;
         drop(client);
         (code, rest.unwrap())
@@ -151,20 +151,20 @@ async fn a_shutdown_closes_with_1001_and_ends_the_tls_connection_as_it_should_en
 }
 
 #[tokio::test]
-async fn who_speaks_something_else_is_refused_and_harms_nobody() {
+async fn a_client_without_tls_is_rejected_and_others_stay() {
     let certificate = Certificate::new();
     let files = CertificateFiles::of(&certificate);
     let mut config = files.config();
     config.server.shards = 1;
     let server = TestServer::start(config).await;
     let mut client = certificate.connect(&server, "/ws").await;
-    // TLS 1.1, with all else as it should be.
+    // A client hello that is right except for its version, TLS 1.1.
     let algorithms = [0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
     let hello = [&[3, 2], [7; 32].as_slice(), &[0, 0, 4, 0xc0, 9, 0xc0, 10, 1, 0], &algorithms].concat();
     let tls_1_1 = [&[0x16, 3, 1, 0, 57, 1, 0, 0, 53], hello.as_slice()].concat();
 
     for (said, answer) in [
-        // An alert: fatal, and it is the version.
+        // A fatal alert for the protocol version.
         (tls_1_1.as_slice(), Some([2, 70].as_slice())),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(), None),
         (&[0; 1000], None),
@@ -172,7 +172,7 @@ async fn who_speaks_something_else_is_refused_and_harms_nobody() {
         let mut socket = server.open().await;
         socket.write_all(said).await.unwrap();
         let mut found = Vec::new();
-        // What it did not read makes the system cut the connection off.
+        // Unread bytes make the system reset the connection.
         let _ = socket.read_to_end(&mut found).await;
         assert!(!found.starts_with(b"HTTP"), "{found:x?}");
         assert!(answer.is_none_or(|answer| found[0] == 0x15 && found.ends_with(answer)), "{found:x?}");
@@ -185,7 +185,7 @@ async fn who_speaks_something_else_is_refused_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn handshakes_that_stall_hold_up_nobody() {
+async fn stalled_handshakes_do_not_delay_others() {
     let certificate = Certificate::new();
     for limit in [Duration::from_hours(1), Duration::ZERO] {
         let files = CertificateFiles::of(&certificate);
@@ -201,7 +201,7 @@ async fn handshakes_that_stall_hold_up_nobody() {
         client.send("here").await;
         assert_eq!(client.text().await, "here");
 
-        // Who takes long may still come.
+        // A slow client within the limit may still connect.
         let mut slow = certificate.websocket(silent, "/ws").await;
         slow.send("here too").await;
         assert_eq!(slow.text().await, "here too");
@@ -210,7 +210,7 @@ async fn handshakes_that_stall_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_stalls_is_dropped() {
+async fn a_stalled_handshake_is_dropped() {
     let certificate = Certificate::new();
     let files = CertificateFiles::of(&certificate);
     let mut config = files.config();
@@ -222,7 +222,7 @@ async fn a_handshake_that_stalls_is_dropped() {
     stalled.write_all(&[0x16, 3, 1]).await.unwrap();
 
     for socket in [&mut silent, &mut stalled] {
-        // It may be reset: what it said was not read.
+        // The connection may be reset, because the server did not read all bytes.
         let _ =
             timeout(Duration::from_secs(20), socket.read_u8()).await.expect("the server ends the connection");
     }
@@ -231,7 +231,7 @@ async fn a_handshake_that_stalls_is_dropped() {
 }
 
 #[tokio::test]
-async fn headers_are_not_waited_for_over_tls_either() {
+async fn the_time_limit_for_headers_holds_over_tls() {
     let certificate = Certificate::new();
     let files = CertificateFiles::of(&certificate);
     let mut config = files.config();

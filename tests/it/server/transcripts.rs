@@ -1,8 +1,9 @@
-//! The wire, as a user reads it: each file of `transcripts/` is a conversation.
+//! Plays the conversations in `transcripts/` and compares every frame.
 //!
-//! `a connects /ws` opens a connection named `a`; `a> text` is what it says, `a< text` the next
-//! message that it gets, in which `…` stands for what differs from run to run; `! trade …`,
-//! `! quote …`, `! bar …` and `! feed …` happen on the bus; `#` begins a remark.
+//! - `a connects /ws` opens a connection named `a`.
+//! - `a> text` sends a message, and `a< text` expects a frame. `…` stands for any text.
+//! - `! trade …`, `! quote …`, `! bar …` and `! feed …` publish on the bus.
+//! - `#` begins a comment.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,7 +17,7 @@ use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
 #[tokio::test]
-async fn every_conversation_goes_as_it_is_written() {
+async fn every_conversation_matches_its_transcript() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/server/transcripts");
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -31,7 +32,7 @@ async fn play(name: &str, transcript: &str) {
     let mut config = Config::default();
     config.server.shards = 1;
     let server = TestServer::start(config).await;
-    // Of the same shard as the others: what it has got, the shard has taken in.
+    // On the same shard as the others: what it has received, the shard has folded.
     let mut witness = server.connect("/ws?symbols=*").await;
     witness.expect(r#"{"type":"subscribed"}"#).await;
     let mut clients: HashMap<&str, Client> = HashMap::new();
@@ -44,11 +45,12 @@ async fn play(name: &str, transcript: &str) {
         } else if let Some((who, said)) = line.split_once("> ").filter(|(who, _)| clients.contains_key(who)) {
             clients.get_mut(who).expect("it is there").send(said).await;
         } else if let Some((who, expected)) = line.split_once("< ") {
-            let client = clients.get_mut(who).unwrap_or_else(|| panic!("{place}: nobody is called {who}"));
+            let client =
+                clients.get_mut(who).unwrap_or_else(|| panic!("{place}: no connection has the name {who}"));
             let text = client.text().await;
             assert!(is_like(&text, expected), "{place}\n     got {text}");
         } else {
-            assert!(line.is_empty() || line.starts_with('#'), "{place}: not understood");
+            assert!(line.is_empty() || line.starts_with('#'), "{place}: unknown kind of line");
         }
     }
 }
@@ -87,7 +89,7 @@ async fn happen(server: &TestServer, witness: &mut Client, happening: &str) {
             };
             (symbol, Payload::Bar(bar), time)
         }
-        _ => panic!("{happening}: not understood"),
+        _ => panic!("{happening}: unknown event"),
     };
     server.publish([Event { symbol: symbol.parse().unwrap(), time: time.parse().unwrap(), payload }]);
     let seq = server.bus().head();

@@ -1,4 +1,4 @@
-//! A client that floods its shard, clients that leave it together, and the others of that shard.
+//! Clients that flood a shard, or leave it all together, do not delay its other clients.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::support::local_set::locally;
 use crate::support::session_harness::SessionHarness;
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_one_client_lets_the_others_have_their_turn() {
+async fn a_flood_of_one_client_does_not_block_others() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
         let mut witness = harness.connect("symbols=A", 4096).await;
         witness.json().await;
         let mut flooding = harness.connect("", 65_536).await;
-        // A masked text frame with a mask of zeros.
+        // A text frame, masked with zeros.
         let ping = [&b"\x81\x91\0\0\0\0"[..], br#"{"action":"ping"}"#].concat();
 
         flooding.socket.get_mut().write_all(&ping.repeat(2000)).await.unwrap();
@@ -43,7 +43,7 @@ async fn subscriptions_of_clients_that_left_together_are_removed_although_no_eve
             drop(peer);
         }
 
-        // The clock moves when nothing else does.
+        // The paused clock moves only when all tasks wait.
         sleep(Duration::from_millis(1)).await;
 
         assert!(!harness.shard().is_turn_wanted(), "something was left");

@@ -1,4 +1,4 @@
-//! A feed that waits for its readers: for whom, for how long, and when it begins or ends to wait.
+//! A flow-controlled feed: which clients it waits for, and for how long.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::local_set::locally;
 use crate::support::session_harness::SessionHarness;
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stands_still() {
+async fn a_feed_at_full_speed_waits_for_a_slow_client_but_not_for_one_that_does_not_read() {
     locally(async {
         let config = Config { every_buffer: 100, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
@@ -24,7 +24,7 @@ async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stand
         slow.json().await;
         let start = Instant::now();
 
-        // Twice what the buffer takes: with a feed that waits, nobody is closed for that.
+        // Twice the size of the buffer. A flow-controlled feed closes no client for that.
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
         for n in 1..=100 {
             assert_eq!(slow.event().await["seq"], n);
@@ -39,20 +39,21 @@ async fn a_feed_at_full_speed_waits_for_a_slow_client_and_not_for_one_that_stand
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_at_full_speed_waits_for_a_client_that_takes_its_snapshots_and_not_for_one_that_sips() {
+async fn a_feed_at_full_speed_waits_for_a_client_that_reads_its_snapshots_but_not_for_one_that_reads_too_slowly()
+ {
     const SYMBOLS: usize = 2000;
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
         harness.publish((0..SYMBOLS).map(|n| trade(&format!("S{n}"), "1")));
         harness.bus.caught_up().await;
         let mut slow = harness.connect("symbols=*&delivery=every", 512).await;
-        let mut sipping = harness.connect("symbols=*&delivery=every", 512).await;
+        let mut too_slow = harness.connect("symbols=*&delivery=every", 512).await;
         harness.publish([trade("S0", "2")]);
         let start = Instant::now();
-        let sip = async {
-            while !sipping.session.is_finished() {
+        let read_too_slowly = async {
+            while !too_slow.session.is_finished() {
                 sleep(Duration::from_secs(1)).await;
-                sipping.socket.next().await;
+                too_slow.socket.next().await;
             }
         };
         let read = async {
@@ -64,7 +65,7 @@ async fn a_feed_at_full_speed_waits_for_a_client_that_takes_its_snapshots_and_no
             }
         };
 
-        tokio::join!(harness.bus.caught_up(), sip, read);
+        tokio::join!(harness.bus.caught_up(), read_too_slowly, read);
 
         assert_eq!(harness.bus.counters().count_of(Limit::StallTimeout), 1);
         assert!((40..42).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
@@ -74,7 +75,7 @@ async fn a_feed_at_full_speed_waits_for_a_client_that_takes_its_snapshots_and_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone() {
+async fn a_feed_at_full_speed_continues_when_the_slow_client_leaves() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
         let still = harness.connect("symbols=*&delivery=every", 512).await;
@@ -83,13 +84,13 @@ async fn a_feed_at_full_speed_goes_on_when_the_client_that_it_waits_for_is_gone(
 
         drop(still.socket);
 
-        timeout(Duration::from_secs(1), harness.bus.caught_up()).await.expect("nobody is waited for");
+        timeout(Duration::from_secs(1), harness.bus.caught_up()).await.expect("the feed waits for no client");
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_joins_a_waiting_feed_and_stands_still_does_not_hold_it_for_ever() {
+async fn a_client_that_joins_a_waiting_feed_and_does_not_read_is_closed() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, Some(Duration::from_secs(10)));
         let first = harness.connect("symbols=*&delivery=every", 512).await;
@@ -106,7 +107,7 @@ async fn a_client_that_joins_a_waiting_feed_and_stands_still_does_not_hold_it_fo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_waits_no_more() {
+async fn when_flow_control_ends_the_next_event_closes_a_client_over_its_buffer() {
     locally(async {
         let config = Config { every_buffer: 2000, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
@@ -127,7 +128,7 @@ async fn a_client_over_its_buffer_is_closed_with_the_first_event_of_a_feed_that_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_waits_tells_its_state_behind_more_events_than_the_buffer_holds() {
+async fn a_flow_controlled_feed_sends_its_state_after_more_events_than_the_buffer_holds() {
     locally(async {
         let config = Config { every_buffer: 1000, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
@@ -146,7 +147,7 @@ async fn a_feed_that_waits_tells_its_state_behind_more_events_than_the_buffer_ho
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_comes_behind_more_events_of_a_feed_that_waits_than_the_buffer_holds() {
+async fn with_flow_control_a_message_follows_more_events_than_the_buffer_holds() {
     locally(async {
         let config = Config { every_buffer: 1000, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
@@ -171,7 +172,7 @@ async fn a_message_comes_behind_more_events_of_a_feed_that_waits_than_the_buffer
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_do_not_fit_close_a_client_of_a_feed_that_waits_too() {
+async fn with_flow_control_messages_over_the_buffer_still_close_a_client() {
     locally(async {
         let config = Config { every_buffer: 1000, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, Some(Duration::from_secs(10)));
@@ -193,7 +194,7 @@ async fn messages_that_do_not_fit_close_a_client_of_a_feed_that_waits_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_begins_to_wait_does_so_for_a_client_that_was_slow_before() {
+async fn flow_control_includes_clients_that_were_slow_before_it_began() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
         let mut slow = harness.connect("symbols=*&delivery=every", 512).await;
@@ -212,7 +213,7 @@ async fn a_feed_that_begins_to_wait_does_so_for_a_client_that_was_slow_before() 
         }
         harness.bus.caught_up().await;
 
-        // Only while it waits does anybody keep it waiting.
+        // The stall timeout runs only while the feed waits.
         assert!((16..18).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         assert_eq!(still.close_code().await.0, 4008);
         assert!(!slow.session.is_finished());

@@ -1,4 +1,4 @@
-//! When updates go out: an interval's at its end, a backlog at once.
+//! The time at which updates are flushed: conflated ones at the end of the interval, a backlog at once.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn within_an_interval_the_newest_event_replaces_the_older_ones() {
         client.json().await;
         let start = Instant::now();
 
-        // The first goes at once; what follows within the interval waits, the newest of each symbol and kind.
+        // The first update is written at once. Within the interval, the newest of each symbol and kind waits.
         harness.publish([trade("A", "1")]);
         assert_eq!(client.event().await["seq"], 1);
         assert_eq!(start.elapsed().as_millis(), 0);
@@ -35,7 +35,7 @@ async fn within_an_interval_the_newest_event_replaces_the_older_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shorter_interval_counts_from_the_last_release() {
+async fn a_shorter_interval_counts_from_the_last_flush() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
         let mut client = harness.connect("symbols=A&interval_ms=60000", 4096).await;
@@ -55,7 +55,7 @@ async fn a_shorter_interval_counts_from_the_last_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backlog_is_not_made_to_wait_for_flush_windows() {
+async fn a_backlog_does_not_wait_for_flush_windows() {
     locally(async {
         let window = Duration::from_secs(1);
         let harness = SessionHarness::open(Config::default(), window, None);
@@ -63,7 +63,7 @@ async fn a_backlog_is_not_made_to_wait_for_flush_windows() {
         client.json().await;
         let start = Instant::now();
 
-        // Many batches full.
+        // Many full batches.
         harness.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
 
         for seq in 1..=30_000 {

@@ -1,4 +1,4 @@
-//! A shard that the log has passed, and clients that come back with a cursor.
+//! A shard that lags, and clients that resume.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::local_set::locally;
 use crate::support::session_harness::SessionHarness;
 
 #[tokio::test(start_paused = true)]
-async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
+async fn a_shard_that_lags_sends_a_gap_and_continues() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::from_millis(2), None);
         let mut latest = harness.connect("symbols=A", 64 << 20).await;
@@ -22,7 +22,7 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
         assert_eq!(latest.event().await["seq"], 1);
         assert_eq!(every.event().await["seq"], 1);
 
-        // More at once than the history holds, twice.
+        // Twice, more events at once than the history holds.
         let history = bus::Config::default().history.get();
         for _ in 0..2 {
             harness.publish((0..history + 1024).map(|n| trade("A", &n.to_string())));
@@ -36,7 +36,7 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
         assert_eq!((snapshot["type"].as_str(), &snapshot["seq"]), (Some("snapshot"), &gap["until"]));
         assert_eq!(every.close_code().await, (4008, "test-1".to_owned()));
         assert_eq!(harness.bus.counters().lags.get(), 1);
-        // What came after it is in the log, and the shard goes on to its end.
+        // Later events are in the log, and the shard reads on to its end.
         for seq in gap["until"].as_u64().unwrap() + 1..=harness.bus.head() {
             assert_eq!(latest.event().await["seq"], seq);
         }
@@ -47,7 +47,7 @@ async fn a_shard_that_the_log_has_passed_tells_its_clients_and_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_its_shard() {
+async fn a_client_that_does_not_read_gets_one_gap_for_several_lags() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
         let mut client = harness.connect("symbols=A,B", 300).await;
@@ -69,7 +69,7 @@ async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_i
             let frame = client.json().await;
             match frame["type"].as_str() {
                 Some("gap") => gaps.push(frame),
-                // It is in the snapshot already, or comes live.
+                // The event is in the snapshot, or arrives live.
                 Some("snapshot" | "trade") if frame["symbol"] == "B" => break,
                 _ => {}
             }
@@ -77,7 +77,7 @@ async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_i
         assert_eq!(gaps.len(), 1, "{gaps:?}");
         let lost = gaps[0]["until"].as_u64().unwrap() - gaps[0]["after"].as_u64().unwrap();
         assert!(lost > 5 * history as u64, "{gaps:?}");
-        // Each event is in the gap, or sent, or merged, and in one of them alone.
+        // Each event is either in the gap, or sent, or merged.
         loop {
             let frame = client.json().await;
             if frame["type"] == "heartbeat" {
@@ -91,7 +91,7 @@ async fn a_client_that_does_not_read_is_told_once_how_often_the_log_has_passed_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_comes_back_having_missed_nothing_is_heard_at_once() {
+async fn a_client_that_resumes_without_missed_events_is_read_at_once() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
         let mut witness = harness.connect("symbols=A", 4096).await;
@@ -110,13 +110,13 @@ async fn a_client_that_comes_back_having_missed_nothing_is_heard_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_ahead_of_its_shard_is_heard_when_that_has_caught_up() {
+async fn a_client_that_is_ahead_of_its_shard_is_read_when_the_shard_has_caught_up() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::from_millis(300), None);
         let mut witness = harness.connect("symbols=A", 4096).await;
         harness.publish([trade("A", "1")]);
         assert_eq!(witness.event().await["seq"], 1);
-        // These wait for the end of the flush window, and the client has them already.
+        // These events wait for the flush window, and the resume has sent them already.
         harness.publish([trade("A", "2"), trade("A", "3")]);
         let mut client = harness.connect("symbols=B&after=test-3", 4096).await;
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Signs of life: who gets a heartbeat, who is pinged, who is dropped when nothing comes, and how long a goodbye may take.
+//! Heartbeats, pings, the drop of silent clients, and the time limit of a close.
 
 use std::time::Duration;
 
@@ -20,20 +20,20 @@ const PING: u8 = 0x89;
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 
-/// Frames with a mask of zeros.
+/// Frames that are masked with zeros.
 const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
 const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 
-/// Clients are looked at a few times a second.
+/// The server checks its clients a few times a second.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// What has not come by then does not come.
+/// What has not arrived by then never arrives.
 const FOR_EVER: Duration = Duration::from_hours(1);
 
-/// Room for all that a client does not read here.
+/// A buffer for everything that a client does not read here.
 const ROOM: usize = 1 << 20;
 
-/// A client that says nothing by itself, not even a pong.
+/// A client that sends nothing on its own, not even a pong.
 struct Mute {
     socket: DuplexStream,
     session: JoinHandle<CloseReason>,
@@ -49,7 +49,7 @@ impl Mute {
         self.socket.write_all(bytes).await.unwrap();
     }
 
-    /// The next frame: its first byte and what it says; `None` at the end.
+    /// Returns the first byte and the payload of the next frame; `None` at the end.
     async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let first =
             timeout(FOR_EVER, self.socket.read_u8()).await.expect("a frame comes, or the end").ok()?;
@@ -62,17 +62,17 @@ impl Mute {
         Some((first, payload))
     }
 
-    /// Waits for the next ping past all else.
+    /// Waits for the next ping and skips all other frames.
     async fn pinged(&mut self) {
         let pinged = async { while self.frame().await.expect("the connection stays").0 != PING {} };
         timeout(FOR_EVER, pinged).await.expect("it is pinged");
     }
 
-    /// Waits until the connection ends, without a close, and says when.
+    /// Waits until the connection ends without a close, and returns the moment.
     async fn dropped(&mut self) -> Instant {
         let dropped = async {
             while let Some((first, _)) = self.frame().await {
-                assert_ne!(first, CLOSE, "nobody is there to read it");
+                assert_ne!(first, CLOSE, "a client that is gone gets no close");
             }
         };
         timeout(FOR_EVER, dropped).await.expect("it is dropped");
@@ -80,7 +80,7 @@ impl Mute {
     }
 }
 
-/// Waits for the end of a session.
+/// Waits until a session ends.
 async fn ended(session: JoinHandle<CloseReason>) -> CloseReason {
     timeout(FOR_EVER, session).await.expect("the session ends").unwrap()
 }
@@ -138,11 +138,11 @@ async fn a_client_is_pinged_every_period_and_stays_while_it_answers_or_says_anyt
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_of_which_nothing_comes_for_so_long_after_a_ping_is_dropped() {
+async fn a_client_that_sends_nothing_within_the_ping_timeout_is_dropped() {
     locally(async {
         let harness = harness(Limits::default());
         let mut client = Mute::connect(&harness, "", ROOM).await;
-        // What it said before the ping does not count.
+        // Bytes before the ping do not count.
         sleep(seconds(19)).await;
         client.send(HI).await;
         client.pinged().await;
@@ -157,13 +157,13 @@ async fn a_client_of_which_nothing_comes_for_so_long_after_a_ping_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn heartbeats_prove_nothing_and_an_update_that_the_socket_takes_does() {
+async fn an_accepted_update_is_a_sign_of_life_and_a_heartbeat_is_none() {
     locally(async {
         let harness = harness(Limits::default());
         let mut client = Mute::connect(&harness, "symbols=A", ROOM).await;
         let begin = Instant::now();
 
-        // Each comes between a ping and the end.
+        // Each arrives between a ping and its timeout.
         for _ in 0..3 {
             client.pinged().await;
             sleep(seconds(8)).await;
@@ -171,7 +171,7 @@ async fn heartbeats_prove_nothing_and_an_update_that_the_socket_takes_does() {
         }
         let dropped = client.dropped().await;
 
-        // Three pings were followed by an update, the fourth by heartbeats alone.
+        // An update followed three pings; only heartbeats followed the fourth.
         assert!((seconds(90)..seconds(92)).contains(&(dropped - begin)), "{:?}", dropped - begin);
         assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 1);
     })
@@ -201,7 +201,7 @@ async fn a_client_that_reads_slowly_stays_and_one_that_stops_reading_is_dropped(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_jumps_drops_nobody_and_brings_no_burst() {
+async fn a_clock_that_jumps_drops_no_client_and_causes_no_burst() {
     locally(async {
         let harness = harness(Limits::default());
         let mut quiet = Mute::connect(&harness, "", ROOM).await;
@@ -212,7 +212,7 @@ async fn a_clock_that_jumps_drops_nobody_and_brings_no_burst() {
         advance(Duration::from_hours(1)).await;
         sleep(seconds(4)).await;
 
-        // A ping for each, and a heartbeat.
+        // A ping and a heartbeat for each client.
         assert_eq!(waiting(&mut quiet).await, [PING]);
         let mut found = waiting(&mut subscriber).await;
         found.sort_unstable();
@@ -226,7 +226,7 @@ async fn a_clock_that_jumps_drops_nobody_and_brings_no_burst() {
     .await;
 }
 
-/// The first bytes of the frames that wait for a client.
+/// Returns the first byte of each frame that waits for a client.
 async fn waiting(client: &mut Mute) -> Vec<u8> {
     let mut frames = Vec::new();
     while let Ok(Some((first, _))) = timeout(Duration::from_millis(10), client.frame()).await {
@@ -258,7 +258,7 @@ async fn without_pings_a_client_may_be_silent_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_is_broken_off() {
+async fn a_close_answered_in_time_is_not_counted_and_a_later_one_is_cut_off() {
     locally(async {
         let harness = harness(Limits::default());
         let [mut prompt, mut late] = [harness.connect("", ROOM).await, harness.connect("", ROOM).await];
@@ -281,7 +281,7 @@ async fn a_goodbye_that_the_client_answers_in_time_is_no_strike_and_a_later_one_
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
+async fn without_a_limit_a_close_takes_as_long_as_the_client_does() {
     locally(async {
         let config = Config { close_timeout: Duration::ZERO, ..Config::default() };
         let harness = SessionHarness::open_with(config, Limits::default(), Duration::ZERO, None);
@@ -300,7 +300,7 @@ async fn without_a_limit_a_goodbye_takes_as_long_as_the_client_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer() {
+async fn a_client_pinged_when_the_clock_jumps_still_has_time_to_answer() {
     locally(async {
         let harness = harness(Limits::default());
         let mut client = Mute::connect(&harness, "", ROOM).await;
@@ -312,7 +312,7 @@ async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer()
 
         assert!(
             !client.session.is_finished(),
-            "it had a second, and nobody listened for the rest of the hour"
+            "the client had one second, and the server did not listen for the rest of the hour"
         );
         client.send(PONG).await;
         sleep(seconds(15)).await;
@@ -322,7 +322,7 @@ async fn a_client_that_was_pinged_when_the_clock_jumped_has_its_time_to_answer()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_had_begun_when_the_clock_jumped_has_its_time_to_become_whole() {
+async fn a_message_begun_when_the_clock_jumps_still_has_time_to_complete() {
     locally(async {
         let harness = harness(Limits { ping_interval: Duration::ZERO, ..Limits::default() });
         let mut client = Mute::connect(&harness, "", ROOM).await;
@@ -340,7 +340,7 @@ async fn a_message_that_had_begun_when_the_clock_jumped_has_its_time_to_become_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_read() {
+async fn a_complete_message_is_in_time_even_when_its_reply_is_read_late() {
     locally(async {
         let harness = harness(Limits::default());
         harness.publish((1..=5000).map(|n| trade("A", &n.to_string())));
@@ -349,12 +349,12 @@ async fn a_message_that_is_whole_is_in_time_though_its_answer_takes_long_to_be_r
         let frame =
             [&[TEXT, 0x80 | u8::try_from(command.len()).unwrap(), 0, 0, 0, 0], command.as_slice()].concat();
 
-        // It comes in two pieces, one right behind the other.
+        // The message arrives in two pieces without a pause.
         client.socket.get_mut().write_all(&frame[..20]).await.unwrap();
         sleep(Duration::from_millis(1)).await;
         client.socket.get_mut().write_all(&frame[20..]).await.unwrap();
 
-        // The client reads all the time, and needs half a minute for what it missed.
+        // The client reads all the time, and needs half a minute for its resume.
         for seq in 1..=5000 {
             sleep(Duration::from_millis(6)).await;
             assert_eq!(harness.bus.counters().count_of(Limit::MessageTimeout), 0, "before event {seq}");

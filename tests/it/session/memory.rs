@@ -1,7 +1,7 @@
-//! What one client can make the server hold, whatever it asks for and however little it reads: so many bytes at the most.
+//! The memory that one client can make the server use has a bound, whatever the client sends and however little it reads.
 //!
-//! Each test asks for as much as the limits allow, and measures what is freed when the client has left. The figures are
-//! those of the default limits, and stand in `docs/operations.md`.
+//! Each test uses as much as the limits allow, and measures the memory that is freed when the client has left. The bounds
+//! are for the default limits; `docs/operations.md` has them too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,58 +26,58 @@ use crate::support::session_harness::SessionHarness;
 const KIB: i64 = 1024;
 const MIB: i64 = 1024 * KIB;
 
-/// A connection that asks for nothing.
+/// Bound for an idle connection.
 const IDLE: i64 = 2 * KIB;
 
-/// 1,000 symbols by name, of the greatest length.
+/// Bound for 1,000 named symbols of the greatest length.
 const NAMES: i64 = 600 * KIB;
 
-/// The keys of what is conflated, of all symbols and kinds.
+/// Bound for the keys of conflated updates, of all symbols and kinds.
 const CONFLATED: i64 = 32 * KIB;
 
-/// What is written at a time of snapshots, of what a client missed, and of what is conflated.
+/// Bound for one part of snapshots, of a resume, or of conflated updates.
 const PART: i64 = 512 * KIB;
 
-/// A message of which the last byte has not come.
+/// Bound for a message whose last byte has not arrived.
 const MESSAGE: i64 = 256 * KIB;
 
-/// Answers, or what others say and events, up to `session.every_buffer`: twice in the room of a buffer that grows, and as
-/// much for the places of frames if they are short.
+/// Bound for replies, and for events and relayed messages, each up to `session.every_buffer`. A growing buffer takes twice
+/// its content, and the positions of short frames take as much again.
 const BUFFER: i64 = 4 * MIB;
 
-/// All of it together.
+/// Bound for one connection in all.
 const MOST: i64 = 10 * MIB;
 
 const _: () = assert!(IDLE + NAMES + CONFLATED + PART + MESSAGE + 2 * BUFFER <= MOST);
 
 const SYMBOLS: usize = 65_536;
 
-/// How many bytes a socket in memory holds in each direction.
+/// Bytes that an in-memory socket buffers in each direction.
 const SOCKET: usize = 4096;
 
-/// A server with its clients, on this thread. The clock moves only when nothing else does.
+/// A server with its clients on this thread, with a paused clock.
 struct Scene {
     runtime: Runtime,
     tasks: LocalSet,
     harness: SessionHarness,
 }
 
-/// A client that reads only what it is told to.
+/// A client that reads only when the test says so.
 struct Client {
     socket: DuplexStream,
     session: JoinHandle<CloseReason>,
-    /// What it has said and the server has not read.
+    /// Bytes that the client sent and the server has not read.
     unread: VecDeque<u8>,
 }
 
-/// Lets the server do all that it can do.
+/// Lets all tasks of the server run until they wait.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
 impl Scene {
     fn open() -> Self {
-        // Rates would only make a client slower.
+        // Rate limits would only make the client slower.
         let limits = Limits { command_rate: 0, control_rate: 0, ..Limits::default() };
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let tasks = LocalSet::new();
@@ -109,13 +109,13 @@ impl Scene {
         client.unread.extend(bytes);
         self.run(async {
             let written = client.socket.write_all_buf(&mut client.unread);
-            // It waits where the server does not read.
+            // The bytes wait when the server does not read.
             let _ = timeout(Duration::from_millis(1), written).await;
             settle().await;
         });
     }
 
-    /// Has the client read so many bytes, or all that there are.
+    /// Lets the client read this many bytes, or all there are.
     fn read(&self, client: &mut Client, most: usize) {
         let mut bytes = [0; SOCKET];
         self.run(async {
@@ -142,7 +142,7 @@ impl Scene {
         });
     }
 
-    /// Others say this, so often.
+    /// Relays this message of another client, this often.
     fn relay(&self, text: &str, times: usize) {
         self.run(async {
             for _ in 0..times {
@@ -152,7 +152,7 @@ impl Scene {
         });
     }
 
-    /// The feed goes on from elsewhere, where these symbols have data.
+    /// Seeks to a position at which these symbols have data.
     fn seek(&self, symbols: &[String]) {
         let mut last_values = LastValueCache::at(self.harness.bus.head());
         for event in updates(symbols) {
@@ -162,13 +162,13 @@ impl Scene {
         self.run(settle());
     }
 
-    /// Publishes more at once than the history holds.
+    /// Publishes more events at once than the history holds.
     fn lag(&self) {
         self.harness.publish((0..=SYMBOLS).map(|_| trade("S00000", "184.25")));
         self.run(settle());
     }
 
-    /// Has the client leave; returns how many bytes it held, without those of its socket.
+    /// Disconnects the client. Returns the number of bytes that this freed, without those of its socket.
     fn leave(&self, client: Client) -> i64 {
         let Client { socket, session, .. } = client;
         let freed = measure(|| {
@@ -182,19 +182,19 @@ impl Scene {
     }
 }
 
-/// Returns how many bytes the two ends of a socket in memory take.
+/// Returns the number of bytes that the two ends of an in-memory socket take.
 fn socket_bytes() -> i64 {
     let mut socket = None;
     measure(|| socket = Some(tokio::io::duplex(SOCKET))).bytes_current
 }
 
-/// A frame of a client, whose mask changes nothing.
+/// Returns a frame of a client, masked with zeros.
 fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     let len = (payload.len() as u64).to_be_bytes();
     [&[head, 0xff][..], &len, &[0; 4], payload].concat()
 }
 
-/// As many names as a connection may have, as long as they may be.
+/// Returns as many names as a connection may have, each as long as allowed.
 fn names() -> Vec<String> {
     (0..1000).map(|n| format!("{n:0>32}")).collect()
 }
@@ -217,14 +217,14 @@ fn unsubscribe(names: &[String]) -> String {
     serde_json::json!({ "action": "unsubscribe", "symbols": names }).to_string()
 }
 
-/// Checks what something made the server hold.
+/// Checks measured bytes against a bound.
 fn check(what: &str, held: i64, most: i64) {
     assert!(held <= most, "{what}: {held} bytes, more than {most}");
     println!("{what}: {held} bytes of {most}");
 }
 
 #[test]
-fn a_connection_that_asks_for_nothing_holds_next_to_nothing() {
+fn an_idle_connection_takes_almost_no_memory() {
     let scene = Scene::open();
     let mut clients = Vec::with_capacity(64);
 
@@ -234,13 +234,13 @@ fn a_connection_that_asks_for_nothing_holds_next_to_nothing() {
 }
 
 #[test]
-fn a_thousand_names_hold_so_much_however_often_they_come_and_go() {
+fn memory_for_a_thousand_names_is_bounded_however_often_they_change() {
     let scene = Scene::open();
     let (more, less) = (subscribe(&names()), unsubscribe(&names()));
     let mut client = scene.connect("");
     client.unread.reserve(2 * more.len());
 
-    // The index that all share grows, too.
+    // The shared subscription index grows, too.
     let grown = measure(|| scene.say(&mut client, &more));
     check("names", grown.bytes_current, NAMES);
     let subscribed = scene.leave(client);
@@ -260,7 +260,7 @@ fn a_thousand_names_hold_so_much_however_often_they_come_and_go() {
 }
 
 #[test]
-fn all_symbols_hold_some_bits_each_whatever_a_client_asks_for_while_it_does_not_read() {
+fn memory_for_all_symbols_is_bounded_for_a_client_that_does_not_read() {
     let scene = Scene::open();
     let (names, all) = (names(), symbols(SYMBOLS - 1000));
     let update_all = || scene.publish(updates(&names).chain(updates(&all)));
@@ -275,7 +275,7 @@ fn all_symbols_hold_some_bits_each_whatever_a_client_asks_for_while_it_does_not_
     };
     check("conflated", scene.leave(stop_reading("symbols=*")), CONFLATED);
     let mut client = stop_reading("symbols=*&interval_ms=60000");
-    // It closes, and what is conflated goes before that.
+    // The client closes, and the conflated updates are written before the close.
     let closing = measure(|| scene.send(&mut client, &frame(0x88, &[])));
     check(
         "conflated for an interval, and a close",
@@ -294,7 +294,7 @@ fn all_symbols_hold_some_bits_each_whatever_a_client_asks_for_while_it_does_not_
 }
 
 #[test]
-fn a_resume_that_is_not_read_holds_a_part_of_it() {
+fn an_unread_resume_takes_the_memory_of_one_part() {
     let scene = Scene::open();
     scene.publish((0..SYMBOLS).map(|_| trade("A", "184.25")));
     let oldest = (0..SYMBOLS as u64).find(|after| scene.harness.bus.after(*after).is_ok()).unwrap();
@@ -306,9 +306,9 @@ fn a_resume_that_is_not_read_holds_a_part_of_it() {
 }
 
 #[test]
-fn what_others_say_and_events_hold_up_to_the_buffer() {
+fn memory_for_messages_and_events_is_bounded_by_the_buffer() {
     let scene = Scene::open();
-    // As many bytes as fit, as many frames, and most of both together.
+    // As many bytes as fit, as many frames as fit, and most of both.
     for (len, times) in [(4000, 261), (28, 32_767), (31, 31_774)] {
         let client = scene.connect("");
         scene.relay(&"x".repeat(len), times);
@@ -325,7 +325,7 @@ fn what_others_say_and_events_hold_up_to_the_buffer() {
 }
 
 #[test]
-fn a_message_that_does_not_end_holds_no_more_than_it_may_be_long() {
+fn an_incomplete_message_takes_at_most_its_length_limit() {
     let scene = Scene::open();
     let long = frame(0x81, &vec![b'x'; 65_536]);
     let (first, last) = (frame(0x01, &vec![b'x'; 33_000]), frame(0x80, &vec![b'x'; 32_500]));
@@ -343,7 +343,7 @@ fn a_message_that_does_not_end_holds_no_more_than_it_may_be_long() {
 }
 
 #[test]
-fn answers_that_are_not_read_hold_up_to_the_buffer_and_as_much_of_what_others_say() {
+fn memory_for_unread_replies_and_messages_is_bounded_by_the_buffer() {
     let scene = Scene::open();
     for question in [frame(0x81, br#"{"action":"ping"}"#), frame(0x89, &[])] {
         let mut client = scene.connect("");
@@ -354,7 +354,7 @@ fn answers_that_are_not_read_hold_up_to_the_buffer_and_as_much_of_what_others_sa
 }
 
 #[test]
-fn seeks_and_lags_hold_no_more_than_one_of_them() {
+fn repeated_seeks_and_lags_take_no_more_memory_than_one() {
     let scene = Scene::open();
     let all = symbols(1000);
     scene.publish(updates(&all));
@@ -372,7 +372,7 @@ fn seeks_and_lags_hold_no_more_than_one_of_them() {
     }
 }
 
-/// What a client and the world around it may do.
+/// A step of a random test: an action of the client or of its environment.
 #[derive(Clone, Debug)]
 enum Act {
     Say(&'static str),
@@ -413,7 +413,7 @@ proptest! {
     #![proptest_config(cases(8))]
 
     #[test]
-    fn whatever_a_client_does_it_holds_no_more_than_all_of_it_together(acts in vec(act(), 1..40)) {
+    fn whatever_a_client_does_its_memory_is_bounded(acts in vec(act(), 1..40)) {
         let scene = Scene::open();
         let (names, all) = (names(), symbols(2000));
         let mut client = scene.connect("");

@@ -1,4 +1,4 @@
-//! Sessions of one shard over sockets in memory, with a clock that only moves when nothing else does.
+//! Tests of the sessions of one shard, over in-memory sockets and with a paused clock.
 
 mod fairness;
 mod flow_control;

@@ -1,4 +1,4 @@
-//! A client that does not read: how much waits for it, what is merged, and when it is closed.
+//! Slow consumers: pending bytes, conflation, and the close with 4008.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn an_every_client_past_its_buffer_is_closed_with_the_cursor_of_its_last_f
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_behind_news_of_the_feed_closes_nobody_who_reads() {
+async fn a_burst_after_a_feed_state_closes_no_client_that_reads() {
     locally(async {
         let config = Config { every_buffer: 300_000, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, None);
@@ -89,7 +89,7 @@ async fn a_burst_behind_news_of_the_feed_closes_nobody_who_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn snapshots_larger_than_the_buffer_close_nobody() {
+async fn snapshots_larger_than_the_buffer_close_no_client() {
     locally(async {
         let config = Config { every_buffer: 2000, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, None);
@@ -102,7 +102,7 @@ async fn snapshots_larger_than_the_buffer_close_nobody() {
         witness.event().await;
         witness.socket.send(Message::text("hello")).await.unwrap();
 
-        // The event comes by itself, or within a snapshot that was written after it.
+        // The event arrives as an update, or in a snapshot that was written after it.
         let mut newest = 0;
         loop {
             let frame = client.json().await;
@@ -151,9 +151,9 @@ async fn a_relayed_message_that_does_not_fit_closes_the_peer_that_does_not_read(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fits_the_buffer_to_the_byte_closes_nobody_and_one_message_more_does() {
+async fn messages_that_fill_the_buffer_close_no_client_and_one_more_does() {
     locally(async {
-        // With its header each message has 404 bytes; one is in the socket, ten wait.
+        // With its header each message has 404 bytes. One is in the socket, and ten are pending.
         let config = Config { every_buffer: 4040, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, None);
         let mut sender = harness.connect("", 65_536).await;
@@ -174,7 +174,7 @@ async fn what_fits_the_buffer_to_the_byte_closes_nobody_and_one_message_more_doe
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_reads_does_not_hold_up_a_shutdown() {
+async fn a_client_that_never_reads_does_not_delay_a_shutdown() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
         let peer = harness.connect("symbols=*", 64).await;

@@ -1,4 +1,4 @@
-//! A feed that goes on from elsewhere: each session tells its client where, and sends the values of there.
+//! After a seek, each client gets the new position and the snapshots of that position.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn expect(peer: &mut Peer, expected: Value) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
+async fn a_seek_sends_its_position_and_the_day_at_that_position() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::from_millis(2), None);
         let mut client = harness.connect("symbols=A", 4096).await;
@@ -60,7 +60,7 @@ async fn a_seek_is_told_with_its_position_and_the_day_as_it_was_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_back_to_a_feed_that_is_paused_after_a_seek_has_its_snapshots_at_once() {
+async fn a_client_that_resumes_while_a_feed_is_paused_after_a_seek_gets_snapshots_at_once() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::from_millis(2), None);
         let mut witness = harness.connect("symbols=A", 4096).await;
@@ -69,7 +69,7 @@ async fn who_comes_back_to_a_feed_that_is_paused_after_a_seek_has_its_snapshots_
         seek(&harness, &[trade("A", "2")], "2024-01-03T14:30:00Z");
         let start = Instant::now();
 
-        // The first comes before its shard has read of the seek, the second after.
+        // The first is sent before its shard has read the seek, the second after.
         for kinds in
             [["subscribed", "gap", "feed", "snapshot"].as_slice(), &["subscribed", "gap", "snapshot"]]
         {
@@ -85,14 +85,14 @@ async fn who_comes_back_to_a_feed_that_is_paused_after_a_seek_has_its_snapshots_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_client_asks_for_at_the_moment_of_a_seek_is_answered_behind_the_snapshots() {
+async fn commands_during_a_seek_are_answered_after_the_snapshots() {
     locally(async {
         let harness = SessionHarness::open(Config::default(), Duration::ZERO, None);
         let mut client = harness.connect("symbols=*", 1 << 20).await;
         assert_eq!(client.json().await["type"], "subscribed");
         let symbols: Vec<Event> = (0..1000).map(|n| trade(&format!("S{n}"), "1")).collect();
 
-        // Both wait before the session has its turn.
+        // Both are pending before the session runs.
         seek(&harness, &symbols, "2024-01-03T14:30:00Z");
         let subscribe = r#"{"action":"subscribe","symbols":["S0"]}"#;
         client.socket.send(Message::text(subscribe)).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tickerplant::encoding::{Encoding, Value};
 use tickerplant::market::{FeedState, KindSet, Time};
-use tickerplant::wire::{Command, Delivery, Message, Request};
+use tickerplant::wire::{Command, CommandWithId, Delivery, Message};
 
 use crate::support::shard_harness::{
     Client, ENOUGH, ShardHarness, Step, a_bus, cursor, event, subscribe, symbols, wildcard_client,
@@ -148,7 +148,7 @@ fn a_client_that_is_being_closed_stays_so_whatever_it_says() {
 
     // Its session had its next command at hand before it looked why it was woken.
     let command = subscribe(symbols(0, true), KindSet::ALL, Some(cursor(0)));
-    shard.shard.handle(client.id, &Request { id: None, command }, Time::default());
+    shard.shard.handle(client.id, &CommandWithId { id: None, command }, Time::default());
     shard.shard.answer(client.id, &Value::Pong(b"late"));
 
     assert!(!shard.shard.may_read(client.id));

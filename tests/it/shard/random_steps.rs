@@ -122,7 +122,7 @@ proptest! {
     ) {
         let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), 1 << 20);
         let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
-        if encoding == Encoding::Lines {
+        if encoding == Encoding::Ndjson {
             // Whoever reads lines has subscribed with its URL.
             shard.ask(&mut client, subscribe(symbols(1, false), KindSet::ALL, None));
         }

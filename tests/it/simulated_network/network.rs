@@ -15,7 +15,7 @@ use tcp_info::Acknowledgements;
 use tickerplant::bus::{Bus, LastValueCache};
 use tickerplant::hub::{Duplex, Socket};
 use tickerplant::market::{Event, FeedKind, FeedState};
-use tickerplant::server::{Arriving, Listener};
+use tickerplant::server::{AcceptedSocket, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -386,8 +386,8 @@ impl Listener for Port {
     }
 }
 
-impl Arriving for Narrow {
-    fn arrive(self) -> io::Result<Socket> {
+impl AcceptedSocket for Narrow {
+    fn register(self) -> io::Result<Socket> {
         Ok(Socket::Other(Box::new(self)))
     }
 }

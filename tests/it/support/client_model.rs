@@ -1,4 +1,4 @@
-//! What a client can know from its own frames alone, and what it was promised.
+//! A model of a client: computes from its frames what it must receive next, and checks the protocol's promises.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,83 +15,83 @@ use crate::support::shard_harness::SYMBOLS;
 /// A symbol and a kind.
 pub type Key = (String, String);
 
-/// How a subscribe is to be answered.
+/// The expected answer to a subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// With snapshots.
+    /// Snapshots.
     Fresh,
-    /// With all that came after this event.
+    /// All events after this one.
     Resumed(u64),
-    /// With a gap after this event, and snapshots.
+    /// A gap after this event, and snapshots.
     HistoryExhausted(u64),
-    /// With a gap, and snapshots.
+    /// A gap without numbers, and snapshots.
     EpochChanged,
-    /// Not at all.
+    /// An error reply.
     Refused,
+}
+
+/// A set of snapshots that the client is receiving.
+#[derive(Debug, Default)]
+struct SnapshotSet {
+    /// The symbols whose snapshots are still to come.
+    owed: BTreeSet<String>,
+    /// The positions of the snapshots that have arrived.
+    covered: BTreeMap<String, u64>,
+    /// The subscriptions before the set, whose events continue meanwhile.
+    had: BTreeSet<Key>,
+    /// The number of seeks before the set. The next seek ends it.
+    seeks: usize,
 }
 
 /// How fast a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// In any way.
+    /// At any pace.
     ItsOwn,
-    /// As fast as events come: it is to miss nothing even where newer events may replace older ones.
+    /// As fast as events come: nothing may be conflated for it, even with `delivery=latest`.
     OfTheFeed,
-    /// In any way, and the feed waits for it: a seek may be told late, and its snapshots say what came in between.
+    /// At any pace, and the feed waits for it: a seek may be told late, and its snapshots cover the events in between.
     TheFeedWaits,
 }
 
-/// The snapshots that a client has yet to get.
-#[derive(Debug, Default)]
-struct SnapshotSet {
-    /// Their symbols.
-    owed: BTreeSet<String>,
-    /// Of the set's other symbols, the position of the snapshot.
-    covered: BTreeMap<String, u64>,
-    /// What the client had before: it goes on.
-    had: BTreeSet<Key>,
-    /// How many seeks there were before: the next one ends it.
-    seeks: usize,
-}
-
-/// One connection, as its client sees it.
+/// The model of one connection.
 #[derive(Debug)]
 pub struct ClientModel {
-    /// Whether it has subscribed before.
+    /// Whether the client has subscribed.
     pub has_asked: bool,
     pub pace: Pace,
-    /// With how many seeks its shard had come by.
+    /// The subscribes without a reply, each with the expected answer and the number of seeks that the shard had read.
     asked: VecDeque<(Symbols, Answer, usize)>,
-    /// The frame that has to come next.
+    /// The frame that must come next.
     expected: Option<Value>,
     set: SnapshotSet,
-    /// What it takes, a `*` written out.
+    /// The subscriptions by symbol and kind, with `*` expanded.
     active: BTreeSet<Key>,
-    /// That, by the symbols.
+    /// The subscriptions by symbol.
     wants: Symbols,
     is_every: bool,
-    /// It came with all up to here.
+    /// The cursor with which the client resumed.
     resumed_from: u64,
-    /// Up to here it gets all that it missed, one by one.
+    /// Up to this event, the resume sends every event.
     resumed_until: u64,
-    /// Up to here it is known what was due.
+    /// The newest event that has been checked for being due.
     cursor: u64,
-    /// No event at or below this may follow.
+    /// Events up to this number must not follow.
     newest: u64,
-    /// No snapshot below this may follow.
+    /// Snapshots below this position must not follow.
     position: u64,
-    /// The newest that an event, or a whole set of snapshots, has shown it; 0 within a set.
+    /// The cursor of the client: the newest number in an event or a complete set of snapshots; 0 within a set.
     shown: u64,
     received: u64,
     due: u64,
     known: BTreeMap<Key, u64>,
     counted: Option<(u64, u64)>,
     lagged: u64,
-    /// How many seeks there were before all that it is told now.
+    /// The number of seeks that the client knows of.
     seeks: usize,
-    /// How many snapshots follow a gap that was the last frame: a seek may replace them.
+    /// The number of snapshots that a gap has just announced. A seek may replace them.
     told: Option<Value>,
-    /// The cursor at which it is ahead of the shard that answered, until that says so.
+    /// The cursor of a client that is ahead of its shard, until the shard has caught up.
     ahead: Option<u64>,
 }
 
@@ -123,33 +123,33 @@ impl ClientModel {
         }
     }
 
-    /// Says that the client has subscribed, with a shard that had come by so many seeks.
+    /// Records a subscribe, its expected answer, and the number of seeks that the shard had read.
     pub fn asked(&mut self, symbols: Symbols, answer: Answer, seeks: usize) {
         self.has_asked |= answer != Answer::Refused;
         self.asked.push_back((symbols, answer, seeks));
     }
 
-    /// What the last heartbeat said was sent and merged.
+    /// Returns `sent` and `merged` of the last heartbeat.
     pub fn counted(&self) -> Option<(u64, u64)> {
         self.counted
     }
 
-    /// The newest event up to which it knows that it has all; 0 before the first, and within a set of snapshots.
+    /// Returns the cursor of the client; 0 before the first event, and within a set of snapshots.
     pub fn shown(&self) -> u64 {
         self.shown
     }
 
-    /// Whether it has been told of snapshots that it has yet to get: it has no cursor.
+    /// Returns whether snapshots are still to come, so that the client has no cursor.
     pub fn is_in_set(&self) -> bool {
         !self.set.owed.is_empty()
     }
 
-    /// How often it was told that the server fell behind its history.
+    /// Returns the number of `lagged` gaps.
     pub fn lagged(&self) -> u64 {
         self.lagged
     }
 
-    /// Takes in whole frames.
+    /// Checks frames and updates the model.
     pub fn take(&mut self, frames: Vec<Frame>, past: &ReferenceHistory) -> Result<(), TestCaseError> {
         for Frame { text, value, .. } in frames {
             let told = self.told.take();
@@ -187,14 +187,14 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Says that the client was closed and is to come back with this cursor: it has all up to there, and no more.
+    /// Checks the cursor in a close: the client has every event up to it, and none after it.
     pub fn closed_at(&mut self, past: &ReferenceHistory, seq: u64) -> Result<(), TestCaseError> {
         prop_assert!(self.shown <= seq, "cursor {} for a client that was shown {}", seq, self.shown);
         prop_assert!(seq == 0 || !self.is_in_set(), "cursor {} within {:?}", seq, self.set);
         self.pass(past, seq.max(self.cursor), false)
     }
 
-    /// Checks that the newest of all has arrived, and that nothing was skipped without being counted.
+    /// Checks that the newest value of each key has arrived, and that every skipped event was counted.
     pub fn finish(&self, past: &ReferenceHistory) -> Result<(), TestCaseError> {
         prop_assert!(self.expected.is_none() && self.asked.is_empty() && !self.is_in_set());
         prop_assert_eq!(self.counted, Some((self.received, self.due - self.received)));
@@ -202,7 +202,7 @@ impl ClientModel {
         let sought_after = past.sought_after(past.seeks.len());
         for key in &self.active {
             let newest = past.events.iter().rposition(|event| key_of(event) == *key);
-            // What came before a seek has been replaced.
+            // A seek replaced the events before it.
             let newest = newest.map_or(0, |index| index as u64 + 1);
             let newest = if newest > sought_after { newest } else { 0 };
             let known = self.known.get(key).copied().unwrap_or(self.resumed_from);
@@ -214,7 +214,7 @@ impl ClientModel {
     fn subscribed(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let (symbols, answer, seeks) = self.asked.pop_front().unwrap();
         let seq = reply["seq"].as_u64().unwrap();
-        // A client can know of more than its shard.
+        // A client may have come from a shard that was ahead of its present one.
         self.seeks = self.seeks.max(seeks);
         let is_resumed = matches!(answer, Answer::Resumed(_));
         prop_assert_eq!(reply["resumed"].as_bool(), Some(is_resumed), "{} for {:?}", reply, answer);
@@ -230,8 +230,7 @@ impl ClientModel {
             && after == seq
             && (seeks == 0 || past.sought_after(seeks) < after)
         {
-            // The log has passed the shard as well, or the feed has gone on from elsewhere: the shard says so when it has
-            // found that out.
+            // The shard lags too, or has not read a seek yet: it tells the client when it reads on.
             (self.cursor, self.ahead) = (after, Some(after));
             self.seeks = self.seeks.max(past.seeks_before(after));
         }
@@ -253,7 +252,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Takes in what the client now has, from the reply's own position on.
+    /// Takes over the subscriptions in a reply, from the position of the reply on.
     fn stand(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let seq = reply["seq"].as_u64().unwrap();
         prop_assert!(!self.is_in_set(), "{} within {:?}", reply, self.set);
@@ -271,7 +270,7 @@ impl ClientModel {
         self.wants = Symbols { all, names };
     }
 
-    /// The server fell behind its history: what lies between is lost, and not due.
+    /// Handles a `lagged` gap: the events in it are lost, and are not due.
     fn lag(&mut self, past: &ReferenceHistory, gap: &Value) -> Result<(), TestCaseError> {
         let (after, until) = (gap["after"].as_u64().unwrap(), gap["until"].as_u64().unwrap());
         prop_assert_eq!(gap["reason"].as_str(), Some("lagged"));
@@ -285,7 +284,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// The feed goes on from elsewhere; all that was due before has come, or may have been merged.
+    /// Handles a seek: all events before it have arrived, or may have been merged.
     fn seek(
         &mut self,
         past: &ReferenceHistory,
@@ -312,7 +311,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Every one of the symbols that has data at `seq` is owed a snapshot.
+    /// Expects a snapshot for each of the symbols that has data at `seq`.
     fn owe_snapshots(&mut self, past: &ReferenceHistory, seq: u64, symbols: &Symbols, had: BTreeSet<Key>) {
         let fold = past.fold(self.seeks, seq);
         let is_meant = |symbol: &Symbol| symbols.all || symbols.names.contains(symbol);
@@ -323,7 +322,7 @@ impl ClientModel {
         }
     }
 
-    /// A symbol is told as it is at the snapshot's own position: the fold of what was published up to there.
+    /// Checks that a snapshot is the fold of all events up to its position.
     fn snapshot(&mut self, past: &ReferenceHistory, frame: &Value) -> Result<(), TestCaseError> {
         let (seq, name) = (frame["seq"].as_u64().unwrap(), frame["symbol"].as_str().unwrap());
         prop_assert!(self.set.owed.remove(name), "{} is not owed", frame);
@@ -337,7 +336,7 @@ impl ClientModel {
         }
         let mut text = Vec::new();
         let snapshot = Snapshot { seq, symbol: &symbol, latest, day: last.day() };
-        Encoding::Lines.write(&mut text, &encoding::Value::Snapshot(&snapshot));
+        Encoding::Ndjson.write(&mut text, &encoding::Value::Snapshot(&snapshot));
         prop_assert_eq!(frame, &serde_json::from_slice::<Value>(&text).unwrap());
         self.set.covered.insert(name.to_owned(), seq);
         if self.is_every || !self.is_in_set() {
@@ -354,7 +353,7 @@ impl ClientModel {
         let seq = frame["seq"].as_u64().unwrap();
         let event = past.event(seq);
         let mut expected = Vec::new();
-        Encoding::Lines.write(&mut expected, &encoding::Value::Event(seq, event));
+        Encoding::Ndjson.write(&mut expected, &encoding::Value::Event(seq, event));
         prop_assert_eq!(text, expected.strip_suffix(b"\n").unwrap());
         prop_assert!(self.active.contains(&key_of(event)), "{} is not subscribed to", frame);
         prop_assert!(seq > self.newest, "{} after {}", frame, self.newest);
@@ -373,7 +372,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Goes on to `seq`: what was due on the way has been received, or may have been merged.
+    /// Moves on to `seq`: events that were due before it have arrived, or may have been merged.
     fn pass(&mut self, past: &ReferenceHistory, seq: u64, is_event: bool) -> Result<(), TestCaseError> {
         prop_assert!(seq >= self.cursor, "back from {} to {}", self.cursor, seq);
         while self.cursor < seq {
@@ -392,12 +391,12 @@ impl ClientModel {
 }
 
 impl ClientModel {
-    /// Whether an event is to be sent, or counted as merged: not one that a snapshot says.
+    /// Returns whether an event must be sent or counted as merged. An event that a snapshot includes is not due.
     fn is_due(&self, past: &ReferenceHistory, seq: u64) -> bool {
         let key = key_of(past.event(seq));
         let SnapshotSet { owed, covered, had, seeks } = &self.set;
         let is_told = owed.contains(&key.0) || covered.get(&key.0).is_some_and(|at| seq <= *at);
-        // What comes between a seek and the news of it is in the snapshots that follow, and counts as merged.
+        // Events between a seek and its frame are in the snapshots that follow, and count as merged.
         let is_ended = past.seeks.get(*seeks).is_some_and(|seek| seq > seek.after);
         self.active.contains(&key) && (!is_told || is_ended || had.contains(&key))
     }

@@ -1,4 +1,4 @@
-//! The bytes of events, as the clients of one shard received them.
+//! Compares the bytes of an event among all clients of a shard.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use tickerplant::encoding::Encoding;
 
 use crate::support::received_frames::Frame;
 
-/// Each event as a client received it first, by its sequence number and the index of the encoding.
+/// The bytes of each event in its first receipt, by sequence number and index of the encoding.
 #[derive(Debug, Default)]
 pub struct EventBytes {
     first: BTreeMap<u64, [Option<Frame>; Encoding::ALL.len()]>,
 }
 
 impl EventBytes {
-    /// Checks that each event has the same bytes for all clients of the encoding, and the same JSON for all clients.
+    /// Checks that an event has the same bytes for all clients of an encoding, and the same JSON for all clients.
     pub fn check(&mut self, encoding: Encoding, frames: &[Frame]) -> Result<(), TestCaseError> {
         for frame in frames {
             let Some(seq) = frame.event() else { continue };

@@ -1,6 +1,6 @@
-//! A TCP proxy that does to connections what networks do to them.
+//! A TCP proxy that imitates faults of networks.
 //!
-//! It passes on what both ends say until a [`Fault`] strikes: all connections at once, and those that come later.
+//! The proxy forwards both ways until a test sets a [`Fault`], which applies to all open and later connections.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -17,30 +17,30 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio::{select, try_join};
 
-/// What the system takes from the server beyond what the proxy has read: little, so that a silence is soon felt.
+/// Receive buffer towards the server. It is small, so that the server soon notices that nothing is read.
 const ROOM: u32 = 16 * 1024;
 
-/// How many pieces are under way at a time.
+/// Pieces that are buffered per direction.
 const PIECES: usize = 1024;
 
-/// What happens to connections.
+/// What the proxy does to connections.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// Nothing.
+    /// Forwards everything.
     None,
-    /// All arrives so much later.
+    /// Delays everything by this much.
     Delay(Duration),
-    /// So many bytes arrive at a time, and the next after such a pause.
+    /// Forwards this many bytes at a time, with this pause in between.
     Drip(usize, Duration),
-    /// Nothing is taken and nothing arrives, and neither end is told.
+    /// Reads and forwards nothing; both ends see an open connection.
     Silence,
-    /// What the client says ends; what the server says still arrives.
+    /// Ends the direction from the client; still forwards the one from the server.
     HalfClose,
-    /// Both ends are reset.
+    /// Resets both ends.
     Reset,
 }
 
-/// A proxy before a server.
+/// A proxy in front of a server.
 pub struct Proxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
@@ -67,23 +67,23 @@ impl Proxy {
         Self { address, fault, _running: running }
     }
 
-    /// Where clients connect to.
+    /// Returns the address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets this happen to all connections from now on.
+    /// Sets the fault of all connections from now on.
     pub fn strike(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 }
 
-/// One connection, until both ends have said all or one is lost.
+/// Forwards one connection until both ends have closed or one is lost.
 async fn carry(mut client: TcpStream, server: SocketAddr, faults: watch::Receiver<Fault>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(ROOM).unwrap();
     let Ok(mut server) = socket.connect(server).await else { return };
-    // What one end does is the other's to notice: a piece is passed on as it is, a reset as a reset.
+    // Each end must see what the other one does: a piece stays a piece, a reset a reset.
     let is_whole = [&client, &server].iter().all(|socket| socket.set_nodelay(true).is_ok())
         && exchange(&mut client, &mut server, faults).await.is_ok();
     if !is_whole {
@@ -119,7 +119,7 @@ async fn exchange(
     }
 }
 
-/// One way of a connection. What was read and is not passed on yet stays here when the fault changes.
+/// One direction of a connection. Bytes that were read and not forwarded stay here when the fault changes.
 struct Way<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
@@ -133,7 +133,7 @@ impl<'a> Way<'a> {
         Self { from, to, waiting: VecDeque::new(), is_at_end: false, is_shut: false }
     }
 
-    /// Passes on until the end.
+    /// Forwards until the end of the stream.
     async fn pass(&mut self, fault: Fault) -> io::Result<()> {
         let (most, pause, delay, pieces) = match fault {
             Fault::Delay(delay) => (usize::MAX, Duration::ZERO, delay, PIECES),
@@ -177,7 +177,7 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Waits until then; what is due is not held up by the grain of the timer.
+/// Sleeps until this moment. Returns at once if it has passed, because a timer may round up.
 async fn reach(due: Instant) {
     if due > Instant::now() {
         sleep_until(due).await;

@@ -1,7 +1,7 @@
-//! Where real files of market history lie.
+//! The folder with real files of market history.
 //!
-//! The files belong to their owners and are no part of this project. They are looked for in `../shared/data/history`
-//! beside the checkout, or where `TICKERPLANT_HISTORY` says; where they are not, the tests that need them say so and pass.
+//! The files belong to their owners and are not part of this project. The folder is `../shared/data/history`, relative to
+//! the checkout, or the one in `TICKERPLANT_HISTORY`. Without it, the tests that need the files print a note and pass.
 
 use std::env;
 use std::path::{Path, PathBuf};

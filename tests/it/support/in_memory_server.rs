@@ -1,4 +1,4 @@
-//! A whole server with one shard over sockets in memory, and a clock that only moves when nothing else does.
+//! A whole server with one shard, over in-memory sockets and with a paused clock.
 
 use std::future::pending;
 use std::io;
@@ -11,7 +11,7 @@ use tickerplant::config::Config;
 use tickerplant::counters::Limit;
 use tickerplant::hub::Socket;
 use tickerplant::market::FeedKind;
-use tickerplant::server::{Arriving, Listener};
+use tickerplant::server::{AcceptedSocket, Listener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
@@ -23,16 +23,16 @@ use tokio_util::sync::CancellationToken;
 use crate::support::one_worker;
 use crate::support::websocket_client::Client;
 
-/// Where clients come from that do not say.
+/// The default address of clients.
 pub const HERE: &str = "192.0.2.1";
 
-/// Longer than any limit here: what has not come by then does not come.
+/// Longer than any limit: what has not arrived by then never arrives.
 const FOR_EVER: Duration = Duration::from_hours(24);
 
-/// Sockets hold so many bytes that the other end has not read.
+/// Bytes that a socket buffers.
 const ROOM: usize = 1 << 20;
 
-/// A server whose network and feed are the test.
+/// A server for which the test is the network and the feed.
 pub struct InMemoryServer {
     bus: Arc<Bus>,
     connecting: mpsc::Sender<(DuplexStream, SocketAddr)>,
@@ -55,8 +55,8 @@ impl Listener for Network {
     }
 }
 
-impl Arriving for Line {
-    fn arrive(self) -> io::Result<Socket> {
+impl AcceptedSocket for Line {
+    fn register(self) -> io::Result<Socket> {
         Ok(Socket::Other(Box::new(self.0)))
     }
 }
@@ -74,7 +74,7 @@ impl InMemoryServer {
         &self.bus
     }
 
-    /// How often a limit has struck.
+    /// Returns how often a limit has struck.
     pub fn count_of(&self, limit: Limit) -> u64 {
         self.bus.counters().count_of(limit)
     }
@@ -89,7 +89,7 @@ impl InMemoryServer {
         Ok(Client::new(socket))
     }
 
-    /// Connects from an address, with a socket that holds so many bytes that the client has not read.
+    /// Connects from an address, with a socket that buffers `room` bytes.
     pub async fn open(&self, from: &str, room: usize) -> DuplexStream {
         let (ours, theirs) = duplex(room);
         let peer = SocketAddr::new(from.parse::<IpAddr>().unwrap(), 4711);
@@ -97,15 +97,15 @@ impl InMemoryServer {
         ours
     }
 
-    /// Sends these bytes over a connection of their own and returns all that comes back.
+    /// Sends these bytes over a new connection and returns everything that comes back.
     pub async fn request(&self, bytes: &str) -> String {
         let mut socket = self.open(HERE, ROOM).await;
-        // The server may answer and cut off somebody who has not finished speaking.
+        // The server may answer and close before it has read everything.
         let _ = socket.write_all(bytes.as_bytes()).await;
         rest(&mut socket).await
     }
 
-    /// Begins the shutdown.
+    /// Starts the shutdown.
     pub fn stop(&self) {
         self.stop.cancel();
     }
@@ -116,7 +116,7 @@ impl InMemoryServer {
     }
 }
 
-/// All that comes until the server ends the connection.
+/// Reads until the server ends the connection.
 pub async fn rest(socket: &mut DuplexStream) -> String {
     let mut answer = Vec::new();
     let _ = timeout(FOR_EVER, socket.read_to_end(&mut answer)).await.expect("the server ends the connection");

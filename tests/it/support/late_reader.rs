@@ -1,15 +1,15 @@
-//! A client that reads nothing until all has been published.
+//! A client that reads nothing until everything has been published.
 
 use crate::support::events::trade;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Publishes for a new client of the server that takes every A, and reads only then.
+/// Connects a client with every event of `A`, publishes, and only then lets the client read.
 pub async fn gets_every_event_though_it_reads_late(server: &TestServer, mut client: Client) {
     const EVENTS: u64 = 6000;
     client.expect(r#"{"type":"subscribed"}"#).await;
 
-    // Far more than the kernel takes for a client that does not read, in many small writes, and one great one.
+    // Far more than the kernel buffers for a client that does not read: many small writes, and a large one.
     for n in 1..=EVENTS / 2 {
         server.publish([trade("A", &n.to_string())]);
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! A client of `/ndjson`: it reads the chunks of an answer and cuts them into lines.
+//! A client of `/ndjson`: reads the chunks of a response and splits them into lines.
 
 use std::fmt::Debug;
 
@@ -8,33 +8,33 @@ use tokio::time::timeout;
 
 use super::process::PATIENCE;
 
-/// A reader of one answer.
+/// A reader of one response.
 pub struct LineClient<S> {
     socket: S,
     pub head: String,
-    /// Bytes that came and were not looked at.
+    /// Bytes that arrived and have not been parsed.
     bytes: Vec<u8>,
-    /// What the chunks so far hold beyond the last whole line.
+    /// The incomplete line at the end of the chunks so far.
     text: Vec<u8>,
 }
 
-/// How an answer goes on.
+/// The next part of a response.
 #[derive(Debug, PartialEq)]
 pub enum Next {
     Line(Value),
-    /// The answer has ended as it should.
+    /// The response is complete.
     End,
-    /// The connection broke before that.
+    /// The connection broke before the end of the response.
     BrokenOff,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
-    /// Asks for `path`, and reads the head of the answer.
+    /// Requests `path` and reads the head of the response.
     pub async fn ask(socket: S, path: &str) -> Self {
         Self::ask_with(socket, path, "").await
     }
 
-    /// The same with more headers, each with its end of line.
+    /// Like [`ask`](Self::ask) with more headers, each with its line end.
     pub async fn ask_with(mut socket: S, path: &str, headers: &str) -> Self {
         let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -46,7 +46,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         client
     }
 
-    /// How the answer goes on.
+    /// Returns the next part of the response.
     pub async fn next(&mut self) -> Next {
         match self.text().await {
             Ok(line) => Next::Line(serde_json::from_str(&line).unwrap()),
@@ -64,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
             let Some(length) = self.raw_line().await else { return Err(Next::BrokenOff) };
             let length =
                 usize::from_str_radix(length.trim_end(), 16).expect("a chunk begins with its length");
-            // The chunk and the end of its line.
+            // The chunk and its line end.
             while self.bytes.len() < length + 2 {
                 if !self.read().await {
                     return Err(Next::BrokenOff);
@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// The next line.
+    /// Returns the next line.
     pub async fn line(&mut self) -> Value {
         match self.next().await {
             Next::Line(line) => line,
@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// The next event, snapshots and others being passed over.
+    /// Returns the next event, and skips all other frames.
     pub async fn event(&mut self) -> Value {
         loop {
             let line = self.line().await;
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// The socket, for what comes after the answer.
+    /// Returns the socket, for what comes after the response.
     pub fn into_socket(self) -> S {
         self.socket
     }
@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// Reads more; false where the connection is over.
+    /// Reads more bytes. Returns false when the connection has ended.
     async fn read(&mut self) -> bool {
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.bytes)).await.expect("something comes");
         read.is_ok_and(|count| count > 0)

@@ -1,8 +1,8 @@
-//! Tests whose tasks stay on one thread.
+//! Runs tests whose tasks stay on one thread.
 
 use tokio::task::LocalSet;
 
-/// Runs a test to its end, and the tasks that it spawns on this thread.
+/// Runs a test with the tasks that it spawns, on this thread.
 pub async fn locally<F: Future<Output = ()>>(test: F) {
     LocalSet::new().run_until(test).await;
 }

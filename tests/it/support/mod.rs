@@ -1,4 +1,4 @@
-//! What the tests share: servers, clients and models. No test is here.
+//! Servers, clients and models that the tests share.
 
 pub mod client_model;
 pub mod event_bytes;

@@ -1,10 +1,10 @@
-//! Texts that are nearly right.
+//! Generates texts that are nearly right.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// What is put in somewhere.
+/// Parts that are inserted somewhere.
 const SPICE: [&str; 24] = [
     "\"",
     "{",
@@ -32,7 +32,7 @@ const SPICE: [&str; 24] = [
     " ",
 ];
 
-/// One of these texts with parts taken out, doubled, and other things put in.
+/// Generates one of these texts, with parts removed, doubled and inserted.
 pub fn mutated(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
     let times = prop_oneof![4 => 1_usize..20, 1 => 20_usize..3000];
     let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Serves until `stop` fires. The test publishes on `bus`.
 pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
-    let Wiring { admission, outlets, workers, failures: _failures, .. } =
+    let Wiring { admission, handles, workers, failures: _failures, .. } =
         Wiring::new(&config, &bus, None, None, true, 1);
-    let accepting = server::accept(listener, outlets, admission, stop.clone());
+    let accepting = server::accept(listener, handles, admission, stop.clone());
     let working = async {
         for worker in workers {
             worker.run(stop.clone()).await;

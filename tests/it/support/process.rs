@@ -1,4 +1,4 @@
-//! The built program as a process of its own.
+//! Runs the built program as a process.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// Longer than anything here takes: a test that waits for so long has failed.
+/// A test that waits for this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickerplant");
@@ -18,14 +18,14 @@ pub fn tickerplant(arguments: &[&str]) -> Command {
     prepared(Command::new(PROGRAM), arguments)
 }
 
-/// The program with at most so many descriptors.
+/// Returns the command for the program, with at most this many descriptors.
 pub fn tickerplant_with_descriptors(count: u32, arguments: &[&str]) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!(r#"ulimit -n {count} && exec "$0" "$@""#), PROGRAM]);
     prepared(shell, arguments)
 }
 
-/// The program by a whole command line, as a shell understands it.
+/// Returns the command that runs a command line in a shell.
 pub fn by_shell(line: &str) -> Command {
     let folder = Path::new(PROGRAM).parent().expect("the program is in a folder");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
@@ -41,14 +41,14 @@ fn prepared(mut command: Command, arguments: &[&str]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // The test's own environment configures nothing.
+    // The environment of the test must not configure the program.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TICKERPLANT_")) {
         command.env_remove(name);
     }
     command
 }
 
-/// Sets keys of the configuration by the environment.
+/// Sets keys of the configuration through the environment.
 pub fn configured(mut command: Command, settings: &[(&str, &str)]) -> Command {
     for (key, value) in settings {
         command.env(format!("TICKERPLANT_{}", key.to_uppercase().replace('.', "__")), value);
@@ -56,23 +56,23 @@ pub fn configured(mut command: Command, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Whether processes can be sent signals here; where not, the test that asks says that it is passed over.
+/// Returns whether this system can send signals to processes. If not, prints that the test is skipped.
 pub async fn can_signal(test: &str) -> bool {
     let own = std::process::id().to_string();
     let sent = Command::new("kill").args(["-0", &own]).status().await;
     let can = sent.is_ok_and(|status| status.success());
     if !can {
-        eprintln!("passed over, there is no `kill` here: {test}");
+        eprintln!("skipped, this system has no `kill`: {test}");
     }
     can
 }
 
-/// Makes room for so many descriptors; where the system gives no more, the test that asks says that it is passed over.
+/// Raises the limit to this many descriptors. If the system refuses, prints that the test is skipped.
 pub fn has_descriptors(count: usize, test: &str) -> bool {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
     let has = limit >= count as u64;
     if !has {
-        eprintln!("passed over, there are {limit} descriptors here: {test}");
+        eprintln!("skipped, the limit is {limit} descriptors: {test}");
     }
     has
 }
@@ -97,7 +97,7 @@ impl ServerProcess {
         Self { process, log, url: format!("ws://{address}/ws") }
     }
 
-    /// Starts with these keys of the configuration, `limits.connections` and the like.
+    /// Starts a server with these keys of the configuration, e.g. `limits.connections`.
     pub async fn configured(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         Self::spawn(configured(tickerplant(arguments), settings)).await
     }
@@ -106,14 +106,14 @@ impl ServerProcess {
         self.url.trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap()
     }
 
-    /// Sends a signal by its name.
+    /// Sends the signal with this name.
     pub async fn signal(&self, name: &str) {
         let id = self.process.id().expect("the server runs").to_string();
         let signal = format!("-{name}");
         assert!(Command::new("kill").args([&signal, &id]).status().await.unwrap().success());
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits for the process to end.
     pub async fn terminate(mut self) -> ExitStatus {
         self.signal("TERM").await;
         timeout(PATIENCE, self.process.wait()).await.expect("the server ends").unwrap()
@@ -162,7 +162,7 @@ pub async fn line_with(log: &mut Lines<BufReader<ChildStderr>>, text: &str) -> S
     timeout(PATIENCE, find).await.unwrap_or_else(|_| panic!("nothing in the log says {text:?}"))
 }
 
-/// Runs to the end: exit code, standard output, standard error.
+/// Runs a command to its end. Returns the exit code, standard output and standard error.
 pub async fn run(mut command: Command) -> (i32, String, String) {
     let process = command.spawn().unwrap();
     let output = timeout(PATIENCE, process.wait_with_output()).await.expect("the program ends").unwrap();
@@ -170,7 +170,7 @@ pub async fn run(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// Asserts that standard error has one error that names this place, and a hint at the most.
+/// Asserts that standard error is one error that contains this text, and at most one hint.
 pub fn assert_is_one_error(err: &str, place: &str) {
     let lines: Vec<&str> = err.lines().collect();
     assert!(lines[0].starts_with("error: ") && lines[0].contains(place), "{err}");

@@ -1,8 +1,8 @@
-//! How many cases a property test tries.
+//! The number of cases of property tests.
 
 use proptest::prelude::*;
 
-/// As many cases as `PROPTEST_CASES` says, or else so many.
+/// Returns a configuration with `PROPTEST_CASES` cases, or else with this many.
 pub fn cases(default: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
     let is_told = std::env::var_os("PROPTEST_CASES").is_some();

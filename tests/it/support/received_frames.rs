@@ -1,4 +1,4 @@
-//! The JSON objects that a client of a shard received, whole and in short.
+//! Splits the bytes that a client of a shard received into frames.
 
 use std::io::Cursor;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 use tickerplant::encoding::Encoding;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
-/// A JSON object, as it came and as it reads.
+/// A received frame.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// With what the encoding puts around it.
+    /// The bytes, with the framing.
     pub bytes: Vec<u8>,
     pub text: Vec<u8>,
     pub value: Value,
@@ -21,14 +21,14 @@ impl Frame {
         Self { bytes: bytes.to_vec(), text: text.to_vec(), value }
     }
 
-    /// The number of the event that it says, where it says one.
+    /// Returns the sequence number of an event frame.
     pub fn event(&self) -> Option<u64> {
         let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar"));
         self.value["seq"].as_u64().filter(|_| is_event)
     }
 }
 
-/// A word a frame: its type, and the numbers or the state that it tells.
+/// Describes each frame in a few words: its type, and its numbers or state.
 pub fn in_short(frames: &[Frame]) -> Vec<String> {
     let said = |frame: &Value| match frame["type"].as_str().unwrap() {
         "feed" => {
@@ -43,17 +43,17 @@ pub fn in_short(frames: &[Frame]) -> Vec<String> {
     frames.iter().map(|frame| said(&frame.value)).collect()
 }
 
-/// Takes all that is whole off the front; what closes the connection is dropped.
+/// Removes all complete frames from the front of `bytes` and returns them, without the close.
 pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     let (frames, len) = match encoding {
         Encoding::WebSocket => websocket_frames(bytes),
-        Encoding::Lines => lines(bytes),
+        Encoding::Ndjson => lines(bytes),
     };
     bytes.drain(..len);
     frames
 }
 
-/// Returns the whole text frames, and how many bytes all whole frames have.
+/// Returns the complete text frames, and the length of all complete frames.
 fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let mut frames = Vec::new();
     let mut rest = bytes;
@@ -72,7 +72,7 @@ fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     (frames, bytes.len() - rest.len())
 }
 
-/// Returns the whole lines but the one that closes the stream, and how many bytes all whole lines have.
+/// Returns the complete lines without the closing one, and the length of all complete lines.
 fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let whole: Vec<Frame> =

@@ -1,9 +1,9 @@
-//! The past as the tests themselves keep it: what was published, and what was put in its place.
+//! The tests' own record of what was published, and of the seeks that replaced it.
 
 use tickerplant::bus::LastValueCache;
 use tickerplant::market::{Event, Time};
 
-/// All that a bus was told.
+/// Everything that was given to a bus.
 #[derive(Debug, Default)]
 pub struct ReferenceHistory {
     pub events: Vec<Event>,
@@ -13,34 +13,34 @@ pub struct ReferenceHistory {
 /// A seek.
 #[derive(Debug)]
 pub struct Sought {
-    /// The newest event before it.
+    /// The sequence number of the last event before the seek.
     pub after: u64,
-    /// What it folded without publishing.
+    /// The events that the seek folded without publishing them.
     pub folded: Vec<Event>,
 }
 
 impl ReferenceHistory {
-    /// The newest sequence number.
+    /// Returns the newest sequence number.
     pub fn head(&self) -> u64 {
         self.events.len() as u64
     }
 
-    /// The event with this number.
+    /// Returns the event with this sequence number.
     pub fn event(&self, seq: u64) -> &Event {
         &self.events[usize::try_from(seq).unwrap() - 1]
     }
 
-    /// How many seeks there were before this event.
+    /// Returns the number of seeks before this event.
     pub fn seeks_before(&self, seq: u64) -> usize {
         self.seeks.iter().filter(|seek| seek.after < seq).count()
     }
 
-    /// The newest event before the last of so many seeks; 0 where there was none.
+    /// Returns the sequence number of the last event before the n-th seek; 0 for n = 0.
     pub fn sought_after(&self, seeks: usize) -> u64 {
         seeks.checked_sub(1).map_or(0, |last| self.seeks[last].after)
     }
 
-    /// What so many seeks and then the events up to `seq` leave behind.
+    /// Returns the last values after this many seeks and the events up to `seq`.
     pub fn fold(&self, seeks: usize, seq: u64) -> LastValueCache {
         let after = self.sought_after(seeks);
         let mut fold = LastValueCache::at(after);
@@ -53,19 +53,19 @@ impl ReferenceHistory {
         fold
     }
 
-    /// Notes a seek: what it hands to the bus, and where it goes on.
+    /// Records a seek. Returns the last values and the market time for the bus.
     pub fn seek(&mut self, folded: Vec<Event>) -> (LastValueCache, Time) {
         self.seeks.push(Sought { after: self.head(), folded });
         (self.fold(self.seeks.len(), self.head()), position(self.seeks.len()))
     }
 }
 
-/// The market time at which a seek goes on, by which it is known: it is the n-th.
+/// Returns the market time of the n-th seek, which identifies it.
 pub fn position(seeks: usize) -> Time {
     Time::from_nanos(i64::try_from(seeks).unwrap() * 1_000_000_000)
 }
 
-/// Which seek goes on there.
+/// Returns the number of the seek with this market time.
 pub fn seeks_at(position: Time) -> usize {
     usize::try_from(position.as_nanos() / 1_000_000_000).unwrap()
 }

@@ -1,4 +1,4 @@
-//! A client that comes back.
+//! A client that resumes after a close.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tickerplant::wire::{Cursor, Delivery, Symbols};
 use crate::support::client_model::Answer;
 use crate::support::shard_harness::{Client, ShardHarness, cursor, subscribe};
 
-/// A client that knows what it wants, and comes back for it when it is closed for its lag.
+/// A client with fixed subscriptions that resumes when it is closed for its lag.
 #[derive(Debug)]
 pub struct ResumingClient {
     pub client: Client,
@@ -18,12 +18,12 @@ pub struct ResumingClient {
     interval: Duration,
     symbols: Symbols,
     channels: KindSet,
-    /// Nothing up to here is to come again.
+    /// Events up to this number must not arrive again.
     has: u64,
 }
 
 impl ResumingClient {
-    /// Connects and subscribes, from a cursor on where there is one.
+    /// Connects and subscribes, from a cursor if there is one.
     pub fn begin(
         shard: &mut ShardHarness,
         encoding: Encoding,
@@ -43,7 +43,7 @@ impl ResumingClient {
         shard.ask(&mut self.client, subscribe(self.symbols.clone(), self.channels, after));
     }
 
-    /// Takes in what came, and comes back where the shard has closed the connection; whether it had to.
+    /// Checks the received frames. Resumes if the shard has closed the connection, and returns whether it did.
     pub fn follow(&mut self, shard: &mut ShardHarness) -> Result<bool, TestCaseError> {
         shard.check(&mut self.client)?;
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
@@ -54,7 +54,7 @@ impl ResumingClient {
         Ok(true)
     }
 
-    /// Leaves at once, and comes back in this encoding for what comes after all that it received.
+    /// Disconnects, and resumes in this encoding after the last received event.
     pub fn come_back(&mut self, shard: &mut ShardHarness, encoding: Encoding) -> Result<(), TestCaseError> {
         shard.check(&mut self.client)?;
         shard.shard.disconnect(self.client.id);
@@ -68,12 +68,12 @@ impl ResumingClient {
         self.subscribe(shard, cursor);
     }
 
-    /// Whether nothing is held back for an interval.
+    /// Returns whether the client has no conflation interval.
     pub fn is_immediate(&self) -> bool {
         self.interval.is_zero()
     }
 
-    /// Reads all that there is, however often it is closed on the way.
+    /// Reads everything, and resumes after each close.
     pub fn finish(mut self, shard: &mut ShardHarness) -> Result<Client, TestCaseError> {
         loop {
             shard.settle(self.client.id);

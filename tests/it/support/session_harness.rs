@@ -1,4 +1,4 @@
-//! A shard with sessions over sockets in memory, and a clock that only moves when nothing else does.
+//! A shard with sessions, over in-memory sockets and with a paused clock.
 
 use std::cell::RefMut;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use tickerplant::encoding::Encoding;
 use tickerplant::hub::{LocalShard, Relay, RelayConfig, Settings, Shard, Socket};
 use tickerplant::market::{Event, FeedKind};
 use tickerplant::session::{Config, Context, Limits, Session};
-use tickerplant::wire::{CloseReason, Stream};
+use tickerplant::wire::{CloseReason, UrlParameters};
 use tokio::io::DuplexStream;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio_stream::StreamExt;
@@ -28,7 +28,7 @@ pub struct SessionHarness {
     pub stop: CancellationToken,
 }
 
-/// A client of the harness, and its session.
+/// A client and its session.
 pub struct Peer {
     pub socket: WebSocketStream<DuplexStream>,
     pub session: JoinHandle<CloseReason>,
@@ -70,7 +70,7 @@ impl SessionHarness {
         Self { bus, context, stop }
     }
 
-    /// Connects a client whose socket holds so many bytes that it has not read.
+    /// Connects a client whose socket buffers `room` bytes.
     pub async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
         let (ours, theirs) = tokio::io::duplex(socket_bytes);
         let session = self.serve(query, Socket::Other(Box::new(ours)));
@@ -78,11 +78,17 @@ impl SessionHarness {
         Peer { socket, session }
     }
 
-    /// Begins a session over this socket.
+    /// Starts a session over this socket.
     pub fn serve(&self, query: &str, socket: Socket) -> JoinHandle<CloseReason> {
-        let stream = Stream::parse(query).unwrap();
-        let mut session =
-            Session::new(Encoding::WebSocket, socket, &[], &stream, Access::Open, Rc::clone(&self.context));
+        let parameters = UrlParameters::parse(query).unwrap();
+        let mut session = Session::new(
+            Encoding::WebSocket,
+            socket,
+            &[],
+            &parameters,
+            Access::Unrestricted,
+            Rc::clone(&self.context),
+        );
         let stop = self.stop.clone();
         spawn_local(async move { session.run(stop).await })
     }
@@ -107,7 +113,7 @@ impl Peer {
         }
     }
 
-    /// The next market frame.
+    /// Returns the next market frame.
     pub async fn event(&mut self) -> Value {
         loop {
             let frame = self.json().await;

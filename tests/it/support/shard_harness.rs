@@ -1,4 +1,4 @@
-//! One shard, its log and its clients, moved by hand: no runtime, no sockets, no clock but the test's own.
+//! One shard with its log and its clients, driven step by step: no runtime, no sockets, and the test's own clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tickerplant::bus::{self, Bus, Read, Reader, Segment};
 use tickerplant::encoding::{Encoding, Value};
 use tickerplant::hub::{ConnectionId, Settings, Shard, Timeouts};
 use tickerplant::market::{Bar, Event, FeedKind, FeedState, Kind, KindSet, Payload, Time};
-use tickerplant::wire::{CloseReason, Command, Cursor, Delivery, Message, Request, Symbols};
+use tickerplant::wire::{CloseReason, Command, CommandWithId, Cursor, Delivery, Message, Symbols};
 use tokio::time::Instant;
 
 use crate::support::client_model::{Answer, ClientModel};
@@ -19,19 +19,19 @@ use crate::support::events::{quote, trade};
 use crate::support::received_frames::{Frame, in_short, take_frames};
 use crate::support::reference_history::{ReferenceHistory, seeks_at};
 
-/// Between heartbeats.
+/// Time between heartbeats.
 pub const PERIOD: Duration = Duration::from_secs(5);
 
-/// One is much longer than the others: what does not fit of one can fit of another.
+/// The symbols. One is much longer than the others, so that frames differ in length.
 pub const SYMBOLS: [&str; 3] = ["A", "B", "A-LONG-NAME-OF-A-SYMBOL"];
 
-/// More than any test publishes.
+/// A limit that no test reaches.
 pub const ENOUGH: usize = 1 << 30;
 
-/// A frame has about so many bytes.
+/// The approximate length of a frame, in bytes.
 const FRAME_BYTES: usize = 130;
 
-/// A name for the count of events.
+/// The epoch.
 pub const EPOCH: &str = "test";
 
 pub fn event(choice: u8) -> Event {
@@ -53,14 +53,14 @@ pub fn a_bus(history: usize, bytes: usize) -> Arc<Bus> {
     Bus::new(&config, FeedKind::Simulated, EPOCH.to_owned())
 }
 
-/// Some of the symbols, by the bits of a number.
+/// Returns the symbols whose bits are set.
 pub fn symbols(bits: u8, star: bool) -> Symbols {
     let names =
         (0..SYMBOLS.len()).filter(|n| bits & (1 << n) != 0).map(|n| SYMBOLS[n].parse().unwrap()).collect();
     Symbols { all: star, names }
 }
 
-/// Some of the channels, by the bits of a number.
+/// Returns the channels whose bits are set.
 pub fn channels(bits: u8) -> KindSet {
     let kinds = Kind::ALL.into_iter().filter(|kind| bits & (1 << kind.index()) != 0);
     kinds.fold(KindSet::NONE, |set, kind| set.with(kind.into()))
@@ -74,29 +74,29 @@ pub fn subscribe(symbols: Symbols, channels: KindSet, after: Option<Cursor>) -> 
     Command::Subscribe { symbols, channels, after }
 }
 
-/// What can happen to a client of a shard.
+/// A step of a random test.
 #[derive(Clone, Debug)]
 pub enum Step {
     Publish(Vec<u8>),
-    /// So many events at once, the first of them this one.
+    /// Publishes this many events at once, starting with this choice.
     PublishMany(u8, usize),
     Mark,
-    /// The feed goes on from elsewhere, where this is what has happened so far.
+    /// Seeks to a position where these events have been folded.
     Seek(Vec<u8>),
-    /// The shard reads, and the socket takes so many bytes at once; a heartbeat may be nearly due.
+    /// The shard reads, and the socket accepts this many bytes. The flag moves the clock to the next heartbeat.
     Read(usize, bool),
     Subscribe(u8, bool, u8),
-    /// A client that has subscribed before asks for what came after the start.
+    /// A client that has subscribed before subscribes again with the cursor of the start.
     ResumeAgain,
     Unsubscribe(u8, bool, u8),
     Set(Option<Delivery>, Option<Duration>),
-    /// The session writes, and the socket takes so many bytes.
+    /// The session writes, and the socket accepts this many bytes.
     Write(usize),
-    /// The session tries to write, and the socket takes nothing.
+    /// The session tries to write, and the socket accepts nothing.
     Block,
-    /// Another client says something.
+    /// Another client sends a message.
     Relay,
-    /// From now on the shard is overloaded, or is not.
+    /// The shard becomes overloaded, or stops being so.
     Overload(bool),
 }
 
@@ -121,17 +121,17 @@ pub fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Any encoding.
+/// Generates an encoding.
 pub fn encoding() -> impl Strategy<Value = Encoding> {
     prop::sample::select(&Encoding::ALL[..])
 }
 
-/// How many bytes of missed events and of snapshots are written at a time: one at a time, some, all at once.
+/// Generates a size for the parts of resumes and snapshots: one frame, a few, or all at once.
 pub fn catch_up_bytes() -> impl Strategy<Value = usize> {
     prop_oneof![2 => Just(1), 2 => 100_usize..1000, 1 => Just(Settings::CATCH_UP_BYTES)]
 }
 
-/// Any delivery, with an interval or without.
+/// Generates a delivery and a conflation interval.
 pub fn delivery() -> impl Strategy<Value = (Delivery, Duration)> {
     prop_oneof![
         2 => Just((Delivery::Latest, Duration::ZERO)),
@@ -140,24 +140,24 @@ pub fn delivery() -> impl Strategy<Value = (Delivery, Duration)> {
     ]
 }
 
-/// A shard with all around it.
+/// A shard, its log, and the model of the past.
 pub struct ShardHarness {
     pub bus: Arc<Bus>,
     pub shard: Shard,
     pub now: Instant,
     pub past: ReferenceHistory,
-    /// What all clients received.
+    /// The bytes that all clients received.
     received: EventBytes,
-    /// How many seeks the shard has come by.
+    /// The number of seeks that the shard has read.
     seeks: usize,
     reader: Reader,
-    /// What the sockets took, by connection.
+    /// The bytes that each socket accepted and that have not been checked.
     taken: Vec<Vec<u8>>,
-    /// Why the shard wants connections closed, as their sessions found out.
+    /// The reasons for which the shard closes connections, as far as their sessions know.
     closing: BTreeMap<ConnectionId, CloseReason>,
 }
 
-/// A client, and what can be known of it from its frames.
+/// A client with its model.
 #[derive(Debug)]
 pub struct Client {
     pub id: ConnectionId,
@@ -170,7 +170,7 @@ impl ShardHarness {
         Self::catching_up_by(Settings::CATCH_UP_BYTES, bus, every_buffer)
     }
 
-    /// A shard that writes so many bytes of missed events, of snapshots and of conflated events at a time, about.
+    /// Returns a harness whose shard writes resumes, snapshots and conflated events in parts of about this many bytes.
     pub fn catching_up_by(catch_up_bytes: usize, bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, start) = bus.reader("test");
         let timeouts = Timeouts::default();
@@ -211,13 +211,13 @@ impl ShardHarness {
         assert_eq!(self.bus.publish(events), self.past.head());
     }
 
-    /// The feed goes on from elsewhere, where these are what has happened so far.
+    /// Seeks to a position where these events have been folded.
     pub fn seek(&mut self, folded: Vec<Event>, state: FeedState) {
         let (last_values, position) = self.past.seek(folded);
         self.bus.seek(last_values, position, state);
     }
 
-    /// The client asks as its session does: not while its own answers pile up.
+    /// Executes a command, unless the session would not read because too many replies are pending.
     pub fn ask(&mut self, client: &mut Client, command: Command) {
         if !self.shard.may_read(client.id) {
             return;
@@ -226,10 +226,10 @@ impl ShardHarness {
             let answer = self.answer(after.as_ref(), client.model.has_asked);
             client.model.asked(symbols.clone(), answer, self.seeks);
         }
-        self.shard.handle(client.id, &Request { id: None, command }, Time::default());
+        self.shard.handle(client.id, &CommandWithId { id: None, command }, Time::default());
     }
 
-    /// What a subscribe is to be answered with at this moment.
+    /// Returns the answer that a subscribe must get now.
     pub fn answer(&self, after: Option<&Cursor>, has_asked: bool) -> Answer {
         match after {
             None => Answer::Fresh,
@@ -274,7 +274,7 @@ impl ShardHarness {
         }
     }
 
-    /// Has the shard read once, and each socket take so many bytes at the most; whether there was anything.
+    /// Lets the shard read once, and each socket accept at most this many bytes. Returns whether there was anything to read.
     pub fn read(&mut self, most: impl Fn(ConnectionId) -> usize) -> bool {
         let mut is_any = false;
         let next = || {
@@ -299,8 +299,7 @@ impl ShardHarness {
         is_any
     }
 
-    /// Has the session write once, of which the socket takes so many bytes at the most; how many it took. First it
-    /// looks whether the shard wants the connection closed.
+    /// Lets the session check for a close and write once. Returns how many bytes the socket accepted, at most `most`.
     pub fn write(&mut self, id: ConnectionId, most: usize) -> usize {
         self.closing.extend(self.shard.take_closing(id).map(|reason| (id, reason)));
         if self.closing.contains_key(&id) {
@@ -316,12 +315,12 @@ impl ShardHarness {
         count
     }
 
-    /// Has the client read all that waits for it.
+    /// Lets the client read all pending bytes.
     pub fn drain(&mut self, id: ConnectionId) {
         while self.write(id, usize::MAX) > 0 {}
     }
 
-    /// Has the shard read all there is, and the client all that comes of it.
+    /// Lets the shard read the whole log, and the client all frames.
     pub fn settle(&mut self, id: ConnectionId) {
         while self.read(|_| usize::MAX) {
             self.drain(id);
@@ -329,27 +328,27 @@ impl ShardHarness {
         self.drain(id);
     }
 
-    /// Takes what the client has got to know into its model.
+    /// Checks the received frames against the client's model.
     pub fn check(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
         let frames = self.heard(client);
         self.received.check(client.encoding, &frames)?;
         client.model.take(frames, &self.past)
     }
 
-    /// The whole frames that the client has got and nobody has looked at.
+    /// Removes and returns the complete frames that the client has received.
     pub fn heard(&mut self, client: &Client) -> Vec<Frame> {
         take_frames(client.encoding, &mut self.taken[client.id])
     }
 
-    /// Whether the client is between two frames.
+    /// Returns whether no incomplete frame has been received.
     pub fn is_between_frames(&self, client: &Client) -> bool {
         self.taken[client.id].is_empty()
     }
 
-    /// Lets the client read all, and checks that nothing is missing then and all of it was counted.
+    /// Lets the client read everything, and checks that nothing is missing and everything is counted.
     pub fn finish(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
         self.settle(client.id);
-        // A boundary at the head: all that was due has come by now.
+        // The reply marks the head: every event that was due comes before it.
         self.ask(client, Command::Set { delivery: None, interval: None });
         self.drain(client.id);
         self.now += 2 * PERIOD;
@@ -359,7 +358,7 @@ impl ShardHarness {
         client.model.finish(&self.past)
     }
 
-    /// Where the shard closes the client for its lag, has its session say so, and returns the cursor that it is told.
+    /// If the shard closes the client for its lag, lets the session close, and returns the cursor in the close.
     pub fn closed(&mut self, client: &mut Client) -> Result<Option<Cursor>, TestCaseError> {
         let reason = self.shard.take_closing(client.id).or_else(|| self.closing.remove(&client.id));
         let Some(reason) = reason else { return Ok(None) };
@@ -376,7 +375,7 @@ impl ShardHarness {
         Ok(Some(text.parse().unwrap()))
     }
 
-    /// Closes the client as a shutdown does: what was pending comes, and then the close.
+    /// Closes the client as a shutdown does: the pending bytes come first, then the close.
     pub fn shut_down(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
         self.say_goodbye(client, 1001, "")?;
         self.check(client)?;
@@ -385,7 +384,7 @@ impl ShardHarness {
         Ok(())
     }
 
-    /// Has the session say why the connection ends, and checks that this is the last that the client gets.
+    /// Lets the session close, and checks that the close is the last thing that the client receives.
     fn say_goodbye(&mut self, client: &Client, code: u16, text: &str) -> Result<(), TestCaseError> {
         self.shard.close(client.id, code, text);
         while self.shard.has_bytes(client.id) {
@@ -398,24 +397,24 @@ impl ShardHarness {
     }
 }
 
-/// A shard whose log lets nothing go.
+/// Returns a harness whose log evicts nothing.
 pub fn shard_with_endless_history() -> ShardHarness {
     ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20)
 }
 
-/// A client that takes all events of all symbols.
+/// Connects a client with all events of all symbols.
 pub fn wildcard_client(shard: &mut ShardHarness, delivery: Delivery, after: Option<u64>) -> Client {
     let mut client = shard.connect(Encoding::WebSocket, delivery, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));
     client
 }
 
-/// Has the shard read all there is.
+/// Lets the shard read the whole log.
 pub fn read_all(shard: &mut ShardHarness) {
     while shard.read(|_| usize::MAX) {}
 }
 
-/// What a client has been sent, a word a frame.
+/// Returns a short description of each frame that the client received.
 pub fn heard_in_short(shard: &mut ShardHarness, client: &Client) -> Vec<String> {
     in_short(&shard.heard(client))
 }

@@ -1,4 +1,4 @@
-//! A client that keeps account of the events that it is sent.
+//! A client that checks the order and the completeness of its events.
 
 use std::net::SocketAddr;
 
@@ -14,33 +14,33 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::support::process::PATIENCE;
 
-/// All events of all symbols, each of them.
+/// The URL parameters for every event of all symbols.
 pub const EVERY: &str = "symbols=*&delivery=every";
 
-/// A subscriber that has its first reply.
+/// A subscriber that has received its first reply.
 pub struct Subscriber {
     socket: WebSocketStream<TcpStream>,
-    /// Whether no event may be missing: `delivery=every`.
+    /// Whether no event may be missing, with `delivery=every`.
     is_exact: bool,
     pub epoch: String,
     pub resumed: bool,
-    /// The newest event that it has, or that its snapshots cover.
+    /// The newest event that the client received or that its snapshots include.
     pub seq: u64,
-    /// How many snapshots are still to come: meanwhile events of their symbols do not.
+    /// The number of snapshots still to come. Until then, events of their symbols do not arrive.
     owed: usize,
 }
 
-/// What a subscriber is sent.
+/// Something that a subscriber receives.
 #[derive(Debug)]
 pub enum Frame {
-    /// A trade, a quote or a bar, as it came.
+    /// A trade, a quote or a bar.
     Event(String),
     Heartbeat(Heartbeat),
-    /// Anything else that has a type.
+    /// Any other frame.
     Other(String),
-    /// The server closed, with this code and reason.
+    /// A close, with its code and reason.
     Closed(u16, String),
-    /// The connection ended without a word.
+    /// The connection ended without a close.
     Lost,
 }
 
@@ -69,7 +69,7 @@ struct Subscribed {
 }
 
 impl Subscriber {
-    /// Connects with these URL parameters, `symbols` among them.
+    /// Connects with these URL parameters, which include `symbols`.
     pub async fn connect(address: SocketAddr, query: &str) -> Self {
         Self::try_connect(address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
@@ -78,14 +78,14 @@ impl Subscriber {
         Self::over(TcpSocket::new_v4()?, address, query).await
     }
 
-    /// Connects a client for which the system takes about so many bytes that it has not read.
+    /// Connects a client for which the system buffers about `room` bytes.
     pub async fn connect_with_room(address: SocketAddr, query: &str, bytes: u32) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
         Self::over(socket, address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
-    /// Comes back with the cursor that it had.
+    /// Connects again and resumes.
     pub async fn resume(address: SocketAddr, query: &str, cursor: &str) -> Self {
         let mut subscriber = Self::connect(address, &format!("{query}&after={cursor}")).await;
         if subscriber.resumed {
@@ -116,12 +116,12 @@ impl Subscriber {
         })
     }
 
-    /// What it speaks through.
+    /// Returns the socket.
     pub fn line(&self) -> &TcpStream {
         self.socket.get_ref()
     }
 
-    /// What it comes back with: all from the start, where it has not got all snapshots.
+    /// Returns the cursor to resume from. Before all snapshots have arrived it is the start.
     pub fn cursor(&self) -> String {
         let seq = if self.owed == 0 { self.seq } else { 0 };
         format!("{}-{seq}", self.epoch)
@@ -131,7 +131,7 @@ impl Subscriber {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next frame; an event is newer than those before, and with `delivery=every` the very next one.
+    /// Returns the next frame. Checks that an event is newer than those before, and with `delivery=every` the very next.
     pub async fn next(&mut self) -> Frame {
         loop {
             let message = timeout(PATIENCE, self.socket.next()).await.expect("a frame comes");
@@ -164,13 +164,13 @@ impl Subscriber {
         }
     }
 
-    /// Reads until an event comes.
+    /// Reads until an event arrives.
     pub async fn next_event(&mut self) {
         let before = self.seq;
         self.read_to(before + 1).await;
     }
 
-    /// Reads until a heartbeat comes.
+    /// Reads until a heartbeat arrives.
     pub async fn next_heartbeat(&mut self) -> Heartbeat {
         loop {
             match self.next().await {
@@ -181,7 +181,7 @@ impl Subscriber {
         }
     }
 
-    /// Reads until it has the events up to this one.
+    /// Reads until the events up to this one have arrived.
     pub async fn read_to(&mut self, seq: u64) {
         while self.seq < seq {
             if let end @ (Frame::Closed(..) | Frame::Lost) = self.next().await {
@@ -190,7 +190,7 @@ impl Subscriber {
         }
     }
 
-    /// Asks whether the server hears it, and reads until it has the answer and all that came before.
+    /// Sends a ping command, and reads until its reply arrives.
     pub async fn catch_up(&mut self) {
         self.say(r#"{"action":"ping","id":"caught up"}"#).await;
         loop {

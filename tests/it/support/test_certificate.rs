@@ -1,4 +1,4 @@
-//! A certificate of one's own for each test, and clients that trust it.
+//! A new certificate for each test, and clients that trust it.
 
 use std::fs;
 use std::io;
@@ -17,14 +17,14 @@ use tokio_tungstenite::client_async;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::{Client, Line};
 
-/// A certificate of `localhost`, which nobody else has signed.
+/// A self-signed certificate for `localhost`.
 pub struct Certificate {
     pub pem: String,
     pub key_pem: String,
     der: CertificateDer<'static>,
 }
 
-/// The two files that a server reads.
+/// The two files for the server.
 pub struct CertificateFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
@@ -41,7 +41,7 @@ impl Certificate {
         }
     }
 
-    /// Speaks TLS over a socket, of these versions, with a server that is to have this certificate.
+    /// Does a TLS handshake over a socket, with one of these versions, and expects this certificate.
     pub async fn encrypt<S: Line>(
         &self,
         socket: S,
@@ -58,13 +58,13 @@ impl Certificate {
         TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 
-    /// A WebSocket over TLS over this socket.
+    /// Returns a WebSocket over TLS over this socket.
     pub async fn websocket<S: Line + 'static>(&self, socket: S, path: &str) -> Client {
         let socket = self.encrypt(socket, ALL_VERSIONS).await.unwrap();
         Client::new(client_async(format!("wss://localhost{path}"), Box::new(socket) as _).await.unwrap().0)
     }
 
-    /// A client of this server.
+    /// Connects a client to this server.
     pub async fn connect(&self, server: &TestServer, path: &str) -> Client {
         self.websocket(server.open().await, path).await
     }
@@ -83,7 +83,7 @@ impl CertificateFiles {
         files
     }
 
-    /// A configuration with these files.
+    /// Returns a configuration with these files.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         config.server.tls_cert = Some(self.certificate.clone());

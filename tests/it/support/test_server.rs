@@ -1,4 +1,4 @@
-//! A server of one's own for each test, on a free port of this machine.
+//! A new server for each test, on a free loopback port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::websocket_client::Client;
 
-/// Longer than anything here takes: a test that waits for so long has failed.
+/// A test that waits for this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server on a port of its own, whose feed is the test.
+/// A server for which the test is the feed.
 pub struct TestServer {
     address: SocketAddr,
     bus: Arc<Bus>,
@@ -38,7 +38,7 @@ impl TestServer {
         Self::run(config, None).await
     }
 
-    /// A server whose feed is the configured one.
+    /// Starts a server with the configured feed.
     pub async fn feed(config: Config) -> Self {
         let feed = feed::open(&config.feed).unwrap();
         Self::run(config, Some(feed)).await
@@ -76,7 +76,7 @@ impl TestServer {
         Ok(Client::new(socket))
     }
 
-    /// Connects a client for which the kernel takes about so many bytes that it has not read.
+    /// Connects a client for which the kernel buffers about `room` bytes.
     pub async fn connect_with_room(&self, path: &str, bytes: u32) -> Client {
         let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
         let socket = Box::new(self.open_with_room(bytes).await);
@@ -89,18 +89,18 @@ impl TestServer {
         socket.connect(self.address).await.unwrap()
     }
 
-    /// Sends these bytes over a connection of their own and returns all that comes back.
+    /// Sends these bytes over a new connection and returns everything that comes back.
     pub async fn request(&self, bytes: &str) -> String {
         let mut socket = self.open().await;
         socket.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // The server may answer and cut off somebody who has not finished speaking.
+        // The server may answer and close before it has read everything.
         let _ =
             timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("the server ends the connection");
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Sends these bytes over a connection of their own and returns the head of the answer.
+    /// Sends these bytes over a new connection and returns the head of the response.
     pub async fn first_bytes(&self, bytes: &str) -> String {
         let mut socket = self.open().await;
         socket.write_all(bytes.as_bytes()).await.unwrap();
@@ -116,12 +116,12 @@ impl TestServer {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// How often a limit has struck.
+    /// Returns how often a limit has struck.
     pub fn count_of(&self, limit: Limit) -> u64 {
         self.bus.counters().count_of(limit)
     }
 
-    /// Waits until a limit has struck so often: a client may see what comes of it before it is counted.
+    /// Waits until a limit has struck this often, because a client may see the effect before the server counts it.
     pub async fn increment(&self, limit: Limit, times: u64) {
         let counted = async {
             while self.count_of(limit) < times {

@@ -1,4 +1,4 @@
-//! A WebSocket client: what it says, and what it expects to be answered.
+//! A WebSocket client that sends messages and expects frames.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
-/// Longer than anything here takes: a test that waits for so long has failed.
+/// A test that waits for this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a client speaks through.
+/// The transport of a client.
 pub trait Line: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Line for S {}
@@ -32,19 +32,19 @@ impl Client {
         Self { socket }
     }
 
-    /// What it speaks through, for bytes that are no whole frame.
+    /// Returns the transport, for sending raw bytes.
     pub fn line(&mut self) -> &mut Box<dyn Line> {
         self.socket.get_mut()
     }
 
-    /// Sends a text in frames, one for each part.
+    /// Sends a text in several frames, one for each part.
     pub async fn send_parts(&mut self, parts: &[&str]) {
         for (number, part) in parts.iter().enumerate() {
             self.send_part(part, number == 0, number + 1 == parts.len()).await;
         }
     }
 
-    /// Sends one frame of a text that may come in several.
+    /// Sends one frame of a fragmented text.
     pub async fn send_part(&mut self, part: &str, is_first: bool, is_last: bool) {
         let opcode = OpCode::Data(if is_first { Opcode::Text } else { Opcode::Continue });
         let frame = Frame::message(part.to_owned(), opcode, is_last);
@@ -67,7 +67,7 @@ impl Client {
         self.socket.send(Message::binary(bytes.to_vec())).await.unwrap();
     }
 
-    /// The next message, whatever it is.
+    /// Returns the next message of any kind.
     pub async fn next(&mut self) -> Message {
         let message = timeout(PATIENCE, self.socket.next()).await.expect("a message comes");
         message.expect("the connection stays").unwrap()
@@ -82,10 +82,10 @@ impl Client {
 
     pub async fn json(&mut self) -> Value {
         let text = self.text().await;
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} is no JSON"))
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} is not JSON"))
     }
 
-    /// Takes the next frame, which has at least the fields of `expected`, with these values.
+    /// Reads the next frame, and asserts that it has the fields of `expected` with these values.
     pub async fn expect(&mut self, expected: &str) -> Value {
         let frame = self.json().await;
         let expected: Value = serde_json::from_str(expected).unwrap();
@@ -93,7 +93,7 @@ impl Client {
         frame
     }
 
-    /// Takes the close that is all that is left to come, and returns its code and reason.
+    /// Reads until the close, and returns its code and reason.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.next().await {
@@ -106,7 +106,7 @@ impl Client {
         }
     }
 
-    /// Says something of its own and takes all that comes before it comes back: nothing more was on its way.
+    /// Sends a ping command, and asserts that nothing arrives before its reply.
     pub async fn quiet(&mut self) {
         self.send(r#"{"action":"ping","id":"quiet"}"#).await;
         let frame = self.json().await;
@@ -114,7 +114,7 @@ impl Client {
     }
 }
 
-/// Whether `expected` is part of `found`.
+/// Returns whether `found` has all fields of `expected`.
 fn has(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {

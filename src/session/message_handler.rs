@@ -1,4 +1,4 @@
-//! Handles what a client sends: checks permissions and rates, then carries out the command or relays the message.
+//! Handles a client's messages: checks permissions and rates, then executes the command or relays the message.
 
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -13,32 +13,32 @@ use crate::encoding::{Encoding, Value};
 use crate::hub::{ConnectionId, Limiter, Socket, limiter};
 use crate::market::Time;
 use crate::wire::{
-    self, CloseCode, CloseReason, Command, ErrorCode, Inbound, Message, Refusal, Reply, Request, RequestId,
-    Spoken, Stream, Token,
+    self, CloseCode, CloseReason, Command, CommandId, CommandWithId, ErrorCode, ErrorReply, Incoming,
+    Message, ParsedText, Reply, TokenHash, UrlParameters,
 };
 
-/// A command counts once more for each so many symbols that it names: they are its work.
+/// A command counts once more for each this many symbols, because the work grows with them.
 const SYMBOLS_A_COMMAND: usize = 100;
 
-/// The client's place in the shard, and its limits. Dropped, the shard forgets it.
+/// Handles the messages of one client. Creating it connects the client to the shard, dropping it disconnects the client.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct MessageHandler {
     pub(super) context: Rc<Context>,
     pub(super) id: ConnectionId,
     name: SmolStr,
     access: Access,
-    /// What the URL asks for, until a token has been shown.
-    asked: Option<Box<Command>>,
+    /// The subscription of the URL, until it may be executed.
+    url_command: Option<Box<Command>>,
     controls: Option<Limiter>,
     commands: Option<Limiter>,
     messages: Option<Limiter>,
 }
 
-impl Client {
+impl MessageHandler {
     pub(super) fn new(
         context: Rc<Context>,
         encoding: Encoding,
-        stream: &Stream,
+        parameters: &UrlParameters,
         access: Access,
         socket: Socket,
     ) -> Self {
@@ -46,8 +46,8 @@ impl Client {
         let mut shard = context.local.shard.borrow_mut();
         let id = shard.connect(encoding, Instant::now());
         context.local.sockets.borrow_mut().insert(id, socket);
-        shard.begin(id, stream.delivery, stream.interval);
-        if access.is_locked() {
+        shard.begin(id, parameters.delivery, parameters.interval);
+        if access.is_unauthenticated() {
             shard.lock(id, Instant::now(), true);
         } else {
             context.relay.join();
@@ -56,39 +56,40 @@ impl Client {
         let controls = limiter(context.limits.control_rate, context.limits.control_burst);
         let commands = limiter(context.limits.command_rate, context.limits.command_burst);
         let messages = limiter(context.relay.config().rate, context.relay.config().burst);
-        let asked = stream.subscribe.clone().map(Box::new);
-        let mut client = Self { context, id, name, access, asked, controls, commands, messages };
-        client.begin();
+        let url_command = parameters.subscribe.clone().map(Box::new);
+        let mut client = Self { context, id, name, access, url_command, controls, commands, messages };
+        client.execute_url_command();
         client
     }
 
-    /// Does what the URL asks for, once that may be done.
-    fn begin(&mut self) {
-        if self.access.is_locked() {
+    /// Executes the subscription of the URL, unless the client has yet to show a token.
+    fn execute_url_command(&mut self) {
+        if self.access.is_unauthenticated() {
             return;
         }
-        if let Some(command) = self.asked.take() {
-            self.obey(&Request { id: None, command: *command });
+        if let Some(command) = self.url_command.take() {
+            self.execute(&CommandWithId { id: None, command: *command });
         }
     }
 
-    /// Does what the client asks for, where it may.
-    fn obey(&mut self, request: &Request) {
-        let Request { id, command } = request;
+    /// Executes a command if the client may, and else sends an error reply.
+    fn execute(&mut self, request: &CommandWithId) {
+        let CommandWithId { id, command } = request;
         let checked = match command {
             Command::Auth { token } => self.authenticate(id.as_ref(), token),
             command => self.access.check(command),
         };
         match checked {
             Ok(()) => self.context.local.shard.borrow_mut().handle(self.id, request, Time::now()),
-            Err(refusal) => self.refuse(id.as_ref(), refusal),
+            Err(error) => self.reply_error(id.as_ref(), error),
         }
     }
 
-    fn authenticate(&mut self, id: Option<&RequestId>, token: &Token) -> Result<(), Refusal> {
+    fn authenticate(&mut self, id: Option<&CommandId>, token: &TokenHash) -> Result<(), ErrorReply> {
         if let Access::Granted(grant) = &self.access {
-            let message = format!("this connection has shown the token of {}; open another one", grant.name);
-            return Err(Refusal::new(ErrorCode::BadCommand, message));
+            let message =
+                format!("this connection already showed the token of {}; open a new connection", grant.name);
+            return Err(ErrorReply::new(ErrorCode::BadCommand, message));
         }
         self.access = self.context.auth.access(Some(token))?;
         self.context.relay.join();
@@ -98,7 +99,7 @@ impl Client {
             shard.answer(self.id, &Value::Reply(&Reply::authenticated(id, &grant.name)));
         }
         drop(shard);
-        self.begin();
+        self.execute_url_command();
         Ok(())
     }
 
@@ -110,17 +111,17 @@ impl Client {
         self.context.relay.counters()
     }
 
-    /// Handles a message of the client.
+    /// Handles a message or a control frame.
     ///
     /// # Errors
     ///
-    /// The connection ends.
-    pub(super) async fn on_message(&mut self, inbound: Inbound) -> Result<(), CloseReason> {
+    /// The reason for which the connection ends.
+    pub(super) async fn on_message(&mut self, inbound: Incoming) -> Result<(), CloseReason> {
         let is_control = match &inbound {
-            Inbound::Ping(_) => true,
-            // As many pongs as it was sent pings are no more than its duty.
-            Inbound::Pong => !self.context.local.shard.borrow_mut().ponged(self.id),
-            Inbound::Message(_) | Inbound::Close(_) => false,
+            Incoming::Ping(_) => true,
+            // A pong that answers a ping does not count as a control frame.
+            Incoming::Pong => !self.context.local.shard.borrow_mut().ponged(self.id),
+            Incoming::Message(_) | Incoming::Close(_) => false,
         };
         if is_control && is_over(self.controls.as_ref()) {
             self.counters().increment(Limit::ControlRate);
@@ -128,26 +129,26 @@ impl Client {
             return Err(CloseReason::Server(CloseCode::Policy, reason.into()));
         }
         match inbound {
-            Inbound::Message(Message::Text(text)) => match wire::understand(&text) {
-                Spoken::Message => self.relay(Message::Text(text)).await,
-                Spoken::Command(request) if self.is_over_command_rate(request.command.symbols()) => {
-                    self.refuse(request.id.as_ref(), self.too_many_commands());
+            Incoming::Message(Message::Text(text)) => match wire::parse_text(&text) {
+                ParsedText::Message => self.relay(Message::Text(text)).await,
+                ParsedText::Command(request) if self.is_over_command_rate(request.command.symbols()) => {
+                    self.reply_error(request.id.as_ref(), self.too_many_commands());
                 }
-                Spoken::Refused(id, _) if self.is_over_command_rate(0) => {
-                    self.refuse(id.as_ref(), self.too_many_commands());
+                ParsedText::Error(id, _) if self.is_over_command_rate(0) => {
+                    self.reply_error(id.as_ref(), self.too_many_commands());
                 }
-                Spoken::Command(request) => self.obey(&request),
-                Spoken::Refused(id, refusal) => self.refuse(id.as_ref(), refusal),
+                ParsedText::Command(request) => self.execute(&request),
+                ParsedText::Error(id, error) => self.reply_error(id.as_ref(), error),
             },
-            Inbound::Message(message) => self.relay(message).await,
-            Inbound::Ping(payload) => self.answer(&Value::Pong(&payload)),
-            Inbound::Pong => {}
-            Inbound::Close(code) => return Err(CloseReason::Client(code)),
+            Incoming::Message(message) => self.relay(message).await,
+            Incoming::Ping(payload) => self.answer(&Value::Pong(&payload)),
+            Incoming::Pong => {}
+            Incoming::Close(code) => return Err(CloseReason::Client(code)),
         }
         Ok(())
     }
 
-    /// Whether a command that names so many symbols is over the rate.
+    /// Returns whether a command with this many symbols exceeds the rate, and counts it.
     fn is_over_command_rate(&self, symbols: usize) -> bool {
         let Some(limit) = &self.commands else { return false };
         let count = u32::try_from(symbols / SYMBOLS_A_COMMAND).unwrap_or(u32::MAX).saturating_add(1);
@@ -159,11 +160,11 @@ impl Client {
         is_over
     }
 
-    fn too_many_commands(&self) -> Refusal {
+    fn too_many_commands(&self) -> ErrorReply {
         let rate = self.context.limits.command_rate;
-        Refusal::new(
+        ErrorReply::new(
             ErrorCode::RateLimited,
-            format_args!("at most {rate} commands a second; this one was not carried out"),
+            format_args!("at most {rate} commands a second; this one was not executed"),
         )
     }
 
@@ -173,23 +174,23 @@ impl Client {
             Ok(()) => self.context.relay.send(&self.name, message).await,
             refused => refused,
         };
-        if let Err(refusal) = sent {
-            self.refuse(None, refusal);
+        if let Err(error) = sent {
+            self.reply_error(None, error);
         }
     }
 
-    fn check_message_rate(&self) -> Result<(), Refusal> {
+    fn check_message_rate(&self) -> Result<(), ErrorReply> {
         if !is_over(self.messages.as_ref()) {
             return Ok(());
         }
         self.counters().increment(Limit::RelayRate);
         let rate = self.context.relay.config().rate;
         let message = format!("at most {rate} messages a second are relayed; this one was not");
-        Err(Refusal::new(ErrorCode::RateLimited, message))
+        Err(ErrorReply::new(ErrorCode::RateLimited, message))
     }
 
-    fn refuse(&self, id: Option<&RequestId>, refusal: Refusal) {
-        self.answer(&Value::Reply(&Reply::error(id, refusal)));
+    fn reply_error(&self, id: Option<&CommandId>, error: ErrorReply) {
+        self.answer(&Value::Reply(&Reply::error(id, error)));
     }
 
     fn answer(&self, value: &Value<'_>) {
@@ -201,13 +202,13 @@ fn is_over(limit: Option<&Limiter>) -> bool {
     limit.is_some_and(|limit| limit.check().is_err())
 }
 
-impl Drop for Client {
+impl Drop for MessageHandler {
     fn drop(&mut self) {
         self.context.local.shard.borrow_mut().disconnect(self.id);
         self.context.local.sockets.borrow_mut().remove(self.id);
         self.context.local.served.notify_one();
         self.context.local.turn_wanted.notify_one();
-        if !self.access.is_locked() {
+        if !self.access.is_unauthenticated() {
             self.context.relay.leave();
         }
     }

@@ -1,4 +1,4 @@
-//! The flags that say how files are read: the same for a replay, for `inspect` and for `cat`.
+//! The flags for reading files, which a replay, `inspect` and `cat` share.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use indexmap::IndexMap;
 use crate::config::Sources;
 use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
 
-/// What files do not say themselves.
+/// The flags that say how to read files, where the files do not tell it.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reading files")]
 pub struct ReadArgs {
-    /// Symbol of files that have no column for it and do not tell it by their name
+    /// Symbol for files without a symbol column [default: from the file name]
     #[arg(long, value_name = "NAME")]
     pub symbol: Option<String>,
     /// Zone of times without an offset, e.g. Europe/Berlin [default: UTC]
@@ -24,57 +24,57 @@ pub struct ReadArgs {
     /// Layout of the files; inspect --help lists them
     #[arg(long, value_name = "NAME")]
     pub layout: Option<String>,
-    /// Which column is what, by name or by number from 0, e.g. time=date+clock,price=2
+    /// Roles of columns, by name or by number from 0, e.g. time=date+clock,price=2
     #[arg(long, value_name = "ROLE=COLUMN,…", value_delimiter = ',', value_parser = pair)]
     pub map: Vec<(String, String)>,
     /// Order of day, month and year in dates such as 01/02/2024: mdy, dmy or ymd
     #[arg(long, value_name = "ORDER", value_parser = checked::<DateOrder>)]
     pub date_order: Option<String>,
-    /// Sign before decimals: point or comma
+    /// Decimal sign: point or comma
     #[arg(long, value_name = "SIGN", value_parser = checked::<DecimalSign>)]
     pub decimal: Option<String>,
-    /// Prices are in units of ten to the minus this, e.g. 4 for 1893000 that is 189.3000
+    /// Decimal places of prices that are written as integers, e.g. 4 reads 1893000 as 189.3000
     #[arg(long, value_name = "DIGITS")]
     pub price_scale: Option<String>,
-    /// What stands between cells: one character, or tab
+    /// Separator of cells: one character, or tab
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<String>,
-    /// How characters are coded, e.g. utf-8, euc-kr or windows-1252
+    /// Character encoding, e.g. utf-8, euc-kr or windows-1252
     #[arg(long, value_name = "NAME")]
     pub encoding: Option<String>,
-    /// Leave out events before this time, e.g. 2024-01-03T14:30:00Z
+    /// Skip events before this time, e.g. 2024-01-03T14:30:00Z
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// Leave out events at this time and later
+    /// Skip events at or after this time
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// Stop at the first row that cannot be used
+    /// Fail at the first row that cannot be used, instead of skipping it
     #[arg(long)]
     pub strict: bool,
-    /// Bytes that a packed file may give [default: 1 TiB]
+    /// Largest size of a packed file after unpacking, in bytes [default: 1 TiB]
     #[arg(long, value_name = "BYTES")]
     pub max_bytes: Option<String>,
 }
 
-/// The flags of a command that reads files and ends.
+/// The flags of `inspect` and `cat`.
 #[derive(Debug, Args)]
 pub struct FilesArgs {
-    /// Files, folders or patterns
+    /// Files, folders or patterns to read
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Configuration file [default: config.toml, where there is one]
+    /// Configuration file [default: config.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What to log: error, warn, info, debug, trace, or directives such as tickerplant=debug [default: warn]
+    /// Log level (error, warn, info, debug, trace), or directives such as tickerplant=debug [default: warn]
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
-    /// How they are read
+    /// How to read the files
     #[command(flatten)]
     pub read: ReadArgs,
 }
 
 impl ReadArgs {
-    /// The keys that these flags set.
+    /// Returns the keys that these flags set, with their values.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
         let map: config::Map<String, Value> =
@@ -97,7 +97,7 @@ impl ReadArgs {
         flags.into_iter().filter_map(|(key, value)| Some((key, value?)))
     }
 
-    /// The flags as they are written on a command line, for somebody who repeats them.
+    /// Returns the flags as words of a command line. `inspect` prints them in the command that replays its files.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let text = |name: &str, value: &Option<String>| {
@@ -126,7 +126,7 @@ impl ReadArgs {
 }
 
 impl FilesArgs {
-    /// The sources of the configuration, these flags on top.
+    /// Returns the sources of the configuration: the file, the environment and these flags.
     #[must_use]
     pub fn sources(&self, environment: Vec<(String, String)>) -> Sources {
         let paths: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
@@ -135,22 +135,22 @@ impl FilesArgs {
     }
 }
 
-/// All layouts, a line each, for a help text.
+/// Returns the part of the help text that lists all layouts.
 pub(super) fn layouts() -> String {
     let mut text =
-        "Layouts, told by the header or the shape of the columns, or given by --layout:\n".to_owned();
-    // Of one name, the first entry speaks for all.
+        "Layouts, recognized by the header or the shape of the columns, or chosen by --layout:\n".to_owned();
+    // Several entries may share a name: the vendor of the first one is listed.
     let names: IndexMap<&str, &str> = LAYOUTS.iter().rev().map(|entry| (entry.name, entry.vendor)).collect();
-    for (name, source) in names.iter().rev() {
-        writeln!(text, "  {name:<22} {source}").expect("a string takes all that is written");
+    for (name, vendor) in names.iter().rev() {
+        writeln!(text, "  {name:<22} {vendor}").expect("a string takes all that is written");
     }
     text.push_str(
-        "Without one of these, columns are found by the names in the header: bars, trades, quotes.",
+        "In other files, columns of bars, trades and quotes are found by their names in the header.",
     );
     text
 }
 
-/// A text that can be parsed so, as it is.
+/// Returns the text unchanged if it can be parsed as a `T`.
 fn checked<T: FromStr>(text: &str) -> Result<String, T::Err> {
     text.parse::<T>().map(|_| text.to_owned())
 }
@@ -161,7 +161,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
             let role = checked::<Role>(role.trim()).map_err(|error| error.to_string())?;
             Ok((role, column.trim().to_owned()))
         }
-        _ => Err("a map is like time=date+clock,price=2".to_owned()),
+        _ => Err("a map has the form time=date+clock,price=2".to_owned()),
     }
 }
 
@@ -169,15 +169,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
 mod tests {
     use clap::Parser;
 
-    use super::super::{Cli, Command};
+    use super::super::{Cli, Subcommand};
     use super::*;
 
     #[test]
-    fn flags_can_be_written_again() {
+    fn the_words_of_flags_parse_as_the_same_flags() {
         let words = ["--symbol", "A", "--tz", "+02:00", "--map", "time=0+1,price=2", "--strict"];
         let cli = Cli::try_parse_from(["tickerplant", "cat", "a.csv"].iter().chain(&words)).unwrap();
 
-        let Some(Command::Cat(args)) = cli.command else { panic!("{cli:?}") };
+        let Some(Subcommand::Cat(args)) = cli.command else { panic!("{cli:?}") };
         let mut again = args.read.words();
         again.sort();
         let mut words = words.map(str::to_owned);

@@ -1,8 +1,10 @@
-//! `/api/v1/feed`: how the feed fares, and the control of it.
+//! `/api/v1/feed`: returns the status of the feed and controls it.
 //!
-//! `GET` answers the status. `POST` takes a command, `{"action":"pause"}` and the like, of at most 4 KiB and whatever its
-//! `Content-Type` says, and answers the status after it. With tokens, one is needed that allows `control`; a page may
-//! command if it may open a WebSocket.
+//! `GET` returns the status. `POST` executes a command such as `{"action":"pause"}` and returns the status after it. The
+//! body has at most 4 KiB; its `Content-Type` is ignored.
+//!
+//! When the server has tokens, `POST` needs a token that allows `control`. A page may control the feed if it may open a
+//! WebSocket.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -21,22 +23,22 @@ use tokio::time::timeout;
 use warp::Buf;
 use warp::reply::Response;
 
-use super::answer::{error, json};
 use super::app_state::AppState;
-use super::handshake::Denied;
+use super::handshake::ErrorResponse;
+use super::json_response::{error_response, json_response};
 use crate::feed::{FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
-use crate::wire::{ErrorCode, Refusal};
+use crate::wire::{ErrorCode, ErrorReply};
 
-/// The longest command, in bytes.
-const BODY: usize = 4096;
+/// The longest body, in bytes.
+const MAX_BODY_BYTES: usize = 4096;
 
-/// The most events of one step.
-const STEP: u32 = 100_000;
+/// The largest number of events in one step.
+const MAX_STEP_EVENTS: u32 = 100_000;
 
-/// The status as clients are told of it: what is not known is absent.
+/// The status in the form that clients get. Unknown values are left out.
 #[derive(Debug, Serialize)]
-struct Report {
+struct StatusReport {
     kind: FeedKind,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +67,7 @@ struct Report {
     ends_in_ms: Option<u64>,
 }
 
-impl From<Status> for Report {
+impl From<Status> for StatusReport {
     fn from(status: Status) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let text = |time: Time| time.to_string();
@@ -90,8 +92,8 @@ impl From<Status> for Report {
     }
 }
 
-/// Answers a request.
-pub async fn answer<B: Buf>(
+/// Answers a request to `/api/v1/feed`.
+pub async fn respond<B: Buf>(
     state: Arc<AppState>,
     method: Method,
     headers: HeaderMap,
@@ -99,20 +101,20 @@ pub async fn answer<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
     let answered = match method {
-        Method::GET | Method::HEAD => state.authorized(&headers, &query).map(|_| state.feed.status()),
-        Method::POST => command(&state, &headers, &query, body).await,
+        Method::GET | Method::HEAD => state.authorize(&headers, &query).map(|_| state.feed.status()),
+        Method::POST => execute(&state, &headers, &query, body).await,
         _ => {
             let message = "this page answers GET, HEAD and POST";
-            Err((StatusCode::METHOD_NOT_ALLOWED, Refusal::new(ErrorCode::MethodNotAllowed, message)))
+            Err((StatusCode::METHOD_NOT_ALLOWED, ErrorReply::new(ErrorCode::MethodNotAllowed, message)))
         }
     };
     match answered {
         Ok(status) => {
-            let report = serde_json::to_string(&Report::from(status)).expect("a report is plain data");
-            json(StatusCode::OK, report)
+            let report = serde_json::to_string(&StatusReport::from(status)).expect("a report is plain data");
+            json_response(StatusCode::OK, report)
         }
-        Err((status, refusal)) => {
-            let mut response = error(status, &refusal);
+        Err((status, error)) => {
+            let mut response = error_response(status, &error);
             if status == StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
             }
@@ -121,39 +123,41 @@ pub async fn answer<B: Buf>(
     }
 }
 
-async fn command<B: Buf>(
+async fn execute<B: Buf>(
     state: &AppState,
     headers: &HeaderMap,
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<Status, Denied> {
+) -> Result<Status, ErrorResponse> {
     state.origins.check(headers)?;
-    let access = state.authorized(headers, query)?;
-    access.check_control().map_err(|refusal| (StatusCode::FORBIDDEN, refusal))?;
-    let body = timeout(state.patience, read(body)).await.unwrap_or_else(|_| {
-        let message = "the body did not come in time (server.header_timeout)";
-        Err((StatusCode::REQUEST_TIMEOUT, Refusal::new(ErrorCode::TooSlow, message)))
+    let access = state.authorize(headers, query)?;
+    access.check_control().map_err(|error| (StatusCode::FORBIDDEN, error))?;
+    let body = timeout(state.body_timeout, read_body(body)).await.unwrap_or_else(|_| {
+        let message = "the body took too long (server.header_timeout)";
+        Err((StatusCode::REQUEST_TIMEOUT, ErrorReply::new(ErrorCode::TooSlow, message)))
     })?;
-    let command = understand(&body).map_err(|refusal| (StatusCode::BAD_REQUEST, refusal))?;
+    let command = parse(&body).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     state
         .feed
         .send(command)
         .await
-        .map_err(|refused| (StatusCode::CONFLICT, Refusal::new(ErrorCode::Conflict, refused)))
+        .map_err(|refused| (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, refused)))
 }
 
-/// Reads a body that is not too long.
-async fn read<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Result<Vec<u8>, Denied> {
+/// Reads the body of a request.
+async fn read_body<B: Buf>(
+    body: impl Stream<Item = Result<B, warp::Error>>,
+) -> Result<Vec<u8>, ErrorResponse> {
     let mut body = pin!(body);
     let mut read = Vec::new();
     while let Some(part) = body.next().await {
-        let mut part = part.map_err(|_| (StatusCode::BAD_REQUEST, bad("the body is broken off")))?;
+        let mut part = part.map_err(|_| (StatusCode::BAD_REQUEST, bad_command("the body is incomplete")))?;
         while part.has_remaining() {
             let chunk = part.chunk();
-            if read.len() + chunk.len() > BODY {
-                let message = format!("a command has at most {BODY} bytes");
-                let refusal = Refusal::new(ErrorCode::MessageTooLong, message);
-                return Err((StatusCode::PAYLOAD_TOO_LARGE, refusal));
+            if read.len() + chunk.len() > MAX_BODY_BYTES {
+                let message = format!("a command has at most {MAX_BODY_BYTES} bytes");
+                let error = ErrorReply::new(ErrorCode::MessageTooLong, message);
+                return Err((StatusCode::PAYLOAD_TOO_LARGE, error));
             }
             read.extend_from_slice(chunk);
             let taken = chunk.len();
@@ -163,14 +167,16 @@ async fn read<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Resul
     Ok(read)
 }
 
-/// The command that a body says.
-fn understand(body: &[u8]) -> Result<FeedCommand, Refusal> {
+/// Parses the body of a `POST`.
+fn parse(body: &[u8]) -> Result<FeedCommand, ErrorReply> {
     let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
-        .map_err(|_| bad(r#"the body is a JSON object such as {"action":"pause"}"#))?;
+        .map_err(|_| bad_command(r#"the body is a JSON object such as {"action":"pause"}"#))?;
     let action = fields.remove("action");
     let action: String =
         action.and_then(|action| serde_json::from_str(action.get()).ok()).ok_or_else(|| {
-            bad("`action` is missing, or no string; actions are pause, resume, speed, seek and step")
+            bad_command(
+                "`action` is missing or not a string; actions are pause, resume, speed, seek and step",
+            )
         })?;
     let command = match action.as_str() {
         "pause" => FeedCommand::Pause,
@@ -178,13 +184,15 @@ fn understand(body: &[u8]) -> Result<FeedCommand, Refusal> {
         "speed" => FeedCommand::Speed(field(&mut fields, "speed", "a number above zero, or \"max\"")?),
         "seek" => {
             let time: String = field(&mut fields, "time", "a string such as \"2024-01-03T14:30:00Z\"")?;
-            FeedCommand::Seek(time.parse().map_err(bad)?)
+            FeedCommand::Seek(time.parse().map_err(bad_command)?)
         }
         "step" if !fields.contains_key("events") => FeedCommand::Step(NonZeroU32::MIN),
         "step" => {
             let events: NonZeroU32 = field(&mut fields, "events", "a whole number from 1 to 100000")?;
-            if events.get() > STEP {
-                return Err(bad(format_args!("`events` is from 1 to {STEP}, and not {events}")));
+            if events.get() > MAX_STEP_EVENTS {
+                return Err(bad_command(format_args!(
+                    "`events` is from 1 to {MAX_STEP_EVENTS}, and not {events}"
+                )));
             }
             FeedCommand::Step(events)
         }
@@ -192,30 +200,30 @@ fn understand(body: &[u8]) -> Result<FeedCommand, Refusal> {
             let other: String = other.chars().take(64).collect();
             let message =
                 format!("{other:?} is not an action; actions are pause, resume, speed, seek and step");
-            return Err(Refusal::new(ErrorCode::UnknownAction, message));
+            return Err(ErrorReply::new(ErrorCode::UnknownAction, message));
         }
     };
     match fields.keys().next() {
         None => Ok(command),
         Some(unknown) => {
             let unknown: String = unknown.chars().take(64).collect();
-            Err(bad(format_args!("{action} has no field {unknown:?}")))
+            Err(bad_command(format_args!("{action} has no field {unknown:?}")))
         }
     }
 }
 
-/// Takes a field that has to be there; `form` says what it is.
+/// Removes a required field from the command and parses it. `form` describes the field in the error.
 fn field<T: DeserializeOwned>(
     fields: &mut BTreeMap<String, Box<RawValue>>,
     name: &str,
     form: &str,
-) -> Result<T, Refusal> {
+) -> Result<T, ErrorReply> {
     let value = fields.remove(name).and_then(|value| serde_json::from_str(value.get()).ok());
-    value.ok_or_else(|| bad(format_args!("`{name}` is missing, or not {form}")))
+    value.ok_or_else(|| bad_command(format_args!("`{name}` is missing, or not {form}")))
 }
 
-fn bad(message: impl Display) -> Refusal {
-    Refusal::new(ErrorCode::BadCommand, message)
+fn bad_command(message: impl Display) -> ErrorReply {
+    ErrorReply::new(ErrorCode::BadCommand, message)
 }
 
 #[cfg(test)]
@@ -223,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_understood() {
+    fn commands_are_parsed() {
         let seek = r#"{"action":"seek","time":"2024-01-03T09:30:00-05:00"}"#;
         for (body, command) in [
             (r#"{"action":"pause"}"#, FeedCommand::Pause),
@@ -232,14 +240,17 @@ mod tests {
             (r#"{"action":"speed","speed":"max"}"#, FeedCommand::Speed(Speed::Max)),
             (seek, FeedCommand::Seek("2024-01-03T14:30:00Z".parse().unwrap())),
             (r#"{"action":"step"}"#, FeedCommand::Step(NonZeroU32::MIN)),
-            (r#"{"action":"step","events":100000}"#, FeedCommand::Step(NonZeroU32::new(STEP).unwrap())),
+            (
+                r#"{"action":"step","events":100000}"#,
+                FeedCommand::Step(NonZeroU32::new(MAX_STEP_EVENTS).unwrap()),
+            ),
         ] {
-            assert_eq!(understand(body.as_bytes()), Ok(command), "{body}");
+            assert_eq!(parse(body.as_bytes()), Ok(command), "{body}");
         }
     }
 
     #[test]
-    fn what_is_no_command_is_told_what_would_be_one() {
+    fn an_error_reply_shows_a_right_command() {
         for (body, code, part) in [
             ("", ErrorCode::BadCommand, r#"{"action":"pause"}"#),
             ("action=pause", ErrorCode::BadCommand, r#"{"action":"pause"}"#),
@@ -261,9 +272,9 @@ mod tests {
             (r#"{"action":"step","events":100001}"#, ErrorCode::BadCommand, "from 1 to 100000"),
             (r#"{"action":"step","events":1.5}"#, ErrorCode::BadCommand, "from 1 to 100000"),
         ] {
-            let refusal = understand(body.as_bytes()).unwrap_err();
-            assert_eq!(refusal.code, code, "{body}");
-            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+            let error = parse(body.as_bytes()).unwrap_err();
+            assert_eq!(error.code, code, "{body}");
+            assert!(error.message.contains(part), "{body}: {}", error.message);
         }
     }
 }

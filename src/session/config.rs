@@ -1,4 +1,4 @@
-//! How clients are served, and what they may do: the part of the configuration that sessions go by.
+//! The configuration of sessions: how clients are served, and their limits.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::hub::Timeouts;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
-use crate::wire::InboundLimits;
+use crate::wire::DecoderLimits;
 
-/// How a client is served (`[session]` in config.toml).
+/// How clients are served (`[session]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time between heartbeats; one goes with an update up to an eighth of it early, where there is one.
+    /// Time between heartbeats. A heartbeat may be up to an eighth of it early, to share a write with an update.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
-    /// Bytes of events and relayed messages that may wait for one client: an `every` client past them is closed with 4008,
-    /// and so is any client that leaves so much of what its peers say. A replay at full speed waits for its events instead.
+    /// Bytes of events and relayed messages that may be pending for one client. Beyond it, an `every` client is closed with
+    /// 4008, and so is any client with this many bytes of relayed messages. A replay at full speed waits instead.
     pub every_buffer: usize,
-    /// How long a close may take; 0 for as long as it takes.
+    /// Time limit for closing a connection; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub close_timeout: Duration,
 }
@@ -43,42 +43,42 @@ impl Config {
     }
 }
 
-/// What clients may do (`[limits]` in config.toml); 0 switches a limit off.
+/// The limits of clients (`[limits]` in config.toml); 0 switches a limit off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections to the server; one more is answered 503.
+    /// Connections to the server; one more is answered with 503.
     pub connections: usize,
-    /// Connections of one address (of an IPv6 network of 64 bits); one more is answered 429.
+    /// Connections of one address, or of one IPv6 network of 64 bits; one more is answered with 429.
     pub per_address: usize,
-    /// New connections a second of one address; one more is answered 429.
+    /// New connections per second of one address; one more is answered with 429.
     pub new_per_second: u32,
-    /// New connections that it may begin at once.
+    /// New connections of one address in a burst.
     pub new_burst: NonZeroU32,
-    /// Whether the limits by address count loopback addresses as well.
+    /// Whether the limits by address apply to loopback addresses.
     pub loopback: bool,
-    /// The longest message that is read, in bytes; a longer one closes with 1009.
+    /// The longest message of a client, in bytes; a longer one closes the connection with 1009.
     pub message_bytes: usize,
-    /// In how many frames a message may come, empty ones counted; one more closes with 1008.
+    /// WebSocket frames of one message, empty ones included; one more closes the connection with 1008.
     pub fragments: usize,
-    /// Within what time a message that begins is to be whole; one that takes longer closes with 1008.
+    /// Time limit for a message from its first to its last byte; a slower one closes the connection with 1008.
     #[serde(with = "humantime_serde")]
     pub message_timeout: Duration,
-    /// Control frames a second of one connection; one more closes with 1008.
+    /// Control frames per second of one connection; one more closes the connection with 1008.
     pub control_rate: u32,
-    /// Control frames that it may send at once.
+    /// Control frames of one connection in a burst.
     pub control_burst: NonZeroU32,
-    /// Symbols of one connection; `*` counts as one.
+    /// Symbols to which one connection may subscribe; `*` counts as one.
     pub symbols: usize,
-    /// Commands a second of one connection; one more is answered `rate_limited`. One that names many symbols counts once more
-    /// for each 100 of them.
+    /// Commands per second of one connection; one more is answered with `rate_limited`. A command counts once more for each
+    /// 100 symbols that it names.
     pub command_rate: u32,
-    /// Commands that it may send at once.
+    /// Commands of one connection in a burst.
     pub command_burst: NonZeroU32,
     /// Time between pings.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// A client is gone when for so long after a ping no byte came from it and its machine acknowledged no update.
+    /// A client is gone when, for this long after a ping, it sent no byte and its machine acknowledged no update.
     #[serde(with = "humantime_serde")]
     pub ping_timeout: Duration,
 }
@@ -114,7 +114,7 @@ impl Limits {
         range::check("ping_timeout", self.ping_timeout, Duration::ZERO..=DAY)
     }
 
-    /// What a connection has to do in time, beside showing a token within `auth`.
+    /// Returns the deadlines of a connection. `auth` is the time within which it has to show a token.
     #[must_use]
     pub fn deadlines(&self, auth: Duration) -> Timeouts {
         Timeouts {
@@ -125,12 +125,12 @@ impl Limits {
         }
     }
 
-    pub(super) fn inbound(&self) -> InboundLimits {
-        InboundLimits { message_bytes: self.message_bytes, fragments: self.fragments }
+    pub(super) fn inbound(&self) -> DecoderLimits {
+        DecoderLimits { message_bytes: self.message_bytes, fragments: self.fragments }
     }
 }
 
-/// A time limit, which zero switches off.
+/// Returns the time limit, or the longest possible one for zero, which switches the limit off.
 #[must_use]
 pub const fn unless_zero(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }

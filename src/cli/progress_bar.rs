@@ -1,6 +1,6 @@
-//! The progress bar of a replay, for whoever has it on a terminal.
+//! The progress bar of a replay on a terminal.
 //!
-//! It reads the status of the feed as anybody may, and log lines are written around it.
+//! It shows the status of the feed. Log lines are printed above it.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -12,22 +12,22 @@ use tokio::time::interval;
 use crate::feed::{Control, Status};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// How often it is drawn.
+/// How often the bar is drawn.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// The bar has so many parts.
+/// The length of the bar: its progress is counted in thousandths.
 const PARTS: u16 = 1000;
 
-/// A progress bar on standard error, of a replay and on a terminal; otherwise it is never seen.
+/// A progress bar on standard error. It is visible for a replay on a terminal only.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
-/// Writes to standard error without tearing the bar.
+/// Writes to standard error; hides the bar during each write.
 #[derive(Clone, Debug)]
 pub struct Around(ProgressBar);
 
 impl Bar {
-    /// A bar that is not drawn yet.
+    /// Returns a bar that is not drawn yet.
     #[must_use]
     pub fn new(kind: FeedKind) -> Self {
         let target = match kind {
@@ -39,13 +39,13 @@ impl Bar {
         Self(ProgressBar::with_draw_target(Some(u64::from(PARTS)), target).with_style(style))
     }
 
-    /// What log lines are to be written to.
+    /// Returns the writer for log lines.
     #[must_use]
     pub fn writer(&self) -> Around {
         Around(self.0.clone())
     }
 
-    /// Shows how far the feed has come while it has not ended.
+    /// Draws the progress of the feed until the future is dropped. Hides the bar while the feed is ended or failed.
     pub async fn show(&self, control: &Control) -> Infallible {
         let mut period = interval(PERIOD);
         loop {
@@ -81,7 +81,7 @@ impl Write for Around {
     }
 }
 
-/// How much of the files' time has passed.
+/// Returns the share of the files' time span that has passed, in thousandths.
 fn part(status: &Status) -> u64 {
     let (Some(extent), Some(position)) = (status.extent, status.position) else { return 0 };
     let whole = extent.last.since(extent.first).as_nanos().max(1);
@@ -89,9 +89,9 @@ fn part(status: &Status) -> u64 {
     u64::try_from(parts).unwrap_or(u64::from(PARTS))
 }
 
-/// Market time, events a second, and what is left or why nothing moves.
+/// Returns the text beside the bar: market time, events per second, and the remaining time or the state.
 fn text(status: &Status) -> String {
-    // To the second: more would leave no room for what follows.
+    // Rounded down to seconds, to leave room for the rest.
     let second = |time: Time| Time::from_nanos(time.as_nanos().div_euclid(1_000_000_000) * 1_000_000_000);
     let position = status.position.map(|time| format!("{}  ", second(time))).unwrap_or_default();
     let rest = match (&status.state, status.ends_in) {
@@ -108,7 +108,7 @@ mod tests {
     use crate::feed::replay::Extent;
 
     #[test]
-    fn it_says_when_how_fast_how_far_and_how_long() {
+    fn it_shows_position_rate_progress_and_remaining_time() {
         let time = |text: &str| format!("2024-01-03T{text}Z").parse().unwrap();
         let extent = Extent { first: time("14:00:00"), last: time("15:00:00"), rows: 9 };
         let running = Status {

@@ -1,7 +1,7 @@
 //! `/readyz`: whether the server delivers.
 //!
-//! It is ready while the feed runs, is paused or has ended, and no reader of the log lags by more than
-//! `ready.max_lag`. Otherwise the answer is 503 with the reason.
+//! The server is ready while the feed runs, is paused or has ended, and no reader of the log lags by more than
+//! `ready.max_lag`. Otherwise the response is 503 with the reason.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use warp::reply::Response;
 
-use super::answer::{error, json};
 use super::app_state::AppState;
+use super::json_response::{error_response, json_response};
 use crate::market::FeedState;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
-use crate::wire::{ErrorCode, Refusal};
+use crate::wire::{ErrorCode, ErrorReply};
 
-/// When the server calls itself ready (`[ready]` in config.toml).
+/// When the server is ready (`[ready]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// By how much a shard or another reader of the log may lag.
+    /// The lag that a shard or another reader of the log may have.
     #[serde(with = "humantime_serde")]
     pub max_lag: Duration,
 }
@@ -31,7 +31,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks the ranges of its keys.
+    /// Checks that each value lies in its range.
     ///
     /// # Errors
     ///
@@ -41,25 +41,25 @@ impl Config {
     }
 }
 
-/// Answers whether the server delivers.
+/// Answers a request to `/readyz`.
 #[must_use]
-pub fn ready(state: &AppState) -> Response {
+pub fn response(state: &AppState) -> Response {
     match reason(state) {
-        None => json(StatusCode::OK, "{\"status\":\"ready\"}".to_owned()),
-        Some(reason) => error(StatusCode::SERVICE_UNAVAILABLE, &Refusal::new(ErrorCode::NotReady, reason)),
+        None => json_response(StatusCode::OK, "{\"status\":\"ready\"}".to_owned()),
+        Some(reason) => {
+            error_response(StatusCode::SERVICE_UNAVAILABLE, &ErrorReply::new(ErrorCode::NotReady, reason))
+        }
     }
 }
 
-/// Returns why the server does not deliver; `None` where it does.
+/// Returns why the server is not ready; `None` when it is.
 fn reason(state: &AppState) -> Option<String> {
     match state.bus.feed_state() {
         FeedState::Running | FeedState::Paused | FeedState::Ended => {}
         FeedState::Failed { detail } => return Some(format!("the feed has failed: {detail}")),
         FeedState::Starting => return Some("the feed is starting".to_owned()),
         FeedState::Stalled => {
-            return Some(
-                "the feed is stalled: nothing has come for longer than feed.stalled_after".to_owned(),
-            );
+            return Some("the feed is stalled: no event for longer than feed.stalled_after".to_owned());
         }
     }
     let lagging = state.bus.lagging(state.max_lag)?;
@@ -67,7 +67,7 @@ fn reason(state: &AppState) -> Option<String> {
     if lagging.lag == Duration::MAX {
         return Some(format!("{name} lags by more than the history holds (bus.history)"));
     }
-    // To the millisecond: more says nothing.
+    // Rounded down to milliseconds, for people.
     let lag = Duration::from_millis(u64::try_from(lagging.lag.as_millis()).unwrap_or(u64::MAX));
     Some(format!("{name} lags by {lag:?}, more than ready.max_lag = {:?}", state.max_lag))
 }

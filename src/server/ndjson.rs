@@ -1,7 +1,7 @@
-//! `/ndjson`: a subscription as the body of an answer, one frame a line.
+//! `/ndjson`: streams a subscription as the body of a response, one frame per line.
 //!
-//! Behind it is a session like any other. Its socket is a pipe, which the body drains as fast as the client reads: when
-//! the client is slow the pipe is full, and the session conflates or closes as it does on a WebSocket.
+//! The stream is a session like any other. Its socket is a pipe, which the body drains as fast as the client reads. When
+//! the client is slow, the pipe is full, and the session conflates or closes as it does on a WebSocket.
 
 use std::io;
 use std::pin::Pin;
@@ -19,66 +19,66 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio_util::io::ReaderStream;
 use warp::Reply;
 
-use super::app_state::{AppState, unlocked};
-use super::handshake::Denied;
-use super::patient::Patience;
+use super::app_state::{AppState, require_token};
+use super::handshake::ErrorResponse;
+use super::write_timeout::WriteTimeoutHandle;
 use crate::auth::Access;
 use crate::encoding::Encoding;
 use crate::hub::{Duplex, Socket};
-use crate::wire::{ErrorCode, Refusal, Stream};
+use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 
-/// How many bytes the pipe takes that the answer has not.
+/// Capacity of the pipe, in bytes.
 const PIPE_BYTES: usize = 16 * 1024;
 
-/// How many bytes the answer takes from the pipe at a time.
+/// Bytes that the body reads from the pipe at a time.
 const CHUNK_BYTES: usize = 8 * 1024;
 
-/// Tells proxies of the nginx kind to pass on every line as it comes.
+/// Tells nginx, and proxies that follow it, to forward each line at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// An answer whose body is a session: the worker takes this from the response and begins it.
+/// A session to be streamed as the body of a response. The worker takes it from the response and runs it.
 #[derive(Clone, Debug)]
-pub struct Streaming {
-    /// How the session's frames are written.
+pub struct StreamedSession {
+    /// The encoding of the frames.
     pub encoding: Encoding,
-    /// What the URL asks for.
-    pub stream: Stream,
-    /// What the client may do.
+    /// The parameters of the URL.
+    pub parameters: UrlParameters,
+    /// The client's permissions.
     pub access: Access,
 }
 
-/// The session's end of a pipe.
+/// The session's end of the pipe.
 #[derive(Debug)]
 struct Pipe {
     stream: DuplexStream,
-    patience: Patience,
+    write_timeout: WriteTimeoutHandle,
     is_finished: Arc<AtomicBool>,
 }
 
-/// The body's end of a pipe.
+/// The body's end of the pipe.
 struct Body {
     bytes: ReaderStream<DuplexStream>,
-    /// Whether the session has said all that it had to say.
+    /// Whether the session wrote its last line.
     is_finished: Arc<AtomicBool>,
 }
 
-/// Answers `/ndjson`.
+/// Answers a request to `/ndjson`.
 ///
 /// # Errors
 ///
-/// The status that the request deserves and what to do about it.
-pub fn ndjson(
+/// The status of the error response, and its error reply.
+pub fn response(
     state: &AppState,
     method: &Method,
     headers: &HeaderMap,
     query: &str,
-) -> Result<warp::reply::Response, Denied> {
+) -> Result<warp::reply::Response, ErrorResponse> {
     state.origins.check(headers)?;
-    let (stream, access) = state.subscription(headers, query)?;
-    let access = unlocked(access)?;
-    if stream.subscribe.is_none() {
+    let (parameters, access) = state.subscription(headers, query)?;
+    let access = require_token(access)?;
+    if parameters.subscribe.is_none() {
         let message = "a stream needs symbols, e.g. /ndjson?symbols=AAPL,MSFT or symbols=*";
-        return Err((StatusCode::BAD_REQUEST, Refusal::new(ErrorCode::BadParameter, message)));
+        return Err((StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadParameter, message)));
     }
     let mut response = Response::builder()
         .header(CONTENT_TYPE, "application/x-ndjson")
@@ -90,23 +90,26 @@ pub fn ndjson(
         .expect("the headers are well-formed")
         .into_response();
     if let Some(origin) = headers.get(ORIGIN) {
-        // It has been checked: its page may open a WebSocket too.
+        // The origin passed its check above.
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }
     if method != Method::HEAD {
-        response.extensions_mut().insert(Streaming { encoding: Encoding::Lines, stream, access });
+        response.extensions_mut().insert(StreamedSession { encoding: Encoding::Ndjson, parameters, access });
     }
     Ok(response)
 }
 
-/// Returns the two ends of a pipe: the session's socket, and this answer with the other end as its body. The answer goes out
-/// by the socket of this `patience`.
-pub fn pipe(answer: warp::reply::Response, patience: Patience) -> (Socket, warp::reply::Response) {
-    // Both ways, though nothing comes back: that way the session learns that the body is gone.
+/// Creates a pipe. Returns the session's end, and `answer` with the other end as its body. `write_timeout` belongs to the
+/// socket over which the answer is sent.
+pub fn pipe(
+    answer: warp::reply::Response,
+    write_timeout: WriteTimeoutHandle,
+) -> (Socket, warp::reply::Response) {
+    // The pipe is duplex although nothing comes back: so the session notices when the body is dropped.
     let (ours, theirs) = duplex(PIPE_BYTES);
     let bytes = ReaderStream::with_capacity(theirs, CHUNK_BYTES);
     let is_finished = Arc::<AtomicBool>::default();
-    let pipe = Pipe { stream: ours, patience, is_finished: Arc::clone(&is_finished) };
+    let pipe = Pipe { stream: ours, write_timeout, is_finished: Arc::clone(&is_finished) };
     let body = warp::reply::stream(Body { bytes, is_finished }).into_response().into_body();
     (Socket::Other(Box::new(pipe)), Response::from_parts(answer.into_parts().0, body))
 }
@@ -114,7 +117,7 @@ pub fn pipe(answer: warp::reply::Response, patience: Patience) -> (Socket, warp:
 impl tokio_stream::Stream for Body {
     type Item = io::Result<hyper::body::Bytes>;
 
-    /// Ends as the session does: where that was cut off, the answer is broken off, too, instead of looking whole.
+    /// Returns the next chunk. Fails when the session ended before its last line, so that the response does not look complete.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(Pin::new(&mut self.bytes).poll_next(cx));
         let is_cut_off = next.is_none() && !self.is_finished.load(Ordering::Relaxed);
@@ -124,7 +127,7 @@ impl tokio_stream::Stream for Body {
 
 impl Duplex for Pipe {
     fn acknowledgements(&self) -> Option<Acknowledgements> {
-        self.patience.acknowledgements()
+        self.write_timeout.acknowledgements()
     }
 }
 
@@ -147,7 +150,7 @@ impl AsyncWrite for Pipe {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Says that nothing more comes.
+    /// Marks the stream as complete and closes the pipe.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_finished.store(true, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_shutdown(cx)

@@ -1,7 +1,7 @@
-//! The native dialect: each value as one JSON object, in the protocol's own words.
+//! The native dialect: writes each value as one JSON object of the protocol.
 //!
-//! Market frames are written by hand rather than through serde, because numbers go out with the digits they
-//! came with and fields in the order of the protocol.
+//! Market frames are not written by serde, because numbers keep all digits of their source, and the fields have a fixed
+//! order.
 
 use rust_decimal::Decimal;
 
@@ -19,23 +19,23 @@ pub fn event(out: &mut Vec<u8>, seq: u64, event: &Event) {
     head(out, event);
     put(out, ",\"seq\":");
     integer(out, seq);
-    facts(out, event);
+    time_and_values(out, event);
     out.push(b'}');
 }
 
-/// Appends an event without a number as one JSON object, as it stands in a file of events.
-pub fn line(out: &mut Vec<u8>, event: &Event) {
+/// Appends an event without its sequence number as one JSON object, as `cat` prints it.
+pub fn event_without_seq(out: &mut Vec<u8>, event: &Event) {
     head(out, event);
-    facts(out, event);
+    time_and_values(out, event);
     out.push(b'}');
 }
 
-/// What an event is and of what, with the brace before it.
+/// Appends the opening brace, the type and the symbol of an event.
 fn head(out: &mut Vec<u8>, event: &Event) {
     put(out, "{\"type\":\"");
     put(out, name(event.kind()));
     put(out, "\",\"symbol\":\"");
-    // A symbol has no character that JSON would escape.
+    // The characters of a symbol need no escape in JSON.
     put(out, event.symbol.as_str());
     out.push(b'"');
 }
@@ -52,7 +52,7 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
             put(out, name(kind));
             put(out, "\":{\"seq\":");
             integer(out, seq);
-            facts(out, event);
+            time_and_values(out, event);
             out.push(b'}');
         }
     }
@@ -70,8 +70,8 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
     out.push(b'}');
 }
 
-/// The time and the values: what an event and its place in a snapshot have in common.
-fn facts(out: &mut Vec<u8>, event: &Event) {
+/// Appends the time and the values of an event. Event frames and snapshots share them.
+fn time_and_values(out: &mut Vec<u8>, event: &Event) {
     put(out, ",\"time\":\"");
     event.time.write_to(out);
     out.push(b'"');
@@ -109,7 +109,7 @@ const fn name(kind: Kind) -> &'static str {
     }
 }
 
-/// A field that is absent where there is no value.
+/// Appends a field, or nothing when it has no value.
 fn number(out: &mut Vec<u8>, name: &str, value: Option<Decimal>) {
     if let Some(value) = value {
         put(out, ",\"");
@@ -119,7 +119,7 @@ fn number(out: &mut Vec<u8>, name: &str, value: Option<Decimal>) {
     }
 }
 
-/// All digits of a decimal, as a JSON number without an exponent.
+/// Appends a decimal with all its digits, as a JSON number without an exponent.
 fn decimal(out: &mut Vec<u8>, value: Decimal) {
     let mantissa = value.mantissa();
     let scale = value.scale() as usize;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trade_reads_as_the_protocol_says() {
+    fn a_trade_has_the_form_of_the_protocol() {
         let trade = Trade { price: "184.25".parse().unwrap(), size: Some("100".parse().unwrap()) };
 
         assert_eq!(
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_source_does_not_say_is_absent() {
+    fn fields_that_the_source_does_not_have_are_left_out() {
         let quote = Quote { bid: None, bid_size: None, ask: Some("184.26".parse().unwrap()), ask_size: None };
         let bar = Bar {
             interval: None,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_out_with_the_digits_they_came_with() {
+    fn numbers_keep_the_digits_of_their_source() {
         let written = |text: &str| {
             let mut out = Vec::new();
             decimal(&mut out, Decimal::from_str_exact(text).unwrap());

@@ -1,4 +1,4 @@
-//! The configuration of a command, by its flags, the environment and the file.
+//! Loads the configuration of a subcommand from its flags, the environment and the file.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,8 +7,8 @@ use super::{CliError, FilesArgs, ServeArgs, log};
 use crate::config::Config;
 use crate::market::FeedKind;
 
-/// Loads the configuration of a server, and refuses flags that do not go with its feed.
-pub fn to_serve(args: &ServeArgs) -> Result<Config, CliError> {
+/// Loads the configuration of a server. Flags that do not fit the feed are an error.
+pub fn for_server(args: &ServeArgs) -> Result<Config, CliError> {
     let config = Config::load(&args.sources(environment()))?;
     log::filter(&config.log)?;
     if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
@@ -20,15 +20,15 @@ pub fn to_serve(args: &ServeArgs) -> Result<Config, CliError> {
     Ok(config)
 }
 
-/// Loads the configuration of a command that reads files; it says what is wrong with them, and nothing else.
-pub fn to_read(args: &FilesArgs) -> Result<Config, CliError> {
+/// Loads the configuration of a subcommand that reads files, and starts the log, which shows only warnings by default.
+pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
     let config = Config::load(&args.sources(environment()))?;
     log::log_to(io::stderr, log::filter(args.log.as_deref().unwrap_or("warn"))?);
     Ok(config)
 }
 
 fn environment() -> Vec<(String, String)> {
-    // A value of ours that is no text stays visible as something that is wrong.
+    // A value that is not Unicode is kept with replacement characters, so that it causes an error instead of being ignored.
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     };

@@ -1,37 +1,37 @@
-//! What a stream's URL asks for.
+//! The parameters of a WebSocket's or a stream's URL.
 
 use std::time::Duration;
 
 use super::command::{channel, delivery, interval, quoted};
-use super::{Command, Cursor, Delivery, ErrorCode, Refusal, Symbols, Token};
+use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
 use crate::market::KindSet;
 
-/// What a URL's parameters ask for; `/ws` alone asks for nothing.
+/// The parameters of a URL. `/ws` has none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stream {
-    /// The subscription with which the connection begins.
+pub struct UrlParameters {
+    /// The subscription with which the connection starts.
     pub subscribe: Option<Command>,
-    /// How it is served.
+    /// What happens when the client reads too slowly.
     pub delivery: Delivery,
-    /// The time within which newer events replace older ones.
+    /// The conflation interval.
     pub interval: Duration,
-    /// The token that came along.
-    pub token: Option<Token>,
+    /// The client's token.
+    pub token: Option<TokenHash>,
 }
 
-impl Stream {
-    /// Reads the query part of a URL, without its `?`.
+impl UrlParameters {
+    /// Parses the query of a URL, without its `?`.
     ///
     /// # Errors
     ///
-    /// The first parameter that is unknown, given twice or malformed, by name.
-    pub fn parse(query: &str) -> Result<Self, Refusal> {
-        let mut stream = Self::default();
+    /// Names the first parameter that is unknown, given twice or malformed.
+    pub fn parse(query: &str) -> Result<Self, ErrorReply> {
+        let mut parameters = Self::default();
         let mut seen: Vec<String> = Vec::new();
         let mut symbols = None;
         let mut channels = None;
         let mut after = None;
-        // A plus in a symbol is a plus: forms' blanks have no place here.
+        // A plus is a plus here, not the blank of an HTML form, because symbols may contain one.
         let query = query.replace('+', "%2B");
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if seen.iter().any(|earlier| *earlier == name) {
@@ -42,16 +42,16 @@ impl Stream {
                 "channels" => channels = Some(parse_channels(&value)?),
                 "after" => after = Some(value.parse::<Cursor>()?),
                 "delivery" => {
-                    stream.delivery = delivery(&value).ok_or_else(|| {
+                    parameters.delivery = delivery(&value).ok_or_else(|| {
                         bad(format_args!("delivery is latest or every, not {}", quoted(&value)))
                     })?;
                 }
                 "interval_ms" => {
-                    stream.interval = value.parse().ok().and_then(interval).ok_or_else(|| {
+                    parameters.interval = value.parse().ok().and_then(interval).ok_or_else(|| {
                         bad(format_args!("interval_ms is a number from 0 to 60000, not {}", quoted(&value)))
                     })?;
                 }
-                "token" => stream.token = Some(Token::of(&value)),
+                "token" => parameters.token = Some(TokenHash::of(&value)),
                 _ => {
                     return Err(bad(format_args!(
                         "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token",
@@ -64,7 +64,7 @@ impl Stream {
         match symbols {
             Some(symbols) => {
                 let channels = channels.unwrap_or(KindSet::ALL);
-                stream.subscribe = Some(Command::Subscribe { symbols, channels, after });
+                parameters.subscribe = Some(Command::Subscribe { symbols, channels, after });
             }
             None if channels.is_some() || after.is_some() => {
                 return Err(bad(
@@ -73,11 +73,11 @@ impl Stream {
             }
             None => {}
         }
-        Ok(stream)
+        Ok(parameters)
     }
 }
 
-fn parse_symbols(value: &str) -> Result<Symbols, Refusal> {
+fn parse_symbols(value: &str) -> Result<Symbols, ErrorReply> {
     let mut symbols = Symbols::default();
     for text in value.split(',') {
         symbols.add(text)?;
@@ -85,12 +85,12 @@ fn parse_symbols(value: &str) -> Result<Symbols, Refusal> {
     Ok(symbols)
 }
 
-fn parse_channels(value: &str) -> Result<KindSet, Refusal> {
+fn parse_channels(value: &str) -> Result<KindSet, ErrorReply> {
     value.split(',').try_fold(KindSet::NONE, |channels, text| Ok(channels.with(channel(text)?)))
 }
 
-fn bad(message: impl std::fmt::Display) -> Refusal {
-    Refusal::new(ErrorCode::BadParameter, message)
+fn bad(message: impl std::fmt::Display) -> ErrorReply {
+    ErrorReply::new(ErrorCode::BadParameter, message)
 }
 
 #[cfg(test)]
@@ -99,28 +99,29 @@ mod tests {
     use crate::market::Kind;
 
     #[test]
-    fn a_url_says_all_that_a_subscribe_can() {
-        let stream = Stream::parse(
+    fn a_url_can_express_a_whole_subscribe() {
+        let parameters = UrlParameters::parse(
             "symbols=AAPL,BRK.B,EUR%2FUSD&channels=trades&delivery=every&interval_ms=250&after=k3f9-7",
         )
         .unwrap();
 
         let names = ["AAPL", "BRK.B", "EUR/USD"].map(|name| name.parse().unwrap()).into();
         assert_eq!(
-            stream.subscribe,
+            parameters.subscribe,
             Some(Command::Subscribe {
                 symbols: Symbols { all: false, names },
                 channels: Kind::Trade.into(),
                 after: Some(Cursor { epoch: "k3f9".into(), seq: 7 }),
             })
         );
-        assert_eq!((stream.delivery, stream.interval), (Delivery::Every, Duration::from_millis(250)));
+        assert_eq!((parameters.delivery, parameters.interval), (Delivery::Every, Duration::from_millis(250)));
     }
 
     #[test]
     fn a_plus_in_a_symbol_is_a_plus() {
         for query in ["symbols=A+B", "symbols=A%2BB"] {
-            let Some(Command::Subscribe { symbols, .. }) = Stream::parse(query).unwrap().subscribe else {
+            let Some(Command::Subscribe { symbols, .. }) = UrlParameters::parse(query).unwrap().subscribe
+            else {
                 panic!("{query} subscribes");
             };
             assert_eq!(symbols.names, ["A+B".parse().unwrap()].into());
@@ -128,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_parameter_is_refused_by_name() {
-        let refused = |query: &str| Stream::parse(query).unwrap_err();
+    fn the_error_names_the_wrong_parameter() {
+        let refused = |query: &str| UrlParameters::parse(query).unwrap_err();
 
         assert!(refused("symbol=AAPL").message.contains("\"symbol\""));
         assert_eq!(refused("symbols=AA%20PL").code, ErrorCode::BadSymbol);
@@ -144,6 +145,6 @@ mod tests {
 
     #[test]
     fn an_empty_query_asks_for_nothing() {
-        assert_eq!(Stream::parse("").unwrap(), Stream::default());
+        assert_eq!(UrlParameters::parse("").unwrap(), UrlParameters::default());
     }
 }

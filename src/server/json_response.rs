@@ -1,4 +1,4 @@
-//! Answers in JSON, and those that refuse.
+//! Responses with a JSON body, and error responses.
 
 use http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -6,10 +6,10 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 use warp::Reply;
 
-use crate::wire::Refusal;
+use crate::wire::ErrorReply;
 
-/// Returns an answer in JSON.
-pub fn json(status: StatusCode, body: String) -> warp::reply::Response {
+/// Returns a response with this JSON body.
+pub fn json_response(status: StatusCode, body: String) -> warp::reply::Response {
     Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/json")
@@ -19,9 +19,9 @@ pub fn json(status: StatusCode, body: String) -> warp::reply::Response {
         .into_response()
 }
 
-/// Returns what is answered instead of what was asked for.
-pub fn error(status: StatusCode, refusal: &Refusal) -> warp::reply::Response {
-    let mut response = json(status, serde_json::json!({ "error": refusal }).to_string());
+/// Returns an error response, with the headers that its status needs.
+pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Response {
+    let mut response = json_response(status, serde_json::json!({ "error": error }).to_string());
     let headers = response.headers_mut();
     match status {
         StatusCode::UPGRADE_REQUIRED => {

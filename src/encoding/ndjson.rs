@@ -1,11 +1,11 @@
-//! The framing of NDJSON: one JSON object a line.
+//! The NDJSON framing: one JSON object per line.
 //!
-//! The client only listens. It cannot be pinged, and a last line of the type `close` tells it what a WebSocket client
-//! reads in the close frame.
+//! A client of this framing only receives, so the server cannot ping it. Its last line has the type `close`, with the
+//! code and the reason that a WebSocket client gets in the close frame.
 
 use serde::Serialize;
 
-use super::{Value, native};
+use super::{Value, native_json};
 
 /// The last line of a stream.
 #[derive(Serialize)]
@@ -18,14 +18,14 @@ struct Close<'a> {
 /// Appends a value as one line.
 pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
-        Value::Event(seq, event) => native::event(out, *seq, event),
-        Value::Snapshot(snapshot) => native::snapshot(out, snapshot),
-        Value::Reply(reply) => native::reply(out, reply),
+        Value::Event(seq, event) => native_json::event(out, *seq, event),
+        Value::Snapshot(snapshot) => native_json::snapshot(out, snapshot),
+        Value::Reply(reply) => native_json::reply(out, reply),
         Value::Close(code, reason) => {
             let close = Close { r#type: "close", code: *code, reason };
             serde_json::to_writer(&mut *out, &close).expect("it is plain data and a vector takes all");
         }
-        // Every client of this framing is a subscriber, and hears peers in replies.
+        // Every client of this framing is a subscriber: it gets peers' messages as replies.
         Value::Message(_) | Value::Ping | Value::Pong(_) => return,
     }
     out.push(b'\n');
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_one_line() {
+    fn a_value_becomes_one_line() {
         let heartbeat = Reply::Heartbeat { time: Time::default(), seq: 7, sent: 5, merged: 1 };
 
         assert_eq!(
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_websocket_has_is_nothing() {
+    fn values_for_websockets_alone_write_nothing() {
         for value in [Value::Ping, Value::Pong(b"x"), Value::Message(&Message::Text("x".to_owned()))] {
             assert_eq!(written(&value), "", "{value:?}");
         }

@@ -1,6 +1,6 @@
-//! What a client sends: RFC 6455 frames put together into messages.
+//! Decodes a client's bytes: WebSocket frames (RFC 6455), joined into messages.
 //!
-//! Bytes go in as they arrive, messages come out. A client that sends nothing holds no memory here.
+//! A client that sends nothing takes no memory here.
 
 use std::io::Cursor;
 
@@ -9,92 +9,92 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use super::Message;
 
-/// A control frame's payload is at most this long.
+/// The longest payload of a control frame.
 const CONTROL_BYTES: u64 = 125;
 
-/// What a client sent, whole.
+/// A complete message or control frame of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Inbound {
+pub enum Incoming {
     /// A command, or a message for its peers.
     Message(Message),
-    /// Asks for a pong with the same payload.
+    /// A ping, to be answered with a pong of the same payload.
     Ping(Vec<u8>),
-    /// Answers a ping, or says that the client lives.
+    /// A pong: an answer to a ping, or a sign of life.
     Pong,
-    /// The client closes, with this code where it gives one.
+    /// A close, with its code if it has one.
     Close(Option<u16>),
 }
 
-/// Why nothing more can be read from a client.
+/// An error after which nothing more can be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// It broke the WebSocket protocol.
+    /// The client broke the WebSocket protocol.
     #[error("{0}")]
     Protocol(&'static str),
-    /// A text is not UTF-8.
-    #[error("text is UTF-8")]
+    /// A text message is not UTF-8.
+    #[error("a text message must be UTF-8")]
     Utf8,
-    /// A message has more bytes than are read.
-    #[error("messages have at most {most} bytes")]
+    /// A message is too long.
+    #[error("a message may have at most {most} bytes")]
     TooLong {
-        /// As many are read.
+        /// The limit.
         most: u64,
     },
-    /// A message comes in more frames than are read.
-    #[error("a message comes in at most {most} frames")]
+    /// A message has too many frames.
+    #[error("a message may have at most {most} frames")]
     TooManyFragments {
-        /// As many are read.
+        /// The limit.
         most: usize,
     },
 }
 
-/// Puts frames together.
+/// Decodes frames and joins them into messages.
 #[derive(Debug)]
 pub struct Decoder {
-    limits: InboundLimits,
-    /// Bytes that are no whole frame yet.
+    limits: DecoderLimits,
+    /// Bytes of an incomplete frame.
     bytes: Vec<u8>,
-    /// The data message that later frames continue.
-    begun: Option<Begun>,
-    /// How many messages have come whole, control frames between messages included.
-    whole: u64,
+    /// The message whose next frames are still to come.
+    unfinished: Option<Unfinished>,
+    /// Number of complete messages so far, and of control frames between messages.
+    completed: u64,
 }
 
-/// What a message may be; 0 switches a limit off.
+/// The limits of a message; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct InboundLimits {
-    /// How many bytes it may have.
+pub struct DecoderLimits {
+    /// The longest message, in bytes.
     pub message_bytes: usize,
-    /// In how many frames it may come.
+    /// The largest number of frames in a message.
     pub fragments: usize,
 }
 
-/// A data message of which some frames have come.
+/// A message that has begun and is not complete.
 #[derive(Debug)]
-struct Begun {
+struct Unfinished {
     kind: Data,
     bytes: Vec<u8>,
     frames: usize,
 }
 
 impl Decoder {
-    /// Nothing has come yet.
+    /// Returns a decoder without bytes.
     #[must_use]
-    pub const fn new(limits: InboundLimits) -> Self {
-        Self { limits, bytes: Vec::new(), begun: None, whole: 0 }
+    pub const fn new(limits: DecoderLimits) -> Self {
+        Self { limits, bytes: Vec::new(), unfinished: None, completed: 0 }
     }
 
-    /// Takes in bytes as they arrived.
+    /// Adds bytes of the client.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole message; `None` until more bytes arrive.
+    /// Returns the next complete message or control frame; `None` when more bytes are needed.
     ///
     /// # Errors
     ///
-    /// The client's fault. Nothing can be read after it.
-    pub fn message(&mut self) -> Result<Option<Inbound>, DecodeError> {
+    /// The client made an error. Nothing can be decoded after it.
+    pub fn message(&mut self) -> Result<Option<Incoming>, DecodeError> {
         loop {
             let Some((header, payload)) = self.frame()? else {
                 return Ok(None);
@@ -103,23 +103,23 @@ impl Decoder {
                 OpCode::Control(control) => Some(control_message(control, payload)?),
                 OpCode::Data(data) => self.data_message(data, payload, header.is_final)?,
             };
-            self.whole += u64::from(self.begun.is_none());
+            self.completed += u64::from(self.unfinished.is_none());
             if message.is_some() {
                 return Ok(message);
             }
         }
     }
 
-    /// Which message has come in part, by its number; `None` between messages.
+    /// Returns the number of the incomplete message; `None` between messages.
     #[must_use]
     pub fn partial(&self) -> Option<u64> {
-        (self.begun.is_some() || !self.bytes.is_empty()).then_some(self.whole)
+        (self.unfinished.is_some() || !self.bytes.is_empty()).then_some(self.completed)
     }
 
-    /// Drops what has not become a message: nobody asks for it any more.
+    /// Drops the bytes of incomplete messages.
     pub fn forget(&mut self) {
         self.bytes = Vec::new();
-        self.begun = None;
+        self.unfinished = None;
     }
 
     fn frame(&mut self) -> Result<Option<(FrameHeader, Vec<u8>)>, DecodeError> {
@@ -136,7 +136,7 @@ impl Decoder {
             return Ok(None);
         }
         let mut payload = self.bytes[start..end].to_vec();
-        let mask = header.mask.expect("an unmasked frame has been refused");
+        let mask = header.mask.expect("an unmasked frame is an error");
         for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
             *byte ^= key;
         }
@@ -158,13 +158,15 @@ impl Decoder {
             return if header.is_final && len <= CONTROL_BYTES {
                 Ok(())
             } else {
-                Err(DecodeError::Protocol("a control frame has one part and at most 125 bytes"))
+                Err(DecodeError::Protocol("a control frame must be a single frame of at most 125 bytes"))
             };
         }
-        let InboundLimits { message_bytes, fragments } = self.limits;
-        let (bytes, frames) =
-            self.begun.as_ref().map_or((0, 0), |begun| (begun.bytes.len() as u64, begun.frames));
-        // Without a limit of ours there is that of memory; lengths stay within what can be added.
+        let DecoderLimits { message_bytes, fragments } = self.limits;
+        let (bytes, frames) = self
+            .unfinished
+            .as_ref()
+            .map_or((0, 0), |unfinished| (unfinished.bytes.len() as u64, unfinished.frames));
+        // Without a configured limit a message may have 4 GiB, so that adding lengths cannot overflow.
         let most = if message_bytes == 0 { u64::from(u32::MAX) } else { message_bytes as u64 };
         if bytes.saturating_add(len) > most {
             return Err(DecodeError::TooLong { most });
@@ -180,48 +182,52 @@ impl Decoder {
         data: Data,
         payload: Vec<u8>,
         is_final: bool,
-    ) -> Result<Option<Inbound>, DecodeError> {
-        let Begun { kind, bytes, frames } = match (data, self.begun.take()) {
-            (Data::Continue, Some(mut begun)) => {
-                begun.bytes.extend_from_slice(&payload);
-                Begun { frames: begun.frames + 1, ..begun }
+    ) -> Result<Option<Incoming>, DecodeError> {
+        let Unfinished { kind, bytes, frames } = match (data, self.unfinished.take()) {
+            (Data::Continue, Some(mut unfinished)) => {
+                unfinished.bytes.extend_from_slice(&payload);
+                Unfinished { frames: unfinished.frames + 1, ..unfinished }
             }
-            (Data::Continue, None) => return Err(DecodeError::Protocol("nothing to continue")),
-            (_, Some(_)) => return Err(DecodeError::Protocol("the message before was not finished")),
-            (kind, None) => Begun { kind, bytes: payload, frames: 1 },
+            (Data::Continue, None) => {
+                return Err(DecodeError::Protocol("a continuation frame follows no message"));
+            }
+            (_, Some(_)) => {
+                return Err(DecodeError::Protocol("a new message begins before the last one was complete"));
+            }
+            (kind, None) => Unfinished { kind, bytes: payload, frames: 1 },
         };
         if !is_final {
-            self.begun = Some(Begun { kind, bytes, frames });
+            self.unfinished = Some(Unfinished { kind, bytes, frames });
             return Ok(None);
         }
         if kind == Data::Binary {
-            return Ok(Some(Inbound::Message(Message::Binary(bytes))));
+            return Ok(Some(Incoming::Message(Message::Binary(bytes))));
         }
         let text = String::from_utf8(bytes).map_err(|_| DecodeError::Utf8)?;
-        Ok(Some(Inbound::Message(Message::Text(text))))
+        Ok(Some(Incoming::Message(Message::Text(text))))
     }
 }
 
-fn control_message(control: Control, payload: Vec<u8>) -> Result<Inbound, DecodeError> {
+fn control_message(control: Control, payload: Vec<u8>) -> Result<Incoming, DecodeError> {
     match control {
-        Control::Ping => Ok(Inbound::Ping(payload)),
+        Control::Ping => Ok(Incoming::Ping(payload)),
         Control::Close => close_message(&payload),
-        _ => Ok(Inbound::Pong),
+        _ => Ok(Incoming::Pong),
     }
 }
 
-fn close_message(payload: &[u8]) -> Result<Inbound, DecodeError> {
+fn close_message(payload: &[u8]) -> Result<Incoming, DecodeError> {
     let (code, reason) = match payload {
-        [] => return Ok(Inbound::Close(None)),
-        [_] => return Err(DecodeError::Protocol("a close code has two bytes")),
+        [] => return Ok(Incoming::Close(None)),
+        [_] => return Err(DecodeError::Protocol("a close code must have two bytes")),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
     };
-    // RFC 6455, section 7.4: what an endpoint may send.
+    // The codes that an endpoint may send (RFC 6455, section 7.4).
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(DecodeError::Protocol("the close code is not one that may be sent"));
+        return Err(DecodeError::Protocol("the close code must not be sent"));
     }
     std::str::from_utf8(reason).map_err(|_| DecodeError::Utf8)?;
-    Ok(Inbound::Close(Some(code)))
+    Ok(Incoming::Close(Some(code)))
 }
 
 #[cfg(test)]
@@ -239,12 +245,12 @@ mod tests {
         [first, 0x80 | len].into_iter().chain(mask).chain(masked).collect()
     }
 
-    fn text(said: &str) -> Inbound {
-        Inbound::Message(Message::Text(said.to_owned()))
+    fn text(said: &str) -> Incoming {
+        Incoming::Message(Message::Text(said.to_owned()))
     }
 
-    fn read(bytes: &[u8]) -> Result<Vec<Inbound>, u16> {
-        let mut decoder = Decoder::new(InboundLimits { message_bytes: LIMIT, fragments: FRAMES });
+    fn read(bytes: &[u8]) -> Result<Vec<Incoming>, u16> {
+        let mut decoder = Decoder::new(DecoderLimits { message_bytes: LIMIT, fragments: FRAMES });
         let mut messages = Vec::new();
         // One byte at a time: a message never depends on how its bytes arrived.
         for byte in bytes {
@@ -264,33 +270,33 @@ mod tests {
 
         let messages = read(&bytes).unwrap();
 
-        assert_eq!(messages, [Inbound::Ping(b"p".to_vec()), text("Hello, peers")]);
+        assert_eq!(messages, [Incoming::Ping(b"p".to_vec()), text("Hello, peers")]);
     }
 
     #[test]
     fn a_message_at_the_limit_passes_and_one_byte_more_closes_with_1009() {
         assert_eq!(
             read(&frame(0x82, &[7; LIMIT])),
-            Ok(vec![Inbound::Message(Message::Binary(vec![7; LIMIT]))])
+            Ok(vec![Incoming::Message(Message::Binary(vec![7; LIMIT]))])
         );
         assert_eq!(read(&frame(0x82, &[7; LIMIT + 1])), Err(1009));
         assert_eq!(read(&[frame(0x02, &[7; LIMIT]), frame(0x80, &[7])].concat()), Err(1009));
     }
 
     #[test]
-    fn a_message_in_as_many_frames_as_may_be_passes_and_one_more_closes_with_1008() {
-        // Empty ones count; a control frame between them is none of them.
+    fn a_message_at_the_frame_limit_passes_and_one_frame_more_closes_with_1008() {
+        // Empty frames count. A control frame in between does not.
         let begin = [frame(0x01, b""), frame(0x00, b""), frame(0x89, b"")].concat();
         let within = [begin.clone(), frame(0x80, b"x")].concat();
         let beyond = [begin, frame(0x00, b""), frame(0x80, b"x")].concat();
 
-        assert_eq!(read(&within), Ok(vec![Inbound::Ping(Vec::new()), text("x")]));
+        assert_eq!(read(&within), Ok(vec![Incoming::Ping(Vec::new()), text("x")]));
         assert_eq!(read(&beyond), Err(1008));
     }
 
     #[test]
-    fn a_message_that_has_come_in_part_keeps_its_number_until_it_is_whole() {
-        let mut decoder = Decoder::new(InboundLimits::default());
+    fn an_incomplete_message_keeps_its_number_until_it_is_complete() {
+        let mut decoder = Decoder::new(DecoderLimits::default());
         let mut partial = |bytes: &[u8]| {
             decoder.feed(bytes);
             while decoder.message().unwrap().is_some() {}
@@ -304,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_protocol_closes_with_1002() {
+    fn a_protocol_error_closes_with_1002() {
         let unmasked = vec![0x81, 0x01, b'x'];
         let reserved_bit = frame(0xC1, b"x");
         let reserved_opcode = frame(0x83, b"x");
@@ -332,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_close_tells_its_code() {
-        assert_eq!(read(&frame(0x88, b"")), Ok(vec![Inbound::Close(None)]));
-        assert_eq!(read(&frame(0x88, &1000_u16.to_be_bytes())), Ok(vec![Inbound::Close(Some(1000))]));
+        assert_eq!(read(&frame(0x88, b"")), Ok(vec![Incoming::Close(None)]));
+        assert_eq!(read(&frame(0x88, &1000_u16.to_be_bytes())), Ok(vec![Incoming::Close(Some(1000))]));
     }
 }

@@ -1,6 +1,6 @@
-//! One connection: its TLS, its requests, and the session that comes of them.
+//! The connections of one worker: TLS handshake, HTTP requests, and the sessions that follow an upgrade or a stream.
 //!
-//! Whatever happens on a connection ends there, a panic too.
+//! Each connection has a task of its own. A panic ends that connection alone.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -24,41 +24,42 @@ use tracing::{debug, error, warn};
 use warp::filters::BoxedFilter;
 
 use super::admission::Permit;
-use super::patient::Patient;
-use super::stream::{self, Streaming};
+use super::ndjson::{self, StreamedSession};
+use super::write_timeout::WriteTimeoutSocket;
 use super::{Config, routes};
 use crate::counters::{Counters, Limit};
 use crate::encoding::Encoding;
 use crate::hub::Socket;
 use crate::session::{Context, Session, unless_zero};
-use crate::task::caught;
+use crate::task::catch_panic;
 use crate::wire::CloseReason;
 
-/// Without a limit of ours a request may have so many headers: there is room for them in every request.
+/// Headers that a request may have when `server.max_headers` is 0. The HTTP library reserves memory for them in each
+/// request.
 const MAX_HEADERS: usize = 10_000;
 
-/// The least and the most room that the HTTP library takes for what comes in.
-const BUFFER: (usize, usize) = (8 * 1024, 16 * 1024 * 1024);
+/// The smallest and the largest buffer that the HTTP library reads into.
+const READ_BUFFER_BYTES: (usize, usize) = (8 * 1024, 16 * 1024 * 1024);
 
-/// TLS holds so many bytes for a client that the network does not take: one record.
-const ENCRYPTED: usize = 16 * 1024;
+/// Bytes that TLS buffers while the socket accepts none: one record.
+const TLS_BUFFER_BYTES: usize = 16 * 1024;
 
-/// What serves the connections of one worker, each in tasks of its own.
-pub(super) struct Serving {
-    /// What its sessions share.
+/// The connections of one worker, each served by a task of its own.
+pub(super) struct Connections {
+    /// The state that all its sessions share.
     context: Rc<Context>,
-    /// What it answers.
+    /// The HTTP routes.
     routes: BoxedFilter<(warp::reply::Response,)>,
-    /// How it serves.
+    /// The settings of the server.
     config: Config,
-    /// What makes TLS of a socket, where clients are to speak it.
+    /// Does the TLS handshakes, when TLS is configured.
     tls: Option<TlsAcceptor>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl Serving {
-    /// Returns one without a connection; `stop` ends them all.
+impl Connections {
+    /// Returns an empty set of connections. `stop` closes all connections that are added later.
     pub(super) fn new(
         context: Rc<Context>,
         routes: BoxedFilter<(warp::reply::Response,)>,
@@ -69,20 +70,20 @@ impl Serving {
         Self { context, routes, config, tls, stop, tasks: TaskTracker::new() }
     }
 
-    /// Begins to serve a connection.
-    pub(super) fn begin(self: &Rc<Self>, socket: Socket, permit: Permit) {
+    /// Serves a connection in a task of its own.
+    pub(super) fn serve(self: &Rc<Self>, socket: Socket, permit: Permit) {
         let here = Rc::clone(self);
         self.tasks.spawn_local(async move {
             let permit = Rc::new(RefCell::new(permit));
-            let serving = here.serve(socket, Rc::clone(&permit));
-            if let Some(session) = here.contained(serving).await.flatten() {
-                // A task of its own: it is smaller than one that has served requests.
-                here.run(session, |_| drop(permit));
+            let serving = here.serve_one(socket, Rc::clone(&permit));
+            if let Some(session) = here.catch_panic_of(serving).await.flatten() {
+                // The session runs in a new task, which takes less memory than the task that served requests.
+                here.run_session(session, |_| drop(permit));
             }
         });
     }
 
-    /// Waits until every client has been told of the end, but not for longer than a shutdown may take.
+    /// Waits until all connections are closed, at most for `server.shutdown`.
     pub(super) async fn finish(&self) {
         self.tasks.close();
         if time::timeout(unless_zero(self.config.shutdown), self.tasks.wait()).await.is_err() {
@@ -91,24 +92,28 @@ impl Serving {
         }
     }
 
-    /// Runs a session, and calls `at_end` with the reason for which it ended.
-    fn run(self: &Rc<Self>, mut session: Session, at_end: impl FnOnce(Option<CloseReason>) + 'static) {
+    /// Runs a session in a task of its own. Calls `at_end` with the reason for its end, or with `None` after a panic.
+    fn run_session(
+        self: &Rc<Self>,
+        mut session: Session,
+        at_end: impl FnOnce(Option<CloseReason>) + 'static,
+    ) {
         let here = Rc::clone(self);
         self.tasks.spawn_local(async move {
-            let reason = here.contained(session.run(here.stop.clone())).await;
-            debug!(?reason, "a client is gone");
+            let reason = here.catch_panic_of(session.run(here.stop.clone())).await;
+            debug!(?reason, "a session has ended");
             drop(session);
             at_end(reason);
         });
     }
 
-    /// Runs a connection's future; a panic in it ends that alone.
-    fn contained<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
-        caught(future).map(|outcome| {
+    /// Runs the future of a connection. Counts and logs a panic in it, and returns `None` then.
+    fn catch_panic_of<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
+        catch_panic(future).map(|outcome| {
             outcome
                 .inspect_err(|panic| {
                     self.counters().panics.inc();
-                    error!(%panic, "a connection has ended in a fault of the server's");
+                    error!(%panic, "a connection has ended in a panic");
                 })
                 .ok()
         })
@@ -118,17 +123,17 @@ impl Serving {
         self.context.relay.counters()
     }
 
-    /// Serves one connection until it ends or becomes a session.
-    async fn serve(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
+    /// Serves one connection until it ends or becomes a session, which is returned.
+    async fn serve_one(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let socket = match &self.tls {
-            Some(tls) => self.encrypted(socket, tls).await?,
+            Some(tls) => self.tls_handshake(socket, tls).await?,
             None => socket,
         };
-        self.requests(socket, permit).await
+        self.serve_requests(socket, permit).await
     }
 
-    /// The TLS handshake.
-    async fn encrypted(&self, socket: Socket, tls: &TlsAcceptor) -> Option<Socket> {
+    /// Does the TLS handshake and returns the encrypted socket. Returns `None` when the handshake fails or takes too long.
+    async fn tls_handshake(&self, socket: Socket, tls: &TlsAcceptor) -> Option<Socket> {
         let handshake = time::timeout(unless_zero(self.config.tls_timeout), tls.accept(socket));
         let shaken = select! {
             biased;
@@ -137,11 +142,11 @@ impl Serving {
         };
         match shaken {
             Ok(Ok(mut stream)) => {
-                stream.get_mut().1.set_buffer_limit(Some(ENCRYPTED));
+                stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER_BYTES));
                 Some(Socket::Other(Box::new(stream)))
             }
             Ok(Err(error)) => {
-                debug!(%error, "a TLS handshake came to nothing");
+                debug!(%error, "a TLS handshake failed");
                 None
             }
             Err(_) => {
@@ -151,37 +156,37 @@ impl Serving {
         }
     }
 
-    /// The requests of one connection, until it ends or becomes a session.
-    async fn requests(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
+    /// Answers the requests of one connection until it ends or becomes a session, which is returned.
+    async fn serve_requests(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let (sender, mut accepted) = mpsc::channel(1);
-        let socket = Patient::new(socket, unless_zero(self.config.header_timeout));
+        let socket = WriteTimeoutSocket::new(socket, unless_zero(self.config.header_timeout));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let has_asked = Rc::new(Cell::new(false));
-        let (asked, here, while_streaming) = (Rc::clone(&has_asked), Rc::clone(self), socket.patience());
+        let (asked, here, timeout_handle) = (Rc::clone(&has_asked), Rc::clone(self), socket.handle());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             asked.set(true);
             let version = request.version();
             permit.borrow_mut().forwarded(request.headers());
-            let over = permit.borrow().over();
-            request.extensions_mut().insert(routes::Request { version, over });
+            let exceeded = permit.borrow().exceeded();
+            request.extensions_mut().insert(routes::RequestContext { version, exceeded });
             let response = routes.call(request);
-            let (sender, here, patience) = (sender.clone(), Rc::clone(&here), while_streaming.clone());
+            let (sender, here, write_timeout) = (sender.clone(), Rc::clone(&here), timeout_handle.clone());
             async move {
                 let mut response = response.await?;
                 if let Some(upgrade) = response.extensions_mut().remove::<routes::Upgrade>() {
-                    // A connection is upgraded once.
+                    // A connection is upgraded at most once, so there is room in the channel.
                     let _ = sender.try_send(upgrade);
                 }
-                if let Some(streaming) = response.extensions_mut().remove::<Streaming>() {
-                    let Streaming { encoding, stream, access } = streaming;
-                    // A slow reader is the session's matter for as long as there is one.
-                    let suspended = patience.suspend();
-                    let (socket, piped) = stream::pipe(response, patience);
+                if let Some(streaming) = response.extensions_mut().remove::<StreamedSession>() {
+                    let StreamedSession { encoding, parameters, access } = streaming;
+                    // While the session runs, the session decides whether the client reads too slowly.
+                    let paused = write_timeout.pause();
+                    let (socket, piped) = ndjson::pipe(response, write_timeout);
                     let context = Rc::clone(&here.context);
-                    let session = Session::new(encoding, socket, &[], &stream, access, context);
-                    here.run(session, |reason| match reason {
-                        Some(CloseReason::Unresponsive) => suspended.give_up(),
-                        _ => drop(suspended),
+                    let session = Session::new(encoding, socket, &[], &parameters, access, context);
+                    here.run_session(session, |reason| match reason {
+                        Some(CloseReason::Unresponsive) => paused.fail_writes(),
+                        _ => drop(paused),
                     });
                     response = piped;
                 }
@@ -199,37 +204,39 @@ impl Serving {
             }
             served = &mut connection => served,
         };
-        // The other end of a handshake that failed: the upgrade waits for as long as it is there.
+        // After a failed handshake the upgrade would wait for as long as this connection exists.
         drop(connection);
         if let Err(error) = served {
             debug!(%error, "a connection ended");
-            if let Some(limit) = limit(&error, has_asked.get()) {
+            if let Some(limit) = exceeded_limit(&error, has_asked.get()) {
                 self.counters().increment(limit);
             }
         }
-        let routes::Upgrade { socket, stream, access } = accepted.try_recv().ok()?;
-        let upgraded = socket.await.inspect_err(|error| debug!(%error, "an upgrade came to nothing")).ok()?;
-        let parts = upgraded.downcast::<TokioIo<Patient>>().expect("it is the socket that it was");
+        let routes::Upgrade { socket, parameters, access } = accepted.try_recv().ok()?;
+        let upgraded = socket.await.inspect_err(|error| debug!(%error, "an upgrade failed")).ok()?;
+        let parts = upgraded
+            .downcast::<TokioIo<WriteTimeoutSocket>>()
+            .expect("the upgrade returns the socket that was served");
         let socket = parts.io.into_inner().into_inner();
         let context = Rc::clone(&self.context);
-        Some(Session::new(Encoding::WebSocket, socket, &parts.read_buf, &stream, access, context))
+        Some(Session::new(Encoding::WebSocket, socket, &parts.read_buf, &parameters, access, context))
     }
 
     fn http(&self) -> http1::Builder {
         let limit = |limit: usize, off| if limit == 0 { off } else { limit };
-        let header_bytes = limit(self.config.max_header_bytes, BUFFER.1);
+        let header_bytes = limit(self.config.max_header_bytes, READ_BUFFER_BYTES.1);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Some(self.config.header_timeout).filter(|limit: &Duration| !limit.is_zero()))
             .max_headers(limit(self.config.max_headers, MAX_HEADERS))
             .max_header_size(header_bytes)
-            .max_buf_size(header_bytes.max(BUFFER.0));
+            .max_buf_size(header_bytes.max(READ_BUFFER_BYTES.0));
         http
     }
 }
 
-/// The limit for which a connection ended. One that has asked something and then asks no more is over none.
-fn limit(error: &hyper::Error, has_asked: bool) -> Option<Limit> {
+/// Returns the limit whose excess ended a connection. A connection that times out idle after a request exceeds none.
+fn exceeded_limit(error: &hyper::Error, has_asked: bool) -> Option<Limit> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     let was_stuck = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);
     if error.is_timeout() && !has_asked || was_stuck {

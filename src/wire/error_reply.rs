@@ -1,0 +1,67 @@
+//! Error replies, to wrong commands, messages and HTTP requests.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The kind of an error. Clients match on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// A field of a command is missing, unknown or malformed.
+    BadCommand,
+    /// The `action` of a command is unknown.
+    UnknownAction,
+    /// A symbol is malformed.
+    BadSymbol,
+    /// A channel is unknown.
+    BadChannel,
+    /// A cursor is malformed, comes after the first market frame, or is ahead of the feed.
+    BadCursor,
+    /// The connection would have more symbols than it may.
+    TooManySymbols,
+    /// The client sends commands, messages or connections too often.
+    RateLimited,
+    /// A relayed message or the body of a request is too long.
+    MessageTooLong,
+    /// The relay is switched off.
+    RelayDisabled,
+    /// The token is missing or unknown.
+    Unauthorized,
+    /// The client's token or origin does not allow it.
+    Forbidden,
+    /// A URL parameter is unknown or malformed.
+    BadParameter,
+    /// The path is unknown.
+    NotFound,
+    /// The feed cannot execute this command, or has ended.
+    Conflict,
+    /// The body of a request took too long.
+    TooSlow,
+    /// The path does not support the method.
+    MethodNotAllowed,
+    /// The path expects a WebSocket handshake.
+    UpgradeRequired,
+    /// A WebSocket handshake is malformed.
+    BadHandshake,
+    /// The server or the address has as many connections as it may.
+    TooManyConnections,
+    /// The server is not ready.
+    NotReady,
+}
+
+/// An error and its remedy. The connection stays open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorReply {
+    /// The kind of the error.
+    pub code: ErrorCode,
+    /// What is wrong and what to do about it, for a person.
+    pub message: String,
+}
+
+impl ErrorReply {
+    /// Returns an error reply.
+    pub fn new(code: ErrorCode, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+}
