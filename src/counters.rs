@@ -1,61 +1,62 @@
-//! What is counted, for `/metrics`: how often each limit has struck, why connections closed, and more of the kind.
+//! Counters for `/metrics`: how often clients exceeded each limit, how often readers lagged, and more.
 //!
-//! A bus has one counters, and every stage counts there. Labels are names of ours: nothing that a client or a
-//! file says becomes one.
+//! Each bus has one set of [`Counters`], which all stages increment. Every label is a name from this program.
+//! Nothing that a client or a file says becomes a label.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// Counters that differ in one label.
+/// Counters of one metric that differ in one label.
 pub type LabelledCounters = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// A limit that strikes clients.
+/// A limit that clients can exceed. Its counter is incremented each time that one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// `limits.connections`: one more is answered 503.
+    /// `limits.connections`: a further connection is answered with 503.
     Connections,
-    /// `limits.per_address`: one more is answered 429.
+    /// `limits.per_address`: a further connection of the address is answered with 429.
     PerAddress,
-    /// `limits.new_per_second`: one sooner is answered 429.
+    /// `limits.new_per_second`: a connection that comes sooner is answered with 429.
     NewPerSecond,
-    /// `server.tls_timeout`: a later handshake is dropped.
+    /// `server.tls_timeout`: a connection whose TLS handshake takes longer is dropped.
     TlsTimeout,
-    /// `server.header_timeout`: later headers are not waited for, nor a client that does not take its answer.
+    /// `server.header_timeout`: a connection is dropped if its headers, or reading its answer, take longer.
     HeaderTimeout,
-    /// `server.max_headers` and `server.max_header_bytes`: more are answered 431.
+    /// `server.max_headers` and `server.max_header_bytes`: a request with more is answered with 431.
     Headers,
-    /// `auth.timeout`: a later token finds the connection closed with 1008.
+    /// `auth.timeout`: a client without a token by then is closed with 1008.
     AuthTimeout,
-    /// `limits.message_bytes`: a longer message closes with 1009.
+    /// `limits.message_bytes`: a client that sends a longer message is closed with 1009.
     MessageBytes,
-    /// `limits.fragments`: a message in more parts closes with 1008.
+    /// `limits.fragments`: a client that sends a message in more fragments is closed with 1008.
     Fragments,
-    /// `limits.message_timeout`: a message that takes longer closes with 1008.
+    /// `limits.message_timeout`: a client whose message takes longer to arrive is closed with 1008.
     MessageTimeout,
-    /// `limits.control_rate`: more control frames close with 1008.
+    /// `limits.control_rate`: a client that sends more control frames is closed with 1008.
     ControlRate,
-    /// `limits.command_rate`: a command more is answered `rate_limited`.
+    /// `limits.command_rate`: a further command is answered with `rate_limited`.
     CommandRate,
-    /// `limits.symbols`: a subscribe to more is answered `too_many_symbols`.
+    /// `limits.symbols`: a subscribe to more symbols is answered with `too_many_symbols`.
     Symbols,
-    /// `limits.ping_timeout`: a client that has not been heard of for longer is dropped.
+    /// `limits.ping_timeout`: a client that gives no sign of life within this time is dropped.
     PingTimeout,
-    /// `session.close_timeout`: a close that takes longer is broken off.
+    /// `session.close_timeout`: a connection that takes longer to close is dropped.
     CloseTimeout,
-    /// `session.every_buffer`: a client for which more waits is closed with 4008.
+    /// `session.every_buffer`: a client for which more bytes are pending is closed with 4008.
     EveryBuffer,
     /// `feed.replay.stall_timeout`: a client that stands still for longer while a replay waits for it is closed with 4008.
     StallTimeout,
-    /// `bus.history` and `bus.history_bytes`: who comes back from further away gets a gap, or is closed with 4008.
+    /// `bus.history` and `bus.history_bytes`: a client that resumes from before the history gets a gap or is
+    /// closed with 4008.
     History,
-    /// `relay.max_bytes`: a longer message is answered `message_too_long`.
+    /// `relay.max_bytes`: a longer message is answered with `message_too_long`.
     RelayBytes,
-    /// `relay.rate`: a message more is answered `rate_limited`.
+    /// `relay.rate`: a further message of the client is answered with `rate_limited`.
     RelayRate,
-    /// `relay.total_bytes`: a message more is answered `rate_limited`.
+    /// `relay.total_bytes`: a further message of any client is answered with `rate_limited`.
     RelayTotal,
-    /// `server.shutdown`: a client that takes longer is dropped.
+    /// `server.shutdown`: a client that takes longer to close is dropped.
     Shutdown,
 }
 
@@ -85,7 +86,7 @@ impl Limit {
         Self::Shutdown,
     ];
 
-    /// Its label.
+    /// Returns the limit's label.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -115,7 +116,7 @@ impl Limit {
     }
 }
 
-/// The counts of one bus and its clients.
+/// The counters of one bus and its clients.
 #[derive(Debug)]
 pub struct Counters {
     limits: LabelledCounters,
@@ -123,11 +124,11 @@ pub struct Counters {
     pub lags: Counter,
     /// How often a shard conflated because it could not send every event in time.
     pub overloads: Counter,
-    /// Clients that were sent all that they had missed.
+    /// How many clients were sent everything that they had missed.
     pub resumed: Counter,
-    /// Messages of clients that went to their peers.
+    /// How many messages of clients were relayed to their peers.
     pub relayed: Counter,
-    /// Sessions that ended in a fault of ours.
+    /// How many sessions ended in a panic.
     pub panics: Counter,
 }
 
@@ -135,7 +136,7 @@ impl Default for Counters {
     fn default() -> Self {
         let limits = LabelledCounters::default();
         for limit in Limit::ALL {
-            // It is there from the start, with 0.
+            // Each limit is listed from the start, with 0.
             drop(limits.get_or_create(&[("limit", limit.name())]));
         }
         Self {
@@ -150,25 +151,29 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts that a limit has struck.
+    /// Counts that a client exceeded a limit.
     pub fn increment(&self, limit: Limit) {
         self.limits.get_or_create(&[("limit", limit.name())]).inc();
     }
 
-    /// How often a limit has struck.
+    /// Returns how often clients exceeded a limit.
     #[must_use]
     pub fn count_of(&self, limit: Limit) -> u64 {
         self.limits.get_or_create(&[("limit", limit.name())]).get()
     }
 
-    /// Names the counts for whoever asks.
+    /// Registers the counters as metrics.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("limit_strikes", "How often a limit has struck", self.limits.clone());
+        registry.register("limit_strikes", "How often clients exceeded a limit", self.limits.clone());
         registry.register("lags", "How often the history has passed a shard", self.lags.clone());
         let help = "How often a shard conflated because it could not send every event in time";
         registry.register("overloads", help, self.overloads.clone());
         registry.register("resumed", "Clients that were sent all that they had missed", self.resumed.clone());
-        registry.register("relayed", "Messages of clients that went to their peers", self.relayed.clone());
-        registry.register("panics", "Sessions that ended in a fault of the server's", self.panics.clone());
+        registry.register(
+            "relayed",
+            "Messages of clients that were relayed to their peers",
+            self.relayed.clone(),
+        );
+        registry.register("panics", "Sessions that ended in a panic", self.panics.clone());
     }
 }

@@ -1,7 +1,10 @@
-//! The log: events, feed marks and seeks in one sequence, bounded, and the fold of what it let go.
+//! The log: events, feed states and seeks in one sequence, bounded by count and bytes.
 //!
-//! A seek cuts the history: no cursor from before it is served any more. What came before it stays all the same for
-//! as long as there is room, for readers that are behind: they read it, and the seek in its place, and lose nothing.
+//! The log folds the events that it evicts, so that a reader can start at its oldest entry.
+//!
+//! A seek cuts the history: a cursor from before it can no longer be resumed. Readers of the log are not cut
+//! off. As long as the older entries are not evicted, a reader that is behind reads them, then the seek, and
+//! misses nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,130 +15,132 @@ use tokio::time::Instant;
 use super::{Config, LastValueCache};
 use crate::market::{Event, FeedState, Symbol, Time};
 
-/// At most this many events are one segment: what a reader takes at a time.
+/// The most events in one segment. A reader reads one segment at a time.
 const SEGMENT_EVENTS: usize = 1024;
 
-/// A run of the log that never changes once it is in.
+/// An entry of the log. It never changes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Segment {
-    /// Events that follow each other.
+    /// Consecutive events.
     Events {
-        /// The sequence number of the first.
+        /// The sequence number of the first event.
         first: u64,
-        /// The events; never empty.
+        /// The events, at least one.
         events: Box<[Event]>,
     },
-    /// How the feed fares from here on.
+    /// A new state of the feed.
     FeedState {
-        /// The sequence number of the event before it; it has none of its own.
+        /// The sequence number of the event before it. A state has none of its own.
         after: u64,
         /// The state.
         state: FeedState,
     },
-    /// The feed goes on from elsewhere.
+    /// A seek: the feed continues at another market time.
     Seek {
-        /// From where.
+        /// Where the seek is in the log, and where the feed continues.
         seek: Seek,
-        /// How the feed fares from here on.
+        /// The state of the feed after the seek.
         state: FeedState,
-        /// What replaces the fold of all that came before.
+        /// The cache that replaces the fold of everything before the seek.
         last_values: Arc<LastValueCache>,
     },
 }
 
-/// Where a feed went on from elsewhere.
+/// The position of a seek in the log, and the market time at which the feed continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seek {
-    /// The sequence number of the event before it; it has none of its own.
+    /// The sequence number of the event before the seek. A seek has none of its own.
     pub after: u64,
-    /// The market time from which the feed goes on.
+    /// The market time at which the feed continues.
     pub position: Time,
 }
 
-/// Where a reader begins: a position, and the fold of everything before it.
+/// The fold of everything before a position in the log, from which a reader can start.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The log position of the first entry that the fold does not hold.
+    /// The position of the first entry that is not folded.
     pub position: u64,
-    /// The fold of everything before that position.
+    /// The fold of all events before that position.
     pub last_values: LastValueCache,
-    /// How the feed fared there.
-    pub feed: FeedState,
+    /// The state of the feed at that position.
+    pub feed_state: FeedState,
     /// The newest seek before that position.
     pub seek: Option<Seek>,
 }
 
-/// A place where a reader can begin, with last values that the log still shares. The [`Checkpoint`] from it copies them, once
-/// the log is locked no more.
+/// A checkpoint that still shares its last-value cache with the log.
+///
+/// A [`Checkpoint`] is made of it after the log is unlocked, because copying the cache takes long.
 #[derive(Debug)]
 pub struct SharedCheckpoint {
     position: u64,
     base: Arc<LastValueCache>,
-    /// The events before the position that the base does not hold.
+    /// Events before the position that are not yet folded into the base.
     unfolded: Vec<Arc<Segment>>,
-    feed: FeedState,
+    feed_state: FeedState,
     seek: Option<Seek>,
 }
 
-/// What a reader finds.
+/// The result of reading the log at a position.
 #[derive(Debug)]
 pub enum Read {
     /// The next entry.
     Segment(Arc<Segment>),
-    /// The log has let the next entry go: the reader starts again from here.
+    /// The next entry was evicted. The reader continues at this checkpoint.
     Lagged(Box<Checkpoint>),
 }
 
-/// How far a reader is behind.
+/// The backlog of a reader: how far it is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// For how long the next entry that the log still holds has waited.
+    /// For how long the reader's next entry has been in the log. If that was evicted, the oldest entry
+    /// counts.
     pub age: Duration,
-    /// Whether the next entry is in the older half of what the log holds, and the log is full.
+    /// Whether the log has begun to evict, and the reader's next entry is in the older half of the log.
     pub is_soon_lost: bool,
 }
 
-/// The log no longer holds all that came after a sequence number.
+/// The error if the events after a sequence number are no longer available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evicted;
 
-/// Some events of a segment.
+/// The events of one segment from an index on.
 #[derive(Debug)]
 pub struct Chunk {
     segment: Arc<Segment>,
     from: usize,
 }
 
-/// A segment in its place.
+/// A segment and the time at which it was appended.
 #[derive(Debug)]
 struct Entry {
     segment: Arc<Segment>,
-    /// When it was appended.
+    /// The time at which the segment was appended.
     at: Instant,
 }
 
-/// The bounded history of a bus.
+/// A bounded sequence of segments.
 #[derive(Debug)]
 pub struct Log {
     segments: VecDeque<Entry>,
-    /// The position of `segments[0]`; each segment takes one.
+    /// The position of `segments[0]`. Each segment has one position.
     first_position: u64,
     head: u64,
     events: usize,
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
-    /// The fold of all that was evicted, but for what is unfolded. Readers that copy it share it meanwhile.
+    /// The fold of all evicted events except the unfolded ones. A reader shares it while copying it.
     base: Arc<LastValueCache>,
-    /// Evicted events that wait for the base to be the log's alone.
+    /// Evicted events that are folded into the base once no reader shares it.
     unfolded: Vec<Arc<Segment>>,
-    /// How many bytes they take.
+    /// How many bytes the unfolded events take.
     unfolded_bytes: usize,
-    base_feed: FeedState,
+    base_feed_state: FeedState,
     base_seek: Option<Seek>,
     /// The newest state of the feed.
-    feed: FeedState,
-    /// The newest seek of all.
+    feed_state: FeedState,
+    /// The newest seek.
     seek: Option<Seek>,
 }
 
@@ -147,7 +152,7 @@ impl Segment {
         }
     }
 
-    /// The sequence number of the first event from here on.
+    /// Returns the sequence number of the segment's first event, or of the next event if it has none.
     fn first(&self) -> u64 {
         match self {
             Self::Events { first, .. } => *first,
@@ -155,7 +160,7 @@ impl Segment {
         }
     }
 
-    /// The newest sequence number up to the end of this segment.
+    /// Returns the newest sequence number up to the end of the segment.
     fn last(&self) -> u64 {
         self.first() + self.events().len() as u64 - 1
     }
@@ -174,24 +179,24 @@ impl Segment {
 }
 
 impl From<SharedCheckpoint> for Checkpoint {
-    fn from(SharedCheckpoint { position, base, unfolded, feed, seek }: SharedCheckpoint) -> Self {
+    fn from(SharedCheckpoint { position, base, unfolded, feed_state, seek }: SharedCheckpoint) -> Self {
         let mut last_values = Arc::unwrap_or_clone(base);
         for segment in unfolded {
             segment.fold_into(&mut last_values);
         }
-        Self { position, last_values, feed, seek }
+        Self { position, last_values, feed_state, seek }
     }
 }
 
 impl Chunk {
-    /// The events with their sequence numbers, in order.
+    /// Returns the events with their sequence numbers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Event)> {
         (self.segment.first()..).zip(self.segment.events()).skip(self.from)
     }
 }
 
 impl Log {
-    /// An empty log.
+    /// Returns an empty log.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -205,28 +210,28 @@ impl Log {
             base: Arc::default(),
             unfolded: Vec::new(),
             unfolded_bytes: 0,
-            base_feed: FeedState::Starting,
+            base_feed_state: FeedState::Starting,
             base_seek: None,
-            feed: FeedState::Starting,
+            feed_state: FeedState::Starting,
             seek: None,
         }
     }
 
-    /// So many events a log holds for sure, whatever they are.
+    /// Returns how many events the log holds at least, however large the events are.
     #[must_use]
     pub fn capacity(config: &Config) -> usize {
         let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
-        // The oldest segment leaves when there is room enough without it.
+        // The oldest segment is evicted as soon as the log is large enough without it.
         config.history.get().min(config.history_bytes.get() / largest).saturating_sub(SEGMENT_EVENTS)
     }
 
-    /// The newest sequence number; 0 before the first event.
+    /// Returns the newest sequence number; 0 before the first event.
     #[must_use]
     pub fn head(&self) -> u64 {
         self.head
     }
 
-    /// The position that the next entry will have.
+    /// Returns the position that the next entry will have.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.first_position + self.segments.len() as u64
@@ -234,12 +239,12 @@ impl Log {
 
     /// Returns the newest state of the feed.
     #[must_use]
-    pub fn feed(&self) -> &FeedState {
-        &self.feed
+    pub fn feed_state(&self) -> &FeedState {
+        &self.feed_state
     }
 
-    /// Returns for how long a reader at this position has left the next entry unread; a time without end where that entry
-    /// was evicted before it was read, and nobody knows any more.
+    /// Returns for how long the next entry of a reader at this position has been in the log;
+    /// [`Duration::MAX`] if it was evicted, because then nobody knows.
     #[must_use]
     pub fn lag(&self, position: u64, now: Instant) -> Duration {
         let Some(offset) = position.checked_sub(self.first_position) else { return Duration::MAX };
@@ -258,7 +263,7 @@ impl Log {
         }
     }
 
-    /// Appends the events in their order and returns the new head.
+    /// Appends events in their order; returns the new head.
     pub fn append(&mut self, events: Vec<Event>, now: Instant) -> u64 {
         let mut events = events.into_iter();
         loop {
@@ -272,50 +277,50 @@ impl Log {
         }
     }
 
-    /// Appends a mark.
+    /// Appends a new state of the feed.
     pub fn set_feed_state(&mut self, state: FeedState, now: Instant) {
-        self.feed = state.clone();
+        self.feed_state = state.clone();
         self.push(Segment::FeedState { after: self.head, state }, now);
     }
 
-    /// Appends a seek, from which all goes on with `last_values`, a fold that stands at the [head](Self::head).
+    /// Appends a seek. `last_values`, which must be at the [head](Self::head), replace the fold so far.
     pub fn seek(&mut self, last_values: LastValueCache, position: Time, state: FeedState, now: Instant) {
         debug_assert_eq!(last_values.seq(), self.head, "a seek publishes nothing");
         let seek = Seek { after: self.head, position };
         self.seek = Some(seek);
-        self.feed = state.clone();
+        self.feed_state = state.clone();
         self.push(Segment::Seek { seek, state, last_values: Arc::new(last_values) }, now);
     }
 
-    /// The entry at a position; `None` at the end.
+    /// Returns the entry at a position; `None` at the end.
     ///
     /// # Errors
     ///
-    /// It was evicted, and the reader goes on from the checkpoint.
+    /// The entry was evicted. The error is the checkpoint at which a reader can continue.
     pub fn read(&self, position: u64) -> Result<Option<Arc<Segment>>, SharedCheckpoint> {
         let offset = position.checked_sub(self.first_position).ok_or_else(|| self.checkpoint())?;
         let entry = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
         Ok(entry.map(|entry| Arc::clone(&entry.segment)))
     }
 
-    /// The oldest place that a reader can begin at.
+    /// Returns the checkpoint at the oldest entry.
     #[must_use]
     pub fn checkpoint(&self) -> SharedCheckpoint {
         SharedCheckpoint {
             position: self.first_position,
             base: Arc::clone(&self.base),
             unfolded: self.unfolded.clone(),
-            feed: self.base_feed.clone(),
+            feed_state: self.base_feed_state.clone(),
             seek: self.base_seek,
         }
     }
 
-    /// The events after `seq` up to the end of their segment; `None` where there are none yet.
+    /// Returns the events after `seq`, up to the end of their segment; `None` if there are none yet.
     ///
     /// # Errors
     ///
-    /// The event after `seq` is no longer held, or the newest seek came after `seq`: even if none was published in
-    /// between, whoever has all up to `seq` has values that were replaced.
+    /// The event after `seq` was evicted, or there was a seek after `seq`. A seek replaces the values of
+    /// every older cursor, even if no event was published between the cursor and the seek.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         let next = seq + 1;
         if self.seek.is_some_and(|seek| seq <= seek.after) {
@@ -333,7 +338,8 @@ impl Log {
         Ok(Some(Chunk { segment: Arc::clone(segment), from }))
     }
 
-    /// The oldest event that is held; past the head where none is.
+    /// Returns the sequence number of the oldest event with which a resume may start. If there is none, it is
+    /// that of the next event.
     fn oldest(&self) -> u64 {
         let by_count = (self.head + 1).saturating_sub(self.max_events as u64);
         by_count.max(self.segments.front().map_or(self.head + 1, |entry| entry.segment.first()))
@@ -348,7 +354,7 @@ impl Log {
         }
     }
 
-    /// Whether the oldest segment has to leave. The newest stays, whatever its size.
+    /// Returns whether the oldest segment must be evicted. The newest segment always stays.
     fn is_over(&self) -> bool {
         let Some(oldest) = self.segments.front().filter(|_| self.segments.len() > 1) else {
             return false;
@@ -368,9 +374,9 @@ impl Log {
                 self.unfolded_bytes += bytes;
                 self.fold_evicted();
             }
-            Segment::FeedState { state, .. } => self.base_feed = state.clone(),
+            Segment::FeedState { state, .. } => self.base_feed_state = state.clone(),
             Segment::Seek { seek, state, last_values } => {
-                (self.base, self.base_feed) = (Arc::clone(last_values), state.clone());
+                (self.base, self.base_feed_state) = (Arc::clone(last_values), state.clone());
                 self.base_seek = Some(*seek);
                 self.unfolded.clear();
                 self.unfolded_bytes = 0;
@@ -378,8 +384,10 @@ impl Log {
         }
     }
 
-    /// Folds what was evicted into the base, unless a reader shares that. Where more waits for a reader to be done than the
-    /// history may take, the base is copied after all.
+    /// Folds evicted events into the base, unless a reader shares it.
+    ///
+    /// If the unfolded events exceed the limit of the history, the base is copied, and no reader is waited
+    /// for.
     fn fold_evicted(&mut self) {
         if self.unfolded_bytes > self.max_bytes {
             Arc::make_mut(&mut self.base);

@@ -1,10 +1,12 @@
-//! The bus: the one order of all events.
+//! The bus: one order of all events.
 //!
-//! A feed publishes, and each event gets the next sequence number and its place in the
-//! [log](Log). Readers come with a cursor of their own; they are woken, never fed, and the
-//! bus waits for none of them. A reader that the log has passed is told so and starts again
-//! from the log's own fold. A reader is [passive](Bus::reader), or [waited for](Bus::awaited_reader): a
-//! [paced](Bus::is_flow_controlled) feed waits until those are [level](Bus::level).
+//! A feed publishes events. Each one gets the next sequence number and is appended to the [log](Log). Readers
+//! read the log, each at a position of its own. The bus wakes them, but does not hand them events and does
+//! not wait for them. A reader that the log has passed lags, and continues at the log's checkpoint.
+//!
+//! A reader is [passive](Bus::reader) or [awaited](Bus::awaited_reader). A
+//! [flow-controlled](Bus::is_flow_controlled) feed waits until all awaited readers have [caught
+//! up](Bus::caught_up).
 
 mod last_value_cache;
 mod log;
@@ -25,13 +27,13 @@ use crate::market::{Event, FeedKind, FeedState, Time};
 pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
 pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, SharedCheckpoint};
 
-/// How much of the past is kept for clients that come back (`[bus]` in config.toml).
+/// The size of the history, from which clients resume (`[bus]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many events are held at the most.
+    /// The most events that the history holds.
     pub history: NonZeroUsize,
-    /// How many bytes they take at the most.
+    /// The most bytes that the history takes.
     pub history_bytes: NonZeroUsize,
 }
 
@@ -42,37 +44,37 @@ impl Default for Config {
     }
 }
 
-/// The log with its readers' wake-ups. One process can hold several.
+/// A log and the means to wake its readers. One process can have several buses.
 #[derive(Debug)]
 pub struct Bus {
     epoch: String,
     kind: FeedKind,
     log: Mutex<Log>,
     capacity: usize,
-    /// The position after the log's last entry; changing it wakes the readers.
+    /// The position behind the log's last entry. A change wakes the readers.
     end: watch::Sender<u64>,
-    /// What each reader that is waited for has done.
-    done: watch::Sender<Slab<Done>>,
+    /// The progress of each awaited reader.
+    progress: watch::Sender<Slab<Progress>>,
     readers: Mutex<Slab<ReaderPosition>>,
-    listened: watch::Sender<bool>,
+    has_subscriber: watch::Sender<bool>,
     is_flow_controlled: AtomicBool,
     is_waiting: AtomicBool,
     counters: Counters,
 }
 
-/// Says that the feed waits for as long as it does, even where it is stopped in the middle.
+/// A mark that the feed waits. Dropping it removes the mark, also if the wait is cancelled.
 struct Waiting<'a>(&'a AtomicBool);
 
-/// What a reader has done.
+/// The progress of an awaited reader.
 #[derive(Debug)]
-struct Done {
-    /// It has done all its work up to here.
+struct Progress {
+    /// The sequence number up to which the reader's work is done.
     seq: u64,
-    /// Whether it has said so since the feed asked whether it [works](Bus::all_work).
-    is_heard: bool,
+    /// Whether the reader has reported since the last call of [`all_report`](Bus::all_report).
+    has_reported: bool,
 }
 
-/// Where a reader stands, for those who ask how far behind it is.
+/// The name and position of a reader, from which its lag is computed.
 #[derive(Debug)]
 struct ReaderPosition {
     name: String,
@@ -84,25 +86,25 @@ struct ReaderPosition {
 pub struct Lagging {
     /// The reader's name.
     pub name: String,
-    /// For how long the next entry of the log has waited for it; [`Duration::MAX`] where the log no longer holds that entry.
+    /// For how long the reader's next entry has been in the log; [`Duration::MAX`] if that was evicted.
     pub lag: Duration,
 }
 
-/// A place in the log and the means to wait there for more.
+/// A position in the log, and the means to wait for the next entry.
 #[derive(Debug)]
 pub struct Reader {
     bus: Arc<Bus>,
-    /// Its number among all readers.
+    /// Its key among all readers.
     number: usize,
-    /// Its number among those that are waited for.
-    waited: Option<usize>,
+    /// Its key among the awaited readers, if it is one.
+    awaited: Option<usize>,
     position: u64,
-    shown: Arc<AtomicU64>,
+    shared_position: Arc<AtomicU64>,
     end: watch::Receiver<u64>,
 }
 
 impl Bus {
-    /// An empty bus; `epoch` names its count of events and is 1 to 32 letters and digits.
+    /// Returns an empty bus. `epoch` names its count of events and has 1 to 32 letters and digits.
     #[must_use]
     pub fn new(config: &Config, kind: FeedKind, epoch: String) -> Arc<Self> {
         Arc::new(Self {
@@ -111,68 +113,71 @@ impl Bus {
             log: Mutex::new(Log::new(config)),
             capacity: Log::capacity(config),
             end: watch::Sender::new(0),
-            done: watch::Sender::new(Slab::new()),
+            progress: watch::Sender::new(Slab::new()),
             readers: Mutex::default(),
-            listened: watch::Sender::new(false),
+            has_subscriber: watch::Sender::new(false),
             is_flow_controlled: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             counters: Counters::default(),
         })
     }
 
-    /// The name of this count of events.
+    /// Returns the name of the bus's count of events.
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.epoch
     }
 
-    /// So many events are held, whatever they are: a reader that is not further behind loses none.
+    /// Returns how many events the log holds at least. A reader that is at most this far behind loses none.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// What kind of feed publishes here.
+    /// Returns the kind of the feed that publishes here.
     #[must_use]
     pub fn kind(&self) -> FeedKind {
         self.kind
     }
 
-    /// Gives the events the next sequence numbers, in their order, and returns the last.
+    /// Publishes events, which get the next sequence numbers in their order; returns the last number.
     pub fn publish(&self, events: Vec<Event>) -> u64 {
         self.append(|log, now| log.append(events, now))
     }
 
-    /// Says how the feed fares from here on; whoever reads the log learns it in its order.
+    /// Appends a new state of the feed to the log, so that the state does not overtake an event.
     pub fn set_feed_state(&self, state: FeedState) {
         self.append(|log, now| log.set_feed_state(state, now));
     }
 
-    /// Has all go on from elsewhere: from the market time `position`, with `last_values` in place of what was folded so far,
-    /// and the feed in this state. The epoch and the count go on; no cursor up to the head of this moment can be resumed.
+    /// Appends a seek: the feed continues at the market time `position` and in this state.
     ///
-    /// `last_values` begin as [`LastValueCache::at`] the [head](Self::head), and nobody publishes meanwhile.
+    /// `last_values` replace everything that was folded before. The epoch stays and the sequence numbers
+    /// continue, but no cursor up to the current head can be resumed.
+    ///
+    /// `last_values` begin as [`LastValueCache::at`] the [head](Self::head). Nobody may publish in the
+    /// meantime.
     pub fn seek(&self, last_values: LastValueCache, position: Time, state: FeedState) {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
-    /// The position behind the newest entry.
+    /// Returns the position behind the newest entry.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.log().end()
     }
 
-    /// The newest sequence number; 0 before the first event.
+    /// Returns the newest sequence number; 0 before the first event.
     #[must_use]
     pub fn head(&self) -> u64 {
         self.log().head()
     }
 
-    /// The events after `seq`, up to the end of one segment.
+    /// Returns the events after `seq`, up to the end of one segment; `None` if there are none yet.
     ///
     /// # Errors
     ///
-    /// The log no longer reaches back to `seq`, or there was a [seek](Self::seek) after it.
+    /// The event after `seq` was evicted, or there was a [seek](Self::seek) after `seq`.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         self.log().after(seq)
     }
@@ -180,34 +185,35 @@ impl Bus {
     /// Returns the newest state of the feed.
     #[must_use]
     pub fn feed_state(&self) -> FeedState {
-        self.log().feed().clone()
+        self.log().feed_state().clone()
     }
 
-    /// Returns a passive reader, for which nobody waits, at the log's oldest entry, and what the fold of everything before
-    /// it gives.
+    /// Returns a passive reader, for which no feed waits, and the checkpoint at the oldest entry, where it
+    /// starts.
     #[must_use]
     pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let checkpoint = self.log().checkpoint();
-        // The lock is free again before the last values are copied, which stops nobody.
-        let start = Checkpoint::from(checkpoint);
-        let shown = Arc::new(AtomicU64::new(start.position));
-        let number =
-            self.readers().insert(ReaderPosition { name: name.into(), position: Arc::clone(&shown) });
-        let (position, end) = (start.position, self.end.subscribe());
-        (Reader { bus: Arc::clone(self), number, waited: None, position, shown, end }, start)
+        // The cache is copied without the lock, so that nobody waits for that.
+        let checkpoint = Checkpoint::from(checkpoint);
+        let shared_position = Arc::new(AtomicU64::new(checkpoint.position));
+        let number = self
+            .readers()
+            .insert(ReaderPosition { name: name.into(), position: Arc::clone(&shared_position) });
+        let (position, end) = (checkpoint.position, self.end.subscribe());
+        (Reader { bus: Arc::clone(self), number, awaited: None, position, shared_position, end }, checkpoint)
     }
 
-    /// Returns a reader for which a [paced](Self::is_flow_controlled) feed waits until it is dropped: it says what it has
-    /// [done](Reader::done).
+    /// Returns a reader for which a [flow-controlled](Self::is_flow_controlled) feed waits until the reader
+    /// reports its work as [done](Reader::done) or is dropped.
     #[must_use]
     pub fn awaited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
-        let (mut reader, start) = self.reader(name);
-        let none_yet = Done { seq: start.last_values.seq(), is_heard: false };
-        self.done.send_modify(|done| reader.waited = Some(done.insert(none_yet)));
-        (reader, start)
+        let (mut reader, checkpoint) = self.reader(name);
+        let progress = Progress { seq: checkpoint.last_values.seq(), has_reported: false };
+        self.progress.send_modify(|all| reader.awaited = Some(all.insert(progress)));
+        (reader, checkpoint)
     }
 
-    /// Returns the reader that is furthest behind, where one is by more than `most`.
+    /// Returns the reader that is furthest behind, if it is behind by more than `most`.
     #[must_use]
     pub fn lagging(&self, most: Duration) -> Option<Lagging> {
         let now = Instant::now();
@@ -219,63 +225,67 @@ impl Bus {
         (lag > most).then(|| Lagging { name: reader.name.clone(), lag })
     }
 
-    /// Says whether the feed waits for its readers from now on. None does at first.
+    /// Sets whether the feed waits for its readers. At first it does not.
     pub fn set_flow_controlled(&self, is_flow_controlled: bool) {
         self.is_flow_controlled.store(is_flow_controlled, Ordering::Relaxed);
     }
 
-    /// Whether the feed waits for its readers, so that no client has to be closed for what it has not read.
+    /// Returns whether the feed waits for its readers. If it does, no client is closed for what it has not
+    /// read yet.
     #[must_use]
     pub fn is_flow_controlled(&self) -> bool {
         self.is_flow_controlled.load(Ordering::Relaxed)
     }
 
-    /// Waits until every reader that is waited for is done with all events so far. They say so while the feed is
-    /// [paced](Self::is_flow_controlled); otherwise this may never end.
+    /// Waits until all awaited readers are done with all events so far.
     ///
-    /// Cancel safe: nothing is changed here, and a feed that has stopped waiting no longer [waits](Self::is_waiting).
+    /// They report that only while the feed is [flow-controlled](Self::is_flow_controlled). Otherwise this
+    /// may never return.
+    ///
+    /// Cancel safe: a cancelled wait leaves nothing behind, and the feed no longer counts as
+    /// [waiting](Self::is_waiting).
     pub async fn caught_up(&self) {
         let head = self.head();
         let _waiting = Waiting::begin(&self.is_waiting);
-        // The sender is ours, so the wait cannot fail.
-        let _ = self.done.subscribe().wait_for(|done| done.iter().all(|(_, done)| done.seq >= head)).await;
+        // The bus holds the sender, so the wait cannot fail.
+        let _ = self.progress.subscribe().wait_for(|all| all.iter().all(|(_, one)| one.seq >= head)).await;
     }
 
-    /// Returns whether every reader that is waited for and is behind has said what it has [done](Reader::done) since the
-    /// last call.
-    pub fn all_work(&self) -> bool {
+    /// Returns whether every awaited reader that is behind has reported its [progress](Reader::done) since the last
+    /// call.
+    pub fn all_report(&self) -> bool {
         let head = self.head();
-        let mut all_work = true;
-        self.done.send_if_modified(|done| {
-            for (_, done) in done {
-                all_work &= std::mem::take(&mut done.is_heard) || done.seq >= head;
+        let mut all_report = true;
+        self.progress.send_if_modified(|all| {
+            for (_, progress) in all {
+                all_report &= std::mem::take(&mut progress.has_reported) || progress.seq >= head;
             }
             false
         });
-        all_work
+        all_report
     }
 
-    /// Whether the feed waits for its readers at this moment.
+    /// Returns whether the feed waits for its readers at this moment.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.is_waiting.load(Ordering::Relaxed)
     }
 
-    /// What is counted of its readers and their clients.
+    /// Returns the counters of the bus and its clients.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Says that somebody subscribed: what waits for a client may begin.
+    /// Records that a client has subscribed, so that a feed that waits for the first one may begin.
     pub fn note_subscriber(&self) {
-        self.listened.send_if_modified(|listened| !std::mem::replace(listened, true));
+        self.has_subscriber.send_if_modified(|has_subscriber| !std::mem::replace(has_subscriber, true));
     }
 
     /// Waits for the first subscriber.
     pub async fn first_subscriber(&self) {
-        // The sender is ours, so the wait cannot fail.
-        let _ = self.listened.subscribe().wait_for(|listened| *listened).await;
+        // The bus holds the sender, so the wait cannot fail.
+        let _ = self.has_subscriber.subscribe().wait_for(|has_subscriber| *has_subscriber).await;
     }
 
     fn append<T>(&self, change: impl FnOnce(&mut Log, Instant) -> T) -> T {
@@ -283,7 +293,7 @@ impl Bus {
         let outcome = change(&mut log, Instant::now());
         let end = log.end();
         drop(log);
-        // Of two who publish at once, the second may be here first: the end never goes back.
+        // When two publish at once, the later one may get here first. The end must not move back.
         self.end.send_if_modified(|known| {
             let is_newer = end > *known;
             *known = end.max(*known);
@@ -293,11 +303,11 @@ impl Bus {
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().expect("nothing panics while it holds the log")
+        self.log.lock().expect("no thread panics while it holds the log")
     }
 
     fn readers(&self) -> MutexGuard<'_, Slab<ReaderPosition>> {
-        // It is whole between any two statements.
+        // A panic cannot leave the readers half changed.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -316,13 +326,13 @@ impl Drop for Waiting<'_> {
 }
 
 impl Reader {
-    /// The bus that this reader reads.
+    /// Returns the bus that this reader reads.
     #[must_use]
     pub fn bus(&self) -> &Arc<Bus> {
         &self.bus
     }
 
-    /// The position of what comes next.
+    /// Returns the position of the next entry.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
@@ -334,10 +344,10 @@ impl Reader {
         self.bus.log().backlog(self.position, now)
     }
 
-    /// What comes next, where it is there already.
+    /// Returns the next entry, if it is in the log already.
     pub fn try_next(&mut self) -> Option<Read> {
         let next = self.bus.log().read(self.position);
-        // The lock is free again before the last values are copied, which stops nobody.
+        // The cache is copied without the lock, so that nobody waits for that.
         let read = match next {
             Ok(segment) => {
                 let segment = segment?;
@@ -346,12 +356,12 @@ impl Reader {
             }
             Err(checkpoint) => {
                 self.bus.counters.lags.inc();
-                let start = Checkpoint::from(checkpoint);
-                self.position = start.position;
-                Read::Lagged(Box::new(start))
+                let checkpoint = Checkpoint::from(checkpoint);
+                self.position = checkpoint.position;
+                Read::Lagged(Box::new(checkpoint))
             }
         };
-        self.shown.store(self.position, Ordering::Relaxed);
+        self.shared_position.store(self.position, Ordering::Relaxed);
         Some(read)
     }
 
@@ -360,17 +370,18 @@ impl Reader {
     /// Cancel safe: nothing is read here.
     pub async fn ready(&mut self) {
         let position = self.position;
-        // The bus lives as long as we hold it, so the wait cannot fail.
+        // The reader keeps the bus alive, so the wait cannot fail.
         let _ = self.end.wait_for(|end| *end > position).await;
     }
 
-    /// Says that all work up to `seq` is done; a paced feed that waits for this reader may go on.
+    /// Reports that all work up to `seq` is done. A flow-controlled feed that waits for this reader may
+    /// continue.
     pub fn done(&self, seq: u64) {
-        let Some(waited) = self.waited else { return };
-        self.bus.done.send_if_modified(|done| {
-            let done = &mut done[waited];
-            done.is_heard = true;
-            std::mem::replace(&mut done.seq, seq) != seq
+        let Some(awaited) = self.awaited else { return };
+        self.bus.progress.send_if_modified(|all| {
+            let progress = &mut all[awaited];
+            progress.has_reported = true;
+            std::mem::replace(&mut progress.seq, seq) != seq
         });
     }
 }
@@ -378,9 +389,9 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.bus.readers().remove(self.number);
-        if let Some(waited) = self.waited {
-            self.bus.done.send_modify(|done| {
-                done.remove(waited);
+        if let Some(awaited) = self.awaited {
+            self.bus.progress.send_modify(|all| {
+                all.remove(awaited);
             });
         }
     }

@@ -19,7 +19,7 @@ fn trades(count: usize) -> Vec<Event> {
 }
 
 #[test]
-fn a_feed_waits_for_no_passive_reader() {
+fn a_feed_does_not_wait_for_a_passive_reader() {
     let bus = bus(100);
     let _passive = bus.reader("recorder");
 
@@ -29,21 +29,21 @@ fn a_feed_waits_for_no_passive_reader() {
 }
 
 #[test]
-fn a_feed_waits_for_a_waited_reader_until_it_is_done_or_gone() {
+fn a_feed_waits_for_an_awaited_reader_until_it_is_done_or_dropped() {
     let bus = bus(100);
-    let ((slow, _), (gone, _)) = (bus.awaited_reader("slow"), bus.awaited_reader("gone"));
+    let ((slow, _), (dropped, _)) = (bus.awaited_reader("slow"), bus.awaited_reader("dropped"));
     bus.publish(trades(2));
     assert!(bus.caught_up().now_or_never().is_none());
 
     slow.done(2);
     assert!(bus.caught_up().now_or_never().is_none());
-    drop(gone);
+    drop(dropped);
 
     assert!(bus.caught_up().now_or_never().is_some());
 }
 
 #[test]
-fn two_who_publish_at_once_never_move_the_end_back() {
+fn two_threads_that_publish_at_once_never_move_the_end_back() {
     for _ in 0..200 {
         let bus = bus(100);
         thread::scope(|scope| {
@@ -56,7 +56,7 @@ fn two_who_publish_at_once_never_move_the_end_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_lags_for_as_long_as_the_next_entry_has_waited_for_it() {
+async fn the_lag_of_a_reader_is_the_age_of_its_next_entry() {
     let bus = bus(100);
     let (mut quick, _) = bus.reader("quick");
     let (mut slow, _) = bus.reader("slow");

@@ -229,7 +229,7 @@ impl Pump<'_> {
         let patience = self.stall_timeout + STALL_MARGIN;
         let mut caught_up = pin!(self.bus.caught_up());
         while self.bus.is_flow_controlled() && timeout(patience, &mut caught_up).await.is_err() {
-            if !self.bus.all_work() {
+            if !self.bus.all_report() {
                 warn!(after = ?patience, "the feed ends although a reader has not caught up");
                 break;
             }
@@ -360,7 +360,7 @@ impl Pump<'_> {
             while let Some(mut event) = self.pending.next_if(|event| is_first_lap && event.time < target) {
                 // A retimed event lies as long before now as its own time lies before the target.
                 event.time = now.map_or(event.time, |now| now.earlier(target.since(event.time)));
-                last_values.absorb(&event);
+                last_values.fold_unpublished(&event);
                 folded += 1;
             }
             task::yield_now().await;

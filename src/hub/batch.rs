@@ -1,24 +1,27 @@
-//! A batch: the updates that go to the sockets together.
+//! A batch: updates that are written to sockets together.
 //!
-//! They lie one behind the other in one buffer, each once. A client that takes neighbours is
-//! written a slice of it; what another one takes is gathered first, so that every client costs
-//! one write of contiguous bytes. A batch is laid out, written and forgotten in one go: nobody
-//! holds on to it.
+//! The frames of a batch lie in one buffer, each of them once. A client whose updates are consecutive is
+//! written a slice of that buffer. For any other client its frames are first copied into a second buffer. So
+//! each client costs one write of contiguous bytes.
+//!
+//! A batch is filled, written and cleared within one turn of its shard.
 
 use crate::bus::Key;
 
-/// A batch of which each client takes so many bytes, in the mean, is written before more is read: sockets take about as
-/// much at a time. The more updates share a write, the less each costs; a segment of the log is never parted.
-const FULL: usize = 64 * 1024;
+/// A batch is written once its subscribers get this many bytes each, on average.
+///
+/// A socket takes about as many at a time. The more updates share a write, the less each of them costs. A
+/// segment of the log is never split between two batches.
+const FULL_BYTES: usize = 64 * 1024;
 
-/// The updates that go out together.
+/// Updates that are written together.
 #[derive(Debug, Default)]
 pub struct Batch {
     frames: Vec<u8>,
     updates: Vec<Update>,
-    /// How many bytes all clients together take.
-    taken: usize,
-    /// Where the frames of one client are put together.
+    /// The bytes of each update times its subscribers, summed over all updates.
+    subscribed_bytes: usize,
+    /// The frames of one client, copied together.
     gathered: Vec<u8>,
 }
 
@@ -27,13 +30,13 @@ pub struct Batch {
 pub struct Update {
     /// Its sequence number.
     pub seq: u64,
-    /// What a newer one replaces.
+    /// Its symbol and kind.
     pub key: Key,
-    /// Where its frame ends in the batch.
+    /// The index behind the last byte of its frame.
     end: u32,
 }
 
-/// Neighbours in a batch: the numbers of the first update and of the one behind the last.
+/// Consecutive updates of a batch, from the number of the first to the number behind the last.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     first: u32,
@@ -41,25 +44,25 @@ pub struct Run {
 }
 
 impl Batch {
-    /// Whether the batch is to be written to these many clients before more is read.
+    /// Returns whether to write the batch to this many clients before more is read.
     #[must_use]
     pub const fn is_full(&self, clients: usize) -> bool {
-        clients > 0 && self.taken >= clients * FULL
+        clients > 0 && self.subscribed_bytes >= clients * FULL_BYTES
     }
 
-    /// Adds an update and returns its number.
+    /// Adds an update; returns its number.
     pub fn push(&mut self, seq: u64, key: Key, frame: &[u8]) -> u32 {
         self.frames.extend_from_slice(frame);
         self.updates.push(Update { seq, key, end: to_u32(self.frames.len()) });
         to_u32(self.updates.len() - 1)
     }
 
-    /// Says how many clients take an update.
-    pub fn taken(&mut self, number: u32, clients: usize) {
-        self.taken += clients * (self.start(number + 1) - self.start(number));
+    /// Records that an update has this many subscribers.
+    pub fn add_subscribers(&mut self, number: u32, clients: usize) {
+        self.subscribed_bytes += clients * (self.start(number + 1) - self.start(number));
     }
 
-    /// The updates of these runs, each with its frame.
+    /// Returns the updates of these runs, each with its frame.
     pub fn updates(&self, runs: &[Run]) -> impl Iterator<Item = (Update, &[u8])> {
         let numbers = runs.iter().flat_map(|run| run.first..run.end);
         numbers.map(|number| {
@@ -77,7 +80,7 @@ impl Batch {
         Some(self.updates[runs.last()?.end as usize - 1])
     }
 
-    /// The frames of these runs, one behind the other, and what is to follow them.
+    /// Returns the frames of these runs, and the bytes `behind` them, as one slice.
     pub fn bytes(&mut self, runs: &[Run], behind: &[u8]) -> &[u8] {
         if let ([run], []) = (runs, behind) {
             return &self.frames[self.start(run.first)..self.start(run.end)];
@@ -92,33 +95,33 @@ impl Batch {
         &self.gathered
     }
 
-    /// Forgets all updates.
+    /// Removes all updates.
     pub fn clear(&mut self) {
         self.frames.clear();
         self.updates.clear();
-        self.taken = 0;
+        self.subscribed_bytes = 0;
     }
 
-    /// Where the frame of an update begins.
+    /// Returns the index at which the frame of an update begins.
     fn start(&self, number: u32) -> usize {
         number.checked_sub(1).map_or(0, |before| self.updates[before as usize].end as usize)
     }
 }
 
 impl Run {
-    /// One update.
+    /// Returns a run of one update.
     #[must_use]
     pub const fn one(number: u32) -> Self {
         Self { first: number, end: number + 1 }
     }
 
-    /// How many updates these are.
+    /// Returns the number of updates.
     #[must_use]
     pub fn len(self) -> u64 {
         u64::from(self.end - self.first)
     }
 
-    /// Whether an update is the next behind these, which it then belongs to.
+    /// Adds an update if it follows the run; returns whether it does.
     pub fn extend(&mut self, number: u32) -> bool {
         let is_next = self.end == number;
         self.end += u32::from(is_next);
@@ -127,5 +130,5 @@ impl Run {
 }
 
 fn to_u32(len: usize) -> u32 {
-    u32::try_from(len).expect("a batch is written long before")
+    u32::try_from(len).expect("a batch is shorter than 4 GiB")
 }

@@ -1,60 +1,60 @@
-//! How much of the past a shard writes before its loop has another turn.
+//! The catch-up quota: how many bytes of missed events and snapshots a shard writes in one turn.
 //!
-//! Thousands of clients that subscribe or resume at once are owed far more than the socket of a client that keeps up has
-//! to wait for. So missed events and snapshots are written within a quota; who finds it used up waits in a queue until
-//! the loop has looked at the log again.
+//! Thousands of clients may subscribe or resume at once. If a shard wrote everything for them in one turn,
+//! all other clients would have to wait. So a turn has a quota. A connection that finds it used up waits in a
+//! queue for a later turn.
 
 use indexmap::IndexSet;
 
 use super::subscription_index::ConnectionId;
 
-/// So many connections write what they may at a time between two turns of the loop.
+/// A quota is this many shares. A share is as much as one connection may write at a time.
 const SHARES: usize = 8;
 
-/// What is left of a shard's quota, and who waits for the next.
+/// The rest of a shard's quota, and the connections that wait for the next one.
 #[derive(Debug)]
 pub(super) struct CatchUpQuota {
     /// How many bytes one connection may write at a time.
     share: usize,
     left: usize,
-    /// In the order in which they came.
-    waiting: IndexSet<ConnectionId>,
+    /// The waiting connections, in the order in which they came.
+    queue: IndexSet<ConnectionId>,
 }
 
 impl CatchUpQuota {
-    /// Returns a quota of which nothing is used, and of which one connection may write so many bytes at a time.
+    /// Returns an unused quota, of which one connection may write `share` bytes at a time.
     pub(super) fn new(share: usize) -> Self {
-        Self { share, left: SHARES * share, waiting: IndexSet::new() }
+        Self { share, left: SHARES * share, queue: IndexSet::new() }
     }
 
-    /// Returns whether something is left.
+    /// Returns whether any of the quota is left.
     pub(super) const fn is_left(&self) -> bool {
         self.left > 0
     }
 
-    /// Takes in that so many bytes were written.
-    pub(super) const fn used(&mut self, bytes: usize) {
+    /// Records that this many bytes were written.
+    pub(super) const fn spend(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
     }
 
-    /// Puts a connection at the end of the queue, unless it is there already.
-    pub(super) fn wait(&mut self, id: ConnectionId) {
-        self.waiting.insert(id);
+    /// Puts a connection at the end of the queue, unless it is already in it.
+    pub(super) fn enqueue(&mut self, id: ConnectionId) {
+        self.queue.insert(id);
     }
 
-    /// Returns whether this connection waits.
-    pub(super) fn is_waiting(&self, id: ConnectionId) -> bool {
-        self.waiting.contains(&id)
+    /// Returns whether this connection waits in the queue.
+    pub(super) fn is_queued(&self, id: ConnectionId) -> bool {
+        self.queue.contains(&id)
     }
 
-    /// Returns whether a connection waits.
-    pub(super) fn is_wanted(&self) -> bool {
-        !self.waiting.is_empty()
+    /// Returns whether any connection waits in the queue.
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
     }
 
-    /// Begins a new quota, and returns the connections that may go on.
+    /// Renews the quota; returns the connections that may continue.
     pub(super) fn renew(&mut self) -> impl Iterator<Item = ConnectionId> {
         self.left = SHARES * self.share;
-        self.waiting.drain(..SHARES.min(self.waiting.len()))
+        self.queue.drain(..SHARES.min(self.queue.len()))
     }
 }

@@ -1,7 +1,7 @@
-//! The keys of which a connection is owed the newest event.
+//! Conflated keys: the symbols and kinds of which a connection has yet to get the newest event.
 //!
-//! A compressed bitmap: a client that takes all of 65,536 symbols and reads nothing costs 24 KiB, one that takes a few
-//! symbols some bytes a key.
+//! They are a compressed bitmap. All 65,536 symbols of a large market take 24 KiB. A few symbols take some
+//! bytes each.
 
 use roaring::RoaringBitmap;
 
@@ -13,12 +13,12 @@ use crate::market::Kind;
 pub(super) struct ConflatedKeys(RoaringBitmap);
 
 impl ConflatedKeys {
-    /// Returns whether there is none.
+    /// Returns whether the set is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns how many there are.
+    /// Returns the number of keys.
     pub(super) fn len(&self) -> u64 {
         self.0.len()
     }
@@ -28,37 +28,37 @@ impl ConflatedKeys {
         self.0.insert(number(key))
     }
 
-    /// Removes a key; returns whether it was there.
+    /// Removes a key; returns whether it was in the set.
     pub(super) fn remove(&mut self, key: Key) -> bool {
         self.0.remove(number(key))
     }
 
-    /// Removes those that are not `wanted`; returns how many.
-    pub(super) fn retain(&mut self, mut wanted: impl FnMut(Key) -> bool) -> u64 {
+    /// Removes the keys for which `keep` is false; returns how many.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(Key) -> bool) -> u64 {
         let before = self.len();
-        let unwanted: RoaringBitmap = self.0.iter().filter(|number| !wanted(key(*number))).collect();
-        self.0 -= unwanted;
+        let removed: RoaringBitmap = self.0.iter().filter(|number| !keep(key(*number))).collect();
+        self.0 -= removed;
         before - self.len()
     }
 
-    /// Removes all.
+    /// Removes all keys.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// Takes out those whose newest event is among the `most` oldest of all, and is at `until` or before; in the order of
+    /// Removes the keys of the `most` oldest events, but of none after `until`; returns them in the order of
     /// their events.
-    pub(super) fn take_oldest(
+    pub(super) fn remove_oldest(
         &mut self,
         last_values: &LastValueCache,
         until: u64,
         most: usize,
     ) -> impl Iterator<Item = Key> + use<> {
-        let numbered = self.0.iter().map(|number| {
+        let by_seq = self.0.iter().map(|number| {
             let key = key(number);
             (last_values.latest(key).map_or(0, |latest| latest.seq), number)
         });
-        let mut oldest: Vec<(u64, u32)> = numbered.filter(|(seq, _)| *seq <= until).collect();
+        let mut oldest: Vec<(u64, u32)> = by_seq.filter(|(seq, _)| *seq <= until).collect();
         if oldest.len() > most {
             oldest.select_nth_unstable(most);
             oldest.truncate(most);
@@ -76,7 +76,7 @@ impl ConflatedKeys {
 }
 
 fn number((index, kind): Key) -> u32 {
-    u32::try_from(index * Kind::ALL.len() + kind.index()).expect("so many symbols have no room in memory")
+    u32::try_from(index * Kind::ALL.len() + kind.index()).expect("an index of symbols fits in 32 bits")
 }
 
 fn key(number: u32) -> Key {
@@ -101,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_whatever_their_keys() {
-        // S0 is the newest, S2 the oldest.
+    fn the_keys_of_the_oldest_events_are_removed_first() {
+        // The newest event is that of S0, the oldest that of S2.
         let last_values = trades(&[0, 1, 2, 1, 0]);
         let mut keys = ConflatedKeys::default();
         for index in [0, 1, 2] {
@@ -110,11 +110,11 @@ mod tests {
         }
         assert!(!keys.insert((1, Kind::Trade)));
 
-        let mut take = |until, most| keys.take_oldest(&last_values, until, most).collect::<Vec<_>>();
-        assert_eq!(take(4, 1), [(2, Kind::Trade)]);
-        assert_eq!(take(4, 9), [(1, Kind::Trade)]);
-        assert_eq!(take(4, 9), []);
-        assert_eq!(take(5, 9), [(0, Kind::Trade)]);
+        let mut remove = |until, most| keys.remove_oldest(&last_values, until, most).collect::<Vec<_>>();
+        assert_eq!(remove(4, 1), [(2, Kind::Trade)]);
+        assert_eq!(remove(4, 9), [(1, Kind::Trade)]);
+        assert_eq!(remove(4, 9), []);
+        assert_eq!(remove(5, 9), [(0, Kind::Trade)]);
         assert!(keys.is_empty());
     }
 

@@ -1,60 +1,62 @@
-//! The state of a connection: what stands between it and the newest events.
+//! The state of a connection: what it is sent before it gets new events as they come.
 
+use super::market_state::MarketState;
 use super::snapshot_set::SnapshotSet;
-use super::view::View;
 use crate::bus::Seek;
 use crate::market::Time;
 use crate::wire::CloseReason;
 
-/// How a connection is served.
+/// The state of a connection.
 #[derive(Debug)]
 pub(super) enum ConnectionState {
-    /// It receives events as they come.
+    /// The connection gets events as they come.
     Live,
-    /// It is being sent what it missed.
+    /// The connection is sent the events that it missed.
     Resuming {
-        /// The last event of it that is in the outbox.
+        /// The event up to which the missed events are in the outbox.
         after: u64,
-        /// What it is told when it has caught up.
+        /// What it is told once it has caught up.
         owed: Owed,
     },
-    /// It is being sent snapshots, and events of the symbols whose snapshot it has.
+    /// The connection is sent snapshots, and events of the symbols whose snapshot it has.
     Snapshots {
-        /// Those that have yet to be written.
+        /// The snapshots that have yet to be written.
         set: Box<SnapshotSet>,
-        /// Whether the feed's state is news to it.
+        /// Whether it has yet to be told the feed state.
         owes_feed_state: bool,
     },
-    /// It is owed news. Before a gap is told it receives no new events; a seek and the feed's state are told beside them.
+    /// The connection has yet to be told of a gap, a seek or a feed state.
+    ///
+    /// Until it is told of a gap it gets no events. Until it is told of a seek, its events are conflated.
     Resync {
-        /// What it is told.
+        /// What it has yet to be told.
         owed: Owed,
     },
-    /// Nothing new is for it.
+    /// The connection closes, and gets nothing new.
     Closing {
-        /// Why the shard closes it, until its session asks.
+        /// Why the shard closes it; `None` once its session knows, or if the session closes it.
         reason: Option<CloseReason>,
     },
 }
 
-/// What a connection is owed, until it is told.
+/// What a connection has yet to be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owed {
-    /// The event after which it lost some.
+    /// The last event before a gap.
     pub(super) gap: Option<u64>,
-    /// The market time from which the feed went on.
+    /// The market time at which the feed continued after a seek.
     pub(super) seek: Option<Time>,
-    /// Whether the feed's state is news to it.
+    /// Whether the feed state has changed.
     pub(super) feed_state: bool,
 }
 
 impl ConnectionState {
-    /// Returns the state of a connection that is owed this, or nothing.
+    /// Returns the state of a connection that has yet to be told this, which may be nothing.
     pub(super) fn owing(owed: Owed) -> Self {
         if owed == Owed::default() { Self::Live } else { Self::Resync { owed } }
     }
 
-    /// Returns what the connection is owed beside snapshots; `None` where it closes, and is owed nothing any more.
+    /// Returns what the connection has yet to be told; `None` if it closes.
     pub(super) fn owed(&self) -> Option<Owed> {
         match self {
             Self::Live => Some(Owed::default()),
@@ -66,7 +68,10 @@ impl ConnectionState {
         }
     }
 
-    /// Changes what the connection is owed. One that closes stays as it is; a gap and a seek bring snapshots of their own.
+    /// Changes what the connection has yet to be told.
+    ///
+    /// A closing connection stays as it is. A gap or a seek ends a set of snapshots, because another set
+    /// follows it.
     pub(super) fn owe(&mut self, change: impl FnOnce(&mut Owed)) {
         let Some(mut new) = self.owed() else { return };
         change(&mut new);
@@ -79,17 +84,18 @@ impl ConnectionState {
         }
     }
 
-    /// Returns whether it closes.
+    /// Returns whether the connection closes.
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self, Self::Closing { .. })
     }
 
-    /// Returns whether it is being sent what it missed.
+    /// Returns whether the connection is sent events that it missed.
     pub(super) const fn is_resuming(&self) -> bool {
         matches!(self, Self::Resuming { .. })
     }
 
-    /// Returns whether snapshots are owed or missed events are: what the client asks for next is answered behind them.
+    /// Returns whether the connection has yet to be sent snapshots or missed events. Its next command is
+    /// answered after them.
     pub(super) fn is_catching_up(&self) -> bool {
         match self {
             Self::Live | Self::Closing { .. } => false,
@@ -98,8 +104,8 @@ impl ConnectionState {
         }
     }
 
-    /// Returns the event up to which it has all, where it is not at its shard's own position: it is being sent
-    /// what it missed, or has lost what came after.
+    /// Returns the event up to which the client has everything, if that is not its shard's own position:
+    /// while the client resumes, or after it lost events.
     pub(super) fn after(&self) -> Option<u64> {
         match self {
             Self::Resuming { after, .. } => Some(*after),
@@ -108,20 +114,21 @@ impl ConnectionState {
         }
     }
 
-    /// Returns whether all that it has came after this seek, which its shard has yet to find.
+    /// Returns whether the client's cursor is after this seek. Such a client was ahead of its shard.
     pub(super) fn is_past(&self, seek: Seek) -> bool {
         self.after().is_some_and(|after| after > seek.after)
     }
 }
 
 impl Owed {
-    /// Returns whether snapshots follow when the client is told.
+    /// Returns whether snapshots follow once the client is told.
     pub(super) const fn has_snapshots(&self) -> bool {
         self.gap.is_some() || self.seek.is_some()
     }
 
-    /// Returns whether a shard can say what it is: one that is behind the client itself has nothing to tell it yet.
-    pub(super) fn can_be_told(&self, view: &View) -> bool {
-        self.seek.is_some() || self.gap.is_some_and(|after| after < view.seq())
+    /// Returns whether the shard can tell this now. It cannot tell of a gap before it has read events after
+    /// it.
+    pub(super) fn can_be_told(&self, market: &MarketState) -> bool {
+        self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
     }
 }

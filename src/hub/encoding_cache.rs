@@ -1,4 +1,5 @@
-//! What has been encoded, and is not encoded again: the latest events, snapshots, and a value for many connections.
+//! Caches of encoded values: the newest events, the snapshots at one position, and one value for many
+//! connections.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,30 +8,31 @@ use crate::bus::{Key, LastValueCache};
 use crate::encoding::{Encoding, Snapshot, Value};
 use crate::market::Kind;
 
-/// Snapshots that take more bytes than this give their room back when they are of the past.
-const KEPT_SNAPSHOTS: usize = 1 << 20;
+/// A cache of snapshots larger than this is freed when it is cleared.
+const MAX_KEPT_BYTES: usize = 1 << 20;
 
-/// For each symbol and kind, the bytes of its latest event in one encoding.
+/// For each symbol and kind, the newest event in one encoding.
 ///
-/// It has at most as many entries as there are symbols and kinds, and reuses their bytes.
+/// The cache has at most as many entries as there are symbols and kinds. Newer events reuse the memory of
+/// older ones.
 #[derive(Debug)]
 pub struct EncodedEvents {
     encoding: Encoding,
     symbols: Vec<[Encoded; 3]>,
 }
 
-/// The bytes of the snapshots in one encoding that connections have been written at one position.
+/// Snapshots at one position in one encoding.
 #[derive(Debug)]
 pub struct EncodedSnapshots {
     encoding: Encoding,
-    /// The position.
+    /// The position of all snapshots in the cache.
     seq: u64,
     bytes: Vec<u8>,
-    /// Where the snapshot of each symbol lies, by the symbols' indexes.
-    places: HashMap<usize, Range<usize>>,
+    /// The range of each snapshot's bytes, by its symbol's index.
+    ranges: HashMap<usize, Range<usize>>,
 }
 
-/// One value for many connections: it becomes bytes once for each encoding that one of them has.
+/// One value for many connections. It is encoded once for each encoding in use.
 #[derive(Debug)]
 pub struct EncodedValue<'a> {
     value: Value<'a>,
@@ -39,25 +41,25 @@ pub struct EncodedValue<'a> {
 
 #[derive(Debug, Default)]
 struct Encoded {
-    /// The event that the bytes say; 0 before the first.
+    /// The sequence number of the encoded event; 0 if there is none.
     seq: u64,
     bytes: Vec<u8>,
 }
 
 impl EncodedEvents {
-    /// Returns a cache without an event.
+    /// Returns an empty cache.
     #[must_use]
     pub const fn new(encoding: Encoding) -> Self {
         Self { encoding, symbols: Vec::new() }
     }
 
-    /// Returns the sequence number and the bytes of a symbol's latest event of a kind.
+    /// Returns the sequence number and the bytes of the newest event of a key.
     ///
     /// # Panics
     ///
-    /// No such event has been folded. The shard asks only for events that it has read.
+    /// There is no such event. A shard asks only for events that it has read.
     pub fn latest(&mut self, last_values: &LastValueCache, key: Key) -> (u64, &[u8]) {
-        let latest = last_values.latest(key).expect("the symbol and kind have been seen");
+        let latest = last_values.latest(key).expect("the shard has read an event of this key");
         let (index, kind) = key;
         if self.symbols.len() <= index {
             self.symbols.resize_with(index + 1, Default::default);
@@ -71,20 +73,20 @@ impl EncodedEvents {
         (encoded.seq, &encoded.bytes)
     }
 
-    /// Forgets every event: their symbols have other indexes from now on.
+    /// Removes all events. Needed when symbols get other indexes.
     pub fn clear(&mut self) {
         self.symbols.clear();
     }
 }
 
 impl EncodedSnapshots {
-    /// Returns a cache without a snapshot.
+    /// Returns an empty cache.
     #[must_use]
     pub fn new(encoding: Encoding) -> Self {
-        Self { encoding, seq: 0, bytes: Vec::new(), places: HashMap::new() }
+        Self { encoding, seq: 0, bytes: Vec::new(), ranges: HashMap::new() }
     }
 
-    /// Returns the bytes of the snapshot of the symbol with this index, at the position of `last_values`.
+    /// Returns the snapshot of the symbol with this index, at the position of `last_values`.
     ///
     /// # Panics
     ///
@@ -94,8 +96,8 @@ impl EncodedSnapshots {
             self.clear();
             self.seq = last_values.seq();
         }
-        let Self { encoding, seq, bytes, places } = self;
-        let place = places.entry(index).or_insert_with(|| {
+        let Self { encoding, seq, bytes, ranges } = self;
+        let range = ranges.entry(index).or_insert_with(|| {
             let (symbol, last) = last_values.get_index(index).expect("a symbol keeps its index");
             let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
             let snapshot = Snapshot { seq: *seq, symbol, latest, day: last.day() };
@@ -103,27 +105,27 @@ impl EncodedSnapshots {
             encoding.write(bytes, &Value::Snapshot(&snapshot));
             start..bytes.len()
         });
-        &bytes[place.clone()]
+        &bytes[range.clone()]
     }
 
-    /// Forgets every snapshot.
+    /// Removes all snapshots.
     pub fn clear(&mut self) {
-        if self.bytes.capacity() > KEPT_SNAPSHOTS {
+        if self.bytes.capacity() > MAX_KEPT_BYTES {
             *self = Self::new(self.encoding);
         } else {
             self.bytes.clear();
-            self.places.clear();
+            self.ranges.clear();
         }
     }
 }
 
 impl<'a> EncodedValue<'a> {
-    /// Returns a value that nobody has needed yet.
+    /// Returns a value that is not encoded yet.
     pub fn new(value: Value<'a>) -> Self {
         Self { value, bytes: Default::default() }
     }
 
-    /// Returns its bytes.
+    /// Returns the value in this encoding.
     pub fn bytes(&mut self, encoding: Encoding) -> &[u8] {
         self.bytes[encoding.index()].get_or_insert_with(|| {
             let mut bytes = Vec::new();

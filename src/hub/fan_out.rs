@@ -1,13 +1,13 @@
-//! The fan-out of one encoding: who receives an event, and the batch in which it leaves.
+//! The fan-out of one encoding: which connections get an event, and the batch in which they get it.
 //!
-//! A shard has one for each encoding, so an event is encoded only for connections that take it, and an encoding that
-//! nobody uses costs a look at an empty index.
+//! A shard has one fan-out for each encoding. So an event is encoded only if a connection gets it in that
+//! encoding, and an unused encoding costs one lookup in an empty index.
 
 use slab::Slab;
 use tokio::time::Instant;
 
 use super::batch::Batch;
-use super::connection::{Connection, Reception};
+use super::connection::{Connection, Dispatch};
 use super::encoding_cache::{EncodedEvents, EncodedSnapshots};
 use super::heartbeats::Heartbeats;
 use super::outbox::SlowConsumer;
@@ -18,28 +18,28 @@ use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
 
-/// What the connections of one encoding subscribed to, and what they are about to be sent.
+/// The subscription index of one encoding, its caches, and its current batch.
 #[derive(Debug)]
 pub(super) struct FanOut {
     encoding: Encoding,
-    pub(super) subscriptions: SubscriptionIndex,
+    pub(super) index: SubscriptionIndex,
     pub(super) encoded: EncodedEvents,
     pub(super) snapshots: EncodedSnapshots,
     batch: Batch,
-    /// Connections that receive something of the batch.
+    /// The connections that get an update of the current batch.
     subscribers: Vec<ConnectionId>,
-    /// Batches so far.
+    /// The number of batches so far.
     batches: u64,
-    /// Room for a heartbeat that goes with the batch.
+    /// Memory for a heartbeat that goes with the batch.
     heartbeat: Vec<u8>,
 }
 
 impl FanOut {
-    /// Returns one without a connection.
+    /// Returns a fan-out without connections.
     pub(super) fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
-            subscriptions: SubscriptionIndex::default(),
+            index: SubscriptionIndex::default(),
             encoded: EncodedEvents::new(encoding),
             snapshots: EncodedSnapshots::new(encoding),
             batch: Batch::default(),
@@ -49,68 +49,70 @@ impl FanOut {
         }
     }
 
-    /// Forgets what has been encoded: symbols have other indexes from now on.
+    /// Empties the caches. Needed when symbols get other indexes.
     pub(super) fn forget_encoded(&mut self) {
         self.encoded.clear();
         self.snapshots.clear();
     }
 
-    /// Returns whether the batch should be written before more is read.
+    /// Returns whether to write the batch before more is read.
     pub(super) fn is_full(&self) -> bool {
         self.batch.is_full(self.subscribers.len())
     }
 
-    /// Takes in the latest of `count` events of a key: it joins the batch, or the conflated keys, of each subscriber that
-    /// `is_meant`. The others count as merged.
+    /// Applies the newest of `count` events of a key, for each subscriber for which `is_included` is true.
+    ///
+    /// A subscriber gets it in the batch, or it is conflated. The `count - 1` older events count as merged.
     pub(super) fn apply(
         &mut self,
         (key, count): (Key, u64),
         symbol: &Symbol,
         last_values: &LastValueCache,
         connections: &mut Slab<Connection>,
-        is_meant: impl Fn(&Connection) -> bool,
+        is_included: impl Fn(&Connection) -> bool,
     ) {
         let (_, kind) = key;
-        let of_all = self.subscriptions.of_all(kind).map(|group| (group, true));
-        let by_name = self.subscriptions.of(symbol, kind).map(|group| (group, false));
-        // A connection that takes all symbols gets this one once.
-        let may_repeat = self.subscriptions.of_all(kind).next().is_some();
+        let of_all = self.index.groups_of_all(kind).map(|group| (group, true));
+        let by_name = self.index.groups_of(symbol, kind).map(|group| (group, false));
+        // A connection may have subscribed to the symbol both by name and by `*`. It gets the event once.
+        let may_repeat = self.index.groups_of_all(kind).next().is_some();
         let mut number = None;
         let mut clients = 0;
-        for (group, takes_all) in of_all.chain(by_name) {
+        for (group, has_all) in of_all.chain(by_name) {
             for &id in group {
                 let connection = &mut connections[id];
-                if may_repeat && !takes_all && connection.subscription.all.contains(kind)
-                    || !is_meant(connection)
+                if may_repeat && !has_all && connection.subscription.all.contains(kind)
+                    || !is_included(connection)
                 {
                     continue;
                 }
-                match connection.reception(key, symbol) {
-                    Reception::Now => {
+                match connection.dispatch(key, symbol) {
+                    Dispatch::Send => {
                         let number = *number.get_or_insert_with(|| {
                             let (seq, bytes) = self.encoded.latest(last_values, key);
                             self.batch.push(seq, key, bytes)
                         });
                         clients += 1;
-                        if connection.outbox.take(number) {
+                        if connection.outbox.add_update(number) {
                             self.subscribers.push(id);
                         }
                         connection.outbox.count_merged(count - 1);
                     }
-                    Reception::Conflated => connection.conflate(key, count),
-                    Reception::Resumed => connection.wake(),
-                    Reception::Never => {}
+                    Dispatch::Conflate => connection.conflate(key, count),
+                    Dispatch::Resume => connection.wake(),
+                    Dispatch::Skip => {}
                 }
             }
         }
         if let Some(number) = number {
-            self.batch.taken(number, clients);
+            self.batch.add_subscribers(number, clients);
         }
     }
 
-    /// Writes to each subscriber what it receives of the batch, and its heartbeat where that is nearly due.
+    /// Writes the batch to its subscribers, with a heartbeat for each that is nearly due.
     ///
-    /// The heartbeat says `time` and `head`. `write` tries a connection's socket once and returns how many bytes it took.
+    /// The heartbeat carries `time` and `head`. `write` tries to write to a connection's socket once, and
+    /// returns how many bytes the socket took.
     pub(super) fn flush(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -123,26 +125,27 @@ impl FanOut {
             return;
         }
         let is_flow_controlled = bus.is_flow_controlled();
-        // Of an encoding nobody is always the last.
+        // Each batch begins with another connection, so that none is always the last.
         let first = spread(self.batches, self.subscribers.len() as u64);
         self.batches += 1;
-        let (last, first) = self.subscribers.split_at(usize::try_from(first).expect("it is one of them"));
+        let (last, first) =
+            self.subscribers.split_at(usize::try_from(first).expect("it is below the number of subscribers"));
         for &id in first.iter().chain(last) {
             let connection = &mut connections[id];
             if !connection.outbox.is_empty() {
-                let kept = connection.outbox.keep(&self.batch, is_flow_controlled);
-                connection.pushed(kept, bus);
+                let pushed = connection.outbox.push_batch(&self.batch, is_flow_controlled);
+                connection.on_pushed(pushed, bus);
                 continue;
             }
             self.heartbeat.clear();
-            if heartbeats.is_near(id, now) {
+            if heartbeats.is_nearly_due(id, now) {
                 let heartbeat = connection.heartbeat(time, head);
                 self.encoding.write(&mut self.heartbeat, &Value::Reply(&heartbeat));
             }
             let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.heartbeat));
-            match connection.outbox.flushed(&self.batch, count, is_flow_controlled) {
+            match connection.outbox.batch_written(&self.batch, count, is_flow_controlled) {
                 Ok(Some(beyond)) if !self.heartbeat.is_empty() => {
-                    heartbeats.gone(id, now);
+                    heartbeats.sent(id, now);
                     if beyond < self.heartbeat.len() {
                         connection.outbox.push(|out| out.extend_from_slice(&self.heartbeat));
                         connection.outbox.written(beyond);

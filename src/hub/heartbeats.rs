@@ -1,7 +1,7 @@
-//! Heartbeats: when each connection is to have its next one.
+//! Heartbeats: when each connection gets its next one.
 //!
-//! Who is sent updates gets it with one of them, a little early: a write of its own costs more than the whole
-//! rest of it. Who is sent none gets it when it is due.
+//! A connection that gets updates gets its heartbeat with one of them, a little early, because a write of its
+//! own costs more than the heartbeat itself. Any other connection gets it when it is due.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use super::spread::spread;
 use super::subscription_index::ConnectionId;
 
-/// A heartbeat may go with an update from this part of the period before it is due.
+/// A heartbeat may go with an update early by at most the period divided by this.
 const EARLY: u32 = 8;
 
-/// How often those that are due are looked for, as a part of the period.
+/// Due heartbeats are looked for this many times in a period.
 const CHECKS: u32 = 64;
 
-/// When each connection's next heartbeat is due, by the connections' numbers.
+/// When the next heartbeat of each connection is due, by connection number.
 #[derive(Debug)]
 pub struct Heartbeats {
     period: Duration,
@@ -24,21 +24,23 @@ pub struct Heartbeats {
 }
 
 impl Heartbeats {
-    /// No connections.
+    /// Returns the heartbeats of a shard without connections.
     #[must_use]
     pub const fn new(period: Duration) -> Self {
         Self { period, due: Vec::new() }
     }
 
-    /// How often to look for those that are due.
+    /// Returns how often to look for due heartbeats.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         (self.period / CHECKS).max(Duration::from_millis(1))
     }
 
-    /// A connection's first is within a period, and spread over it: many who come at once are not told at once
-    /// for ever after.
-    pub fn begin(&mut self, id: ConnectionId, now: Instant) {
+    /// Adds a connection, whose first heartbeat is due within a period.
+    ///
+    /// The first heartbeats are spread over the period. Otherwise connections that begin together would
+    /// always get their heartbeats together.
+    pub fn add(&mut self, id: ConnectionId, now: Instant) {
         let nanos = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
         let due = now + self.period.saturating_sub(Duration::from_nanos(spread(id as u64, nanos)));
         if self.due.len() <= id {
@@ -47,19 +49,19 @@ impl Heartbeats {
         self.due[id] = due;
     }
 
-    /// Whether it may go with what the connection is sent now.
+    /// Returns whether a connection's heartbeat may go with an update now.
     #[must_use]
-    pub fn is_near(&self, id: ConnectionId, now: Instant) -> bool {
+    pub fn is_nearly_due(&self, id: ConnectionId, now: Instant) -> bool {
         self.due[id] <= now + self.period / EARLY
     }
 
-    /// Says that it has gone: the next is due a period after this one was.
-    pub fn gone(&mut self, id: ConnectionId, now: Instant) {
+    /// Records that a heartbeat was sent. The next is due a period after this one was due.
+    pub fn sent(&mut self, id: ConnectionId, now: Instant) {
         let next = self.due[id] + self.period;
         self.due[id] = if next > now { next } else { now + self.period };
     }
 
-    /// The next connection from a number on whose heartbeat is due, if it is not gone.
+    /// Returns the first connection from this number on whose heartbeat is due. It may no longer exist.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.due.iter().skip(from).position(|due| *due <= now)?;

@@ -1,4 +1,4 @@
-//! Liveness: a shard's heartbeats, which tell clients that the server lives, and its checks of which clients do.
+//! Liveness: heartbeats, which show clients that the server is alive, and checks that clients are.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::encoding::Value;
 use crate::market::Time;
 use crate::wire::{CloseCode, CloseReason};
 
-/// A server that has not looked at its clients for so long was stopped, or its clock has jumped.
+/// If the server has not checked its clients for this long, it stood still or its clock jumped.
 pub(super) const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The heartbeats and deadlines of a shard's connections.
@@ -30,7 +30,7 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    /// Returns the liveness of no connection.
+    /// Returns the liveness of a shard without connections.
     pub(super) fn new(heartbeat: Duration, timeouts: Timeouts) -> Self {
         Self {
             heartbeats: Heartbeats::new(heartbeat),
@@ -40,29 +40,29 @@ impl Liveness {
         }
     }
 
-    /// Takes in a new connection.
-    pub(super) fn begin(&mut self, id: ConnectionId, deadlines: &Deadlines, now: Instant) {
-        self.heartbeats.begin(id, now);
-        self.watch(id, deadlines);
+    /// Adds a connection.
+    pub(super) fn add(&mut self, id: ConnectionId, deadlines: &Deadlines, now: Instant) {
+        self.heartbeats.add(id, now);
+        self.reschedule(id, deadlines);
     }
 
-    /// Takes in that a connection's deadlines have changed.
-    pub(super) fn watch(&mut self, id: ConnectionId, deadlines: &Deadlines) {
+    /// Records that a connection's deadlines have changed.
+    pub(super) fn reschedule(&mut self, id: ConnectionId, deadlines: &Deadlines) {
         self.schedule.set(id, deadlines.next_check());
     }
 
-    /// Forgets a connection.
-    pub(super) fn end(&mut self, id: ConnectionId) {
+    /// Removes a connection.
+    pub(super) fn remove(&mut self, id: ConnectionId) {
         self.schedule.set(id, None);
     }
 
-    /// How often [heartbeats](Self::heartbeats) and [pings](Self::check_liveness) have to be looked after.
+    /// Returns how often to call [`heartbeats`](Self::heartbeats) and [`check`](Self::check).
     pub(super) fn check_period(&self) -> Duration {
         self.heartbeats.check_period().min(self.timeouts.check_period())
     }
 
-    /// Tells the subscribers whose heartbeat is due that the server lives, at `time`, and how far the feed is. One that is
-    /// not reading is told when it reads.
+    /// Sends a heartbeat, with `time` and `head`, to each subscriber that is due. A client that does not read
+    /// gets it once it reads.
     pub(super) fn heartbeats(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -78,7 +78,7 @@ impl Liveness {
             if connection.as_ref().is_some_and(|connection| waits(&connection.outbox)) {
                 continue;
             }
-            self.heartbeats.gone(id, now);
+            self.heartbeats.sent(id, now);
             if let Some(connection) = connection {
                 let heartbeat = connection.heartbeat(time, head);
                 connection.answer(&Value::Reply(&heartbeat));
@@ -87,7 +87,7 @@ impl Liveness {
         }
     }
 
-    /// Pings the clients whose ping is due, and closes those that have not done in time what they have to.
+    /// Pings the clients that are due, and closes those that missed a deadline.
     pub(super) fn check(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -98,10 +98,10 @@ impl Liveness {
         let last_check = self.last_check.replace(now).unwrap_or(now);
         let gap = now.duration_since(last_check);
         if gap > STANDSTILL {
-            // The server itself stood still, and has not read what clients have sent since.
+            // The server stood still, and has not read yet what clients sent in that time.
             for (id, connection) in &mut *connections {
                 connection.deadlines.postpone(gap);
-                self.watch(id, &connection.deadlines);
+                self.reschedule(id, &connection.deadlines);
             }
         }
         let mut from = 0;
@@ -109,39 +109,39 @@ impl Liveness {
             from = id + 1;
             let connection = &mut connections[id];
             if connection.state.is_closing() {
-                self.end(id);
+                self.remove(id);
                 continue;
             }
             if !connection.may_read() {
-                // The rest of its message may have come: it has not been looked for.
+                // The rest of the message may have come, but the session may not read it yet.
                 connection.deadlines.extend_message(now, &self.timeouts);
             }
             let signs = connection.take_signs_of_life();
             match connection.deadlines.check(now, &self.timeouts, signs, || acknowledgements(id)) {
                 Finding::Fine => {}
-                // What waits for it goes first: then it is that which proves that it lives.
+                // Pending bytes go first, and the sign of life is that the socket takes them.
                 Finding::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
                 Finding::Ping => {
                     connection.answer(&Value::Ping);
                     connection.wake();
                 }
-                Finding::Over(overdue) => {
+                Finding::Overdue(overdue) => {
                     let (limit, reason) = consequence(overdue);
                     bus.counters().increment(limit);
-                    connection.end(reason);
+                    connection.close(reason);
                 }
             }
-            self.watch(id, &connection.deadlines);
+            self.reschedule(id, &connection.deadlines);
         }
     }
 }
 
-/// Returns the limit that counts what is overdue, and why the connection ends.
+/// Returns the limit that an overdue client exceeded, and why it is closed.
 fn consequence(overdue: Overdue) -> (Limit, CloseReason) {
     let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
     match overdue {
         Overdue::Token => (Limit::AuthTimeout, policy("no token came in time")),
-        Overdue::Message => (Limit::MessageTimeout, policy("a message that begins is to be whole sooner")),
+        Overdue::Message => (Limit::MessageTimeout, policy("a message took too long to arrive")),
         Overdue::SignOfLife => (Limit::PingTimeout, CloseReason::Unresponsive),
     }
 }

@@ -1,9 +1,12 @@
-//! Overload: a shard that cannot send every event in time sends the newest of each symbol and kind.
+//! Overload: a shard that cannot send every event in time sends only the newest of each symbol and kind.
 //!
-//! A shard that is behind for a moment catches up and leaves nothing out. One that stays behind, or that the log is about
-//! to pass, is overloaded for a turn: it folds all that the log has first, counts the events of each key, and gives its
-//! `latest` clients the newest of each. All others count as merged. Then it goes on event by event: many events share a
-//! write that way, which the newest of each key do not.
+//! A shard that is behind for a moment catches up and sends every event. A shard that stays behind, or that
+//! the log is about to pass, is overloaded for one turn. In that turn it first folds everything in the log,
+//! and counts the events of each key. Then it gives its `latest` clients the newest event of each key. The
+//! other events count as merged.
+//!
+//! After that turn the shard sends every event again, because many events then share a write. Writes of only
+//! the newest events are small, and cost more for each event.
 
 use std::time::Duration;
 
@@ -12,37 +15,38 @@ use tokio::time::Instant;
 use crate::bus::{Backlog, Key, LastValueCache};
 use crate::market::Kind;
 
-/// A shard is overloaded that has not caught up for so long, and whose next event has waited for as long.
-const BEHIND: Duration = Duration::from_millis(50);
+/// A shard is overloaded if it has not caught up for this long and its next event has waited for as long.
+const MIN_BEHIND: Duration = Duration::from_millis(50);
 
-/// One that the log is about to pass is not when its next event has waited for less: what comes in one burst is read in one.
-const KEEPS_UP: Duration = Duration::from_millis(10);
+/// A shard that the log is about to pass is overloaded only if its next event has waited for this long.
+/// Otherwise it has only met a burst, which it reads at once.
+const MIN_AGE: Duration = Duration::from_millis(10);
 
-/// Whether a shard is overloaded, by what is seen at each of its turns.
+/// Decides in each turn of a shard whether the shard is overloaded.
 #[derive(Debug, Default)]
 pub struct Overload {
-    /// Since when it has not caught up.
+    /// Since when the shard has not caught up.
     behind_since: Option<Instant>,
 }
 
-/// How many events of each key have come since they were taken last.
+/// The number of events of each key since the counts were last taken.
 #[derive(Debug, Default)]
 pub struct EventCounts {
-    /// By the indexes of the symbols.
+    /// The counts of each symbol, by its index.
     counts: Vec<[u64; Kind::ALL.len()]>,
-    /// The keys whose count is not 0.
+    /// The keys with a count above 0.
     keys: Vec<Key>,
 }
 
 impl Overload {
-    /// Takes in how far behind the shard is at the beginning of a turn; returns whether it is overloaded.
+    /// Begins a turn with this backlog; returns whether the shard is overloaded.
     pub fn begin_turn(&mut self, backlog: Backlog, now: Instant) -> bool {
         let Backlog { age, is_soon_lost } = backlog;
-        let is_late = |since| now.duration_since(since) >= BEHIND && age >= BEHIND;
-        self.behind_since.is_some_and(|since| is_late(since) || is_soon_lost && age >= KEEPS_UP)
+        let is_late = |since| now.duration_since(since) >= MIN_BEHIND && age >= MIN_BEHIND;
+        self.behind_since.is_some_and(|since| is_late(since) || is_soon_lost && age >= MIN_AGE)
     }
 
-    /// Takes in whether the shard had caught up at the end of its turn.
+    /// Ends a turn; `has_caught_up` says whether the shard has caught up in it.
     pub fn end_turn(&mut self, has_caught_up: bool, now: Instant) {
         self.behind_since = (!has_caught_up).then(|| self.behind_since.unwrap_or(now));
     }
@@ -62,7 +66,7 @@ impl EventCounts {
         *count += 1;
     }
 
-    /// Takes all counts, in the order of the newest events of their keys.
+    /// Returns and resets all counts, in the order of each key's newest event.
     pub fn take(&mut self, last_values: &LastValueCache) -> Vec<(Key, u64)> {
         let mut keys = std::mem::take(&mut self.keys);
         keys.sort_by_cached_key(|key| last_values.latest(*key).map(|latest| latest.seq));
@@ -94,7 +98,7 @@ mod tests {
         overload.end_turn(false, at(123));
         assert!(
             !overload.begin_turn(backlog(Duration::from_millis(60)), at(172)),
-            "it has just begun to be behind"
+            "it has not been behind for long"
         );
         assert!(overload.begin_turn(backlog(Duration::from_millis(60)), at(173)));
     }

@@ -1,6 +1,6 @@
-//! The relay: what one client says goes to all, the sender included.
+//! The relay: each client's messages go to all clients, the sender included.
 //!
-//! A message waits for room in the bounded inbox of every shard, and its sender is not read on
+//! A message waits for room in the bounded inbox of every shard, and no further message of its sender is read
 //! until then. Shards never wait.
 
 use std::num::NonZeroU32;
@@ -16,24 +16,25 @@ use crate::bus::Bus;
 use crate::counters::{Counters, Limit};
 use crate::wire::{ErrorCode, ErrorReply, Message};
 
-/// What a relayed message has around it on its way to a subscriber, about.
+/// About as many bytes are added to a relayed message for a subscriber.
 const FRAME_BYTES: usize = 48;
 
-/// What clients may say to each other (`[relay]` in config.toml).
+/// What clients may send to each other (`[relay]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelayConfig {
     /// Whether messages are relayed at all.
     pub enabled: bool,
-    /// Messages a second that one connection may send; 0 for no limit.
+    /// How many messages a second one connection may send; 0 means no limit.
     pub rate: u32,
-    /// Messages that it may send at once.
+    /// How many messages one connection may send at once.
     pub burst: NonZeroU32,
     /// The longest message, in bytes.
     pub max_bytes: usize,
-    /// Bytes a second for the whole server, each message times its peers; 0 for no limit.
+    /// How many bytes a second the whole server relays, each message counted once for each peer; 0 means no
+    /// limit.
     pub total_bytes: u32,
-    /// Messages that may wait for a shard; their senders wait for room.
+    /// How many messages may wait for a shard. Senders of further messages wait for room.
     pub inbox: NonZeroU32,
 }
 
@@ -56,7 +57,7 @@ impl Default for RelayConfig {
 pub struct Relayed {
     /// The sender's name.
     pub from: String,
-    /// What it said.
+    /// The message itself.
     pub message: Message,
 }
 
@@ -72,7 +73,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay to this many shards, with their ends of it.
+    /// Returns a relay, and the inbox of each of this many shards.
     #[must_use]
     pub fn new(
         config: RelayConfig,
@@ -80,36 +81,36 @@ impl Relay {
         bus: Arc<Bus>,
     ) -> (Arc<Self>, Vec<mpsc::Receiver<Arc<Relayed>>>) {
         let capacity = config.inbox.get() as usize;
-        let (inboxes, outlets) = (0..shards).map(|_| mpsc::channel(capacity)).unzip();
+        let (inboxes, receivers) = (0..shards).map(|_| mpsc::channel(capacity)).unzip();
         let total = NonZeroU32::new(config.total_bytes).and_then(|burst| limiter(burst.get(), burst));
         let relay = Self { bus, config, inboxes, total, peers: AtomicU32::new(0), names: AtomicU64::new(1) };
-        (Arc::new(relay), outlets)
+        (Arc::new(relay), receivers)
     }
 
-    /// Its configuration.
+    /// Returns the configuration.
     #[must_use]
     pub fn config(&self) -> &RelayConfig {
         &self.config
     }
 
-    /// What is counted of the clients.
+    /// Returns the counters of the clients.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         self.bus.counters()
     }
 
-    /// How many peers there are.
+    /// Returns how many peers there are.
     #[must_use]
     pub fn peers(&self) -> u32 {
         self.peers.load(Ordering::Relaxed)
     }
 
-    /// The name under which a new peer's messages reach the others.
+    /// Returns the name of a new peer, which other clients see with its messages.
     pub fn name(&self) -> SmolStr {
         format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Counts a peer in, which messages reach from now on.
+    /// Counts a new peer, which messages reach from now on.
     pub fn join(&self) {
         self.peers.fetch_add(1, Ordering::Relaxed);
     }
@@ -119,7 +120,7 @@ impl Relay {
         self.peers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether a message may be relayed at all, whoever says it.
+    /// Checks whether a message may be relayed, apart from any rate.
     ///
     /// # Errors
     ///
@@ -138,11 +139,11 @@ impl Relay {
         Ok(())
     }
 
-    /// Hands a message to every shard, waiting for room where there is none.
+    /// Sends a message to every shard, and waits for room where there is none.
     ///
     /// # Errors
     ///
-    /// The whole server relays too much.
+    /// The server relays too many bytes at the moment.
     pub async fn send(&self, from: &str, message: Message) -> Result<(), ErrorReply> {
         if !self.total.as_ref().is_none_or(|total| self.fits(total, message.len())) {
             self.counters().increment(Limit::RelayTotal);
@@ -152,13 +153,15 @@ impl Relay {
         self.counters().relayed.inc();
         let relayed = Arc::new(Relayed { from: from.to_owned(), message });
         for inbox in &self.inboxes {
-            // A shard that is gone has no peers: the server is shutting down.
+            // A shard that has ended has no peers: the server is shutting down.
             let _ = inbox.send(Arc::clone(&relayed)).await;
         }
         Ok(())
     }
 
-    /// Whether a message of this length fits into what the whole server may send; more than a second's worth waits for a whole one.
+    /// Returns whether the server may relay a message of this length now.
+    ///
+    /// A message that needs more than the budget of one second counts as exactly that budget.
     fn fits(&self, total: &Limiter, len: usize) -> bool {
         let frame = u32::try_from(len + FRAME_BYTES).unwrap_or(u32::MAX);
         let bytes = frame.saturating_mul(self.peers()).min(self.config.total_bytes);

@@ -1,34 +1,37 @@
-//! What a shard is told at its start.
+//! The settings of a shard.
 
 use std::time::Duration;
 
 use super::deadlines::Timeouts;
 
-/// What a shard is told at its start.
+/// The settings of a shard.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Time between heartbeats; one goes with an update up to an eighth of it early, where there is one.
+    /// The time between heartbeats. One may go with an update up to an eighth of this time early.
     pub heartbeat: Duration,
-    /// How many bytes may wait for a connection.
+    /// How many bytes of events and news may be pending for a connection.
     pub every_buffer: usize,
-    /// How many symbols a connection may have; 0 means no limit.
+    /// How many symbols a connection may subscribe to; 0 means no limit.
     pub max_symbols: usize,
-    /// What connections have to do in time.
+    /// The times within which a client has to act.
     pub timeouts: Timeouts,
-    /// How long updates are collected before they are written; a paced feed publishes as much at a time as is worth a write.
+    /// For how long updates are collected before they are written. Updates of a flow-controlled feed are not
+    /// collected, because it publishes enough at a time for one write.
     pub flush_window: Duration,
-    /// How many bytes of missed events or of snapshots a connection is written at a time.
+    /// About how many bytes of missed events or snapshots are written for a connection at a time.
     pub catch_up_bytes: usize,
-    /// How many conflated events a connection is written at a time.
+    /// How many conflated events are flushed for a connection at a time.
     pub conflated_events: usize,
-    /// How long an `every` client may keep a paced feed waiting before it has caught up or taken `catch_up_bytes`.
+    /// How long an `every` client may keep a flow-controlled feed waiting without catching up or reading
+    /// `catch_up_bytes`.
     pub stall_timeout: Duration,
 }
 
 impl Settings {
-    /// About as much as a socket takes at a time.
+    /// About the number of bytes that a socket takes at a time.
     pub const CATCH_UP_BYTES: usize = 64 * 1024;
 
-    /// About 256 KiB: with fewer, the search for the oldest of many would cost more than writing them.
+    /// The number of events in about 256 KiB. With fewer at a time, finding the oldest of many would cost
+    /// more than writing them.
     pub const CONFLATED_EVENTS: usize = 2048;
 }

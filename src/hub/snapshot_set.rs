@@ -1,101 +1,102 @@
-//! A set of snapshots that a connection is owed: a cursor over symbols.
+//! A set of snapshots that a connection has yet to be sent: a cursor over symbols.
 //!
-//! Each snapshot is written when the socket has room for it, at the shard's position of that moment. Until then the
-//! updates of its symbol are not sent: the snapshot says them. So a set costs four bytes a symbol by name, and nothing a
-//! symbol for `*`, however large the snapshots are.
+//! Each snapshot is written when the socket has room for it, at the shard's position at that moment. Until
+//! then the connection gets no updates of the symbol, because the snapshot will cover them. So a set costs
+//! four bytes for each symbol by name and nothing for `*`, however large the snapshots are.
 
 use std::ops::Range;
 use std::vec;
 
-use super::subscription_index::Subscription;
+use super::subscription::Subscription;
 use crate::bus::{Key, LastValueCache};
 use crate::market::Symbol;
 
-/// The snapshots that have yet to be written.
+/// Snapshots that have yet to be written.
 #[derive(Debug)]
 pub(super) struct SnapshotSet {
-    owed: Owed,
-    /// What the connection had before it was owed these: it goes on getting that.
-    had: Subscription,
-    /// The last snapshot, while older updates go before it.
-    last: Option<Last>,
+    remaining: Remaining,
+    /// The subscription before the set began. The connection goes on getting its updates.
+    earlier: Subscription,
+    /// The last snapshot, while it is held back for conflated events.
+    last: Option<LastSnapshot>,
 }
 
-/// Symbols by their indexes, in order.
+/// The remaining symbols by index, in order.
 #[derive(Debug)]
-enum Owed {
+enum Remaining {
     All(Range<u32>),
     Named(vec::IntoIter<u32>),
 }
 
 /// The last snapshot of a set, encoded.
 #[derive(Debug)]
-pub(super) struct Last {
-    /// The position at which it was written.
+pub(super) struct LastSnapshot {
+    /// The position at which it was encoded.
     pub(super) seq: u64,
-    /// Its bytes.
+    /// The encoded snapshot.
     pub(super) bytes: Box<[u8]>,
 }
 
 impl SnapshotSet {
-    /// Returns the set for all symbols, or for these, of those that have data; `None` where none has.
+    /// Returns the set of all symbols that have data, or of the named ones among them; `None` if there are
+    /// none.
     pub(super) fn new<'a>(
         last_values: &LastValueCache,
         all: bool,
         names: impl Iterator<Item = &'a Symbol>,
-        had: Subscription,
+        earlier: Subscription,
     ) -> Option<Self> {
-        let owed = if all {
-            Owed::All(0..index(last_values.len()))
+        let remaining = if all {
+            Remaining::All(0..index(last_values.len()))
         } else {
             let mut indexes: Vec<u32> =
                 names.filter_map(|name| last_values.index_of(name)).map(index).collect();
             indexes.sort_unstable();
-            Owed::Named(indexes.into_iter())
+            Remaining::Named(indexes.into_iter())
         };
-        let set = Self { owed, had, last: None };
+        let set = Self { remaining, earlier, last: None };
         (set.len() > 0).then_some(set)
     }
 
     /// Returns how many snapshots have yet to be written.
     pub(super) fn len(&self) -> usize {
-        match &self.owed {
-            Owed::All(indexes) => indexes.len(),
-            Owed::Named(indexes) => indexes.len(),
+        match &self.remaining {
+            Remaining::All(indexes) => indexes.len(),
+            Remaining::Named(indexes) => indexes.len(),
         }
     }
 
-    /// Returns the index of the symbol whose snapshot is next.
+    /// Returns the index of the next snapshot's symbol.
     pub(super) fn next(&mut self) -> Option<usize> {
-        let next = match &mut self.owed {
-            Owed::All(indexes) => indexes.next(),
-            Owed::Named(indexes) => indexes.next(),
+        let next = match &mut self.remaining {
+            Remaining::All(indexes) => indexes.next(),
+            Remaining::Named(indexes) => indexes.next(),
         };
         next.map(|index| index as usize)
     }
 
-    /// Returns whether the connection is not to get an event of this symbol, because its snapshot has yet to be written.
+    /// Returns whether an event is withheld because the snapshot of its symbol has yet to be written.
     pub(super) fn covers(&self, (index, kind): Key, symbol: &Symbol) -> bool {
-        let is_owed = match &self.owed {
-            Owed::All(indexes) => (indexes.start as usize..indexes.end as usize).contains(&index),
-            Owed::Named(indexes) => {
-                indexes.as_slice().binary_search_by(|owed| (*owed as usize).cmp(&index)).is_ok()
+        let is_remaining = match &self.remaining {
+            Remaining::All(indexes) => (indexes.start as usize..indexes.end as usize).contains(&index),
+            Remaining::Named(indexes) => {
+                indexes.as_slice().binary_search_by(|remaining| (*remaining as usize).cmp(&index)).is_ok()
             }
         };
-        is_owed && !self.had.has(symbol, kind)
+        is_remaining && !self.earlier.has(symbol, kind)
     }
 
-    /// Keeps the last snapshot back until older updates have gone.
-    pub(super) fn keep_last(&mut self, last: Last) {
+    /// Holds the last snapshot back until the conflated events before it are flushed.
+    pub(super) fn keep_last(&mut self, last: LastSnapshot) {
         self.last = Some(last);
     }
 
-    /// Returns the last snapshot, where it has been written.
-    pub(super) fn last(&self) -> Option<&Last> {
+    /// Returns the last snapshot, if it is held back.
+    pub(super) fn last(&self) -> Option<&LastSnapshot> {
         self.last.as_ref()
     }
 }
 
 fn index(index: usize) -> u32 {
-    u32::try_from(index).expect("so many symbols have no room in memory")
+    u32::try_from(index).expect("an index of symbols fits in 32 bits")
 }

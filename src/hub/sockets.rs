@@ -1,8 +1,10 @@
-//! The clients' sockets.
+//! The sockets of a thread's connections.
 //!
-//! A session reads from its socket and writes what waits in its outbox. What a batch brings is tried at
-//! once, on the same thread, without waking the session: it is woken for what its socket did not take. The
-//! sockets lie side by side because a batch goes from one to the next.
+//! A session reads from its socket, and writes what is pending in its outbox. A batch is written to the
+//! sockets directly, without waking the sessions. A session is woken only if its socket did not take
+//! everything.
+//!
+//! The sockets lie side by side in memory, because a batch goes from one to the next.
 
 use std::fmt::Debug;
 use std::io;
@@ -16,9 +18,10 @@ use tokio::net::TcpStream;
 
 use super::subscription_index::ConnectionId;
 
-/// What a session speaks through.
+/// A bidirectional stream of bytes to a client.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Debug {
-    /// Returns what the client's machine has acknowledged; `None` where there is no TCP beneath, or the system does not say.
+    /// Returns what the client's machine has acknowledged; `None` if there is no TCP connection, or if the
+    /// system does not tell.
     fn acknowledgements(&self) -> Option<Acknowledgements> {
         None
     }
@@ -35,17 +38,17 @@ impl Duplex for DuplexStream {}
 /// A client's socket.
 #[derive(Debug)]
 pub enum Socket {
-    /// A TCP connection with nothing around it.
+    /// A plain TCP connection.
     Tcp(TcpStream),
-    /// Anything else.
+    /// Any other stream.
     Other(Box<dyn Duplex>),
 }
 
-/// The sockets of one thread, by the numbers of their connections.
+/// The sockets of one thread, by connection number.
 #[derive(Debug, Default)]
 pub struct Sockets {
     sockets: Vec<Option<Socket>>,
-    /// Connections whose sockets have taken bytes that are not under way yet.
+    /// Connections whose sockets took bytes and have not sent all of them.
     unflushed: Vec<ConnectionId>,
 }
 
@@ -115,27 +118,28 @@ impl Sockets {
         self.sockets[id] = Some(socket);
     }
 
-    /// Forgets a connection's socket, which closes it.
+    /// Removes a connection's socket, which closes it.
     pub fn remove(&mut self, id: ConnectionId) {
         self.sockets[id] = None;
     }
 
-    /// A connection's socket, to read from it and to wait for it.
+    /// Returns a connection's socket.
     ///
     /// # Panics
     ///
-    /// It has been removed.
+    /// The socket was removed.
     pub fn get(&mut self, id: ConnectionId) -> Pin<&mut Socket> {
         Pin::new(self.sockets[id].as_mut().expect("a session has a socket"))
     }
 
-    /// Tries to write once and returns how many bytes the socket took; why it did not take all shows when its session
-    /// tries again.
+    /// Tries to write once; returns how many bytes the socket took.
+    ///
+    /// It hides errors. The session finds them when it writes the rest.
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
-        let taken = match self.sockets[id].as_mut().expect("a connection has a socket") {
-            // Past tokio, whose notes on whether it can be written lie somewhere else for every socket: a look at
-            // them costs more than the one try in thousands that finds it full.
+        let written = match self.sockets[id].as_mut().expect("a connection has a socket") {
+            // Written without tokio, whose record of the socket's readiness lies elsewhere in memory. Reading
+            // that would cost more than the one try in thousands that finds the socket full.
             Socket::Tcp(socket) => SockRef::from(&*socket).send(bytes).ok(),
             Socket::Other(socket) => {
                 let mut nobody = Context::from_waker(Waker::noop());
@@ -143,23 +147,24 @@ impl Sockets {
                     Poll::Ready(written) => written.ok(),
                     Poll::Pending => None,
                 };
-                // What TLS has encrypted and the network has not taken is in nobody's sight but its own.
+                // Nobody else sees bytes that TLS has encrypted and the network has not taken.
                 if Pin::new(&mut **socket).poll_flush(&mut nobody).is_pending() {
                     self.unflushed.push(id);
                 }
                 written
             }
         };
-        taken.unwrap_or(0)
+        written.unwrap_or(0)
     }
 
-    /// Returns what a client's machine has acknowledged, where that is known.
+    /// Returns what a client's machine has acknowledged, if that is known.
     #[must_use]
     pub fn acknowledgements(&self, id: ConnectionId) -> Option<Acknowledgements> {
         self.sockets.get(id)?.as_ref()?.acknowledgements()
     }
 
-    /// The connections that have taken bytes since this was asked which are not under way yet: their sessions see to it.
+    /// Returns the connections whose sockets have not sent all bytes that they took, since the last call.
+    /// Their sessions flush them.
     pub fn take_unflushed(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.unflushed)
     }

@@ -1,14 +1,14 @@
-//! Turns that are fair without a record of who had one: the multiples of the golden part of a
-//! whole fall evenly over it, however many there are (Knuth, TAOCP 3, section 6.4).
+//! Spreads numbers evenly over a range without keeping any record: golden-ratio hashing (Knuth, TAOCP 3,
+//! section 6.4).
 
-/// The golden part of 2⁶⁴.
-const GOLDEN_PART: u64 = 0x9E37_79B9_7F4A_7C15;
+/// 2⁶⁴ divided by the golden ratio.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Where in a whole the n-th turn falls, the 0th at its beginning.
+/// Maps `n` to `0..len`, so that consecutive numbers are evenly spread. 0 is mapped to 0.
 #[must_use]
-pub fn spread(n: u64, whole: u64) -> u64 {
-    let turn = (u128::from(n.wrapping_mul(GOLDEN_PART)) * u128::from(whole)) >> u64::BITS;
-    u64::try_from(turn).expect("it is within the whole")
+pub fn spread(n: u64, len: u64) -> u64 {
+    let index = (u128::from(n.wrapping_mul(GOLDEN)) * u128::from(len)) >> u64::BITS;
+    u64::try_from(index).expect("it is below `len`")
 }
 
 #[cfg(test)]
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hundred_turns_leave_no_tenth_of_the_whole_out() {
+    fn a_hundred_numbers_fall_evenly_into_ten_parts() {
         let mut tenths = [0; 10];
         for n in 1000..1100 {
             tenths[usize::try_from(spread(n, 10)).unwrap()] += 1;

@@ -1,31 +1,31 @@
-//! Whether a subscription can be had: the limit of symbols and the check of a cursor.
+//! Checks of a subscribe: how many symbols it has, and whether its cursor can be resumed.
 //!
-//! A route asks before there is a connection, a shard when the command is carried out; both get the same answer in the
-//! same words.
+//! A route checks before there is a connection, and a shard before it executes the command. Both send the
+//! same error replies.
 
 use crate::bus::{Bus, Evicted};
 use crate::counters::Limit;
 use crate::wire::{Cursor, ErrorCode, ErrorReply, GapReason};
 
-/// What the log has of what a client missed.
+/// Whether the log still has all events that a client missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missed {
-    /// All of it.
+    /// The log has all of them.
     InHistory,
-    /// Not all of it.
+    /// The log does not have all of them.
     Lost {
-        /// The last event before the hole; `None` where the cursor is of another epoch.
+        /// The last event before the gap; `None` if the cursor is of another epoch.
         after: Option<u64>,
-        /// Why.
+        /// The reason of the gap.
         reason: GapReason,
     },
 }
 
-/// Checks that a connection may have so many symbols; `most` is 0 where there is no limit.
+/// Checks that a connection may have this many symbols; `most` is 0 if there is no limit.
 ///
 /// # Errors
 ///
-/// They are too many, which is counted.
+/// There are too many, and the limit is counted as exceeded.
 pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
     if most > 0 && count > most {
         bus.counters().increment(Limit::Symbols);
@@ -35,7 +35,7 @@ pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
     Ok(())
 }
 
-/// Returns what the log has of what came after a cursor.
+/// Returns whether the log has all events after a cursor.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
     })
 }
 
-/// Refuses a cursor that comes with a later subscribe than a connection's first.
+/// Returns the error reply to a cursor that does not come with a connection's first subscribe.
 pub fn late_cursor() -> ErrorReply {
     let message = "`after` comes with a connection's first subscribe; open a new connection to resume";
     ErrorReply::new(ErrorCode::BadCursor, message)

@@ -18,7 +18,7 @@ use super::app_state::AppState;
 use super::connections::Connections;
 use super::{Config, routes};
 use crate::bus::{Checkpoint, Reader};
-use crate::hub::{LocalShard, Relay, Relayed, Settings};
+use crate::hub::{Relay, Relayed, Settings, ShardRunner};
 use crate::session::{self, Context, Limits};
 use crate::task::{TaskFailed, catch_panic};
 
@@ -70,7 +70,7 @@ impl<S: AcceptedSocket> Worker<S> {
             catch_up_bytes: Settings::CATCH_UP_BYTES,
             conflated_events: Settings::CONFLATED_EVENTS,
         };
-        let local = Rc::new(LocalShard::new(&reader, start, settings));
+        let local = Rc::new(ShardRunner::new(&reader, start, settings));
         let context = Rc::new(Context {
             local: Rc::clone(&local),
             relay: self.relay,

@@ -46,9 +46,9 @@ impl MessageHandler {
         let mut shard = context.local.shard.borrow_mut();
         let id = shard.connect(encoding, Instant::now());
         context.local.sockets.borrow_mut().insert(id, socket);
-        shard.begin(id, parameters.delivery, parameters.interval);
+        shard.set_delivery(id, parameters.delivery, parameters.interval);
         if access.is_unauthenticated() {
-            shard.lock(id, Instant::now(), true);
+            shard.set_authenticated(id, Instant::now(), false);
         } else {
             context.relay.join();
         }
@@ -80,7 +80,7 @@ impl MessageHandler {
             command => self.access.check(command),
         };
         match checked {
-            Ok(()) => self.context.local.shard.borrow_mut().handle(self.id, request, Time::now()),
+            Ok(()) => self.context.local.shard.borrow_mut().execute(self.id, request, Time::now()),
             Err(error) => self.reply_error(id.as_ref(), error),
         }
     }
@@ -94,7 +94,7 @@ impl MessageHandler {
         self.access = self.context.auth.access(Some(token))?;
         self.context.relay.join();
         let mut shard = self.context.local.shard.borrow_mut();
-        shard.lock(self.id, Instant::now(), false);
+        shard.set_authenticated(self.id, Instant::now(), true);
         if let Access::Granted(grant) = &self.access {
             shard.answer(self.id, &Value::Reply(&Reply::authenticated(id, &grant.name)));
         }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{self, Access};
 use crate::counters::Limit;
 use crate::encoding::Encoding;
-use crate::hub::{ConnectionId, LocalShard, Relay, Socket};
+use crate::hub::{ConnectionId, Relay, ShardRunner, Socket};
 use crate::wire::{self, CloseCode, CloseReason, DecodeError, Decoder, UrlParameters};
 
 use message_handler::MessageHandler;
@@ -43,7 +43,7 @@ const MESSAGE_BYTES: usize = 128;
 #[derive(Debug)]
 pub struct Context {
     /// The shard of the thread.
-    pub local: Rc<LocalShard>,
+    pub local: Rc<ShardRunner>,
     /// Relays messages to the clients of all shards.
     pub relay: Arc<Relay>,
     /// The settings of the sessions.
@@ -76,7 +76,7 @@ struct Inbound {
 
 #[derive(Debug)]
 struct Outbound {
-    local: Rc<LocalShard>,
+    local: Rc<ShardRunner>,
     id: ConnectionId,
     /// Fires when the next conflated flush is due; `None` when none is pending.
     flush_timer: Option<Pin<Box<Sleep>>>,
@@ -216,7 +216,11 @@ impl Inbound {
     /// Tells the shard when a message begins or is complete.
     fn note(&mut self, partial: Option<u64>) {
         if std::mem::replace(&mut self.partial, partial) != partial {
-            self.context.local.shard.borrow_mut().message_begun(self.id, Instant::now(), partial.is_some());
+            self.context.local.shard.borrow_mut().set_message_partial(
+                self.id,
+                Instant::now(),
+                partial.is_some(),
+            );
         }
     }
 

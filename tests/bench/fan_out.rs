@@ -1,8 +1,9 @@
-//! What an update costs from the bus to the clients' outboxes, without sockets.
+//! The cost of an update from the bus to the clients' outboxes, without sockets.
 //!
-//! One shard on one thread: events are published, and the shard reads them and has for each client the bytes
-//! that its socket would be written. The time is that of a round of so many events; `item/s` counts delivered updates.
-//! The fewer events a round has, the fewer frames a client takes at a time.
+//! One shard on one thread reads published events, and lays out for each client the bytes that would be
+//! written to its socket. A round is a number of events that are published and read together. The measured
+//! time is that of one round, and `item/s` is the number of delivered updates. The fewer events a round has,
+//! the fewer frames a client gets at a time.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -17,27 +18,27 @@ use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{CommandWithId, UrlParameters};
 use tokio::time::Instant;
 
-/// How long each line is measured at the least.
+/// The least time for which each line is measured.
 const MIN_TIME: Duration = Duration::from_millis(500);
 
-/// Events between two moments at which the clients write.
+/// The number of events in a round.
 const ROUNDS: [usize; 3] = [1, 10, 100];
 
 const A: Load = Load { clients: 1_000, each: 10, symbols: 500, delivery: "every" };
 const B: Load = Load { clients: 100, each: 50, symbols: 50, delivery: "every" };
 const C: Load = Load { clients: 10_000, each: 1, symbols: 100, delivery: "every" };
 
-/// How many clients subscribe to how many of the symbols; each symbol has as many takers as any other.
+/// The number of clients and symbols. All symbols have the same number of subscribers.
 struct Load {
     clients: usize,
-    /// Symbols of each client.
+    /// The number of symbols that each client subscribes to.
     each: usize,
     symbols: usize,
     delivery: &'static str,
 }
 
 /// A shard with its clients.
-struct Plant {
+struct Bench {
     reader: Reader,
     shard: Shard,
     now: Instant,
@@ -62,18 +63,18 @@ fn c_10000_clients_1_of_100_symbols(bencher: Bencher<'_, '_>, events: usize) {
     deliver(bencher, &C, events);
 }
 
-/// Scenario A with `delivery=latest`, and nobody reads: each update is held in place of an older one.
+/// Scenario A with `delivery=latest` and clients that do not read, so that every update is conflated.
 #[divan::bench(args = ROUNDS)]
 fn a_latest_nobody_reads(bencher: Bencher<'_, '_>, events: usize) {
     let load = Load { delivery: "latest", ..A };
-    let (mut plant, mut walk) = plant(&load);
+    let (mut bench, mut walk) = bench(&load);
     bencher
-        .counter(ItemsCount::new(events * load.takers()))
+        .counter(ItemsCount::new(events * load.subscribers()))
         .with_inputs(|| walk.by_ref().take(events).collect())
-        .bench_local_values(|events| plant.publish(events, |_| 0));
+        .bench_local_values(|events| bench.publish(events, |_| 0));
 }
 
-/// Only the encoding: a simulated event as a frame.
+/// Only the encoding of simulated events as frames.
 #[divan::bench]
 fn encode(bencher: Bencher<'_, '_>) {
     let events: Vec<Event> = walk(&B).take(1_000).collect();
@@ -93,20 +94,20 @@ fn encode(bencher: Bencher<'_, '_>) {
 }
 
 fn deliver(bencher: Bencher<'_, '_>, load: &Load, events: usize) {
-    let (mut plant, mut walk) = plant(load);
+    let (mut bench, mut walk) = bench(load);
     bencher
-        .counter(ItemsCount::new(events * load.takers()))
+        .counter(ItemsCount::new(events * load.subscribers()))
         .with_inputs(|| walk.by_ref().take(events).collect())
-        .bench_local_values(|events| plant.publish(events, <[u8]>::len));
+        .bench_local_values(|events| bench.publish(events, <[u8]>::len));
 }
 
 impl Load {
-    /// How many clients take each symbol.
-    const fn takers(&self) -> usize {
+    /// Returns the number of subscribers of each symbol.
+    const fn subscribers(&self) -> usize {
         self.clients * self.each / self.symbols
     }
 
-    /// What a client's URL asks for.
+    /// Returns the query of a client's URL.
     fn query(&self, client: usize) -> String {
         let symbol = |offset| name((client * self.each + offset) % self.symbols);
         let symbols: Vec<_> = (0..self.each).map(symbol).collect();
@@ -114,13 +115,13 @@ impl Load {
     }
 }
 
-/// A shard whose clients have all that there was and wait for more, and the events to come.
-fn plant(load: &Load) -> (Plant, Walk) {
-    let mut plant = Plant::new(load);
+/// Returns a shard whose clients have received everything so far, and the events to come.
+fn bench(load: &Load) -> (Bench, Walk) {
+    let mut bench = Bench::new(load);
     let mut walk = walk(load);
-    // The walk begins with each symbol once.
-    plant.publish(walk.by_ref().take(load.symbols).collect(), <[u8]>::len);
-    (plant, walk)
+    // The walk begins with one event of each symbol.
+    bench.publish(walk.by_ref().take(load.symbols).collect(), <[u8]>::len);
+    (bench, walk)
 }
 
 fn walk(load: &Load) -> Walk {
@@ -133,10 +134,10 @@ fn name(symbol: usize) -> String {
     format!("S{symbol:03}")
 }
 
-impl Plant {
+impl Bench {
     fn new(load: &Load) -> Self {
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "bench".to_owned());
-        let (reader, start) = bus.reader("bench");
+        let (reader, checkpoint) = bus.reader("bench");
         let settings = Settings {
             heartbeat: Duration::from_secs(5),
             every_buffer: 1024 * 1024,
@@ -147,21 +148,22 @@ impl Plant {
             catch_up_bytes: Settings::CATCH_UP_BYTES,
             conflated_events: Settings::CONFLATED_EVENTS,
         };
-        let mut shard = Shard::new(bus, start, settings);
+        let mut shard = Shard::new(bus, checkpoint, settings);
         let now = Instant::now();
         for client in 0..load.clients {
             let parameters = UrlParameters::parse(&load.query(client)).expect("the query is well formed");
             let id = shard.connect(Encoding::WebSocket, now);
-            shard.begin(id, parameters.delivery, parameters.interval);
+            shard.set_delivery(id, parameters.delivery, parameters.interval);
             let command = parameters.subscribe.expect("the query has symbols");
-            shard.handle(id, &CommandWithId { id: None, command }, Time::now());
+            shard.execute(id, &CommandWithId { id: None, command }, Time::now());
             let answer = shard.outgoing(id, now).len();
             shard.written(id, answer);
         }
         Self { reader, shard, now }
     }
 
-    /// Publishes events, and has the shard read them; of what a client takes, its socket takes so many bytes.
+    /// Publishes events, which the shard reads. `takes` says how many bytes of a write a client's socket
+    /// takes.
     fn publish(&mut self, events: Vec<Event>, takes: impl Fn(&[u8]) -> usize) {
         let Self { reader, shard, now } = self;
         reader.bus().publish(events);

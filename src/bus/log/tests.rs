@@ -1,4 +1,4 @@
-//! The log by itself.
+//! Tests of the log without a bus.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,17 +19,17 @@ fn log(history_bytes: usize) -> Log {
 fn seek(log: &mut Log, symbols: usize) {
     let mut last_values = LastValueCache::at(log.head());
     for symbol in 0..symbols {
-        last_values.absorb(&trade(&format!("S{symbol}")));
+        last_values.fold_unpublished(&trade(&format!("S{symbol}")));
     }
     log.seek(last_values, Time::default(), FeedState::Paused, Instant::now());
 }
 
 #[test]
-fn a_seek_takes_the_past_from_cursors_and_leaves_it_to_readers() {
+fn a_seek_cuts_the_history_for_cursors_but_not_for_readers() {
     let mut log = log(1 << 20);
     log.append(vec![trade("A"), trade("A")], Instant::now());
     seek(&mut log, 1);
-    assert!((0..=2).all(|seq| log.after(seq).is_err()), "its own head is of another past too");
+    assert!((0..=2).all(|seq| log.after(seq).is_err()), "a cursor at the head of the seek is cut off too");
     log.append(vec![trade("A")], Instant::now());
 
     assert!(log.after(2).is_err());
@@ -44,21 +44,21 @@ fn a_seek_takes_the_past_from_cursors_and_leaves_it_to_readers() {
 }
 
 #[test]
-fn what_a_seek_folds_counts_as_history() {
+fn the_cache_of_a_seek_counts_as_history() {
     let mut log = log(100_000);
     log.append(vec![trade("A")], Instant::now());
     for _ in 0..100 {
         seek(&mut log, 100);
     }
 
-    let held: usize = log.segments.iter().map(|entry| entry.segment.bytes()).sum();
-    assert!(log.segments.len() < 10 && held <= 100_000, "{held} bytes in {}", log.segments.len());
-    let start = Checkpoint::from(log.checkpoint());
-    assert_eq!(start.last_values.iter().count(), 100);
-    assert_eq!(start.seek, log.seek);
+    let bytes: usize = log.segments.iter().map(|entry| entry.segment.bytes()).sum();
+    assert!(log.segments.len() < 10 && bytes <= 100_000, "{bytes} bytes in {}", log.segments.len());
+    let checkpoint = Checkpoint::from(log.checkpoint());
+    assert_eq!(checkpoint.last_values.iter().count(), 100);
+    assert_eq!(checkpoint.seek, log.seek);
 }
 
-/// A log that holds as little as it can, and the fold of all events before each of its positions.
+/// A log that evicts as early as it can, and the fold of all events before each of its positions.
 struct Folded {
     log: Log,
     folds: Vec<LastValueCache>,
@@ -97,38 +97,38 @@ impl Folded {
         self.folds.push(LastValueCache::clone(last_values));
     }
 
-    /// Checks what a reader gets from a checkpoint.
-    fn check(&self, checkpoint: SharedCheckpoint) {
-        let start = Checkpoint::from(checkpoint);
-        let fold = &self.folds[usize::try_from(start.position).unwrap()];
-        assert_eq!(start.last_values.seq(), fold.seq());
-        assert!(start.last_values.iter().eq(fold.iter()), "{start:?}\n{fold:?}");
+    /// Checks a checkpoint against the fold at its position.
+    fn check(&self, shared: SharedCheckpoint) {
+        let checkpoint = Checkpoint::from(shared);
+        let fold = &self.folds[usize::try_from(checkpoint.position).unwrap()];
+        assert_eq!(checkpoint.last_values.seq(), fold.seq());
+        assert!(checkpoint.last_values.iter().eq(fold.iter()), "{checkpoint:?}\n{fold:?}");
     }
 }
 
 #[test]
-fn eviction_waits_for_no_reader_that_copies_the_base_and_copies_nothing_itself() {
+fn eviction_neither_waits_for_a_reader_that_copies_the_base_nor_copies_it() {
     let mut folded = Folded::new(1 << 20);
     (0..10).for_each(|symbol| folded.append(&[symbol]));
-    let held = folded.log.checkpoint();
-    assert_eq!(held.position, 9);
+    let shared = folded.log.checkpoint();
+    assert_eq!(shared.position, 9);
 
     (5..15).for_each(|symbol| folded.append(&[symbol]));
 
     assert_eq!(folded.log.segments.len(), 1);
-    assert!(Arc::ptr_eq(&held.base, &folded.log.base));
+    assert!(Arc::ptr_eq(&shared.base, &folded.log.base));
     folded.check(folded.log.checkpoint());
-    folded.check(held);
+    folded.check(shared);
     folded.append(&[0]);
     assert!(folded.log.unfolded.is_empty());
     folded.check(folded.log.checkpoint());
 }
 
 #[test]
-fn what_waits_for_a_reader_that_copies_the_base_is_bounded() {
+fn events_that_wait_for_a_reader_that_copies_the_base_are_bounded() {
     let mut folded = Folded::new(10_000);
     folded.append(&[0]);
-    let held = folded.log.checkpoint();
+    let shared = folded.log.checkpoint();
 
     for symbol in 0..=255 {
         folded.append(&[symbol]);
@@ -138,45 +138,47 @@ fn what_waits_for_a_reader_that_copies_the_base_is_bounded() {
     }
 
     folded.check(folded.log.checkpoint());
-    folded.check(held);
+    folded.check(shared);
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Append(Vec<u8>),
-    Mark,
+    SetFeedState,
     Seek(usize),
-    /// A reader takes a checkpoint and is slow to copy it.
-    Hold,
-    /// One of those copies it.
+    /// A reader takes a checkpoint and does not copy it yet.
+    Share,
+    /// A reader copies one of these checkpoints.
     Copy(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => vec(0_u8..8, 1..4).prop_map(Step::Append),
-        1 => Just(Step::Mark),
+        1 => Just(Step::SetFeedState),
         1 => (0_usize..4).prop_map(Step::Seek),
-        2 => Just(Step::Hold),
+        2 => Just(Step::Share),
         2 => any::<usize>().prop_map(Step::Copy),
     ]
 }
 
 proptest! {
     #[test]
-    fn every_checkpoint_is_the_fold_of_all_before_it_however_long_readers_take(
+    fn every_checkpoint_is_the_fold_of_all_events_before_it_however_long_readers_take(
         history_bytes in prop_oneof![100_usize..2000, Just(1 << 20)],
         steps in vec(step(), 1..100),
     ) {
         let mut folded = Folded::new(history_bytes);
-        let mut held = Vec::new();
+        let mut shared = Vec::new();
         for step in steps {
             match step {
                 Step::Append(symbols) => folded.append(&symbols),
-                Step::Mark => folded.set_feed_state(),
+                Step::SetFeedState => folded.set_feed_state(),
                 Step::Seek(symbols) => folded.seek(symbols),
-                Step::Hold => held.push(folded.log.checkpoint()),
-                Step::Copy(choice) if !held.is_empty() => folded.check(held.swap_remove(choice % held.len())),
+                Step::Share => shared.push(folded.log.checkpoint()),
+                Step::Copy(choice) if !shared.is_empty() => {
+                    folded.check(shared.swap_remove(choice % shared.len()));
+                }
                 Step::Copy(_) => {}
             }
             let bytes: usize = folded.log.segments.iter().map(|entry| entry.segment.bytes()).sum();
@@ -185,7 +187,7 @@ proptest! {
             prop_assert!(folded.log.oldest() > evicted);
             folded.check(folded.log.checkpoint());
         }
-        for checkpoint in held {
+        for checkpoint in shared {
             folded.check(checkpoint);
         }
     }

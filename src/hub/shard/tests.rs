@@ -13,7 +13,7 @@ use crate::wire::{Command, CommandWithId, Symbols};
 
 fn shard(every_buffer: usize) -> Shard {
     let bus = Bus::new(&bus::Config::default(), FeedKind::Stdin, "test".to_owned());
-    let (_, start) = bus.reader("test");
+    let (_, checkpoint) = bus.reader("test");
     let settings = Settings {
         heartbeat: Duration::from_secs(8),
         every_buffer,
@@ -24,7 +24,7 @@ fn shard(every_buffer: usize) -> Shard {
         catch_up_bytes: Settings::CATCH_UP_BYTES,
         conflated_events: Settings::CONFLATED_EVENTS,
     };
-    Shard::new(bus, start, settings)
+    Shard::new(bus, checkpoint, settings)
 }
 
 fn subscribe(
@@ -35,19 +35,19 @@ fn subscribe(
     now: Instant,
 ) -> ConnectionId {
     let id = shard.connect(encoding, now);
-    shard.begin(id, delivery, interval);
+    shard.set_delivery(id, delivery, interval);
     subscribe_to(&mut *shard, id, Symbols { all: true, ..Symbols::default() }, now);
     id
 }
 
 fn subscribe_to(shard: &mut Shard, id: ConnectionId, symbols: Symbols, now: Instant) {
     let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
-    shard.handle(id, &CommandWithId { id: None, command }, Time::default());
+    shard.execute(id, &CommandWithId { id: None, command }, Time::default());
     let answer = shard.outgoing(id, now).len();
     shard.written(id, answer);
 }
 
-/// Connects so many clients, each of which has `A` and 999 other symbols.
+/// Connects this many clients, each of which subscribes to `A` and 999 other symbols.
 fn a_thousand_symbols_each(shard: &mut Shard, clients: usize, now: Instant) -> Vec<ConnectionId> {
     let names = (1..1000).map(|number| format!("S{number}")).chain(["A".to_owned()]);
     let names: Vec<_> = names.map(|name| name.parse().unwrap()).collect();
@@ -66,7 +66,7 @@ fn segment(first: u64) -> Read {
 }
 
 #[test]
-fn a_turn_ends_where_the_log_does_not_and_nobody_fills_a_batch() {
+fn a_turn_ends_even_if_the_log_does_not_and_no_batch_is_full() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
     subscribe(&mut shard, Encoding::WebSocket, Delivery::Latest, Duration::from_secs(1), now);
@@ -89,26 +89,26 @@ fn an_event_is_encoded_once_for_all_connections_of_an_encoding() {
         [Encoding::WebSocket, Encoding::Ndjson, Encoding::WebSocket, Encoding::Ndjson]
             .map(|encoding| subscribe(&mut shard, encoding, Delivery::Every, Duration::ZERO, now));
     let mut segment = Some(segment(1));
-    let mut places = BTreeMap::new();
+    let mut written = BTreeMap::new();
 
     shard.read(
         now,
         Time::default(),
         || segment.take(),
         |id, bytes| {
-            places.insert(id, bytes.as_ptr_range());
+            written.insert(id, bytes.as_ptr_range());
             bytes.len()
         },
     );
 
-    // The very same bytes, not equal ones.
-    assert_eq!(places[&frame], places[&other_frame]);
-    assert_eq!(places[&line], places[&other_line]);
-    assert_ne!(places[&frame], places[&line]);
+    // The same memory, not only equal bytes.
+    assert_eq!(written[&frame], written[&other_frame]);
+    assert_eq!(written[&line], written[&other_line]);
+    assert_ne!(written[&frame], written[&line]);
 }
 
 #[test]
-fn a_shutdown_says_goodbye_to_a_client_that_was_about_to_be_closed() {
+fn a_shutdown_replaces_the_close_of_a_slow_consumer() {
     let now = Instant::now();
     let mut shard = shard(100);
     let id = subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, now);
@@ -128,7 +128,7 @@ fn heartbeats_that_go_with_updates_keep_their_period() {
     subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, begin);
     let mut heartbeats = Vec::new();
 
-    // A client has an update every half second for 80 s.
+    // The client gets an update every half second for 80 s.
     for n in 0..160 {
         let now = begin + Duration::from_millis(500) * n;
         let mut segment = Some(segment(u64::from(n) * 100 + 1));
@@ -149,7 +149,7 @@ fn heartbeats_that_go_with_updates_keep_their_period() {
 }
 
 #[test]
-fn a_server_that_stood_still_takes_no_client_for_stalled() {
+fn a_standstill_of_the_server_closes_no_client_for_stalling() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
     let id = subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, now);
@@ -161,8 +161,8 @@ fn a_server_that_stood_still_takes_no_client_for_stalled() {
     bus.publish(events.to_vec());
     let mut segment = Some(segment(1));
     shard.read(now, Time::default(), || segment.take(), |_, _| 0);
-    let mut level = pin!(bus.caught_up());
-    assert!(level.as_mut().now_or_never().is_none());
+    let mut caught_up = pin!(bus.caught_up());
+    assert!(caught_up.as_mut().now_or_never().is_none());
 
     shard.close_stalled(now);
     let awake = now + Duration::from_mins(1);
@@ -176,7 +176,7 @@ fn a_server_that_stood_still_takes_no_client_for_stalled() {
 }
 
 #[test]
-fn clients_that_are_gone_get_nothing_and_their_subscriptions_are_removed_in_several_turns() {
+fn disconnected_clients_get_nothing_and_their_subscriptions_are_removed_over_several_turns() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
     let stays = subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, now);
@@ -198,13 +198,13 @@ fn clients_that_are_gone_get_nothing_and_their_subscriptions_are_removed_in_seve
     assert_eq!(written, [stays]);
     (0..10).for_each(|_| shard.begin_turn());
     assert!(!shard.is_turn_wanted());
-    let subscriptions = &shard.fan_outs[Encoding::WebSocket.index()].subscriptions;
-    assert!(subscriptions.of(&"A".parse().unwrap(), Kind::Trade).next().is_none());
+    let index = &shard.fan_outs[Encoding::WebSocket.index()].index;
+    assert!(index.groups_of(&"A".parse().unwrap(), Kind::Trade).next().is_none());
     assert_eq!(shard.connections.len(), 1);
 }
 
 #[test]
-fn clients_that_are_gone_and_those_that_come_for_them_take_no_more_room_than_there_was() {
+fn disconnected_clients_and_new_ones_in_their_place_take_no_more_memory_than_before() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
     let before = a_thousand_symbols_each(&mut shard, 3, now);

@@ -156,7 +156,7 @@ impl Scene {
     fn seek(&self, symbols: &[String]) {
         let mut last_values = LastValueCache::at(self.harness.bus.head());
         for event in updates(symbols) {
-            last_values.absorb(&event);
+            last_values.fold_unpublished(&event);
         }
         self.harness.bus.seek(last_values, Time::from_nanos(0), FeedState::Running);
         self.run(settle());

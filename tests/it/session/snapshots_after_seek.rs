@@ -17,7 +17,7 @@ use crate::support::session_harness::{Peer, SessionHarness};
 fn seek(harness: &SessionHarness, folded: &[Event], position: &str) {
     let mut last_values = LastValueCache::at(harness.bus.head());
     for event in folded {
-        last_values.absorb(event);
+        last_values.fold_unpublished(event);
     }
     harness.bus.seek(last_values, position.parse().unwrap(), FeedState::Paused);
 }

@@ -1,4 +1,5 @@
-//! `latest` with an interval, beside a model of time: what is held leaves when it is due, and not before.
+//! `latest` with an interval, checked against a model: conflated events are flushed when they are due, and
+//! not before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,170 +14,172 @@ use crate::support::client_model::{Key, key_of};
 use crate::support::received_frames::Frame;
 use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, encoding, event, subscribe, symbols};
 
-/// The session wakes late by so many milliseconds at the most.
-const LATEST: u64 = 8;
+/// The session wakes at most this many milliseconds late.
+const MAX_WAKE_DELAY: u64 = 8;
 
-/// An interval that ends so much late has ended in time: the next one is counted from when it was due.
+/// After a flush that is later than this, the next interval counts from the flush. Otherwise it counts from
+/// when the flush was due.
 const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// Events that the shard reads at once, and then the session is woken.
-    Happen(Vec<u8>),
-    /// So many milliseconds go by; the session wakes so many after what is held is due.
+    /// The shard reads these events at once, and the session wakes.
+    Publish(Vec<u8>),
+    /// This many milliseconds pass. When conflated events are due, the session wakes this many milliseconds
+    /// late.
     Wait(u64, u64),
-    /// The session looks whether there is something to write, without a reason.
-    Look,
+    /// The session wakes for no reason, and writes if there is something to write.
+    Write,
     Set(Delivery, u64),
-    Mark,
-    /// The socket takes nothing for a while.
-    Stall,
-    /// The socket takes all again.
-    GoOn,
+    SetFeedState,
+    /// The socket takes no bytes.
+    Block,
+    /// The socket takes all bytes again.
+    Unblock,
 }
 
 fn act() -> impl Strategy<Value = Act> {
     let delivery = prop_oneof![3 => Just(Delivery::Latest), 1 => Just(Delivery::Every)];
-    let lateness = prop_oneof![2 => Just(0), 1 => 1..=LATEST];
+    let lateness = prop_oneof![2 => Just(0), 1 => 1..=MAX_WAKE_DELAY];
     let millis = || prop_oneof![1 => Just(0_u64), 3 => 1_u64..1000];
     prop_oneof![
-        6 => vec(any::<u8>(), 1..6).prop_map(Act::Happen),
+        6 => vec(any::<u8>(), 1..6).prop_map(Act::Publish),
         4 => (0_u64..400, lateness).prop_map(|(millis, late)| Act::Wait(millis, late)),
-        2 => Just(Act::Look),
+        2 => Just(Act::Write),
         1 => (delivery, millis()).prop_map(|(delivery, millis)| Act::Set(delivery, millis)),
-        1 => Just(Act::Mark),
-        1 => Just(Act::Stall),
-        2 => Just(Act::GoOn),
+        1 => Just(Act::SetFeedState),
+        1 => Just(Act::Block),
+        2 => Just(Act::Unblock),
     ]
 }
 
-/// What the client is owed.
+/// What the client is expected to get.
 #[derive(Debug)]
-struct Owed {
+struct Expected {
     delivery: Delivery,
     interval: Duration,
-    /// The newest event of each key that is held, and since when the key is.
-    held: BTreeMap<Key, (u64, Instant)>,
-    /// When last something went because it was due.
-    released: Option<Instant>,
-    is_stalled: bool,
-    owes_state: bool,
+    /// For each conflated key, its newest event, and when the key was conflated first.
+    conflated: BTreeMap<Key, (u64, Instant)>,
+    /// When conflated events were last flushed because they were due.
+    last_flush: Option<Instant>,
+    is_blocked: bool,
+    owes_feed_state: bool,
     merged: u64,
-    /// What is on its way or gone.
+    /// The events that were sent or are pending, in order.
     sent: Vec<u64>,
 }
 
-impl Owed {
-    fn happens(&mut self, key: Key, seq: u64, now: Instant) {
-        let is_late = self.is_stalled || !self.held.is_empty() || !self.interval.is_zero();
+impl Expected {
+    fn on_event(&mut self, key: Key, seq: u64, now: Instant) {
+        let is_late = self.is_blocked || !self.conflated.is_empty() || !self.interval.is_zero();
         if self.delivery == Delivery::Every || !is_late {
             self.sent.push(seq);
-        } else if let Some((held, _)) = self.held.get_mut(&key) {
-            *held = seq;
+        } else if let Some((conflated, _)) = self.conflated.get_mut(&key) {
+            *conflated = seq;
             self.merged += 1;
         } else {
-            self.held.insert(key, (seq, now));
+            self.conflated.insert(key, (seq, now));
         }
     }
 
-    /// All that is held goes, the oldest first.
+    /// Flushes all conflated events, the oldest first.
     fn flush_conflated(&mut self) {
-        let mut seqs: Vec<u64> = self.held.values().map(|(seq, _)| *seq).collect();
+        let mut seqs: Vec<u64> = self.conflated.values().map(|(seq, _)| *seq).collect();
         seqs.sort_unstable();
         self.sent.append(&mut seqs);
-        self.held.clear();
+        self.conflated.clear();
     }
 
-    /// When what is held may go: at once after a rest, or an interval after the last did.
+    /// Returns when conflated events are due: an interval after the last flush, and `now` at the earliest.
     fn due(&self, now: Instant) -> Option<Instant> {
-        let due = self.released.map_or(now, |released| now.max(released + self.interval));
-        (!self.held.is_empty()).then_some(due)
+        let due = self.last_flush.map_or(now, |last_flush| now.max(last_flush + self.interval));
+        (!self.conflated.is_empty()).then_some(due)
     }
 
-    fn look(&mut self, now: Instant) {
+    fn write(&mut self, now: Instant) {
         if self.due(now) == Some(now) {
             self.flush_conflated();
-            let due = self.released.map(|released| released + self.interval);
-            self.released = due.filter(|due| now < *due + LATE_FLUSH).or(Some(now));
+            let due = self.last_flush.map(|last_flush| last_flush + self.interval);
+            self.last_flush = due.filter(|due| now < *due + LATE_FLUSH).or(Some(now));
         }
-        if std::mem::take(&mut self.owes_state) {
+        if std::mem::take(&mut self.owes_feed_state) {
             self.flush_conflated();
         }
     }
 
     fn set_feed_state(&mut self) {
-        // A state that is told at once is the newest: an older one is not owed any more.
-        self.owes_state = self.is_stalled && self.delivery == Delivery::Latest;
-        if !self.owes_state {
+        // A state that the client is told at once replaces an older one that it has yet to be told.
+        self.owes_feed_state = self.is_blocked && self.delivery == Delivery::Latest;
+        if !self.owes_feed_state {
             self.flush_conflated();
         }
     }
 }
 
-/// A client with what it is owed and what it got.
-struct Watched {
+/// A client, what it is expected to get, and what it got.
+struct Checked {
     shard: ShardHarness,
     client: Client,
-    owed: Owed,
+    expected: Expected,
     received: Vec<u64>,
 }
 
-impl Watched {
+impl Checked {
     fn act(&mut self, act: Act) {
         match act {
-            Act::Happen(choices) => {
+            Act::Publish(choices) => {
                 let first = self.shard.past.head() + 1;
                 for (seq, choice) in (first..).zip(&choices) {
-                    self.owed.happens(key_of(&event(*choice)), seq, self.shard.now);
+                    self.expected.on_event(key_of(&event(*choice)), seq, self.shard.now);
                 }
                 self.shard.step(&mut self.client, Step::Publish(choices));
                 self.shard.read(|_| usize::MAX);
-                self.look();
+                self.write();
             }
             Act::Wait(millis, late) => {
                 let end = self.shard.now + Duration::from_millis(millis);
                 while let Some(due) = self.due().filter(|due| *due <= end) {
                     self.shard.now = due.max(self.shard.now) + Duration::from_millis(late);
-                    self.look();
+                    self.write();
                 }
                 self.shard.now = self.shard.now.max(end);
             }
-            Act::Look => self.look(),
+            Act::Write => self.write(),
             Act::Set(delivery, millis) => {
                 let interval = Duration::from_millis(millis);
                 let command = Command::Set { delivery: Some(delivery), interval: Some(interval) };
                 self.shard.ask(&mut self.client, command);
-                self.owed.flush_conflated();
-                (self.owed.delivery, self.owed.interval) = (delivery, interval);
-                self.look();
+                self.expected.flush_conflated();
+                (self.expected.delivery, self.expected.interval) = (delivery, interval);
+                self.write();
             }
-            Act::Mark => {
-                self.shard.step(&mut self.client, Step::Mark);
+            Act::SetFeedState => {
+                self.shard.step(&mut self.client, Step::SetFeedState);
                 self.shard.read(|_| usize::MAX);
-                self.owed.set_feed_state();
-                self.look();
+                self.expected.set_feed_state();
+                self.write();
             }
-            Act::Stall => {
+            Act::Block => {
                 self.shard.step(&mut self.client, Step::Relay);
                 self.shard.step(&mut self.client, Step::Block);
-                self.owed.is_stalled = true;
+                self.expected.is_blocked = true;
             }
-            Act::GoOn => {
-                self.owed.is_stalled = false;
-                self.look();
+            Act::Unblock => {
+                self.expected.is_blocked = false;
+                self.write();
             }
         }
     }
 
-    /// When the session's alarm goes; one that waits for its socket has none.
+    /// Returns when the session's timer fires. There is no timer while the session waits for its socket.
     fn due(&self) -> Option<Instant> {
-        let is_heard = !self.owed.is_stalled;
-        self.shard.shard.due(self.client.id, self.shard.now).filter(|_| is_heard)
+        let is_awake = !self.expected.is_blocked;
+        self.shard.shard.due(self.client.id, self.shard.now).filter(|_| is_awake)
     }
 
-    fn look(&mut self) {
-        if !self.owed.is_stalled {
-            self.owed.look(self.shard.now);
+    fn write(&mut self) {
+        if !self.expected.is_blocked {
+            self.expected.write(self.shard.now);
             self.shard.drain(self.client.id);
         }
     }
@@ -185,15 +188,17 @@ impl Watched {
         let frames = self.shard.heard(&self.client);
         self.received.extend(frames.iter().filter_map(Frame::event));
         self.client.model.take(frames, &self.shard.past)?;
-        if self.owed.is_stalled {
+        if self.expected.is_blocked {
             return Ok(());
         }
-        prop_assert_eq!(&self.received, &self.owed.sent, "{:?}", self.owed);
-        prop_assert_eq!(self.due(), self.owed.due(self.shard.now));
-        let longest = self.owed.held.values().map(|(_, since)| self.shard.now - *since).max();
+        prop_assert_eq!(&self.received, &self.expected.sent, "{:?}", self.expected);
+        prop_assert_eq!(self.due(), self.expected.due(self.shard.now));
+        let longest = self.expected.conflated.values().map(|(_, since)| self.shard.now - *since).max();
         prop_assert!(
-            longest.is_none_or(|longest| longest < self.owed.interval + Duration::from_millis(LATEST)),
-            "held for {:?}",
+            longest.is_none_or(
+                |longest| longest < self.expected.interval + Duration::from_millis(MAX_WAKE_DELAY)
+            ),
+            "conflated for {:?}",
             longest
         );
         Ok(())
@@ -202,7 +207,7 @@ impl Watched {
 
 proptest! {
     #[test]
-    fn what_is_held_leaves_when_it_is_due_and_not_before_while_the_interval_changes(
+    fn conflated_events_are_flushed_when_due_and_not_before_while_the_interval_changes(
         encoding in encoding(),
         acts in vec(act(), 1..100),
     ) {
@@ -210,28 +215,28 @@ proptest! {
         let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
         shard.drain(client.id);
-        let owed = Owed {
+        let expected = Expected {
             delivery: Delivery::Latest,
             interval: Duration::ZERO,
-            held: BTreeMap::new(),
-            released: None,
-            is_stalled: false,
-            owes_state: false,
+            conflated: BTreeMap::new(),
+            last_flush: None,
+            is_blocked: false,
+            owes_feed_state: false,
             merged: 0,
             sent: Vec::new(),
         };
-        let mut watched = Watched { shard, client, owed, received: Vec::new() };
+        let mut checked = Checked { shard, client, expected, received: Vec::new() };
 
         for act in acts {
-            watched.act(act);
-            watched.check()?;
+            checked.act(act);
+            checked.check()?;
         }
 
-        watched.act(Act::GoOn);
-        watched.act(Act::Set(Delivery::Latest, 0));
-        watched.check()?;
-        watched.shard.finish(&mut watched.client)?;
-        let (sent, merged) = (watched.owed.sent.len() as u64, watched.owed.merged);
-        prop_assert_eq!(watched.client.model.counted(), Some((sent, merged)));
+        checked.act(Act::Unblock);
+        checked.act(Act::Set(Delivery::Latest, 0));
+        checked.check()?;
+        checked.shard.finish(&mut checked.client)?;
+        let (sent, merged) = (checked.expected.sent.len() as u64, checked.expected.merged);
+        prop_assert_eq!(checked.client.model.counted(), Some((sent, merged)));
     }
 }

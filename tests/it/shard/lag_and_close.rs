@@ -1,4 +1,5 @@
-//! A shard that lags, a feed that ends, a client that is closed: what a client is told stays whole, in order, and its own.
+//! A shard that lags, a feed that ends, a client that is closed: its frames stay complete and in order, and
+//! its cursor correct.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ fn cursor_of_close(shard: &mut ShardHarness, client: &Client) -> Option<String> 
 }
 
 #[test]
-fn a_resume_that_is_refused_by_a_shard_that_lags_does_not_take_the_client_back() {
+fn a_refused_resume_on_a_shard_that_lags_does_not_move_the_client_back() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     for _ in 0..3 {
         shard.publish(vec![event(0)]);
@@ -35,7 +36,7 @@ fn a_resume_that_is_refused_by_a_shard_that_lags_does_not_take_the_client_back()
 }
 
 #[test]
-fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
+fn a_feed_state_that_was_evicted_is_told_with_the_gap() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.drain(client.id);
@@ -49,7 +50,7 @@ fn a_change_of_the_feeds_state_that_the_log_let_go_is_told_with_the_gap() {
 }
 
 #[test]
-fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
+fn an_every_client_is_not_closed_if_only_a_feed_state_was_evicted() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.drain(client.id);
@@ -62,10 +63,10 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_mark() {
 }
 
 #[test]
-fn nothing_past_its_cursor_is_said_to_a_client_that_is_closed_for_its_lag() {
+fn a_slow_consumer_is_sent_nothing_after_its_cursor() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), 200);
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
-    // Its reply waits, the log passes the shard, and others' messages are too many.
+    // The reply is pending, the log passes the shard, and then there are too many messages of peers.
     for _ in 0..3 {
         shard.publish(vec![event(0)]);
     }
@@ -82,7 +83,7 @@ fn nothing_past_its_cursor_is_said_to_a_client_that_is_closed_for_its_lag() {
 }
 
 #[test]
-fn a_client_that_is_closed_before_its_resume_has_begun_is_told_its_own_cursor() {
+fn a_client_that_is_closed_before_its_resume_begins_is_told_its_own_cursor() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     shard.publish(vec![event(0); 5]);
     let client = wildcard_client(&mut shard, Delivery::Every, Some(4));
@@ -95,7 +96,7 @@ fn a_client_that_is_closed_before_its_resume_has_begun_is_told_its_own_cursor() 
 }
 
 #[test]
-fn a_feeds_end_does_not_overtake_what_a_client_missed() {
+fn the_end_of_a_feed_does_not_overtake_missed_events() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, Some(0));
     shard.publish(vec![event(0)]);
@@ -125,7 +126,7 @@ fn nothing_follows_the_close_frame() {
 }
 
 #[test]
-fn a_lag_does_not_close_an_every_client_that_wants_nothing_yet() {
+fn a_lag_does_not_close_an_every_client_without_a_subscription() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let mut client = shard.connect(Encoding::WebSocket, Delivery::Every, Duration::ZERO);
     shard.ask(&mut client, Command::Set { delivery: Some(Delivery::Every), interval: None });
@@ -139,16 +140,16 @@ fn a_lag_does_not_close_an_every_client_that_wants_nothing_yet() {
 }
 
 #[test]
-fn a_client_that_is_being_closed_stays_so_whatever_it_says() {
+fn a_closing_client_stays_closing_whatever_it_sends() {
     let mut shard = ShardHarness::new(a_bus(100, ENOUGH), 100);
     let client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     for _ in 0..3 {
         shard.shard.relay("c9", &Message::Text("x".repeat(60)));
     }
 
-    // Its session had its next command at hand before it looked why it was woken.
+    // The session already had the next command when it was woken.
     let command = subscribe(symbols(0, true), KindSet::ALL, Some(cursor(0)));
-    shard.shard.handle(client.id, &CommandWithId { id: None, command }, Time::default());
+    shard.shard.execute(client.id, &CommandWithId { id: None, command }, Time::default());
     shard.shard.answer(client.id, &Value::Pong(b"late"));
 
     assert!(!shard.shard.may_read(client.id));

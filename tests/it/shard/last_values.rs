@@ -1,4 +1,4 @@
-//! The last values of a shard, at the end of what a price can be.
+//! The last-value cache of a shard, with the largest price.
 
 use tickerplant::wire::Delivery;
 
@@ -6,7 +6,7 @@ use crate::support::events::trade;
 use crate::support::shard_harness::{ENOUGH, ShardHarness, a_bus, wildcard_client};
 
 #[test]
-fn a_price_at_the_end_of_the_range_does_not_stop_the_shard() {
+fn the_largest_price_does_not_stop_the_shard() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), ENOUGH);
     shard.publish(vec![trade("A", "79228162514264337593543950335"), trade("A", "-1")]);
     shard.read(|_| 0);

@@ -1,4 +1,5 @@
-//! Clients of both encodings in one shard: each is served as if it were alone, and what they have in common is the same.
+//! Clients of both encodings in one shard: each is served as if it were alone, and all get the same bytes of
+//! an event in one encoding.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,13 +13,13 @@ use crate::support::shard_harness::{
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// Something happens to one client.
+    /// One client takes a step.
     One(Index, Step),
-    /// The shard reads, and the sockets take so many bytes at once, one after the other.
+    /// The shard reads, and each socket in turn takes one of these numbers of bytes.
     Read(Vec<usize>),
-    /// One client reads all that waits for it.
+    /// One client reads everything that is pending for it.
     Drain(Index),
-    /// One client leaves, and comes back with its cursor in this encoding.
+    /// One client leaves and resumes with its cursor, in this encoding.
     ComeBack(Index, Encoding),
 }
 
@@ -35,7 +36,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 proptest! {
     #[test]
-    fn clients_of_both_encodings_each_get_what_they_are_promised_and_the_same_bytes_of_an_event(
+    fn clients_of_both_encodings_each_get_the_right_frames_and_the_same_bytes_of_an_event(
         history in prop_oneof![1 => 1_usize..40, 1 => Just(ENOUGH)],
         every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
         catch_up_bytes in catch_up_bytes(),
@@ -49,8 +50,9 @@ proptest! {
             .into_iter()
             .zip(encodings)
             .map(|((delivery, (bits, star, kinds), is_back), encoding)| {
-                let wants = (symbols(bits, star), channels(kinds));
-                ResumingClient::begin(&mut shard, encoding, delivery, wants, is_back.then(|| cursor(0)))
+                let subscription = (symbols(bits, star), channels(kinds));
+                let after = is_back.then(|| cursor(0));
+                ResumingClient::begin(&mut shard, encoding, delivery, subscription, after)
             })
             .collect();
 

@@ -1,4 +1,4 @@
-//! The log, one shard and its outboxes by themselves, moved by hand.
+//! The log, one shard and its outboxes, called directly: without tasks and sockets.
 
 mod conflation_interval;
 mod full_speed;

@@ -1,4 +1,4 @@
-//! The outbox beside a model of it: a list of frames, of which the socket has taken so many bytes.
+//! The outbox, checked against a model: a list of frames and how many bytes of them the socket took.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,95 +16,100 @@ use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, 
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// An answer of so many bytes.
-    Push(usize),
-    /// Another client's message of so many bytes, beside events or not.
+    /// Pushes a reply of this many bytes.
+    Reply(usize),
+    /// Pushes another client's message of this many bytes. The flag says whether events count for its limit,
+    /// too.
     News(usize, bool),
-    /// An event that the client missed.
+    /// Pushes an event that the client missed.
     Missed(u8),
-    /// With the last frame the client has all up to here.
-    Reaches,
+    /// Lets the last frame move the cursor to a new event.
+    MoveCursor,
     Written(usize),
     Block,
-    Cut,
-    Hold(usize),
-    DropHeld,
+    DiscardPending,
+    Conflate(usize),
+    DropConflated,
 }
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        2 => (1_usize..200).prop_map(Act::Push),
+        2 => (1_usize..200).prop_map(Act::Reply),
         4 => (1_usize..200, any::<bool>()).prop_map(|(len, beside_events)| Act::News(len, beside_events)),
         2 => any::<u8>().prop_map(Act::Missed),
-        1 => Just(Act::Reaches),
+        1 => Just(Act::MoveCursor),
         8 => (0_usize..300).prop_map(Act::Written),
-        // More than a buffer gives back at once.
-        1 => (4000_usize..6000).prop_map(Act::Push),
+        // More bytes than a buffer keeps once they are written.
+        1 => (4000_usize..6000).prop_map(Act::Reply),
         1 => (2000_usize..5000).prop_map(Act::Written),
         2 => Just(Act::Block),
-        1 => Just(Act::Cut),
-        3 => (0_usize..9).prop_map(Act::Hold),
-        1 => Just(Act::DropHeld),
+        1 => Just(Act::DiscardPending),
+        3 => (0_usize..9).prop_map(Act::Conflate),
+        1 => Just(Act::DropConflated),
     ]
 }
 
 struct Frame {
     bytes: Vec<u8>,
-    reaches: Option<u64>,
+    moves_to: Option<u64>,
     is_news: bool,
 }
 
-/// What an outbox holds and has counted.
+/// The expected content and counts of an outbox.
 #[derive(Default)]
 struct ClientModel {
     frames: VecDeque<Frame>,
     /// How many bytes of the first frame the socket has taken.
-    taken: usize,
+    written_bytes: usize,
     is_blocked: bool,
     last_written: u64,
-    held: BTreeSet<usize>,
+    conflated: BTreeSet<usize>,
     sent: u64,
     merged: u64,
 }
 
 impl ClientModel {
-    fn push(&mut self, bytes: Vec<u8>, reaches: Option<u64>, is_news: bool) {
-        self.frames.push_back(Frame { bytes, reaches, is_news });
+    fn push(&mut self, bytes: Vec<u8>, moves_to: Option<u64>, is_news: bool) {
+        self.frames.push_back(Frame { bytes, moves_to, is_news });
     }
 
     fn bytes(&self) -> Vec<u8> {
         let all: Vec<&[u8]> = self.frames.iter().map(|frame| frame.bytes.as_slice()).collect();
-        all.concat().split_off(self.taken)
+        all.concat().split_off(self.written_bytes)
     }
 
     fn news(&self) -> usize {
-        self.frames.iter().filter(|frame| frame.is_news).map(|frame| frame.bytes.len().max(LEAST)).sum()
+        self.frames
+            .iter()
+            .filter(|frame| frame.is_news)
+            .map(|frame| frame.bytes.len().max(MIN_FRAME_BYTES))
+            .sum()
     }
 
     fn written(&mut self, count: usize) {
-        self.taken += count;
+        self.written_bytes += count;
         self.is_blocked = false;
-        while let Some(first) = self.frames.pop_front_if(|first| first.bytes.len() <= self.taken) {
-            self.taken -= first.bytes.len();
-            self.last_written = first.reaches.unwrap_or(self.last_written);
+        while let Some(first) = self.frames.pop_front_if(|first| first.bytes.len() <= self.written_bytes) {
+            self.written_bytes -= first.bytes.len();
+            self.last_written = first.moves_to.unwrap_or(self.last_written);
         }
     }
 
-    /// Only the frame stays whose first bytes are out.
-    fn cut(&mut self) {
-        self.frames.truncate(usize::from(self.taken > 0));
-        let reaches = self.frames.front().and_then(|begun| begun.reaches);
-        self.last_written = reaches.unwrap_or(self.last_written);
-        self.held.clear();
+    /// Discards every frame but the one that is partly written.
+    fn discard_pending(&mut self) {
+        self.frames.truncate(usize::from(self.written_bytes > 0));
+        let moves_to = self.frames.front().and_then(|begun| begun.moves_to);
+        self.last_written = moves_to.unwrap_or(self.last_written);
+        self.conflated.clear();
     }
 }
 
-/// A frame that waits counts for so many bytes at the least.
-const LEAST: usize = 32;
+/// The least that a pending frame counts for, in bytes.
+const MIN_FRAME_BYTES: usize = 32;
 
 proptest! {
     #[test]
-    fn an_outbox_is_the_frames_that_wait_and_news_never_pass_its_limit(
+    fn an_outbox_has_the_pending_frames_and_its_news_never_exceed_the_limit(
         encoding in encoding(),
         limit in 1_usize..600,
         acts in vec(act(), 1..100),
@@ -114,12 +119,12 @@ proptest! {
         let mut seq = 0;
         for act in acts {
             match act {
-                Act::Push(len) => {
+                Act::Reply(len) => {
                     outbox.push(|out| out.resize(out.len() + len, b'a'));
                     model.push(vec![b'a'; len], None, false);
                 }
                 Act::News(len, beside_events) => {
-                    let fits = model.news() + len.max(LEAST) <= limit;
+                    let fits = model.news() + len.max(MIN_FRAME_BYTES) <= limit;
                     let pushed = outbox.push_news(&vec![b'n'; len], beside_events);
                     prop_assert_eq!(pushed, if fits { Ok(()) } else { Err(SlowConsumer) });
                     if fits {
@@ -134,11 +139,11 @@ proptest! {
                     model.push(frame, Some(seq), false);
                     model.sent += 1;
                 }
-                Act::Reaches => {
+                Act::MoveCursor => {
                     seq += 1;
-                    outbox.reaches(seq);
+                    outbox.last_frame_moves_to(seq);
                     if let Some(last) = model.frames.back_mut() {
-                        last.reaches = Some(seq);
+                        last.moves_to = Some(seq);
                     }
                 }
                 Act::Written(most) => {
@@ -150,42 +155,43 @@ proptest! {
                     outbox.block();
                     model.is_blocked = !model.frames.is_empty();
                 }
-                Act::Cut => {
-                    outbox.cut();
-                    model.cut();
-                    // Nothing more is put there but a goodbye, which goes with the rest.
-                    let rest = outbox.bytes().to_vec();
-                    prop_assert_eq!(&rest, &model.bytes());
-                    outbox.written(rest.len());
-                    model.written(rest.len());
+                Act::DiscardPending => {
+                    outbox.discard_pending();
+                    model.discard_pending();
+                    // After this, a session writes only a close, together with the rest.
+                    let remaining = outbox.bytes().to_vec();
+                    prop_assert_eq!(&remaining, &model.bytes());
+                    outbox.written(remaining.len());
+                    model.written(remaining.len());
                 }
-                Act::Hold(key) => {
-                    let is_first = model.held.is_empty();
-                    model.merged += u64::from(!model.held.insert(key));
+                Act::Conflate(key) => {
+                    let is_first = model.conflated.is_empty();
+                    model.merged += u64::from(!model.conflated.insert(key));
                     prop_assert_eq!(outbox.conflate((key / 3, Kind::ALL[key % 3]), 1), is_first);
                 }
-                Act::DropHeld => {
+                Act::DropConflated => {
                     outbox.drop_conflated();
-                    model.merged += model.held.len() as u64;
-                    model.held.clear();
+                    model.merged += model.conflated.len() as u64;
+                    model.conflated.clear();
                 }
             }
             prop_assert_eq!(outbox.bytes(), model.bytes());
             prop_assert_eq!(outbox.is_empty(), model.frames.is_empty());
-            prop_assert_eq!(outbox.is_full(), model.bytes().len().max(model.frames.len() * LEAST) >= limit);
+            let pending = model.bytes().len().max(model.frames.len() * MIN_FRAME_BYTES);
+            prop_assert_eq!(outbox.is_full(), pending >= limit);
             prop_assert_eq!(outbox.is_blocked(), model.is_blocked);
             prop_assert_eq!(outbox.last_written(), model.last_written);
-            prop_assert_eq!(outbox.first_waiting(), model.frames.iter().find_map(|frame| frame.reaches));
+            prop_assert_eq!(outbox.first_pending(), model.frames.iter().find_map(|frame| frame.moves_to));
             prop_assert_eq!(outbox.counts(), (model.sent, model.merged));
-            prop_assert_eq!(outbox.must_conflate(), model.is_blocked || !model.held.is_empty());
-            let is_due = !model.held.is_empty() && model.frames.is_empty();
+            prop_assert_eq!(outbox.must_conflate(), model.is_blocked || !model.conflated.is_empty());
+            let is_due = !model.conflated.is_empty() && model.frames.is_empty();
             let now = Instant::now();
             prop_assert_eq!(outbox.due(now), is_due.then_some(now));
         }
     }
 
     #[test]
-    fn what_waits_for_a_client_is_within_its_limit_beside_a_begun_frame_and_what_was_held(
+    fn pending_bytes_are_within_the_limit_but_for_a_begun_frame_and_conflated_events(
         limit in 100_usize..1500,
         encoding in encoding(),
         every in any::<bool>(),
@@ -194,25 +200,25 @@ proptest! {
         const FRAME: usize = 140;
         let mut shard = ShardHarness::new(a_bus(1 << 20, 1 << 30), limit);
         let delivery = (if every { Delivery::Every } else { Delivery::Latest }, Duration::ZERO);
-        let wants = (symbols(0, true), KindSet::ALL);
-        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, wants, None);
+        let subscription = (symbols(0, true), KindSet::ALL);
+        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, subscription, None);
         shard.drain(resuming.client.id);
-        // Of each symbol and kind one can be held; answers to a client that comes back are not counted.
+        // One event of each symbol and kind may be conflated. Replies to a resuming client do not count.
         let most = if every { limit.max(FRAME) } else { limit + 9 * FRAME };
 
         for step in steps {
             let id = resuming.client.id;
             match step {
-                Step::Publish(_) | Step::Mark | Step::Relay | Step::Write(_) | Step::Block => {
+                Step::Publish(_) | Step::SetFeedState | Step::Relay | Step::Write(_) | Step::Block => {
                     shard.step(&mut resuming.client, step);
                 }
                 Step::Read(most, _) => shard.step(&mut resuming.client, Step::Read(most, false)),
                 _ => {}
             }
-            // Its session has tried, and the socket takes no more.
+            // The session has tried to write, and the socket takes no more bytes.
             shard.shard.block(id);
             let waiting = shard.shard.outgoing(id, shard.now).len();
-            prop_assert!(waiting <= most, "{} bytes wait", waiting);
+            prop_assert!(waiting <= most, "{} bytes are pending", waiting);
             if resuming.follow(&mut shard)? {
                 shard.drain(resuming.client.id);
             }
@@ -220,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn of_a_batch_that_does_not_fit_nothing_goes_past_what_is_held(
+    fn no_event_of_a_batch_over_the_limit_overtakes_a_conflated_one(
         limit in 100_usize..1000,
         batches in vec((vec(any::<u8>(), 1..12), 1_usize..600), 1..20),
     ) {
@@ -230,7 +236,7 @@ proptest! {
         shard.drain(client.id);
 
         for (choices, most) in batches {
-            // Something waits, and its session has not tried to write it yet.
+            // A reply is pending that the session has not tried to write yet.
             shard.shard.answer(client.id, &Value::Pong(b"wait"));
             shard.step(&mut client, Step::Publish(choices));
             shard.read(|_| usize::MAX);

@@ -1,4 +1,4 @@
-//! Whatever the order in which things happen: the log, the shard and the outbox keep their promises.
+//! Steps in any order: the log, the shard and the outbox lose nothing and repeat nothing.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::support::shard_harness::{
     ShardHarness, Step, a_bus, catch_up_bytes, cursor, encoding, event, step, subscribe, symbols,
 };
 
-/// More than any history here takes.
+/// More events or bytes than any history here has.
 const ENOUGH: usize = 1 << 30;
 
 #[derive(Clone, Debug)]
 enum LogStep {
     Publish(Vec<u8>),
-    Mark,
+    SetFeedState,
     Seek(Vec<u8>),
     Read(usize),
 }
@@ -29,7 +29,7 @@ enum LogStep {
 fn log_step() -> impl Strategy<Value = LogStep> {
     prop_oneof![
         4 => vec(any::<u8>(), 0..6).prop_map(LogStep::Publish),
-        1 => Just(LogStep::Mark),
+        1 => Just(LogStep::SetFeedState),
         1 => vec(any::<u8>(), 0..4).prop_map(LogStep::Seek),
         4 => (0_usize..8).prop_map(LogStep::Read),
     ]
@@ -42,8 +42,8 @@ proptest! {
         steps in vec(log_step(), 1..60),
     ) {
         let bus = a_bus(history, ENOUGH);
-        let (mut reader, start) = bus.reader("test");
-        let mut fold = start.last_values;
+        let (mut reader, checkpoint) = bus.reader("test");
+        let mut fold = checkpoint.last_values;
         let mut seeks = 0;
         let mut past = ReferenceHistory::default();
         for step in steps {
@@ -52,36 +52,36 @@ proptest! {
                     past.events.extend(choices.iter().copied().map(event));
                     prop_assert_eq!(bus.publish(choices.into_iter().map(event).collect()), past.head());
                 }
-                LogStep::Mark => bus.set_feed_state(FeedState::Running),
+                LogStep::SetFeedState => bus.set_feed_state(FeedState::Running),
                 LogStep::Seek(choices) => {
                     let (last_values, position) = past.seek(choices.into_iter().map(event).collect());
                     bus.seek(last_values, position, FeedState::Paused);
                 }
                 LogStep::Read(count) => {
                     for _ in 0..count {
-                        take(&mut reader, &mut fold, &mut seeks, &past)?;
+                        read_and_check(&mut reader, &mut fold, &mut seeks, &past)?;
                     }
                 }
             }
             let head = past.head();
             for after in 0..=head {
                 let is_cut = past.seeks.last().is_some_and(|seek| after <= seek.after);
-                let is_held = after + history as u64 >= head && !is_cut;
-                let held = bus.after(after);
-                prop_assert_eq!(held.is_ok(), is_held, "after {} of {}", after, head);
-                if let Ok(Some(chunk)) = held {
+                let is_available = after + history as u64 >= head && !is_cut;
+                let available = bus.after(after);
+                prop_assert_eq!(available.is_ok(), is_available, "after {} of {}", after, head);
+                if let Ok(Some(chunk)) = available {
                     let (seq, event) = chunk.iter().next().unwrap();
                     prop_assert_eq!((seq, event), (after + 1, past.event(after + 1)));
                 }
             }
         }
-        while take(&mut reader, &mut fold, &mut seeks, &past)? {}
+        while read_and_check(&mut reader, &mut fold, &mut seeks, &past)? {}
         prop_assert_eq!((fold.seq(), seeks), (past.head(), past.seeks.len()));
     }
 }
 
-/// Reads once and checks what comes; whether something came.
-fn take(
+/// Reads once and checks what comes; returns whether there was something to read.
+fn read_and_check(
     reader: &mut Reader,
     fold: &mut LastValueCache,
     seeks: &mut usize,
@@ -103,9 +103,9 @@ fn take(
                 fold.clone_from(last_values);
             }
         },
-        Some(Read::Lagged(start)) => {
-            *fold = start.last_values;
-            *seeks = start.seek.map_or(0, |seek| seeks_at(seek.position));
+        Some(Read::Lagged(checkpoint)) => {
+            *fold = checkpoint.last_values;
+            *seeks = checkpoint.seek.map_or(0, |seek| seeks_at(seek.position));
         }
     }
     prop_assert_eq!(&*fold, &past.fold(*seeks, fold.seq()));
@@ -123,10 +123,10 @@ proptest! {
         let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), 1 << 20);
         let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
         if encoding == Encoding::Ndjson {
-            // Whoever reads lines has subscribed with its URL.
+            // A client that reads lines has subscribed with its URL.
             shard.ask(&mut client, subscribe(symbols(1, false), KindSet::ALL, None));
         }
-        // Another client of the shard takes all: what the first takes of a batch has holes.
+        // Another client gets all events, so that the first client's updates in a batch are not consecutive.
         let mut other = shard.connect(others_encoding, Delivery::Every, Duration::ZERO);
         shard.ask(&mut other, subscribe(symbols(0, true), KindSet::ALL, None));
 
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn a_client_that_is_closed_for_its_lag_comes_back_and_misses_nothing(
+    fn a_slow_consumer_that_is_closed_resumes_and_misses_nothing(
         encoding in encoding(),
         limit in 200_usize..2000,
         catch_up_bytes in catch_up_bytes(),

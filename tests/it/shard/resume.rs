@@ -1,4 +1,4 @@
-//! A resume is complete or it is refused, whatever the log still holds and however the client reads.
+//! A resume is complete or refused, whatever the log still has and however the client reads.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::support::shard_harness::{
     EPOCH, ShardHarness, Step, a_bus, catch_up_bytes, channels, cursor, delivery, encoding, step, symbols,
 };
 
-/// More than any history here takes.
+/// More events or bytes than any history here has.
 const ENOUGH: usize = 1 << 30;
 
-/// Where a client wants to go on.
+/// The cursor with which a client resumes.
 #[derive(Clone, Debug)]
-enum Whence {
-    /// At an event that there has been, or before the first.
+enum ResumeCursor {
+    /// Any event that was published, or 0.
     Within(Index),
-    /// So far past the newest.
+    /// This many events after the newest.
     Ahead(u64),
     OtherEpoch(u64),
 }
 
-impl Whence {
+impl ResumeCursor {
     fn cursor(&self, head: usize) -> Cursor {
         match self {
             Self::Within(index) => cursor(index.index(head + 1) as u64),
@@ -38,37 +38,37 @@ impl Whence {
     }
 }
 
-fn whence() -> impl Strategy<Value = Whence> {
+fn resume_cursor() -> impl Strategy<Value = ResumeCursor> {
     prop_oneof![
-        12 => any::<Index>().prop_map(Whence::Within),
-        1 => (1..4_u64).prop_map(Whence::Ahead),
-        1 => any::<u64>().prop_map(Whence::OtherEpoch),
+        12 => any::<Index>().prop_map(ResumeCursor::Within),
+        1 => (1..4_u64).prop_map(ResumeCursor::Ahead),
+        1 => any::<u64>().prop_map(ResumeCursor::OtherEpoch),
     ]
 }
 
-/// What the shard does before the client comes.
+/// Returns a step that the shard takes before the client comes.
 fn before() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => vec(any::<u8>(), 1..6).prop_map(Step::Publish),
         2 => Just(Step::Read(usize::MAX, false)),
-        1 => Just(Step::Mark),
+        1 => Just(Step::SetFeedState),
         1 => vec(any::<u8>(), 0..4).prop_map(Step::Seek),
     ]
 }
 
-/// What goes on while the client is sent much of what it missed.
+/// Returns a step that is taken while the client is sent many missed events.
 fn busy() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (any::<u8>(), 1_usize..1500).prop_map(|(first, count)| Step::PublishMany(first, count)),
         3 => (0_usize..200_000).prop_map(|most| Step::Read(most, false)),
         6 => (1_usize..100_000).prop_map(Step::Write),
         1 => Just(Step::Block),
-        1 => Just(Step::Mark),
+        1 => Just(Step::SetFeedState),
         1 => vec(any::<u8>(), 0..4).prop_map(Step::Seek),
     ]
 }
 
-/// A client that takes all.
+/// Returns a client that gets all events.
 fn bystander(shard: &mut ShardHarness) -> ResumingClient {
     let all = (symbols(0, true), KindSet::ALL);
     let latest = (Delivery::Latest, Duration::ZERO);
@@ -93,7 +93,7 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn a_resume_is_complete_or_refused_and_goes_on_live_without_a_hole(
+    fn a_resume_is_complete_or_refused_and_continues_live_without_a_gap(
         history in 1_usize..40,
         bytes in prop_oneof![2 => Just(ENOUGH), 1 => 1_usize..8000],
         every_buffer in prop_oneof![Just(1 << 20), 300_usize..3000],
@@ -102,7 +102,7 @@ proptest! {
         (bits, star, kinds) in (1_u8..8, any::<bool>(), 1_u8..8),
         encoding in encoding(),
         delivery in delivery(),
-        whence in whence(),
+        resume_cursor in resume_cursor(),
         steps in vec(step(), 1..80),
     ) {
         let bus = a_bus(history, bytes);
@@ -112,9 +112,9 @@ proptest! {
             shard.step(&mut bystander.client, step);
             shard.drain(bystander.client.id);
         }
-        let after = whence.cursor(shard.past.events.len());
-        let wants = (symbols(bits, star), channels(kinds));
-        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, wants, Some(after));
+        let after = resume_cursor.cursor(shard.past.events.len());
+        let subscription = (symbols(bits, star), channels(kinds));
+        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, subscription, Some(after));
 
         for step in steps {
             run(&mut shard, &mut resuming, vec![step])?;
@@ -131,7 +131,7 @@ proptest! {
     #![proptest_config(cases(16))]
 
     #[test]
-    fn a_long_resume_in_chunks_is_as_complete_while_the_feed_goes_on(
+    fn a_long_resume_in_parts_is_complete_while_the_feed_publishes(
         history in 500_usize..6000,
         bytes in prop_oneof![2 => Just(ENOUGH), 1 => 100_000_usize..1_000_000],
         every_buffer in 8_000_usize..400_000,
@@ -139,7 +139,7 @@ proptest! {
         star in any::<bool>(),
         encoding in encoding(),
         delivery in delivery(),
-        whence in whence(),
+        resume_cursor in resume_cursor(),
         steps in vec(busy(), 1..40),
     ) {
         let mut shard = ShardHarness::new(a_bus(history, bytes), every_buffer);
@@ -148,9 +148,9 @@ proptest! {
             shard.step(&mut bystander.client, Step::PublishMany(first, count));
         }
         shard.settle(bystander.client.id);
-        let after = whence.cursor(shard.past.events.len());
-        let wants = (symbols(1, star), KindSet::ALL);
-        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, wants, Some(after));
+        let after = resume_cursor.cursor(shard.past.events.len());
+        let subscription = (symbols(1, star), KindSet::ALL);
+        let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, subscription, Some(after));
 
         run(&mut shard, &mut resuming, steps)?;
 
@@ -158,8 +158,8 @@ proptest! {
     }
 }
 
-/// A client that the log has passed while it was sent what it missed; it has had the first part.
-fn passed(delivery: Delivery) -> (ShardHarness, ResumingClient) {
+/// Returns a client that the log has passed while it resumed. It has got the first missed events.
+fn passed_while_resuming(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let mut shard = ShardHarness::new(a_bus(2048, ENOUGH), 1 << 20);
     let mut bystander = bystander(&mut shard);
     shard.step(&mut bystander.client, Step::PublishMany(0, 2048));
@@ -168,7 +168,7 @@ fn passed(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let delivery = (delivery, Duration::ZERO);
     let start = Some(cursor(0));
     let mut resuming = ResumingClient::begin(&mut shard, Encoding::WebSocket, delivery, all, start);
-    // The reply, and a part.
+    // The reply, and the first part of the missed events.
     shard.write(resuming.client.id, usize::MAX);
     shard.write(resuming.client.id, usize::MAX);
     assert!(!resuming.follow(&mut shard).unwrap());
@@ -181,7 +181,7 @@ fn passed(delivery: Delivery) -> (ShardHarness, ResumingClient) {
 
 #[test]
 fn a_latest_client_that_the_log_passes_while_it_resumes_is_told_of_the_gap_once() {
-    let (mut shard, resuming) = passed(Delivery::Latest);
+    let (mut shard, resuming) = passed_while_resuming(Delivery::Latest);
 
     let client = resuming.finish(&mut shard).unwrap();
 
@@ -190,7 +190,7 @@ fn a_latest_client_that_the_log_passes_while_it_resumes_is_told_of_the_gap_once(
 
 #[test]
 fn an_every_client_that_the_log_passes_while_it_resumes_is_closed_with_its_cursor() {
-    let (mut shard, mut resuming) = passed(Delivery::Every);
+    let (mut shard, mut resuming) = passed_while_resuming(Delivery::Every);
 
     shard.drain(resuming.client.id);
     let is_closed = resuming.follow(&mut shard).unwrap();

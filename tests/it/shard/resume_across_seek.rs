@@ -1,5 +1,5 @@
-//! A feed that goes on from elsewhere cuts its past off: whoever comes back for that, is being sent it, or never got it
-//! is told what is lost.
+//! A seek cuts the history. A client that resumes from before it, or is resuming at that moment, is told what
+//! it lost.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::support::shard_harness::{
 };
 
 #[test]
-fn who_comes_back_with_a_cursor_from_before_a_seek_is_told_of_a_gap() {
+fn a_resume_from_before_a_seek_gets_a_gap() {
     for (published, after) in [(0, 0), (3, 1), (3, 3)] {
         let mut shard = shard_with_endless_history();
-        let witness = wildcard_client(&mut shard, Delivery::Latest, None);
+        let other = wildcard_client(&mut shard, Delivery::Latest, None);
         shard.publish(vec![trade("A", "1"); published]);
-        shard.settle(witness.id);
+        shard.settle(other.id);
         shard.seek(vec![trade("A", "2")], FeedState::Paused);
-        shard.settle(witness.id);
+        shard.settle(other.id);
 
         let client = wildcard_client(&mut shard, Delivery::Every, Some(after));
         shard.drain(client.id);
@@ -39,13 +39,13 @@ fn who_comes_back_with_a_cursor_from_before_a_seek_is_told_of_a_gap() {
 }
 
 #[test]
-fn who_comes_back_with_a_cursor_from_after_a_seek_misses_nothing() {
+fn a_resume_from_after_a_seek_misses_nothing() {
     let mut shard = shard_with_endless_history();
     shard.publish(vec![trade("A", "1")]);
     shard.seek(vec![trade("B", "2")], FeedState::Running);
     shard.publish(vec![trade("A", "3"), trade("A", "4")]);
 
-    // The shard has read nothing yet: the client has seen more than it has.
+    // The shard has read nothing yet, so the client is ahead of it.
     let client = wildcard_client(&mut shard, Delivery::Every, Some(2));
     shard.settle(client.id);
 
@@ -53,21 +53,21 @@ fn who_comes_back_with_a_cursor_from_after_a_seek_misses_nothing() {
 }
 
 #[test]
-fn who_subscribes_before_the_shard_has_read_of_a_seek_is_told_of_it() {
+fn a_client_that_subscribes_before_its_shard_reads_a_seek_is_told_of_it() {
     let mut shard = shard_with_endless_history();
-    let witness = wildcard_client(&mut shard, Delivery::Latest, None);
+    let other = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.publish(vec![trade("A", "1")]);
-    shard.settle(witness.id);
+    shard.settle(other.id);
     shard.seek(vec![trade("B", "2")], FeedState::Paused);
 
     let fresh = wildcard_client(&mut shard, Delivery::Latest, None);
-    let level = wildcard_client(&mut shard, Delivery::Every, Some(1));
+    let caught_up = wildcard_client(&mut shard, Delivery::Every, Some(1));
     let behind = wildcard_client(&mut shard, Delivery::Every, Some(0));
-    for id in [fresh.id, level.id, behind.id] {
+    for id in [fresh.id, caught_up.id, behind.id] {
         shard.drain(id);
     }
     read_all(&mut shard);
-    for id in [fresh.id, level.id, behind.id] {
+    for id in [fresh.id, caught_up.id, behind.id] {
         shard.drain(id);
     }
 
@@ -75,7 +75,10 @@ fn who_subscribes_before_the_shard_has_read_of_a_seek_is_told_of_it() {
         heard_in_short(&mut shard, &fresh),
         ["resumed false", "snapshot A 1", "paused 01", "snapshot B 1"]
     );
-    assert_eq!(heard_in_short(&mut shard, &level), ["resumed false", "gap 1 1", "paused 01", "snapshot B 1"]);
+    assert_eq!(
+        heard_in_short(&mut shard, &caught_up),
+        ["resumed false", "gap 1 1", "paused 01", "snapshot B 1"]
+    );
     assert_eq!(
         heard_in_short(&mut shard, &behind),
         ["resumed false", "gap 0 1", "snapshot A 1", "paused 01", "snapshot B 1"]
@@ -83,11 +86,11 @@ fn who_subscribes_before_the_shard_has_read_of_a_seek_is_told_of_it() {
 }
 
 #[test]
-fn a_client_that_came_back_having_missed_nothing_is_told_of_a_seek_and_not_closed() {
+fn a_client_that_resumed_and_had_missed_nothing_is_told_of_a_seek_and_not_closed() {
     let mut shard = shard_with_endless_history();
-    let witness = wildcard_client(&mut shard, Delivery::Latest, None);
+    let other = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.publish(vec![trade("A", "1")]);
-    shard.settle(witness.id);
+    shard.settle(other.id);
     let client = wildcard_client(&mut shard, Delivery::Every, Some(1));
     shard.seek(vec![trade("B", "2")], FeedState::Running);
     shard.publish(vec![trade("A", "3")]);
@@ -102,15 +105,15 @@ fn a_client_that_came_back_having_missed_nothing_is_told_of_a_seek_and_not_close
 }
 
 #[test]
-fn a_resume_that_a_seek_cuts_off_ends_in_a_gap_or_a_close() {
+fn a_resume_that_a_seek_cuts_off_ends_with_a_gap_or_a_close() {
     for (delivery, expected) in [
         (Delivery::Latest, Ok(vec!["resumed true", "gap 0 3", "paused 01", "snapshot B 3"])),
         (Delivery::Every, Err("test-0")),
     ] {
         let mut shard = shard_with_endless_history();
-        let witness = wildcard_client(&mut shard, Delivery::Latest, None);
+        let other = wildcard_client(&mut shard, Delivery::Latest, None);
         shard.publish(vec![trade("A", "1"); 3]);
-        shard.settle(witness.id);
+        shard.settle(other.id);
         let client = wildcard_client(&mut shard, delivery, Some(0));
         shard.seek(vec![trade("B", "2")], FeedState::Paused);
         read_all(&mut shard);
@@ -127,11 +130,11 @@ fn a_resume_that_a_seek_cuts_off_ends_in_a_gap_or_a_close() {
 }
 
 #[test]
-fn a_resume_that_a_shutdown_cuts_off_ends_before_a_seek_that_comes_after_what_it_missed() {
+fn a_resume_that_a_shutdown_cuts_off_tells_nothing_of_a_later_seek() {
     let mut shard = shard_with_endless_history();
-    let witness = wildcard_client(&mut shard, Delivery::Latest, None);
+    let other = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.publish(vec![trade("A", "1")]);
-    shard.settle(witness.id);
+    shard.settle(other.id);
     let client = wildcard_client(&mut shard, Delivery::Latest, Some(0));
     shard.seek(vec![trade("B", "2")], FeedState::Paused);
     read_all(&mut shard);
@@ -143,7 +146,7 @@ fn a_resume_that_a_shutdown_cuts_off_ends_before_a_seek_that_comes_after_what_it
 }
 
 #[test]
-fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
+fn a_shard_that_lags_past_a_seek_tells_of_the_gap_and_the_seek() {
     let mut shard = ShardHarness::new(a_bus(2, ENOUGH), ENOUGH);
     let latest = wildcard_client(&mut shard, Delivery::Latest, None);
     let every = wildcard_client(&mut shard, Delivery::Every, None);
@@ -166,7 +169,7 @@ fn a_shard_that_the_log_passes_over_a_seek_tells_of_both() {
 }
 
 #[test]
-fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
+fn an_every_client_is_not_closed_if_only_a_seek_was_evicted() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.settle(client.id);
@@ -182,14 +185,14 @@ fn an_every_client_is_not_closed_where_the_log_let_go_of_nothing_but_a_seek() {
 }
 
 #[test]
-fn a_seek_behind_a_gap_that_had_nothing_to_snapshot_is_told_by_itself() {
+fn a_seek_after_a_gap_without_snapshots_is_told_separately() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), ENOUGH);
     let mut client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(2, false), KindSet::ALL, None));
     shard.drain(client.id);
     shard.publish(vec![trade("A", "1")]);
     shard.publish(vec![trade("A", "2")]);
-    // The gap lies in the outbox.
+    // The gap is in the outbox.
     read_all(&mut shard);
     shard.seek(vec![], FeedState::Paused);
     read_all(&mut shard);

@@ -1,4 +1,5 @@
-//! A feed that goes on from elsewhere, in rare turns of things: each client is told in its order, and of what is there.
+//! Seeks in rare situations: each client is told of them in order, with snapshots of the symbols that have
+//! data.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ fn heartbeat(shard: &mut ShardHarness, client: &Client) {
 }
 
 #[test]
-fn a_latest_client_that_does_not_read_is_told_the_newest_of_all_when_it_reads_again() {
+fn a_latest_client_that_does_not_read_is_told_the_newest_values_when_it_reads_again() {
     let mut shard = shard_with_endless_history();
     let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.step(&mut client, Step::Block);
@@ -40,7 +41,7 @@ fn a_latest_client_that_does_not_read_is_told_the_newest_of_all_when_it_reads_ag
 }
 
 #[test]
-fn nothing_from_after_a_seek_goes_before_it_where_an_answer_still_waits() {
+fn no_event_after_a_seek_overtakes_it_while_a_reply_is_pending() {
     let mut shard = shard_with_endless_history();
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.seek(vec![trade("A", "1")], FeedState::Paused);
@@ -59,7 +60,7 @@ fn nothing_from_after_a_seek_goes_before_it_where_an_answer_still_waits() {
 }
 
 #[test]
-fn what_is_queued_for_an_every_client_goes_out_before_it_is_told() {
+fn queued_events_of_an_every_client_are_sent_before_a_seek() {
     let mut shard = shard_with_endless_history();
     let mut client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.step(&mut client, Step::Block);
@@ -77,7 +78,7 @@ fn what_is_queued_for_an_every_client_goes_out_before_it_is_told() {
 }
 
 #[test]
-fn what_is_held_for_an_interval_is_merged_and_the_interval_goes_on() {
+fn events_conflated_for_an_interval_are_merged_by_a_seek_and_the_interval_continues() {
     let mut shard = shard_with_endless_history();
     let mut client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::from_secs(1));
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
@@ -102,7 +103,7 @@ fn what_is_held_for_an_interval_is_merged_and_the_interval_goes_on() {
 }
 
 #[test]
-fn of_two_seeks_in_a_row_a_client_that_reads_is_told_both() {
+fn a_client_that_reads_is_told_both_of_two_seeks_in_a_row() {
     for delivery in [Delivery::Latest, Delivery::Every] {
         let mut shard = shard_with_endless_history();
         let client = wildcard_client(&mut shard, delivery, None);
@@ -120,7 +121,7 @@ fn of_two_seeks_in_a_row_a_client_that_reads_is_told_both() {
 }
 
 #[test]
-fn of_two_seeks_in_a_row_a_latest_client_that_does_not_read_is_told_the_second() {
+fn a_latest_client_that_does_not_read_is_told_the_second_of_two_seeks_in_a_row() {
     let mut shard = shard_with_endless_history();
     let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.step(&mut client, Step::Block);
@@ -134,7 +135,7 @@ fn of_two_seeks_in_a_row_a_latest_client_that_does_not_read_is_told_the_second()
 }
 
 #[test]
-fn a_client_is_told_of_the_symbols_that_it_wants_and_that_have_data_there() {
+fn a_client_gets_snapshots_of_its_symbols_that_have_data_after_the_seek() {
     let mut shard = shard_with_endless_history();
     let mut named = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     shard.ask(&mut named, subscribe(symbols(3, false), KindSet::ALL, None));
@@ -171,7 +172,7 @@ fn seeks_do_not_pile_up_for_an_every_client_that_does_not_read() {
 }
 
 #[test]
-fn a_client_that_is_closed_is_not_told_of_a_seek() {
+fn a_closing_client_is_not_told_of_a_seek() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.drain(client.id);

@@ -1,4 +1,4 @@
-//! One fixed course of events, and a subscribe at every point of it.
+//! One fixed sequence of steps, and a subscribe at every point of it.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::support::client_model::Pace;
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, symbols};
 
-/// Publishing, reading and writing in the orders that matter: several events between two reads, a read between two
-/// events, a socket that takes a part or nothing, marks and other clients' messages.
-fn course() -> Vec<Step> {
+/// Returns steps in the orders that matter: several events between two reads, a read between two events, a
+/// socket that takes some bytes or none, feed states, and messages of peers.
+fn steps() -> Vec<Step> {
     let publish = |choices: &[u8]| Step::Publish(choices.to_vec());
     vec![
         publish(&[0, 1]),
         Step::Read(usize::MAX, false),
         publish(&[3]),
         publish(&[4, 0]),
-        Step::Mark,
+        Step::SetFeedState,
         Step::Read(150, false),
         Step::Write(70),
         publish(&[7]),
@@ -31,14 +31,14 @@ fn course() -> Vec<Step> {
         Step::Write(usize::MAX),
         Step::Relay,
         publish(&[9]),
-        // The feed goes on from elsewhere, with and without data, while something is held and while nothing is.
+        // Seeks with and without data, with and without conflated events.
         Step::Seek(vec![3, 0, 10]),
         Step::Write(usize::MAX),
         publish(&[6]),
         Step::Read(usize::MAX, false),
         Step::Seek(vec![]),
         Step::Read(100, false),
-        // A short history has let go of some of these before they are read, and of what is held none is newer.
+        // A short history evicts some of these before they are read. The conflated events are all older.
         publish(&[1]),
         publish(&[4, 10, 3]),
         publish(&[8]),
@@ -60,7 +60,7 @@ const DELIVERIES: [(Delivery, Duration); 3] = [
     (Delivery::Every, Duration::ZERO),
 ];
 
-/// None, each that there has been, the first that there has not, and one of another count.
+/// Returns no cursor, one of another epoch, one at each event so far, and one after the newest.
 fn cursors(head: u64) -> impl Iterator<Item = Option<Cursor>> {
     let other = Cursor { epoch: "other".to_owned(), seq: 1 };
     [None, Some(other)].into_iter().chain((0..=head + 1).map(|seq| Some(cursor(seq))))
@@ -69,18 +69,18 @@ fn cursors(head: u64) -> impl Iterator<Item = Option<Cursor>> {
 /// What one client does, and when.
 #[derive(Clone, Debug)]
 struct Plan {
-    /// Before which step it subscribes.
+    /// The number of the step before which it subscribes.
     at: usize,
     after: Option<Cursor>,
     encoding: Encoding,
     delivery: (Delivery, Duration),
     symbols: Symbols,
-    /// Whether it reads as fast as there is something, whatever the course says of its socket.
+    /// Whether it reads as soon as something is pending, whatever the steps do to its socket.
     keeps_up: bool,
 }
 
-/// Runs the course with these clients; the last takes what it says of a socket upon itself. Snapshots and missed events
-/// come one at a time, and all at once.
+/// Runs the steps with these clients, of which the last is the one that the steps write to. Snapshots and
+/// missed events come one at a time in a first run, and all at once in a second.
 fn run(history: usize, plans: &[Plan]) {
     for catch_up_bytes in [1, Settings::CATCH_UP_BYTES] {
         run_catching_up_by(catch_up_bytes, history, plans);
@@ -96,11 +96,12 @@ fn run_catching_up_by(catch_up_bytes: usize, history: usize, plans: &[Plan]) {
     let mut idle = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     let mut clients: Vec<(ResumingClient, bool)> = Vec::new();
     let fail = |error| panic!("{plans:?} with a history of {history}, by {catch_up_bytes}: {error}");
-    for (number, step) in course().into_iter().map(Some).chain([None]).enumerate() {
+    for (number, step) in steps().into_iter().map(Some).chain([None]).enumerate() {
         for plan in plans.iter().filter(|plan| plan.at == number) {
-            let wants = (plan.symbols.clone(), KindSet::ALL);
+            let subscription = (plan.symbols.clone(), KindSet::ALL);
             let after = plan.after.clone();
-            let mut client = ResumingClient::begin(&mut shard, plan.encoding, plan.delivery, wants, after);
+            let mut client =
+                ResumingClient::begin(&mut shard, plan.encoding, plan.delivery, subscription, after);
             client.client.model.pace = pace(plan.keeps_up && plan.delivery.1.is_zero());
             clients.push((client, plan.keeps_up));
         }
@@ -129,7 +130,7 @@ fn run_catching_up_by(catch_up_bytes: usize, history: usize, plans: &[Plan]) {
 }
 
 fn head_at(at: usize) -> u64 {
-    let published = course().into_iter().take(at).map(|step| match step {
+    let published = steps().into_iter().take(at).map(|step| match step {
         Step::Publish(choices) => choices.len() as u64,
         _ => 0,
     });
@@ -138,9 +139,9 @@ fn head_at(at: usize) -> u64 {
 
 #[test]
 fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
-    for at in 0..=course().len() {
+    for at in 0..=steps().len() {
         for (number, after) in cursors(head_at(at)).enumerate() {
-            // The next cursor, and the next point, is tried with the other encoding.
+            // The next cursor and the next point are tried with the other encoding.
             let encoding = Encoding::ALL[(at + number) % 2];
             for delivery in DELIVERIES {
                 for symbols in [symbols(0, true), symbols(1, false)] {
@@ -156,9 +157,9 @@ fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
 
 #[test]
 fn two_clients_at_any_two_points_join_exactly_and_do_not_disturb_each_other() {
-    for first in 0..=course().len() {
-        for second in first..=course().len() {
-            // The one has the other's encoding at every other point.
+    for first in 0..=steps().len() {
+        for second in first..=steps().len() {
+            // At every other point the clients have different encodings.
             let encodings = [Encoding::WebSocket, Encoding::ALL[(first + second) % 2]];
             for after in [None, Some(cursor(0)), Some(cursor(head_at(second)))] {
                 for (one, other) in [(0, 2), (2, 0), (1, 2), (2, 2)] {

@@ -340,7 +340,7 @@ impl Server {
     fn seek(&self, bus: &Bus, folded: Vec<(Event, Published)>) {
         let mut last_values = LastValueCache::at(bus.head());
         for (event, _) in &folded {
-            last_values.absorb(event);
+            last_values.fold_unpublished(event);
         }
         let seeks =
             self.truth.borrow_mut().seek(folded.into_iter().map(|(_, published)| published).collect());

@@ -45,7 +45,7 @@ impl ReferenceHistory {
         let after = self.sought_after(seeks);
         let mut fold = LastValueCache::at(after);
         for event in seeks.checked_sub(1).map_or(&[][..], |last| &self.seeks[last].folded) {
-            fold.absorb(event);
+            fold.fold_unpublished(event);
         }
         for seq in after + 1..=seq {
             fold.fold(seq, self.event(seq));

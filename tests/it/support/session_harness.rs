@@ -9,7 +9,7 @@ use serde_json::Value;
 use tickerplant::auth::{self, Access};
 use tickerplant::bus::{self, Bus};
 use tickerplant::encoding::Encoding;
-use tickerplant::hub::{LocalShard, Relay, RelayConfig, Settings, Shard, Socket};
+use tickerplant::hub::{Relay, RelayConfig, Settings, Shard, ShardRunner, Socket};
 use tickerplant::market::{Event, FeedKind};
 use tickerplant::session::{Config, Context, Limits, Session};
 use tickerplant::wire::{CloseReason, UrlParameters};
@@ -60,7 +60,7 @@ impl SessionHarness {
             catch_up_bytes: Settings::CATCH_UP_BYTES,
             conflated_events: Settings::CONFLATED_EVENTS,
         };
-        let local = Rc::new(LocalShard::new(&reader, start, settings));
+        let local = Rc::new(ShardRunner::new(&reader, start, settings));
         let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));
         let stop = CancellationToken::new();
         let inbox = inboxes.remove(0);

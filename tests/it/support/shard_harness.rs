@@ -80,8 +80,8 @@ pub enum Step {
     Publish(Vec<u8>),
     /// Publishes this many events at once, starting with this choice.
     PublishMany(u8, usize),
-    Mark,
-    /// Seeks to a position where these events have been folded.
+    SetFeedState,
+    /// The feed goes on from elsewhere, where this is what has happened so far.
     Seek(Vec<u8>),
     /// The shard reads, and the socket accepts this many bytes. The flag moves the clock to the next heartbeat.
     Read(usize, bool),
@@ -113,7 +113,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (delivery, interval).prop_map(|(delivery, interval)| Step::Set(delivery, Some(interval))),
         6 => (1_usize..700).prop_map(Step::Write),
         2 => Just(Step::Block),
-        1 => Just(Step::Mark),
+        1 => Just(Step::SetFeedState),
         1 => vec(any::<u8>(), 0..5).prop_map(Step::Seek),
         1 => Just(Step::Relay),
         1 => Just(Step::ResumeAgain),
@@ -151,9 +151,9 @@ pub struct ShardHarness {
     /// The number of seeks that the shard has read.
     seeks: usize,
     reader: Reader,
-    /// The bytes that each socket accepted and that have not been checked.
-    taken: Vec<Vec<u8>>,
-    /// The reasons for which the shard closes connections, as far as their sessions know.
+    /// What the sockets took, by connection.
+    socket_bytes: Vec<Vec<u8>>,
+    /// Why the shard wants connections closed, as their sessions found out.
     closing: BTreeMap<ConnectionId, CloseReason>,
 }
 
@@ -172,7 +172,7 @@ impl ShardHarness {
 
     /// Returns a harness whose shard writes resumes, snapshots and conflated events in parts of about this many bytes.
     pub fn catching_up_by(catch_up_bytes: usize, bus: Arc<Bus>, every_buffer: usize) -> Self {
-        let (reader, start) = bus.reader("test");
+        let (reader, checkpoint) = bus.reader("test");
         let timeouts = Timeouts::default();
         let settings = Settings {
             heartbeat: PERIOD,
@@ -184,7 +184,7 @@ impl ShardHarness {
             catch_up_bytes,
             conflated_events: catch_up_bytes.div_ceil(FRAME_BYTES),
         };
-        let shard = Shard::new(Arc::clone(&bus), start, settings);
+        let shard = Shard::new(Arc::clone(&bus), checkpoint, settings);
         Self {
             bus,
             shard,
@@ -193,16 +193,16 @@ impl ShardHarness {
             received: EventBytes::default(),
             seeks: 0,
             reader,
-            taken: Vec::new(),
+            socket_bytes: Vec::new(),
             closing: BTreeMap::new(),
         }
     }
 
     pub fn connect(&mut self, encoding: Encoding, delivery: Delivery, interval: Duration) -> Client {
         let id = self.shard.connect(encoding, self.now);
-        self.shard.begin(id, delivery, interval);
-        self.taken.resize_with(self.taken.len().max(id + 1), Vec::new);
-        self.taken[id].clear();
+        self.shard.set_delivery(id, delivery, interval);
+        self.socket_bytes.resize_with(self.socket_bytes.len().max(id + 1), Vec::new);
+        self.socket_bytes[id].clear();
         Client { id, encoding, model: ClientModel::new(delivery) }
     }
 
@@ -226,7 +226,7 @@ impl ShardHarness {
             let answer = self.answer(after.as_ref(), client.model.has_asked);
             client.model.asked(symbols.clone(), answer, self.seeks);
         }
-        self.shard.handle(client.id, &CommandWithId { id: None, command }, Time::default());
+        self.shard.execute(client.id, &CommandWithId { id: None, command }, Time::default());
     }
 
     /// Returns the answer that a subscribe must get now.
@@ -247,7 +247,7 @@ impl ShardHarness {
             Step::PublishMany(first, count) => {
                 self.publish((0..=u8::MAX).cycle().skip(first.into()).take(count).map(event).collect());
             }
-            Step::Mark => self.bus.set_feed_state(FeedState::Running),
+            Step::SetFeedState => self.bus.set_feed_state(FeedState::Running),
             Step::Seek(choices) => self.seek(choices.into_iter().map(event).collect(), FeedState::Paused),
             Step::Read(most, is_near) => {
                 self.now += if is_near { PERIOD } else { Duration::ZERO };
@@ -285,14 +285,14 @@ impl ShardHarness {
                     Segment::Seek { seek, .. } => Some(*seek),
                     Segment::Events { .. } | Segment::FeedState { .. } => None,
                 },
-                Read::Lagged(start) => start.seek,
+                Read::Lagged(checkpoint) => checkpoint.seek,
             };
             self.seeks = seek.map_or(self.seeks, |seek| seeks_at(seek.position));
             Some(read)
         };
         let take = |id: ConnectionId, batch: &[u8]| {
             let count = batch.len().min(most(id));
-            self.taken[id].extend_from_slice(&batch[..count]);
+            self.socket_bytes[id].extend_from_slice(&batch[..count]);
             count
         };
         self.shard.read(self.now, Time::default(), next, take);
@@ -308,7 +308,7 @@ impl ShardHarness {
         self.shard.begin_turn();
         let waiting = self.shard.outgoing(id, self.now);
         let count = waiting.len().min(most);
-        self.taken[id].extend_from_slice(&waiting[..count]);
+        self.socket_bytes[id].extend_from_slice(&waiting[..count]);
         if count > 0 {
             self.shard.written(id, count);
         }
@@ -337,12 +337,12 @@ impl ShardHarness {
 
     /// Removes and returns the complete frames that the client has received.
     pub fn heard(&mut self, client: &Client) -> Vec<Frame> {
-        take_frames(client.encoding, &mut self.taken[client.id])
+        take_frames(client.encoding, &mut self.socket_bytes[client.id])
     }
 
     /// Returns whether no incomplete frame has been received.
     pub fn is_between_frames(&self, client: &Client) -> bool {
-        self.taken[client.id].is_empty()
+        self.socket_bytes[client.id].is_empty()
     }
 
     /// Lets the client read everything, and checks that nothing is missing and everything is counted.
@@ -366,10 +366,10 @@ impl ShardHarness {
         prop_assert_eq!(code, 4008);
         self.check(client)?;
         let is_begun = !self.is_between_frames(client);
-        self.say_goodbye(client, code, text)?;
-        let goodbye = self.heard(client);
-        prop_assert!(goodbye.len() <= usize::from(is_begun), "nothing goes past the cursor");
-        client.model.take(goodbye, &self.past)?;
+        self.send_close(client, code, text)?;
+        let close_frames = self.heard(client);
+        prop_assert!(close_frames.len() <= usize::from(is_begun), "nothing goes past the cursor");
+        client.model.take(close_frames, &self.past)?;
         prop_assert!(self.is_between_frames(client), "the last frame before the close is whole");
         self.shard.disconnect(client.id);
         Ok(Some(text.parse().unwrap()))
@@ -377,22 +377,22 @@ impl ShardHarness {
 
     /// Closes the client as a shutdown does: the pending bytes come first, then the close.
     pub fn shut_down(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
-        self.say_goodbye(client, 1001, "")?;
+        self.send_close(client, 1001, "")?;
         self.check(client)?;
         prop_assert!(self.is_between_frames(client), "nothing follows the close");
         self.shard.disconnect(client.id);
         Ok(())
     }
 
-    /// Lets the session close, and checks that the close is the last thing that the client receives.
-    fn say_goodbye(&mut self, client: &Client, code: u16, text: &str) -> Result<(), TestCaseError> {
+    /// Has the session say why the connection ends, and checks that this is the last that the client gets.
+    fn send_close(&mut self, client: &Client, code: u16, text: &str) -> Result<(), TestCaseError> {
         self.shard.close(client.id, code, text);
         while self.shard.has_bytes(client.id) {
             self.write(client.id, usize::MAX);
         }
         let mut close = Vec::new();
         client.encoding.write(&mut close, &Value::Close(code, text));
-        prop_assert!(self.taken[client.id].ends_with(&close), "the close comes last");
+        prop_assert!(self.socket_bytes[client.id].ends_with(&close), "the close comes last");
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! A shard on its thread: what its loop and the sessions of its connections share, and the loop.
+//! A shard runner: a shard, the sockets of its connections, and the loop that moves data between them and the
+//! log.
 //!
-//! An update after a quiet moment goes out at once; under load the log is read once a flush window, so that several
-//! updates share a write.
+//! The first update after a quiet moment is written at once. Under load the log is read once in each flush
+//! window, so that several updates share a write.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,58 +23,59 @@ use crate::bus::{Checkpoint, Reader};
 use crate::fault;
 use crate::market::Time;
 
-/// How often a feed that waits for its readers looks for one that stands still.
-const STALL_CHECK: Duration = Duration::from_millis(100);
+/// How often a shard checks for clients that keep a flow-controlled feed waiting.
+const STALL_CHECK_PERIOD: Duration = Duration::from_millis(100);
 
 /// A shard and the sockets of its connections, on one thread.
 #[derive(Debug)]
-pub struct LocalShard {
+pub struct ShardRunner {
     /// The shard.
     pub shard: RefCell<Shard>,
     /// The sockets of its connections.
     pub sockets: RefCell<Sockets>,
-    /// Says that a client for which a feed may be waiting was served, or is gone.
+    /// Notified when a client that may keep the feed waiting was written to, or is gone.
     pub served: Notify,
-    /// Says that a client waits for the shard's next turn, or is gone.
+    /// Notified when a client waits for the shard's next turn, or is gone.
     pub turn_wanted: Notify,
-    /// How long updates are collected before they are written.
+    /// For how long updates are collected before they are written.
     flush_window: Duration,
-    /// How far the loop has read the log.
+    /// The position up to which the loop has read the log.
     position: watch::Sender<u64>,
 }
 
-impl LocalShard {
-    /// Returns a shard without a connection, which begins where `reader` does.
+impl ShardRunner {
+    /// Returns a runner of a shard without connections, at the checkpoint of `reader`.
     #[must_use]
-    pub fn new(reader: &Reader, start: Checkpoint, settings: Settings) -> Self {
-        let (flush_window, position) = (settings.flush_window, watch::Sender::new(start.position));
-        let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), start, settings));
+    pub fn new(reader: &Reader, checkpoint: Checkpoint, settings: Settings) -> Self {
+        let (flush_window, position) = (settings.flush_window, watch::Sender::new(checkpoint.position));
+        let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), checkpoint, settings));
         let (served, turn_wanted) = (Notify::new(), Notify::new());
         Self { shard, sockets: RefCell::default(), served, turn_wanted, flush_window, position }
     }
 
-    /// Takes in that the loop has failed: nobody waits for it to read on.
+    /// Marks the loop as failed, so that nobody waits for it.
     pub fn fail(&self) {
         self.position.send_replace(u64::MAX);
     }
 
     /// Completes when the loop has read the log up to this position, or has failed.
     pub async fn caught_up(&self, position: u64) {
-        // The sender is ours, so the wait cannot fail.
+        // The runner holds the sender, so the wait cannot fail.
         let _ = self.position.subscribe().wait_for(|read| *read >= position).await;
     }
 
-    /// Moves what the log and the inbox say into the shard until `stop` fires.
+    /// Runs the loop until `stop` fires.
     ///
-    /// Not to be constrained by tokio's budget: a batch is written to all who take it.
+    /// It must not run under tokio's cooperative budget, because a batch is written to all its subscribers at
+    /// once.
     pub async fn run(
         &self,
         mut reader: Reader,
         mut inbox: mpsc::Receiver<Arc<Relayed>>,
         stop: CancellationToken,
     ) {
-        let mut stall_check = time::interval(STALL_CHECK);
-        // A feed may be paced after a long time without: what was not looked at then is past.
+        let mut stall_check = time::interval(STALL_CHECK_PERIOD);
+        // After a long time without flow control, missed checks are not caught up on.
         stall_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut check = time::interval(self.shard.borrow().check_period());
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -81,7 +83,7 @@ impl LocalShard {
         let mut overload = Overload::default();
         loop {
             let is_flow_controlled = reader.bus().is_flow_controlled();
-            // Without an order, so that nobody who always has something keeps the others waiting.
+            // Without `biased`, so that no branch that is always ready starves the others.
             select! {
                 () = stop.cancelled() => break,
                 Some(relayed) = inbox.recv() => self.relay(&relayed, &mut inbox),
@@ -99,23 +101,23 @@ impl LocalShard {
                 }
                 () = ready(&mut reader, window_end) => {
                     let now = Instant::now();
-                    // A feed that waits for its readers overloads nobody.
+                    // A flow-controlled feed waits for its readers, and so overloads no shard.
                     let is_overloaded = !is_flow_controlled && overload.begin_turn(reader.backlog(now), now);
                     self.shard.borrow_mut().set_overloaded(is_overloaded, now);
                     let is_drained = self.read(&mut reader, now);
                     overload.end_turn(is_drained, Instant::now());
-                    // Who is behind does not wait for company.
+                    // A shard that is behind does not wait for more updates.
                     let may_collect = is_drained && !reader.bus().is_flow_controlled();
                     window_end = if may_collect { now + self.flush_window } else { now };
                 }
             }
             self.begin_turn();
-            // The sessions of this thread do their part before more is read.
+            // The sessions of this thread write before the shard reads on.
             yield_now().await;
         }
     }
 
-    /// Puts a message, and all that wait behind it, into the outboxes.
+    /// Hands the first message, and all that are in the inbox, to the shard.
     fn relay(&self, first: &Relayed, inbox: &mut mpsc::Receiver<Arc<Relayed>>) {
         let mut shard = self.shard.borrow_mut();
         shard.relay(&first.from, &first.message);
@@ -143,7 +145,7 @@ impl LocalShard {
         is_drained
     }
 
-    /// Lets those go on who are owed more than a turn has room for, and forgets those who are gone.
+    /// Begins the shard's next turn, and asks for another if there is work left.
     fn begin_turn(&self) {
         let mut shard = self.shard.borrow_mut();
         shard.begin_turn();
@@ -159,9 +161,9 @@ impl LocalShard {
     }
 }
 
-/// Waits for the end of the flush window, and then until there is something to read.
+/// Waits until the flush window has ended, and then until there is something to read.
 async fn ready(reader: &mut Reader, window_end: Instant) {
-    // In this order what is published within the window wakes nobody.
+    // In this order, an event that is published within the window does not wake the thread.
     if Instant::now() < window_end {
         time::sleep_until(window_end).await;
     }

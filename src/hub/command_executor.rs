@@ -1,4 +1,4 @@
-//! What a client asks of its shard, and the answers: each from the fold at the shard's own position.
+//! Executes commands. Every reply is made from the market state at the shard's own position.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use super::connection::{Connection, Role};
 use super::connection_state::{ConnectionState, Owed};
 use super::encoding_cache::EncodedEvents;
 use super::fan_out::FanOut;
+use super::market_state::MarketState;
 use super::settings::Settings;
 use super::snapshot_set::SnapshotSet;
 use super::subscribe_check::{self, Missed};
-use super::subscription_index::{ConnectionId, Subscription, SubscriptionIndex};
-use super::view::View;
+use super::subscription::Subscription;
+use super::subscription_index::{ConnectionId, SubscriptionIndex};
 use crate::bus::Bus;
 use crate::counters::Limit;
 use crate::encoding::Value;
@@ -20,35 +21,35 @@ use crate::wire::{
     SubscriptionState, Symbols,
 };
 
-/// A connection whose client asks for something, with what of its shard the answer depends on.
-pub(super) struct Caller<'a> {
+/// A connection with a command to execute, and the parts of its shard that the command needs.
+pub(super) struct CommandExecutor<'a> {
     id: ConnectionId,
     connection: &'a mut Connection,
-    subscriptions: &'a mut SubscriptionIndex,
+    index: &'a mut SubscriptionIndex,
     encoded: &'a mut EncodedEvents,
-    view: &'a View,
+    market: &'a MarketState,
     bus: &'a Bus,
     settings: &'a Settings,
 }
 
-impl<'a> Caller<'a> {
-    /// Returns the connection with this number, which belongs to this fan-out.
+impl<'a> CommandExecutor<'a> {
+    /// Returns the executor for a connection of this fan-out.
     pub(super) fn new(
         (id, connection): (ConnectionId, &'a mut Connection),
         fan_out: &'a mut FanOut,
-        view: &'a View,
+        market: &'a MarketState,
         bus: &'a Bus,
         settings: &'a Settings,
     ) -> Self {
-        let FanOut { subscriptions, encoded, .. } = fan_out;
-        Self { id, connection, subscriptions, encoded, view, bus, settings }
+        let FanOut { index, encoded, .. } = fan_out;
+        Self { id, connection, index, encoded, market, bus, settings }
     }
 
-    /// Carries out a request, and puts the answer into the outbox.
+    /// Executes a request, and pushes the reply to the outbox.
     pub(super) fn execute(&mut self, request: &CommandWithId, now: Time) {
         let CommandWithId { id, command } = request;
         let id = id.as_ref();
-        let done = match command {
+        let outcome = match command {
             Command::Subscribe { symbols, channels, after } => {
                 self.subscribe(id, symbols, *channels, after.as_ref())
             }
@@ -60,7 +61,7 @@ impl<'a> Caller<'a> {
                 self.set(id, *delivery, *interval);
                 Ok(())
             }
-            // Its session knows the tokens, and has answered.
+            // The session knows the tokens and has sent the reply.
             Command::Auth { .. } => {
                 self.connection.role = Role::Subscriber;
                 Ok(())
@@ -71,7 +72,7 @@ impl<'a> Caller<'a> {
                 Ok(())
             }
         };
-        if let Err(error) = done {
+        if let Err(error) = outcome {
             self.reply(&Reply::error(id, error));
         }
     }
@@ -87,13 +88,13 @@ impl<'a> Caller<'a> {
         subscribe_check::symbols(self.settings.max_symbols, count, self.bus)?;
         let missed = after.map(|cursor| self.missed(cursor)).transpose()?;
         self.connection.role = Role::Subscriber;
-        let had = self.connection.subscription.clone();
-        self.change_subscription(|subscriptions, id, subscription| {
+        let earlier = self.connection.subscription.clone();
+        self.change_subscription(|index, id, subscription| {
             if symbols.all {
-                subscriptions.add(id, subscription, None, channels);
+                index.add(id, subscription, None, channels);
             }
             for symbol in &symbols.names {
-                subscriptions.add(id, subscription, Some(symbol), channels);
+                index.add(id, subscription, Some(symbol), channels);
             }
         });
         self.connection.has_subscribed = true;
@@ -104,39 +105,40 @@ impl<'a> Caller<'a> {
                 let owed = self.connection.state.owed().unwrap_or_default();
                 self.connection.state = ConnectionState::Resuming { after: cursor, owed };
             }
-            // This shard is not as far as the client: it says the gap when it is.
+            // The shard has read less than the client. It tells the gap when it has caught up with the
+            // client.
             Some(Missed::Lost { after: Some(after), .. }) if self.is_behind(after) => {
                 self.connection.state.owe(|owed| owed.gap = Some(after));
             }
             _ => {}
         }
         if let Some(Missed::InHistory | Missed::Lost { after: Some(_), .. }) = missed {
-            // Whatever becomes of it, it has what it says that it has.
-            self.connection.outbox.has(cursor);
+            // From now on the client's own cursor counts, even if it cannot be resumed.
+            self.connection.outbox.set_cursor(cursor);
         }
         let has_gap =
             matches!(self.connection.state, ConnectionState::Resync { owed: Owed { gap: Some(_), .. } });
         let set = (!resumed && !has_gap)
-            .then(|| SnapshotSet::new(&self.view.last_values, symbols.all, symbols.names.iter(), had))
+            .then(|| SnapshotSet::new(&self.market.last_values, symbols.all, symbols.names.iter(), earlier))
             .flatten();
         let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
         self.reply_behind_conflated(&Reply::subscribed(id, self.subscription_state(resumed, snapshots)));
-        self.connection.begins_set(set.as_ref());
+        self.connection.begin_snapshots(set.as_ref());
         if resumed {
             self.bus.counters().resumed.inc();
-            self.connection.outbox.reaches(cursor);
+            self.connection.outbox.last_frame_moves_to(cursor);
         }
         if let Some(Missed::Lost { after, reason }) = missed {
             if reason == GapReason::HistoryExhausted {
                 self.bus.counters().increment(Limit::History);
             }
             if !has_gap {
-                let until = after.map(|_| self.view.seq());
+                let until = after.map(|_| self.market.seq());
                 self.reply(&Reply::Gap { after, until, reason, snapshots: None });
             }
         }
         if !resumed && !has_gap {
-            self.connection.owe_snapshots(set, self.view.seq());
+            self.connection.owe_snapshots(set, self.market.seq());
         }
         self.bus.note_subscriber();
         Ok(())
@@ -144,12 +146,12 @@ impl<'a> Caller<'a> {
 
     fn unsubscribe(&mut self, id: Option<&CommandId>, symbols: &Symbols, channels: KindSet) {
         self.connection.role = Role::Subscriber;
-        self.change_subscription(|subscriptions, id, subscription| {
+        self.change_subscription(|index, id, subscription| {
             if symbols.all {
-                subscriptions.remove(id, subscription, None, channels);
+                index.remove(id, subscription, None, channels);
             }
             for symbol in &symbols.names {
-                subscriptions.remove(id, subscription, Some(symbol), channels);
+                index.remove(id, subscription, Some(symbol), channels);
             }
         });
         self.reply_behind_conflated(&Reply::unsubscribed(id, self.subscription_state(false, 0)));
@@ -163,7 +165,7 @@ impl<'a> Caller<'a> {
         self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
     }
 
-    /// Returns what the log has of what came after a cursor.
+    /// Returns whether the log has all events after a cursor.
     fn missed(&self, cursor: &Cursor) -> Result<Missed, ErrorReply> {
         if self.connection.has_subscribed {
             return Err(subscribe_check::late_cursor());
@@ -171,25 +173,29 @@ impl<'a> Caller<'a> {
         subscribe_check::cursor(self.bus, cursor)
     }
 
-    /// Returns whether the shard itself is not as far as a client that has all up to here. At the shard's head it is as
-    /// far as a client that lost nothing but what a seek replaced.
+    /// Returns whether the shard has read less of the log than a client that has everything up to `after`.
+    ///
+    /// If `after` is the shard's head, the shard is behind unless it has read the seek that cut off the
+    /// cursor.
     fn is_behind(&self, after: u64) -> bool {
-        let head = self.view.seq();
-        after > head || after == head && self.view.seek.is_none_or(|seek| seek.after < head)
+        let head = self.market.seq();
+        after > head || after == head && self.market.seek.is_none_or(|seek| seek.after < head)
     }
 
     fn change_subscription(
         &mut self,
         change: impl FnOnce(&mut SubscriptionIndex, ConnectionId, &mut Subscription),
     ) {
-        change(self.subscriptions, self.id, &mut self.connection.subscription);
+        change(self.index, self.id, &mut self.connection.subscription);
     }
 
-    /// Puts a reply that changes what comes behind what is conflated. Many conflated events go within the shard's quota.
+    /// Pushes a reply that changes what the client gets, behind its conflated events.
+    ///
+    /// Many conflated events are flushed later, within the shard's quota.
     fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {
-        self.connection.answer_behind_conflated(self.view.seq(), &Value::Reply(reply));
+        self.connection.answer_behind_conflated(self.market.seq(), &Value::Reply(reply));
         if self.connection.outbox.conflated_len() <= self.settings.conflated_events {
-            self.connection.write_delayed(self.view, self.encoded, self.settings);
+            self.connection.write_delayed(self.market, self.encoded, self.settings);
         }
     }
 
@@ -205,13 +211,13 @@ impl<'a> Caller<'a> {
             quotes: list(Kind::Quote),
             bars: list(Kind::Bar),
             epoch: self.bus.epoch().to_owned(),
-            // A client may be ahead of this shard.
-            seq: self.view.seq().max(self.connection.state.after().unwrap_or(0)),
+            // A client may be ahead of its shard.
+            seq: self.market.seq().max(self.connection.state.after().unwrap_or(0)),
             resumed,
             snapshots,
             delivery,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
-            feed: FeedInfo { kind: self.bus.kind(), state: (&self.view.feed).into() },
+            feed: FeedInfo { kind: self.bus.kind(), state: (&self.market.feed_state).into() },
         }
     }
 }

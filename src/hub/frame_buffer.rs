@@ -1,0 +1,178 @@
+//! A frame buffer: encoded frames that a socket has yet to take, one behind the other.
+//!
+//! All frames lie in one contiguous buffer, ready for one write. For each frame the buffer knows its kind,
+//! how many bytes it counts for, and its effect on the client's cursor once it is written completely.
+
+use std::collections::VecDeque;
+
+/// A pending frame counts for at least this many bytes, because each frame costs memory beside its bytes.
+pub(super) const MIN_FRAME_BYTES: usize = 32;
+
+/// Written bytes are removed from the buffer once they are this many and more than half of the buffer.
+const MIN_RECLAIM: usize = 4096;
+
+/// Frames in the order in which the socket takes them.
+#[derive(Debug, Default)]
+pub(super) struct FrameBuffer {
+    bytes: Vec<u8>,
+    /// How many of the bytes the socket has taken.
+    written: usize,
+    /// The frames that the socket has not taken completely.
+    frames: VecDeque<PendingFrame>,
+    /// Whether the socket has taken a part of the first frame.
+    is_begun: bool,
+}
+
+/// A frame that the socket has not taken completely.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingFrame {
+    /// The index behind the frame's last byte.
+    end: usize,
+    pub(super) effect: CursorEffect,
+    pub(super) kind: FrameKind,
+    /// How many bytes the frame counts for.
+    pub(super) bytes: u32,
+}
+
+/// The kind of a frame, which decides whether the frame counts against the limit of an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    /// Anything that the client asked for. It does not count.
+    Reply,
+    /// An event of the feed.
+    Event,
+    /// Another client's message, or a new state of the feed.
+    News,
+}
+
+/// The effect of a completely written frame on the cursor with which its client can resume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CursorEffect {
+    /// The cursor stays.
+    None,
+    /// The cursor moves to this event. A client without a cursor stays without one.
+    MovesTo(u64),
+    /// Snapshots follow. The client has no cursor until the last of them is written.
+    BeginsSnapshots,
+    /// The frame is a snapshot, and not the last of its set.
+    InSnapshots,
+    /// The frame is the last snapshot of its set. The client has a cursor again, and it is this event.
+    EndsSnapshots(u64),
+}
+
+impl FrameBuffer {
+    /// Returns whether the buffer has no bytes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Returns the bytes that the socket takes next.
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Returns the frames that the socket has not taken completely, in order.
+    pub(super) fn frames(&self) -> impl ExactSizeIterator<Item = &PendingFrame> {
+        self.frames.iter()
+    }
+
+    /// Appends the frame that `write` writes; returns how many bytes it counts for.
+    ///
+    /// Some encodings write nothing for some values. Then there is no frame, and the result is 0.
+    pub(super) fn push(
+        &mut self,
+        effect: CursorEffect,
+        kind: FrameKind,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let end = self.bytes.len();
+        if end == start {
+            return 0;
+        }
+        let bytes = u32::try_from((end - start).max(MIN_FRAME_BYTES)).expect("a frame is shorter than 4 GiB");
+        self.frames.push_back(PendingFrame { end, effect, kind, bytes });
+        bytes as usize
+    }
+
+    /// Appends all frames of another buffer, of which the socket has taken nothing.
+    pub(super) fn append(&mut self, other: &Self) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.frames.extend(other.frames().map(|frame| PendingFrame { end: start + frame.end, ..*frame }));
+    }
+
+    /// Changes the effect of the last frame.
+    pub(super) fn set_last_effect(&mut self, effect: CursorEffect) {
+        if let Some(frame) = self.frames.back_mut() {
+            frame.effect = effect;
+        }
+    }
+
+    /// Marks the next `count` bytes as written; calls `on_frame` with each frame that this completes.
+    pub(super) fn written(&mut self, count: usize, mut on_frame: impl FnMut(PendingFrame)) {
+        self.written += count;
+        self.is_begun |= count > 0;
+        while let Some(frame) = self.frames.pop_front_if(|frame| frame.end <= self.written) {
+            self.is_begun = frame.end < self.written;
+            on_frame(frame);
+        }
+        if self.written == self.bytes.len() {
+            // An idle client costs no buffer.
+            self.bytes = Vec::new();
+            self.frames = VecDeque::new();
+            self.written = 0;
+        } else if self.written >= MIN_RECLAIM && self.written > self.bytes.len() / 2 {
+            // A client that is always a little behind never empties its buffer.
+            self.bytes.drain(..self.written);
+            for frame in &mut self.frames {
+                frame.end -= self.written;
+            }
+            self.written = 0;
+        }
+    }
+
+    /// Removes every frame but the one that is partly written; returns that one.
+    pub(super) fn discard_unbegun(&mut self) -> Option<PendingFrame> {
+        self.frames.truncate(usize::from(self.is_begun));
+        let begun = self.frames.front().copied();
+        self.bytes.truncate(begun.map_or(self.written, |frame| frame.end));
+        begun
+    }
+}
+
+impl CursorEffect {
+    /// Applies the effect to a client's cursor, which is `None` within a set of snapshots.
+    pub(super) fn apply(self, cursor: &mut Option<u64>) {
+        match self {
+            Self::MovesTo(seq) => *cursor = cursor.map(|_| seq),
+            Self::None | Self::InSnapshots => {}
+            Self::BeginsSnapshots => *cursor = None,
+            Self::EndsSnapshots(seq) => *cursor = Some(seq),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_that_is_never_empty_does_not_grow() {
+        let mut buffer = FrameBuffer::default();
+        let frame = [b'x'; 100];
+        let push = |buffer: &mut FrameBuffer| {
+            buffer.push(CursorEffect::None, FrameKind::Event, |bytes| bytes.extend_from_slice(&frame));
+        };
+        (0..10).for_each(|_| push(&mut buffer));
+
+        for _ in 0..100_000 {
+            push(&mut buffer);
+            buffer.written(100, |_| {});
+        }
+
+        assert_eq!(buffer.pending().len(), 1000);
+        assert!(buffer.bytes.capacity() < 64 * 1024, "{}", buffer.bytes.capacity());
+    }
+}

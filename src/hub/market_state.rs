@@ -1,0 +1,48 @@
+//! The market state: everything that a shard knows from the log before its own position.
+
+use crate::bus::{Checkpoint, LastValueCache, Read, Seek, Segment};
+use crate::market::FeedState;
+
+/// The fold of the log up to a shard's position.
+#[derive(Debug)]
+pub struct MarketState {
+    /// The newest events and the days of all symbols.
+    pub last_values: LastValueCache,
+    /// The state of the feed.
+    pub feed_state: FeedState,
+    /// The newest seek.
+    pub seek: Option<Seek>,
+}
+
+impl MarketState {
+    /// Returns the newest sequence number.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.last_values.seq()
+    }
+
+    /// Folds the next entry of the log, without telling clients.
+    pub fn fold(&mut self, read: Read) {
+        match read {
+            Read::Lagged(checkpoint) => *self = (*checkpoint).into(),
+            Read::Segment(segment) => match &*segment {
+                Segment::Events { first, events } => {
+                    for (seq, event) in (*first..).zip(events) {
+                        self.last_values.fold(seq, event);
+                    }
+                }
+                Segment::FeedState { state, .. } => self.feed_state = state.clone(),
+                Segment::Seek { seek, state, last_values } => {
+                    let (last_values, feed_state) = (LastValueCache::clone(last_values), state.clone());
+                    *self = Self { last_values, feed_state, seek: Some(*seek) };
+                }
+            },
+        }
+    }
+}
+
+impl From<Checkpoint> for MarketState {
+    fn from(Checkpoint { last_values, feed_state, seek, .. }: Checkpoint) -> Self {
+        Self { last_values, feed_state, seek }
+    }
+}
