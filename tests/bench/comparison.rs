@@ -1,15 +1,16 @@
-//! The scenarios at their own rates: a line a server, and what ours takes against the others.
+//! The table of the scenarios at their own rates: a line for each server, and the ratio of our CPU time to the
+//! others'.
 
-use crate::peers::{Contender, Kind};
-use crate::run::{Figures, Plan};
+use crate::contenders::{Contender, Kind};
+use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
-use crate::table::Spread;
+use crate::statistics::Spread;
 
-/// A line of the table: a server in a scenario, and its runs so far.
+/// A line of the table: a server in a scenario, and its runs.
 pub struct Line {
     pub scenario: Scenario,
     pub contender: Contender,
-    /// None where it came to nothing, e.g. as not all clients were let in.
+    /// The figures of each run, or `None` if it failed, for example because not all clients could connect.
     runs: Vec<Option<Figures>>,
 }
 
@@ -18,9 +19,9 @@ impl Line {
         Self { scenario, contender, runs: Vec::new() }
     }
 
-    /// Runs it once more.
-    pub fn run(&mut self, plan: &Plan) {
-        let run = plan.run(&self.contender, &self.scenario);
+    /// Runs the scenario once more.
+    pub fn run(&mut self, runner: &Runner) {
+        let run = runner.run(&self.contender, &self.scenario);
         self.runs.push(run.inspect_err(|error| eprintln!("  failed: {error}")).ok());
     }
 
@@ -33,7 +34,7 @@ impl Line {
         let behind = self.runs.iter().flatten().filter(|run| run.is_behind).count();
         let faults: u64 = self.runs.iter().flatten().map(|run| run.faults).sum();
         let failed = self.runs.iter().filter(|run| run.is_none()).count();
-        let behind = if behind > 0 { ", falls behind" } else { "" };
+        let behind = if behind > 0 { ", fell behind" } else { "" };
         let failed = if failed > 0 { format!(", {failed} runs failed") } else { String::new() };
         println!(
             "  {:<22} {:>8.0} {:>10.0} {:>18} {:>8.2} {:>20} {:>8.2} {:>8.2} {:>5.2}–{:<5.2} {:>7.1} {:>8.1} {:>8.0} \
@@ -46,16 +47,16 @@ impl Line {
             self.spread(|run| run.p99).text(2),
             middle(|run| run.skew),
             middle(|run| run.skew_p99),
-            middle(|run| run.places.0),
-            middle(|run| run.places.1),
-            middle(|run| run.batch),
+            middle(|run| run.ranks.0),
+            middle(|run| run.ranks.1),
+            middle(|run| run.updates_per_read),
             middle(|run| run.memory),
-            middle(|run| run.load),
+            middle(|run| run.client_load),
             faults
         );
     }
 
-    /// How much of a core an update took, against another server in the same turns.
+    /// Prints the ratio of the CPU time for each update to that of another server in the same turns.
     fn print_ratio(&self, other: &Self) {
         let cpu = |line: &Self| {
             let runs = line.runs.iter();
@@ -63,14 +64,14 @@ impl Line {
         };
         let Spread { least, middle, most } = Spread::of_ratios(&cpu(self), &cpu(other));
         println!(
-            "  CPU an update, {} / {}: {middle:.2} ({least:.2} to {most:.2})",
+            "  CPU for each update, {} / {}: {middle:.2} ({least:.2} to {most:.2})",
             self.contender.title(),
             other.contender.title()
         );
     }
 }
 
-/// Prints the lines, scenario by scenario, and what ours comes to against the others.
+/// Prints a table for each scenario, and the ratios of our servers to the others.
 pub fn print(lines: &[Line]) {
     for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
         println!("\n{}", lines[0].scenario.title());
@@ -99,7 +100,7 @@ pub fn print(lines: &[Line]) {
             "least/middle/most",
             "p50 ms",
             "p99 ms",
-            "mean place",
+            "mean rank",
             "a read",
             "client",
             "core %",

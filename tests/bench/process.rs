@@ -1,4 +1,4 @@
-//! The server under load: a process of its own, and what the system says of it.
+//! A server in a process of its own, and its CPU time and memory as the system reports them.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -9,13 +9,13 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-/// How long a server may take to say where it listens.
-const START: Duration = Duration::from_secs(10);
+/// How long a server may take until it logs its address.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Lines of a server's log that are kept until somebody asks; what does not fit is dropped.
+/// The most log lines that are kept until they are read. Further lines are dropped.
 const LOG_LINES: usize = 256;
 
-/// A running server. Dropped, it is killed.
+/// A running server. Dropping it kills the process.
 pub struct Server {
     child: Child,
     address: SocketAddr,
@@ -23,74 +23,74 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server, and waits until it says where it listens.
+    /// Starts a server, and waits until it logs its address.
     pub fn start(command: &mut Command) -> io::Result<Self> {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().expect("its standard error is piped")).lines();
         let (keep, log) = mpsc::sync_channel(LOG_LINES);
-        // It ends with the process, whose log it must read to the end so that the process never waits.
+        // The thread reads the log until the process ends. Otherwise a full pipe would block the process.
         thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(keep.try_send(line))));
         let mut server = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
         server.address = server.listening()?;
         Ok(server)
     }
 
-    /// What it reads its events from, where the command has it piped; once.
+    /// Returns the server's standard input, if the command pipes it. Only the first call returns it.
     pub fn input(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The time that its threads have had on a core.
+    /// Returns the CPU time of all its threads.
     pub fn cpu(&self) -> io::Result<Duration> {
         cpu(&self.proc())
     }
 
-    /// Its resident memory, in KiB.
+    /// Returns its resident memory, in KiB.
     pub fn memory(&self) -> io::Result<u32> {
         self.status("VmRSS:")
     }
 
-    /// The most that its resident memory ever was, in KiB.
+    /// Returns the greatest resident memory that it ever had, in KiB.
     pub fn peak_memory(&self) -> io::Result<u32> {
         self.status("VmHWM:")
     }
 
-    /// Warnings and errors that it has logged since they were last asked for.
+    /// Returns the warnings and errors that it has logged since the last call.
     pub fn warnings(&self) -> Vec<String> {
         let is_warning = |line: &String| line.contains(" WARN ") || line.to_lowercase().contains("error");
         self.log.try_iter().filter(is_warning).collect()
     }
 
-    /// Asks it to stop, as a service manager does.
+    /// Sends SIGTERM, as a service manager does.
     pub fn terminate(&self) -> io::Result<()> {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         status.success().then_some(()).ok_or_else(|| io::Error::other("kill cannot stop the server"))
     }
 
-    /// How it ended, where it has.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Waits for the line of the log that says where it listens.
+    /// Waits for the log line with the address.
     fn listening(&self) -> io::Result<SocketAddr> {
-        let mut said = String::new();
-        while let Ok(line) = self.log.recv_timeout(START) {
+        let mut log = String::new();
+        while let Ok(line) = self.log.recv_timeout(START_TIMEOUT) {
             let address = line.split_once("address=").and_then(|(_, rest)| rest.split(' ').next());
             match address.and_then(|address| address.parse().ok()) {
                 Some(address) => return Ok(address),
-                None => said.push_str(&line),
+                None => log.push_str(&line),
             }
         }
-        Err(io::Error::other(format!("the server does not say where it listens; it said: {said}")))
+        Err(io::Error::other(format!("the server does not log its address; its log: {log}")))
     }
 
-    /// The KiB that `/proc` says behind a name.
+    /// Returns the KiB after a name in `/proc/PID/status`.
     fn status(&self, name: &str) -> io::Result<u32> {
         let status = fs::read_to_string(format!("{}/status", self.proc()))?;
         let kib = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
@@ -104,14 +104,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The server may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Keeps this process off the servers' cores, where there are others; returns the servers' cores, where they can be
-/// fixed at all.
+/// Moves this process to the cores that the servers do not use, if there are any. Returns the servers' cores, or
+/// `None` if `taskset` cannot set them.
 pub fn pin(cores: &str) -> Option<String> {
     let count = thread::available_parallelism().map_or(1, usize::from);
     let is_servers = |core: &String| cores.split(',').any(|taken| taken.trim() == core);
@@ -128,16 +128,16 @@ pub fn pin(cores: &str) -> Option<String> {
         println!("servers on core {cores}, clients on core {}", others.join(","));
         return Some(cores.to_owned());
     }
-    println!("servers and clients run wherever the system puts them: taskset cannot fix their cores");
+    println!("taskset cannot set the cores: servers and clients run where the system puts them");
     None
 }
 
-/// The time that this process's threads have had on a core.
+/// Returns the CPU time of this process.
 pub fn own_cpu() -> io::Result<Duration> {
     cpu("/proc/self")
 }
 
-/// The sum of `task/*/schedstat`, whose first number is nanoseconds on a core.
+/// Returns the sum over `task/*/schedstat`, whose first number is the CPU time in nanoseconds.
 fn cpu(proc: &str) -> io::Result<Duration> {
     let mut total = 0;
     for task in fs::read_dir(Path::new(proc).join("task"))? {

@@ -6,21 +6,21 @@
 //!
 //! End to end: a server replays the file at full speed to one client with `delivery=every`, which is this process.
 //!
-//! Lateness: a server replays a file on its schedule. Measured is how late each event arrives, compared with the one
-//! that arrived earliest. The server, the kernel and this client add to it.
+//! Lateness: a server replays a file on its schedule. The benchmark compares each arrival with the schedule. The event
+//! that is earliest by this comparison counts as on time. The server, the kernel and this client add to the lateness.
 //!
 //! ```text
 //! cargo bench --bench replay
 //! cargo bench --bench replay -- --rows 10000000 --pairs 3
 //! ```
 //!
-//! Benchmarks measure and tests decide: a slow result is no failure.
+//! A slow result is not a failure: benchmarks measure, tests decide.
 
-#[allow(dead_code, reason = "this benchmark needs little of it")]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod process;
-#[allow(dead_code, reason = "this benchmark needs little of it")]
-mod table;
-#[allow(dead_code, reason = "this benchmark needs little of it")]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
+mod statistics;
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod websocket;
 
 use std::fs::File;
@@ -38,7 +38,7 @@ use tickerplant::files;
 use tickerplant::market::Time;
 
 use process::Server;
-use table::Spread;
+use statistics::Spread;
 
 /// How long the client waits for the next bytes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,13 +46,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Measure how fast files are read and replayed
 #[derive(Parser)]
 struct Args {
-    /// Rows of the file, trades of some 70 bytes
+    /// Rows of the file, which are trades of some 70 bytes
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     rows: u32,
-    /// How often each is measured
+    /// How often each measurement is repeated
     #[arg(long, value_name = "N", default_value_t = 7)]
     pairs: u32,
-    /// What cargo adds
+    /// Set by cargo bench
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -84,7 +84,9 @@ fn main() -> io::Result<()> {
     println!("\nreplay at full speed to one client with delivery=every");
     println!("  {:<28} {:>20}", "million events a second", Spread::of(rates).text(2));
     println!("  {:<28} {:>20}", "resident MiB at the end", Spread::of(memory).text(1));
-    println!("\na file of 60 s with an event each 10 ms, late in ms: middle/99 of 100/most, and at the end");
+    println!(
+        "\na file of 60 s with an event each 10 ms, lateness in ms: p50/p99/most, and of the last event"
+    );
     for (speed, events) in [(10_u32, 6000), (1, 1500)] {
         let late = on_schedule(folder.path(), speed, events)?;
         println!(
@@ -151,9 +153,9 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     read_to_the_end(&server, |payload| events += u64::from(payload.starts_with(br#"{"type":"trade""#)))?;
     let seconds = begin.elapsed().as_secs_f64();
     if events != rows {
-        return Err(io::Error::other(format!("{events} events came of {rows}")));
+        return Err(io::Error::other(format!("{events} of {rows} events arrived")));
     }
-    #[expect(clippy::cast_precision_loss, reason = "so many events there are not")]
+    #[expect(clippy::cast_precision_loss, reason = "the count is far below 2^53")]
     Ok((events as f64 / seconds, server.memory()?))
 }
 
@@ -183,7 +185,7 @@ fn on_schedule(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
         arrivals.extend(payload.starts_with(br#"{"type":"trade""#).then(Instant::now));
     })?;
     let [Some(first), Some(last)] = [arrivals.first(), arrivals.last()] else {
-        return Err(io::Error::other("no event came"));
+        return Err(io::Error::other("no event arrived"));
     };
     let step = Duration::from_millis(10) / speed;
     let due = |index: usize| step * u32::try_from(index).unwrap_or(u32::MAX);
@@ -201,15 +203,15 @@ fn read_to_the_end(server: &Server, mut take: impl FnMut(&[u8])) -> io::Result<(
     let mut stream = TcpStream::connect(server.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(websocket::request(server.address(), "symbols=*&delivery=every").as_bytes())?;
-    let mut held = vec![0; 1 << 20];
+    let mut buffer = vec![0; 1 << 20];
     let (mut filled, mut is_upgraded) = (0, false);
     loop {
-        let count = stream.read(&mut held[filled..])?;
+        let count = stream.read(&mut buffer[filled..])?;
         if count == 0 {
-            return Err(io::Error::other("the server closed before the end of the feed"));
+            return Err(io::Error::other("the server closed the connection before the end of the feed"));
         }
         filled += count;
-        let mut rest = &held[..filled];
+        let mut rest = &buffer[..filled];
         if !is_upgraded {
             let Some(end) = websocket::head_end(rest) else { continue };
             rest = &rest[end..];
@@ -223,7 +225,7 @@ fn read_to_the_end(server: &Server, mut take: impl FnMut(&[u8])) -> io::Result<(
             rest = behind;
         }
         let left = rest.len();
-        held.copy_within(filled - left..filled, 0);
+        buffer.copy_within(filled - left..filled, 0);
         filled = left;
     }
 }

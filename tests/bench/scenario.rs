@@ -1,67 +1,67 @@
-//! The scenarios: how many clients take how much of how many events.
+//! The scenarios: numbers of clients and symbols, and rates of events.
 
-/// All of them; the letters are what the command line names.
+/// All scenarios. The command line names them by their letters.
 pub const ALL: [Scenario; 6] = [
     Scenario { name: 'A', clients: 1_000, each: 10, symbols: 500, rate: 5_000, feed: Feed::Simulated },
     Scenario { name: 'B', clients: 100, each: 50, symbols: 50, rate: 1_000, feed: Feed::Simulated },
     Scenario { name: 'C', clients: 10_000, each: 1, symbols: 100, rate: 600, feed: Feed::Simulated },
     Scenario { name: 'D', clients: 100, each: 10, symbols: 500, rate: 50_000, feed: Feed::Simulated },
     Scenario { name: 'S', clients: 1_000, each: 1, symbols: 1, rate: 20, feed: Feed::Simulated },
-    Scenario { name: 'L', clients: 1_000, each: 10, symbols: 500, rate: 1_000, feed: Feed::Written },
+    Scenario { name: 'L', clients: 1_000, each: 10, symbols: 500, rate: 1_000, feed: Feed::Stdin },
 ];
 
-/// How many clients subscribe to how many of the symbols; each symbol has as many takers as any other.
+/// The number of clients, symbols, and symbols of each client. All symbols have the same number of subscribers.
 #[derive(Clone, Copy)]
 pub struct Scenario {
-    /// Its letter.
+    /// The scenario's letter.
     pub name: char,
     pub clients: usize,
-    /// Symbols of each client.
+    /// The number of symbols of each client.
     pub each: usize,
     pub symbols: usize,
-    /// Events a second, over all symbols.
+    /// Events a second over all symbols.
     pub rate: u32,
     pub feed: Feed,
 }
 
-/// Where the events come from.
+/// The source of the events.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Feed {
-    /// The server's own simulation, which looks what is due at most once a millisecond.
+    /// The server's own simulation, which publishes the due events at most once a millisecond.
     Simulated,
-    /// This process writes each to the server's standard input.
-    Written,
+    /// This process, which writes each event to the server's standard input.
+    Stdin,
 }
 
 impl Scenario {
-    /// What it is, in a line.
+    /// Returns a description in one line.
     pub fn title(&self) -> String {
-        let feed = if self.feed == Feed::Written { ", from standard input" } else { "" };
+        let feed = if self.feed == Feed::Stdin { ", from standard input" } else { "" };
         format!("{}, {} events/s{feed}", self.shape(), self.rate)
     }
 
-    /// What it is but for the rate.
+    /// Returns the description without the rate.
     pub fn shape(&self) -> String {
         let Self { name, clients, each, symbols, .. } = self;
         format!("{name}: {clients} clients × {each} of {symbols} symbols")
     }
 
-    /// How many clients take each symbol.
-    pub const fn takers(&self) -> usize {
+    /// Returns the number of subscribers of each symbol.
+    pub const fn subscribers(&self) -> usize {
         self.clients * self.each / self.symbols
     }
 
-    /// Updates that are due each second.
+    /// Returns the updates that are due each second.
     pub fn updates(&self) -> f64 {
-        f64::from(self.rate) * f64::from(u32::try_from(self.takers()).expect("there are few clients"))
+        f64::from(self.rate) * f64::from(u32::try_from(self.subscribers()).expect("there are few clients"))
     }
 
-    /// The names of the symbols; all have four characters.
+    /// Returns the names of the symbols, which all have four characters.
     pub fn names(&self) -> Vec<String> {
         (0..self.symbols).map(|symbol| format!("S{symbol:03}")).collect()
     }
 
-    /// What each client's URL asks for.
+    /// Returns the query of each client's URL.
     pub fn queries(&self) -> Vec<String> {
         let names = self.names();
         let query = |client: usize| {

@@ -1,16 +1,16 @@
-//! The client's side of RFC 6455, as far as the clients here need it.
+//! The part of RFC 6455 that the clients need, and two functions that read fields of a JSON text.
 
 use std::net::SocketAddr;
 
-/// What a frame is: section 5.2.
+/// The opcode of a text message: RFC 6455, section 5.2.
 pub const TEXT: u8 = 1;
-/// What a frame is, where it ends the connection.
+/// The opcode of a close frame.
 pub const CLOSE: u8 = 8;
 
-/// The mask of what the clients send: all zeros leave the payload as it is.
+/// The mask of all frames of the clients. Zeros leave the payload as it is.
 const MASK: [u8; 4] = [0; 4];
 
-/// The request that asks for the upgrade, with what the URL asks for.
+/// Returns the upgrade request with this query in its URL.
 pub fn request(address: SocketAddr, query: &str) -> String {
     format!(
         "GET /ws?{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -18,21 +18,21 @@ pub fn request(address: SocketAddr, query: &str) -> String {
     )
 }
 
-/// Where the head of an answer ends; `None` where it is not whole.
+/// Returns the position after the head of an HTTP answer, or `None` if the head is incomplete.
 pub fn head_end(answer: &[u8]) -> Option<usize> {
     answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// A whole message, or a control frame, of a client.
+/// Returns an unfragmented WebSocket frame of a client.
 pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     part(0x80 | opcode, payload)
 }
 
-/// A frame of a client that begins with this byte: section 5.2.
+/// Returns a WebSocket frame of a client that begins with this byte: section 5.2.
 pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u64;
     let mut frame = vec![first];
-    // With the bit that says that a mask follows.
+    // The highest bit of the length says that a mask follows.
     match (u8::try_from(len), u16::try_from(len)) {
         (Ok(len @ ..126), _) => frame.push(0x80 | len),
         (_, Ok(len)) => {
@@ -49,7 +49,8 @@ pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The first frame of a server's bytes: its opcode, its payload, and what follows it; `None` where it is not whole.
+/// Splits off the first WebSocket frame of a server's bytes. Returns its opcode, its payload and the rest, or
+/// `None` if the frame is incomplete.
 pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let ([first, second], rest) = bytes.split_first_chunk()?;
     let (len, rest) = match second {
@@ -67,12 +68,12 @@ pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((first & 0x0f, payload, rest))
 }
 
-/// What a JSON text without blanks says its `type` is.
+/// Returns the `type` of a JSON text without blanks.
 pub fn kind(text: &str) -> Option<&str> {
     text.strip_prefix(r#"{"type":""#)?.split('"').next()
 }
 
-/// The whole number after a name in a JSON text.
+/// Returns the whole number after a name in a JSON text.
 pub fn number(text: &str, name: &str) -> Option<u64> {
     let (_, rest) = text.split_once(name)?;
     let end = rest.find(|character: char| !character.is_ascii_digit())?;

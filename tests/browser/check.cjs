@@ -1,4 +1,4 @@
-// The page and the README's snippet, as a user sees them in a browser.
+// Tests the page and the README's snippet in a browser.
 
 const assert = require("node:assert/strict");
 const { spawn } = require("node:child_process");
@@ -12,19 +12,19 @@ const { chromium } = require("playwright-core");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
 
-/** The README's snippet, with this server. */
+/** Returns the README's snippet with this server's address. */
 function snippet(address) {
   return readFileSync("README.md", "utf8").match(/```html\n([\s\S]*?)```/)[1].replaceAll("localhost:8000", address);
 }
 
-/** Serves a page on a port of its own. */
+/** Serves an HTML page on a free port. */
 async function serveHtml(html) {
-  const site = createServer((_, response) => response.setHeader("content-type", "text/html").end(html));
-  await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
-  return site;
+  const pageServer = createServer((_, response) => response.setHeader("content-type", "text/html").end(html));
+  await new Promise((resolve) => pageServer.listen(0, "127.0.0.1", resolve));
+  return pageServer;
 }
 
-/** Starts a server on a port of its own; resolves to its address. */
+/** Starts a server on a free port. Returns its process and a promise of its address. */
 function serve(...flags) {
   const server = spawn("target/debug/tickerplant", ["--listen", "127.0.0.1:0", ...flags], { stdio: ["ignore", "ignore", "pipe"] });
   const address = new Promise((resolve, reject) => {
@@ -40,7 +40,7 @@ function serve(...flags) {
 }
 
 const checks = {
-  async "prices move on the page, and a relayed message is text"(browser) {
+  async "prices change on the page, and a relayed message is shown as text"(browser) {
     const { server, address } = serve("--feed", "simulated");
     try {
       const page = await browser.newPage();
@@ -67,20 +67,20 @@ const checks = {
     }
   },
 
-  async "the README's snippet shows prices on a page of another loopback port"(browser) {
+  async "the README's snippet shows prices on a page from another loopback port"(browser) {
     const { server, address } = serve("--feed", "simulated");
-    const site = await serveHtml(snippet(await address));
+    const pageServer = await serveHtml(snippet(await address));
     try {
       const page = await browser.newPage();
-      await page.goto(`http://localhost:${site.address().port}/`);
+      await page.goto(`http://localhost:${pageServer.address().port}/`);
       await page.waitForFunction(() => /AAPL\s+\d+\.\d+/.test(document.body.innerText));
     } finally {
-      site.close();
+      pageServer.close();
       server.kill();
     }
   },
 
-  async "the README's snippet comes back with its cursor when its connection is cut"(browser) {
+  async "the README's snippet resumes with its cursor after its connection is cut"(browser) {
     const { server, address } = serve("--feed", "simulated");
     const [host, port] = (await address).split(":");
     const cuts = new Set();
@@ -91,10 +91,10 @@ const checks = {
       cuts.add(() => [client, upstream].forEach((socket) => socket.destroy()));
     });
     await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-    const site = await serveHtml(snippet(`127.0.0.1:${proxy.address().port}`));
+    const pageServer = await serveHtml(snippet(`127.0.0.1:${proxy.address().port}`));
     try {
       const page = await browser.newPage();
-      await page.goto(`http://localhost:${site.address().port}/`);
+      await page.goto(`http://localhost:${pageServer.address().port}/`);
       await page.waitForFunction(() => /AAPL[^]*MSFT|MSFT[^]*AAPL/.test(document.body.innerText));
       const again = new Promise((resolve) => page.on("websocket", (socket) =>
         socket.once("framereceived", ({ payload }) => resolve({ url: socket.url(), reply: JSON.parse(payload) }))));
@@ -103,7 +103,7 @@ const checks = {
       assert.match(url, /&after=\w+-\d+$/);
       assert.equal(reply.resumed, true);
     } finally {
-      site.close();
+      pageServer.close();
       proxy.close();
       server.kill();
     }

@@ -1,4 +1,4 @@
-"""Runs Autobahn's cases of the WebSocket protocol, one after another. The argument is the server's program."""
+"""Runs Autobahn's cases for the WebSocket protocol, one after the other. The argument is the server's program."""
 
 import asyncio
 import os
@@ -11,38 +11,38 @@ from contextlib import asynccontextmanager, suppress
 from kosoku import FailureError, run_fuzzingclient
 from kosoku.cases import GROUPS
 
-# With the relay's limits off, a connection that sends no commands hears what it says: an echo. Of several shards,
-# one could be late to relay what an earlier case said, and this case would hear it.
+# Without the relay's limits, a connection that sends no commands gets its own messages back, like an echo. There is one
+# shard, because a second one could relay a message of an earlier case late into the present case.
 ECHO = {"RELAY__RATE": "0", "RELAY__MAX_BYTES": "0", "RELAY__TOTAL_BYTES": "0", "SERVER__SHARDS": "1"}
-# Group 9 sends messages of up to 16 MiB and 65,536 fragments; what comes back waits for the client whole.
+# Group 9 sends messages of up to 16 MiB in up to 65,536 fragments. The server buffers each whole message for the client.
 LARGE = {
     "LIMITS__MESSAGE_BYTES": "16777216",
     "LIMITS__FRAGMENTS": "0",
     "LIMITS__MESSAGE_TIMEOUT": "60s",
     "SESSION__EVERY_BUFFER": "33554432",
 }
-# Groups 12 and 13 are about compression, which the server does not have.
+# Groups 12 and 13 test compression, which the server does not have.
 RUNS = [
-    ("the limits as they are", ["1", "2", "3", "4", "5", "6", "7", "10"], ECHO),
-    ("limits raised", ["9"], ECHO | LARGE),
+    ("with the default limits", ["1", "2", "3", "4", "5", "6", "7", "10"], ECHO),
+    ("with greater limits", ["9"], ECHO | LARGE),
 ]
 FINE = {"OK", "NON-STRICT", "INFORMATIONAL"}
-# Seconds, longer than anything here takes.
-PATIENCE = 60
+# The limit in seconds of a case, a start or a stop, which no correct one reaches.
+TIMEOUT = 60
 
 
 class Fault(Exception):
-    """Something went wrong outside a case."""
+    """A failure outside a case."""
 
 
 def cases_of(group):
-    """Every case that kosoku defines for the group."""
+    """Returns all cases that kosoku defines for the group."""
     return [case for cases in GROUPS[group].values() for case in cases]
 
 
 @asynccontextmanager
 async def serving(program, settings):
-    """A server on a port of its own, and its URL. The caller's environment configures nothing."""
+    """Starts a server on a free port, and yields it with its URL. Ignores the caller's environment variables for it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKERPLANT_")}
     environment.update({f"TICKERPLANT_{key}": value for key, value in settings.items()})
     server = await asyncio.create_subprocess_exec(
@@ -55,20 +55,20 @@ async def serving(program, settings):
             log.append(line.decode())
             if found := re.search(r"listening address=(\S+)", log[-1]):
                 return found[1]
-        raise Fault("it does not start")
+        raise Fault("it did not start")
 
-    async def rest():
+    async def read_log():
         log.extend([line.decode() async for line in server.stderr])
 
     try:
-        url = f"ws://{await asyncio.wait_for(address(), PATIENCE)}/ws"
-        reading = asyncio.create_task(rest())
+        url = f"ws://{await asyncio.wait_for(address(), TIMEOUT)}/ws"
+        reading = asyncio.create_task(read_log())
         yield server, url
         server.terminate()
-        await asyncio.wait_for(server.wait(), PATIENCE)
+        await asyncio.wait_for(server.wait(), TIMEOUT)
         await reading
         if server.returncode != 0:
-            raise Fault(f"it ends with {server.returncode}")
+            raise Fault(f"it ended with {server.returncode}")
     except (Fault, asyncio.TimeoutError) as fault:
         raise Fault(f"the server: {str(fault) or 'no answer'}\n{''.join(log)}") from None
     finally:
@@ -78,26 +78,26 @@ async def serving(program, settings):
 
 
 async def run(url, case):
-    """The verdicts on a case's messages and on its close, and more about it."""
+    """Returns the verdicts on a case's messages and on its close, and a description."""
     try:
-        results = await asyncio.wait_for(run_fuzzingclient(url, [case]), PATIENCE)
+        results = await asyncio.wait_for(run_fuzzingclient(url, [case]), TIMEOUT)
     except FailureError as failure:
         results = failure.results
     except asyncio.TimeoutError:
-        return ["FAILED"], f"no end within {PATIENCE} s"
+        return ["FAILED"], f"it did not end within {TIMEOUT} s"
     if [result.case_id for result in results] != [case]:
         return ["FAILED"], "it did not run"
     [result] = results
-    more = [
+    description = [
         result.description,
         f"messages: {result.result} expected {str(result.expected):.400}, received {str(result.received):.400}",
         f"close: {result.result_close}; code {result.remote_close_code}, {result.was_not_clean_reason or 'clean'}",
     ]
-    return [result.behavior.value, result.behavior_close.value], "\n  ".join(filter(None, more))
+    return [result.behavior.value, result.behavior_close.value], "\n  ".join(filter(None, description))
 
 
 async def run_all(program, verdicts):
-    """Runs every case, and notes the verdicts; what has none at the end did not run."""
+    """Runs every case and stores its verdicts. A case that did not run has no verdicts."""
     for title, groups, settings in RUNS:
         print(title)
         async with serving(program, settings) as (server, url):
@@ -105,11 +105,11 @@ async def run_all(program, verdicts):
                 begin = time.monotonic()
                 cases = cases_of(group)
                 for case in cases:
-                    verdicts[case], more = await run(url, case)
+                    verdicts[case], description = await run(url, case)
                     if not FINE.issuperset(verdicts[case]):
-                        print(f"FAILED: {case}: {', '.join(verdicts[case])}\n  {more}")
+                        print(f"FAILED: {case}: {', '.join(verdicts[case])}\n  {description}")
                     if server.returncode is not None:
-                        raise Fault(f"it ends with {server.returncode} in case {case}")
+                        raise Fault(f"it ended with {server.returncode} in case {case}")
                 print(f"  group {group}: {len(cases)} cases in {time.monotonic() - begin:.1f} s", flush=True)
 
 
@@ -139,5 +139,5 @@ async def main():
 
 status = asyncio.run(main())
 sys.stdout.flush()
-# At an orderly end of Python, kosoku's threads abort the process now and then.
+# When Python exits normally, kosoku's threads sometimes abort the process.
 os._exit(status)

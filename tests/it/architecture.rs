@@ -1,11 +1,11 @@
-//! The architecture's rules: imports go one way, without circles, and the hub knows values alone.
+//! The rules of the architecture: imports go one way and without circles, and the hub knows no wire format.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each module may import those on its line.
-const MAY: [(&str, &[&str]); 19] = [
+/// The modules that each module may import.
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("fault", &[]),
     ("task", &[]),
     ("range", &[]),
@@ -43,10 +43,12 @@ fn imports_go_one_way() {
         if matches!(module, "lib" | "main") {
             continue;
         }
-        let (_, may) =
-            MAY.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} has no rule"));
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("{module} is not in ALLOWED"));
         for imported in imports(&fs::read_to_string(&file).unwrap()) {
-            if imported != module && !may.contains(&imported.as_str()) {
+            if imported != module && !allowed.contains(&imported.as_str()) {
                 faults.push(format!("{}: crate::{imported}", inside.display()));
             }
         }
@@ -56,14 +58,15 @@ fn imports_go_one_way() {
 
 #[test]
 fn the_hub_names_nothing_of_the_websocket_protocol_and_writes_no_json() {
-    const FOREIGN: [&str; 8] =
+    const FORBIDDEN: [&str; 8] =
         ["websocket", "6455", "tungstenite", "opcode", "serde_json", "json!", "{\\\"", "#\"{\""];
     let hub = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/hub");
     let mut faults = Vec::new();
     for file in files(&hub).into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let text = fs::read_to_string(&file).unwrap().to_lowercase();
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        faults.extend(FOREIGN.iter().filter(|word| code.contains(**word)).map(|word| (file.clone(), *word)));
+        faults
+            .extend(FORBIDDEN.iter().filter(|word| code.contains(**word)).map(|word| (file.clone(), *word)));
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
@@ -73,31 +76,31 @@ fn no_files_of_a_folder_import_each_other_in_a_circle() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut circles = Vec::new();
     for folder in folders(&src) {
-        let imports: BTreeMap<String, BTreeSet<String>> = rooms(&folder);
-        for room in imports.keys() {
-            // Whatever a room imports, and what that imports, is not the room itself.
-            let mut reached: BTreeSet<&String> = imports[room].iter().collect();
-            let mut ahead: Vec<&String> = reached.iter().copied().collect();
-            while let Some(next) = ahead.pop() {
+        let imports: BTreeMap<String, BTreeSet<String>> = sibling_imports(&folder);
+        for module in imports.keys() {
+            // A module must not import itself, directly or through others.
+            let mut reached: BTreeSet<&String> = imports[module].iter().collect();
+            let mut pending: Vec<&String> = reached.iter().copied().collect();
+            while let Some(next) = pending.pop() {
                 let more = imports.get(next).into_iter().flatten();
-                ahead.extend(more.filter(|one| reached.insert(one)));
+                pending.extend(more.filter(|one| reached.insert(one)));
             }
-            if reached.contains(room) {
-                circles.push(folder.join(room));
+            if reached.contains(module) {
+                circles.push(folder.join(module));
             }
         }
     }
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// The files and folders of a folder, each with those of its siblings that it imports; `mod.rs` is the folder's face.
-fn rooms(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+/// Returns the modules of a folder, each with the siblings that it imports. Leaves out `mod.rs`, which may import all.
+fn sibling_imports(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
-    let is_room = |path: &PathBuf| !matches!(name(path).as_str(), "mod" | "lib" | "main" | "tests");
-    let paths: Vec<PathBuf> = paths.filter(is_room).collect();
+    let is_module = |path: &PathBuf| !matches!(name(path).as_str(), "mod" | "lib" | "main" | "tests");
+    let paths: Vec<PathBuf> = paths.filter(is_module).collect();
     let siblings: BTreeSet<String> = paths.iter().map(|path| name(path)).collect();
-    let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in &paths {
         let (files, super_path) = if path.is_dir() {
             (self::files(path), "super::super::")
@@ -107,12 +110,12 @@ fn rooms(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let imported = imports_behind(code, super_path).into_iter();
+            let imported = names_after(code, super_path).into_iter();
             let imported = imported.filter(|one| siblings.contains(one) && *one != name(path));
-            rooms.entry(name(path)).or_default().extend(imported);
+            imports.entry(name(path)).or_default().extend(imported);
         }
     }
-    rooms
+    imports
 }
 
 fn folders(folder: &Path) -> Vec<PathBuf> {
@@ -120,13 +123,13 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     inner.flat_map(|path| folders(&path)).chain([folder.to_owned()]).collect()
 }
 
-/// The modules that a file names behind `crate::`, in a list in braces too.
+/// Returns the modules that a file names after `crate::`, also in braces.
 fn imports(text: &str) -> Vec<String> {
-    imports_behind(text, "crate::")
+    names_after(text, "crate::")
 }
 
-/// The names behind such a path.
-fn imports_behind(text: &str, path: &str) -> Vec<String> {
+/// Returns the names that follow this path.
+fn names_after(text: &str, path: &str) -> Vec<String> {
     let name =
         |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     text.split(path)

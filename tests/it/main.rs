@@ -2,16 +2,16 @@
 //!
 //! | folder | what its tests check |
 //! |---|---|
-//! | `shard` | the log, one shard and its outboxes, moved by hand: no runtime, no sockets |
-//! | `session` | one shard with its sessions, over sockets in memory and a paused clock |
+//! | `shard` | the log, one shard and its outboxes, called step by step without a runtime or sockets |
+//! | `session` | one shard with its sessions, over in-memory sockets and a paused clock |
 //! | `server` | the whole server in this process: HTTP, WebSocket, TLS, limits, the relay, feed control |
-//! | `program` | the built program as a process: commands, errors, logs, signals, bad networks |
+//! | `program` | the built program as a process: commands, errors, logs, signals, faulty networks |
 //! | `files` | the layouts of CSV files, `inspect` and `cat`, the samples in `feeds/` |
 //! | `fuzz` | generated frames, commands, files and lines on standard input |
-//! | `simulated_network` | the whole server on a simulated network, seed by seed |
-//! | `docs` | the examples of `docs/protocol.md`, and that the documents leave nothing out |
-//! | `architecture` | the modules of `src` import one another one way |
-//! | `support` | what the tests share: servers, clients, models; no tests |
+//! | `simulated_network` | the whole server on a simulated network, for many random seeds |
+//! | `docs` | the examples in `docs/protocol.md`, and the completeness of the documents |
+//! | `architecture` | the imports between the modules of `src` |
+//! | `support` | no tests: the servers, clients and models that the tests share |
 
 mod architecture;
 mod docs;

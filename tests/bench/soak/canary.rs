@@ -1,6 +1,6 @@
-//! A few clients on a thread of their own: what one who behaves notices of all the others.
+//! A few well-behaved clients on a thread of their own. They measure how the other clients affect them.
 //!
-//! Their delays hold nothing of the other clients' own work, as far as there is a core to spare.
+//! If there is a spare core for the thread, the work of the other clients does not delay them.
 
 use std::io;
 use std::iter;
@@ -13,115 +13,123 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::fleet::Fleet;
-use crate::ledger::{Delivery, Wants};
+use crate::results::Results;
+use crate::statistics::histogram;
+use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
-use crate::table::histogram;
-use crate::tally::Tally;
 
-/// How often their delays are handed over.
+/// How often the thread hands over the delays.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// Clients that are measured.
+/// The number of clients whose delays are measured.
 const MEASURED: usize = 4;
 
-/// All of them: one more takes every event, and can say what the others should have had.
+/// The number of all canary clients: the measured ones, and one that gets every event. Its events serve to check
+/// the others.
 pub const CLIENTS: usize = MEASURED + 1;
 
-/// By so much the one that takes every event comes before the others.
+/// The head start of the client that gets every event, before the others connect.
 pub const HEAD_START: Duration = Duration::from_millis(200);
 
-/// The symbols of each.
+/// The number of symbols of each measured client.
 const EACH: usize = 10;
 
-/// What the thread and the others share.
+/// The state that the thread shares with the caller.
 struct Shared {
     delays: Mutex<Histogram<u64>>,
     is_ending: AtomicBool,
     stop: AtomicBool,
 }
 
-/// The clients. Dropped, they go.
+/// The canary clients. Dropping it stops them.
 pub struct Canary {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<io::Result<Tally>>>,
+    thread: Option<JoinHandle<io::Result<Results>>>,
 }
 
 impl Canary {
-    /// Connects these, to a server with so many symbols.
-    pub fn start(address: SocketAddr, symbols: usize, clients: Vec<Wants>) -> Self {
+    /// Connects these clients to a server with this many symbols.
+    pub fn start(address: SocketAddr, symbols: usize, clients: Vec<Subscription>) -> Self {
         let shared = Arc::new(Shared {
             delays: Mutex::new(histogram()),
             is_ending: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
-        let theirs = Arc::clone(&shared);
-        let thread = thread::spawn(move || watch(address, symbols, clients, &theirs));
+        let for_thread = Arc::clone(&shared);
+        let thread = thread::spawn(move || run_clients(address, symbols, clients, &for_thread));
         Self { shared, thread: Some(thread) }
     }
 
-    /// The delays since they were asked for last.
+    /// Returns the delays since the last call.
     pub fn delays(&self) -> Histogram<u64> {
-        let mut delays = self.shared.delays.lock().expect("the thread does not panic with it");
+        let mut delays =
+            self.shared.delays.lock().expect("the thread does not panic while it holds the lock");
         std::mem::replace(&mut *delays, histogram())
     }
 
-    /// The server has been told to stop.
-    pub fn expect_the_end(&self) {
+    /// Tells the clients that the server has been told to stop.
+    pub fn expect_shutdown(&self) {
         self.shared.is_ending.store(true, Ordering::Relaxed);
     }
 
-    /// Lets them go, and returns what they saw.
-    pub fn stop(mut self) -> io::Result<Tally> {
+    /// Stops the clients and returns their results.
+    pub fn stop(mut self) -> io::Result<Results> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().expect("it is stopped once");
+        let thread = self.thread.take().expect("the canary is stopped only once");
         thread.join().map_err(|_| io::Error::other("the canary's thread has failed"))?
     }
 }
 
 impl Drop for Canary {
     fn drop(&mut self) {
-        // It ends within a slice; nobody asks what it saw.
+        // The thread ends within a slice. Its results are dropped.
         self.shared.stop.store(true, Ordering::Relaxed);
     }
 }
 
-/// Of so many symbols, what the clients take: every event, and some symbols each.
-pub fn clients(symbols: usize) -> Vec<Wants> {
-    let all = Wants { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
+/// Returns the subscriptions of the canary clients: one of all symbols, and one of some symbols for each measured
+/// client.
+pub fn clients(symbols: usize) -> Vec<Subscription> {
+    let all = Subscription { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
     let measured = (0..MEASURED).map(|number| {
         let delivery = if number % 2 == 0 { Delivery::Every } else { Delivery::Latest(0) };
-        Wants { symbols: spread(number, EACH, symbols), delivery, is_measured: true }
+        Subscription { symbols: spread(number, EACH, symbols), delivery, is_measured: true }
     });
     iter::once(all).chain(measured).collect()
 }
 
-/// Lets them join a fleet, one after the other.
-pub fn join(fleet: &mut Fleet, clients: Vec<Wants>) {
+/// Adds the clients to a fleet, one after the other.
+pub fn join(fleet: &mut Fleet, clients: Vec<Subscription>) {
     let mut begins = Instant::now();
-    for wants in clients {
-        fleet.subscribe(wants, Pace::Prompt, begins);
+    for subscription in clients {
+        fleet.subscribe(subscription, Pace::Prompt, begins);
         begins += HEAD_START;
     }
 }
 
 /// Runs the clients until they are stopped.
-fn watch(address: SocketAddr, symbols: usize, clients: Vec<Wants>, shared: &Shared) -> io::Result<Tally> {
+fn run_clients(
+    address: SocketAddr,
+    symbols: usize,
+    clients: Vec<Subscription>,
+    shared: &Shared,
+) -> io::Result<Results> {
     let mut fleet = Fleet::new(address, symbols)?;
     join(&mut fleet, clients);
     while !shared.stop.load(Ordering::Relaxed) {
-        fleet.world().is_ending = shared.is_ending.load(Ordering::Relaxed);
+        fleet.context().is_ending = shared.is_ending.load(Ordering::Relaxed);
         fleet.run(Instant::now() + SLICE)?;
-        let delays = &mut fleet.world().notes.tally.delays;
-        *shared.delays.lock().expect("the others do not panic with it") += &*delays;
+        let delays = &mut fleet.context().observations.results.delays;
+        *shared.delays.lock().expect("the caller does not panic while it holds the lock") += &*delays;
         delays.reset();
     }
-    fleet.each(Subscriber::settle);
-    let mut tally = Tally::new();
-    tally.add(fleet.tally());
-    Ok(tally)
+    fleet.each(Subscriber::compare_counts);
+    let mut results = Results::new();
+    results.add(fleet.results());
+    Ok(results)
 }
 
-/// Some of all symbols, by their numbers, ascending; each client has others.
+/// Returns some symbols by their numbers, ascending. Clients with other numbers get other symbols.
 pub fn spread(client: usize, each: usize, symbols: usize) -> Vec<usize> {
     let mut some: Vec<_> = (0..each).map(|number| (client * each + number) % symbols).collect();
     some.sort_unstable();

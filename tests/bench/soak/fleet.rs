@@ -1,4 +1,4 @@
-//! Many clients on one thread: a poll for what comes, and alarms for what they do by themselves.
+//! Many clients on one thread: a poll for what arrives, and an alarm for each client's next action.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,55 +8,56 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Registry, Token};
 
-use crate::abuse::Abuser;
-use crate::ledger::{Notes, Wants};
-use crate::link::READ_BYTES;
+use crate::connection::READ_BYTES;
+use crate::hostile_client::HostileClient;
+use crate::market_frame::Times;
+use crate::published_events::PublishedEvents;
+use crate::results::Results;
+use crate::stream_checker::{Observations, Subscription};
 use crate::subscriber::{Pace, Subscriber};
-use crate::tally::Tally;
-use crate::update::Times;
-use crate::witness::Witness;
 
-/// Alarms are looked at so often at the least.
+/// The longest time between two checks of the alarms.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Clients, and what they saw.
+/// The clients and their observations.
 pub struct Fleet {
     poll: Poll,
     clients: Vec<Client>,
     alarms: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// The alarm of each client that counts; others of it in the heap are stale.
+    /// The valid alarm of each client. Other alarms of it in the heap are stale.
     set: Vec<Option<Instant>>,
-    world: World,
+    context: FleetContext,
 }
 
 /// A client.
 pub enum Client {
     Subscriber(Box<Subscriber>),
-    Abuser(Abuser),
+    HostileClient(HostileClient),
 }
 
-/// What the clients of a fleet share.
-pub struct World {
+/// The state that all clients of a fleet share.
+pub struct FleetContext {
     pub address: SocketAddr,
     pub registry: Registry,
     pub buffer: Vec<u8>,
-    pub notes: Notes,
-    /// The server has been told to stop: nobody comes back.
+    pub observations: Observations,
+    /// Whether the server has been told to stop. Then no client connects again.
     pub is_ending: bool,
 }
 
 impl Fleet {
-    /// No clients yet, for a server with so many symbols.
+    /// Creates a fleet without clients, for a server with this many symbols.
     pub fn new(address: SocketAddr, symbols: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
-        let (tally, witness, times) = (Tally::new(), Witness::new(symbols), Times::default());
-        let notes = Notes { tally, witness, times, is_still: false };
-        let world = World { address, registry, buffer: vec![0; READ_BYTES], notes, is_ending: false };
-        Ok(Self { poll, clients: Vec::new(), alarms: BinaryHeap::new(), set: Vec::new(), world })
+        let (results, published, times) = (Results::new(), PublishedEvents::new(symbols), Times::default());
+        let observations = Observations { results, published, times, is_drained: false };
+        let context =
+            FleetContext { address, registry, buffer: vec![0; READ_BYTES], observations, is_ending: false };
+        Ok(Self { poll, clients: Vec::new(), alarms: BinaryHeap::new(), set: Vec::new(), context })
     }
 
-    /// Adds a client, which is told its token.
+    /// Adds a client, which `client` creates from its token.
     pub fn add(&mut self, client: impl FnOnce(Token) -> Client) {
         let index = self.clients.len();
         self.clients.push(client(Token(index)));
@@ -64,67 +65,67 @@ impl Fleet {
         self.set_alarm(index);
     }
 
-    /// Adds a client that behaves, at its own pace; it connects at a moment.
-    pub fn subscribe(&mut self, wants: Wants, pace: Pace, begins: Instant) {
-        self.add(|token| Client::Subscriber(Box::new(Subscriber::new(token, wants, pace, begins))));
+    /// Adds a well-behaved client that connects at a moment.
+    pub fn subscribe(&mut self, subscription: Subscription, pace: Pace, begins: Instant) {
+        self.add(|token| Client::Subscriber(Box::new(Subscriber::new(token, subscription, pace, begins))));
     }
 
-    pub fn world(&mut self) -> &mut World {
-        &mut self.world
+    pub fn context(&mut self) -> &mut FleetContext {
+        &mut self.context
     }
 
-    pub fn tally(&self) -> &Tally {
-        &self.world.notes.tally
+    pub fn results(&self) -> &Results {
+        &self.context.observations.results
     }
 
-    pub fn witness(&self) -> &Witness {
-        &self.world.notes.witness
+    pub fn published(&self) -> &PublishedEvents {
+        &self.context.observations.published
     }
 
     pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
         self.clients.iter().filter_map(|client| match client {
             Client::Subscriber(subscriber) => Some(&**subscriber),
-            Client::Abuser(_) => None,
+            Client::HostileClient(_) => None,
         })
     }
 
-    /// How many connections there are.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         let is_there = |client: &&Client| match client {
             Client::Subscriber(subscriber) => subscriber.is_connected(),
-            Client::Abuser(abuser) => abuser.is_connected(),
+            Client::HostileClient(client) => client.is_connected(),
         };
         self.clients.iter().filter(is_there).count()
     }
 
-    /// How many clients can fill the buffer that they have at the server.
+    /// Returns the number of clients that can fill their buffer in the server.
     pub fn slow_every(&self) -> usize {
         let is_slow = |client: &&Client| match client {
             Client::Subscriber(subscriber) => subscriber.is_slow_every(),
-            Client::Abuser(abuser) => abuser.is_slow_every(),
+            Client::HostileClient(client) => client.is_slow_every(),
         };
         self.clients.iter().filter(is_slow).count()
     }
 
-    /// Lets every subscriber do something.
-    pub fn each(&mut self, mut act: impl FnMut(&mut Subscriber, &mut World)) {
+    /// Calls `act` with every subscriber.
+    pub fn each(&mut self, mut act: impl FnMut(&mut Subscriber, &mut FleetContext)) {
         for index in 0..self.clients.len() {
             if let Client::Subscriber(subscriber) = &mut self.clients[index] {
-                act(subscriber, &mut self.world);
+                act(subscriber, &mut self.context);
                 self.set_alarm(index);
             }
         }
     }
 
-    /// Lets one subscriber, by its number among all clients, do something; others do nothing.
-    pub fn one(&mut self, index: usize, act: impl FnOnce(&mut Subscriber, &mut World)) {
+    /// Calls `act` with the subscriber at this index. Does nothing if another kind of client has it.
+    pub fn one(&mut self, index: usize, act: impl FnOnce(&mut Subscriber, &mut FleetContext)) {
         if let Some(Client::Subscriber(subscriber)) = self.clients.get_mut(index) {
-            act(subscriber, &mut self.world);
+            act(subscriber, &mut self.context);
             self.set_alarm(index);
         }
     }
 
-    /// How many clients there are.
+    /// Returns the number of clients.
     pub fn len(&self) -> usize {
         self.clients.len()
     }
@@ -137,7 +138,7 @@ impl Fleet {
             if now >= until {
                 return Ok(());
             }
-            self.ring(now);
+            self.ring_alarms(now);
             let next = self.alarms.peek().map_or(until, |Reverse((at, _))| (*at).min(until));
             let wait = next.saturating_duration_since(Instant::now()).min(TICK);
             match self.poll.poll(&mut events, Some(wait)) {
@@ -147,16 +148,16 @@ impl Fleet {
             for event in &events {
                 let index = event.token().0;
                 match &mut self.clients[index] {
-                    Client::Subscriber(subscriber) => subscriber.ready(&mut self.world),
-                    Client::Abuser(abuser) => abuser.ready(&mut self.world),
+                    Client::Subscriber(subscriber) => subscriber.on_ready(&mut self.context),
+                    Client::HostileClient(client) => client.on_ready(&mut self.context),
                 }
                 self.set_alarm(index);
             }
         }
     }
 
-    /// Rings the alarms that are due.
-    fn ring(&mut self, now: Instant) {
+    /// Calls the clients whose alarms are due.
+    fn ring_alarms(&mut self, now: Instant) {
         while let Some(Reverse((at, index))) = self.alarms.peek().copied() {
             if at > now {
                 return;
@@ -167,8 +168,8 @@ impl Fleet {
             }
             self.set[index] = None;
             match &mut self.clients[index] {
-                Client::Subscriber(subscriber) => subscriber.ring(&mut self.world, now),
-                Client::Abuser(abuser) => abuser.ring(&mut self.world, now),
+                Client::Subscriber(subscriber) => subscriber.on_alarm(&mut self.context, now),
+                Client::HostileClient(client) => client.on_alarm(&mut self.context, now),
             }
             self.set_alarm(index);
         }
@@ -177,7 +178,7 @@ impl Fleet {
     fn set_alarm(&mut self, index: usize) {
         let alarm = match &self.clients[index] {
             Client::Subscriber(subscriber) => subscriber.alarm(),
-            Client::Abuser(abuser) => Some(abuser.alarm()),
+            Client::HostileClient(client) => Some(client.alarm()),
         };
         if alarm != self.set[index] {
             self.set[index] = alarm;

@@ -1,8 +1,8 @@
-//! Intervals: how long an update waits for a client that asked for the newest every so many milliseconds.
+//! Conflation intervals: how long an update waits for a client with an interval.
 //!
-//! What is merged may be held for the interval. Of each update two times are looked at: that of its own event, and
-//! that of the oldest event that it stands for, which is the stricter one. Both end when the client has read it: clients
-//! without an interval show how much of that is not the server's alarm.
+//! An update may wait for its interval. Two ages of it are measured: since its own event, and since the oldest
+//! event that it conflates. The second is the stricter one. Both end when the client has read the update, so they
+//! contain the transport. Clients without an interval show how long that takes.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,72 +11,72 @@ use hdrhistogram::Histogram;
 
 use crate::canary::{self, Canary, HEAD_START, spread};
 use crate::fleet::Fleet;
-use crate::ledger::{Delivery, Wants};
-use crate::plant::Plant;
+use crate::results::Results;
+use crate::server_under_test::ServerSettings;
+use crate::statistics::{float, percentile};
+use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
-use crate::table::{float, percentile};
-use crate::tally::Tally;
 
-/// The symbols of a client.
+/// The number of symbols of each client.
 const EACH: usize = 10;
 
-/// Over this time the clients come, so that they do not all wait for the same moments.
+/// The time over which the clients connect, so that their intervals end at different moments.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
-/// Before it is measured.
+/// How long the clients read before the measurement.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// An update may leave so much later than its interval, in nanoseconds,
+/// How much later than its interval an update may arrive, in nanoseconds.
 const GRACE: u64 = 5_000_000;
 
-/// in all but so many of 100 cases.
-const WANTED: f64 = 99.9;
+/// The share of updates that have to arrive within the interval and the grace, in per cent.
+const MIN_WITHIN: f64 = 99.9;
 
-/// Measures for so long; returns what the clients saw.
-pub fn run(plant: &Plant, clients: u32, interval: u32, time: Duration) -> io::Result<Tally> {
-    let server = plant.start()?;
-    let mut fleet = Fleet::new(server.address(), plant.symbols)?;
+/// Measures for this long. Returns the results of the clients.
+pub fn run(settings: &ServerSettings, clients: u32, interval: u32, time: Duration) -> io::Result<Results> {
+    let server = settings.start()?;
+    let mut fleet = Fleet::new(server.address(), settings.symbols)?;
     let begin = Instant::now();
-    let all = Wants { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
+    let all = Subscription { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
     fleet.subscribe(all, Pace::Prompt, begin);
     for number in 0..clients as usize {
-        let symbols = spread(number, EACH, plant.symbols);
-        let wants = Wants { symbols, delivery: Delivery::Latest(interval), is_measured: true };
+        let symbols = spread(number, EACH, settings.symbols);
+        let subscription = Subscription { symbols, delivery: Delivery::Latest(interval), is_measured: true };
         let begins = begin + HEAD_START + ARRIVAL.mul_f64(rand::random());
-        fleet.subscribe(wants, Pace::Prompt, begins);
+        fleet.subscribe(subscription, Pace::Prompt, begins);
     }
-    let canary = Canary::start(server.address(), plant.symbols, canary::clients(plant.symbols));
+    let canary = Canary::start(server.address(), settings.symbols, canary::clients(settings.symbols));
     fleet.run(begin + WARM_UP)?;
     canary.delays();
-    let tally = &mut fleet.world().notes.tally;
-    tally.delays.reset();
-    tally.ages.reset();
+    let results = &mut fleet.context().observations.results;
+    results.delays.reset();
+    results.ages.reset();
     fleet.run(Instant::now() + time)?;
-    fleet.each(Subscriber::settle);
+    fleet.each(Subscriber::compare_counts);
 
     let without = canary.delays();
-    let mut tally = Tally::new();
-    tally.add(fleet.tally());
+    let mut results = Results::new();
+    results.add(fleet.results());
     println!(
         "\n{clients} clients × {EACH} of {} symbols, {} events a second, interval {interval} ms: {} updates, {} merged",
-        plant.symbols, plant.rate, tally.updates, tally.merged
+        settings.symbols, settings.rate, results.updates, results.merged
     );
     let interval = u64::from(interval) * 1_000_000;
-    print("by an update's own event", &tally.delays, interval);
-    print("by the oldest event in it", &tally.ages, interval);
+    print("age of an update's own event", &results.delays, interval);
+    print("age of the oldest event that it conflates", &results.ages, interval);
     println!(
-        "  clients without an interval, beside them: p50 {:.2}, p99 {:.2}, p99.9 {:.2}, at most {:.2} ms",
+        "  delays of clients without an interval: p50 {:.2}, p99 {:.2}, p99.9 {:.2}, at most {:.2} ms",
         percentile(&without, 50.0) / 1e6,
         percentile(&without, 99.0) / 1e6,
         percentile(&without, 99.9) / 1e6,
         float(without.max()) / 1e6
     );
-    let theirs = canary.stop()?;
-    tally.violations.extend(theirs.violations);
+    let canary_results = canary.stop()?;
+    results.violations.extend(canary_results.violations);
     for warning in server.warnings() {
         println!("  the server: {warning}");
     }
-    Ok(tally)
+    Ok(results)
 }
 
 fn print(title: &str, delays: &Histogram<u64>, interval: u64) {
@@ -89,6 +89,6 @@ fn print(title: &str, delays: &Histogram<u64>, interval: u64) {
         beyond(percentile(delays, 99.9)),
         beyond(float(delays.max())),
     );
-    let answer = if within >= WANTED { "yes" } else { "no" };
-    println!("    within 5 ms beyond it: {within:.3} % (wanted {WANTED}: {answer})");
+    let answer = if within >= MIN_WITHIN { "yes" } else { "no" };
+    println!("    within 5 ms beyond it: {within:.3} % (at least {MIN_WITHIN} %: {answer})");
 }

@@ -1,8 +1,8 @@
-//! What the server promises, under strain: for long, on its worst day, when all come at once, and to the millisecond.
+//! The promises of the server under strain: for a long time, in overload, and when all clients reconnect at once.
 //!
-//! Clients follow the protocol and check what it promises: `seq` ascends, nothing is lost and nothing comes twice,
-//! not over any number of connections; a heartbeat's numbers are those of what came. A promise that is not kept is
-//! told and counted, and the run fails. The server is a process of its own, all clients are this one.
+//! The clients follow the protocol and check its promises. `seq` ascends. No event is lost or sent twice, over any
+//! number of connections. The counts in a heartbeat are those of the frames that arrived. A broken promise is
+//! printed and counted, and the run fails. The server is a process of its own, and its clients are this process.
 //!
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
@@ -13,48 +13,54 @@
 //! EARLIER=PATH cargo bench --bench soak -- --minutes 10
 //! ```
 //!
-//! The soak itself (`--minutes`, `--seconds`) begins with clients that behave alone, for a fifth of its time; then
-//! one in twenty of them is slow and one in a hundred means no good. Every so often it says what the server's memory and
-//! the delay of a few undisturbed clients are; at the end the server is told to stop while all are connected.
+//! The long soak (`--minutes`, `--seconds`) begins with well-behaved clients alone, for a fifth of its time. Then
+//! slow clients join them, one in twenty, and hostile ones, one in a hundred. A regular report prints the server's
+//! memory and the delays of a few undisturbed clients. At the end the server is told to stop while all clients are
+//! connected.
 //!
-//! Then come the loads of a worst day, each for some seconds and on a server of its own; `--only` runs parts alone.
-//! Events come faster than the server can send them to all ([overload]); many [vanish] at once; many take the whole
-//! [market], and half of them read nothing.
+//! The loads of a worst day follow, each for some seconds and on a server of its own. `--only` runs only the named
+//! parts:
 //!
-//! `--storm` breaks so many connections at once; all come back within five seconds with their cursors, and nothing may
-//! be missing. `--intervals` looks at how long updates wait for clients with an interval of so many milliseconds.
-//! Times are shown and fail nothing, for they are the machine's as well, but where a load of a worst day promises one.
-//! `EARLIER` names the program of another build.
+//! - `overload`: events are published faster than the server can send all of them.
+//! - `vanish`: many clients vanish at once.
+//! - `market`: many clients subscribe to all symbols, and half of them read nothing.
+//!
+//! `--storm` cuts this many connections at once. All clients come back within five seconds with their cursors, and
+//! no event may be missing. `--intervals` measures how long updates wait for clients with these intervals.
+//!
+//! Times are printed, but a slow machine makes them long. A time fails the run only where a load of a worst day has
+//! a limit for it. The environment variable `EARLIER` names the program of another build.
 
-mod abuse;
 mod canary;
-#[path = "../crowd.rs"]
-mod crowd;
+#[path = "../client_process.rs"]
+mod client_process;
+mod connection;
 mod fleet;
+mod hostile_client;
 mod intervals;
-mod ledger;
-mod link;
-mod long;
-mod market;
+mod long_soak;
+#[path = "../market_frame.rs"]
+mod market_frame;
+mod memory_bound;
 mod overload;
-mod plant;
 #[path = "../process.rs"]
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod process;
-mod storm;
-mod subscriber;
-#[path = "../table.rs"]
+mod published_events;
+mod reconnect_storm;
+mod results;
+mod server_under_test;
+#[path = "../statistics.rs"]
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
-mod table;
-mod tally;
-#[path = "../update.rs"]
-mod update;
-mod vanish;
+mod statistics;
+#[path = "../stdin_feed.rs"]
+mod stdin_feed;
+mod stream_checker;
+mod subscriber;
+mod vanishing_clients;
 #[path = "../websocket.rs"]
 mod websocket;
-mod witness;
-#[path = "../written.rs"]
-mod written;
+mod whole_market;
 
 use std::env;
 use std::io;
@@ -63,54 +69,54 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-use plant::Plant;
-use tally::{Tally, list};
+use results::{Results, list};
+use server_under_test::ServerSettings;
 
-/// The parts behind the long one take about so long: it leaves them that much of the time, but keeps half of it.
+/// The time of the parts after the long soak. The long soak is shortened by it, but to no less than half.
 const OTHERS: Duration = Duration::from_secs(50);
 
-/// The core of the server while its clients read all that they can, where none is named: they would have that core, too, and
-/// what waits in their own queues would be held against the server.
+/// The server's core in `overload` and `market`, if `--cores` names none. Clients on the same core would be slow to
+/// read, and their own delay would count as the server's.
 const OWN_CORE: &str = "0";
 
-/// See whether the server keeps its promises under strain
+/// Check the server's promises under strain
 #[derive(Parser)]
 struct Args {
-    /// How long to soak, in minutes
+    /// Duration of the soak, in minutes
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     minutes: Option<u64>,
-    /// How long to soak, or to look at each interval, in seconds [default: 60; 20 for an interval]
+    /// Duration of the soak or of each interval's measurement, in seconds [default: 60; 20 for an interval]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=600_000))]
     seconds: Option<u64>,
-    /// How many clients soak, take the whole market, are there in overload, or have an interval
+    /// Number of clients in the soak, in overload, of the whole market, or with an interval
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=9000))]
     clients: u32,
     /// Events a second of the simulated feed
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// Run these parts alone
+    /// Run only these parts
     #[arg(long, value_name = "PARTS", value_delimiter = ',', conflicts_with_all = ["storm", "intervals"])]
     only: Vec<Part>,
-    /// How often the soak says how it goes, in seconds
+    /// Seconds between two reports of the soak
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     report: u64,
-    /// Break so many connections at once and see what comes back
+    /// Cut this many connections at once, and check what comes back
     #[arg(long, value_name = "CLIENTS", conflicts_with_all = ["intervals", "minutes", "seconds"])]
     #[arg(value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
     storm: Option<u32>,
-    /// See how long updates wait for clients with these intervals, in milliseconds
+    /// Measure how long updates wait for clients with these intervals, in milliseconds
     #[arg(long, value_name = "MS", value_delimiter = ',', conflicts_with = "minutes")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=60_000))]
     intervals: Vec<u32>,
-    /// Cores of the server, e.g. 0; the clients get the others [default: the system decides]
+    /// Cores of the server, e.g. 0; the clients use the others [default: the system decides]
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
-    /// Said by cargo bench; without it nothing runs, so that cargo test does not soak
+    /// Set by cargo bench; without it nothing runs, so that cargo test does not soak
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What runs without `--storm` and `--intervals`.
+/// The parts that run without `--storm` and `--intervals`.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Long,
@@ -121,7 +127,7 @@ enum Part {
 
 fn main() -> ExitCode {
     let result = match env::args().nth(1).as_deref() {
-        Some("crowd") => vanish::main().map(|()| ExitCode::SUCCESS),
+        Some("vanishing-clients") => vanishing_clients::main().map(|()| ExitCode::SUCCESS),
         _ => run(),
     };
     result.unwrap_or_else(|error| {
@@ -139,55 +145,56 @@ fn run() -> io::Result<ExitCode> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let cores = args.cores.as_deref().and_then(process::pin);
     let seconds = args.minutes.map(|minutes| minutes * 60).or(args.seconds);
-    let mut tally = Tally::new();
+    let mut results = Results::new();
     if let Some(clients) = args.storm {
-        let plant = Plant { symbols: 500, rate: args.rate, cores, settings: Vec::new() };
-        tally.add(&storm::run(&plant, clients)?);
+        let settings = ServerSettings { symbols: 500, rate: args.rate, cores, environment: Vec::new() };
+        results.add(&reconnect_storm::run(&settings, clients)?);
     } else if args.intervals.is_empty() {
         let parts = if args.only.is_empty() { Part::value_variants() } else { &args.only };
         for part in parts {
-            tally.add(&part.run(&args, seconds, cores.clone())?);
+            results.add(&part.run(&args, seconds, cores.clone())?);
         }
     } else {
-        // With few symbols, so that each has several events in an interval.
-        let plant = Plant { symbols: 50, rate: args.rate, cores, settings: Vec::new() };
+        // With few symbols, each has several events in an interval.
+        let settings = ServerSettings { symbols: 50, rate: args.rate, cores, environment: Vec::new() };
         let time = Duration::from_secs(seconds.unwrap_or(20));
         for interval in args.intervals {
-            tally.add(&intervals::run(&plant, args.clients, interval, time)?);
+            results.add(&intervals::run(&settings, args.clients, interval, time)?);
         }
     }
-    Ok(verdict(&tally))
+    Ok(verdict(&results))
 }
 
 impl Part {
-    fn run(self, args: &Args, seconds: Option<u64>, cores: Option<String>) -> io::Result<Tally> {
+    fn run(self, args: &Args, seconds: Option<u64>, cores: Option<String>) -> io::Result<Results> {
         match self {
             Self::Long => {
-                let plant = Plant { symbols: 500, rate: args.rate, cores, settings: Vec::new() };
+                let settings =
+                    ServerSettings { symbols: 500, rate: args.rate, cores, environment: Vec::new() };
                 let whole = Duration::from_secs(seconds.unwrap_or(60));
                 let is_alone = !args.only.is_empty();
                 let time = if is_alone { whole } else { whole.saturating_sub(OTHERS).max(whole / 2) };
-                long::run(&plant, args.clients, time, Duration::from_secs(args.report))
+                long_soak::run(&settings, args.clients, time, Duration::from_secs(args.report))
             }
             Self::Overload => {
                 let cores = cores.or_else(|| process::pin(OWN_CORE));
                 overload::run(args.clients, cores.as_deref())
             }
-            Self::Vanish => vanish::run(cores),
+            Self::Vanish => vanishing_clients::run(cores),
             Self::Market => {
                 let cores = cores.or_else(|| process::pin(OWN_CORE));
-                market::run(args.clients, cores.as_deref())
+                whole_market::run(args.clients, cores.as_deref())
             }
         }
     }
 }
 
-/// Says whether all promises were kept.
-fn verdict(tally: &Tally) -> ExitCode {
-    if tally.violations.is_empty() {
+/// Prints whether all promises were kept.
+fn verdict(results: &Results) -> ExitCode {
+    if results.violations.is_empty() {
         println!("\nall promises kept");
         return ExitCode::SUCCESS;
     }
-    println!("\npromises not kept: {}", list(&tally.violations));
+    println!("\npromises not kept: {}", list(&results.violations));
     ExitCode::FAILURE
 }

@@ -1,7 +1,7 @@
-//! Overload: events come faster than the server can send each of them to all who subscribed.
+//! Overload: events are published faster than the server can send each of them to all subscribers.
 //!
-//! What is published is known beforehand: the same seed gives the same walk. So no client has to take every event, and
-//! at the end, when the feed is paused, every client's count must be exact.
+//! The published events are known beforehand, because the same seed gives the same walk. So no client has to get
+//! every event. When the feed is paused at the end, every client's count must be exact.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -12,130 +12,139 @@ use tickerplant::market::Payload;
 
 use crate::canary::{HEAD_START, spread};
 use crate::fleet::Fleet;
-use crate::ledger::{Delivery, Wants};
-use crate::plant::{self, Plant, name};
 use crate::process;
+use crate::published_events::{Key, PublishedEvents};
+use crate::results::{Results, list};
+use crate::server_under_test::{self, ServerSettings, name};
+use crate::statistics::{float, percentile};
+use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
-use crate::table::{float, percentile};
-use crate::tally::{Tally, list};
 use crate::websocket::number;
-use crate::witness::{Key, Witness};
 
-/// The symbols of the feed, and of each client.
+/// The numbers of symbols of the feed and of each client.
 const SYMBOLS: usize = 500;
 const EACH: usize = 50;
 
-/// One client in so many is measured.
+/// One in this many clients is measured.
 const MEASURED: usize = 10;
 
-/// Over this time the clients come.
+/// The time over which the clients connect.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
-/// How long they read before they are measured, and then.
+/// How long the clients read before the measurement, and how long the measurement takes.
 const WARM_UP: Duration = Duration::from_secs(2);
 const TIME: Duration = Duration::from_secs(4);
 
-/// So long after a pause all has come that was held, and then every client has had another heartbeat.
-const CALM: Duration = Duration::from_secs(2);
+/// The time after a pause in which all waiting events arrive. It is enough for another heartbeat, too.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// The feed is paused long before this.
-const FORETOLD: u32 = 15;
+/// The seconds for which events are predicted. The feed is paused long before their end.
+const PREDICTED_SECONDS: u32 = 15;
 
-/// The greatest age of 99 of 100 updates, in milliseconds.
+/// The limit of the 99th percentile of the updates' age, in milliseconds.
 const MAX_P99: f64 = 250.0;
 
-/// Overloads a server with its usual history, at two rates, and one with hardly any; returns what the clients saw.
-pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Tally> {
-    let mut tally = Tally::new();
+/// Overloads a server with the default history at two rates, and one with a short history. Returns the results of
+/// the clients.
+pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
+    let mut results = Results::new();
     for (rate, history) in [(100_000, "65536"), (200_000, "65536"), (20_000, "2000")] {
-        let settings = vec![("TICKERPLANT_SESSION__HEARTBEAT", "1s"), ("TICKERPLANT_BUS__HISTORY", history)];
-        let plant = Plant { symbols: SYMBOLS, rate, cores: cores.map(str::to_owned), settings };
+        let environment =
+            vec![("TICKERPLANT_SESSION__HEARTBEAT", "1s"), ("TICKERPLANT_BUS__HISTORY", history)];
+        let settings =
+            ServerSettings { symbols: SYMBOLS, rate, cores: cores.map(str::to_owned), environment };
         println!(
             "\noverload: {clients} clients × {EACH} of {SYMBOLS} symbols, {rate} events a second, a history of {history}"
         );
-        tally.add(&overload(&plant, clients)?);
+        results.add(&overload(&settings, clients)?);
     }
-    Ok(tally)
+    Ok(results)
 }
 
-fn overload(plant: &Plant, clients: u32) -> io::Result<Tally> {
-    let server = plant.start()?;
+fn overload(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
+    let server = settings.start()?;
     let start = Instant::now();
     let mut fleet = Fleet::new(server.address(), SYMBOLS)?;
-    foretell(plant.rate, &mut fleet.world().notes.witness)?;
+    predict_events(settings.rate, &mut fleet.context().observations.published)?;
     let begin = Instant::now() + HEAD_START;
     for number in 0..clients as usize {
         let symbols = spread(number, EACH, SYMBOLS);
-        let wants =
-            Wants { symbols, delivery: Delivery::Latest(0), is_measured: number.is_multiple_of(MEASURED) };
-        fleet.subscribe(wants, Pace::Prompt, begin + ARRIVAL.mul_f64(rand::random()));
+        let subscription = Subscription {
+            symbols,
+            delivery: Delivery::Latest(0),
+            is_measured: number.is_multiple_of(MEASURED),
+        };
+        fleet.subscribe(subscription, Pace::Prompt, begin + ARRIVAL.mul_f64(rand::random()));
     }
     fleet.run(begin + ARRIVAL + WARM_UP)?;
-    fleet.world().notes.tally.delays.reset();
-    let (updates, cpu, own_cpu) = (fleet.tally().updates, server.cpu()?, process::own_cpu()?);
+    fleet.context().observations.results.delays.reset();
+    let (updates, cpu, own_cpu) = (fleet.results().updates, server.cpu()?, process::own_cpu()?);
     fleet.run(Instant::now() + TIME)?;
-    let ages = fleet.tally().delays.clone();
-    let updates = fleet.tally().updates - updates;
+    let ages = fleet.results().delays.clone();
+    let updates = fleet.results().updates - updates;
     let cpu = server.cpu()?.saturating_sub(cpu);
     let own_cpu = process::own_cpu()?.saturating_sub(own_cpu);
-    let status = plant::pause(server.address())?;
+    let status = server_under_test::pause(server.address())?;
     let published = number(&status, r#""events":"#).unwrap_or(0);
     let took = start.elapsed();
-    fleet.run(Instant::now() + CALM)?;
-    fleet.each(Subscriber::settle);
-    fleet.world().notes.is_still = true;
-    fleet.run(Instant::now() + CALM)?;
-    fleet.each(Subscriber::settle);
+    fleet.run(Instant::now() + DRAIN_TIME)?;
+    fleet.each(Subscriber::compare_counts);
+    fleet.context().observations.is_drained = true;
+    fleet.run(Instant::now() + DRAIN_TIME)?;
+    fleet.each(Subscriber::compare_counts);
     let exact = fleet.subscribers().filter(|subscriber| subscriber.is_exact()).count();
     let seconds = TIME.as_secs_f64();
     let p99 = percentile(&ages, 99.0) / 1e6;
 
-    let mut tally = Tally::new();
-    tally.add(fleet.tally());
+    let mut results = Results::new();
+    results.add(fleet.results());
     println!(
         "  published {:.0} a second; {:.2} million updates a second; cores: server {:.2}, clients {:.2}\n  \
-         {} merged; gaps: {}; {} counts compared, {exact} of {clients} exact when all was still\n  \
-         age of updates p50 {:.1}, p99 {p99:.1}, at most {:.0} ms, wanted p99 below {MAX_P99}",
+         {} merged; gaps: {}; {} counts compared, {exact} of {clients} exact after the pause\n  \
+         age of updates p50 {:.1}, p99 {p99:.1}, at most {:.0} ms, p99 has to be below {MAX_P99}",
         float(published) / took.as_secs_f64(),
         float(updates) / seconds / 1e6,
         cpu.as_secs_f64() / seconds,
         own_cpu.as_secs_f64() / seconds,
-        tally.merged,
-        list(&tally.gaps),
-        tally.checked,
+        results.merged,
+        list(&results.gaps),
+        results.checked,
         percentile(&ages, 50.0) / 1e6,
         float(ages.max()) / 1e6,
     );
     let warnings = server.warnings();
     if let Some(first) = warnings.first() {
-        println!("  {} warnings of the server or more, the first: {first}", warnings.len());
+        println!("  {} warnings of the server at least, the first: {first}", warnings.len());
     }
-    if !tally.gaps.is_empty() {
-        tally.violation("a gap in overload", list(&tally.gaps));
+    if !results.gaps.is_empty() {
+        results.record_violation("a client got a gap in overload", list(&results.gaps));
     }
     if exact < clients as usize {
-        tally.violation("not every count is exact when all is still", format_args!("{exact} of {clients}"));
+        results.record_violation(
+            "not every count is exact after the pause",
+            format_args!("{exact} of {clients}"),
+        );
     }
     if ages.is_empty() || p99 >= MAX_P99 {
-        tally.violation("updates are old in overload", format_args!("p99 {p99:.0} ms"));
+        results.record_violation("the updates are too old in overload", format_args!("p99 {p99:.0} ms"));
     }
-    Ok(tally)
+    Ok(results)
 }
 
-/// Tells the witness what will be published.
-fn foretell(rate: u32, witness: &mut Witness) -> io::Result<()> {
+/// Records the events that the server will publish.
+fn predict_events(rate: u32, published: &mut PublishedEvents) -> io::Result<()> {
     let named = |symbol| name(symbol).parse().map(Instrument::named).map_err(io::Error::other);
     let config = Config {
-        rate: NonZeroU32::new(rate).expect("events come"),
+        rate: NonZeroU32::new(rate).expect("the rate is not zero"),
         symbols: (0..SYMBOLS).map(named).collect::<io::Result<_>>()?,
         ..Config::default()
     };
     let walk = Walk::new(&config).map_err(io::Error::other)?;
-    let count = (rate * FORETOLD) as usize;
+    let count = (rate * PREDICTED_SECONDS) as usize;
     for (seq, event) in (1..).zip(walk.take(count)) {
         let symbol = usize::from_str_radix(event.symbol.as_str(), 16).map_err(io::Error::other)?;
         let is_quote = matches!(event.payload, Payload::Quote(_));
-        witness.take(seq, Key { symbol, is_quote }, event.time);
+        published.record(seq, Key { symbol, is_quote }, event.time);
     }
     Ok(())
 }

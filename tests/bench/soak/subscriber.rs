@@ -1,44 +1,44 @@
-//! A client that behaves, at its own pace: it comes back where it left off, however its connection ended.
+//! A well-behaved client with a pace of its own. It resumes with its cursor, however its connection ended.
 
 use std::time::{Duration, Instant};
 
 use mio::Token;
 use tickerplant::market::Time;
 
-use crate::fleet::World;
-use crate::ledger::{Delivery, Ledger, Wants};
-use crate::link::{Came, End, Link};
-use crate::tally::count;
+use crate::connection::{Connection, End, Received};
+use crate::fleet::FleetContext;
+use crate::results::increment;
+use crate::stream_checker::{Delivery, StreamChecker, Subscription};
 use crate::websocket::{TEXT, frame, request};
 
-/// A slow reader's kernel keeps so many bytes for it.
-const SMALL_ROOM: usize = 16 * 1024;
+/// The kernel's receive buffer of a slow reader, in bytes.
+const SMALL_RECEIVE_BUFFER: usize = 16 * 1024;
 
-/// How long a client waits before it comes back.
+/// How long a client waits before it connects again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// All at once, whenever something has come.
+    /// Reads everything as soon as it arrives.
     Prompt,
-    /// At most so many bytes, ten times a second.
+    /// Reads at most this many bytes, ten times a second.
     Slow(usize),
-    /// Nothing for four seconds, all that comes in the fifth.
+    /// Reads nothing for four seconds, then everything for one second.
     Pauses,
-    /// Nothing at all.
-    Deaf,
+    /// Reads nothing.
+    NeverReads,
 }
 
-/// A client.
+/// A well-behaved client.
 #[derive(Debug)]
 pub struct Subscriber {
     token: Token,
     pace: Pace,
-    ledger: Ledger,
-    link: Option<Link>,
+    checker: StreamChecker,
+    connection: Option<Connection>,
     alarm: Option<Instant>,
-    /// While it [pauses](Pace::Pauses): when it began to read or to rest.
+    /// When the present phase of [pauses](Pace::Pauses) began, in which it reads or rests.
     since: Instant,
     is_resting: bool,
     /// The code with which the server closed its last connection.
@@ -46,13 +46,13 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// A client that connects at a moment.
-    pub fn new(token: Token, wants: Wants, pace: Pace, begins: Instant) -> Self {
+    /// Creates a client that connects at a moment.
+    pub fn new(token: Token, subscription: Subscription, pace: Pace, begins: Instant) -> Self {
         Self {
             token,
             pace,
-            ledger: Ledger::new(wants),
-            link: None,
+            checker: StreamChecker::new(subscription),
+            connection: None,
             alarm: Some(begins),
             since: begins,
             is_resting: false,
@@ -64,76 +64,76 @@ impl Subscriber {
         self.pace == Pace::Prompt
     }
 
-    /// Whether it can fill the buffer that it has at the server.
+    /// Returns whether it can fill its buffer in the server.
     pub fn is_slow_every(&self) -> bool {
-        !self.is_prompt() && self.ledger.wants.delivery == Delivery::Every
+        !self.is_prompt() && self.checker.subscription.delivery == Delivery::Every
     }
 
     pub fn is_connected(&self) -> bool {
-        self.link.is_some()
+        self.connection.is_some()
     }
 
-    /// Whether it is connected and has had all that it missed.
-    pub fn is_level(&self) -> bool {
-        self.is_connected() && self.ledger.is_level()
+    /// Returns whether it is connected and has got everything that it missed.
+    pub fn is_caught_up(&self) -> bool {
+        self.is_connected() && self.checker.is_caught_up()
     }
 
-    /// Whether what it had is exactly what there was.
+    /// Returns whether it got exactly the events that were published.
     pub fn is_exact(&self) -> bool {
-        self.ledger.is_exact()
+        self.checker.is_exact()
     }
 
-    /// The code with which the server closed its last connection.
+    /// Returns the code with which the server closed its last connection.
     pub fn closed(&self) -> Option<u16> {
         self.closed
     }
 
-    /// When it does something by itself.
+    /// Returns when its next action is due.
     pub fn alarm(&self) -> Option<Instant> {
         self.alarm
     }
 
-    /// Breaks the connection, and comes back at a moment.
-    pub fn cut(&mut self, back: Instant, world: &mut World) {
-        if let Some(link) = self.link.take() {
-            link.cut();
-            self.ledger.end(&mut world.notes);
-            count(&mut world.notes.tally.ends, "cut by the client");
+    /// Cuts the connection, and connects again at a moment.
+    pub fn cut(&mut self, back: Instant, context: &mut FleetContext) {
+        if let Some(connection) = self.connection.take() {
+            connection.cut();
+            self.checker.end(&mut context.observations);
+            increment(&mut context.observations.results.ends, "cut by the client");
         }
         self.alarm = Some(back);
     }
 
-    /// Asks up to which event it has had all.
-    pub fn ask_level(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.say(&frame(TEXT, self.ledger.wants.delivery.command().as_bytes()));
+    /// Sends a command whose answer shows that it has caught up.
+    pub fn ask_whether_caught_up(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.send(&frame(TEXT, self.checker.subscription.delivery.command().as_bytes()));
         }
     }
 
-    /// Compares what it had with what there was.
-    pub fn settle(&mut self, world: &mut World) {
-        self.ledger.settle(&mut world.notes);
+    /// Compares its events with the published ones.
+    pub fn compare_counts(&mut self, context: &mut FleetContext) {
+        self.checker.compare_counts(&mut context.observations);
     }
 
-    /// The socket has something, or room.
-    pub fn ready(&mut self, world: &mut World) {
-        if let Some(link) = &mut self.link {
-            link.flush();
+    /// Handles a socket that has become readable or writable.
+    pub fn on_ready(&mut self, context: &mut FleetContext) {
+        if let Some(connection) = &mut self.connection {
+            connection.flush();
         }
         if self.is_prompt() {
-            self.read(usize::MAX, world);
+            self.read(usize::MAX, context);
         }
     }
 
-    /// It does what it does by itself.
-    pub fn ring(&mut self, world: &mut World, now: Instant) {
+    /// Takes its next action.
+    pub fn on_alarm(&mut self, context: &mut FleetContext, now: Instant) {
         self.alarm = None;
-        if self.link.is_none() {
-            self.connect(world, now);
+        if self.connection.is_none() {
+            self.connect(context, now);
         }
         match self.pace {
-            Pace::Prompt | Pace::Deaf => return,
-            Pace::Slow(bytes) => self.read(bytes, world),
+            Pace::Prompt | Pace::NeverReads => return,
+            Pace::Slow(bytes) => self.read(bytes, context),
             Pace::Pauses => {
                 let rest = if self.is_resting { 4 } else { 1 };
                 if now.duration_since(self.since) >= Duration::from_secs(rest) {
@@ -141,72 +141,75 @@ impl Subscriber {
                     self.since = now;
                 }
                 if !self.is_resting {
-                    self.read(usize::MAX, world);
+                    self.read(usize::MAX, context);
                 }
             }
         }
         self.alarm.get_or_insert(now + Duration::from_millis(100));
     }
 
-    fn connect(&mut self, world: &mut World, now: Instant) {
-        if world.is_ending {
+    fn connect(&mut self, context: &mut FleetContext, now: Instant) {
+        if context.is_ending {
             return;
         }
-        let room = matches!(self.pace, Pace::Slow(_) | Pace::Deaf).then_some(SMALL_ROOM);
-        match Link::open(world.address, room, &world.registry, self.token) {
-            Ok(mut link) => {
-                link.say(request(world.address, &self.ledger.query()).as_bytes());
-                self.ledger.begin();
+        let receive_buffer =
+            matches!(self.pace, Pace::Slow(_) | Pace::NeverReads).then_some(SMALL_RECEIVE_BUFFER);
+        match Connection::open(context.address, receive_buffer, &context.registry, self.token) {
+            Ok(mut connection) => {
+                connection.send(request(context.address, &self.checker.query()).as_bytes());
+                self.checker.begin();
                 self.closed = None;
-                self.link = Some(link);
+                self.connection = Some(connection);
             }
             Err(error) => {
-                count(&mut world.notes.tally.ends, format_args!("cannot connect: {error}"));
+                increment(&mut context.observations.results.ends, format_args!("cannot connect: {error}"));
                 self.alarm = Some(now + PAUSE);
             }
         }
     }
 
-    fn read(&mut self, most: usize, world: &mut World) {
-        let Some(link) = &mut self.link else { return };
+    fn read(&mut self, most: usize, context: &mut FleetContext) {
+        let Some(connection) = &mut self.connection else { return };
         let now = Time::now();
-        let (ledger, notes) = (&mut self.ledger, &mut world.notes);
-        let mut asks_level = false;
-        let end = link.read(&mut world.buffer, most, |came| match came {
-            Came::Text(payload) => asks_level |= ledger.take(payload, now, notes),
-            Came::Ping => notes.tally.pings += 1,
-            Came::Open => {}
-            Came::Other => notes.tally.violation("unexpected frame", "neither a text nor a ping"),
+        let (checker, observations) = (&mut self.checker, &mut context.observations);
+        let mut has_to_ask = false;
+        let end = connection.read(&mut context.buffer, most, |received| match received {
+            Received::Text(payload) => has_to_ask |= checker.on_frame(payload, now, observations),
+            Received::Ping => observations.results.pings += 1,
+            Received::Open => {}
+            Received::Other => {
+                observations.results.record_violation("unexpected frame", "neither a text nor a ping");
+            }
         });
         match end {
-            Some(end) => self.end(&end, world),
-            None if asks_level => self.ask_level(),
+            Some(end) => self.end(&end, context),
+            None if has_to_ask => self.ask_whether_caught_up(),
             None => {}
         }
     }
 
-    fn end(&mut self, end: &End, world: &mut World) {
-        self.link = None;
-        let tally = &mut world.notes.tally;
+    fn end(&mut self, end: &End, context: &mut FleetContext) {
+        self.connection = None;
+        let results = &mut context.observations.results;
         let who = if self.is_prompt() { "" } else { "slow: " };
-        count(&mut tally.ends, format_args!("{who}{end}"));
+        increment(&mut results.ends, format_args!("{who}{end}"));
         match end {
-            End::Closed(1001, _) if world.is_ending => {}
-            End::Closed(4008, cursor) => self.ledger.fell_behind(cursor, tally),
-            // One that hardly reads may lose its connection.
+            End::Closed(1001, _) if context.is_ending => {}
+            End::Closed(4008, cursor) => self.checker.closed_as_slow_consumer(cursor, results),
+            // A slow reader may lose its connection.
             End::Closed(..) | End::Broken(_) | End::Eof if !self.is_prompt() => {}
-            _ => tally.violation("a client that behaves lost its connection", end),
+            _ => results.record_violation("a well-behaved client lost its connection", end),
         }
         if let End::Closed(code, _) = end {
             self.closed = Some(*code);
         }
-        self.ledger.end(&mut world.notes);
+        self.checker.end(&mut context.observations);
         self.alarm = Some(Instant::now() + PAUSE);
     }
 }
 
 impl Delivery {
-    /// A command that changes nothing; its answer comes behind all that waits.
+    /// Returns a command that changes nothing. Its answer arrives after everything that is pending.
     const fn command(self) -> &'static str {
         match self {
             Self::Every => r#"{"action":"set","delivery":"every"}"#,

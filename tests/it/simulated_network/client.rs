@@ -1,4 +1,4 @@
-//! A client: it connects, asks, listens, and comes back with its cursor whatever happens to it.
+//! A client: it connects, subscribes and reads, and resumes with its cursor however its connection ended.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
@@ -15,63 +15,63 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use turmoil::net::TcpStream;
 
-use super::checker::{Checker, Request, Verdict};
-use super::plan::Habits;
-use super::truth::CHANNELS;
+use super::checker::{Change, Checker, Verdict};
+use super::published_log::CHANNELS;
+use super::scenario::Habits;
 
-/// A connection from which nothing has come for three heartbeats is lost.
-const SILENCE: Duration = Duration::from_millis(3 * 640);
+/// How long a client waits for a frame before it gives up the connection: three heartbeats.
+const SILENCE_TIMEOUT: Duration = Duration::from_millis(3 * 640);
 
-/// How long a connection or a handshake may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connect or a handshake may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A client on its host. What is here survives the host's crash.
+/// A client on its host. This state survives a crash of the host.
 pub struct Client {
     pub habits: Habits,
     pub checker: RefCell<Checker>,
     pub visits: Cell<u64>,
-    /// What it was told, and when.
+    /// The commands and frames of all connections, with their times.
     pub transcript: RefCell<Vec<String>>,
-    /// What was wrong first.
+    /// The first fault.
     pub fault: RefCell<Option<String>>,
-    /// Whether nothing goes wrong any more; then it stays.
+    /// Whether the disturbances are over. Then the client stays connected.
     pub is_calm: Rc<Cell<bool>>,
-    /// Since when nothing has been wrong with its link, nor with the server; `None` while something is.
+    /// When the last disturbance of its link or of the server ended, or `None` during a disturbance.
     pub undisturbed_since: Cell<Option<Duration>>,
 }
 
-/// One visit's dice; they do not depend on what came before.
+/// One connection of the client. Its random numbers do not depend on earlier connections.
 struct Visit {
-    dice: ChaCha8Rng,
-    /// Since when nothing had been wrong when it began.
+    rng: ChaCha8Rng,
+    /// The client's `undisturbed_since` at the beginning of the connection.
     undisturbed_since: Option<Duration>,
 }
 
 impl Client {
-    /// Comes again and again.
+    /// Connects again and again.
     pub async fn run(self: Rc<Self>) -> turmoil::Result {
-        // The host may have crashed while there was a connection.
-        self.checker.borrow_mut().lost();
+        // The host may have crashed during a connection.
+        self.checker.borrow_mut().disconnected();
         loop {
             let number = self.visits.replace(self.visits.get() + 1);
-            let dice = ChaCha8Rng::seed_from_u64(self.habits.seed.wrapping_add(number));
-            let mut visit = Visit { dice, undisturbed_since: self.undisturbed_since.get() };
-            if visit.dice.random_ratio(1, 20) {
+            let rng = ChaCha8Rng::seed_from_u64(self.habits.seed.wrapping_add(number));
+            let mut visit = Visit { rng, undisturbed_since: self.undisturbed_since.get() };
+            if visit.rng.random_ratio(1, 20) {
                 self.checker.borrow_mut().forget();
             }
-            let outcome = visit.make(&self).await;
-            self.checker.borrow_mut().lost();
+            let outcome = visit.run(&self).await;
+            self.checker.borrow_mut().disconnected();
             if let Err(fault) = outcome {
-                let told = self.transcript.borrow().last().cloned().unwrap_or_default();
-                self.fault.borrow_mut().get_or_insert(format!("{fault}\n      at {told}"));
+                let last_line = self.transcript.borrow().last().cloned().unwrap_or_default();
+                self.fault.borrow_mut().get_or_insert(format!("{fault}\n      at {last_line}"));
                 return Ok(());
             }
-            sleep(Duration::from_millis(visit.dice.random_range(1..200))).await;
+            sleep(Duration::from_millis(visit.rng.random_range(1..200))).await;
         }
     }
 
     fn note(&self, text: &str) {
-        // What the server's own clock says differs from run to run.
+        // The time in a heartbeat is from the server's own clock, which differs from run to run.
         let text = match text.strip_prefix("{\"type\":\"heartbeat\",\"time\":") {
             Some(rest) => rest.split_once(',').map_or(rest, |(_, rest)| rest),
             None => text,
@@ -82,34 +82,34 @@ impl Client {
 }
 
 impl Visit {
-    async fn make(&mut self, client: &Client) -> Verdict {
-        let Ok(Ok(stream)) = timeout(PATIENCE, TcpStream::connect("server:8000")).await else {
+    async fn run(&mut self, client: &Client) -> Verdict {
+        let Ok(Ok(stream)) = timeout(CONNECT_TIMEOUT, TcpStream::connect("server:8000")).await else {
             return Ok(());
         };
-        let (url, commands) = self.asks(client);
+        let (url, commands) = self.requests(client);
         client.note(&format!("> {url}"));
-        let mut socket = match timeout(PATIENCE, client_async(url, stream)).await {
+        let mut socket = match timeout(CONNECT_TIMEOUT, client_async(url, stream)).await {
             Ok(Ok((socket, _))) => socket,
-            Ok(Err(error)) => return lost(&error),
+            Ok(Err(error)) => return check_error(&error),
             Err(_) => return Ok(()),
         };
         client.checker.borrow_mut().connected();
         for command in commands {
             client.note(&format!("> {command}"));
             if let Err(error) = socket.send(Message::text(command)).await {
-                return lost(&error);
+                return check_error(&error);
             }
         }
         self.listen(client, &mut socket).await
     }
 
-    /// What the client asks for, with its cursor: in the URL, or in commands.
-    fn asks(&mut self, client: &Client) -> (String, Vec<String>) {
+    /// Returns the URL and the commands that subscribe with the cursor. Chance decides which of them says what.
+    fn requests(&mut self, client: &Client) -> (String, Vec<String>) {
         let Habits { wanted, every, interval_ms, .. } = &client.habits;
         let cursor = client.checker.borrow().cursor().map(|(epoch, seq)| format!("{epoch}-{seq}"));
         let channels: Vec<_> = wanted.kinds.iter().map(|kind| CHANNELS[*kind]).collect();
-        let by_url = self.dice.random_bool(0.5);
-        let set_by_url = by_url || self.dice.random_bool(0.5);
+        let by_url = self.rng.random_bool(0.5);
+        let set_by_url = by_url || self.rng.random_bool(0.5);
         let mut url = "ws://server:8000/ws?".to_owned();
         if by_url {
             let symbols: Vec<_> = wanted.symbols().into_iter().map(escaped).collect();
@@ -136,19 +136,19 @@ impl Visit {
         (url, commands)
     }
 
-    /// Something that the client asks for, where it may: to be served in another way, or more symbols.
-    fn asks_for_more(&mut self, client: &Client) -> Option<String> {
-        let request = if self.dice.random_ratio(client.habits.changes, 1000) {
-            Request::Set(self.dice.random_bool(0.5), [0, 50, 300][self.dice.random_range(0..3)])
-        } else if self.dice.random_ratio(client.habits.grows, 1000) {
-            Request::Subscribe(client.habits.more(&mut self.dice))
+    /// Returns the command for a random change of the delivery or the symbols, or `None` if there is no change now.
+    fn random_change(&mut self, client: &Client) -> Option<String> {
+        let change = if self.rng.random_ratio(client.habits.changes, 1000) {
+            Change::Set(self.rng.random_bool(0.5), [0, 50, 300][self.rng.random_range(0..3)])
+        } else if self.rng.random_ratio(client.habits.subscribes, 1000) {
+            Change::Subscribe(client.habits.more(&mut self.rng))
         } else {
             return None;
         };
-        client.checker.borrow_mut().ask(&request).then(|| {
-            let command = match &request {
-                Request::Set(every, interval_ms) => set(*every, *interval_ms),
-                Request::Subscribe(more) => {
+        client.checker.borrow_mut().try_change(&change).then(|| {
+            let command = match &change {
+                Change::Set(every, interval_ms) => set(*every, *interval_ms),
+                Change::Subscribe(more) => {
                     let channels: Vec<_> = more.kinds.iter().map(|kind| CHANNELS[*kind]).collect();
                     json!({ "action": "subscribe", "symbols": more.symbols(), "channels": channels })
                         .to_string()
@@ -159,32 +159,36 @@ impl Visit {
         })
     }
 
-    /// The server ends the connection without a word: only where something is wrong, or was, or the client is slow itself, which
-    /// it may not have been told in time.
-    fn cut(&self, client: &Client) -> Verdict {
+    /// Checks that the server may end the connection without a close frame.
+    ///
+    /// It may do so after a disturbance. It may also do so to a slow consumer, whose close frame may not get
+    /// through.
+    fn check_silent_close(&self, client: &Client) -> Verdict {
         let is_undisturbed =
             self.undisturbed_since.is_some() && client.undisturbed_since.get() == self.undisturbed_since;
-        if is_undisturbed && client.habits.rests == 0 && !client.checker.borrow().may_be_too_slow() {
-            return Err("the server closed it without a word".to_owned());
+        if is_undisturbed && client.habits.pauses == 0 && !client.checker.borrow().may_be_slow_consumer() {
+            return Err("the server ended the connection without a close frame".to_owned());
         }
         Ok(())
     }
 
     async fn listen(&mut self, client: &Client, socket: &mut WebSocketStream<TcpStream>) -> Verdict {
-        let answered_by = Instant::now() + SILENCE;
-        let mut is_told = false;
+        let answered_by = Instant::now() + SILENCE_TIMEOUT;
+        let mut got_close = false;
         loop {
             if Instant::now() > answered_by && !client.checker.borrow().is_answered() {
-                // This network sends nothing again that it lost: the question, it may be.
+                // The simulated network does not send lost bytes again, and it may have lost the command.
                 client.note("no answer");
                 return Ok(());
             }
-            let message = match timeout(SILENCE, socket.next()).await {
+            let message = match timeout(SILENCE_TIMEOUT, socket.next()).await {
                 Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(error))) if is_told => return lost(&error),
-                Ok(Some(Err(error))) => return lost(&error).and_then(|()| self.cut(client)),
-                Ok(None) if is_told => return Ok(()),
-                Ok(None) => return self.cut(client),
+                Ok(Some(Err(error))) if got_close => return check_error(&error),
+                Ok(Some(Err(error))) => {
+                    return check_error(&error).and_then(|()| self.check_silent_close(client));
+                }
+                Ok(None) if got_close => return Ok(()),
+                Ok(None) => return self.check_silent_close(client),
                 Err(_) => {
                     client.note("silence");
                     return Ok(());
@@ -193,28 +197,28 @@ impl Visit {
             match message {
                 Message::Text(text) => {
                     client.note(&text);
-                    client.checker.borrow_mut().frame(&text)?;
+                    client.checker.borrow_mut().on_frame(&text)?;
                 }
                 Message::Close(Some(close)) => {
                     client.note(&format!("close {} {}", close.code, close.reason));
-                    client.checker.borrow_mut().closed(close.code.into(), &close.reason)?;
-                    is_told = true;
+                    client.checker.borrow_mut().on_close(close.code.into(), &close.reason)?;
+                    got_close = true;
                 }
                 Message::Ping(_) | Message::Pong(_) => {}
-                other => return Err(format!("unasked: {other:?}")),
+                other => return Err(format!("unexpected message: {other:?}")),
             }
             if client.is_calm.get() {
                 continue;
             }
-            if self.dice.random_ratio(client.habits.rests, 1000) {
-                sleep(Duration::from_millis(self.dice.random_range(10..400))).await;
+            if self.rng.random_ratio(client.habits.pauses, 1000) {
+                sleep(Duration::from_millis(self.rng.random_range(10..400))).await;
             }
-            if let Some(command) = self.asks_for_more(client)
+            if let Some(command) = self.random_change(client)
                 && let Err(error) = socket.send(Message::text(command)).await
             {
-                return lost(&error);
+                return check_error(&error);
             }
-            if self.dice.random_ratio(client.habits.leaves, 1000) {
+            if self.rng.random_ratio(client.habits.leaves, 1000) {
                 client.note("> leaves");
                 return Ok(());
             }
@@ -230,8 +234,9 @@ fn delivery(every: bool) -> &'static str {
     if every { "every" } else { "latest" }
 }
 
-/// A connection may break at any time; what the server says may not be broken.
-fn lost(error: &Error) -> Verdict {
+/// Checks the error of a connection. A connection may break at any time, but the server must not violate the
+/// protocol.
+fn check_error(error: &Error) -> Verdict {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => Ok(()),
         Error::Protocol(error) => {
@@ -241,18 +246,22 @@ fn lost(error: &Error) -> Verdict {
                 | Fault::HandshakeIncomplete
                 | Fault::SendAfterClosing
                 | Fault::ReceivedAfterClosing => Ok(()),
-                fault => Err(format!("no WebSocket: {fault}")),
+                fault => Err(format!("not a WebSocket: {fault}")),
             }
         }
         Error::Http(response) => {
             let body = response.body().as_deref().map(String::from_utf8_lossy);
-            Err(format!("answered {}: {}", response.status(), body.unwrap_or_default()))
+            Err(format!(
+                "the handshake was answered with {}: {}",
+                response.status(),
+                body.unwrap_or_default()
+            ))
         }
-        error => Err(format!("no WebSocket: {error}")),
+        error => Err(format!("not a WebSocket: {error}")),
     }
 }
 
-/// A symbol as a URL has it.
+/// Returns a symbol escaped for a URL.
 fn escaped(symbol: &str) -> String {
     form_urlencoded::byte_serialize(symbol.as_bytes()).collect()
 }

@@ -1,19 +1,19 @@
-//! The real server on a simulated network: whatever happens to it, no client loses anything without being told.
+//! The real server on a simulated network: whatever the network does, no client loses an event without being told.
 //!
-//! A seed says the whole story: the limits, the market, the clients, and when which link holds its messages back or
-//! loses them, when which host crashes or vanishes, and when the server stands still. Time is simulated, and the same seed
-//! tells the same story again. A third of the markets is so large that a set of snapshots comes in parts; in a quarter of
-//! the stories the shard is overloaded at times.
+//! The seed decides everything: the limits, the market, the clients, and the disturbances. A link delays or drops
+//! its messages, a host crashes or vanishes, and the server's process is stopped. Time is simulated, so the same
+//! seed repeats the same run. In a third of the runs the market is so large that the snapshots of a set have
+//! several positions. In a quarter of the runs the shard is overloaded at times.
 //!
-//! `TICKERPLANT_SEED=7` repeats one seed, `TICKERPLANT_SEEDS=1000..3000` tries many.
+//! `TICKERPLANT_SEED=7` runs one seed, `TICKERPLANT_SEEDS=1000..3000` runs many.
 
-mod account;
 mod checker;
 mod client;
-mod network;
-mod places;
-mod plan;
-mod truth;
+mod connection_model;
+mod open_sockets;
+mod published_log;
+mod scenario;
+mod simulation;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,22 +23,22 @@ use std::panic;
 use std::sync::{Mutex, Once};
 use std::thread;
 
-use network::Run;
-use plan::Plan;
+use scenario::Scenario;
+use simulation::Run;
 
-/// What has to have happened in so many of the fifty seeds, or the test says nothing about it.
-const WITNESSES: [(&str, u64); 14] = [
+/// The situations that must occur, and in how many of the fifty seeds. Otherwise the test would not test them.
+const SITUATIONS: [(&str, u64); 14] = [
     ("resumed", 25),
     ("epoch_changed", 10),
     ("history_exhausted", 10),
     ("closed with 4008", 10),
     ("merged", 10),
     ("lagged", 5),
-    ("set in parts", 6),
-    ("closed within a set", 2),
-    ("subscribed to more", 20),
-    ("sought", 10),
-    ("stood still", 4),
+    ("snapshots at several positions", 6),
+    ("closed between snapshots", 2),
+    ("subscribed again", 20),
+    ("seek", 10),
+    ("process stopped", 4),
     ("vanished", 6),
     ("overloaded", 8),
     ("overloaded without a gap", 3),
@@ -51,26 +51,26 @@ fn whatever_the_network_does_nothing_is_lost_unsaid() {
 
     let (faults, seen) = try_all(named.unwrap_or(0..50));
 
-    println!("seeds in which there was: {seen:?}");
+    println!("seeds in which each situation occurred: {seen:?}");
     assert!(faults.is_empty(), "these seeds failed: {faults:?}");
-    for (what, least) in WITNESSES {
+    for (what, least) in SITUATIONS {
         let count = seen.get(what).copied().unwrap_or_default();
-        assert!(!is_usual || count >= least, "{what}: in {count} of 50 seeds only");
+        assert!(!is_usual || count >= least, "{what}: only in {count} of 50 seeds");
     }
 }
 
 #[test]
-fn a_seed_tells_the_same_story_again() {
+fn the_same_seed_repeats_the_same_run() {
     for seed in named_seeds().unwrap_or(0..4) {
-        let [first, second] = [(); 2].map(|()| network::run(Plan::new(seed)).transcripts);
+        let [first, second] = [(); 2].map(|()| simulation::run(Scenario::new(seed)).transcripts);
 
-        let told = first.iter().flatten().zip(second.iter().flatten());
-        assert_eq!(told.clone().find(|(first, second)| first != second), None, "seed {seed}");
-        assert_eq!(first, second, "seed {seed}: one ends before the other");
+        let mut lines = first.iter().flatten().zip(second.iter().flatten());
+        assert_eq!(lines.find(|(first, second)| first != second), None, "seed {seed}");
+        assert_eq!(first, second, "seed {seed}: one run ends before the other");
     }
 }
 
-/// What the environment asks for instead of the usual seeds.
+/// Returns the seeds that the environment names, if any.
 fn named_seeds() -> Option<Range<u64>> {
     if let Ok(seed) = std::env::var("TICKERPLANT_SEED") {
         let seed = seed.parse().expect("TICKERPLANT_SEED is a number");
@@ -81,9 +81,9 @@ fn named_seeds() -> Option<Range<u64>> {
     Some(ends.expect("TICKERPLANT_SEEDS is two numbers with .. between them"))
 }
 
-/// Runs these seeds, on as many threads as there are cores; returns those that failed, and in how many there was what.
+/// Runs the seeds on all cores. Returns the seeds that failed, and in how many seeds each situation occurred.
 fn try_all(seeds: Range<u64>) -> (Vec<u64>, BTreeMap<&'static str, u64>) {
-    let is_one = seeds.clone().count() == 1;
+    let is_single = seeds.clone().count() == 1;
     let left = Mutex::new(seeds);
     let outcome = Mutex::new((Vec::new(), BTreeMap::new()));
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -99,7 +99,7 @@ fn try_all(seeds: Range<u64>) -> (Vec<u64>, BTreeMap<&'static str, u64>) {
                     }
                     if run.fault.is_some() {
                         outcome.0.push(seed);
-                        println!("{}", report(seed, &run, is_one));
+                        println!("{}", report(seed, &run, is_single));
                     }
                 }
             });
@@ -108,28 +108,31 @@ fn try_all(seeds: Range<u64>) -> (Vec<u64>, BTreeMap<&'static str, u64>) {
     outcome.into_inner().expect("no thread panics")
 }
 
-/// Runs a seed. A task that panics is a fault as well: the runtimes would go on without it.
+/// Runs a seed. A panic in a task is a fault too, because the runtimes would go on without the task.
 fn try_one(seed: u64) -> Run {
     let panics = panics_here();
-    let mut run = network::run(Plan::new(seed));
+    let mut run = simulation::run(Scenario::new(seed));
     if panics_here() > panics {
         run.fault = Some((0, "a task panicked".to_owned()));
     }
     run
 }
 
-/// What went wrong, and how to see it again.
-fn report(seed: u64, run: &Run, is_whole: bool) -> String {
-    let (client, fault) = run.fault.as_ref().expect("it failed");
-    let plan = Plan::new(seed);
+/// Returns the fault, and the command that repeats it.
+fn report(seed: u64, run: &Run, with_whole_transcript: bool) -> String {
+    let (client, fault) = run.fault.as_ref().expect("the run has a fault");
+    let scenario = Scenario::new(seed);
     let transcript = &run.transcripts[*client];
-    let from = if is_whole { 0 } else { transcript.len().saturating_sub(6) };
+    let from = if with_whole_transcript { 0 } else { transcript.len().saturating_sub(6) };
     let repeat = format!("TICKERPLANT_SEED={seed} cargo test --test it whatever_the_network_does");
-    let told = transcript[from..].join("\n    ");
-    format!("seed {seed}: client {client}: {fault}\n  {repeat}\n  {:?}\n    {told}", plan.clients[*client])
+    let lines = transcript[from..].join("\n    ");
+    format!(
+        "seed {seed}: client {client}: {fault}\n  {repeat}\n  {:?}\n    {lines}",
+        scenario.clients[*client]
+    )
 }
 
-/// How often something has panicked on this thread.
+/// Returns how many panics this thread has had.
 fn panics_here() -> u64 {
     thread_local!(static PANICS: Cell<u64> = const { Cell::new(0) });
     static HOOK: Once = Once::new();

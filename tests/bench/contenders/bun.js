@@ -1,19 +1,19 @@
-// The same work done with Bun: its own publish and subscribe, one topic a symbol.
+// The same work with Bun's own publish and subscribe: one topic for each symbol.
 //
-// Nothing is compressed, pinged, timed out or dropped.
+// It compresses nothing, sends no pings, closes no client and drops no update.
 
 'use strict';
 
-const { Feed, settings, wanted } = require('./feed.js');
+const { Feed, settings, symbolsOf } = require('./feed.js');
 
 const feed = new Feed(settings());
-const told = (type) => `{"type":"${type}","seq":${feed.seq}}`;
+const reply = (type) => `{"type":"${type}","seq":${feed.seq}}`;
 
 const server = Bun.serve({
   hostname: '127.0.0.1',
   port: 0,
   fetch(request, server) {
-    if (!server.upgrade(request, { data: wanted(request.url) })) {
+    if (!server.upgrade(request, { data: symbolsOf(request.url) })) {
       return new Response('this is a WebSocket endpoint', { status: 426 });
     }
   },
@@ -25,11 +25,11 @@ const server = Bun.serve({
     sendPings: false,
     open(client) {
       client.data.forEach((symbol) => client.subscribe(symbol));
-      client.send(told('subscribed'));
+      client.send(reply('subscribed'));
     },
-    // The one command is answered behind all that was published.
+    // The answer to the only command arrives after all published events.
     message(client) {
-      client.send(told('set'));
+      client.send(reply('set'));
     },
   },
 });

@@ -1,6 +1,7 @@
-//! A live feed: this process writes each event to the server's standard input and stamps it with that moment.
+//! A live feed: this process writes each event to the server's standard input, with the time of the write.
 //!
-//! It has a thread of its own, which waits to within some 60 µs; a delay is counted from when it has woken.
+//! It writes on a thread of its own, whose timer is exact to some 60 µs. Delays count from the moment at which the
+//! thread has woken.
 
 use std::io::Write;
 use std::process::ChildStdin;
@@ -10,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use tickerplant::market::Time;
 
-/// Writes until it is dropped.
-pub struct Writer {
+/// Writes events on a thread until it is dropped.
+pub struct StdinFeed {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Writer {
-    /// Begins to write events of these symbols in turn, so many a second.
+impl StdinFeed {
+    /// Starts to write events, `rate` a second, one symbol after the other.
     pub fn start(input: ChildStdin, names: Vec<String>, rate: u32) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || write(input, &names, rate, |wait| stopped.recv_timeout(wait)));
@@ -25,17 +26,17 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for StdinFeed {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say.
+            // The thread returns nothing.
             let _ = thread.join();
         }
     }
 }
 
-/// Writes events in turn of their symbols, until told to stop or the server is gone.
+/// Writes events, one symbol after the other, until it is stopped or the server has ended.
 fn write(
     mut input: ChildStdin,
     names: &[String],
@@ -54,7 +55,7 @@ fn write(
     }
 }
 
-/// An event of a symbol, of this moment, as a line.
+/// Returns a line with an event of this symbol and the present time.
 pub fn line(name: &str) -> String {
     let time = Time::now();
     format!(

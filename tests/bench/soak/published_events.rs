@@ -1,28 +1,28 @@
-//! Which events there were: what a client that takes every event tells of all others.
+//! The published events, as recorded by the clients that get every event.
 //!
-//! A client that takes a few symbols cannot know by itself whether one of their events is missing, for the
-//! numbers between belong to others. Here it is looked up.
+//! A client of a few symbols cannot tell whether one of their events is missing, because the other sequence numbers
+//! belong to other symbols. This record tells it.
 
 use std::collections::VecDeque;
 
 use tickerplant::market::Time;
 
-/// Of each symbol and kind so many events are remembered.
+/// The number of events that are kept for each symbol and kind.
 const REMEMBERED: usize = 4096;
 
-/// A symbol, by its number, and whether the event is a quote.
+/// A symbol by its number, and whether the event is a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     pub symbol: usize,
     pub is_quote: bool,
 }
 
-/// All events of the last minutes, since the first that was seen.
+/// The events of the last minutes, since the first recorded one.
 #[derive(Debug)]
-pub struct Witness {
+pub struct PublishedEvents {
     keys: Vec<Events>,
-    /// Events up to this one are not known.
-    before: u64,
+    /// Events up to this one are not recorded.
+    unknown_until: u64,
     newest: u64,
 }
 
@@ -30,37 +30,37 @@ pub struct Witness {
 #[derive(Clone, Debug, Default)]
 struct Events {
     all: VecDeque<(u64, Time)>,
-    /// The newest event that is forgotten.
+    /// The newest event that was dropped.
     forgotten: u64,
 }
 
-impl Witness {
-    /// Knows nothing of so many symbols.
+impl PublishedEvents {
+    /// Creates an empty record for this many symbols.
     pub fn new(symbols: usize) -> Self {
-        Self { keys: vec![Events::default(); 2 * symbols], before: 0, newest: 0 }
+        Self { keys: vec![Events::default(); 2 * symbols], unknown_until: 0, newest: 0 }
     }
 
-    /// Whether it is told of this symbol.
-    pub fn knows(&self, symbol: usize) -> bool {
+    /// Returns whether the events of a symbol are recorded.
+    pub fn covers(&self, symbol: usize) -> bool {
         2 * symbol < self.keys.len()
     }
 
-    /// The newest event that is known.
+    /// Returns the `seq` of the newest recorded event.
     pub fn newest(&self) -> u64 {
         self.newest
     }
 
-    /// How many events have been seen.
-    pub fn seen(&self) -> u64 {
-        self.newest - self.before
+    /// Returns the number of all events since the first recorded one.
+    pub fn count(&self) -> u64 {
+        self.newest - self.unknown_until
     }
 
-    /// Takes in an event of a client that takes them all; several may tell the same.
-    pub fn take(&mut self, seq: u64, key: Key, time: Time) {
+    /// Records an event. Several clients may record the same one.
+    pub fn record(&mut self, seq: u64, key: Key, time: Time) {
         if self.newest == 0 {
-            self.before = seq - 1;
+            self.unknown_until = seq - 1;
         } else if seq != self.newest + 1 {
-            // Another client has told it, or will tell what lies between.
+            // Another client has recorded it, or will record the events in between.
             return;
         }
         self.newest = seq;
@@ -73,9 +73,9 @@ impl Witness {
         }
     }
 
-    /// How many events of these symbols there were after one and up to another; `None` where that is not known.
-    pub fn count(&self, symbols: &[usize], after: u64, until: u64) -> Option<u64> {
-        if until > self.newest || after < self.before {
+    /// Returns how many events of these symbols have `after < seq <= until`, or `None` if that is no longer known.
+    pub fn count_of(&self, symbols: &[usize], after: u64, until: u64) -> Option<u64> {
+        if until > self.newest || after < self.unknown_until {
             return None;
         }
         let mut count = 0;
@@ -92,11 +92,11 @@ impl Witness {
         Some(count)
     }
 
-    /// The time of a key's first event after another, where that is known.
+    /// Returns the time of the first event of a key after `after`, or `None` if that is no longer known.
     pub fn first_after(&self, key: Key, after: u64) -> Option<Time> {
         let events = &self.keys[index(key)];
         let at = events.all.partition_point(|(seq, _)| *seq <= after);
-        let is_known = events.forgotten <= after && self.before <= after;
+        let is_known = events.forgotten <= after && self.unknown_until <= after;
         events.all.get(at).filter(|_| is_known).map(|(_, time)| *time)
     }
 }

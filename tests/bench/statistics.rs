@@ -1,11 +1,11 @@
-//! What several runs came to: the least, the middle and the greatest of a figure.
+//! Statistics of measurements: the least, the middle and the greatest of several runs, and percentiles.
 
 use hdrhistogram::Histogram;
 
-/// The longest time that is told apart from longer ones, in whatever unit is counted: a minute in nanoseconds.
+/// The greatest value that a histogram stores exactly: a minute in nanoseconds.
 const LONGEST: u64 = 60_000_000_000;
 
-/// The least, the middle and the greatest.
+/// The least, the middle and the greatest of several values.
 #[derive(Clone, Copy)]
 pub struct Spread {
     pub least: f64,
@@ -14,7 +14,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of values that are there; `NaN` where there are none.
+    /// Returns the spread of the values that are not `NaN`. Without any, all three are `NaN`.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().filter(|value| !value.is_nan()).collect();
         values.sort_by(f64::total_cmp);
@@ -22,29 +22,29 @@ impl Spread {
         Self { least: at(0), middle: at(values.len() / 2), most: at(values.len().saturating_sub(1)) }
     }
 
-    /// Of the ratios of values that were found side by side.
+    /// Returns the spread of the ratios of paired values.
     pub fn of_ratios(of: &[f64], to: &[f64]) -> Self {
         Self::of(of.iter().zip(to).map(|(of, to)| of / to))
     }
 
-    /// All three, with so many digits behind the point.
+    /// Returns all three as text, with this many decimals.
     pub fn text(&self, digits: usize) -> String {
         let Self { least, middle, most } = self;
         format!("{least:.digits$}/{middle:.digits$}/{most:.digits$}")
     }
 }
 
-/// An empty histogram that is exact to a thousandth.
+/// Returns an empty histogram with three significant digits.
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LONGEST, 3).expect("the bounds are in order")
 }
 
-/// So many per cent of the values are at most this; `NaN` where there are none.
+/// Returns the value that this many per cent of the values do not exceed, or `NaN` if there are no values.
 pub fn percentile(values: &Histogram<u64>, percent: f64) -> f64 {
     if values.is_empty() { f64::NAN } else { float(values.value_at_percentile(percent)) }
 }
 
-/// Exact as far as any count here goes.
+/// Converts a count, which is small enough to stay exact.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub fn float(count: u64) -> f64 {
     count as f64

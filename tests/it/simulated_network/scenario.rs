@@ -1,4 +1,4 @@
-//! What a seed says: the server's limits, the market, the clients' habits, and what goes wrong when.
+//! The scenario that a seed gives: the server's limits, the market, the clients' habits, and the disturbances.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,132 +8,133 @@ use rand_chacha::ChaCha8Rng;
 use tickerplant::config::Config;
 use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
 
-use super::truth::{KINDS, Published, Subscription};
+use super::published_log::{KINDS, PublishedEvent, Subscription};
 
-/// For so long something goes wrong.
-pub const TROUBLE: Duration = Duration::from_secs(6);
+/// How long there are disturbances.
+pub const DISTURBED: Duration = Duration::from_secs(6);
 
-/// Then the market goes on for this long, on a network that works.
+/// How long events are published after the disturbances.
 const AFTERMATH: Duration = Duration::from_millis(1500);
 
-/// Where clients are pinged often.
+/// The interval of frequent pings.
 const PING_INTERVAL: Duration = Duration::from_millis(640);
 
-/// What is published has arrived this long after its interval, where nothing is wrong and nothing lies before it.
-pub const PROMPTNESS: Duration = Duration::from_millis(200);
+/// How long an event may take to arrive after its publish or the end of its interval, without a disturbance.
+pub const MAX_DELAY: Duration = Duration::from_millis(200);
 
-/// Then it is quiet, and within this time everybody has to be level.
-const SETTLING: Duration = Duration::from_secs(12);
+/// How long the clients may take to catch up after the last event.
+const CATCH_UP: Duration = Duration::from_secs(12);
 
-/// Odd ones; a market with more than these has some by number.
+/// The names of the first symbols. A larger market has numbered symbols too.
 const SYMBOLS: [&str; 8] = ["AAPL", "BRK.B", "BTC/USD", "EURUSD", "MSFT", "NIFTY_50", "^GSPC", "Ä1"];
 
-/// The story of one run.
-pub struct Plan {
+/// The scenario of one run.
+pub struct Scenario {
     pub seed: u64,
     pub config: Config,
-    /// How many bytes a server's socket takes at a time.
+    /// How many bytes a socket of the server accepts at a time.
     pub write_bytes: usize,
     pub market: Market,
     pub clients: Vec<Habits>,
-    /// In order of time.
-    pub troubles: Vec<(Duration, Trouble)>,
+    /// The disturbances in order of time.
+    pub disturbances: Vec<(Duration, Disturbance)>,
 }
 
-/// What is published.
+/// The market, which publishes events.
 pub struct Market {
     seed: u64,
     symbols: usize,
-    /// Twice this many milliseconds lie between two steps at the most.
+    /// The longest pause between two steps, in units of 2 ms.
     pause: u64,
-    /// In a thousand steps, how many are floods.
+    /// The number of floods in a thousand steps.
     floods: u32,
-    /// How many events a flood has.
+    /// The number of events in a flood.
     flood: RangeInclusive<usize>,
-    /// How many events a batch has at the most.
+    /// The most events in a batch.
     batch: usize,
-    /// In a thousand steps, after how many there is news of the feed.
-    news: u32,
-    /// In a thousand steps, after how many the feed goes on from elsewhere.
+    /// The number of feed states in a thousand steps.
+    feed_states: u32,
+    /// The number of seeks in a thousand steps.
     seeks: u32,
 }
 
-/// One client.
+/// The habits of a client.
 #[derive(Clone, Debug)]
 pub struct Habits {
     pub seed: u64,
     pub wanted: Subscription,
     pub every: bool,
     pub interval_ms: u64,
-    /// In a thousand frames, after how many it rests.
-    pub rests: u32,
-    /// In a thousand frames, after how many it leaves by itself.
+    /// After how many of a thousand frames it pauses.
+    pub pauses: u32,
+    /// After how many of a thousand frames it leaves.
     pub leaves: u32,
-    /// In a thousand frames, after how many it changes how it is served.
+    /// After how many of a thousand frames it changes its delivery.
     pub changes: u32,
-    /// In a thousand frames, after how many it subscribes to more.
-    pub grows: u32,
-    /// How many symbols the market has.
+    /// After how many of a thousand frames it subscribes to more symbols.
+    pub subscribes: u32,
+    /// The number of symbols in the market.
     symbols: usize,
 }
 
-/// What goes wrong, and is made good: each between the server and one client, where it has a number.
+/// The beginning or the end of a disturbance. A number is the client whose machine or link is affected.
 #[derive(Clone, Copy, Debug)]
-pub enum Trouble {
+pub enum Disturbance {
+    /// Messages wait in the network until `Release`.
     Hold(usize),
     Release(usize),
-    /// Nothing arrives in either direction.
-    Part(usize),
-    /// Nothing of what the client sends arrives.
-    Mute(usize),
-    /// Nothing of what the server sends arrives.
-    Deafen(usize),
+    /// All messages are lost in both directions.
+    Partition(usize),
+    /// The client's messages are lost.
+    DropFromClient(usize),
+    /// The server's messages are lost.
+    DropToClient(usize),
     Repair(usize),
-    /// Messages take longer than usual.
+    /// The longest latency is greater than usual.
     Slow(usize, Duration),
-    /// Messages take as long as they usually do, at the most.
-    Latency(usize, Duration),
-    /// Messages take exactly so long.
-    Far(usize, Duration),
+    /// The longest latency is the usual one.
+    UsualLatency(usize, Duration),
+    /// The latency is constant.
+    FixedLatency(usize, Duration),
     Crash(usize),
-    Bounce(usize),
-    /// Its machine is gone for good, and nobody says so.
+    Restart(usize),
+    /// The client's machine disappears without closing its connections.
     Vanish(usize),
     CrashServer,
-    /// It shuts down in order.
+    /// The server shuts down in order.
     StopServer,
-    BounceServer,
-    /// The server's process stops, and its clock does not.
+    RestartServer,
+    /// The server's process is stopped, and the time goes on.
     StopProcess,
     ContinueProcess,
 }
 
-impl Trouble {
-    /// With whose link or machine something begins to be wrong, or is all right again.
+impl Disturbance {
+    /// Returns the client that is affected, and whether its disturbance ends.
     pub fn client(self) -> Option<(usize, bool)> {
         match self {
             Self::Hold(client)
-            | Self::Part(client)
-            | Self::Mute(client)
-            | Self::Deafen(client)
+            | Self::Partition(client)
+            | Self::DropFromClient(client)
+            | Self::DropToClient(client)
             | Self::Slow(client, _)
             | Self::Crash(client)
             | Self::Vanish(client) => Some((client, false)),
             Self::Release(client)
             | Self::Repair(client)
-            | Self::Latency(client, _)
-            | Self::Far(client, _)
-            | Self::Bounce(client) => Some((client, true)),
+            | Self::UsualLatency(client, _)
+            | Self::FixedLatency(client, _)
+            | Self::Restart(client) => Some((client, true)),
             Self::CrashServer
             | Self::StopServer
-            | Self::BounceServer
+            | Self::RestartServer
             | Self::StopProcess
             | Self::ContinueProcess => None,
         }
     }
 }
 
-impl Plan {
+impl Scenario {
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut config = config(&mut rng);
@@ -141,65 +142,70 @@ impl Plan {
         let symbols = if is_large { rng.random_range(350..450) } else { rng.random_range(1..=SYMBOLS.len()) };
         let floods = pick(&mut rng, [0, 5, 20]);
         let flood = (config.bus.history.get() * 3).min(1500);
-        let stops = rng.random_ratio(1, 4);
-        // Where little is published, a client has to answer pings: a standstill of the server may not be held against it.
-        let pause = if stops { pick(&mut rng, [20, 400]) } else { pick(&mut rng, [5, 10, 20, 40]) };
-        let news = pick(&mut rng, [0, 20]);
+        let stops_process = rng.random_ratio(1, 4);
+        // With few events, the server needs a client's answers to pings. It must not count the time in which it was
+        // stopped.
+        let pause = if stops_process { pick(&mut rng, [20, 400]) } else { pick(&mut rng, [5, 10, 20, 40]) };
+        let feed_states = pick(&mut rng, [0, 20]);
         let seeks = pick(&mut rng, [0, 4]);
-        let mut market = Market { seed, symbols, pause, floods, flood: 1..=flood, batch: flood, news, seeks };
+        let mut market =
+            Market { seed, symbols, pause, floods, flood: 1..=flood, batch: flood, feed_states, seeks };
         let count = rng.random_range(2..=if is_large { 3 } else { 6 });
         let mut clients: Vec<_> = (0..count).map(|_| Habits::new(&mut rng, symbols)).collect();
-        if stops {
-            // What is left of a window when the process stops would be read when it goes on, before or after the checks that
-            // are due by then: that is drawn from a source that has no seed.
+        if stops_process {
+            // With a flush window, the end of the window and other checks would be due together when the process
+            // continues. tokio would choose their order at random.
             config.server.flush_window = Duration::ZERO;
             config.limits.ping_interval = PING_INTERVAL;
-            clients[count - 1].rests = 0;
+            clients[count - 1].pauses = 0;
         }
         let vanishes = rng.random_ratio(1, 2) && config.limits.ping_interval == PING_INTERVAL;
-        let troubles = troubles(&mut rng, count, stops, vanishes);
+        let disturbances = disturbances(&mut rng, count, stops_process, vanishes);
         let mut write_bytes = if is_large {
             pick(&mut rng, [100, 300, 1000])
         } else {
             pick(&mut rng, [64, 200, 1000, 1 << 20])
         };
-        if !stops && rng.random_ratio(1, 3) {
+        if !stops_process && rng.random_ratio(1, 3) {
             overload(&mut rng, &mut config, &mut market);
-            // One that keeps up, and so is written what is conflated at once.
-            clients[0] = Habits { every: false, interval_ms: 0, rests: 0, ..clients[0].clone() };
+            // This client keeps up, so conflated events are flushed to it at once.
+            clients[0] = Habits { every: false, interval_ms: 0, pauses: 0, ..clients[0].clone() };
             write_bytes = pick(&mut rng, [1000, 1 << 20, 1 << 20]);
         }
-        Self { seed, config, write_bytes, market, clients, troubles }
+        Self { seed, config, write_bytes, market, clients, disturbances }
     }
 
-    /// When a connection that was cut has nothing more to give: clients rest no more, and all that was late is there.
-    pub fn calm() -> Duration {
-        TROUBLE + Duration::from_millis(500)
+    /// Returns when no disturbance has an effect any more. Clients no longer pause, and delayed messages have
+    /// arrived.
+    pub fn calm_at() -> Duration {
+        DISTURBED + Duration::from_millis(500)
     }
 
-    /// When nothing more is published.
-    pub fn quiet() -> Duration {
-        TROUBLE + AFTERMATH
+    /// Returns when the last event is published.
+    pub fn quiet_at() -> Duration {
+        DISTURBED + AFTERMATH
     }
 
-    /// By when a client has lost its place that vanished at this time: it may be too slow first, and a close takes its time;
-    /// and the server may have stood still once meanwhile.
-    pub fn gone(&self, at: Duration) -> Duration {
+    /// Returns the latest time at which the server closes the connection of a client that vanished at this time.
+    ///
+    /// The client may be a slow consumer first, the close takes its time, and the process may be stopped once
+    /// meanwhile.
+    pub fn closed_by(&self, at: Duration) -> Duration {
         let Config { limits, session, .. } = &self.config;
         at + limits.ping_interval + limits.ping_timeout + session.close_timeout + Duration::from_millis(1500)
     }
 
-    /// When everybody has to be level at the latest.
-    pub fn end() -> Duration {
-        Self::quiet() + SETTLING
+    /// Returns when all clients must have caught up.
+    pub fn ends_at() -> Duration {
+        Self::quiet_at() + CATCH_UP
     }
 }
 
-/// The server's configuration: limits so small that they strike.
+/// Returns the server's configuration, with limits that are small enough to be reached.
 fn config(rng: &mut impl Rng) -> Config {
     let mut config = Config::default();
-    // It looks every 10 ms who is due: never in the same millisecond as something is published, since which of the
-    // two it then does first is drawn from a source that has no seed.
+    // With this heartbeat the server checks its clients every 10 ms, and events are published at odd milliseconds.
+    // If both were due together, tokio would choose their order at random, without the seed.
     config.session.heartbeat = Duration::from_millis(640);
     config.session.close_timeout = Duration::from_millis(pick(rng, [100, 500, 2000]));
     config.session.every_buffer = pick(rng, [1500, 5000, 20_000, 1 << 20]);
@@ -210,25 +216,25 @@ fn config(rng: &mut impl Rng) -> Config {
     config.limits.ping_interval =
         pick(rng, [Duration::ZERO, PING_INTERVAL, PING_INTERVAL, Duration::from_secs(20)]);
     config.limits.ping_timeout = Duration::from_millis(320);
-    // All clients of a host come back at once.
+    // All clients of a host connect again at once.
     config.limits.per_address = 0;
     config.limits.new_per_second = 0;
     config.limits.command_rate = 0;
     config
 }
 
-/// Has the shard be overloaded at times: it reads the log so seldom that meanwhile a flood fills the log, and grows old there.
+/// Sets up an overloaded shard. It reads the log so rarely that a flood fills the log and waits there for long.
 ///
-/// A turn ends at news of the feed, and where a batch is full. The shard is behind then, and the rest of the flood overloads
-/// it. Its turns take no time: after one that did, several things would be due at once, and which of them its loop takes
-/// first is drawn from a source that has no seed.
+/// A turn of the shard ends at a feed state and at a full batch. Then the shard is behind, and the rest of the
+/// flood overloads it. Its turns take no simulated time. If they did, several timers would be due together, and
+/// tokio would choose their order at random, without the seed.
 fn overload(rng: &mut impl Rng, config: &mut Config, market: &mut Market) {
     let history = pick(rng, [100, 500, 2000]);
     config.bus.history = history.try_into().expect("it is not zero");
-    // Even, so that it ends at an odd millisecond, as the steps of the market are.
+    // Even, so that a window that begins with a step ends at an odd millisecond like the steps.
     config.server.flush_window = Duration::from_millis(pick(rng, [40, 60]));
     market.pause = 10;
-    market.news = 300;
+    market.feed_states = 300;
     market.floods = 30;
     market.flood = history * 3 / 4..=history;
     market.batch = history / 32;
@@ -237,7 +243,7 @@ fn overload(rng: &mut impl Rng, config: &mut Config, market: &mut Market) {
 impl Habits {
     fn new(rng: &mut impl Rng, symbols: usize) -> Self {
         let all = rng.random_bool(if symbols > SYMBOLS.len() { 0.7 } else { 0.4 });
-        // Some have no data yet, or never.
+        // Some of these symbols get values later or never.
         let mut names = some_symbols(rng, symbols);
         if all && rng.random_bool(0.7) {
             names.clear();
@@ -254,15 +260,15 @@ impl Habits {
             wanted: Subscription { all, names, kinds },
             every,
             interval_ms: pick(rng, [0, 0, 50, 300]),
-            rests: pick(rng, [0, 0, 10, 40]),
+            pauses: pick(rng, [0, 0, 10, 40]),
             leaves: pick(rng, [0, 2, 10]),
             changes: pick(rng, [0, 0, 5, 20]),
-            grows: pick(rng, [0, 0, 5, 20]),
+            subscribes: pick(rng, [0, 0, 5, 20]),
             symbols,
         }
     }
 
-    /// What it may subscribe to beside what it has.
+    /// Returns a random second subscription.
     pub fn more(&self, rng: &mut impl Rng) -> Subscription {
         let all = rng.random_bool(0.3);
         let mut names = some_symbols(rng, self.symbols);
@@ -273,12 +279,12 @@ impl Habits {
     }
 }
 
-/// The name of a symbol.
+/// Returns the name of a symbol.
 fn symbol(number: usize) -> String {
     SYMBOLS.get(number).map_or_else(|| format!("S{number:03}"), |name| (*name).to_owned())
 }
 
-/// Some symbols of a market, and some that it never has, in the order in which replies list them.
+/// Returns random symbols, sorted as in answers. Some of them may not be in the market.
 fn some_symbols(rng: &mut impl Rng, symbols: usize) -> Vec<String> {
     let mut names: Vec<String> = (0..symbols.max(SYMBOLS.len())).map(symbol).collect();
     names.retain(|_| rng.random_bool(1.0 / 3.0));
@@ -286,84 +292,94 @@ fn some_symbols(rng: &mut impl Rng, symbols: usize) -> Vec<String> {
     names
 }
 
-fn troubles(rng: &mut impl Rng, clients: usize, stops: bool, vanishes: bool) -> Vec<(Duration, Trouble)> {
-    let mut troubles = Vec::new();
+fn disturbances(
+    rng: &mut impl Rng,
+    clients: usize,
+    stops_process: bool,
+    vanishes: bool,
+) -> Vec<(Duration, Disturbance)> {
+    let mut disturbances = Vec::new();
     let millis = |rng: &mut _, range| Duration::from_millis(RngExt::random_range(rng, range));
     for client in 0..clients {
         let latency = millis(rng, 1..40);
-        troubles.push((Duration::ZERO, Trouble::Latency(client, latency)));
-        if stops && client + 1 == clients {
-            // Nothing is wrong with this one: whatever happens to it, the standstill has done it. An answer to a ping takes long.
-            troubles.push((Duration::ZERO, Trouble::Far(client, millis(rng, 90..120))));
+        disturbances.push((Duration::ZERO, Disturbance::UsualLatency(client, latency)));
+        if stops_process && client + 1 == clients {
+            // This client has no disturbance, so only the stopped process can harm it. Its answers to pings take
+            // long.
+            disturbances.push((Duration::ZERO, Disturbance::FixedLatency(client, millis(rng, 90..120))));
             continue;
         }
         let mut now = millis(rng, 200..1500);
-        while now < TROUBLE {
-            if vanishes && client == 0 && now > TROUBLE / 4 {
-                troubles.push((now, Trouble::Vanish(client)));
+        while now < DISTURBED {
+            if vanishes && client == 0 && now > DISTURBED / 4 {
+                disturbances.push((now, Disturbance::Vanish(client)));
                 break;
             }
             let (begin, end) = match rng.random_range(0..7) {
-                0 | 1 => (Trouble::Hold(client), Trouble::Release(client)),
-                2 => (Trouble::Part(client), Trouble::Repair(client)),
-                3 => (Trouble::Mute(client), Trouble::Repair(client)),
-                4 => (Trouble::Deafen(client), Trouble::Repair(client)),
-                5 => (Trouble::Crash(client), Trouble::Bounce(client)),
-                _ => (Trouble::Slow(client, millis(rng, 1..300)), Trouble::Latency(client, latency)),
+                0 | 1 => (Disturbance::Hold(client), Disturbance::Release(client)),
+                2 => (Disturbance::Partition(client), Disturbance::Repair(client)),
+                3 => (Disturbance::DropFromClient(client), Disturbance::Repair(client)),
+                4 => (Disturbance::DropToClient(client), Disturbance::Repair(client)),
+                5 => (Disturbance::Crash(client), Disturbance::Restart(client)),
+                _ => (
+                    Disturbance::Slow(client, millis(rng, 1..300)),
+                    Disturbance::UsualLatency(client, latency),
+                ),
             };
-            let end_at = (now + millis(rng, 20..2500)).min(TROUBLE);
-            troubles.extend([(now, begin), (end_at, end)]);
+            let end_at = (now + millis(rng, 20..2500)).min(DISTURBED);
+            disturbances.extend([(now, begin), (end_at, end)]);
             now = end_at + millis(rng, 50..2000);
         }
     }
     if rng.random_bool(0.5) {
         let mut now = millis(rng, 1000..5000);
-        while now < TROUBLE {
-            let begin = if rng.random_bool(0.6) { Trouble::CrashServer } else { Trouble::StopServer };
-            let end = (now + millis(rng, 600..1000)).min(TROUBLE);
-            troubles.extend([(now, begin), (end, Trouble::BounceServer)]);
+        while now < DISTURBED {
+            let begin = if rng.random_bool(0.6) { Disturbance::CrashServer } else { Disturbance::StopServer };
+            let end = (now + millis(rng, 600..1000)).min(DISTURBED);
+            disturbances.extend([(now, begin), (end, Disturbance::RestartServer)]);
             now = end + millis(rng, 500..6000);
         }
     }
-    if stops {
+    if stops_process {
         let mut now = millis(rng, 500..3000);
-        // The server has to know that it stood still, and its clients not to give up.
+        // Long enough that the server notices it was stopped, and short enough that its clients do not give up.
         let longest = 1200;
-        while now + Duration::from_millis(longest) < TROUBLE {
+        while now + Duration::from_millis(longest) < DISTURBED {
             let end = now + millis(rng, 1050..longest);
-            troubles.extend([(now, Trouble::StopProcess), (end, Trouble::ContinueProcess)]);
+            disturbances.extend([(now, Disturbance::StopProcess), (end, Disturbance::ContinueProcess)]);
             now = end + millis(rng, 1500..4000);
         }
     }
-    troubles.sort_by_key(|(at, _)| *at);
-    troubles
+    disturbances.sort_by_key(|(at, _)| *at);
+    disturbances
 }
 
 impl Market {
-    /// The dice of a server's life.
-    pub fn dice(&self, life: &str) -> ChaCha8Rng {
-        let life = life.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
-        ChaCha8Rng::seed_from_u64(self.seed ^ life.rotate_left(32))
+    /// Returns the random numbers of an epoch.
+    pub fn rng(&self, epoch: &str) -> ChaCha8Rng {
+        let epoch = epoch.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
+        ChaCha8Rng::seed_from_u64(self.seed ^ epoch.rotate_left(32))
     }
 
-    /// Milliseconds until the next step: even, so that every step is at an odd one.
+    /// Returns the pause until the next step. It is even, so that every step is at an odd millisecond.
     pub fn pause(&self, rng: &mut impl Rng) -> Duration {
         Duration::from_millis(2 * rng.random_range(1..=self.pause))
     }
 
-    /// Whether there is news of the feed after a step.
-    pub fn has_news(&self, rng: &mut impl Rng) -> bool {
-        rng.random_ratio(self.news, 1000)
+    /// Returns whether there is a feed state after a step.
+    pub fn has_feed_state(&self, rng: &mut impl Rng) -> bool {
+        rng.random_ratio(self.feed_states, 1000)
     }
 
-    /// What a large market publishes first: something of each symbol. Of a small one some symbols have no data yet, or never.
-    pub fn listing(&self, rng: &mut impl Rng) -> Vec<(Event, Published)> {
+    /// Returns the first events: two of each symbol in a large market, none in a small one.
+    pub fn listing(&self, rng: &mut impl Rng) -> Vec<(Event, PublishedEvent)> {
         let symbols = if self.symbols > SYMBOLS.len() { self.symbols } else { 0 };
         (0..2 * symbols).map(|number| event_of(rng, number / 2)).collect()
     }
 
-    /// What has happened so far where the feed goes on from, if that is elsewhere after a step; nothing where all is calm.
-    pub fn seek(&self, rng: &mut impl Rng, is_calm: bool) -> Option<Vec<(Event, Published)>> {
+    /// Returns the events before a seek's position, if the feed seeks after this step. After the disturbances it
+    /// does not.
+    pub fn seek(&self, rng: &mut impl Rng, is_calm: bool) -> Option<Vec<(Event, PublishedEvent)>> {
         let seeks = !is_calm && rng.random_ratio(self.seeks, 1000);
         seeks.then(|| {
             let count = rng.random_range(0..=3 * self.symbols);
@@ -371,8 +387,8 @@ impl Market {
         })
     }
 
-    /// What one step publishes, batch by batch; there are no floods where all is calm.
-    pub fn step(&self, rng: &mut impl Rng, is_calm: bool) -> Vec<Vec<(Event, Published)>> {
+    /// Returns the batches of a step. After the disturbances there are no floods.
+    pub fn step(&self, rng: &mut impl Rng, is_calm: bool) -> Vec<Vec<(Event, PublishedEvent)>> {
         let mut left = rng.random_range(1..=3);
         if !is_calm && rng.random_ratio(self.floods, 1000) {
             left = rng.random_range(self.flood.clone());
@@ -386,15 +402,15 @@ impl Market {
         batches
     }
 
-    /// An event of any symbol.
-    fn event(&self, rng: &mut impl Rng) -> (Event, Published) {
+    /// Returns a random event.
+    fn event(&self, rng: &mut impl Rng) -> (Event, PublishedEvent) {
         let symbol = rng.random_range(0..self.symbols);
         event_of(rng, symbol)
     }
 }
 
-/// An event of this symbol, and the frame that has to come of it: both from the same digits.
-fn event_of(rng: &mut impl Rng, number: usize) -> (Event, Published) {
+/// Returns a random event of this symbol, and its market frame. Both are made from the same digits.
+fn event_of(rng: &mut impl Rng, number: usize) -> (Event, PublishedEvent) {
     let symbol = symbol(number);
     let kind = rng.random_range(0..KINDS.len());
     let mut price = || format!("{}.{:02}", rng.random_range(1..500), rng.random_range(0..100));
@@ -442,7 +458,7 @@ fn event_of(rng: &mut impl Rng, number: usize) -> (Event, Published) {
     };
     let frame = serde_json::from_str(&frame).expect("it is JSON");
     let at = turmoil::sim_elapsed().unwrap_or_default();
-    (event, Published { symbol, kind, frame, at })
+    (event, PublishedEvent { symbol, kind, frame, at })
 }
 
 fn pick<T: Copy, const N: usize>(rng: &mut impl Rng, choices: [T; N]) -> T {

@@ -1,49 +1,49 @@
-//! As fast as it goes: the highest rate of events that a server keeps up with.
+//! The search for the highest rate of events that a server keeps up with.
 //!
-//! It keeps up where nothing is lost, disordered or closed, next to all that is due comes, and 99 of 100 updates come
-//! within 20 ms. Each rate is tried on a server of its own, and once more where that failed: a moment of the machine's own
-//! must not decide.
+//! A server keeps up if no update is lost or out of order, no connection is closed, at least 98 % of the due
+//! updates arrive, and 99 of 100 updates arrive within 20 ms. Each rate is tried on a server of its own. A rate
+//! that fails is tried once more, because other load on the machine may have caused the failure.
 
 use std::io;
 
-use crate::peers::{Contender, Kind};
-use crate::run::{Figures, Plan};
+use crate::contenders::{Contender, Kind};
+use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
-use crate::table::Spread;
+use crate::statistics::Spread;
 
-/// The greatest delay of 99 of 100 updates, in milliseconds.
+/// The limit of the 99th percentile of the delays, in milliseconds.
 const MAX_P99: f64 = 20.0;
 
-/// The search ends where the rate that failed is at most this many per cent of the one that did not.
+/// The search ends when the rate that failed is at most this many per cent of the rate that succeeded.
 const RESOLUTION: u64 = 108;
 
-/// How far the first search goes at a time, in per cent.
+/// The factor between two rates in the first search, in per cent.
 const DOUBLE: u64 = 200;
 
-/// And the later ones, which begin where the last has ended.
+/// The factor in the later searches, which begin at the last result.
 const STEP: u64 = 117;
 
-/// A server in a scenario, and what each search has found.
-pub struct Search {
+/// A server in a scenario, and the result of each search.
+pub struct RateSearch {
     pub scenario: Scenario,
     pub contender: Contender,
-    /// None where no rate was kept up with.
+    /// The result of each search, or `None` if the server kept up with no rate.
     found: Vec<Option<Found>>,
 }
 
-/// The highest rate that was kept up with, and what that showed.
+/// The highest rate that a server kept up with, and its figures.
 struct Found {
     rate: u32,
     figures: Figures,
 }
 
-impl Search {
+impl RateSearch {
     pub const fn new(scenario: Scenario, contender: Contender) -> Self {
         Self { scenario, contender, found: Vec::new() }
     }
 
-    /// Searches once more, from where the last search has ended.
-    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
+    /// Searches once more, beginning at the last result.
+    pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
         let (mut rate, step) = match self.found.iter().flatten().last() {
             Some(found) => (found.rate, STEP),
             None => (self.scenario.rate, DOUBLE),
@@ -51,8 +51,8 @@ impl Search {
         let mut best: Option<Found> = None;
         let mut failed: Option<u32> = None;
         while rate > 0 {
-            let kept_up = match self.attempt(plan, rate)? {
-                None => self.attempt(plan, rate)?,
+            let kept_up = match self.attempt(runner, rate)? {
+                None => self.attempt(runner, rate)?,
                 kept_up => kept_up,
             };
             match kept_up {
@@ -70,12 +70,12 @@ impl Search {
         Ok(())
     }
 
-    /// What a rate showed, where it was kept up with.
-    fn attempt(&self, plan: &Plan, rate: u32) -> io::Result<Option<Figures>> {
+    /// Tries a rate. Returns the figures, or `None` if the server did not keep up.
+    fn attempt(&self, runner: &Runner, rate: u32) -> io::Result<Option<Figures>> {
         let scenario = Scenario { rate, ..self.scenario };
-        let server = plan.start(&self.contender, &scenario)?;
-        // Under too much load not even the handshakes may come through.
-        let figures = match plan.sample(&server, &scenario) {
+        let server = runner.start(&self.contender, &scenario)?;
+        // Under too much load even the handshakes may fail.
+        let figures = match runner.measure_cheaply(&server, &scenario) {
             Ok(figures) => figures,
             Err(error) => {
                 eprintln!("  {rate} events/s: {error}");
@@ -87,17 +87,15 @@ impl Search {
             "  {rate} events/s: {:.0} updates/s, p99 {:.2} ms, clients' core {:.0} %, {}",
             figures.updates,
             figures.p99,
-            figures.load,
+            figures.client_load,
             if keeps_up { "kept up with" } else { "too much" }
         );
         Ok(keeps_up.then_some(figures))
     }
 
     fn rates(&self) -> Vec<f64> {
-        {
-            let found = self.found.iter();
-            found.map(|found| found.as_ref().map_or(f64::NAN, |found| found.rate.into())).collect()
-        }
+        let found = self.found.iter();
+        found.map(|found| found.as_ref().map_or(f64::NAN, |found| found.rate.into())).collect()
     }
 
     fn print(&self) {
@@ -109,25 +107,25 @@ impl Search {
             spread(|found| found.figures.updates).text(0),
             spread(|found| found.figures.cpu).middle,
             spread(|found| found.figures.p99).middle,
-            spread(|found| found.figures.load).middle,
+            spread(|found| found.figures.client_load).middle,
             self.found.iter().flatten().count()
         );
     }
 }
 
-/// Prints the searches, scenario by scenario, and what they come to against Bun.
-pub fn print(searches: &[Search]) {
+/// Prints a table for each scenario, and the ratios to Bun.
+pub fn print(searches: &[RateSearch]) {
     for searches in searches.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
-        println!("\nas fast as it goes, p99 below {MAX_P99} ms, {}", searches[0].scenario.shape());
+        println!("\nhighest rate with p99 below {MAX_P99} ms, {}", searches[0].scenario.shape());
         println!(
             "  {:<22} {:>24} {:>32} {:>10} {:>8} {:>8} {:>8}",
             "", "events a second", "updates a second", "CPU µs", "delay", "clients'", "searches"
         );
         println!(
             "  {:<22} {:>24} {:>32} {:>10} {:>8} {:>8} {:>8}",
-            "", "least/middle/most", "least/middle/most", "an update", "p99 ms", "core %", "that found"
+            "", "least/middle/most", "least/middle/most", "an update", "p99 ms", "core %", "that found one"
         );
-        searches.iter().for_each(Search::print);
+        searches.iter().for_each(RateSearch::print);
         let Some(bun) = searches.iter().find(|search| search.contender.kind == Kind::Bun) else { continue };
         for search in searches.iter().filter(|search| search.contender.kind != Kind::Bun) {
             let Spread { least, middle, most } = Spread::of_ratios(&search.rates(), &bun.rates());

@@ -1,8 +1,10 @@
-//! What another client notices when many vanish at once: one client gets updates all the time while the others, in a
-//! process of their own, are killed with it. Of each pair the others had no subscription the first time, and each of them
-//! the same symbols the second time.
+//! The effect of many clients that vanish at once on another client.
 //!
-//! The others are the benchmark's own executable, called as `server crowd --address HOST:PORT --clients 10000`.
+//! One client gets updates all the time. The others run in a process of their own, which is killed. In the first
+//! run of a pair they have no subscription, in the second they all have the same symbols.
+//!
+//! The process runs the benchmark's own executable:
+//! `server vanishing-clients --address HOST:PORT --clients 10000 --symbols 100`.
 
 use std::env;
 use std::io::{self, ErrorKind, Read};
@@ -11,59 +13,63 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+use crate::client_process::ClientProcess;
 use crate::clients::{self, Clients, Watch};
-use crate::crowd::Crowd;
-use crate::peers::Contender;
-use crate::run::Plan;
+use crate::contenders::Contender;
+use crate::runner::Runner;
 use crate::scenario::{Feed, Scenario};
-use crate::table::Spread;
+use crate::statistics::Spread;
 
-/// How many symbols each of those that vanish has. The feed brings none of them.
+/// The number of symbols of each vanishing client. The feed has no event of them.
 const SYMBOLS: u32 = 100;
 
 /// Updates a second of the client that stays.
 const RATE: u32 = 1_000;
 
-/// How long those that vanish read before they may: what answers their subscriptions is behind them by then.
+/// How long the vanishing clients read before they are killed. By then they have the answers to their
+/// subscriptions.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// How long they read at the most. The server drops them about then, as they answer no pings.
+/// The longest time that the vanishing clients read. The server closes them about then, because they answer no
+/// pings.
 const LIFETIME: Duration = Duration::from_secs(30);
 
 /// A server, and its pairs of runs.
-pub struct Pairs {
+pub struct VanishPairs {
     pub contender: Contender,
     clients: u32,
-    /// The longest waits, in milliseconds: without subscriptions, and with them.
+    /// The longest waits without and with subscriptions, in milliseconds.
     runs: Vec<(f64, f64)>,
 }
 
-impl Pairs {
+impl VanishPairs {
     pub const fn new(contender: Contender, clients: u32) -> Self {
         Self { contender, clients, runs: Vec::new() }
     }
 
-    /// Runs once without and once with subscriptions.
-    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
-        let without = self.longest_wait(plan, 0)?;
-        let with = self.longest_wait(plan, SYMBOLS)?;
+    /// Measures once without and once with subscriptions.
+    pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
+        let without = self.longest_wait(runner, 0)?;
+        let with = self.longest_wait(runner, SYMBOLS)?;
         eprintln!("  longest wait {without:.1} ms, with subscriptions {with:.1} ms");
         self.runs.push((without, with));
         Ok(())
     }
 
-    /// Returns the longest time between two reads of the client that stays, in milliseconds, from when the others vanish.
-    fn longest_wait(&self, plan: &Plan, symbols: u32) -> io::Result<f64> {
+    /// Returns the longest time between two reads of the client that stays, from the moment of the kill, in
+    /// milliseconds.
+    fn longest_wait(&self, runner: &Runner, symbols: u32) -> io::Result<f64> {
         let scenario =
             Scenario { name: 'V', clients: 1, each: 1, symbols: 1, rate: RATE, feed: Feed::Simulated };
-        let server = plan.start(&self.contender, &scenario)?;
+        let server = runner.start(&self.contender, &scenario)?;
         let (address, clients) = (server.address(), self.clients);
-        let crowd = format!("crowd --address {address} --clients {clients} --symbols {symbols}");
-        let crowd = Crowd::start(&crowd)?;
+        let client_process =
+            format!("vanishing-clients --address {address} --clients {clients} --symbols {symbols}");
+        let client_process = ClientProcess::start(&client_process)?;
         let stays = clients::open(server.address(), &scenario.queries()[0])?;
-        longest_gap(&stays, plan.warm_up)?;
-        drop(crowd);
-        Ok(longest_gap(&stays, plan.time)?.as_secs_f64() * 1e3)
+        longest_gap(&stays, runner.warm_up)?;
+        drop(client_process);
+        Ok(longest_gap(&stays, runner.time)?.as_secs_f64() * 1e3)
     }
 
     fn print(&self) {
@@ -79,23 +85,23 @@ impl Pairs {
 }
 
 /// Prints the pairs.
-pub fn print(all: &[Pairs]) {
+pub fn print(all: &[VanishPairs]) {
     let Some(first) = all.first() else { return };
     println!("\n{} clients vanish at once, beside one with {RATE} updates a second", first.clients);
     let with = format!("{SYMBOLS} symbols each");
     println!(
         "  {:<22} {:>24} {:>24} {:>24}",
-        "longest wait of it, ms", "without a subscription", with, "ratio of pairs"
+        "longest wait, ms", "without a subscription", with, "ratio of pairs"
     );
     println!(
         "  {:<22} {:>24} {:>24} {:>24}",
         "", "least/middle/most", "least/middle/most", "least/middle/most"
     );
-    all.iter().for_each(Pairs::print);
+    all.iter().for_each(VanishPairs::print);
 }
 
-/// Reads a client's updates for so long; returns the longest time between two reads. It gives up after its socket's
-/// timeout, and returns that.
+/// Reads a client's updates for this long. Returns the longest time between two reads, or the socket's timeout if
+/// nothing arrives within it.
 fn longest_gap(mut socket: &TcpStream, time: Duration) -> io::Result<Duration> {
     let mut buffer = vec![0; 64 * 1024];
     let (start, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
@@ -113,19 +119,19 @@ fn longest_gap(mut socket: &TcpStream, time: Duration) -> io::Result<Duration> {
     Ok(longest)
 }
 
-/// What the process of those that vanish is told.
+/// The arguments of the process that is killed.
 #[derive(Parser)]
 struct Args {
     #[arg(long)]
     address: SocketAddr,
     #[arg(long)]
     clients: usize,
-    /// Symbols of each client; none where there are none
+    /// The number of symbols of each client
     #[arg(long)]
     symbols: u32,
 }
 
-/// Connects the clients, says so, and reads until it is killed.
+/// Connects the clients, writes a byte, and reads until the process is killed.
 pub fn main() -> io::Result<()> {
     let args = Args::parse_from(env::args().skip(1));
     let names: Vec<_> = (0..args.symbols).map(|symbol| format!("V{symbol:03}")).collect();

@@ -1,33 +1,33 @@
-//! What an idle connection takes: many clients with one symbol each, and next to no events.
+//! The memory of an idle connection: many clients with one symbol each, and almost no events.
 
 use std::io;
 use std::time::Duration;
 
 use crate::clients::{Clients, Watch};
-use crate::peers::Contender;
-use crate::run::Plan;
+use crate::contenders::Contender;
+use crate::runner::Runner;
 use crate::scenario::{Feed, Scenario};
-use crate::table::Spread;
+use crate::statistics::Spread;
 
-/// How long they are left alone before it is looked.
+/// How long the connections are idle before the memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// A server, and what it took each time.
-pub struct Idle {
+/// A server, and its memory in each run.
+pub struct IdleMemory {
     pub contender: Contender,
     clients: u32,
-    /// Resident KiB a connection, and of the whole process without any.
+    /// In each run, the resident KiB for each connection, and of the whole process before the first connection.
     runs: Vec<(f64, f64)>,
     faults: u64,
 }
 
-impl Idle {
+impl IdleMemory {
     pub const fn new(contender: Contender, clients: u32) -> Self {
         Self { contender, clients, runs: Vec::new(), faults: 0 }
     }
 
-    /// Connects them once more.
-    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
+    /// Starts the server and measures it once more.
+    pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
         let scenario = Scenario {
             name: 'M',
             clients: usize::try_from(self.clients).map_err(io::Error::other)?,
@@ -36,14 +36,14 @@ impl Idle {
             rate: 1,
             feed: Feed::Simulated,
         };
-        let server = plan.start(&self.contender, &scenario)?;
+        let server = runner.start(&self.contender, &scenario)?;
         let empty = server.memory()?;
         let watch = Watch { each_event: false, sample: 1 };
         let mut clients = Clients::connect(server.address(), &scenario.queries(), watch)?;
         clients.measure(SETTLE)?;
         let each = f64::from(server.memory()?.saturating_sub(empty)) / f64::from(self.clients);
         self.runs.push((each, empty.into()));
-        self.faults += clients.tally().faults.count() + clients.gone();
+        self.faults += clients.results().faults.count() + clients.gone();
         Ok(())
     }
 
@@ -58,11 +58,11 @@ impl Idle {
     }
 }
 
-/// Prints what the servers took.
-pub fn print(all: &[Idle]) {
+/// Prints the memory of the servers.
+pub fn print(all: &[IdleMemory]) {
     let Some(first) = all.first() else { return };
     println!("\n{} idle connections with one symbol each", first.clients);
     println!("  {:<22} {:>24} {:>24} {:>8}", "", "resident KiB each", "MiB without any", "");
     println!("  {:<22} {:>24} {:>24} {:>8}", "", "least/middle/most", "least/middle/most", "faults");
-    all.iter().for_each(Idle::print);
+    all.iter().for_each(IdleMemory::print);
 }

@@ -1,53 +1,54 @@
-//! What the others notice of a client that stands still: scenario C with and without two more, which take every symbol
-//! and never read, one with each kind of delivery.
+//! The effect of clients that never read on the others: scenario C without and with two such clients.
+//!
+//! Both subscribe to every symbol, one with `delivery=every` and one with `delivery=latest`.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::clients::{self, Clients, Watch};
-use crate::peers::Contender;
-use crate::run::{Figures, Plan};
+use crate::contenders::Contender;
+use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
-use crate::table::Spread;
+use crate::statistics::Spread;
 
 const DELIVERIES: [&str; 2] = ["every", "latest"];
 
-/// How long a connection is read at the end, which ends it where the server has closed it.
+/// How long a stalled connection is read at the end, to find out whether the server has closed it.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A server, and its pairs of runs.
-pub struct Pairs {
+pub struct StalledPairs {
     pub contender: Contender,
     scenario: Scenario,
-    /// Without those that stand still, and with them.
+    /// The figures without and with stalled clients.
     runs: Vec<(Figures, Figures)>,
-    /// How many of the clients with `delivery=every` that stood still have been closed for it.
+    /// How many stalled clients with `delivery=every` the server has closed.
     closed: usize,
 }
 
-impl Pairs {
+impl StalledPairs {
     pub const fn new(scenario: Scenario, contender: Contender) -> Self {
         Self { contender, scenario, runs: Vec::new(), closed: 0 }
     }
 
-    /// Runs once without and once with them.
-    pub fn run(&mut self, plan: &Plan) -> io::Result<()> {
-        let without = self.run_with(plan, &[])?;
-        let with = self.run_with(plan, &DELIVERIES)?;
+    /// Runs the scenario once without and once with stalled clients.
+    pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
+        let without = self.run_with(runner, &[])?;
+        let with = self.run_with(runner, &DELIVERIES)?;
         self.runs.push((without, with));
         Ok(())
     }
 
-    fn run_with(&mut self, plan: &Plan, deliveries: &[&str]) -> io::Result<Figures> {
-        let server = plan.start(&self.contender, &self.scenario)?;
+    fn run_with(&mut self, runner: &Runner, deliveries: &[&str]) -> io::Result<Figures> {
+        let server = runner.start(&self.contender, &self.scenario)?;
         let watch = Watch { each_event: true, sample: 1 };
         let mut clients = Clients::connect(server.address(), &self.scenario.queries(), watch)?;
         let symbols = self.scenario.names().join(",");
         let open =
             |delivery| clients::open(server.address(), &format!("symbols={symbols}&delivery={delivery}"));
         let stalled: Vec<_> = deliveries.iter().map(open).collect::<io::Result<_>>()?;
-        let figures = plan.measure(&mut clients, &server, &self.scenario)?;
+        let figures = runner.measure(&mut clients, &server, &self.scenario)?;
         if let Some(socket) = stalled.first() {
             self.closed += usize::from(is_closed(socket)?);
         }
@@ -65,13 +66,13 @@ impl Pairs {
             of(|(without, with)| with.p99 - without.p99),
             format!("{} of {}", self.closed, self.runs.len()),
             self.runs.iter().map(|(without, with)| without.faults + with.faults).sum::<u64>(),
-            if is_behind { ", falls behind" } else { "" }
+            if is_behind { ", fell behind" } else { "" }
         );
     }
 }
 
 /// Prints the pairs.
-pub fn print(all: &[Pairs]) {
+pub fn print(all: &[StalledPairs]) {
     let Some(first) = all.first() else { return };
     println!("\nclients that never read, beside {}", first.scenario.title());
     println!(
@@ -82,10 +83,10 @@ pub fn print(all: &[Pairs]) {
         "  {:<22} {:>22} {:>22} {:>22} {:>14} {:>8}",
         "", "least/middle/most", "least/middle/most", "least/middle/most", "closed", "faults"
     );
-    all.iter().for_each(Pairs::print);
+    all.iter().for_each(StalledPairs::print);
 }
 
-/// Reads what there is for a client that stood still; whether the server has closed its connection.
+/// Reads the pending bytes of a stalled client. Returns whether the server has closed its connection.
 fn is_closed(mut socket: &TcpStream) -> io::Result<bool> {
     let until = Instant::now() + CATCH_UP;
     socket.set_read_timeout(Some(CATCH_UP))?;

@@ -1,6 +1,6 @@
-//! One connection that never waits: from the connect to the end, whoever ends it.
+//! A non-blocking WebSocket connection of a client, from the connect to the end.
 //!
-//! Pings are answered here. What a client says lies in a buffer until the socket takes it.
+//! It answers pings itself. Bytes that the socket does not accept stay in a buffer.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,57 +13,57 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::websocket::{CLOSE, TEXT, frame, head_end, split_frame};
 
-/// What is read from a socket at a time; no frame is longer.
+/// The most bytes that are read from a socket at a time. No WebSocket frame is longer.
 pub const READ_BYTES: usize = 256 * 1024;
 
-/// Asks for a pong: RFC 6455, section 5.5.2.
+/// The opcode of a ping: RFC 6455, section 5.5.2.
 pub const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// What Linux says of a connect that does not wait.
+/// The error with which Linux reports a connect in progress.
 const EINPROGRESS: i32 = 115;
 
 /// A connection.
 #[derive(Debug)]
-pub struct Link {
+pub struct Connection {
     socket: TcpStream,
     stage: Stage,
-    /// The beginning of an answer or a frame whose end has not come.
-    begun: Vec<u8>,
-    /// What the socket has not taken.
-    waits: Vec<u8>,
+    /// The beginning of an HTTP answer or WebSocket frame whose end has not arrived.
+    partial: Vec<u8>,
+    /// The bytes that the socket has not accepted.
+    unsent: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The answer to the handshake has not come.
+    /// The answer to the handshake has not arrived.
     Asked,
     Open,
-    /// Not spoken at all: whatever comes is read away.
+    /// All bytes that arrive are discarded.
     Raw,
 }
 
-/// What comes over a connection.
+/// Something that has arrived.
 #[derive(Debug)]
-pub enum Came<'a> {
+pub enum Received<'a> {
     /// The answer to the handshake.
     Open,
-    /// A text.
+    /// A text message.
     Text(&'a [u8]),
-    /// A ping, which has been answered.
+    /// A ping, which the connection has answered.
     Ping,
-    /// Anything else.
+    /// Any other WebSocket frame.
     Other,
 }
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// The server closed with this code and reason.
+    /// The server closed it with this code and reason.
     Closed(u16, String),
-    /// The handshake was answered with this status.
+    /// The server answered the handshake with this status.
     Refused(u16),
-    /// The stream ended without a word.
+    /// The stream ended without a close frame.
     Eof,
     /// The connection broke.
     Broken(ErrorKind),
@@ -80,8 +80,8 @@ impl fmt::Display for End {
     }
 }
 
-impl Link {
-    /// Begins to connect; `room` is for how many bytes the kernel may keep for a reader that is slow.
+impl Connection {
+    /// Begins to connect. `receive_buffer` limits the bytes that the kernel stores for a slow reader.
     pub fn open(
         address: SocketAddr,
         room: Option<usize>,
@@ -100,50 +100,56 @@ impl Link {
         }
         let mut socket = TcpStream::from_std(socket.into());
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { socket, stage: Stage::Asked, begun: Vec::new(), waits: Vec::new() })
+        Ok(Self { socket, stage: Stage::Asked, partial: Vec::new(), unsent: Vec::new() })
     }
 
-    /// Whatever comes is read away, and is not understood.
+    /// Discards all bytes that arrive.
     pub fn ignore_answers(&mut self) {
         self.stage = Stage::Raw;
     }
 
-    /// Whether frames may be sent.
+    /// Returns whether messages can be sent.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
     }
 
-    /// How many bytes the socket has not taken.
-    pub fn waiting(&self) -> usize {
-        self.waits.len()
+    /// Returns how many bytes the socket has not accepted.
+    pub fn unsent(&self) -> usize {
+        self.unsent.len()
     }
 
-    /// Sends bytes, or keeps what the socket does not take.
-    pub fn say(&mut self, bytes: &[u8]) {
-        self.waits.extend_from_slice(bytes);
+    /// Sends bytes. Keeps those that the socket does not accept.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.unsent.extend_from_slice(bytes);
         self.flush();
     }
 
-    /// Sends what waits. A connection that is broken says so when it is read.
+    /// Sends the unsent bytes. If the connection is broken, the next read returns the error.
     pub fn flush(&mut self) {
-        while !self.waits.is_empty() {
-            match self.socket.write(&self.waits) {
-                Ok(count) => drop(self.waits.drain(..count)),
+        while !self.unsent.is_empty() {
+            match self.socket.write(&self.unsent) {
+                Ok(count) => drop(self.unsent.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_under_way(&error) => return,
-                Err(_) => self.waits.clear(),
+                Err(_) => self.unsent.clear(),
             }
         }
     }
 
-    /// Reads what has come, up to so many bytes; returns how the connection ended, where it has.
-    pub fn read(&mut self, buffer: &mut [u8], most: usize, mut take: impl FnMut(Came<'_>)) -> Option<End> {
+    /// Reads up to `most` bytes of what has arrived. Returns how the connection ended, or `None` if it is still
+    /// open.
+    pub fn read(
+        &mut self,
+        buffer: &mut [u8],
+        most: usize,
+        mut take: impl FnMut(Received<'_>),
+    ) -> Option<End> {
         let mut left = most;
         while left > 0 {
-            let begun = self.begun.len();
-            buffer[..begun].copy_from_slice(&self.begun);
-            let room = left.min(buffer.len() - begun);
-            let count = match self.socket.read(&mut buffer[begun..begun + room]) {
+            let partial = self.partial.len();
+            buffer[..partial].copy_from_slice(&self.partial);
+            let room = left.min(buffer.len() - partial);
+            let count = match self.socket.read(&mut buffer[partial..partial + room]) {
                 Ok(0) => return Some(End::Eof),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -151,10 +157,10 @@ impl Link {
                 Err(error) => return Some(End::Broken(error.kind())),
             };
             left -= count;
-            if let Some(end) = self.take_bytes(&buffer[..begun + count], &mut take) {
+            if let Some(end) = self.take_bytes(&buffer[..partial + count], &mut take) {
                 return Some(end);
             }
-            // A short read has taken all: the poll tells of what comes after it.
+            // A read that does not fill the buffer has emptied the socket. The poll reports what arrives later.
             if count < room {
                 return None;
             }
@@ -162,14 +168,14 @@ impl Link {
         None
     }
 
-    /// Ends the connection as a cable does that is pulled: the other end gets a reset.
+    /// Resets the connection, like a crash of the client.
     pub fn cut(self) {
-        // Where it cannot be set the connection ends in order, which is as good.
+        // Without this option the socket is closed in order, which serves as well.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 
-    fn take_bytes(&mut self, mut bytes: &[u8], take: &mut impl FnMut(Came<'_>)) -> Option<End> {
-        let mut is_answered = self.waits.is_empty();
+    fn take_bytes(&mut self, mut bytes: &[u8], take: &mut impl FnMut(Received<'_>)) -> Option<End> {
+        let mut is_answered = self.unsent.is_empty();
         if self.stage == Stage::Raw {
             return None;
         }
@@ -181,26 +187,26 @@ impl Link {
                 return Some(End::Refused(status));
             }
             self.stage = Stage::Open;
-            take(Came::Open);
+            take(Received::Open);
             bytes = &bytes[end..];
         }
         if self.stage == Stage::Open {
             while let Some((opcode, payload, rest)) = split_frame(bytes) {
                 match opcode {
-                    TEXT => take(Came::Text(payload)),
+                    TEXT => take(Received::Text(payload)),
                     PING => {
-                        self.waits.extend_from_slice(&frame(PONG, payload));
+                        self.unsent.extend_from_slice(&frame(PONG, payload));
                         is_answered = false;
-                        take(Came::Ping);
+                        take(Received::Ping);
                     }
                     CLOSE => return Some(self.answer_close(payload)),
-                    _ => take(Came::Other),
+                    _ => take(Received::Other),
                 }
                 bytes = rest;
             }
         }
-        self.begun.clear();
-        self.begun.extend_from_slice(bytes);
+        self.partial.clear();
+        self.partial.extend_from_slice(bytes);
         if !is_answered {
             self.flush();
         }
@@ -208,7 +214,7 @@ impl Link {
     }
 
     fn answer_close(&mut self, payload: &[u8]) -> End {
-        self.say(&frame(CLOSE, &payload[..payload.len().min(2)]));
+        self.send(&frame(CLOSE, &payload[..payload.len().min(2)]));
         let (code, reason) = payload.split_first_chunk().unwrap_or((&[0, 0], &[]));
         End::Closed(u16::from_be_bytes(*code), String::from_utf8_lossy(reason).into_owned())
     }
@@ -219,7 +225,7 @@ fn is_under_way(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(EINPROGRESS)
 }
 
-/// The status of an answer; 0 where it has none.
+/// Returns the status of an HTTP answer, or 0 if it has none.
 fn status(answer: &[u8]) -> u16 {
     let text = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
     text.and_then(|text| str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)

@@ -1,7 +1,7 @@
-//! Reads of a market frame what the clients check, in a few nanoseconds: they must not be what limits a server.
+//! Reads a market frame's `seq` and time in a few nanoseconds, so that the clients do not limit the server.
 //!
-//! A frame begins `{"type":"quote","symbol":"S001","seq":12,"time":"2024-01-03T14:30:00.123456789Z"`; the
-//! names of the symbols have four characters, so that all lies at a place that is known.
+//! A frame begins `{"type":"quote","symbol":"S001","seq":12,"time":"2024-01-03T14:30:00.123456789Z"`. All symbols
+//! have four characters, so each field begins at a known position.
 
 use tickerplant::market::Time;
 
@@ -11,10 +11,10 @@ const BEFORE_SEQ: &[u8] = br#"","seq":"#;
 const SEQ: usize = br#"{"type":"quote","symbol":"S001","seq":"#.len();
 const BEFORE_TIME: &[u8] = br#","time":""#;
 
-/// The second of a time, with the point behind it: `2024-01-03T14:30:00.`.
+/// The length of a time up to the point after its second: `2024-01-03T14:30:00.`.
 const SECOND: usize = 20;
 
-/// The `seq` of a market frame and what follows it; `None` for all other frames.
+/// Returns the `seq` of a market frame and the text after it, or `None` for any other frame.
 pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
     let is_market = payload.len() > SEQ
         && payload.starts_with(BEFORE_KIND)
@@ -23,7 +23,7 @@ pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
     is_market.then(|| digits(&payload[SEQ..])).map(|(seq, _, rest)| (seq, rest))
 }
 
-/// Reads times; most are of the second that was read last.
+/// Reads times. It caches the last second, because most times are within the same second as the one before.
 #[derive(Debug, Default)]
 pub struct Times {
     second: [u8; SECOND],
@@ -31,7 +31,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// The time at the beginning of what follows a frame's `seq`.
+    /// Reads the time that follows a frame's `seq`.
     pub fn read(&mut self, rest: &[u8]) -> Option<Time> {
         let text = rest.strip_prefix(BEFORE_TIME)?;
         let (second, fraction) = text.split_first_chunk()?;
@@ -39,7 +39,7 @@ impl Times {
             return parse(text);
         }
         if *second != self.second {
-            // Without its point.
+            // The second without its point.
             let whole = [&second[..SECOND - 1], br#"Z""#].concat();
             (self.second, self.nanos) = (*second, parse(&whole)?.as_nanos());
         }
@@ -49,7 +49,7 @@ impl Times {
     }
 }
 
-/// The number at the beginning of a text, how many digits it has, and what follows it.
+/// Returns the number at the beginning of a text, the count of its digits, and the text after it.
 fn digits(text: &[u8]) -> (u64, u32, &[u8]) {
     let (mut value, mut rest, mut count) = (0_u64, text, 0);
     while let [digit @ b'0'..=b'9', behind @ ..] = rest {

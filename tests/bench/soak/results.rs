@@ -1,63 +1,64 @@
-//! What all clients saw together, and which promises were not kept.
+//! The results of all clients together, and the promises that were broken.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use hdrhistogram::Histogram;
 
-use crate::table::histogram;
+use crate::statistics::histogram;
 
-/// Of each kind of violation so many are told in full.
-const TOLD: u64 = 3;
+/// The number of violations of each kind that are printed in full.
+const PRINTED: u64 = 3;
 
-/// Counts of whatever has a name.
+/// Counters by name.
 pub type Counts = BTreeMap<String, u64>;
 
-/// What clients saw.
+/// The results of clients.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Results {
     /// Market frames.
     pub updates: u64,
-    /// Events that newer ones replaced, by the heartbeats.
+    /// Conflated events, as heartbeats report them.
     pub merged: u64,
     pub heartbeats: u64,
     pub snapshots: u64,
-    /// Messages of other clients.
+    /// Relayed messages of other clients.
     pub relayed: u64,
-    /// Pings of the server, each answered.
+    /// Pings of the server. The clients answer each.
     pub pings: u64,
-    /// How often a client's count of events was compared with what there was.
+    /// How often the count of a client's events was compared with the published ones.
     pub checked: u64,
-    /// Where that was not known any more.
+    /// How often it could not be compared, because the published events were no longer known.
     pub unchecked: u64,
-    /// Connections that came back with a cursor and were sent what they had missed.
+    /// Connections that resumed from a cursor.
     pub resumed: u64,
-    /// And that turned out to have had all of it, once.
+    /// Resumed connections that got every missed event once.
     pub exact: u64,
-    /// And that ended before it was known.
-    pub unsettled: u64,
-    /// Gaps by their reason.
+    /// Resumed connections that ended before this was known.
+    pub unverified: u64,
+    /// Gaps by reason.
     pub gaps: Counts,
-    /// Errors by their code.
+    /// Errors by code.
     pub errors: Counts,
-    /// How connections of subscribers ended.
+    /// Ends of subscribers' connections, by kind.
     pub ends: Counts,
-    /// What each kind of abuse came to.
-    pub abuses: Counts,
-    /// What should not have been.
+    /// Outcomes of each attack.
+    pub attacks: Counts,
+    /// Broken promises, by kind.
     pub violations: Counts,
-    /// Events that a client should have had and had not.
+    /// Events that should have arrived and did not.
     pub lost: u64,
-    /// And that it had more often than once.
+    /// Events that arrived more than once.
     pub extra: u64,
-    /// Of the clients that are measured, nanoseconds between an event's own time and the moment at which it was read.
+    /// The delays of the measured clients, in nanoseconds. A delay is the time from an event's own time until the
+    /// client has read it.
     pub delays: Histogram<u64>,
-    /// The same, of the oldest event that an update stands for.
+    /// The age of the oldest event that each update stands for, in nanoseconds: its own, or one that it conflates.
     pub ages: Histogram<u64>,
 }
 
-impl Tally {
-    /// Nothing seen.
+impl Results {
+    /// Creates results without any observation.
     pub fn new() -> Self {
         Self {
             updates: 0,
@@ -70,11 +71,11 @@ impl Tally {
             unchecked: 0,
             resumed: 0,
             exact: 0,
-            unsettled: 0,
+            unverified: 0,
             gaps: Counts::new(),
             errors: Counts::new(),
             ends: Counts::new(),
-            abuses: Counts::new(),
+            attacks: Counts::new(),
             violations: Counts::new(),
             lost: 0,
             extra: 0,
@@ -83,16 +84,16 @@ impl Tally {
         }
     }
 
-    /// Counts a promise that was not kept, and says so the first few times.
-    pub fn violation(&mut self, what: &str, how: impl Display) {
+    /// Counts a violation. Prints the first few of each kind.
+    pub fn record_violation(&mut self, what: &str, how: impl Display) {
         let count = self.violations.entry(what.to_owned()).or_default();
         *count += 1;
-        if *count <= TOLD {
+        if *count <= PRINTED {
             eprintln!("  violation: {what}: {how}");
         }
     }
 
-    /// Adds what others saw.
+    /// Adds the results of other clients.
     pub fn add(&mut self, other: &Self) {
         self.updates += other.updates;
         self.merged += other.merged;
@@ -104,14 +105,14 @@ impl Tally {
         self.unchecked += other.unchecked;
         self.resumed += other.resumed;
         self.exact += other.exact;
-        self.unsettled += other.unsettled;
+        self.unverified += other.unverified;
         self.lost += other.lost;
         self.extra += other.extra;
         for (mine, others) in [
             (&mut self.gaps, &other.gaps),
             (&mut self.errors, &other.errors),
             (&mut self.ends, &other.ends),
-            (&mut self.abuses, &other.abuses),
+            (&mut self.attacks, &other.attacks),
             (&mut self.violations, &other.violations),
         ] {
             for (name, number) in others {
@@ -122,17 +123,20 @@ impl Tally {
         self.ages += &other.ages;
     }
 
-    /// Says all counts, a line each.
+    /// Prints all counts.
     pub fn print(&self) {
         println!("  {} updates, {} merged, {} snapshots", self.updates, self.merged, self.snapshots);
         println!(
             "  {} heartbeats, {} pings answered, {} relayed messages",
             self.heartbeats, self.pings, self.relayed
         );
-        println!("  {} counts compared with what there was, {} could not be", self.checked, self.unchecked);
         println!(
-            "  {} resumed: {} exact, {} ended before it was known",
-            self.resumed, self.exact, self.unsettled
+            "  {} counts compared with the published events, {} not comparable",
+            self.checked, self.unchecked
+        );
+        println!(
+            "  {} resumed: {} exact, {} ended before that was known",
+            self.resumed, self.exact, self.unverified
         );
         for (title, counts) in [
             ("gaps", &self.gaps),
@@ -142,18 +146,18 @@ impl Tally {
         ] {
             println!("  {title}: {}", list(counts));
         }
-        for (what, number) in &self.abuses {
+        for (what, number) in &self.attacks {
             println!("    {what}: {number}");
         }
     }
 }
 
-/// Counts one more.
-pub fn count(counts: &mut Counts, name: impl Display) {
+/// Increments a counter.
+pub fn increment(counts: &mut Counts, name: impl Display) {
     *counts.entry(name.to_string()).or_default() += 1;
 }
 
-/// The counts as one line.
+/// Returns the counters as one line.
 pub fn list(counts: &Counts) -> String {
     let all: Vec<_> = counts.iter().map(|(name, number)| format!("{name} {number}")).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }

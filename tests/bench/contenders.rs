@@ -1,6 +1,7 @@
-//! The servers that are compared: ours, the bare limit, and what else is there for the same work.
+//! The servers that are compared: ours, a write-only server as the lower limit, Bun, and Node's `ws`.
 //!
-//! All speak as much of our protocol as the clients use, and publish a feed of the same form on the same schedule.
+//! All speak the part of our protocol that the clients use, and publish a feed of the same form on the same
+//! schedule.
 
 use std::env;
 use std::fs;
@@ -12,30 +13,30 @@ use clap::ValueEnum;
 
 use crate::scenario::Feed;
 
-/// What is installed for the peers in JavaScript, where it is not there yet.
+/// The npm packages of the servers in JavaScript.
 const PACKAGES: [&str; 2] = ["@oven/bun-linux-x64@1.4.5", "ws@8.23.0"];
 
-/// The flush window of ours where none is configured, and so that of the bare limit.
+/// Our default flush window. The write-only server uses it too.
 const FLUSH_WINDOW: &str = "2ms";
 
-/// What serves.
+/// A program that serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Ours.
+    /// Our server.
     Tickerplant,
-    /// Another build of ours, whose program the environment's `EARLIER` names.
+    /// Another build of our server. The environment variable `EARLIER` names its program.
     Earlier,
-    /// Nothing but writes, one an update and client.
+    /// The write-only server, with one write for each update and client.
     Bare,
-    /// Nothing but writes, one a flush window and client.
+    /// The write-only server, with one write for each flush window and client.
     Collecting,
-    /// `Bun.serve` with its own publish and subscribe.
+    /// `Bun.serve` with Bun's own publish and subscribe.
     Bun,
-    /// Node and its package `ws`.
+    /// Node with its package `ws`.
     Ws,
 }
 
-/// A server with its settings: a line of each table.
+/// A server with its settings, which is one line of each table.
 #[derive(Clone)]
 pub struct Contender {
     pub kind: Kind,
@@ -44,7 +45,7 @@ pub struct Contender {
 }
 
 impl Kind {
-    /// Whether it is a build of ours.
+    /// Returns whether it is a build of our server.
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Tickerplant | Self::Earlier)
     }
@@ -55,7 +56,7 @@ impl Kind {
 }
 
 impl Contender {
-    /// All that differ, of some kinds, flush windows and numbers of shards.
+    /// Returns all different combinations of these kinds, flush windows and shard counts.
     pub fn all(kinds: &[Kind], windows: &[Option<String>], shards: &[Option<u32>]) -> Vec<Self> {
         let mut all = Vec::new();
         for &kind in kinds {
@@ -72,7 +73,7 @@ impl Contender {
         all
     }
 
-    /// What a table calls it.
+    /// Returns its name in the tables.
     pub fn title(&self) -> String {
         let window = self.window.as_ref().map_or(String::new(), |window| format!(" {window}"));
         let shards = self.shards.map_or(String::new(), |shards| format!(" ×{shards}"));
@@ -87,9 +88,9 @@ impl Contender {
         format!("{name}{window}{shards}")
     }
 
-    /// How it is started, on some cores, with a feed of so many events a second.
+    /// Returns the command that starts it on these cores, with a feed at this rate.
     ///
-    /// What the environment configures holds, except for what the benchmark depends on.
+    /// The environment still configures the server, except for the settings that the benchmark depends on.
     pub fn command(
         &self,
         cores: Option<&str>,
@@ -105,7 +106,7 @@ impl Contender {
             }
             None => Command::new(self.program()?),
         };
-        // No config.toml lies there: the server has its defaults.
+        // This folder has no config.toml, so the server uses its defaults.
         command.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
         match self.kind {
             Kind::Tickerplant | Kind::Earlier => {
@@ -128,7 +129,7 @@ impl Contender {
             }
         }
         match feed {
-            Feed::Written => command.args(["--feed", "stdin"]).stdin(Stdio::piped()),
+            Feed::Stdin => command.args(["--feed", "stdin"]).stdin(Stdio::piped()),
             Feed::Simulated => command.args(["--symbols", &symbols.join(","), "--rate", &rate.to_string()]),
         };
         Ok(command)
@@ -138,7 +139,7 @@ impl Contender {
         Ok(match self.kind {
             Kind::Tickerplant => env!("CARGO_BIN_EXE_tickerplant").into(),
             Kind::Earlier => env::var_os("EARLIER")
-                .ok_or_else(|| io::Error::other("EARLIER=PATH names the program of an earlier build"))?
+                .ok_or_else(|| io::Error::other("set EARLIER to the program of an earlier build"))?
                 .into(),
             Kind::Bare | Kind::Collecting => env::current_exe()?,
             Kind::Bun => modules().join("@oven/bun-linux-x64/bin/bun"),
@@ -147,12 +148,13 @@ impl Contender {
     }
 }
 
-/// Those of the kinds that can run here, installed where they are not yet; says which cannot.
+/// Returns the kinds that can run here. Installs the npm packages if they are missing, and prints which kinds
+/// cannot run.
 pub fn available(kinds: &[Kind]) -> io::Result<Vec<Kind>> {
     let needs = kinds.iter().any(|kind| kind.is_script());
     if needs && !is_installed() {
-        let peers = modules().with_file_name("");
-        fs::create_dir_all(&peers)?;
+        let folder = modules().with_file_name("");
+        fs::create_dir_all(&folder)?;
         eprintln!("installing {}", PACKAGES.join(" "));
         let npm = Command::new("npm")
             .args([
@@ -165,13 +167,13 @@ pub fn available(kinds: &[Kind]) -> io::Result<Vec<Kind>> {
                 "0",
                 "--prefix",
             ])
-            .arg(peers)
+            .arg(folder)
             .args(PACKAGES)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .status();
         if !npm.is_ok_and(|status| status.success() && is_installed()) {
-            println!("bun and ws are left out: npm cannot install {}", PACKAGES.join(" and "));
+            println!("bun and ws are left out, because npm cannot install {}", PACKAGES.join(" and "));
             return Ok(kinds.iter().copied().filter(|kind| !kind.is_script()).collect());
         }
     }
@@ -182,11 +184,11 @@ fn is_installed() -> bool {
     ["@oven/bun-linux-x64/bin/bun", "ws/package.json"].iter().all(|file| modules().join(file).exists())
 }
 
-/// Where npm puts what it installs.
+/// Returns the folder in which npm installs packages.
 fn modules() -> PathBuf {
-    PathBuf::from_iter([env!("CARGO_TARGET_TMPDIR"), "peers", "node_modules"])
+    PathBuf::from_iter([env!("CARGO_TARGET_TMPDIR"), "contenders", "node_modules"])
 }
 
 fn script(name: &str) -> PathBuf {
-    PathBuf::from_iter([env!("CARGO_MANIFEST_DIR"), "tests", "bench", "peers", name])
+    PathBuf::from_iter([env!("CARGO_MANIFEST_DIR"), "tests", "bench", "contenders", name])
 }

@@ -1,10 +1,11 @@
-//! The bare limit: what serving the same updates costs where nothing is done but to write them.
+//! A server that only writes, called `bare` in the tables. It shows the least cost of the same updates.
 //!
-//! One thread around epoll, the same simulated feed and the same frames. Every update is written to every client
-//! that takes it from the moment it is due, one write each, or, with a window, collected and written once in it. A
-//! client that does not take all gets the rest when it can: nothing is lost, and nothing is bounded.
+//! It has one thread with epoll, the same simulated feed and the same frames. It writes each update to each
+//! subscriber as soon as the update is due. With a flush window it collects a client's updates and writes them
+//! together. A client whose socket is full gets the rest when there is room. Nothing is lost, and no buffer has a
+//! limit.
 //!
-//! It is the benchmark's own executable, called as `server bare --symbols A,B --rate 100`.
+//! It runs the benchmark's own executable: `server bare --symbols A,B --rate 100`.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -22,60 +23,60 @@ use tickerplant::market::{Symbol, Time};
 use tickerplant::wire::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// The listener among the clients.
+/// The token of the listener.
 const LISTENER: Token = Token(usize::MAX);
 
-/// Events that are published before clients are looked at again.
-const TURN: usize = 1024;
+/// The most events that are published before the sockets are polled again.
+const BATCH: usize = 1024;
 
-/// What to serve.
+/// The arguments of the server.
 #[derive(Parser)]
 struct Args {
     #[arg(long, value_delimiter = ',')]
     symbols: Vec<Symbol>,
     #[arg(long)]
     rate: String,
-    /// How long updates are collected; without it each is written at once.
+    /// How long updates are collected. Without it each update is written at once.
     #[arg(long)]
     window: Option<SignedDuration>,
 }
 
-struct Bare {
+struct WriteOnlyServer {
     poll: Poll,
     listener: TcpListener,
     clients: Slab<Client>,
-    /// Who takes each symbol.
-    takers: HashMap<Symbol, Vec<usize>>,
+    /// The clients that subscribe to each symbol.
+    subscribers: HashMap<Symbol, Vec<usize>>,
     walk: Peekable<Walk>,
-    /// Of the newest event.
+    /// The `seq` of the newest event.
     seq: u64,
     window: Option<Duration>,
     flushed: Instant,
-    /// Clients for which something was collected.
+    /// Clients with collected updates.
     dirty: Vec<usize>,
 }
 
 struct Client {
     socket: TcpStream,
-    /// The beginning of its request, until that has been answered.
+    /// The beginning of the upgrade request, until the request is answered.
     request: Option<Vec<u8>>,
-    /// What it has not taken yet.
-    waits: Vec<u8>,
-    /// Its socket is full: the poll says when there is room.
+    /// The bytes that the socket has not accepted yet.
+    unsent: Vec<u8>,
+    /// Whether the socket is full. The poll reports when there is room again.
     is_full: bool,
     is_dirty: bool,
     is_gone: bool,
 }
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub fn main() -> io::Result<()> {
     let args = Args::parse_from(std::env::args().skip(1));
-    let mut bare = Bare::new(args)?;
-    eprintln!("address={}", bare.listener.local_addr()?);
-    bare.run()
+    let mut server = WriteOnlyServer::new(args)?;
+    eprintln!("address={}", server.listener.local_addr()?);
+    server.run()
 }
 
-impl Bare {
+impl WriteOnlyServer {
     fn new(args: Args) -> io::Result<Self> {
         let config = Config {
             rate: args.rate.parse().map_err(io::Error::other)?,
@@ -83,14 +84,14 @@ impl Bare {
             ..Config::default()
         };
         let poll = Poll::new()?;
-        // Its queue is as long as the system allows.
+        // mio uses the longest accept queue that the system allows.
         let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
             listener,
             clients: Slab::new(),
-            takers: HashMap::new(),
+            subscribers: HashMap::new(),
             walk: Walk::new(&config).map_err(io::Error::other)?.peekable(),
             seq: 0,
             window: args.window.map(SignedDuration::unsigned_abs),
@@ -120,7 +121,7 @@ impl Bare {
         }
     }
 
-    /// Until the next event is due, or what was collected; the poll rounds it up to a millisecond.
+    /// Returns the time until the next event or the next flush is due. The poll rounds it up to a millisecond.
     fn wait(&mut self) -> Duration {
         let due = self.walk.peek().map_or(Duration::MAX, |event| event.time.since(Time::now()));
         match self.window {
@@ -145,7 +146,7 @@ impl Bare {
             entry.insert(Client {
                 socket,
                 request: Some(Vec::new()),
-                waits: Vec::new(),
+                unsent: Vec::new(),
                 is_full: false,
                 is_dirty: false,
                 is_gone: false,
@@ -163,7 +164,9 @@ impl Bare {
             self.read(id);
         }
         if self.clients[id].is_gone {
-            self.takers.values_mut().for_each(|takers| takers.retain(|taker| *taker != id));
+            self.subscribers
+                .values_mut()
+                .for_each(|subscribers| subscribers.retain(|subscriber| *subscriber != id));
             self.dirty.retain(|dirty| *dirty != id);
             self.clients.remove(id);
         }
@@ -174,8 +177,8 @@ impl Bare {
         let client = &mut self.clients[id];
         while let Some(bytes) = client.read(&mut buffer) {
             let Some(request) = &mut client.request else {
-                // The clients send nothing but one short command, a whole frame at a time.
-                client.say("set", self.seq);
+                // The clients send only one short command, and each read returns it whole.
+                client.send("set", self.seq);
                 continue;
             };
             request.extend_from_slice(bytes);
@@ -183,35 +186,35 @@ impl Bare {
                 continue;
             }
             let request = String::from_utf8_lossy(&client.request.take().unwrap_or_default()).into_owned();
-            let Some((key, symbols)) = understand(&request) else { return client.is_gone = true };
+            let Some((key, symbols)) = parse_request(&request) else { return client.is_gone = true };
             let accept = derive_accept_key(key.as_bytes());
-            client.waits.extend_from_slice(
+            client.unsent.extend_from_slice(
                 format!(
                     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                      Sec-WebSocket-Accept: {accept}\r\n\r\n"
                 )
                 .as_bytes(),
             );
-            client.say("subscribed", self.seq);
+            client.send("subscribed", self.seq);
             for symbol in symbols {
-                self.takers.entry(symbol).or_default().push(id);
+                self.subscribers.entry(symbol).or_default().push(id);
             }
         }
     }
 
-    /// Publishes what is due.
+    /// Publishes the events that are due.
     fn publish(&mut self) {
         let now = Time::now();
         let mut frame = Vec::new();
-        for _ in 0..TURN {
+        for _ in 0..BATCH {
             let Some(event) = self.walk.next_if(|event| event.time <= now) else { break };
             self.seq += 1;
-            let Some(takers) = self.takers.get(&event.symbol) else { continue };
+            let Some(subscribers) = self.subscribers.get(&event.symbol) else { continue };
             frame.clear();
             Encoding::WebSocket.write(&mut frame, &Value::Event(self.seq, &event));
-            for id in takers {
+            for id in subscribers {
                 let client = &mut self.clients[*id];
-                client.waits.extend_from_slice(&frame);
+                client.unsent.extend_from_slice(&frame);
                 if self.window.is_none() {
                     client.flush();
                 } else if !client.is_dirty {
@@ -222,7 +225,7 @@ impl Bare {
         }
     }
 
-    /// Writes what was collected.
+    /// Writes the collected updates.
     fn flush(&mut self) {
         for id in self.dirty.drain(..) {
             let client = &mut self.clients[id];
@@ -234,7 +237,7 @@ impl Bare {
 }
 
 impl Client {
-    /// What has come; `None` where that is nothing.
+    /// Reads the bytes that have arrived. Returns `None` if there are none.
     fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         match self.socket.read(buffer) {
             Ok(count) if count > 0 => Some(&buffer[..count]),
@@ -246,31 +249,31 @@ impl Client {
         }
     }
 
-    /// Answers with what the client has by now.
-    fn say(&mut self, kind: &str, seq: u64) {
+    /// Sends an answer with the `seq` of the newest event.
+    fn send(&mut self, kind: &str, seq: u64) {
         let answer = format!(r#"{{"type":"{kind}","seq":{seq}}}"#);
-        Encoding::WebSocket.write(&mut self.waits, &Value::Message(&Message::Text(answer)));
+        Encoding::WebSocket.write(&mut self.unsent, &Value::Message(&Message::Text(answer)));
         self.flush();
     }
 
-    /// Writes what waits, as far as the socket takes it.
+    /// Writes the unsent bytes until the socket is full.
     fn flush(&mut self) {
-        while !self.is_full && !self.waits.is_empty() {
-            match self.socket.write(&self.waits) {
-                Ok(count) if count == self.waits.len() => self.waits.clear(),
-                Ok(count) => drop(self.waits.drain(..count)),
+        while !self.is_full && !self.unsent.is_empty() {
+            match self.socket.write(&self.unsent) {
+                Ok(count) if count == self.unsent.len() => self.unsent.clear(),
+                Ok(count) => drop(self.unsent.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_full = true,
                 Err(_) => {
-                    // The poll tells of its end.
-                    self.waits.clear();
+                    // The poll reports the end of the connection.
+                    self.unsent.clear();
                 }
             }
         }
     }
 }
 
-/// The key of a handshake, and the symbols that its URL names.
-fn understand(request: &str) -> Option<(&str, Vec<Symbol>)> {
+/// Returns the handshake key of a request, and the symbols in its URL.
+fn parse_request(request: &str) -> Option<(&str, Vec<Symbol>)> {
     let (_, rest) = request.split_once("Sec-WebSocket-Key: ")?;
     let (_, query) = request.lines().next()?.split_once("symbols=")?;
     let symbols = query.split(['&', ' ']).next()?.split(',').map(str::parse);

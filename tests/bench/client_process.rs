@@ -1,0 +1,30 @@
+//! Clients in a process of their own. When it is killed, the system closes all their sockets at once.
+//!
+//! The process runs the benchmark's own executable. Its first argument says that it is to run clients.
+
+use std::env;
+use std::io::{self, Read};
+use std::process::{Child, Command, Stdio};
+
+/// A process with clients. Dropping it kills the process.
+pub struct ClientProcess(Child);
+
+impl ClientProcess {
+    /// Starts the process with these arguments, and waits until all its clients are connected.
+    pub fn start(args: &str) -> io::Result<Self> {
+        let child = Command::new(env::current_exe()?).args(args.split(' ')).stdout(Stdio::piped()).spawn()?;
+        let mut process = Self(child);
+        // The process writes one byte when all clients are connected. If it cannot connect them it ends without a
+        // byte.
+        process.0.stdout.take().expect("its standard output is piped").read_exact(&mut [0])?;
+        Ok(process)
+    }
+}
+
+impl Drop for ClientProcess {
+    fn drop(&mut self) {
+        // The process may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

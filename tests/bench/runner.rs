@@ -1,0 +1,159 @@
+//! One run of a scenario: a server of its own, its clients, and the figures that they give.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::clients::{Clients, Watch};
+use crate::contenders::Contender;
+use crate::process::{self, Server};
+use crate::scenario::{Feed, Scenario};
+use crate::statistics::{float, percentile};
+use crate::stdin_feed::StdinFeed;
+
+/// A server that delivers a smaller share of the due updates falls behind.
+pub const ENOUGH: f64 = 0.98;
+
+/// The number of delays that are recorded each second when there are too many for all.
+const SAMPLES: u64 = 100_000;
+
+/// Runs scenarios with the same cores and times.
+pub struct Runner {
+    /// The servers' cores, if they are set.
+    pub cores: Option<String>,
+    /// How long the clients read before the measurement.
+    pub warm_up: Duration,
+    /// How long the measurement takes.
+    pub time: Duration,
+}
+
+/// The figures of one run.
+pub struct Figures {
+    /// Published events a second.
+    pub events: f64,
+    /// Delivered updates a second.
+    pub updates: f64,
+    /// CPU time of the server for each delivered update, in microseconds.
+    pub cpu: f64,
+    /// CPU time of the clients, in per cent of a core.
+    pub client_load: f64,
+    /// Median of the delays, in milliseconds.
+    pub p50: f64,
+    /// 99th percentile of the delays, in milliseconds.
+    pub p99: f64,
+    /// Median of the time between an event's first and last receipt, in milliseconds.
+    pub skew: f64,
+    /// 99th percentile of the time between an event's first and last receipt, in milliseconds.
+    pub skew_p99: f64,
+    /// The least and the greatest mean rank of a client.
+    pub ranks: (f64, f64),
+    /// Updates that one read returned, on average.
+    pub updates_per_read: f64,
+    /// Resident memory of the server for each connection, in KiB.
+    pub memory: f64,
+    /// Whether fewer updates were delivered than were due.
+    pub is_behind: bool,
+    /// The number of other faults, and of warnings of the server.
+    pub faults: u64,
+}
+
+impl Runner {
+    /// Starts the server for a scenario.
+    pub fn start(&self, contender: &Contender, scenario: &Scenario) -> io::Result<Server> {
+        let names = scenario.names();
+        Server::start(&mut contender.command(self.cores.as_deref(), &names, scenario.rate, scenario.feed)?)
+    }
+
+    /// Runs a scenario once.
+    pub fn run(&self, contender: &Contender, scenario: &Scenario) -> io::Result<Figures> {
+        let mut server = self.start(contender, scenario)?;
+        let writer = match scenario.feed {
+            Feed::Simulated => None,
+            Feed::Stdin => {
+                let input = server.input().expect("the command pipes the server's input");
+                Some(StdinFeed::start(input, scenario.names(), scenario.rate))
+            }
+        };
+        let empty = server.memory()?;
+        let watch = Watch { each_event: true, sample: 1 };
+        let mut clients = Clients::connect(server.address(), &scenario.queries(), watch)?;
+        let mut figures = self.measure(&mut clients, &server, scenario)?;
+        let resident = server.memory()?.saturating_sub(empty);
+        figures.memory = f64::from(resident) / float(scenario.clients as u64);
+        drop(writer);
+        Ok(figures)
+    }
+
+    /// Measures a running server with clients that record as little as possible. Leaves out the memory.
+    pub fn measure_cheaply(&self, server: &Server, scenario: &Scenario) -> io::Result<Figures> {
+        let takes_all = scenario.each == scenario.symbols;
+        let clients = Clients::connect(
+            server.address(),
+            &scenario.queries(),
+            Watch {
+                each_event: !takes_all,
+                sample: (u64::from(scenario.rate) * scenario.subscribers() as u64 / SAMPLES).max(1),
+            },
+        );
+        self.measure(&mut clients?, server, scenario)
+    }
+
+    /// Measures a running server with connected clients. Leaves out the memory.
+    pub fn measure(
+        &self,
+        clients: &mut Clients,
+        server: &Server,
+        scenario: &Scenario,
+    ) -> io::Result<Figures> {
+        clients.measure(self.warm_up)?;
+        let (first, begun) = (clients.results().newest, Instant::now());
+        let (cpu, own_cpu) = (server.cpu()?, process::own_cpu()?);
+        clients.measure(self.time)?;
+        let cpu = server.cpu()?.saturating_sub(cpu);
+        let own_cpu = process::own_cpu()?.saturating_sub(own_cpu);
+        let seconds = begun.elapsed().as_secs_f64();
+
+        let subscribers = scenario.subscribers();
+        let results = clients.results();
+        let updates = float(results.updates.max(1));
+        // The events that were published last are still on their way. `skew` leaves them out.
+        let skew = results.arrivals.skew(first + 1..results.newest + 1, subscribers);
+        let millis = |percent| percentile(&results.delays, percent) / 1e6;
+        let mut figures = Figures {
+            events: float(results.newest - first) / seconds,
+            updates: updates / seconds,
+            cpu: cpu.as_secs_f64() * 1e6 / updates,
+            client_load: own_cpu.as_secs_f64() * 100.0 / seconds,
+            p50: millis(50.0),
+            p99: millis(99.0),
+            skew: percentile(&skew, 50.0) / 1e3,
+            skew_p99: percentile(&skew, 99.0) / 1e3,
+            ranks: clients.ranks(subscribers),
+            updates_per_read: updates / float(results.reads.max(1)),
+            memory: f64::NAN,
+            is_behind: updates / seconds < ENOUGH * scenario.updates(),
+            faults: 0,
+        };
+        // A server that is behind would have to catch up first.
+        if !figures.is_behind {
+            clients.check_arrivals(subscribers)?;
+        }
+        figures.faults = report_faults(clients, server);
+        Ok(figures)
+    }
+}
+
+/// Prints warnings, faults and checked counts to standard error. Returns the number of faults and warnings.
+fn report_faults(clients: &Clients, server: &Server) -> u64 {
+    let results = clients.results();
+    let warnings = server.warnings();
+    for warning in &warnings {
+        eprintln!("  the server: {warning}");
+    }
+    let faults = results.faults.count();
+    if faults > 0 {
+        eprintln!("  {:?}", results.faults);
+    }
+    let correct = results.heartbeats - results.faults.miscounted;
+    eprintln!("  {} events checked, {correct} heartbeats correct", results.checked);
+    faults + warnings.len() as u64
+}

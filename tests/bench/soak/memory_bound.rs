@@ -1,0 +1,72 @@
+//! The bound of the server's memory, and how close the memory came to it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::process::Server;
+
+/// The resident memory that a connection may take, in KiB.
+const CONNECTION: u32 = 48;
+
+/// The memory that the history may take, in KiB (`bus.history_bytes`).
+const HISTORY: u32 = 16 * 1024;
+
+/// The memory that a client with `delivery=every` may fill, in KiB (`session.every_buffer`).
+const EVERY_BUFFER: u32 = 1024;
+
+/// The server's memory and its bound, over the whole run.
+pub struct MemoryBound {
+    /// The memory of the idle server after its start, in KiB.
+    base: u32,
+    /// The greatest memory so far, in KiB.
+    pub most: u32,
+    /// The least distance to the bound so far, in KiB.
+    left: i64,
+    started: Instant,
+}
+
+impl MemoryBound {
+    /// Starts with a server that has just been started.
+    pub fn new(server: &Server) -> io::Result<Self> {
+        let base = server.memory()?;
+        Ok(Self { base, most: base, left: i64::MAX, started: Instant::now() })
+    }
+
+    /// Reads the memory. Returns it and its bound in KiB.
+    ///
+    /// The bound depends on the number of connections, and on how many of them are slow and have `delivery=every`.
+    pub fn check(&mut self, server: &Server, connections: usize, slow: usize) -> io::Result<(u32, u32)> {
+        let count = |count: usize| u32::try_from(count).map_err(io::Error::other);
+        let bound = self.base + CONNECTION * count(connections)? + HISTORY + EVERY_BUFFER * count(slow)?;
+        let memory = server.memory()?;
+        self.most = self.most.max(memory);
+        self.left = self.left.min(i64::from(bound) - i64::from(memory));
+        Ok((memory, bound))
+    }
+
+    /// Returns whether the memory never exceeded the bound.
+    pub fn is_bounded(&self) -> bool {
+        self.left >= 0
+    }
+
+    /// Returns a summary in one line.
+    pub fn text(&self) -> String {
+        format!(
+            "{} MiB when idle, at most {} MiB, always {} MiB or more below the bound, in {:.0} s",
+            mib(self.base),
+            mib(self.most),
+            self.left / 1024,
+            self.age().as_secs_f64()
+        )
+    }
+
+    /// Returns how long the server has run.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Returns KiB as MiB with one decimal.
+pub fn mib(kib: u32) -> String {
+    format!("{:.1}", f64::from(kib) / 1024.0)
+}

@@ -1,0 +1,401 @@
+//! Checks a subscriber's stream of frames over all its connections.
+//!
+//! `seq` ascends. A client that gets every event of all symbols gets them without a hole. In a heartbeat, `sent` is
+//! the number of market frames that arrived, and together with `merged` it is the number of published events of the
+//! subscription. A client that resumes goes on counting at its cursor, so lost and repeated events change the sum.
+
+use tickerplant::market::Time;
+
+use crate::market_frame::{self, Times};
+use crate::published_events::{Key, PublishedEvents};
+use crate::results::{Results, increment};
+use crate::server_under_test::name;
+use crate::websocket::{kind, number};
+
+/// The least number of events in the history. A cursor that is closer to the newest event must be resumed.
+const HISTORY_EVENTS: u64 = 32_768;
+
+/// The position of the symbol in a market frame. The symbol is a hexadecimal number.
+const SYMBOL: std::ops::Range<usize> = 26..30;
+
+/// A client's subscription.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// The numbers of the symbols, ascending. Empty for all symbols.
+    pub symbols: Vec<usize>,
+    pub delivery: Delivery,
+    /// Whether the delays of the client are recorded.
+    pub is_measured: bool,
+}
+
+/// How the events are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    Every,
+    /// With the conflation interval in milliseconds.
+    Latest(u32),
+}
+
+/// The observations that all clients of a thread share.
+#[derive(Debug)]
+pub struct Observations {
+    pub results: Results,
+    pub published: PublishedEvents,
+    pub times: Times,
+    /// Whether the feed is paused and all earlier events were flushed. Then no event waits for any client.
+    pub is_drained: bool,
+}
+
+/// The state of a subscriber's stream.
+#[derive(Debug)]
+pub struct StreamChecker {
+    pub subscription: Subscription,
+    epoch: String,
+    /// The `seq` of the newest market frame, or of the state from which the subscription begins.
+    seq: u64,
+    /// The snapshots that have not arrived. Before the last one the client has no cursor.
+    owed: u64,
+    /// The symbols with the positions of their snapshots, until these are counted. Earlier events are not sent.
+    snapshots: Vec<(usize, u64)>,
+    /// Whether the connection resumed, until it is known that the resume was exact.
+    is_resuming: bool,
+    /// Whether the client has got everything that it missed.
+    is_caught_up: bool,
+    /// Whether the log passed the shard. Then the number of lost events is not known.
+    has_lagged: bool,
+    /// The number of market frames on this connection.
+    received: u64,
+    /// The number of conflated events, as the last heartbeat reported it.
+    merged: u64,
+    /// The number of published events of the subscription, up to `counted`.
+    expected: u64,
+    counted: u64,
+    /// A comparison that waits until the number of published events is known.
+    pending: Option<PendingCheck>,
+    /// For each symbol, the `seq` of the newest trade and quote.
+    newest: Vec<[u64; 2]>,
+}
+
+/// The client's counts up to an event, to be compared with the number of published events.
+#[derive(Clone, Copy, Debug)]
+struct PendingCheck {
+    until: u64,
+    received: u64,
+    merged: u64,
+}
+
+impl StreamChecker {
+    pub fn new(subscription: Subscription) -> Self {
+        let newest = vec![[0; 2]; if subscription.is_measured { subscription.symbols.len() } else { 0 }];
+        Self {
+            subscription,
+            epoch: String::new(),
+            seq: 0,
+            owed: 0,
+            snapshots: Vec::new(),
+            is_resuming: false,
+            is_caught_up: false,
+            has_lagged: false,
+            received: 0,
+            merged: 0,
+            expected: 0,
+            counted: 0,
+            pending: None,
+            newest,
+        }
+    }
+
+    /// Returns whether the client has got everything that it missed.
+    pub fn is_caught_up(&self) -> bool {
+        self.is_caught_up
+    }
+
+    /// Returns whether the client got exactly the events that were published, as far as these are counted.
+    pub fn is_exact(&self) -> bool {
+        self.expected > 0 && self.received + self.merged == self.expected
+    }
+
+    /// Returns the query of the next connection's URL, which resumes where the last connection ended.
+    pub fn query(&self) -> String {
+        let names: Vec<_> = self.subscription.symbols.iter().map(|symbol| name(*symbol)).collect();
+        let symbols = if names.is_empty() { "*".to_owned() } else { names.join(",") };
+        let delivery = match self.subscription.delivery {
+            Delivery::Every => "delivery=every".to_owned(),
+            Delivery::Latest(interval) => format!("interval_ms={interval}"),
+        };
+        let after =
+            if self.epoch.is_empty() { String::new() } else { format!("&after={}-{}", self.epoch, self.seq) };
+        format!("symbols={symbols}&{delivery}{after}")
+    }
+
+    /// Begins a connection.
+    pub fn begin(&mut self) {
+        self.is_resuming = false;
+        self.is_caught_up = false;
+        self.has_lagged = false;
+        self.snapshots.clear();
+        self.received = 0;
+        self.merged = 0;
+        self.expected = 0;
+        self.pending = None;
+    }
+
+    /// Ends a connection.
+    pub fn end(&mut self, observations: &mut Observations) {
+        self.compare_counts(observations);
+        observations.results.unverified += u64::from(self.is_resuming);
+        if self.owed > 0 {
+            // An incomplete set of snapshots gives no cursor.
+            (self.owed, self.seq) = (0, 0);
+        }
+        self.is_resuming = false;
+        self.is_caught_up = false;
+    }
+
+    /// Checks the cursor with which the server closed a slow consumer: it must be that of the last frame.
+    pub fn closed_as_slow_consumer(&mut self, cursor: &str, results: &mut Results) {
+        let (epoch, seq) = cursor.rsplit_once('-').unwrap_or_default();
+        let seq = seq.parse().ok().filter(|_| epoch == self.epoch);
+        let expected = if self.owed > 0 { 0 } else { self.seq };
+        if seq != Some(expected) {
+            results
+                .record_violation("the cursor of a close 4008 is wrong", format_args!("{cursor}, {self:?}"));
+        }
+    }
+
+    /// Checks a text frame. Returns whether the client has to send a command whose answer shows that it has caught
+    /// up.
+    pub fn on_frame(&mut self, payload: &[u8], now: Time, observations: &mut Observations) -> bool {
+        if let Some((seq, rest)) = market_frame::seq(payload) {
+            self.on_update(seq, payload, rest, now, observations);
+            return false;
+        }
+        let text = String::from_utf8_lossy(payload);
+        let results = &mut observations.results;
+        match kind(&text) {
+            Some("heartbeat") => self.on_heartbeat(&text, observations),
+            Some("snapshot") => self.on_snapshot(&text, observations),
+            Some("message") => results.relayed += 1,
+            Some("subscribed") => return self.on_subscribed(&text, results),
+            Some("set") => self.on_set(&text, observations),
+            Some("gap") => self.on_gap(&text, results),
+            Some("feed") => {}
+            _ => {
+                increment(&mut results.errors, text_after(&text, r#""code":""#));
+                results.record_violation("unexpected frame", format_args!("{text:.200}"));
+            }
+        }
+        false
+    }
+
+    fn on_update(
+        &mut self,
+        seq: u64,
+        payload: &[u8],
+        rest: &[u8],
+        now: Time,
+        observations: &mut Observations,
+    ) {
+        let Observations { results, published, times, .. } = observations;
+        let is_all = self.subscription.symbols.is_empty();
+        results.updates += 1;
+        self.received += 1;
+        if seq <= self.seq {
+            results.extra += 1;
+            results.record_violation("seq does not ascend", format_args!("{seq} after {}", self.seq));
+        } else if self.gets_every_event() && seq != self.seq + 1 {
+            results.record_violation(
+                "a hole in the events of all symbols",
+                format_args!("{seq} after {}", self.seq),
+            );
+        }
+        self.seq = self.seq.max(seq);
+        let digits = payload.get(SYMBOL).and_then(|digits| str::from_utf8(digits).ok());
+        let Some(symbol) = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) else {
+            return results.record_violation("a frame without a symbol", String::from_utf8_lossy(payload));
+        };
+        let key = Key { symbol, is_quote: payload.starts_with(br#"{"type":"quote""#) };
+        if is_all {
+            if self.gets_every_event()
+                && let Some(time) = times.read(rest)
+            {
+                published.record(seq, key, time);
+            }
+            return;
+        }
+        let Ok(index) = self.subscription.symbols.binary_search(&symbol) else {
+            return results.record_violation("an event of another symbol", String::from_utf8_lossy(payload));
+        };
+        if self.subscription.is_measured && self.is_caught_up {
+            let Some(time) = times.read(rest) else { return };
+            let nanos = |time| u64::try_from(now.since(time).as_nanos()).unwrap_or(u64::MAX);
+            results.delays.saturating_record(nanos(time));
+            let newest = std::mem::replace(&mut self.newest[index][usize::from(key.is_quote)], seq);
+            if matches!(self.subscription.delivery, Delivery::Latest(1..)) && newest > 0 {
+                let first = published.first_after(key, newest).unwrap_or(time);
+                results.ages.saturating_record(nanos(first.min(time)));
+            }
+        }
+    }
+
+    fn on_subscribed(&mut self, text: &str, results: &mut Results) -> bool {
+        let head = number(text, r#""seq":"#).unwrap_or(0);
+        let epoch = text_after(text, r#""epoch":""#);
+        let is_same_epoch = epoch == self.epoch;
+        epoch.clone_into(&mut self.epoch);
+        if text.contains(r#""resumed":true"#) {
+            results.resumed += 1;
+            self.is_resuming = true;
+            self.counted = self.seq;
+            return true;
+        }
+        if is_same_epoch && head < self.seq + HISTORY_EVENTS {
+            results.record_violation(
+                "a cursor within the history was not resumed",
+                format_args!("{} of {head}", self.seq),
+            );
+        }
+        self.seq = head;
+        self.counted = head;
+        self.expect_snapshots(text);
+        false
+    }
+
+    /// Expects the announced number of snapshots. After the last one the client has caught up.
+    fn expect_snapshots(&mut self, text: &str) {
+        self.owed = number(text, r#""snapshots":"#).unwrap_or(0);
+        self.is_caught_up = self.owed == 0;
+    }
+
+    fn on_snapshot(&mut self, text: &str, observations: &mut Observations) {
+        observations.results.snapshots += 1;
+        let seq = number(text, r#""seq":"#).unwrap_or(0);
+        let symbol = usize::from_str_radix(text_after(text, r#""symbol":""#), 16);
+        if let Ok(symbol) = symbol
+            && seq > self.counted
+            && observations.published.covers(symbol)
+        {
+            self.snapshots.push((symbol, seq));
+        }
+        self.owed = self.owed.saturating_sub(1);
+        if self.owed == 0 {
+            self.seq = self.seq.max(seq);
+            self.is_caught_up = true;
+        }
+    }
+
+    /// Returns whether the client now gets every event. While a symbol's snapshot is pending it gets none of the
+    /// symbol.
+    fn gets_every_event(&self) -> bool {
+        self.subscription.symbols.is_empty()
+            && self.subscription.delivery == Delivery::Every
+            && self.owed == 0
+    }
+
+    /// Checks the answer to a command, which arrives after everything that the client missed.
+    fn on_set(&mut self, text: &str, observations: &mut Observations) {
+        self.is_caught_up = true;
+        if let (Delivery::Every, false, Some(until)) =
+            (self.subscription.delivery, self.has_lagged, number(text, r#""seq":"#))
+        {
+            self.compare_counts(observations);
+            self.pending = Some(PendingCheck { until, received: self.received, merged: 0 });
+        }
+    }
+
+    fn on_gap(&mut self, text: &str, results: &mut Results) {
+        let reason = text_after(text, r#""reason":""#);
+        increment(&mut results.gaps, reason);
+        if reason == "lagged" {
+            // Some of the skipped events count as merged and some as lost, so the sum cannot be checked any more.
+            self.has_lagged = true;
+            self.pending = None;
+            self.expect_snapshots(text);
+        }
+    }
+
+    fn on_heartbeat(&mut self, text: &str, observations: &mut Observations) {
+        let of = |name| number(text, name).unwrap_or(0);
+        let (sent, merged, until) = (of(r#""sent":"#), of(r#""merged":"#), of(r#""seq":"#));
+        let results = &mut observations.results;
+        results.heartbeats += 1;
+        if sent != self.received {
+            results.record_violation(
+                "`sent` in a heartbeat is wrong",
+                format_args!("{sent} sent, {} arrived", self.received),
+            );
+        }
+        if merged < self.merged || merged > 0 && self.subscription.delivery == Delivery::Every {
+            results.record_violation(
+                "`merged` in a heartbeat is wrong",
+                format_args!("{merged} after {}", self.merged),
+            );
+        }
+        results.merged += merged.saturating_sub(self.merged);
+        self.merged = merged;
+        self.compare_counts(observations);
+        if self.is_caught_up && !self.has_lagged {
+            self.pending = Some(PendingCheck { until, received: self.received, merged });
+        }
+    }
+
+    /// Compares the client's events with the published ones, if these are known by now.
+    pub fn compare_counts(&mut self, observations: &mut Observations) {
+        let Some(pending) = self.pending.take() else { return };
+        let PendingCheck { until, received, merged } = pending;
+        let Observations { results, published, is_drained, .. } = observations;
+        if until > published.newest() {
+            // The client that gets every event has not read this far. The next call tries again.
+            self.pending = Some(pending);
+            return;
+        }
+        let symbols = &self.subscription.symbols;
+        let more = if symbols.is_empty() {
+            Some(until.saturating_sub(self.counted))
+        } else {
+            published.count_of(symbols, self.counted, until)
+        };
+        let Some(more) = more else {
+            results.unchecked += 1;
+            return;
+        };
+        let before = |(symbol, seq)| published.count_of(&[symbol], self.counted, seq);
+        let Some(before) = self.snapshots.drain(..).map(before).sum::<Option<u64>>() else {
+            results.unchecked += 1;
+            return;
+        };
+        self.expected += more - before;
+        self.counted = self.counted.max(until);
+        // This many events may still wait for the end of the interval, or for the client to read.
+        let waiting = match (self.subscription.delivery, symbols.len() as u64) {
+            (Delivery::Every, _) => 0,
+            _ if *is_drained => 0,
+            (Delivery::Latest(_), 0) => 2000,
+            (Delivery::Latest(_), symbols) => 2 * symbols,
+        };
+        let accounted = received + merged;
+        results.checked += 1;
+        if accounted > self.expected {
+            results.extra += accounted - self.expected;
+            results.record_violation(
+                "more events than were published",
+                format_args!("{accounted} of {}, {self:?}", self.expected),
+            );
+            self.expected = accounted;
+        } else if accounted + waiting < self.expected {
+            results.lost += self.expected - accounted;
+            results.record_violation(
+                "events are lost",
+                format_args!("{accounted} of {}, {self:?}", self.expected),
+            );
+            self.expected = accounted;
+        } else if std::mem::take(&mut self.is_resuming) {
+            results.exact += 1;
+        }
+    }
+}
+
+/// Returns the text after a name in a JSON text, up to the next quotation mark.
+fn text_after<'a>(text: &'a str, name: &str) -> &'a str {
+    text.split_once(name).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("")
+}

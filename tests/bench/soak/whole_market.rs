@@ -1,0 +1,106 @@
+//! The whole market: many clients subscribe to all 65,536 symbols at once, and half of them read nothing.
+//!
+//! This process writes the events to the server's standard input. At first it writes one of each symbol. Then every
+//! second event is of the symbol that the canary reads.
+
+use std::io::{self, Write};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::canary::{Canary, HEAD_START};
+use crate::fleet::Fleet;
+use crate::memory_bound::mib;
+use crate::process::Server;
+use crate::results::Results;
+use crate::server_under_test::{self, name};
+use crate::statistics::{float, percentile};
+use crate::stdin_feed::{self, StdinFeed};
+use crate::stream_checker::{Delivery, Subscription};
+use crate::subscriber::Pace;
+
+/// The most symbols that a server accepts by default (`feed.symbols`).
+const SYMBOLS: usize = 65_536;
+
+/// The symbol that the canary reads.
+const BUSY: usize = 0;
+
+/// Events a second.
+const RATE: u32 = 1000;
+
+/// The time over which the clients connect.
+const ARRIVAL: Duration = Duration::from_secs(2);
+
+/// The time within which all snapshots must arrive.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How often the clients are checked for having all snapshots.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// The limit of the server's memory, in KiB.
+const MAX_MEMORY: u32 = 512 * 1024;
+
+/// The limit of the 99th percentile of the canary's delays, in milliseconds.
+const MAX_P99: f64 = 50.0;
+
+/// Lets this many clients subscribe to the whole market. Returns their results.
+pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
+    let mut command = server_under_test::command(cores);
+    let mut server = Server::start(command.args(["--feed", "stdin"]).stdin(Stdio::piped()))?;
+    let mut input = server.input().expect("the command pipes the server's input");
+    let market: String = (0..SYMBOLS).map(|symbol| stdin_feed::line(&name(symbol))).collect();
+    input.write_all(market.as_bytes())?;
+    let names = (0..SYMBOLS).flat_map(|symbol| [name(BUSY), name(symbol)]).collect();
+    let writer = StdinFeed::start(input, names, RATE);
+    let busy = Subscription { symbols: vec![BUSY], delivery: Delivery::Latest(0), is_measured: true };
+    let canary = Canary::start(server.address(), 0, vec![busy]);
+    // The fleet records no published events.
+    let mut fleet = Fleet::new(server.address(), 0)?;
+    let begin = Instant::now() + HEAD_START;
+    for number in 0..clients {
+        let subscription =
+            Subscription { symbols: Vec::new(), delivery: Delivery::Latest(0), is_measured: false };
+        let pace = if number.is_multiple_of(2) { Pace::Prompt } else { Pace::NeverReads };
+        fleet.subscribe(subscription, pace, begin + ARRIVAL.mul_f64(rand::random()));
+    }
+    let readers = fleet.subscribers().filter(|subscriber| subscriber.is_prompt()).count();
+    let complete = |fleet: &Fleet| fleet.subscribers().filter(|subscriber| subscriber.is_caught_up()).count();
+    while Instant::now() < begin + ARRIVAL || complete(&fleet) < readers && begin.elapsed() < PATIENCE {
+        fleet.run(Instant::now() + SLICE)?;
+    }
+    let took = begin.elapsed();
+    let delays = canary.delays();
+    let connections = fleet.connections();
+    drop(writer);
+
+    let mut results = Results::new();
+    results.add(fleet.results());
+    results.add(&canary.stop()?);
+    let memory = server.peak_memory()?;
+    let p99 = percentile(&delays, 99.0) / 1e6;
+    println!(
+        "\nmarket: {connections} of {clients} clients connected to all {SYMBOLS} symbols, {readers} of them read, \
+         {RATE} events a second\n  \
+         {} of {readers} sets complete in {:.1} s: {} snapshots, {} updates, {} merged; gaps: {}\n  \
+         memory at most {} MiB, has to be below {}\n  \
+         canary: {} updates, p50 {:.2}, p99 {p99:.2}, at most {:.1} ms, p99 has to be below {MAX_P99}",
+        complete(&fleet),
+        took.as_secs_f64(),
+        results.snapshots,
+        results.updates,
+        results.merged,
+        results.gaps.values().sum::<u64>(),
+        mib(memory),
+        mib(MAX_MEMORY),
+        delays.len(),
+        percentile(&delays, 50.0) / 1e6,
+        float(delays.max()) / 1e6,
+    );
+    if memory >= MAX_MEMORY {
+        results
+            .record_violation("the whole market takes too much memory", format_args!("{} MiB", mib(memory)));
+    }
+    if delays.is_empty() || p99 >= MAX_P99 {
+        results.record_violation("the canary's updates are too late", format_args!("{p99:.1} ms"));
+    }
+    Ok(results)
+}

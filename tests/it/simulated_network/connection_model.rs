@@ -1,0 +1,298 @@
+//! A model of a connection: the events that must arrive, and those that have arrived.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::checker::Verdict;
+use super::published_log::{Epoch, KINDS, PublishedEvent, Subscription};
+use super::scenario::Habits;
+
+#[derive(Default)]
+pub struct ConnectionModel {
+    /// The event up to which the subscription is accounted for: its events arrived, or a snapshot or gap covers
+    /// them.
+    base: u64,
+    /// How many of these events were due on this connection.
+    due_before_base: u64,
+    /// The newest event that arrived, or the position of a complete set of snapshots.
+    last: u64,
+    /// The newest event of each key that arrived.
+    newest: BTreeMap<(String, usize), u64>,
+    /// The number of seeks before the frames that arrive now.
+    seeks: usize,
+    set: SnapshotSet,
+    /// The event up to which every event must arrive, whatever the delivery is.
+    complete_until: u64,
+    /// Whether missed events may still be on their way.
+    is_catching_up: bool,
+    received: u64,
+    merged: u64,
+    heartbeat_seq: u64,
+    /// The newest event at the time when a heartbeat showed that the client had caught up.
+    caught_up_at: Option<u64>,
+}
+
+/// The newest set of snapshots.
+#[derive(Default)]
+struct SnapshotSet {
+    /// The symbols whose snapshots have not arrived.
+    owed: BTreeSet<String>,
+    /// The positions of the snapshots that have arrived.
+    covered: BTreeMap<String, u64>,
+    /// The subscription before the set was requested. Its events still arrive.
+    had: Option<Subscription>,
+    /// The position of the newest snapshot, or of the frame that announced the set.
+    position: u64,
+    /// Whether the snapshots have several positions.
+    has_several_positions: bool,
+}
+
+/// The counts in a heartbeat.
+pub struct Heartbeat {
+    pub seq: u64,
+    pub sent: u64,
+    pub merged: u64,
+}
+
+impl ConnectionModel {
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub fn seeks(&self) -> usize {
+        self.seeks
+    }
+
+    pub fn is_caught_up_at(&self, head: u64) -> bool {
+        self.caught_up_at == Some(head)
+    }
+
+    pub fn is_catching_up(&self) -> bool {
+        self.is_catching_up
+    }
+
+    /// Returns whether snapshots are missing. Then there is no cursor.
+    pub fn awaits_snapshots(&self) -> bool {
+        !self.set.owed.is_empty()
+    }
+
+    /// Returns how many snapshots are missing.
+    pub fn owed_snapshots(&self) -> u64 {
+        self.set.owed.len() as u64
+    }
+
+    /// Returns the position of the newest set of snapshots, and whether the set has several positions.
+    pub fn set(&self) -> (u64, bool) {
+        (self.set.position, self.set.has_several_positions)
+    }
+
+    /// Begins at the server's position, after this many seeks.
+    pub fn begin(&mut self, seeks: usize, seq: u64) {
+        self.seeks = seeks;
+        self.restart_at(seq);
+    }
+
+    /// Resumes after one event. All events up to `until` must arrive without conflation.
+    pub fn resume(&mut self, seeks: usize, after: u64, until: u64) {
+        self.begin(seeks, after);
+        self.complete_until = until;
+        self.is_catching_up = true;
+    }
+
+    /// Expects a snapshot of each symbol that has values. The events of the earlier subscription still arrive.
+    pub fn expect_snapshots(&mut self, epoch: &Epoch, wanted: &Subscription, had: Option<Subscription>) {
+        let owed = epoch.symbols(wanted, self.seeks, self.base);
+        self.set = SnapshotSet { owed, had, position: self.base, ..SnapshotSet::default() };
+    }
+
+    /// Checks a snapshot: no event before it may be missing that could not be conflated.
+    pub fn snapshot(&mut self, epoch: &Epoch, habits: &Habits, symbol: &str, seq: u64) -> Verdict {
+        if seq < self.set.position || seq > epoch.head() {
+            return Err(format!("its seq is not from {} to {}", self.set.position, epoch.head()));
+        }
+        if !self.set.owed.remove(symbol) {
+            return Err("it is not due, or has already arrived".to_owned());
+        }
+        self.set.has_several_positions |= seq > self.set.position && !self.set.covered.is_empty();
+        self.set.position = seq;
+        self.set.covered.insert(symbol.to_owned(), seq);
+        if habits.every {
+            self.check_complete(epoch, habits, seq)?;
+        }
+        if !self.awaits_snapshots() {
+            self.nothing_waits(epoch, habits, seq)?;
+            self.last = seq;
+        }
+        self.caught_up_at = None;
+        Ok(())
+    }
+
+    /// Checks a gap: the events before it have arrived or were conflated.
+    pub fn gap(&mut self, epoch: &Epoch, habits: &Habits, after: u64, until: u64) -> Verdict {
+        if after < self.last || until < after || until > epoch.head() {
+            return Err(format!("the gap is not within {} to {}", self.last, epoch.head()));
+        }
+        self.check_complete(epoch, habits, after.min(self.complete_until))?;
+        self.add_due(epoch, habits, after);
+        self.restart_at(until);
+        Ok(())
+    }
+
+    /// Checks the announcement of a seek: the events before it have arrived or were conflated.
+    pub fn seek(&mut self, epoch: &Epoch, habits: &Habits, seeks: usize, seq: u64) -> Verdict {
+        if seeks <= self.seeks || seeks > epoch.seeks() {
+            return Err(format!("its seek is not after {} and up to {}", self.seeks, epoch.seeks()));
+        }
+        let after = epoch.head_at_seek(seeks);
+        if seq < after || seq > epoch.head() || seq < self.last {
+            return Err(format!(
+                "its seq is not from {} to {}, with a seek at {after}",
+                self.last,
+                epoch.head()
+            ));
+        }
+        self.check_complete(epoch, habits, if habits.every { seq } else { seq.min(self.complete_until) })?;
+        self.add_due(epoch, habits, seq);
+        self.begin(seeks, seq);
+        Ok(())
+    }
+
+    /// Checks the answer to a second subscribe: all earlier events have arrived or were conflated.
+    pub fn subscribe_more(&mut self, epoch: &Epoch, habits: &Habits, seq: u64) -> Verdict {
+        if self.awaits_snapshots() || seq < self.last.max(self.set.position) || seq > epoch.head() {
+            return Err(format!("its seq is not from {} to {}", self.last, epoch.head()));
+        }
+        self.check_complete(epoch, habits, if habits.every { seq } else { seq.min(self.complete_until) })?;
+        self.is_catching_up = false;
+        self.nothing_waits(epoch, habits, seq)?;
+        self.add_due(epoch, habits, seq);
+        self.restart_at(seq);
+        Ok(())
+    }
+
+    /// Checks an event: no event before it may be missing that could not be conflated.
+    pub fn event(&mut self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> Verdict {
+        if seq <= self.last {
+            return Err(format!("its seq does not follow {}", self.last));
+        }
+        if !self.is_due(epoch, habits, seq, event) || self.is_covered(&event.symbol, seq) {
+            return Err("a snapshot contains it".to_owned());
+        }
+        if seq > epoch.head_at_next_seek(self.seeks) {
+            return Err(format!("it is after seek {}, which was not announced", self.seeks + 1));
+        }
+        let complete = if habits.every { seq - 1 } else { self.complete_until.min(seq - 1) };
+        self.check_complete(epoch, habits, complete)?;
+        self.last = seq;
+        self.received += 1;
+        self.newest.insert((event.symbol.clone(), event.kind), seq);
+        self.caught_up_at = None;
+        Ok(())
+    }
+
+    /// Checks that every due event up to `until` has arrived.
+    pub fn check_complete(&self, epoch: &Epoch, habits: &Habits, until: u64) -> Verdict {
+        if until <= self.last {
+            return Ok(());
+        }
+        match epoch.next(self.last, |seq, event| self.is_due(epoch, habits, seq, event)) {
+            Some(missing) if missing <= until => Err(format!("{missing} is missing after {}", self.last)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a heartbeat: every due event has arrived, was conflated, or can still arrive.
+    pub fn heartbeat(&mut self, epoch: &Epoch, habits: &Habits, heartbeat: &Heartbeat) -> Verdict {
+        let before = self.last.max(self.heartbeat_seq).max(self.set.position);
+        if heartbeat.seq < before || heartbeat.seq > epoch.head() {
+            return Err(format!("its seq is not from {before} to {}", epoch.head()));
+        }
+        if heartbeat.sent != self.received {
+            return Err(format!("sent is wrong: {} events arrived", self.received));
+        }
+        let waiting = self.waiting(epoch, habits, heartbeat.seq)?;
+        let owed = self.due_before_base + self.count(epoch, habits, heartbeat.seq);
+        let rest = owed.checked_sub(self.received).ok_or("more events arrived than were due")?;
+        let is_right = rest == heartbeat.merged + waiting && !(habits.every && waiting > 0);
+        let may_lack_all =
+            self.is_catching_up && heartbeat.merged == self.merged && self.is_without_holes(epoch, habits);
+        if !is_right && !may_lack_all {
+            return Err(format!(
+                "{rest} of {owed} events have not arrived, and only {waiting} of these may wait"
+            ));
+        }
+        let is_caught_up = is_right && waiting == 0 && !self.awaits_snapshots();
+        self.is_catching_up &= !is_caught_up;
+        self.heartbeat_seq = heartbeat.seq;
+        self.merged = heartbeat.merged;
+        self.caught_up_at = is_caught_up.then_some(heartbeat.seq);
+        Ok(())
+    }
+
+    /// Checks that no event up to `seq` waits to be sent.
+    pub fn nothing_waits(&self, epoch: &Epoch, habits: &Habits, seq: u64) -> Verdict {
+        match self.waiting(epoch, habits, seq)? {
+            waiting if waiting > 0 && !self.is_catching_up => Err(format!("{waiting} events are too late")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether an event must arrive or count as merged.
+    ///
+    /// An event that is part of a snapshot does neither. Events between a seek and its announcement count as
+    /// merged, because the following snapshots contain them.
+    fn is_due(&self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> bool {
+        let SnapshotSet { owed, had, .. } = &self.set;
+        habits.wanted.includes(event)
+            && (had.as_ref().is_some_and(|had| had.includes(event))
+                || seq > epoch.head_at_next_seek(self.seeks)
+                || !owed.contains(&event.symbol) && !self.is_covered(&event.symbol, seq))
+    }
+
+    /// Returns whether the snapshot of the symbol contains this event.
+    fn is_covered(&self, symbol: &str, seq: u64) -> bool {
+        self.set.covered.get(symbol).is_some_and(|at| seq <= *at)
+    }
+
+    fn count(&self, epoch: &Epoch, habits: &Habits, until: u64) -> u64 {
+        epoch.count(self.base, until, |seq, event| self.is_due(epoch, habits, seq, event))
+    }
+
+    /// Adds the due events up to `until`, all of which have arrived or were conflated.
+    fn add_due(&mut self, epoch: &Epoch, habits: &Habits, until: u64) {
+        self.due_before_base += self.count(epoch, habits, until);
+    }
+
+    /// Continues at this position: no earlier event arrives any more.
+    fn restart_at(&mut self, seq: u64) {
+        (self.base, self.last) = (seq, seq);
+        self.newest.clear();
+        self.set = SnapshotSet { position: seq, ..SnapshotSet::default() };
+        self.is_catching_up = false;
+        self.caught_up_at = None;
+    }
+
+    /// Returns how many keys have a newest event that can still arrive. Events arrive in order.
+    fn waiting(&self, epoch: &Epoch, habits: &Habits, seq: u64) -> Result<u64, String> {
+        let mut waiting = 0;
+        let due = epoch.newest_in(self.base, seq, |seq, event| self.is_due(epoch, habits, seq, event));
+        for ((symbol, kind), newest) in due {
+            if self.is_covered(symbol, newest) {
+                continue;
+            }
+            if newest > self.last {
+                waiting += 1;
+            } else if self.newest.get(&(symbol.to_owned(), kind)) != Some(&newest) {
+                return Err(format!(
+                    "{newest} is the newest {} of {symbol}, and did not arrive",
+                    KINDS[kind]
+                ));
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn is_without_holes(&self, epoch: &Epoch, habits: &Habits) -> bool {
+        let owed = self.due_before_base + self.count(epoch, habits, self.last);
+        owed == self.received + self.merged
+    }
+}
