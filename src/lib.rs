@@ -2,14 +2,13 @@
 //!
 //! # Bird's eye
 //!
-//! One ordered log, read by folds. A feed is a stream of market events. The [bus] gives each event
-//! the next sequence number and appends it to the log, which is also the history. Each shard of the
-//! [hub] reads that log at a position of its own, folds it into last values, and knows which of its
-//! connections subscribed to which symbol. A shard produces values (events, snapshots, replies), and an [encoding]
-//! turns each into bytes once for all connections that share it. What is new goes to the sockets of its subscribers in one
-//! contiguous write each; a [session] writes what its client's socket did not take. Live, simulated
-//! and replayed time differ in the [feed] only; the clock of the latter two can be stopped, changed and set
-//! over HTTP. Nothing flows backwards except what clients send.
+//! A feed is a stream of market events. The [bus] gives each event the next sequence number and appends it to one ordered
+//! log, which is also the history. Each shard of the [hub] reads that log at its own position, folds it into a last-value
+//! cache, and has an index from each symbol to its subscribers. A shard produces values (events, snapshots, replies), and an
+//! [encoding] turns each value into bytes once for all connections that share it. A shard writes new events straight to the
+//! sockets, one contiguous write for each subscriber; a [session] writes the bytes that its client's socket did not accept.
+//! Live, simulated and replayed time differ in the [feed] only. Data flows one way; only commands and messages of clients
+//! flow back.
 //!
 //! ```text
 //!          CSV files     random walk     standard input
@@ -18,71 +17,123 @@
 //!                      ▼ pump
 //!  bus     ┌───────────────────────┐
 //!          │ the log: events, feed │   one sequence, bounded by count and bytes;
-//!          │ states and seeks      │   readers are woken, not fed
+//!          │ states and seeks      │   readers are woken, and read for themselves
 //!          └──────┬─────────┬──────┘
 //!                 ▼         ▼
-//!  hub         shard 0   shard n       folds last values; symbol → own connections; no locks
+//!  hub         shard 0   shard n       last-value cache; symbol → own connections; no locks
 //!                 ▼         ▼
 //!  encoding    value → bytes, once a shard for each encoding in use: WebSocket frames, lines (NDJSON)
-//!                 ├─ batch ─┼────────▶ sockets: what is new, laid out once, a slice of it for each client
+//!                 ├─ batch ─┼────────▶ sockets: new events, laid out once, a slice of them for each client
 //!                 ▼         ▼
-//!              outbox    outbox        what a socket did not take, answers, and the keys of what is merged
+//!              outbox    outbox        bytes that the socket did not accept, replies, and conflated keys
 //!                 ▼         ▼
 //!  session     session   session       one small task a connection, on its shard's thread
 //!                 ▼         ▼
-//!  server      accept loop → admission → TLS → HTTP/1.1 → routes (warp) → upgrade, or a stream as the answer
+//!  server      accept loop → admission → TLS → HTTP/1.1 → routes (warp) → upgrade, or a stream as the response
 //! ```
 //!
 //! # Code map
 //!
-//! | module | what it is for | imports |
-//! |---|---|---|
-//! | [`tcp_info`] | what a client's machine has acknowledged; a crate of its own in `tcp-info/`, with the only `unsafe` code | nothing of ours |
-//! | [range] | the least and the most that a value of the configuration may be | nothing of ours |
-//! | [task] | watched tasks: how each one ended | nothing of ours |
-//! | `fault` | faults on purpose, for tests of the built program | nothing of ours |
-//! | [counters] | what is counted: limits that struck, lags, resumes | nothing of ours |
-//! | [market] | the nouns: symbol, exact price and size, trade, quote, bar, day | nothing of ours |
-//! | [wire] | the protocol's values: commands, messages, replies, URLs, tokens, close codes; pure | market |
-//! | [encoding] | how values become bytes: native JSON in WebSocket frames or in lines; pure | wire, market |
-//! | [auth] | which token allows what | wire, market, range |
-//! | [bus] | the log, its readers, the fold of last values | market, counters |
-//! | [feed] | simulated, replay (how files are understood), stdin; the clock and its control; readers and the pump | bus, market, counters, range, task, fault |
-//! | [hub] | shards, subscriptions, fan-out, outboxes, liveness, the relay; the loop that writes to the sockets | bus, encoding, wire, market, counters, fault, `tcp_info` |
-//! | [session] | one client: its permissions and rates, its commands and messages | auth, hub, encoding, wire, market, counters, range |
-//! | [client] | a connection to a server, as `watch` and `send` need it | nothing of ours |
-//! | [files] | `inspect` and `cat`: what files say, without a server | feed, encoding, market |
-//! | [server] | accept loop, admission, TLS, handshake, routes, streams, readiness, metrics, the page; the only code that names warp | auth, session, feed and those above |
-//! | [mod@config], [app] | the configuration, the wiring and the shutdown | all above |
-//! | [cli] | the command line, what its commands do and what they show on a terminal | all above |
-//! | [`exit_code`] | which exit code stands for which error | all above |
+//! From the bottom to the top: a module imports only modules above it. Tests check the last column.
 //!
-//! Tests read every `crate::` and `super::` path: they hold the last column, and that no sibling files of a folder import
-//! each other in a circle. Another holds that the hub names nothing of the WebSocket protocol and writes no JSON.
+//! | module | what it does | imports |
+//! |---|---|---|
+//! | [`tcp_info`] | asks TCP what a client's machine has acknowledged; a crate in `tcp-info/`, with the only `unsafe` code | nothing of ours |
+//! | [range] | checks that a configured number lies in its range | nothing of ours |
+//! | [task] | turns a panic or an early end of a task into an error | nothing of ours |
+//! | `fault` | injects faults, for tests of the built program | nothing of ours |
+//! | [counters] | counts for `/metrics`; the list of limits that are counted | nothing of ours |
+//! | [market] | the market's values | nothing of ours |
+//! | [wire] | the protocol's values, and their parsing | market |
+//! | [encoding] | turns values into bytes | wire, market |
+//! | [auth] | tokens and their permissions | wire, market, range |
+//! | [bus] | the log, its readers, the last-value cache | market, counters |
+//! | [feed] | sources of events, and when each event is published | bus, market, counters, range, task, fault |
+//! | [hub] | distributes events to connections | bus, encoding, wire, market, counters, fault, `tcp_info` |
+//! | [session] | serves one client, from the upgrade to the close | auth, hub, encoding, wire, market, counters, range |
+//! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
+//! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
+//! | [server] | accepts connections and answers HTTP; the only code that names warp | auth, session, feed and those above |
+//! | [mod@config] | loads the configuration from all its sources, and checks it | all above |
+//! | [app] | connects the parts, owns their tasks, shuts them down in order | all above |
+//! | [cli] | the subcommands and flags | all above |
+//! | [`exit_code`] | chooses the exit code for an error | all above |
+//!
+//! # Files
+//!
+//! Each settings struct lies beside the code that it configures, with its defaults; `config.toml` repeats them.
+//!
+//! - **src**: `main.rs` parses the command line, runs the subcommand and prints its error. `app.rs` starts and stops all parts.
+//!   `config.rs` merges flags, environment and file. `auth.rs` has tokens, permissions and `[auth]`. `counters.rs` names the
+//!   counters and limits of `/metrics`.
+//! - **market**: `event.rs` trade, quote, bar and their fields · `symbol.rs` valid names · `number.rs` exact price and size ·
+//!   `time.rs` market time and bar intervals · `day.rs` day statistics (open, high, low, change) · `feed.rs` feed kinds and states.
+//! - **wire**: `command.rs` parses JSON commands, or decides that a text is a message; cursors · `url_parameters.rs` `?symbols=…` ·
+//!   `error_reply.rs` error codes · `reply.rs` `subscribed`, `heartbeat`, `gap` and `feed` frames ·
+//!   `message.rs` relayed messages · `close.rs` close codes · `token_hash.rs` hashes of tokens · `decoder.rs` incoming WebSocket
+//!   frames, size and fragment limits.
+//! - **encoding**: `native_json.rs` the JSON of market frames and snapshots · `websocket.rs` outgoing WebSocket frames ·
+//!   `ndjson.rs` lines.
+//! - **bus**: `log.rs` the history, its bounds, eviction, seeks · `last_value_cache.rs` the newest event of each symbol and kind ·
+//!   `mod.rs` publish, wake readers, `[bus]`.
+//! - **feed**: `mod.rs` builds the feed, `[feed]` · `source.rs` which source · `simulated.rs` the random walk · `stdin.rs` JSON lines ·
+//!   `replay/` files · `pump.rs` publishes due events, executes pause, seek, step, speed · `schedule.rs` when an event is due, `max_gap`,
+//!   `[feed.clock]` · `speed.rs` parses a speed · `wall_clock.rs` retiming · `lateness.rs` warns of late events · `control.rs` commands to
+//!   a running feed · `status.rs` its status · `symbol_gate.rs` limit of symbols · `reader.rs` threads that read ahead ·
+//!   `lines.rs` lines of bounded length, with `line_settings.rs` · `reject_counters.rs` counts rejected rows · `printable.rs` safe text ·
+//!   `error.rs` errors and hints.
+//! - **feed/replay**, in the order in which a file passes: `expand.rs` folders and patterns · `path.rs` symbol and day from the
+//!   path · `container/` gzip, zstd, zip and their limits · `character_encoding.rs` · `text_lines.rs` · `sniff.rs` delimiter, header, layout ·
+//!   `layout/` (`table.rs` the known layouts, `recognize.rs`, `role.rs` column names, `shape.rs` files without a header, `columns.rs`,
+//!   `time_columns.rs`) · `scan.rs` reads all times once · `plan.rs` what is decided before the first row · `records.rs` and `cells.rs` split
+//!   rows · `row.rs` row to events · `number/` numbers, decimal commas · `time/` dates, times of day, Unix times · `zone/` time zones, clock changes ·
+//!   `events.rs` events in order · `merge.rs` several files · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs` what was
+//!   recognized · `settings.rs` parsed options, `config.rs` `[feed.replay]`.
+//! - **hub**: `shard.rs` the shard: reads the log, answers commands · `shard_runner.rs` its loop, the flush window · `fan_out.rs` event to
+//!   subscribers · `batch.rs` updates written together · `subscription_index.rs` symbol to subscribers · `subscription.rs` what one
+//!   connection subscribed to · `command_executor.rs` subscribe, unsubscribe, set, ping · `subscribe_check.rs` symbol limit, cursor ·
+//!   `connection.rs` one client: resume, resync, gap, lag, slow-consumer close · `connection_state.rs` · `outbox.rs` pending frames, conflation,
+//!   `interval_ms`, buffer limit · `frame_buffer.rs` its bytes · `conflated_keys.rs` · `snapshot_set.rs` · `catch_up_quota.rs` share of a turn for
+//!   catching up · `overload.rs` when a shard conflates · `heartbeats.rs` when each heartbeat is due · `deadlines.rs` ping, message and auth
+//!   timeouts, client gone · `liveness.rs` sends pings, closes · `encoding_cache.rs` encode once · `market_state.rs` · `sockets.rs` writes ·
+//!   `relay.rs` messages to all peers, `[relay]` · `rate_limiter.rs` · `spread.rs` even spreading · `settings.rs`.
+//! - **session**: `mod.rs` the loop of one client · `message_handler.rs` permissions, rates, relay or command · `config.rs` `[session]`
+//!   (heartbeat, buffers) and `[limits]`.
+//! - **server**: `mod.rs` `[server]` · `accept.rs` accept loop, file descriptors · `admission.rs` connection limits, trusted proxies · `tls.rs` ·
+//!   `connections.rs` TLS, HTTP and sessions of one worker, shutdown · `worker.rs` a thread with its shard · `routes.rs` paths and methods ·
+//!   `app_state.rs` checks that all routes share: token, URL · `handshake.rs` upgrade, Origin rule, error responses · `ndjson.rs` `/ndjson` · `feed_api.rs`
+//!   `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]` · `json_response.rs` error bodies · `write_timeout.rs` ·
+//!   `page.html` the page at `/`.
+//! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` · `send.rs` · `file_args.rs` flags for
+//!   files · `load_config.rs` · `log.rs` · `progress_bar.rs` · `error.rs` errors and hints.
+//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect, read, write.
+//! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models, `files/`, `program/` the built program,
+//!   `simulated_network/`, `fuzz/`), `bench/` benchmarks and the soak, `browser/`, `conformance/` Autobahn.
+//!
+//! Tests also check that the files of a folder do not import each other in a circle, and that the hub names nothing of the
+//! WebSocket protocol and writes no JSON.
 //!
 //! # Invariants
 //!
-//! 1. The sequence of the bus is the only order. Feed states are entries of the same log, so that `ended`
-//!    never overtakes an event, and so are seeks: each shard changes the past at the same place.
-//! 2. A subscription is, for each symbol, its snapshot at the position at which it is written, then everything of it
-//!    after that position: no lock, no gap, no repeat. Snapshots are written as the client reads them.
-//! 3. A resume is complete or it is refused. It reads the log in chunks and never copies it. A cursor at or before the
-//!    head of the last seek is refused: what it names was replaced, even where no event came in between.
-//! 4. Nothing is skipped without being counted and told.
-//! 5. Waits go one way: a client waits for its shard, a shard for the log, the log for nobody. Readers of the log are
-//!    passive or waited for: only a replay at full speed waits, for the shards alone, and closes a client that stands
-//!    still.
-//! 6. An event is encoded at most once a shard and encoding, and only if somebody takes it; so is a snapshot at one
-//!    position. What a client missed is encoded for that client alone.
-//! 7. Every queue and message has a limit; the limit is in the configuration, and where it strikes a client, a
-//!    metric counts it, at the place that enforces it. A batch, which lasts for a turn, has some 5,000 events at the most.
-//!    What one client makes the server hold is bounded in bytes, whatever it asks for: 10 MiB by the default limits.
-//! 8. No client can hurt another: what is wrong with one, a panic too, ends its connection alone.
-//! 9. Every task has an owner that waits for it and knows how it ended. Where a reader of the feed or its pump fails, the
-//!    feed is `failed`, and clients are told why; where a shard or the accept loop does, the process shuts down in order.
+//! 1. The sequence of the bus is the only order. Feed states and seeks are entries of the same log. So `ended` never overtakes
+//!    an event, and every shard seeks at the same place.
+//! 2. For each symbol, a client gets its snapshot at one position, and then every event after that position: no gap, no
+//!    repeat, no lock. Snapshots are written as fast as the client reads them.
+//! 3. A resume is complete, or it is refused. It reads the log in chunks. A cursor at or before the newest seek is refused,
+//!    because the seek replaced the values that it stands for.
+//! 4. No event is left out without being counted and told.
+//! 5. Waits go one way: a client waits for its shard, a shard waits for the log, and the log waits for nobody. Only a replay
+//!    at full speed waits, for the shards alone, and it closes a client that stalls.
+//! 6. A shard encodes an event at most once for each encoding, and only for a subscriber. The same holds for a snapshot at one
+//!    position. Missed events are encoded for the client that resumes.
+//! 7. Every queue and message has a limit in the configuration. The place that enforces a limit counts it. A batch has some
+//!    5,000 events at most. What one client makes the server hold is bounded in bytes: 10 MiB by the default limits.
+//! 8. No client can hurt another. An error or a panic of one ends its connection alone.
+//! 9. Every task has an owner, which waits for it and learns how it ended. If a reader of the feed or the pump fails, the feed
+//!    is `failed`, and clients are told why. If a shard or the accept loop fails, the process shuts down in order.
 //! 10. `market`, `wire`, `encoding`, the shard, the outbox and the log do no I/O and read no clock.
-//! 11. Shards share nothing but the log, which each locks once a segment of events, and the relay.
-//! 12. No globals: one process can hold several buses.
+//! 11. Shards share only the log, which each locks once for a segment of events, and the relay.
+//! 12. There are no globals: one process can have several buses.
 
 pub mod app;
 pub mod auth;
