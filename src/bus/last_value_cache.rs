@@ -7,8 +7,8 @@ use crate::market::{Day, Event, Kind, Payload, Symbol};
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencedEvent {
-    /// The sequence number, from 1. For an event that was [folded but not
-    /// published](LastValueCache::fold_unpublished), the cache's own `seq` at that moment.
+    /// The sequence number, from 1. An event that was [folded but not
+    /// published](LastValueCache::fold_unpublished) has the cache's own `seq` at that moment.
     pub seq: u64,
     /// The event itself.
     pub event: Event,
@@ -49,7 +49,7 @@ impl SymbolValues {
 }
 
 impl LastValueCache {
-    /// Returns an empty cache at a sequence number, from which a [seek](super::Bus::seek) builds its own.
+    /// Returns an empty cache at a sequence number. A feed fills the cache before a [seek](super::Bus::seek).
     #[must_use]
     pub fn at(seq: u64) -> Self {
         Self { seq, symbols: IndexMap::new() }
@@ -70,8 +70,8 @@ impl LastValueCache {
 
     /// Folds an event that is not published; returns its symbol's index.
     ///
-    /// Such an event has no sequence number of its own. In a snapshot it has that of the cache, which several
-    /// events may share.
+    /// Such an event has no sequence number of its own. A snapshot shows it with the cache's sequence number,
+    /// which several events may share.
     pub fn fold_unpublished(&mut self, event: &Event) -> usize {
         let index = match self.symbols.get_index_of(&event.symbol) {
             Some(index) => index,

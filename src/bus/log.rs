@@ -93,8 +93,8 @@ pub enum Read {
 /// The backlog of a reader: how far it is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// For how long the reader's next entry has been in the log. If that was evicted, the oldest entry
-    /// counts.
+    /// For how long the reader's next entry has been in the log. If that entry was evicted, the age is that
+    /// of the oldest entry.
     pub age: Duration,
     /// Whether the log has begun to evict, and the reader's next entry is in the older half of the log.
     pub is_soon_lost: bool,
@@ -217,7 +217,7 @@ impl Log {
         }
     }
 
-    /// Returns how many events the log holds at least, however large the events are.
+    /// Returns how many of the newest events the log keeps at least, however large the events are.
     #[must_use]
     pub fn capacity(config: &Config) -> usize {
         let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
@@ -244,7 +244,7 @@ impl Log {
     }
 
     /// Returns for how long the next entry of a reader at this position has been in the log;
-    /// [`Duration::MAX`] if it was evicted, because then nobody knows.
+    /// [`Duration::MAX`] if it was evicted, because its age is then unknown.
     #[must_use]
     pub fn lag(&self, position: u64, now: Instant) -> Duration {
         let Some(offset) = position.checked_sub(self.first_position) else { return Duration::MAX };
@@ -319,8 +319,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The event after `seq` was evicted, or there was a seek after `seq`. A seek replaces the values of
-    /// every older cursor, even if no event was published between the cursor and the seek.
+    /// The event after `seq` was evicted, or there was a seek after `seq`. A seek cuts off every older
+    /// cursor, even if no event was published between the cursor and the seek.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         let next = seq + 1;
         if self.seek.is_some_and(|seek| seq <= seek.after) {
@@ -338,8 +338,8 @@ impl Log {
         Ok(Some(Chunk { segment: Arc::clone(segment), from }))
     }
 
-    /// Returns the sequence number of the oldest event with which a resume may start. If there is none, it is
-    /// that of the next event.
+    /// Returns the sequence number of the oldest event with which a resume may start. If there is none, it
+    /// returns the sequence number of the next event.
     fn oldest(&self) -> u64 {
         let by_count = (self.head + 1).saturating_sub(self.max_events as u64);
         by_count.max(self.segments.front().map_or(self.head + 1, |entry| entry.segment.first()))
@@ -386,8 +386,8 @@ impl Log {
 
     /// Folds evicted events into the base, unless a reader shares it.
     ///
-    /// If the unfolded events exceed the limit of the history, the base is copied, and no reader is waited
-    /// for.
+    /// If the unfolded events exceed the byte limit of the history, it copies the base instead of waiting for
+    /// the reader.
     fn fold_evicted(&mut self) {
         if self.unfolded_bytes > self.max_bytes {
             Arc::make_mut(&mut self.base);

@@ -1,4 +1,4 @@
-//! The bus: one order of all events.
+//! The bus: one sequence of all events, and the readers that follow it.
 //!
 //! A feed publishes events. Each one gets the next sequence number and is appended to the [log](Log). Readers
 //! read the log, each at a position of its own. The bus wakes them, but does not hand them events and does
@@ -62,7 +62,7 @@ pub struct Bus {
     counters: Counters,
 }
 
-/// A mark that the feed waits. Dropping it removes the mark, also if the wait is cancelled.
+/// Marks the feed as waiting until this is dropped, which also happens if the wait is cancelled.
 struct Waiting<'a>(&'a AtomicBool);
 
 /// The progress of an awaited reader.
@@ -86,7 +86,7 @@ struct ReaderPosition {
 pub struct Lagging {
     /// The reader's name.
     pub name: String,
-    /// For how long the reader's next entry has been in the log; [`Duration::MAX`] if that was evicted.
+    /// For how long the reader's next entry has been in the log; [`Duration::MAX`] if that entry was evicted.
     pub lag: Duration,
 }
 
@@ -94,9 +94,9 @@ pub struct Lagging {
 #[derive(Debug)]
 pub struct Reader {
     bus: Arc<Bus>,
-    /// Its key among all readers.
+    /// The reader's key in `Bus::readers`.
     number: usize,
-    /// Its key among the awaited readers, if it is one.
+    /// The reader's key in `Bus::progress`; `None` for a passive reader.
     awaited: Option<usize>,
     position: u64,
     shared_position: Arc<AtomicU64>,
@@ -104,7 +104,8 @@ pub struct Reader {
 }
 
 impl Bus {
-    /// Returns an empty bus. `epoch` names its count of events and has 1 to 32 letters and digits.
+    /// Returns an empty bus. `epoch` tells its sequence numbers from those of other buses; it has 1 to 32
+    /// letters and digits.
     #[must_use]
     pub fn new(config: &Config, kind: FeedKind, epoch: String) -> Arc<Self> {
         Arc::new(Self {
@@ -122,13 +123,14 @@ impl Bus {
         })
     }
 
-    /// Returns the name of the bus's count of events.
+    /// Returns the epoch, which tells the bus's sequence numbers from those of other buses.
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.epoch
     }
 
-    /// Returns how many events the log holds at least. A reader that is at most this far behind loses none.
+    /// Returns how many of the newest events the log keeps at least. A reader that is at most this many
+    /// events behind loses none.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -155,8 +157,8 @@ impl Bus {
     /// `last_values` replace everything that was folded before. The epoch stays and the sequence numbers
     /// continue, but no cursor up to the current head can be resumed.
     ///
-    /// `last_values` begin as [`LastValueCache::at`] the [head](Self::head). Nobody may publish in the
-    /// meantime.
+    /// Build `last_values` from an empty cache [at](LastValueCache::at) the [head](Self::head). Nobody may
+    /// publish between that and the seek.
     pub fn seek(&self, last_values: LastValueCache, position: Time, state: FeedState) {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
@@ -193,7 +195,7 @@ impl Bus {
     #[must_use]
     pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let checkpoint = self.log().checkpoint();
-        // The cache is copied without the lock, so that nobody waits for that.
+        // The cache is copied after the log is unlocked, because copying takes long.
         let checkpoint = Checkpoint::from(checkpoint);
         let shared_position = Arc::new(AtomicU64::new(checkpoint.position));
         let number = self
@@ -230,8 +232,8 @@ impl Bus {
         self.is_flow_controlled.store(is_flow_controlled, Ordering::Relaxed);
     }
 
-    /// Returns whether the feed waits for its readers. If it does, no client is closed for what it has not
-    /// read yet.
+    /// Returns whether the feed waits for its readers. While it does, pending events do not count against a
+    /// client's limit.
     #[must_use]
     pub fn is_flow_controlled(&self) -> bool {
         self.is_flow_controlled.load(Ordering::Relaxed)
@@ -239,8 +241,8 @@ impl Bus {
 
     /// Waits until all awaited readers are done with all events so far.
     ///
-    /// They report that only while the feed is [flow-controlled](Self::is_flow_controlled). Otherwise this
-    /// may never return.
+    /// Readers report their progress only while the feed is [flow-controlled](Self::is_flow_controlled).
+    /// Otherwise this may never return.
     ///
     /// Cancel safe: a cancelled wait leaves nothing behind, and the feed no longer counts as
     /// [waiting](Self::is_waiting).
@@ -277,7 +279,7 @@ impl Bus {
         &self.counters
     }
 
-    /// Records that a client has subscribed, so that a feed that waits for the first one may begin.
+    /// Records that a client has subscribed, so that a feed that waits for its first subscriber may begin.
     pub fn note_subscriber(&self) {
         self.has_subscriber.send_if_modified(|has_subscriber| !std::mem::replace(has_subscriber, true));
     }
@@ -293,7 +295,8 @@ impl Bus {
         let outcome = change(&mut log, Instant::now());
         let end = log.end();
         drop(log);
-        // When two publish at once, the later one may get here first. The end must not move back.
+        // When two threads publish at once, the one with the later end may get here first. The end must not
+        // move back.
         self.end.send_if_modified(|known| {
             let is_newer = end > *known;
             *known = end.max(*known);
@@ -347,7 +350,7 @@ impl Reader {
     /// Returns the next entry, if it is in the log already.
     pub fn try_next(&mut self) -> Option<Read> {
         let next = self.bus.log().read(self.position);
-        // The cache is copied without the lock, so that nobody waits for that.
+        // The cache is copied after the log is unlocked, because copying takes long.
         let read = match next {
             Ok(segment) => {
                 let segment = segment?;

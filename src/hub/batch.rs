@@ -1,8 +1,8 @@
 //! A batch: updates that are written to sockets together.
 //!
-//! The frames of a batch lie in one buffer, each of them once. A client whose updates are consecutive is
-//! written a slice of that buffer. For any other client its frames are first copied into a second buffer. So
-//! each client costs one write of contiguous bytes.
+//! The frames of a batch lie in one buffer, each of them once. A client whose updates are consecutive gets a
+//! slice of that buffer. For any other client, its frames are first copied into a second buffer. So each
+//! client costs one write of contiguous bytes.
 //!
 //! A batch is filled, written and cleared within one turn of its shard.
 
@@ -10,8 +10,8 @@ use crate::bus::Key;
 
 /// A batch is written once its subscribers get this many bytes each, on average.
 ///
-/// A socket takes about as many at a time. The more updates share a write, the less each of them costs. A
-/// segment of the log is never split between two batches.
+/// A socket takes about this many bytes at a time. The more updates share a write, the less each of them
+/// costs. A segment of the log is never split between two batches.
 const FULL_BYTES: usize = 64 * 1024;
 
 /// Updates that are written together.

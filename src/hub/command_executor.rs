@@ -45,7 +45,7 @@ impl<'a> CommandExecutor<'a> {
         Self { id, connection, index, encoded, market, bus, settings }
     }
 
-    /// Executes a request, and pushes the reply to the outbox.
+    /// Executes a command, and pushes the reply to the outbox.
     pub(super) fn execute(&mut self, request: &CommandWithId, now: Time) {
         let CommandWithId { id, command } = request;
         let id = id.as_ref();
@@ -105,15 +105,14 @@ impl<'a> CommandExecutor<'a> {
                 let owed = self.connection.state.owed().unwrap_or_default();
                 self.connection.state = ConnectionState::Resuming { after: cursor, owed };
             }
-            // The shard has read less than the client. It tells the gap when it has caught up with the
-            // client.
+            // The shard is behind the client. Once it has caught up, it tells the client of the gap.
             Some(Missed::Lost { after: Some(after), .. }) if self.is_behind(after) => {
                 self.connection.state.owe(|owed| owed.gap = Some(after));
             }
             _ => {}
         }
         if let Some(Missed::InHistory | Missed::Lost { after: Some(_), .. }) = missed {
-            // From now on the client's own cursor counts, even if it cannot be resumed.
+            // The outbox starts at the client's own cursor, even if that cannot be resumed.
             self.connection.outbox.set_cursor(cursor);
         }
         let has_gap =
@@ -191,7 +190,7 @@ impl<'a> CommandExecutor<'a> {
 
     /// Pushes a reply that changes what the client gets, behind its conflated events.
     ///
-    /// Many conflated events are flushed later, within the shard's quota.
+    /// If there are many conflated events, they are flushed later, within the shard's quota.
     fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {
         self.connection.answer_behind_conflated(self.market.seq(), &Value::Reply(reply));
         if self.connection.outbox.conflated_len() <= self.settings.conflated_events {

@@ -31,7 +31,7 @@ pub(super) struct Connection {
     pub(super) is_heard: bool,
     /// Whether the client has ever subscribed.
     pub(super) has_subscribed: bool,
-    /// How the client keeps the feed waiting; `None` if it does not.
+    /// Since when the client has kept the feed waiting; `None` if it does not.
     pub(super) behind: Option<Behind>,
     waker: Option<Waker>,
     /// Whether the session has been woken and has not run since.
@@ -41,7 +41,7 @@ pub(super) struct Connection {
 /// A client that keeps a flow-controlled feed waiting.
 #[derive(Debug)]
 pub(super) struct Behind {
-    /// Since when the client has not caught up.
+    /// When the feed began to wait for the client.
     pub(super) since: Instant,
     /// The bytes that its socket has accepted since then.
     pub(super) written: usize,
@@ -159,10 +159,11 @@ impl Connection {
         self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
     }
 
-    /// Writes a part of the conflated events before the delayed reply, and after the last of them the reply.
+    /// Flushes some of the conflated events that go before the delayed reply. After the last of them, it
+    /// flushes the reply.
     ///
-    /// A key that is still conflated after that has an event newer than the reply. The key is removed and
-    /// counts as merged if the reply ended its subscription or changed the delivery to `every`.
+    /// A key that is still conflated after the reply has an event newer than the reply. The key is removed
+    /// and counts as merged if the reply ended its subscription or changed the delivery to `every`.
     pub(super) fn write_delayed(
         &mut self,
         market: &MarketState,
@@ -224,7 +225,7 @@ impl Connection {
                 }
                 continue;
             }
-            let index = set.next().expect("a set that holds none back has another");
+            let index = set.next().expect("a set without a last snapshot has a next one");
             self.outbox.drop_conflated_of(index);
             let bytes = snapshots.get(last_values, index);
             if set.len() > 0 {
@@ -235,9 +236,11 @@ impl Connection {
         }
     }
 
-    /// Pushes the last snapshot of a set that another set replaces, if it waits for conflated events.
+    /// If the last snapshot of a set waits for conflated events, pushes it now, because another set replaces
+    /// this one.
     ///
-    /// The client counts events from its last snapshot on, and the outbox has counted those after this one.
+    /// The client counts the events after its last snapshot, and the outbox has already counted the events
+    /// after this one.
     fn end_snapshots(&mut self) {
         if let ConnectionState::Snapshots { set, .. } = &self.state
             && let Some(last) = set.last()
@@ -357,8 +360,8 @@ impl Connection {
             owed.seek = seek.map(|seek| seek.position).or(owed.seek);
         });
         self.wake();
-        // A resuming client finds out by itself that the log has passed it. One without a subscription has
-        // lost nothing.
+        // A resuming client finds out by itself that the log has passed it. A client without a subscription
+        // has lost nothing.
         if self.state.is_resuming() || self.subscription.len() == 0 {
             return;
         }

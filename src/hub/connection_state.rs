@@ -1,4 +1,5 @@
-//! The state of a connection: what it is sent before it gets new events as they come.
+//! The state of a connection: whether it gets events as they come, or must first be sent or told something
+//! else.
 
 use super::market_state::MarketState;
 use super::snapshot_set::SnapshotSet;
@@ -15,7 +16,7 @@ pub(super) enum ConnectionState {
     Resuming {
         /// The event up to which the missed events are in the outbox.
         after: u64,
-        /// What it is told once it has caught up.
+        /// The notices that it gets once it has caught up.
         owed: Owed,
     },
     /// The connection is sent snapshots, and events of the symbols whose snapshot it has.
@@ -29,7 +30,7 @@ pub(super) enum ConnectionState {
     ///
     /// Until it is told of a gap it gets no events. Until it is told of a seek, its events are conflated.
     Resync {
-        /// What it has yet to be told.
+        /// The notices that it has yet to get.
         owed: Owed,
     },
     /// The connection closes, and gets nothing new.
@@ -39,7 +40,7 @@ pub(super) enum ConnectionState {
     },
 }
 
-/// What a connection has yet to be told.
+/// The notices that a connection has yet to get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owed {
     /// The last event before a gap.
@@ -51,12 +52,12 @@ pub(super) struct Owed {
 }
 
 impl ConnectionState {
-    /// Returns the state of a connection that has yet to be told this, which may be nothing.
+    /// Returns the state of a connection that has yet to get these notices; `Live` if there are none.
     pub(super) fn owing(owed: Owed) -> Self {
         if owed == Owed::default() { Self::Live } else { Self::Resync { owed } }
     }
 
-    /// Returns what the connection has yet to be told; `None` if it closes.
+    /// Returns the notices that the connection has yet to get; `None` if it closes.
     pub(super) fn owed(&self) -> Option<Owed> {
         match self {
             Self::Live => Some(Owed::default()),
@@ -68,7 +69,7 @@ impl ConnectionState {
         }
     }
 
-    /// Changes what the connection has yet to be told.
+    /// Changes the notices that the connection has yet to get.
     ///
     /// A closing connection stays as it is. A gap or a seek ends a set of snapshots, because another set
     /// follows it.
@@ -126,8 +127,8 @@ impl Owed {
         self.gap.is_some() || self.seek.is_some()
     }
 
-    /// Returns whether the shard can tell this now. It cannot tell of a gap before it has read events after
-    /// it.
+    /// Returns whether the client can be told of its seek or gap now. A gap alone can be told only after the
+    /// shard has read an event of the gap.
     pub(super) fn can_be_told(&self, market: &MarketState) -> bool {
         self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
     }

@@ -4,9 +4,10 @@
 //! sign of life.
 //!
 //! A client with much to read answers late, and a stream cannot answer. So there is a second sign of life:
-//! the client's machine is there. TCP is asked for it if the socket took an update since the last check, is
-//! blocked, or carries a stream. The machine is gone if no acknowledgement has arrived since the ping, and if
-//! TCP has sent bytes again or probed a full receive window at least twice. Otherwise the machine is there.
+//! the client's machine is there, as its TCP acknowledgements show. TCP is asked for them if the socket took
+//! an update since the last check, is blocked, or carries a stream. The machine is gone if no acknowledgement
+//! has arrived since the ping, and TCP has at least twice in a row sent bytes again or probed a full receive
+//! window in vain. Otherwise the machine is there.
 //!
 //! For a socket that stays blocked, this is a sign of life for a limited number of ping intervals. A client
 //! may read slowly, but one that has stopped reading is dropped. A client that is sent only pings and
@@ -35,7 +36,7 @@ const UNANSWERED: u8 = 2;
 
 /// A client whose machine is there may be blocked for this many ping intervals.
 ///
-/// They are many because a client that reads 2 KB a second may make room only every half minute.
+/// The number is high because a client that reads 2 KB a second may make room only every half minute.
 const BLOCKED_PINGS: u8 = 30;
 
 /// The times within which a client has to act. Zero switches a timeout off.
@@ -141,7 +142,7 @@ impl Deadlines {
         self.message_due = deadline(now, timeouts.message).filter(|_| is_partial);
     }
 
-    /// Gives a partial message, if there is one, its whole time again.
+    /// Restarts the time limit of a partial message, if there is one.
     pub fn extend_message(&mut self, now: Instant, timeouts: &Timeouts) {
         if self.message_due.is_some() {
             self.message_due = deadline(now, timeouts.message);

@@ -109,7 +109,8 @@ impl FanOut {
         }
     }
 
-    /// Writes the batch to its subscribers, with a heartbeat for each that is nearly due.
+    /// Writes the batch to its subscribers. A subscriber whose heartbeat is nearly due gets it in the same
+    /// write.
     ///
     /// The heartbeat carries `time` and `head`. `write` tries to write to a connection's socket once, and
     /// returns how many bytes the socket took.

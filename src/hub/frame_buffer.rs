@@ -56,7 +56,7 @@ pub(super) enum CursorEffect {
     BeginsSnapshots,
     /// The frame is a snapshot, and not the last of its set.
     InSnapshots,
-    /// The frame is the last snapshot of its set. The client has a cursor again, and it is this event.
+    /// The frame is the last snapshot of its set. The client has a cursor again, which is this event.
     EndsSnapshots(u64),
 }
 

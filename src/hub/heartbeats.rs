@@ -1,7 +1,7 @@
-//! Heartbeats: when each connection gets its next one.
+//! Heartbeats: when each connection gets its next heartbeat.
 //!
-//! A connection that gets updates gets its heartbeat with one of them, a little early, because a write of its
-//! own costs more than the heartbeat itself. Any other connection gets it when it is due.
+//! A connection that gets updates gets its heartbeat with one of them, a little early, because a separate
+//! write costs more than the heartbeat itself. Any other connection gets its heartbeat when it is due.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::spread::spread;
 use super::subscription_index::ConnectionId;
 
-/// A heartbeat may go with an update early by at most the period divided by this.
+/// A heartbeat that goes with an update may be early by at most the period divided by this.
 const EARLY: u32 = 8;
 
 /// Due heartbeats are looked for this many times in a period.

@@ -1,4 +1,4 @@
-//! Liveness: heartbeats, which show clients that the server is alive, and checks that clients are.
+//! Liveness: heartbeats, which show clients that the server is alive, and checks that the clients are alive.
 
 use std::time::Duration;
 
@@ -61,8 +61,8 @@ impl Liveness {
         self.heartbeats.check_period().min(self.timeouts.check_period())
     }
 
-    /// Sends a heartbeat, with `time` and `head`, to each subscriber that is due. A client that does not read
-    /// gets it once it reads.
+    /// Sends a heartbeat, with `time` and `head`, to each subscriber whose heartbeat is due. A client that
+    /// does not read gets it once it reads.
     pub(super) fn heartbeats(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -119,7 +119,8 @@ impl Liveness {
             let signs = connection.take_signs_of_life();
             match connection.deadlines.check(now, &self.timeouts, signs, || acknowledgements(id)) {
                 Finding::Fine => {}
-                // Pending bytes go first, and the sign of life is that the socket takes them.
+                // No ping is sent: a stream has none, and a blocked socket must first take its pending bytes,
+                // which is a sign of life as well.
                 Finding::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
                 Finding::Ping => {
                     connection.answer(&Value::Ping);

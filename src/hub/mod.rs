@@ -5,7 +5,7 @@
 //! wakes sessions that have something to do.
 //!
 //! A shard produces values. An [encoding](crate::encoding) turns them into bytes, and nothing here depends on
-//! what these look like.
+//! the format of those bytes.
 
 mod batch;
 mod catch_up_quota;

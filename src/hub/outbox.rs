@@ -1,4 +1,4 @@
-//! A client's outbox: what the client has yet to be sent.
+//! A client's outbox: the frames and the conflated events that the client has yet to be sent.
 //!
 //! For a client that keeps up, an outbox holds no more than the numbers of its updates in the current batch.
 //! Replies, and updates that its socket did not take, are frames in a [buffer](FrameBuffer).
@@ -10,8 +10,8 @@
 //! Some replies change what the client gets from then on. Such a reply is delayed, and so is everything
 //! behind it, until the events that were conflated before it are flushed.
 //!
-//! An `every` client has no conflated keys. Events and news in its buffer are limited in bytes. Past the
-//! limit it is a slow consumer: its shard closes it, and it may resume with its cursor.
+//! For an `every` client, no further event is conflated. Events and news in its buffer are limited in bytes.
+//! Past the limit the client is a slow consumer: its shard closes it, and it may resume with its cursor.
 //!
 //! A shard pushes and never waits; a session writes. No I/O and no clock here.
 
@@ -406,8 +406,8 @@ impl Outbox {
         count < most || self.conflated.is_empty()
     }
 
-    /// Flushes the `most` oldest conflated events that go before the delayed reply, and after the last of
-    /// them the reply; returns whether the reply was flushed.
+    /// Flushes the `most` oldest of the conflated events that go before the delayed reply. After the last of
+    /// them, it flushes the reply. Returns whether the reply was flushed.
     ///
     /// Events that are still conflated then are newer than the reply.
     pub fn flush_delayed(
@@ -500,7 +500,7 @@ impl Outbox {
         self.pending_bytes = [0; 3];
         if let Some(PendingFrame { effect, kind, bytes, .. }) = self.buffer.discard_unbegun() {
             self.pending_bytes[kind as usize] = bytes as usize;
-            // Its session writes the rest of it before the close.
+            // The session writes the rest of this frame before the close, so its effect is applied now.
             effect.apply(&mut self.cursor);
         }
     }

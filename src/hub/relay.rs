@@ -16,10 +16,10 @@ use crate::bus::Bus;
 use crate::counters::{Counters, Limit};
 use crate::wire::{ErrorCode, ErrorReply, Message};
 
-/// About as many bytes are added to a relayed message for a subscriber.
+/// Wrapping a relayed message for a subscriber adds about this many bytes.
 const FRAME_BYTES: usize = 48;
 
-/// What clients may send to each other (`[relay]` in config.toml).
+/// The configuration of messages between clients (`[relay]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelayConfig {
@@ -61,7 +61,7 @@ pub struct Relayed {
     pub message: Message,
 }
 
-/// The way from one client to all others.
+/// Relays the messages of each client to the clients of all shards.
 #[derive(Debug)]
 pub struct Relay {
     bus: Arc<Bus>,
@@ -110,17 +110,17 @@ impl Relay {
         format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Counts a new peer, which messages reach from now on.
+    /// Counts a new peer, which gets messages from now on.
     pub fn join(&self) {
         self.peers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a peer out.
+    /// Removes a peer from the count.
     pub fn leave(&self) {
         self.peers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Checks whether a message may be relayed, apart from any rate.
+    /// Checks whether a message may be relayed. Does not check any rate.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Sends a message to every shard, and waits for room where there is none.
+    /// Sends a message to every shard, and waits for room in each inbox that is full.
     ///
     /// # Errors
     ///

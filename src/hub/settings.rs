@@ -7,7 +7,7 @@ use super::deadlines::Timeouts;
 /// The settings of a shard.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The time between heartbeats. One may go with an update up to an eighth of this time early.
+    /// The time between heartbeats. A heartbeat may go with an update up to an eighth of this time early.
     pub heartbeat: Duration,
     /// How many bytes of events and news may be pending for a connection.
     pub every_buffer: usize,
@@ -22,8 +22,8 @@ pub struct Settings {
     pub catch_up_bytes: usize,
     /// How many conflated events are flushed for a connection at a time.
     pub conflated_events: usize,
-    /// How long an `every` client may keep a flow-controlled feed waiting without catching up or reading
-    /// `catch_up_bytes`.
+    /// How long an `every` client may keep a flow-controlled feed waiting without catching up and without
+    /// reading `catch_up_bytes` bytes.
     pub stall_timeout: Duration,
 }
 

@@ -97,7 +97,8 @@ impl Shard {
 
     /// Adds a plain connection with this encoding; returns its number.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
-        // Removing one for each that is added bounds the memory of disconnected connections.
+        // For each new connection a disconnected one is removed completely, which bounds the memory of the
+        // disconnected ones.
         if let Some(id) = self.disconnected.pop() {
             while self.remove_one_subscription(id) {}
         }
@@ -130,7 +131,7 @@ impl Shard {
 
     /// Removes subscriptions of disconnected connections, a limited number in a turn.
     ///
-    /// When many clients leave at once, the other clients do not wait until everything of them is removed.
+    /// So the other clients do not have to wait when many clients leave at once.
     fn remove_subscriptions(&mut self) {
         for _ in 0..REMOVED_SUBSCRIPTIONS {
             let Some(id) = self.disconnected.pop() else { break };
@@ -170,7 +171,8 @@ impl Shard {
         }
     }
 
-    /// Pushes a message of one client to every outbox.
+    /// Pushes a message of one client to every outbox, except those of clients that are closing or have yet
+    /// to show a token.
     pub fn relay(&mut self, from: &str, message: &Message) {
         let wrapped = Reply::message(from, message);
         let (mut plain, mut wrapped) =
@@ -322,8 +324,8 @@ impl Shard {
             let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
             let waits = is_latest && (connection.outbox.is_blocked() || connection.outbox.has_conflated());
             let is_catching_up = connection.state.is_catching_up();
-            // The client is told behind the newest events once it reads again, or behind the events that it
-            // missed.
+            // The client is told later: after the newest events once it reads again, or after the events that
+            // it missed.
             connection.state.owe(|owed| owed.feed_state = waits || is_catching_up);
             if waits || is_catching_up {
                 connection.wake();
@@ -349,7 +351,7 @@ impl Shard {
         }
     }
 
-    /// Returns the connections that have subscribed.
+    /// Returns the connections that receive market data and are not closing.
     fn subscribed(&self) -> Vec<ConnectionId> {
         let subscribed = self.connections.iter().filter(|(_, connection)| connection.is_subscribed());
         subscribed.map(|(id, _)| id).collect()
@@ -418,7 +420,7 @@ impl Shard {
         self.liveness.check(&mut self.connections, now, &self.bus, acknowledgements);
     }
 
-    /// Sends a heartbeat to each subscriber that is due.
+    /// Sends a heartbeat to each subscriber whose heartbeat is due.
     pub fn heartbeats(&mut self, now: Instant, time: Time) {
         self.liveness.heartbeats(&mut self.connections, now, time, self.market.seq());
     }
@@ -586,8 +588,7 @@ impl Shard {
         self.connections[id].outbox.block();
     }
 
-    /// Returns when to write to a client again that has nothing to write now, even if nothing happens until
-    /// then.
+    /// Returns when a session that has nothing to write must run again, even if nothing wakes it until then.
     #[must_use]
     pub fn due(&self, id: ConnectionId, now: Instant) -> Option<Instant> {
         let Connection { state, outbox, .. } = &self.connections[id];
@@ -606,7 +607,8 @@ impl Shard {
     /// Pushes a close behind everything that is pending for a client. Nothing follows it.
     pub fn close(&mut self, id: ConnectionId, code: u16, reason: &str) {
         let connection = &mut self.connections[id];
-        // A resuming client is told of nothing after the events that it missed.
+        // A resuming client is not told of a gap or a seek, because that would follow the events that it
+        // missed.
         connection.resync(&self.market);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.market, encoded, snapshots, &self.settings);
@@ -626,8 +628,8 @@ impl Shard {
     /// have not read `catch_up_bytes` in that time.
     ///
     /// So the time that a set of snapshots or a resume may take grows with its size, but no client can hold
-    /// up the feed by reading a byte now and then. The time of a client begins at the first call at which the
-    /// feed waits for it.
+    /// up the feed by reading a byte now and then. A client's time begins at the first call that finds the
+    /// feed waiting for it.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
         let last_check = self.last_stall_check.replace(now).unwrap_or(now);

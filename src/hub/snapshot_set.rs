@@ -1,4 +1,4 @@
-//! A set of snapshots that a connection has yet to be sent: a cursor over symbols.
+//! A set of snapshots that a connection has yet to be sent: an iterator over symbols.
 //!
 //! Each snapshot is written when the socket has room for it, at the shard's position at that moment. Until
 //! then the connection gets no updates of the symbol, because the snapshot will cover them. So a set costs
@@ -15,7 +15,7 @@ use crate::market::Symbol;
 #[derive(Debug)]
 pub(super) struct SnapshotSet {
     remaining: Remaining,
-    /// The subscription before the set began. The connection goes on getting its updates.
+    /// The subscription before the set began. The connection still gets the updates of this subscription.
     earlier: Subscription,
     /// The last snapshot, while it is held back for conflated events.
     last: Option<LastSnapshot>,

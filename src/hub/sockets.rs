@@ -138,8 +138,8 @@ impl Sockets {
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
         let written = match self.sockets[id].as_mut().expect("a connection has a socket") {
-            // Written without tokio, whose record of the socket's readiness lies elsewhere in memory. Reading
-            // that would cost more than the one try in thousands that finds the socket full.
+            // This bypasses tokio, which keeps the socket's readiness elsewhere in memory. Reading that for
+            // each write would cost more than the one write in thousands that finds the socket full.
             Socket::Tcp(socket) => SockRef::from(&*socket).send(bytes).ok(),
             Socket::Other(socket) => {
                 let mut nobody = Context::from_waker(Waker::noop());
@@ -147,7 +147,7 @@ impl Sockets {
                     Poll::Ready(written) => written.ok(),
                     Poll::Pending => None,
                 };
-                // Nobody else sees bytes that TLS has encrypted and the network has not taken.
+                // Only a flush shows whether TLS has encrypted bytes that the network has not taken.
                 if Pin::new(&mut **socket).poll_flush(&mut nobody).is_pending() {
                     self.unflushed.push(id);
                 }

@@ -25,7 +25,7 @@ pub enum Missed {
 ///
 /// # Errors
 ///
-/// There are too many, and the limit is counted as exceeded.
+/// There are too many symbols. The limit's counter is incremented.
 pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
     if most > 0 && count > most {
         bus.counters().increment(Limit::Symbols);

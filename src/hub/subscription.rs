@@ -1,7 +1,6 @@
 //! A subscription: the symbols and kinds of events that one connection subscribed to.
 //!
-//! The `SubscriptionIndex` has the other direction, from a symbol to its
-//! subscribers.
+//! The `SubscriptionIndex` has the other direction, from a symbol to its subscribers.
 
 use crate::market::{Kind, KindSet, Symbol};
 use crate::wire::Symbols;
@@ -9,7 +8,7 @@ use crate::wire::Symbols;
 /// The symbols and kinds that one connection subscribed to.
 #[derive(Clone, Debug, Default)]
 pub struct Subscription {
-    /// The kinds that it gets of all symbols.
+    /// The kinds that the connection subscribed to for all symbols (`*`).
     pub all: KindSet,
     /// The symbols by name, sorted, with the kinds of each. Most connections have few, and often a single
     /// one, for which a map would take more memory.

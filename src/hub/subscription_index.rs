@@ -95,7 +95,7 @@ impl Subscribers {
         self.0.iter().filter(move |(kinds, _)| kinds.contains(kind)).map(|(_, group)| group)
     }
 
-    /// Moves a connection from one group to another. Without kinds it is in no group.
+    /// Moves a connection from one group to another. A connection without kinds is in no group.
     fn regroup(&mut self, id: ConnectionId, from: KindSet, to: KindSet) {
         let find = |groups: &[(KindSet, Group)], of| groups.iter().position(|(kinds, _)| *kinds == of);
         if let Some(index) = find(&self.0, from) {

@@ -13,11 +13,13 @@ use crate::wire::DecoderLimits;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time between heartbeats. A heartbeat may be up to an eighth of it early, to share a write with an update.
+    /// Time between heartbeats. A heartbeat may come up to an eighth of this time early, to share a write
+    /// with an update.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
-    /// Bytes of events and relayed messages that may be pending for one client. Beyond it, an `every` client is closed with
-    /// 4008, and so is any client with this many bytes of relayed messages. A replay at full speed waits instead.
+    /// Bytes of events and relayed messages that may be pending for one client. An `every` client that
+    /// exceeds this is closed with 4008. So is any client whose relayed messages no longer fit. A replay at
+    /// full speed does not close a client for pending events, but waits for it.
     pub every_buffer: usize,
     /// Time limit for closing a connection; 0 means no limit.
     #[serde(with = "humantime_serde")]
@@ -78,7 +80,8 @@ pub struct Limits {
     /// Time between pings.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// A client is gone when, for this long after a ping, it sent no byte and its machine acknowledged no update.
+    /// Time limit for a sign of life after a ping: a byte from the client, or an update that its machine
+    /// acknowledges. A client that gives none is dropped.
     #[serde(with = "humantime_serde")]
     pub ping_timeout: Duration,
 }
@@ -114,7 +117,7 @@ impl Limits {
         range::check("ping_timeout", self.ping_timeout, Duration::ZERO..=DAY)
     }
 
-    /// Returns the deadlines of a connection. `auth` is the time within which it has to show a token.
+    /// Returns the timeouts of a connection. `auth` is the time within which its client has to show a token.
     #[must_use]
     pub fn deadlines(&self, auth: Duration) -> Timeouts {
         Timeouts {
@@ -130,7 +133,7 @@ impl Limits {
     }
 }
 
-/// Returns the time limit, or the longest possible one for zero, which switches the limit off.
+/// Returns the time limit. Zero switches a limit off; for zero this returns the longest possible time.
 #[must_use]
 pub const fn unless_zero(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }

@@ -17,17 +17,19 @@ use crate::wire::{
     Message, ParsedText, Reply, TokenHash, UrlParameters,
 };
 
-/// A command counts once more for each this many symbols, because the work grows with them.
+/// A command counts as one more command for each group of this many symbols, because its work grows with
+/// them.
 const SYMBOLS_A_COMMAND: usize = 100;
 
-/// Handles the messages of one client. Creating it connects the client to the shard, dropping it disconnects the client.
+/// Handles the messages of one client. Creating it connects the client to the shard. Dropping it disconnects
+/// the client.
 #[derive(Debug)]
 pub(super) struct MessageHandler {
     pub(super) context: Rc<Context>,
     pub(super) id: ConnectionId,
     name: SmolStr,
     access: Access,
-    /// The subscription of the URL, until it may be executed.
+    /// The subscribe command from the URL, kept until the client may execute it.
     url_command: Option<Box<Command>>,
     controls: Option<Limiter>,
     commands: Option<Limiter>,
@@ -62,7 +64,7 @@ impl MessageHandler {
         client
     }
 
-    /// Executes the subscription of the URL, unless the client has yet to show a token.
+    /// Executes the subscribe command from the URL, unless the client has yet to show a token.
     fn execute_url_command(&mut self) {
         if self.access.is_unauthenticated() {
             return;
@@ -72,7 +74,7 @@ impl MessageHandler {
         }
     }
 
-    /// Executes a command if the client may, and else sends an error reply.
+    /// Executes a command if the client is permitted to; otherwise sends an error reply.
     fn execute(&mut self, request: &CommandWithId) {
         let CommandWithId { id, command } = request;
         let checked = match command {
@@ -148,7 +150,7 @@ impl MessageHandler {
         Ok(())
     }
 
-    /// Returns whether a command with this many symbols exceeds the rate, and counts it.
+    /// Counts a command with this many symbols; returns whether it exceeds the rate.
     fn is_over_command_rate(&self, symbols: usize) -> bool {
         let Some(limit) = &self.commands else { return false };
         let count = u32::try_from(symbols / SYMBOLS_A_COMMAND).unwrap_or(u32::MAX).saturating_add(1);
@@ -172,7 +174,7 @@ impl MessageHandler {
         let checked = self.access.check_relay().and_then(|()| self.context.relay.check(&message));
         let sent = match checked.and_then(|()| self.check_message_rate()) {
             Ok(()) => self.context.relay.send(&self.name, message).await,
-            refused => refused,
+            error => error,
         };
         if let Err(error) = sent {
             self.reply_error(None, error);

@@ -1,7 +1,8 @@
 //! A session: one client's connection, from the upgrade to the close.
 //!
-//! The session reads the client's messages, passes commands to its shard and messages to the relay, and writes the
-//! client's outbox in single writes. It does not write the batches for clients that keep up: the loop of the shard does.
+//! The session reads the client's messages, passes commands to its shard and messages to the relay, and
+//! writes the client's outbox to the socket. To a client that keeps up, the shard's runner writes batches
+//! directly, without the session.
 
 mod config;
 mod message_handler;
@@ -68,7 +69,7 @@ struct Inbound {
     id: ConnectionId,
     /// Decodes the client's bytes; `None` for a stream, whose client only receives.
     decoder: Option<Decoder>,
-    /// The number of the incomplete message, as the shard knows it.
+    /// The number of the incomplete message of which the shard was last told.
     partial: Option<u64>,
     /// Bytes read since other tasks of the thread last ran.
     turn: usize,
@@ -245,8 +246,8 @@ impl Inbound {
 }
 
 impl Outbound {
-    /// Waits until bytes are pending for the client, and writes as many as the socket accepts. Also completes when the
-    /// client may be read again.
+    /// Waits until bytes are pending for the client, and writes as many as the socket accepts. Also completes
+    /// when the client's messages may be read again.
     ///
     /// Cancel safe: what was not written stays in the outbox.
     async fn write(&mut self) -> Result<(), CloseReason> {

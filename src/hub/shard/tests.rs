@@ -101,7 +101,7 @@ fn an_event_is_encoded_once_for_all_connections_of_an_encoding() {
         },
     );
 
-    // The same memory, not only equal bytes.
+    // The ranges show that the bytes are the same memory, not only equal.
     assert_eq!(written[&frame], written[&other_frame]);
     assert_eq!(written[&line], written[&other_line]);
     assert_ne!(written[&frame], written[&line]);
