@@ -100,8 +100,7 @@ pub struct Wiring<S> {
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
-    /// Creates and connects the parts, with one worker for each of `shards`. Without a `feed`, the owner of the bus
-    /// publishes.
+    /// Creates and connects the parts, with `shards` workers. Without a `feed`, the owner of the bus publishes the events.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -262,7 +261,7 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
     thread.spawn(run).map_err(StartError::Thread)
 }
 
-/// Runs a task until `stop` fires. Reports a failure when the task ends earlier.
+/// Runs a task. Reports a failure when it panics, or when it ends before `stop` fires.
 async fn supervised(
     name: &'static str,
     task: impl Future<Output = ()>,

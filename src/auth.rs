@@ -55,6 +55,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
+    /// Whether a `*` follows the text.
     is_open: bool,
 }
 
@@ -155,8 +156,8 @@ impl Access {
 
 impl Grant {
     fn check(&self, symbols: &Symbols) -> Result<(), ErrorReply> {
-        let takes_all = self.subscribe.iter().any(|pattern| pattern.is_open && pattern.text.is_empty());
-        if symbols.all && !takes_all {
+        let allows_all = self.subscribe.iter().any(|pattern| pattern.is_open && pattern.text.is_empty());
+        if symbols.all && !allows_all {
             let message = "this token does not allow `*`; name the symbols that it allows";
             return Err(ErrorReply::new(ErrorCode::Forbidden, message));
         }

@@ -187,7 +187,7 @@ fn check(
 
 /// The source for the environment: `TICKERPLANT_SERVER__LISTEN` sets `server.listen`.
 ///
-/// The `config` crate's own source for it guesses types: it would read the symbol `005930` as a number.
+/// The `config` crate's own source for the environment guesses types. It would read the symbol `005930` as a number.
 #[derive(Clone, Debug)]
 struct Environment(Vec<(String, String)>);
 

@@ -1,7 +1,7 @@
 //! Counters for `/metrics`: how often clients exceeded each limit, how often readers lagged, and more.
 //!
-//! Each bus has one set of [`Counters`], which all parts of the server increment. Every label is a name from
-//! this program. Text from a client or a file never becomes a label.
+//! Each bus has one set of [`Counters`], which all stages increment. Every label is a name from this program.
+//! Nothing that a client or a file says becomes a label.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,23 +10,22 @@ use prometheus_client::registry::Registry;
 /// Counters of one metric that differ in one label.
 pub type LabelledCounters = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// A limit that clients can exceed. Its counter is incremented each time a client exceeds it.
+/// A limit that clients can exceed. Its counter is incremented each time that a client exceeds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// `limits.connections`: a further connection is answered with 503.
     Connections,
     /// `limits.per_address`: a further connection of the address is answered with 429.
     PerAddress,
-    /// `limits.new_per_second`: a connection beyond this rate is answered with 429.
+    /// `limits.new_per_second`: a connection of the address beyond this rate is answered with 429.
     NewPerSecond,
     /// `server.tls_timeout`: a connection whose TLS handshake takes longer is dropped.
     TlsTimeout,
-    /// `server.header_timeout`: a connection is dropped if its client takes longer to send its headers, or to
-    /// read the answer.
+    /// `server.header_timeout`: a connection is dropped if its first headers, or a write of a response, take longer.
     HeaderTimeout,
     /// `server.max_headers` and `server.max_header_bytes`: a request with more is answered with 431.
     Headers,
-    /// `auth.timeout`: a client that shows no token within this time is closed with 1008.
+    /// `auth.timeout`: a client without a token by then is closed with 1008.
     AuthTimeout,
     /// `limits.message_bytes`: a client that sends a longer message is closed with 1009.
     MessageBytes,
@@ -46,7 +45,7 @@ pub enum Limit {
     CloseTimeout,
     /// `session.every_buffer`: a client for which more bytes are pending is closed with 4008.
     EveryBuffer,
-    /// `feed.replay.stall_timeout`: a client that stands still for longer while a replay waits for it is closed with 4008.
+    /// `feed.replay.stall_timeout`: a client that keeps a replay waiting for longer without progress is closed with 4008.
     StallTimeout,
     /// `bus.history` and `bus.history_bytes`: a client that resumes from before the history gets a gap or is
     /// closed with 4008.
@@ -125,7 +124,7 @@ pub struct Counters {
     pub lags: Counter,
     /// How often a shard conflated because it could not send every event in time.
     pub overloads: Counter,
-    /// How many clients resumed while the log still had everything that they had missed.
+    /// How many clients were sent everything that they had missed.
     pub resumed: Counter,
     /// How many messages of clients were relayed to their peers.
     pub relayed: Counter,

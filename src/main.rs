@@ -61,6 +61,6 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn report(error: &str, hint: Option<&str>) {
     let hint = hint.map(|hint| format!(" hint: {hint}\n")).unwrap_or_default();
     let error = feed::printable(error);
-    // If standard error is closed, the exit code still tells of the failure.
+    // If standard error is closed, the exit code still shows the failure.
     let _ = write!(io::stderr(), "error: {error}\n{hint}");
 }

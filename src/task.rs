@@ -29,7 +29,7 @@ pub struct TaskFailed {
 ///
 /// # Errors
 ///
-/// The future or function panicked.
+/// The future panicked.
 pub fn catch_panic<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
     AssertUnwindSafe(future).catch_unwind().map(|outcome| outcome.map_err(Panicked::new))
 }
@@ -38,7 +38,7 @@ pub fn catch_panic<F: Future>(future: F) -> impl Future<Output = Result<F::Outpu
 ///
 /// # Errors
 ///
-/// The future or function panicked.
+/// The function panicked.
 pub fn catch_panic_now<T>(function: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(function)).map_err(Panicked::new)
 }

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use crate::config::Sources;
 use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
 
-/// The flags that say how to read files, where the files do not tell it.
+/// The flags that say how to read files, for all that the files themselves do not show.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reading files")]
 pub struct ReadArgs {
@@ -142,7 +142,7 @@ pub(super) fn layouts() -> String {
     // Several entries may share a name: the vendor of the first one is listed.
     let names: IndexMap<&str, &str> = LAYOUTS.iter().rev().map(|entry| (entry.name, entry.vendor)).collect();
     for (name, vendor) in names.iter().rev() {
-        writeln!(text, "  {name:<22} {vendor}").expect("a string takes all that is written");
+        writeln!(text, "  {name:<22} {vendor}").expect("writing to a string never fails");
     }
     text.push_str(
         "In other files, columns of bars, trades and quotes are found by their names in the header.",

@@ -19,8 +19,8 @@ pub fn log_to(stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, filte
         .init();
 }
 
-/// Parses a level or `tracing` directives. Any other word is an error, because as a directive it would turn the whole log
-/// off.
+/// Parses a level or `tracing` directives. Any other single word is an error: `tracing` would take it for the only target
+/// to log, and the log would stay empty.
 pub fn filter(text: &str) -> Result<EnvFilter, CliError> {
     let is_known = text.contains(['=', ',']) || text.parse::<LevelFilter>().is_ok();
     let filter = EnvFilter::try_new(text).ok().filter(|_| is_known);

@@ -240,7 +240,8 @@ fn print_config(args: &ServeArgs) -> Result<(), CliError> {
     io::stdout().write_all(config.as_bytes()).map_err(CliError::Output)
 }
 
-/// Runs a future on this thread. Does not wait for blocking tasks at the end, as one may still read standard input.
+/// Runs a future on this thread. Does not wait for blocking tasks at the end, because one of them may be waiting for
+/// standard input.
 fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::System)?;
     let outcome = runtime.block_on(future);

@@ -12,8 +12,8 @@ use crate::feed;
 pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let config = load_config::for_server(args)?;
     let bar = Bar::new(config.feed.kind);
-    let around = bar.writer();
-    log::log_to(move || around.clone(), log::filter(&config.log)?);
+    let writer = bar.writer();
+    log::log_to(move || writer.clone(), log::filter(&config.log)?);
     let feed = feed::open(&config.feed)?;
     let control = feed.control().clone();
     // If this fails, fewer clients can connect, and the accept loop logs it.

@@ -29,7 +29,7 @@ pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
     }
     let symbols = if symbols.is_empty() { "*".to_owned() } else { symbols.join(",") };
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("symbols", &symbols).finish();
-    // The serializer writes a blank as a plus, which the server reads as a plus.
+    // The serializer writes a space as `+`, but to the server `+` is a plus sign.
     let query = query.replace('+', "%20");
     let joint = if url.query().is_some() { '&' } else { '?' };
     format!("{url}{joint}{query}").parse().map_err(CliError::Symbols)

@@ -1,7 +1,7 @@
 //! The native dialect: writes each value as one JSON object of the protocol.
 //!
-//! Market frames are not written by serde, because numbers keep all digits of their source, and the fields have a fixed
-//! order.
+//! Market frames are written by hand and not by serde, so that numbers keep all digits of their source and the fields
+//! keep their order.
 
 use rust_decimal::Decimal;
 
@@ -11,7 +11,7 @@ use crate::wire::Reply;
 
 /// Appends a reply as one JSON object.
 pub fn reply(out: &mut Vec<u8>, reply: &Reply<'_>) {
-    serde_json::to_writer(out, reply).expect("a reply is plain data and a vector takes all");
+    serde_json::to_writer(out, reply).expect("a reply is plain data, and writing to a vector never fails");
 }
 
 /// Appends an event as one JSON object.

@@ -23,7 +23,8 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Reply(reply) => native_json::reply(out, reply),
         Value::Close(code, reason) => {
             let close = Close { r#type: "close", code: *code, reason };
-            serde_json::to_writer(&mut *out, &close).expect("it is plain data and a vector takes all");
+            serde_json::to_writer(&mut *out, &close)
+                .expect("it is plain data, and writing to a vector never fails");
         }
         // Every client of this framing is a subscriber: it gets peers' messages as replies.
         Value::Message(_) | Value::Ping | Value::Pong(_) => return,

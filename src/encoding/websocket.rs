@@ -28,7 +28,7 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
 /// Appends a text frame whose payload `write` appends.
 fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    // Most headers have four bytes. For the others the payload is moved.
+    // Most headers have four bytes. A header of another length moves the payload.
     let reserved = start..start + 4;
     out.extend_from_slice(&[0; 4]);
     write(out);

@@ -7,7 +7,7 @@ use crate::encoding;
 use crate::feed::replay::{self, Replay};
 use crate::feed::{LineSettings, RejectCounters};
 
-/// The number of bytes that are written at once.
+/// Output is written whenever this many bytes have been collected.
 const BUFFER: usize = 64 * 1024;
 
 /// Prints the events of all files, merged by time.

@@ -1,4 +1,4 @@
-//! `inspect`: prints what was recognized of each file, for a person or for a program.
+//! `inspect`: prints how a replay would read each file, for a person or for a program.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,15 +13,15 @@ use crate::feed::replay::{self, Inspection, Replay};
 use crate::feed::{FeedError, LineSettings, RejectCounters, printable};
 use crate::market::{Event, Kind};
 
-/// The number of symbols that the table names.
+/// The table names at most this many symbols.
 const NAMED_SYMBOLS: usize = 8;
 
 /// The form of the output.
 #[derive(Clone, Debug)]
 pub enum Form {
-    /// One JSON object a file.
+    /// One JSON object per file.
     Json,
-    /// One table a file, with the command that replays the file. These words are the command's arguments behind the
+    /// One table per file, with the command that replays the file. These words are the command's arguments after the
     /// path.
     Table(Vec<String>),
 }
@@ -65,7 +65,7 @@ struct UnreadableFile<'a> {
     error: String,
 }
 
-/// Prints what was recognized of each file. A file that cannot be read does not stop the others.
+/// Prints how a replay would read each file. A file that cannot be read does not stop the others.
 ///
 /// # Errors
 ///
@@ -108,7 +108,7 @@ pub fn inspect(
                 }
             }
         }
-        // One path may stand for several files. As in a replay, files among them that are no market data are ignored.
+        // A path may stand for several files. Those of them without market data are ignored, as in a replay.
         let is_fine = is_among_others && errors.len() < files.len() && !config.strict;
         faults.extend(errors.into_iter().filter(|error| !(is_fine && error.is_of_another_kind())));
     }
@@ -124,7 +124,7 @@ fn outcome(mut faults: Vec<FeedError>, all: usize) -> Result<(), FilesError> {
     }
 }
 
-/// Prints, in the place of a file's result, that the file cannot be read.
+/// Prints the error of a file that cannot be read, where its result would stand.
 fn print_unreadable(file: &Path, error: &FeedError, form: &Form, out: &mut impl Write) -> io::Result<()> {
     match form {
         Form::Json => {
@@ -262,8 +262,8 @@ fn kinds(inspection: &Inspection, between: &str) -> String {
 fn raw(event: &Event) -> Box<RawValue> {
     let mut text = Vec::new();
     encoding::event_without_seq(&mut text, event);
-    let text = String::from_utf8(text).expect("what is written is text");
-    RawValue::from_string(text).expect("what is written is JSON")
+    let text = String::from_utf8(text).expect("JSON is UTF-8");
+    RawValue::from_string(text).expect("an event is written as JSON")
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

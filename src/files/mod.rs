@@ -1,6 +1,6 @@
 //! The commands `inspect` and `cat`: they read market-data files without a server.
 //!
-//! Both read a file as a replay does. Other programs read their output, so they write nothing else to it.
+//! Both read a file as a replay does. Their output has nothing but results, because other programs read it.
 
 mod cat;
 mod inspect;
@@ -34,7 +34,7 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// Returns what the reader can do about the error, if that is known.
+    /// Returns advice for the user, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

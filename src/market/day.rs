@@ -6,7 +6,7 @@ use super::{Bar, Price, Size, Time, Trade};
 
 /// The prices and the volume of a symbol in one UTC day of market time.
 ///
-/// Trades make the day. Bars make it until the symbol's first trade.
+/// It is computed from trades. Until the symbol's first trade, it is computed from bars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     date: i64,
@@ -41,14 +41,14 @@ struct Span {
 }
 
 impl Day {
-    /// Adds a trade to the day. Begins a new day where the trade belongs to a later one.
+    /// Adds a trade to the day. Begins a new day if the trade belongs to a later one, or is the first after bars.
     pub fn fold_trade(day: &mut Option<Self>, time: Time, trade: &Trade) {
         let Trade { price, size } = *trade;
         let span = Span { open: price, high: price, low: price, close: price, volume: size };
         Self::fold(day, time, &span, Basis::Trades);
     }
 
-    /// Adds a bar to the day, unless trades make the day.
+    /// Adds a bar to the day, unless the day is computed from trades.
     pub fn fold_bar(day: &mut Option<Self>, time: Time, bar: &Bar) {
         let span = Span {
             open: bar.open.unwrap_or(bar.close),

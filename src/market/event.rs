@@ -33,7 +33,7 @@ pub struct Trade {
     pub size: Option<Size>,
 }
 
-/// A top-of-book quote: the best bid and ask. At least one side is there.
+/// A top-of-book quote: the best bid and ask. At least one side is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
     /// The best bid.

@@ -75,7 +75,7 @@ impl Time {
         DateTimePrinter::new()
             .precision(Some(digits))
             .print_timestamp(&Timestamp::from(self), out)
-            .expect("a vector takes all that is written");
+            .expect("writing to a vector never fails");
     }
 }
 

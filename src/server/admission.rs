@@ -1,7 +1,7 @@
 //! Admission: limits the number of connections in all, the number per address, and the rate of new ones per address.
 //!
-//! A connection that exceeds a limit is answered with an error reply and closed. Only a limited number of such
-//! connections are answered at a time, apart from the admitted ones; any more are closed without an answer.
+//! A connection that exceeds a limit is answered with an error reply and closed. The number of connections that wait
+//! for such an answer is limited, too. Beyond it, connections are closed without an answer.
 //!
 //! Behind a trusted proxy, the client's address is the last one in `X-Forwarded-For` that is not a trusted proxy's.
 //! It is known once the first request has arrived.
@@ -31,7 +31,8 @@ const MAX_ANSWERED: usize = 256;
 const REJECTIONS_PER_SECOND: u32 = 50;
 const REJECTIONS_BURST: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 
-/// Rate limiters of idle addresses are removed when there are this many, and again each time the number has doubled.
+/// The number of rate limiters at which those of idle addresses are removed. They are removed again each time the number
+/// has doubled.
 const MIN_PRUNE_AT: usize = 1024;
 
 /// The header in which a proxy names the client.
@@ -39,7 +40,7 @@ const FORWARDED: &str = "x-forwarded-for";
 
 type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, TokioClock, NoOpMiddleware<Moment>>;
 
-/// The connections that count, and the limits that they count against.
+/// Counts the connections, and enforces their limits.
 #[derive(Debug)]
 pub struct Admission {
     bus: Arc<Bus>,
@@ -55,7 +56,7 @@ pub struct Admission {
     prune_at: AtomicUsize,
 }
 
-/// A connection's place under the limits. Dropping it frees the place.
+/// The permit of a connection. The connection counts against the limits until its permit is dropped.
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
@@ -191,7 +192,7 @@ impl Permit {
         self.worker = Some(Arc::clone(load));
     }
 
-    /// Counts a connection through a proxy for the client that the headers of a request name.
+    /// Counts a connection that comes through a proxy for the client whose address is in the headers of a request.
     pub fn forwarded(&mut self, headers: &HeaderMap) {
         if let (Some(proxy), None) = (self.proxy, self.exceeded) {
             let address = self.admission.client(headers).unwrap_or(proxy);
@@ -199,7 +200,7 @@ impl Permit {
         }
     }
 
-    /// Counts the connection for this address instead of the one before.
+    /// Counts the connection for this address, and no longer for its previous one.
     fn count_for(&mut self, address: IpAddr) {
         let address = network(address);
         if self.address == Some(address) || address.is_loopback() && !self.admission.loopback {
@@ -241,7 +242,7 @@ fn parse(entry: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// Returns the network that counts as one address: for IPv6 its first 64 bits, because one client has all of the rest.
+/// Returns the network that counts as one address. For IPv6 it is the /64 network, which usually belongs to one client.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) if !address.is_loopback() => {

@@ -17,7 +17,7 @@ use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 /// The state that all routes share.
 #[derive(Debug)]
 pub struct AppState {
-    /// The bus whose history cursors refer to.
+    /// The bus. A cursor is a position in its history.
     pub bus: Arc<Bus>,
     /// Controls the feed that publishes on the bus.
     pub feed: Control,
@@ -27,7 +27,7 @@ pub struct AppState {
     pub body_timeout: Duration,
     /// Symbols that a connection may subscribe to; 0 means no limit.
     pub max_symbols: usize,
-    /// The lag of a reader of the log up to which the server is ready.
+    /// The server is ready while no reader of the log lags by more than this.
     pub max_lag: Duration,
     /// The tokens.
     pub auth: auth::Config,
@@ -36,7 +36,7 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Returns the permissions of a request, by the token in its header or else in its URL. A server without tokens ignores
+    /// Returns the permissions of a request. Its token is in a header or else in the URL. A server without tokens ignores
     /// the header, which may be meant for a proxy.
     ///
     /// # Errors
@@ -63,8 +63,8 @@ impl AppState {
         require_token(self.access(headers, token.as_ref())?)
     }
 
-    /// Returns the parameters of a URL and the permissions of the request. Checks all of the subscription that can be
-    /// checked before the connection exists.
+    /// Returns the parameters of a URL and the permissions of the request. Checks the subscription as far as that is
+    /// possible before the connection exists.
     ///
     /// # Errors
     ///

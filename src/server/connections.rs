@@ -204,7 +204,7 @@ impl Connections {
             }
             served = &mut connection => served,
         };
-        // After a failed handshake the upgrade would wait for as long as this connection exists.
+        // If the response to the handshake was not sent, the upgrade below fails only once the connection is dropped.
         drop(connection);
         if let Err(error) = served {
             debug!(%error, "a connection ended");
@@ -235,7 +235,8 @@ impl Connections {
     }
 }
 
-/// Returns the limit whose excess ended a connection. A connection that times out idle after a request exceeds none.
+/// Returns the limit that a connection exceeded, if it ended for that reason. A connection that times out while it waits
+/// for a further request has exceeded none.
 fn exceeded_limit(error: &hyper::Error, has_asked: bool) -> Option<Limit> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     let was_stuck = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);

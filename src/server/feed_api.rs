@@ -141,7 +141,7 @@ async fn execute<B: Buf>(
         .feed
         .send(command)
         .await
-        .map_err(|refused| (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, refused)))
+        .map_err(|error| (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, error)))
 }
 
 /// Reads the body of a request.

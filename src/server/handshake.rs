@@ -77,11 +77,11 @@ impl Handshake<'_> {
 }
 
 impl Origins {
-    /// Checks that a request does not come from a page, or comes from a page that may connect.
+    /// Checks the origin of a request. A request without one passes, because it does not come from a page.
     ///
     /// # Errors
     ///
-    /// 403 for any other page.
+    /// 403 for a page that may not connect.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), ErrorResponse> {
         let mut values = headers.get_all(ORIGIN).iter();
         let Some(value) = values.next() else {

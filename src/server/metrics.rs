@@ -42,7 +42,7 @@ impl Metrics {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        encode(&mut text, &self.0).expect("a string takes all");
+        encode(&mut text, &self.0).expect("writing to a string never fails");
         text
     }
 }

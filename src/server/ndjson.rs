@@ -99,19 +99,19 @@ pub fn response(
     Ok(response)
 }
 
-/// Creates a pipe. Returns the session's end, and `answer` with the other end as its body. `write_timeout` belongs to the
-/// socket over which the answer is sent.
+/// Creates a pipe. Returns the session's end, and the response with the other end as its body. `write_timeout` belongs to
+/// the socket over which the response is sent.
 pub fn pipe(
-    answer: warp::reply::Response,
+    response: warp::reply::Response,
     write_timeout: WriteTimeoutHandle,
 ) -> (Socket, warp::reply::Response) {
-    // The pipe is duplex although nothing comes back: so the session notices when the body is dropped.
+    // Nothing is sent back through the pipe. It is duplex so that the session notices when the body is dropped.
     let (ours, theirs) = duplex(PIPE_BYTES);
     let bytes = ReaderStream::with_capacity(theirs, CHUNK_BYTES);
     let is_finished = Arc::<AtomicBool>::default();
     let pipe = Pipe { stream: ours, write_timeout, is_finished: Arc::clone(&is_finished) };
     let body = warp::reply::stream(Body { bytes, is_finished }).into_response().into_body();
-    (Socket::Other(Box::new(pipe)), Response::from_parts(answer.into_parts().0, body))
+    (Socket::Other(Box::new(pipe)), Response::from_parts(response.into_parts().0, body))
 }
 
 impl tokio_stream::Stream for Body {

@@ -1,4 +1,4 @@
-//! `/readyz`: whether the server delivers.
+//! `/readyz`: reports whether the server is ready.
 //!
 //! The server is ready while the feed runs, is paused or has ended, and no reader of the log lags by more than
 //! `ready.max_lag`. Otherwise the response is 503 with the reason.

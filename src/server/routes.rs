@@ -24,7 +24,7 @@ use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 /// The page that browsers get at `/`.
 const PAGE: &str = include_str!("page.html");
 
-/// The page loads nothing, and connects to its own server only.
+/// The content security policy of the page: it loads nothing, and connects to its own server only.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -50,7 +50,7 @@ pub struct Upgrade {
 
 /// Returns the filter with all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [upgrading, refusing, controlling, checking, streaming] = [&state; 5].map(Arc::clone);
+    let [upgrading, limiting, controlling, checking, streaming] = [&state; 5].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let request = warp::ext::get::<RequestContext>();
     let handshake = warp::method()
@@ -98,8 +98,9 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(query)
         .and(warp::body::stream())
         .then(feed_api::respond);
-    let refuse = |may_be_full: bool| {
-        let state = Arc::clone(&refusing);
+    // Answers a connection that exceeds a limit. With `may_be_full`, a connection to a full server goes on to the routes.
+    let over_limit = |may_be_full: bool| {
+        let state = Arc::clone(&limiting);
         warp::ext::get::<RequestContext>().and_then(move |request: RequestContext| {
             let limit = request.exceeded.filter(|limit| !(may_be_full && *limit == Limit::Connections));
             // Other limits are counted when the connection arrives. This one is counted here, because a full server still
@@ -112,14 +113,14 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     };
 
     // Health, readiness and metrics are answered even when the server is full.
-    refuse(true)
+    over_limit(true)
         .or(health)
         .unify()
         .or(ready)
         .unify()
         .or(metrics)
         .unify()
-        .or(refuse(false))
+        .or(over_limit(false))
         .unify()
         .or(socket)
         .unify()

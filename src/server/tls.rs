@@ -32,7 +32,7 @@ pub enum TlsError {
     /// Only one of the two files is configured.
     #[error("TLS needs a certificate and its key, and only {given} is given")]
     Half {
-        /// The key of the configuration that is set.
+        /// The configuration key that is set.
         given: &'static str,
     },
     /// A file cannot be read.

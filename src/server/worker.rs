@@ -113,7 +113,7 @@ impl<S: AcceptedSocket> Worker<S> {
         // Connections that still wait in the channel are closed with it.
         drop(sockets);
         stop.cancelled().await;
-        // Updates that were published before the stop are written first, unless the shard is too far behind.
+        // Updates that were published before the stop are written first, if the shard catches up within the time limit.
         let _ = time::timeout(close_timeout, shard.caught_up(bus.end())).await;
         close_stop.cancel();
         connections.finish().await;

@@ -32,7 +32,7 @@ pub enum CloseReason {
     Server(CloseCode, Cow<'static, str>),
     /// The client closed, with this code if it gave one.
     Client(Option<u16>),
-    /// The client was silent for too long.
+    /// The client gave no sign of life for too long.
     Unresponsive,
     /// The connection broke.
     Lost(io::Error),

@@ -349,7 +349,7 @@ mod tests {
         }
     }
 
-    fn refused(text: &str) -> (ErrorCode, String) {
+    fn error_of(text: &str) -> (ErrorCode, String) {
         match parse_text(text) {
             ParsedText::Error(_, error) => (error.code, error.message),
             other => panic!("{text} is {other:?}"),
@@ -387,30 +387,30 @@ mod tests {
 
     #[test]
     fn an_unknown_action_is_an_error() {
-        assert_eq!(refused(r#"{"action":"subscrbe"}"#).0, ErrorCode::UnknownAction);
-        assert_eq!(refused(r#"{"action":5,"op":"ping"}"#).0, ErrorCode::UnknownAction);
+        assert_eq!(error_of(r#"{"action":"subscrbe"}"#).0, ErrorCode::UnknownAction);
+        assert_eq!(error_of(r#"{"action":5,"op":"ping"}"#).0, ErrorCode::UnknownAction);
     }
 
     #[test]
     fn an_error_names_the_wrong_field() {
-        let (code, message) = refused(r#"{"action":"subscribe","symbols":["AAPL"],"chanels":["trades"]}"#);
+        let (code, message) = error_of(r#"{"action":"subscribe","symbols":["AAPL"],"chanels":["trades"]}"#);
         assert_eq!((code, message.as_str()), (ErrorCode::BadCommand, "subscribe has no field \"chanels\""));
 
-        let (code, message) = refused(r#"{"action":"subscribe","symbols":["AA PL"]}"#);
+        let (code, message) = error_of(r#"{"action":"subscribe","symbols":["AA PL"]}"#);
         assert_eq!(code, ErrorCode::BadSymbol);
         assert!(message.starts_with("symbol \"AA PL\" has a space"), "{message}");
 
-        assert_eq!(refused(r#"{"action":"subscribe"}"#).0, ErrorCode::BadCommand);
-        assert_eq!(refused(r#"{"action":"subscribe","symbols":[]}"#).0, ErrorCode::BadCommand);
-        assert_eq!(refused(r#"{"action":"subscribe","symbols":5}"#).0, ErrorCode::BadCommand);
+        assert_eq!(error_of(r#"{"action":"subscribe"}"#).0, ErrorCode::BadCommand);
+        assert_eq!(error_of(r#"{"action":"subscribe","symbols":[]}"#).0, ErrorCode::BadCommand);
+        assert_eq!(error_of(r#"{"action":"subscribe","symbols":5}"#).0, ErrorCode::BadCommand);
         assert_eq!(
-            refused(r#"{"action":"subscribe","symbols":"A","channels":"trade"}"#).0,
+            error_of(r#"{"action":"subscribe","symbols":"A","channels":"trade"}"#).0,
             ErrorCode::BadChannel
         );
-        assert_eq!(refused(r#"{"action":"subscribe","symbols":"A","after":"12"}"#).0, ErrorCode::BadCursor);
-        assert_eq!(refused(r#"{"action":"ping","id":null}"#).0, ErrorCode::BadCommand);
-        assert_eq!(refused(r#"{"action":"set","interval_ms":60001}"#).0, ErrorCode::BadCommand);
-        assert_eq!(refused(r#"{"action":"set","delivery":"newest"}"#).0, ErrorCode::BadCommand);
+        assert_eq!(error_of(r#"{"action":"subscribe","symbols":"A","after":"12"}"#).0, ErrorCode::BadCursor);
+        assert_eq!(error_of(r#"{"action":"ping","id":null}"#).0, ErrorCode::BadCommand);
+        assert_eq!(error_of(r#"{"action":"set","interval_ms":60001}"#).0, ErrorCode::BadCommand);
+        assert_eq!(error_of(r#"{"action":"set","delivery":"newest"}"#).0, ErrorCode::BadCommand);
     }
 
     #[test]

@@ -52,9 +52,9 @@ pub enum DecodeError {
 #[derive(Debug)]
 pub struct Decoder {
     limits: DecoderLimits,
-    /// Bytes of an incomplete frame.
+    /// Bytes that have not been decoded yet.
     bytes: Vec<u8>,
-    /// The message whose next frames are still to come.
+    /// The message that has begun and is not complete.
     unfinished: Option<Unfinished>,
     /// Number of complete messages so far, and of control frames between messages.
     completed: u64,

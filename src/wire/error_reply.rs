@@ -16,9 +16,9 @@ pub enum ErrorCode {
     BadSymbol,
     /// A channel is unknown.
     BadChannel,
-    /// A cursor is malformed, comes after the first market frame, or is ahead of the feed.
+    /// A cursor is malformed, is sent after the first market frame, or is ahead of the feed.
     BadCursor,
-    /// The connection would have more symbols than it may.
+    /// The connection would exceed its limit of symbols.
     TooManySymbols,
     /// The client sends commands, messages or connections too often.
     RateLimited,
@@ -28,7 +28,7 @@ pub enum ErrorCode {
     RelayDisabled,
     /// The token is missing or unknown.
     Unauthorized,
-    /// The client's token or origin does not allow it.
+    /// The client's token or origin does not allow the request.
     Forbidden,
     /// A URL parameter is unknown or malformed.
     BadParameter,
@@ -44,18 +44,18 @@ pub enum ErrorCode {
     UpgradeRequired,
     /// A WebSocket handshake is malformed.
     BadHandshake,
-    /// The server or the address has as many connections as it may.
+    /// The server or the address has reached its limit of connections.
     TooManyConnections,
     /// The server is not ready.
     NotReady,
 }
 
-/// An error and its remedy. The connection stays open.
+/// An error and its remedy. A WebSocket stays open after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ErrorReply {
     /// The kind of the error.
     pub code: ErrorCode,
-    /// What is wrong and what to do about it, for a person.
+    /// The error and its remedy, for a person.
     pub message: String,
 }
 

@@ -23,11 +23,11 @@ pub use url_parameters::UrlParameters;
 
 use serde::Serialize;
 
-/// What happens when a client reads more slowly than events are published.
+/// The treatment of a client that reads more slowly than events are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
-    /// The newest event of a symbol and kind replaces an older one that has not been sent.
+    /// Events are conflated: the newest of a symbol and kind replaces an older one that has not been sent.
     #[default]
     Latest,
     /// No event is skipped. A client that is too slow is closed.

@@ -26,7 +26,7 @@ pub struct SubscriptionState {
     pub resumed: bool,
     /// The number of snapshots that follow.
     pub snapshots: usize,
-    /// What happens when the client reads too slowly.
+    /// The treatment of the client when it reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval, in milliseconds.
     pub interval_ms: u64,
@@ -44,7 +44,7 @@ pub struct FeedInfo {
     pub state: FeedFields,
 }
 
-/// The fields of a `feed` frame. Their first two, state and detail, are in a subscription's reply too.
+/// The fields of a `feed` frame. A [`SubscriptionState`] has only the first two, state and detail.
 #[derive(Clone, Debug, Serialize)]
 pub struct FeedFields {
     #[serde(rename = "state")]
@@ -60,7 +60,7 @@ pub struct FeedFields {
 }
 
 impl FeedFields {
-    /// Returns the fields of the frame that tells of a seek: the state, the market time from which the feed continues, the
+    /// Returns the fields of the frame that reports a seek: the state, the market time from which the feed continues, the
     /// number of snapshots that follow, and the newest sequence number.
     #[must_use]
     pub fn after_seek(state: &FeedState, position: Time, snapshots: usize, seq: u64) -> Self {
@@ -88,7 +88,7 @@ pub enum GapReason {
     HistoryExhausted,
     /// The client's cursor belongs to another epoch.
     EpochChanged,
-    /// The server was too slow: its own history overtook it.
+    /// The server was too slow: the log passed the client's shard.
     Lagged,
 }
 
@@ -130,15 +130,15 @@ pub enum Reply<'a> {
     },
     /// The client misses events.
     Gap {
-        /// The last event before the gap.
+        /// The sequence number of the last event before the gap.
         #[serde(skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
-        /// The last event of the gap.
+        /// The sequence number of the last event in the gap.
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<u64>,
         /// The reason.
         reason: GapReason,
-        /// The number of snapshots that follow, unless a reply has said it.
+        /// The number of snapshots that follow; `None` when a reply has already given it.
         #[serde(skip_serializing_if = "Option::is_none")]
         snapshots: Option<usize>,
     },

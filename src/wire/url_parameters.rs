@@ -11,7 +11,7 @@ use crate::market::KindSet;
 pub struct UrlParameters {
     /// The subscription with which the connection starts.
     pub subscribe: Option<Command>,
-    /// What happens when the client reads too slowly.
+    /// The treatment of the client when it reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval.
     pub interval: Duration,
@@ -31,7 +31,7 @@ impl UrlParameters {
         let mut symbols = None;
         let mut channels = None;
         let mut after = None;
-        // A plus is a plus here, not the blank of an HTML form, because symbols may contain one.
+        // A plus stands for itself, not for a space as in an HTML form, because symbols may contain one.
         let query = query.replace('+', "%2B");
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if seen.iter().any(|earlier| *earlier == name) {
@@ -130,17 +130,17 @@ mod tests {
 
     #[test]
     fn the_error_names_the_wrong_parameter() {
-        let refused = |query: &str| UrlParameters::parse(query).unwrap_err();
+        let error = |query: &str| UrlParameters::parse(query).unwrap_err();
 
-        assert!(refused("symbol=AAPL").message.contains("\"symbol\""));
-        assert_eq!(refused("symbols=AA%20PL").code, ErrorCode::BadSymbol);
-        assert_eq!(refused("symbols=").code, ErrorCode::BadSymbol);
-        assert_eq!(refused("symbols=A&channels=trade").code, ErrorCode::BadChannel);
-        assert_eq!(refused("symbols=A&after=x").code, ErrorCode::BadCursor);
-        assert!(refused("interval_ms=-1").message.starts_with("interval_ms"));
-        assert!(refused("delivery=all").message.starts_with("delivery"));
-        assert!(refused("after=k3f9-7").message.contains("symbols"));
-        assert!(refused("symbols=A&symbols=B").message.contains("twice"));
+        assert!(error("symbol=AAPL").message.contains("\"symbol\""));
+        assert_eq!(error("symbols=AA%20PL").code, ErrorCode::BadSymbol);
+        assert_eq!(error("symbols=").code, ErrorCode::BadSymbol);
+        assert_eq!(error("symbols=A&channels=trade").code, ErrorCode::BadChannel);
+        assert_eq!(error("symbols=A&after=x").code, ErrorCode::BadCursor);
+        assert!(error("interval_ms=-1").message.starts_with("interval_ms"));
+        assert!(error("delivery=all").message.starts_with("delivery"));
+        assert!(error("after=k3f9-7").message.contains("symbols"));
+        assert!(error("symbols=A&symbols=B").message.contains("twice"));
     }
 
     #[test]

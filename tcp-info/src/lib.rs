@@ -1,6 +1,6 @@
-//! Reads from Linux (`TCP_INFO`) what the other end of a TCP connection has acknowledged.
+//! Reads when the other end of a TCP connection last acknowledged (`TCP_INFO` on Linux).
 //!
-//! A successful write does not prove that the other machine is there: the kernel fills its buffer even for a machine
+//! A successful write does not prove that the other machine is reachable: the kernel fills its buffer even for a machine
 //! that is gone. An acknowledgement proves it, whether the program on the other machine reads or not.
 //!
 //! This is a crate of its own because the system call is `unsafe`, which the rest of the project forbids.
@@ -16,7 +16,7 @@ pub struct Acknowledgements {
     pub unanswered: u8,
 }
 
-/// Returns what the other end has acknowledged; `None` for a socket that is not TCP, or when the call fails.
+/// Returns the newest acknowledgement of the other end; `None` for a socket that is not TCP, or when the call fails.
 #[cfg(target_os = "linux")]
 pub fn acknowledgements(socket: &impl std::os::fd::AsFd) -> Option<Acknowledgements> {
     let info = linux::info(socket.as_fd())?;
