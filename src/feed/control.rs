@@ -24,8 +24,8 @@ pub enum FeedCommand {
     Resume,
     /// Changes the speed.
     Speed(Speed),
-    /// Continues with the first event at or after a time. In a loop, it is searched in the first lap, by the files'
-    /// own times.
+    /// Continues with the first event at or after a time. In a loop, the seek searches the first lap, whose events
+    /// have the files' own times.
     Seek(Time),
     /// Publishes this many events at once, or fewer at the end of the feed, and pauses.
     Step(NonZeroU32),
@@ -101,7 +101,7 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// Returns an error if the feed cannot execute the command, or is over.
+    /// Returns an error if the feed cannot execute the command, or if its pump is gone.
     pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
         match (self.kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),

@@ -1,4 +1,4 @@
-//! The errors of a feed, each with a hint for the reader.
+//! The errors of a feed, most of them with a hint for the user.
 
 use std::error::Error;
 use std::io;
@@ -20,7 +20,7 @@ pub enum FeedError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Reading a file failed.
@@ -28,7 +28,7 @@ pub enum FeedError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The directory of a zip archive cannot be read.
@@ -184,7 +184,7 @@ pub enum FeedError {
         /// The text that caused it.
         found: String,
     },
-    /// A folder or a pattern stands for no file.
+    /// A folder has no market data in it, or a pattern matches no file.
     #[error("{}: {fault}", path.display())]
     NoSuchFiles {
         /// The folder or the pattern.
@@ -197,7 +197,7 @@ pub enum FeedError {
     Setting {
         /// The key of the setting.
         key: &'static str,
-        /// What is wrong with it.
+        /// The reason why it cannot be used.
         fault: String,
     },
     /// `feed.replay.tz` is not a time zone.
@@ -237,7 +237,7 @@ pub enum FeedError {
     Simulated {
         /// The key of the setting.
         key: &'static str,
-        /// What is wrong with it.
+        /// The reason why it cannot be used.
         fault: String,
     },
     /// `feed.clock.speed` is `max` in a simulation.
@@ -246,21 +246,21 @@ pub enum FeedError {
     /// Reading standard input failed.
     #[error("cannot read standard input")]
     Stdin {
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The thread of a reader cannot be started.
     #[error("cannot start the reader of {input}")]
     ReaderNotStarted {
-        /// What it would read, e.g. `files`.
+        /// The input that it was to read, e.g. `files`.
         input: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The thread of a reader has panicked.
     #[error("the reader of {input} {panic}")]
     ReaderPanicked {
-        /// What it read, e.g. `files`.
+        /// The input that it read, e.g. `files`.
         input: &'static str,
         /// The message of the panic.
         panic: Panicked,
@@ -330,7 +330,7 @@ impl FeedError {
         )
     }
 
-    /// Returns what the reader can do about the error, if that is known.
+    /// Returns a hint for the user: what to do about the error. Returns `None` if there is none.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -348,7 +348,7 @@ impl FeedError {
             }
             Self::Encoding { .. } => Some("e.g. utf-8, euc-kr, windows-1252, utf-16le, shift_jis or gbk"),
             Self::NotMarketData { .. } => Some(
-                "market data are text in columns, packed by gzip, zip or zstd or not; inspect --help lists layouts",
+                "market data are text in columns, plain or packed by gzip, zip or zstd; inspect --help lists layouts",
             ),
             Self::NoLayout { .. } => Some("say which column is what, e.g. --map time=0,price=1,size=2"),
             Self::NoColumn { .. } => Some("columns are named as in the header, or numbered from 0"),
@@ -362,11 +362,11 @@ impl FeedError {
             }
             Self::NoEvents { .. } => Some("is it the right file, and is it complete?"),
             Self::BadRow { .. } => {
-                Some("without --strict it is rejected and counted, and the replay goes on")
+                Some("without --strict the row is rejected and counted, and the replay goes on")
             }
-            Self::NoSuchFiles { .. } => {
-                Some("a folder means its .csv, .txt, .gz, .zip and .zst; quote a pattern")
-            }
+            Self::NoSuchFiles { .. } => Some(
+                "a folder stands for its .csv, .txt, .gz, .zip and .zst files; write a pattern in quotes",
+            ),
             Self::Setting { key: "layout", .. } => Some("inspect --help lists them"),
             Self::Setting { key: "from" | "to", .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03, \"2024-01-03 09:30\" or 2024-01-03T14:30:00Z")

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-/// A feed is late when its newest events are later than this.
+/// A feed becomes late when it publishes an event more than this after the event was due.
 const LATE: Duration = Duration::from_secs(1);
-/// A late feed is on time again when its newest events are less late than this.
+/// A late feed is on time again when it publishes events less than this after they were due.
 const ON_TIME: Duration = Duration::from_millis(100);
 
 /// Logs once when a feed becomes late, and once when it is on time again.

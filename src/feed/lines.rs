@@ -10,7 +10,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of an input, one at a time. Each is a slice of the buffer.
 ///
-/// The buffer grows to the longest line allowed, and no further.
+/// The buffer doubles when a line fills it, to at most twice the longest allowed line.
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
@@ -101,7 +101,7 @@ impl<R: Read> Lines<R> {
         Ok(Some(if is_whole { Length::Whole } else { Length::TooLong }))
     }
 
-    /// Returns the current line. It must not be one that was too long.
+    /// Returns the current line. Must not be called when the line was too long.
     pub fn line(&self) -> &[u8] {
         let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -140,7 +140,7 @@ impl<R: Read> Lines<R> {
         Ok(())
     }
 
-    /// Reads once, behind the bytes in the buffer.
+    /// Reads once, and appends to the bytes in the buffer.
     fn read_more(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

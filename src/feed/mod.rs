@@ -4,8 +4,8 @@
 //! by its market time. A [`Control`] can pause, step and seek such a feed, and change its speed. A replay at full
 //! speed has no due times: it waits for its readers. Events on standard input are published as they come.
 //!
-//! [`open`] reports at once what cannot be read. [`pump()`] publishes due events on the bus, and marks the feed's
-//! state there. When a feed fails, clients see the state `failed`, and the server stays up.
+//! [`open`] checks the input, and returns an error if it cannot be used. [`pump()`] publishes due events on the bus,
+//! and marks the feed's state there. When a feed fails, clients see the state `failed`, and the server stays up.
 
 mod control;
 mod error;
@@ -96,7 +96,7 @@ impl Config {
         range::section("replay", self.replay.check())
     }
 
-    /// Returns how long a client may keep the feed waiting; `None` for a feed that does not wait.
+    /// Returns how long a client may keep the feed waiting; `None` for a feed that is not flow-controlled.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {
         let waits = self.kind == FeedKind::Replay && self.clock.speed == Speed::Max;
@@ -128,8 +128,8 @@ pub struct Feed {
 ///
 /// # Errors
 ///
-/// Returns an error for settings that cannot be used, and for a file that is missing, is no market data, or is too
-/// long to be sorted.
+/// Returns an error for settings that cannot be used. Returns an error for a file that is missing, is not market data,
+/// or is too long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };

@@ -37,16 +37,16 @@ use crate::task::catch_panic;
 /// has caught up, or one of them has stalled.
 const AHEAD: usize = 4096;
 
-/// How much longer than the stall timeout the end of a replay waits for a sign of progress from its readers. In this
+/// At its end, a replay waits this much longer than the stall timeout for a sign of progress from its readers. In this
 /// time the shards close the clients that have stalled.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// A sleep that ends this much too late means that the process was stopped or the machine suspended.
+/// If a sleep ends more than this too late, the process was stopped or the machine was suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed until it fails or `stop` fires. Executes its commands, and marks its state on the bus.
 ///
-/// A feed that has ended continues after a seek, as long as a control exists. A feed that panics has failed.
+/// A feed that has ended continues after a seek, as long as a control exists. A panic counts as a failure of the feed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
@@ -69,8 +69,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         progress,
         bus: &bus,
     };
-    // A panic drops what `run` owns before it is caught. The queue and the answer live longer: a caller that gets no
-    // answer finds the reason in the progress.
+    // This function owns the queue and the answer, so a panic in `run` does not drop them before `fail` has recorded
+    // the reason. A caller that gets no answer then finds the reason in the status.
     match stop.run_until_cancelled(catch_panic(pump.run(&mut commands))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
@@ -145,7 +145,7 @@ impl Pump<'_> {
             FeedCommand::Pause => self.pause(),
             FeedCommand::Resume => self.resume(),
             FeedCommand::Speed(speed) => {
-                // The next event says how late the feed is. Do not wait for it.
+                // The time of the next event shows how late the feed is, but the command does not wait for that event.
                 self.fill().now_or_never().transpose()?;
                 self.set_speed(speed);
             }
@@ -198,7 +198,7 @@ impl Pump<'_> {
         let late = due.elapsed();
         if let Some(schedule) = self.schedule.as_mut().filter(|_| late > STANDSTILL) {
             schedule.delay(late);
-            info!(standstill = ?late, "the process stood still, so all due times move by that");
+            info!(standstill = ?late, "the process stood still, so all due times move by the standstill");
         }
     }
 
@@ -221,8 +221,8 @@ impl Pump<'_> {
 
     /// Waits at the end of a flow-controlled feed until all readers have caught up.
     ///
-    /// It waits as long as every reader that is behind reports progress, and gives up on a reader that does not. The
-    /// shards close stalled clients before that.
+    /// It waits as long as every reader that has not caught up reports progress. If one does not, the feed ends without
+    /// it. The shards close stalled clients before that.
     ///
     /// Cancel safe: this changes only which readers have reported.
     async fn wait_for_the_last_readers(&self) {
@@ -344,8 +344,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Continues with the first event at or after a time. Events before it are folded into the last values, and not
-    /// published.
+    /// Continues with the first event at or after a time. Events before it are folded into the last-value cache, and
+    /// are not published.
     async fn seek(&mut self, target: Time) -> Result<(), FeedError> {
         let Source::Files(files) = &mut self.source else { return Ok(()) };
         files.restart();
@@ -358,7 +358,7 @@ impl Pump<'_> {
             is_more = self.fill().await?;
             let is_first_lap = self.source.is_first_lap();
             while let Some(mut event) = self.pending.next_if(|event| is_first_lap && event.time < target) {
-                // A retimed event lies as long before now as its own time lies before the target.
+                // With `retime`, an event ten seconds before the target gets the time ten seconds before now.
                 event.time = now.map_or(event.time, |now| now.earlier(target.since(event.time)));
                 last_values.fold_unpublished(&event);
                 folded += 1;

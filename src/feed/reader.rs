@@ -18,13 +18,13 @@ pub const BATCH: usize = 1024;
 /// The number of batches that a reader reads ahead. Then it waits.
 const READ_AHEAD: usize = 8;
 
-/// The batches of a reader. An error is the last one.
+/// The batches of a reader. No batch follows an error.
 pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
 
 /// The sender of a reader's batches.
 pub type BatchSender = mpsc::Sender<Result<Vec<Event>, FeedError>>;
 
-/// Starts a thread that reads `input`, e.g. `files`.
+/// Starts a thread that runs `read`. Errors name the input by the text `input`, e.g. `files`.
 pub fn start<F>(input: &'static str, read: F) -> Batches
 where
     F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,

@@ -14,7 +14,7 @@ impl RejectCounters {
         self.0.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// Returns how many were rejected for this reason.
+    /// Returns the count of a reason.
     #[cfg(test)]
     pub(super) fn count(&self, reason: &'static str) -> u64 {
         self.0.get_or_create(&[("reason", reason)]).get()

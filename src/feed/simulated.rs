@@ -113,7 +113,7 @@ impl Instrument {
         Self { name, price: None, volatility: None }
     }
 
-    /// Returns what is wrong with the settings, as a sentence that begins with the name.
+    /// Returns a message that begins with the name, if a setting is out of range.
     fn fault(&self) -> Option<String> {
         let name = &self.name;
         match *self {
@@ -160,7 +160,8 @@ impl Walk {
         })
     }
 
-    /// Returns each symbol's path once, so that all have a quote soon. After that the paths are drawn.
+    /// Returns the path of the next event. The first events take each path once, so that all symbols have a quote soon.
+    /// After them, paths are drawn at random.
     fn next_path(&mut self) -> &mut Path {
         let index = match usize::try_from(self.count) {
             Ok(count) if count < self.paths.len() => count,

@@ -36,7 +36,7 @@ pub struct Files {
     replay: Replay,
     batches: Batches,
     repeats: bool,
-    /// How much later the events of this lap are than in the files.
+    /// The duration that is added to the files' own times in this lap.
     shift: Duration,
     /// The first and the last time of this lap so far, as in the files.
     span: Option<(Time, Time)>,

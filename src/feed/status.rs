@@ -48,7 +48,7 @@ pub struct Progress(Arc<Mutex<Inner>>);
 struct Inner {
     status: Status,
     meter: Meter,
-    /// Whether the market time left until the end says how long the rest takes.
+    /// Whether the end of the feed is known, so that the time to it can be computed.
     has_known_end: bool,
     /// The number of events of this lap that were published, or that a seek left out.
     consumed: u64,
@@ -154,7 +154,8 @@ impl Inner {
 #[derive(Debug)]
 struct Meter {
     start: Instant,
-    /// The counts of the tenths up to `newest`, the newest first: one that may still grow, and the ten before it.
+    /// The counts of the tenths up to `newest`, in reverse order. The first count may still grow; the ten others are
+    /// final.
     counts: [u64; 1 + TENTHS],
     newest: u128,
 }

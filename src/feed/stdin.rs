@@ -26,7 +26,7 @@ use crate::market::{
 /// two.
 const LOGGED_LINES: u64 = 20;
 
-/// The types of the server's frames that are no market frames.
+/// The types of the server's frames that are not market frames.
 const OTHER_FRAMES: [&str; 12] = [
     "subscribed",
     "unsubscribed",
@@ -167,7 +167,7 @@ fn read(
     outcome
 }
 
-/// Parses a line. Returns `None` for a blank line, and for a server's frame that is no market frame.
+/// Parses a line. Returns `None` for a blank line, and for a frame of the server that is not a market frame.
 ///
 /// `now` gives the time of an event without one.
 fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineError> {

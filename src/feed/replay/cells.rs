@@ -2,7 +2,7 @@
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// The largest number of cells that are read of a line.
+/// The largest number of cells that are read from a line.
 const MAX_CELLS: usize = 1024;
 
 /// Splits lines into cells. It keeps its buffers from line to line.

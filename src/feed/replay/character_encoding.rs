@@ -1,8 +1,8 @@
 //! The character encoding of a text, and its conversion to UTF-8.
 //!
 //! A byte order mark decides. Without one, the configuration does. Without both, the encoding is guessed from the
-//! beginning of the text: UTF-8 follows its own rules, UTF-16 has zero bytes, and chardetng, the detector of Firefox,
-//! tells Korean, Latin and other old encodings apart.
+//! beginning of the text. UTF-8 is known by its rules, and UTF-16 by its zero bytes. The detector of Firefox,
+//! chardetng, tells Korean, Latin and other old encodings apart.
 //!
 //! UTF-8 is not converted or checked. An invalid character in it costs only the rows that contain it.
 
@@ -14,7 +14,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::feed::error::FeedError;
 
-/// The number of bytes from which the encoding is guessed.
+/// The encoding is guessed from this many bytes at the beginning of a text.
 const BEGINNING: usize = 64 * 1024;
 
 /// A text is UTF-8 if it has at least this many valid non-ASCII characters for each invalid one.

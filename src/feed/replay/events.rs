@@ -32,7 +32,7 @@ pub struct Rows {
     pub from: Option<Time>,
     /// Events at this time and later are left out.
     pub to: Option<Time>,
-    /// Whether reading ends at the first row at or after `to`: the text is in time order.
+    /// Whether reading ends at the first row at or after `to`, because the text is in time order.
     pub ends_with_time: bool,
 }
 

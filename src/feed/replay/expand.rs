@@ -15,8 +15,8 @@ const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn
 /// Returns the files that a path stands for, in the order of their names.
 ///
 /// A folder stands for the market-data files in it and below it, known by their endings. A pattern stands for every
-/// file that matches. It may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any folders. A file whose name is exactly
-/// the pattern is that file.
+/// file that matches. It may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any folders. If a file has exactly this name,
+/// the path stands for that file and is not a pattern.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
         |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
     let root: PathBuf = path.components().take_while(fixed).collect();
     let is_here = root.as_os_str().is_empty();
-    // Without `**`, a pattern matches only as many folders as it has parts.
+    // Without `**`, a pattern matches no deeper below the root than it has parts.
     let depth = path.components().count() - root.components().count();
     let depth = if text.contains("**") { usize::MAX } else { depth };
     let files = below(if is_here { Path::new(".") } else { &root }, depth, |file| {

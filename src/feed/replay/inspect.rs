@@ -9,7 +9,7 @@ use super::time::DateOrder;
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 
-/// What was recognized in a text.
+/// The result of the inspection of a text.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// The file's path. For a member of an archive, `path:member`.
@@ -59,9 +59,9 @@ pub struct Inspection {
 /// The first and the last event in time order, collected while the rows are read in file order.
 #[derive(Default)]
 struct Ends {
-    /// The earliest event: the first one in the file at that time, and the last one.
+    /// The events at the earliest time: the first and the last of them in file order.
     first: [Option<Event>; 2],
-    /// The latest event: the first one in the file at that time, and the last one.
+    /// The events at the latest time: the first and the last of them in file order.
     last: [Option<Event>; 2],
 }
 

@@ -8,8 +8,8 @@ use crate::market::{Event, Time};
 
 /// The events of several inputs, merged by time. Each input is in time order.
 ///
-/// At equal times, events of the earlier input come first. An error of an input comes after the events that were read
-/// before it.
+/// At equal times, events of the earlier input come first. An error of an input comes directly after the last event of
+/// that input.
 pub struct Merge<I> {
     inputs: Vec<I>,
     /// The next event of each input.

@@ -1,14 +1,15 @@
 //! The replay: recorded files as a feed.
 //!
-//! Data flows one way. `container` unpacks a file; a file, or each member of an archive, is a part. `text_lines`
-//! decodes a part into lines, and `records` cuts the lines into cells. `sniff` reads the first lines and recognizes
-//! the layout: which column holds what, and how times and numbers are written. `scan` reads all times once and finds
-//! their order. A `plan` holds all that is decided of a part before its first row is read. Then each `row` becomes
-//! one event or two, and `merge` puts the events of all parts together by time.
+//! Data flows one way. `container` unpacks a file. A file, or each member of an archive, is a part, and its unpacked
+//! content is a text. `text_lines` decodes a part into lines, and `records` cuts the lines into cells. `sniff` reads
+//! the first lines and recognizes the layout: which column holds what, and how times and numbers are written. `scan`
+//! reads all times once and finds their order. A `plan` holds every decision on a part that is made before its first
+//! row is replayed. Then each `row` becomes one event or two, and `merge` puts the events of all parts together by
+//! time.
 //!
 //! A row that cannot be used is rejected, counted and logged. It does not stop the feed, unless `strict` asks for that.
 //!
-//! A separate thread reads the files, at most some thousand events ahead of those that are published.
+//! A separate thread reads the files, at most a few thousand events ahead of the pump.
 
 mod cells;
 mod character_encoding;
@@ -68,7 +69,7 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// Returns an error for a file that does not exist, is no market data, or is too long to be sorted.
+    /// Returns an error for a file that does not exist, is not market data, or is too long to be sorted.
     pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
@@ -122,7 +123,7 @@ impl Replay {
 
 /// Makes the plans of the files that one path stands for.
 ///
-/// Of several files, or of several members of an archive, those that are no market data are ignored.
+/// If there are several files, or several members of an archive, those that are not market data are ignored.
 ///
 /// # Errors
 ///
@@ -148,7 +149,7 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
         return Err(errors.swap_remove(grave));
     }
     for error in errors {
-        warn!(error = printable(&error.in_full()), "ignored a file that is no market data");
+        warn!(error = printable(&error.in_full()), "ignored a file that is not market data");
     }
     Ok(plans)
 }

@@ -38,7 +38,7 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         let symbol = symbol.strip_prefix("DL_").or(symbol.strip_prefix("DLY_")).unwrap_or(symbol);
         return Symbol::from_name(symbol).ok();
     }
-    // A short name in capitals is a symbol, even if it is one of the other words: there is an `AGG`.
+    // A short name in capitals is a symbol, even if it is one of the other words: `AGG` is a fund.
     if (1..=5).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Symbol::from_name(name).ok();
     }
@@ -95,8 +95,8 @@ pub fn symbol_with_period(path: &str) -> Option<Symbol> {
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
 }
 
-/// Returns the day in a path, as its midnight in nanoseconds since 1970. The last name of the path with exactly one
-/// day counts.
+/// Returns the day in a path, as its midnight in nanoseconds since 1970. The names in the path are tried from the last
+/// to the first; the first of them that has exactly one day counts.
 ///
 /// A day is eight digits, as in `20131007_trade.zip`, or a date with hyphens, as in `AAPL_2012-06-21_message.csv`. A
 /// name with two days, such as `SPY-20200901-20210113.csv`, names a span and not a day.

@@ -1,4 +1,4 @@
-//! The plan of a text: all that is decided before its first row is read.
+//! The plan of a text: every decision that is made before its first row is replayed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is no market data, if most of its first rows are rejected, or if it is not in
-    /// time order and too long to be sorted.
+    /// Returns an error if the text is not market data, if most of its first rows are rejected, or if it is not in time
+    /// order and too long to be sorted.
     pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
         let mut sniffed = sniff(&part, settings)?;
         let symbol = match (sniffed.layout.symbol, &settings.symbol) {

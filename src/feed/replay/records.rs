@@ -9,7 +9,7 @@ use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 
-/// The rows of a text. Headers, comments and blank lines are no rows.
+/// The rows of a text. Headers, comments and blank lines are left out.
 pub struct Records {
     lines: TextLines,
     splitter: Splitter,

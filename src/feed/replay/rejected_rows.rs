@@ -21,12 +21,13 @@ pub struct RejectedRows {
 
 /// The last line of a text for which rejected rows were reported. It is shared by all readers of the text.
 ///
-/// A text may be read several times, by a seek or in a loop. Each rejected row is logged and counted once.
+/// A text may be read several times, by a seek or in a loop. Each rejected row is reported once: it is counted in the
+/// metrics, and logged if it is among the first few.
 #[derive(Clone, Debug, Default)]
 pub struct ReportedUpTo(Arc<AtomicU64>);
 
 impl ReportedUpTo {
-    /// Creates one that reports nothing, because all lines count as reported.
+    /// Creates a record in which all lines count as reported, so that nothing is reported any more.
     pub fn all() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }

@@ -28,14 +28,15 @@ pub struct Scan {
     pub span: Option<(Time, Time)>,
     /// Whether a time has neither a zone nor an offset.
     pub has_local_times: bool,
-    /// The number of local times that occur twice in the zone, and of those that do not exist.
+    /// The number of local times that occur twice in the zone.
     pub repeated: u64,
+    /// The number of local times that do not exist in the zone.
     pub moved: u64,
     /// The damage of the packed file.
     pub damage: Option<String>,
 }
 
-/// The times of a text, resolved as if the text ran in one direction.
+/// The times of a text, resolved on the assumption that its rows run forward, or that they run backwards.
 struct Run {
     resolver: Resolver,
     before: Option<Time>,
@@ -100,18 +101,21 @@ pub fn set_time_of_day_form(
     Ok(())
 }
 
-/// What the times of day of a text that are only digits have in common.
+/// The lengths and values of the times of day in a text that are written in digits only.
 #[derive(Default)]
 struct TimesOfDay {
+    /// The largest number of digits.
     longest: usize,
     /// The number of cells that are no time of day if read as hours, minutes and seconds.
     faults: u64,
+    /// The largest value, as a count since midnight.
     latest: u64,
+    /// The number of cells of digits.
     seen: u64,
 }
 
 impl TimesOfDay {
-    /// Adds a cell. Returns false if the cells are not only digits, so that there is nothing to find out.
+    /// Adds a cell. Returns false if the first cell has colons or other characters: then all are read as text.
     fn observe(&mut self, cell: &[u8]) -> bool {
         let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
         if cell.is_empty() {
@@ -149,8 +153,8 @@ pub fn scan(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Scan,
     let layout = &sniffed.layout;
     let mut records = Records::open(part, settings, sniffed)?.cut_at(layout.width_of_time());
     let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
-    // The order of the rows decides which of two equal local times is meant. It is not known yet, so both directions
-    // are tried.
+    // In the hour that occurs twice, the direction of the rows decides which occurrence is meant. The direction is not
+    // known yet, so both are tried.
     let mut runs = [Run::new(zone.resolver(false)), Run::new(zone.resolver(true))];
     let (mut rows, mut has_local_times, mut first_bad) = (0, false, None);
     while let Some(record) = records.next()? {
@@ -183,7 +187,7 @@ impl Run {
         Self { resolver, before: None, span: None, rises: false, falls: false }
     }
 
-    /// Adds the next time. Returns `None` if it is outside the range of a time.
+    /// Adds the next time. Returns `None` if it is outside the range of [`Time`].
     fn observe(&mut self, stamp: Stamp) -> Option<()> {
         let time = match stamp {
             Stamp::Utc(time) => time,

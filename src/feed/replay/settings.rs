@@ -17,7 +17,7 @@ use crate::market::{Symbol, Time};
 /// The parsed settings of a replay.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The symbol of files that have neither a symbol column nor a symbol in their name.
+    /// The symbol of files without a symbol column. `None` if it is not given; then the file's name gives the symbol.
     pub symbol: Option<Symbol>,
     /// The zone of times without an offset. `None` if it is not given; then UTC is assumed.
     pub zone: Option<Zone>,

@@ -34,15 +34,15 @@ pub struct Sniffed {
     pub lines_before: u64,
     /// Whether no sniffed row shows if the day or the month comes first.
     pub is_date_order_open: bool,
-    /// Whether no row of the whole text shows it, so that the order was assumed.
+    /// Whether no row of the whole text shows this order either, so that it was assumed.
     pub is_date_order_assumed: bool,
     /// The character encoding.
     pub encoding: &'static Encoding,
-    /// The other text that has the times of this one.
+    /// The text of another file that has the times of these rows.
     pub beside: Option<Part>,
 }
 
-/// A line that was read.
+/// One of the first lines.
 struct Seen {
     number: u64,
     text: Vec<u8>,
@@ -52,7 +52,8 @@ struct Seen {
 ///
 /// # Errors
 ///
-/// Returns an error if the text is no market data, or if something that is needed is neither in it nor given.
+/// Returns an error if the text is not market data, or if it lacks something that the settings do not give either, e.g.
+/// a time column.
 pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let path = part.virtual_path();
     let beside = times_beside(part);
@@ -143,7 +144,7 @@ fn split(line: &[u8], delimiter: u8) -> Record {
     Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
 }
 
-/// Returns the text with the times of a text that has none.
+/// Returns the other file's part that has the times of these rows, if the path shows that they have none.
 fn times_beside(part: &Part) -> Option<Part> {
     let path = part.path.to_str()?;
     let (own, other) =
@@ -183,7 +184,7 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     }
 }
 
-/// Returns what the file looks like if its first line shows that it is no table.
+/// Returns what the file looks like if its first line shows that it is not a table.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
     const BEGINNINGS: [(&[u8], &str); 9] = [
         (b"<!doctype", "an HTML page"),

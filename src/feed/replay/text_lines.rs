@@ -51,7 +51,7 @@ impl TextLines {
         &self.damage
     }
 
-    /// Moves to the next line. Returns `None` at the end of the text, or of the text beside it.
+    /// Moves to the next line. Returns `None` at the end of the text, or at the end of the text with its times.
     pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
         let cannot_read = |source| FeedError::read_failed(&self.part.path, source);
         let mut length = self.lines.advance().map_err(cannot_read)?;
@@ -63,7 +63,7 @@ impl TextLines {
         match (beside.advance().map_err(cannot_read)?, length) {
             (None, None) => Ok(None),
             (None, _) | (_, None) => {
-                self.damage.set("of it and the file with its times, one is shorter");
+                self.damage.set("the file with its times has more lines or fewer");
                 Ok(None)
             }
             (Some(Length::Whole), Some(Length::Whole)) => {
@@ -77,7 +77,7 @@ impl TextLines {
         }
     }
 
-    /// Returns the current line. It must not be one that was too long.
+    /// Returns the current line. Must not be called when the line was too long.
     pub fn line(&self) -> &[u8] {
         if self.beside.is_some() { &self.joined } else { self.lines.line() }
     }

@@ -12,7 +12,7 @@ struct Playing {
 }
 
 impl Playing {
-    /// Starts a pump with these settings. Its source is what [`Self::send`] sends.
+    /// Starts a pump with these settings. Its source gives the events that [`Self::send`] sends.
     fn start(settings: &str) -> Self {
         let config: Config = toml::from_str(settings).unwrap();
         let (sender, receiver) = mpsc::channel(8);

@@ -3,8 +3,8 @@
 //! The first bytes of a file tell its packing; its name does not count. Every file is read as a stream, in constant
 //! memory: the window of the decompressor, 32 KiB for gzip and at most 128 MiB for zstd, and some buffers.
 //!
-//! A file that is damaged or cut short gives all bytes before the damage, a warning, and then its end: those bytes
-//! are good. An archive without a directory is refused, because only the directory tells its members.
+//! A file that is damaged or cut short gives all bytes before the damage, a warning, and then its end: those bytes are
+//! good. An archive without a directory is refused, because only the directory lists its members.
 
 mod bounds;
 mod damage;
@@ -45,15 +45,16 @@ pub struct Part {
     pub member: Option<Member>,
 }
 
-/// A member of a zip archive, as the archive's directory has it.
+/// A member of a zip archive, as the archive's directory describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The name, with its folders in the archive.
     pub name: String,
     method: CompressionMethod,
     encrypted: bool,
-    /// The offset of its data in the archive, and their length.
+    /// The offset of its packed data in the archive, in bytes.
     start: u64,
+    /// The length of its packed data, in bytes.
     packed: u64,
     crc32: u32,
 }
@@ -151,8 +152,8 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file does not exist any more, if its packing is not supported, or if it unpacks to
-    /// more than the limits. Reading the text may give the last of these errors too, and errors of the system.
+    /// Returns an error if the file does not exist any more, if its packing is not supported, or if it unpacks to more
+    /// than the limits. The limits apply while the text is read too, so reading may give the same error.
     pub fn open(&self, bounds: &Bounds) -> Result<Opened, FeedError> {
         let read_failed = |source| FeedError::read_failed(&self.path, source);
         let damage = Damage::default();
@@ -241,7 +242,7 @@ fn name_of(method: CompressionMethod) -> &'static str {
     }
 }
 
-/// Opens a file that can be read more than once.
+/// Opens a regular file. Returns an error for a folder, and for a pipe or a device, which cannot be read twice.
 fn open(path: &Path) -> Result<File, FeedError> {
     let cannot_open = |source| FeedError::Open { path: path.to_owned(), source };
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };

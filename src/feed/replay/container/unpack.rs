@@ -149,7 +149,8 @@ impl<R: Read> Read for Zstd<R> {
     }
 }
 
-/// The bytes of a member of an archive. They end with an error if their checksum is not that of the archive.
+/// The bytes of a member of an archive. They end with an error if their checksum differs from that in the archive's
+/// directory.
 pub struct Checked<R> {
     input: R,
     crc: Crc,
@@ -223,8 +224,8 @@ impl Read for Guarded {
                     ErrorKind::UnexpectedEof => format!("cut short after {} bytes", self.given),
                     _ => format!("damaged after {} bytes: {fault}", self.given),
                 };
-                // The end that one layer reports here looks like a cut to the layer above it, so the first damage
-                // counts.
+                // This layer ends here, which looks like a cut to the layer above it. `set` keeps the first damage,
+                // which is the true one.
                 self.damage.set(&found);
                 self.ended = true;
                 Ok(0)

@@ -10,8 +10,8 @@ use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::time::MidnightUnit;
 
-/// The columns that the configuration names, by role. A column is a name in the header or a number from 0. A time of
-/// two columns is joined by `+`.
+/// The columns that the configuration names, by role. A column is a name in the header or a number from 0. If the date
+/// and the time of day have a column each, `time` names both, joined by `+`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(pub BTreeMap<Role, String>);
@@ -150,7 +150,7 @@ impl Columns {
         let (open, high, low, price) = (get(Role::Open), get(Role::High), get(Role::Low), get(Role::Price));
         let is_bar = open.is_some() && high.is_some() && low.is_some();
         let (bid, ask) = (get(Role::Bid), get(Role::Ask));
-        // Beside a bid and an ask, the close is that of the day before.
+        // Beside a bid or an ask, a close without open, high and low is the close of the day before.
         let close = get(Role::Close).filter(|_| is_bar || bid.or(ask).is_none());
         if let Some(close) = close.or(price.filter(|_| is_bar)) {
             return Some(Values::Bars { open, high, low, close, volume: get(Role::Volume) });
@@ -183,7 +183,7 @@ impl Columns {
 }
 
 /// Returns whether a name is a volume with a unit: `Volume BTC`, `Volume Shares`. An average volume or a
-/// volume-weighted price is none.
+/// volume-weighted price is not a volume.
 fn is_volume_in(name: &str) -> bool {
     let unit = name.strip_prefix("volume").unwrap_or_default();
     unit == "shares" || (3..=5).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())

@@ -77,7 +77,7 @@ pub enum TimeOfDayForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SymbolColumns {
     pub name: usize,
-    /// The column of a suffix, which follows the symbol behind a point.
+    /// The column of a suffix. The symbol is then `NAME.SUFFIX`.
     pub suffix: Option<usize>,
 }
 

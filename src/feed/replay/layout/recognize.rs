@@ -10,10 +10,10 @@ use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, shape};
 
-/// The number of lines among which the header is searched.
+/// The header is searched for in this many lines.
 const HEADER_AMONG: usize = 20;
 
-/// Everything that is known of a file beside its lines.
+/// Everything that is known of a file besides its lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Given<'a> {
     /// The name of the layout, if the configuration gives it.
@@ -58,11 +58,11 @@ pub enum LayoutError {
     NoTimeOfDay(usize),
     /// The times have no date, and neither a column nor the path has the day.
     NoDay,
-    /// The file has this layout, which cannot be replayed.
+    /// The file has a layout that cannot be replayed. The texts are the layout's name and the kind of data in the file.
     Unfit(&'static str, &'static str),
 }
 
-/// Recognizes the layout of a file from its first lines, or by the map of its columns.
+/// Recognizes the layout of a file from its first lines. If there is a map of the columns, it decides.
 pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     match given.map {
         Some(map) => by_map(lines, map, given),
@@ -76,7 +76,7 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     for (line, names) in headers(lines) {
         let entry = entry_of(&names, given);
         match by_header(lines, line, &names, entry, given) {
-            // Without an entry, the layout is named after the kind of rows. The configuration names another layout.
+            // The configuration names another layout. (Without an entry, the layout is named after the kind of rows.)
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
             Err(error) => {
                 let is_better = |best: &LayoutError| {
@@ -142,8 +142,8 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     })
 }
 
-/// Returns the entry and the shape that fit rows without a header. A layout that the configuration names need fit
-/// only in its times.
+/// Returns the entry and the shape that fit rows without a header. If the configuration names a layout and no shape of
+/// it fits, a shape whose times can be read is enough.
 fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
     let shapes = || {
         LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
@@ -231,7 +231,7 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, L
     finish(lines, header, first_row, &columns, None, given)
 }
 
-/// Makes the layout of these columns, from what the first rows show.
+/// Makes a layout from the columns and the first rows.
 fn finish(
     lines: &[Record],
     header: Option<usize>,
@@ -340,7 +340,7 @@ fn is_value(cell: &[u8]) -> bool {
         || time::stamp(cell, DateOrder::Dmy).is_some()
 }
 
-/// Returns whether the date of a row is a different day in another order.
+/// Returns whether month first and day first give different days for the date of a row.
 fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     let Some(cell) = time.date_column().and_then(|column| row.get(column)) else { return false };
     let local = |order| match time::stamp(cell, order) {

@@ -1,8 +1,8 @@
 //! Shapes: the columns of files without a header.
 //!
-//! A shape is a text with one word for each column. A word is a [`Role`], or says what an unused column holds. A role
-//! with `#` must look like that role but is not used. A column with `?` may be missing. `more` at the end allows any
-//! further columns.
+//! A shape is a text with one word for each column. A word is a [`Role`], or says what the cells hold, e.g. `unix` for
+//! a Unix time or `int` for a whole number that is not used. A column with `#` must fit its word but is not used. A
+//! column with `?` may be missing. `more` at the end allows any further columns.
 
 use rust_decimal::Decimal;
 
@@ -22,7 +22,7 @@ const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 /// A column of a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// The role in which it is used.
+    /// The role of the column; `None` if it is not used.
     pub role: Option<Role>,
     /// What each cell must hold.
     holds: Holds,

@@ -31,7 +31,8 @@ pub enum RecognizedBy {
 /// The rules of a layout that differ from the general ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
-    /// Columns that the general names do not find, as `role=name`. A role without a name has no column.
+    /// Columns that the general names do not find, as `role=name`. `role=` without a name means that the role has no
+    /// column.
     pub columns: &'static str,
     /// The way in which numbers are written.
     pub numbers: NumberRule,
@@ -43,7 +44,8 @@ pub struct Rules {
     pub has_period_in_name: bool,
     /// Whether the rows have no time, and the path has their day.
     pub is_of_one_day: bool,
-    /// Rows have no time, and another file has it. Its path is made by replacing the first word by the second.
+    /// For rows without a time: how to find the file that has their times. Replacing the first word in the path by the
+    /// second gives the path of that file.
     pub times_beside: Option<(&'static str, &'static str)>,
     /// The reason why such files cannot be replayed.
     pub unfit: Option<&'static str>,
@@ -139,9 +141,10 @@ pub static LAYOUTS: &[Entry] = &[
         "tsevent rtype action bidpx00 askpx00",
         Rules { columns: "price= size=", ..DATABENTO },
     ),
+    // `ts_event` is the time of the last trade, and `ts_recv` is the end of the interval.
     header(
         "databento-bbo",
-        "Databento, bbo and cbbo by the end of the interval; its event is the last trade",
+        "Databento, bbo and cbbo, timed by the end of the interval",
         "tsrecv rtype bidpx00 askpx00",
         Rules { columns: "time=tsrecv price= size=", ..DATABENTO },
     ),
@@ -299,7 +302,7 @@ pub static LAYOUTS: &[Entry] = &[
     ),
     header(
         "coinmarketcap",
-        "CoinMarketCap; the name in it is a number of the currency of its prices",
+        "CoinMarketCap; its column `name` is a number for a currency, and is left out",
         "timeopen name open high low close volume marketcap",
         Rules { columns: "time=timeopen symbol=", ..PLAIN },
     ),

@@ -6,7 +6,7 @@ use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
 use crate::feed::replay::time::{self, DateOrder, Stamp};
 use crate::market::Time;
 
-/// Everything that is known of a file's times beside the columns.
+/// Everything that is known of a file's times besides the columns.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeContext<'a> {
     /// The names in the header.
@@ -21,8 +21,8 @@ pub struct TimeContext<'a> {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no such column, if the day is not known, or if the column of a time of day holds
-/// none. `None` stands for a missing time column.
+/// Returns an error if there is no such column, if the day is not known, or if the column of a time of day holds none.
+/// The error `None` means that there is no time column.
 pub fn find(
     columns: &Columns,
     rows: &[Record],
@@ -119,8 +119,8 @@ fn of_two(
     }
 }
 
-/// Returns a column beside a date whose name begins like that of a time of day, e.g. `Time (ET)`, and that holds
-/// some.
+/// Returns a column beside a date whose name begins like that of a time of day, e.g. `Time (ET)`, and that holds times
+/// of day or plain numbers.
 fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usize> {
     let is_named =
         |name: &String| ["time", "uhr", "zeit", "hour"].iter().any(|start| name.starts_with(start));

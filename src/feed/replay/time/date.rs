@@ -17,7 +17,7 @@ pub enum Date {
     YearFirst([i64; 3]),
     /// Year, month and day. The month was a name.
     Named([i64; 3]),
-    /// Three numbers, the last of which is the year. If that has two digits only, the first may be the year instead.
+    /// Three numbers, the last of which is the year. If it has only two digits, the first may be the year instead.
     YearLast { numbers: [i64; 3], two_digits: bool, points: bool },
 }
 
@@ -172,14 +172,14 @@ fn one_or_two_digits(text: &[u8]) -> Option<(i64, &[u8])> {
     matches!(len, 1 | 2).then(|| (number(&text[..len]), &text[len..]))
 }
 
-/// Returns the number of two digits.
+/// Returns the value of two digits.
 #[inline]
 pub fn two(tens: u8, ones: u8) -> Option<i64> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
-/// Returns the year of two digits: 1970 to 2069.
+/// Returns the full year for the last two digits of a year, from 1970 to 2069.
 fn century(year: i64) -> i64 {
     if year < 70 { 2000 + year } else { 1900 + year }
 }

@@ -1,6 +1,6 @@
 //! Digits, parsed byte by byte.
 
-/// Returns the nanoseconds of the digits behind the point of a count, whose unit is given in nanoseconds.
+/// Converts the digits behind the decimal point of a count to nanoseconds. `unit` is the count's unit in nanoseconds.
 pub fn part_of(unit: i64, fraction: &[u8]) -> i64 {
     let mut place = unit;
     let parts = fraction.iter().map(|digit| {
@@ -20,7 +20,7 @@ pub fn digits(text: &[u8]) -> usize {
     text.len() - rest.len()
 }
 
-/// Returns the number of at most 18 digits.
+/// Returns the value of at most 18 digits.
 #[inline]
 pub fn number(digits: &[u8]) -> i64 {
     leading_number(digits).0.cast_signed()

@@ -30,19 +30,20 @@ pub enum MidnightUnit {
     Milliseconds,
 }
 
-/// Parses a cell as a time. Returns `None` if it is no time from 1677 to 2262.
+/// Parses a cell as a time. Returns `None` if it is not a time from 1677 to 2262.
 ///
 /// - A date means its midnight. A [time of day](time_of_day()) may follow, as in `2024-01-03T14:30:00.123456789`,
 ///   `20240103 143000065`, `1/3/2024, 2:30 PM`, `3. Jan 2024 14:30`. Digits below a nanosecond are dropped.
 /// - Behind the time of day, `Z`, `UTC`, `GMT` or an offset may follow. The name of a zone may follow an offset, and
 ///   is ignored.
 /// - Date and time of day may be one number of 8, 10, 12, 14 or 17 digits: `2024010314`, `20240103143000065`. Ten
-///   digits are read so from 1970 to 2099. As seconds they would be years from 2032 to 2036, which no recorded file
-///   has.
+///   digits are read in this way if the year is from 1970 to 2099. As Unix seconds they would lie in the years 2032 to
+///   2036, which no recorded file has.
 /// - A number of another length is a Unix time in seconds, milliseconds, microseconds or nanoseconds. Its magnitude
-///   tells the unit. It may have decimals and an exponent. A number below nine digits (six, if negative) is no time:
-///   it is more likely a time of day, a date without its signs, or a spreadsheet's day. A number with an exponent and
-///   fewer than eight digits is no time either, because it was rounded: spreadsheets turn a time into `1.70429E+12`.
+///   tells the unit. It may have decimals and an exponent. A number of fewer than nine digits (six, if negative) is
+///   not a time: it is more likely a time of day, a date without its signs, or a spreadsheet's day. A number with an
+///   exponent and fewer than eight digits is not a time either, because it was rounded: spreadsheets turn a time into
+///   `1.70429E+12`.
 /// - Eighteen digits are local time in .NET's ticks, from 1970 to 2099. Other numbers of eighteen digits are no time:
 ///   nanoseconds before September 2001 and Windows' FILETIME do not occur in market data.
 ///   <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
@@ -99,7 +100,8 @@ pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     time_of_day(&whole[..end])
 }
 
-/// Parses a count since midnight. Returns nanoseconds, at most those of a day. Digits below a nanosecond are dropped.
+/// Parses a count since midnight. Returns nanoseconds; `None` for more than a day. Digits below a nanosecond are
+/// dropped.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
     let unit = match unit {
@@ -165,7 +167,7 @@ impl OrdersLeft {
 /// Returns the usual order of a cell's date, for files that do not prove one: day first with points, else month
 /// first.
 ///
-/// It never puts a year of two digits first; see [`orders`] for whether that is possible.
+/// It never puts a year of two digits first, although [`orders`] may allow that.
 pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     let (date, _) = date::leading(cell.trim_ascii())?;
     Some(date.order_usual())
@@ -201,7 +203,7 @@ fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
 
 /// Returns the moment of a time of day on a day. `after` is the text behind the time of day: an offset, or nothing.
 fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
-    // 128 bits, because the first and the last day of the range are not whole.
+    // In 128 bits, because the midnight of the first day in the range may lie outside 64 bits.
     let nanos = |offset: i64| {
         i64::try_from(i128::from(day) * i128::from(DAY) + i128::from(of_day - offset * SECOND)).ok()
     };
@@ -213,7 +215,7 @@ fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
 
 fn time_of_day_leading(text: &[u8]) -> Option<(i64, &[u8])> {
     let (of_day, after) = time_of_day::leading(text)?;
-    // One or two digits may be an hour or seconds. Only zero means the same as both.
+    // One or two digits could be hours or seconds. So only zero is accepted, which is midnight either way.
     let is_short = digits(text) == text.len() && text.len() < 3;
     (!is_short || of_day == 0).then_some((of_day, after))
 }

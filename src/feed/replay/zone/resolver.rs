@@ -18,8 +18,9 @@ const STEP: i64 = 60 * SECOND;
 /// The first row in the hour is in its first occurrence. A step back of a minute or more begins the second. A further
 /// step back begins the first again, as in a file that is grouped by symbol.
 ///
-/// Hourly bars have no step back: their first two rows in the hour have the same time. Then each row is in one
-/// occurrence. This rule does not apply if consecutive rows had equal times before, as trades have.
+/// Hourly bars have no step back: their first two rows in the hour have the same time. Then the first row is in the
+/// first occurrence, and the second row in the second. This rule does not apply if consecutive rows had equal times
+/// before, as trades have.
 ///
 /// In a file that runs backwards, the occurrences and the steps are the other way round.
 ///
