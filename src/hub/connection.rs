@@ -109,19 +109,32 @@ impl Connection {
 
     /// Returns how the connection gets an event with this key and this symbol.
     pub(super) fn dispatch(&self, key: Key, symbol: &Symbol) -> Dispatch {
+        if !matches!(self.state, ConnectionState::Live)
+            && let Some(dispatch) = self.dispatch_behind_pending(key, symbol)
+        {
+            return dispatch;
+        }
+        if self.outbox.must_conflate() { Dispatch::Conflate } else { Dispatch::Send }
+    }
+
+    /// Returns how the connection gets an event that must not overtake what the client has yet to be sent. Returns
+    /// `None` if the event may be sent as usual.
+    #[cold]
+    fn dispatch_behind_pending(&self, key: Key, symbol: &Symbol) -> Option<Dispatch> {
         match &self.state {
-            ConnectionState::Snapshots { set, .. } if set.covers(key, symbol) => Dispatch::Skip,
-            ConnectionState::Resuming { .. } => Dispatch::Resume,
+            ConnectionState::Snapshots { set, .. } if set.covers(key, symbol) => Some(Dispatch::Skip),
+            ConnectionState::Resuming { .. } => Some(Dispatch::Resume),
             // The event belongs to the gap that the client has yet to be told of.
             ConnectionState::Resync { owed: Owed { gap: Some(_), .. } } | ConnectionState::Closing { .. } => {
-                Dispatch::Skip
+                Some(Dispatch::Skip)
             }
             // The snapshots that follow the seek cover the events before them.
-            ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } if self.is_every() => Dispatch::Skip,
-            ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } => Dispatch::Conflate,
-            _ if self.outbox.must_conflate() => Dispatch::Conflate,
+            ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } if self.is_every() => {
+                Some(Dispatch::Skip)
+            }
+            ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } => Some(Dispatch::Conflate),
             ConnectionState::Live | ConnectionState::Snapshots { .. } | ConnectionState::Resync { .. } => {
-                Dispatch::Send
+                None
             }
         }
     }
