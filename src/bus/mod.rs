@@ -370,7 +370,7 @@ impl Reader {
 
     /// Waits until there is more to read.
     ///
-    /// Cancel safe: nothing is read here.
+    /// Cancel safe: this only waits, and takes nothing from the log.
     pub async fn ready(&mut self) {
         let position = self.position;
         // The reader keeps the bus alive, so the wait cannot fail.

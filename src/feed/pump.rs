@@ -189,7 +189,7 @@ impl Pump<'_> {
     /// Sleeps until the pending events are due. If the process stood still meanwhile, all due times move by the
     /// standstill. Otherwise hours of events would be due at once, and clients that read would become slow consumers.
     ///
-    /// Cancel safe: nothing changes before the sleep ends.
+    /// Cancel safe: the pump changes nothing before the sleep ends.
     async fn sleep_until(&mut self, due: Instant) {
         if due <= Instant::now() {
             return;

@@ -8,7 +8,7 @@ use indexmap::IndexSet;
 
 use super::subscription_index::ConnectionId;
 
-/// A quota is this many shares. A share is as much as one connection may write at a time.
+/// How many connections may each write a full part of their missed data in one turn.
 const SHARES: usize = 8;
 
 /// The rest of a shard's quota, and the connections that wait for the next one.

@@ -25,7 +25,7 @@ pub struct EncodedEvents {
 #[derive(Debug)]
 pub struct EncodedSnapshots {
     encoding: Encoding,
-    /// The position of all snapshots in the cache.
+    /// The sequence number at which all snapshots in the cache were made.
     seq: u64,
     bytes: Vec<u8>,
     /// The range of each snapshot's bytes, by its symbol's index.

@@ -65,7 +65,7 @@ impl Fleet {
         self.set_alarm(index);
     }
 
-    /// Adds a well-behaved client that connects at a moment.
+    /// Adds a well-behaved client that will connect at the given time.
     pub fn subscribe(&mut self, subscription: Subscription, pace: Pace, begins: Instant) {
         self.add(|token| Client::Subscriber(Box::new(Subscriber::new(token, subscription, pace, begins))));
     }

@@ -46,7 +46,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Creates a client that connects at a moment.
+    /// Creates a client that will connect at the given time.
     pub fn new(token: Token, subscription: Subscription, pace: Pace, begins: Instant) -> Self {
         Self {
             token,

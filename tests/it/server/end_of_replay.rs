@@ -22,7 +22,7 @@ const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 /// More bytes than the system buffers for one of these clients.
 const ROOM: u32 = 4096;
 
-/// Returns a paused replay at full speed, of a file with this many events.
+/// Returns a replay of a file with this many events. It starts paused, and runs at full speed once it is resumed.
 async fn replay(settings: &str) -> (TempDir, TestServer) {
     replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), settings).await
 }

@@ -20,7 +20,7 @@ pub struct ConnectionModel {
     /// The number of seeks before the frames that arrive now.
     seeks: usize,
     set: SnapshotSet,
-    /// The event up to which every event must arrive, whatever the delivery is.
+    /// The last event of the resume: up to it, no event may be conflated, even with `delivery=latest`.
     complete_until: u64,
     /// Whether missed events may still be on their way.
     is_catching_up: bool,
