@@ -26,7 +26,7 @@ pub enum Form {
     Table(Vec<String>),
 }
 
-/// The JSON object of a file.
+/// The JSON object that describes a file.
 #[derive(Serialize)]
 struct Object<'a> {
     file: &'a str,

@@ -52,8 +52,7 @@ pub struct Outbox {
     pending_bytes: [usize; 3],
     /// Whether the socket takes no more bytes for now.
     is_blocked: bool,
-    /// Whether the socket has taken an update, or any byte after it was blocked, since the last
-    /// [check](Self::take_progress).
+    /// Whether the socket has accepted an update since the last [check](Self::take_progress), or any byte after it had been blocked.
     has_progress: bool,
     conflated: ConflatedKeys,
     delayed: Option<Box<Delayed>>,

@@ -26,8 +26,7 @@ use crate::session::Limits;
 /// At most this many connections over a limit are answered at a time.
 const MAX_ANSWERED: usize = 256;
 
-/// At most this many 429 responses a second, after a first burst. Further connections are closed without an answer, because
-/// one may cost a TLS handshake.
+/// At most this many 429 responses a second, after a first burst. Further connections are closed without an answer, because an answer may cost a TLS handshake.
 const REJECTIONS_PER_SECOND: u32 = 50;
 const REJECTIONS_BURST: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 

@@ -44,7 +44,7 @@ pub struct Figures {
     pub skew: f64,
     /// 99th percentile of the time between an event's first and last receipt, in milliseconds.
     pub skew_p99: f64,
-    /// The least and the greatest mean rank of a client.
+    /// Each client has a mean rank. These are the least and the greatest of all clients.
     pub ranks: (f64, f64),
     /// Updates that one read returned, on average.
     pub updates_per_read: f64,

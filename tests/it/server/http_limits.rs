@@ -24,13 +24,13 @@ async fn headers_in_time_are_answered_and_incomplete_headers_time_out() {
         assert!(rest(&mut slow).await.starts_with("HTTP/1.1 200"));
         assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
 
-        for (strikes, beginning) in [(1, REQUEST), (2, b"G"), (3, b"")] {
+        for (count, beginning) in [(1, REQUEST), (2, b"G"), (3, b"")] {
             let begin = Instant::now();
             let mut socket = server.open(HERE, 4096).await;
             socket.write_all(beginning).await.unwrap();
             rest(&mut socket).await;
             assert_eq!(begin.elapsed().as_millis() / 10, 500, "{beginning:?}");
-            assert_eq!(server.count_of(Limit::HeaderTimeout), strikes, "{beginning:?}");
+            assert_eq!(server.count_of(Limit::HeaderTimeout), count, "{beginning:?}");
         }
     })
     .await;

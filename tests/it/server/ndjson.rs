@@ -158,7 +158,7 @@ async fn a_slow_stream_with_every_event_ends_with_its_cursor() {
         server.publish(vec![trade("A", "1"); 100]);
         yield_now().await;
     }
-    server.increment(Limit::EveryBuffer, 1).await;
+    server.wait_for_exceeded(Limit::EveryBuffer, 1).await;
 
     let mut seen = 0;
     let close = loop {

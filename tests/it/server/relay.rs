@@ -119,8 +119,8 @@ async fn a_message_at_the_limit_is_relayed_and_one_byte_more_is_an_error() {
         assert_eq!(said(&mut client, &longest).await, longest);
         assert_eq!(server.count_of(Limit::RelayBytes), 0);
 
-        let refusal = said(&mut client, &format!("{longest}x")).await;
-        assert!(refusal.contains(r#""code":"message_too_long""#), "{refusal}");
+        let reply = said(&mut client, &format!("{longest}x")).await;
+        assert!(reply.contains(r#""code":"message_too_long""#), "{reply}");
         assert_eq!(server.count_of(Limit::RelayBytes), 1);
     })
     .await;

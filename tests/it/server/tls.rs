@@ -227,7 +227,7 @@ async fn a_stalled_handshake_is_dropped() {
             timeout(Duration::from_secs(20), socket.read_u8()).await.expect("the server ends the connection");
     }
 
-    server.increment(Limit::TlsTimeout, 2).await;
+    server.wait_for_exceeded(Limit::TlsTimeout, 2).await;
 }
 
 #[tokio::test]
@@ -243,5 +243,5 @@ async fn the_time_limit_for_headers_holds_over_tls() {
 
     let ended = timeout(Duration::from_secs(20), socket.read_to_end(&mut Vec::new())).await;
     let _ = ended.expect("the server ends the connection");
-    server.increment(Limit::HeaderTimeout, 1).await;
+    server.wait_for_exceeded(Limit::HeaderTimeout, 1).await;
 }

@@ -104,7 +104,7 @@ pub enum Disturbance {
     /// The server shuts down in order.
     StopServer,
     RestartServer,
-    /// The server's process is stopped, and the time goes on.
+    /// The server's process is suspended while the clock keeps running.
     StopProcess,
     ContinueProcess,
 }

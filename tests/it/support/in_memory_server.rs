@@ -74,7 +74,7 @@ impl InMemoryServer {
         &self.bus
     }
 
-    /// Returns how often a limit has struck.
+    /// Returns how often clients exceeded a limit.
     pub fn count_of(&self, limit: Limit) -> u64 {
         self.bus.counters().count_of(limit)
     }

@@ -116,19 +116,19 @@ impl TestServer {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// Returns how often a limit has struck.
+    /// Returns how often clients exceeded a limit.
     pub fn count_of(&self, limit: Limit) -> u64 {
         self.bus.counters().count_of(limit)
     }
 
-    /// Waits until a limit has struck this often, because a client may see the effect before the server counts it.
-    pub async fn increment(&self, limit: Limit, times: u64) {
+    /// Waits until clients have exceeded a limit this often, because a client may see the effect before the server counts it.
+    pub async fn wait_for_exceeded(&self, limit: Limit, times: u64) {
         let counted = async {
             while self.count_of(limit) < times {
                 yield_now().await;
             }
         };
-        timeout(PATIENCE, counted).await.expect("the limit strikes");
+        timeout(PATIENCE, counted).await.expect("the limit is exceeded");
         assert_eq!(self.count_of(limit), times);
     }
 

@@ -166,8 +166,7 @@ impl Columns {
         })
     }
 
-    /// Returns the least number of cells of a usable row: up to its time, its symbol, and the value that an event
-    /// needs.
+    /// Returns the least number of cells of a usable row: enough for its time, its symbol and the value that an event needs.
     pub fn least(&self, time: TimeColumns, values: &Values) -> usize {
         let last_of_time = match time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),

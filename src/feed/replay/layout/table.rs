@@ -74,9 +74,9 @@ pub enum IntervalRule {
     /// As text, e.g. `1m`.
     #[default]
     Text,
-    /// As Databento's record type.
+    /// Databento's record type says the length.
     RecordType,
-    /// As `MetaStock`'s period: minutes, or `D` or `W`.
+    /// The length is written as in `MetaStock`: minutes, or `D` or `W`.
     Period,
 }
 

@@ -201,7 +201,7 @@ fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
     Some((day, of_day, after))
 }
 
-/// Returns the moment of a time of day on a day. `after` is the text behind the time of day: an offset, or nothing.
+/// Returns the moment of a time of day on a day. `after` is the text that follows the time of day: an offset, or nothing.
 fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
     // In 128 bits, because the midnight of the first day in the range may lie outside 64 bits.
     let nanos = |offset: i64| {

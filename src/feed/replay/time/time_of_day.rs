@@ -4,7 +4,7 @@ use super::date::two;
 use super::digits::{digits, number};
 use super::stamp::SECOND;
 
-/// Parses the time of day at the beginning of a text. Returns nanoseconds since midnight, and the text behind.
+/// Parses the time of day at the beginning of a text. Returns nanoseconds since midnight, and the text that follows.
 ///
 /// `24:00:00` is the next midnight. A leap second, `23:59:60`, becomes the last nanosecond of its minute: Unix time
 /// has no leap seconds, and so the event stays behind those before it.
@@ -86,7 +86,7 @@ fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
     (hours < 24 && minutes < 60 && seconds < 60).then_some((hours * 3600 + minutes * 60 + seconds, after))
 }
 
-/// Returns the time of day of these hours, minutes and seconds, and the text behind. AM or PM may follow.
+/// Returns the time of day of these hours, minutes and seconds, and the text that follows. AM or PM may follow.
 #[inline]
 fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     let (hour, text) = match text {
@@ -123,7 +123,7 @@ fn sexagesimal(number: i64) -> [i64; 3] {
     [number / 10_000, number / 100 % 100, number % 100]
 }
 
-/// Parses the fraction of a second behind a point or a comma. Returns nanoseconds, and the text behind.
+/// Parses the fraction of a second behind a point or a comma. Returns the nanoseconds since midnight, and the text that follows.
 fn fraction(text: &[u8]) -> (i64, &[u8]) {
     match text {
         [b'.' | b',', after @ ..] => {
