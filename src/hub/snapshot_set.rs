@@ -17,7 +17,7 @@ pub(super) struct SnapshotSet {
     remaining: Remaining,
     /// The subscription before the set began. The connection still gets the updates of this subscription.
     earlier: Subscription,
-    /// The last snapshot, while it is held back for conflated events.
+    /// The last snapshot, while older conflated events must be sent before it.
     last: Option<LastSnapshot>,
 }
 
@@ -91,7 +91,7 @@ impl SnapshotSet {
         self.last = Some(last);
     }
 
-    /// Returns the last snapshot, if it is held back.
+    /// Returns the last snapshot, if it waits for older conflated events.
     pub(super) fn last(&self) -> Option<&LastSnapshot> {
         self.last.as_ref()
     }
