@@ -25,7 +25,7 @@ pub enum Limit {
     HeaderTimeout,
     /// `server.max_headers` and `server.max_header_bytes`: a request with more is answered with 431.
     Headers,
-    /// `auth.timeout`: a client without a token by then is closed with 1008.
+    /// `auth.timeout`: a client that shows no token within this time is closed with 1008.
     AuthTimeout,
     /// `limits.message_bytes`: a client that sends a longer message is closed with 1009.
     MessageBytes,

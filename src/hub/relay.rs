@@ -105,7 +105,7 @@ impl Relay {
         self.peers.load(Ordering::Relaxed)
     }
 
-    /// Returns the name of a new peer, which other clients see with its messages.
+    /// Returns a name for a new peer. Other clients see it with the peer's messages.
     pub fn name(&self) -> SmolStr {
         format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
     }

@@ -134,7 +134,7 @@ impl Sockets {
 
     /// Tries to write once; returns how many bytes the socket took.
     ///
-    /// It hides errors. The session finds them when it writes the rest.
+    /// An error counts as 0 bytes. The session finds it when it writes the rest.
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
         let written = match self.sockets[id].as_mut().expect("a connection has a socket") {
