@@ -22,7 +22,7 @@ use crate::server::{
     self, AcceptedSocket, Admission, AppState, Identity, Metrics, Origins, Tcp, TlsError, Worker,
     WorkerHandle,
 };
-use crate::session;
+use crate::session::{self, Limits};
 use crate::task::{TaskFailed, catch_panic, catch_panic_now};
 
 /// The reason for which the application does not start.
@@ -290,6 +290,11 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError
     let failed = |source| StartError::Listen { address: config.server.listen.clone(), source };
     let listener = TcpListener::bind(&config.server.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    let Limits { ping_interval, ping_timeout, .. } = config.limits;
+    if !ping_interval.is_zero() && !ping_timeout.is_zero() {
+        // A client counts as gone after two unanswered probes. So two of them have to fit into the time that a client has.
+        tcp_info::limit_retransmission_interval(&listener, (ping_interval + ping_timeout) / 2);
+    }
     if config.auth.tokens.is_empty() && !config.server.allow_anonymous && !address.ip().is_loopback() {
         return Err(StartError::Exposed { address });
     }

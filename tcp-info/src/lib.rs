@@ -1,4 +1,4 @@
-//! Reads when the other end of a TCP connection last acknowledged (`TCP_INFO` on Linux).
+//! Finds out whether the machine at the other end of a TCP connection is reachable (Linux only).
 //!
 //! A successful write does not prove that the other machine is reachable: the kernel fills its buffer even for a machine
 //! that is gone. An acknowledgement proves it, whether the program on the other machine reads or not.
@@ -32,10 +32,33 @@ pub fn acknowledgements<S>(_socket: &S) -> Option<Acknowledgements> {
     None
 }
 
+/// Limits the time between two retransmissions, or two probes of a full receive window; returns whether the system can.
+///
+/// TCP doubles this time after each of them, up to two minutes. A client that has long stopped reading is probed so rarely
+/// that its machine is missed late. On a listening socket the limit holds for each connection that it accepts. Linux 6.15
+/// introduced the limit; the kernel takes 1 s to 120 s.
+#[cfg(target_os = "linux")]
+pub fn limit_retransmission_interval(socket: &impl std::os::fd::AsFd, limit: Duration) -> bool {
+    linux::set_max_retransmission_timeout(
+        socket.as_fd(),
+        limit.clamp(Duration::from_secs(1), Duration::from_mins(2)),
+    )
+}
+
+/// Returns false, because this system has no such limit.
+#[cfg(not(target_os = "linux"))]
+pub fn limit_retransmission_interval<S>(_socket: &S, _limit: Duration) -> bool {
+    false
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use std::mem::MaybeUninit;
     use std::os::fd::{AsRawFd, BorrowedFd};
+    use std::time::Duration;
+
+    /// `TCP_RTO_MAX_MS` of `linux/tcp.h`: the longest retransmission timeout in milliseconds.
+    pub const TCP_RTO_MAX_MS: libc::c_int = 44;
 
     /// Returns the kernel's information on a TCP connection. Fields that an old kernel does not know are 0.
     #[allow(unsafe_code)]
@@ -56,12 +79,31 @@ mod linux {
         // SAFETY: every field is a number, for which all bytes are valid, and all bytes were zeroed before the call.
         (status == 0).then(|| unsafe { info.assume_init() })
     }
+
+    /// Sets the longest retransmission timeout; returns whether the kernel accepted it.
+    #[allow(unsafe_code)]
+    pub fn set_max_retransmission_timeout(socket: BorrowedFd<'_>, timeout: Duration) -> bool {
+        let Ok(milliseconds) = libc::c_int::try_from(timeout.as_millis()) else { return false };
+        let Ok(length) = libc::socklen_t::try_from(size_of_val(&milliseconds)) else { return false };
+        // SAFETY: the descriptor is open while it is borrowed. The kernel reads `length` bytes, the size of `milliseconds`.
+        let status = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                TCP_RTO_MAX_MS,
+                (&raw const milliseconds).cast(),
+                length,
+            )
+        };
+        status == 0
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::io::Write;
     use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
     use std::thread::yield_now;
     use std::time::Instant;
@@ -126,6 +168,45 @@ mod tests {
         SockRef::from(&client).attach_filter(&[NOTHING]).unwrap();
 
         wait_for(&server, |found| found.unanswered >= 2);
+    }
+
+    #[allow(unsafe_code)]
+    fn max_retransmission_timeout(socket: &TcpStream) -> Duration {
+        let mut milliseconds = 0_u32;
+        let mut length = libc::socklen_t::try_from(size_of_val(&milliseconds)).unwrap();
+        // SAFETY: the descriptor is open while it is borrowed. The kernel writes at most `length` bytes, the size of
+        // `milliseconds`.
+        let status = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                linux::TCP_RTO_MAX_MS,
+                (&raw mut milliseconds).cast(),
+                &raw mut length,
+            )
+        };
+        assert_eq!(status, 0);
+        Duration::from_millis(milliseconds.into())
+    }
+
+    #[test]
+    fn an_accepted_connection_has_the_limit_of_its_listener() {
+        for (limit, expected) in [(0, 1), (15, 15), (3600, 120)] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            if !limit_retransmission_interval(&listener, Duration::from_secs(limit)) {
+                println!(
+                    "skipped: this kernel cannot limit the time between retransmissions (Linux 6.15 can)"
+                );
+                return;
+            }
+
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+
+            assert_eq!(
+                max_retransmission_timeout(&listener.accept().unwrap().0),
+                Duration::from_secs(expected)
+            );
+        }
     }
 
     #[test]

@@ -56,6 +56,21 @@ async fn a_stream_whose_machine_vanishes_loses_its_permit_however_few_updates_it
 }
 
 #[tokio::test]
+async fn a_stream_that_stopped_reading_before_its_machine_vanished_loses_its_permit() {
+    let server = serve("2000", &[("limits.connections", "1")]).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut socket = socket.connect(server.address()).await.unwrap();
+    socket.write_all(b"GET /ndjson?symbols=* HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await.unwrap();
+    let fills = async { while socket.peek(&mut [0; 2048]).await.unwrap() < 2048 {} };
+    timeout(PATIENCE, fills).await.expect("what it does not read fills its receive buffer");
+
+    vanish(&socket);
+
+    a_place_becomes_free(server.address()).await;
+}
+
+#[tokio::test]
 async fn a_websocket_over_tls_whose_machine_vanishes_loses_its_permit() {
     let certificate = Certificate::new();
     let files = CertificateFiles::of(&certificate);
