@@ -1,10 +1,10 @@
-//! Encodings: turn the values that the hub produces into the bytes that a client receives.
+//! Encodings: turn the values of the hub into bytes for clients.
 //!
-//! An [`Encoding`] is a dialect in a framing. The dialect gives each value its form: the native dialect writes a JSON
-//! object. The framing separates one value from the next: as WebSocket frames or as lines. A connection keeps its encoding
-//! from its first byte to its last.
+//! An [`Encoding`] combines a dialect and a framing. The dialect defines the form of a value: the native
+//! dialect writes a JSON object. The framing separates the values: by WebSocket frames or by lines. The
+//! encoding of a connection never changes.
 //!
-//! Pure functions, without I/O and without a clock. A shard encodes an event once for all connections with the same
+//! The functions do no I/O and read no clock. A shard encodes an event once for all connections with the same
 //! encoding.
 
 mod native_json;
@@ -16,27 +16,27 @@ use crate::wire::{Message, Reply};
 
 pub use native_json::event_without_seq;
 
-/// The form in which a connection receives values.
+/// The format of the bytes that a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Native JSON in WebSocket text frames.
     WebSocket,
-    /// Native JSON, one object a line (NDJSON).
+    /// Native JSON with one object per line (NDJSON).
     Ndjson,
 }
 
-/// A value to be sent to a client.
+/// A value that is sent to a client.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
     /// An event with its sequence number.
     Event(u64, &'a Event),
     /// A snapshot of a symbol.
     Snapshot(&'a Snapshot<'a>),
-    /// A frame that is not a market frame, such as a reply, a heartbeat, or a peer's message to a subscriber.
+    /// A frame without market data, such as a reply, a heartbeat, or a peer's message to a subscriber.
     Reply(&'a Reply<'a>),
-    /// A peer's message to a plain connection.
+    /// A peer's message to a connection that is not a subscriber.
     Message(&'a Message),
-    /// A WebSocket ping; other framings have none.
+    /// A WebSocket ping. Other framings have no pings.
     Ping,
     /// A WebSocket pong, with the payload of the client's ping.
     Pong(&'a [u8]),
@@ -47,13 +47,14 @@ pub enum Value<'a> {
 /// The state of a symbol, for a new subscriber.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
-    /// The sequence number of the newest event that the snapshot includes.
+    /// The position of the snapshot in the log: all events up to this sequence number are included.
     pub seq: u64,
     /// The symbol.
     pub symbol: &'a Symbol,
-    /// The latest event of each kind with its sequence number, in the order of [`Kind::ALL`](crate::market::Kind::ALL).
+    /// The latest event of each kind with its sequence number, in the order of
+    /// [`Kind::ALL`](crate::market::Kind::ALL).
     pub latest: [Option<(u64, &'a Event)>; 3],
-    /// The day so far.
+    /// The statistics of the day so far, such as high and low.
     pub day: Option<&'a Day>,
 }
 
@@ -61,7 +62,7 @@ impl Encoding {
     /// Every encoding, in the order of [`index`](Self::index).
     pub const ALL: [Self; 2] = [Self::WebSocket, Self::Ndjson];
 
-    /// Returns its index in [`ALL`](Self::ALL).
+    /// Returns the index of the encoding in [`ALL`](Self::ALL).
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -73,7 +74,7 @@ impl Encoding {
         matches!(self, Self::WebSocket)
     }
 
-    /// Appends a value to `out`. Appends nothing when the encoding has no form for the value.
+    /// Appends a value to `out`. Appends nothing if the encoding has no form for the value, e.g. for a ping.
     pub fn write(self, out: &mut Vec<u8>, value: &Value<'_>) {
         match self {
             Self::WebSocket => websocket::write(out, value),

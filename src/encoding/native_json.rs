@@ -1,7 +1,6 @@
 //! The native dialect: writes each value as one JSON object of the protocol.
 //!
-//! Market frames are written by hand and not by serde, so that numbers keep all digits of their source and the fields
-//! keep their order.
+//! Market frames are written without serde, so that numbers keep all digits of their source.
 
 use rust_decimal::Decimal;
 
@@ -23,7 +22,7 @@ pub fn event(out: &mut Vec<u8>, seq: u64, event: &Event) {
     out.push(b'}');
 }
 
-/// Appends an event without its sequence number as one JSON object, as `cat` prints it.
+/// Appends an event as one JSON object without a sequence number, for `cat`.
 pub fn event_without_seq(out: &mut Vec<u8>, event: &Event) {
     head(out, event);
     time_and_values(out, event);
@@ -70,7 +69,7 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
     out.push(b'}');
 }
 
-/// Appends the time and the values of an event. Event frames and snapshots share them.
+/// Appends the time and the values of an event. Event frames and snapshots share these fields.
 fn time_and_values(out: &mut Vec<u8>, event: &Event) {
     put(out, ",\"time\":\"");
     event.time.write_to(out);
@@ -109,7 +108,7 @@ const fn name(kind: Kind) -> &'static str {
     }
 }
 
-/// Appends a field, or nothing when it has no value.
+/// Appends a number field. Appends nothing if the value is missing.
 fn number(out: &mut Vec<u8>, name: &str, value: Option<Decimal>) {
     if let Some(value) = value {
         put(out, ",\"");

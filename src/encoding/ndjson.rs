@@ -1,13 +1,13 @@
 //! The NDJSON framing: one JSON object per line.
 //!
-//! A client of this framing only receives, so the server cannot ping it. Its last line has the type `close`, with the
-//! code and the reason that a WebSocket client gets in the close frame.
+//! An NDJSON client only receives, so it cannot answer a ping. The last line of the stream has the type
+//! `close`, with the code and the reason of a WebSocket close frame.
 
 use serde::Serialize;
 
 use super::{Value, native_json};
 
-/// The last line of a stream.
+/// The JSON object in the last line of a stream.
 #[derive(Serialize)]
 struct Close<'a> {
     r#type: &'static str,
@@ -24,9 +24,9 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Close(code, reason) => {
             let close = Close { r#type: "close", code: *code, reason };
             serde_json::to_writer(&mut *out, &close)
-                .expect("it is plain data, and writing to a vector never fails");
+                .expect("a close is plain data, and writing to a vector never fails");
         }
-        // Every client of this framing is a subscriber: it gets peers' messages as replies.
+        // Every NDJSON client is a subscriber, and a subscriber gets peers' messages as `Value::Reply`.
         Value::Message(_) | Value::Ping | Value::Pong(_) => return,
     }
     out.push(b'\n');
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn values_for_websockets_alone_write_nothing() {
+    fn values_that_only_websockets_have_write_nothing() {
         for value in [Value::Ping, Value::Pong(b"x"), Value::Message(&Message::Text("x".to_owned()))] {
             assert_eq!(written(&value), "", "{value:?}");
         }

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use super::{Value, native_json};
 use crate::wire::Message;
 
-/// Bytes of text that fit into a close frame beside the code.
+/// The largest close reason in bytes. A close frame has at most 125 bytes, and 2 of them are the code.
 const CLOSE_TEXT: usize = 123;
 
 /// Appends a value as one WebSocket frame.
@@ -25,10 +25,11 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends a text frame whose payload `write` appends.
+/// Appends a text frame. `write` appends the payload.
 fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    // Most headers have four bytes. A header of another length moves the payload.
+    // Four bytes are reserved, because most headers have four. For another length, `splice` moves the
+    // payload.
     let reserved = start..start + 4;
     out.extend_from_slice(&[0; 4]);
     write(out);
@@ -40,7 +41,7 @@ fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Appends a close frame, with as much of `reason` as fits.
+/// Appends a close frame. A reason that is too long is cut.
 fn close(out: &mut Vec<u8>, code: u16, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(CLOSE_TEXT)];
     let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();

@@ -1,4 +1,4 @@
-//! `inspect`: prints how a replay would read each file, for a person or for a program.
+//! `inspect`: prints how a replay would read each file, as a table or as JSON.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,13 +16,13 @@ use crate::market::{Event, Kind};
 /// The table names at most this many symbols.
 const NAMED_SYMBOLS: usize = 8;
 
-/// The form of the output.
+/// The output format.
 #[derive(Clone, Debug)]
 pub enum Form {
     /// One JSON object per file.
     Json,
-    /// One table per file, with the command that replays the file. These words are the command's arguments after the
-    /// path.
+    /// One table per file, which ends with the command that replays the file. The words are the arguments
+    /// that follow the path in that command.
     Table(Vec<String>),
 }
 
@@ -65,7 +65,7 @@ struct UnreadableFile<'a> {
     error: String,
 }
 
-/// Prints how a replay would read each file. A file that cannot be read does not stop the others.
+/// Prints how a replay would read each file. Continues after a file that cannot be read.
 ///
 /// # Errors
 ///
@@ -108,7 +108,7 @@ pub fn inspect(
                 }
             }
         }
-        // A path may stand for several files. Those of them without market data are ignored, as in a replay.
+        // If a path expands to several files, the files without market data are ignored, as in a replay.
         let is_fine = is_among_others && errors.len() < files.len() && !config.strict;
         faults.extend(errors.into_iter().filter(|error| !(is_fine && error.is_of_another_kind())));
     }
@@ -124,7 +124,7 @@ fn outcome(mut faults: Vec<FeedError>, all: usize) -> Result<(), FilesError> {
     }
 }
 
-/// Prints the error of a file that cannot be read, where its result would stand.
+/// Prints the error of a file in place of its result.
 fn print_unreadable(file: &Path, error: &FeedError, form: &Form, out: &mut impl Write) -> io::Result<()> {
     match form {
         Form::Json => {
@@ -138,7 +138,7 @@ fn print(inspection: &Inspection, path: &Path, form: &Form, out: &mut impl Write
     match form {
         Form::Json => print_json(&Object::of(inspection), out),
         Form::Table(words) => {
-            // `./` keeps a path that begins with `-` from being taken for a flag.
+            // A path that begins with `-` looks like a flag, so `./` is put before it.
             let path = path.display().to_string();
             let path = [if path.starts_with('-') { format!("./{path}") } else { path }];
             let command = ["tickerplant", "--feed", "replay"].map(str::to_owned);
@@ -182,7 +182,7 @@ impl<'a> Object<'a> {
 }
 
 fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> io::Result<()> {
-    // File names come from outside, and may contain terminal control sequences.
+    // File names may contain terminal control sequences, so they are made printable.
     let mut line = |name: &str, text: &str| writeln!(out, "{name:<9} {}", printable(text));
     line("file", &inspection.file)?;
     let vendor = inspection.vendor.map(|vendor| format!(" ({vendor})")).unwrap_or_default();
@@ -249,7 +249,7 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     writeln!(out)
 }
 
-/// Returns the kinds of events, by their names on the wire.
+/// Returns the protocol's names of the kinds of events, joined by `between`.
 fn kinds(inspection: &Inspection, between: &str) -> String {
     let name = |kind| match kind {
         Kind::Trade => "trade",

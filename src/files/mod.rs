@@ -1,6 +1,7 @@
-//! The commands `inspect` and `cat`: they read market-data files without a server.
+//! The commands `inspect` and `cat`, which read market-data files without a server.
 //!
-//! Both read a file as a replay does. Their output has nothing but results, because other programs read it.
+//! Both commands read files with the code of the replay. They print results only, because other programs read
+//! the output.
 
 mod cat;
 mod inspect;
@@ -25,7 +26,7 @@ pub enum FilesError {
         bad: usize,
         /// The number of files.
         all: usize,
-        /// The error of the first one.
+        /// The error of the first file that cannot be read.
         first: FeedError,
     },
     /// The output cannot be written.

@@ -5,11 +5,11 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 /// The largest number of cells that are read from a line.
 const MAX_CELLS: usize = 1024;
 
-/// Splits lines into cells. It keeps its buffers from line to line.
+/// Splits lines into cells. All lines share the same buffers.
 pub struct Splitter {
     delimiter: u8,
     quoted: Reader,
-    /// The text of a line with quotes, after unquoting.
+    /// The unquoted text of a line that has quotes.
     text: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -18,14 +18,13 @@ pub struct Splitter {
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'a> {
     text: &'a [u8],
-    /// The end of each cell.
+    /// The position in `text` where each cell ends.
     ends: &'a [usize],
-    /// The number of bytes between two cells.
+    /// The number of bytes between two cells: 1 for the delimiter, or 0 if unquoting removed it.
     gap: usize,
 }
 
 impl Splitter {
-    /// Creates a splitter for a delimiter.
     pub fn new(delimiter: u8) -> Self {
         let quoted = ReaderBuilder::new().delimiter(delimiter).build();
         Self { delimiter, quoted, text: Vec::new(), ends: vec![0; MAX_CELLS] }
@@ -33,7 +32,7 @@ impl Splitter {
 
     /// Returns the first `most` cells of a line.
     ///
-    /// A quoted cell ends with its line at the latest, so an unclosed quote costs one row only.
+    /// A quoted cell cannot continue on the next line, so an unclosed quote spoils one row only.
     pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
         let most = most.min(MAX_CELLS);
         if memchr::memchr(b'"', line).is_some() {
@@ -59,7 +58,7 @@ impl Splitter {
         self.quoted.reset();
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
-            // In the second round the input is empty, which ends a cell with an unclosed quote.
+            // The second call gets empty input, which ends a cell with an open quote.
             let (result, more_read, more_written, more) =
                 self.quoted.read_record(&line[read..], &mut self.text[written..], &mut self.ends[count..]);
             read += more_read;
@@ -74,19 +73,17 @@ impl Splitter {
 }
 
 impl<'a> Cells<'a> {
-    /// Returns the number of cells.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Returns the cell of a column; `None` if the line is too short.
+    /// Returns the cell of a column; `None` if the line has fewer cells.
     pub fn get(&self, column: usize) -> Option<&'a [u8]> {
         let end = *self.ends.get(column)?;
         let start = if column == 0 { 0 } else { self.ends[column - 1] + self.gap };
         Some(&self.text[start..end])
     }
 
-    /// Returns all cells.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         let cells = *self;
         (0..cells.len()).filter_map(move |column| cells.get(column))
@@ -106,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_cut_at_its_delimiter() {
+    fn a_line_is_split_at_its_delimiter() {
         assert_eq!(split("a,b,,d", b',', 99), ["a", "b", "", "d"]);
         assert_eq!(split("a;b,c;", b';', 99), ["a", "b,c", ""]);
         assert_eq!(split("", b',', 99), [""]);
     }
 
     #[test]
-    fn quotes_hold_a_cell_together_and_an_open_one_ends_with_the_line() {
+    fn a_quoted_cell_may_contain_the_delimiter_and_an_open_quote_ends_with_the_line() {
         assert_eq!(split(r#""a,b","c""d",e"#, b',', 99), ["a,b", "c\"d", "e"]);
         assert_eq!(split(r#"a,"b,c"#, b',', 99), ["a", "b,c"]);
         assert_eq!(split(r#""""#, b',', 99), [""]);
@@ -121,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_cells_are_cut_than_are_asked_for() {
+    fn a_line_is_split_into_at_most_the_requested_number_of_cells() {
         assert_eq!(split("a,b,c", b',', 2), ["a", "b"]);
         assert_eq!(split("a,b,c", b',', 3), ["a", "b", "c"]);
         assert_eq!(split(r#""a",b,c"#, b',', 2), ["a", "b"]);

@@ -14,56 +14,59 @@ use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Files, folders and patterns. Their events are merged by time; at equal times, events of the earlier file come
-    /// first.
+    /// The files, folders and patterns to replay. Events are merged by time. At equal times, the file that is
+    /// listed first comes first.
     pub files: Vec<PathBuf>,
-    /// Whether the replay starts again after its end. Each lap is shifted to begin one second after the end of the
-    /// lap before, so that times keep rising.
+    /// Whether the replay starts again after its end. The times of each lap are shifted, so that they
+    /// continue one second after the lap before.
     pub r#loop: bool,
-    /// The symbol of files without a symbol column. Without it, the file's name gives the symbol.
+    /// The symbol of files without a symbol column. By default, the symbol is found in the file's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
-    /// The time zone of times without an offset, e.g. `America/New_York`. Without it, UTC is assumed.
+    /// The time zone of times without an offset, e.g. `America/New_York`. The default is UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
-    /// The name of the files' layout, one of [`LAYOUTS`](super::LAYOUTS). Without it, the layout is recognized.
+    /// The name of the files' layout, one of [`LAYOUTS`](super::LAYOUTS). By default, the layout is
+    /// recognized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
-    /// The column of each role, by name or number.
+    /// The column of each role, such as time or price. A column is given by its name, or by its number from
+    /// 0.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub map: Map,
-    /// The order of day, month and year in dates of three numbers, for files that do not show it.
+    /// The order of day, month and year in dates such as `01/02/2024`. By default, the order is recognized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
-    /// The decimal sign, for files that do not show it.
+    /// The decimal sign. By default, the sign is recognized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<DecimalSign>,
-    /// The power of ten by which prices are divided: 4 means units of 0.0001.
+    /// The number of decimal places of prices that are written as integers: 4 reads 1893000 as 189.3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_scale: Option<u32>,
-    /// The delimiter: one character, or `tab`.
+    /// The delimiter of cells: one character, or `tab`. By default, the delimiter is recognized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
-    /// The character encoding, by a label of the Encoding Standard, e.g. `euc-kr`.
+    /// The character encoding: a label of the Encoding Standard, e.g. `euc-kr`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// The start of the replayed span: events before it are left out. A time without an offset is in the files' zone.
+    /// Events before this time are left out. A time without an offset is in the zone `tz`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The end of the replayed span: events at this time and later are left out.
+    /// Events at or after this time are left out. A time without an offset is in the zone `tz`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Whether the first rejected row ends the replay.
+    /// Whether the first rejected row ends the replay with an error.
     pub strict: bool,
     /// The largest unpacked size of a packed file, in bytes; 0 means no limit.
     pub max_bytes: u64,
     /// The largest number of unpacked bytes per packed byte; 0 means no limit.
     pub max_ratio: u64,
-    /// At full speed, a client with `delivery=every` is closed if it holds up the replay and stalls for this long.
+    /// At full speed, the replay waits for clients with `delivery=every`. A client that reads too little in
+    /// this time is closed.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
-    /// The largest number of rows that are sorted in memory, at about 200 bytes each. Only files that are not in time
-    /// order are sorted.
+    /// The largest number of rows of a file that is not in time order. Such a file is sorted in memory, which
+    /// needs about 200 bytes a row.
     pub sort_rows: usize,
 }
 

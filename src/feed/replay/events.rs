@@ -14,9 +14,9 @@ use crate::market::{Event, Payload, Time};
 
 /// The events of a text, in time order.
 pub enum Events {
-    /// A text in time order is streamed, in constant memory.
+    /// A text in time order is streamed in constant memory.
     Streamed(Box<Rows>),
-    /// Any other text is sorted in memory.
+    /// A text that is not in time order is sorted in memory.
     Sorted(vec::IntoIter<Event>),
 }
 
@@ -30,13 +30,15 @@ pub struct Rows {
     pub is_strict: bool,
     /// Events before this time are left out.
     pub from: Option<Time>,
-    /// Events at this time and later are left out.
+    /// Events at or after this time are left out.
     pub to: Option<Time>,
-    /// Whether reading ends at the first row at or after `to`, because the text is in time order.
+    /// Whether reading stops at the first row at or after `to`. The flag is set only if the text is in time
+    /// order.
     pub ends_with_time: bool,
 }
 
-/// Sorts events by time. Events of equal time keep the order of the rows, or reverse it in a descending file.
+/// Sorts events by time. Events of equal time stay in the order of their rows. In a descending file, the
+/// order of these rows is reversed.
 pub fn sorted(mut rows: Rows, order: Order) -> Result<vec::IntoIter<Event>, FeedError> {
     let mut events = Vec::new();
     while let Some(event) = rows.next()? {
@@ -62,17 +64,16 @@ impl Iterator for Events {
 }
 
 impl Rows {
-    /// Returns the number of the current line, from 1.
+    /// Returns the number of the current line, counted from 1.
     pub fn line(&self) -> u64 {
         self.records.line()
     }
 
-    /// Returns the damage that has been found so far.
+    /// Returns the damage of the packed file that was found so far.
     pub fn damage(&self) -> &Damage {
         self.records.damage()
     }
 
-    /// Returns the rows that were rejected so far.
     pub fn rejected(&self) -> &RejectedRows {
         &self.rejected
     }

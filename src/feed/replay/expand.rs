@@ -1,4 +1,4 @@
-//! Expansion of a path to files: a file, a folder, or a pattern.
+//! Expands a path to files. The path may name a file, a folder or a pattern.
 
 use std::path::{Path, PathBuf};
 
@@ -9,18 +9,19 @@ use walkdir::WalkDir;
 use crate::feed::error::FeedError;
 use crate::feed::printable::printable;
 
-/// The endings of market-data files in a folder.
+/// The extensions of market-data files. Other files in a folder are ignored.
 const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn"];
 
-/// Returns the files that a path stands for, in the order of their names.
+/// Returns the files that a path names, sorted by name.
 ///
-/// A folder stands for the market-data files in it and below it, known by their endings. A pattern stands for every
-/// file that matches. It may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any folders. If a file has exactly this name,
-/// the path stands for that file and is not a pattern.
+/// - A folder expands to all files with an extension of market data, in the folder and its subfolders.
+/// - A pattern expands to all files that match it.
+/// - A pattern may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any folders.
+/// - A path that exists is never a pattern, even if its name has such characters.
 ///
 /// # Errors
 ///
-/// Returns an error if a folder has no such file, or if no file matches the pattern.
+/// Returns an error if a folder has no market-data file, or if no file matches a pattern.
 pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
     let text = path.to_string_lossy();
     let none = |fault| Err(FeedError::NoSuchFiles { path: path.to_owned(), fault });
@@ -42,7 +43,7 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
         |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
     let root: PathBuf = path.components().take_while(fixed).collect();
     let is_here = root.as_os_str().is_empty();
-    // Without `**`, a pattern matches no deeper below the root than it has parts.
+    // Without `**`, each part of the pattern matches one level of folders, so deeper folders need no search.
     let depth = path.components().count() - root.components().count();
     let depth = if text.contains("**") { usize::MAX } else { depth };
     let files = below(if is_here { Path::new(".") } else { &root }, depth, |file| {
@@ -51,8 +52,8 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
     if files.is_empty() { none("no file matches it") } else { Ok(files) }
 }
 
-/// Returns the wanted files up to `depth` levels below a folder. Leaves out hidden files, and logs folders that
-/// cannot be read.
+/// Returns the wanted files up to `depth` levels below a folder. Skips hidden files and folders. Logs a
+/// warning for each file or folder that cannot be read.
 fn below(folder: &Path, depth: usize, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let is_shown = |entry: &walkdir::DirEntry| {
         entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_a_folder_and_a_pattern_mean_their_files_by_name() {
+    fn a_file_a_folder_and_a_pattern_expand_to_files_sorted_by_name() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("2024")).unwrap();
         fs::create_dir(folder.path().join(".hidden")).unwrap();

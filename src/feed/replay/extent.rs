@@ -2,13 +2,13 @@
 
 use crate::market::Time;
 
-/// The span of time between `from` and `to` that the files of a replay cover, found by the scan.
+/// The time span and the row count of a replay. The span is limited to `from` and `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The earliest time.
     pub first: Time,
     /// The latest time.
     pub last: Time,
-    /// The number of data rows. It includes rows that will be rejected, and rows outside `from` and `to`.
+    /// The number of data rows, including rejected rows and rows outside `from` and `to`.
     pub rows: u64,
 }

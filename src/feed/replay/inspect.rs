@@ -1,4 +1,5 @@
-//! The inspection of a text: what a replay recognizes in it, for the command `inspect`.
+//! Inspects a text for the command `inspect`: its layout, time order, zone and symbols, and its rejected
+//! rows.
 
 use indexmap::IndexMap;
 
@@ -9,38 +10,38 @@ use super::time::DateOrder;
 use crate::feed::error::FeedError;
 use crate::market::{Event, KindSet, Symbol, Time};
 
-/// The result of the inspection of a text.
+/// The result of inspecting one file, or one member of an archive.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// The file's path. For a member of an archive, `path:member`.
+    /// The path of the file, or `path:member` for a member of an archive.
     pub file: String,
-    /// The name of the layout.
+    /// The name of the recognized layout.
     pub layout: &'static str,
-    /// The vendor of the layout, if it is one of [`LAYOUTS`](super::LAYOUTS).
+    /// The vendor of the layout, if the layout is one of [`LAYOUTS`](super::LAYOUTS).
     pub vendor: Option<&'static str>,
-    /// The kinds of the events.
+    /// The kinds of event that the file has.
     pub kinds: KindSet,
     /// The number of data rows.
     pub rows: u64,
-    /// The number of events. A row with both a trade and a quote gives two.
+    /// The number of events. A row with both a trade and a quote becomes two events.
     pub events: u64,
     /// The number of rejected rows, by reason.
     pub rejected: Vec<(&'static str, u64)>,
     /// The order of the times: `ascending`, `descending` or `unsorted`.
     pub order: &'static str,
-    /// The zone of the times. `UTC (assumed)` if neither the file nor the configuration gives one.
+    /// The zone of the times; `UTC (assumed)` if neither the file nor the configuration has a zone.
     pub zone: String,
     /// The number of local times that occur twice, because the zone's clocks went back.
     pub repeated: u64,
     /// The number of local times that do not exist, because the zone's clocks went forward.
     pub moved: u64,
-    /// The number of events of each symbol, in the order of their first events.
+    /// The number of events of each symbol. The symbols are in the order of their first events.
     pub symbols: IndexMap<Symbol, u64>,
     /// The first event in time order.
     pub first: Option<Event>,
     /// The last event in time order.
     pub last: Option<Event>,
-    /// The column of each role.
+    /// Each role that a column has, such as `time`, with the name or the number of that column.
     pub columns: Vec<(&'static str, String)>,
     /// The character encoding.
     pub encoding: &'static str,
@@ -48,20 +49,20 @@ pub struct Inspection {
     pub delimiter: char,
     /// Whether the decimal sign is a comma.
     pub has_decimal_comma: bool,
-    /// The power of ten by which prices are divided.
+    /// The number of decimal places of prices that are written as integers; 0 for plain decimals.
     pub price_scale: u32,
-    /// The damage of the packed file. The rows before it were read.
+    /// The damage of the packed file; `None` if the file is intact. The rows before the damage were read.
     pub damage: Option<String>,
-    /// The order of day and month, if it was assumed: no date shows it, and the configuration does not give it.
+    /// The assumed order of day and month; `None` if the dates or the configuration show the order.
     pub assumed_date_order: Option<DateOrder>,
 }
 
 /// The first and the last event in time order, collected while the rows are read in file order.
 #[derive(Default)]
 struct Ends {
-    /// The events at the earliest time: the first and the last of them in file order.
+    /// Two events at the earliest time: the first and the last in file order.
     first: [Option<Event>; 2],
-    /// The events at the latest time: the first and the last of them in file order.
+    /// Two events at the latest time: the first and the last in file order.
     last: [Option<Event>; 2],
 }
 
@@ -79,7 +80,7 @@ impl Ends {
         replace(&mut self.last[1], |new, kept| new >= kept);
     }
 
-    /// Returns the first and the last event as a replay would give them: a descending file is reversed.
+    /// Returns the first and the last event of the replay. A replay reverses the rows of a descending file.
     fn of(self, order: Order) -> (Option<Event>, Option<Event>) {
         let ([first, first_turned], [last_turned, last]) = (self.first, self.last);
         if order == Order::Descending { (first_turned, last_turned) } else { (first, last) }
@@ -87,11 +88,11 @@ impl Ends {
 }
 
 impl Inspection {
-    /// Reads a text to its end.
+    /// Reads a text to its end, and collects what `inspect` prints.
     ///
     /// # Errors
     ///
-    /// Returns an error if the text cannot be read to its end. With `strict`, also if a row is rejected.
+    /// Returns an error if the text cannot be read to its end, or, with `strict`, if a row is rejected.
     pub(super) fn of(plan: &Plan) -> Result<Self, FeedError> {
         let Plan { part, sniffed, scan, .. } = plan;
         let mut rows = plan.rows()?;

@@ -1,4 +1,4 @@
-//! The merge of several texts: by time, then by text, then by line.
+//! Merges the events of several texts: by time, then by text, then by line.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,21 +6,21 @@ use std::collections::BinaryHeap;
 use crate::feed::error::FeedError;
 use crate::market::{Event, Time};
 
-/// The events of several inputs, merged by time. Each input is in time order.
+/// The events of several inputs, merged by time. Each input must be in time order.
 ///
-/// At equal times, events of the earlier input come first. An error of an input comes directly after the last event of
-/// that input.
+/// At equal times, events follow the order of the inputs. An error of an input comes directly after the last
+/// event of that input.
 pub struct Merge<I> {
     inputs: Vec<I>,
     /// The next event of each input.
     heads: Vec<Option<Event>>,
-    /// The times of these events, the earliest on top.
+    /// The time and the input of each event in `heads`, the earliest on top.
     next: BinaryHeap<Reverse<(Time, usize)>>,
     failure: Option<FeedError>,
 }
 
 impl<I: Iterator<Item = Result<Event, FeedError>>> Merge<I> {
-    /// Creates a merge, and reads the first event of each input.
+    /// Creates a merge. Reads the first event of each input, unless there is only one input.
     pub fn new(inputs: Vec<I>) -> Self {
         let heads = inputs.iter().map(|_| None).collect();
         let mut merge = Self { inputs, heads, next: BinaryHeap::new(), failure: None };

@@ -1,15 +1,21 @@
 //! The replay: recorded files as a feed.
 //!
-//! Data flows one way. `container` unpacks a file. A file, or each member of an archive, is a part, and its unpacked
-//! content is a text. `text_lines` decodes a part into lines, and `records` cuts the lines into cells. `sniff` reads
-//! the first lines and recognizes the layout: which column holds what, and how times and numbers are written. `scan`
-//! reads all times once and finds their order. A `plan` holds every decision on a part that is made before its first
-//! row is replayed. Then each `row` becomes one event or two, and `merge` puts the events of all parts together by
-//! time.
+//! The steps of a replay:
 //!
-//! A row that cannot be used is rejected, counted and logged. It does not stop the feed, unless `strict` asks for that.
+//! 1. `container` unpacks a file. A part is one file or one member of an archive. A text is the content of
+//!    a part.
+//! 2. `text_lines` decodes a text into lines, and `records` splits the lines into cells.
+//! 3. `sniff` reads the first lines and recognizes the layout: the columns, and the forms of times and
+//!    numbers.
+//! 4. `scan` reads all times once and finds their order.
+//! 5. `plan` stores the results of steps 3 and 4 for one part.
+//! 6. `row` converts each row to one or two events.
+//! 7. `merge` merges the events of all parts by time.
 //!
-//! A separate thread reads the files, at most a few thousand events ahead of the pump.
+//! A row that cannot be used is rejected and counted. The first few rejected rows are also logged. With
+//! `strict`, the first rejected row ends the replay with an error.
+//!
+//! A separate thread reads the files, at most about 10,000 events ahead of the pump.
 
 mod cells;
 mod character_encoding;
@@ -58,7 +64,7 @@ pub use number::DecimalSign;
 pub use time::DateOrder;
 pub use zone::ZoneError;
 
-/// Files that have been checked and can be replayed, any number of times.
+/// Checked files, which can be replayed any number of times.
 #[derive(Debug)]
 pub struct Replay {
     plans: Arc<[Plan]>,
@@ -69,7 +75,8 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// Returns an error for a file that does not exist, is not market data, or is too long to be sorted.
+    /// Returns an error if a file does not exist, is not market data, or must be sorted but exceeds
+    /// `sort_rows`.
     pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
@@ -86,7 +93,7 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Returns the extent of all files together; `None` if no row has a time.
+    /// Returns the extent of all files together; `None` if no file has times between `from` and `to`.
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
         self.plans.iter().filter_map(Plan::extent).reduce(|one, other| Extent {
@@ -96,38 +103,39 @@ impl Replay {
         })
     }
 
-    /// Reads each part to its end, and returns what was recognized in it.
+    /// Reads each part to its end, and returns the inspection of each part.
     ///
     /// # Errors
     ///
-    /// Returns an error if a part cannot be read to its end. With `strict`, also if a row is rejected.
+    /// Returns an error if a part cannot be read to its end, or, with `strict`, if a row is rejected.
     pub fn inspect(&self) -> impl Iterator<Item = Result<Inspection, FeedError>> {
         self.plans.iter().map(Inspection::of)
     }
 
-    /// Returns all events in time order. They are read as the iterator is advanced.
+    /// Returns all events in time order. Files in time order are streamed; other files are sorted in memory
+    /// first.
     ///
     /// # Errors
     ///
-    /// Returns an error if a file cannot be read. With `strict`, also if a row is rejected.
+    /// Returns an error if a file cannot be read, or, with `strict`, if a row is rejected.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
         merged(&self.plans)
     }
 
-    /// Starts a reader at the beginning of the files. It gives batches of events, in time order.
+    /// Starts a thread that reads the files from the beginning. Returns its batches of events, in time order.
     pub(super) fn batches(&self) -> Batches {
         let plans = Arc::clone(&self.plans);
         reader::start("files", move |batches| read(&plans, batches))
     }
 }
 
-/// Makes the plans of the files that one path stands for.
+/// Opens the files that one path names, and makes a plan for each of their parts.
 ///
-/// If there are several files, or several members of an archive, those that are not market data are ignored.
+/// Parts that are not market data are ignored, unless `strict` is set.
 ///
 /// # Errors
 ///
-/// Returns an error if none of them is market data, or if one cannot be read at all.
+/// Returns an error if no part is market data, or if a file cannot be read.
 fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, FeedError> {
     let mut parts = Vec::new();
     let mut errors = Vec::new();
@@ -154,12 +162,11 @@ fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, Fe
     Ok(plans)
 }
 
-/// Returns the events of all parts, merged by time.
 fn merged(plans: &[Plan]) -> Result<Merge<Events>, FeedError> {
     Ok(Merge::new(plans.iter().map(Plan::events).collect::<Result<_, _>>()?))
 }
 
-/// Sends all events in batches.
+/// Reads all events, and sends them in batches until the receiver is dropped.
 fn read(plans: &[Plan], batches: &BatchSender) -> Result<(), FeedError> {
     let mut events = merged(plans)?;
     loop {

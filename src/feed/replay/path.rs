@@ -1,9 +1,9 @@
-//! The symbol and the day in the path of a file.
+//! Finds the symbol and the day in the path of a file.
 
 use super::time::{self, DateOrder};
 use crate::market::Symbol;
 
-/// Words in file names that are no symbols. They say what a file holds, or where it is from.
+/// Words in file names that are not symbols, but describe the content or the source of a file.
 const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid binance bitfinex bitmex bitstamp bookticker \
     bybit candles candlestick coinbase csv currency daily dat data deribit download equity export fx historical \
     historicaldata history hour hourly huobi intraday klines kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
@@ -13,23 +13,29 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid bina
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
     TRY TWD USD USDC USDT ZAR";
 
-/// Endings of file names. They say how a file is packed, that it is text, or which price it holds.
+/// Extensions that are removed from a file name, e.g. `csv`, or `bid` for a file of bid prices.
 const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "last", "bid", "ask"];
 
 /// Returns the symbol in a file's name; `None` if no word of the name can be a symbol.
 ///
-/// The name without its endings is split into words at `_`, `,`, blanks and hyphens. The symbol is the first word
-/// that is no interval (`5min`, `d1`), no number, and none of [`OTHER_WORDS`]. Words behind it that are joined by
-/// hyphens belong to it (`BTC-USD`), and so does a currency in the next word (`EUR_USD`). If no word is left, the
-/// symbol is a number of four to six digits that is no year (`005930`). A name in small letters becomes capitals. So
-/// `intraday_5min_IBM.csv` gives `IBM`, and `eurusd-d1-bid-2017-01-01.csv` gives `EURUSD`.
+/// The extensions are removed. The rest of the name is split into words at `_`, `,`, blanks and hyphens.
 ///
-/// Four vendors name their files in their own way:
+/// - The symbol is the first word that is not an interval (`5min`, `d1`), a number, or one of
+///   [`OTHER_WORDS`].
+/// - The symbol includes the next words if hyphens join them (`BTC-USD`).
+/// - The symbol includes the next word if that word is a currency (`EUR_USD`).
+/// - If no word is left, the symbol is a number of four to six digits, but not a year (`005930`).
+/// - A symbol in lower case is converted to upper case.
+///
+/// Examples: `intraday_5min_IBM.csv` has the symbol `IBM`, and `eurusd-d1-bid-2017-01-01.csv` has `EURUSD`.
+///
+/// The file names of four vendors follow other rules:
 ///
 /// - `TradingView`: `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
 /// - `HistData`: `DAT_PROGRAM_SYMBOL_…`.
-/// - Stooq: `symbol_market_d`, which gives `SYMBOL.MARKET`.
-/// - LEAN: the contract follows the symbol, so `20131007_es_minute_trade_201312_20131220` gives `ES_201312_20131220`.
+/// - Stooq: `symbol_market_d`. The symbol is `SYMBOL.MARKET`.
+/// - LEAN: the symbol includes the contract, e.g. `ES_201312_20131220` in
+///   `20131007_es_minute_trade_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
     let name = stem(path);
     if let Some((listing, _interval)) = name.split_once(", ") {
@@ -38,7 +44,7 @@ pub fn symbol(path: &str) -> Option<Symbol> {
         let symbol = symbol.strip_prefix("DL_").or(symbol.strip_prefix("DLY_")).unwrap_or(symbol);
         return Symbol::from_name(symbol).ok();
     }
-    // A short name in capitals is a symbol, even if it is one of the other words: `AGG` is a fund.
+    // A short name in upper case is a symbol, even if it is in `OTHER_WORDS`: `AGG` is a fund.
     if (1..=5).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Symbol::from_name(name).ok();
     }
@@ -68,8 +74,9 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
 }
 
-/// Returns the words at the end of LEAN's file names that name a contract: a future's month and expiry, or an
-/// option's right, strike and expiry. <https://github.com/QuantConnect/Lean/blob/master/Common/Util/LeanData.cs>
+/// Returns the words at the end of a LEAN file name that name a contract. A future has a month and an expiry.
+/// An option has a right, a strike and an expiry.
+/// <https://github.com/QuantConnect/Lean/blob/master/Common/Util/LeanData.cs>
 fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     let is_day = |word: &str| word.len() == 8 && is_number(word);
     match parts {
@@ -83,23 +90,24 @@ fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     }
 }
 
-/// Returns the symbol in the name of a `MetaTrader` 4 file. The period in minutes follows the symbol: `EURUSD1440`.
-/// <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
+/// Returns the symbol in the name of a `MetaTrader` 4 file. The period in minutes follows the symbol:
+/// `EURUSD1440`. <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
 pub fn symbol_with_period(path: &str) -> Option<Symbol> {
     const PERIODS: [&str; 9] = ["43200", "10080", "1440", "240", "60", "30", "15", "5", "1"];
     let name = stem(path);
     let symbol =
         PERIODS.iter().find_map(|period| name.strip_suffix(period)).filter(|symbol| !symbol.is_empty());
-    // A name of several words does not end with a period, e.g. `EURUSD_M1_2021`.
+    // A number at the end of several words is not a period in minutes, e.g. `EURUSD_M1_2021`.
     let symbol = symbol.filter(|symbol| !symbol.contains(['_', '-', ',', ' ']));
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
 }
 
-/// Returns the day in a path, as its midnight in nanoseconds since 1970. The names in the path are tried from the last
-/// to the first; the first of them that has exactly one day counts.
+/// Returns the day in a path: the nanoseconds from 1970 to its midnight.
 ///
-/// A day is eight digits, as in `20131007_trade.zip`, or a date with hyphens, as in `AAPL_2012-06-21_message.csv`. A
-/// name with two days, such as `SPY-20200901-20210113.csv`, names a span and not a day.
+/// The file name is searched first, then each folder above it. The first name with exactly one day decides.
+///
+/// A day is written as eight digits (`20131007_trade.zip`) or with hyphens (`AAPL_2012-06-21_message.csv`).
+/// Two days in a name are a span, so such a name is skipped (`SPY-20200901-20210113.csv`).
 pub fn day(path: &str) -> Option<i64> {
     path.rsplit('/').find_map(|name| {
         let digits = |word: &&str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -113,7 +121,7 @@ pub fn day(path: &str) -> Option<i64> {
     })
 }
 
-/// Returns the last name of a path, without its endings.
+/// Returns the file name in a path, without its extensions.
 fn stem(path: &str) -> &str {
     let mut name = path.rsplit('/').next().unwrap_or(path);
     while let Some((stem, ending)) = name.rsplit_once('.')
@@ -128,12 +136,12 @@ fn is_name(word: &str) -> bool {
     !is_number(word) && !is_interval(word) && !is_among(OTHER_WORDS, word)
 }
 
-/// Returns whether a word has digits and points only. The empty word counts as a number.
+/// Returns whether a word has only digits and points. An empty word counts as a number.
 fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// Returns whether a number can be a symbol, as in Korea and Japan.
+/// Returns whether a number can be a symbol, as stock codes in Korea and Japan are.
 fn is_number_of_a_symbol(word: &str) -> bool {
     let is_year = word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
     (4..=6).contains(&word.len()) && !is_year && word.bytes().all(|byte| byte.is_ascii_digit())
@@ -143,7 +151,7 @@ fn is_among(words: &str, word: &str) -> bool {
     words.split_ascii_whitespace().any(|other| word.eq_ignore_ascii_case(other))
 }
 
-/// Returns whether a word is a number with a unit in front or behind, e.g. `1min`, `5m`, `h1`, `d1`.
+/// Returns whether a word is a number with a unit before or after it, e.g. `1min`, `5m`, `h1`, `d1`.
 fn is_interval(word: &str) -> bool {
     const UNITS: [&str; 13] =
         ["s", "sec", "second", "m", "min", "minute", "h", "hour", "d", "day", "w", "week", "mn"];
@@ -155,7 +163,7 @@ fn is_interval(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_file_name_tells_the_symbol() {
+    fn a_file_name_has_the_symbol() {
         for (name, symbol) in [
             ("SPY.csv", "SPY"),
             ("^KS11.csv", "^KS11"),
@@ -195,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_other_words_only_gives_no_symbol() {
+    fn a_name_of_other_words_only_has_no_symbol() {
         for name in ["HistoricalData.csv", "trades.csv", "bars-1m.csv", "ticks.csv", "2006-min-005.txt"] {
             assert_eq!(super::symbol(name), None, "{name}");
         }
     }
 
     #[test]
-    fn a_path_names_the_day_where_it_names_one() {
+    fn a_name_with_exactly_one_date_has_the_day() {
         let day =
             |path: &str| super::day(path).map(|nanos| crate::market::Time::from_nanos(nanos).to_string());
 

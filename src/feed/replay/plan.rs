@@ -1,4 +1,4 @@
-//! The plan of a text: every decision that is made before its first row is replayed.
+//! The plan of a text: its layout, symbol, time order and zone, found before its first row is replayed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
 
-/// The number of rows that are tried at the start of a text.
+/// The number of rows that are tried at the start of a text, to test its layout.
 const TRIED_ROWS: u64 = 100;
 
-/// A text that has been checked and can be replayed. The file is not kept open.
+/// A checked text that can be replayed. The plan does not keep the file open.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub part: Part,
     pub sniffed: Sniffed,
     layout: Arc<Layout>,
-    /// The symbol of all rows; `None` if a column has it.
+    /// The symbol of all rows; `None` if a column has the symbol of each row.
     symbol: Option<Symbol>,
     pub scan: Scan,
     settings: Arc<Settings>,
@@ -42,8 +42,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not market data, if most of its first rows are rejected, or if it is not in time
-    /// order and too long to be sorted.
+    /// Returns an error if the text is not market data, if most of its first rows are rejected, or if it must
+    /// be sorted but exceeds `sort_rows`.
     pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
         let mut sniffed = sniff(&part, settings)?;
         let symbol = match (sniffed.layout.symbol, &settings.symbol) {
@@ -83,7 +83,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Logs what was recognized, and what was assumed.
+    /// Logs the recognized layout and time order. Logs assumptions and damage, if any.
     fn log(&self) {
         let Scan { rows, order, has_local_times, damage, .. } = &self.scan;
         let (layout, symbol) = (self.layout.name, self.symbol.as_ref().map(Symbol::as_str));
@@ -107,7 +107,7 @@ impl Plan {
         }
     }
 
-    /// Returns the extent of the text between `from` and `to`; `None` if no row has a time there.
+    /// Returns the extent of the text between `from` and `to`; `None` if the text has no times between them.
     pub fn extent(&self) -> Option<Extent> {
         let (first, last) = self.scan.span?;
         let first = self.settings.from.map_or(first, |from| from.max(first));
@@ -115,7 +115,7 @@ impl Plan {
         (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
     }
 
-    /// Returns the name of the zone of its times.
+    /// Returns the name of the time zone, as `inspect` prints it.
     pub fn zone(&self) -> String {
         match (&self.settings.zone, self.scan.has_local_times) {
             (_, false) => "UTC".to_owned(),
@@ -157,7 +157,7 @@ impl Plan {
         })
     }
 
-    /// Returns an error if most of the first rows are rejected, or if no row gives an event.
+    /// Returns an error if most of the first rows are rejected, or if no row becomes an event.
     fn try_rows(&self) -> Result<(), FeedError> {
         let rejected = RejectedRows::new(String::new(), RejectCounters::default(), ReportedUpTo::all());
         let mut rows = Rows { from: None, to: None, rejected, ..self.rows()? };

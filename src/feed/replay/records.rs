@@ -20,7 +20,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens the rows of a text that has been sniffed.
+    /// Opens a sniffed text, and skips the lines before its first row.
     pub fn open(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Self, FeedError> {
         let mut lines = TextLines::open(part, sniffed.beside.as_ref(), settings)?;
         while lines.number() < sniffed.lines_before && lines.advance()?.is_some() {}
@@ -36,23 +36,23 @@ impl Records {
         })
     }
 
-    /// Limits the cells of each row to the first `width`.
+    /// Limits each row to its first `width` cells.
     pub fn cut_at(mut self, width: usize) -> Self {
         self.width = width;
         self
     }
 
-    /// Returns the number of the current line, from 1.
+    /// Returns the number of the current line, counted from 1.
     pub fn line(&self) -> u64 {
         self.lines.number()
     }
 
-    /// Returns the damage that has been found so far.
+    /// Returns the damage of the packed file that was found so far.
     pub fn damage(&self) -> &Damage {
         self.lines.damage()
     }
 
-    /// Returns the next row, or the reason why its line is rejected; `None` at the end.
+    /// Returns the next row, or the reason why its line is rejected; `None` at the end of the text.
     pub fn next(&mut self) -> Result<Option<Result<Cells<'_>, RejectedRow>>, FeedError> {
         loop {
             match self.lines.advance()? {
@@ -67,7 +67,8 @@ impl Records {
 
     fn is_row(&self) -> bool {
         let line = self.lines.line();
-        // The symbols of some brokers begin with `#`, as comments do.
+        // Some brokers' symbols begin with `#`, like a comment. So a line with `#` is a row if a symbol comes
+        // first.
         let is_symbol = || self.begins_with_symbol && line.contains(&self.delimiter);
         line != self.header && (!is_no_row(line) || line.starts_with(b"#") && is_symbol())
     }

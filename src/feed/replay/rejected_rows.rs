@@ -1,4 +1,4 @@
-//! Rejected rows: counted by reason, and the first few logged.
+//! Counts rejected rows by reason, and logs the first few.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::feed::reject_counters::RejectCounters;
 /// The number of rejected rows of a text that are logged one by one.
 const LOGGED_ROWS: u64 = 5;
 
-/// The rows rejected while a text is read once, counted by reason.
+/// The rejected rows of one pass over a text, counted by reason.
 pub struct RejectedRows {
     name: String,
     counts: [u64; Reason::ALL.len()],
@@ -19,43 +19,41 @@ pub struct RejectedRows {
     reported: ReportedUpTo,
 }
 
-/// The last line of a text for which rejected rows were reported. It is shared by all readers of the text.
+/// The last line of a text that was reported as rejected. All readers of the text share this record.
 ///
-/// A text may be read several times, by a seek or in a loop. Each rejected row is reported once: it is counted in the
-/// metrics, and logged if it is among the first few.
+/// A seek or a loop reads the text again. Because of this record, a rejected row is still counted in the
+/// metrics only once, and logged at most once.
 #[derive(Clone, Debug, Default)]
 pub struct ReportedUpTo(Arc<AtomicU64>);
 
 impl ReportedUpTo {
-    /// Creates a record in which all lines count as reported, so that nothing is reported any more.
+    /// Creates a record that marks all lines as reported, so that a trial pass reports nothing.
     pub fn all() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
 
-    /// Records a line. Returns whether it comes after all lines recorded before.
+    /// Records a line number. Returns whether the number is greater than all recorded before.
     fn is_new(&self, line: u64) -> bool {
         self.0.fetch_max(line, Ordering::Relaxed) < line
     }
 }
 
 impl RejectedRows {
-    /// Creates the counts of a text that is about to be read.
     pub fn new(name: String, reject_counters: RejectCounters, reported: ReportedUpTo) -> Self {
         Self { name, counts: [0; Reason::ALL.len()], reject_counters, reported }
     }
 
-    /// Returns the name of the text.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns each reason that occurred, with its count.
+    /// Returns each reason that has a count, with its count.
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counted = Reason::ALL.iter().map(|reason| (reason.name(), self.counts[reason.index()]));
         counted.filter(|(_, count)| *count > 0)
     }
 
-    /// Counts a rejected row, and reports it if it is new.
+    /// Counts a rejected row. Reports the row, unless another pass reported it.
     pub fn add(&mut self, line: u64, RejectedRow { reason, found }: &RejectedRow) {
         self.counts[reason.index()] += 1;
         if !self.reported.is_new(line) {
@@ -68,7 +66,7 @@ impl RejectedRows {
         }
     }
 
-    /// Logs the counts at the end of the text.
+    /// Logs the counts at the end of the text, unless another pass logged them.
     pub fn sum_up(&mut self) {
         let rows = self.bad();
         if rows > 0 && self.reported.is_new(u64::MAX) {
@@ -78,7 +76,7 @@ impl RejectedRows {
         }
     }
 
-    /// Returns the number of rejected rows, without those that were filtered out on purpose.
+    /// Returns the number of rejected rows. Filtered rows do not count, because they are left out on purpose.
     fn bad(&self) -> u64 {
         self.counts.iter().sum::<u64>() - self.counts[Reason::Filtered.index()]
     }

@@ -1,4 +1,4 @@
-//! Rows: a line of a file becomes one event or two.
+//! Converts a row of a file to one or two events.
 
 use std::sync::Arc;
 
@@ -12,31 +12,31 @@ use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Sym
 /// The reason why a row is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A value that every event needs is missing: a price, a close, or both bid and ask.
+    /// The row has no price: no close of a bar, or no trade price, bid or ask.
     Missing,
     /// The time cannot be read.
     BadTime,
-    /// A number cannot be read. The other values of the row are not used either.
+    /// A number cannot be read. One bad number rejects the whole row.
     BadNumber,
     /// The symbol cannot be read.
     BadSymbol,
-    /// The line ends before a column that every event needs, or has too many cells.
+    /// The line has too many cells, or too few for the columns that every event needs.
     Ragged,
     /// The line is longer than `feed.line_bytes`.
     TooLong,
-    /// The row is of a kind that is not replayed, or lies outside `from` and `to`.
+    /// The row has a kind that is not replayed, or a time outside `from` and `to`.
     Filtered,
 }
 
-/// A row that gives no event.
+/// A row that does not become an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedRow {
     pub reason: Reason,
-    /// The text that caused it.
+    /// The text that caused the rejection.
     pub found: String,
 }
 
-/// A parsed row. A row with both a quote and a trade has a second payload, the trade.
+/// A parsed row. If a row has both a quote and a trade, the trade is the second payload.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     pub time: Time,
@@ -45,7 +45,7 @@ pub struct Row {
     pub second_payload: Option<Payload>,
 }
 
-/// Reads the rows of a text, one after the other.
+/// Parses the rows of a text, one after the other.
 #[derive(Debug)]
 pub struct RowReader {
     layout: Arc<Layout>,
@@ -58,7 +58,7 @@ pub struct RowReader {
 enum SymbolReader {
     /// All rows have the symbol of the file.
     OfFile(Symbol),
-    /// A column has the symbol. The last symbol is kept, because the next row most often has the same.
+    /// A column has the symbol. The last symbol is cached, because the next row often has the same symbol.
     Column(Option<Symbol>),
 }
 
@@ -100,7 +100,7 @@ impl RejectedRow {
 }
 
 impl TimeColumns {
-    /// Returns the time of a row. If it cannot be read, the rejected row has the text.
+    /// Returns the time of a row, or a rejected row with the text that is not a time.
     pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, RejectedRow> {
         let cell = |column: usize| {
             row.get(column).ok_or(RejectedRow { reason: Reason::Ragged, found: String::new() })
@@ -123,7 +123,7 @@ impl TimeColumns {
         stamp.ok_or_else(|| self.bad(row))
     }
 
-    /// Returns the rejected row for a time that cannot be read.
+    /// Returns a rejected row with the text of a time that cannot be read.
     pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
         let cell = |column: usize| row.get(column).unwrap_or_default();
         match self {
@@ -139,7 +139,7 @@ impl TimeColumns {
 }
 
 impl TimeOfDayForm {
-    /// Returns the time of day in a cell, on a day given by its midnight in nanoseconds since 1970.
+    /// Adds the time of day in a cell to a day. `day` is a midnight, in nanoseconds since 1970.
     fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
         let nanos = match self {
             Self::Text => time::time_of_day(cell)?,
@@ -151,7 +151,8 @@ impl TimeOfDayForm {
 }
 
 impl RowReader {
-    /// Creates a reader of rows. `symbol` is the symbol of all rows, or `None` if a column has it.
+    /// Creates a reader. `symbol` is the symbol of all rows, or `None` if a column has the symbol of each
+    /// row.
     pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, resolver: Resolver) -> Self {
         Self { layout, resolver, symbol: symbol.map_or(SymbolReader::Column(None), SymbolReader::OfFile) }
     }
@@ -159,7 +160,7 @@ impl RowReader {
     /// Reads the time, the symbol and the values of a row.
     pub fn read(&mut self, row: &Cells<'_>) -> Result<Row, RejectedRow> {
         let layout = &*self.layout;
-        // Empty cells behind the last column are allowed: some files end each line with a delimiter.
+        // An empty cell after the last column is allowed, because some files end each line with a delimiter.
         let surplus =
             layout.most.and_then(|most| row.get(most)).is_some_and(|cell| !cell.trim_ascii().is_empty());
         if row.len() < layout.least || surplus {
@@ -206,7 +207,7 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
-    /// Reads the values of a row, as one payload or as a quote and a trade.
+    /// Reads the values of a row. Returns one payload, or a quote and a trade.
     fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {
@@ -249,7 +250,7 @@ impl Layout {
         })
     }
 
-    /// Reads the size of a trade. Some files write sales as negative sizes; the sign is dropped.
+    /// Reads the size of a trade. The sign is dropped, because some files write sales as negative sizes.
     fn traded(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
         value(row, column, |cell| {
             let amount = cell.trim_ascii().strip_prefix(b"-");
@@ -289,7 +290,7 @@ fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
     }
 }
 
-/// Reads a value of a row. A cell behind the end of the line has no value.
+/// Reads a value of a row. Returns `None` if the line ends before the column.
 fn value<T>(
     row: &Cells<'_>,
     column: Option<usize>,
@@ -336,7 +337,7 @@ mod tests {
     const NOW: &str = "1704292200";
 
     #[test]
-    fn a_row_with_a_price_is_a_trade_and_one_with_a_bid_or_an_ask_is_a_quote() {
+    fn a_price_becomes_a_trade_and_a_bid_or_ask_becomes_a_quote() {
         let trade = read(TICKS, "1704292200,A,1.50,7,,,,").unwrap();
         let quote = read(TICKS, "1704292200,A,,,1.4,100,,").unwrap();
 
@@ -355,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_with_both_is_the_quote_and_then_the_trade() {
+    fn a_row_with_a_price_and_a_bid_becomes_the_quote_and_then_the_trade() {
         let row = read(TICKS, "1704292200,A,1.5,7,1.4,100,1.6,200").unwrap();
 
         assert!(
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_time_whose_moment_no_time_can_hold_is_a_bad_one() {
+    fn a_local_time_outside_the_range_of_times_is_rejected() {
         let bad = |found: &str| RejectedRow { reason: Reason::BadTime, found: found.to_owned() };
 
         let first = "1677-09-21 00:12:44";
@@ -390,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_a_bar_does_not_have_is_absent() {
+    fn a_missing_value_of_a_bar_is_absent() {
         let row = read("date,time,close,volume,interval", "2024-01-03,09:30,5,NaN,1m").unwrap();
 
         assert_eq!(row.time.to_string(), "2024-01-03T09:30:00Z");
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_follows_the_symbol_behind_a_point() {
+    fn a_symbol_and_its_suffix_are_joined_by_a_point() {
         let symbol = |suffix: &str| {
             let row = read(
                 "DATE,TIME_M,SYM_ROOT,SYM_SUFFIX,SIZE,PRICE",
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_period_is_in_minutes_or_a_letter() {
+    fn a_period_is_a_number_of_minutes_or_a_letter() {
         let read =
             |text: &str| interval(text.as_bytes(), IntervalRule::Period).map(|interval| interval.to_string());
 

@@ -24,19 +24,19 @@ pub enum Order {
 pub struct Scan {
     pub rows: u64,
     pub order: Order,
-    /// The earliest and the latest time.
+    /// The earliest and the latest time; `None` if the text has no rows.
     pub span: Option<(Time, Time)>,
-    /// Whether a time has neither a zone nor an offset.
+    /// Whether at least one time has neither a zone nor an offset.
     pub has_local_times: bool,
-    /// The number of local times that occur twice in the zone.
+    /// The number of local times that occur twice, because the zone's clocks went back.
     pub repeated: u64,
-    /// The number of local times that do not exist in the zone.
+    /// The number of local times that do not exist, because the zone's clocks went forward.
     pub moved: u64,
-    /// The damage of the packed file.
+    /// The damage of the packed file; `None` if the file is intact.
     pub damage: Option<String>,
 }
 
-/// The times of a text, resolved on the assumption that its rows run forward, or that they run backwards.
+/// The times of a text, resolved for an assumed direction of its rows: forward or backward in time.
 struct Run {
     resolver: Resolver,
     before: Option<Time>,
@@ -56,7 +56,7 @@ impl Order {
     }
 }
 
-/// Returns the order of day, month and year that all dates together show; `None` if they leave it open.
+/// Returns the order of day, month and year that the dates show; `None` if all dates are ambiguous.
 pub fn date_order(
     part: &Part,
     settings: &Settings,
@@ -73,10 +73,10 @@ pub fn date_order(
     Ok(None)
 }
 
-/// Finds how times of day without colons are written.
+/// Finds the form of times of day without colons.
 ///
-/// All of them must be read for that: many files drop leading zeros, and others count seconds or milliseconds since
-/// midnight.
+/// All times of day are read, because a single time is ambiguous. Many files drop leading zeros, and some
+/// files count seconds or milliseconds since midnight.
 pub fn set_time_of_day_form(
     part: &Part,
     settings: &Settings,
@@ -101,21 +101,21 @@ pub fn set_time_of_day_form(
     Ok(())
 }
 
-/// The lengths and values of the times of day in a text that are written in digits only.
+/// Statistics of the times of day that consist of digits.
 #[derive(Default)]
 struct TimesOfDay {
     /// The largest number of digits.
     longest: usize,
-    /// The number of cells that are no time of day if read as hours, minutes and seconds.
+    /// The number of cells that are not valid as hours, minutes and seconds.
     faults: u64,
-    /// The largest value, as a count since midnight.
+    /// The largest value, read as a count of seconds or milliseconds since midnight.
     latest: u64,
-    /// The number of cells of digits.
+    /// The number of cells that consist of digits.
     seen: u64,
 }
 
 impl TimesOfDay {
-    /// Adds a cell. Returns false if the first cell has colons or other characters: then all are read as text.
+    /// Adds a cell. Returns false if the first cell is not a number, because then the column is read as text.
     fn observe(&mut self, cell: &[u8]) -> bool {
         let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
         if cell.is_empty() {
@@ -135,7 +135,7 @@ impl TimesOfDay {
     }
 
     fn form(&self) -> Option<TimeOfDayForm> {
-        // One cell in a hundred may be wrong.
+        // One cell in a hundred may be invalid.
         let are_times_of_day = self.faults * 100 <= self.seen;
         match self.longest {
             3..=4 => Some(TimeOfDayForm::Digits(4)),
@@ -153,8 +153,8 @@ pub fn scan(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Scan,
     let layout = &sniffed.layout;
     let mut records = Records::open(part, settings, sniffed)?.cut_at(layout.width_of_time());
     let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
-    // In the hour that occurs twice, the direction of the rows decides which occurrence is meant. The direction is not
-    // known yet, so both are tried.
+    // When clocks go back, an hour of local time occurs twice. The direction of the rows tells the two hours
+    // apart. The direction is not known yet, so both directions are tried.
     let mut runs = [Run::new(zone.resolver(false)), Run::new(zone.resolver(true))];
     let (mut rows, mut has_local_times, mut first_bad) = (0, false, None);
     while let Some(record) = records.next()? {
@@ -187,7 +187,7 @@ impl Run {
         Self { resolver, before: None, span: None, rises: false, falls: false }
     }
 
-    /// Adds the next time. Returns `None` if it is outside the range of [`Time`].
+    /// Adds the next time. Returns `None` if the time is outside the range of [`Time`].
     fn observe(&mut self, stamp: Stamp) -> Option<()> {
         let time = match stamp {
             Stamp::Utc(time) => time,

@@ -14,14 +14,14 @@ use crate::feed::line_settings::LineSettings;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::{Symbol, Time};
 
-/// The parsed settings of a replay.
+/// The parsed and checked settings of a replay.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The symbol of files without a symbol column. `None` if it is not given; then the file's name gives the symbol.
+    /// The symbol of files without a symbol column. If `None`, the symbol is found in the file's name.
     pub symbol: Option<Symbol>,
-    /// The zone of times without an offset. `None` if it is not given; then UTC is assumed.
+    /// The zone of times without an offset. If `None`, UTC is assumed.
     pub zone: Option<Zone>,
-    /// The name of the layout, if it is given.
+    /// The name of the layout. If `None`, the layout is recognized.
     pub layout: Option<&'static str>,
     pub map: Option<Map>,
     pub date_order: Option<DateOrder>,
@@ -31,12 +31,12 @@ pub struct Settings {
     pub delimiter: Option<u8>,
     /// Events before this time are left out.
     pub from: Option<Time>,
-    /// Events at this time and later are left out.
+    /// Events at or after this time are left out.
     pub to: Option<Time>,
-    /// Whether the first rejected row ends the replay.
+    /// Whether the first rejected row ends the replay with an error.
     pub is_strict: bool,
     pub bounds: Bounds,
-    /// The largest number of rows that are sorted in memory.
+    /// The largest number of rows of a text that is not in time order.
     pub sort_rows: usize,
     /// The longest line, in bytes; 0 means no limit.
     pub line_bytes: usize,
@@ -44,11 +44,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Parses the settings.
+    /// Parses and checks the settings.
     ///
     /// # Errors
     ///
-    /// Returns an error with the key of the first setting that cannot be used.
+    /// Returns an error that names the first setting that cannot be used.
     pub fn new(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         let fault = |key, fault: String| FeedError::Setting { key, fault };
         let symbol = config.symbol.as_deref().map(str::parse::<Symbol>).transpose();
@@ -98,7 +98,7 @@ impl Settings {
     }
 }
 
-/// Parses `from` or `to`. A time without an offset is in the files' zone.
+/// Parses `from` or `to`. A time without an offset is in `zone`.
 fn moment(text: &str, zone: Option<&Zone>, order: Option<DateOrder>) -> Option<Time> {
     match time::stamp(text.as_bytes(), order.unwrap_or(DateOrder::Ymd))? {
         Stamp::Utc(time) => Some(time),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_without_an_offset_is_in_the_zone_of_the_files() {
+    fn a_start_without_an_offset_is_in_the_zone_of_the_files() {
         let from = |text: &str| settings(text).unwrap().from.unwrap().to_string();
 
         assert_eq!(from("from = \"2024-01-03\""), "2024-01-03T00:00:00Z");

@@ -1,4 +1,4 @@
-//! Sniffing: reads the first lines of a text, and finds its delimiter, its layout and its header.
+//! Reads the first lines of a text, and finds its delimiter, its layout and its header.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::feed::printable::excerpt;
 const LINES: usize = 100;
 /// The number of bytes after which sniffing stops.
 const BYTES: usize = 256 * 1024;
-/// The delimiters that are tried, in this order. Those that occur in numbers or names come last.
+/// The delimiters to try, in this order. The comma is last, because numbers and names may have commas.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
 /// The result of sniffing.
@@ -26,23 +26,22 @@ const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 pub struct Sniffed {
     pub layout: Layout,
     pub delimiter: u8,
-    /// The header line, or an empty line if there is none. Some files repeat it between their rows.
+    /// The header line; empty if the text has none. Copies of the header between rows are skipped.
     pub header: Vec<u8>,
-    /// The names in the header; empty if there is none.
+    /// The names in the header; empty if the text has no header.
     pub names: Vec<String>,
     /// The number of lines before the first row.
     pub lines_before: u64,
-    /// Whether no sniffed row shows if the day or the month comes first.
+    /// Whether the order of day and month is still unknown after sniffing.
     pub is_date_order_open: bool,
-    /// Whether no row of the whole text shows this order either, so that it was assumed.
+    /// Whether the order of day and month was assumed, because all dates of the text are ambiguous.
     pub is_date_order_assumed: bool,
-    /// The character encoding.
     pub encoding: &'static Encoding,
-    /// The text of another file that has the times of these rows.
+    /// The part of another file with the times; `None` if the rows have their own times.
     pub beside: Option<Part>,
 }
 
-/// One of the first lines.
+/// A line at the start of a text, with its line number.
 struct Seen {
     number: u64,
     text: Vec<u8>,
@@ -52,8 +51,8 @@ struct Seen {
 ///
 /// # Errors
 ///
-/// Returns an error if the text is not market data, or if it lacks something that the settings do not give either, e.g.
-/// a time column.
+/// Returns an error if the text is not market data, or if neither the text nor the settings have a needed
+/// value, e.g. a day.
 pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let path = part.virtual_path();
     let beside = times_beside(part);
@@ -79,8 +78,8 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
             day: path::day(&path),
             has_free_comma: delimiter != b',',
         };
-        // Some headers begin like a comment, e.g. `#RIC,…`. So the lines are tried without comments first, and then
-        // with them.
+        // Some headers begin like a comment, e.g. `#RIC,…`. So the first try leaves out comments, and the
+        // second try includes them.
         let rows: Vec<&Seen> = lines.iter().filter(|seen| !is_comment(seen)).collect();
         let all: Vec<&Seen> = lines.iter().collect();
         for (seen, needs_header) in [(rows, false), (all, true)] {
@@ -144,17 +143,17 @@ fn split(line: &[u8], delimiter: u8) -> Record {
     Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
 }
 
-/// Returns the other file's part that has the times of these rows, if the path shows that they have none.
+/// Returns the part of another file with the times, if the path matches a layout whose rows have no times.
 fn times_beside(part: &Part) -> Option<Part> {
     let path = part.path.to_str()?;
     let (own, other) =
         LAYOUTS.iter().find_map(|entry| entry.rules.times_beside.filter(|(own, _)| path.contains(own)))?;
     let path = PathBuf::from(path.replace(own, other));
-    // If that file is an archive, its first member has the times.
+    // In an archive, the first member has the times.
     container::parts(&path).ok()?.into_iter().next()
 }
 
-/// Converts an error of the layout to an error of the feed, with the path and the line it is about.
+/// Converts a layout error to a feed error, and adds the path and the line.
 fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     let path = PathBuf::from(part.to_string());
     let at = |index: usize| {
@@ -184,7 +183,7 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     }
 }
 
-/// Returns what the file looks like if its first line shows that it is not a table.
+/// Guesses the file type from a first line that cannot belong to a table. Returns `None` for any other line.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
     const BEGINNINGS: [(&[u8], &str); 9] = [
         (b"<!doctype", "an HTML page"),
@@ -199,7 +198,7 @@ fn other_than_text(line: &[u8]) -> Option<&'static str> {
     ];
     let begins =
         |beginning: &[u8]| line.get(..beginning.len()).is_some_and(|b| b.eq_ignore_ascii_case(beginning));
-    // MetaTrader, MultiCharts and MetaStock write the columns of a header as `<DATE>`.
+    // MetaTrader, MultiCharts and MetaStock write column names like HTML tags, e.g. `<DATE>`.
     let is_column = |cell: &[u8]| matches!(cell.trim_ascii(), [b'<', .., b'>']);
     let is_header = line.split(|byte| DELIMITERS.contains(byte)).filter(|cell| is_column(cell)).count() > 1;
     let known = BEGINNINGS.iter().find(|(beginning, _)| begins(beginning)).filter(|_| !is_header);

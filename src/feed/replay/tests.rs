@@ -37,7 +37,7 @@ fn refused(name: &str, content: &str) -> FeedError {
 }
 
 #[test]
-fn a_newest_first_file_is_turned_round_with_its_equal_times() {
+fn a_newest_first_file_is_reversed_and_so_are_its_equal_times() {
     let (_folder, config) = files(&[(
         "a.csv",
         "time,symbol,price\n1704292203,D,1\n1704292202,C,1\n1704292202,B,1\n1704292201,A,1\n",
@@ -61,7 +61,7 @@ fn an_unsorted_file_is_sorted_and_equal_times_keep_their_order() {
 }
 
 #[test]
-fn a_file_out_of_order_is_sorted_up_to_the_limit_and_not_past_it() {
+fn a_file_out_of_order_is_sorted_only_up_to_the_row_limit() {
     let (_folder, config) = files(&[("a.csv", "time,symbol,price\n1704292202,B,1\n1704292201,A,1\n")]);
 
     assert_eq!(replayed(&Config { sort_rows: 2, ..config.clone() }).len(), 2);
@@ -75,7 +75,7 @@ fn a_file_out_of_order_is_sorted_up_to_the_limit_and_not_past_it() {
 }
 
 #[test]
-fn files_are_merged_and_named_by_their_files() {
+fn files_are_merged_and_their_names_have_the_symbols() {
     let (_folder, config) = files(&[
         ("SPY-2013.csv", "Date,Close\n2013-01-02,1\n2013-01-04,1\n"),
         ("daily_IBM.csv", "Date;Close\n2013-01-02;1\n2013-01-03;1\n"),
@@ -93,7 +93,7 @@ fn files_are_merged_and_named_by_their_files() {
 }
 
 #[test]
-fn a_given_symbol_is_for_files_that_have_no_column_for_it() {
+fn a_configured_symbol_applies_to_files_without_a_symbol_column() {
     let (_folder, config) = files(&[
         ("x.csv", "time,price\n1704292201,5\n"),
         ("y.csv", "time,ticker,price\n1704292202, NA ,5\n"),
@@ -105,7 +105,7 @@ fn a_given_symbol_is_for_files_that_have_no_column_for_it() {
 }
 
 #[test]
-fn files_tell_their_extent_and_can_be_read_again() {
+fn files_have_an_extent_and_can_be_read_again() {
     let (_folder, config) = files(&[
         ("A.csv", "time,price\n1704292210,1\n1704292212,x\n"),
         ("B.csv", "time,price\n1704292209,1\n"),
@@ -125,7 +125,7 @@ fn files_tell_their_extent_and_can_be_read_again() {
 }
 
 #[test]
-fn a_span_of_time_leaves_out_events_before_it_and_from_its_end_on() {
+fn events_before_from_and_at_or_after_to_are_left_out() {
     let (_folder, config) = files(&[
         ("A.csv", "time,price\n2024-01-03,1\n2024-01-04,1\n2024-01-05,1\n2024-01-06,1\n"),
         ("B.csv", "time,price\n2023-01-05,1\n2023-01-04,1\n"),
@@ -143,7 +143,7 @@ fn a_span_of_time_leaves_out_events_before_it_and_from_its_end_on() {
 }
 
 #[test]
-fn a_rejected_row_is_counted_once_however_often_it_is_read() {
+fn a_rejected_row_is_counted_once_even_if_it_is_read_again() {
     let bad = "time,price\n1704292201,1\n1704292202,x\n1704292203,1\n1704292204,1\n1704292205,x\n";
     let (_folder, config) = files(&[("A.csv", bad)]);
     let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
@@ -157,7 +157,7 @@ fn a_rejected_row_is_counted_once_however_often_it_is_read() {
 }
 
 #[test]
-fn a_symbol_may_begin_as_a_comment_does() {
+fn a_symbol_may_begin_with_the_sign_of_a_comment() {
     let content = "# by a broker\nsymbol,time,price\n#AAPL,1704292201,1\n#MSFT,1704292202,1\n# the end\n";
     let (_folder, config) = files(&[("a.csv", content)]);
 
@@ -191,7 +191,7 @@ fn a_file_is_refused_if_most_of_its_rows_are_bad_or_none_is_good() {
 }
 
 #[test]
-fn local_times_are_in_the_zone_and_a_repeated_hour_follows_the_file() {
+fn local_times_are_in_the_zone_and_a_repeated_hour_follows_the_row_order() {
     let rows = "2024-11-03 00:30,1\n2024-11-03 01:30,1\n2024-11-03 01:00,1\n2024-11-03 01:30,1\n2024-11-03 02:00,1\n";
     let (_folder, config) = files(&[("A.csv", &format!("time,price\n{rows}"))]);
 
@@ -202,7 +202,7 @@ fn local_times_are_in_the_zone_and_a_repeated_hour_follows_the_file() {
 }
 
 #[test]
-fn bad_rows_headers_and_comments_in_between_stop_nothing() {
+fn bad_rows_repeated_headers_and_comments_do_not_stop_a_replay() {
     let long = "9".repeat(70_000);
     let content = format!(
         "\u{feff}time,symbol,price\r\n1704292201,A,1\r\nnoon,A,1\r\n\r\n# a comment\r\n\

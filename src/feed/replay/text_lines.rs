@@ -10,9 +10,9 @@ use super::settings::Settings;
 use crate::feed::error::FeedError;
 use crate::feed::lines::{Length, Lines};
 
-/// The lines of a part of a file.
+/// The lines of a part.
 ///
-/// If another file has the times of the rows, each line begins with the time from there.
+/// If another file has the times, each line begins with the time from that file.
 pub struct TextLines {
     part: Part,
     lines: Lines<Box<dyn Read + Send>>,
@@ -23,7 +23,7 @@ pub struct TextLines {
 }
 
 impl TextLines {
-    /// Opens the lines of a text, with the times from `beside` if its own rows have none.
+    /// Opens a text. If `beside` is given, each line gets its time from `beside`.
     pub fn open(part: &Part, beside: Option<&Part>, settings: &Settings) -> Result<Self, FeedError> {
         let open = |part: &Part| {
             let Opened { input, damage } = part.open(&settings.bounds)?;
@@ -36,27 +36,27 @@ impl TextLines {
         Ok(Self { part: part.clone(), lines, beside, joined: Vec::new(), encoding, damage })
     }
 
-    /// Returns the number of the current line, from 1.
+    /// Returns the number of the current line, counted from 1.
     pub fn number(&self) -> u64 {
         self.lines.number()
     }
 
-    /// Returns the character encoding.
     pub fn encoding(&self) -> &'static Encoding {
         self.encoding
     }
 
-    /// Returns the damage that has been found so far.
+    /// Returns the damage that was found so far.
     pub fn damage(&self) -> &Damage {
         &self.damage
     }
 
-    /// Moves to the next line. Returns `None` at the end of the text, or at the end of the text with its times.
+    /// Moves to the next line. Returns `None` at the end of the text, or at the end of the file with the
+    /// times.
     pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
         let cannot_read = |source| FeedError::read_failed(&self.part.path, source);
         let mut length = self.lines.advance().map_err(cannot_read)?;
         if self.lines.is_unended() && self.damage.found().is_some() {
-            // If a packed text is cut short, its last line may be cut within a number, so it is dropped.
+            // If a packed file is cut short, its last line may end within a number. So this line is dropped.
             length = None;
         }
         let Some(beside) = &mut self.beside else { return Ok(length) };
@@ -77,7 +77,7 @@ impl TextLines {
         }
     }
 
-    /// Returns the current line. Must not be called when the line was too long.
+    /// Returns the current line. Must not be called if the line is too long.
     pub fn line(&self) -> &[u8] {
         if self.beside.is_some() { &self.joined } else { self.lines.line() }
     }
