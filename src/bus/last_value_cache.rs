@@ -8,13 +8,14 @@ use crate::market::{Day, Event, Kind, Payload, Symbol};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencedEvent {
     /// The sequence number, from 1. An event that was [folded but not
-    /// published](LastValueCache::fold_unpublished) has the cache's own `seq` at that moment.
+    /// published](LastValueCache::fold_unpublished) has the `seq` that the cache had when it folded the
+    /// event.
     pub seq: u64,
     /// The event itself.
     pub event: Event,
 }
 
-/// The newest event of each kind, and the day so far, of one symbol.
+/// One symbol's newest event of each kind, and its day so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SymbolValues {
     latest: [Option<SequencedEvent>; 3],
@@ -24,10 +25,10 @@ pub struct SymbolValues {
 /// A symbol's index in the cache, and a kind. A newer event replaces the older one with the same key.
 pub type Key = (usize, Kind);
 
-/// The fold of all events up to one sequence number.
+/// The last values of all symbols, folded from all events up to one sequence number.
 ///
-/// A symbol gets its index with its first event. Between two seeks, any two folds of one log agree on the
-/// indexes.
+/// A symbol gets its index with its first event. Between two seeks, all caches that are folded from one log
+/// give a symbol the same index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastValueCache {
     seq: u64,
@@ -70,8 +71,8 @@ impl LastValueCache {
 
     /// Folds an event that is not published; returns its symbol's index.
     ///
-    /// Such an event has no sequence number of its own. A snapshot shows it with the cache's sequence number,
-    /// which several events may share.
+    /// An unpublished event has no sequence number of its own. A snapshot shows the event with the cache's
+    /// sequence number, which several events may share.
     pub fn fold_unpublished(&mut self, event: &Event) -> usize {
         let index = match self.symbols.get_index_of(&event.symbol) {
             Some(index) => index,
@@ -87,7 +88,7 @@ impl LastValueCache {
         index
     }
 
-    /// Returns the newest events and the day of a symbol; `None` if it has no data.
+    /// Returns the newest events and the day of a symbol; `None` if the symbol has no data.
     #[must_use]
     pub fn get(&self, symbol: &Symbol) -> Option<&SymbolValues> {
         self.symbols.get(symbol)
@@ -105,7 +106,7 @@ impl LastValueCache {
         self.symbols.is_empty()
     }
 
-    /// Returns the index of a symbol; `None` if it has no data.
+    /// Returns the index of a symbol; `None` if the symbol has no data.
     #[must_use]
     pub fn index_of(&self, symbol: &Symbol) -> Option<usize> {
         self.symbols.get_index_of(symbol)
@@ -117,13 +118,13 @@ impl LastValueCache {
         self.symbols.get_index(index)
     }
 
-    /// Returns the newest event of a key.
+    /// Returns the newest event of the symbol and kind in a key.
     #[must_use]
     pub fn latest(&self, (index, kind): Key) -> Option<&SequencedEvent> {
         self.symbols.get_index(index)?.1.latest(kind)
     }
 
-    /// Returns about how many bytes the cache takes.
+    /// Returns the approximate size of the cache, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let names: usize = self.symbols.keys().map(|symbol| symbol.as_str().len()).sum();

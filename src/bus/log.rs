@@ -1,10 +1,10 @@
 //! The log: events, feed states and seeks in one sequence, bounded by count and bytes.
 //!
-//! The log folds the events that it evicts, so that a reader can start at its oldest entry.
+//! The log folds evicted events into a last-value cache, so that a reader can start at the oldest entry.
 //!
-//! A seek cuts the history: a cursor from before it can no longer be resumed. Readers of the log are not cut
-//! off. As long as the older entries are not evicted, a reader that is behind reads them, then the seek, and
-//! misses nothing.
+//! A seek cuts the history: a client can no longer resume from a cursor before the seek. Readers of the log
+//! are not cut off. A reader that is behind still reads the entries before the seek, unless they were
+//! evicted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::{Config, LastValueCache};
 use crate::market::{Event, FeedState, Symbol, Time};
 
-/// The most events in one segment. A reader reads one segment at a time.
+/// The maximum number of events in one segment. A reader reads one segment at a time.
 const SEGMENT_EVENTS: usize = 1024;
 
-/// An entry of the log. It never changes.
+/// An immutable entry of the log.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Segment {
     /// Consecutive events.
@@ -30,18 +30,18 @@ pub enum Segment {
     },
     /// A new state of the feed.
     FeedState {
-        /// The sequence number of the event before it. A state has none of its own.
+        /// The sequence number of the event before this entry. A state has no sequence number of its own.
         after: u64,
         /// The state.
         state: FeedState,
     },
     /// A seek: the feed continues at another market time.
     Seek {
-        /// Where the seek is in the log, and where the feed continues.
+        /// The position of the seek, and the market time at which the feed continues.
         seek: Seek,
         /// The state of the feed after the seek.
         state: FeedState,
-        /// The cache that replaces the fold of everything before the seek.
+        /// The last values at the seek, which replace all earlier last values.
         last_values: Arc<LastValueCache>,
     },
 }
@@ -49,28 +49,29 @@ pub enum Segment {
 /// The position of a seek in the log, and the market time at which the feed continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seek {
-    /// The sequence number of the event before the seek. A seek has none of its own.
+    /// The sequence number of the event before the seek. A seek has no sequence number of its own.
     pub after: u64,
     /// The market time at which the feed continues.
     pub position: Time,
 }
 
-/// The fold of everything before a position in the log, from which a reader can start.
+/// The last values and the feed's state at a position in the log. A reader can start from a checkpoint.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The position of the first entry that is not folded.
+    /// The position of the first entry after the checkpoint.
     pub position: u64,
-    /// The fold of all events before that position.
+    /// The last values of all events before the checkpoint.
     pub last_values: LastValueCache,
-    /// The state of the feed at that position.
+    /// The state of the feed at the checkpoint.
     pub feed_state: FeedState,
-    /// The newest seek before that position.
+    /// The newest seek before the checkpoint.
     pub seek: Option<Seek>,
 }
 
 /// A checkpoint that still shares its last-value cache with the log.
 ///
-/// A [`Checkpoint`] is made of it after the log is unlocked, because copying the cache takes long.
+/// Convert a shared checkpoint into a [`Checkpoint`] after the log is unlocked, because copying the cache
+/// takes long.
 #[derive(Debug)]
 pub struct SharedCheckpoint {
     position: u64,
@@ -93,18 +94,18 @@ pub enum Read {
 /// The backlog of a reader: how far it is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// For how long the reader's next entry has been in the log. If that entry was evicted, the age is that
-    /// of the oldest entry.
+    /// The age of the reader's next entry in the log. If that entry was evicted, the age of the oldest entry.
     pub age: Duration,
-    /// Whether the log has begun to evict, and the reader's next entry is in the older half of the log.
+    /// Whether the reader's next entry will soon be evicted: it is in the older half of a log that already
+    /// evicts.
     pub is_soon_lost: bool,
 }
 
-/// The error if the events after a sequence number are no longer available.
+/// The error that some events after a sequence number are no longer available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evicted;
 
-/// The events of one segment from an index on.
+/// The events of one segment, from an index to the end of the segment.
 #[derive(Debug)]
 pub struct Chunk {
     segment: Arc<Segment>,
@@ -115,7 +116,6 @@ pub struct Chunk {
 #[derive(Debug)]
 struct Entry {
     segment: Arc<Segment>,
-    /// The time at which the segment was appended.
     at: Instant,
 }
 
@@ -123,18 +123,19 @@ struct Entry {
 #[derive(Debug)]
 pub struct Log {
     segments: VecDeque<Entry>,
-    /// The position of `segments[0]`. Each segment has one position.
+    /// The position of `segments[0]`. Positions count segments, not events.
     first_position: u64,
     head: u64,
     events: usize,
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
-    /// The fold of all evicted events except the unfolded ones. A reader shares it while copying it.
+    /// The last values of all evicted events, except the events in `unfolded`. A reader shares this cache
+    /// while it copies the cache.
     base: Arc<LastValueCache>,
-    /// Evicted events that are folded into the base once no reader shares it.
+    /// Evicted events that are not yet folded into `base`, because a reader shares `base`.
     unfolded: Vec<Arc<Segment>>,
-    /// How many bytes the unfolded events take.
+    /// The size of `unfolded`, in bytes.
     unfolded_bytes: usize,
     base_feed_state: FeedState,
     base_seek: Option<Seek>,
@@ -152,7 +153,8 @@ impl Segment {
         }
     }
 
-    /// Returns the sequence number of the segment's first event, or of the next event if it has none.
+    /// Returns the sequence number of the segment's first event. For a segment without events, returns the
+    /// number of the next event.
     fn first(&self) -> u64 {
         match self {
             Self::Events { first, .. } => *first,
@@ -160,7 +162,7 @@ impl Segment {
         }
     }
 
-    /// Returns the newest sequence number up to the end of the segment.
+    /// Returns the newest sequence number at the end of the segment.
     fn last(&self) -> u64 {
         self.first() + self.events().len() as u64 - 1
     }
@@ -217,11 +219,11 @@ impl Log {
         }
     }
 
-    /// Returns how many of the newest events the log keeps at least, however large the events are.
+    /// Returns the number of newest events that are never evicted, even if every event has the largest size.
     #[must_use]
     pub fn capacity(config: &Config) -> usize {
         let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
-        // The oldest segment is evicted as soon as the log is large enough without it.
+        // Eviction removes a whole segment, so the log may hold up to one segment less than its limits allow.
         config.history.get().min(config.history_bytes.get() / largest).saturating_sub(SEGMENT_EVENTS)
     }
 
@@ -243,8 +245,9 @@ impl Log {
         &self.feed_state
     }
 
-    /// Returns for how long the next entry of a reader at this position has been in the log;
-    /// [`Duration::MAX`] if it was evicted, because its age is then unknown.
+    /// Returns the lag of a reader at this position: the time since the reader's next entry was appended.
+    ///
+    /// Returns [`Duration::MAX`] if that entry was evicted, because the age of an evicted entry is unknown.
     #[must_use]
     pub fn lag(&self, position: u64, now: Instant) -> Duration {
         let Some(offset) = position.checked_sub(self.first_position) else { return Duration::MAX };
@@ -283,7 +286,8 @@ impl Log {
         self.push(Segment::FeedState { after: self.head, state }, now);
     }
 
-    /// Appends a seek. `last_values`, which must be at the [head](Self::head), replace the fold so far.
+    /// Appends a seek. `last_values` must be at the [head](Self::head), and replaces the last values of all
+    /// earlier events.
     pub fn seek(&mut self, last_values: LastValueCache, position: Time, state: FeedState, now: Instant) {
         debug_assert_eq!(last_values.seq(), self.head, "a seek publishes nothing");
         let seek = Seek { after: self.head, position };
@@ -315,7 +319,7 @@ impl Log {
         }
     }
 
-    /// Returns the events after `seq`, up to the end of their segment; `None` if there are none yet.
+    /// Returns the events after `seq`, at most up to the end of their segment; `None` if there are none yet.
     ///
     /// # Errors
     ///
@@ -338,8 +342,8 @@ impl Log {
         Ok(Some(Chunk { segment: Arc::clone(segment), from }))
     }
 
-    /// Returns the sequence number of the oldest event with which a resume may start. If there is none, it
-    /// returns the sequence number of the next event.
+    /// Returns the sequence number of the oldest event that a resuming client may get. If there is none,
+    /// returns the number of the next event.
     fn oldest(&self) -> u64 {
         let by_count = (self.head + 1).saturating_sub(self.max_events as u64);
         by_count.max(self.segments.front().map_or(self.head + 1, |entry| entry.segment.first()))
@@ -386,8 +390,8 @@ impl Log {
 
     /// Folds evicted events into the base, unless a reader shares it.
     ///
-    /// If the unfolded events exceed the byte limit of the history, it copies the base instead of waiting for
-    /// the reader.
+    /// Copies a shared base if the unfolded events exceed the byte limit of the history, so that their memory
+    /// is bounded.
     fn fold_evicted(&mut self) {
         if self.unfolded_bytes > self.max_bytes {
             Arc::make_mut(&mut self.base);

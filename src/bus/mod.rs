@@ -1,10 +1,11 @@
 //! The bus: one sequence of all events, and the readers that follow it.
 //!
-//! A feed publishes events. Each one gets the next sequence number and is appended to the [log](Log). Readers
-//! read the log, each at a position of its own. The bus wakes them, but does not hand them events and does
-//! not wait for them. A reader that the log has passed lags, and continues at the log's checkpoint.
+//! A feed publishes events. Each event gets the next sequence number and is appended to the [log](Log). Each
+//! reader reads the log at its own position. The bus wakes the readers, but does not hand events to them. If
+//! the log evicts an entry before a reader has read it, the reader lags, and continues at the log's
+//! checkpoint.
 //!
-//! A reader is [passive](Bus::reader) or [awaited](Bus::awaited_reader). A
+//! A reader is either [passive](Bus::reader) or [awaited](Bus::awaited_reader). A
 //! [flow-controlled](Bus::is_flow_controlled) feed waits until all awaited readers have [caught
 //! up](Bus::caught_up).
 
@@ -31,9 +32,9 @@ pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, Sha
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The most events that the history holds.
+    /// The maximum number of events in the history.
     pub history: NonZeroUsize,
-    /// The most bytes that the history takes.
+    /// The maximum size of the history, in bytes.
     pub history_bytes: NonZeroUsize,
 }
 
@@ -51,7 +52,7 @@ pub struct Bus {
     kind: FeedKind,
     log: Mutex<Log>,
     capacity: usize,
-    /// The position behind the log's last entry. A change wakes the readers.
+    /// The position after the log's last entry. A change wakes the readers.
     end: watch::Sender<u64>,
     /// The progress of each awaited reader.
     progress: watch::Sender<Slab<Progress>>,
@@ -62,7 +63,7 @@ pub struct Bus {
     counters: Counters,
 }
 
-/// Marks the feed as waiting until this is dropped, which also happens if the wait is cancelled.
+/// A guard: the feed counts as waiting until the guard is dropped. A cancelled wait drops the guard, too.
 struct Waiting<'a>(&'a AtomicBool);
 
 /// The progress of an awaited reader.
@@ -81,12 +82,12 @@ struct ReaderPosition {
     position: Arc<AtomicU64>,
 }
 
-/// A reader that is behind.
+/// A reader that has not read the newest entries, and its lag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lagging {
     /// The reader's name.
     pub name: String,
-    /// For how long the reader's next entry has been in the log; [`Duration::MAX`] if that entry was evicted.
+    /// The time since the reader's next entry was appended; [`Duration::MAX`] if that entry was evicted.
     pub lag: Duration,
 }
 
@@ -104,8 +105,8 @@ pub struct Reader {
 }
 
 impl Bus {
-    /// Returns an empty bus. `epoch` tells its sequence numbers from those of other buses; it has 1 to 32
-    /// letters and digits.
+    /// Returns an empty bus. `epoch` distinguishes the bus's sequence numbers from the numbers of other
+    /// buses. An epoch has 1 to 32 letters and digits.
     #[must_use]
     pub fn new(config: &Config, kind: FeedKind, epoch: String) -> Arc<Self> {
         Arc::new(Self {
@@ -123,26 +124,26 @@ impl Bus {
         })
     }
 
-    /// Returns the epoch, which tells the bus's sequence numbers from those of other buses.
+    /// Returns the epoch, which distinguishes the bus's sequence numbers from the numbers of other buses.
     #[must_use]
     pub fn epoch(&self) -> &str {
         &self.epoch
     }
 
-    /// Returns how many of the newest events the log keeps at least. A reader that is at most this many
-    /// events behind loses none.
+    /// Returns the number of newest events that are never evicted. A reader that is at most this number of
+    /// events behind misses no event.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Returns the kind of the feed that publishes here.
+    /// Returns the kind of the feed that publishes on this bus.
     #[must_use]
     pub fn kind(&self) -> FeedKind {
         self.kind
     }
 
-    /// Publishes events, which get the next sequence numbers in their order; returns the last number.
+    /// Publishes events in their order. Returns the newest sequence number.
     pub fn publish(&self, events: Vec<Event>) -> u64 {
         self.append(|log, now| log.append(events, now))
     }
@@ -152,18 +153,18 @@ impl Bus {
         self.append(|log, now| log.set_feed_state(state, now));
     }
 
-    /// Appends a seek: the feed continues at the market time `position` and in this state.
+    /// Appends a seek: the feed continues at the market time `position`, in the state `state`.
     ///
-    /// `last_values` replace everything that was folded before. The epoch stays and the sequence numbers
-    /// continue, but no cursor up to the current head can be resumed.
+    /// `last_values` replaces the last values from before the seek. The epoch stays, and the sequence numbers
+    /// continue. A client cannot resume from a cursor at or before the current head.
     ///
-    /// Build `last_values` from an empty cache [at](LastValueCache::at) the [head](Self::head). Nobody may
-    /// publish between that and the seek.
+    /// Build `last_values` from an empty cache [at](LastValueCache::at) the [head](Self::head). Publish no
+    /// event between reading the head and the seek.
     pub fn seek(&self, last_values: LastValueCache, position: Time, state: FeedState) {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
-    /// Returns the position behind the newest entry.
+    /// Returns the position after the newest entry.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.log().end()
@@ -175,7 +176,7 @@ impl Bus {
         self.log().head()
     }
 
-    /// Returns the events after `seq`, up to the end of one segment; `None` if there are none yet.
+    /// Returns the events after `seq`, at most up to the end of their segment; `None` if there are none yet.
     ///
     /// # Errors
     ///
@@ -190,8 +191,8 @@ impl Bus {
         self.log().feed_state().clone()
     }
 
-    /// Returns a passive reader, for which no feed waits, and the checkpoint at the oldest entry, where it
-    /// starts.
+    /// Returns a passive reader, and the checkpoint at which the reader starts. A feed never waits for a
+    /// passive reader.
     #[must_use]
     pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let checkpoint = self.log().checkpoint();
@@ -205,8 +206,10 @@ impl Bus {
         (Reader { bus: Arc::clone(self), number, awaited: None, position, shared_position, end }, checkpoint)
     }
 
-    /// Returns a reader for which a [flow-controlled](Self::is_flow_controlled) feed waits until the reader
-    /// reports its work as [done](Reader::done) or is dropped.
+    /// Returns an awaited reader, and the checkpoint at which the reader starts.
+    ///
+    /// A [flow-controlled](Self::is_flow_controlled) feed waits until the reader reports its work as
+    /// [done](Reader::done), or is dropped.
     #[must_use]
     pub fn awaited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let (mut reader, checkpoint) = self.reader(name);
@@ -215,7 +218,7 @@ impl Bus {
         (reader, checkpoint)
     }
 
-    /// Returns the reader that is furthest behind, if it is behind by more than `most`.
+    /// Returns the reader with the longest lag, if that lag is longer than `most`.
     #[must_use]
     pub fn lagging(&self, most: Duration) -> Option<Lagging> {
         let now = Instant::now();
@@ -227,25 +230,24 @@ impl Bus {
         (lag > most).then(|| Lagging { name: reader.name.clone(), lag })
     }
 
-    /// Sets whether the feed waits for its readers. At first it does not.
+    /// Sets whether the feed waits for readers that are behind. The initial value is false.
     pub fn set_flow_controlled(&self, is_flow_controlled: bool) {
         self.is_flow_controlled.store(is_flow_controlled, Ordering::Relaxed);
     }
 
-    /// Returns whether the feed waits for its readers. While it does, pending events do not count against a
-    /// client's limit.
+    /// Returns whether the feed waits for readers that are behind. In a flow-controlled feed, pending events
+    /// do not count against a client's buffer limit.
     #[must_use]
     pub fn is_flow_controlled(&self) -> bool {
         self.is_flow_controlled.load(Ordering::Relaxed)
     }
 
-    /// Waits until all awaited readers are done with all events so far.
+    /// Waits until all awaited readers have processed all events that are published so far.
     ///
     /// Readers report their progress only while the feed is [flow-controlled](Self::is_flow_controlled).
-    /// Otherwise this may never return.
+    /// Without flow control, the wait may never end.
     ///
-    /// Cancel safe: a cancelled wait leaves nothing behind, and the feed no longer counts as
-    /// [waiting](Self::is_waiting).
+    /// Cancel safe: after a cancelled wait, the feed no longer counts as [waiting](Self::is_waiting).
     pub async fn caught_up(&self) {
         let head = self.head();
         let _waiting = Waiting::begin(&self.is_waiting);
@@ -253,8 +255,8 @@ impl Bus {
         let _ = self.progress.subscribe().wait_for(|all| all.iter().all(|(_, one)| one.seq >= head)).await;
     }
 
-    /// Returns whether every awaited reader that is behind has reported its [progress](Reader::done) since the last
-    /// call.
+    /// Returns whether every awaited reader that is behind has reported [progress](Reader::done) since the
+    /// last call.
     pub fn all_report(&self) -> bool {
         let head = self.head();
         let mut all_report = true;
@@ -267,7 +269,7 @@ impl Bus {
         all_report
     }
 
-    /// Returns whether the feed waits for its readers at this moment.
+    /// Returns whether the feed is waiting for its readers at this moment.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.is_waiting.load(Ordering::Relaxed)
@@ -279,7 +281,7 @@ impl Bus {
         &self.counters
     }
 
-    /// Records that a client has subscribed, so that a feed that waits for its first subscriber may begin.
+    /// Records that a client has subscribed. A feed that waits for its first subscriber then begins.
     pub fn note_subscriber(&self) {
         self.has_subscriber.send_if_modified(|has_subscriber| !std::mem::replace(has_subscriber, true));
     }
@@ -295,8 +297,8 @@ impl Bus {
         let outcome = change(&mut log, Instant::now());
         let end = log.end();
         drop(log);
-        // When two threads publish at once, the one with the later end may get here first. The end must not
-        // move back.
+        // If two threads publish at once, the thread with the later end may arrive here first. The end must
+        // not move back.
         self.end.send_if_modified(|known| {
             let is_newer = end > *known;
             *known = end.max(*known);
@@ -347,7 +349,7 @@ impl Reader {
         self.bus.log().backlog(self.position, now)
     }
 
-    /// Returns the next entry, if it is in the log already.
+    /// Returns the next entry; `None` if the reader has read all entries.
     pub fn try_next(&mut self) -> Option<Read> {
         let next = self.bus.log().read(self.position);
         // The cache is copied after the log is unlocked, because copying takes long.
@@ -368,17 +370,17 @@ impl Reader {
         Some(read)
     }
 
-    /// Waits until there is more to read.
+    /// Waits until the log has an entry that the reader has not read.
     ///
-    /// Cancel safe: this only waits, and takes nothing from the log.
+    /// Cancel safe: the wait reads nothing from the log.
     pub async fn ready(&mut self) {
         let position = self.position;
         // The reader keeps the bus alive, so the wait cannot fail.
         let _ = self.end.wait_for(|end| *end > position).await;
     }
 
-    /// Reports that all work up to `seq` is done. A flow-controlled feed that waits for this reader may
-    /// continue.
+    /// Reports that the reader has processed all events up to `seq`. A flow-controlled feed that waits for
+    /// this reader may then continue.
     pub fn done(&self, seq: u64) {
         let Some(awaited) = self.awaited else { return };
         self.bus.progress.send_if_modified(|all| {

@@ -1,7 +1,7 @@
 //! The control of a running feed: its commands and its status.
 //!
-//! Commands wait for the pump in a short queue. The pump executes them one after the other, between two events, and
-//! answers each with the status after it.
+//! Commands wait for the pump in a short queue. The pump executes one command at a time, between two events.
+//! The pump answers each command with the feed's new status.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -12,7 +12,7 @@ use super::speed::Speed;
 use super::status::{Progress, Status};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// The length of the queue. A sender waits while it is full.
+/// The maximum number of queued commands. A sender waits while the queue is full.
 const QUEUE: usize = 8;
 
 /// A command to a feed.
@@ -24,10 +24,11 @@ pub enum FeedCommand {
     Resume,
     /// Changes the speed.
     Speed(Speed),
-    /// Continues with the first event at or after a time. In a loop, the seek searches the first lap, whose events
-    /// have the files' own times.
+    /// Continues with the first event at or after a time. In a loop, a seek searches only the first lap,
+    /// because the times of later laps are shifted.
     Seek(Time),
-    /// Publishes this many events at once, or fewer at the end of the feed, and pauses.
+    /// Publishes this many events at once, then pauses. Near the end of the feed, publishes only the events
+    /// that are left.
     Step(NonZeroU32),
 }
 
@@ -43,7 +44,7 @@ impl fmt::Display for FeedCommand {
     }
 }
 
-/// The error of a command.
+/// The reason why a command cannot be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// Standard input cannot be controlled.
@@ -63,7 +64,7 @@ pub enum ControlError {
     },
 }
 
-/// A handle on a running feed. It can be cloned.
+/// A handle that controls a running feed and reads its status.
 #[derive(Clone, Debug)]
 pub struct Control {
     kind: FeedKind,
@@ -71,7 +72,7 @@ pub struct Control {
     commands: mpsc::Sender<QueuedCommand>,
 }
 
-/// A command, with the sender for its answer.
+/// A command, and the sender of the answer to it.
 #[derive(Debug)]
 pub(super) struct QueuedCommand {
     pub(super) command: FeedCommand,
@@ -85,7 +86,7 @@ impl Control {
         (Self { kind, progress, commands }, receiver)
     }
 
-    /// Creates a control for a bus that has no pump. It answers every command with an error.
+    /// Creates a control for a bus that has no pump. Every command to this control fails.
     #[must_use]
     pub fn of_nothing(kind: FeedKind) -> Self {
         Self::new(kind, Progress::new(Status::new(kind), true)).0
@@ -97,7 +98,7 @@ impl Control {
         self.progress.status()
     }
 
-    /// Sends a command to the pump, waits until it is executed, and returns the status after it.
+    /// Sends a command to the pump. Waits until the command is executed, and returns the new status.
     ///
     /// # Errors
     ///

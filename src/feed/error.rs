@@ -78,7 +78,7 @@ pub enum FeedError {
     NotMarketData {
         /// The file.
         path: PathBuf,
-        /// What the file looks like, e.g. `an HTML page`.
+        /// A description of the file's content, e.g. `an HTML page`.
         looks_like: &'static str,
     },
     /// The header of a file has no time column.
@@ -101,7 +101,7 @@ pub enum FeedError {
         /// The header.
         found: String,
     },
-    /// A file has no header, and no known layout has such columns.
+    /// A file has no header, and its columns match no known layout.
     #[error("{}:{line}: no header, and no known layout has columns like `{found}`", path.display())]
     NoLayout {
         /// The file.
@@ -111,7 +111,7 @@ pub enum FeedError {
         /// The first row.
         found: String,
     },
-    /// A file does not have a column that its layout or the map needs.
+    /// A file lacks a column that its layout or `feed.replay.map` needs.
     #[error("{}: there is no column `{name}`", path.display())]
     NoColumn {
         /// The file.
@@ -119,13 +119,13 @@ pub enum FeedError {
         /// The name of the column.
         name: String,
     },
-    /// The times of a file have no date, and its path has none either.
+    /// Neither the times in a file nor its path contain a date.
     #[error("{}: its times have no date, and its path names no day", path.display())]
     NoDay {
         /// The file.
         path: PathBuf,
     },
-    /// The column beside a file's dates holds no times of day.
+    /// A file has a column of dates, but the column beside it holds no times of day.
     #[error("{}: column {column} should hold times of day, and holds none in `{found}`", path.display())]
     NoTimeOfDay {
         /// The file.
@@ -140,9 +140,9 @@ pub enum FeedError {
     Unfit {
         /// The file.
         path: PathBuf,
-        /// The name of its layout.
+        /// The name of the file's layout.
         layout: &'static str,
-        /// What the file holds.
+        /// A description of the file's data.
         looks_like: &'static str,
     },
     /// Most of the first rows of a file are rejected.
@@ -153,15 +153,15 @@ pub enum FeedError {
     MostlyBad {
         /// The file.
         path: PathBuf,
-        /// The number of rejected rows among those tried.
+        /// The number of rows that were rejected.
         bad: u64,
-        /// The number of rows tried.
+        /// The number of rows that were tried.
         tried: u64,
         /// The line number of the first rejected row.
         line: u64,
         /// The reason why that row is rejected.
         reason: &'static str,
-        /// The text that caused it.
+        /// The text that caused the rejection.
         found: String,
     },
     /// No row of a file gives an event.
@@ -181,7 +181,7 @@ pub enum FeedError {
         line: u64,
         /// The reason why the row is rejected.
         reason: &'static str,
-        /// The text that caused it.
+        /// The text that caused the rejection.
         found: String,
     },
     /// A folder has no market data in it, or a pattern matches no file.
@@ -197,26 +197,26 @@ pub enum FeedError {
     Setting {
         /// The key of the setting.
         key: &'static str,
-        /// The reason why it cannot be used.
+        /// The reason why the value cannot be used.
         fault: String,
     },
     /// `feed.replay.tz` is not a time zone.
     #[error("feed.replay.tz: {source}")]
     Zone {
-        /// The error of the zone.
+        /// The error of the time zone.
         source: ZoneError,
     },
-    /// No row of a file has a time that can be read.
+    /// No row of a file has a valid time.
     #[error("{}:{line}: `{found}` is not a time, and no other row has one", path.display())]
     NoTimes {
         /// The file.
         path: PathBuf,
         /// The line number of the first row.
         line: u64,
-        /// The text in its time column.
+        /// The text in that row's time column.
         found: String,
     },
-    /// A file has no symbol column, and its name gives no symbol.
+    /// A file has no symbol column, and its file name does not contain a symbol.
     #[error("{}: cannot tell the symbol from the file name", path.display())]
     NoSymbol {
         /// The file.
@@ -237,7 +237,7 @@ pub enum FeedError {
     Simulated {
         /// The key of the setting.
         key: &'static str,
-        /// The reason why it cannot be used.
+        /// The reason why the value cannot be used.
         fault: String,
     },
     /// `feed.clock.speed` is `max` in a simulation.
@@ -252,7 +252,7 @@ pub enum FeedError {
     /// The thread of a reader cannot be started.
     #[error("cannot start the reader of {input}")]
     ReaderNotStarted {
-        /// The input that it was to read, e.g. `files`.
+        /// The name of the reader's input, e.g. `files`.
         input: &'static str,
         /// The error of the operating system.
         source: io::Error,
@@ -260,7 +260,7 @@ pub enum FeedError {
     /// The thread of a reader has panicked.
     #[error("the reader of {input} {panic}")]
     ReaderPanicked {
-        /// The input that it read, e.g. `files`.
+        /// The name of the reader's input, e.g. `files`.
         input: &'static str,
         /// The message of the panic.
         panic: Panicked,
@@ -316,7 +316,8 @@ impl FeedError {
         }
     }
 
-    /// Returns whether the file is something other than market data. Among several files, such a file is ignored.
+    /// Returns whether the file is not market data. If several files are replayed, a file without market data
+    /// is ignored.
     #[must_use]
     pub const fn is_of_another_kind(&self) -> bool {
         matches!(
@@ -330,7 +331,7 @@ impl FeedError {
         )
     }
 
-    /// Returns a hint for the user: what to do about the error. Returns `None` if there is none.
+    /// Returns a hint that tells the user how to fix the error; `None` if there is no hint.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -397,8 +398,7 @@ impl FeedError {
         }
     }
 
-    /// Creates the error for a failed read. If one of our own readers failed with a [`FeedError`], returns that error
-    /// instead.
+    /// Creates the error for a failed read. If `source` wraps a [`FeedError`], returns that error instead.
     pub(super) fn read_failed(path: &Path, source: io::Error) -> Self {
         source.downcast().unwrap_or_else(|source| Self::Read { path: path.to_owned(), source })
     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-/// A feed becomes late when it publishes an event more than this after the event was due.
+/// A feed becomes late when it publishes an event more than this duration after the event was due.
 const LATE: Duration = Duration::from_secs(1);
-/// A late feed is on time again when it publishes events less than this after they were due.
+/// A late feed is on time again when its newest events are late by less than this duration.
 const ON_TIME: Duration = Duration::from_millis(100);
 
 /// Logs once when a feed becomes late, and once when it is on time again.
@@ -16,7 +16,7 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// Takes the lag of the newest events, and logs a change.
+    /// Compares the lag of the newest events with the limits, and logs a change.
     pub fn observe(&mut self, lag: Duration) {
         if !self.is_late && lag > LATE {
             self.is_late = true;

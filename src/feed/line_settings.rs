@@ -2,7 +2,7 @@
 
 use super::reject_counters::RejectCounters;
 
-/// How long a line may be, and where rejected lines are counted.
+/// The maximum length of a line, and the counters of rejected lines.
 #[derive(Clone, Debug)]
 pub struct LineSettings {
     /// The longest line, in bytes; 0 means no limit.

@@ -1,22 +1,23 @@
-//! A reader of lines of bounded length.
+//! Reads lines of bounded length.
 
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// The number of bytes that are read at once.
+/// The initial size of the buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of an input, one at a time. Each is a slice of the buffer.
+/// Reads an input line by line. Each line is a slice of the buffer.
 ///
-/// The buffer doubles when a line fills it, to at most twice the longest allowed line.
+/// The buffer doubles when a line fills it. A line beyond the limit is discarded, so the buffer stays
+/// bounded.
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
-    /// The start of the bytes that have been read and belong to no line yet.
+    /// The start of the bytes that were read, but are not split into lines yet.
     start: usize,
-    /// The end of these bytes.
+    /// The end of the bytes that were read.
     end: usize,
     is_at_end: bool,
     /// The range of the current line in the buffer.
@@ -29,7 +30,7 @@ pub struct Lines<R> {
 /// A line without its line end.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// The whole line, without the byte order mark of the first line.
+    /// The whole line. A byte order mark at the start of the first line is removed.
     Whole(&'a [u8]),
     /// The line was longer than the limit, and was discarded.
     TooLong,
@@ -101,7 +102,7 @@ impl<R: Read> Lines<R> {
         Ok(Some(if is_whole { Length::Whole } else { Length::TooLong }))
     }
 
-    /// Returns the current line. Must not be called when the line was too long.
+    /// Returns the current line. Must not be called for a line that was too long.
     pub fn line(&self) -> &[u8] {
         let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -119,7 +120,7 @@ impl<R: Read> Lines<R> {
         memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
     }
 
-    /// Discards the current line: the part in the buffer, and the rest of it.
+    /// Discards the current line: its part in the buffer, and the part that is not read yet.
     fn discard_line(&mut self) -> io::Result<()> {
         self.number += 1;
         loop {
@@ -140,7 +141,7 @@ impl<R: Read> Lines<R> {
         Ok(())
     }
 
-    /// Reads once, and appends to the bytes in the buffer.
+    /// Reads once, and appends the new bytes to the bytes in the buffer.
     fn read_more(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

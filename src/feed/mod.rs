@@ -1,11 +1,12 @@
 //! Feeds: the sources of events, and the pace at which their events are published.
 //!
-//! A [`Feed`] gives batches of events. A simulation and a replay have a [schedule], which says when each event is due
-//! by its market time. A [`Control`] can pause, step and seek such a feed, and change its speed. A replay at full
-//! speed has no due times: it waits for its readers. Events on standard input are published as they come.
+//! A [`Feed`] produces batches of events. A simulation or a replay has a [schedule], which computes from an
+//! event's market time when the event is due. A [`Control`] can pause, step or seek a feed, and change its
+//! speed. A replay at full speed has no due times: it waits for its readers. Events on standard input are
+//! published as they arrive.
 //!
-//! [`open`] checks the input, and returns an error if it cannot be used. [`pump()`] publishes due events on the bus,
-//! and marks the feed's state there. When a feed fails, clients see the state `failed`, and the server stays up.
+//! [`open`] checks the input, and returns an error if it cannot be used. [`pump()`] publishes due events and
+//! the feed's state on the bus. When a feed fails, clients see the state `failed`, and the server stays up.
 
 mod control;
 mod error;
@@ -55,21 +56,22 @@ use status::Progress;
 pub struct Config {
     /// The kind of feed: `simulated`, `replay` or `stdin`.
     pub kind: FeedKind,
-    /// A feed is `stalled` when no event has come for this long. Waiting for the schedule or for readers does not
-    /// count.
+    /// A feed becomes `stalled` when its source delivers no event for this long. A wait for the schedule or
+    /// for readers does not count.
     #[serde(with = "humantime_serde")]
     pub stalled_after: Duration,
     /// Whether a replay or standard input waits for the first subscriber. A simulation never waits.
     pub wait_for_client: bool,
     /// The largest number of symbols; events of further symbols are rejected. 0 means no limit.
     pub symbols: usize,
-    /// The longest line of a file or of standard input, in bytes; longer lines are rejected. 0 means no limit.
+    /// The longest line of a file or of standard input, in bytes; longer lines are rejected. 0 means no
+    /// limit.
     pub line_bytes: usize,
-    /// The schedule of a replay or a simulation.
+    /// The settings of the schedule of a replay or a simulation.
     pub clock: schedule::Config,
-    /// The simulation.
+    /// The settings of the simulation.
     pub simulated: simulated::Config,
-    /// The replay.
+    /// The settings of the replay.
     pub replay: replay::Config,
 }
 
@@ -104,16 +106,16 @@ impl Config {
     }
 }
 
-/// The one feed of a running server. Dropping it stops its reader.
+/// The only feed of a running server. Dropping the feed stops its reader thread.
 #[derive(Debug)]
 pub struct Feed {
     source: Source,
-    /// The schedule; `None` if events are published as they come.
+    /// The schedule; `None` if events are published as they arrive.
     schedule: Option<Schedule>,
     retime: bool,
     is_paused: bool,
     waits_for_client: bool,
-    /// The feed is stalled when no event has come for this long.
+    /// The feed becomes stalled when its source delivers no event for this long.
     stalled_after: Duration,
     /// How long a client may keep the feed waiting.
     stall_timeout: Duration,
@@ -124,12 +126,12 @@ pub struct Feed {
     commands: mpsc::Receiver<QueuedCommand>,
 }
 
-/// Opens the configured feed, and checks everything that can be checked before its first event.
+/// Opens the configured feed. Checks the settings and the input files before the first event.
 ///
 /// # Errors
 ///
-/// Returns an error for settings that cannot be used. Returns an error for a file that is missing, is not market data,
-/// or is too long to be sorted.
+/// Returns an error for invalid settings. Returns an error for a file that is missing, is not market data, or
+/// is too long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
@@ -179,7 +181,7 @@ impl Feed {
         &self.reject_counters
     }
 
-    /// Returns the control, which works while the feed is pumped.
+    /// Returns the control, whose commands are executed while [`pump()`] runs.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control

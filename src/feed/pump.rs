@@ -1,5 +1,4 @@
-//! The pump: publishes due events of a feed on the bus, executes the feed's commands, and marks the feed's state on
-//! the bus.
+//! The pump: publishes a feed's due events and its state on the bus, and executes commands to the feed.
 
 use std::iter::{self, Peekable};
 use std::num::NonZeroU32;
@@ -31,22 +30,25 @@ use crate::fault;
 use crate::market::{Event, FeedState, Time};
 use crate::task::catch_panic;
 
-/// The number of events that a flow-controlled feed publishes before it waits until all readers have caught up.
+/// The number of events that a flow-controlled feed publishes before it waits until all readers have caught
+/// up.
 ///
-/// It is large, so that waiting costs little, and small enough for a client's outbox. After each wait every client
-/// has caught up, or one of them has stalled.
+/// The number is large, so that the feed rarely waits. The number is small enough that a client's outbox can
+/// hold that many events.
 const AHEAD: usize = 4096;
 
-/// At its end, a replay waits this much longer than the stall timeout for a sign of progress from its readers. In this
-/// time the shards close the clients that have stalled.
+/// The end of a replay waits longer than the stall timeout by this margin, so that the shards can first close
+/// stalled clients.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// If a sleep ends more than this too late, the process was stopped or the machine was suspended.
+/// If a sleep ends late by more than this, the process was stopped or the machine was suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// Publishes a feed until it fails or `stop` fires. Executes its commands, and marks its state on the bus.
+/// Publishes a feed's events until the feed fails or `stop` is cancelled. Executes the feed's commands, and
+/// publishes its state.
 ///
-/// A feed that has ended continues after a seek, as long as a control exists. A panic counts as a failure of the feed.
+/// After the feed's end, the pump waits for a seek as long as a control exists. A panic counts as a failure
+/// of the feed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
@@ -69,8 +71,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         progress,
         bus: &bus,
     };
-    // This function owns the queue and the answer, so a panic in `run` does not drop them before `fail` has recorded
-    // the reason. A caller that gets no answer then finds the reason in the status.
+    // This function owns the queue and the answer, so a panic in `run` does not drop them. `fail` therefore
+    // records the reason before a waiting caller learns that it gets no answer.
     match stop.run_until_cancelled(catch_panic(pump.run(&mut commands))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
@@ -78,14 +80,14 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     }
 }
 
-/// A feed that is being pumped.
+/// A feed while its events are published.
 struct Pump<'a> {
     source: Source,
     gate: SymbolGate,
     /// Events that have come from the source and are not published yet.
     pending: Peekable<vec::IntoIter<Event>>,
     schedule: Option<Schedule>,
-    /// The wall clock for `feed.clock.retime`; `None` without it.
+    /// The wall clock for `feed.clock.retime`; `None` if that setting is off.
     wall_clock: Option<WallClock>,
     lateness: Lateness,
     mode: Mode,
@@ -93,9 +95,9 @@ struct Pump<'a> {
     stalled_after: Duration,
     /// How long a client may keep the feed waiting.
     stall_timeout: Duration,
-    /// Whether a feed that has ended is paused after a seek.
+    /// Whether a seek after the feed's end leaves the feed paused.
     ends_paused: bool,
-    /// The number of events that were published since all readers had caught up.
+    /// The number of events that were published since the last wait for the readers.
     ahead: usize,
     /// The sender for the answer to the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
@@ -113,8 +115,8 @@ enum Mode {
 }
 
 impl Pump<'_> {
-    /// Runs until the feed fails, or until it has ended or is paused and no control is left. The feed keeps its last
-    /// state.
+    /// Runs until the feed fails. If no control is left, also returns when the feed is paused or has ended.
+    /// Returning does not change the feed's state.
     async fn run(&mut self, commands: &mut mpsc::Receiver<QueuedCommand>) -> Result<(), FeedError> {
         self.update_flow_control();
         self.apply_mode();
@@ -145,7 +147,8 @@ impl Pump<'_> {
             FeedCommand::Pause => self.pause(),
             FeedCommand::Resume => self.resume(),
             FeedCommand::Speed(speed) => {
-                // The time of the next event shows how late the feed is, but the command does not wait for that event.
+                // Fetches the next event only if it has already arrived, because the command must not wait
+                // for the source. `set_speed` uses the time of that event.
                 self.fill().now_or_never().transpose()?;
                 self.set_speed(speed);
             }
@@ -155,8 +158,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Waits until the pending events are due. Returns false at the end of the source, after all readers have caught
-    /// up.
+    /// Waits until the pending events are due. Returns false at the end of the source, after all readers have
+    /// caught up.
     ///
     /// Cancel safe: events that have come from the source stay pending.
     async fn ready(&mut self) -> Result<bool, FeedError> {
@@ -186,8 +189,9 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Sleeps until the pending events are due. If the process stood still meanwhile, all due times move by the
-    /// standstill. Otherwise hours of events would be due at once, and clients that read would become slow consumers.
+    /// Sleeps until the pending events are due. If the process stood still meanwhile, moves all due times by
+    /// the length of the standstill. Otherwise hours of events would be due at once, and healthy clients
+    /// would become slow consumers.
     ///
     /// Cancel safe: the pump changes nothing before the sleep ends.
     async fn sleep_until(&mut self, due: Instant) {
@@ -211,7 +215,8 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Waits for the readers if the pending events would be too many for clients with `delivery=every`.
+    /// Waits for the readers if the pending events could put a reader too far behind: by more than `AHEAD`
+    /// events or the log's capacity.
     async fn wait_for_readers(&mut self) {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
             self.bus.caught_up().await;
@@ -221,10 +226,11 @@ impl Pump<'_> {
 
     /// Waits at the end of a flow-controlled feed until all readers have caught up.
     ///
-    /// It waits as long as every reader that has not caught up reports progress. If one does not, the feed ends without
-    /// it. The shards close stalled clients before that.
+    /// The wait continues while every reader that is behind reports progress. If a reader reports none in
+    /// time, the feed ends without waiting for that reader. The shards have closed stalled clients before
+    /// that time.
     ///
-    /// Cancel safe: this changes only which readers have reported.
+    /// Cancel safe: a cancelled wait changes only the record of which readers have reported.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
         let mut caught_up = pin!(self.bus.caught_up());
@@ -262,7 +268,7 @@ impl Pump<'_> {
         self.publish_batch(events, newest, Some(lag));
     }
 
-    /// Publishes up to `count` pending events, due or not.
+    /// Publishes up to `count` pending events, even if they are not due yet.
     fn publish_at_once(&mut self, count: usize) {
         let mut events: Vec<Event> = self.pending.by_ref().take(count).collect();
         let newest = events.last().map(|event| event.time);
@@ -320,7 +326,8 @@ impl Pump<'_> {
         self.update_flow_control();
     }
 
-    /// Publishes `count` events, or fewer at the end of the source. A replay waits for its readers meanwhile.
+    /// Publishes `count` events, or fewer at the end of the source. During the step, a replay waits for its
+    /// readers.
     async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
         self.pause();
         let waits = !matches!(self.source, Source::Walk(_));
@@ -344,8 +351,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Continues with the first event at or after a time. Events before it are folded into the last-value cache, and
-    /// are not published.
+    /// Continues with the first event at or after a time. Earlier events are folded into the last-value
+    /// cache, and are not published.
     async fn seek(&mut self, target: Time) -> Result<(), FeedError> {
         let Source::Files(files) = &mut self.source else { return Ok(()) };
         files.restart();
@@ -397,7 +404,7 @@ impl Pump<'_> {
         self.set_feed_state(FeedState::Failed { detail });
     }
 
-    /// Pauses or resumes the schedule as the mode says, and marks the state.
+    /// Pauses or resumes the schedule according to the mode, and publishes the feed's state.
     fn apply_mode(&mut self) {
         if let Some(schedule) = &mut self.schedule {
             if self.mode == Mode::Running { schedule.resume() } else { schedule.pause() }

@@ -1,7 +1,7 @@
 //! Readers: threads that read events ahead of the pump.
 //!
-//! A reader ends at the end of its input, or when its batches are no longer received, so nobody has to stop it. If it
-//! fails, panics or cannot be started, its last batch is an error.
+//! A reader ends at the end of its input, or when the receiver of its batches is dropped. A reader therefore
+//! needs no stop signal. If a reader fails, panics or cannot be started, its last batch is an error.
 
 use std::thread;
 
@@ -15,16 +15,16 @@ use crate::task::catch_panic_now;
 /// The largest number of events in a batch.
 pub const BATCH: usize = 1024;
 
-/// The number of batches that a reader reads ahead. Then it waits.
+/// The maximum number of batches that a reader reads ahead.
 const READ_AHEAD: usize = 8;
 
-/// The batches of a reader. No batch follows an error.
+/// The receiver of a reader's batches. No batch follows an error.
 pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
 
 /// The sender of a reader's batches.
 pub type BatchSender = mpsc::Sender<Result<Vec<Event>, FeedError>>;
 
-/// Starts a thread that runs `read`. Errors name the input by the text `input`, e.g. `files`.
+/// Starts a thread that runs `read`. `input` is the name of the input in errors, e.g. `files`.
 pub fn start<F>(input: &'static str, read: F) -> Batches
 where
     F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,
@@ -72,7 +72,7 @@ mod tests {
         vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), payload }; size]
     }
 
-    /// Receives all batches. Returns the number of events of each, and the text of an error.
+    /// Receives all batches. Returns the size of each batch, or the text of its error.
     fn received(mut batches: Batches) -> Vec<String> {
         let batches = iter::from_fn(|| batches.blocking_recv());
         let words = batches.map(|batch| match batch {

@@ -4,7 +4,8 @@ use prometheus_client::registry::Registry;
 
 use crate::counters::LabelledCounters;
 
-/// Counters of rejected lines, rows and events, by reason. The names of the reasons are ours, never a file's text.
+/// Counters of rejected lines, rows and events, by reason. A reason is a fixed text of this program, never
+/// text from a file.
 #[derive(Clone, Debug, Default)]
 pub struct RejectCounters(LabelledCounters);
 

@@ -1,8 +1,9 @@
 //! The schedule: when a moment of market time is due on the machine's clock.
 //!
-//! All due times are counted from one anchor: a moment of market time, and the instant at which it was due. So delays
-//! do not add up, and a late feed is on time again as soon as it has caught up. A pause, a step, a seek and a change
-//! of speed move the anchor. So do a gap that is cut short, and a standstill of the process.
+//! All due times are computed from one anchor: a moment of market time, and the instant at which that moment
+//! was due. Therefore delays do not add up, and a late feed can catch up with its schedule. A pause, a step,
+//! a seek and a change of speed move the anchor. A gap that is cut short and a standstill of the process also
+//! move the anchor.
 
 use std::time::Duration;
 
@@ -14,16 +15,18 @@ use super::speed::Speed;
 use crate::market::Time;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 
-/// The longest wait that the schedule computes, some 30 years. It keeps the addition to an instant from overflowing.
+/// The longest wait that the schedule computes, about 34 years. A longer wait could overflow when it is added
+/// to an instant.
 const FAR: Duration = Duration::from_secs(1 << 30);
 
 /// The settings of the schedule (`[feed.clock]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Seconds of market time per second, or `"max"`: as fast as clients with `delivery=every` read.
+    /// Seconds of market time per second of real time, or `"max"`: as fast as clients with `delivery=every`
+    /// read.
     pub speed: Speed,
-    /// The longest wait between two events, in market time. The rest of a longer gap is skipped.
+    /// The longest gap between two events, in market time. The excess of a longer gap is skipped.
     #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     pub max_gap: Option<Duration>,
     /// Whether each event gets the wall-clock time at which it is due, instead of its own time.
@@ -45,13 +48,13 @@ impl Config {
     }
 }
 
-/// A mapping from market time to instants at which events are due.
+/// Maps market times to the instants at which events are due.
 #[derive(Debug)]
 pub struct Schedule {
     speed: Speed,
     max_gap: Option<Duration>,
     anchor: Option<Anchor>,
-    /// The newest moment that was asked for.
+    /// The newest market time that was scheduled or published.
     newest: Option<Time>,
     /// The instant at which the schedule was paused; `None` while it runs.
     paused_at: Option<Instant>,
@@ -70,7 +73,7 @@ struct Anchor {
 pub struct CutGaps {
     /// The number of gaps that were cut.
     pub gaps: u64,
-    /// The market time that was skipped in them.
+    /// The total market time that was skipped in the cut gaps.
     pub time: Duration,
 }
 
@@ -95,8 +98,10 @@ impl Schedule {
 
     /// Returns the instant at which a moment of market time is due.
     ///
-    /// The first moment asked for becomes the anchor, and is due now. So is any earlier moment, and at full speed
-    /// every moment. Ask for moments in the order of their events; the same moment may be asked for again.
+    /// The moment of the first call becomes the anchor, and is due now. An earlier moment is due at the same
+    /// instant as the anchor. At full speed, every moment is due now.
+    ///
+    /// Call this function in the order of the events. Repeated calls for the same moment are allowed.
     pub fn due(&mut self, time: Time) -> Instant {
         let now = self.now();
         let Speed::Factor(factor) = self.speed else { return now };
@@ -106,7 +111,7 @@ impl Schedule {
         anchor.at + wait.unwrap_or(FAR).min(FAR)
     }
 
-    /// Sets the anchor to an event that was published just now, whether or not it was due.
+    /// Moves the anchor to an event that was just published, even if the event was not due yet.
     pub fn published_now(&mut self, time: Time) {
         self.anchor = Some(Anchor { time, at: self.now() });
         self.newest = Some(time);
@@ -124,15 +129,15 @@ impl Schedule {
         }
     }
 
-    /// Moves all due times by a duration in which the process stood still.
+    /// Delays all due times by the length of a standstill of the process.
     pub fn delay(&mut self, by: Duration) {
         if let Some(anchor) = &mut self.anchor {
             anchor.at += by;
         }
     }
 
-    /// Changes the speed from now on. A feed that was late is on time afterwards: time continues at the `next` event,
-    /// if known.
+    /// Changes the speed from now on. If the feed is late, market time continues at the `next` event, so that
+    /// the feed is on time again.
     pub fn set_speed(&mut self, speed: Speed, next: Option<Time>) {
         let at = self.now();
         self.anchor = self.anchor.map(|anchor| {
@@ -142,13 +147,14 @@ impl Schedule {
         self.speed = speed;
     }
 
-    /// Drops the anchor. The next moment asked for is due at once.
+    /// Drops the anchor. The moment of the next call of [`due`](Self::due) is due at once.
     pub fn reset(&mut self) {
         self.anchor = None;
         self.newest = None;
     }
 
-    /// Returns the present instant, or the instant of the pause.
+    /// Returns the current instant. While the schedule is paused, returns the instant at which the pause
+    /// began.
     fn now(&self) -> Instant {
         self.paused_at.unwrap_or_else(Instant::now)
     }
@@ -193,7 +199,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_moment_is_due_as_long_after_the_first_as_the_speed_makes_it() {
+    async fn the_speed_scales_the_time_between_two_moments() {
         let start = Instant::now();
         let mut schedule = schedule(60.0);
 
@@ -302,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_gap_is_as_long_as_it_may_be_in_market_time_and_the_rest_is_counted() {
+    async fn a_gap_is_cut_to_the_maximum_and_the_excess_is_counted() {
         let start = Instant::now();
         let mut schedule = Schedule::new(Speed::Factor(2.0), Some(10 * SECOND));
         schedule.due(time("14:30:00"));

@@ -1,7 +1,8 @@
 //! The simulated feed: a seeded random walk for each symbol, with quotes and trades at evenly spaced times.
 //!
-//! A symbol's path is the sequence of its quotes and trades without their times. It depends on the seed, and on the
-//! symbol's name and settings. The rate and the other symbols decide only at which times its steps come.
+//! A symbol's path is the sequence of its quotes and trades, without their times. A path depends only on the
+//! seed, and on the symbol's name and settings. The rate and the other symbols affect only the times of the
+//! quotes and trades.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::error::FeedError;
 use crate::market::{Event, Payload, Price, Quote, Size, Symbol, Time, Trade};
 
-/// The decimals of a price; a tick is 0.01.
+/// The number of decimals of a price: a tick is 0.01.
 const DECIMALS: u32 = 2;
 /// The number of ticks in one unit of the currency.
 const TICKS: f64 = 100.0;
@@ -31,39 +32,40 @@ const TRADES_IN_TEN: u32 = 4;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The events per second of market time, over all symbols.
+    /// The number of events per second of market time, for all symbols together.
     pub rate: NonZeroU32,
     /// The seed. The same seed gives the same events.
     pub seed: u64,
-    /// The market time of the first event. Without it, the time at which the feed starts.
+    /// The market time of the first event. The default is the wall-clock time of the first event.
     #[serde(with = "time_as_text")]
     pub start: Option<Time>,
     /// The simulated instruments. Each name occurs once.
     pub symbols: Vec<Instrument>,
 }
 
-/// A simulated instrument. In the configuration it is a name, or a table with `name`, `price` and `volatility`.
+/// A simulated instrument. In the configuration, an instrument is a name, or a table with `name`, `price` and
+/// `volatility`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instrument {
     /// The name.
     pub name: Symbol,
-    /// The first price, rounded to 0.01. Without it, the price is drawn from the seed and the name.
+    /// The first price, rounded to 0.01. A missing price is drawn from the seed and the name.
     pub price: Option<f64>,
-    /// The standard deviation of one step, as a fraction of the price. Without it, it is drawn from the seed and the
-    /// name.
+    /// The standard deviation of one step, as a fraction of the price. A missing volatility is drawn from the
+    /// seed and the name.
     pub volatility: Option<f64>,
 }
 
-/// The events of the simulation, without end: the paths of all symbols, interleaved.
+/// The endless events of the simulation: the interleaved paths of all symbols.
 #[derive(Debug)]
 pub struct Walk {
     paths: Vec<Path>,
     /// The random generator that draws the next symbol.
     order: ChaCha8Rng,
-    /// The time of the first event. If it is not given, it is set when the first event is made.
+    /// The time of the first event. If the configuration has no start, the first event sets this field.
     start: Option<Time>,
     rate: u32,
-    /// The number of events made so far.
+    /// The number of events produced so far.
     count: u64,
 }
 
@@ -107,13 +109,13 @@ impl Default for Config {
 }
 
 impl Instrument {
-    /// Creates an instrument whose first price and volatility are drawn.
+    /// Creates an instrument whose first price and volatility are drawn at random.
     #[must_use]
     pub const fn named(name: Symbol) -> Self {
         Self { name, price: None, volatility: None }
     }
 
-    /// Returns a message that begins with the name, if a setting is out of range.
+    /// Returns an error text if a setting is out of range. The text begins with the instrument's name.
     fn fault(&self) -> Option<String> {
         let name = &self.name;
         match *self {
@@ -160,8 +162,8 @@ impl Walk {
         })
     }
 
-    /// Returns the path of the next event. The first events take each path once, so that all symbols have a quote soon.
-    /// After them, paths are drawn at random.
+    /// Returns the path of the next event. At first, each path has one turn, so that every symbol soon has a
+    /// quote. After that, paths are drawn at random.
     fn next_path(&mut self) -> &mut Path {
         let index = match usize::try_from(self.count) {
             Ok(count) if count < self.paths.len() => count,
@@ -182,7 +184,7 @@ impl Walk {
 impl Iterator for Walk {
     type Item = Event;
 
-    /// Returns the next event. There always is one.
+    /// Returns the next event; never `None`.
     fn next(&mut self) -> Option<Event> {
         let time = self.next_time();
         let path = self.next_path();
@@ -206,7 +208,8 @@ impl Path {
         }
     }
 
-    /// Makes the next quote or trade. The first one is a quote, so that each trade has a bid and an ask to print at.
+    /// Makes the next quote or trade. The first step is a quote, because a trade needs a bid and an ask to
+    /// print at.
     fn step(&mut self) -> Payload {
         let is_trade = self.rng.random_ratio(TRADES_IN_TEN, 10);
         match self.book {
@@ -246,7 +249,7 @@ impl Path {
 
 #[cfg(test)]
 impl Walk {
-    /// Creates a walk that panics at its first event, because it has no symbol to draw.
+    /// Creates a walk that panics at its first event, because the walk has no symbols.
     pub(super) fn broken() -> Self {
         Self { paths: Vec::new(), ..Self::new(&Config::default()).unwrap() }
     }
@@ -260,7 +263,8 @@ fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// The 64-bit FNV-1a hash. The standard library's hash may change between releases, which would change the walks.
+/// The 64-bit FNV-1a hash. The standard library's hash may change between releases, which would change the
+/// walks.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -1,7 +1,7 @@
 //! The source of a feed's events: a random walk, files, or a channel.
 //!
-//! Files are read again from their start after a seek, and in each lap of a loop. Each lap is shifted to begin one
-//! second after the end of the lap before, so that times keep rising.
+//! Files are read again from their start after a seek, and in each lap of a loop. Each lap begins one second
+//! of market time after the end of the previous lap, so that times keep rising.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -38,12 +38,13 @@ pub struct Files {
     repeats: bool,
     /// The duration that is added to the files' own times in this lap.
     shift: Duration,
-    /// The first and the last time of this lap so far, as in the files.
+    /// The first and the last time of this lap so far, without the shift.
     span: Option<(Time, Time)>,
 }
 
 impl Source {
-    /// Returns the time that an event of the newest batch has in the files, without the shift of the lap.
+    /// Converts the time of an event in the newest batch back to the time in the file, without the lap's
+    /// shift.
     pub fn own_time(&self, time: Time) -> Time {
         match self {
             Self::Files(files) => time.earlier(files.shift),
@@ -59,7 +60,7 @@ impl Source {
         }
     }
 
-    /// Returns the extent of the files; `None` for other sources.
+    /// Returns the time range and the row count of the files; `None` for other sources.
     pub fn extent(&self) -> Option<Extent> {
         match self {
             Self::Files(files) => files.replay.extent(),
@@ -78,7 +79,7 @@ impl Source {
 }
 
 impl Stream for Source {
-    /// A batch of events in publishing order, never empty; or the error that ends the source.
+    /// A non-empty batch of events in publishing order, or the error that ends the source.
     type Item = Result<Vec<Event>, FeedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -144,8 +145,8 @@ mod tests {
     use super::*;
     use crate::feed::{LineSettings, RejectCounters, replay};
 
-    /// Replays a file of two events in a loop, and returns the seconds of the first events. `from` is the replay's
-    /// setting.
+    /// Replays a file of two events in a loop, and returns the seconds of the first events. `from` is the
+    /// replay's setting.
     async fn laps(from: Option<&str>, events: usize) -> Vec<i64> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("A.csv");

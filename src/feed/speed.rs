@@ -1,4 +1,4 @@
-//! The speed of market time, as it is written in flags, in the configuration and by clients.
+//! The speed of market time, and its text form in flags, in the configuration and in client requests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The speed of market time: a factor such as `1`, `60` or `0.5`, or `max` for as fast as clients read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// Seconds of market time per second, above zero.
+    /// Seconds of market time per second of real time; above zero.
     Factor(f64),
     /// No schedule: as fast as clients read.
     Max,

@@ -10,15 +10,15 @@ use super::schedule::CutGaps;
 use super::speed::Speed;
 use crate::market::{FeedKind, FeedState, Time};
 
-/// The state of a feed, and how far it has come.
+/// The state and the progress of a feed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
     /// The kind of feed.
     pub kind: FeedKind,
     /// The state.
     pub state: FeedState,
-    /// The market time of the newest event, or the target of a later seek. In a replay it is the files' own time, in
-    /// each lap.
+    /// The market time of the newest event, or the target of a later seek. In a replay, the position is the
+    /// time in the files, without the shift of later laps.
     pub position: Option<Time>,
     /// The speed; `None` for standard input.
     pub speed: Option<Speed>,
@@ -30,17 +30,18 @@ pub struct Status {
     pub lag: Option<Duration>,
     /// The number of events published so far, over all laps and seeks.
     pub events: u64,
-    /// The extent of a replay's files.
+    /// The time range and the row count of a replay's files.
     pub extent: Option<Extent>,
     /// The gaps that the schedule cut short.
     pub cut_gaps: CutGaps,
-    /// The time to the end of the feed at the present speed, without pauses.
+    /// The time until the end of the feed, if it continues at the current speed without pauses.
     ///
-    /// `None` for a feed without an end, and with `feed.clock.max_gap`: the gaps that will be cut are not known.
+    /// `None` for a feed without an end. `None` also with `feed.clock.max_gap`, because it is not known which
+    /// gaps will be cut.
     pub ends_in: Option<Duration>,
 }
 
-/// A status that the pump updates and others read.
+/// A status that the pump updates and other threads read.
 #[derive(Clone, Debug)]
 pub struct Progress(Arc<Mutex<Inner>>);
 
@@ -48,9 +49,9 @@ pub struct Progress(Arc<Mutex<Inner>>);
 struct Inner {
     status: Status,
     meter: Meter,
-    /// Whether the end of the feed is known, so that the time to it can be computed.
+    /// Whether the end of the feed is known, so that the remaining time can be computed.
     has_known_end: bool,
-    /// The number of events of this lap that were published, or that a seek left out.
+    /// The number of events of this lap that were published, or that a seek skipped.
     consumed: u64,
 }
 
@@ -82,7 +83,7 @@ impl Progress {
         Self(Arc::new(Mutex::new(Inner { status, meter, has_known_end, consumed: 0 })))
     }
 
-    /// Returns the present status.
+    /// Returns the current status.
     #[must_use]
     pub fn status(&self) -> Status {
         let inner = self.inner();
@@ -98,7 +99,8 @@ impl Progress {
         is_new
     }
 
-    /// Records that `count` events were published, the newest at `position`.
+    /// Records that `count` events were published. `head` is the newest sequence number, and `position` is
+    /// the newest event's time in its source.
     pub fn published(&self, count: usize, head: u64, position: Option<Time>) {
         let mut inner = self.inner();
         inner.status.events = head;
@@ -107,7 +109,7 @@ impl Progress {
         inner.meter.add(count as u64);
     }
 
-    /// Records a seek to `position`, with `consumed` events before it.
+    /// Records a seek to `position`. `consumed` is the number of events before that position.
     pub fn set_position(&self, position: Time, consumed: u64) {
         let mut inner = self.inner();
         inner.status.position = Some(position);
@@ -124,7 +126,7 @@ impl Progress {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Each change leaves a readable status, so a lock that a panic poisoned can still be used.
+        // Each change leaves the status consistent, so a poisoned lock can still be used.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -145,7 +147,7 @@ impl Inner {
                 f64::from(left) / f64::from(u32::try_from(rate).unwrap_or(u32::MAX))
             }
         };
-        // Without a rate the division gives infinity, which is no duration.
+        // At a rate of zero the quotient is not finite, so it is not a valid duration.
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
@@ -154,8 +156,8 @@ impl Inner {
 #[derive(Debug)]
 struct Meter {
     start: Instant,
-    /// The counts of the tenths up to `newest`, in reverse order. The first count may still grow; the ten others are
-    /// final.
+    /// The number of events in each tenth of a second, from the newest tenth to the oldest. The first count
+    /// may still grow; the ten others are final.
     counts: [u64; 1 + TENTHS],
     newest: u128,
 }
@@ -170,20 +172,20 @@ impl Meter {
     fn add(&mut self, count: u64) {
         let elapsed_tenths = self.elapsed_tenths();
         self.newest = self.tenth();
-        // `elapsed_tenths` is at most the length, and a rotation by the whole length changes nothing.
+        // `elapsed_tenths` is at most the length, so the rotation cannot panic.
         self.counts.rotate_right(elapsed_tenths);
         self.counts[..elapsed_tenths].fill(0);
         self.counts[0] += count;
     }
 
-    /// Returns the sum of the ten tenths before the present one.
+    /// Returns the number of events in the ten full tenths of a second before the current tenth.
     fn rate(&self) -> u64 {
         let elapsed_tenths = self.elapsed_tenths();
         let over = 1_usize.saturating_sub(elapsed_tenths)..self.counts.len() - elapsed_tenths;
         self.counts[over].iter().sum()
     }
 
-    /// Returns how many tenths have begun since `newest`, at most the number of counts.
+    /// Returns the number of tenths that have begun since `newest`, at most the number of counts.
     fn elapsed_tenths(&self) -> usize {
         usize::try_from(self.tenth() - self.newest).unwrap_or(usize::MAX).min(self.counts.len())
     }
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_is_as_far_as_the_speed_makes_it() {
+    async fn the_remaining_time_depends_on_the_speed() {
         let progress = progress(Speed::Factor(10.0), true);
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(6)));
 
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn at_full_speed_the_end_is_as_far_as_the_rate_makes_it() {
+    async fn at_full_speed_the_remaining_time_depends_on_the_rate() {
         let progress = progress(Speed::Max, true);
         assert_eq!(progress.status().ends_in, None);
 
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_of_one_who_holds_the_status_does_not_keep_it_from_the_others() {
+    async fn a_panic_while_the_status_is_locked_does_not_block_other_threads() {
         let progress = progress(Speed::Max, true);
         let held = panic::catch_unwind(AssertUnwindSafe(|| {
             let _inner = progress.inner();

@@ -1,8 +1,8 @@
-//! The feed on standard input: one JSON object a line, in the form of the market frames that clients get.
+//! The feed on standard input: one JSON object per line, in the format of the server's market frames.
 //!
-//! The output of `watch --json` can be piped in. The field `seq` is ignored, and so are the server's other frames
-//! (`subscribed`, `snapshot`, `heartbeat` and so on). A bad line is rejected, counted, and logged with its number. It
-//! never stops the feed.
+//! The output of `watch --json` can be piped in. The field `seq` is ignored. Other frames of the server
+//! (`subscribed`, `snapshot`, `heartbeat` and so on) are ignored, too. A bad line is rejected, counted, and
+//! logged with its number. A bad line never stops the feed.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -22,8 +22,8 @@ use crate::market::{
     Bar, Event, IntervalError, NumberError, Payload, Price, Quote, Size, SymbolError, Time, TimeError, Trade,
 };
 
-/// The number of bad lines that are logged one by one. After them, each bad line is logged whose count is a power of
-/// two.
+/// The number of bad lines that are all logged. Of the later bad lines, only the 32nd, the 64th, the 128th
+/// and so on are logged.
 const LOGGED_LINES: u64 = 20;
 
 /// The types of the server's frames that are not market frames.
@@ -42,7 +42,7 @@ const OTHER_FRAMES: [&str; 12] = [
     "close",
 ];
 
-/// The reason why a line gives no event.
+/// The reason why a line is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     #[error("{}", without_line(.0))]
@@ -119,13 +119,14 @@ struct BarFrame<'a> {
 
 /// Starts a thread that reads standard input.
 ///
-/// The thread ends with the input. It may block in a read for ever, so nobody waits for it, neither at the end of the
-/// feed nor at the end of the process.
+/// The thread ends at the end of the input. Neither the feed nor the process waits for the thread, because a
+/// read may block for ever.
 pub fn open(input: LineSettings) -> Batches {
     reader::start("standard input", move |batches| read(io::stdin(), &input, batches))
 }
 
-/// Sends the events of an input. Lines that arrive together make one batch; no event waits for a later line.
+/// Sends the events of an input. Lines that arrive together form one batch. A batch is sent before a read
+/// that may block, so that no event waits for a later line.
 fn read(
     from: impl Read,
     LineSettings { line_bytes, reject_counters }: &LineSettings,
@@ -169,7 +170,7 @@ fn read(
 
 /// Parses a line. Returns `None` for a blank line, and for a frame of the server that is not a market frame.
 ///
-/// `now` gives the time of an event without one.
+/// An event without a time gets the time that `now` returns.
 fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineError> {
     let line = line.trim_ascii();
     if line.is_empty() {
@@ -215,12 +216,12 @@ fn event(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<Event>, LineE
     Ok(Some(Event { symbol: symbol.parse()?, time, payload }))
 }
 
-/// Removes the line number from an error of the JSON parser, which counts each line as its first.
+/// Removes the line number from a JSON error. The number is always 1, because each line is parsed alone.
 fn without_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }
 
-/// Parses a JSON number digit by digit. A string of digits is an error.
+/// Parses the text of a JSON number, so that no digit is lost. A JSON string is an error.
 fn price(field: &'static str, number: &RawValue) -> Result<Price, LineError> {
     number.get().parse().map_err(|fault| LineError::Number { field, fault })
 }

@@ -7,7 +7,7 @@ use tracing::warn;
 use super::reject_counters::RejectCounters;
 use crate::market::{Event, Symbol};
 
-/// A filter that keeps the events of the first `limit` symbols and rejects those of any further symbol.
+/// A filter that keeps the events of the first `limit` symbols, and rejects the events of all other symbols.
 #[derive(Debug)]
 pub struct SymbolGate {
     limit: usize,
@@ -25,7 +25,7 @@ impl SymbolGate {
         Self { limit, symbols: HashSet::new(), reject_counters, rejected: 0 }
     }
 
-    /// Removes the events of symbols above the limit.
+    /// Removes the events of symbols beyond the limit.
     pub fn filter(&mut self, mut events: Vec<Event>) -> Vec<Event> {
         if self.limit > 0 {
             events.retain(|event| self.admits(&event.symbol));

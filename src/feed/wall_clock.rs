@@ -1,4 +1,4 @@
-//! The wall clock: the time of day and date at which an event was due, for `feed.clock.retime`.
+//! The wall clock, for `feed.clock.retime`: computes the date and time at which an event is due.
 
 use tokio::time::Instant;
 
@@ -6,7 +6,7 @@ use crate::market::Time;
 
 /// Converts instants of the monotonic clock to wall-clock time.
 ///
-/// It reads the machine's wall clock once, so a later change of that clock does not move the times of events.
+/// The machine's wall clock is read only once, so a later clock change does not move the times of events.
 #[derive(Debug)]
 pub struct WallClock {
     start: Time,

@@ -6,7 +6,7 @@ use super::{Bar, Price, Size, Time, Trade};
 
 /// The prices and the volume of a symbol in one UTC day of market time.
 ///
-/// It is computed from trades. Until the symbol's first trade, it is computed from bars.
+/// A day is computed from bars until the symbol's first trade, and from trades after that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     date: i64,
@@ -21,7 +21,7 @@ pub struct Day {
     pub last: Price,
     /// The volume so far; `None` if the source has none.
     pub volume: Option<Size>,
-    /// The last price of the day before; `None` if there was none.
+    /// The last price of the previous day; `None` if there is no previous day.
     pub previous: Option<Price>,
 }
 
@@ -41,7 +41,8 @@ struct Span {
 }
 
 impl Day {
-    /// Adds a trade to the day. Begins a new day if the trade belongs to a later one, or is the first after bars.
+    /// Adds a trade to the day. Begins a new day if the trade has a later date, or if the day so far was
+    /// computed from bars.
     pub fn fold_trade(day: &mut Option<Self>, time: Time, trade: &Trade) {
         let Trade { price, size } = *trade;
         let span = Span { open: price, high: price, low: price, close: price, volume: size };
@@ -60,9 +61,10 @@ impl Day {
         Self::fold(day, time, &span, Basis::Bars);
     }
 
-    /// Returns the change from the last price of the day before, or from the day's open if there was none.
+    /// Returns the change from the last price of the previous day. Without a previous day, returns the change
+    /// from the day's open.
     ///
-    /// `None` if the change has more digits than a decimal holds.
+    /// Returns `None` if the change has more digits than a decimal can hold.
     #[must_use]
     pub fn change(&self) -> Option<Decimal> {
         self.last.0.checked_sub(self.reference().0)
@@ -70,7 +72,8 @@ impl Day {
 
     /// Returns the change in percent, rounded to two decimals.
     ///
-    /// `None` if the reference price is zero, or if the percentage has more digits than a decimal holds.
+    /// Returns `None` if the reference price is zero, or if the percentage has more digits than a decimal can
+    /// hold.
     #[must_use]
     pub fn change_percent(&self) -> Option<Decimal> {
         let share = self.change()?.checked_div(self.reference().0.abs())?;

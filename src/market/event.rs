@@ -7,7 +7,8 @@ use super::{Interval, Price, Size, Symbol, Time};
 pub struct Event {
     /// The instrument.
     pub symbol: Symbol,
-    /// The market time of the event. For a bar it is the source's own label, normally the start of the interval.
+    /// The market time of the event. A bar has the time that its source states, normally the start of the
+    /// bar's interval.
     pub time: Time,
     /// The trade, quote or bar.
     pub payload: Payload,
@@ -49,7 +50,7 @@ pub struct Quote {
 /// A bar: the prices and the volume of an interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
-    /// The length of the interval; `None` if the source does not say it.
+    /// The length of the interval; `None` if the source does not state the length.
     pub interval: Option<Interval>,
     /// The first price.
     pub open: Option<Price>,
@@ -63,7 +64,7 @@ pub struct Bar {
     pub volume: Option<Size>,
 }
 
-/// The kind of an event. A client subscribes to each kind as a channel.
+/// The kind of an event. Each kind is a channel to which clients can subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Trades.

@@ -23,13 +23,13 @@ pub enum FeedState {
     Running,
     /// The feed is paused. It publishes nothing until it is resumed or stepped.
     Paused,
-    /// No event has come for longer than `feed.stalled_after`.
+    /// The source has delivered no event for longer than `feed.stalled_after`.
     Stalled,
     /// The feed has published its last event.
     Ended,
     /// The feed has failed before its end.
     Failed {
-        /// The reason, for a person.
+        /// The reason for the failure, as a text for a person.
         detail: String,
     },
 }

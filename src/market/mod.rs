@@ -1,7 +1,7 @@
 //! The market's values: symbol, exact price and size, time, trade, quote, bar and day.
 //!
-//! Nothing here knows where an event came from or where it goes. A field that the source does not have is `None`:
-//! never zero, never a guess.
+//! The types of this module know neither the source nor the receivers of an event. A field that the source
+//! does not have is `None`: never zero, never a guess.
 
 mod day;
 mod event;

@@ -11,8 +11,8 @@ use rust_decimal::Decimal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Price(pub Decimal);
 
-/// The size of a trade or of a quote, in the source's own unit (shares, contracts, coins). It is exact, as a price
-/// is.
+/// The size of a trade or of a quote, in the source's own unit (shares, contracts, coins). A size is exact,
+/// like a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub Decimal);
 
@@ -37,8 +37,8 @@ impl FromStr for Price {
     ///
     /// # Errors
     ///
-    /// Returns an error for more than 28 digits, and for any text that is not a decimal (`NaN`, `inf`, an empty
-    /// text).
+    /// Returns an error for more than 28 digits, and for any text that is not a decimal (`NaN`, `inf`, an
+    /// empty text).
     fn from_str(text: &str) -> Result<Self, NumberError> {
         decimal(text).map(Self)
     }
@@ -51,7 +51,8 @@ impl FromStr for Size {
     ///
     /// # Errors
     ///
-    /// Returns an error for a negative number, for more than 28 digits, and for any text that is not a decimal.
+    /// Returns an error for a negative number, for more than 28 digits, and for any text that is not a
+    /// decimal.
     fn from_str(text: &str) -> Result<Self, NumberError> {
         match decimal(text)? {
             negative if negative.is_sign_negative() && !negative.is_zero() => Err(NumberError::new(text)),
@@ -84,7 +85,7 @@ fn decimal(text: &str) -> Result<Decimal, NumberError> {
 
 /// Parses a number with an exponent, e.g. `1.2e-7`.
 ///
-/// `None` if the exponent would round a digit away or leave the range of a decimal.
+/// Returns `None` if a [`Decimal`] cannot hold the number exactly.
 fn scientific(text: &str) -> Option<Decimal> {
     let (mantissa, exponent) = text.split_once(['e', 'E'])?;
     let mantissa = Decimal::from_str_exact(mantissa).ok()?;

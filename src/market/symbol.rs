@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use smol_str::SmolStr;
 
-/// The name of an instrument: 1 to 32 letters and digits of any script and `. _ : / ^ = + -`.
+/// The name of an instrument, of 1 to 32 characters.
 ///
-/// It is case-sensitive. Names of up to 23 bytes are stored inline, so a clone is cheap.
+/// A character is a letter or digit of any script, or one of `. _ : / ^ = + -`.
+///
+/// Symbols are case-sensitive. Names of up to 23 bytes are stored inline, so a clone is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(SmolStr);
 
@@ -23,8 +25,7 @@ impl Symbol {
     /// The longest symbol, in characters.
     pub const MAX_CHARS: usize = 32;
 
-    /// Makes a symbol of a name in a file: trims blanks, and replaces each character that a symbol cannot have by
-    /// `_`.
+    /// Makes a symbol from a name in a file. Trims blanks, and replaces each invalid character with `_`.
     ///
     /// # Errors
     ///

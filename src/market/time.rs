@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
-/// A moment of market time, in nanoseconds since the Unix epoch (UTC). The range is 1677 to 2262.
+/// A moment of market time, in nanoseconds since the Unix epoch (UTC). The range is the years 1677 to 2262.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
@@ -19,7 +19,7 @@ pub struct TimeError {
 }
 
 impl Time {
-    /// Creates the moment this many nanoseconds after the Unix epoch.
+    /// Creates the moment that is `nanos` nanoseconds after the Unix epoch.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
@@ -43,28 +43,29 @@ impl Time {
         self.0.div_euclid(86_400_000_000_000)
     }
 
-    /// Returns the duration from `earlier` to this moment; zero if `earlier` is not earlier.
+    /// Returns the duration from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         let nanos = i128::from(self.0) - i128::from(earlier.0);
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// Returns the moment this much later, at most the end of the range.
+    /// Returns the moment that is later by this duration, at most the end of the range.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_add(nanos)).unwrap_or(i64::MAX))
     }
 
-    /// Returns the moment this much earlier, at least the start of the range.
+    /// Returns the moment that is earlier by this duration, at least the start of the range.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_sub(nanos)).unwrap_or(i64::MIN))
     }
 
-    /// Writes the moment as RFC 3339 in UTC, with 0, 3, 6 or 9 fraction digits: the fewest that lose nothing.
+    /// Writes the moment as RFC 3339 in UTC. The fraction has 0, 3, 6 or 9 digits, the smallest number that
+    /// is exact.
     pub fn write_to(self, out: &mut Vec<u8>) {
         let digits = match self.0.rem_euclid(1_000_000_000) {
             0 => 0,
@@ -102,7 +103,7 @@ impl FromStr for Time {
     ///
     /// # Errors
     ///
-    /// Returns an error for a text without an offset, and for a time outside 1677 to 2262.
+    /// Returns an error for a text without an offset, and for a time outside the years 1677 to 2262.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let not_a_time = || TimeError { found: text.chars().take(64).collect() };
         let timestamp: Timestamp = text.parse().map_err(|_| not_a_time())?;
@@ -118,7 +119,8 @@ impl fmt::Display for Time {
     }
 }
 
-/// The length of a bar: a number of seconds, minutes, hours, days or weeks, e.g. `30s`, `1m`, `4h`, `1d`, `1w`.
+/// The length of a bar: a number of seconds, minutes, hours, days or weeks, e.g. `30s`, `1m`, `4h`, `1d`,
+/// `1w`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interval {
     count: u32,
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_nothing_before_and_after_all_time() {
+    fn arithmetic_stops_at_the_ends_of_the_range() {
         let (first, last) = (Time::from_nanos(i64::MIN), Time::from_nanos(i64::MAX));
         let all = last.since(first);
 

@@ -28,18 +28,18 @@ pub enum CloseCode {
 /// The reason for which a connection ends.
 #[derive(Debug)]
 pub enum CloseReason {
-    /// The server closes, with this code and text.
+    /// The server closes the connection with this code and text.
     Server(CloseCode, Cow<'static, str>),
-    /// The client closed, with this code if it gave one.
+    /// The client closed the connection, with this close code or without a code.
     Client(Option<u16>),
-    /// The client gave no sign of life for too long.
+    /// The client showed no sign of life for too long.
     Unresponsive,
     /// The connection broke.
     Lost(io::Error),
 }
 
 impl CloseReason {
-    /// Returns the code and the text of the close frame to send; `None` when the client can no longer read it.
+    /// Returns the code and the text of the close frame; `None` if the client can no longer receive frames.
     #[must_use]
     pub fn frame(&self) -> Option<(u16, &str)> {
         match self {

@@ -1,4 +1,4 @@
-//! Commands: parses the text of a client, which is a command or a message for its peers.
+//! Parses a client's text as a command, or as a message for the client's peers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,7 +24,7 @@ pub enum ParsedText {
     Message,
     /// A command.
     Command(CommandWithId),
-    /// A wrong command: its `id` and the error reply.
+    /// An invalid command: its `id`, and the error reply to it.
     Error(Option<CommandId>, ErrorReply),
 }
 
@@ -56,14 +56,14 @@ pub enum Command {
         /// The channels.
         channels: KindSet,
     },
-    /// Changes the delivery.
+    /// Changes the delivery, the conflation interval, or both.
     Set {
         /// The new delivery.
         delivery: Option<Delivery>,
         /// The new conflation interval.
         interval: Option<Duration>,
     },
-    /// Shows a token.
+    /// Authenticates the client with a token.
     Auth {
         /// The hash of the token.
         token: TokenHash,
@@ -86,13 +86,13 @@ impl Command {
 /// A list of symbols, or `*` for all symbols, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
-    /// Whether `*` is in the list: every symbol, including those that appear later.
+    /// Whether the list has `*`, which means all symbols, even symbols that appear later.
     pub all: bool,
     /// The named symbols.
     pub names: BTreeSet<Symbol>,
 }
 
-/// A position in the events of a feed: `EPOCH-SEQ`.
+/// A position in a feed's sequence of events, written as `EPOCH-SEQ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The epoch that `seq` belongs to.
@@ -103,7 +103,9 @@ pub struct Cursor {
 
 type Fields = BTreeMap<String, Box<RawValue>>;
 
-/// Parses a client's text as a command, a wrong command, or a message for its peers.
+/// Parses a client's text as a command or as a message.
+///
+/// A JSON object with the field `action` is always a command, even if the command is invalid.
 #[must_use]
 pub fn parse_text(text: &str) -> ParsedText {
     if !text.trim_start().starts_with('{') {
@@ -147,7 +149,7 @@ impl Symbols {
         Ok(())
     }
 
-    /// Returns the number of entries; `*` is one.
+    /// Returns the number of entries. `*` counts as one entry.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len() + usize::from(self.all)
@@ -314,7 +316,8 @@ impl OneOrMany {
     }
 }
 
-/// Removes a field from the command and parses it. Fields that remain at the end are unknown.
+/// Removes a field from a command, and parses the field's value. Fields that remain after all removals are
+/// unknown fields.
 fn take<T: for<'de> Deserialize<'de>>(
     fields: &mut Fields,
     name: &str,

@@ -1,6 +1,6 @@
 //! Decodes a client's bytes: WebSocket frames (RFC 6455), joined into messages.
 //!
-//! A client that sends nothing takes no memory here.
+//! A decoder without pending bytes holds no heap memory.
 
 use std::io::Cursor;
 
@@ -15,17 +15,17 @@ const CONTROL_BYTES: u64 = 125;
 /// A complete message or control frame of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// A command, or a message for its peers.
+    /// A text or binary message: a command, or a message for the client's peers.
     Message(Message),
-    /// A ping, to be answered with a pong of the same payload.
+    /// A ping. The answer to it is a pong with the same payload.
     Ping(Vec<u8>),
-    /// A pong: an answer to a ping, or a sign of life.
+    /// A pong, either as the answer to a ping or unsolicited.
     Pong,
-    /// A close, with its code if it has one.
+    /// A close frame, with its close code if it has one.
     Close(Option<u16>),
 }
 
-/// An error after which nothing more can be decoded.
+/// A fatal decoding error: the connection must be closed after it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The client broke the WebSocket protocol.
@@ -54,9 +54,9 @@ pub struct Decoder {
     limits: DecoderLimits,
     /// Bytes that have not been decoded yet.
     bytes: Vec<u8>,
-    /// The message that has begun and is not complete.
+    /// The incomplete message, if there is one.
     unfinished: Option<Unfinished>,
-    /// Number of complete messages so far, and of control frames between messages.
+    /// Counts complete messages, and control frames that arrive between messages.
     completed: u64,
 }
 
@@ -69,7 +69,7 @@ pub struct DecoderLimits {
     pub fragments: usize,
 }
 
-/// A message that has begun and is not complete.
+/// A message whose last frame has not arrived yet.
 #[derive(Debug)]
 struct Unfinished {
     kind: Data,
@@ -78,13 +78,13 @@ struct Unfinished {
 }
 
 impl Decoder {
-    /// Returns a decoder without bytes.
+    /// Returns a decoder that has received no bytes.
     #[must_use]
     pub const fn new(limits: DecoderLimits) -> Self {
         Self { limits, bytes: Vec::new(), unfinished: None, completed: 0 }
     }
 
-    /// Adds bytes of the client.
+    /// Adds bytes that the client sent.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -93,7 +93,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// The client made an error. Nothing can be decoded after it.
+    /// The client broke the protocol, or exceeded a limit. The decoder cannot continue after an error.
     pub fn message(&mut self) -> Result<Option<Incoming>, DecodeError> {
         loop {
             let Some((header, payload)) = self.frame()? else {
@@ -110,13 +110,13 @@ impl Decoder {
         }
     }
 
-    /// Returns the number of the incomplete message; `None` between messages.
+    /// Returns a number that identifies the incomplete message; `None` if no message is incomplete.
     #[must_use]
     pub fn partial(&self) -> Option<u64> {
         (self.unfinished.is_some() || !self.bytes.is_empty()).then_some(self.completed)
     }
 
-    /// Drops the bytes of incomplete messages.
+    /// Drops the incomplete message, and all bytes that are not decoded yet.
     pub fn forget(&mut self) {
         self.bytes = Vec::new();
         self.unfinished = None;
@@ -166,7 +166,8 @@ impl Decoder {
             .unfinished
             .as_ref()
             .map_or((0, 0), |unfinished| (unfinished.bytes.len() as u64, unfinished.frames));
-        // Without a configured limit a message may have 4 GiB, so that adding lengths cannot overflow.
+        // Without a configured limit, a message may have at most 4 GiB, so that adding lengths cannot
+        // overflow.
         let most = if message_bytes == 0 { u64::from(u32::MAX) } else { message_bytes as u64 };
         if bytes.saturating_add(len) > most {
             return Err(DecodeError::TooLong { most });
@@ -252,7 +253,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<Incoming>, u16> {
         let mut decoder = Decoder::new(DecoderLimits { message_bytes: LIMIT, fragments: FRAMES });
         let mut messages = Vec::new();
-        // One byte at a time: a message never depends on how its bytes arrived.
+        // Feeds one byte at a time, because a message must not depend on how its bytes arrive.
         for byte in bytes {
             decoder.feed(&[*byte]);
             while let Some(message) =
@@ -285,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_message_at_the_frame_limit_passes_and_one_frame_more_closes_with_1008() {
-        // Empty frames count. A control frame in between does not.
+        // Empty frames count towards the limit. A control frame in between does not count.
         let begin = [frame(0x01, b""), frame(0x00, b""), frame(0x89, b"")].concat();
         let within = [begin.clone(), frame(0x80, b"x")].concat();
         let beyond = [begin, frame(0x00, b""), frame(0x80, b"x")].concat();

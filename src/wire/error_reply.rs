@@ -1,10 +1,10 @@
-//! Error replies, to wrong commands, messages and HTTP requests.
+//! Error replies to invalid commands, messages and HTTP requests.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// The kind of an error. Clients match on it.
+/// The kind of an error, as a fixed name on which a client program can match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -36,7 +36,7 @@ pub enum ErrorCode {
     NotFound,
     /// The feed cannot execute this command, or has ended.
     Conflict,
-    /// The body of a request took too long.
+    /// The body of a request arrived too slowly.
     TooSlow,
     /// The path does not support the method.
     MethodNotAllowed,
@@ -50,12 +50,12 @@ pub enum ErrorCode {
     NotReady,
 }
 
-/// An error and its remedy. A WebSocket stays open after it.
+/// The reply to an error. A WebSocket stays open after an error reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ErrorReply {
     /// The kind of the error.
     pub code: ErrorCode,
-    /// The error and its remedy, for a person.
+    /// A text for a person: the error, and how to avoid it.
     pub message: String,
 }
 

@@ -1,6 +1,6 @@
 //! Messages that clients send to each other.
 
-/// A message of a client to its peers, unchanged.
+/// A client's message to its peers, exactly as the client sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Text.
@@ -10,7 +10,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Returns its length in bytes.
+    /// Returns the message's length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -19,7 +19,7 @@ impl Message {
         }
     }
 
-    /// Returns whether it is empty.
+    /// Returns whether the message is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,7 +1,7 @@
 //! The values of the protocol: commands, messages, replies, URL parameters, tokens and close codes.
 //!
-//! Pure functions and small values, without I/O and without a clock. This module parses what clients send. The
-//! encodings write what clients receive.
+//! This module does no I/O and reads no clock. It parses the commands and frames of clients. The `encoding`
+//! module writes the frames that the server sends.
 
 mod close;
 mod command;
@@ -23,13 +23,13 @@ pub use url_parameters::UrlParameters;
 
 use serde::Serialize;
 
-/// The treatment of a client that reads more slowly than events are published.
+/// The handling of unsent events, for a client that reads more slowly than events are published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
-    /// Events are conflated: the newest of a symbol and kind replaces an older one that has not been sent.
+    /// Unsent events are conflated: a newer event replaces an older event of the same symbol and kind.
     #[default]
     Latest,
-    /// No event is skipped. A client that is too slow is closed.
+    /// No event is skipped. The server closes the connection of a slow consumer.
     Every,
 }

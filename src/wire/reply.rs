@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 use super::{CommandId, Delivery, ErrorReply, Message};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// The subscriptions and the delivery of a connection. It is the reply to every command that changes them.
+/// The subscriptions and the delivery of a connection. The replies to `subscribe`, `unsubscribe` and `set`
+/// carry this state.
 #[derive(Clone, Debug, Serialize)]
 pub struct SubscriptionState {
     /// Symbols whose trades the client gets, `*` first.
@@ -22,11 +23,11 @@ pub struct SubscriptionState {
     pub epoch: String,
     /// The newest sequence number of the feed.
     pub seq: u64,
-    /// Whether the events after the client's cursor follow.
+    /// Whether the events after the client's cursor follow this reply.
     pub resumed: bool,
-    /// The number of snapshots that follow.
+    /// The number of snapshots that follow this reply.
     pub snapshots: usize,
-    /// The treatment of the client when it reads too slowly.
+    /// The handling of unsent events when the client reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval, in milliseconds.
     pub interval_ms: u64,
@@ -60,8 +61,10 @@ pub struct FeedFields {
 }
 
 impl FeedFields {
-    /// Returns the fields of the frame that reports a seek: the state, the market time from which the feed continues, the
-    /// number of snapshots that follow, and the newest sequence number.
+    /// Returns the fields of the frame that reports a seek.
+    ///
+    /// `position` is the market time at which the feed continues. `snapshots` is the number of snapshots that
+    /// follow the frame. `seq` is the newest sequence number.
     #[must_use]
     pub fn after_seek(state: &FeedState, position: Time, snapshots: usize, seq: u64) -> Self {
         Self {
@@ -88,7 +91,7 @@ pub enum GapReason {
     HistoryExhausted,
     /// The client's cursor belongs to another epoch.
     EpochChanged,
-    /// The server was too slow: the log passed the client's shard.
+    /// The client's shard was too slow: the log evicted events before the shard read them.
     Lagged,
 }
 
@@ -116,16 +119,16 @@ pub enum Reply<'a> {
         #[serde(flatten)]
         content: Content<'a>,
     },
-    /// A sign of life with counters.
+    /// A periodic sign of life, with counters.
     Heartbeat {
         /// The server's time.
         #[serde(serialize_with = "display")]
         time: Time,
         /// The newest sequence number of the feed.
         seq: u64,
-        /// Market frames sent to this connection.
+        /// The number of market frames that were sent to this connection.
         sent: u64,
-        /// Events that were conflated: newer ones replaced them.
+        /// The number of unsent events that newer events replaced (conflation).
         merged: u64,
     },
     /// The client misses events.
@@ -138,11 +141,11 @@ pub enum Reply<'a> {
         until: Option<u64>,
         /// The reason.
         reason: GapReason,
-        /// The number of snapshots that follow; `None` when a reply has already given it.
+        /// The number of snapshots that follow; `None` if an earlier reply has already stated this number.
         #[serde(skip_serializing_if = "Option::is_none")]
         snapshots: Option<usize>,
     },
-    /// The feed's state changed, or the feed continues elsewhere after a seek.
+    /// The feed's state changed, or the feed continues at another market time after a seek.
     Feed(FeedFields),
 }
 

@@ -38,7 +38,8 @@ impl Serialize for TokenHash {
     }
 }
 
-/// Reads 64 hexadecimal digits. An error never repeats the wrong value, because it may be the token itself.
+/// Reads 64 hexadecimal digits. An error text never repeats the invalid value, because the value may be the
+/// token itself.
 impl<'de> Deserialize<'de> for TokenHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parsed = String::deserialize(deserializer).ok().and_then(|text| parse(&text));

@@ -1,4 +1,4 @@
-//! The parameters of a WebSocket's or a stream's URL.
+//! Parses the parameters in the URL of a WebSocket or a stream.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use super::command::{channel, delivery, interval, quoted};
 use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
 use crate::market::KindSet;
 
-/// The parameters of a URL. `/ws` has none by default.
+/// The parsed parameters of a URL. The default is a URL without parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UrlParameters {
     /// The subscription with which the connection starts.
     pub subscribe: Option<Command>,
-    /// The treatment of the client when it reads too slowly.
+    /// The handling of unsent events when the client reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval.
     pub interval: Duration,
@@ -24,14 +24,14 @@ impl UrlParameters {
     ///
     /// # Errors
     ///
-    /// Names the first parameter that is unknown, given twice or malformed.
+    /// Returns an error that names the first unknown, repeated or malformed parameter.
     pub fn parse(query: &str) -> Result<Self, ErrorReply> {
         let mut parameters = Self::default();
         let mut seen: Vec<String> = Vec::new();
         let mut symbols = None;
         let mut channels = None;
         let mut after = None;
-        // A plus stands for itself, not for a space as in an HTML form, because symbols may contain one.
+        // A plus sign means itself, not a space as in an HTML form, because a symbol may contain a plus sign.
         let query = query.replace('+', "%2B");
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if seen.iter().any(|earlier| *earlier == name) {

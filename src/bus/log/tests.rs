@@ -58,7 +58,7 @@ fn the_cache_of_a_seek_counts_as_history() {
     assert_eq!(checkpoint.seek, log.seek);
 }
 
-/// A log that evicts as early as it can, and the fold of all events before each of its positions.
+/// A log with the shortest history, and the expected last values at each of the log's positions.
 struct Folded {
     log: Log,
     folds: Vec<LastValueCache>,
@@ -97,7 +97,7 @@ impl Folded {
         self.folds.push(LastValueCache::clone(last_values));
     }
 
-    /// Checks a checkpoint against the fold at its position.
+    /// Compares a checkpoint with the expected last values at its position.
     fn check(&self, shared: SharedCheckpoint) {
         let checkpoint = Checkpoint::from(shared);
         let fold = &self.folds[usize::try_from(checkpoint.position).unwrap()];
@@ -107,7 +107,7 @@ impl Folded {
 }
 
 #[test]
-fn eviction_neither_waits_for_a_reader_that_copies_the_base_nor_copies_it() {
+fn eviction_goes_on_without_a_copy_while_a_reader_copies_the_base() {
     let mut folded = Folded::new(1 << 20);
     (0..10).for_each(|symbol| folded.append(&[symbol]));
     let shared = folded.log.checkpoint();
@@ -146,7 +146,7 @@ enum Step {
     Append(Vec<u8>),
     SetFeedState,
     Seek(usize),
-    /// A reader takes a checkpoint and does not copy it yet.
+    /// A reader gets a checkpoint, and does not copy the checkpoint yet.
     Share,
     /// A reader copies one of these checkpoints.
     Copy(usize),

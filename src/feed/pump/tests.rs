@@ -152,7 +152,7 @@ async fn a_feed_at_full_speed_outruns_no_reader_of_a_short_history() {
     let read = async {
         let mut seq = 0;
         while seq < 8 * BATCH as u64 {
-            // This reader reads only once in a while.
+            // This reader reads only every 10 ms.
             sleep(Duration::from_millis(10)).await;
             while let Some(read) = reader.try_next() {
                 let Read::Segment(segment) = read else { panic!("the log has passed its reader") };
@@ -197,7 +197,8 @@ async fn the_end_waits_for_a_reader_that_is_at_work_for_longer_than_the_stall_ti
     drop(sender);
     let start = Instant::now();
     let work = async {
-        // The reader reports that it is at work and has processed no event: a client is being sent its snapshots.
+        // The reader reports that it works and has processed no event, e.g. while it sends snapshots to a
+        // client.
         for _ in 0..60 {
             sleep(Duration::from_secs(1)).await;
             reader.done(0);

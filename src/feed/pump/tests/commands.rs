@@ -2,17 +2,17 @@
 
 use super::*;
 
-/// A pumped feed, with all that a test needs to drive it.
+/// A feed with a running pump, and the handles with which a test drives the feed.
 struct Playing {
     sender: mpsc::Sender<Result<Vec<Event>, FeedError>>,
     bus: Arc<Bus>,
     control: Control,
-    /// Dropping it ends the pump.
+    /// Dropping the set ends the pump.
     _pump: JoinSet<()>,
 }
 
 impl Playing {
-    /// Starts a pump with these settings. Its source gives the events that [`Self::send`] sends.
+    /// Starts a pump with these settings. Its source is the channel that [`Self::send`] fills.
     fn start(settings: &str) -> Self {
         let config: Config = toml::from_str(settings).unwrap();
         let (sender, receiver) = mpsc::channel(8);
@@ -32,7 +32,7 @@ impl Playing {
         self.control.send(command).await.unwrap()
     }
 
-    /// Waits, and returns how many events have been published by then.
+    /// Waits, and returns the number of events published so far.
     async fn after(&self, millis: u64) -> u64 {
         sleep(Duration::from_millis(millis)).await;
         self.bus.head()
@@ -57,7 +57,7 @@ fn times(bus: &Bus) -> Vec<u128> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_publishes_nothing_and_moves_all_that_is_to_come_by_its_length() {
+async fn a_pause_publishes_nothing_and_delays_all_later_events_by_its_length() {
     let play = Playing::start("kind = \"replay\"");
     play.send([0, 10, 20]).await;
     assert_eq!(play.after(5_000).await, 1);
@@ -102,7 +102,7 @@ async fn a_feed_that_starts_paused_publishes_nothing_before_it_is_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_publishes_exactly_so_many_and_leaves_the_feed_paused() {
+async fn a_step_publishes_the_exact_number_of_events_and_leaves_the_feed_paused() {
     let play = Playing::start("kind = \"replay\"");
     play.send([0, 100, 200]).await;
     play.send([300, 400, 401]).await;
@@ -194,7 +194,7 @@ async fn a_feed_that_was_late_is_on_time_at_another_speed() {
 }
 
 #[tokio::test]
-async fn a_feed_that_has_ended_in_a_pause_is_paused_where_it_is_sought() {
+async fn after_an_end_in_a_pause_a_seek_leaves_the_feed_paused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("A.csv");
     std::fs::write(&path, "time,price\n2024-01-03,1\n2024-01-04,1\n").unwrap();
@@ -335,7 +335,7 @@ async fn a_feed_that_has_failed_answers_every_command_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_command_leads_from_each_state_to_the_one_it_names() {
+async fn each_command_leads_from_each_state_to_the_expected_state() {
     let speed = FeedCommand::Speed(Speed::Factor(2.0));
     for (begin, command, state) in [
         ("running", FeedCommand::Pause, "paused"),
