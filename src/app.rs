@@ -25,7 +25,7 @@ use crate::server::{
 use crate::session::{self, Limits};
 use crate::task::{TaskFailed, catch_panic, catch_panic_now};
 
-/// The reason for which the application does not start.
+/// An error that prevents the start of the application.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port is taken, or the address does not belong to this machine.
@@ -79,13 +79,13 @@ pub struct App {
     feed_stop: CancellationToken,
     /// The accept loop and the renewal of the certificate.
     tasks: JoinSet<()>,
-    /// Stops the server, even when the application is dropped before it has run to its end.
+    /// Stops the server when this guard is dropped, even if `run` was never called.
     server_stop: DropGuard,
     workers: Vec<thread::JoinHandle<()>>,
     failures: mpsc::Receiver<TaskFailed>,
 }
 
-/// The parts between a bus and its clients, connected but not running.
+/// The parts between a bus and its clients, connected but not running yet.
 pub struct Wiring<S> {
     /// Admits connections.
     pub admission: Arc<Admission>,
@@ -95,12 +95,13 @@ pub struct Wiring<S> {
     pub workers: Vec<Worker<S>>,
     /// Reports the failure of a task.
     pub failure_sender: mpsc::Sender<TaskFailed>,
-    /// Receives the failures.
+    /// Receives the failures of tasks.
     pub failures: mpsc::Receiver<TaskFailed>,
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
-    /// Creates and connects the parts, with `shards` workers. Without a `feed`, the owner of the bus publishes the events.
+    /// Creates and connects the parts, with `shards` workers. Without a `feed`, the owner of the bus must
+    /// publish the events.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -155,11 +156,13 @@ impl<S: AcceptedSocket> Wiring<S> {
 }
 
 impl App {
-    /// Binds the port and starts all tasks. Without a `feed`, the caller publishes on the [bus](App::bus).
+    /// Binds the port and starts all tasks. Without a `feed`, the caller must publish events on the
+    /// [bus](App::bus).
     ///
     /// # Errors
     ///
-    /// The server cannot listen on the address, may not do so without tokens, or cannot start TLS or a thread.
+    /// The address is unavailable, the address needs tokens, TLS cannot be set up, or a thread cannot be
+    /// started.
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
@@ -197,7 +200,8 @@ impl App {
         Ok(Self { address, bus, feed: pumping, feed_stop, tasks, server_stop, workers, failures })
     }
 
-    /// Returns the address on which the server listens. For port 0 it has the port that the system picked.
+    /// Returns the address on which the server listens. If the configured port is 0, the address has the port
+    /// that the system picked.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -209,7 +213,8 @@ impl App {
         &self.bus
     }
 
-    /// Runs until `stop` fires or a task fails. Then stops the feed, closes the clients and ends the threads, in this order.
+    /// Runs until `stop` fires or a task fails. Then stops the feed, closes the clients and ends the threads,
+    /// in this order.
     ///
     /// # Errors
     ///
@@ -229,7 +234,7 @@ impl App {
         drop(self.server_stop);
         finish(self.tasks).await;
         for worker in self.workers {
-            // A thread that panicked has reported it.
+            // A thread that panicked has already reported its panic.
             let _ = tokio::task::spawn_blocking(|| worker.join()).await;
         }
         outcome
@@ -243,8 +248,8 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
 ) -> Result<thread::JoinHandle<()>, StartError> {
     let (name, failure_sender) = (worker.name.clone(), worker.failures.clone());
     let runtime =
-        // The runtime polls the network and the timers after every task. By default it does so after 61 tasks, and a few
-        // busy clients would delay all others.
+        // The runtime polls the network and the timers after every task. With tokio's default of 61 tasks, a
+        // few busy clients would delay all others.
         runtime::Builder::new_current_thread()
             .enable_all()
             .event_interval(1)
@@ -254,14 +259,14 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
     let run = move || {
         if let Err(panic) = catch_panic_now(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
             error!(%panic, worker = name, "a worker has panicked");
-            // The channel keeps the first failure, which ends the program; later ones are dropped.
+            // The channel has room for the first failure, which ends the program. Later failures are dropped.
             let _ = failure_sender.try_send(TaskFailed::panicked(name, &panic));
         }
     };
     thread.spawn(run).map_err(StartError::Thread)
 }
 
-/// Runs a task. Reports a failure when it panics, or when it ends before `stop` fires.
+/// Runs a task. Reports a failure when the task panics, or when the task ends before `stop` fires.
 async fn supervised(
     name: &'static str,
     task: impl Future<Output = ()>,
@@ -273,11 +278,11 @@ async fn supervised(
         Ok(()) if stop.is_cancelled() => return,
         Ok(()) => TaskFailed::ended(name),
     };
-    // The channel keeps the first failure, which ends the program; later ones are dropped.
+    // The channel has room for the first failure, which ends the program. Later failures are dropped.
     let _ = failure_sender.try_send(failure);
 }
 
-/// Waits for tasks that are stopping. Logs a panic and waits for the others.
+/// Waits until all tasks have ended. Logs each panic.
 async fn finish(mut tasks: JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -301,7 +306,7 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError
     Ok((listener, address))
 }
 
-/// Returns a random epoch, so that two runs have different ones.
+/// Returns a random epoch, so that each run of the server has a different epoch.
 fn epoch() -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()

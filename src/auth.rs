@@ -1,7 +1,7 @@
-//! Permissions: tokens, and what each of them allows.
+//! Tokens, and the permissions of each token.
 //!
-//! A server without tokens lets everybody do everything that the configuration allows. A server with tokens lets a
-//! client do nothing but `auth` until it has shown one.
+//! On a server without tokens, every client may do everything that the configuration allows. On a server with
+//! tokens, a client must show a token (`auth`) before it may do anything else.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,10 +18,11 @@ use crate::wire::{Command, ErrorCode, ErrorReply, Symbols, TokenHash};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time limit for a client to show a token, before it is closed with 1008; 0 means no limit.
+    /// Time limit for a client to show a token; 0 means no limit. A client that exceeds the limit is closed
+    /// with 1008.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// The tokens. An empty list lets everybody do everything.
+    /// The tokens. If the list is empty, every client may do everything.
     #[serde(deserialize_with = "tokens")]
     pub tokens: Vec<Arc<Grant>>,
 }
@@ -32,11 +33,11 @@ impl Default for Config {
     }
 }
 
-/// A token and its permissions (`[[auth.tokens]]`). A permission that is left out is not given.
+/// A token and its permissions (`[[auth.tokens]]`). A permission that is left out is denied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// The name of the owner, which the reply to `auth` contains.
+    /// The owner's name, as shown in the reply to `auth`.
     pub name: String,
     /// The SHA-256 of the token.
     pub sha256: TokenHash,
@@ -51,7 +52,7 @@ pub struct Grant {
     pub control: bool,
 }
 
-/// A symbol, or the beginning of symbols followed by `*`.
+/// A symbol such as `MSFT`, or a prefix followed by `*`, such as `MS*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -76,7 +77,7 @@ impl Config {
         range::check("timeout", self.timeout, Duration::ZERO..=DAY)
     }
 
-    /// Returns the permissions of a client with this token, or without one.
+    /// Returns the permissions for a token. `None` stands for a client that has shown no token.
     ///
     /// # Errors
     ///
@@ -85,7 +86,7 @@ impl Config {
         let Some(token) = token else {
             return Ok(if self.tokens.is_empty() { Access::Unrestricted } else { Access::Unauthenticated });
         };
-        // The token is compared with every entry, so that the time reveals nothing about it.
+        // The loop does not stop at a match, so that the response time does not reveal which entry matched.
         let found = self.tokens.iter().fold(
             None,
             |found, grant| {
@@ -104,7 +105,7 @@ impl Config {
 }
 
 impl Access {
-    /// Returns whether the client has yet to show a token.
+    /// Returns whether the client must show a token first.
     #[must_use]
     pub const fn is_unauthenticated(&self) -> bool {
         matches!(self, Self::Unauthenticated)
@@ -179,7 +180,7 @@ impl Pattern {
     }
 }
 
-/// Reads the tokens. An error never repeats a wrong value, because it may be a token.
+/// Deserializes the tokens. An error never quotes a wrong value, because the value may be a token.
 fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<Grant>>, D::Error> {
     Vec::deserialize(deserializer).map_err(|error| {
         if error.to_string().contains("invalid type") {

@@ -1,4 +1,5 @@
-//! The configuration: a flag overrides the environment, which overrides config.toml, which overrides the defaults.
+//! Loads the configuration from four sources: flags, environment, config.toml and defaults. An earlier source
+//! in this list overrides a later source.
 //!
 //! Each section is defined in the module that it configures. This file puts the sections together.
 
@@ -11,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use crate::range::{self, OutOfRange};
 use crate::{auth, bus, feed, hub, server, session};
 
-/// The file that is read when `--config` names none. It may be missing.
+/// The path of the configuration file when `--config` is not given. This file may be missing.
 pub const FILE: &str = "config.toml";
 
-/// Names the command line as the source of a value, in errors.
+/// The name of the command line in errors that report the source of a wrong value.
 pub const COMMAND_LINE: &str = "the command line";
 
-/// Variables of the environment are read when their name has this prefix and contains `__`.
+/// An environment variable is read only if its name starts with this prefix and contains `__`.
 const PREFIX: &str = "TICKERPLANT_";
 
-/// Keys whose value in the environment is a list, separated by commas.
+/// Keys whose environment variable contains a list, separated by commas.
 const LISTS: [&str; 4] =
     ["server.allowed_origins", "server.trusted_proxies", "feed.simulated.symbols", "feed.replay.files"];
 
@@ -30,21 +31,21 @@ const LISTS: [&str; 4] =
 pub struct Config {
     /// The log filter: a level, or `tracing` directives such as `tickerplant=debug`.
     pub log: String,
-    /// The server.
+    /// The settings of the server.
     pub server: server::Config,
-    /// The sessions.
+    /// The settings of the sessions.
     pub session: session::Config,
     /// The limits of clients.
     pub limits: session::Limits,
     /// The tokens.
     pub auth: auth::Config,
-    /// The relay of messages between clients.
+    /// The settings of the relay, which passes messages between clients.
     pub relay: hub::RelayConfig,
-    /// The history.
+    /// The size of the history.
     pub bus: bus::Config,
-    /// The feed.
+    /// The settings of the feed.
     pub feed: feed::Config,
-    /// When the server is ready.
+    /// The conditions under which `/readyz` reports that the server is ready.
     pub ready: server::readiness::Config,
 }
 
@@ -64,18 +65,18 @@ impl Default for Config {
     }
 }
 
-/// The sources of the configuration. Each overrides the one before.
+/// The sources of the configuration. Each source overrides the previous source.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file to read instead of `config.toml`. It must exist.
+    /// The file to read instead of `config.toml`. This file must exist.
     pub file: Option<PathBuf>,
-    /// The variables of the environment.
+    /// The names and values of the environment variables.
     pub environment: Vec<(String, String)>,
-    /// The keys that flags set, with their values.
+    /// The configuration keys that flags set, with their values.
     pub flags: Vec<(&'static str, Value)>,
 }
 
-/// The reason for which the configuration cannot be loaded.
+/// An error while the configuration is loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
@@ -89,7 +90,7 @@ pub enum LoadError {
     /// A source has an unknown key or a value of the wrong form.
     #[error("{location}: {fault}")]
     Bad {
-        /// The source.
+        /// The name of the source, e.g. `config.toml`.
         location: String,
         /// The error.
         fault: Box<ConfigError>,
@@ -120,7 +121,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, a key is unknown, or a value has the wrong form. The error names the source.
+    /// A file cannot be read, a key is unknown, or a value is malformed or outside its range.
     pub fn load(sources: &Sources) -> Result<Self, LoadError> {
         let (path, text) = read(sources.file.as_deref())?;
         check_syntax(&path, &text)?;
@@ -131,7 +132,7 @@ impl Config {
                 |builder: Builder, (key, value): &(&str, Value)| builder.set_override(key, value.clone());
             sources.flags.iter().try_fold(builder, set)
         };
-        // Each source is also checked alone, so that an error can name it.
+        // Each source is also checked alone, so that an error names its source.
         check(&path.display().to_string(), |builder| Ok(builder.add_source(file.clone())))?;
         check("the environment", |builder| Ok(builder.add_source(environment.clone())))?;
         check(COMMAND_LINE, flags)?;
@@ -142,7 +143,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks ranges, so that a wrong value is an error at the start instead of a failure later.
+    /// Checks that each value lies in its range, so that a wrong value is reported at the start.
     fn check_ranges(&self) -> Result<(), OutOfRange> {
         range::section("server", self.server.check())?;
         range::section("session", self.session.check())?;
@@ -166,7 +167,7 @@ fn read(file: Option<&Path>) -> Result<(PathBuf, String), LoadError> {
     }
 }
 
-/// Checks the TOML syntax. The error does not quote the wrong line, because it may contain a token.
+/// Checks the TOML syntax. The error does not quote the wrong line, because the line may contain a token.
 fn check_syntax(path: &Path, text: &str) -> Result<(), LoadError> {
     text.parse::<toml::Table>().map(drop).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
@@ -187,7 +188,8 @@ fn check(
 
 /// The source for the environment: `TICKERPLANT_SERVER__LISTEN` sets `server.listen`.
 ///
-/// The `config` crate's own source for the environment guesses types. It would read the symbol `005930` as a number.
+/// The environment source of the `config` crate is not used, because that source would read the symbol
+/// `005930` as a number.
 #[derive(Clone, Debug)]
 struct Environment(Vec<(String, String)>);
 

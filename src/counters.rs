@@ -1,27 +1,28 @@
 //! Counters for `/metrics`: how often clients exceeded each limit, how often readers lagged, and more.
 //!
-//! Each bus has one set of [`Counters`], which all stages increment. Every label is a name from this program.
-//! Nothing that a client or a file says becomes a label.
+//! Each bus has one set of [`Counters`]. Every label is a constant of this program. Text from a client or a
+//! file never becomes a label, so that clients cannot create new metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// Counters of one metric that differ in one label.
+/// The counters of one metric, with one counter for each value of its label.
 pub type LabelledCounters = Family<[(&'static str, &'static str); 1], Counter>;
 
-/// A limit that clients can exceed. Its counter is incremented each time that a client exceeds it.
+/// A limit that clients can exceed. [`Counters`] has one counter for each limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// `limits.connections`: a further connection is answered with 503.
     Connections,
-    /// `limits.per_address`: a further connection of the address is answered with 429.
+    /// `limits.per_address`: a further connection from the same address is answered with 429.
     PerAddress,
-    /// `limits.new_per_second`: a connection of the address beyond this rate is answered with 429.
+    /// `limits.new_per_second`: a new connection beyond this rate from one address is answered with 429.
     NewPerSecond,
     /// `server.tls_timeout`: a connection whose TLS handshake takes longer is dropped.
     TlsTimeout,
-    /// `server.header_timeout`: a connection is dropped if its first headers, or a write of a response, take longer.
+    /// `server.header_timeout`: a connection is dropped when its first headers arrive too late or a write
+    /// takes too long.
     HeaderTimeout,
     /// `server.max_headers` and `server.max_header_bytes`: a request with more is answered with 431.
     Headers,
@@ -33,28 +34,31 @@ pub enum Limit {
     Fragments,
     /// `limits.message_timeout`: a client whose message takes longer to arrive is closed with 1008.
     MessageTimeout,
-    /// `limits.control_rate`: a client that sends more control frames is closed with 1008.
+    /// `limits.control_rate`: a client that sends control frames at a higher rate is closed with 1008.
     ControlRate,
-    /// `limits.command_rate`: a further command is answered with `rate_limited`.
+    /// `limits.command_rate`: a command beyond this rate is answered with `rate_limited`.
     CommandRate,
-    /// `limits.symbols`: a subscribe to more symbols is answered with `too_many_symbols`.
+    /// `limits.symbols`: a subscribe command that exceeds this number of symbols is answered with
+    /// `too_many_symbols`.
     Symbols,
     /// `limits.ping_timeout`: a client that gives no sign of life within this time is dropped.
     PingTimeout,
     /// `session.close_timeout`: a connection that takes longer to close is dropped.
     CloseTimeout,
-    /// `session.every_buffer`: a client for which more bytes are pending is closed with 4008.
+    /// `session.every_buffer`: a client with more pending bytes is closed with 4008.
     EveryBuffer,
-    /// `feed.replay.stall_timeout`: a client that keeps a replay waiting for longer without progress is closed with 4008.
+    /// `feed.replay.stall_timeout`: a client that makes a replay wait for longer, without progress, is closed
+    /// with 4008.
     StallTimeout,
-    /// `bus.history` and `bus.history_bytes`: a client that resumes from before the history gets a gap or is
+    /// `bus.history` and `bus.history_bytes`: a client that needs evicted events gets a `gap` frame or is
     /// closed with 4008.
     History,
     /// `relay.max_bytes`: a longer message is answered with `message_too_long`.
     RelayBytes,
-    /// `relay.rate`: a further message of the client is answered with `rate_limited`.
+    /// `relay.rate`: a message beyond this rate of one client is answered with `rate_limited`.
     RelayRate,
-    /// `relay.total_bytes`: a further message of any client is answered with `rate_limited`.
+    /// `relay.total_bytes`: a message beyond this rate of all clients together is answered with
+    /// `rate_limited`.
     RelayTotal,
     /// `server.shutdown`: a client that takes longer to close is dropped.
     Shutdown,
@@ -120,13 +124,13 @@ impl Limit {
 #[derive(Debug)]
 pub struct Counters {
     limits: LabelledCounters,
-    /// How often the log has passed a reader.
+    /// How often a reader found that the log had evicted the reader's next entry.
     pub lags: Counter,
     /// How often a shard conflated because it could not send every event in time.
     pub overloads: Counter,
-    /// How many clients were sent everything that they had missed.
+    /// How many clients resumed and received all events that they had missed.
     pub resumed: Counter,
-    /// How many messages of clients were relayed to their peers.
+    /// How many messages were relayed from a client to its peers.
     pub relayed: Counter,
     /// How many sessions ended in a panic.
     pub panics: Counter,
@@ -136,7 +140,7 @@ impl Default for Counters {
     fn default() -> Self {
         let limits = LabelledCounters::default();
         for limit in Limit::ALL {
-            // Each limit is listed from the start, with 0.
+            // This creates the counter, so that `/metrics` lists each limit with 0 from the start.
             drop(limits.get_or_create(&[("limit", limit.name())]));
         }
         Self {
@@ -151,7 +155,7 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts that a client exceeded a limit.
+    /// Increments the counter of a limit that a client exceeded.
     pub fn increment(&self, limit: Limit) {
         self.limits.get_or_create(&[("limit", limit.name())]).inc();
     }

@@ -1,8 +1,8 @@
-//! The exit codes of the program: 2 for a wrong command line, the others as in BSD's `sysexits.h`.
+//! The exit codes of the program. Codes from 65 up have the meaning that BSD's `sysexits.h` defines.
 //!
 //! | code | | when |
 //! |---|---|---|
-//! | 0 | | the command succeeded, or the reader of its output closed it |
+//! | 0 | | the command succeeded, or the reader of its output closed the pipe |
 //! | 1 | [`STOPPED`] | a second signal stopped the server during its shutdown |
 //! | 2 | [`USAGE`] | the command line is wrong |
 //! | 65 | [`DATA`] | an input is not readable market data |
@@ -11,7 +11,7 @@
 //! | 70 | [`SOFTWARE`] | a part of the program failed |
 //! | 71 | [`OS`] | the system cannot start a thread or handle signals |
 //! | 74 | [`OUTPUT`] | the output cannot be written |
-//! | 76 | [`PROTOCOL`] | the server rejected the handshake or closed, or the connection broke |
+//! | 76 | [`PROTOCOL`] | the server rejected the handshake or closed the connection, or the connection broke |
 //! | 78 | [`CONFIG`] | the configuration is wrong |
 
 use std::io;
@@ -40,7 +40,7 @@ pub const SOFTWARE: u8 = 70;
 pub const OS: u8 = 71;
 /// The output cannot be written (`EX_IOERR`).
 pub const OUTPUT: u8 = 74;
-/// The server rejected the handshake or closed, or the connection broke (`EX_PROTOCOL`).
+/// The server rejected the handshake or closed the connection, or the connection broke (`EX_PROTOCOL`).
 pub const PROTOCOL: u8 = 76;
 /// The configuration is wrong (`EX_CONFIG`).
 pub const CONFIG: u8 = 78;

@@ -2,13 +2,14 @@
 //!
 //! # Bird's eye
 //!
-//! A feed is a stream of market events. The [bus] gives each event the next sequence number and appends it to one ordered
-//! log, which is also the history. Each shard of the [hub] reads that log at its own position, folds it into a last-value
-//! cache, and has an index from each symbol to its subscribers. A shard produces values (events, snapshots, replies), and an
-//! [encoding] turns each value into bytes once for all connections that share it. A shard writes new events straight to the
-//! sockets, one contiguous write for each subscriber; a [session] writes the bytes that its client's socket did not accept.
-//! Live, simulated and replayed time differ in the [feed] only. Data flows one way; only commands and messages of clients
-//! flow back.
+//! A feed is a stream of market events. The [bus] gives each event the next sequence number and appends the
+//! event to one ordered log. The log is also the history. Each shard of the [hub] reads the log at its own
+//! position. A shard folds the log into a last-value cache, and has an index from each symbol to its
+//! subscribers. A shard produces values: events, snapshots and replies. An [encoding] turns each value into
+//! bytes once, for all connections that use this encoding. A shard writes new events directly to the sockets,
+//! with one contiguous write for each subscriber. If a socket does not accept all bytes, the client's
+//! [session] writes the rest. Only the [feed] distinguishes live, simulated and replayed time. Market data
+//! flows from the feed to the clients; only commands and messages of clients flow back.
 //!
 //! ```text
 //!          CSV files     random walk     standard input
@@ -34,7 +35,7 @@
 //!
 //! # Code map
 //!
-//! From the bottom to the top: a module imports only modules above it. Tests check the last column.
+//! Each module imports only modules that are listed above it. Tests check the last column.
 //!
 //! | module | what it does | imports |
 //! |---|---|---|
@@ -61,78 +62,96 @@
 //!
 //! # Files
 //!
-//! Each settings struct lies beside the code that it configures, with its defaults; `config.toml` repeats them.
+//! Each settings struct and its defaults are in the module that they configure. `config.toml` repeats the
+//! defaults.
 //!
-//! - **src**: `main.rs` parses the command line, runs the subcommand and prints its error. `app.rs` starts and stops all parts.
-//!   `config.rs` merges flags, environment and file. `auth.rs` has tokens, permissions and `[auth]`. `counters.rs` names the
-//!   counters and limits of `/metrics`.
-//! - **market**: `event.rs` trade, quote, bar and their fields · `symbol.rs` valid names · `number.rs` exact price and size ·
-//!   `time.rs` market time and bar intervals · `day.rs` day statistics (open, high, low, change) · `feed.rs` feed kinds and states.
-//! - **wire**: `command.rs` parses JSON commands, or decides that a text is a message; cursors · `url_parameters.rs` `?symbols=…` ·
-//!   `error_reply.rs` error codes · `reply.rs` `subscribed`, `heartbeat`, `gap` and `feed` frames ·
-//!   `message.rs` relayed messages · `close.rs` close codes · `token_hash.rs` hashes of tokens · `decoder.rs` incoming WebSocket
-//!   frames, size and fragment limits.
-//! - **encoding**: `native_json.rs` the JSON of market frames and snapshots · `websocket.rs` outgoing WebSocket frames ·
-//!   `ndjson.rs` lines.
-//! - **bus**: `log.rs` the history, its bounds, eviction, seeks · `last_value_cache.rs` the newest event of each symbol and kind ·
-//!   `mod.rs` publish, wake readers, `[bus]`.
-//! - **feed**: `mod.rs` builds the feed, `[feed]` · `source.rs` which source · `simulated.rs` the random walk · `stdin.rs` JSON lines ·
-//!   `replay/` files · `pump.rs` publishes due events, executes pause, seek, step, speed · `schedule.rs` when an event is due, `max_gap`,
-//!   `[feed.clock]` · `speed.rs` parses a speed · `wall_clock.rs` retiming · `lateness.rs` warns of late events · `control.rs` commands to
-//!   a running feed · `status.rs` its status · `symbol_gate.rs` limit of symbols · `reader.rs` threads that read ahead ·
-//!   `lines.rs` lines of bounded length, with `line_settings.rs` · `reject_counters.rs` counts rejected rows · `printable.rs` safe text ·
+//! - **src**: `main.rs` parses the command line, runs the subcommand and prints its error. `app.rs` starts
+//!   and stops all parts. `config.rs` merges flags, environment and file. `auth.rs` has tokens, permissions
+//!   and `[auth]`. `counters.rs` names the counters and limits of `/metrics`.
+//! - **market**: `event.rs` trade, quote, bar and their fields · `symbol.rs` valid names · `number.rs` exact
+//!   price and size · `time.rs` market time and bar intervals · `day.rs` day statistics (open, high, low,
+//!   change) · `feed.rs` feed kinds and states.
+//! - **wire**: `command.rs` parses JSON commands, or decides that a text is a message; cursors ·
+//!   `url_parameters.rs` `?symbols=…` · `error_reply.rs` error codes · `reply.rs` `subscribed`, `heartbeat`,
+//!   `gap` and `feed` frames · `message.rs` relayed messages · `close.rs` close codes · `token_hash.rs`
+//!   hashes of tokens · `decoder.rs` incoming WebSocket frames, size and fragment limits.
+//! - **encoding**: `native_json.rs` the JSON of market frames and snapshots · `websocket.rs` outgoing
+//!   WebSocket frames · `ndjson.rs` lines.
+//! - **bus**: `log.rs` the history, its bounds, eviction, seeks · `last_value_cache.rs` the newest event of
+//!   each symbol and kind · `mod.rs` publish, wake readers, `[bus]`.
+//! - **feed**: `mod.rs` builds the feed, `[feed]` · `source.rs` which source · `simulated.rs` the random walk
+//!   · `stdin.rs` JSON lines · `replay/` files · `pump.rs` publishes due events, executes pause, seek, step,
+//!   speed · `schedule.rs` when an event is due, `max_gap`, `[feed.clock]` · `speed.rs` parses a speed ·
+//!   `wall_clock.rs` retiming · `lateness.rs` warns of late events · `control.rs` commands to a running feed
+//!   · `status.rs` its status · `symbol_gate.rs` limit of symbols · `reader.rs` threads that read ahead ·
+//!   `lines.rs` lines of bounded length, with `line_settings.rs` · `reject_counters.rs` counts rejected rows
+//!   · `printable.rs` safe text · `error.rs` errors and hints.
+//! - **feed/replay**, in the order in which a file passes: `expand.rs` folders and patterns · `path.rs`
+//!   symbol and day from the path · `container/` gzip, zstd, zip and their limits · `character_encoding.rs` ·
+//!   `text_lines.rs` · `sniff.rs` delimiter, header, layout · `layout/` (`table.rs` the known layouts,
+//!   `recognize.rs`, `role.rs` column names, `shape.rs` files without a header, `columns.rs`,
+//!   `time_columns.rs`) · `scan.rs` reads all times once · `plan.rs` decisions before the first row ·
+//!   `records.rs` and `cells.rs` split rows · `row.rs` row to events · `number/` numbers, decimal commas ·
+//!   `time/` dates, times of day, Unix times · `zone/` time zones, clock changes · `events.rs` events in
+//!   order · `merge.rs` several files · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs`
+//!   report of the recognized format · `settings.rs` parsed options, `config.rs` `[feed.replay]`.
+//! - **hub**: `shard.rs` the shard: reads the log, answers commands · `shard_runner.rs` its loop, the flush
+//!   window · `fan_out.rs` event to subscribers · `batch.rs` updates written together ·
+//!   `subscription_index.rs` symbol to subscribers · `subscription.rs` symbols and kinds of events for one
+//!   connection · `command_executor.rs` subscribe, unsubscribe, set, ping · `subscribe_check.rs` symbol
+//!   limit, cursor · `connection.rs` one client: resume, resync, gap, lag, slow-consumer close ·
+//!   `connection_state.rs` · `outbox.rs` pending frames, conflation, `interval_ms`, buffer limit ·
+//!   `frame_buffer.rs` its bytes · `conflated_keys.rs` · `snapshot_set.rs` · `catch_up_quota.rs` share of a
+//!   turn for catching up · `overload.rs` when a shard conflates · `heartbeats.rs` when each heartbeat is due
+//!   · `deadlines.rs` ping, message and auth timeouts, client gone · `liveness.rs` sends pings, closes ·
+//!   `encoding_cache.rs` encode once · `market_state.rs` · `sockets.rs` writes · `relay.rs` messages to all
+//!   peers, `[relay]` · `rate_limiter.rs` · `spread.rs` even spreading · `settings.rs`.
+//! - **session**: `mod.rs` the loop of one client · `message_handler.rs` permissions, rates, relay or command
+//!   · `config.rs` `[session]` (heartbeat, buffers) and `[limits]`.
+//! - **server**: `mod.rs` `[server]` · `accept.rs` accept loop, file descriptors · `admission.rs` connection
+//!   limits, trusted proxies · `tls.rs` · `connections.rs` TLS, HTTP and sessions of one worker, shutdown ·
+//!   `worker.rs` a thread with its shard · `routes.rs` paths and methods · `app_state.rs` checks that all
+//!   routes share: token, URL · `handshake.rs` upgrade, Origin rule, error responses · `ndjson.rs` `/ndjson`
+//!   · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]`
+//!   · `json_response.rs` error bodies · `write_timeout.rs` · `page.html` the page at `/`.
+//! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
+//!   `send.rs` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
 //!   `error.rs` errors and hints.
-//! - **feed/replay**, in the order in which a file passes: `expand.rs` folders and patterns · `path.rs` symbol and day from the
-//!   path · `container/` gzip, zstd, zip and their limits · `character_encoding.rs` · `text_lines.rs` · `sniff.rs` delimiter, header, layout ·
-//!   `layout/` (`table.rs` the known layouts, `recognize.rs`, `role.rs` column names, `shape.rs` files without a header, `columns.rs`,
-//!   `time_columns.rs`) · `scan.rs` reads all times once · `plan.rs` what is decided before the first row · `records.rs` and `cells.rs` split
-//!   rows · `row.rs` row to events · `number/` numbers, decimal commas · `time/` dates, times of day, Unix times · `zone/` time zones, clock changes ·
-//!   `events.rs` events in order · `merge.rs` several files · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs` what was
-//!   recognized · `settings.rs` parsed options, `config.rs` `[feed.replay]`.
-//! - **hub**: `shard.rs` the shard: reads the log, answers commands · `shard_runner.rs` its loop, the flush window · `fan_out.rs` event to
-//!   subscribers · `batch.rs` updates written together · `subscription_index.rs` symbol to subscribers · `subscription.rs` what one
-//!   connection subscribed to · `command_executor.rs` subscribe, unsubscribe, set, ping · `subscribe_check.rs` symbol limit, cursor ·
-//!   `connection.rs` one client: resume, resync, gap, lag, slow-consumer close · `connection_state.rs` · `outbox.rs` pending frames, conflation,
-//!   `interval_ms`, buffer limit · `frame_buffer.rs` its bytes · `conflated_keys.rs` · `snapshot_set.rs` · `catch_up_quota.rs` share of a turn for
-//!   catching up · `overload.rs` when a shard conflates · `heartbeats.rs` when each heartbeat is due · `deadlines.rs` ping, message and auth
-//!   timeouts, client gone · `liveness.rs` sends pings, closes · `encoding_cache.rs` encode once · `market_state.rs` · `sockets.rs` writes ·
-//!   `relay.rs` messages to all peers, `[relay]` · `rate_limiter.rs` · `spread.rs` even spreading · `settings.rs`.
-//! - **session**: `mod.rs` the loop of one client · `message_handler.rs` permissions, rates, relay or command · `config.rs` `[session]`
-//!   (heartbeat, buffers) and `[limits]`.
-//! - **server**: `mod.rs` `[server]` · `accept.rs` accept loop, file descriptors · `admission.rs` connection limits, trusted proxies · `tls.rs` ·
-//!   `connections.rs` TLS, HTTP and sessions of one worker, shutdown · `worker.rs` a thread with its shard · `routes.rs` paths and methods ·
-//!   `app_state.rs` checks that all routes share: token, URL · `handshake.rs` upgrade, Origin rule, error responses · `ndjson.rs` `/ndjson` · `feed_api.rs`
-//!   `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]` · `json_response.rs` error bodies · `write_timeout.rs` ·
-//!   `page.html` the page at `/`.
-//! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` · `send.rs` · `file_args.rs` flags for
-//!   files · `load_config.rs` · `log.rs` · `progress_bar.rs` · `error.rs` errors and hints.
-//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect, read, write.
-//! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models, `files/`, `program/` the built program,
-//!   `simulated_network/`, `fuzz/`), `bench/` benchmarks and the soak, `browser/`, `conformance/` Autobahn.
+//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect,
+//!   read, write.
+//! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models,
+//!   `files/`, `program/` the built program, `simulated_network/`, `fuzz/`), `bench/` benchmarks and the
+//!   soak, `browser/`, `conformance/` Autobahn.
 //!
-//! Tests also check that the files of a folder do not import each other in a circle, and that the hub names nothing of the
-//! WebSocket protocol and writes no JSON.
+//! Tests also check that the files of a folder do not import each other in a circle. The hub must not mention
+//! the WebSocket protocol and must not write JSON.
 //!
 //! # Invariants
 //!
-//! 1. The sequence of the bus is the only order. Feed states and seeks are entries of the same log. So `ended` never overtakes
-//!    an event, and every shard seeks at the same place.
-//! 2. For each symbol, a client gets its snapshot at one position, and then every event after that position: no gap, no
-//!    repeat, no lock. Snapshots are written as fast as the client reads them.
-//! 3. A resume is complete, or it is refused. It reads the log in chunks. A cursor at or before the newest seek is refused,
-//!    because the seek replaced the values that it stands for.
-//! 4. No event is left out without being counted and told.
-//! 5. Waits go one way: a client waits for its shard, a shard waits for the log, and the log waits for nobody. Only a replay
-//!    at full speed waits, for the shards alone, and it closes a client that stalls.
-//! 6. A shard encodes an event at most once for each encoding, and only for a subscriber. The same holds for a snapshot at one
-//!    position. Missed events are encoded for the client that resumes.
-//! 7. Every queue and message has a limit in the configuration. The place that enforces a limit counts it. A batch has some
-//!    5,000 events at most. What one client makes the server hold is bounded in bytes: 10 MiB by the default limits.
-//! 8. No client can hurt another. An error or a panic of one ends its connection alone.
-//! 9. Every task has an owner, which waits for it and learns how it ended. If a reader of the feed or the pump fails, the feed
-//!    is `failed`, and clients are told why. If a shard or the accept loop fails, the process shuts down in order.
+//! 1. The bus alone defines the order of events. Feed states and seeks are entries of the same log. So
+//!    `ended` never overtakes an event, and every shard handles a seek at the same position.
+//! 2. For each symbol, a client gets a snapshot at one position, and then every event after that position,
+//!    without a gap or a repetition. No lock is needed. Snapshots are written as fast as the client reads
+//!    them.
+//! 3. A resume delivers all missed events, or it is refused. A resume reads the log in chunks. A cursor at or
+//!    before the newest seek is refused, because the seek replaced the values at that cursor.
+//! 4. Every event that is left out is counted, and the client is told.
+//! 5. Waiting has one direction: a client waits for its shard, a shard waits for the log, and the log does
+//!    not wait. The only exception is a replay at full speed: it waits for the shards. A client that stalls
+//!    such a replay is closed.
+//! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. The
+//!    same rule applies to a snapshot at one position. When a client resumes, its missed events are encoded
+//!    for this client alone.
+//! 7. Every queue and every message has a configured limit. The code that enforces a limit also counts how
+//!    often clients exceed it. A batch has about 5,000 events at most. The memory that the server uses for
+//!    one client is bounded: 10 MiB by the default limits.
+//! 8. A client cannot harm other clients. An error or a panic in a connection ends only this connection.
+//! 9. Every task has an owner, which waits for the end of the task and gets its result. If the pump or a
+//!    reader of the feed fails, the feed becomes `failed`, and clients are told the reason. If a shard or the
+//!    accept loop fails, the process shuts down in order.
 //! 10. `market`, `wire`, `encoding`, the shard, the outbox and the log do no I/O and read no clock.
-//! 11. Shards share only the log, which each locks once for a segment of events, and the relay.
+//! 11. Shards share only the log and the relay. A shard locks the log once for each segment of events that it
+//!     reads.
 //! 12. There are no globals: one process can have several buses.
 
 pub mod app;

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of the output has closed it, like `head`: not an error.
+        // A reader that closes the output early, such as `head`, is not an error.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             report(&in_one_line(&error), error.hint().as_deref());
@@ -41,10 +41,11 @@ fn in_one_line(error: &dyn Error) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// Prints an error of clap in the form of our errors. Prints help and version to standard output.
+/// Prints an error of clap in the format of this program's other errors. Prints help and version to standard
+/// output.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // If printing fails, nobody reads the output.
+        // A failed write is ignored, because nobody reads the output then.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
@@ -61,6 +62,6 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn report(error: &str, hint: Option<&str>) {
     let hint = hint.map(|hint| format!(" hint: {hint}\n")).unwrap_or_default();
     let error = feed::printable(error);
-    // If standard error is closed, the exit code still shows the failure.
+    // A failed write is ignored, because the exit code still shows the error.
     let _ = write!(io::stderr(), "error: {error}\n{hint}");
 }

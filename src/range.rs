@@ -1,24 +1,24 @@
 //! Checks that values of the configuration lie in their ranges.
 //!
-//! Each section checks its own keys. The code that owns the section prefixes the key with the section's name.
+//! Each section checks its own keys. [`section`] then prefixes the key in an error with the section's name.
 
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The shortest value for timers that cannot be switched off.
+/// The smallest allowed value of timers that cannot be switched off.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The longest value for most timers.
+/// The largest allowed value of most timers.
 pub const DAY: Duration = Duration::from_hours(24);
 
 /// The error for a value outside its range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {found} is not between {least} and {most}")]
 pub struct OutOfRange {
-    /// The key, with the names of its sections.
+    /// The key with the names of its sections, e.g. `feed.clock.max_gap`.
     pub key: String,
-    /// The value.
+    /// The configured value.
     pub found: String,
     /// The smallest allowed value.
     pub least: String,

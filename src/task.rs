@@ -1,4 +1,4 @@
-//! Task failures: turns a panic, or an early end, into an error that the owner of the task gets.
+//! Task failures: turns a panic or an early end of a task into an error for the task's owner.
 
 use std::any::Any;
 use std::fmt;
@@ -6,14 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt;
 
-/// The longest panic message that is kept, in characters.
+/// A panic message is cut after this many characters.
 const SHOWN: usize = 200;
 
-/// The message of a panic. It may quote a file, so it is shortened, and control characters are replaced.
+/// The message of a panic. The message may quote a file, so it is shortened, and its control characters are
+/// replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panicked(String);
 
-/// A task of the server ended without being stopped.
+/// The error for a task that panicked or ended too early.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{task} {reason}")]
 pub struct TaskFailed {
@@ -23,9 +24,10 @@ pub struct TaskFailed {
     pub reason: String,
 }
 
-/// Completes with the output of the future, or with the message of its panic.
+/// Runs a future. Returns its output, or the message of its panic.
 ///
-/// Not an `async` function, because that would store the future twice, and every idle session has one.
+/// This is not an `async` function, because an `async` function would store the future twice and enlarge
+/// every idle session.
 ///
 /// # Errors
 ///

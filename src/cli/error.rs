@@ -13,7 +13,7 @@ use crate::feed::FeedError;
 use crate::files::FilesError;
 use crate::task::TaskFailed;
 
-/// The reason for which a subcommand failed.
+/// An error of a subcommand.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// The configuration cannot be loaded.
@@ -43,7 +43,8 @@ pub enum CliError {
     /// The system cannot start a runtime or handle signals.
     #[error(transparent)]
     System(io::Error),
-    /// The URL of the server is malformed. The error does not repeat it, because it may contain a token.
+    /// The URL of the server is malformed. The error does not repeat the URL, because the URL may contain a
+    /// token.
     #[error("--url: {0}")]
     Url(InvalidUri),
     /// The symbols to watch make the URL malformed or too long.
@@ -61,7 +62,7 @@ pub enum CliError {
         /// The file.
         file: PathBuf,
     },
-    /// A flag for the clock is given, but the feed has none.
+    /// A flag for the clock is given, but the feed has no clock.
     #[error("{flag}: standard input has no clock")]
     FlagWithoutClock {
         /// The flag.
@@ -96,7 +97,7 @@ impl CliError {
         Some(hint.into())
     }
 
-    /// Returns whether the reader of the program's output has closed it.
+    /// Returns whether the program's output was closed by its reader.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         match self {

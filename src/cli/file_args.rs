@@ -1,4 +1,4 @@
-//! The flags for reading files, which a replay, `inspect` and `cat` share.
+//! The flags for reading files, shared by a replay, `inspect` and `cat`.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use crate::config::Sources;
 use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
 
-/// The flags that say how to read files, for all that the files themselves do not show.
+/// The flags for properties of files that the files themselves do not show.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reading files")]
 pub struct ReadArgs {
@@ -74,7 +74,7 @@ pub struct FilesArgs {
 }
 
 impl ReadArgs {
-    /// Returns the keys that these flags set, with their values.
+    /// Returns the configuration keys that these flags set, with their values.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
         let map: config::Map<String, Value> =
@@ -97,7 +97,8 @@ impl ReadArgs {
         flags.into_iter().filter_map(|(key, value)| Some((key, value?)))
     }
 
-    /// Returns the flags as words of a command line. `inspect` prints them in the command that replays its files.
+    /// Returns the flags as words of a command line. `inspect` prints a command with these words that replays
+    /// its files.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let text = |name: &str, value: &Option<String>| {
@@ -139,7 +140,7 @@ impl FilesArgs {
 pub(super) fn layouts() -> String {
     let mut text =
         "Layouts, recognized by the header or the shape of the columns, or chosen by --layout:\n".to_owned();
-    // Several entries may share a name: the vendor of the first one is listed.
+    // If several entries share a name, the vendor of the first entry is listed.
     let names: IndexMap<&str, &str> = LAYOUTS.iter().rev().map(|entry| (entry.name, entry.vendor)).collect();
     for (name, vendor) in names.iter().rev() {
         writeln!(text, "  {name:<22} {vendor}").expect("writing to a string never fails");
@@ -150,7 +151,7 @@ pub(super) fn layouts() -> String {
     text
 }
 
-/// Returns the text unchanged if it can be parsed as a `T`.
+/// Returns the text unchanged if the text can be parsed as a `T`.
 fn checked<T: FromStr>(text: &str) -> Result<String, T::Err> {
     text.parse::<T>().map(|_| text.to_owned())
 }

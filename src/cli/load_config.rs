@@ -7,7 +7,7 @@ use super::{CliError, FilesArgs, ServeArgs, log};
 use crate::config::Config;
 use crate::market::FeedKind;
 
-/// Loads the configuration of a server. Flags that do not fit the feed are an error.
+/// Loads the configuration of a server. Fails if a flag or a file does not fit the feed.
 pub fn for_server(args: &ServeArgs) -> Result<Config, CliError> {
     let config = Config::load(&args.sources(environment()))?;
     log::filter(&config.log)?;
@@ -20,7 +20,8 @@ pub fn for_server(args: &ServeArgs) -> Result<Config, CliError> {
     Ok(config)
 }
 
-/// Loads the configuration of a subcommand that reads files, and starts the log, which shows only warnings by default.
+/// Loads the configuration of a subcommand that reads files. Also starts the log, which shows only warnings
+/// by default.
 pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
     let config = Config::load(&args.sources(environment()))?;
     log::log_to(io::stderr, log::filter(args.log.as_deref().unwrap_or("warn"))?);
@@ -28,7 +29,8 @@ pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
 }
 
 fn environment() -> Vec<(String, String)> {
-    // A value that is not Unicode is kept with replacement characters, so that it causes an error instead of being ignored.
+    // In a value that is not Unicode, invalid bytes become replacement characters, so that the value causes
+    // an error instead of being ignored.
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     };

@@ -13,14 +13,15 @@ pub fn log_to(stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, filte
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
-        // A failed write, for example on a full disk, is ignored: reporting it would write to the same place, and panic.
+        // A failed write, for example to a full disk, is ignored. A report of the failure would go to the
+        // same place, fail too and panic.
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
 }
 
-/// Parses a level or `tracing` directives. Any other single word is an error: `tracing` would take it for the only target
-/// to log, and the log would stay empty.
+/// Parses a level or `tracing` directives. Any other single word is an error, because `tracing` would log
+/// only a target of this name, and the log would stay empty.
 pub fn filter(text: &str) -> Result<EnvFilter, CliError> {
     let is_known = text.contains(['=', ',']) || text.parse::<LevelFilter>().is_ok();
     let filter = EnvFilter::try_new(text).ok().filter(|_| is_known);

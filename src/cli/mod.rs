@@ -79,7 +79,7 @@ pub enum Subcommand {
     Config(ServeArgs),
 }
 
-/// The flags of a server. Each overrides the environment and config.toml.
+/// The flags of a server. Each flag overrides the environment and config.toml.
 #[derive(Debug, Default, Args)]
 pub struct ServeArgs {
     /// Source of the events: simulated, replay or stdin
@@ -151,7 +151,7 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// The reason for which the subcommand failed.
+    /// The subcommand failed.
     pub fn run(self) -> Result<(), CliError> {
         match self.command.unwrap_or(Subcommand::Serve(self.serve)) {
             Subcommand::Serve(args) => serve::serve(&args),
@@ -240,8 +240,8 @@ fn print_config(args: &ServeArgs) -> Result<(), CliError> {
     io::stdout().write_all(config.as_bytes()).map_err(CliError::Output)
 }
 
-/// Runs a future on this thread. Does not wait for blocking tasks at the end, because one of them may be waiting for
-/// standard input.
+/// Runs a future on this thread. Does not wait for blocking tasks at the end, because a blocking task may be
+/// waiting for standard input.
 fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::System)?;
     let outcome = runtime.block_on(future);

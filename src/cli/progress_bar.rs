@@ -1,6 +1,6 @@
 //! The progress bar of a replay on a terminal.
 //!
-//! It shows the status of the feed. Log lines are printed above it.
+//! The bar shows the status of the feed. Log lines are printed above the bar.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -15,10 +15,10 @@ use crate::market::{FeedKind, FeedState, Time};
 /// How often the bar is drawn.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// The length of the bar: its progress is counted in thousandths.
+/// The length of the bar. Progress is measured in thousandths.
 const PARTS: u16 = 1000;
 
-/// A progress bar on standard error. It is visible for a replay on a terminal only.
+/// A progress bar on standard error, which is visible only for a replay on a terminal.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
@@ -45,7 +45,8 @@ impl Bar {
         Around(self.0.clone())
     }
 
-    /// Draws the progress of the feed until the future is dropped. Hides the bar while the feed is ended or failed.
+    /// Draws the progress of the feed until the future is dropped. Hides the bar while the feed is `ended` or
+    /// `failed`.
     pub async fn show(&self, control: &Control) -> Infallible {
         let mut period = interval(PERIOD);
         loop {
@@ -81,7 +82,7 @@ impl Write for Around {
     }
 }
 
-/// Returns the share of the files' time span that has passed, in thousandths.
+/// Returns the progress within the files' time span, in thousandths.
 fn part(status: &Status) -> u64 {
     let (Some(extent), Some(position)) = (status.extent, status.position) else { return 0 };
     let whole = extent.last.since(extent.first).as_nanos().max(1);
@@ -91,7 +92,7 @@ fn part(status: &Status) -> u64 {
 
 /// Returns the text beside the bar: market time, events per second, and the remaining time or the state.
 fn text(status: &Status) -> String {
-    // Rounded down to seconds, to leave room for the rest.
+    // Rounded down to seconds, to keep the line short.
     let second = |time: Time| Time::from_nanos(time.as_nanos().div_euclid(1_000_000_000) * 1_000_000_000);
     let position = status.position.map(|time| format!("{}  ", second(time))).unwrap_or_default();
     let rest = match (&status.state, status.ends_in) {

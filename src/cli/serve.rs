@@ -8,7 +8,7 @@ use super::{CliError, ServeArgs, block_on, load_config, log};
 use crate::app::App;
 use crate::feed;
 
-/// Serves until a signal shuts the server down. A second signal stops the program at once.
+/// Runs a server until a signal shuts it down. A second signal stops the program at once.
 pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let config = load_config::for_server(args)?;
     let bar = Bar::new(config.feed.kind);
@@ -16,7 +16,8 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
     log::log_to(move || writer.clone(), log::filter(&config.log)?);
     let feed = feed::open(&config.feed)?;
     let control = feed.control().clone();
-    // If this fails, fewer clients can connect, and the accept loop logs it.
+    // A failure only means that fewer clients can connect. The accept loop logs when file descriptors run
+    // out.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     block_on(async {
         let stop = CancellationToken::new();
@@ -31,7 +32,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
     })
 }
 
-/// Fires `stop` at the first signal and completes at the second.
+/// Fires `stop` at the first signal, and completes at the second signal.
 async fn stop_on_signals(mut signals: [Signal; 2], stop: CancellationToken) {
     for _ in 0..2 {
         let [interrupt, terminate] = &mut signals;

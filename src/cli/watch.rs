@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::CliError;
 use crate::client::{ClientError, Connection};
 
-/// How frames are printed.
+/// The format in which frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// As JSON, unchanged.
@@ -29,13 +29,14 @@ pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
     }
     let symbols = if symbols.is_empty() { "*".to_owned() } else { symbols.join(",") };
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("symbols", &symbols).finish();
-    // The serializer writes a space as `+`, but to the server `+` is a plus sign.
+    // The serializer writes a space as `+`, but the server reads `+` as a plus sign.
     let query = query.replace('+', "%20");
     let joint = if url.query().is_some() { '&' } else { '?' };
     format!("{url}{joint}{query}").parse().map_err(CliError::Symbols)
 }
 
-/// Connects and prints every frame until the server closes normally or shuts down, or the user interrupts.
+/// Connects and prints every frame. Ends when the server closes normally or shuts down, or when the user
+/// interrupts.
 pub async fn watch(url: Uri, format: Format) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
     tokio::select! {

@@ -25,7 +25,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the server of this URL.
+    /// Connects to the server at this URL.
     ///
     /// # Errors
     ///
@@ -56,11 +56,11 @@ impl Connection {
         sent.map_err(|source| self.broken(source))
     }
 
-    /// Waits for the next text or binary message of the server.
+    /// Waits for the next text or binary message from the server.
     ///
     /// # Errors
     ///
-    /// The server closed, or the connection broke.
+    /// The server closed the connection, or the connection broke.
     pub async fn next(&mut self) -> Result<Message, ClientError> {
         while let Some(message) = self.socket.next().await {
             match message.map_err(|source| self.broken(source))? {
@@ -72,11 +72,11 @@ impl Connection {
         Err(self.closed(None))
     }
 
-    /// Waits for the next message of the server, for ten seconds at most.
+    /// Waits at most ten seconds for the next message from the server.
     ///
     /// # Errors
     ///
-    /// The server closed, the connection broke, or nothing came in time.
+    /// The server closed the connection, the connection broke, or no message came in time.
     pub async fn answer(&mut self) -> Result<Message, ClientError> {
         match timeout(TIMEOUT, self.next()).await {
             Ok(answer) => answer,
@@ -86,7 +86,7 @@ impl Connection {
 
     /// Closes the connection.
     pub async fn close(mut self) {
-        // The client has all that it needs, so a failed close does not matter.
+        // A failed close is ignored, because the client needs nothing more from the server.
         let _ = self.socket.close(None).await;
     }
 
@@ -101,7 +101,7 @@ impl Connection {
     }
 }
 
-/// Returns the message of an error reply in JSON, or else the whole body.
+/// Returns the message of a JSON error reply. Returns any other body unchanged.
 fn error_message(body: &[u8]) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());

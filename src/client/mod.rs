@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Error;
 
 pub use connection::Connection;
 
-/// The reason for which a client failed.
+/// An error of the client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The client cannot connect.
@@ -67,7 +67,7 @@ impl ClientError {
     }
 }
 
-/// The URL of a server in errors. User info and query are left out, because they may contain a token.
+/// The URL of a server in errors, without user info and query, because these may contain a token.
 #[derive(Debug)]
 pub struct Endpoint(String);
 

@@ -1,7 +1,8 @@
 //! The accept loop: accepts connections and hands each to the worker with the fewest connections.
 //!
-//! Among workers with equally many, it picks one at random, so that no order of arrival puts all busy clients on
-//! one worker. It passes over a worker whose queue is full, so a stuck worker does not block new clients.
+//! Between workers with the same number of connections, the loop chooses at random. Without randomness,
+//! clients that connect in a regular order could put all busy clients on one worker. The loop skips a worker
+//! whose queue is full, so that a stuck worker does not block new clients.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,12 +24,12 @@ use crate::hub::Socket;
 /// How long the accept loop waits after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Capacity of a worker's queue of sockets. When it is full, the next socket goes to another worker.
+/// Capacity of a worker's queue of sockets. When the queue is full, another worker gets the next socket.
 const WAITING_SOCKETS: usize = 64;
 
 /// A source of connections.
 pub trait Listener {
-    /// A connection that has been accepted and not yet registered with its worker.
+    /// An accepted connection that is not yet registered with its worker.
     type Socket: AcceptedSocket;
 
     /// Waits for the next connection and returns it with the address of its peer.
@@ -37,9 +38,9 @@ pub trait Listener {
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
 }
 
-/// A connection that has reached the thread of its worker.
+/// An accepted connection, which a worker registers with its own runtime.
 pub trait AcceptedSocket {
-    /// Registers the connection with the runtime of this thread.
+    /// Registers the connection with the runtime of the current thread.
     ///
     /// # Errors
     ///
@@ -52,7 +53,7 @@ pub trait AcceptedSocket {
 pub struct Tcp {
     /// The socket.
     pub listener: TcpListener,
-    /// Bytes that the kernel buffers for a client before it sends them; 0 keeps the system's default.
+    /// Limit of unsent bytes that the kernel buffers for a client; 0 means the system's default.
     pub send_buffer: u32,
 }
 
@@ -71,12 +72,14 @@ impl Listener for Tcp {
 }
 
 impl Tcp {
-    /// Sets the options of a socket and removes it from the reactor of this thread.
+    /// Sets the options of a socket. Detaches the socket from the runtime of the accept loop, so that a
+    /// worker can register it.
     fn prepare(&self, socket: TcpStream) -> io::Result<std::net::TcpStream> {
         socket.set_nodelay(true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if self.send_buffer > 0 {
-            // SO_SNDBUF would not do: with a buffer smaller than a segment, every write waits for a delayed acknowledgement.
+            // SO_SNDBUF is unsuitable: with a buffer smaller than a segment, every write would wait for a
+            // delayed acknowledgement.
             socket2::SockRef::from(&socket).set_tcp_notsent_lowat(self.send_buffer)?;
         }
         socket.into_std()
@@ -93,18 +96,20 @@ impl AcceptedSocket for std::net::TcpStream {
 #[derive(Debug)]
 pub struct WorkerHandle<S> {
     sockets: mpsc::Sender<(S, Permit)>,
-    /// The permit of each of the worker's connections holds a clone: the number of clones is the load.
+    /// The load of the worker. The permit of each connection holds a clone, and the number of clones is the
+    /// load.
     load: Arc<()>,
 }
 
-/// Returns both ends of the queue of sockets for a worker: the accept loop's handle and the worker's receiver.
+/// Creates a worker's queue of sockets. Returns the handle for the accept loop and the receiver for the
+/// worker.
 #[must_use]
 pub fn worker_channel<S>() -> (WorkerHandle<S>, mpsc::Receiver<(S, Permit)>) {
     let (sockets, receiver) = mpsc::channel(WAITING_SOCKETS);
     (WorkerHandle { sockets, load: Arc::default() }, receiver)
 }
 
-/// Accepts connections until `stop` fires or no worker is left.
+/// Accepts connections until `stop` fires or all workers have ended.
 pub async fn accept<L: Listener>(
     mut listener: L,
     workers: Vec<WorkerHandle<L::Socket>>,
@@ -121,7 +126,8 @@ pub async fn accept<L: Listener>(
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // The process may be out of descriptors for a long time: the log says so once.
+                // Only the first failure is logged, because a lack of file descriptors can last for a long
+                // time.
                 if !std::mem::replace(&mut is_failing, true) {
                     warn!(%error, "cannot accept connections; trying again until it works");
                 }
@@ -145,8 +151,8 @@ pub async fn accept<L: Listener>(
     }
 }
 
-/// Waits for a free slot in a worker's queue. Among workers with a free slot, the one with the fewest connections is
-/// chosen. Returns `None` when no worker is left.
+/// Waits for a free slot in a worker's queue. Prefers the worker with the fewest connections. Returns `None`
+/// when all workers have ended.
 async fn reserve<S>(
     workers: &[WorkerHandle<S>],
 ) -> Option<(&WorkerHandle<S>, mpsc::Permit<'_, (S, Permit)>)> {
@@ -157,7 +163,7 @@ async fn reserve<S>(
             return Some((worker, room));
         }
     }
-    // All queues are full: the first worker with a free slot gets the socket.
+    // All queues are full. The first queue that has a free slot again gets the socket.
     let reserving = by_load.iter().map(|worker| Box::pin(worker.sockets.reserve()));
     let (room, number, _) = select_all(reserving).await;
     Some((by_load[number], room.ok()?))
@@ -187,7 +193,7 @@ mod tests {
         let mut accepted = [Vec::new(), Vec::new()];
 
         for _ in 0..50 {
-            // Every second client is a busy one.
+            // Every second client is busy.
             for is_busy in [true, false] {
                 clients.push(TcpStream::connect(address).await.unwrap());
                 let [left, right] = receiver.as_mut_slice() else { unreachable!() };

@@ -1,10 +1,11 @@
-//! Admission: limits the number of connections in all, the number per address, and the rate of new ones per address.
+//! Admission: limits the total number of connections, their number per address, and the rate of new
+//! connections per address.
 //!
-//! A connection that exceeds a limit is answered with an error reply and closed. The number of connections that wait
-//! for such an answer is limited, too. Beyond it, connections are closed without an answer.
+//! A connection that exceeds a limit gets an error response and is closed. The number of connections that
+//! wait for an error response is also limited. Further connections are closed without an answer.
 //!
-//! Behind a trusted proxy, the client's address is the last one in `X-Forwarded-For` that is not a trusted proxy's.
-//! It is known once the first request has arrived.
+//! Behind a trusted proxy, the client's address is the last address in `X-Forwarded-For` that is not a
+//! trusted proxy. The address is known when the first request has arrived.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -23,18 +24,19 @@ use crate::counters::Limit;
 use crate::hub::{Limiter, Moment, TokioClock, limiter};
 use crate::session::Limits;
 
-/// At most this many connections over a limit are answered at a time.
+/// The maximum number of connections over a limit that are answered at a time.
 const MAX_ANSWERED: usize = 256;
 
-/// At most this many 429 responses a second, after a first burst. Further connections are closed without an answer, because an answer may cost a TLS handshake.
+/// The maximum number of 429 responses per second, after an initial burst. Further connections are closed
+/// without an answer, because an answer may cost a TLS handshake.
 const REJECTIONS_PER_SECOND: u32 = 50;
 const REJECTIONS_BURST: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 
-/// The number of rate limiters at which those of idle addresses are removed. They are removed again each time the number
-/// has doubled.
+/// When this many addresses have a rate limiter, the limiters of idle addresses are removed. The next removal
+/// starts when the number of limiters has doubled.
 const MIN_PRUNE_AT: usize = 1024;
 
-/// The header in which a proxy names the client.
+/// The header in which a proxy passes the client's address.
 const FORWARDED: &str = "x-forwarded-for";
 
 type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, TokioClock, NoOpMiddleware<Moment>>;
@@ -59,15 +61,15 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    /// Whether the connection was admitted; otherwise it only gets an error reply.
+    /// Whether the connection is admitted. A connection that is not admitted only gets an error response.
     is_admitted: bool,
-    /// The limit that the connection exceeds.
+    /// The limit that the connection exceeds, if any.
     exceeded: Option<Limit>,
-    /// The address that the connection counts for.
+    /// The address whose number of connections includes this connection.
     address: Option<IpAddr>,
-    /// The trusted proxy that the connection comes through.
+    /// The trusted proxy that forwards the connection.
     proxy: Option<IpAddr>,
-    /// Adds to the load of the worker that serves the connection.
+    /// A clone of the load of the worker that serves the connection.
     worker: Option<Arc<()>>,
 }
 
@@ -98,7 +100,8 @@ impl Admission {
         self.admitted.load(Ordering::Relaxed)
     }
 
-    /// Returns a permit for a connection from `peer`. Returns `None` when the connection is to be closed without an answer.
+    /// Returns a permit for a connection from `peer`. Returns `None` when the caller must close the
+    /// connection without an answer.
     pub fn permit(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
         let peer = peer.to_canonical();
         let proxy = self.is_proxy(peer).then_some(peer);
@@ -135,12 +138,13 @@ impl Admission {
         if is_admitted { &self.admitted } else { &self.answered }
     }
 
-    /// Returns the last address in `X-Forwarded-For` that is not a trusted proxy's, or `None` when there is none.
+    /// Returns the last address in `X-Forwarded-For` that is not a trusted proxy. Returns `None` when there
+    /// is no such address.
     fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lists = headers.get_all(FORWARDED).iter().rev();
         let entries = lists.flat_map(|list| list.to_str().unwrap_or_default().rsplit(','));
         for entry in entries {
-            // A trusted proxy writes readable entries. Entries before an unreadable one may be forged.
+            // A trusted proxy writes only valid addresses. Entries before an invalid entry may be forged.
             let address = parse(entry.trim())?;
             if !self.is_proxy(address) {
                 return Some(address);
@@ -153,7 +157,7 @@ impl Admission {
         self.proxies.iter().any(|network| network.contains(&address))
     }
 
-    /// Counts one more connection of the address, or returns the limit that it would exceed.
+    /// Counts a new connection of the address. Fails with a limit if the connection would exceed this limit.
     fn count_address(&self, address: IpAddr) -> Result<(), Limit> {
         if let Some(rates) = &self.rates {
             if rates.check_key(&address).is_err() {
@@ -180,7 +184,7 @@ impl Admission {
 }
 
 impl Permit {
-    /// Returns the limit that the connection exceeds.
+    /// Returns the limit that the connection exceeds, if any.
     #[must_use]
     pub const fn exceeded(&self) -> Option<Limit> {
         self.exceeded
@@ -191,7 +195,8 @@ impl Permit {
         self.worker = Some(Arc::clone(load));
     }
 
-    /// Counts a connection that comes through a proxy for the client whose address is in the headers of a request.
+    /// Counts a connection through a trusted proxy for the client's address, which a request's headers
+    /// contain.
     pub fn forwarded(&mut self, headers: &HeaderMap) {
         if let (Some(proxy), None) = (self.proxy, self.exceeded) {
             let address = self.admission.client(headers).unwrap_or(proxy);
@@ -199,7 +204,7 @@ impl Permit {
         }
     }
 
-    /// Counts the connection for this address, and no longer for its previous one.
+    /// Counts the connection for this address instead of its previous address.
     fn count_for(&mut self, address: IpAddr) {
         let address = network(address);
         if self.address == Some(address) || address.is_loopback() && !self.admission.loopback {
@@ -234,14 +239,15 @@ impl Drop for Permit {
     }
 }
 
-/// Parses an address as proxies write it: with or without a port, with or without brackets.
+/// Parses an address in the forms that proxies write: with or without a port and brackets.
 fn parse(entry: &str) -> Option<IpAddr> {
     let bare = entry.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse().ok().or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip()))?;
     Some(address.to_canonical())
 }
 
-/// Returns the network that counts as one address. For IPv6 it is the /64 network, which usually belongs to one client.
+/// Returns the address for which a connection counts. IPv6 addresses of one /64 network count as one address,
+/// because the network usually belongs to one client.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) if !address.is_loopback() => {

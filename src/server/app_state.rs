@@ -1,4 +1,5 @@
-//! The state that all routes share, and the checks that requests have in common: permissions and URL parameters.
+//! The state that all routes share, and the checks that requests have in common: permissions and URL
+//! parameters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 /// The state that all routes share.
 #[derive(Debug)]
 pub struct AppState {
-    /// The bus. A cursor is a position in its history.
+    /// The bus, which publishes the events and has the history.
     pub bus: Arc<Bus>,
     /// Controls the feed that publishes on the bus.
     pub feed: Control,
@@ -25,9 +26,9 @@ pub struct AppState {
     pub origins: Origins,
     /// Time limit for the body of a request.
     pub body_timeout: Duration,
-    /// Symbols that a connection may subscribe to; 0 means no limit.
+    /// Maximum number of symbols that a connection may subscribe to; 0 means no limit.
     pub max_symbols: usize,
-    /// The server is ready while no reader of the log lags by more than this.
+    /// If a reader of the log lags by more than this time, the server is not ready.
     pub max_lag: Duration,
     /// The tokens.
     pub auth: auth::Config,
@@ -36,8 +37,9 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Returns the permissions of a request. Its token is in a header or else in the URL. A server without tokens ignores
-    /// the header, which may be meant for a proxy.
+    /// Returns the permissions of a request. A token in the `Authorization` header has precedence over a
+    /// token in the URL. A server without tokens ignores the header, because the header may be meant for a
+    /// proxy.
     ///
     /// # Errors
     ///
@@ -51,8 +53,8 @@ impl AppState {
         self.auth.access(bearer.as_ref().or(token)).map_err(|error| (StatusCode::UNAUTHORIZED, error))
     }
 
-    /// Returns the permissions of a request that needs a token when the server has tokens. The token is in a header or in
-    /// the query.
+    /// Returns the permissions of a request. If the server has tokens, the request must contain a token,
+    /// either in the `Authorization` header or in the query.
     ///
     /// # Errors
     ///
@@ -63,14 +65,17 @@ impl AppState {
         require_token(self.access(headers, token.as_ref())?)
     }
 
-    /// Returns the parameters of a URL and the permissions of the request. Checks the subscription as far as that is
-    /// possible before the connection exists.
+    /// Returns the parameters of a URL and the permissions of the request. Also checks the subscription, so
+    /// that most errors become an HTTP error response.
     ///
     /// # Errors
     ///
-    /// 400 for a wrong parameter, too many symbols or a cursor ahead of the feed; 401 for an unknown token; 403 for symbols
-    /// that the token does not allow. Without a token the subscription is checked later, after the client has shown one:
-    /// an error here would reveal the state of the feed.
+    /// - 400: a parameter is wrong, there are too many symbols, or the cursor is ahead of the feed.
+    /// - 401: the token is unknown.
+    /// - 403: the token does not allow the symbols.
+    ///
+    /// If the client must show a token after it has connected, the subscription is checked after that. An
+    /// earlier error would reveal the state of the feed.
     pub fn subscription(
         &self,
         headers: &HeaderMap,
@@ -92,7 +97,7 @@ impl AppState {
     }
 }
 
-/// Returns the permissions of a request that has shown a token, or that needs none.
+/// Returns the permissions unchanged. Fails if the client must show a token first.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
-//! The connections of one worker: TLS handshake, HTTP requests, and the sessions that follow an upgrade or a stream.
+//! The connections of one worker: TLS handshakes, HTTP requests, and the sessions of WebSocket and stream
+//! clients.
 //!
-//! Each connection has a task of its own. A panic ends that connection alone.
+//! Each connection has its own task. A panic ends only the connection in which it occurs.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -34,23 +35,21 @@ use crate::session::{Context, Session, unless_zero};
 use crate::task::catch_panic;
 use crate::wire::CloseReason;
 
-/// Headers that a request may have when `server.max_headers` is 0. The HTTP library reserves memory for them in each
-/// request.
+/// Maximum number of headers when `server.max_headers` is 0. The number is bounded, because the HTTP library
+/// reserves memory for this many headers in each request.
 const MAX_HEADERS: usize = 10_000;
 
-/// The smallest and the largest buffer that the HTTP library reads into.
+/// The smallest and the largest read buffer of the HTTP library, in bytes.
 const READ_BUFFER_BYTES: (usize, usize) = (8 * 1024, 16 * 1024 * 1024);
 
-/// Bytes that TLS buffers while the socket accepts none: one record.
+/// Bytes that TLS buffers while the socket accepts no data: one TLS record.
 const TLS_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The connections of one worker, each served by a task of its own.
+/// The connections of one worker.
 pub(super) struct Connections {
-    /// The state that all its sessions share.
+    /// The state that all sessions of the worker share.
     context: Rc<Context>,
-    /// The HTTP routes.
     routes: BoxedFilter<(warp::reply::Response,)>,
-    /// The settings of the server.
     config: Config,
     /// Does the TLS handshakes, when TLS is configured.
     tls: Option<TlsAcceptor>,
@@ -59,7 +58,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Returns an empty set of connections. `stop` closes all connections that are added later.
+    /// Returns an empty set of connections. When `stop` fires, all connections of the set are closed.
     pub(super) fn new(
         context: Rc<Context>,
         routes: BoxedFilter<(warp::reply::Response,)>,
@@ -70,20 +69,20 @@ impl Connections {
         Self { context, routes, config, tls, stop, tasks: TaskTracker::new() }
     }
 
-    /// Serves a connection in a task of its own.
+    /// Serves a connection in its own task.
     pub(super) fn serve(self: &Rc<Self>, socket: Socket, permit: Permit) {
         let here = Rc::clone(self);
         self.tasks.spawn_local(async move {
             let permit = Rc::new(RefCell::new(permit));
             let serving = here.serve_one(socket, Rc::clone(&permit));
             if let Some(session) = here.catch_panic_of(serving).await.flatten() {
-                // The session runs in a new task, which takes less memory than the task that served requests.
+                // The session runs in a new task, because the task that served the requests uses more memory.
                 here.run_session(session, |_| drop(permit));
             }
         });
     }
 
-    /// Waits until all connections are closed, at most for `server.shutdown`.
+    /// Waits until all connections are closed, but no longer than `server.shutdown`.
     pub(super) async fn finish(&self) {
         self.tasks.close();
         if time::timeout(unless_zero(self.config.shutdown), self.tasks.wait()).await.is_err() {
@@ -92,7 +91,8 @@ impl Connections {
         }
     }
 
-    /// Runs a session in a task of its own. Calls `at_end` with the reason for its end, or with `None` after a panic.
+    /// Runs a session in its own task. Then calls `at_end` with the close reason, or with `None` after a
+    /// panic.
     fn run_session(
         self: &Rc<Self>,
         mut session: Session,
@@ -107,7 +107,7 @@ impl Connections {
         });
     }
 
-    /// Runs the future of a connection. Counts and logs a panic in it, and returns `None` then.
+    /// Runs the future of a connection. If the future panics, counts and logs the panic and returns `None`.
     fn catch_panic_of<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
         catch_panic(future).map(|outcome| {
             outcome
@@ -123,7 +123,7 @@ impl Connections {
         self.context.relay.counters()
     }
 
-    /// Serves one connection until it ends or becomes a session, which is returned.
+    /// Serves one connection. Returns a session if the connection was upgraded to a WebSocket.
     async fn serve_one(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let socket = match &self.tls {
             Some(tls) => self.tls_handshake(socket, tls).await?,
@@ -132,7 +132,8 @@ impl Connections {
         self.serve_requests(socket, permit).await
     }
 
-    /// Does the TLS handshake and returns the encrypted socket. Returns `None` when the handshake fails or takes too long.
+    /// Does the TLS handshake and returns the encrypted socket. Returns `None` when the handshake fails,
+    /// takes too long, or is stopped.
     async fn tls_handshake(&self, socket: Socket, tls: &TlsAcceptor) -> Option<Socket> {
         let handshake = time::timeout(unless_zero(self.config.tls_timeout), tls.accept(socket));
         let shaken = select! {
@@ -156,7 +157,8 @@ impl Connections {
         }
     }
 
-    /// Answers the requests of one connection until it ends or becomes a session, which is returned.
+    /// Answers the HTTP requests of one connection. Returns a session if the connection was upgraded to a
+    /// WebSocket.
     async fn serve_requests(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let (sender, mut accepted) = mpsc::channel(1);
         let socket = WriteTimeoutSocket::new(socket, unless_zero(self.config.header_timeout));
@@ -174,12 +176,13 @@ impl Connections {
             async move {
                 let mut response = response.await?;
                 if let Some(upgrade) = response.extensions_mut().remove::<routes::Upgrade>() {
-                    // A connection is upgraded at most once, so there is room in the channel.
+                    // The channel has room, because a connection is upgraded at most once.
                     let _ = sender.try_send(upgrade);
                 }
                 if let Some(streaming) = response.extensions_mut().remove::<StreamedSession>() {
                     let StreamedSession { encoding, parameters, access } = streaming;
-                    // While the session runs, the session decides whether the client reads too slowly.
+                    // The write timeout is paused during a session, because the session itself handles a slow
+                    // client.
                     let paused = write_timeout.pause();
                     let (socket, piped) = ndjson::pipe(response, write_timeout);
                     let context = Rc::clone(&here.context);
@@ -204,7 +207,8 @@ impl Connections {
             }
             served = &mut connection => served,
         };
-        // If the response to the handshake was not sent, the upgrade below fails only once the connection is dropped.
+        // If the handshake response was not sent, the upgrade below would wait until this connection is
+        // dropped.
         drop(connection);
         if let Err(error) = served {
             debug!(%error, "a connection ended");
@@ -235,8 +239,8 @@ impl Connections {
     }
 }
 
-/// Returns the limit that a connection exceeded, if it ended for that reason. A connection that times out while it waits
-/// for a further request has exceeded none.
+/// Returns the limit that ended a connection, if a limit is the cause. A timeout between two requests is not
+/// an exceeded limit.
 fn exceeded_limit(error: &hyper::Error, has_asked: bool) -> Option<Limit> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     let was_stuck = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);

@@ -1,10 +1,10 @@
 //! `/api/v1/feed`: returns the status of the feed and controls it.
 //!
-//! `GET` returns the status. `POST` executes a command such as `{"action":"pause"}` and returns the status after it. The
-//! body has at most 4 KiB; its `Content-Type` is ignored.
+//! `GET` returns the status. `POST` executes a command such as `{"action":"pause"}` and returns the new
+//! status. The body must not exceed 4 KiB. Its `Content-Type` is ignored.
 //!
-//! When the server has tokens, `POST` needs a token that allows `control`. A page may control the feed if it may open a
-//! WebSocket.
+//! If the server has tokens, `GET` needs a token, and `POST` needs a token that allows `control`. Pages of an
+//! origin that may open a WebSocket may also control the feed.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -30,13 +30,13 @@ use crate::feed::{FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// The longest body, in bytes.
+/// The maximum length of a body, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
 
-/// The largest number of events in one step.
+/// The maximum number of events in one `step` command.
 const MAX_STEP_EVENTS: u32 = 100_000;
 
-/// The status in the form that clients get. Unknown values are left out.
+/// The JSON form of the status. Unknown values are left out.
 #[derive(Debug, Serialize)]
 struct StatusReport {
     kind: FeedKind,
@@ -144,7 +144,6 @@ async fn execute<B: Buf>(
         .map_err(|error| (StatusCode::CONFLICT, ErrorReply::new(ErrorCode::Conflict, error)))
 }
 
-/// Reads the body of a request.
 async fn read_body<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Vec<u8>, ErrorResponse> {
@@ -212,7 +211,8 @@ fn parse(body: &[u8]) -> Result<FeedCommand, ErrorReply> {
     }
 }
 
-/// Removes a required field from the command and parses it. `form` describes the field in the error.
+/// Removes a required field from `fields` and parses its value. `form` describes the expected value in the
+/// error.
 fn field<T: DeserializeOwned>(
     fields: &mut BTreeMap<String, Box<RawValue>>,
     name: &str,

@@ -25,9 +25,9 @@ pub struct Handshake<'a> {
 /// The origins whose pages may connect.
 #[derive(Clone, Debug)]
 pub struct Origins {
-    /// Allowed origins, in addition to the server's own.
+    /// Allowed origins, in addition to the server's own origin.
     pub allowed: Vec<String>,
-    /// Whether any loopback origin is allowed, because the server listens on loopback.
+    /// Whether every loopback origin is allowed. This is the case for a server that listens on loopback.
     pub loopback: bool,
 }
 
@@ -45,7 +45,7 @@ impl Handshake<'_> {
     ///
     /// # Errors
     ///
-    /// The status of the error response, and its error reply.
+    /// The handshake is malformed, or its origin is not allowed.
     pub fn check(&self, origins: &Origins) -> Result<String, ErrorResponse> {
         if self.method != Method::GET {
             return Err(error_response(
@@ -77,15 +77,16 @@ impl Handshake<'_> {
 }
 
 impl Origins {
-    /// Checks the origin of a request. A request without one passes, because it does not come from a page.
+    /// Checks the origin of a request. A request without an `Origin` header passes.
     ///
     /// # Errors
     ///
-    /// 403 for a page that may not connect.
+    /// 403 for an origin that is not allowed.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), ErrorResponse> {
         let mut values = headers.get_all(ORIGIN).iter();
         let Some(value) = values.next() else {
-            // A browser sends an origin with each WebSocket, each POST and each cross-origin read.
+            // A browser sends `Origin` with each WebSocket handshake, each POST and each cross-origin read.
+            // So this request does not come from another site's page.
             return Ok(());
         };
         let origin = value.to_str().unwrap_or("?");
@@ -103,12 +104,13 @@ impl Origins {
     }
 }
 
-/// Returns the `Host` of a request that has exactly one.
+/// Returns the host of a request that has exactly one `Host` header.
 fn host(headers: &HeaderMap) -> Option<Authority> {
     single_value(headers, &HOST)?.parse().ok()
 }
 
-/// Returns whether an origin is the server's own, or a loopback origin when these are allowed.
+/// Returns whether an origin is the server's own origin. With `loopback`, every loopback origin counts as the
+/// server's own.
 fn is_own(origin: &str, host: &Authority, loopback: bool) -> bool {
     let Ok(uri) = origin.parse::<Uri>() else {
         return false;
@@ -127,7 +129,7 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// Returns the value of a header that occurs exactly once.
+/// Returns the value of a header, if the header occurs exactly once.
 fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;

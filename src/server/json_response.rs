@@ -19,7 +19,7 @@ pub fn json_response(status: StatusCode, body: String) -> warp::reply::Response 
         .into_response()
 }
 
-/// Returns an error response, with the headers that its status needs.
+/// Returns an error response, with the headers that HTTP requires for its status.
 pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Response {
     let mut response = json_response(status, serde_json::json!({ "error": error }).to_string());
     let headers = response.headers_mut();

@@ -23,7 +23,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Metrics(Registry);
 
 impl Metrics {
-    /// Returns the metrics of these parts of the server.
+    /// Creates the metrics of the server's parts.
     #[must_use]
     pub fn new(
         bus: Arc<Bus>,
@@ -47,7 +47,7 @@ impl Metrics {
     }
 }
 
-/// Metrics whose values are read when Prometheus asks for them.
+/// Metrics whose values are read at each scrape.
 #[derive(Debug)]
 struct CurrentValues {
     bus: Arc<Bus>,

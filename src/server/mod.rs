@@ -1,8 +1,8 @@
 //! The server: accepts connections, answers HTTP requests, and starts sessions.
 //!
-//! One loop [accepts](accept()) connections and hands each to the [worker](Worker) with the fewest. A worker is
-//! a thread with a shard, a runtime and all tasks of its connections. A client's session never leaves the thread
-//! of its shard. Warp routes the requests. The server speaks HTTP/1.1 only.
+//! One loop [accepts](accept()) connections and hands each connection to the [worker](Worker) with the fewest
+//! connections. A worker is a thread with a shard, a runtime and all tasks of its connections. A session runs
+//! on the thread of its shard, from start to end. Warp routes the requests. The server speaks HTTP/1.1 only.
 
 mod accept;
 mod admission;
@@ -41,34 +41,37 @@ pub use worker::Worker;
 pub struct Config {
     /// Address and port to listen on; port 0 picks a free port.
     pub listen: String,
-    /// Whether the server may listen beyond this machine without tokens. Everybody who reaches the port may then do
-    /// everything.
+    /// Whether the server may listen on a non-loopback address without tokens. Every client that reaches the
+    /// port may then do everything.
     pub allow_anonymous: bool,
-    /// The certificate chain, in PEM form. With a certificate and its key, clients speak TLS.
+    /// The certificate chain, in PEM form. If a certificate and its key are configured, clients must use TLS.
     pub tls_cert: Option<PathBuf>,
     /// The private key of the certificate, in PEM form.
     pub tls_key: Option<PathBuf>,
-    /// Addresses or networks of proxies whose `X-Forwarded-For` header names the client.
+    /// Addresses or networks of trusted proxies, whose `X-Forwarded-For` header names the client.
     #[serde(with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Origins whose pages may connect, in addition to the server's own.
+    /// Origins whose pages may connect, in addition to the server's own origin.
     pub allowed_origins: Vec<String>,
     /// Number of threads that serve clients; 0 means one per core.
     pub shards: usize,
-    /// How long updates are collected before they are written together. An update after a quiet moment is written at once.
+    /// How long updates are collected before they are written together. The first update after a pause is
+    /// written at once.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
-    /// Bytes that the kernel buffers for a client before it sends them (`TCP_NOTSENT_LOWAT`); 0 keeps the system's default.
+    /// Limit of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means the system's
+    /// default.
     pub send_buffer: u32,
     /// Time limit for the TLS handshake; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub tls_timeout: Duration,
-    /// Time limit for the headers of a request, for its body, and for each write of the response; 0 means no limit.
+    /// Time limit for the headers of a request, for its body, and for each write of the response; 0 means no
+    /// limit.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
-    /// Number of headers that a request may have; 0 means no limit but the HTTP library's.
+    /// Maximum number of headers in a request; 0 means 10,000.
     pub max_headers: usize,
-    /// Bytes that the request line and the headers may have together; 0 means no limit but the HTTP library's.
+    /// Maximum length of the request line and the headers together, in bytes; 0 means 16 MiB.
     pub max_header_bytes: usize,
     /// How long a shutdown waits for clients to close; 0 means no limit.
     #[serde(with = "humantime_serde")]
@@ -109,7 +112,7 @@ impl Config {
     }
 }
 
-/// Reads and writes a list of networks. A single address is a network too.
+/// Serializes and deserializes a list of networks. A single address is also accepted as a network.
 mod networks {
     use std::net::IpAddr;
 

@@ -1,7 +1,8 @@
 //! `/ndjson`: streams a subscription as the body of a response, one frame per line.
 //!
-//! The stream is a session like any other. Its socket is a pipe, which the body drains as fast as the client reads. When
-//! the client is slow, the pipe is full, and the session conflates or closes as it does on a WebSocket.
+//! A session writes the stream into a pipe instead of a socket. The response body reads from the pipe as fast
+//! as the client reads. If the client is slow, the pipe fills up. The session then conflates or closes, as
+//! for a WebSocket.
 
 use std::io;
 use std::pin::Pin;
@@ -33,10 +34,11 @@ const PIPE_BYTES: usize = 16 * 1024;
 /// Bytes that the body reads from the pipe at a time.
 const CHUNK_BYTES: usize = 8 * 1024;
 
-/// Tells nginx, and proxies that follow it, to forward each line at once.
+/// Tells nginx and compatible proxies to forward each line at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// A session to be streamed as the body of a response. The worker takes it from the response and runs it.
+/// The start parameters of a session whose frames become the response body. The worker removes them from the
+/// response and runs the session.
 #[derive(Clone, Debug)]
 pub struct StreamedSession {
     /// The encoding of the frames.
@@ -66,7 +68,7 @@ struct Body {
 ///
 /// # Errors
 ///
-/// The status of the error response, and its error reply.
+/// The origin is not allowed, the token is missing or wrong, or the subscription is missing or wrong.
 pub fn response(
     state: &AppState,
     method: &Method,
@@ -99,13 +101,14 @@ pub fn response(
     Ok(response)
 }
 
-/// Creates a pipe. Returns the session's end, and the response with the other end as its body. `write_timeout` belongs to
-/// the socket over which the response is sent.
+/// Creates a pipe. Returns the session's end, and the response with the other end as its body.
+/// `write_timeout` is the handle of the socket that sends the response.
 pub fn pipe(
     response: warp::reply::Response,
     write_timeout: WriteTimeoutHandle,
 ) -> (Socket, warp::reply::Response) {
-    // Nothing is sent back through the pipe. It is duplex so that the session notices when the body is dropped.
+    // The body sends nothing to the session. The pipe is duplex only so that the session notices when the
+    // body is dropped.
     let (ours, theirs) = duplex(PIPE_BYTES);
     let bytes = ReaderStream::with_capacity(theirs, CHUNK_BYTES);
     let is_finished = Arc::<AtomicBool>::default();
@@ -117,7 +120,8 @@ pub fn pipe(
 impl tokio_stream::Stream for Body {
     type Item = io::Result<hyper::body::Bytes>;
 
-    /// Returns the next chunk. Fails when the session ended before its last line, so that the response does not look complete.
+    /// Returns the next chunk. Fails if the session ended before it wrote its last line. Otherwise the
+    /// incomplete response would look complete.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(Pin::new(&mut self.bytes).poll_next(cx));
         let is_cut_off = next.is_none() && !self.is_finished.load(Ordering::Relaxed);

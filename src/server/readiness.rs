@@ -1,6 +1,6 @@
 //! `/readyz`: reports whether the server is ready.
 //!
-//! The server is ready while the feed runs, is paused or has ended, and no reader of the log lags by more than
+//! The server is ready if the feed is running, paused or ended, and no reader of the log lags by more than
 //! `ready.max_lag`. Otherwise the response is 503 with the reason.
 
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::market::FeedState;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// When the server is ready (`[ready]` in config.toml).
+/// The conditions under which the server is ready (`[ready]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The lag that a shard or another reader of the log may have.
+    /// The maximum lag of a shard, or another reader of the log, in a ready server.
     #[serde(with = "humantime_serde")]
     pub max_lag: Duration,
 }
@@ -52,7 +52,7 @@ pub fn response(state: &AppState) -> Response {
     }
 }
 
-/// Returns why the server is not ready; `None` when it is.
+/// Returns the reason why the server is not ready, or `None` if the server is ready.
 fn reason(state: &AppState) -> Option<String> {
     match state.bus.feed_state() {
         FeedState::Running | FeedState::Paused | FeedState::Ended => {}
@@ -67,7 +67,7 @@ fn reason(state: &AppState) -> Option<String> {
     if lagging.lag == Duration::MAX {
         return Some(format!("{name} lags by more than the history holds (bus.history)"));
     }
-    // Rounded down to milliseconds, for people.
+    // Rounded down to milliseconds, so that the message is easy to read.
     let lag = Duration::from_millis(u64::try_from(lagging.lag.as_millis()).unwrap_or(u64::MAX));
     Some(format!("{name} lags by {lag:?}, more than ready.max_lag = {:?}", state.max_lag))
 }

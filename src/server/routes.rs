@@ -1,4 +1,4 @@
-//! The routes: which handler answers which request.
+//! The routes: selects the handler for each request.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,23 +24,24 @@ use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 /// The page that browsers get at `/`.
 const PAGE: &str = include_str!("page.html");
 
-/// The content security policy of the page: it loads nothing, and connects to its own server only.
+/// The page's content security policy. The page loads nothing and connects only to its own server.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Facts about a request that the routes cannot see themselves; the worker adds them.
+/// Facts about a request that warp does not pass to the routes. The worker adds these facts to the request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestContext {
     /// The HTTP version.
     pub version: Version,
-    /// The limit that the connection exceeds.
+    /// The limit that the connection exceeds, if any.
     pub exceeded: Option<Limit>,
 }
 
-/// A handshake that was answered with 101. The worker takes it from the response and runs the session.
+/// A WebSocket handshake that is answered with 101. The worker removes this value from the response and runs
+/// the session.
 #[derive(Clone, Debug)]
 pub struct Upgrade {
-    /// Returns the socket once the response has been sent.
+    /// Completes with the socket when the response has been sent.
     pub socket: OnUpgrade,
     /// The parameters of the URL.
     pub parameters: UrlParameters,
@@ -98,13 +99,14 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(query)
         .and(warp::body::stream())
         .then(feed_api::respond);
-    // Answers a connection that exceeds a limit. With `may_be_full`, a connection to a full server goes on to the routes.
+    // Rejects a connection that exceeds a limit. With `may_be_full`, a connection that exceeds only
+    // `limits.connections` is passed on to the routes.
     let over_limit = |may_be_full: bool| {
         let state = Arc::clone(&limiting);
         warp::ext::get::<RequestContext>().and_then(move |request: RequestContext| {
             let limit = request.exceeded.filter(|limit| !(may_be_full && *limit == Limit::Connections));
-            // Other limits are counted when the connection arrives. This one is counted here, because a full server still
-            // answers some routes.
+            // The admission counts the other connection limits. `limits.connections` is counted here, because
+            // a full server still answers some routes.
             if limit == Some(Limit::Connections) {
                 state.bus.counters().increment(Limit::Connections);
             }
@@ -164,7 +166,6 @@ fn upgrade_response(
     Ok(response)
 }
 
-/// Answers `/metrics`.
 fn metrics_response(
     state: &AppState,
     headers: &HeaderMap,

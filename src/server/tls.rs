@@ -1,8 +1,8 @@
 //! TLS 1.2 and 1.3, with a certificate that may be replaced while the server runs.
 //!
-//! The certificate and its key are read again every second. When either has changed and the two match, new connections
-//! get the new certificate; open connections keep theirs. Files that do not match, for example during a renewal, change
-//! nothing.
+//! The certificate file and the key file are read again every second. If a file has changed and the key
+//! matches the certificate, new connections use the new certificate. Open connections are not affected. If
+//! the files do not match, for example during a renewal, the old certificate stays in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,10 +26,10 @@ use crate::hub::Duplex;
 /// How often the files are read again.
 const RELOAD_PERIOD: Duration = Duration::from_secs(1);
 
-/// Why TLS cannot be set up.
+/// An error while TLS is set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Only one of the two files is configured.
+    /// Only the certificate or only the key is configured.
     #[error("TLS needs a certificate and its key, and only {given} is given")]
     Half {
         /// The configuration key that is set.
@@ -79,7 +79,7 @@ impl TlsError {
     }
 }
 
-/// The certificate and its key in their newest version.
+/// The newest valid certificate and its key.
 #[derive(Debug)]
 pub struct Identity {
     certificate: PathBuf,
@@ -88,15 +88,15 @@ pub struct Identity {
     current: Mutex<Arc<CertifiedKey>>,
 }
 
-/// The contents of the two files.
+/// The contents of the certificate file and the key file.
 type Contents = [Vec<u8>; 2];
 
 impl Identity {
-    /// Reads both files. Returns `None` when neither is configured.
+    /// Reads the certificate file and the key file. Returns `None` when neither file is configured.
     ///
     /// # Errors
     ///
-    /// One of the two is not configured, cannot be read, or does not match the other.
+    /// Only one file is configured, a file cannot be read, or the key does not match the certificate.
     pub fn load(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<Self>>, TlsError> {
         let (certificate, key) = match (certificate, key) {
             (Some(certificate), Some(key)) => (certificate.to_owned(), key.to_owned()),
@@ -122,7 +122,8 @@ impl Identity {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// Reads the files again every second, without end, and uses them when they have changed.
+    /// Reads both files again every second and uses their contents if a file has changed. Returns only when
+    /// the runtime shuts down.
     pub async fn reload_when_changed(self: Arc<Self>) {
         let mut known = None;
         loop {
@@ -132,15 +133,15 @@ impl Identity {
                 let outcome = this.reload(known.as_ref());
                 (known, outcome)
             });
-            // The blocking task was cancelled: the runtime shuts down.
+            // The blocking task was cancelled, because the runtime shuts down.
             let Ok((before, outcome)) = reloaded.await else { return };
             known = outcome.or(before);
         }
     }
 
-    /// Reads the files. When their contents differ from `known`, uses them and returns them.
+    /// Reads the files. If the contents differ from `known`, returns them, and uses them if they are valid.
     fn reload(&self, known: Option<&Contents>) -> Option<Contents> {
-        // A file that cannot be read counts as empty, so that the log says so once.
+        // A file that cannot be read counts as empty, so that a repeated failure is logged only once.
         let contents = [&self.certificate, &self.key].map(|path| fs::read(path).unwrap_or_default());
         if known == Some(&contents) {
             return None;

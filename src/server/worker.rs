@@ -22,15 +22,15 @@ use crate::hub::{Relay, Relayed, Settings, ShardRunner};
 use crate::session::{self, Context, Limits};
 use crate::task::{TaskFailed, catch_panic};
 
-/// A worker that does not run yet.
+/// A worker that is not running yet.
 pub struct Worker<S> {
-    /// Its name in logs and errors, e.g. `shard 0`.
+    /// The worker's name in logs and errors, e.g. `shard 0`.
     pub name: String,
     /// The shard's reader of the log.
     pub reader: Reader,
-    /// The state at which the shard starts reading.
+    /// The checkpoint from which the shard starts reading the log.
     pub start: Checkpoint,
-    /// Messages from clients of all shards, to be delivered to the clients of this one.
+    /// Relayed messages from clients of all shards, for the clients of this shard.
     pub inbox: mpsc::Receiver<Arc<Relayed>>,
     /// Connections that the accept loop hands over.
     pub sockets: mpsc::Receiver<(S, Permit)>,
@@ -44,7 +44,7 @@ pub struct Worker<S> {
     pub session: session::Config,
     /// The limits of the clients.
     pub limits: Limits,
-    /// How long an `every` client may keep a flow-controlled feed waiting.
+    /// How long a client with `delivery=every` may make a flow-controlled feed wait.
     pub stall_timeout: Duration,
     /// Does the TLS handshakes, when TLS is configured.
     pub tls: Option<TlsAcceptor>,
@@ -53,7 +53,7 @@ pub struct Worker<S> {
 }
 
 impl<S: AcceptedSocket> Worker<S> {
-    /// Serves until `stop` fires, then closes all connections, within `server.shutdown`.
+    /// Serves connections until `stop` fires. Then closes all connections within `server.shutdown`.
     ///
     /// A panic in the shard's loop is reported at once. The connections stay open until `stop` fires.
     ///
@@ -85,7 +85,8 @@ impl<S: AcceptedSocket> Worker<S> {
             if let Err(panic) = catch_panic(local.run(reader, inbox, shard_stop)).await {
                 error!(%panic, worker = name, "the loop of a shard has panicked");
                 local.fail();
-                // The channel keeps the first failure, which ends the program; later ones are dropped.
+                // The channel has room for the first failure, which ends the program. Later failures are
+                // dropped.
                 let _ = failures.try_send(TaskFailed::panicked(name, &panic));
             }
         }));
@@ -110,15 +111,16 @@ impl<S: AcceptedSocket> Worker<S> {
                 Err(error) => warn!(%error, "cannot serve a connection"),
             }
         }
-        // Connections that still wait in the channel are closed with it.
+        // Dropping the channel closes the connections that still wait in it.
         drop(sockets);
         stop.cancelled().await;
-        // Updates that were published before the stop are written first, if the shard catches up within the time limit.
+        // The shard first processes the events that were published before the stop, within
+        // `session.close_timeout`.
         let _ = time::timeout(close_timeout, shard.caught_up(bus.end())).await;
         close_stop.cancel();
         connections.finish().await;
         stop_shard.cancel();
-        // A failure of the task has been reported above.
+        // The task has already reported its own failure.
         let _ = shard_task.await;
     }
 }

@@ -1,6 +1,7 @@
 //! A socket whose writes fail when the client accepts no bytes for too long.
 //!
-//! While a session streams over the socket, the session decides whether the client is too slow, and pauses the timeout.
+//! The timeout is paused while a session streams over the socket, because the session itself handles a slow
+//! client.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +17,8 @@ use tokio::time::{Sleep, sleep};
 
 use crate::hub::{Duplex, Socket};
 
-/// A handle on a [`WriteTimeoutSocket`] for the sessions that stream over it. It does not keep the socket open.
+/// A handle on a [`WriteTimeoutSocket`] for the sessions that stream over the socket. The handle does not
+/// keep the socket open.
 #[derive(Clone, Debug)]
 pub struct WriteTimeoutHandle {
     socket: Weak<Mutex<Socket>>,
@@ -26,20 +28,21 @@ pub struct WriteTimeoutHandle {
 #[derive(Debug, Default)]
 struct Pause {
     is_active: AtomicBool,
-    /// Whether the session found that the client is gone.
+    /// Whether the session has found that the client is gone.
     is_gone: AtomicBool,
-    /// The task that waits to write. It is woken when the pause ends, because its timeout starts then.
+    /// The task that waits to write. The end of the pause wakes the task, because the task's timeout starts
+    /// then.
     waiting: AtomicWaker,
 }
 
-/// A pause of the write timeout; dropping it ends the pause.
+/// A pause of the write timeout. Dropping this value ends the pause.
 #[derive(Debug)]
 pub struct PausedWriteTimeout(Arc<Pause>);
 
 /// A socket whose writes fail when the client accepts no bytes for `limit`.
 #[derive(Debug)]
 pub struct WriteTimeoutSocket {
-    /// The lock is never contended: the socket and its handles are on one thread.
+    /// The lock is never contended, because the socket and its handles are on one thread.
     socket: Arc<Mutex<Socket>>,
     /// How long a write may wait.
     limit: Duration,
@@ -49,14 +52,14 @@ pub struct WriteTimeoutSocket {
 }
 
 impl WriteTimeoutHandle {
-    /// Pauses the timeout.
+    /// Pauses the timeout until the returned value is dropped.
     #[must_use]
     pub fn pause(&self) -> PausedWriteTimeout {
         self.pause.is_active.store(true, Ordering::Relaxed);
         PausedWriteTimeout(Arc::clone(&self.pause))
     }
 
-    /// Returns the acknowledgements of the client's machine, when they are known.
+    /// Returns the TCP acknowledgements of the client's machine, if they are known.
     #[must_use]
     pub fn acknowledgements(&self) -> Option<Acknowledgements> {
         lock(&*self.socket.upgrade()?).acknowledgements()
@@ -78,7 +81,7 @@ impl Drop for PausedWriteTimeout {
 }
 
 impl WriteTimeoutSocket {
-    /// Returns a socket whose writes fail after this time without progress.
+    /// Returns a socket whose writes fail when the client accepts no bytes for `limit`.
     #[must_use]
     pub fn new(socket: Socket, limit: Duration) -> Self {
         let socket = Arc::new(Mutex::new(socket));

@@ -1,4 +1,4 @@
-//! The configuration of sessions: how clients are served, and their limits.
+//! The configuration of sessions: `[session]` and `[limits]` in config.toml.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,17 +9,18 @@ use crate::hub::Timeouts;
 use crate::range::{self, DAY, MILLISECOND, OutOfRange};
 use crate::wire::DecoderLimits;
 
-/// How clients are served (`[session]` in config.toml).
+/// The settings of the sessions (`[session]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time between heartbeats. A heartbeat may come up to an eighth of this time early, to share a write
-    /// with an update.
+    /// Time between heartbeats. A heartbeat may be sent up to an eighth of this time early, so that it shares
+    /// a write with an update.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
-    /// Bytes of events and relayed messages that may be pending for one client. An `every` client that
-    /// exceeds this is closed with 4008. So is any client whose relayed messages no longer fit. A replay at
-    /// full speed does not close a client for pending events, but waits for it.
+    /// Maximum bytes of pending events and relayed messages for one client. A client with `delivery=every`
+    /// that exceeds this limit is closed with 4008. Any client for which a relayed message no longer fits is
+    /// also closed with 4008. A replay at full speed waits for a client instead of closing it for pending
+    /// events.
     pub every_buffer: usize,
     /// Time limit for closing a connection; 0 means no limit.
     #[serde(with = "humantime_serde")]
@@ -49,39 +50,44 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections to the server; one more is answered with 503.
+    /// Maximum number of connections to the server; a further connection is answered with 503.
     pub connections: usize,
-    /// Connections of one address, or of one IPv6 network of 64 bits; one more is answered with 429.
+    /// Maximum number of connections from one address or one IPv6 /64 network; a further connection is
+    /// answered with 429.
     pub per_address: usize,
-    /// New connections per second of one address; one more is answered with 429.
+    /// Maximum rate of new connections from one address, per second; a further connection is answered with
+    /// 429.
     pub new_per_second: u32,
-    /// New connections of one address in a burst.
+    /// Maximum number of new connections from one address in a burst.
     pub new_burst: NonZeroU32,
     /// Whether the limits by address apply to loopback addresses.
     pub loopback: bool,
-    /// The longest message of a client, in bytes; a longer one closes the connection with 1009.
+    /// Maximum length of a client's message, in bytes; a longer message closes the connection with 1009.
     pub message_bytes: usize,
-    /// WebSocket frames of one message, empty ones included; one more closes the connection with 1008.
+    /// Maximum number of WebSocket frames in one message, including empty frames; a further frame closes the
+    /// connection with 1008.
     pub fragments: usize,
-    /// Time limit for a message from its first to its last byte; a slower one closes the connection with 1008.
+    /// Time limit for a message from its first to its last byte; a slower message closes the connection with
+    /// 1008.
     #[serde(with = "humantime_serde")]
     pub message_timeout: Duration,
-    /// Control frames per second of one connection; one more closes the connection with 1008.
+    /// Maximum rate of control frames of one connection, per second; a further frame closes the connection
+    /// with 1008.
     pub control_rate: u32,
-    /// Control frames of one connection in a burst.
+    /// Maximum number of control frames of one connection in a burst.
     pub control_burst: NonZeroU32,
-    /// Symbols to which one connection may subscribe; `*` counts as one.
+    /// Maximum number of symbols that one connection may subscribe to; `*` counts as one symbol.
     pub symbols: usize,
-    /// Commands per second of one connection; one more is answered with `rate_limited`. A command counts once more for each
-    /// 100 symbols that it names.
+    /// Maximum rate of commands of one connection, per second; a further command is answered with
+    /// `rate_limited`. A command counts once more for each 100 symbols that it names.
     pub command_rate: u32,
-    /// Commands of one connection in a burst.
+    /// Maximum number of commands of one connection in a burst.
     pub command_burst: NonZeroU32,
     /// Time between pings.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// Time limit for a sign of life after a ping: a byte from the client, or an update that its machine
-    /// acknowledges. A client that gives none is dropped.
+    /// Time limit for a sign of life after a ping; a silent client is dropped. A sign of life is a byte from
+    /// the client, or a TCP acknowledgement of an update.
     #[serde(with = "humantime_serde")]
     pub ping_timeout: Duration,
 }
@@ -117,7 +123,7 @@ impl Limits {
         range::check("ping_timeout", self.ping_timeout, Duration::ZERO..=DAY)
     }
 
-    /// Returns the timeouts of a connection. `auth` is the time within which its client has to show a token.
+    /// Returns the timeouts of a connection. `auth` is the time limit for showing a token.
     #[must_use]
     pub fn deadlines(&self, auth: Duration) -> Timeouts {
         Timeouts {
@@ -133,7 +139,7 @@ impl Limits {
     }
 }
 
-/// Returns the time limit. Zero switches a limit off; for zero this returns the longest possible time.
+/// Returns the time limit. For zero, which means no limit, returns the longest possible duration.
 #[must_use]
 pub const fn unless_zero(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }

@@ -1,4 +1,5 @@
-//! Handles a client's messages: checks permissions and rates, then executes the command or relays the message.
+//! Handles a client's messages: checks permissions and rates, then executes the command or relays the
+//! message.
 
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -17,19 +18,18 @@ use crate::wire::{
     Message, ParsedText, Reply, TokenHash, UrlParameters,
 };
 
-/// A command counts as one more command for each group of this many symbols, because its work grows with
-/// them.
+/// A command counts once more for each group of this many symbols, because its work grows with the number of
+/// symbols.
 const SYMBOLS_A_COMMAND: usize = 100;
 
-/// Handles the messages of one client. Creating it connects the client to the shard. Dropping it disconnects
-/// the client.
+/// Handles the messages of one client. The client is connected to the shard as long as this handler exists.
 #[derive(Debug)]
 pub(super) struct MessageHandler {
     pub(super) context: Rc<Context>,
     pub(super) id: ConnectionId,
     name: SmolStr,
     access: Access,
-    /// The subscribe command from the URL, kept until the client may execute it.
+    /// The subscribe command from the URL, until it is executed.
     url_command: Option<Box<Command>>,
     controls: Option<Limiter>,
     commands: Option<Limiter>,
@@ -64,7 +64,7 @@ impl MessageHandler {
         client
     }
 
-    /// Executes the subscribe command from the URL, unless the client has yet to show a token.
+    /// Executes the subscribe command from the URL, unless the client must show a token first.
     fn execute_url_command(&mut self) {
         if self.access.is_unauthenticated() {
             return;
@@ -74,7 +74,7 @@ impl MessageHandler {
         }
     }
 
-    /// Executes a command if the client is permitted to; otherwise sends an error reply.
+    /// Executes a command if the client has the permission. Otherwise sends an error reply.
     fn execute(&mut self, request: &CommandWithId) {
         let CommandWithId { id, command } = request;
         let checked = match command {
@@ -117,11 +117,11 @@ impl MessageHandler {
     ///
     /// # Errors
     ///
-    /// The reason for which the connection ends.
+    /// The reason why the connection must end.
     pub(super) async fn on_message(&mut self, inbound: Incoming) -> Result<(), CloseReason> {
         let is_control = match &inbound {
             Incoming::Ping(_) => true,
-            // A pong that answers a ping does not count as a control frame.
+            // A pong that answers a ping does not count against the limit.
             Incoming::Pong => !self.context.local.shard.borrow_mut().ponged(self.id),
             Incoming::Message(_) | Incoming::Close(_) => false,
         };
@@ -150,7 +150,7 @@ impl MessageHandler {
         Ok(())
     }
 
-    /// Counts a command with this many symbols; returns whether it exceeds the rate.
+    /// Counts a command with this many symbols. Returns whether the command exceeds the rate.
     fn is_over_command_rate(&self, symbols: usize) -> bool {
         let Some(limit) = &self.commands else { return false };
         let count = u32::try_from(symbols / SYMBOLS_A_COMMAND).unwrap_or(u32::MAX).saturating_add(1);

@@ -1,8 +1,8 @@
 //! A session: one client's connection, from the upgrade to the close.
 //!
-//! The session reads the client's messages, passes commands to its shard and messages to the relay, and
-//! writes the client's outbox to the socket. To a client that keeps up, the shard's runner writes batches
-//! directly, without the session.
+//! The session passes the client's commands to the shard, and the client's messages to the relay. It also
+//! writes the client's outbox to the socket. For a client that keeps up, the shard's runner writes batches
+//! directly to the socket, without the session.
 
 mod config;
 mod message_handler;
@@ -31,13 +31,15 @@ use message_handler::MessageHandler;
 
 pub use config::{Config, Limits, unless_zero};
 
-/// Bytes that are read from a socket at a time. The buffer is on the stack, so that an idle session stays small.
+/// Bytes that are read from a socket at a time. The buffer is on the stack, so that an idle session stays
+/// small.
 const READ_BYTES: usize = 4096;
 
-/// After this many bytes from one client, the thread's other tasks run, so that a flood does not block them.
+/// After this many bytes from one client, the thread's other tasks run, so that a client that sends fast does
+/// not block them.
 const TURN_BYTES: usize = 2 * READ_BYTES;
 
-/// The fixed cost of a message, in bytes, counted in addition to its length.
+/// The fixed cost of a message, in bytes. A turn counts this cost in addition to the message's length.
 const MESSAGE_BYTES: usize = 128;
 
 /// The state that all sessions of a thread share.
@@ -69,7 +71,7 @@ struct Inbound {
     id: ConnectionId,
     /// Decodes the client's bytes; `None` for a stream, whose client only receives.
     decoder: Option<Decoder>,
-    /// The number of the incomplete message of which the shard was last told.
+    /// The number of the incomplete message, as last reported to the shard.
     partial: Option<u64>,
     /// Bytes read since other tasks of the thread last ran.
     turn: usize,
@@ -79,12 +81,13 @@ struct Inbound {
 struct Outbound {
     local: Rc<ShardRunner>,
     id: ConnectionId,
-    /// Fires when the next conflated flush is due; `None` when none is pending.
+    /// Fires when the next conflated flush is due; `None` when no flush is pending.
     flush_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Session {
-    /// Starts a session over this socket. `read` holds the bytes that arrived with the handshake; `parameters` are the URL's.
+    /// Starts a session over this socket. `read` holds the bytes that arrived with the handshake.
+    /// `parameters` come from the URL.
     #[must_use]
     pub fn new(
         encoding: Encoding,
@@ -108,7 +111,8 @@ impl Session {
         }
     }
 
-    /// Runs until the client leaves, breaks the protocol, reads too slowly, or `stop` fires. Returns the reason.
+    /// Runs until the client leaves, violates the protocol or reads too slowly, or until `stop` fires.
+    /// Returns the close reason.
     pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
         let mut stopped = pin!(stop.cancelled_owned());
         let reason = loop {
@@ -116,7 +120,7 @@ impl Session {
                 biased;
                 () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
                 message = self.inbound.message() => match message {
-                    // Boxed, like the close below, so that an idle session stays small.
+                    // This future and the close below are boxed, so that an idle session stays small.
                     Ok(message) => Box::pin(self.handler.on_message(message)).await,
                     Err(reason) => Err(reason),
                 },
@@ -130,7 +134,7 @@ impl Session {
         reason
     }
 
-    /// Closes the connection: writes the pending bytes, then the close frame, then shuts the stream down.
+    /// Closes the connection. Writes the pending bytes and the close frame, then shuts the stream down.
     async fn close(&mut self, reason: &CloseReason) {
         let Some((code, text)) = reason.frame() else { return };
         self.handler.context.local.shard.borrow_mut().close(self.handler.id, code, text);
@@ -139,7 +143,8 @@ impl Session {
                 self.outbound.write().await?;
             }
             self.outbound.shut_down().await?;
-            // Incoming bytes are read and dropped: unread bytes would reset the connection and lose the close frame.
+            // Incoming bytes are read and dropped. Unread bytes would reset the connection, and the client
+            // might not get the close frame.
             loop {
                 self.inbound.read().await?;
                 self.inbound.forget();
@@ -147,7 +152,8 @@ impl Session {
         };
         let ended: Result<Result<(), CloseReason>, _> =
             time::timeout(unless_zero(self.handler.context.config.close_timeout), closing).await;
-        // The inner result is always an error: the client has closed its side, or is gone.
+        // The inner result is always an error, because the loop above ends only when the client closes its
+        // side or is lost.
         if ended.is_err() {
             self.handler.counters().increment(Limit::CloseTimeout);
         }
@@ -155,14 +161,15 @@ impl Session {
 }
 
 impl Inbound {
-    /// Returns the client's next message, once it may be read.
+    /// Waits until the shard allows reading, then returns the client's next message.
     ///
     /// Cancel safe: bytes that were read stay in the decoder.
     async fn message(&mut self) -> Result<wire::Incoming, CloseReason> {
         loop {
             self.allowed().await;
             if self.turn >= TURN_BYTES {
-                // The count is reset only after the yield, because a write can cancel this wait before other tasks have run.
+                // The count is reset only after the yield, because a write can cancel this wait before other
+                // tasks have run.
                 yield_now().await;
                 self.turn = 0;
             }
@@ -173,15 +180,16 @@ impl Inbound {
         }
     }
 
-    /// Waits until the shard lets the session read.
+    /// Waits until the shard allows the session to read.
     ///
-    /// Needs no waker of its own: reading is allowed again after a write to the client, which wakes the session.
+    /// This future needs no waker. Reading is allowed again after a write to the client, and the write wakes
+    /// the session.
     async fn allowed(&self) {
         let may_read = || self.context.local.shard.borrow().may_read(self.id);
         poll_fn(|_| if may_read() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// Returns the next complete message of the bytes that have been read.
+    /// Returns the next message, if the bytes that have been read contain a complete message.
     fn decoded(&mut self) -> Result<Option<wire::Incoming>, CloseReason> {
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         let outcome = decoder.message();
@@ -189,7 +197,8 @@ impl Inbound {
         let message = outcome.inspect_err(|error| self.count(error))?;
         if message.is_some() {
             self.turn += MESSAGE_BYTES;
-            // The time limit of the next message starts when the session waits for its bytes.
+            // If the next message has begun, its time limit starts when the session waits for its remaining
+            // bytes.
             self.note(partial.filter(|_| partial == self.partial));
         } else {
             self.note(partial);
@@ -197,7 +206,7 @@ impl Inbound {
         Ok(message)
     }
 
-    /// Counts the limit that the client exceeded.
+    /// Increments the counter of the exceeded limit, if a limit caused the error.
     fn count(&self, error: &DecodeError) {
         let limit = match error {
             DecodeError::TooLong { .. } => Limit::MessageBytes,
@@ -214,7 +223,7 @@ impl Inbound {
         }
     }
 
-    /// Tells the shard when a message begins or is complete.
+    /// Tells the shard when a message begins or completes, because the shard enforces the message timeout.
     fn note(&mut self, partial: Option<u64>) {
         if std::mem::replace(&mut self.partial, partial) != partial {
             self.context.local.shard.borrow_mut().set_message_partial(
@@ -246,10 +255,10 @@ impl Inbound {
 }
 
 impl Outbound {
-    /// Waits until bytes are pending for the client, and writes as many as the socket accepts. Also completes
-    /// when the client's messages may be read again.
+    /// Waits for pending bytes, and writes them as far as the socket accepts them. Also completes when the
+    /// client's messages may be read again.
     ///
-    /// Cancel safe: what was not written stays in the outbox.
+    /// Cancel safe: unwritten bytes stay in the outbox.
     async fn write(&mut self) -> Result<(), CloseReason> {
         poll_fn(|cx| self.poll_write(cx)).await
     }
@@ -275,7 +284,7 @@ impl Outbound {
                 self.local.turn_wanted.notify_one();
             }
             drop(shard);
-            // A TLS socket may still buffer bytes that it accepted.
+            // The flush is needed for TLS, because a TLS socket may buffer bytes that it has accepted.
             if let Poll::Ready(Err(error)) = self.local.sockets.borrow_mut().get(self.id).poll_flush(cx) {
                 return Poll::Ready(Err(CloseReason::Lost(error)));
             }
