@@ -1,4 +1,5 @@
-//! The rules of the architecture: imports go one way and without circles, and the hub knows no wire format.
+//! Checks the rules of the architecture. Imports go one way and never in a circle. The hub names nothing of
+//! the WebSocket protocol and writes no JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -93,7 +94,8 @@ fn no_files_of_a_folder_import_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// Returns the modules of a folder, each with the siblings that it imports. Leaves out `mod.rs`, which may import all.
+/// Returns the modules of a folder, each with the siblings that it imports. Leaves out `mod.rs`, which may
+/// import every sibling.
 fn sibling_imports(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -128,7 +130,7 @@ fn imports(text: &str) -> Vec<String> {
     names_after(text, "crate::")
 }
 
-/// Returns the names that follow this path.
+/// Returns each name that follows `path` in a text.
 fn names_after(text: &str, path: &str) -> Vec<String> {
     let name =
         |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();

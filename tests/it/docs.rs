@@ -1,7 +1,8 @@
-//! The documents: the examples of `docs/protocol.md` go as they are written, and no code or metric is left out.
+//! Checks the documents. Every example in `docs/protocol.md` must work as written. Every error code, frame
+//! type and metric must be described.
 //!
-//! `docs/protocol.md` says how an example is written, for its readers. Here each is played against a server of its own,
-//! which the command of its first line configures.
+//! `docs/protocol.md` explains the notation of the examples. Each example has its own server. The command in
+//! its first line configures that server.
 
 use std::fs;
 use std::path::Path;
@@ -26,30 +27,30 @@ use crate::support::process::PATIENCE;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// The server of an example that begins with no command.
+/// The default command, for examples whose first line is not a command.
 const SERVER: &str = "target/release/tickerplant --feed replay feeds/ticks.csv --paused";
 
-/// Heartbeats come this often: an example that shows one does not wait for long.
+/// Time between heartbeats. It is short, so that an example with a heartbeat does not take long.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
-/// The frames that are no replies.
+/// The types of frames that are not replies.
 const MARKET_FRAMES: [&str; 5] = ["trade", "quote", "bar", "snapshot", "close"];
 
 /// A line of an example, with its number in the document.
 type Line = (usize, String);
 
-/// What an example receives from.
+/// A connection of an example.
 enum Source {
     WebSocket(Box<Client>),
     Stream(Box<LineClient<TcpStream>>),
 }
 
-/// An example as it is played.
+/// The state of an example while it is played.
 struct Conversation {
     server: TestServer,
-    /// The newest is the one that speaks and listens; the others stay open.
+    /// All connections of the example. It sends and receives on the newest, and the others stay open.
     sources: Vec<Source>,
-    /// The status and the body of an answer, until the example shows them.
+    /// The status and the body of the last response, until the example checks them.
     answer: Option<String>,
 }
 
@@ -57,7 +58,8 @@ fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// The blocks of a document that are marked with this word. A line that begins with blanks goes on with the one before.
+/// Returns the code blocks of a document that are marked with this word. A line that begins with a space
+/// continues the line before.
 fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     let mut blocks: Vec<Vec<Line>> = Vec::new();
     let mut is_inside = false;
@@ -77,7 +79,8 @@ fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     blocks
 }
 
-/// Writes the configuration files of a document, each of which begins with its name, into a folder.
+/// Writes the configuration files of a document into a new folder. Each file begins with a comment that names
+/// it.
 fn configuration_files(text: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for block in blocks(text, "toml") {
@@ -88,7 +91,7 @@ fn configuration_files(text: &str) -> TempDir {
     folder
 }
 
-/// The configuration by a command line, which may set names of the environment before the program.
+/// Returns the configuration of a command line. As in a shell, the line may begin with environment variables.
 fn configured(command: &str, folder: &Path) -> Config {
     let words = shlex::split(command).unwrap();
     let program = words.iter().position(|word| word.ends_with("tickerplant")).expect("it starts the program");
@@ -101,7 +104,7 @@ fn configured(command: &str, folder: &Path) -> Config {
     config
 }
 
-/// Waits until all shards have read all that the feed has published.
+/// Waits until all shards have read the whole log.
 async fn caught_up(server: &TestServer) {
     let reading = async {
         while server.bus().lagging(Duration::ZERO).is_some() {
@@ -137,7 +140,7 @@ async fn play(lines: &[Line], folder: &Path) {
 }
 
 impl Conversation {
-    /// Starts the server, and waits until its feed stands where the example begins.
+    /// Starts the server. Waits until its feed has begun, unless the feed waits for a client.
     async fn begin(command: &str, folder: &Path) -> Self {
         let server = TestServer::feed(configured(command, folder)).await;
         let begun = async {
@@ -156,7 +159,8 @@ impl Conversation {
         client.send(&text).await;
     }
 
-    /// Carries out a line that connects or asks for a page; the line after it says what kind of answer there is.
+    /// Executes a line that connects or sends a request. The next line shows which kind of response to
+    /// expect.
     async fn request(&mut self, line: &str, headers: &[(&str, &str)], next: &str) {
         let request = self.with_epoch(line);
         if let Some(path) = request.strip_prefix("connect ") {
@@ -178,7 +182,7 @@ impl Conversation {
         }
     }
 
-    /// What comes next; heartbeats are passed over where none is expected.
+    /// Returns the next frame or response. Skips heartbeats, unless a heartbeat is expected.
     async fn receive(&mut self, expected: &str) -> String {
         if let Some(answer) = self.answer.take() {
             return answer;
@@ -203,7 +207,7 @@ impl Conversation {
         }
     }
 
-    /// What a client sends, with this server's epoch in its cursors.
+    /// Returns a text with this server's epoch in place of `EPOCH`.
     fn with_epoch(&self, sent: &str) -> String {
         sent.replace("EPOCH-", &format!("{}-", self.server.bus().epoch()))
     }
@@ -213,12 +217,12 @@ fn is_header(line: &str) -> bool {
     line.split_once(": ").is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_alphabetic() || c == '-'))
 }
 
-/// Whether a line is the answer to a request, and no frame.
+/// Returns whether a line is the response to a request, and not a frame.
 fn is_answer(line: &str) -> bool {
     line.strip_prefix("< ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// The headers of a handshake, those that an example names among them.
+/// Returns the headers of a handshake. Headers that the example names replace the usual headers.
 fn handshake<'a>(named: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let usual = [
         ("Upgrade", "websocket"),
@@ -241,7 +245,7 @@ async fn connected(server: &TestServer, path: &str, headers: &[(&str, &str)]) ->
     Client::new(client_async(request, socket as _).await.unwrap().0)
 }
 
-/// Sends a request and returns the status and the body of its answer.
+/// Sends a request and returns the status and the body of the response.
 async fn answered(server: &TestServer, request: &str, headers: &[(&str, &str)]) -> String {
     let mut words = request.splitn(3, ' ');
     let (method, path) = (words.next().unwrap(), words.next().expect("a request has a path"));
@@ -258,7 +262,7 @@ async fn answered(server: &TestServer, request: &str, headers: &[(&str, &str)]) 
 }
 
 #[tokio::test]
-async fn every_example_of_the_protocol_goes_as_it_is_written() {
+async fn every_example_of_the_protocol_works_as_written() {
     let text = document("docs/protocol.md");
     let folder = configuration_files(&text);
     let examples = blocks(&text, "transcript");
@@ -268,7 +272,7 @@ async fn every_example_of_the_protocol_goes_as_it_is_written() {
     }
 }
 
-/// Returns the names of an enumeration's variants, as they are on the wire.
+/// Reads a source file. Returns the names of an enum's variants as they are on the wire, in snake case.
 fn wire_names(file: &str, of: &str) -> Vec<String> {
     let source = document(file);
     let (_, rest) = source.split_once(of).unwrap();

@@ -1,4 +1,5 @@
-//! The layouts: each case in `layouts/` is a file as its vendor writes it, with the events that a replay must read.
+//! The layouts of CSV files. Each case in `layouts/` is a file as its vendor writes it, with the events that
+//! a replay must read.
 //!
 //! Each line of a case begins with a mark:
 //!
@@ -12,7 +13,7 @@
 //!   `30`.
 //! - `// ` is followed by a remark.
 //!
-//! A path through an archive, such as `a.zip/b.csv`, is a member of that archive.
+//! A path through an archive, such as `a.zip/b.csv`, names a member of the archive.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -30,12 +31,12 @@ const LINE_BYTES: usize = 64 * 1024;
 /// The number of repetitions of a line behind `** `.
 const REPEATED: u64 = 30;
 
-/// A case: a file, and what a replay must read in it.
+/// A case: a file, and the events or the error that a replay of the file must give.
 #[derive(Default)]
 struct Case {
     location: String,
     layout: String,
-    /// The file and those beside it, by path.
+    /// The files of the case, each with its path and content. A replay reads the first.
     files: Vec<(String, String)>,
     coding: Option<&'static Encoding>,
     settings: String,
@@ -96,7 +97,7 @@ impl Case {
         text.extend([line, "\n"]);
     }
 
-    /// Returns the difference from what is expected; `None` if there is none.
+    /// Returns a description of a wrong result, or `None` if the result is right.
     fn fault(&self) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         for (path, content) in &self.files {
@@ -132,7 +133,7 @@ fn read(config: &Config) -> Result<(String, String), FilesError> {
     Ok((layouts.join(" "), found.concat()))
 }
 
-/// Replaces the numbers in braces by themselves plus `count`.
+/// Adds `count` to each number in braces, and removes the braces.
 fn counted(pattern: &str, count: u64) -> String {
     let count_up = |part: &str| {
         let counted = part.split_once('}').and_then(|(start, after)| {

@@ -10,7 +10,7 @@ use tickerplant::market::Time;
 use crate::support::history_folder::history_folder;
 use crate::support::process::{run, tickerplant};
 
-/// The settings that the files themselves do not have.
+/// Settings for files that do not contain a symbol or do not show the order of dates.
 const GIVEN: [(&str, &[&str]); 4] = [
     ("nasdaq/HistoricalData.csv", &["--symbol", "AAPL"]),
     ("backtrader/2006-min-005.txt", &["--symbol", "FESX"]),
@@ -108,7 +108,8 @@ fn differences(found: &Reading, expected: &Reading) -> Vec<String> {
     differ.map(|(what, value)| format!("{what} is {}, not {value}", found[what])).collect()
 }
 
-/// Compares the times of the first and the last event in the vendor's zone. Returns the differences.
+/// Reads a file in its vendor's time zone, and compares the times of the first and the last event. Returns
+/// the differences.
 async fn in_its_zone(path: &str, given: &[&str], file: &Value) -> Vec<String> {
     let (Some(zone), Some(first)) = (file["zone"].as_str(), file["first"]["ts_zone_ns"].as_i64()) else {
         return Vec::new();
@@ -147,7 +148,8 @@ fn expected_event(event: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Parses a JSON number as a decimal. It is exact for up to 15 digits, which these files do not exceed.
+/// Parses a JSON number as a decimal. The result is exact for up to 15 digits, and no number in these files
+/// has more.
 fn number(value: &Value) -> Option<Decimal> {
     value.as_number().map(|number| Decimal::from_str_exact(&number.to_string()).unwrap())
 }

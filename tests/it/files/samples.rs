@@ -1,6 +1,7 @@
 //! The sample files of `feeds/`. The simulator writes them, and a replay reads them back.
 //!
-//! `UPDATE_SAMPLES=1` in the environment writes the files anew. Without it, they are compared.
+//! With `UPDATE_SAMPLES=1` in the environment, the tests write the files. Without it, the tests compare the
+//! files.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,14 +16,14 @@ use tickerplant::market::{Bar, Event, Payload, Price, Size, Symbol, Time};
 
 const MINUTE: i64 = 60_000_000_000;
 
-/// Returns the first `symbols` instruments of the default market, with a seed of their own.
+/// Returns a market with the first `symbols` instruments of the default market.
 fn market(symbols: usize, rate: u32, start: &str) -> Config {
     let default = Config::default();
     let symbols: Vec<Instrument> = default.symbols.into_iter().take(symbols).collect();
     Config { rate: NonZeroU32::new(rate).unwrap(), seed: 2024, start: Some(start.parse().unwrap()), symbols }
 }
 
-/// Writes a trading day of trades, folded into bars of a minute.
+/// Returns the sample of bars: the trades of one day, folded into bars of one minute.
 fn bars() -> String {
     let start: Time = "2024-01-03T14:30:00Z".parse().unwrap();
     let end: Time = "2024-01-03T21:00:00Z".parse().unwrap();
@@ -58,7 +59,7 @@ fn bars() -> String {
     text
 }
 
-/// Writes three minutes of trades and quotes, with times to the nanosecond.
+/// Returns the sample of ticks: three minutes of trades and quotes, with times to the nanosecond.
 fn ticks() -> String {
     let end: Time = "2024-01-03T14:33:00Z".parse().unwrap();
     let market = market(3, 11, "2024-01-03T14:30:00.000000123Z");
@@ -69,7 +70,8 @@ fn ticks() -> String {
     text
 }
 
-/// Writes a row: a trade has a price and a size, a quote has the other columns.
+/// Returns a row of the sample of ticks. A trade fills the columns for price and size, and a quote fills the
+/// other columns.
 fn tick(Event { symbol, time, payload }: &Event) -> String {
     match payload {
         Payload::Trade(trade) => format!("{time},{symbol},{},{},,,,\n", trade.price, size(trade.size)),
@@ -84,7 +86,7 @@ fn tick(Event { symbol, time, payload }: &Event) -> String {
     }
 }
 
-/// Returns the price. The simulator always has one.
+/// Unwraps a price. The simulator always sets it.
 fn price(price: Option<Price>) -> Price {
     price.unwrap()
 }

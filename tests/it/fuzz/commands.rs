@@ -1,4 +1,5 @@
-//! Arbitrary text from a client: each is a message, a command that can be written again, or an error with a reason.
+//! Arbitrary text from a client. Each text is a message, a command, or an error with a reason. A command can
+//! be written and parsed again.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 use crate::support::shard_harness::channels;
 
-/// Longer than any error message, however long the text was.
+/// No error message may be longer than this, even if the client's text is.
 const LONGEST: usize = 1200;
 
 const SAID: [&str; 12] = [
@@ -117,7 +118,7 @@ fn said(command: &Command) -> Value {
     }
 }
 
-/// Writes a subscription as a URL.
+/// Writes a subscription as URL parameters.
 fn asked(command: &Command) -> String {
     let Command::Subscribe { symbols, channels, after } = command else { panic!("{command:?}") };
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -1,4 +1,4 @@
-//! Arbitrary files: a replay reads each to its end or fails with a reason, and its memory stays bounded.
+//! Arbitrary files. A replay reads each file to its end or fails with a reason, and uses bounded memory.
 
 use std::fs;
 use std::iter;
@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::proptest_cases::cases;
 
-/// Longer than any of these files takes.
+/// A replay that takes this long has failed the test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A file with the last possible time. Its event comes after all other files have been read to their end.
+/// A file with one event at the last possible time. This event comes after all events of the other files.
 const LAST: &str = "time,symbol,price\n9223372036854775807,LAST,1\n";
 
 const FILES: [&str; 10] = [
@@ -40,7 +40,7 @@ const FILES: [&str; 10] = [
     "time,name,last\n2024-01-03 14:30,\"NIFTY \"\"50\"\"\",1\n2024-01-03 14:31,삼성전자,71000\n",
 ];
 
-/// Bytes that are inserted somewhere.
+/// Bytes that [`mutated`] inserts at random places.
 const SPICE: [&[u8]; 26] = [
     b"\"",
     b"\"\"",
@@ -70,7 +70,8 @@ const SPICE: [&[u8]; 26] = [
     b"time,price\n",
 ];
 
-/// Generates one of these files with parts removed, doubled or replaced, some of them thousands of times.
+/// Picks one of the files, and removes, doubles or replaces parts at random. Some insertions repeat thousands
+/// of times.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let times = prop_oneof![8 => 1_usize..4, 1 => 60..3000_usize, 1 => Just(70_000_usize)];
     let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);
@@ -112,13 +113,13 @@ fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     (folder, feed::Config { kind: FeedKind::Replay, clock, replay, ..feed::Config::default() })
 }
 
-/// Returns a bus that holds all events of any of these files.
+/// Returns a bus whose history holds all events of any test file.
 fn large_bus() -> Arc<Bus> {
     let size = NonZeroUsize::new(1 << 30).unwrap();
     Bus::new(&bus::Config { history: size, history_bytes: size }, FeedKind::Replay, "test".to_owned())
 }
 
-/// Returns all events, and the reason if the replay failed.
+/// Replays the files. Returns all events, and the reason if the replay failed.
 async fn replayed(config: &feed::Config) -> (Vec<Event>, Option<String>) {
     let (mut events, mut failure) = (Vec::new(), None);
     let feed = match feed::open(config) {

@@ -1,5 +1,5 @@
-//! Arbitrary standard input: bad lines stop nothing, and memory stays bounded. A process has only one standard input,
-//! so the built program reads it.
+//! Arbitrary standard input. Bad lines do not stop the program, and memory stays bounded. A process has only
+//! one standard input, so each test runs the built program.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 
-/// Longer than any of these inputs takes.
+/// A program that reads for this long has failed the test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const GOOD: &str = r#"{"type":"trade","symbol":"GOOD","price":1}"#;
@@ -40,7 +40,7 @@ async fn read(input: Vec<u8>) -> (u64, u64) {
     let mut stdin = process.stdin.take().unwrap();
     let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
     let write = async move {
-        // If the reader is gone, the log says why.
+        // The write fails if the program has stopped reading. Its log shows the reason.
         let _ = stdin.write_all(&input).await;
     };
     let ended = async {

@@ -1,4 +1,5 @@
-//! Arbitrary bytes from a client: nothing panics, nothing grows past its limit, and each error has a reason.
+//! Arbitrary bytes from a client. The decoder does not panic, no buffer grows past its limit, and each error
+//! has a reason.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ fn decoder() -> Decoder {
     Decoder::new(DecoderLimits { message_bytes: LIMIT, fragments: 0 })
 }
 
-/// A WebSocket frame as a client may write it, right or wrong.
+/// A WebSocket frame of a client, valid or invalid.
 #[derive(Clone, Debug)]
 struct Frame {
     /// The final bit, the reserved bits and the opcode.
@@ -21,7 +22,7 @@ struct Frame {
     mask: Option<[u8; 4]>,
     payload: Vec<u8>,
     form: Form,
-    /// The length in the header, if it is not the payload's.
+    /// The length in the header, if it differs from the length of the payload.
     declared: Option<u64>,
 }
 
@@ -60,7 +61,7 @@ impl Frame {
     }
 }
 
-/// One frame in eight is wrong in some way.
+/// Generates a frame. One in eight frames is changed, so that it may be invalid.
 fn any_frame() -> impl Strategy<Value = Frame> {
     let opcodes = select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8a]);
     let payload = prop_oneof![
@@ -194,8 +195,8 @@ proptest! {
         bytes in some_bytes(),
         lengths in vec(1_usize..200, 1..6),
     ) {
-        // While a buffer grows, the old and the new one exist, and the new one may have twice the room that is
-        // needed.
+        // While a buffer grows, both the old and the new buffer exist. The new buffer may be twice as large
+        // as needed.
         const MOST: u64 = 6 * (LIMIT as u64 + 200) + 1000;
         let mut decoder = decoder();
         let mut is_closed = false;

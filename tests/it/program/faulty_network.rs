@@ -11,7 +11,7 @@ async fn single_bytes_arrive_unchanged() {
     let server = ServerProcess::start(&["--rate", "20"]).await;
     let proxy = Proxy::start(server.address()).await;
 
-    // The client's library takes smaller pieces of a handshake for an attack.
+    // The client's library regards smaller pieces of a handshake as an attack.
     proxy.strike(Fault::Drip(3, Duration::from_millis(1)));
     let mut subscriber = Subscriber::connect(proxy.address(), EVERY).await;
     proxy.strike(Fault::Drip(1, Duration::ZERO));
@@ -62,7 +62,7 @@ async fn a_silent_network_loses_nothing() {
     let mut latest = Subscriber::connect(proxy.address(), "symbols=*").await;
 
     proxy.strike(Fault::Silence);
-    // More than the system buffers for a client that does not read.
+    // Waits for more events than the system buffers for a client that does not read.
     beside.read_to(beside.seq + 1500).await;
     proxy.strike(Fault::None);
 

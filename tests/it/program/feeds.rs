@@ -84,7 +84,7 @@ async fn a_replayed_file_arrives_complete_in_order_and_exact() {
     }
 }
 
-/// The result of an independent reading of a file.
+/// The results of an independent reader for one file.
 #[derive(Deserialize)]
 struct Expected {
     quotes: u64,
@@ -93,7 +93,7 @@ struct Expected {
     size_sum: String,
 }
 
-/// The fields that every event frame has.
+/// The fields of a frame that the test needs.
 #[derive(Deserialize)]
 struct Head {
     r#type: String,

@@ -88,7 +88,7 @@ async fn half_handshakes(address: SocketAddr) {
     }
 }
 
-/// Sends these bytes and then random ones.
+/// Sends these bytes, and then random bytes.
 async fn garbage(address: SocketAddr, words: &str, seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..25 {
@@ -102,7 +102,7 @@ async fn garbage(address: SocketAddr, words: &str, seed: u64) {
     }
 }
 
-/// Announces messages that are too long: by one byte, and of the greatest possible length.
+/// Announces two messages that are too long: one by a single byte, and one with the greatest possible length.
 async fn oversize(address: SocketAddr) {
     for length in [65_537, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
         for _ in 0..5 {
@@ -115,7 +115,7 @@ async fn oversize(address: SocketAddr) {
     }
 }
 
-/// Sends messages to all peers without end, and does not read.
+/// Sends messages to all peers as fast as possible, and does not read.
 async fn flood(address: SocketAddr) {
     // A text message of 125 bytes, masked with zeros.
     let mut message = vec![0x81, 0x80 + 125, 0, 0, 0, 0];

@@ -1,4 +1,4 @@
-//! The log of the built program: it contains no token, and the program survives when it cannot be written.
+//! The log of the built program. It contains no token. If the log cannot be written, the program continues.
 
 use tokio::process::Command;
 use tokio::time::timeout;

@@ -1,4 +1,4 @@
-//! A server without free descriptors.
+//! A server without free file descriptors.
 
 use std::fs;
 use std::time::{Duration, Instant};

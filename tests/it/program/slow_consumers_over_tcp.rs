@@ -14,13 +14,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::support::process::{ServerProcess, configured, tickerplant};
 use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
-/// Number of events. The n-th has the price n.
+/// Number of events. The n-th event has the price n.
 const EVENTS: u64 = 30_000;
 
-/// Symbols, which the events use in turn.
+/// Number of symbols. The events use the symbols in turn.
 const SYMBOLS: u64 = 10;
 
-/// More bytes than the system buffers for one of these clients.
+/// The receive buffer of a slow client, in bytes.
 const ROOM: u32 = 4096;
 
 async fn serve(settings: &[(&str, &str)]) -> (ServerProcess, ChildStdin) {
@@ -31,7 +31,7 @@ async fn serve(settings: &[(&str, &str)]) -> (ServerProcess, ChildStdin) {
     (server, input)
 }
 
-/// Writes about 20,000 events a second to standard input, and then ends it.
+/// Writes about 20,000 events a second to standard input, and then closes the input.
 async fn feed(mut input: ChildStdin) {
     let mut turns = interval(Duration::from_millis(10));
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,7 +103,7 @@ async fn a_slow_consumer_of_every_event_is_closed_with_its_cursor_and_resumes() 
         match subscriber.next().await {
             Frame::Event(_) => {
                 read += 1;
-                // After the gap the client reads fast.
+                // The client reads slowly until it is closed for the first time.
                 if falls == 0 && read % 5 == 0 {
                     sleep(Duration::from_millis(1)).await;
                 }

@@ -24,7 +24,7 @@ async fn a_cursor_from_before_a_restart_gets_a_gap_and_snapshots() {
     let mut beside = Subscriber::connect(server.address(), EVERY).await;
     assert_ne!(beside.epoch, subscriber.epoch);
 
-    // Both before and after the new sequence numbers have passed the old one.
+    // Resumes once while the new sequence numbers are below the old cursor, and once when they are above it.
     for head in [20, subscriber.seq + 10] {
         beside.read_to(head).await;
         let mut again = Subscriber::resume(server.address(), EVERY, &subscriber.cursor()).await;
@@ -36,7 +36,7 @@ async fn a_cursor_from_before_a_restart_gets_a_gap_and_snapshots() {
         }
 
         assert_eq!(before_events[0], r#"{"type":"gap","reason":"epoch_changed"}"#);
-        // The client's shard may be behind the shard of `beside`, and have no data yet.
+        // The client's shard may lag behind the shard of `beside`, and have no data yet.
         assert_eq!(before_events.len() > 1, covered > 0, "{before_events:?}");
         for snapshot in &before_events[1..] {
             assert!(snapshot.starts_with(r#"{"type":"snapshot","symbol":""#), "{snapshot}");
@@ -61,7 +61,7 @@ async fn a_server_suspended_for_five_seconds_continues_where_it_was() {
         [("session.heartbeat", "250ms"), ("limits.ping_interval", "200ms"), ("limits.ping_timeout", "2s")];
     let server = ServerProcess::configured(&["--rate", "100"], &settings).await;
     let address = server.address();
-    // A pong is always under way, and arrives while the server is suspended.
+    // Delays the bytes of some clients, so that a pong is under way when the server is suspended.
     let proxy = Proxy::start(address).await;
     proxy.strike(Fault::Delay(Duration::from_millis(150)));
     let (report, mut reports) = mpsc::channel(1);
@@ -92,13 +92,13 @@ async fn a_server_suspended_for_five_seconds_continues_where_it_was() {
         sleep(STOP).await;
         server.signal("CONT").await;
     };
-    // The server reads the messages of this time afterwards.
+    // The server reads messages that arrive during the suspension when it continues.
     tokio::join!(stop, beside.catch_up());
 
     beside.read_to(before + 200).await;
     let all_beats = timeout(PATIENCE, following.join_all()).await.expect("heartbeats go on");
     for beats in all_beats {
-        // Heartbeats that were missed are not sent later. One may be late, and one early.
+        // Missed heartbeats are not sent later. One heartbeat may be late, and one early.
         let soon = beats.within(4);
         assert!(soon <= 6, "{soon} heartbeats in the time of four");
     }
@@ -119,7 +119,7 @@ impl Beats {
         self.0.windows(2).find(still).map(|pair| pair[1])
     }
 
-    /// Returns whether there is a heartbeat this many periods after the first.
+    /// Returns whether a heartbeat came at least this many periods after the first.
     fn reach(&self, periods: i32) -> bool {
         let last = self.0.last();
         self.first_after().zip(last).is_some_and(|(first, last)| *last >= first + HEARTBEAT * periods)
@@ -140,7 +140,7 @@ async fn a_second_signal_stops_a_server_that_waits_for_its_clients() {
     let patient =
         [("session.close_timeout", "0s"), ("server.shutdown", "0s"), ("limits.ping_interval", "0s")];
     let mut server = ServerProcess::configured(&[], &patient).await;
-    // A suspended server does not answer a close.
+    // This client never reads, so that it does not answer a close.
     let _still = tokio_tungstenite::connect_async(&server.url).await.unwrap();
 
     server.signal("TERM").await;

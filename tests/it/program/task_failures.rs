@@ -16,7 +16,7 @@ use crate::support::websocket_client::Client;
 
 const TRADE: &[u8] = b"{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1}\n";
 
-/// Starts a server with two shards on standard input, which panics at this place.
+/// Starts a server with two shards that reads standard input. One of its tasks panics at this place.
 async fn faulty(place: &str) -> (ServerProcess, ChildStdin) {
     let mut command = configured(tickerplant(&["--feed", "stdin"]), &[("server.shards", "2")]);
     command.stdin(Stdio::piped()).env("TICKERPLANT_FAULT", place);
@@ -50,7 +50,7 @@ async fn answer(server: &ServerProcess, path: &str) -> String {
     answer
 }
 
-/// Returns the frame that tells a client that the feed has failed.
+/// Reads until the feed has failed, and returns the frame that says so.
 async fn failed(client: &mut Client) -> Value {
     loop {
         let frame = client.json().await;
@@ -130,7 +130,7 @@ async fn a_panic_in_a_shard_or_the_accept_loop_closes_every_client_and_exits_wit
         let mut streams = join_all((0..10).map(|_| stream(&server))).await;
 
         input.write_all(TRADE).await.unwrap();
-        // One more connection, for the accept loop.
+        // This connection is the one at which the accept loop panics.
         let _last = TcpStream::connect(server.address()).await;
 
         for client in &mut sockets {

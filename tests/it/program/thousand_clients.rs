@@ -24,7 +24,7 @@ async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>)
 #[tokio::test]
 async fn a_thousand_clients_that_are_cut_off_resume_and_miss_nothing() {
     let name = "a thousand clients that are cut off";
-    // Each client has a descriptor here, and two in the proxy.
+    // Each client uses one file descriptor of its own, and two in the proxy.
     if !has_descriptors(3 * CLIENTS + 500, name) {
         return;
     }
@@ -78,7 +78,7 @@ async fn a_shutdown_closes_a_thousand_clients_and_does_not_wait_for_those_that_d
     for _ in 0..20 {
         still.push(Subscriber::connect_with_room(server.address(), "symbols=*", 4096).await);
     }
-    // More than the system buffers for clients that do not read.
+    // Waits for more events than the system buffers for clients that do not read.
     let mut beside = Subscriber::connect(server.address(), EVERY).await;
     beside.read_to(beside.seq + 1500).await;
 

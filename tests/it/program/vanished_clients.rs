@@ -1,4 +1,4 @@
-//! Clients that vanish without a close, and clients that only seem to.
+//! Clients that vanish without a close, and clients that only seem to vanish.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ async fn a_client_that_reads_slowly_but_steadily_stays() {
     let proxy = Proxy::start(server.address()).await;
     let mut subscriber = Subscriber::connect(proxy.address(), "symbols=*").await;
 
-    // Far less than the feed publishes: unread updates always precede a ping.
+    // The client reads far less than the feed publishes. So unread updates always precede a ping.
     proxy.strike(Fault::Drip(64, Duration::from_millis(1)));
 
     for _ in 0..1500 {

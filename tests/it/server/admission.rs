@@ -1,4 +1,4 @@
-//! Limits on connections: in all, of one address, and new ones of one address per second.
+//! Limits on connections: in total, of one address, and new connections of one address per second.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
 
     assert_eq!(refused(server.try_connect("/ws").await), (503, "too_many_connections".to_owned()));
     assert!(server.request("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.starts_with("HTTP/1.1 503"));
-    // Health and metrics are answered nevertheless.
+    // Requests for health and metrics are still answered.
     assert_eq!(status(&server.request(&health("")).await).0, 200);
 
     assert_eq!(server.count_of(Limit::Connections), 2);
@@ -90,7 +90,7 @@ async fn an_address_that_connects_too_often_is_answered_429() {
     let server = TestServer::start(config).await;
     let mut first = server.connect("/ws").await;
 
-    // The rate is one connection a second; these are faster.
+    // The rate is one connection a second, and these connections are faster.
     let answer = async {
         loop {
             let answer = status(&server.request(&health("")).await);
@@ -177,7 +177,7 @@ async fn an_address_at_its_limit_does_not_limit_others() {
             clients.push(server.try_connect(HERE, "/ws").await.unwrap());
         }
         assert_eq!(server.count_of(Limit::PerAddress), 0);
-        // The rate may allow one more by now, but not two.
+        // By now the rate allows another connection, so that only the limit of the address applies.
         sleep(Duration::from_secs(1)).await;
 
         let outcome = server.try_connect(HERE, "/ws").await;
@@ -211,7 +211,7 @@ async fn without_limits_an_address_may_open_any_number_of_connections_at_once() 
     .await;
 }
 
-/// Waits until the condition holds, because the server may not have noticed yet that clients left.
+/// Waits until the condition holds. The server may notice late that clients have left.
 async fn free_again(mut is_so: impl AsyncFnMut() -> bool) {
     let all = async {
         while !is_so().await {

@@ -8,12 +8,13 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::support::events::trade;
 use crate::support::test_server::TestServer;
 
-/// `printf %s secret | sha256sum`
+/// The hash of the token `secret`, from `printf %s secret | sha256sum`.
 const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
-/// `printf %s correct | sha256sum`
+/// The hash of the token `correct`, from `printf %s correct | sha256sum`.
 const CORRECT: &str = "15a596e3c98c407e043751ff3b21ff0358a1bdfdf3fe948b1523893a8e5de2e8";
 
-/// Two tokens: `secret` allows AAPL and symbols that begin with MS, `correct` allows all symbols and the relay.
+/// Returns a configuration with two tokens. `secret` allows AAPL and symbols that begin with MS. `correct`
+/// allows all symbols and the relay.
 fn config() -> Config {
     let auth = format!(
         "[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\nsubscribe = [\"AAPL\", \"MS*\"]\n\

@@ -60,7 +60,7 @@ async fn a_client_that_comes_back_with_its_cursor_misses_nothing() {
     let server = TestServer::start(Config::default()).await;
     let mut first = server.connect("/ws?symbols=*&delivery=every").await;
     let epoch = first.expect(r#"{"type":"subscribed"}"#).await["epoch"].as_str().unwrap().to_owned();
-    // More events than in a segment of the log, and more than in one part of a resume.
+    // More events than a segment of the log or one part of a resume can have.
     server.publish((0..3000).map(|n| trade("AAPL", &n.to_string())));
     assert_eq!(seqs(&mut first, 3000).await, (1..=3000).collect::<Vec<_>>());
     drop(first);
@@ -96,7 +96,8 @@ async fn a_resume_that_cannot_be_complete_gets_a_gap_and_snapshots() {
     }
     let resume = |cursor: String| format!(r#"{{"action":"subscribe","symbols":"A","after":"{cursor}"}}"#);
 
-    // The history holds events 7 to 10. A resume after 6 is complete, one after 5 is not.
+    // The history holds events 7 to 10. A resume after event 6 is complete, but a resume after event 5 is
+    // not.
     let mut client = server.connect("/ws").await;
     client.send(&resume(format!("{epoch}-6"))).await;
     client.expect(r#"{"type":"subscribed","resumed":true}"#).await;
@@ -115,7 +116,7 @@ async fn a_resume_that_cannot_be_complete_gets_a_gap_and_snapshots() {
     assert!(gap.get("after").is_none() && gap.get("until").is_none(), "{gap}");
     client.expect(r#"{"type":"snapshot","symbol":"A"}"#).await;
 
-    // Only the first subscribe may have a cursor, and none may be ahead of the feed.
+    // Only the first subscribe may have a cursor, and no cursor may be ahead of the feed.
     client.send(&resume(format!("{epoch}-6"))).await;
     client.expect(r#"{"type":"error","code":"bad_cursor"}"#).await;
     let mut client = server.connect("/ws").await;

@@ -12,22 +12,24 @@ use tokio::time::sleep;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Fewer events than a replay publishes before it waits, and more than the system buffers for a client.
+/// The number of events in a file. A replay publishes them all before it waits, but the system buffers fewer
+/// for a client.
 const EVENTS: u64 = 3000;
 
 const EVERY: &str = "/ws?symbols=*&delivery=every";
 
 const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 
-/// More bytes than the system buffers for one of these clients.
+/// The receive buffer of a slow client, in bytes.
 const ROOM: u32 = 4096;
 
-/// Returns a replay of a file with this many events. It starts paused, and runs at full speed once it is resumed.
+/// Starts a paused replay of a file with [`EVENTS`] events. The replay runs at full speed when it is resumed.
 async fn replay(settings: &str) -> (TempDir, TestServer) {
     replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), settings).await
 }
 
-/// A replay at full speed of these symbols and prices, which begins with a pause.
+/// Starts a paused replay of trades with these symbols and prices. The replay runs at full speed when it is
+/// resumed.
 async fn replay_of(trades: impl Iterator<Item = (String, u64)>, settings: &str) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.csv");
@@ -67,7 +69,7 @@ async fn frame(client: &mut Client) -> Value {
     }
 }
 
-/// Reads slowly until the feed has ended. Asserts that each event is the very next one.
+/// Reads slowly until the feed has ended. Asserts that no event is missing.
 async fn read_to_the_end(client: &mut Client) {
     let mut newest = 0;
     loop {
@@ -138,7 +140,7 @@ async fn a_client_that_takes_longer_than_the_stall_timeout_for_its_snapshots_get
             _ if frame["state"] == "ended" => break,
             _ => {}
         }
-        // A pace at which it takes three seconds for them all.
+        // At this pace, the client reads all snapshots in three seconds.
         if frame["type"] == "snapshot" && snapshots % 100 == 0 {
             sleep(Duration::from_millis(100)).await;
         }

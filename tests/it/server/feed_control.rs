@@ -17,7 +17,7 @@ use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Six trades at intervals of ten seconds; two have the same time.
+/// Six trades at intervals of ten seconds. Two of them have the same time.
 const TRADES: &str = "time,symbol,price,size\n\
                       2024-01-03T14:30:00Z,A,1,10\n\
                       2024-01-03T14:30:10Z,A,5,10\n\
@@ -35,7 +35,7 @@ fn file() -> (TempDir, String) {
     (folder, path)
 }
 
-/// Starts a paused replay of the trades, with more settings of `[feed]`.
+/// Returns the configuration of a paused replay of the trades, with more settings of `[feed]`.
 fn replay(settings: &str) -> (TempDir, Config) {
     let (folder, path) = file();
     let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.paused = true\n{settings}");
@@ -87,7 +87,7 @@ async fn ended(address: SocketAddr) -> Value {
     timeout(PATIENCE, wait).await.expect("the feed ends")
 }
 
-/// Reads the reply to the URL's subscription, and frames until the feed is paused. Returns the epoch.
+/// Reads the reply to the URL's subscription, and all frames until the feed is paused. Returns the epoch.
 async fn subscribed(client: &mut Client) -> String {
     let reply = client.expect(r#"{"type":"subscribed","feed":{"kind":"replay"}}"#).await;
     if reply["feed"]["state"] != "paused" {
@@ -241,7 +241,7 @@ async fn after_a_seek_a_loop_continues_with_rising_times() {
     let at = server.address();
     let mut client = server.connect("/ws?symbols=*&delivery=every").await;
     subscribed(&mut client).await;
-    // A little more than two rounds of the file.
+    // Steps through a little more than two rounds of the file.
     let status = stepped(at, 14).await;
     assert_eq!(status["position"], "2024-01-03T14:30:10Z");
     assert_eq!(status.get("ends_in_ms"), None);

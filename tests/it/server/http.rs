@@ -74,7 +74,7 @@ async fn clients_that_leave_before_the_response_free_their_permits() {
     config.limits.connections = 8;
     let server = TestServer::start(config).await;
     let address = server.address();
-    // From another thread, so that some resets arrive while the response is written.
+    // Another thread connects and resets, so that some resets arrive while the server writes the response.
     let resets = move || {
         for _ in 0..3000 {
             let mut socket = std::net::TcpStream::connect(address).unwrap();
@@ -84,7 +84,7 @@ async fn clients_that_leave_before_the_response_free_their_permits() {
     };
     tokio::task::spawn_blocking(resets).await.unwrap();
 
-    // The server may still be dropping the reset connections. Leaked permits would stay taken for ever.
+    // The server may still be dropping the reset connections. A leaked permit would never become free.
     let all = async {
         let mut clients = Vec::new();
         while clients.len() < 8 {

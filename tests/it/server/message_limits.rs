@@ -1,4 +1,5 @@
-//! Limits on the messages of one connection. At a limit nothing is counted; one past it counts once.
+//! Limits on the messages of one connection. Reaching a limit counts nothing. Exceeding the limit by one
+//! counts once.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::support::websocket_client::Client;
 /// A text frame "hi", masked with zeros.
 const HI: &[u8; 8] = b"\x81\x82\0\0\0\0hi";
 
-/// Returns a configuration without relay limits and without heartbeats, so that only the limits under test strike.
+/// Returns a configuration without relay limits and without heartbeats, so that clients exceed only the
+/// limits under test.
 fn talkative() -> Config {
     let mut config = Config::default();
     config.session.heartbeat = Duration::from_hours(1);
@@ -113,7 +115,7 @@ async fn a_slow_single_frame_has_the_same_time_limit_as_a_fragmented_message() {
         let mut client = server.connect("/ws").await;
         let begin = Instant::now();
 
-        // The header announces the length, and a byte arrives every second.
+        // The header announces the length. Then a byte arrives every second.
         client.line().write_all(b"\x81\xe4\0\0\0\0").await.unwrap();
         while server.count_of(Limit::MessageTimeout) == 0 {
             client.line().write_all(b"x").await.unwrap();
@@ -151,7 +153,7 @@ async fn control_frames_do_not_extend_the_time_for_a_message() {
 async fn short_messages_without_a_pause_between_them_are_all_in_time() {
     locally(async {
         let mut config = talkative();
-        // A pong would arrive in between.
+        // Without pings, no pong arrives between the messages.
         config.limits.ping_interval = Duration::ZERO;
         let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
@@ -237,7 +239,7 @@ async fn a_command_over_the_burst_is_an_error_and_the_connection_stays() {
 
         sleep(Duration::from_secs(1)).await;
         commands(&mut client, 20).await;
-        // A wrong command counts as much as a right one.
+        // An invalid command counts as much as a valid command.
         client.send(r#"{"action":"subscribe","id":"more"}"#).await;
         client.expect(r#"{"type":"error","id":"more","code":"rate_limited"}"#).await;
         assert_eq!(server.count_of(Limit::CommandRate), 2);
@@ -286,7 +288,7 @@ async fn a_connection_has_symbols_up_to_the_limit_and_a_star_counts_as_one() {
             .send(&format!(r#"{{"action":"subscribe","symbols":["*","{}"]}}"#, names[1..].join("\",\"")))
             .await;
         client.expect(r#"{"type":"subscribed"}"#).await;
-        // A symbol counts once however often it is subscribed to. Unsubscribing makes room.
+        // A repeated subscribe to the same symbol does not count again. Unsubscribing makes room.
         client.send(r#"{"action":"subscribe","symbols":["*","S1","S999"]}"#).await;
         client.expect(r#"{"type":"subscribed"}"#).await;
         client.send(r#"{"action":"unsubscribe","symbols":"*"}"#).await;
@@ -339,7 +341,7 @@ fn symbols(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("S{number}")).collect()
 }
 
-/// Sends this many pings and unasked pongs, and reads the answers.
+/// Sends this many pings and unsolicited pongs, and reads the replies to the pings.
 async fn controls(client: &mut Client, pings: usize, unasked: usize) {
     for _ in 0..pings {
         client.ping().await;
@@ -352,7 +354,8 @@ async fn controls(client: &mut Client, pings: usize, unasked: usize) {
     }
 }
 
-/// Sends a message and waits for its echo: the server has read everything before it.
+/// Sends a message and waits for its echo. By then, the server has read everything that came before the
+/// message.
 async fn is_heard(client: &mut Client) {
     client.send("here").await;
     assert_eq!(client.text().await, "here");
@@ -368,7 +371,8 @@ async fn commands(client: &mut Client, count: usize) {
     }
 }
 
-/// The server checks its clients a few times a second.
+/// Asserts that the expected time has passed. It may be a little more, because the server checks its clients
+/// only a few times a second.
 fn assert_is_about(begin: Instant, expected: Duration) {
     let elapsed = begin.elapsed();
     assert!((expected..expected + Duration::from_millis(300)).contains(&elapsed), "{elapsed:?}");

@@ -83,7 +83,7 @@ async fn a_stream_that_resumes_after_each_cut_gets_every_event_once() {
     for cut in 0..50_u64 {
         server.publish((0..20).map(|n| trade(["A", "B"][n % 2], "1")));
 
-        // Cut somewhere in the live events, and sometimes in the resumed ones.
+        // Cuts the stream within the live events, and sometimes within the resumed events.
         for _ in 0..=(cut * 7 % 23) {
             if seen == server.bus().head() {
                 break;
@@ -117,7 +117,8 @@ async fn a_slow_reader_is_conflated_and_gets_the_newest_of_each() {
         server.publish((0..20).map(|n| trade(&format!("S{n}"), &format!("{round}"))));
     }
     let head = server.bus().head();
-    // When another client has received everything, every shard has at most a few events left to fold.
+    // Waits until another client has received everything. Then every shard has read the log, except for at
+    // most a few events.
     while quick.json().await["seq"] != head {}
 
     let mut newest = BTreeMap::new();

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::events::trade;
 use crate::support::one_worker;
 
-/// A listener with in-memory connections. One that reads `boom` panics.
+/// A listener with in-memory connections. A connection that reads `boom` panics.
 struct Memory(mpsc::Receiver<DuplexStream>);
 
 #[derive(Debug)]
@@ -89,7 +89,7 @@ async fn a_panic_on_one_connection_ends_that_one_alone() {
     let using = async {
         let mut watcher = connect(&network, "?symbols=A").await.unwrap();
         let mut faulty = connect(&network, "?symbols=*").await.unwrap();
-        // At the end of the bytes, with a mask of zeros, so that the socket sees the word.
+        // The mask of zeros leaves the word as it is, so that the socket recognizes it.
         faulty.get_mut().write_all(b"\x81\x84\0\0\0\0boom").await.unwrap();
 
         while faulty.next().await.is_some_and(|message| message.is_ok()) {}

@@ -80,7 +80,7 @@ async fn each_message_over_the_rate_gets_one_error_and_reaches_no_peer() {
         client.send(text).await;
     }
 
-    // A relayed message takes the way through the relay; an error reply does not.
+    // An error reply may overtake a relayed message, because it does not pass through the relay.
     let answers = [client.text().await, client.text().await, client.text().await];
     let (errors, relayed): (Vec<_>, Vec<_>) = answers.iter().partition(|text| text.starts_with('{'));
     assert_eq!(relayed, ["one", "two"]);
@@ -133,7 +133,7 @@ async fn the_relay_has_a_byte_rate_for_the_whole_server() {
         config.relay.total_bytes = 400;
         let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
-        // With its frame a message has 100 bytes.
+        // Each message counts as 100 bytes in the relay, with its frame.
         let message = "x".repeat(52);
 
         for _ in 0..4 {
@@ -163,7 +163,7 @@ async fn without_limits_relayed_messages_may_be_long_and_frequent() {
         let mut client = server.connect("/ws").await;
         let message = "x".repeat(60_000);
 
-        // More than the default limit allows in a second.
+        // Sends more messages than the default limit allows in a second.
         for _ in 0..200 {
             assert_eq!(said(&mut client, &message).await, message);
         }

@@ -80,7 +80,7 @@ async fn a_burst_over_tls_arrives_completely_even_when_nothing_follows() {
 
     server.publish((1..=EVENTS).map(|n| trade("A", &n.to_string())));
 
-    // When the other client has received everything, this one's socket is full.
+    // When `witness` has received everything, the socket of `late` is full.
     for client in [&mut witness, &mut late] {
         for seq in 1..=EVENTS {
             let text = client.text().await;
@@ -96,7 +96,8 @@ async fn bytes_buffered_by_tls_are_written_when_the_socket_has_room() {
         let files = CertificateFiles::of(&certificate);
         let identity = Identity::load(Some(&files.certificate), Some(&files.key)).unwrap().unwrap();
 
-        // The socket buffers 4 KiB, and TLS 16 more. Each count ends the burst at another place in these buffers.
+        // The socket buffers 4 KiB, and TLS buffers 16 KiB more. Each count ends the burst at another place
+        // in these buffers.
         for events in (10..=300).step_by(10) {
             Box::pin(read_late(events, &identity.acceptor(), &certificate)).await;
         }
@@ -104,7 +105,7 @@ async fn bytes_buffered_by_tls_are_written_when_the_socket_has_room() {
     .await;
 }
 
-/// Publishes this many events at once for a client that starts to read only when the server has written all it can.
+/// Publishes this many events at once. The client starts to read when the server can write no more.
 async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificate) {
     let config = session::Config { heartbeat: Duration::from_hours(1), ..session::Config::default() };
     let limits = Limits { ping_interval: Duration::ZERO, ..Limits::default() };
@@ -140,7 +141,7 @@ async fn a_shutdown_closes_with_1001_and_a_close_notify() {
 
     let goodbye = async {
         let code = client.closed().await.0;
-        // Without a `close_notify` this would be an error.
+        // Without a `close_notify`, this read would fail.
         let rest = client.line().read_to_end(&mut Vec::new()).await;
         drop(client);
         (code, rest.unwrap())
@@ -158,13 +159,13 @@ async fn a_client_without_tls_is_rejected_and_others_stay() {
     config.server.shards = 1;
     let server = TestServer::start(config).await;
     let mut client = certificate.connect(&server, "/ws").await;
-    // A client hello that is right except for its version, TLS 1.1.
+    // A valid client hello, except that its version is TLS 1.1.
     let algorithms = [0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
     let hello = [&[3, 2], [7; 32].as_slice(), &[0, 0, 4, 0xc0, 9, 0xc0, 10, 1, 0], &algorithms].concat();
     let tls_1_1 = [&[0x16, 3, 1, 0, 57, 1, 0, 0, 53], hello.as_slice()].concat();
 
     for (said, answer) in [
-        // A fatal alert for the protocol version.
+        // The server answers with a fatal alert about the protocol version.
         (tls_1_1.as_slice(), Some([2, 70].as_slice())),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(), None),
         (&[0; 1000], None),

@@ -1,4 +1,4 @@
-//! Clients that flood a shard, or leave it all together, do not delay its other clients.
+//! Clients that flood a shard, or that leave at the same time, do not delay the other clients.
 
 use std::time::Duration;
 

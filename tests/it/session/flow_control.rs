@@ -24,7 +24,7 @@ async fn a_feed_at_full_speed_waits_for_a_slow_client_but_not_for_one_that_does_
         slow.json().await;
         let start = Instant::now();
 
-        // Twice the size of the buffer. A flow-controlled feed closes no client for that.
+        // These events have twice the size of the buffer. With flow control, they close no client.
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
         for n in 1..=100 {
             assert_eq!(slow.event().await["seq"], n);

@@ -1,4 +1,4 @@
-//! The time at which updates are flushed: conflated ones at the end of the interval, a backlog at once.
+//! When updates are flushed: conflated updates at the end of the interval, a backlog at once.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ async fn within_an_interval_the_newest_event_replaces_the_older_ones() {
         client.json().await;
         let start = Instant::now();
 
-        // The first update is written at once. Within the interval, the newest of each symbol and kind waits.
+        // The first update is written at once. The newest update of each symbol and kind then waits for the
+        // end of the interval.
         harness.publish([trade("A", "1")]);
         assert_eq!(client.event().await["seq"], 1);
         assert_eq!(start.elapsed().as_millis(), 0);
@@ -63,7 +64,7 @@ async fn a_backlog_does_not_wait_for_flush_windows() {
         client.json().await;
         let start = Instant::now();
 
-        // Many full batches.
+        // These events fill many batches.
         harness.publish((1..=30_000).map(|n| trade("A", &n.to_string())));
 
         for seq in 1..=30_000 {

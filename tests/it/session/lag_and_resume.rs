@@ -22,7 +22,7 @@ async fn a_shard_that_lags_sends_a_gap_and_continues() {
         assert_eq!(latest.event().await["seq"], 1);
         assert_eq!(every.event().await["seq"], 1);
 
-        // Twice, more events at once than the history holds.
+        // Publishes, twice, more events at once than the history holds.
         let history = bus::Config::default().history.get();
         for _ in 0..2 {
             harness.publish((0..history + 1024).map(|n| trade("A", &n.to_string())));
@@ -36,7 +36,7 @@ async fn a_shard_that_lags_sends_a_gap_and_continues() {
         assert_eq!((snapshot["type"].as_str(), &snapshot["seq"]), (Some("snapshot"), &gap["until"]));
         assert_eq!(every.close_code().await, (4008, "test-1".to_owned()));
         assert_eq!(harness.bus.counters().lags.get(), 1);
-        // Later events are in the log, and the shard reads on to its end.
+        // The log still has the events after the gap. The shard reads the log to its end.
         for seq in gap["until"].as_u64().unwrap() + 1..=harness.bus.head() {
             assert_eq!(latest.event().await["seq"], seq);
         }
@@ -116,7 +116,8 @@ async fn a_client_that_is_ahead_of_its_shard_is_read_when_the_shard_has_caught_u
         let mut witness = harness.connect("symbols=A", 4096).await;
         harness.publish([trade("A", "1")]);
         assert_eq!(witness.event().await["seq"], 1);
-        // These events wait for the flush window, and the resume has sent them already.
+        // The shard reads these events only after the flush window. The cursor of the next client is already
+        // after them.
         harness.publish([trade("A", "2"), trade("A", "3")]);
         let mut client = harness.connect("symbols=B&after=test-3", 4096).await;
         let start = Instant::now();

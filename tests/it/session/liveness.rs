@@ -20,17 +20,19 @@ const PING: u8 = 0x89;
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 
-/// Frames that are masked with zeros.
+/// A client's pong, masked with zeros.
 const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
+
+/// A client's text frame `hi`, masked with zeros.
 const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 
-/// The server checks its clients a few times a second.
+/// How late a timeout may be, because the server checks its clients only a few times a second.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// What has not arrived by then never arrives.
+/// A test that waits for this long on the paused clock has failed.
 const FOR_EVER: Duration = Duration::from_hours(1);
 
-/// A buffer for everything that a client does not read here.
+/// Bytes that a socket buffers. No test fills this buffer.
 const ROOM: usize = 1 << 20;
 
 /// A client that sends nothing on its own, not even a pong.
@@ -68,7 +70,7 @@ impl Mute {
         timeout(FOR_EVER, pinged).await.expect("it is pinged");
     }
 
-    /// Waits until the connection ends without a close, and returns the moment.
+    /// Waits until the connection ends without a close. Returns the time of the end.
     async fn dropped(&mut self) -> Instant {
         let dropped = async {
             while let Some((first, _)) = self.frame().await {
@@ -163,7 +165,7 @@ async fn an_accepted_update_is_a_sign_of_life_and_a_heartbeat_is_none() {
         let mut client = Mute::connect(&harness, "symbols=A", ROOM).await;
         let begin = Instant::now();
 
-        // Each arrives between a ping and its timeout.
+        // Each update arrives between a ping and its timeout.
         for _ in 0..3 {
             client.pinged().await;
             sleep(seconds(8)).await;
@@ -171,7 +173,7 @@ async fn an_accepted_update_is_a_sign_of_life_and_a_heartbeat_is_none() {
         }
         let dropped = client.dropped().await;
 
-        // An update followed three pings; only heartbeats followed the fourth.
+        // An update followed each of the first three pings. Only heartbeats followed the fourth ping.
         assert!((seconds(90)..seconds(92)).contains(&(dropped - begin)), "{:?}", dropped - begin);
         assert_eq!(harness.bus.counters().count_of(Limit::PingTimeout), 1);
     })
@@ -212,7 +214,7 @@ async fn a_clock_that_jumps_drops_no_client_and_causes_no_burst() {
         advance(Duration::from_hours(1)).await;
         sleep(seconds(4)).await;
 
-        // A ping and a heartbeat for each client.
+        // Each client gets one ping, and the subscriber also gets one heartbeat.
         assert_eq!(waiting(&mut quiet).await, [PING]);
         let mut found = waiting(&mut subscriber).await;
         found.sort_unstable();
@@ -226,7 +228,7 @@ async fn a_clock_that_jumps_drops_no_client_and_causes_no_burst() {
     .await;
 }
 
-/// Returns the first byte of each frame that waits for a client.
+/// Reads all pending frames of a client. Returns the first byte of each frame.
 async fn waiting(client: &mut Mute) -> Vec<u8> {
     let mut frames = Vec::new();
     while let Ok(Some((first, _))) = timeout(Duration::from_millis(10), client.frame()).await {
@@ -354,7 +356,7 @@ async fn a_complete_message_is_in_time_even_when_its_reply_is_read_late() {
         sleep(Duration::from_millis(1)).await;
         client.socket.get_mut().write_all(&frame[20..]).await.unwrap();
 
-        // The client reads all the time, and needs half a minute for its resume.
+        // The client never stops reading, but its resume takes half a minute.
         for seq in 1..=5000 {
             sleep(Duration::from_millis(6)).await;
             assert_eq!(harness.bus.counters().count_of(Limit::MessageTimeout), 0, "before event {seq}");

@@ -1,7 +1,8 @@
-//! The memory that one client can make the server use has a bound, whatever the client sends and however little it reads.
+//! One client can make the server use only a bounded amount of memory. The bound holds for everything that
+//! the client may send, and for a client that does not read.
 //!
-//! Each test uses as much as the limits allow, and measures the memory that is freed when the client has left. The bounds
-//! are for the default limits; `docs/operations.md` has them too.
+//! Each test uses as much memory as the limits allow. It then measures the memory that is freed when the
+//! client leaves. The bounds are for the default limits; `docs/operations.md` has them too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -41,8 +42,9 @@ const PART: i64 = 512 * KIB;
 /// Bound for a message whose last byte has not arrived.
 const MESSAGE: i64 = 256 * KIB;
 
-/// Bound for replies, and for events and relayed messages, each up to `session.every_buffer`. A growing buffer takes twice
-/// its content, and the positions of short frames take as much again.
+/// Bound for pending replies. Pending events and relayed messages together have the same bound. Each of the
+/// two is limited to `session.every_buffer`. A growing buffer takes twice the memory of its content. The
+/// positions of short frames take the same amount again.
 const BUFFER: i64 = 4 * MIB;
 
 /// Bound for one connection in all.
@@ -109,7 +111,7 @@ impl Scene {
         client.unread.extend(bytes);
         self.run(async {
             let written = client.socket.write_all_buf(&mut client.unread);
-            // The bytes wait when the server does not read.
+            // The rest of the bytes stays in `unread` when the server does not read.
             let _ = timeout(Duration::from_millis(1), written).await;
             settle().await;
         });
@@ -142,7 +144,7 @@ impl Scene {
         });
     }
 
-    /// Relays this message of another client, this often.
+    /// Relays a message of another client this many times.
     fn relay(&self, text: &str, times: usize) {
         self.run(async {
             for _ in 0..times {
@@ -152,7 +154,7 @@ impl Scene {
         });
     }
 
-    /// Seeks to a position at which these symbols have data.
+    /// Seeks to a position at which exactly these symbols have data.
     fn seek(&self, symbols: &[String]) {
         let mut last_values = LastValueCache::at(self.harness.bus.head());
         for event in updates(symbols) {
@@ -194,7 +196,7 @@ fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     [&[head, 0xff][..], &len, &[0; 4], payload].concat()
 }
 
-/// Returns as many names as a connection may have, each as long as allowed.
+/// Returns the greatest allowed number of symbol names, each of the greatest length.
 fn names() -> Vec<String> {
     (0..1000).map(|n| format!("{n:0>32}")).collect()
 }
@@ -308,7 +310,8 @@ fn an_unread_resume_takes_the_memory_of_one_part() {
 #[test]
 fn memory_for_messages_and_events_is_bounded_by_the_buffer() {
     let scene = Scene::open();
-    // As many bytes as fit, as many frames as fit, and most of both.
+    // The first case reaches the limit with long messages, the second with the number of messages, and the
+    // third with both.
     for (len, times) in [(4000, 261), (28, 32_767), (31, 31_774)] {
         let client = scene.connect("");
         scene.relay(&"x".repeat(len), times);

@@ -102,7 +102,7 @@ async fn snapshots_larger_than_the_buffer_close_no_client() {
         witness.event().await;
         witness.socket.send(Message::text("hello")).await.unwrap();
 
-        // The event arrives as an update, or in a snapshot that was written after it.
+        // The event arrives as an update, or in a snapshot that was written after the event.
         let mut newest = 0;
         loop {
             let frame = client.json().await;
@@ -153,7 +153,7 @@ async fn a_relayed_message_that_does_not_fit_closes_the_peer_that_does_not_read(
 #[tokio::test(start_paused = true)]
 async fn messages_that_fill_the_buffer_close_no_client_and_one_more_does() {
     locally(async {
-        // With its header each message has 404 bytes. One is in the socket, and ten are pending.
+        // With its header, each message has 404 bytes. The socket buffers one message, and ten are pending.
         let config = Config { every_buffer: 4040, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, None);
         let mut sender = harness.connect("", 65_536).await;

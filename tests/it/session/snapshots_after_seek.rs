@@ -69,7 +69,7 @@ async fn a_client_that_resumes_while_a_feed_is_paused_after_a_seek_gets_snapshot
         seek(&harness, &[trade("A", "2")], "2024-01-03T14:30:00Z");
         let start = Instant::now();
 
-        // The first is sent before its shard has read the seek, the second after.
+        // The first client subscribes before the shard has read the seek, and the second client after that.
         for kinds in
             [["subscribed", "gap", "feed", "snapshot"].as_slice(), &["subscribed", "gap", "snapshot"]]
         {
@@ -92,7 +92,7 @@ async fn commands_during_a_seek_are_answered_after_the_snapshots() {
         assert_eq!(client.json().await["type"], "subscribed");
         let symbols: Vec<Event> = (0..1000).map(|n| trade(&format!("S{n}"), "1")).collect();
 
-        // Both are pending before the session runs.
+        // Both the seek and the command are pending before the session runs.
         seek(&harness, &symbols, "2024-01-03T14:30:00Z");
         let subscribe = r#"{"action":"subscribe","symbols":["S0"]}"#;
         client.socket.send(Message::text(subscribe)).await.unwrap();

@@ -1,5 +1,5 @@
-//! `latest` with an interval, checked against a model: conflated events are flushed when they are due, and
-//! not before.
+//! A `latest` client with an interval, checked against a model. Conflated events are flushed when they are
+//! due, and not before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,24 +17,24 @@ use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, encoding,
 /// The session wakes at most this many milliseconds late.
 const MAX_WAKE_DELAY: u64 = 8;
 
-/// After a flush that is later than this, the next interval counts from the flush. Otherwise it counts from
-/// when the flush was due.
+/// If a flush is late by this duration, the next interval counts from the flush. Otherwise, the next interval
+/// counts from the time at which the flush was due.
 const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 enum Act {
     /// The shard reads these events at once, and the session wakes.
     Publish(Vec<u8>),
-    /// This many milliseconds pass. When conflated events are due, the session wakes this many milliseconds
-    /// late.
+    /// The first number of milliseconds passes. When conflated events are due, the session wakes late by the
+    /// second number of milliseconds.
     Wait(u64, u64),
-    /// The session wakes for no reason, and writes if there is something to write.
+    /// The session wakes without a cause, and writes any pending bytes.
     Write,
     Set(Delivery, u64),
     SetFeedState,
-    /// The socket takes no bytes.
+    /// The socket accepts no more bytes.
     Block,
-    /// The socket takes all bytes again.
+    /// The socket accepts all bytes again.
     Unblock,
 }
 
@@ -53,12 +53,12 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What the client is expected to get.
+/// The expected state of the client and of its pending events.
 #[derive(Debug)]
 struct Expected {
     delivery: Delivery,
     interval: Duration,
-    /// For each conflated key, its newest event, and when the key was conflated first.
+    /// For each conflated key: its newest event, and the time of its first conflated event.
     conflated: BTreeMap<Key, (u64, Instant)>,
     /// When conflated events were last flushed because they were due.
     last_flush: Option<Instant>,
@@ -108,7 +108,8 @@ impl Expected {
     }
 
     fn set_feed_state(&mut self) {
-        // A state that the client is told at once replaces an older one that it has yet to be told.
+        // A blocked `latest` client gets the state later. Any other client gets it at once, in place of an
+        // older pending state.
         self.owes_feed_state = self.is_blocked && self.delivery == Delivery::Latest;
         if !self.owes_feed_state {
             self.flush_conflated();
@@ -116,7 +117,7 @@ impl Expected {
     }
 }
 
-/// A client, what it is expected to get, and what it got.
+/// A client with its expected state and the events that it received.
 struct Checked {
     shard: ShardHarness,
     client: Client,

@@ -1,4 +1,5 @@
-//! A feed at full speed waits for its `every` clients: whom its shard closes, and whom it does not.
+//! A feed at full speed waits for its `every` clients. The tests check which of these clients the shard
+//! closes.
 
 use std::iter;
 use std::pin::pin;
@@ -18,19 +19,20 @@ use crate::support::shard_harness::{
     symbols, wildcard_client,
 };
 
-/// Between two looks of a shard.
+/// Time between two checks for stalled clients.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How many looks there are in the stall timeout of a harness.
+/// The number of checks within the stall timeout of a harness.
 const LOOKS: usize = 20;
 
-/// What a client is written at a time, and has to take within the stall timeout.
+/// The number of bytes in one part of a catch-up. A client must read this many bytes within the stall
+/// timeout.
 const PORTION: usize = 2000;
 
-/// More than a client takes in this test.
+/// The number of events. It is more than any client reads in this test.
 const EVENTS: usize = 400;
 
-/// What keeps an `every` client busy.
+/// The kind of frames that are pending for an `every` client.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Snapshots,
@@ -69,7 +71,7 @@ proptest! {
                 prop_assert!(taken.len() >= LOOKS && took(LOOKS) < PORTION, "closed after {:?}", taken);
                 return Ok(());
             }
-            // What it took before it was seen to be behind may have been a part of the portion.
+            // Bytes that the client read before the first check may count towards the portion.
             let is_long = taken.len() > 2 * LOOKS + 1;
             prop_assert!(!is_long || took(2 * LOOKS + 2) >= PORTION, "open after {:?}", taken);
         }
@@ -78,7 +80,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn a_client_is_not_closed_for_what_the_feed_says_and_gets_all_of_it_or_snapshots_behind_a_seek(
+    fn a_client_is_never_closed_for_events_and_gets_them_all_or_snapshots_after_a_seek(
         encoding in encoding(),
         limit in 200_usize..2000,
         catch_up_bytes in catch_up_bytes(),
@@ -91,7 +93,8 @@ proptest! {
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
 
         for step in steps {
-            // What its peers say may close it, and with another delivery nobody waits for it.
+            // Messages of peers may close the client. With another delivery, the feed does not wait for the
+            // client.
             if !matches!(step, Step::Relay | Step::Set(..)) {
                 shard.step(&mut client, step);
             }
@@ -132,7 +135,7 @@ fn a_client_whose_outbox_is_full_is_told_of_the_newest_seek_when_it_has_read_and
 }
 
 #[test]
-fn a_state_of_the_feed_that_does_not_fit_beside_its_peers_words_is_told_when_a_client_has_read_them() {
+fn a_feed_state_that_does_not_fit_beside_a_message_is_sent_when_the_client_has_read_the_message() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     shard.bus.set_flow_controlled(true);
     let client = wildcard_client(&mut shard, Delivery::Every, None);

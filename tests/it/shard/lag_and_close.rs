@@ -1,5 +1,5 @@
-//! A shard that lags, a feed that ends, a client that is closed: its frames stay complete and in order, and
-//! its cursor correct.
+//! A shard that lags, a feed that ends, and a client that is closed. The client's frames stay complete and in
+//! order, and its cursor stays correct.
 
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ fn a_closing_client_stays_closing_whatever_it_sends() {
         shard.shard.relay("c9", &Message::Text("x".repeat(60)));
     }
 
-    // The session already had the next command when it was woken.
+    // The session had already received the next command when it was woken.
     let command = subscribe(symbols(0, true), KindSet::ALL, Some(cursor(0)));
     shard.shard.execute(client.id, &CommandWithId { id: None, command }, Time::default());
     shard.shard.answer(client.id, &Value::Pong(b"late"));

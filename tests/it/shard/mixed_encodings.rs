@@ -1,5 +1,5 @@
-//! Clients of both encodings in one shard: each is served as if it were alone, and all get the same bytes of
-//! an event in one encoding.
+//! Clients of both encodings in one shard. Each client is served as if it were alone. All clients of one
+//! encoding get the same bytes of an event.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use crate::support::shard_harness::{
 enum Act {
     /// One client takes a step.
     One(Index, Step),
-    /// The shard reads, and each socket in turn takes one of these numbers of bytes.
+    /// The shard reads. These numbers limit, in turn, the bytes that the sockets accept.
     Read(Vec<usize>),
     /// One client reads everything that is pending for it.
     Drain(Index),

@@ -1,4 +1,4 @@
-//! The log, one shard and its outboxes, called directly: without tasks and sockets.
+//! Tests of the log, one shard and its outboxes. The tests call them directly, without tasks and sockets.
 
 mod conflation_interval;
 mod full_speed;

@@ -1,4 +1,4 @@
-//! The outbox, checked against a model: a list of frames and how many bytes of them the socket took.
+//! The outbox, checked against a model: a list of frames, and the number of bytes that the socket accepted.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, 
 enum Act {
     /// Pushes a reply of this many bytes.
     Reply(usize),
-    /// Pushes another client's message of this many bytes. The flag says whether events count for its limit,
-    /// too.
+    /// Pushes another client's message of this many bytes. With the flag, pending events do not count towards
+    /// the limit.
     News(usize, bool),
     /// Pushes an event that the client missed.
     Missed(u8),
-    /// Lets the last frame move the cursor to a new event.
+    /// Makes the last frame move the cursor to a new event.
     MoveCursor,
     Written(usize),
     Block,
@@ -39,7 +39,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<u8>().prop_map(Act::Missed),
         1 => Just(Act::MoveCursor),
         8 => (0_usize..300).prop_map(Act::Written),
-        // More bytes than a buffer keeps once they are written.
+        // The buffer drops this many written bytes while others are still pending.
         1 => (4000_usize..6000).prop_map(Act::Reply),
         1 => (2000_usize..5000).prop_map(Act::Written),
         2 => Just(Act::Block),
@@ -59,7 +59,7 @@ struct Frame {
 #[derive(Default)]
 struct ClientModel {
     frames: VecDeque<Frame>,
-    /// How many bytes of the first frame the socket has taken.
+    /// The number of bytes of the first frame that the socket has accepted.
     written_bytes: usize,
     is_blocked: bool,
     last_written: u64,
@@ -95,7 +95,7 @@ impl ClientModel {
         }
     }
 
-    /// Discards every frame but the one that is partly written.
+    /// Discards all frames, except a frame that is partly written.
     fn discard_pending(&mut self) {
         self.frames.truncate(usize::from(self.written_bytes > 0));
         let moves_to = self.frames.front().and_then(|begun| begun.moves_to);
@@ -104,7 +104,7 @@ impl ClientModel {
     }
 }
 
-/// The least that a pending frame counts for, in bytes.
+/// A pending frame that is shorter counts as this many bytes.
 const MIN_FRAME_BYTES: usize = 32;
 
 proptest! {
@@ -158,7 +158,7 @@ proptest! {
                 Act::DiscardPending => {
                     outbox.discard_pending();
                     model.discard_pending();
-                    // After this, a session writes only a close, together with the rest.
+                    // After a discard, a session writes only the rest of a begun frame and a close.
                     let remaining = outbox.bytes().to_vec();
                     prop_assert_eq!(&remaining, &model.bytes());
                     outbox.written(remaining.len());
@@ -203,7 +203,8 @@ proptest! {
         let subscription = (symbols(0, true), KindSet::ALL);
         let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, subscription, None);
         shard.drain(resuming.client.id);
-        // One event of each symbol and kind may be conflated. Replies to a resuming client do not count.
+        // For a `latest` client, one event of each symbol and kind may be pending beyond the limit. Replies
+        // to a resuming client do not count.
         let most = if every { limit.max(FRAME) } else { limit + 9 * FRAME };
 
         for step in steps {
@@ -215,7 +216,7 @@ proptest! {
                 Step::Read(most, _) => shard.step(&mut resuming.client, Step::Read(most, false)),
                 _ => {}
             }
-            // The session has tried to write, and the socket takes no more bytes.
+            // The session has tried to write, and the socket accepts no more bytes.
             shard.shard.block(id);
             let waiting = shard.shard.outgoing(id, shard.now).len();
             prop_assert!(waiting <= most, "{} bytes are pending", waiting);

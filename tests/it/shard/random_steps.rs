@@ -15,7 +15,7 @@ use crate::support::shard_harness::{
     ShardHarness, Step, a_bus, catch_up_bytes, cursor, encoding, event, step, subscribe, symbols,
 };
 
-/// More events or bytes than any history here has.
+/// A limit that no test reaches.
 const ENOUGH: usize = 1 << 30;
 
 #[derive(Clone, Debug)]
@@ -80,7 +80,8 @@ proptest! {
     }
 }
 
-/// Reads once and checks what comes; returns whether there was something to read.
+/// Reads once, and checks the result against the reference history. Returns whether the log had something to
+/// read.
 fn read_and_check(
     reader: &mut Reader,
     fold: &mut LastValueCache,
@@ -123,7 +124,7 @@ proptest! {
         let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), 1 << 20);
         let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
         if encoding == Encoding::Ndjson {
-            // A client that reads lines has subscribed with its URL.
+            // An NDJSON client subscribes with its URL.
             shard.ask(&mut client, subscribe(symbols(1, false), KindSet::ALL, None));
         }
         // Another client gets all events, so that the first client's updates in a batch are not consecutive.

@@ -15,15 +15,15 @@ use crate::support::shard_harness::{
     EPOCH, ShardHarness, Step, a_bus, catch_up_bytes, channels, cursor, delivery, encoding, step, symbols,
 };
 
-/// More events or bytes than any history here has.
+/// A limit that no test reaches.
 const ENOUGH: usize = 1 << 30;
 
 /// The cursor with which a client resumes.
 #[derive(Clone, Debug)]
 enum ResumeCursor {
-    /// Any event that was published, or 0.
+    /// The sequence number of any published event, or 0.
     Within(Index),
-    /// This many events after the newest.
+    /// A sequence number that is this much greater than the newest.
     Ahead(u64),
     OtherEpoch(u64),
 }
@@ -46,7 +46,7 @@ fn resume_cursor() -> impl Strategy<Value = ResumeCursor> {
     ]
 }
 
-/// Returns a step that the shard takes before the client comes.
+/// Generates a step that is taken before the client connects.
 fn before() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => vec(any::<u8>(), 1..6).prop_map(Step::Publish),
@@ -56,7 +56,7 @@ fn before() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Returns a step that is taken while the client is sent many missed events.
+/// Generates a step that is taken during a long resume.
 fn busy() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (any::<u8>(), 1_usize..1500).prop_map(|(first, count)| Step::PublishMany(first, count)),
@@ -68,7 +68,7 @@ fn busy() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Returns a client that gets all events.
+/// Returns another client, which gets all events.
 fn bystander(shard: &mut ShardHarness) -> ResumingClient {
     let all = (symbols(0, true), KindSet::ALL);
     let latest = (Delivery::Latest, Duration::ZERO);
@@ -158,7 +158,8 @@ proptest! {
     }
 }
 
-/// Returns a client that the log has passed while it resumed. It has got the first missed events.
+/// Returns a client that the log has passed during its resume. The client has received the first missed
+/// events.
 fn passed_while_resuming(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let mut shard = ShardHarness::new(a_bus(2048, ENOUGH), 1 << 20);
     let mut bystander = bystander(&mut shard);
@@ -168,7 +169,7 @@ fn passed_while_resuming(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let delivery = (delivery, Duration::ZERO);
     let start = Some(cursor(0));
     let mut resuming = ResumingClient::begin(&mut shard, Encoding::WebSocket, delivery, all, start);
-    // The reply, and the first part of the missed events.
+    // Writes the reply, and then the first part of the missed events.
     shard.write(resuming.client.id, usize::MAX);
     shard.write(resuming.client.id, usize::MAX);
     assert!(!resuming.follow(&mut shard).unwrap());

@@ -1,5 +1,5 @@
-//! A seek cuts the history. A client that resumes from before it, or is resuming at that moment, is told what
-//! it lost.
+//! A seek cuts the history. A client that resumes from before the seek is told of the lost events. The same
+//! holds for a client whose resume a seek interrupts.
 
 use std::time::Duration;
 
@@ -192,7 +192,7 @@ fn a_seek_after_a_gap_without_snapshots_is_told_separately() {
     shard.drain(client.id);
     shard.publish(vec![trade("A", "1")]);
     shard.publish(vec![trade("A", "2")]);
-    // The gap is in the outbox.
+    // The outbox contains the gap now.
     read_all(&mut shard);
     shard.seek(vec![], FeedState::Paused);
     read_all(&mut shard);

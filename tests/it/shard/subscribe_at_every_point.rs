@@ -1,4 +1,4 @@
-//! One fixed sequence of steps, and a subscribe at every point of it.
+//! A fixed sequence of steps. The tests try a subscribe at every point of this sequence.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::support::client_model::Pace;
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, symbols};
 
-/// Returns steps in the orders that matter: several events between two reads, a read between two events, a
-/// socket that takes some bytes or none, feed states, and messages of peers.
+/// Returns the steps. They include several events between two reads, a read between two events, and a socket
+/// that accepts some bytes or none. They also include feed states, seeks and messages of peers.
 fn steps() -> Vec<Step> {
     let publish = |choices: &[u8]| Step::Publish(choices.to_vec());
     vec![
@@ -31,14 +31,15 @@ fn steps() -> Vec<Step> {
         Step::Write(usize::MAX),
         Step::Relay,
         publish(&[9]),
-        // Seeks with and without data, with and without conflated events.
+        // Seeks with and without data, and with and without conflated events.
         Step::Seek(vec![3, 0, 10]),
         Step::Write(usize::MAX),
         publish(&[6]),
         Step::Read(usize::MAX, false),
         Step::Seek(vec![]),
         Step::Read(100, false),
-        // A short history evicts some of these before they are read. The conflated events are all older.
+        // A short history evicts some of these events before the shard reads them. All conflated events are
+        // older.
         publish(&[1]),
         publish(&[4, 10, 3]),
         publish(&[8]),
@@ -60,27 +61,28 @@ const DELIVERIES: [(Delivery, Duration); 3] = [
     (Delivery::Every, Duration::ZERO),
 ];
 
-/// Returns no cursor, one of another epoch, one at each event so far, and one after the newest.
+/// Returns the cursors to try: no cursor, a cursor of another epoch, and a cursor at each position so far.
+/// The last cursor is ahead of the newest event.
 fn cursors(head: u64) -> impl Iterator<Item = Option<Cursor>> {
     let other = Cursor { epoch: "other".to_owned(), seq: 1 };
     [None, Some(other)].into_iter().chain((0..=head + 1).map(|seq| Some(cursor(seq))))
 }
 
-/// What one client does, and when.
+/// When and how one client subscribes.
 #[derive(Clone, Debug)]
 struct Plan {
-    /// The number of the step before which it subscribes.
+    /// The client subscribes before the step with this number.
     at: usize,
     after: Option<Cursor>,
     encoding: Encoding,
     delivery: (Delivery, Duration),
     symbols: Symbols,
-    /// Whether it reads as soon as something is pending, whatever the steps do to its socket.
+    /// Whether the client reads all pending bytes after each step. Steps then do not limit its socket.
     keeps_up: bool,
 }
 
-/// Runs the steps with these clients, of which the last is the one that the steps write to. Snapshots and
-/// missed events come one at a time in a first run, and all at once in a second.
+/// Runs the steps twice with these clients. The steps act on the client that subscribed last. Snapshots and
+/// missed events come one at a time in the first run, and all at once in the second.
 fn run(history: usize, plans: &[Plan]) {
     for catch_up_bytes in [1, Settings::CATCH_UP_BYTES] {
         run_catching_up_by(catch_up_bytes, history, plans);
@@ -141,7 +143,7 @@ fn head_at(at: usize) -> u64 {
 fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
     for at in 0..=steps().len() {
         for (number, after) in cursors(head_at(at)).enumerate() {
-            // The next cursor and the next point are tried with the other encoding.
+            // The encoding alternates from cursor to cursor and from point to point.
             let encoding = Encoding::ALL[(at + number) % 2];
             for delivery in DELIVERIES {
                 for symbols in [symbols(0, true), symbols(1, false)] {

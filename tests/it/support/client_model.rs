@@ -1,4 +1,5 @@
-//! A model of a client: computes from its frames what it must receive next, and checks the protocol's promises.
+//! A model of a client. Computes from the received frames which frames must follow, and checks the promises
+//! of the protocol.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,13 +19,13 @@ pub type Key = (String, String);
 /// The expected answer to a subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Snapshots.
+    /// Snapshots, without a resume.
     Fresh,
-    /// All events after this one.
+    /// A resume with all events after this sequence number.
     Resumed(u64),
-    /// A gap after this event, and snapshots.
+    /// A gap that begins after this sequence number, and snapshots.
     HistoryExhausted(u64),
-    /// A gap without numbers, and snapshots.
+    /// A gap without sequence numbers, and snapshots.
     EpochChanged,
     /// An error reply.
     Refused,
@@ -37,20 +38,21 @@ struct SnapshotSet {
     owed: BTreeSet<String>,
     /// The positions of the snapshots that have arrived.
     covered: BTreeMap<String, u64>,
-    /// The subscriptions before the set, whose events continue meanwhile.
+    /// The subscriptions from before this set. Their events continue while the snapshots arrive.
     had: BTreeSet<Key>,
-    /// The number of seeks before the set. The next seek ends it.
+    /// The number of seeks before the set. The next seek ends the set.
     seeks: usize,
 }
 
 /// How fast a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// At any pace.
+    /// The client may read at any pace.
     ItsOwn,
-    /// As fast as events come: nothing may be conflated for it, even with `delivery=latest`.
+    /// The client reads every event at once. So no event may be conflated, even with `delivery=latest`.
     OfTheFeed,
-    /// At any pace, and the feed waits for it: a seek may be told late, and its snapshots cover the events in between.
+    /// The client may read at any pace, and the feed waits for the client. A seek may be sent late. Its
+    /// snapshots then include the events after the seek.
     TheFeedWaits,
 }
 
@@ -60,7 +62,8 @@ pub struct ClientModel {
     /// Whether the client has subscribed.
     pub has_asked: bool,
     pub pace: Pace,
-    /// The subscribes without a reply, each with the expected answer and the number of seeks that the shard had read.
+    /// The subscribes that await a reply, each with the expected answer. The number counts the seeks that the
+    /// shard had read by then.
     asked: VecDeque<(Symbols, Answer, usize)>,
     /// The frame that must come next.
     expected: Option<Value>,
@@ -72,15 +75,16 @@ pub struct ClientModel {
     is_every: bool,
     /// The cursor with which the client resumed.
     resumed_from: u64,
-    /// Up to this event, the resume sends every event.
+    /// The last event of the resume. No event up to it may be conflated.
     resumed_until: u64,
-    /// The newest event that has been checked for being due.
+    /// The newest event that the model has processed.
     cursor: u64,
-    /// Events up to this number must not follow.
+    /// Events up to this sequence number must not arrive any more.
     newest: u64,
-    /// Snapshots below this position must not follow.
+    /// Snapshots before this position must not arrive any more.
     position: u64,
-    /// The cursor of the client: the newest number in an event or a complete set of snapshots; 0 within a set.
+    /// The cursor of the client: the sequence number of its newest event or complete set of snapshots. It is
+    /// 0 while a set is incomplete.
     shown: u64,
     received: u64,
     due: u64,
@@ -89,7 +93,8 @@ pub struct ClientModel {
     lagged: u64,
     /// The number of seeks that the client knows of.
     seeks: usize,
-    /// The number of snapshots that a gap has just announced. A seek may replace them.
+    /// The number of snapshots that the last frame announced, if it was a gap. A seek may replace these
+    /// snapshots.
     told: Option<Value>,
     /// The cursor of a client that is ahead of its shard, until the shard has caught up.
     ahead: Option<u64>,
@@ -134,7 +139,8 @@ impl ClientModel {
         self.counted
     }
 
-    /// Returns the cursor of the client; 0 before the first event, and within a set of snapshots.
+    /// Returns the cursor of the client. It is 0 before the first event, and while a set of snapshots is
+    /// incomplete.
     pub fn shown(&self) -> u64 {
         self.shown
     }
@@ -187,7 +193,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Checks the cursor in a close: the client has every event up to it, and none after it.
+    /// Checks the cursor in a close. The client must have every event up to the cursor, and no later event.
     pub fn closed_at(&mut self, past: &ReferenceHistory, seq: u64) -> Result<(), TestCaseError> {
         prop_assert!(self.shown <= seq, "cursor {} for a client that was shown {}", seq, self.shown);
         prop_assert!(seq == 0 || !self.is_in_set(), "cursor {} within {:?}", seq, self.set);
@@ -202,7 +208,7 @@ impl ClientModel {
         let sought_after = past.sought_after(past.seeks.len());
         for key in &self.active {
             let newest = past.events.iter().rposition(|event| key_of(event) == *key);
-            // A seek replaced the events before it.
+            // A seek replaced the events before it, so the client may lack them.
             let newest = newest.map_or(0, |index| index as u64 + 1);
             let newest = if newest > sought_after { newest } else { 0 };
             let known = self.known.get(key).copied().unwrap_or(self.resumed_from);
@@ -214,7 +220,7 @@ impl ClientModel {
     fn subscribed(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let (symbols, answer, seeks) = self.asked.pop_front().unwrap();
         let seq = reply["seq"].as_u64().unwrap();
-        // A client may have come from a shard that was ahead of its present one.
+        // The client may have been on another shard before, which had read more seeks.
         self.seeks = self.seeks.max(seeks);
         let is_resumed = matches!(answer, Answer::Resumed(_));
         prop_assert_eq!(reply["resumed"].as_bool(), Some(is_resumed), "{} for {:?}", reply, answer);
@@ -230,7 +236,7 @@ impl ClientModel {
             && after == seq
             && (seeks == 0 || past.sought_after(seeks) < after)
         {
-            // The shard lags too, or has not read a seek yet: it tells the client when it reads on.
+            // The shard lags too, or has not read a seek yet. It sends the gap or the seek when it reads on.
             (self.cursor, self.ahead) = (after, Some(after));
             self.seeks = self.seeks.max(past.seeks_before(after));
         }
@@ -252,7 +258,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Takes over the subscriptions in a reply, from the position of the reply on.
+    /// Replaces the subscriptions by those of a reply, from the reply's position on.
     fn stand(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let seq = reply["seq"].as_u64().unwrap();
         prop_assert!(!self.is_in_set(), "{} within {:?}", reply, self.set);
@@ -270,7 +276,7 @@ impl ClientModel {
         self.wants = Symbols { all, names };
     }
 
-    /// Handles a `lagged` gap: the events in it are lost, and are not due.
+    /// Handles a `lagged` gap. The events in the gap are lost, and are not due.
     fn lag(&mut self, past: &ReferenceHistory, gap: &Value) -> Result<(), TestCaseError> {
         let (after, until) = (gap["after"].as_u64().unwrap(), gap["until"].as_u64().unwrap());
         prop_assert_eq!(gap["reason"].as_str(), Some("lagged"));
@@ -284,7 +290,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Handles a seek: all events before it have arrived, or may have been merged.
+    /// Handles a seek. Checks that each due event before the seek has arrived or may have been merged.
     fn seek(
         &mut self,
         past: &ReferenceHistory,
@@ -300,7 +306,8 @@ impl ClientModel {
         prop_assert!(seq >= after, "{} before it came", frame);
         prop_assert!(is_behind_gap || self.newest <= after, "{} is told before seek {}", self.newest, seeks);
         if self.pace == Pace::TheFeedWaits {
-            // All before the first seek that it was not told of at once has come.
+            // The client may be told of several seeks at once. All events before the first of them have
+            // arrived.
             self.pass(past, first_after.max(self.cursor), false)?;
             self.cursor = seq;
         }
@@ -311,7 +318,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Expects a snapshot for each of the symbols that has data at `seq`.
+    /// Expects a snapshot of each symbol that has data at `seq`.
     fn owe_snapshots(&mut self, past: &ReferenceHistory, seq: u64, symbols: &Symbols, had: BTreeSet<Key>) {
         let fold = past.fold(self.seeks, seq);
         let is_meant = |symbol: &Symbol| symbols.all || symbols.names.contains(symbol);
@@ -372,7 +379,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Moves on to `seq`: events that were due before it have arrived, or may have been merged.
+    /// Moves on to `seq`. Checks that each due event before `seq` has arrived or may have been merged.
     fn pass(&mut self, past: &ReferenceHistory, seq: u64, is_event: bool) -> Result<(), TestCaseError> {
         prop_assert!(seq >= self.cursor, "back from {} to {}", self.cursor, seq);
         while self.cursor < seq {
@@ -396,7 +403,8 @@ impl ClientModel {
         let key = key_of(past.event(seq));
         let SnapshotSet { owed, covered, had, seeks } = &self.set;
         let is_told = owed.contains(&key.0) || covered.get(&key.0).is_some_and(|at| seq <= *at);
-        // Events between a seek and its frame are in the snapshots that follow, and count as merged.
+        // Events between a seek and its frame count as merged, because the snapshots after the frame include
+        // them.
         let is_ended = past.seeks.get(*seeks).is_some_and(|seek| seq > seek.after);
         self.active.contains(&key) && (!is_told || is_ended || had.contains(&key))
     }

@@ -7,7 +7,7 @@ use tickerplant::encoding::Encoding;
 
 use crate::support::received_frames::Frame;
 
-/// The bytes of each event in its first receipt, by sequence number and index of the encoding.
+/// The first frame that a client received of each event, by sequence number and encoding.
 #[derive(Debug, Default)]
 pub struct EventBytes {
     first: BTreeMap<u64, [Option<Frame>; Encoding::ALL.len()]>,

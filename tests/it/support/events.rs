@@ -1,4 +1,4 @@
-//! Trades and quotes that tests publish.
+//! Trades, quotes and bars that tests publish.
 
 use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
 

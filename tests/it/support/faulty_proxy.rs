@@ -1,4 +1,4 @@
-//! A TCP proxy that imitates faults of networks.
+//! A TCP proxy that imitates network faults.
 //!
 //! The proxy forwards both ways until a test sets a [`Fault`], which applies to all open and later connections.
 
@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio::{select, try_join};
 
-/// Receive buffer towards the server. It is small, so that the server soon notices that nothing is read.
+/// The size of the receive buffer towards the server, in bytes. It is small, so that the server soon notices
+/// when the proxy stops reading.
 const ROOM: u32 = 16 * 1024;
 
-/// Pieces that are buffered per direction.
+/// The number of pieces that the proxy buffers in each direction while it delays them.
 const PIECES: usize = 1024;
 
 /// What the proxy does to connections.
@@ -28,13 +29,13 @@ const PIECES: usize = 1024;
 pub enum Fault {
     /// Forwards everything.
     None,
-    /// Delays everything by this much.
+    /// Delays all bytes by this duration.
     Delay(Duration),
     /// Forwards this many bytes at a time, with this pause in between.
     Drip(usize, Duration),
     /// Reads and forwards nothing; both ends see an open connection.
     Silence,
-    /// Ends the direction from the client; still forwards the one from the server.
+    /// Ends the stream from the client to the server. Still forwards bytes from the server to the client.
     HalfClose,
     /// Resets both ends.
     Reset,
@@ -78,12 +79,13 @@ impl Proxy {
     }
 }
 
-/// Forwards one connection until both ends have closed or one is lost.
+/// Forwards one connection until both ends have closed it, or until it breaks.
 async fn carry(mut client: TcpStream, server: SocketAddr, faults: watch::Receiver<Fault>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(ROOM).unwrap();
     let Ok(mut server) = socket.connect(server).await else { return };
-    // Each end must see what the other one does: a piece stays a piece, a reset a reset.
+    // Each end must see exactly what the other end does. So small pieces are not joined, and a reset resets
+    // both ends.
     let is_whole = [&client, &server].iter().all(|socket| socket.set_nodelay(true).is_ok())
         && exchange(&mut client, &mut server, faults).await.is_ok();
     if !is_whole {
@@ -119,7 +121,7 @@ async fn exchange(
     }
 }
 
-/// One direction of a connection. Bytes that were read and not forwarded stay here when the fault changes.
+/// One direction of a connection. Bytes that were read but not yet forwarded survive a change of the fault.
 struct Way<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
@@ -177,7 +179,7 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Sleeps until this moment. Returns at once if it has passed, because a timer may round up.
+/// Sleeps until this moment. Returns at once if the moment has passed, because a timer may round up.
 async fn reach(due: Instant) {
     if due > Instant::now() {
         sleep_until(due).await;

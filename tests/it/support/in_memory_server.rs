@@ -26,13 +26,13 @@ use crate::support::websocket_client::Client;
 /// The default address of clients.
 pub const HERE: &str = "192.0.2.1";
 
-/// Longer than any limit: what has not arrived by then never arrives.
+/// Longer than any time limit. A test that waits for this long on the paused clock has failed.
 const FOR_EVER: Duration = Duration::from_hours(24);
 
-/// Bytes that a socket buffers.
+/// The number of bytes that a socket buffers.
 const ROOM: usize = 1 << 20;
 
-/// A server for which the test is the network and the feed.
+/// A server without a network and a feed. The test connects the clients and publishes the events.
 pub struct InMemoryServer {
     bus: Arc<Bus>,
     connecting: mpsc::Sender<(DuplexStream, SocketAddr)>,

@@ -4,12 +4,13 @@ use crate::support::events::trade;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Connects a client with every event of `A`, publishes, and only then lets the client read.
+/// Publishes events of `A` while the client does not read. Checks that the client then receives every event.
 pub async fn gets_every_event_though_it_reads_late(server: &TestServer, mut client: Client) {
     const EVENTS: u64 = 6000;
     client.expect(r#"{"type":"subscribed"}"#).await;
 
-    // Far more than the kernel buffers for a client that does not read: many small writes, and a large one.
+    // Publishes far more than the kernel buffers for a client that does not read. The server first makes many
+    // small writes, and then a large one.
     for n in 1..=EVENTS / 2 {
         server.publish([trade("A", &n.to_string())]);
         tokio::task::yield_now().await;

@@ -1,6 +1,6 @@
-//! Whether a text is as expected, but for what differs from run to run.
+//! Compares a text with an expected text, parts of which may differ from run to run.
 
-/// Returns whether a text is the expected one, in which each `…` stands for anything.
+/// Returns whether a text matches the expected text. Each `…` in the expected text matches anything.
 pub fn is_like(text: &str, expected: &str) -> bool {
     let mut parts = expected.split('…');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {

@@ -34,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         Self::ask_with(socket, path, "").await
     }
 
-    /// Like [`ask`](Self::ask) with more headers, each with its line end.
+    /// Like [`ask`](Self::ask), with more headers. Each header must end with a line end.
     pub async fn ask_with(mut socket: S, path: &str, headers: &str) -> Self {
         let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// The next line as it came, without its end; an error where there is none.
+    /// Returns the next line unparsed, without its line end. Returns an error if no line follows.
     pub async fn text(&mut self) -> Result<String, Next> {
         loop {
             if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// Returns the socket, for what comes after the response.
+    /// Returns the socket, so that a test can send another request on it.
     pub fn into_socket(self) -> S {
         self.socket
     }

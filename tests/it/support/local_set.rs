@@ -2,7 +2,7 @@
 
 use tokio::task::LocalSet;
 
-/// Runs a test with the tasks that it spawns, on this thread.
+/// Runs a test and the tasks that it spawns on this thread.
 pub async fn locally<F: Future<Output = ()>>(test: F) {
     LocalSet::new().run_until(test).await;
 }

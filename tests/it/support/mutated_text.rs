@@ -1,10 +1,10 @@
-//! Generates texts that are nearly right.
+//! Generates texts that are almost valid.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// Parts that are inserted somewhere.
+/// Texts that [`mutated`] inserts at random places.
 const SPICE: [&str; 24] = [
     "\"",
     "{",
@@ -32,7 +32,7 @@ const SPICE: [&str; 24] = [
     " ",
 ];
 
-/// Generates one of these texts, with parts removed, doubled and inserted.
+/// Picks one of these texts, and removes, repeats or inserts parts at random.
 pub fn mutated(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
     let times = prop_oneof![4 => 1_usize..20, 1 => 20_usize..3000];
     let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);

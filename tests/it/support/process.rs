@@ -18,7 +18,7 @@ pub fn tickerplant(arguments: &[&str]) -> Command {
     prepared(Command::new(PROGRAM), arguments)
 }
 
-/// Returns the command for the program, with at most this many descriptors.
+/// Returns the command for the program, with at most this many file descriptors.
 pub fn tickerplant_with_descriptors(count: u32, arguments: &[&str]) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!(r#"ulimit -n {count} && exec "$0" "$@""#), PROGRAM]);
@@ -67,7 +67,8 @@ pub async fn can_signal(test: &str) -> bool {
     can
 }
 
-/// Raises the limit to this many descriptors. If the system refuses, prints that the test is skipped.
+/// Raises this process's limit to this many file descriptors. If the system refuses, prints that the test is
+/// skipped.
 pub fn has_descriptors(count: usize, test: &str) -> bool {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
     let has = limit >= count as u64;

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-/// Returns a configuration with `PROPTEST_CASES` cases, or else with this many.
+/// Returns a configuration with this many cases. The environment variable `PROPTEST_CASES` overrides the
+/// number.
 pub fn cases(default: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
     let is_told = std::env::var_os("PROPTEST_CASES").is_some();

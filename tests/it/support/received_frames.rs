@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 /// A received frame.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// The bytes, with the framing.
+    /// The bytes as received, with the framing.
     pub bytes: Vec<u8>,
     pub text: Vec<u8>,
     pub value: Value,
@@ -21,7 +21,7 @@ impl Frame {
         Self { bytes: bytes.to_vec(), text: text.to_vec(), value }
     }
 
-    /// Returns the sequence number of an event frame.
+    /// Returns the sequence number of an event frame, and `None` for any other frame.
     pub fn event(&self) -> Option<u64> {
         let is_event = matches!(self.value["type"].as_str(), Some("trade" | "quote" | "bar"));
         self.value["seq"].as_u64().filter(|_| is_event)
@@ -43,7 +43,7 @@ pub fn in_short(frames: &[Frame]) -> Vec<String> {
     frames.iter().map(|frame| said(&frame.value)).collect()
 }
 
-/// Removes all complete frames from the front of `bytes` and returns them, without the close.
+/// Removes all complete frames from the front of `bytes`. Returns these frames, except the close.
 pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     let (frames, len) = match encoding {
         Encoding::WebSocket => websocket_frames(bytes),
@@ -53,7 +53,7 @@ pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     frames
 }
 
-/// Returns the complete text frames, and the length of all complete frames.
+/// Returns the complete text frames, and the length of all complete frames in bytes.
 fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let mut frames = Vec::new();
     let mut rest = bytes;
@@ -72,7 +72,7 @@ fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     (frames, bytes.len() - rest.len())
 }
 
-/// Returns the complete lines without the closing one, and the length of all complete lines.
+/// Returns the complete lines except the close, and the length of all complete lines in bytes.
 fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let whole: Vec<Frame> =

@@ -1,9 +1,9 @@
-//! The tests' own record of what was published, and of the seeks that replaced it.
+//! The tests' own record of all published events and all seeks.
 
 use tickerplant::bus::LastValueCache;
 use tickerplant::market::{Event, Time};
 
-/// Everything that was given to a bus.
+/// All events and seeks of a bus, in order.
 #[derive(Debug, Default)]
 pub struct ReferenceHistory {
     pub events: Vec<Event>,
@@ -40,7 +40,7 @@ impl ReferenceHistory {
         seeks.checked_sub(1).map_or(0, |last| self.seeks[last].after)
     }
 
-    /// Returns the last values after this many seeks and the events up to `seq`.
+    /// Returns the last-value cache after this many seeks and all events up to `seq`.
     pub fn fold(&self, seeks: usize, seq: u64) -> LastValueCache {
         let after = self.sought_after(seeks);
         let mut fold = LastValueCache::at(after);
@@ -53,14 +53,14 @@ impl ReferenceHistory {
         fold
     }
 
-    /// Records a seek. Returns the last values and the market time for the bus.
+    /// Records a seek. Returns the last-value cache and the position that the bus needs for it.
     pub fn seek(&mut self, folded: Vec<Event>) -> (LastValueCache, Time) {
         self.seeks.push(Sought { after: self.head(), folded });
         (self.fold(self.seeks.len(), self.head()), position(self.seeks.len()))
     }
 }
 
-/// Returns the market time of the n-th seek, which identifies it.
+/// Returns the market time of the n-th seek. No two seeks have the same time.
 pub fn position(seeks: usize) -> Time {
     Time::from_nanos(i64::try_from(seeks).unwrap() * 1_000_000_000)
 }

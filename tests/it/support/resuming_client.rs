@@ -10,7 +10,7 @@ use tickerplant::wire::{Cursor, Delivery, Symbols};
 use crate::support::client_model::Answer;
 use crate::support::shard_harness::{Client, ShardHarness, cursor, subscribe};
 
-/// A client with fixed subscriptions that resumes when it is closed for its lag.
+/// A client with fixed subscriptions. It resumes when the shard closes it with 4008.
 #[derive(Debug)]
 pub struct ResumingClient {
     pub client: Client,
@@ -18,12 +18,12 @@ pub struct ResumingClient {
     interval: Duration,
     symbols: Symbols,
     channels: KindSet,
-    /// Events up to this number must not arrive again.
+    /// The cursor of the last resume, or 0. A later close must not have an older cursor.
     has: u64,
 }
 
 impl ResumingClient {
-    /// Connects and subscribes, from a cursor if there is one.
+    /// Connects and subscribes. With a cursor, the client resumes.
     pub fn begin(
         shard: &mut ShardHarness,
         encoding: Encoding,
@@ -43,7 +43,7 @@ impl ResumingClient {
         shard.ask(&mut self.client, subscribe(self.symbols.clone(), self.channels, after));
     }
 
-    /// Checks the received frames. Resumes if the shard has closed the connection, and returns whether it did.
+    /// Checks the received frames. If the shard has closed the connection, resumes and returns true.
     pub fn follow(&mut self, shard: &mut ShardHarness) -> Result<bool, TestCaseError> {
         shard.check(&mut self.client)?;
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
-/// A shard on this thread, with its loop.
+/// A shard that runs on this thread.
 pub struct SessionHarness {
     pub bus: Arc<Bus>,
     context: Rc<Context>,
@@ -70,7 +70,7 @@ impl SessionHarness {
         Self { bus, context, stop }
     }
 
-    /// Connects a client whose socket buffers `room` bytes.
+    /// Connects a client whose socket buffers this many bytes.
     pub async fn connect(&self, query: &str, socket_bytes: usize) -> Peer {
         let (ours, theirs) = tokio::io::duplex(socket_bytes);
         let session = self.serve(query, Socket::Other(Box::new(ours)));

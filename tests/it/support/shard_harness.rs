@@ -1,4 +1,5 @@
-//! One shard with its log and its clients, driven step by step: no runtime, no sockets, and the test's own clock.
+//! One shard with its log and its clients. A test drives them step by step and sets the clock. There are no
+//! sockets and no runtime.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub const ENOUGH: usize = 1 << 30;
 /// The approximate length of a frame, in bytes.
 const FRAME_BYTES: usize = 130;
 
-/// The epoch.
+/// The epoch of each bus.
 pub const EPOCH: &str = "test";
 
 pub fn event(choice: u8) -> Event {
@@ -53,7 +54,7 @@ pub fn a_bus(history: usize, bytes: usize) -> Arc<Bus> {
     Bus::new(&config, FeedKind::Simulated, EPOCH.to_owned())
 }
 
-/// Returns the symbols whose bits are set.
+/// Returns the symbols whose bits are set, and `*` if `star` is set.
 pub fn symbols(bits: u8, star: bool) -> Symbols {
     let names =
         (0..SYMBOLS.len()).filter(|n| bits & (1 << n) != 0).map(|n| SYMBOLS[n].parse().unwrap()).collect();
@@ -78,25 +79,26 @@ pub fn subscribe(symbols: Symbols, channels: KindSet, after: Option<Cursor>) -> 
 #[derive(Clone, Debug)]
 pub enum Step {
     Publish(Vec<u8>),
-    /// Publishes this many events at once, starting with this choice.
+    /// Publishes this many events at once. Their choices count up from this choice.
     PublishMany(u8, usize),
     SetFeedState,
-    /// The feed goes on from elsewhere, where this is what has happened so far.
+    /// The feed seeks to a new position. These events have happened before that position.
     Seek(Vec<u8>),
-    /// The shard reads, and the socket accepts this many bytes. The flag moves the clock to the next heartbeat.
+    /// The shard reads, and the socket accepts at most this many bytes. With the flag, the clock first moves
+    /// on by a heartbeat period.
     Read(usize, bool),
     Subscribe(u8, bool, u8),
-    /// A client that has subscribed before subscribes again with the cursor of the start.
+    /// A client that has already subscribed tries to resume from the start.
     ResumeAgain,
     Unsubscribe(u8, bool, u8),
     Set(Option<Delivery>, Option<Duration>),
-    /// The session writes, and the socket accepts this many bytes.
+    /// The session writes, and the socket accepts at most this many bytes.
     Write(usize),
     /// The session tries to write, and the socket accepts nothing.
     Block,
     /// Another client sends a message.
     Relay,
-    /// The shard becomes overloaded, or stops being so.
+    /// The shard becomes overloaded, or recovers.
     Overload(bool),
 }
 
@@ -126,7 +128,7 @@ pub fn encoding() -> impl Strategy<Value = Encoding> {
     prop::sample::select(&Encoding::ALL[..])
 }
 
-/// Generates a size for the parts of resumes and snapshots: one frame, a few, or all at once.
+/// Generates a size for the parts of resumes and snapshots: one frame, a few frames, or everything at once.
 pub fn catch_up_bytes() -> impl Strategy<Value = usize> {
     prop_oneof![2 => Just(1), 2 => 100_usize..1000, 1 => Just(Settings::CATCH_UP_BYTES)]
 }
@@ -140,20 +142,20 @@ pub fn delivery() -> impl Strategy<Value = (Delivery, Duration)> {
     ]
 }
 
-/// A shard, its log, and the model of the past.
+/// A shard, its log, and a record of all published events.
 pub struct ShardHarness {
     pub bus: Arc<Bus>,
     pub shard: Shard,
     pub now: Instant,
     pub past: ReferenceHistory,
-    /// The bytes that all clients received.
+    /// The bytes of each received event, to compare them among clients.
     received: EventBytes,
     /// The number of seeks that the shard has read.
     seeks: usize,
     reader: Reader,
-    /// What the sockets took, by connection.
+    /// The bytes that each socket accepted and no test has parsed yet, by connection.
     socket_bytes: Vec<Vec<u8>>,
-    /// Why the shard wants connections closed, as their sessions found out.
+    /// The connections that the shard wants closed, each with the reason that its session was given.
     closing: BTreeMap<ConnectionId, CloseReason>,
 }
 
@@ -211,13 +213,14 @@ impl ShardHarness {
         assert_eq!(self.bus.publish(events), self.past.head());
     }
 
-    /// Seeks to a position where these events have been folded.
+    /// Seeks to a new position. These events have happened before that position.
     pub fn seek(&mut self, folded: Vec<Event>, state: FeedState) {
         let (last_values, position) = self.past.seek(folded);
         self.bus.seek(last_values, position, state);
     }
 
-    /// Executes a command, unless the session would not read because too many replies are pending.
+    /// Executes a command. Does nothing while too many replies are pending, because a session reads no
+    /// commands then.
     pub fn ask(&mut self, client: &mut Client, command: Command) {
         if !self.shard.may_read(client.id) {
             return;
@@ -274,7 +277,8 @@ impl ShardHarness {
         }
     }
 
-    /// Lets the shard read once, and each socket accept at most this many bytes. Returns whether there was anything to read.
+    /// Lets the shard read once, and each socket accept at most `most` bytes. Returns whether the log had
+    /// something to read.
     pub fn read(&mut self, most: impl Fn(ConnectionId) -> usize) -> bool {
         let mut is_any = false;
         let next = || {
@@ -340,15 +344,16 @@ impl ShardHarness {
         take_frames(client.encoding, &mut self.socket_bytes[client.id])
     }
 
-    /// Returns whether no incomplete frame has been received.
+    /// Returns whether no bytes are left after the complete frames were removed.
     pub fn is_between_frames(&self, client: &Client) -> bool {
         self.socket_bytes[client.id].is_empty()
     }
 
-    /// Lets the client read everything, and checks that nothing is missing and everything is counted.
+    /// Lets the client read everything. Checks that no event is missing, and that the heartbeat counts every
+    /// event.
     pub fn finish(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
         self.settle(client.id);
-        // The reply marks the head: every event that was due comes before it.
+        // Every due event comes before this reply. So the model checks all events up to the head.
         self.ask(client, Command::Set { delivery: None, interval: None });
         self.drain(client.id);
         self.now += 2 * PERIOD;
@@ -358,7 +363,8 @@ impl ShardHarness {
         client.model.finish(&self.past)
     }
 
-    /// If the shard closes the client for its lag, lets the session close, and returns the cursor in the close.
+    /// If the shard wants the client closed with 4008, lets the session write the close. Returns the cursor
+    /// in the close.
     pub fn closed(&mut self, client: &mut Client) -> Result<Option<Cursor>, TestCaseError> {
         let reason = self.shard.take_closing(client.id).or_else(|| self.closing.remove(&client.id));
         let Some(reason) = reason else { return Ok(None) };
@@ -384,7 +390,7 @@ impl ShardHarness {
         Ok(())
     }
 
-    /// Has the session say why the connection ends, and checks that this is the last that the client gets.
+    /// Lets the session write a close, and checks that the client receives nothing after it.
     fn send_close(&mut self, client: &Client, code: u16, text: &str) -> Result<(), TestCaseError> {
         self.shard.close(client.id, code, text);
         while self.shard.has_bytes(client.id) {
@@ -402,7 +408,7 @@ pub fn shard_with_endless_history() -> ShardHarness {
     ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20)
 }
 
-/// Connects a client with all events of all symbols.
+/// Connects a client that subscribes to all events. With `after`, the client resumes.
 pub fn wildcard_client(shard: &mut ShardHarness, delivery: Delivery, after: Option<u64>) -> Client {
     let mut client = shard.connect(Encoding::WebSocket, delivery, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));

@@ -20,13 +20,13 @@ pub const EVERY: &str = "symbols=*&delivery=every";
 /// A subscriber that has received its first reply.
 pub struct Subscriber {
     socket: WebSocketStream<TcpStream>,
-    /// Whether no event may be missing, with `delivery=every`.
+    /// Whether the subscriber has `delivery=every`, so that no event may be missing.
     is_exact: bool,
     pub epoch: String,
     pub resumed: bool,
     /// The newest event that the client received or that its snapshots include.
     pub seq: u64,
-    /// The number of snapshots still to come. Until then, events of their symbols do not arrive.
+    /// The number of snapshots still to come. The events of a symbol do not arrive before its snapshot.
     owed: usize,
 }
 
@@ -69,7 +69,7 @@ struct Subscribed {
 }
 
 impl Subscriber {
-    /// Connects with these URL parameters, which include `symbols`.
+    /// Connects with these URL parameters. They must include `symbols`.
     pub async fn connect(address: SocketAddr, query: &str) -> Self {
         Self::try_connect(address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
@@ -78,7 +78,7 @@ impl Subscriber {
         Self::over(TcpSocket::new_v4()?, address, query).await
     }
 
-    /// Connects a client for which the system buffers about `room` bytes.
+    /// Connects a client whose receive buffer has about this many bytes.
     pub async fn connect_with_room(address: SocketAddr, query: &str, bytes: u32) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
@@ -121,7 +121,7 @@ impl Subscriber {
         self.socket.get_ref()
     }
 
-    /// Returns the cursor to resume from. Before all snapshots have arrived it is the start.
+    /// Returns the cursor to resume from. The cursor is the start until all snapshots have arrived.
     pub fn cursor(&self) -> String {
         let seq = if self.owed == 0 { self.seq } else { 0 };
         format!("{}-{seq}", self.epoch)
@@ -131,7 +131,8 @@ impl Subscriber {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// Returns the next frame. Checks that an event is newer than those before, and with `delivery=every` the very next.
+    /// Returns the next frame. Checks that each event is newer than the events before it. With
+    /// `delivery=every`, checks that no event was skipped.
     pub async fn next(&mut self) -> Frame {
         loop {
             let message = timeout(PATIENCE, self.socket.next()).await.expect("a frame comes");

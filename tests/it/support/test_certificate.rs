@@ -24,7 +24,7 @@ pub struct Certificate {
     der: CertificateDer<'static>,
 }
 
-/// The two files for the server.
+/// The certificate file and the key file for a server.
 pub struct CertificateFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
@@ -58,7 +58,7 @@ impl Certificate {
         TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 
-    /// Returns a WebSocket over TLS over this socket.
+    /// Connects a WebSocket with TLS over this socket.
     pub async fn websocket<S: Line + 'static>(&self, socket: S, path: &str) -> Client {
         let socket = self.encrypt(socket, ALL_VERSIONS).await.unwrap();
         Client::new(client_async(format!("wss://localhost{path}"), Box::new(socket) as _).await.unwrap().0)

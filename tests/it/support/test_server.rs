@@ -25,7 +25,7 @@ use crate::support::websocket_client::Client;
 /// A test that waits for this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server for which the test is the feed.
+/// A running server. The test publishes its events, unless a feed is configured.
 pub struct TestServer {
     address: SocketAddr,
     bus: Arc<Bus>,
@@ -76,7 +76,7 @@ impl TestServer {
         Ok(Client::new(socket))
     }
 
-    /// Connects a client for which the kernel buffers about `room` bytes.
+    /// Connects a client whose receive buffer has about this many bytes.
     pub async fn connect_with_room(&self, path: &str, bytes: u32) -> Client {
         let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
         let socket = Box::new(self.open_with_room(bytes).await);
@@ -121,7 +121,8 @@ impl TestServer {
         self.bus.counters().count_of(limit)
     }
 
-    /// Waits until clients have exceeded a limit this often, because a client may see the effect before the server counts it.
+    /// Waits until clients have exceeded a limit this often. A client may see the effect before the server
+    /// counts it.
     pub async fn wait_for_exceeded(&self, limit: Limit, times: u64) {
         let counted = async {
             while self.count_of(limit) < times {

@@ -6,8 +6,8 @@ use tokio::net::TcpStream;
 /// A packet filter that drops every incoming packet: `BPF_RET | BPF_K` with 0 bytes.
 const NOTHING: SockFilter = SockFilter::new(6, 0, 0, 0);
 
-/// Lets the kernel drop all incoming packets of this socket. The other end gets no more acknowledgements, as if the machine
-/// had lost its power.
+/// Lets the kernel drop all incoming packets of this socket. The other end gets no more acknowledgements, as
+/// if the machine had lost power.
 pub fn vanish(socket: &TcpStream) {
     SockRef::from(socket).attach_filter(&[NOTHING]).unwrap();
 }
