@@ -1,10 +1,11 @@
 //! The character encoding of a text, and its conversion to UTF-8.
 //!
-//! A byte order mark decides. Without one, the configuration does. Without both, the encoding is guessed from the
-//! beginning of the text. UTF-8 is known by its rules, and UTF-16 by its zero bytes. The detector of Firefox,
-//! chardetng, tells Korean, Latin and other old encodings apart.
+//! A byte order mark overrides the configured encoding. Without both, the encoding is guessed from the
+//! beginning of the text. UTF-8 is recognized by its valid characters, and UTF-16 by its zero bytes.
+//! Firefox's detector, chardetng, tells the older encodings apart, e.g. EUC-KR and Windows-1252.
 //!
-//! UTF-8 is not converted or checked. An invalid character in it costs only the rows that contain it.
+//! UTF-8 text is neither converted nor checked. So an invalid character affects only the row that contains
+//! it.
 
 use std::io::{self, Cursor, Read};
 
@@ -14,18 +15,19 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::feed::error::FeedError;
 
-/// The encoding is guessed from this many bytes at the beginning of a text.
+/// The number of bytes from which the encoding is guessed.
 const BEGINNING: usize = 64 * 1024;
 
-/// A text is UTF-8 if it has at least this many valid non-ASCII characters for each invalid one.
+/// A text counts as UTF-8 with at least this many valid non-ASCII characters per invalid character.
 const GOOD_FOR_BROKEN: usize = 10;
 
-/// Returns the encoding with a label of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels),
-/// e.g. `utf-8` or `EUC-KR`. Case does not count. Python's `cp949` is accepted for `windows-949`, and so on.
+/// Returns the encoding with a label of the [Encoding
+/// Standard](https://encoding.spec.whatwg.org/#names-and-labels), e.g. `utf-8` or `EUC-KR`. Case is ignored.
+/// Python's names of code pages are accepted too, e.g. `cp949` for `windows-949`.
 ///
 /// # Errors
 ///
-/// Returns an error for a label that no encoding has.
+/// Returns an error for an unknown label.
 pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let code_page = || label.trim().to_ascii_lowercase().replacen("cp", "windows-", 1);
     Encoding::for_label_no_replacement(label.as_bytes())
@@ -33,14 +35,14 @@ pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
         .ok_or_else(|| FeedError::Encoding { label: label.to_owned() })
 }
 
-/// Converts a text to UTF-8 without a byte order mark. Returns the text and its original encoding.
+/// Converts a text to UTF-8, and removes its byte order mark. Returns the text and its original encoding.
 ///
-/// A byte order mark overrides the given encoding, and the given encoding overrides the guess. Binary data are passed
-/// on unchanged.
+/// A byte order mark overrides the given encoding. Without both, the encoding is guessed, and binary data
+/// stay unchanged.
 ///
 /// # Errors
 ///
-/// Returns an error if the beginning cannot be read.
+/// Returns an error if the beginning of the text cannot be read.
 pub fn decode(
     mut input: Box<dyn Read + Send>,
     encoding: Option<&'static Encoding>,
@@ -64,14 +66,15 @@ fn encoding_of(beginning: &[u8]) -> &'static Encoding {
         if beginning.contains(&0) || is_utf8(beginning) {
             return UTF_8;
         }
-        // Seven-bit encodings are never guessed, only given: the detector would take `$` and `(` for Japanese.
+        // ISO-2022-JP is never guessed, because the detector would mistake `$` and `(` for Japanese.
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         detector.feed(beginning, beginning.len() < BEGINNING);
         detector.guess(None, Utf8Detection::Deny)
     })
 }
 
-/// Returns UTF-16, in the right byte order, if most characters are ASCII. In market data they are, in any language.
+/// Returns UTF-16 with its byte order, if most characters are ASCII. Market data in any language are mostly
+/// ASCII.
 fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     let (units, _) = beginning.as_chunks();
     let text = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
@@ -85,7 +88,8 @@ fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Returns whether a text is UTF-8. The end may cut the last character, and few of many characters may be invalid.
+/// Returns whether a text is UTF-8. The last character may be incomplete, because the beginning of a text can
+/// end within a character. A few invalid characters are tolerated.
 fn is_utf8(beginning: &[u8]) -> bool {
     let Err(error) = str::from_utf8(beginning) else { return true };
     if error.error_len().is_none() {
@@ -110,7 +114,7 @@ mod tests {
         "일자,종가,대비,시가,고가,저가,거래량\n2024-01-02,79600,1100,78200,79800,78200,17142847\n";
     const GERMAN: &str = "Datum;Eröffnung;Höchst;Tiefst;Schluß\n02.01.2024;5,5;5,6;5,4;5,5\n";
 
-    /// An input that gives its bytes in pieces of at most this size.
+    /// A reader that returns at most the given number of bytes in each call.
     struct Pieces(Cursor<Vec<u8>>, usize);
 
     impl Read for Pieces {

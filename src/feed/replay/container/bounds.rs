@@ -5,7 +5,7 @@
 pub struct Bounds {
     /// The largest number of unpacked bytes; 0 means no limit.
     pub max_bytes: u64,
-    /// The largest number of unpacked bytes per packed byte; 0 means no limit. It applies from 16 MiB on, because
-    /// small texts pack well.
+    /// The largest number of unpacked bytes per packed byte; 0 means no limit. Up to 16 MiB of unpacked bytes
+    /// are exempt, because a small text may pack extremely well.
     pub max_ratio: u64,
 }

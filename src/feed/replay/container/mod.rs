@@ -1,10 +1,12 @@
 //! Containers: plain files, files packed by gzip or zstd, and zip archives.
 //!
-//! The first bytes of a file tell its packing; its name does not count. Every file is read as a stream, in constant
-//! memory: the window of the decompressor, 32 KiB for gzip and at most 128 MiB for zstd, and some buffers.
+//! The first bytes of a file tell its packing; the file name is ignored. Every file is read as a stream, in
+//! constant memory. Besides small buffers, a decompressor needs memory for its window: 32 KiB for gzip, and
+//! at most 128 MiB for zstd.
 //!
-//! A file that is damaged or cut short gives all bytes before the damage, a warning, and then its end: those bytes are
-//! good. An archive without a directory is refused, because only the directory lists its members.
+//! A damaged or truncated file is read up to the damage, because the bytes before the damage are good. The
+//! damage causes a warning, not an error. An archive without a directory is refused, because only the
+//! directory lists its members.
 
 mod bounds;
 mod damage;
@@ -25,10 +27,11 @@ use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
 pub use bounds::Bounds;
 pub use damage::Damage;
 
-/// The number of packings around a text, besides an archive: a server may compress a file that is packed already.
+/// The largest number of packings around a text, not counting an archive. A server may compress a file that
+/// is already packed, so there may be two.
 const LAYERS: usize = 2;
 
-/// The longest signature of a packing, in bytes.
+/// The length of the longest signature of a packing, in bytes.
 const SIGN: u64 = 4;
 
 /// The member that marks an archive as an office document (Office Open XML, ECMA-376).
@@ -36,7 +39,7 @@ const OFFICE: &str = "[Content_Types].xml";
 
 /// A text in a file: the file itself, or a member of an archive.
 ///
-/// It is displayed as `a.csv` or `a.zip:member.csv`.
+/// A part is displayed as `a.csv` or `a.zip:member.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The path of the file.
@@ -48,33 +51,33 @@ pub struct Part {
 /// A member of a zip archive, as the archive's directory describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The name, with its folders in the archive.
+    /// The name in the archive, including the folders.
     pub name: String,
     method: CompressionMethod,
     encrypted: bool,
-    /// The offset of its packed data in the archive, in bytes.
+    /// The offset of the member's packed data in the archive, in bytes.
     start: u64,
-    /// The length of its packed data, in bytes.
+    /// The length of the member's packed data, in bytes.
     packed: u64,
     crc32: u32,
 }
 
-/// A text that was opened.
+/// An opened text.
 pub struct Opened {
     /// The unpacked bytes. A read error may wrap a [`FeedError`]: see [`FeedError::read_failed`].
     pub input: Bytes,
-    /// The damage that has been found so far.
+    /// The damage found so far.
     pub damage: Damage,
 }
 
-/// The packing of a file, told by its first bytes.
+/// The packing of a file, recognized by its first bytes.
 enum Packing {
-    /// [RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#section-2.3).
+    /// A gzip member ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#section-2.3)).
     Gzip,
-    /// [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1): a frame, or a skippable frame.
+    /// A frame or a skippable frame of zstd ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1)).
     Zstd,
-    /// [APPNOTE.TXT](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT) 4.3: a member, or the directory of
-    /// an empty archive.
+    /// A member of a zip archive, or the directory of an empty archive
+    /// ([APPNOTE.TXT](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT) 4.3).
     Zip,
 }
 
@@ -89,14 +92,14 @@ impl Packing {
     }
 }
 
-/// Returns the texts in a file: the members of an archive in the order of its directory, or else the file itself.
+/// Returns the texts in a file: the file itself, or the members of an archive in the order of its directory.
 ///
-/// Folders are left out, and so are the files that macOS adds. The result is never empty.
+/// Folders and the files that macOS adds are left out. The result is never empty.
 ///
 /// # Errors
 ///
-/// Returns an error for a file that does not exist or cannot be read twice, and for an archive without a directory or
-/// without a text.
+/// Returns an error for a file that does not exist or cannot be read twice. An archive without a directory or
+/// without a text is an error too.
 pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
     let read_failed = |source| FeedError::read_failed(path, source);
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
@@ -119,7 +122,7 @@ pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
     Ok(members.into_iter().map(part).collect())
 }
 
-/// Returns the members of an archive that may be texts.
+/// Returns the members of an archive, without folders and the files that macOS adds.
 fn members(archive: File) -> Result<Vec<Member>, ZipError> {
     let mut archive = ZipArchive::new(BufReader::new(archive))?;
     let mut members = Vec::new();
@@ -141,19 +144,19 @@ fn members(archive: File) -> Result<Vec<Member>, ZipError> {
     Ok(members)
 }
 
-/// Returns whether macOS added a member by itself: file attributes, or the settings of a folder.
+/// Returns whether a member is a file that macOS adds, with file attributes or folder settings.
 fn is_of_a_mac(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
     name.starts_with("__MACOSX/") || file.starts_with("._") || file == ".DS_Store"
 }
 
 impl Part {
-    /// Opens the text at its beginning, and unpacks it.
+    /// Opens the text. The returned reader unpacks it.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file does not exist any more, if its packing is not supported, or if it unpacks to more
-    /// than the limits. The limits apply while the text is read too, so reading may give the same error.
+    /// Returns an error if the file no longer exists, if its packing is not supported, or if it exceeds the
+    /// limits. Reading checks the limits too, and may return the same error.
     pub fn open(&self, bounds: &Bounds) -> Result<Opened, FeedError> {
         let read_failed = |source| FeedError::read_failed(&self.path, source);
         let damage = Damage::default();
@@ -189,9 +192,9 @@ impl Part {
         Err(self.packed("it is packed too many times"))
     }
 
-    /// Returns the path. A member's path follows that of its archive, as if the archive were a folder.
+    /// Returns the absolute path, in which an archive counts as a folder: `/data/a.zip/member.csv`.
     pub fn virtual_path(&self) -> String {
-        // The absolute path has folders that the given one may not have. They may tell the layout or the day.
+        // A relative path may lack folders whose names tell the layout or the day.
         let path = std::path::absolute(&self.path);
         let path = path.as_deref().unwrap_or(&self.path).to_string_lossy();
         match &self.member {
@@ -200,8 +203,8 @@ impl Part {
         }
     }
 
-    /// Unpacks a member by the archive's method. Returns the limits that apply, and the bytes. A stored member has no
-    /// limits.
+    /// Creates a reader that unpacks a member. Returns the reader, and the limits that apply to the member. A
+    /// stored member has no limits, because it does not grow.
     fn unpacked(&self, member: &Member, data: Bytes, bounds: Bounds) -> Result<(Bounds, Bytes), FeedError> {
         match member.method {
             _ if member.encrypted => Err(self.packed("it is encrypted")),
@@ -230,7 +233,7 @@ impl Display for Part {
     }
 }
 
-/// Returns the usual name of a zip method.
+/// Returns the usual name of a compression method of zip.
 fn name_of(method: CompressionMethod) -> &'static str {
     match method {
         CompressionMethod::DEFLATE64 => "Deflate64",
@@ -256,7 +259,7 @@ fn open(path: &Path) -> Result<File, FeedError> {
     File::open(path).map_err(cannot_open)
 }
 
-/// Reads the bytes that tell the packing.
+/// Reads the first bytes, which tell the packing.
 fn beginning_of(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut beginning = Vec::new();
     input.take(SIGN).read_to_end(&mut beginning)?;

@@ -12,7 +12,7 @@ use crate::feed::ErrorClass;
 const NO_BOUNDS: Bounds = Bounds { max_bytes: 0, max_ratio: 0 };
 const MIB: usize = 1024 * 1024;
 
-/// Returns rows that differ, and that pack about as well as prices do.
+/// Returns different rows, which compress about as well as real prices.
 fn rows(count: usize) -> Vec<u8> {
     let mut seed = 1_u32;
     let row = |number| {
@@ -28,7 +28,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Returns one frame with a checksum.
+/// Compresses a text to one frame with a checksum.
 fn zstd(text: &[u8]) -> Vec<u8> {
     let mut encoder = ::zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.include_checksum(true).unwrap();
@@ -57,7 +57,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     zip_by(deflated(), members)
 }
 
-/// A file in a folder of its own, whose name does not tell its packing.
+/// A file in its own folder. The file name does not tell the packing.
 struct OnDisk(TempDir);
 
 impl OnDisk {
@@ -71,13 +71,13 @@ impl OnDisk {
         parts(&self.0.path().join("file"))
     }
 
-    /// Returns its only part.
+    /// Returns the only part of the file.
     fn part(&self) -> Part {
         let [part] = self.parts().unwrap().try_into().unwrap();
         part
     }
 
-    /// Returns the parts as they are displayed.
+    /// Returns the display names of the parts, without the folder.
     fn names(&self) -> Vec<String> {
         let folder = format!("{}/", self.0.path().display());
         self.parts().unwrap().iter().map(|part| part.to_string().replace(&folder, "")).collect()
@@ -88,7 +88,7 @@ impl OnDisk {
     }
 }
 
-/// Reads a text, and returns it with the damage.
+/// Reads a text. Returns the text and the damage.
 fn read(part: &Part, bounds: Bounds) -> Result<(Vec<u8>, Option<String>), FeedError> {
     let Opened { mut input, damage } = part.open(&bounds)?;
     let mut text = Vec::new();
@@ -103,7 +103,7 @@ fn assert_gives(content: &[u8], text: &[u8]) {
     assert_eq!(damage, None);
 }
 
-/// Checks that at least this many bytes come out, all of them right, and which damage is reported.
+/// Checks that at least `least` bytes are unpacked and correct, and that the damage begins with `said`.
 #[track_caller]
 fn assert_gives_the_start(content: &[u8], text: &[u8], least: usize, said: &str) {
     let (found, damage) = OnDisk::new(content).read(NO_BOUNDS).unwrap();
@@ -264,7 +264,7 @@ fn a_damaged_file_gives_the_bytes_before_the_damage() {
 #[test]
 fn no_row_before_a_fault_in_the_middle_is_lost() {
     let text = rows(100_000);
-    // Both decompressors reject the next byte at once: it begins a block of an unknown type.
+    // The byte 0xff begins a block of an unknown type, which both decompressors reject at once.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&text).unwrap();
     encoder.flush().unwrap();

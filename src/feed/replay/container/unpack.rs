@@ -1,7 +1,7 @@
 //! Decompressors that return all bytes before an error, and then the error.
 //!
-//! The readers of flate2 and zstd lose the bytes that they decompressed in the call that fails. That can be a whole
-//! small file. So the decoders are called piece by piece here.
+//! When a call fails, the readers of flate2 and zstd lose the bytes that the call decompressed. A small file
+//! can be lost as a whole. So this module calls the decoders directly, piece by piece.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -13,27 +13,27 @@ use super::bounds::Bounds;
 use super::damage::Damage;
 use crate::feed::error::FeedError;
 
-/// The number of bytes that are read at once.
+/// The size of the read buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
-/// The largest window of gzip and zip, as a power of two.
+/// The binary logarithm of gzip's largest window in bytes.
 const WINDOW_BITS: u8 = 15;
 
 /// The unpacked size from which the ratio is checked, in bytes.
 const RATIO_FROM: u64 = 16 * 1024 * 1024;
 
-/// The bytes of a text, packed or unpacked.
+/// A reader of a text's bytes, packed or unpacked.
 pub type Bytes = Box<dyn Read + Send>;
 
-/// A decompressor of deflated data.
+/// A decompressor of deflate data, the compression of gzip and zip.
 pub struct Inflate<R> {
     input: BufReader<R>,
     decoder: Decompress,
     /// Whether another gzip member may follow.
     gzip: bool,
-    /// Whether the end of a member has been read, and nothing of the next one.
+    /// Whether the latest member is complete, and the next member has not begun.
     ended: bool,
-    /// An error that is returned after the bytes before it.
+    /// An error that the next call returns, because the bytes before the error are returned first.
     fault: Option<io::Error>,
 }
 
@@ -43,7 +43,7 @@ impl<R: Read> Inflate<R> {
         Self::new(input, Decompress::new_gzip(WINDOW_BITS), true)
     }
 
-    /// Creates a decompressor of data without a header, as in zip archives.
+    /// Creates a decompressor of deflate data without a header, as in zip archives.
     pub fn raw(input: R) -> Self {
         Self::new(input, Decompress::new(false), false)
     }
@@ -90,7 +90,7 @@ impl<R: Read> Read for Inflate<R> {
     }
 }
 
-/// Converts a length that fits into a slice.
+/// Converts the length of a slice.
 fn narrow(count: u64) -> usize {
     usize::try_from(count).expect("no slice is longer")
 }
@@ -99,7 +99,7 @@ fn narrow(count: u64) -> usize {
 pub struct Zstd<R> {
     input: BufReader<R>,
     decoder: Decoder<'static>,
-    /// Whether the end of a frame has been read, and nothing of the next one.
+    /// Whether the latest frame is complete, and the next frame has not begun.
     ended: bool,
 }
 
@@ -110,14 +110,14 @@ impl<R: Read> Zstd<R> {
         Ok(Self { input, decoder: Decoder::new()?, ended: true })
     }
 
-    /// Takes the decompressed bytes that are ready. Returns their number.
+    /// Moves decompressed bytes from the decoder to `out`. Returns the number of bytes.
     fn take(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut out = OutBuffer::around(out);
         self.ended |= self.decoder.run(&mut InBuffer::around(&[]), &mut out)? == 0;
         Ok(out.pos())
     }
 
-    /// Feeds the decoder with input, a block at most. Returns false at the end of the input.
+    /// Feeds at most one block of input to the decoder. Returns false at the end of the input.
     fn give(&mut self) -> io::Result<bool> {
         let mut input = InBuffer::around(self.input.fill_buf()?);
         if input.src.is_empty() {
@@ -136,8 +136,8 @@ impl<R: Read> Read for Zstd<R> {
             return Ok(0);
         }
         loop {
-            // A call that fails returns no bytes. So each call does one thing: `take` returns bytes and reads no
-            // input, and `give` reads input but has no room for output, so it stops behind each block.
+            // A failing call of the decoder returns no bytes. So `take` only produces output, and `give` only
+            // consumes input. Without room for output, the decoder stops after each block.
             let taken = self.take(out)?;
             if taken > 0 {
                 return Ok(taken);
@@ -149,8 +149,8 @@ impl<R: Read> Read for Zstd<R> {
     }
 }
 
-/// The bytes of a member of an archive. They end with an error if their checksum differs from that in the archive's
-/// directory.
+/// A reader that verifies the checksum of an archive member. If the checksum is wrong, an error follows the
+/// last byte.
 pub struct Checked<R> {
     input: R,
     crc: Crc,
@@ -158,7 +158,7 @@ pub struct Checked<R> {
 }
 
 impl<R> Checked<R> {
-    /// Creates a reader that checks the bytes. `crc32` is the checksum in the archive's directory.
+    /// Creates a reader that compares its bytes with `crc32`, the checksum in the archive's directory.
     pub fn new(input: R, crc32: u32) -> Self {
         Self { input, crc: Crc::new(), expected: crc32 }
     }
@@ -175,10 +175,10 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// The bytes of a decompressor, up to its first error and within the limits.
+/// A reader of decompressed bytes that enforces the limits. Damage is recorded, and ends the bytes.
 pub struct Guarded {
     input: Bytes,
-    /// The path of the file, or of the archive and its member.
+    /// The file, or the archive and the member, for error messages.
     part: String,
     /// The packed size, in bytes.
     packed: u64,
@@ -189,12 +189,12 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Creates a guard for the unpacked bytes of `part`, which has `packed` bytes.
+    /// Creates a guard for `input`, the unpacked bytes of `part`. `packed` is the packed size in bytes.
     pub fn new(input: Bytes, part: String, packed: u64, bounds: Bounds, damage: Damage) -> Self {
         Self { input, part, packed, bounds, damage, given: 0, ended: false }
     }
 
-    /// Returns an error if more bytes came out than the limits allow.
+    /// Returns an error if the unpacked bytes exceed a limit.
     fn check(&self) -> Result<(), FeedError> {
         let Self { packed, given, bounds: Bounds { max_bytes, max_ratio }, .. } = *self;
         let part = || self.part.clone();
@@ -224,8 +224,8 @@ impl Read for Guarded {
                     ErrorKind::UnexpectedEof => format!("cut short after {} bytes", self.given),
                     _ => format!("damaged after {} bytes: {fault}", self.given),
                 };
-                // This layer ends here, which looks like a cut to the layer above it. `set` keeps the first damage,
-                // which is the true one.
+                // To a second decompressor around this reader, the end looks like a truncation. `set` keeps
+                // the first damage, which is the real damage.
                 self.damage.set(&found);
                 self.ended = true;
                 Ok(0)
@@ -235,8 +235,7 @@ impl Read for Guarded {
     }
 }
 
-/// Returns whether an error means that the packed data are damaged, and not that they cannot be read or exceed a
-/// limit.
+/// Returns whether damaged data caused an error, rather than the operating system or a limit.
 fn is_of_the_data(error: &io::Error) -> bool {
     error.raw_os_error().is_none()
         && error.kind() != ErrorKind::Interrupted

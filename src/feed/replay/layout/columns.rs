@@ -10,8 +10,8 @@ use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::time::MidnightUnit;
 
-/// The columns that the configuration names, by role. A column is a name in the header or a number from 0. If the date
-/// and the time of day have a column each, `time` names both, joined by `+`.
+/// The columns that the configuration names, by role. A column is given by its name in the header or by its
+/// index from 0. If the date and the time of day are in two columns, `time` names both, joined by `+`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(pub BTreeMap<Role, String>);
@@ -40,7 +40,7 @@ impl Columns {
         for role in Role::all() {
             columns.indices[role as usize] = role.names().find_map(index_of);
         }
-        // pandas writes a first column without a name, the index.
+        // pandas writes its index as a first column without a name.
         let index = names.first().filter(|name| name.is_empty() || *name == "unnamed0").map(|_| 0);
         let has_time =
             [Role::Time, Role::Date, Role::TimeOfDay].iter().any(|role| columns.get(*role).is_some());
@@ -74,11 +74,11 @@ impl Columns {
         columns
     }
 
-    /// Replaces columns by those that a map names.
+    /// Replaces columns with the columns that a map names.
     ///
     /// # Errors
     ///
-    /// Returns the role whose column the header does not have.
+    /// Returns a role whose mapped column is not in the header.
     pub fn amended(mut self, map: &Map, names: &[String]) -> Result<Self, Role> {
         let index_of = |column: &str| {
             let wanted = normal(column.as_bytes());
@@ -99,8 +99,8 @@ impl Columns {
 
     /// Removes columns that contradict the map.
     ///
-    /// If the map names a time, all columns of the time are removed. If it names a value of ticks, the columns of bars
-    /// are removed, and if it names a price of a bar, those of ticks.
+    /// A time in the map removes all time columns. A trade price or a value of a quote in the map removes all
+    /// columns of bars. A price of a bar in the map removes all columns of ticks.
     fn give_way(&mut self, map: &Map) {
         const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
@@ -123,7 +123,7 @@ impl Columns {
         self.indices[role as usize]
     }
 
-    /// Returns the number of cells of a row that are needed.
+    /// Returns the number of cells up to the last column that has a role.
     pub fn width(&self) -> usize {
         self.indices.iter().flatten().max().map_or(0, |last| last + 1)
     }
@@ -150,7 +150,7 @@ impl Columns {
         let (open, high, low, price) = (get(Role::Open), get(Role::High), get(Role::Low), get(Role::Price));
         let is_bar = open.is_some() && high.is_some() && low.is_some();
         let (bid, ask) = (get(Role::Bid), get(Role::Ask));
-        // Beside a bid or an ask, a close without open, high and low is the close of the day before.
+        // Beside a bid or an ask, a close without open, high and low is the previous day's close.
         let close = get(Role::Close).filter(|_| is_bar || bid.or(ask).is_none());
         if let Some(close) = close.or(price.filter(|_| is_bar)) {
             return Some(Values::Bars { open, high, low, close, volume: get(Role::Volume) });
@@ -166,7 +166,7 @@ impl Columns {
         })
     }
 
-    /// Returns the least number of cells of a usable row: enough for its time, its symbol and the value that an event needs.
+    /// Returns the least number of cells of a usable row: enough for its time, its symbol and one price.
     pub fn least(&self, time: TimeColumns, values: &Values) -> usize {
         let last_of_time = match time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
@@ -181,8 +181,8 @@ impl Columns {
     }
 }
 
-/// Returns whether a name is a volume with a unit: `Volume BTC`, `Volume Shares`. An average volume or a
-/// volume-weighted price is not a volume.
+/// Returns whether a column name is a volume with a unit, e.g. `Volume BTC` or `Volume Shares`. Names of
+/// averages, e.g. of a volume-weighted price, do not match, because they are longer.
 fn is_volume_in(name: &str) -> bool {
     let unit = name.strip_prefix("volume").unwrap_or_default();
     unit == "shares" || (3..=5).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())

@@ -1,7 +1,7 @@
-//! Layouts: which column of a file holds what.
+//! Layouts: the roles of a file's columns, and the notation of their cells.
 //!
-//! A layout is recognized by the names in the header or, without a header, by the shape of the columns. The
-//! configuration can name a layout, or the column of each role.
+//! A layout is recognized by the names in the header. Without a header, it is recognized by the kind of value
+//! in each column. The configuration can name a layout, or the column of each role.
 
 mod columns;
 mod recognize;
@@ -21,12 +21,13 @@ pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
 /// The cells of one line.
 pub type Record = Vec<Vec<u8>>;
 
-/// The columns of a file, and how their cells are written.
+/// The columns of a file, and the notation of their cells.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// The name of the entry in the table. Without an entry, the kind of rows.
+    /// The name of the layout's entry in the table. A layout without an entry is named after its kind of
+    /// rows.
     pub name: &'static str,
-    /// The vendor of the entry.
+    /// The vendor, if the layout has an entry in the table.
     pub vendor: Option<&'static str>,
     pub time: TimeColumns,
     /// The order of day, month and year.
@@ -36,38 +37,39 @@ pub struct Layout {
     /// A column and its allowed values: rows with another value are filtered out.
     pub only: Option<(usize, &'static [&'static str])>,
     pub values: Values,
-    /// Whether the file's name is the symbol followed by the period of the bars.
+    /// Whether the file name is a symbol and the period of the bars, e.g. `EURUSD1440`.
     pub has_period_in_name: bool,
     pub number_rule: NumberRule,
     pub numbers: Numbers,
-    /// The number of cells of a row that are needed.
+    /// The number of cells up to the last used column.
     pub width: usize,
     /// The least number of cells; a shorter row is rejected.
     pub least: usize,
-    /// The largest number of cells; a longer row is rejected, because a value in it was split in two.
+    /// The largest number of cells; a longer row is rejected, because it has a delimiter inside a value.
     pub most: Option<usize>,
 }
 
 /// The columns of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeColumns {
-    /// One column has the whole time.
+    /// One column has the complete time.
     One(usize),
-    /// One column has the date, and one the time of day.
+    /// One column has the date, and another column has the time of day.
     Two { date: usize, time_of_day: usize, form: TimeOfDayForm },
-    /// A column has the time of day, and the path has the day: its midnight in nanoseconds since 1970.
+    /// A column has the time of day, and the path has the day. `day` is its midnight, in nanoseconds since
+    /// 1970.
     TimeOfDay { time_of_day: usize, form: TimeOfDayForm, day: i64 },
-    /// The path has the day, and there is no time of day.
+    /// The rows have no time, and the path has the day: its midnight, in nanoseconds since 1970.
     Day(i64),
 }
 
-/// The way in which a time of day is written.
+/// The notation of a time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeOfDayForm {
     /// As text: `9:30`, `09:30:00.5`, `093000`.
     Text,
-    /// In this many digits, of which leading zeros may be missing: 4 for hours and minutes, 6 with seconds, more with
-    /// fractions of a second.
+    /// As this many digits: 4 for hours and minutes, 6 with seconds, more with fractions of a second. Leading
+    /// zeros may be missing.
     Digits(usize),
     /// As a count since midnight.
     Counted(MidnightUnit),
@@ -86,7 +88,8 @@ pub struct SymbolColumns {
 pub enum Values {
     /// Each row is a bar.
     Bars { open: Option<usize>, high: Option<usize>, low: Option<usize>, close: usize, volume: Option<usize> },
-    /// A row with a price is a trade, and a row with a bid or an ask is a quote. A row with both becomes two events.
+    /// A row with a price is a trade. A row with a bid or an ask is a quote. A row with a price and a quote
+    /// becomes two events.
     Ticks {
         price: Option<usize>,
         size: Option<usize>,
@@ -98,7 +101,7 @@ pub enum Values {
 }
 
 impl Entry {
-    /// Returns whether files of this layout can have this path.
+    /// Returns whether a path matches the pattern of this entry.
     fn is_of(&self, path: &str) -> bool {
         if self.path.is_empty() {
             return true;
@@ -161,12 +164,13 @@ impl Layout {
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
-    /// Returns how many cells of a row are split: the needed ones, and one more to see that a row is too long.
+    /// Returns the number of cells to split off a row. One cell more than allowed shows that a row is too
+    /// long.
     pub fn cells(&self) -> usize {
         self.most.map_or(self.width, |most| most + 1).max(self.width)
     }
 
-    /// Returns how many cells of a row are needed for its time.
+    /// Returns the number of cells up to the last column of the time.
     pub fn width_of_time(&self) -> usize {
         match self.time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
@@ -185,7 +189,7 @@ impl TimeColumns {
         }
     }
 
-    /// Returns the column of a time of day that is apart from the date, and the way in which it is written.
+    /// Returns the separate column of the time of day, and its notation.
     pub fn time_of_day(&mut self) -> Option<(usize, &mut TimeOfDayForm)> {
         match self {
             Self::Two { time_of_day, form, .. } | Self::TimeOfDay { time_of_day, form, .. } => {

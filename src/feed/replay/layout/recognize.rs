@@ -10,28 +10,28 @@ use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, shape};
 
-/// The header is searched for in this many lines.
+/// The number of lines that are searched for a header.
 const HEADER_AMONG: usize = 20;
 
-/// Everything that is known of a file besides its lines.
+/// The inputs of the recognition besides the lines: the settings, and facts about the file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Given<'a> {
-    /// The name of the layout, if the configuration gives it.
+    /// The layout that the configuration names.
     pub layout: Option<&'static str>,
     /// The columns that the configuration names.
     pub map: Option<&'a Map>,
     pub date_order: Option<DateOrder>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
-    /// The path. For a member of an archive, the archive's path followed by the member's.
+    /// The absolute path, in which an archive counts as a folder.
     pub path: &'a str,
-    /// The day in the path.
+    /// The day in the path: its midnight, in nanoseconds since 1970.
     pub day: Option<i64>,
     /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
     pub has_free_comma: bool,
 }
 
-/// A layout that was recognized, and where its header and its rows begin.
+/// A recognized layout, with the positions of the header and of the first row.
 #[derive(Clone, Debug)]
 pub struct Recognized {
     pub layout: Layout,
@@ -39,7 +39,7 @@ pub struct Recognized {
     pub header: Option<usize>,
     /// The index of the first row.
     pub first_row: usize,
-    /// Whether no row so far shows if the day or the month comes first.
+    /// Whether the first rows leave the order of day and month open.
     pub is_date_order_open: bool,
 }
 
@@ -54,15 +54,16 @@ pub enum LayoutError {
     NoShape(usize),
     /// There is no column of this name.
     NoColumn(String),
-    /// This column stands beside a date, and holds no time of day.
+    /// This column is beside a date column, and holds no times of day.
     NoTimeOfDay(usize),
-    /// The times have no date, and neither a column nor the path has the day.
+    /// The times have no date, and the path has no day.
     NoDay,
     /// The file has a layout that cannot be replayed. The texts are the layout's name and the kind of data in the file.
     Unfit(&'static str, &'static str),
 }
 
-/// Recognizes the layout of a file from its first lines. If there is a map of the columns, it decides.
+/// Recognizes the layout of a file from its first lines. A configured map of the columns overrides the names
+/// in the header.
 pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     match given.map {
         Some(map) => by_map(lines, map, given),
@@ -70,13 +71,14 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
     }
 }
 
-/// Recognizes the layout without a map: by its header, or else by its shape.
+/// Recognizes the layout without a map, by the header or by the shape of the rows.
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
         let entry = entry_of(&names, given);
         match by_header(lines, line, &names, entry, given) {
-            // The configuration names another layout. (Without an entry, the layout is named after the kind of rows.)
+            // The configuration names another layout. A layout without an entry is named after its kind of
+            // rows.
             Ok(found) if given.layout.is_some_and(|name| name != found.layout.name) => {}
             Err(error) => {
                 let is_better = |best: &LayoutError| {
@@ -87,7 +89,7 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
             found => return found,
         }
     }
-    // A header names columns, so the rows are not matched with shapes.
+    // These errors prove that the file has a header, so its rows are not compared with shapes.
     if let Some(error @ (LayoutError::NoTime(_) | LayoutError::NoDay | LayoutError::NoTimeOfDay(_))) =
         best_error
     {
@@ -97,8 +99,7 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         return Err(best_error.unwrap_or(LayoutError::NoShape(0)));
     };
     let rows = &without_empty_ends(&lines[first_row..]);
-    // A line that is as long as the row below it, and in which most cells are no values, is a header even if it names
-    // no price.
+    // A line with few values and as many cells as the next row is a header, even without a price column.
     if let Some(LayoutError::NoPrice(line)) = best_error
         && lines.get(line + 1).is_some_and(|row| row.len() == lines[line].len())
     {
@@ -113,14 +114,15 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     }
 }
 
-/// Removes columns at the end that are empty in all rows. Some files end each line with a delimiter.
+/// Removes trailing columns that are empty in all rows. Some files end each line with a delimiter.
 fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
     let last = |row: &Record| row.iter().rposition(|cell| !cell.trim_ascii().is_empty());
     let width = rows.iter().filter_map(last).max().map_or(0, |last| last + 1);
     rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
 }
 
-/// Returns the lines that may be a header, with their names. At most a quarter of a header's cells are values.
+/// Returns each line that may be a header, with its normalized names. At most a quarter of a header's cells
+/// are numbers or times.
 fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     let may_be = |(_, record): &(usize, &Record)| {
         let values = record.iter().filter(|cell| is_value(cell)).count();
@@ -131,7 +133,7 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     among.filter(may_be).map(move |(line, record)| (line, names(record)))
 }
 
-/// Returns the entry whose names a header has.
+/// Returns the first entry whose column names are all in a header.
 fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
@@ -142,8 +144,8 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     })
 }
 
-/// Returns the entry and the shape that fit rows without a header. If the configuration names a layout and no shape of
-/// it fits, a shape whose times can be read is enough.
+/// Returns the entry and the shape that fit rows without a header. If the configuration names a layout, one
+/// row with a readable time is enough.
 fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
     let shapes = || {
         LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
@@ -166,7 +168,7 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
     })
 }
 
-/// Returns an error with the first column that the header of this layout needs.
+/// Returns an error that names the first column in the header of a layout.
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {
@@ -192,7 +194,7 @@ fn by_header(
     let is_one_short =
         |rows: &[Record]| !rows.is_empty() && rows.iter().all(|row| row.len() == names.len() + 1);
     if lines.get(first_row..).is_some_and(is_one_short) {
-        // R writes a header without a name for its first column, so each row has one cell more.
+        // R leaves out the name of the first column, so each row has one cell more than the header.
         let names: Vec<String> = iter::once(String::new()).chain(names.iter().cloned()).collect();
         let columns = Columns::of_header(&names, entry);
         if lines[first_row..].iter().all(|row| time_columns::has_time(&columns, row)) {
@@ -204,13 +206,13 @@ fn by_header(
     found
 }
 
-/// Returns the first row behind a header. Lines without values between them, such as units, are left out.
+/// Returns the first row after a header. Lines without numbers and times, e.g. with units, are skipped.
 fn first_row_behind(lines: &[Record], header: usize) -> usize {
     let has_values = |record: &Record| record.iter().any(|cell| is_value(cell));
     (header + 1..lines.len()).find(|line| has_values(&lines[*line])).unwrap_or(header + 1)
 }
 
-/// Recognizes a layout by the columns that the map names. A header, if there is one, names the other columns.
+/// Recognizes a layout by the columns that the map names. A header, if there is one, tells the other columns.
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
@@ -226,12 +228,12 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, L
         .amended(map, &[])
         .map_err(|role| LayoutError::NoColumn(map.0[&unnamed.unwrap_or(role)].clone()))?;
     let first_row = lines.iter().position(|record| time_columns::has_time(&columns, record)).unwrap_or(0);
-    // The line before the first row is its header if it has as many cells.
+    // The line before the first row is the header if both have the same number of cells.
     let header = first_row.checked_sub(1).filter(|line| lines[*line].len() == lines[first_row].len());
     finish(lines, header, first_row, &columns, None, given)
 }
 
-/// Makes a layout from the columns and the first rows.
+/// Creates a layout from the columns and the first rows.
 fn finish(
     lines: &[Record],
     header: Option<usize>,
@@ -250,7 +252,7 @@ fn finish(
         (Err(error), Some(_)) => return Err(error.unwrap_or(LayoutError::NoTime(header.unwrap_or(0)))),
         (_, None) => return Err(LayoutError::NoPrice(header.unwrap_or(0))),
     };
-    // If two columns have the same name, only a map can say which is meant.
+    // If two columns have the same name, only a map can select one of them.
     let is_twice = |column: &usize| names.iter().filter(|name| Some(*name) == names.get(*column)).count() > 1;
     if given.map.is_none() && columns.numbers().any(|column| is_twice(&column)) {
         return Err(LayoutError::Unfit(
@@ -305,12 +307,13 @@ fn finish(
     Ok(Recognized { layout, header, first_row, is_date_order_open })
 }
 
-/// Finds the column that tells trades from bids and asks, in files that mix them, and the values that mean a trade.
+/// Finds the column that marks each row as a trade, a bid or an ask, and the values that mark a trade.
+/// Returns `None` if no row is marked as an ask. Returns an error for rows of bids and asks without trades.
 fn only_trades(
     rows: &[Record],
     names: &[String],
 ) -> Result<Option<(usize, &'static [&'static str])>, LayoutError> {
-    // `b` is not searched for, since it may stand for a buyer.
+    // Bids are not searched for, because `b` may mean a buyer.
     const ASKS: [&str; 6] = ["ask", "asks", "a", "bestask", "quoteask", "askquote"];
     const TRADES: &[&str] = &["TRADE", "Trade", "trade", "TRADES", "trades", "T"];
     let kinds = ["type", "ticktype", "eventtype", "recordtype", "side"];
@@ -340,7 +343,7 @@ fn is_value(cell: &[u8]) -> bool {
         || time::stamp(cell, DateOrder::Dmy).is_some()
 }
 
-/// Returns whether month first and day first give different days for the date of a row.
+/// Returns whether a row's date is one day with the month first, and another day with the day first.
 fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     let Some(cell) = time.date_column().and_then(|column| row.get(column)) else { return false };
     let local = |order| match time::stamp(cell, order) {
@@ -350,8 +353,9 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     local(DateOrder::Mdy) != local(DateOrder::Dmy)
 }
 
-/// Returns the most likely order of dates that do not show it: year first if the dates are then closest together,
-/// else day first with points or in European languages, else month first.
+/// Returns the most likely of the orders that all dates allow. The year comes first if this order puts the
+/// dates closest together. Otherwise, the day comes first in dates with points or under a European header.
+/// All other dates have the month first.
 fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     left: &OrdersLeft,
     dates: impl Fn() -> D,
@@ -376,7 +380,8 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     }
 }
 
-/// Returns the decimal sign that most numbers show. If none does, as in `1,234`, the language of the header decides.
+/// Returns the decimal sign that most numbers prove. On a tie, e.g. if all numbers look like `1,234`,
+/// `is_comma_likely` decides.
 fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
     let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
@@ -388,7 +393,7 @@ fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> De
     }
 }
 
-/// Returns whether LEAN writes the prices of this path in units of 1e-4.
+/// Returns whether LEAN writes prices in units of 1e-4 in a file with this path.
 fn is_scaled_by_lean(path: &str) -> bool {
     ["equity", "option", "indexoption"].iter().any(|kind| path.split('/').any(|folder| folder == *kind))
 }

@@ -5,15 +5,16 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The role of a column: what it holds.
+/// The role of a column, i.e. the meaning of its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// A whole time.
+    /// A complete time: a date with a time of day, or a Unix time.
     Time,
-    /// A date. With a time of day beside it, the two make the time.
+    /// A date. A column of the role `clock` may add the time of day.
     Date,
-    /// A time of day, or a whole time if there is no date. Its name in the configuration is `clock`.
+    /// A time of day, or a complete time in a file without a date column. The configuration calls this role
+    /// `clock`.
     #[serde(rename = "clock")]
     TimeOfDay,
     /// The name of the instrument.
@@ -48,8 +49,8 @@ pub enum Role {
 
 /// The column names of each role, as [`normal`] writes them.
 ///
-/// If a header has several of them, the first in this list is used: the time of the exchange before that of the
-/// recorder, a plain close before an adjusted one.
+/// If a header has several names of a role, the first name in this list is used. So the exchange's `time` is
+/// preferred to the recorder's `localtimestamp`.
 const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
@@ -131,7 +132,7 @@ impl Role {
     /// The number of roles.
     pub const COUNT: usize = 17;
 
-    /// Returns the names of this role's column, the preferred ones first.
+    /// Returns the column names of this role, in the order of preference.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         NAMES[self as usize].1.split_ascii_whitespace()
     }
@@ -180,7 +181,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// Returns whether a header is in a language whose dates begin with the day, and whose decimal sign is a comma.
+/// Returns whether a header is in a European language with decimal commas and dates that begin with the day.
 pub fn is_european(names: &[String]) -> bool {
     const NAMES: &str = "datum uhrzeit zeit zeitpunkt kurs schluss schlusskurs eröffnung hoch tief data czas otwarcie zamknięcie \
         zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture";

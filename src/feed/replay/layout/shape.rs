@@ -1,8 +1,9 @@
-//! Shapes: the columns of files without a header.
+//! Shapes: descriptions of the columns of files without a header.
 //!
-//! A shape is a text with one word for each column. A word is a [`Role`], or says what the cells hold, e.g. `unix` for
-//! a Unix time or `int` for a whole number that is not used. A column with `#` must fit its word but is not used. A
-//! column with `?` may be missing. `more` at the end allows any further columns.
+//! A shape is a text with one word for each column. A word names a [`Role`] or a kind of cell, e.g. `unix`
+//! for a Unix time. Kinds without a role, such as `int` for a whole number, describe unused columns. `#`
+//! after a word marks a column that must fit, but is not used. `?` after a word marks a column that may be
+//! missing. `more` at the end allows any further columns.
 
 use rust_decimal::Decimal;
 
@@ -12,11 +13,11 @@ use super::Record;
 use super::role::Role;
 use crate::market::Price;
 
-/// The share of rows, in percent, that need not fit the shape.
+/// The largest allowed share of rows that do not fit a shape, in percent.
 const MISFITS_IN_HUNDRED: usize = 20;
-/// A spread is plausible up to bid / 50.
+/// A spread is plausible up to the bid divided by this number.
 const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
-/// An adjusted close is plausible from close / 20 to close + close / 20.
+/// The divisor for the range of plausible adjusted closes: close / 20 to close + close / 20.
 const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 
 /// A column of a shape.
@@ -24,12 +25,12 @@ const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 pub struct Column {
     /// The role of the column; `None` if it is not used.
     pub role: Option<Role>,
-    /// What each cell must hold.
+    /// The required kind of each cell.
     holds: Holds,
     is_optional: bool,
 }
 
-/// What the cells of a column hold.
+/// The kind of the cells in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holds {
     /// A Unix time.
@@ -40,7 +41,7 @@ enum Holds {
     Points,
     /// A date with slashes.
     Slashes,
-    /// A date of eight digits, with or without a time of day behind it.
+    /// A date of eight digits, with or without a time of day after it.
     Compact,
     /// A date.
     Date,
@@ -56,7 +57,7 @@ enum Holds {
     Number(Option<Role>),
     /// A number between the low and the high of its row.
     Within,
-    /// A number with decimals that is near or below the close of its row.
+    /// An adjusted close: a number with decimals, near or below the close of its row.
     Adjusted,
     /// A whole number.
     Int,
@@ -68,7 +69,7 @@ enum Holds {
 }
 
 impl Column {
-    /// Returns the unit, if the column counts from midnight.
+    /// Returns the unit, if the cells count from midnight.
     pub fn midnight_unit(self) -> Option<MidnightUnit> {
         match self.holds {
             Holds::Seconds => Some(MidnightUnit::Seconds),
@@ -78,7 +79,7 @@ impl Column {
     }
 }
 
-/// Parses a shape. Returns its columns, and whether more may follow.
+/// Parses a shape. Returns its columns, and whether further columns may follow.
 pub fn columns(shape: &'static str) -> (Vec<Column>, bool) {
     let words: Vec<&str> = shape.split_ascii_whitespace().collect();
     let named = words.iter().filter(|word| **word != "more").map(|word| column(word));
@@ -164,8 +165,8 @@ impl Holds {
 
 /// Returns whether the numbers of a row are plausible.
 ///
-/// They are not if the low is above the high, if a bar has only some of its prices, or if the bid is above the ask or
-/// far below it.
+/// A bar must have all its prices, and all must lie between its low and its high. A bid must be at most the
+/// ask, and close to it.
 fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let value = |role: Role| {
         let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;
@@ -174,7 +175,7 @@ fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let is_bar = match (value(Role::Open), value(Role::High), value(Role::Low), value(Role::Close)) {
         (Some(open), Some(high), Some(low), Some(close)) => low <= open.min(close) && open.max(close) <= high,
         (None, None, None, None) => true,
-        // A bar of quotes has no close: the closes of its bid and ask are the row's bid and ask.
+        // A bar of quotes has no close: its last bid and its last ask count as a quote.
         _ => !columns.iter().any(|column| column.holds == Holds::Number(Some(Role::Close))),
     };
     let is_quote = match (value(Role::Bid), value(Role::Ask)) {
@@ -224,7 +225,7 @@ fn is_date_with(cell: &[u8], between: u8) -> bool {
     cell.split(|byte| *byte == between).count() == 3 && (is_date(DateOrder::Mdy) || is_date(DateOrder::Dmy))
 }
 
-/// Returns whether a cell is a date of eight digits, alone or with a time of day behind a blank.
+/// Returns whether a cell is a date of eight digits. A blank and a time of day may follow the date.
 fn is_compact(cell: &[u8]) -> bool {
     cell.len() >= 8
         && is_digits(&cell[..8], 8)

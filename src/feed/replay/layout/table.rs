@@ -1,82 +1,83 @@
-//! The table of layouts: one entry for each kind of file of each vendor.
+//! The table of layouts, with an entry for each file format of each vendor.
 //!
-//! An entry is recognized by the names in the header or, for files without a header, by the shape of the columns. The
-//! first entry that fits is used, so particular entries come before general ones. A new layout needs an entry here,
-//! and a case in `tests/it/files/layouts`.
+//! An entry is recognized by the names in the header. For files without a header, it is recognized by the
+//! shape of the columns. The first entry that fits is used, so specific entries come before general entries.
+//! A new layout needs an entry here, and a case in `tests/it/files/layouts`.
 
 /// A layout in the table.
 #[derive(Debug)]
 pub struct Entry {
     /// The name, for `--layout` and for the output of `inspect`.
     pub name: &'static str,
-    /// The vendor of such files.
+    /// The vendor of the files.
     pub vendor: &'static str,
     /// How the layout is recognized.
     pub recognized_by: RecognizedBy,
-    /// A pattern that the end of the path must match; empty for any path.
+    /// A pattern for the file name, or for the path if the pattern contains `/`. An empty pattern matches any
+    /// path.
     pub path: &'static str,
-    /// The rules that are particular to this layout.
+    /// The rules that are specific to this layout.
     pub rules: Rules,
 }
 
 /// How a layout is recognized.
 #[derive(Clone, Copy, Debug)]
 pub enum RecognizedBy {
-    /// By names that the header must have, in small letters and without punctuation.
+    /// By column names that the header must have, in lower case and without punctuation.
     Header(&'static str),
-    /// By a shape: what each column holds, one word a column.
+    /// By the shape of the columns, with one word for each column.
     Shape(&'static str),
 }
 
-/// The rules of a layout that differ from the general ones.
+/// The rules that are specific to a layout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
-    /// Columns that the general names do not find, as `role=name`. `role=` without a name means that the role has no
-    /// column.
+    /// Columns with unusual names, as `role=name`. `role=` without a name means that the role has no column.
     pub columns: &'static str,
-    /// The way in which numbers are written.
+    /// The notation of numbers.
     pub numbers: NumberRule,
     /// A column and its allowed values. Rows with another value are filtered out.
     pub only: Option<(&'static str, &'static [&'static str])>,
-    /// The way in which the length of a bar is written.
+    /// The notation of a bar's length.
     pub interval: IntervalRule,
-    /// Whether the file's name is the symbol followed by the period of the bars.
+    /// Whether the file name is a symbol and the period of the bars, e.g. `EURUSD1440`.
     pub has_period_in_name: bool,
-    /// Whether the rows have no time, and the path has their day.
+    /// Whether the rows have no time, so the path must have the day.
     pub is_of_one_day: bool,
-    /// For rows without a time: how to find the file that has their times. Replacing the first word in the path by the
-    /// second gives the path of that file.
+    /// For rows whose times are in another file: the path of that file has the second text in place of the
+    /// first.
     pub times_beside: Option<(&'static str, &'static str)>,
-    /// The reason why such files cannot be replayed.
+    /// The kind of data in files that cannot be replayed; `None` for all other layouts.
     pub unfit: Option<&'static str>,
 }
 
-/// The way in which numbers are written.
+/// The notation of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NumberRule {
     /// As plain decimals.
     #[default]
     Plain,
-    /// As Databento writes them: prices without a point are in units of 1e-9.
+    /// Databento's notation: prices without a point are in units of 1e-9.
     /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
     FixedPoint,
-    /// As LOBSTER writes them: prices are in units of 1e-4, and 9999999999 stands for none.
+    /// LOBSTER's notation: prices are in units of 1e-4, and 9999999999 means that there is no price.
     /// <https://lobsterdata.com/info/DataStructure.php>
     Lobster,
-    /// As LEAN writes them: prices of equities and options are in units of 1e-4, others are plain. The path says
-    /// which. <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
+    /// LEAN's notation: prices of equities and options are in units of 1e-4, other prices are plain decimals.
+    /// The path tells the kind of instrument.
+    /// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
     Lean,
 }
 
-/// The way in which the length of a bar is written.
+/// The notation of a bar's length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IntervalRule {
     /// As text, e.g. `1m`.
     #[default]
     Text,
-    /// Databento's record type says the length.
+    /// As Databento's record type, e.g. 33 for a minute.
     RecordType,
-    /// The length is written as in `MetaStock`: minutes, or `D` or `W`.
+    /// As in `MetaStock` files: a number of minutes, `D` for a day or `W` for a week.
     Period,
 }
 
@@ -97,7 +98,7 @@ const DATABENTO: Rules = Rules {
     columns: "interval=rtype",
     ..PLAIN
 };
-/// The column of the participant's time is not the time of the trade, so the role `time` has no column.
+/// The role `time` has no column, because the participant's timestamp is not the time of the trade.
 const TAQ: Rules = Rules { columns: "time=", ..PLAIN };
 const LEAN: Rules = Rules { numbers: NumberRule::Lean, ..PLAIN };
 
@@ -127,7 +128,7 @@ const fn shape_at(
     Entry { name, vendor, recognized_by: RecognizedBy::Shape(shape), path, rules }
 }
 
-/// All layouts. Those that are recognized by a header come first.
+/// All layouts. The layouts with a header come first.
 pub static LAYOUTS: &[Entry] = &[
     header(
         "databento-mbo",

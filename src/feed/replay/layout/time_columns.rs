@@ -6,14 +6,14 @@ use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
 use crate::feed::replay::time::{self, DateOrder, Stamp};
 use crate::market::Time;
 
-/// Everything that is known of a file's times besides the columns.
+/// The inputs of [`find`] besides the columns and the rows.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeContext<'a> {
     /// The names in the header.
     pub names: &'a [String],
-    /// The day in the path.
+    /// The day in the path: its midnight, in nanoseconds since 1970.
     pub day: Option<i64>,
-    /// Whether the rows have no time, only this day.
+    /// Whether the rows have no time, so their time is the day in the path.
     pub is_of_one_day: bool,
 }
 
@@ -21,8 +21,8 @@ pub struct TimeContext<'a> {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no such column, if the day is not known, or if the column of a time of day holds none.
-/// The error `None` means that there is no time column.
+/// Returns an error if the day is unknown, or if the column beside a date holds no times of day. The error
+/// `None` means that there is no time column.
 pub fn find(
     columns: &Columns,
     rows: &[Record],
@@ -30,8 +30,8 @@ pub fn find(
 ) -> Result<TimeColumns, Option<LayoutError>> {
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
     let stamp = columns.get(Role::Time);
-    // Digits may be a Unix time, or a time of day with fractions of a second. A Unix time is near the day in the
-    // path.
+    // Digits may be a Unix time, or a time of day with fractions of a second. Only a Unix time lies near the
+    // day in the path.
     if let (None, Some(day), Some(time_of_day)) =
         (columns.get(Role::Date), context.day, stamp.or(columns.get(Role::TimeOfDay)))
         && any(time_of_day, is_time_of_day)
@@ -43,7 +43,7 @@ pub fn find(
     if let Some(column) = stamp.filter(|column| rows.is_empty() || any(*column, is_stamp)) {
         return Ok(TimeColumns::One(column));
     }
-    // A column called `timestamp` may hold a time of day beside a date.
+    // Beside a date column, a column called `timestamp` may hold times of day.
     let time_of_day =
         columns.get(Role::TimeOfDay).or(stamp).or_else(|| time_of_day_by_another_name(rows, context.names));
     let time_of_day =
@@ -61,7 +61,7 @@ pub fn find(
                 (true, None) => Err(Some(LayoutError::NoDay)),
             }
         }
-        // The name does not count: yfinance writes the word `Price` above the times.
+        // A first column of times is used under any name: yfinance calls it `Price`.
         (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
@@ -84,7 +84,8 @@ pub fn has_time(columns: &Columns, row: &Record) -> bool {
     }
 }
 
-/// Returns the columns of a date and a time of day, or the one of the two that has the whole time.
+/// Returns the columns of a date and a time of day. If one column has the complete time, returns only that
+/// column.
 fn of_two(
     rows: &[Record],
     date: usize,
@@ -102,8 +103,8 @@ fn of_two(
     {
         return Ok(TimeColumns::One(date));
     }
-    // A Unix time beside a date is the more exact of the two. It lies on the day of the date; digits of a time of
-    // day, read as a Unix time, do not.
+    // A Unix time beside a date is more exact than the date. A Unix time lies near the day of the date.
+    // Digits of a time of day, parsed as a Unix time, do not.
     let is_whole = |row: &Record| {
         let (Some(date), Some(time_of_day)) = (row.get(date), row.get(time_of_day)) else { return false };
         let days = [DateOrder::Mdy, DateOrder::Dmy].map(|order| time::date(date, order));
@@ -119,8 +120,7 @@ fn of_two(
     }
 }
 
-/// Returns a column beside a date whose name begins like that of a time of day, e.g. `Time (ET)`, and that holds times
-/// of day or plain numbers.
+/// Returns the first column with a name such as `Time (ET)` that holds times of day or plain numbers.
 fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usize> {
     let is_named =
         |name: &String| ["time", "uhr", "zeit", "hour"].iter().any(|start| name.starts_with(start));
@@ -129,7 +129,7 @@ fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usiz
     (0..names.len()).filter(|column| is_named(&names[*column])).find(holds_some)
 }
 
-/// Returns a column beside a date, of any name, that holds only times of day with colons.
+/// Returns the first column besides the date that holds only times of day with colons, and empty cells.
 fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let is_one = |cell: &[u8]| cell.trim_ascii().is_empty() || cell.contains(&b':') && is_time_of_day(cell);
     let width = rows.first().map_or(0, Vec::len);
@@ -145,8 +145,8 @@ fn is_stamp(cell: &[u8]) -> bool {
     time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)).is_some()
 }
 
-/// Returns whether a cell is a time on a day, given by its midnight. One day more or less is allowed, because the
-/// zones may differ.
+/// Returns whether a cell is a time on the day of `midnight`. The day before and the day after count too,
+/// because the time zones may differ.
 fn is_of_day(cell: &[u8], midnight: i64) -> bool {
     let day = |nanos| Time::from_nanos(nanos).day();
     let of_cell = match time::stamp(cell, DateOrder::Mdy) {

@@ -11,35 +11,41 @@ use crate::market::{NumberError, Price, Size};
 
 pub use decimal_sign::DecimalSign;
 
-/// The decimals of Databento's raw prices, which are whole numbers.
+/// The number of decimals that Databento's integer prices imply.
 /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
 const FIXED_POINT_DECIMALS: u32 = 9;
-/// Databento's raw price for "no price".
+/// Databento's integer price for "no price".
 const UNDEFINED_PRICE: i64 = i64::MAX;
 /// Databento's sizes for "no size": the greatest number of each integer type.
 const UNDEFINED_SIZES: [&[u8]; 4] =
     [b"2147483647", b"4294967295", b"9223372036854775807", b"18446744073709551615"];
-/// LOBSTER's prices for a level of the book that is not occupied. <https://lobsterdata.com/info/DataStructure.php>
+/// LOBSTER's prices for an empty level of the book. <https://lobsterdata.com/info/DataStructure.php>
 const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 
-/// The way in which a file writes its numbers.
+/// The notation of the numbers in a file.
 ///
-/// Any file may use these forms: a currency sign in front or behind; thousands separated by blanks, by apostrophes,
-/// or by the sign that is not the decimal sign; lakhs and crores separated by commas; parentheses for a negative
-/// number; an exponent; `K`, `M`, `B` or `T` for thousands to trillions. A word for "no value" gives `None`. A
-/// percentage is not a number. Every digit is kept.
+/// Any file may use these forms:
 ///
-/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is 110,165 here, although in a treasury
-/// future it means 110 and 16.5/32. And `110'16` is not a number.
+/// - a currency sign before or after the number
+/// - thousands separated by blanks, by apostrophes, or by the point or comma that is not the decimal sign
+/// - lakhs and crores separated by commas
+/// - parentheses for a negative number
+/// - an exponent
+/// - `K`, `M`, `B` or `T` for thousands to trillions
+///
+/// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
+///
+/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, although it
+/// means 110 and 16.5/32 in a treasury future. `110'16` is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,
-    /// The power of ten by which prices are divided: with 4, `1674100` is 167.4100.
+    /// Prices are divided by ten to this power: with 4, `1674100` is 167.4100.
     pub price_scale: u32,
 }
 
 impl Numbers {
-    /// Parses a price. Returns `None` if the cell says that there is none.
+    /// Parses a price. Returns `None` if the cell is empty or means "no value".
     ///
     /// # Errors
     ///
@@ -48,7 +54,7 @@ impl Numbers {
         Ok(read(cell, self.decimal, self.price_scale)?.map(Price))
     }
 
-    /// Parses a size. Returns `None` if the cell says that there is none.
+    /// Parses a size. Returns `None` if the cell is empty or means "no value".
     ///
     /// # Errors
     ///
@@ -74,7 +80,8 @@ impl Numbers {
         }
     }
 
-    /// Parses a size of a Databento file. The greatest number of an integer type means "no size".
+    /// Parses a size of a Databento file. Returns `None` for the greatest number of an integer type, which
+    /// means "no size".
     ///
     /// # Errors
     ///
@@ -83,7 +90,8 @@ impl Numbers {
         if UNDEFINED_SIZES.contains(&cell.trim_ascii()) { Ok(None) } else { self.size(cell) }
     }
 
-    /// Parses a price of a LOBSTER file. ±9999999999 means a level that is not occupied.
+    /// Parses a price of a LOBSTER file. Returns `None` for ±9999999999, which means an empty level of the
+    /// book.
     ///
     /// # Errors
     ///
@@ -93,7 +101,7 @@ impl Numbers {
     }
 }
 
-/// Returns the decimal sign that a cell proves: with the other sign it would not be a number.
+/// Returns the decimal sign that a cell proves, because the cell is not a number with the other sign.
 ///
 /// `1.234,5`, `0,5`, `12,34` and `1.234.567` prove a comma. `1,234.5`, `0.5`, `12.34` and `1,234,567` prove a point.
 /// `1,234` proves nothing.
@@ -106,8 +114,8 @@ pub fn sign_shown(cell: &[u8]) -> Option<DecimalSign> {
     }
 }
 
-/// Parses a number, and divides it by ten to the power of `shift`. Returns `None` if the cell says that there is
-/// none.
+/// Parses a number, and divides it by ten to the power of `shift`. Returns `None` if the cell is empty or
+/// means "no value".
 fn read(cell: &[u8], decimal: DecimalSign, shift: u32) -> Result<Option<Decimal>, NumberError> {
     if let Some(number) = plain(cell.trim_ascii(), decimal, shift) {
         return Ok(Some(number));
@@ -120,8 +128,8 @@ fn read(cell: &[u8], decimal: DecimalSign, shift: u32) -> Result<Option<Decimal>
     number.map(Some).ok_or_else(|| bad(cell))
 }
 
-/// Parses a plain number: digits with at most one decimal sign, and perhaps a minus in front. Nearly all numbers are
-/// plain.
+/// Parses a plain number: an optional minus, and digits with at most one decimal sign. This is a fast path,
+/// because nearly all numbers are plain.
 #[inline]
 fn plain(text: &[u8], decimal: DecimalSign, shift: u32) -> Option<Decimal> {
     let (is_negative, text) = match text {
@@ -137,13 +145,14 @@ fn plain(text: &[u8], decimal: DecimalSign, shift: u32) -> Option<Decimal> {
         },
         _ => return None,
     };
-    // At most 19 digits fit into 64 bits. Of two bytes, at least one is a digit.
+    // Up to 19 digits fit into 64 bits. Two bytes contain at least one digit, because only one of them can be
+    // the decimal sign.
     let is_number = text.len() <= 19 && (text.len() > 1 || after.is_empty()) && !text.is_empty();
     let number = i64::try_from(number).ok().filter(|_| is_number)?;
     Decimal::try_new(if is_negative { -number } else { number }, shift.checked_add(decimals)?).ok()
 }
 
-/// Appends the digits at the start of a text to a number. Returns the number, and the text behind the digits.
+/// Appends the digits at the start of a text to a number. Returns the number, and the text after the digits.
 #[inline]
 fn append(mut number: u64, mut text: &[u8]) -> (u64, &[u8]) {
     while let [byte, after @ ..] = text

@@ -4,21 +4,21 @@ use rust_decimal::Decimal;
 
 use super::decimal_sign::DecimalSign;
 
-/// Words for "no value" in number columns, in small letters. In a symbol column, `NA` may be a symbol.
+/// Words for "no value" in number columns, in lower case. In a symbol column, `NA` may be a symbol.
 const MISSING: [&str; 14] =
     ["-", "--", "–", "—", ".", "null", "nan", "na", "<na>", "n/a", "#n/a", "#n/a n/a", "none", "nil"];
 
-/// Currency signs, which stand in front of a number or behind it.
+/// Currency signs, which come before or after a number.
 const CURRENCIES: [&str; 11] = ["$", "€", "£", "¥", "₩", "원", "₹", "₽", "₺", "₿", "zł"];
 
-/// Blanks beyond ASCII: the no-break, the narrow no-break and the thin space.
+/// Non-ASCII blanks: the no-break space, the narrow no-break space and the thin space.
 const BLANKS: [&str; 3] = ["\u{a0}", "\u{202f}", "\u{2009}"];
 
-/// Separators of thousands, besides the sign that is not the decimal sign.
+/// Separators of thousands, apart from the point and the comma.
 const BETWEEN_THOUSANDS: [&str; 6] = [" ", "\u{a0}", "\u{202f}", "\u{2009}", "'", "’"];
 
-/// A parsed number: its digits, and how many of them are decimals. A negative count of decimals stands for zeros to
-/// append.
+/// A parsed number: its sign, its digits and the number of decimals. A negative number of decimals means
+/// zeros to append.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     is_negative: bool,
@@ -27,7 +27,8 @@ pub struct Number {
 }
 
 impl Number {
-    /// Returns the number divided by ten to the power of `places`; `None` if a decimal cannot hold all digits.
+    /// Returns the number divided by ten to the power of `places`; `None` if [`Decimal`] cannot hold all
+    /// digits.
     pub fn shifted(self, places: u32) -> Option<Decimal> {
         let decimals = self.decimals.checked_add(i64::from(places))?;
         let zeros = u32::try_from((-decimals).max(0)).ok()?;
@@ -79,7 +80,7 @@ fn is_greatest_double(text: &[u8]) -> bool {
     begins && (ends(b"e308") || ends(b"e+308"))
 }
 
-/// Splits off the sign and the currency in front of the digits, in any order.
+/// Splits off the sign and the currency before the digits, in any order.
 fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
     let (mut sign, mut currency) = (None, false);
     loop {
@@ -100,11 +101,12 @@ fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
     }
 }
 
-/// Parses the digits with their separators. Returns the number, and the text behind it.
+/// Parses the digits with their separators. Returns the number, and the text after it.
 fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
     let (first, mut text) = text.split_at(run(text));
     let mut digits = append(0, first)?;
-    // A number that begins with a zero has no thousands: `0,500` is a half.
+    // A number that begins with a zero has no separator of thousands: in `0,500`, the comma is the decimal
+    // sign.
     if (1..=3).contains(&first.len()) && first[0] != b'0' {
         let other = [decimal.other().byte()];
         let between = |text| {
@@ -138,7 +140,7 @@ fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
     Some((Number { is_negative: false, digits: append(digits, fraction)?, decimals }, text))
 }
 
-/// Returns the number of zeros that `K`, `M`, `B` or `T` stands for, and the text behind.
+/// Returns the number of zeros that `K`, `M`, `B` or `T` stands for, and the text after the letter.
 fn magnitude(text: &[u8]) -> Option<(i64, &[u8])> {
     let (letter, after) = text.split_first()?;
     let zeros = match letter.to_ascii_lowercase() {
@@ -180,7 +182,7 @@ fn strip_any<'a>(text: &'a [u8], prefixes: &[&str]) -> Option<&'a [u8]> {
     prefixes.iter().find_map(|prefix| text.strip_prefix(prefix.as_bytes()))
 }
 
-/// Trims blanks, including those beyond ASCII.
+/// Trims blanks, including non-ASCII blanks.
 pub fn trim(text: &[u8]) -> &[u8] {
     let mut text = trim_start(text).trim_ascii_end();
     while let Some(before) = BLANKS.iter().find_map(|blank| text.strip_suffix(blank.as_bytes())) {

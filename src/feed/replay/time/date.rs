@@ -7,22 +7,24 @@ use super::month::{is_weekday, month};
 /// The years that fit into 64 bits of nanoseconds since 1970.
 const YEARS: std::ops::RangeInclusive<i64> = 1677..=2262;
 
-/// The characters behind the year, the month and the day in Korean, and in Chinese and Japanese.
+/// The characters after the year, the month and the day: in Korean, and in Chinese or Japanese.
 const IDEOGRAPHS: [[&str; 3]; 2] = [["년", "월", "일"], ["年", "月", "日"]];
 
 /// A date, before the order of its numbers is known.
 #[derive(Clone, Copy, Debug)]
 pub enum Date {
-    /// Year, month and day. The year came first and had four digits.
+    /// Year, month and day of a date that begins with a four-digit year.
     YearFirst([i64; 3]),
-    /// Year, month and day. The month was a name.
+    /// Year, month and day of a date with a month's name.
     Named([i64; 3]),
-    /// Three numbers, the last of which is the year. If it has only two digits, the first may be the year instead.
+    /// Three numbers that end with the year. If the last number has only two digits, the first number may be
+    /// the year instead.
     YearLast { numbers: [i64; 3], two_digits: bool, points: bool },
 }
 
 impl Date {
-    /// Returns the day, counted from 1970-01-01; `None` if the calendar or [`YEARS`] has no such day.
+    /// Returns the number of days since 1970-01-01; `None` if the date does not exist or its year is not in
+    /// [`YEARS`].
     #[inline]
     pub fn day(self, order: DateOrder) -> Option<i64> {
         let [year, month, day] = match self {
@@ -41,7 +43,7 @@ impl Date {
         days_since_1970(year, month, day)
     }
 
-    /// Returns the usual order of such dates.
+    /// Returns the usual order of dates in this form.
     pub fn order_usual(self) -> DateOrder {
         match self {
             Self::YearFirst(_) | Self::Named(_) => DateOrder::Ymd,
@@ -50,14 +52,14 @@ impl Date {
         }
     }
 
-    /// Returns whether the numbers are a date in this order.
+    /// Returns whether the numbers are a valid date in this order.
     pub fn is_in(self, order: DateOrder) -> bool {
         let ends_with_year = matches!(self, Self::YearLast { two_digits: false, .. });
         !(ends_with_year && order == DateOrder::Ymd) && self.day(order).is_some()
     }
 }
 
-/// Parses the date at the beginning of a text. Returns it, and the text behind it.
+/// Parses the date at the beginning of a text. Returns the date, and the text after it.
 #[inline]
 pub fn leading(text: &[u8]) -> Option<(Date, &[u8])> {
     if let [y1, y2, y3, y4, sign, m1, m2, again, d1, d2, after @ ..] = text
@@ -71,7 +73,7 @@ pub fn leading(text: &[u8]) -> Option<(Date, &[u8])> {
     other(text)
 }
 
-/// Parses the less usual forms, for [`leading`].
+/// Parses the less common forms of a date for [`leading`].
 fn other(text: &[u8]) -> Option<(Date, &[u8])> {
     match digits(text) {
         8 => {
@@ -85,7 +87,8 @@ fn other(text: &[u8]) -> Option<(Date, &[u8])> {
     }
 }
 
-/// Parses the rest of a date behind its year: `2024/1/3`, `2024- 01- 03`, `2024-Jan-03`, `2024년 1월 3일`.
+/// Parses the rest of a date after its four-digit year: `2024/1/3`, `2024- 01- 03`, `2024-Jan-03`,
+/// `2024년 1월 3일`.
 fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     for [of_year, of_month, of_day] in IDEOGRAPHS {
         if let Some(text) = text.strip_prefix(of_year.as_bytes()) {
@@ -106,7 +109,7 @@ fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     Some((Date::Named([year, month, day]), after))
 }
 
-/// Parses the rest of a date behind its first number: `1/3/2024`, `03.01.24`, `3-Jan-2024`, `3. Januar 2024`.
+/// Parses the rest of a date after its first number: `1/3/2024`, `03.01.24`, `3-Jan-2024`, `3. Januar 2024`.
 fn day_or_month_first(first: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     if let [sign, after @ ..] = text
         && is_sign(*sign)
@@ -123,7 +126,7 @@ fn day_or_month_first(first: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     let (month, text) = month_name(between(text))?;
     let after = between(text);
     let year = &after[..digits(after)];
-    // Behind a blank, two digits may be an hour.
+    // After a blank, two digits may be an hour instead of a year.
     let blank = text.first().is_some_and(u8::is_ascii_whitespace);
     let year = match year.len() {
         4 => number(year),
@@ -151,7 +154,7 @@ fn month_name(text: &[u8]) -> Option<(i64, &[u8])> {
     month(name).map(|month| (month, &text[name.len()..]))
 }
 
-/// Returns the letters at the beginning of a text, including those beyond ASCII.
+/// Returns the letters at the beginning of a text, including non-ASCII letters.
 fn word(text: &[u8]) -> &[u8] {
     let len = text.iter().take_while(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()).count();
     &text[..len]
@@ -179,12 +182,13 @@ pub fn two(tens: u8, ones: u8) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
-/// Returns the full year for the last two digits of a year, from 1970 to 2069.
+/// Returns the year from 1970 to 2069 that ends with these two digits.
 fn century(year: i64) -> i64 {
     if year < 70 { 2000 + year } else { 1900 + year }
 }
 
-/// Returns the day of a date, counted from 1970-01-01; `None` if the calendar has no such date.
+/// Returns the number of days since 1970-01-01; `None` if the date does not exist or its year is not in
+/// [`YEARS`].
 #[inline]
 fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     let last = match month {
@@ -197,8 +201,8 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     if !YEARS.contains(&year) || !(1..=last).contains(&day) {
         return None;
     }
-    // Here a year begins in March: then the leap day is its last day, and months have 30.6 days on average.
-    // <https://howardhinnant.github.io/date_algorithms.html>
+    // The year is shifted to begin in March. So the leap day is its last day, and months have 30.6 days on
+    // average. <https://howardhinnant.github.io/date_algorithms.html>
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year / 4 - year / 100 + year / 400;
     Some(year * 365 + leap_days + (153 * month + 2) / 5 + day - 719_469)

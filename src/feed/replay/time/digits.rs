@@ -1,6 +1,6 @@
 //! Digits, parsed byte by byte.
 
-/// Converts the digits behind the decimal point of a count to nanoseconds. `unit` is the count's unit in nanoseconds.
+/// Converts the decimals of a count to nanoseconds. `unit` is the count's unit in nanoseconds.
 pub fn part_of(unit: i64, fraction: &[u8]) -> i64 {
     let mut place = unit;
     let parts = fraction.iter().map(|digit| {
@@ -26,7 +26,8 @@ pub fn number(digits: &[u8]) -> i64 {
     leading_number(digits).0.cast_signed()
 }
 
-/// Parses the number at the start of a text, correct up to 19 digits. Returns it, and the text behind it.
+/// Parses the number at the start of a text. Returns the number, and the text after it. The number is correct
+/// up to 19 digits.
 #[inline]
 pub fn leading_number(mut text: &[u8]) -> (u64, &[u8]) {
     let mut number: u64 = 0;

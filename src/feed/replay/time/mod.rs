@@ -1,7 +1,7 @@
 //! The times of a file.
 //!
-//! A cell gives a moment in UTC, or a local time that a zone converts to UTC. Every row has a time, so cells are
-//! parsed byte by byte, which is fast.
+//! A cell holds a moment in UTC, or a local time that a zone converts to UTC. Cells are parsed byte by byte
+//! for speed, because every row has a time.
 
 mod date;
 mod date_order;
@@ -34,22 +34,23 @@ pub enum MidnightUnit {
 ///
 /// - A date means its midnight. A [time of day](time_of_day()) may follow, as in `2024-01-03T14:30:00.123456789`,
 ///   `20240103 143000065`, `1/3/2024, 2:30 PM`, `3. Jan 2024 14:30`. Digits below a nanosecond are dropped.
-/// - Behind the time of day, `Z`, `UTC`, `GMT` or an offset may follow. The name of a zone may follow an offset, and
-///   is ignored.
-/// - Date and time of day may be one number of 8, 10, 12, 14 or 17 digits: `2024010314`, `20240103143000065`. Ten
-///   digits are read in this way if the year is from 1970 to 2099. As Unix seconds they would lie in the years 2032 to
-///   2036, which no recorded file has.
-/// - A number of another length is a Unix time in seconds, milliseconds, microseconds or nanoseconds. Its magnitude
-///   tells the unit. It may have decimals and an exponent. A number of fewer than nine digits (six, if negative) is
-///   not a time: it is more likely a time of day, a date without its signs, or a spreadsheet's day. A number with an
-///   exponent and fewer than eight digits is not a time either, because it was rounded: spreadsheets turn a time into
-///   `1.70429E+12`.
-/// - Eighteen digits are local time in .NET's ticks, from 1970 to 2099. Other numbers of eighteen digits are no time:
-///   nanoseconds before September 2001 and Windows' FILETIME do not occur in market data.
-///   <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
+/// - `Z`, `UTC`, `GMT` or an offset may follow the time of day. The name of a zone after the offset is
+///   ignored.
+/// - Date and time of day may be one number of 10, 12, 14, 17, 20 or 23 digits: `2024010314`,
+///   `20240103143000065`. Ten digits are a date and an hour if they begin with a year from 1970 to 2099. As
+///   Unix seconds, such digits would lie in the years 2032 to 2036, in the future.
+/// - A number of another length is a Unix time in seconds, milliseconds, microseconds or nanoseconds. Its
+///   magnitude tells the unit. A Unix time may have decimals and an exponent.
+/// - The whole part of a Unix time has at least nine digits (six, if negative). A shorter number may be a
+///   time of day, a date without separators, or a spreadsheet's day.
+/// - A number with an exponent must show at least eight digits. A number with fewer digits was probably
+///   rounded: spreadsheets turn a time into `1.70429E+12`.
+/// - A number of eighteen digits is a local time in .NET's ticks, from 1970 to 2099. Any other number of
+///   eighteen digits is not a time: nanoseconds before September 2001 and Windows' FILETIME do not occur in
+///   market data. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let cell = cell.trim_ascii();
-    // The most usual form is recognized without counting digits, which is faster.
+    // For speed, the most common form is recognized without counting digits.
     let is_year = matches!(cell, [_, _, _, _, b'-' | b'/' | b'.', ..]);
     match if is_year { 4 } else { digits(cell) } {
         10 | 12 | 14 | 17 | 20 | 23 => match in_one_number(cell) {
@@ -61,14 +62,14 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     }
 }
 
-/// Parses a date, and a time of day in another cell. An offset may follow the time of day.
+/// Parses a time from two cells, a date and a time of day. An offset may follow the time of day.
 pub fn stamp_of_two(date: &[u8], time_of_day: &[u8], order: DateOrder) -> Option<Stamp> {
     let midnight = self::date(date, order)?;
     let (of_day, after) = time_of_day_leading(time_of_day.trim_ascii())?;
     at(midnight / DAY, of_day, after)
 }
 
-/// Parses a date. Returns its local midnight in nanoseconds since 1970. A time of day behind the date must be
+/// Parses a date. Returns its local midnight in nanoseconds since 1970. A time of day after the date must be
 /// midnight.
 pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
     match date_and_time_of_day(cell.trim_ascii(), order)? {
@@ -77,11 +78,12 @@ pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
     }
 }
 
-/// Parses a time of day. Returns nanoseconds since midnight: `9:30`, `09:30:00.5`, `9:30:00 PM`. `24:00` is the next
-/// midnight.
+/// Parses a time of day, e.g. `9:30`, `09:30:00.5` or `9:30:00 PM`. Returns nanoseconds since midnight.
+/// `24:00` is the next midnight.
 ///
-/// Without colons, three or four digits are hours and minutes, and five or six also have seconds: `930`, `93000`.
-/// Digits of milliseconds, microseconds or nanoseconds may follow the seconds. Zeros alone are midnight.
+/// Without colons, three or four digits are hours and minutes, e.g. `930`. Five or six digits are hours,
+/// minutes and seconds, e.g. `93000`. Digits of milliseconds, microseconds or nanoseconds may follow the
+/// seconds. A cell of only zeros is midnight.
 pub fn time_of_day(cell: &[u8]) -> Option<i64> {
     match time_of_day_leading(cell.trim_ascii())? {
         (of_day, []) => Some(of_day),
@@ -89,8 +91,8 @@ pub fn time_of_day(cell: &[u8]) -> Option<i64> {
     }
 }
 
-/// Parses a time of day of `count` digits, of which leading zeros may be missing: `1500` of six digits is a quarter
-/// past midnight. Decimals of the second may follow.
+/// Parses a time of day of `count` digits. Leading zeros may be missing: with six digits, `1500` is 00:15:00.
+/// Decimals of the second may follow.
 pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     let cell = cell.trim_ascii();
     let lost = count.checked_sub(digits(cell))?;
@@ -114,7 +116,7 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
         [b'.', fraction @ ..] if digits(fraction) == fraction.len() => fraction,
         _ => return None,
     };
-    // A day has at most eight digits of milliseconds.
+    // A day has 86,400,000 milliseconds, a number of eight digits.
     if !(1..=8).contains(&whole.len()) {
         return None;
     }
@@ -122,11 +124,11 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     (nanos <= DAY).then_some(nanos)
 }
 
-/// Returns the orders in which a cell is a date. The order of a file is one that all its dates allow.
+/// Returns the orders in which a cell is a valid date.
 ///
-/// `13/01/2024` allows day first only. `01/02/2024` allows month or day first, and `24-01-31` day or year first. A
-/// date with a year of four digits in front, or with a month's name, allows all orders. A cell that is no date allows
-/// none.
+/// `13/01/2024` allows only day first. `01/02/2024` allows month first and day first. `24-01-31` allows day
+/// first and year first. A date that begins with a four-digit year, or has a month's name, allows all orders.
+/// A cell that is not a date allows no order.
 pub fn orders(cell: &[u8]) -> impl Iterator<Item = DateOrder> + use<> {
     let date = date::leading(cell.trim_ascii()).map(|(date, _)| date);
     [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd]
@@ -145,13 +147,13 @@ impl Default for OrdersLeft {
 }
 
 impl OrdersLeft {
-    /// Returns whether this order is left.
+    /// Returns whether all dates seen so far allow this order.
     pub fn has(&self, order: DateOrder) -> bool {
         self.0.contains(&order)
     }
 
-    /// Adds a cell. Returns the order as soon as only one is left. A cell that allows none of the orders left is
-    /// ignored.
+    /// Removes the orders that a cell does not allow. Returns the order if only one remains. A cell that
+    /// would remove all remaining orders is ignored.
     pub fn observe(&mut self, cell: &[u8]) -> Option<DateOrder> {
         let orders: Vec<DateOrder> = orders(cell).filter(|order| self.0.contains(order)).collect();
         if !orders.is_empty() {
@@ -164,10 +166,10 @@ impl OrdersLeft {
     }
 }
 
-/// Returns the usual order of a cell's date, for files that do not prove one: day first with points, else month
-/// first.
+/// Returns the usual order of a date such as this cell, for files that do not prove an order. A date with
+/// points has the day first, and a date with other signs has the month first.
 ///
-/// It never puts a year of two digits first, although [`orders`] may allow that.
+/// A two-digit year never comes first in the usual order, although [`orders`] may allow that order.
 pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     let (date, _) = date::leading(cell.trim_ascii())?;
     Some(date.order_usual())
@@ -188,10 +190,10 @@ fn date_and_time_of_day(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     at(day, of_day, after)
 }
 
-/// Parses a date and a time of day in one number of ten digits or more. Returns the day, the time of day, and the
-/// text behind.
+/// Parses a date and a time of day in one number of ten digits or more. Returns the day, the time of day, and
+/// the text after the number.
 fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
-    // Milliseconds since 1970 of twelve digits begin with 19 or 20 only in parts of 1976.
+    // Twelve digits that begin with 19 or 20 are a date. As Unix milliseconds, they would lie in 1976.
     if !matches!(cell, [b'1', b'9', ..] | [b'2', b'0', ..]) {
         return None;
     }
@@ -201,9 +203,9 @@ fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
     Some((day, of_day, after))
 }
 
-/// Returns the moment of a time of day on a day. `after` is the text that follows the time of day: an offset, or nothing.
+/// Combines a day and a time of day. `after` is the text after the time of day: an offset, or nothing.
 fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
-    // In 128 bits, because the midnight of the first day in the range may lie outside 64 bits.
+    // 128 bits are needed, because midnight of the earliest day does not fit into 64 bits.
     let nanos = |offset: i64| {
         i64::try_from(i128::from(day) * i128::from(DAY) + i128::from(of_day - offset * SECOND)).ok()
     };

@@ -1,7 +1,7 @@
 //! The names of months and weekdays.
 
-/// Returns the month of a name, from 1. It knows long and short English and German names, and short Polish ones, in
-/// any case.
+/// Returns the month of a name, from 1 to 12. English and German names may be long or short. Polish names
+/// must be short. Case is ignored.
 pub fn month(name: &[u8]) -> Option<i64> {
     let (month, tails): (_, &[&[u8]]) = match &beginning(name)? {
         b"jan" => (1, &[b"", b"uary", b"uar"]),
@@ -51,7 +51,7 @@ fn beginning(name: &[u8]) -> Option<[u8; 3]> {
     name.first_chunk().map(|bytes: &[u8; 3]| bytes.map(|byte| byte.to_ascii_lowercase()))
 }
 
-/// Returns whether a name continues behind its first three bytes with one of these tails.
+/// Returns whether the rest of a name after its first three bytes is one of these tails.
 fn ends(name: &[u8], tails: &[&[u8]]) -> bool {
     tails.iter().any(|tail| name[3..].eq_ignore_ascii_case(tail))
 }

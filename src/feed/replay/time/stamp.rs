@@ -10,6 +10,6 @@ pub const SECOND: i64 = 1_000_000_000;
 pub enum Stamp {
     /// A moment in UTC: the cell has an offset or a `Z`, or is a Unix time.
     Utc(Time),
-    /// A local time in the file's zone, in nanoseconds since 1970-01-01T00:00 local.
+    /// A local time in the file's zone, in nanoseconds since 1970-01-01T00:00 local time.
     Local(i64),
 }

@@ -168,7 +168,8 @@ fn text_that_is_no_time_is_none() {
         "NaN",
         "null",
         "#N/A",
-        // A spreadsheet's day, a year, times of day, a date without its signs, and a day that does not exist.
+        // A spreadsheet's day, a year, times of day, a date without separators, and a day that does not
+        // exist.
         "45294",
         "45294.60417",
         "2024",
@@ -184,7 +185,7 @@ fn text_that_is_no_time_is_none() {
         "99999999999999999999",
         "10000000000",
         "9223372036854775808",
-        // Numbers that were rounded to so few digits that the time is lost.
+        // Numbers that were rounded to few digits, so the time is lost.
         "1.70429E+12",
         "1.70429e+09",
         "1.704292e+12",
@@ -273,7 +274,7 @@ fn an_order_has_a_name() {
     assert!("DMY".parse::<DateOrder>().is_err());
 }
 
-/// Generates cells: nearly times, and arbitrary bytes.
+/// Generates cells from pieces of times and arbitrary bytes.
 fn any_cell() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: [&str; 38] = [
         "2024",

@@ -1,13 +1,14 @@
-//! The time of day at the beginning of a text, and the offset from UTC behind it.
+//! The time of day at the beginning of a text, and the offset from UTC after it.
 
 use super::date::two;
 use super::digits::{digits, number};
 use super::stamp::SECOND;
 
-/// Parses the time of day at the beginning of a text. Returns nanoseconds since midnight, and the text that follows.
+/// Parses the time of day at the beginning of a text. Returns nanoseconds since midnight, and the text after
+/// the time of day.
 ///
-/// `24:00:00` is the next midnight. A leap second, `23:59:60`, becomes the last nanosecond of its minute: Unix time
-/// has no leap seconds, and so the event stays behind those before it.
+/// `24:00:00` is the next midnight. A leap second, `23:59:60`, becomes the last nanosecond of its minute,
+/// because Unix time has no leap seconds. So events around a leap second stay in order.
 #[inline]
 pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
     match text {
@@ -19,7 +20,7 @@ pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-/// Parses the less usual forms, for [`leading`].
+/// Parses the less common forms of a time of day for [`leading`].
 fn other(text: &[u8]) -> Option<(i64, &[u8])> {
     let len = digits(text);
     let after = &text[len..];
@@ -35,7 +36,7 @@ fn other(text: &[u8]) -> Option<(i64, &[u8])> {
             let (nanos, after) = ticks(after).unwrap_or_else(|| fraction(after));
             of_day(sexagesimal(number(&text[..len])), nanos, after)
         }
-        // The digits behind the seconds are milliseconds, microseconds or nanoseconds.
+        // The digits after the seconds are milliseconds, microseconds or nanoseconds.
         (8 | 9 | 11 | 12 | 14 | 15, _) => {
             let whole = 5 + (len + 1) % 3;
             let nanos = nanos_of(&text[whole..len]);
@@ -45,8 +46,8 @@ fn other(text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-/// Parses the text behind a time of day as an offset: `Z`, `+09:00`, ` +0000 UTC`, ` GMT+0100 (CET)`. Returns the
-/// seconds by which local time is ahead of UTC. The name of a zone behind the offset is ignored.
+/// Parses the text after a time of day as an offset: `Z`, `+09:00`, ` +0000 UTC`, ` GMT+0100 (CET)`. Returns
+/// the seconds by which local time is ahead of UTC. The name of a zone after the offset is ignored.
 pub fn offset(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii_start();
     let (is_named, text) = match text {
@@ -70,7 +71,8 @@ pub fn offset(text: &[u8]) -> Option<i64> {
     repeats.then_some(seconds)
 }
 
-/// Parses `9`, `09`, `0900`, `09:00` or `09:00:00`. Returns seconds.
+/// Parses an offset without its sign: `9`, `09`, `0900`, `09:00` or `09:00:00`. Returns seconds, and the text
+/// after the offset.
 fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
     let (hours, minutes, seconds, after) = match text {
         [h1, h2, b':', m1, m2, b':', s1, s2, after @ ..] => {
@@ -86,7 +88,7 @@ fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
     (hours < 24 && minutes < 60 && seconds < 60).then_some((hours * 3600 + minutes * 60 + seconds, after))
 }
 
-/// Returns the time of day of these hours, minutes and seconds, and the text that follows. AM or PM may follow.
+/// Returns the time of day in nanoseconds, and the text after it. `text` may begin with AM or PM.
 #[inline]
 fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     let (hour, text) = match text {
@@ -101,9 +103,9 @@ fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(
     (is_time_of_day && minute < 60 && second < 60).then_some((of_day, text))
 }
 
-/// Parses AM or PM, e.g. `AM` or ` p.m.`, and returns the hour of the day.
+/// Parses AM or PM, e.g. `AM` or ` p.m.`. Returns the hour from 0 to 23, and the text after AM or PM.
 fn half_of_day(hour: i64, text: &[u8]) -> Option<(i64, &[u8])> {
-    // Browsers write a narrow no-break space in front of it.
+    // Browsers write a narrow no-break space before AM or PM.
     let half = text.strip_prefix("\u{202f}".as_bytes()).unwrap_or(text.trim_ascii_start());
     let (noon, after) = match half {
         [b'a' | b'A', after @ ..] => (0, after),
@@ -123,7 +125,8 @@ fn sexagesimal(number: i64) -> [i64; 3] {
     [number / 10_000, number / 100 % 100, number % 100]
 }
 
-/// Parses the fraction of a second behind a point or a comma. Returns the nanoseconds since midnight, and the text that follows.
+/// Parses the fraction of a second after a point or a comma. Returns the fraction in nanoseconds, and the
+/// text after it.
 fn fraction(text: &[u8]) -> (i64, &[u8]) {
     match text {
         [b'.' | b',', after @ ..] => {
@@ -134,14 +137,14 @@ fn fraction(text: &[u8]) -> (i64, &[u8]) {
     }
 }
 
-/// Parses `NinjaTrader`'s fraction of a second: seven digits behind a blank.
+/// Parses `NinjaTrader`'s fraction of a second: seven digits after a blank.
 /// <https://ninjatrader.com/support/helpGuides/nt8/en-us/importing.htm>
 fn ticks(text: &[u8]) -> Option<(i64, &[u8])> {
     let after = text.strip_prefix(b" ")?;
     (digits(after) == 7).then(|| (nanos_of(&after[..7]), &after[7..]))
 }
 
-/// Returns the nanoseconds of the digits behind the point. Digits behind the ninth are dropped.
+/// Converts the decimals of a second to nanoseconds. Digits after the ninth are dropped.
 fn nanos_of(fraction: &[u8]) -> i64 {
     const PLACES: [i64; 10] =
         [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];

@@ -6,18 +6,19 @@ use crate::market::Time;
 
 /// The least number of digits of a count with an exponent. With fewer digits the count was probably rounded.
 ///
-/// Spreadsheets and C's `%g` leave six digits, `%e` and R's `print` leave seven. A program that only drops trailing
-/// zeros leaves eight or more for a multiple of a quarter of an hour. Seconds that end in three zeros have fewer;
-/// they are rare, and cannot be told from rounded counts.
+/// Spreadsheets and C's `%g` round to six digits. C's `%e` and R's `print` round to seven digits. A program
+/// that only drops trailing zeros usually leaves eight digits or more for a multiple of a quarter of an hour.
+/// Counts of seconds that end in three zeros have fewer digits. These counts are rare, and look like rounded
+/// counts.
 const UNROUNDED: usize = 8;
 
-/// .NET's ticks at the beginning of 1970. A second has 10,000,000 of them.
+/// .NET's ticks at the beginning of 1970. A second has 10,000,000 ticks.
 /// <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 const TICKS_OF_1970: u64 = 621_355_968_000_000_000;
 /// .NET's ticks at the beginning of 2100.
 const TICKS_OF_2100: u64 = 662_380_416_000_000_000;
 
-/// Parses a count. Its magnitude tells the unit.
+/// Parses a Unix time or .NET's ticks. The magnitude of the count tells its unit.
 pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     let (is_negative, text) = match cell {
         [b'-', text @ ..] => (true, text),
@@ -60,7 +61,7 @@ pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     Some(Stamp::Utc(Time::from_nanos(nanos)))
 }
 
-/// Returns the nanoseconds of a count, whose magnitude tells the unit.
+/// Converts a Unix time to nanoseconds. The magnitude of the count tells its unit.
 fn nanos_of_count(count: u64, fraction: &[u8]) -> i128 {
     let unit = match count {
         0..=99_999_999_999 => SECOND,
@@ -71,7 +72,8 @@ fn nanos_of_count(count: u64, fraction: &[u8]) -> i128 {
     i128::from(count) * i128::from(unit) + i128::from(part_of(unit, fraction))
 }
 
-/// Returns the nanoseconds since 1970 of .NET's ticks. They do not say whether they are UTC, so they are local time.
+/// Converts .NET's ticks to nanoseconds since 1970. Ticks do not tell their time zone, so they count as local
+/// time.
 fn nanos_of_ticks(ticks: u64, fraction: &[u8]) -> Option<i64> {
     let is_of_markets = (TICKS_OF_1970..TICKS_OF_2100).contains(&ticks);
     is_of_markets.then(|| (ticks - TICKS_OF_1970).cast_signed() * 100 + part_of(100, fraction))

@@ -1,6 +1,6 @@
-//! Time zones: how a file's times without an offset become UTC.
+//! Time zones, which convert a file's times without an offset to UTC.
 //!
-//! The program carries its own time-zone database, so a file has the same times on every machine.
+//! The program contains a time-zone database, so a file has the same times on every machine.
 
 mod resolver;
 
@@ -23,12 +23,12 @@ pub struct Zone(TimeZone);
 #[error("`{found}` is not a time zone")]
 pub struct ZoneError {
     found: String,
-    /// The zone of a city with this name, or else how zones are named.
+    /// A suggestion: the zone of a city with this name, or else examples of zones.
     hint: String,
 }
 
 impl ZoneError {
-    /// Returns what to write instead.
+    /// Returns a suggestion of a valid zone.
     #[must_use]
     pub fn hint(&self) -> &str {
         &self.hint
@@ -77,7 +77,7 @@ impl Zone {
         Self(TimeZone::UTC)
     }
 
-    /// Creates a resolver for a file whose times run forward or backwards.
+    /// Creates a resolver for one file. `backwards` means that the latest row comes first.
     pub fn resolver(&self, backwards: bool) -> Resolver {
         Resolver::new(self.0.clone(), backwards)
     }

@@ -1,4 +1,4 @@
-//! The resolver of local times: converts them to UTC, in the hours of a clock change too.
+//! The resolver, which converts local times to UTC, even in the hours of a clock change.
 
 use std::ops::Range;
 
@@ -9,29 +9,32 @@ use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// A step back by less than this is a row out of order, and not the second occurrence of the hour.
+/// The least step back that begins the second occurrence of an hour. A smaller step back is a row out of
+/// order.
 const STEP: i64 = 60 * SECOND;
 
 /// Converts the local times of one file to UTC, in the order of its rows.
 ///
-/// When clocks go back, an hour of local times occurs twice, and the order of the rows tells the occurrences apart.
-/// The first row in the hour is in its first occurrence. A step back of a minute or more begins the second. A further
-/// step back begins the first again, as in a file that is grouped by symbol.
+/// When clocks go back, an hour of local time occurs twice. The order of the rows tells the two occurrences
+/// apart. The first row in the hour belongs to the first occurrence. A step back of a minute or more begins
+/// the second occurrence. The next step back begins the first occurrence again, because rows of another
+/// symbol may follow.
 ///
-/// Hourly bars have no step back: their first two rows in the hour have the same time. Then the first row is in the
-/// first occurrence, and the second row in the second. This rule does not apply if consecutive rows had equal times
-/// before, as trades have.
+/// Hourly bars have no step back, but two rows with the same time. So if the first two rows in the hour have
+/// the same time, the second row begins the second occurrence. This rule does not apply if earlier rows had
+/// equal times, because trades often share a time.
 ///
-/// In a file that runs backwards, the occurrences and the steps are the other way round.
+/// If the latest row of a file comes first, the first row in the hour belongs to the second occurrence. Steps
+/// forward then separate the occurrences.
 ///
-/// When clocks go forward, an hour of local times does not exist. Such a time is moved forward by the length of the
-/// gap.
+/// When clocks go forward, an hour of local time does not exist. A time in this gap is moved forward by the
+/// length of the gap.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     zone: TimeZone,
     backwards: bool,
     stretch: Stretch,
-    /// The previous local time. It lies in `stretch`.
+    /// The local time of the previous row.
     last: i64,
     /// Whether two consecutive rows had the same time, outside an hour that occurs twice.
     shares_times: bool,
@@ -39,28 +42,29 @@ pub struct Resolver {
     moved: u64,
 }
 
-/// A range of local times, with their offset from UTC. All values are in nanoseconds.
+/// A range of local times, with the offset from UTC. All values are in nanoseconds.
 #[derive(Clone, Debug)]
 enum Stretch {
     /// A range in which each time occurs once.
     Plain { local: Range<i64>, offset: i64 },
-    /// A range in which each time occurs twice. `had_one` tells whether exactly one row was in it so far.
+    /// A range in which each time occurs twice. `had_one` is true if the range has had exactly one row so
+    /// far.
     Twice { local: Range<i64>, offsets: [i64; 2], occurrence: usize, had_one: bool },
 }
 
 impl Stretch {
-    /// A range without times.
+    /// The empty range.
     const NONE: Self = Self::Plain { local: 0..0, offset: 0 };
 }
 
 impl Resolver {
-    /// Creates a resolver for a file whose times run forward or backwards.
+    /// Creates a resolver for one file. `backwards` means that the latest row comes first.
     pub fn new(zone: TimeZone, backwards: bool) -> Self {
         Self { zone, backwards, stretch: Stretch::NONE, last: 0, shares_times: false, repeated: 0, moved: 0 }
     }
 
-    /// Returns the moment of a local time, which is given in nanoseconds since 1970-01-01T00:00 local. Returns `None`
-    /// if the moment is outside the range of [`Time`].
+    /// Converts a local time to UTC. `local` is in nanoseconds since 1970-01-01T00:00 local time. Returns
+    /// `None` if the result is outside the range of [`Time`].
     pub fn resolve(&mut self, local: i64) -> Option<Time> {
         match &mut self.stretch {
             Stretch::Plain { local: stretch, offset } if stretch.contains(&local) => {
@@ -82,17 +86,17 @@ impl Resolver {
         }
     }
 
-    /// Returns the number of resolved times that occur twice.
+    /// Returns the number of rows whose local time occurs twice.
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    /// Returns the number of times that do not exist and were moved.
+    /// Returns the number of rows whose local time does not exist, and was moved forward.
     pub fn moved(&self) -> u64 {
         self.moved
     }
 
-    /// Does the same as [`Resolver::resolve`] for a time outside the range of the previous one.
+    /// Resolves a time outside the current stretch, and sets the next stretch.
     #[cold]
     fn resolve_elsewhere(&mut self, local: i64) -> Option<Time> {
         self.last = local;
@@ -120,7 +124,7 @@ impl Resolver {
         }
     }
 
-    /// Returns the range of local times around this one that have its offset and occur once.
+    /// Returns the range around `local` in which all times have this offset and occur once.
     fn plain_around(&self, local: i64, offset: i64) -> Range<i64> {
         let second = second_of(local.saturating_sub(offset));
         let last = self.zone.preceding(second + SignedDuration::from_secs(1)).next();
@@ -135,8 +139,8 @@ impl Resolver {
         start..end
     }
 
-    /// Returns the moment at which the clocks go back, so that this local time occurs again. In nanoseconds since
-    /// 1970.
+    /// Returns the next moment at which the clocks go back, in nanoseconds since 1970. Afterwards, `local`
+    /// occurs again.
     fn turn_behind(&self, local: i64, before: i64) -> i64 {
         let second = second_of(local.saturating_sub(before));
         let turn =
@@ -153,7 +157,7 @@ fn timestamp(nanos: i64) -> Timestamp {
     Time::from_nanos(nanos).into()
 }
 
-/// Returns the start of the second in which a moment lies. Clocks change at whole seconds.
+/// Rounds a moment down to a whole second, because clocks change at whole seconds.
 fn second_of(nanos: i64) -> Timestamp {
     Timestamp::from_second(nanos.div_euclid(SECOND)).expect("64 bits of nanoseconds lie within jiff's range")
 }
@@ -183,7 +187,7 @@ mod tests {
         format!("{text}Z").parse::<Time>().unwrap().as_nanos()
     }
 
-    /// Returns the moments of these local times of a day, and how many of them were repeated and moved.
+    /// Returns the moments of local times on one day, and the counts of repeated and moved times.
     fn resolved(zone: &str, backwards: bool, day: &str, times_of_day: &[&str]) -> (Vec<String>, u64, u64) {
         let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
         let moments =
@@ -222,7 +226,7 @@ mod tests {
                 ][..],
                 6,
             ),
-            // Rows of another symbol follow, at once or after rows outside the hour.
+            // Rows of another symbol follow directly, or after rows outside the hour.
             (
                 &["02:10:00", "02:50:00", "02:20:00", "02:05:00"],
                 &["00:10:00Z", "00:50:00Z", "01:20:00Z", "00:05:00Z"],
@@ -331,7 +335,8 @@ mod tests {
             backwards in any::<bool>(),
             locals in vec(prop_oneof![
                 any::<i64>(),
-                // Times around the clock changes, in steps that often fall into the hour in question.
+                // Times around clock changes, at quarters of an hour. Many of them do not exist or occur
+                // twice.
                 (0..6_i64, -40..40_i64).prop_map(|(turn, quarters)| {
                     let turns = ["2024-03-31T02:00:00", "2024-10-27T02:00:00", "2024-11-03T01:00:00",
                         "2024-03-10T02:00:00", "2024-04-07T02:00:00", "2011-12-30T00:00:00"];
