@@ -1,4 +1,4 @@
-//! For each event: how many clients have read it, when the first read it, and when the last.
+//! Counts the clients that have read each event, and records the times of the first and the last read.
 
 use std::ops::Range;
 
@@ -16,9 +16,9 @@ pub struct Arrivals {
 #[derive(Clone, Copy, Default)]
 struct Arrival {
     subscribers: u16,
-    /// When the first client read it, in microseconds since the start.
+    /// When the first client read the event, in microseconds since the start.
     first: u32,
-    /// When the last client read it, in microseconds since the start.
+    /// When the last client read the event, in microseconds since the start.
     last: u32,
 }
 
@@ -27,7 +27,7 @@ impl Arrivals {
         Self { start: Time::now(), all: Vec::new() }
     }
 
-    /// Records that one more client has read an event. Returns how many clients had read it before.
+    /// Records that one more client has read an event. Returns how many clients had read the event before.
     pub fn record(&mut self, seq: u64, now: Time) -> u16 {
         let index = index(seq);
         if self.all.len() <= index {
@@ -44,7 +44,7 @@ impl Arrivals {
         rank
     }
 
-    /// Returns how many deliveries of these events are missing or superfluous, if each event has this many
+    /// Returns the number of missing and superfluous deliveries. Each of these events should reach this many
     /// subscribers.
     pub fn missing(&self, seqs: Range<u64>, subscribers: usize) -> u64 {
         let none = Arrival::default();
@@ -52,8 +52,8 @@ impl Arrivals {
         seqs.map(|seq| usize::from(of(seq).subscribers).abs_diff(subscribers) as u64).sum()
     }
 
-    /// Returns the time between the first and the last read of each event that reached all subscribers, in
-    /// microseconds.
+    /// Returns the times between the first and the last read of an event, in microseconds. Events that did
+    /// not reach all subscribers are left out.
     pub fn skew(&self, seqs: Range<u64>, subscribers: usize) -> Histogram<u64> {
         let mut skew = histogram();
         let all = self.all.iter().take(index(seqs.end)).skip(index(seqs.start));

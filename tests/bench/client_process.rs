@@ -1,6 +1,7 @@
-//! Clients in a process of their own. When it is killed, the system closes all their sockets at once.
+//! Clients in a process of their own. When the process is killed, the system closes all their sockets at
+//! once.
 //!
-//! The process runs the benchmark's own executable. Its first argument says that it is to run clients.
+//! The process runs the benchmark's own executable. The first argument tells the executable to run clients.
 
 use std::env;
 use std::io::{self, Read};
@@ -14,8 +15,8 @@ impl ClientProcess {
     pub fn start(args: &str) -> io::Result<Self> {
         let child = Command::new(env::current_exe()?).args(args.split(' ')).stdout(Stdio::piped()).spawn()?;
         let mut process = Self(child);
-        // The process writes one byte when all clients are connected. If it cannot connect them it ends without a
-        // byte.
+        // The process writes one byte when all clients are connected. If a client cannot connect, the process
+        // ends without writing a byte.
         process.0.stdout.take().expect("its standard output is piped").read_exact(&mut [0])?;
         Ok(process)
     }

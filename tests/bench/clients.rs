@@ -1,11 +1,12 @@
 //! The load: many WebSocket clients on one thread, each as cheap as possible.
 //!
-//! A client is a socket, the beginning of an incomplete WebSocket frame, and a few numbers. The clients check what
-//! the protocol promises: `seq` only ascends, `sent` in a heartbeat is the number of market frames that the client got,
-//! and every event reached all its subscribers.
+//! A client is a socket, the beginning of an incomplete WebSocket frame, and a few numbers. The clients check
+//! the protocol's promises. `seq` always ascends. `sent` in a heartbeat is the number of market frames that
+//! the client received. Every event reaches all its subscribers.
 //!
-//! The arrival of each event is recorded for all its subscribers. Clients that subscribe to all symbols can instead
-//! count their events, which costs less. At high rates the time of only some updates is read.
+//! By default, the arrival of each event is recorded for all its subscribers. Clients that subscribe to all
+//! symbols can count their events instead, which costs less. At high rates, the clients read the times of
+//! only a sample of the updates.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, SocketAddr};
@@ -21,17 +22,17 @@ use crate::market_frame::{self, Times};
 use crate::statistics::{float, histogram};
 use crate::websocket::{CLOSE, TEXT, frame, head_end, kind, number, request, split_frame};
 
-/// The most bytes that are read from a socket at a time. No WebSocket frame is longer.
+/// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
 const READ_BYTES: usize = 256 * 1024;
 
-/// How long the server may take for an answer.
+/// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The number of handshakes that run at the same time.
 const HANDSHAKES: usize = 64;
 
-/// A command that changes nothing. Its answer arrives after everything that was pending, and names the newest
-/// event.
+/// A command that changes nothing. The answer arrives after all pending frames, and contains the `seq` of the
+/// newest event.
 const BARRIER: &str = r#"{"action":"set","delivery":"every"}"#;
 
 /// All clients and their results.
@@ -42,7 +43,6 @@ pub struct Clients {
     results: Results,
 }
 
-/// One client.
 struct Client {
     socket: TcpStream,
     /// The beginning of a WebSocket frame whose end has not arrived.
@@ -51,44 +51,44 @@ struct Client {
     seq: u64,
     /// The number of market frames so far.
     received: u64,
-    /// The event after which the client gets all events, and the number of market frames it had got by then.
+    /// The `seq` after which the client gets all events, and the value of `received` at that point.
     begins: Option<(u64, u64)>,
-    /// The event up to which the client has got all events, and the number of market frames it had got by then.
+    /// The `seq` up to which the client has got all events, and the value of `received` at that point.
     ends: Option<(u64, u64)>,
-    /// The sum and the number of its ranks. A rank is how many clients had read an event earlier.
+    /// The sum and the count of the client's ranks. A rank is the number of clients that read an event
+    /// earlier.
     ranks: (u64, u64),
     is_gone: bool,
 }
 
-/// How closely the clients are watched.
+/// How much the clients record of their updates.
 #[derive(Clone, Copy)]
 pub struct Watch {
-    /// Whether the arrival of each event is recorded. If not, each client counts its events, and must subscribe to
-    /// all.
+    /// Whether the arrival of each event is recorded. If not, each client only counts its events, and must
+    /// subscribe to all symbols.
     pub each_event: bool,
-    /// The time of one update in this many is read.
+    /// The clients read the time of every `sample`-th update.
     pub sample: u64,
 }
 
 /// The results of all clients together.
 pub struct Results {
     watch: Watch,
-    /// Market frames since the last [measurement](Clients::measure) began.
+    /// The number of market frames since the last [measurement](Clients::measure) began.
     pub updates: u64,
-    /// Reads that returned bytes, since the last measurement began.
+    /// The number of reads that returned bytes since the last measurement began.
     pub reads: u64,
-    /// The delays of the sampled market frames since the last measurement began, in nanoseconds. A delay is the
-    /// time from the event's own time until the client has read it.
+    /// The delays of the sampled market frames since the last measurement began, in nanoseconds. A delay
+    /// begins at the event's own time and ends when a client has read the event.
     pub delays: Histogram<u64>,
     /// The `seq` of the newest event.
     pub newest: u64,
-    /// Heartbeats.
+    /// The number of heartbeats.
     pub heartbeats: u64,
     /// The number of events whose delivery was [checked](Clients::check_arrivals).
     pub checked: u64,
-    /// The arrivals of each event, if these are recorded.
+    /// The arrivals of each event, if `Watch::each_event` is set.
     pub arrivals: Arrivals,
-    /// The faults that were found.
     pub faults: Faults,
     times: Times,
 }
@@ -102,7 +102,7 @@ pub struct Faults {
     pub miscounted: u64,
     /// Deliveries that are missing or superfluous.
     pub lost: u64,
-    /// Clients that lost their connection or gave no answer.
+    /// Clients that lost their connection or did not answer.
     pub gone: u64,
     /// Frames of an unexpected type.
     pub unexpected: u64,
@@ -156,7 +156,6 @@ impl Clients {
         Ok(Self { poll, all, buffer: vec![0; READ_BYTES], results })
     }
 
-    /// Returns the results of all clients.
     pub fn results(&self) -> &Results {
         &self.results
     }
@@ -166,8 +165,8 @@ impl Clients {
         self.all.iter().filter(|client| client.is_gone).count() as u64
     }
 
-    /// Returns the least and the greatest mean rank of a client, scaled to 0 for always first and 1 for always
-    /// last.
+    /// Returns the least and the greatest mean rank of all clients. 0 means always the first reader, 1 always
+    /// the last.
     pub fn ranks(&self, subscribers: usize) -> (f64, f64) {
         let last = subscribers.saturating_sub(1) as u64;
         let ranked = self.all.iter().filter(|client| client.ranks.1 > 0);
@@ -187,14 +186,14 @@ impl Clients {
         self.read(Instant::now() + time, |_| false)
     }
 
-    /// Reads until every client has got all events up to one, then counts missing and superfluous deliveries.
+    /// Waits until every client has answered a command, then counts the missing and superfluous deliveries.
     ///
-    /// It checks the events between the first and the last that all clients could get. Each must have reached all
-    /// its `subscribers`.
+    /// The answer arrives after all pending events. Only events that all clients could receive are checked.
+    /// Each such event must have reached this many `subscribers`.
     pub fn check_arrivals(&mut self, subscribers: usize) -> io::Result<()> {
         for client in &mut self.all {
             client.ends = None;
-            // A write to a closed connection fails. The next read counts that client as gone.
+            // A write to a closed connection fails. The next read then marks the client as gone.
             let _ = client.socket.write_all(&frame(TEXT, BARRIER.as_bytes()));
         }
         let has_all = |client: &Client| !client.is_gone && client.ends.is_some();
@@ -218,7 +217,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Reads until a moment, or until `enough` returns true.
+    /// Reads until the time `until`, or until `enough` returns true.
     fn read(&mut self, until: Instant, enough: impl Fn(&[Client]) -> bool) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !enough(&self.all) {
@@ -260,7 +259,8 @@ impl Client {
             }
             self.partial.clear();
             self.partial.extend_from_slice(bytes);
-            // A read that does not fill the buffer has emptied the socket. The poll reports what arrives later.
+            // A read that does not fill the buffer has emptied the socket. The poll reports bytes that arrive
+            // later.
             if count < room {
                 break;
             }
@@ -282,7 +282,7 @@ impl Client {
                 results.heartbeats += 1;
                 results.faults.miscounted += u64::from(number(text, r#""sent":"#) != Some(self.received));
             }
-            // Each snapshot has its own position. Only after the last snapshot does the client get all events.
+            // Each snapshot has its own position. The client gets all events only after the last snapshot.
             Some("subscribed" | "snapshot") => {
                 self.begins = number(text, r#""seq":"#).map(|seq| (seq, self.received));
             }
@@ -314,7 +314,7 @@ impl Client {
     }
 }
 
-/// Connects one client and leaves its socket to the caller.
+/// Connects one client and returns its socket.
 pub fn open(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> {
     let socket = send_request(address, query)?;
     read_answer(&socket)?;
@@ -330,7 +330,7 @@ fn send_request(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> 
     Ok(socket)
 }
 
-/// Reads the answer to the handshake. Returns the bytes that followed it.
+/// Reads the answer to the handshake. Returns the bytes after the answer.
 fn read_answer(mut socket: &net::TcpStream) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];

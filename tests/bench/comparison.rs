@@ -1,5 +1,5 @@
-//! The table of the scenarios at their own rates: a line for each server, and the ratio of our CPU time to the
-//! others'.
+//! Prints the results of the scenarios at their own rates. Each table has a line for each server. The ratios
+//! of our CPU time to that of the other servers follow.
 
 use crate::contenders::{Contender, Kind};
 use crate::runner::{Figures, Runner};
@@ -10,7 +10,7 @@ use crate::statistics::Spread;
 pub struct Line {
     pub scenario: Scenario,
     pub contender: Contender,
-    /// The figures of each run, or `None` if it failed, for example because not all clients could connect.
+    /// The figures of each run, or `None` for a failed run, for example when some clients could not connect.
     runs: Vec<Option<Figures>>,
 }
 
@@ -56,7 +56,8 @@ impl Line {
         );
     }
 
-    /// Prints the ratio of the CPU time for each update to that of another server in the same turns.
+    /// Prints the ratio of this server's CPU time for each update to the other server's. Runs of the same
+    /// turn are paired.
     fn print_ratio(&self, other: &Self) {
         let cpu = |line: &Self| {
             let runs = line.runs.iter();
@@ -71,7 +72,7 @@ impl Line {
     }
 }
 
-/// Prints a table for each scenario, and the ratios of our servers to the others.
+/// Prints a table for each scenario, and the ratios of our server's CPU time to that of the others.
 pub fn print(lines: &[Line]) {
     for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
         println!("\n{}", lines[0].scenario.title());

@@ -1,7 +1,8 @@
-//! The servers that are compared: ours, a write-only server as the lower limit, Bun, and Node's `ws`.
+//! The servers that are compared: ours, a write-only server as the lower limit of the cost, Bun, and Node's
+//! `ws`.
 //!
-//! All speak the part of our protocol that the clients use, and publish a feed of the same form on the same
-//! schedule.
+//! All servers speak the part of our protocol that the clients use. All servers publish a feed of the same
+//! form on the same schedule.
 
 use std::env;
 use std::fs;
@@ -16,10 +17,10 @@ use crate::scenario::Feed;
 /// The npm packages of the servers in JavaScript.
 const PACKAGES: [&str; 2] = ["@oven/bun-linux-x64@1.4.5", "ws@8.23.0"];
 
-/// Our default flush window. The write-only server uses it too.
+/// The default flush window of our server, and of [`Kind::Collecting`].
 const FLUSH_WINDOW: &str = "2ms";
 
-/// A program that serves.
+/// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Our server.
@@ -32,11 +33,11 @@ pub enum Kind {
     Collecting,
     /// `Bun.serve` with Bun's own publish and subscribe.
     Bun,
-    /// Node with its package `ws`.
+    /// Node with the package `ws`.
     Ws,
 }
 
-/// A server with its settings, which is one line of each table.
+/// A server with its settings: one line of a table.
 #[derive(Clone)]
 pub struct Contender {
     pub kind: Kind,
@@ -45,7 +46,7 @@ pub struct Contender {
 }
 
 impl Kind {
-    /// Returns whether it is a build of our server.
+    /// Returns whether this kind is a build of our server.
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Tickerplant | Self::Earlier)
     }
@@ -56,7 +57,8 @@ impl Kind {
 }
 
 impl Contender {
-    /// Returns all different combinations of these kinds, flush windows and shard counts.
+    /// Returns all combinations of these kinds, flush windows and shard counts. A setting that a kind does
+    /// not have is left out.
     pub fn all(kinds: &[Kind], windows: &[Option<String>], shards: &[Option<u32>]) -> Vec<Self> {
         let mut all = Vec::new();
         for &kind in kinds {
@@ -73,7 +75,7 @@ impl Contender {
         all
     }
 
-    /// Returns its name in the tables.
+    /// Returns the server's name in the tables.
     pub fn title(&self) -> String {
         let window = self.window.as_ref().map_or(String::new(), |window| format!(" {window}"));
         let shards = self.shards.map_or(String::new(), |shards| format!(" ×{shards}"));
@@ -88,9 +90,10 @@ impl Contender {
         format!("{name}{window}{shards}")
     }
 
-    /// Returns the command that starts it on these cores, with a feed at this rate.
+    /// Returns the command that starts the server on these cores, with a feed at this rate.
     ///
-    /// The environment still configures the server, except for the settings that the benchmark depends on.
+    /// Environment variables configure the server too, but the benchmark overrides the settings that it
+    /// depends on.
     pub fn command(
         &self,
         cores: Option<&str>,
@@ -148,8 +151,7 @@ impl Contender {
     }
 }
 
-/// Returns the kinds that can run here. Installs the npm packages if they are missing, and prints which kinds
-/// cannot run.
+/// Installs missing npm packages. Returns the kinds that can run, and prints which kinds cannot run.
 pub fn available(kinds: &[Kind]) -> io::Result<Vec<Kind>> {
     let needs = kinds.iter().any(|kind| kind.is_script());
     if needs && !is_installed() {

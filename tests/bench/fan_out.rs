@@ -1,9 +1,9 @@
 //! The cost of an update from the bus to the clients' outboxes, without sockets.
 //!
-//! One shard on one thread reads published events, and lays out for each client the bytes that would be
-//! written to its socket. A round is a number of events that are published and read together. The measured
-//! time is that of one round, and `item/s` is the number of delivered updates. The fewer events a round has,
-//! the fewer frames a client gets at a time.
+//! One shard on one thread reads published events. For each client, it lays out the bytes that a server would
+//! write to the client's socket. In a round, a number of events are published and read together. The measured
+//! time is the time of one round. `item/s` is the number of delivered updates a second. In rounds with few
+//! events, each write to a client contains few frames.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{CommandWithId, UrlParameters};
 use tokio::time::Instant;
 
-/// The least time for which each line is measured.
+/// The shortest time for which each benchmark is measured.
 const MIN_TIME: Duration = Duration::from_millis(500);
 
-/// The number of events in a round.
+/// The numbers of events in a round.
 const ROUNDS: [usize; 3] = [1, 10, 100];
 
 const A: Load = Load { clients: 1_000, each: 10, symbols: 500, delivery: "every" };
 const B: Load = Load { clients: 100, each: 50, symbols: 50, delivery: "every" };
 const C: Load = Load { clients: 10_000, each: 1, symbols: 100, delivery: "every" };
 
-/// The number of clients and symbols. All symbols have the same number of subscribers.
+/// The clients and symbols of a benchmark. All symbols have the same number of subscribers.
 struct Load {
     clients: usize,
     /// The number of symbols that each client subscribes to.
@@ -74,7 +74,7 @@ fn a_latest_nobody_reads(bencher: Bencher<'_, '_>, events: usize) {
         .bench_local_values(|events| bench.publish(events, |_| 0));
 }
 
-/// Only the encoding of simulated events as frames.
+/// Measures only the encoding of simulated events as WebSocket frames.
 #[divan::bench]
 fn encode(bencher: Bencher<'_, '_>) {
     let events: Vec<Event> = walk(&B).take(1_000).collect();
@@ -115,7 +115,7 @@ impl Load {
     }
 }
 
-/// Returns a shard whose clients have received everything so far, and the events to come.
+/// Returns a shard whose clients have received all events so far, and the walk that creates the next events.
 fn bench(load: &Load) -> (Bench, Walk) {
     let mut bench = Bench::new(load);
     let mut walk = walk(load);
@@ -162,11 +162,11 @@ impl Bench {
         Self { reader, shard, now }
     }
 
-    /// Publishes events, which the shard reads. `takes` says how many bytes of a write a client's socket
-    /// takes.
-    fn publish(&mut self, events: Vec<Event>, takes: impl Fn(&[u8]) -> usize) {
+    /// Publishes events and lets the shard read them. `accept` returns how many bytes of a write a socket
+    /// accepts.
+    fn publish(&mut self, events: Vec<Event>, accept: impl Fn(&[u8]) -> usize) {
         let Self { reader, shard, now } = self;
         reader.bus().publish(events);
-        shard.read(*now, Time::default(), || reader.try_next(), |_, bytes| takes(black_box(bytes)));
+        shard.read(*now, Time::default(), || reader.try_next(), |_, bytes| accept(black_box(bytes)));
     }
 }

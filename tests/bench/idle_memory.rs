@@ -16,7 +16,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub struct IdleMemory {
     pub contender: Contender,
     clients: u32,
-    /// In each run, the resident KiB for each connection, and of the whole process before the first connection.
+    /// For each run, the resident KiB for each connection, and the resident KiB of the process before the
+    /// first connection.
     runs: Vec<(f64, f64)>,
     faults: u64,
 }
@@ -26,7 +27,7 @@ impl IdleMemory {
         Self { contender, clients, runs: Vec::new(), faults: 0 }
     }
 
-    /// Starts the server and measures it once more.
+    /// Starts the server once more and measures its memory.
     pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
         let scenario = Scenario {
             name: 'M',

@@ -1,7 +1,7 @@
-//! Reads a market frame's `seq` and time in a few nanoseconds, so that the clients do not limit the server.
+//! Reads a market frame's `seq` and time in a few nanoseconds, so that the clients are not the bottleneck.
 //!
-//! A frame begins `{"type":"quote","symbol":"S001","seq":12,"time":"2024-01-03T14:30:00.123456789Z"`. All symbols
-//! have four characters, so each field begins at a known position.
+//! A frame begins with `{"type":"quote","symbol":"S001","seq":12,"time":"2024-01-03T14:30:00.123456789Z"`.
+//! Kinds have five letters and symbols four characters, so `seq` begins at a known position.
 
 use tickerplant::market::Time;
 
@@ -11,10 +11,10 @@ const BEFORE_SEQ: &[u8] = br#"","seq":"#;
 const SEQ: usize = br#"{"type":"quote","symbol":"S001","seq":"#.len();
 const BEFORE_TIME: &[u8] = br#","time":""#;
 
-/// The length of a time up to the point after its second: `2024-01-03T14:30:00.`.
+/// The length of a time up to the decimal point of its seconds: `2024-01-03T14:30:00.`.
 const SECOND: usize = 20;
 
-/// Returns the `seq` of a market frame and the text after it, or `None` for any other frame.
+/// Returns the `seq` of a market frame and the text after the `seq`, or `None` for any other frame.
 pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
     let is_market = payload.len() > SEQ
         && payload.starts_with(BEFORE_KIND)
@@ -23,7 +23,7 @@ pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
     is_market.then(|| digits(&payload[SEQ..])).map(|(seq, _, rest)| (seq, rest))
 }
 
-/// Reads times. It caches the last second, because most times are within the same second as the one before.
+/// Parses times. The last second is cached, because most times have the same second as the previous time.
 #[derive(Debug, Default)]
 pub struct Times {
     second: [u8; SECOND],
@@ -31,7 +31,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Reads the time that follows a frame's `seq`.
+    /// Parses the time that follows a frame's `seq`.
     pub fn read(&mut self, rest: &[u8]) -> Option<Time> {
         let text = rest.strip_prefix(BEFORE_TIME)?;
         let (second, fraction) = text.split_first_chunk()?;
@@ -39,7 +39,7 @@ impl Times {
             return parse(text);
         }
         if *second != self.second {
-            // The second without its point.
+            // The time without its fraction.
             let whole = [&second[..SECOND - 1], br#"Z""#].concat();
             (self.second, self.nanos) = (*second, parse(&whole)?.as_nanos());
         }

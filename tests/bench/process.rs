@@ -9,10 +9,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-/// How long a server may take until it logs its address.
+/// How long a server may take to log its address.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most log lines that are kept until they are read. Further lines are dropped.
+/// The number of unread log lines that are stored. Further lines are dropped.
 const LOG_LINES: usize = 256;
 
 /// A running server. Dropping it kills the process.
@@ -35,7 +35,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the server's standard input, if the command pipes it. Only the first call returns it.
+    /// Returns the server's standard input, if the command pipes it. Further calls return `None`.
     pub fn input(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
@@ -45,22 +45,22 @@ impl Server {
         self.address
     }
 
-    /// Returns the CPU time of all its threads.
+    /// Returns the CPU time of all threads of the server.
     pub fn cpu(&self) -> io::Result<Duration> {
         cpu(&self.proc())
     }
 
-    /// Returns its resident memory, in KiB.
+    /// Returns the server's resident memory, in KiB.
     pub fn memory(&self) -> io::Result<u32> {
         self.status("VmRSS:")
     }
 
-    /// Returns the greatest resident memory that it ever had, in KiB.
+    /// Returns the server's greatest resident memory so far, in KiB.
     pub fn peak_memory(&self) -> io::Result<u32> {
         self.status("VmHWM:")
     }
 
-    /// Returns the warnings and errors that it has logged since the last call.
+    /// Returns the warnings and errors that the server has logged since the last call.
     pub fn warnings(&self) -> Vec<String> {
         let is_warning = |line: &String| line.contains(" WARN ") || line.to_lowercase().contains("error");
         self.log.try_iter().filter(is_warning).collect()
@@ -72,7 +72,7 @@ impl Server {
         status.success().then_some(()).ok_or_else(|| io::Error::other("kill cannot stop the server"))
     }
 
-    /// Returns its exit status, if it has ended.
+    /// Returns the exit status of the server, or `None` while the server runs.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
@@ -90,7 +90,7 @@ impl Server {
         Err(io::Error::other(format!("the server does not log its address; its log: {log}")))
     }
 
-    /// Returns the KiB after a name in `/proc/PID/status`.
+    /// Returns a value of `/proc/PID/status` by its name, in KiB.
     fn status(&self, name: &str) -> io::Result<u32> {
         let status = fs::read_to_string(format!("{}/status", self.proc()))?;
         let kib = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
@@ -110,8 +110,8 @@ impl Drop for Server {
     }
 }
 
-/// Moves this process to the cores that the servers do not use, if there are any. Returns the servers' cores, or
-/// `None` if `taskset` cannot set them.
+/// Moves this process to the cores that the servers do not use. If there are no such cores, this process may
+/// use all cores. Returns the servers' cores, or `None` if `taskset` fails.
 pub fn pin(cores: &str) -> Option<String> {
     let count = thread::available_parallelism().map_or(1, usize::from);
     let is_servers = |core: &String| cores.split(',').any(|taken| taken.trim() == core);
@@ -137,7 +137,8 @@ pub fn own_cpu() -> io::Result<Duration> {
     cpu("/proc/self")
 }
 
-/// Returns the sum over `task/*/schedstat`, whose first number is the CPU time in nanoseconds.
+/// Returns the CPU time of all threads of a process. The first number in `task/*/schedstat` is a thread's CPU
+/// time in nanoseconds.
 fn cpu(proc: &str) -> io::Result<Duration> {
     let mut total = 0;
     for task in fs::read_dir(Path::new(proc).join("task"))? {

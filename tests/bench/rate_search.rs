@@ -1,8 +1,14 @@
 //! The search for the highest rate of events that a server keeps up with.
 //!
-//! A server keeps up if no update is lost or out of order, no connection is closed, at least 98 % of the due
-//! updates arrive, and 99 of 100 updates arrive within 20 ms. Each rate is tried on a server of its own. A rate
-//! that fails is tried once more, because other load on the machine may have caused the failure.
+//! A server keeps up with a rate under these conditions:
+//!
+//! - No update is lost or out of order.
+//! - No connection is closed.
+//! - At least 98 % of the due updates arrive.
+//! - 99 of 100 updates arrive within 20 ms.
+//!
+//! Each rate is tried on a new server. A failed rate is tried once more, because other load on the machine
+//! may have caused the failure.
 
 use std::io;
 
@@ -14,13 +20,14 @@ use crate::statistics::Spread;
 /// The limit of the 99th percentile of the delays, in milliseconds.
 const MAX_P99: f64 = 20.0;
 
-/// The search ends when the rate that failed is at most this many per cent of the rate that succeeded.
+/// The search ends when the lowest failed rate is at most this many per cent of the highest successful rate.
 const RESOLUTION: u64 = 108;
 
-/// The factor between two rates in the first search, in per cent.
+/// The factor between two successive rates of the first search, in per cent.
 const DOUBLE: u64 = 200;
 
-/// The factor in the later searches, which begin at the last result.
+/// The factor between two successive rates of a later search, in per cent. A later search begins at the last
+/// result, so small steps suffice.
 const STEP: u64 = 117;
 
 /// A server in a scenario, and the result of each search.
@@ -31,7 +38,7 @@ pub struct RateSearch {
     found: Vec<Option<Found>>,
 }
 
-/// The highest rate that a server kept up with, and its figures.
+/// The highest rate that a server kept up with, and the figures at that rate.
 struct Found {
     rate: u32,
     figures: Figures,
@@ -113,7 +120,7 @@ impl RateSearch {
     }
 }
 
-/// Prints a table for each scenario, and the ratios to Bun.
+/// Prints a table for each scenario, and the ratios of the servers' rates to Bun's.
 pub fn print(searches: &[RateSearch]) {
     for searches in searches.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
         println!("\nhighest rate with p99 below {MAX_P99} ms, {}", searches[0].scenario.shape());

@@ -1,13 +1,15 @@
-//! How fast files are read and replayed.
+//! Measures how fast files are read and replayed.
 //!
-//! Reading: this process does the same as `cat FILE > /dev/null`. It is compared with a loop of the csv crate over
-//! the records of the same file, which only splits lines into cells. The two take turns, and processor time is
-//! measured, so that other load on the machine hardly counts.
+//! Reading: this process does the work of `tickerplant cat FILE > /dev/null`. The comparison is a loop of the
+//! csv crate over the same file, which only splits lines into cells. The two run in turns and their CPU time
+//! is measured, so that other load on the machine hardly affects the ratio.
 //!
-//! End to end: a server replays the file at full speed to one client with `delivery=every`, which is this process.
+//! End to end: a server replays the file at full speed to one client with `delivery=every`. This process is
+//! the client.
 //!
-//! Lateness: a server replays a file on its schedule. The benchmark compares each arrival with the schedule. The event
-//! that is earliest by this comparison counts as on time. The server, the kernel and this client add to the lateness.
+//! Lateness: a server replays a file on its schedule. The benchmark compares each arrival with the schedule.
+//! The event that is earliest relative to the schedule has the lateness 0. The lateness includes delays of
+//! the server, the kernel and this client.
 //!
 //! ```text
 //! cargo bench --bench replay
@@ -46,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Measure how fast files are read and replayed
 #[derive(Parser)]
 struct Args {
-    /// Rows of the file, which are trades of some 70 bytes
+    /// Rows of the file; each row is a trade of some 70 bytes
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     rows: u32,
     /// How often each measurement is repeated
@@ -121,7 +123,7 @@ fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.len())
 }
 
-/// Returns the processor time that printing all events takes, in seconds.
+/// Prints all events. Returns the CPU time, in seconds.
 fn cat(path: &Path) -> io::Result<f64> {
     let config = Config { files: vec![PathBuf::from(path)], ..Config::default() };
     let mut out = File::create("/dev/null")?;
@@ -130,7 +132,7 @@ fn cat(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Returns the processor time that splitting all lines takes, in seconds.
+/// Splits all lines into cells. Returns the CPU time, in seconds.
 fn csv_loop(path: &Path) -> io::Result<f64> {
     let before = process::own_cpu()?;
     let mut reader = csv::Reader::from_path(path)?;
@@ -162,7 +164,7 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
 /// The lateness of events, in milliseconds.
 struct Late {
     text: String,
-    /// How late the last event was, counted from the first.
+    /// The lateness of the last event relative to the first.
     end: f64,
 }
 
@@ -198,8 +200,8 @@ fn on_schedule(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
     Ok(Late { text: format!("{:.2}/{:.2}/{:.2}", at(50), at(99), at(100)), end })
 }
 
-/// Subscribes to everything, and passes on each frame until the feed has ended.
-fn read_to_the_end(server: &Server, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+/// Subscribes to all symbols, and calls `on_frame` with each frame until the feed has ended.
+fn read_to_the_end(server: &Server, mut on_frame: impl FnMut(&[u8])) -> io::Result<()> {
     let mut stream = TcpStream::connect(server.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(websocket::request(server.address(), "symbols=*&delivery=every").as_bytes())?;
@@ -218,7 +220,7 @@ fn read_to_the_end(server: &Server, mut take: impl FnMut(&[u8])) -> io::Result<(
             is_upgraded = true;
         }
         while let Some((_, payload, behind)) = websocket::split_frame(rest) {
-            take(payload);
+            on_frame(payload);
             if payload.starts_with(br#"{"type":"feed","state":"ended""#) {
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! One run of a scenario: a server of its own, its clients, and the figures that they give.
+//! Runs a scenario: starts a server, connects the clients, and measures the figures.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::scenario::{Feed, Scenario};
 use crate::statistics::{float, percentile};
 use crate::stdin_feed::StdinFeed;
 
-/// A server that delivers a smaller share of the due updates falls behind.
+/// A server falls behind if it delivers less than this share of the due updates.
 pub const ENOUGH: f64 = 0.98;
 
-/// The number of delays that are recorded each second when there are too many for all.
+/// At high rates, about this many delays are recorded each second.
 const SAMPLES: u64 = 100_000;
 
 /// Runs scenarios with the same cores and times.
@@ -44,15 +44,15 @@ pub struct Figures {
     pub skew: f64,
     /// 99th percentile of the time between an event's first and last receipt, in milliseconds.
     pub skew_p99: f64,
-    /// Each client has a mean rank. These are the least and the greatest of all clients.
+    /// The least and the greatest mean rank of all clients, from 0 to 1.
     pub ranks: (f64, f64),
-    /// Updates that one read returned, on average.
+    /// The mean number of updates that one read of a client returned.
     pub updates_per_read: f64,
     /// Resident memory of the server for each connection, in KiB.
     pub memory: f64,
-    /// Whether fewer updates were delivered than were due.
+    /// Whether the server delivered too few of the due updates.
     pub is_behind: bool,
-    /// The number of other faults, and of warnings of the server.
+    /// The number of other faults and of the server's warnings.
     pub faults: u64,
 }
 
@@ -83,7 +83,7 @@ impl Runner {
         Ok(figures)
     }
 
-    /// Measures a running server with clients that record as little as possible. Leaves out the memory.
+    /// Measures a running server with clients that record as little as possible. Does not measure the memory.
     pub fn measure_cheaply(&self, server: &Server, scenario: &Scenario) -> io::Result<Figures> {
         let takes_all = scenario.each == scenario.symbols;
         let clients = Clients::connect(
@@ -97,7 +97,7 @@ impl Runner {
         self.measure(&mut clients?, server, scenario)
     }
 
-    /// Measures a running server with connected clients. Leaves out the memory.
+    /// Measures a running server with connected clients. Does not measure the memory.
     pub fn measure(
         &self,
         clients: &mut Clients,
@@ -115,7 +115,7 @@ impl Runner {
         let subscribers = scenario.subscribers();
         let results = clients.results();
         let updates = float(results.updates.max(1));
-        // The events that were published last are still on their way. `skew` leaves them out.
+        // The newest events have not reached all subscribers yet. `Arrivals::skew` leaves these events out.
         let skew = results.arrivals.skew(first + 1..results.newest + 1, subscribers);
         let millis = |percent| percentile(&results.delays, percent) / 1e6;
         let mut figures = Figures {
@@ -133,7 +133,7 @@ impl Runner {
             is_behind: updates / seconds < ENOUGH * scenario.updates(),
             faults: 0,
         };
-        // A server that is behind would have to catch up first.
+        // If the server is behind, the check would first wait for it to catch up.
         if !figures.is_behind {
             clients.check_arrivals(subscribers)?;
         }

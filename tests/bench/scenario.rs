@@ -1,6 +1,6 @@
 //! The scenarios: numbers of clients and symbols, and rates of events.
 
-/// All scenarios. The command line names them by their letters.
+/// All scenarios. The command line names scenarios by their letters.
 pub const ALL: [Scenario; 6] = [
     Scenario { name: 'A', clients: 1_000, each: 10, symbols: 500, rate: 5_000, feed: Feed::Simulated },
     Scenario { name: 'B', clients: 100, each: 50, symbols: 50, rate: 1_000, feed: Feed::Simulated },
@@ -10,16 +10,16 @@ pub const ALL: [Scenario; 6] = [
     Scenario { name: 'L', clients: 1_000, each: 10, symbols: 500, rate: 1_000, feed: Feed::Stdin },
 ];
 
-/// The number of clients, symbols, and symbols of each client. All symbols have the same number of subscribers.
+/// A load on a server. All symbols have the same number of subscribers.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     /// The scenario's letter.
     pub name: char,
     pub clients: usize,
-    /// The number of symbols of each client.
+    /// The number of symbols that each client subscribes to.
     pub each: usize,
     pub symbols: usize,
-    /// Events a second over all symbols.
+    /// Events a second, of all symbols together.
     pub rate: u32,
     pub feed: Feed,
 }
@@ -51,7 +51,7 @@ impl Scenario {
         self.clients * self.each / self.symbols
     }
 
-    /// Returns the updates that are due each second.
+    /// Returns the number of updates that all clients together should get each second.
     pub fn updates(&self) -> f64 {
         f64::from(self.rate) * f64::from(u32::try_from(self.subscribers()).expect("there are few clients"))
     }

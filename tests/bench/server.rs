@@ -1,12 +1,13 @@
-//! The cost of the whole server over real sockets. The server is one process, and its clients are this process.
+//! Measures the cost of the whole server over real sockets. The server is one process, and this process runs
+//! the clients.
 //!
-//! Each run starts a new server, connects the clients of a scenario, lets a feed run on its schedule, and asks the
-//! system for the server's CPU time. A delay is the time from the moment at which an event is due until a client
-//! has read it, so a server that falls behind has long delays.
+//! Each run starts a new server and connects the clients of a scenario. The server's feed publishes events on
+//! a schedule. The system reports the server's CPU time. A delay begins when an event is due and ends when a
+//! client has read the event. So a server that falls behind has long delays.
 //!
-//! Our server is compared with Bun, with Node's `ws`, and with a write-only server of ours (`bare`). npm installs
-//! Bun and `ws` if they are missing. The servers take turns, so that other load on the machine affects all of them.
-//! They run on one core and the clients on the others.
+//! Our server is compared with Bun, with Node's `ws`, and with a write-only server of ours (`bare`). npm
+//! installs Bun and `ws` if they are missing. The servers take turns, so that other load on the machine
+//! affects all of them. The servers run on one core, and the clients on the others.
 //!
 //! Faults are counted and printed. A slow result is not a failure: benchmarks measure, tests decide.
 //!
@@ -26,16 +27,17 @@
 //! - B: few clients that subscribe to all symbols.
 //! - C: many clients with one symbol each.
 //! - D: a high rate, for our server alone.
-//! - S: one symbol for all clients, which shows the time between the first and the last receipt.
-//! - L: events that this process writes to the standard input of an idle server, which shows the latency.
+//! - S: one symbol for all clients, which shows the time between the first and the last receipt of an event.
+//! - L: this process writes events to the standard input of a lightly loaded server, which shows the latency.
 //!
-//! `--top` searches for the highest rate that a server keeps up with in A and B, or in the one that is named.
-//! `--memory` measures the memory of this many idle connections. `--stalled` adds clients that never read to C.
-//! `--vanish` kills this many clients at once. Without arguments all parts run, which takes some forty minutes.
+//! `--top` searches for the highest rate that a server keeps up with. The search uses the scenarios A and B,
+//! or only the named one. `--memory N` measures the memory of N idle connections. `--stalled` adds clients
+//! that never read to scenario C. `--vanish N` kills N clients at once. Without arguments all parts run,
+//! which takes some forty minutes.
 //!
-//! The environment configures the server as always, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. The memory for
-//! each client contains everything that the server allocated after the first client connected, for example the
-//! history. With few clients it therefore says little about a connection.
+//! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. The
+//! memory for each client includes everything that the server allocates from the first connection on, for
+//! example the history. With few clients this figure therefore says little about a connection.
 
 mod arrivals;
 mod client_process;
@@ -71,7 +73,7 @@ use scenario::{Feed, Scenario};
 use stalled_clients::StalledPairs;
 use vanishing_clients::VanishPairs;
 
-/// The number of idle connections and of vanishing clients, if the command line gives none.
+/// The default number of idle connections and of vanishing clients.
 const MANY: u32 = 10_000;
 
 /// Measure the whole server under load
@@ -94,7 +96,7 @@ struct Args {
     /// Shard counts of the server to compare, e.g. 1,2
     #[arg(long, value_name = "N", value_delimiter = ',')]
     shards: Vec<u32>,
-    /// Cores of the servers, e.g. 0,1; the clients use the others, or the same ones if there are no others
+    /// Cores of the servers, e.g. 0,1; the clients use the other cores, or all cores if none is left
     #[arg(long, value_name = "LIST", default_value = "0")]
     cores: String,
     /// Events a second, instead of the scenario's own rate
@@ -106,7 +108,7 @@ struct Args {
     /// Seconds that each run measures [default: 5; 20 with clients that never read; 2 at each rate of a search]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: Option<u32>,
-    /// Seconds before the measurement
+    /// Seconds that the clients read before the measurement
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=600))]
     warm_up: u32,
     /// Search for the highest rate that each server keeps up with
@@ -191,8 +193,8 @@ impl Args {
         named.map(|scenario| Scenario { rate: self.rate.unwrap_or(scenario.rate), ..scenario })
     }
 
-    /// Calls `run` with each of `all` in turn, as often as `--repeat` says. Each turn reverses the order, because
-    /// the server that runs first in a turn may cost a few per cent more.
+    /// Calls `run` with each item of `all`, in as many turns as `--repeat` says. Each turn reverses the
+    /// order, because the server that runs first in a turn may cost a few per cent more.
     fn take_turns<T>(&self, all: &mut [T], mut run: impl FnMut(&mut T) -> io::Result<()>) -> io::Result<()> {
         for turn in 1..=self.repeat {
             eprintln!("turn {turn} of {}", self.repeat);

@@ -1,6 +1,6 @@
-//! The effect of clients that never read on the others: scenario C without and with two such clients.
+//! Measures how clients that never read affect the others: scenario C without and with two such clients.
 //!
-//! Both subscribe to every symbol, one with `delivery=every` and one with `delivery=latest`.
+//! The two clients subscribe to every symbol, one with `delivery=every` and one with `delivery=latest`.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
@@ -21,9 +21,9 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 pub struct StalledPairs {
     pub contender: Contender,
     scenario: Scenario,
-    /// The figures without and with stalled clients.
+    /// The figures of each pair, without and with stalled clients.
     runs: Vec<(Figures, Figures)>,
-    /// How many stalled clients with `delivery=every` the server has closed.
+    /// The number of stalled clients with `delivery=every` whose connection the server has closed.
     closed: usize,
 }
 
@@ -71,7 +71,7 @@ impl StalledPairs {
     }
 }
 
-/// Prints the pairs.
+/// Prints the results of the pairs.
 pub fn print(all: &[StalledPairs]) {
     let Some(first) = all.first() else { return };
     println!("\nclients that never read, beside {}", first.scenario.title());

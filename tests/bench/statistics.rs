@@ -14,7 +14,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Returns the spread of the values that are not `NaN`. Without any, all three are `NaN`.
+    /// Returns the spread of the values that are not `NaN`. If there are no such values, all three numbers
+    /// are `NaN`.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().filter(|value| !value.is_nan()).collect();
         values.sort_by(f64::total_cmp);
@@ -27,7 +28,7 @@ impl Spread {
         Self::of(of.iter().zip(to).map(|(of, to)| of / to))
     }
 
-    /// Returns all three as text, with this many decimals.
+    /// Returns the three numbers as text, with this many decimals.
     pub fn text(&self, digits: usize) -> String {
         let Self { least, middle, most } = self;
         format!("{least:.digits$}/{middle:.digits$}/{most:.digits$}")
@@ -39,12 +40,12 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LONGEST, 3).expect("the bounds are in order")
 }
 
-/// Returns the value that this many per cent of the values do not exceed, or `NaN` if there are no values.
+/// Returns this percentile of the values, or `NaN` if there are no values.
 pub fn percentile(values: &Histogram<u64>, percent: f64) -> f64 {
     if values.is_empty() { f64::NAN } else { float(values.value_at_percentile(percent)) }
 }
 
-/// Converts a count, which is small enough to stay exact.
+/// Converts a count. Counts are small enough to stay exact.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub fn float(count: u64) -> f64 {
     count as f64

@@ -1,7 +1,7 @@
 //! A live feed: this process writes each event to the server's standard input, with the time of the write.
 //!
-//! It writes on a thread of its own, whose timer is exact to some 60 µs. Delays count from the moment at which the
-//! thread has woken.
+//! A thread of its own writes the events. The thread's timer is exact to some 60 µs. An event gets its time
+//! after the thread has woken, so the timer's error does not count as delay.
 
 use std::io::Write;
 use std::process::ChildStdin;
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use tickerplant::market::Time;
 
-/// Writes events on a thread until it is dropped.
+/// Writes events on a thread. Dropping it stops the thread.
 pub struct StdinFeed {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl StdinFeed {
-    /// Starts to write events, `rate` a second, one symbol after the other.
+    /// Starts to write `rate` events a second, for one symbol after the other.
     pub fn start(input: ChildStdin, names: Vec<String>, rate: u32) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || write(input, &names, rate, |wait| stopped.recv_timeout(wait)));
@@ -30,13 +30,13 @@ impl Drop for StdinFeed {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // The thread returns nothing.
+            // An error says only that the thread has panicked.
             let _ = thread.join();
         }
     }
 }
 
-/// Writes events, one symbol after the other, until it is stopped or the server has ended.
+/// Writes events, for one symbol after the other, until the feed is stopped or the server has ended.
 fn write(
     mut input: ChildStdin,
     names: &[String],

@@ -1,10 +1,11 @@
-//! The effect of many clients that vanish at once on another client.
+//! Measures how one client is affected when many other clients vanish at once.
 //!
-//! One client gets updates all the time. The others run in a process of their own, which is killed. In the first
-//! run of a pair they have no subscription, in the second they all have the same symbols.
+//! One client gets updates all the time. The others run in a process of their own, which is killed. In the
+//! first run of a pair, the other clients have no subscription. In the second run, all of them subscribe to
+//! the same symbols.
 //!
-//! The process runs the benchmark's own executable:
-//! `server vanishing-clients --address HOST:PORT --clients 10000 --symbols 100`.
+//! The killed process runs the benchmark's own executable: `server vanishing-clients --address HOST:PORT
+//! --clients 10000 --symbols 100`.
 
 use std::env;
 use std::io::{self, ErrorKind, Read};
@@ -20,25 +21,25 @@ use crate::runner::Runner;
 use crate::scenario::{Feed, Scenario};
 use crate::statistics::Spread;
 
-/// The number of symbols of each vanishing client. The feed has no event of them.
+/// The number of symbols of each vanishing client. The feed has no events of these symbols.
 const SYMBOLS: u32 = 100;
 
-/// Updates a second of the client that stays.
+/// The number of updates that the remaining client gets each second.
 const RATE: u32 = 1_000;
 
-/// How long the vanishing clients read before they are killed. By then they have the answers to their
-/// subscriptions.
+/// How long the vanishing clients read before their process reports that they are connected. In this time the
+/// answers to their subscriptions arrive.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// The longest time that the vanishing clients read. The server closes them about then, because they answer no
-/// pings.
+/// The longest time that the vanishing clients read. The server closes their connections at about this time,
+/// because they answer no pings.
 const LIFETIME: Duration = Duration::from_secs(30);
 
 /// A server, and its pairs of runs.
 pub struct VanishPairs {
     pub contender: Contender,
     clients: u32,
-    /// The longest waits without and with subscriptions, in milliseconds.
+    /// The longest waits of each pair, without and with subscriptions, in milliseconds.
     runs: Vec<(f64, f64)>,
 }
 
@@ -56,7 +57,7 @@ impl VanishPairs {
         Ok(())
     }
 
-    /// Returns the longest time between two reads of the client that stays, from the moment of the kill, in
+    /// Kills the other clients. Returns the longest time between two later reads of the remaining client, in
     /// milliseconds.
     fn longest_wait(&self, runner: &Runner, symbols: u32) -> io::Result<f64> {
         let scenario =
@@ -84,7 +85,7 @@ impl VanishPairs {
     }
 }
 
-/// Prints the pairs.
+/// Prints the results of the pairs.
 pub fn print(all: &[VanishPairs]) {
     let Some(first) = all.first() else { return };
     println!("\n{} clients vanish at once, beside one with {RATE} updates a second", first.clients);
@@ -100,8 +101,8 @@ pub fn print(all: &[VanishPairs]) {
     all.iter().for_each(VanishPairs::print);
 }
 
-/// Reads a client's updates for this long. Returns the longest time between two reads, or the socket's timeout if
-/// nothing arrives within it.
+/// Reads a client's updates for this long. Returns the longest time between two reads. If nothing arrives
+/// within the socket's timeout, returns the time since the last read.
 fn longest_gap(mut socket: &TcpStream, time: Duration) -> io::Result<Duration> {
     let mut buffer = vec![0; 64 * 1024];
     let (start, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
@@ -131,7 +132,7 @@ struct Args {
     symbols: u32,
 }
 
-/// Connects the clients, writes a byte, and reads until the process is killed.
+/// Connects the clients, writes a byte to standard output, and reads until the process is killed.
 pub fn main() -> io::Result<()> {
     let args = Args::parse_from(env::args().skip(1));
     let names: Vec<_> = (0..args.symbols).map(|symbol| format!("V{symbol:03}")).collect();

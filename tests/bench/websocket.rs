@@ -7,7 +7,7 @@ pub const TEXT: u8 = 1;
 /// The opcode of a close frame.
 pub const CLOSE: u8 = 8;
 
-/// The mask of all frames of the clients. Zeros leave the payload as it is.
+/// The mask of all WebSocket frames of the clients. A mask of zeros does not change the payload.
 const MASK: [u8; 4] = [0; 4];
 
 /// Returns the upgrade request with this query in its URL.
@@ -18,7 +18,7 @@ pub fn request(address: SocketAddr, query: &str) -> String {
     )
 }
 
-/// Returns the position after the head of an HTTP answer, or `None` if the head is incomplete.
+/// Returns the position after the head of an HTTP response, or `None` if the head is incomplete.
 pub fn head_end(answer: &[u8]) -> Option<usize> {
     answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }
@@ -28,11 +28,12 @@ pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     part(0x80 | opcode, payload)
 }
 
-/// Returns a WebSocket frame of a client that begins with this byte: section 5.2.
+/// Returns a client's WebSocket frame with this first byte: the FIN bit and the opcode (RFC 6455, section
+/// 5.2).
 pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u64;
     let mut frame = vec![first];
-    // The highest bit of the length says that a mask follows.
+    // The highest bit of the first length byte says that a mask follows.
     match (u8::try_from(len), u16::try_from(len)) {
         (Ok(len @ ..126), _) => frame.push(0x80 | len),
         (_, Ok(len)) => {
@@ -68,12 +69,13 @@ pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((first & 0x0f, payload, rest))
 }
 
-/// Returns the `type` of a JSON text without blanks.
+/// Returns the `type` of a JSON text. The `type` must be the first field, and the text must contain no
+/// spaces.
 pub fn kind(text: &str) -> Option<&str> {
     text.strip_prefix(r#"{"type":""#)?.split('"').next()
 }
 
-/// Returns the whole number after a name in a JSON text.
+/// Returns the integer after `name` in a JSON text. `name` includes the quotation marks and the colon.
 pub fn number(text: &str, name: &str) -> Option<u64> {
     let (_, rest) = text.split_once(name)?;
     let end = rest.find(|character: char| !character.is_ascii_digit())?;

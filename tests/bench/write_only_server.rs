@@ -1,11 +1,12 @@
-//! A server that only writes, called `bare` in the tables. It shows the least cost of the same updates.
+//! A server that only writes, called `bare` in the tables. This server shows the least possible cost of the
+//! same updates.
 //!
-//! It has one thread with epoll, the same simulated feed and the same frames. It writes each update to each
-//! subscriber as soon as the update is due. With a flush window it collects a client's updates and writes them
-//! together. A client whose socket is full gets the rest when there is room. Nothing is lost, and no buffer has a
-//! limit.
+//! The server has one thread with epoll, and the same simulated feed and frames as ours. The server writes
+//! each update to each subscriber as soon as the update is due. With a flush window, the server collects a
+//! client's updates and writes them together. If a socket is full, the server writes the remaining bytes when
+//! the socket accepts them. No update is lost, and no buffer has a limit.
 //!
-//! It runs the benchmark's own executable: `server bare --symbols A,B --rate 100`.
+//! The server is the benchmark's own executable: `server bare --symbols A,B --rate 100`.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -36,7 +37,7 @@ struct Args {
     symbols: Vec<Symbol>,
     #[arg(long)]
     rate: String,
-    /// How long updates are collected. Without it each update is written at once.
+    /// How long updates are collected. Without a window, each update is written at once.
     #[arg(long)]
     window: Option<SignedDuration>,
 }
@@ -62,7 +63,7 @@ struct Client {
     request: Option<Vec<u8>>,
     /// The bytes that the socket has not accepted yet.
     unsent: Vec<u8>,
-    /// Whether the socket is full. The poll reports when there is room again.
+    /// Whether the socket is full. The poll reports when the socket accepts bytes again.
     is_full: bool,
     is_dirty: bool,
     is_gone: bool,
@@ -121,7 +122,7 @@ impl WriteOnlyServer {
         }
     }
 
-    /// Returns the time until the next event or the next flush is due. The poll rounds it up to a millisecond.
+    /// Returns the time until the next event or flush is due. The poll rounds this time up to a millisecond.
     fn wait(&mut self) -> Duration {
         let due = self.walk.peek().map_or(Duration::MAX, |event| event.time.since(Time::now()));
         match self.window {
@@ -177,7 +178,7 @@ impl WriteOnlyServer {
         let client = &mut self.clients[id];
         while let Some(bytes) = client.read(&mut buffer) {
             let Some(request) = &mut client.request else {
-                // The clients send only one short command, and each read returns it whole.
+                // A client sends only one short command, so one read returns the whole command.
                 client.send("set", self.seq);
                 continue;
             };

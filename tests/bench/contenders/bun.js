@@ -1,6 +1,6 @@
-// The same work with Bun's own publish and subscribe: one topic for each symbol.
+// A server with Bun's own publish and subscribe. Each symbol is a topic.
 //
-// It compresses nothing, sends no pings, closes no client and drops no update.
+// The server compresses nothing, sends no pings, closes no client and drops no update.
 
 'use strict';
 
@@ -27,7 +27,7 @@ const server = Bun.serve({
       client.data.forEach((symbol) => client.subscribe(symbol));
       client.send(reply('subscribed'));
     },
-    // The answer to the only command arrives after all published events.
+    // The clients send only one command. The answer to this command arrives after all published events.
     message(client) {
       client.send(reply('set'));
     },

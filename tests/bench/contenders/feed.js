@@ -1,7 +1,7 @@
-// The feed of the servers in JavaScript. Its frames have the same form and length as ours, on the same schedule.
+// The feed of the servers in JavaScript. Its frames have the same form, length and schedule as our server's.
 //
-// Event k is due at start + k / rate and carries that time. The due events are published once a millisecond. The values
-// are computed in advance, so that an event costs the server little.
+// Event k is due at start + k / rate, which is also the event's time. The due events are published once a
+// millisecond. The values are computed in advance, so that an event costs the server little.
 
 'use strict';
 
@@ -13,7 +13,7 @@ function settings() {
   return { symbols: value('--symbols').split(','), rate: Number(value('--rate')) };
 }
 
-/// Calls `publish(symbol, text)` for each event when it is due.
+/// Calls `publish(symbol, text)` for each event when the event is due.
 class Feed {
   /// The `seq` of the newest event.
   seq = 0;
@@ -25,7 +25,8 @@ class Feed {
   }
 
   start(publish) {
-    // Seconds and nanoseconds are separate, because a number cannot hold all nanoseconds since 1970 exactly.
+    // Seconds and nanoseconds are separate, because a JavaScript number cannot represent all nanoseconds
+    // since 1970 exactly.
     const now = this.now();
     this.second = Math.floor(now / 1e3);
     this.nanos = Math.round((now - this.second * 1e3) * 1e6);

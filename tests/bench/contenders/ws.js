@@ -1,4 +1,4 @@
-// The same work with Node's `ws`: a set of clients for each symbol. It encodes each event once.
+// A server with Node's `ws`. Each symbol has a set of clients. Each event is encoded once.
 
 'use strict';
 

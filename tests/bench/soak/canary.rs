@@ -1,6 +1,8 @@
-//! A few well-behaved clients on a thread of their own. They measure how the other clients affect them.
+//! A few well-behaved clients on a thread of their own. The thread measures how the other clients affect
+//! these clients.
 //!
-//! If there is a spare core for the thread, the work of the other clients does not delay them.
+//! If the thread has a core of its own, the work of this process's other clients does not delay the canary
+//! clients.
 
 use std::io;
 use std::iter;
@@ -18,17 +20,17 @@ use crate::statistics::histogram;
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 
-/// How often the thread hands over the delays.
+/// How often the thread passes its delays to the caller.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// The number of clients whose delays are measured.
 const MEASURED: usize = 4;
 
-/// The number of all canary clients: the measured ones, and one that gets every event. Its events serve to check
-/// the others.
+/// The number of canary clients: the measured clients, and one client that gets every event. The events of
+/// that client show whether the measured clients miss any.
 pub const CLIENTS: usize = MEASURED + 1;
 
-/// The head start of the client that gets every event, before the others connect.
+/// How much earlier the client that gets every event connects than the other clients do.
 pub const HEAD_START: Duration = Duration::from_millis(200);
 
 /// The number of symbols of each measured client.
@@ -67,7 +69,7 @@ impl Canary {
         std::mem::replace(&mut *delays, histogram())
     }
 
-    /// Tells the clients that the server has been told to stop.
+    /// Tells the clients that the server will shut down, so that they do not connect again.
     pub fn expect_shutdown(&self) {
         self.shared.is_ending.store(true, Ordering::Relaxed);
     }
@@ -82,13 +84,13 @@ impl Canary {
 
 impl Drop for Canary {
     fn drop(&mut self) {
-        // The thread ends within a slice. Its results are dropped.
+        // The thread ends within `SLICE`, and its results are dropped.
         self.shared.stop.store(true, Ordering::Relaxed);
     }
 }
 
-/// Returns the subscriptions of the canary clients: one of all symbols, and one of some symbols for each measured
-/// client.
+/// Returns the subscriptions of the canary clients. The first subscription contains all symbols. Each
+/// measured client subscribes to a few symbols.
 pub fn clients(symbols: usize) -> Vec<Subscription> {
     let all = Subscription { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
     let measured = (0..MEASURED).map(|number| {
@@ -98,7 +100,7 @@ pub fn clients(symbols: usize) -> Vec<Subscription> {
     iter::once(all).chain(measured).collect()
 }
 
-/// Adds the clients to a fleet, one after the other.
+/// Adds the clients to a fleet. The clients connect one after the other.
 pub fn join(fleet: &mut Fleet, clients: Vec<Subscription>) {
     let mut begins = Instant::now();
     for subscription in clients {
@@ -129,7 +131,8 @@ fn run_clients(
     Ok(results)
 }
 
-/// Returns some symbols by their numbers, ascending. Clients with other numbers get other symbols.
+/// Returns the numbers of a client's symbols, ascending. Clients with successive numbers get different
+/// symbols.
 pub fn spread(client: usize, each: usize, symbols: usize) -> Vec<usize> {
     let mut some: Vec<_> = (0..each).map(|number| (client * each + number) % symbols).collect();
     some.sort_unstable();

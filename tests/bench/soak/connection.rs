@@ -1,6 +1,6 @@
 //! A non-blocking WebSocket connection of a client, from the connect to the end.
 //!
-//! It answers pings itself. Bytes that the socket does not accept stay in a buffer.
+//! The connection answers pings itself. Bytes that the socket does not accept stay in a buffer.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,7 +13,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::websocket::{CLOSE, TEXT, frame, head_end, split_frame};
 
-/// The most bytes that are read from a socket at a time. No WebSocket frame is longer.
+/// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
 pub const READ_BYTES: usize = 256 * 1024;
 
 /// The opcode of a ping: RFC 6455, section 5.5.2.
@@ -23,12 +23,11 @@ const PONG: u8 = 10;
 /// The error with which Linux reports a connect in progress.
 const EINPROGRESS: i32 = 115;
 
-/// A connection.
 #[derive(Debug)]
 pub struct Connection {
     socket: TcpStream,
     stage: Stage,
-    /// The beginning of an HTTP answer or WebSocket frame whose end has not arrived.
+    /// The beginning of an incomplete HTTP response or WebSocket frame.
     partial: Vec<u8>,
     /// The bytes that the socket has not accepted.
     unsent: Vec<u8>,
@@ -43,7 +42,7 @@ enum Stage {
     Raw,
 }
 
-/// Something that has arrived.
+/// An answer or a WebSocket frame that has arrived.
 #[derive(Debug)]
 pub enum Received<'a> {
     /// The answer to the handshake.
@@ -65,7 +64,7 @@ pub enum End {
     Refused(u16),
     /// The stream ended without a close frame.
     Eof,
-    /// The connection broke.
+    /// The connection failed with this error.
     Broken(ErrorKind),
 }
 
@@ -84,15 +83,15 @@ impl Connection {
     /// Begins to connect. `receive_buffer` limits the bytes that the kernel stores for a slow reader.
     pub fn open(
         address: SocketAddr,
-        room: Option<usize>,
+        receive_buffer: Option<usize>,
         registry: &Registry,
         token: Token,
     ) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        if let Some(room) = room {
-            socket.set_recv_buffer_size(room)?;
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
         }
         match socket.connect(&address.into()) {
             Err(error) if !is_under_way(&error) => return Err(error),
@@ -103,7 +102,7 @@ impl Connection {
         Ok(Self { socket, stage: Stage::Asked, partial: Vec::new(), unsent: Vec::new() })
     }
 
-    /// Discards all bytes that arrive.
+    /// Discards all bytes that arrive from now on.
     pub fn ignore_answers(&mut self) {
         self.stage = Stage::Raw;
     }
@@ -118,7 +117,7 @@ impl Connection {
         self.unsent.len()
     }
 
-    /// Sends bytes. Keeps those that the socket does not accept.
+    /// Sends bytes. Bytes that the socket does not accept stay in a buffer.
     pub fn send(&mut self, bytes: &[u8]) {
         self.unsent.extend_from_slice(bytes);
         self.flush();
@@ -136,8 +135,7 @@ impl Connection {
         }
     }
 
-    /// Reads up to `most` bytes of what has arrived. Returns how the connection ended, or `None` if it is still
-    /// open.
+    /// Reads at most `most` bytes. Returns how the connection ended, or `None` if it is still open.
     pub fn read(
         &mut self,
         buffer: &mut [u8],
@@ -168,9 +166,9 @@ impl Connection {
         None
     }
 
-    /// Resets the connection, like a crash of the client.
+    /// Resets the connection, as if the client had crashed.
     pub fn cut(self) {
-        // Without this option the socket is closed in order, which serves as well.
+        // If the option cannot be set, the socket closes in order, which is good enough.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 
@@ -225,7 +223,7 @@ fn is_under_way(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(EINPROGRESS)
 }
 
-/// Returns the status of an HTTP answer, or 0 if it has none.
+/// Returns the status of an HTTP response, or 0 if there is none.
 fn status(answer: &[u8]) -> u16 {
     let text = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
     text.and_then(|text| str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)

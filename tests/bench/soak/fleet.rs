@@ -1,4 +1,5 @@
-//! Many clients on one thread: a poll for what arrives, and an alarm for each client's next action.
+//! Many clients on one thread. A poll reports sockets that are ready, and an alarm starts each client's next
+//! action.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,12 +25,11 @@ pub struct Fleet {
     poll: Poll,
     clients: Vec<Client>,
     alarms: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// The valid alarm of each client. Other alarms of it in the heap are stale.
+    /// The valid alarm of each client. A client's other alarms in the heap are stale.
     set: Vec<Option<Instant>>,
     context: FleetContext,
 }
 
-/// A client.
 pub enum Client {
     Subscriber(Box<Subscriber>),
     HostileClient(HostileClient),
@@ -41,7 +41,7 @@ pub struct FleetContext {
     pub registry: Registry,
     pub buffer: Vec<u8>,
     pub observations: Observations,
-    /// Whether the server has been told to stop. Then no client connects again.
+    /// Whether the server will shut down or has shut down. If so, no client connects again.
     pub is_ending: bool,
 }
 
@@ -98,7 +98,8 @@ impl Fleet {
         self.clients.iter().filter(is_there).count()
     }
 
-    /// Returns the number of clients that can fill their buffer in the server.
+    /// Returns the number of slow clients with `delivery=every`. Such a client can fill its buffer in the
+    /// server.
     pub fn slow_every(&self) -> usize {
         let is_slow = |client: &&Client| match client {
             Client::Subscriber(subscriber) => subscriber.is_slow_every(),
@@ -117,7 +118,7 @@ impl Fleet {
         }
     }
 
-    /// Calls `act` with the subscriber at this index. Does nothing if another kind of client has it.
+    /// Calls `act` with the subscriber at this index. Does nothing if the client at this index is hostile.
     pub fn one(&mut self, index: usize, act: impl FnOnce(&mut Subscriber, &mut FleetContext)) {
         if let Some(Client::Subscriber(subscriber)) = self.clients.get_mut(index) {
             act(subscriber, &mut self.context);
@@ -130,7 +131,7 @@ impl Fleet {
         self.clients.len()
     }
 
-    /// Runs until a moment.
+    /// Runs the clients until this moment.
     pub fn run(&mut self, until: Instant) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {

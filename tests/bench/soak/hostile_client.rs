@@ -1,4 +1,4 @@
-//! A hostile client. It tries one attack after the other, and counts the outcomes.
+//! A hostile client tries one attack after the other, and counts the outcomes.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,28 +10,27 @@ use crate::fleet::FleetContext;
 use crate::results::increment;
 use crate::websocket::{TEXT, frame, part, request};
 
-/// How long it tries an attack.
+/// How long the client tries an attack.
 const ATTACK_TIME: Duration = Duration::from_secs(15);
 
-/// How long it reads nothing. A server should close it earlier.
+/// The duration of the attack that reads nothing. The server should close the connection earlier.
 const NO_READ_TIME: Duration = Duration::from_secs(45);
 
-/// How long it reads at the end of an attack without reading, to learn the outcome.
+/// At the end of the attack that reads nothing, the client reads for this long to learn the outcome.
 const FINAL_READ_TIME: Duration = Duration::from_secs(2);
 
-/// How long it waits before it connects again.
+/// How long the client waits before it connects again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The time between two actions.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// The number of unsent bytes at which it stops sending more.
+/// The client sends nothing more while this many bytes are unsent.
 const MAX_UNSENT: usize = 256 * 1024;
 
-/// The opcode of a message's later fragments.
+/// The opcode of all fragments of a message after the first.
 const CONTINUATION: u8 = 0;
 
-/// An attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attack {
     /// Sends random bytes after the handshake.
@@ -48,7 +47,7 @@ enum Attack {
     Churn,
     /// Sends half a handshake and then nothing.
     HalfOpen,
-    /// Sends a handshake byte by byte that is never valid.
+    /// Sends an invalid handshake byte by byte, without end.
     Slowloris,
     /// Sends a message with endless fragments.
     Parts,
@@ -58,7 +57,7 @@ enum Attack {
     BadText,
     /// Subscribes to all symbols and reads nothing.
     NeverReads,
-    /// Requests pages without waiting for the answers.
+    /// Sends HTTP requests without waiting for the responses.
     Pages,
 }
 
@@ -98,7 +97,6 @@ impl fmt::Display for Attack {
     }
 }
 
-/// A hostile client.
 #[derive(Debug)]
 pub struct HostileClient {
     token: Token,
@@ -106,12 +104,12 @@ pub struct HostileClient {
     connection: Option<Connection>,
     alarm: Instant,
     attack_ends: Instant,
-    /// The number of its actions on this connection.
+    /// The number of the client's actions on this connection.
     acts: usize,
 }
 
 impl HostileClient {
-    /// Creates the client with this number. Clients begin with different attacks.
+    /// Creates a client. Its number selects its first attack.
     pub fn new(token: Token, number: usize, begins: Instant) -> Self {
         let attack = ALL[number % ALL.len()];
         Self { token, attack, connection: None, alarm: begins, attack_ends: begins + attack.time(), acts: 0 }
@@ -121,12 +119,13 @@ impl HostileClient {
         self.connection.is_some()
     }
 
-    /// Returns when its next action is due.
+    /// Returns the time of the client's next action.
     pub fn alarm(&self) -> Instant {
         self.alarm
     }
 
-    /// Returns whether it fills its buffer in the server.
+    /// Returns whether the client is connected and reads nothing. Such a client fills its buffer in the
+    /// server.
     pub fn is_slow_every(&self) -> bool {
         self.attack == Attack::NeverReads && self.is_connected()
     }
@@ -166,7 +165,7 @@ impl HostileClient {
         }
     }
 
-    /// Takes its next action.
+    /// Performs the client's next action.
     pub fn on_alarm(&mut self, context: &mut FleetContext, now: Instant) {
         if self.reads(now) {
             self.read(context);
@@ -226,7 +225,8 @@ impl HostileClient {
     fn leave(&mut self, end: &End, context: &mut FleetContext) {
         increment(&mut context.observations.results.attacks, format_args!("{} → {end}", self.attack));
         if let Some(connection) = self.connection.take() {
-            // A close in order would leave the port in TIME-WAIT, and the ports would run out.
+            // After an orderly close, the client's port would stay in TIME-WAIT. Many such closes would use
+            // up all ports.
             connection.cut();
         }
     }
@@ -238,7 +238,7 @@ impl Attack {
         if matches!(self, Self::NeverReads) { NO_READ_TIME } else { ATTACK_TIME }
     }
 
-    /// Returns the bytes that it sends next.
+    /// Returns the next bytes of the attack.
     fn bytes(self, acts: usize, is_open: bool) -> Vec<u8> {
         match self {
             Self::Slowloris => b"G".to_vec(),

@@ -1,8 +1,9 @@
-//! Conflation intervals: how long an update waits for a client with an interval.
+//! Measures how long updates wait for clients with a conflation interval.
 //!
-//! An update may wait for its interval. Two ages of it are measured: since its own event, and since the oldest
-//! event that it conflates. The second is the stricter one. Both end when the client has read the update, so they
-//! contain the transport. Clients without an interval show how long that takes.
+//! An update may wait until the end of the client's interval. Two ages of an update are measured: since its
+//! own event, and since the oldest event that it conflates. The second age is the stricter measure. Both ages
+//! end when the client has read the update, so they include the transport. Clients without an interval show
+//! how long the transport takes.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -26,10 +27,10 @@ const ARRIVAL: Duration = Duration::from_secs(2);
 /// How long the clients read before the measurement.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// How much later than its interval an update may arrive, in nanoseconds.
+/// How much older than the interval an update may be, in nanoseconds.
 const GRACE: u64 = 5_000_000;
 
-/// The share of updates that have to arrive within the interval and the grace, in per cent.
+/// The least share of updates that must arrive within the interval plus `GRACE`, in per cent.
 const MIN_WITHIN: f64 = 99.9;
 
 /// Measures for this long. Returns the results of the clients.

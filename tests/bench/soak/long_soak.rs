@@ -1,4 +1,4 @@
-//! The long soak: many well-behaved clients, a few slow ones and fewer hostile ones.
+//! The long soak: many well-behaved clients, a few slow clients, and even fewer hostile clients.
 
 use std::io;
 use std::process::ExitStatus;
@@ -17,7 +17,7 @@ use crate::statistics::{float, histogram, percentile};
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 
-/// The time between two cut connections. Each such client connects again.
+/// The time between two cuts. Each cut closes the connection of one client, which then connects again.
 const SLICE: Duration = Duration::from_millis(250);
 
 /// The longest time until a cut client connects again, in milliseconds.
@@ -36,7 +36,8 @@ const SLOW: usize = 20;
 /// One in this many clients is hostile.
 const HOSTILE: usize = 100;
 
-/// The bytes that a slow client reads, ten times a second. To keep up it would have to read eight times as many.
+/// A slow client reads this many bytes ten times a second. To keep up, it would need to read eight times as
+/// many bytes.
 const SLOW_BYTES: usize = 8 * 1024;
 
 /// How long the server may take to stop.
@@ -50,13 +51,14 @@ struct Soak {
     fleet: Fleet,
     canary: Canary,
     memory: MemoryBound,
-    /// Three histograms: delays since the last report, without slow and hostile clients, and with them.
+    /// The canary's delays in three histograms: since the last report, before the slow and hostile clients
+    /// join, and after they have joined.
     delays: [Histogram<u64>; 3],
     is_strained: bool,
     warnings: u64,
 }
 
-/// Soaks for this long. Returns the results of all clients.
+/// Runs the soak for this long. Returns the results of all clients.
 pub fn run(settings: &ServerSettings, clients: u32, time: Duration, report: Duration) -> io::Result<Results> {
     let server = settings.start()?;
     let memory = MemoryBound::new(&server)?;
@@ -95,7 +97,7 @@ fn well_behaved(number: usize, symbols: usize) -> Subscription {
     Subscription { symbols, delivery, is_measured: false }
 }
 
-/// Returns the subscription and the pace of a slow client. All of them subscribe to all symbols.
+/// Returns the subscription and the pace of a slow client. Slow clients subscribe to all symbols.
 fn slow_client(number: usize) -> (Subscription, Pace) {
     let (delivery, pace) = match number % 5 {
         0 | 1 => (Delivery::Every, Pace::Slow(SLOW_BYTES)),
@@ -122,7 +124,7 @@ impl Soak {
         }
     }
 
-    /// Runs until a moment, and prints a report at each interval.
+    /// Runs until this moment, and prints a report after each `report` interval.
     fn go_on(&mut self, until: Instant, report: Duration) -> io::Result<()> {
         let mut next = Instant::now() + report;
         while Instant::now() < until {
@@ -199,14 +201,14 @@ impl Soak {
         self.fleet.each(Subscriber::compare_counts);
         self.canary.expect_shutdown();
         self.fleet.context().is_ending = true;
-        // This is long enough for the canary to learn it.
+        // In this time the canary's thread learns of the shutdown.
         self.fleet.run(Instant::now() + SLICE)?;
         let connected: Vec<_> = self.fleet.subscribers().map(is_reader).collect();
         let begin = Instant::now();
         self.server.terminate()?;
         let status = self.wait(begin + STOP)?;
         let took = begin.elapsed();
-        // The last frames are still on their way.
+        // The clients read the last frames, which may still be on their way.
         self.fleet.run(Instant::now() + SLICE)?;
         let readers = connected.iter().filter(|is_reader| **is_reader).count();
         let closed = self.fleet.subscribers().zip(&connected);
@@ -240,7 +242,7 @@ impl Soak {
         Ok(results)
     }
 
-    /// Runs until the server has ended, or until a moment.
+    /// Runs until the server has ended, but at most until this moment.
     fn wait(&mut self, until: Instant) -> io::Result<Option<ExitStatus>> {
         loop {
             let status = self.server.ended()?;
@@ -252,7 +254,7 @@ impl Soak {
     }
 }
 
-/// Returns whether it reads everything at once, and is connected.
+/// Returns whether the subscriber reads promptly and has caught up.
 fn is_reader(subscriber: &Subscriber) -> bool {
     subscriber.is_prompt() && subscriber.is_caught_up()
 }

@@ -1,8 +1,9 @@
-//! The promises of the server under strain: for a long time, in overload, and when all clients reconnect at once.
+//! Checks the server's promises under strain: for a long time, in overload, and when all clients reconnect at
+//! once.
 //!
-//! The clients follow the protocol and check its promises. `seq` ascends. No event is lost or sent twice, over any
-//! number of connections. The counts in a heartbeat are those of the frames that arrived. A broken promise is
-//! printed and counted, and the run fails. The server is a process of its own, and its clients are this process.
+//! The clients follow the protocol and check its promises. `seq` ascends. No event is lost or sent twice,
+//! even over several connections. The counts in a heartbeat match the frames that arrived. A broken promise
+//! is printed, and the run fails. The server is a process of its own, and this process runs the clients.
 //!
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
@@ -13,23 +14,24 @@
 //! EARLIER=PATH cargo bench --bench soak -- --minutes 10
 //! ```
 //!
-//! The long soak (`--minutes`, `--seconds`) begins with well-behaved clients alone, for a fifth of its time. Then
-//! slow clients join them, one in twenty, and hostile ones, one in a hundred. A regular report prints the server's
-//! memory and the delays of a few undisturbed clients. At the end the server is told to stop while all clients are
-//! connected.
+//! The long soak (`--minutes`, `--seconds`) begins with well-behaved clients alone, for a fifth of its time.
+//! Then slow clients (one in twenty) and hostile clients (one in a hundred) join. A regular report prints the
+//! server's memory and the delays of a few well-behaved clients on another thread. At the end the server
+//! shuts down while all clients are connected.
 //!
-//! The loads of a worst day follow, each for some seconds and on a server of its own. `--only` runs only the named
-//! parts:
+//! Then the loads of a worst day follow. Each load runs for some seconds on a server of its own. `--only`
+//! runs only the named parts:
 //!
 //! - `overload`: events are published faster than the server can send all of them.
 //! - `vanish`: many clients vanish at once.
 //! - `market`: many clients subscribe to all symbols, and half of them read nothing.
 //!
-//! `--storm` cuts this many connections at once. All clients come back within five seconds with their cursors, and
-//! no event may be missing. `--intervals` measures how long updates wait for clients with these intervals.
+//! `--storm N` cuts N connections at once. All clients connect again within five seconds with their cursors,
+//! and no event may be missing. `--intervals` measures how long updates wait for clients with these
+//! intervals.
 //!
-//! Times are printed, but a slow machine makes them long. A time fails the run only where a load of a worst day has
-//! a limit for it. The environment variable `EARLIER` names the program of another build.
+//! Times are printed, but on a slow machine they are long. A long delay fails the run only in the loads of a
+//! worst day. The environment variable `EARLIER` names the program of another build.
 
 mod canary;
 #[path = "../client_process.rs"]
@@ -72,11 +74,12 @@ use clap::{Parser, ValueEnum};
 use results::{Results, list};
 use server_under_test::ServerSettings;
 
-/// The time of the parts after the long soak. The long soak is shortened by it, but to no less than half.
+/// The duration of the parts after the long soak. The long soak is shortened by this duration, but at most by
+/// half.
 const OTHERS: Duration = Duration::from_secs(50);
 
-/// The server's core in `overload` and `market`, if `--cores` names none. Clients on the same core would be slow to
-/// read, and their own delay would count as the server's.
+/// The server's default core in `overload` and `market`. Clients on the same core would read slowly, and
+/// their delay would count as the server's.
 const OWN_CORE: &str = "0";
 
 /// Check the server's promises under strain
@@ -88,7 +91,7 @@ struct Args {
     /// Duration of the soak or of each interval's measurement, in seconds [default: 60; 20 for an interval]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=600_000))]
     seconds: Option<u64>,
-    /// Number of clients in the soak, in overload, of the whole market, or with an interval
+    /// Number of clients in the soak, in overload, in market, or with each interval
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=9000))]
     clients: u32,
     /// Events a second of the simulated feed
@@ -100,7 +103,7 @@ struct Args {
     /// Seconds between two reports of the soak
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     report: u64,
-    /// Cut this many connections at once, and check what comes back
+    /// Cut this many connections at once, and check that all clients resume without loss
     #[arg(long, value_name = "CLIENTS", conflicts_with_all = ["intervals", "minutes", "seconds"])]
     #[arg(value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
     storm: Option<u32>,
@@ -108,7 +111,7 @@ struct Args {
     #[arg(long, value_name = "MS", value_delimiter = ',', conflicts_with = "minutes")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=60_000))]
     intervals: Vec<u32>,
-    /// Cores of the server, e.g. 0; the clients use the others [default: the system decides]
+    /// Cores of the server, e.g. 0; the clients use the other cores [default: the system decides]
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
     /// Set by cargo bench; without it nothing runs, so that cargo test does not soak
@@ -155,7 +158,7 @@ fn run() -> io::Result<ExitCode> {
             results.add(&part.run(&args, seconds, cores.clone())?);
         }
     } else {
-        // With few symbols, each has several events in an interval.
+        // With few symbols, each symbol has several events in an interval.
         let settings = ServerSettings { symbols: 50, rate: args.rate, cores, environment: Vec::new() };
         let time = Duration::from_secs(seconds.unwrap_or(20));
         for interval in args.intervals {

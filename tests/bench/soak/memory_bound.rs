@@ -1,17 +1,17 @@
-//! The bound of the server's memory, and how close the memory came to it.
+//! Checks the server's memory against an upper bound, and records the smallest distance.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::process::Server;
 
-/// The resident memory that a connection may take, in KiB.
+/// The resident memory that a connection may use, in KiB.
 const CONNECTION: u32 = 48;
 
-/// The memory that the history may take, in KiB (`bus.history_bytes`).
+/// The memory that the history may use, in KiB (`bus.history_bytes`).
 const HISTORY: u32 = 16 * 1024;
 
-/// The memory that a client with `delivery=every` may fill, in KiB (`session.every_buffer`).
+/// The most memory for the unsent frames of a client with `delivery=every`, in KiB (`session.every_buffer`).
 const EVERY_BUFFER: u32 = 1024;
 
 /// The server's memory and its bound, over the whole run.
@@ -20,21 +20,23 @@ pub struct MemoryBound {
     base: u32,
     /// The greatest memory so far, in KiB.
     pub most: u32,
-    /// The least distance to the bound so far, in KiB.
+    /// The least distance from the memory to the bound so far, in KiB. Negative if the memory exceeded the
+    /// bound.
     left: i64,
     started: Instant,
 }
 
 impl MemoryBound {
-    /// Starts with a server that has just been started.
+    /// Reads the memory of a server that has just started.
     pub fn new(server: &Server) -> io::Result<Self> {
         let base = server.memory()?;
         Ok(Self { base, most: base, left: i64::MAX, started: Instant::now() })
     }
 
-    /// Reads the memory. Returns it and its bound in KiB.
+    /// Reads the server's memory. Returns the memory and its bound, in KiB.
     ///
-    /// The bound depends on the number of connections, and on how many of them are slow and have `delivery=every`.
+    /// The bound depends on the number of connections, and on the number of slow clients with
+    /// `delivery=every`.
     pub fn check(&mut self, server: &Server, connections: usize, slow: usize) -> io::Result<(u32, u32)> {
         let count = |count: usize| u32::try_from(count).map_err(io::Error::other);
         let bound = self.base + CONNECTION * count(connections)? + HISTORY + EVERY_BUFFER * count(slow)?;

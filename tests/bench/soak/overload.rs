@@ -1,7 +1,7 @@
 //! Overload: events are published faster than the server can send each of them to all subscribers.
 //!
-//! The published events are known beforehand, because the same seed gives the same walk. So no client has to get
-//! every event. When the feed is paused at the end, every client's count must be exact.
+//! The published events are known beforehand, because the same seed creates the same events. So no client
+//! needs to record every event. At the end the feed is paused, and then every client's count must be exact.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -35,17 +35,18 @@ const ARRIVAL: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(2);
 const TIME: Duration = Duration::from_secs(4);
 
-/// The time after a pause in which all waiting events arrive. It is enough for another heartbeat, too.
+/// How long the clients read after the pause, until all waiting events have arrived. This time is longer than
+/// a heartbeat interval.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// The seconds for which events are predicted. The feed is paused long before their end.
+/// Events are predicted for this many seconds. The feed is paused long before.
 const PREDICTED_SECONDS: u32 = 15;
 
 /// The limit of the 99th percentile of the updates' age, in milliseconds.
 const MAX_P99: f64 = 250.0;
 
-/// Overloads a server with the default history at two rates, and one with a short history. Returns the results of
-/// the clients.
+/// Overloads a server with the default history at two rates, and a server with a short history. Returns the
+/// results of the clients.
 pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
     let mut results = Results::new();
     for (rate, history) in [(100_000, "65536"), (200_000, "65536"), (20_000, "2000")] {
@@ -101,7 +102,7 @@ fn overload(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     println!(
         "  published {:.0} a second; {:.2} million updates a second; cores: server {:.2}, clients {:.2}\n  \
          {} merged; gaps: {}; {} counts compared, {exact} of {clients} exact after the pause\n  \
-         age of updates p50 {:.1}, p99 {p99:.1}, at most {:.0} ms, p99 has to be below {MAX_P99}",
+         age of updates p50 {:.1}, p99 {p99:.1}, at most {:.0} ms, p99 must be below {MAX_P99}",
         float(published) / took.as_secs_f64(),
         float(updates) / seconds / 1e6,
         cpu.as_secs_f64() / seconds,

@@ -1,27 +1,27 @@
 //! The published events, as recorded by the clients that get every event.
 //!
-//! A client of a few symbols cannot tell whether one of their events is missing, because the other sequence numbers
-//! belong to other symbols. This record tells it.
+//! A client with few symbols always sees holes in the sequence, because the other sequence numbers belong to
+//! other symbols. The record shows whether an event of the client's own symbols is missing.
 
 use std::collections::VecDeque;
 
 use tickerplant::market::Time;
 
-/// The number of events that are kept for each symbol and kind.
+/// The number of events that are remembered for each symbol and kind.
 const REMEMBERED: usize = 4096;
 
-/// A symbol by its number, and whether the event is a quote.
+/// The key of an event: the number of its symbol, and whether the event is a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     pub symbol: usize,
     pub is_quote: bool,
 }
 
-/// The events of the last minutes, since the first recorded one.
+/// The newest events of each symbol and kind.
 #[derive(Debug)]
 pub struct PublishedEvents {
     keys: Vec<Events>,
-    /// Events up to this one are not recorded.
+    /// Events up to this `seq` were not recorded.
     unknown_until: u64,
     newest: u64,
 }
@@ -30,7 +30,7 @@ pub struct PublishedEvents {
 #[derive(Clone, Debug, Default)]
 struct Events {
     all: VecDeque<(u64, Time)>,
-    /// The newest event that was dropped.
+    /// The `seq` of the newest event that was dropped from `all`.
     forgotten: u64,
 }
 
@@ -55,12 +55,12 @@ impl PublishedEvents {
         self.newest - self.unknown_until
     }
 
-    /// Records an event. Several clients may record the same one.
+    /// Records an event. Several clients may record the same event.
     pub fn record(&mut self, seq: u64, key: Key, time: Time) {
         if self.newest == 0 {
             self.unknown_until = seq - 1;
         } else if seq != self.newest + 1 {
-            // Another client has recorded it, or will record the events in between.
+            // Another client has recorded this event already, or will record the events before it.
             return;
         }
         self.newest = seq;
@@ -73,7 +73,8 @@ impl PublishedEvents {
         }
     }
 
-    /// Returns how many events of these symbols have `after < seq <= until`, or `None` if that is no longer known.
+    /// Returns how many events of these symbols have `after < seq <= until`, or `None` if the record is
+    /// incomplete.
     pub fn count_of(&self, symbols: &[usize], after: u64, until: u64) -> Option<u64> {
         if until > self.newest || after < self.unknown_until {
             return None;
@@ -92,7 +93,8 @@ impl PublishedEvents {
         Some(count)
     }
 
-    /// Returns the time of the first event of a key after `after`, or `None` if that is no longer known.
+    /// Returns the time of the first event of a key after `after`, or `None` if the record does not contain
+    /// it.
     pub fn first_after(&self, key: Key, after: u64) -> Option<Time> {
         let events = &self.keys[index(key)];
         let at = events.all.partition_point(|(seq, _)| *seq <= after);

@@ -1,5 +1,5 @@
-//! The reconnect storm: all connections are cut at once, and all clients come back within seconds with their
-//! cursors.
+//! The reconnect storm: all connections are cut at once, and all clients connect again within seconds with
+//! their cursors.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ const UNDISTURBED: Duration = Duration::from_secs(5);
 /// How long the clients may take to catch up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often the clients are checked for having caught up.
+/// The time between two checks whether all clients have caught up.
 const SLICE: Duration = Duration::from_millis(20);
 
 struct Storm {
@@ -37,13 +37,13 @@ struct Storm {
     memory: MemoryBound,
 }
 
-/// Lets this many clients connect, cuts them, and lets them come back. Returns their results.
+/// Connects this many clients, cuts their connections, and lets them connect again. Returns their results.
 pub fn run(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     let server = settings.start()?;
     let memory = MemoryBound::new(&server)?;
     let mut fleet = Fleet::new(server.address(), settings.symbols)?;
     let begin = Instant::now();
-    // This client is not cut. It records the events that the others miss.
+    // This client's connection is not cut, so the client records the events that the others miss.
     let all = || Subscription { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
     fleet.subscribe(all(), Pace::Prompt, begin);
     for number in 0..clients as usize {
@@ -66,7 +66,7 @@ pub fn run(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     storm.finish(clients)
 }
 
-/// Returns a random moment of the arrival time.
+/// Returns a random delay within the arrival time.
 fn moment() -> Duration {
     ARRIVAL.mul_f64(rand::random())
 }

@@ -24,17 +24,18 @@ pub struct Results {
     pub snapshots: u64,
     /// Relayed messages of other clients.
     pub relayed: u64,
-    /// Pings of the server. The clients answer each.
+    /// Pings of the server. The clients answer every ping.
     pub pings: u64,
-    /// How often the count of a client's events was compared with the published ones.
+    /// How often the count of a client's events was compared with the number of published events.
     pub checked: u64,
-    /// How often it could not be compared, because the published events were no longer known.
+    /// How often a client's count could not be compared, because the published events were no longer
+    /// recorded.
     pub unchecked: u64,
     /// Connections that resumed from a cursor.
     pub resumed: u64,
-    /// Resumed connections that got every missed event once.
+    /// Resumed connections that got every missed event exactly once.
     pub exact: u64,
-    /// Resumed connections that ended before this was known.
+    /// Resumed connections that ended before their events were counted.
     pub unverified: u64,
     /// Gaps by reason.
     pub gaps: Counts,
@@ -50,10 +51,11 @@ pub struct Results {
     pub lost: u64,
     /// Events that arrived more than once.
     pub extra: u64,
-    /// The delays of the measured clients, in nanoseconds. A delay is the time from an event's own time until the
-    /// client has read it.
+    /// The delays of the measured clients, in nanoseconds. A delay begins at the event's own time and ends
+    /// when the client has read the event.
     pub delays: Histogram<u64>,
-    /// The age of the oldest event that each update stands for, in nanoseconds: its own, or one that it conflates.
+    /// For each update, the age of its oldest event, in nanoseconds. An update contains one event and may
+    /// conflate older ones.
     pub ages: Histogram<u64>,
 }
 

@@ -17,7 +17,6 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Starts the server.
     pub fn start(&self) -> io::Result<Server> {
         let symbols: Vec<_> = (0..self.symbols).map(name).collect();
         let mut command = command(self.cores.as_deref());
@@ -29,8 +28,8 @@ impl ServerSettings {
 
 /// Returns the command that starts the server on these cores.
 ///
-/// The environment still configures the server, except for the settings that the benchmark depends on. The
-/// environment variable `EARLIER` may name the program of another build.
+/// Environment variables configure the server too, but the benchmark overrides the settings that it depends
+/// on. The environment variable `EARLIER` may name the program of another build.
 pub fn command(cores: Option<&str>) -> Command {
     let program = env::var("EARLIER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tickerplant").to_owned());
     let mut command = match cores {
@@ -48,7 +47,7 @@ pub fn command(cores: Option<&str>) -> Command {
     command
 }
 
-/// Pauses the feed of a server. Returns its answer.
+/// Pauses the feed of a server. Returns the server's response.
 pub fn pause(address: SocketAddr) -> io::Result<String> {
     let body = r#"{"action":"pause"}"#;
     let head = format!(

@@ -1,8 +1,9 @@
 //! Checks a subscriber's stream of frames over all its connections.
 //!
-//! `seq` ascends. A client that gets every event of all symbols gets them without a hole. In a heartbeat, `sent` is
-//! the number of market frames that arrived, and together with `merged` it is the number of published events of the
-//! subscription. A client that resumes goes on counting at its cursor, so lost and repeated events change the sum.
+//! `seq` must ascend. A client that gets every event of all symbols must see no hole in `seq`. In a
+//! heartbeat, `sent` must be the number of market frames that arrived. The sum of `sent` and `merged` must be
+//! the number of published events of the subscription. After a resume, counting continues at the cursor, so
+//! lost and repeated events change the sum.
 
 use tickerplant::market::Time;
 
@@ -12,7 +13,8 @@ use crate::results::{Results, increment};
 use crate::server_under_test::name;
 use crate::websocket::{kind, number};
 
-/// The least number of events in the history. A cursor that is closer to the newest event must be resumed.
+/// The history has at least this many events. A resume must succeed if its cursor is closer to the newest
+/// event.
 const HISTORY_EVENTS: u64 = 32_768;
 
 /// The position of the symbol in a market frame. The symbol is a hexadecimal number.
@@ -32,7 +34,7 @@ pub struct Subscription {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     Every,
-    /// With the conflation interval in milliseconds.
+    /// Conflated, with this interval in milliseconds.
     Latest(u32),
 }
 
@@ -42,7 +44,7 @@ pub struct Observations {
     pub results: Results,
     pub published: PublishedEvents,
     pub times: Times,
-    /// Whether the feed is paused and all earlier events were flushed. Then no event waits for any client.
+    /// Whether the feed is paused and all events were flushed, so that no event waits for a client.
     pub is_drained: bool,
 }
 
@@ -51,17 +53,20 @@ pub struct Observations {
 pub struct StreamChecker {
     pub subscription: Subscription,
     epoch: String,
-    /// The `seq` of the newest market frame, or of the state from which the subscription begins.
+    /// The `seq` of the newest market frame, or the position at which the subscription begins.
     seq: u64,
-    /// The snapshots that have not arrived. Before the last one the client has no cursor.
+    /// The number of snapshots that have not arrived. Until the last snapshot arrives, the client has no
+    /// cursor.
     owed: u64,
-    /// The symbols with the positions of their snapshots, until these are counted. Earlier events are not sent.
+    /// The symbol and the position of each new snapshot. A symbol's events up to its snapshot are not sent,
+    /// so the next comparison subtracts them.
     snapshots: Vec<(usize, u64)>,
-    /// Whether the connection resumed, until it is known that the resume was exact.
+    /// Whether the connection resumed, and a comparison has not yet shown that the resume was exact.
     is_resuming: bool,
     /// Whether the client has got everything that it missed.
     is_caught_up: bool,
-    /// Whether the log passed the shard. Then the number of lost events is not known.
+    /// Whether a gap with the reason `lagged` has arrived. After such a gap, the number of lost events is
+    /// unknown.
     has_lagged: bool,
     /// The number of market frames on this connection.
     received: u64,
@@ -76,7 +81,8 @@ pub struct StreamChecker {
     newest: Vec<[u64; 2]>,
 }
 
-/// The client's counts up to an event, to be compared with the number of published events.
+/// The client's counts up to an event. The next comparison checks these counts against the number of
+/// published events.
 #[derive(Clone, Copy, Debug)]
 struct PendingCheck {
     until: u64,
@@ -110,7 +116,7 @@ impl StreamChecker {
         self.is_caught_up
     }
 
-    /// Returns whether the client got exactly the events that were published, as far as these are counted.
+    /// Returns whether the client got exactly the events that were published, up to the last comparison.
     pub fn is_exact(&self) -> bool {
         self.expected > 0 && self.received + self.merged == self.expected
     }
@@ -128,7 +134,7 @@ impl StreamChecker {
         format!("symbols={symbols}&{delivery}{after}")
     }
 
-    /// Begins a connection.
+    /// Resets the state for a new connection.
     pub fn begin(&mut self) {
         self.is_resuming = false;
         self.is_caught_up = false;
@@ -140,19 +146,19 @@ impl StreamChecker {
         self.pending = None;
     }
 
-    /// Ends a connection.
+    /// Compares the counts for the last time, and ends the connection.
     pub fn end(&mut self, observations: &mut Observations) {
         self.compare_counts(observations);
         observations.results.unverified += u64::from(self.is_resuming);
         if self.owed > 0 {
-            // An incomplete set of snapshots gives no cursor.
+            // Without a complete set of snapshots, the client has no cursor.
             (self.owed, self.seq) = (0, 0);
         }
         self.is_resuming = false;
         self.is_caught_up = false;
     }
 
-    /// Checks the cursor with which the server closed a slow consumer: it must be that of the last frame.
+    /// Checks that the server closed a slow consumer with the cursor of the last frame.
     pub fn closed_as_slow_consumer(&mut self, cursor: &str, results: &mut Results) {
         let (epoch, seq) = cursor.rsplit_once('-').unwrap_or_default();
         let seq = seq.parse().ok().filter(|_| epoch == self.epoch);
@@ -163,8 +169,8 @@ impl StreamChecker {
         }
     }
 
-    /// Checks a text frame. Returns whether the client has to send a command whose answer shows that it has caught
-    /// up.
+    /// Checks a frame. After a resume it returns true: the client must send a command whose answer shows that
+    /// the client has caught up.
     pub fn on_frame(&mut self, payload: &[u8], now: Time, observations: &mut Observations) -> bool {
         if let Some((seq, rest)) = market_frame::seq(payload) {
             self.on_update(seq, payload, rest, now, observations);
@@ -261,7 +267,7 @@ impl StreamChecker {
         false
     }
 
-    /// Expects the announced number of snapshots. After the last one the client has caught up.
+    /// Expects the announced number of snapshots. After the last snapshot the client has caught up.
     fn expect_snapshots(&mut self, text: &str) {
         self.owed = number(text, r#""snapshots":"#).unwrap_or(0);
         self.is_caught_up = self.owed == 0;
@@ -284,15 +290,15 @@ impl StreamChecker {
         }
     }
 
-    /// Returns whether the client now gets every event. While a symbol's snapshot is pending it gets none of the
-    /// symbol.
+    /// Returns whether the client now gets every event. While a symbol's snapshot is pending, the client gets
+    /// no events of that symbol.
     fn gets_every_event(&self) -> bool {
         self.subscription.symbols.is_empty()
             && self.subscription.delivery == Delivery::Every
             && self.owed == 0
     }
 
-    /// Checks the answer to a command, which arrives after everything that the client missed.
+    /// Checks the answer to a command. The answer arrives after everything that the client missed.
     fn on_set(&mut self, text: &str, observations: &mut Observations) {
         self.is_caught_up = true;
         if let (Delivery::Every, false, Some(until)) =
@@ -339,7 +345,7 @@ impl StreamChecker {
         }
     }
 
-    /// Compares the client's events with the published ones, if these are known by now.
+    /// Compares the client's counts with the published events, if those events are already recorded.
     pub fn compare_counts(&mut self, observations: &mut Observations) {
         let Some(pending) = self.pending.take() else { return };
         let PendingCheck { until, received, merged } = pending;

@@ -1,4 +1,5 @@
-//! A well-behaved client with a pace of its own. It resumes with its cursor, however its connection ended.
+//! A well-behaved client with a pace of its own. After every end of its connection, the client resumes with
+//! its cursor.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,6 @@ pub enum Pace {
     NeverReads,
 }
 
-/// A well-behaved client.
 #[derive(Debug)]
 pub struct Subscriber {
     token: Token,
@@ -38,7 +38,7 @@ pub struct Subscriber {
     checker: StreamChecker,
     connection: Option<Connection>,
     alarm: Option<Instant>,
-    /// When the present phase of [pauses](Pace::Pauses) began, in which it reads or rests.
+    /// When the current phase of [`Pace::Pauses`] began. The client reads in one phase and rests in the next.
     since: Instant,
     is_resting: bool,
     /// The code with which the server closed its last connection.
@@ -64,7 +64,8 @@ impl Subscriber {
         self.pace == Pace::Prompt
     }
 
-    /// Returns whether it can fill its buffer in the server.
+    /// Returns whether the client is slow and has `delivery=every`. Such a client can fill its buffer in the
+    /// server.
     pub fn is_slow_every(&self) -> bool {
         !self.is_prompt() && self.checker.subscription.delivery == Delivery::Every
     }
@@ -73,12 +74,12 @@ impl Subscriber {
         self.connection.is_some()
     }
 
-    /// Returns whether it is connected and has got everything that it missed.
+    /// Returns whether the client is connected and has got everything that it missed.
     pub fn is_caught_up(&self) -> bool {
         self.is_connected() && self.checker.is_caught_up()
     }
 
-    /// Returns whether it got exactly the events that were published.
+    /// Returns whether the client got exactly the events that were published.
     pub fn is_exact(&self) -> bool {
         self.checker.is_exact()
     }
@@ -88,12 +89,12 @@ impl Subscriber {
         self.closed
     }
 
-    /// Returns when its next action is due.
+    /// Returns the time of the client's next action.
     pub fn alarm(&self) -> Option<Instant> {
         self.alarm
     }
 
-    /// Cuts the connection, and connects again at a moment.
+    /// Cuts the connection. The client connects again at the time `back`.
     pub fn cut(&mut self, back: Instant, context: &mut FleetContext) {
         if let Some(connection) = self.connection.take() {
             connection.cut();
@@ -103,14 +104,14 @@ impl Subscriber {
         self.alarm = Some(back);
     }
 
-    /// Sends a command whose answer shows that it has caught up.
+    /// Sends a command whose answer shows that the client has caught up.
     pub fn ask_whether_caught_up(&mut self) {
         if let Some(connection) = &mut self.connection {
             connection.send(&frame(TEXT, self.checker.subscription.delivery.command().as_bytes()));
         }
     }
 
-    /// Compares its events with the published ones.
+    /// Compares the client's counts with the published events.
     pub fn compare_counts(&mut self, context: &mut FleetContext) {
         self.checker.compare_counts(&mut context.observations);
     }
@@ -125,7 +126,7 @@ impl Subscriber {
         }
     }
 
-    /// Takes its next action.
+    /// Performs the client's next action.
     pub fn on_alarm(&mut self, context: &mut FleetContext, now: Instant) {
         self.alarm = None;
         if self.connection.is_none() {
@@ -209,7 +210,7 @@ impl Subscriber {
 }
 
 impl Delivery {
-    /// Returns a command that changes nothing. Its answer arrives after everything that is pending.
+    /// Returns a command that changes nothing. The answer arrives after all pending frames.
     const fn command(self) -> &'static str {
         match self {
             Self::Every => r#"{"action":"set","delivery":"every"}"#,

@@ -1,6 +1,6 @@
-//! Vanishing clients: how the kill of a process with many clients affects the others.
+//! Measures how the other clients are affected when a process with many clients is killed.
 //!
-//! The process runs the benchmark's own executable: `soak vanishing-clients --address HOST:PORT`.
+//! The killed process runs the benchmark's own executable: `soak vanishing-clients --address HOST:PORT`.
 
 use std::env;
 use std::io;
@@ -23,7 +23,7 @@ use crate::subscriber::{Pace, Subscriber};
 /// The number of clients that vanish.
 const CLIENTS: usize = 2000;
 
-/// The number of symbols of each of them.
+/// The number of symbols of each vanishing client.
 const EACH: usize = 100;
 
 /// The number of symbols of the feed.
@@ -35,7 +35,7 @@ const RATE: u32 = 1000;
 /// The time between the connects of two clients.
 const DISTANCE: Duration = Duration::from_micros(500);
 
-/// The longest time that the clients read.
+/// The longest time that the vanishing clients read.
 const LIFETIME: Duration = Duration::from_secs(30);
 
 /// How long the other clients are measured before the kill, and after it.
@@ -47,7 +47,7 @@ const SLICE: Duration = Duration::from_millis(20);
 /// The limit of an update's delay, in milliseconds.
 const MAX_WAIT: f64 = 1000.0;
 
-/// Lets the clients connect and vanish. Returns the results of those that stay.
+/// Lets the clients connect and vanish. Returns the results of the remaining clients.
 pub fn run(cores: Option<String>) -> io::Result<Results> {
     let settings = ServerSettings { symbols: SYMBOLS, rate: RATE, cores, environment: Vec::new() };
     let server = settings.start()?;
@@ -65,7 +65,7 @@ pub fn run(cores: Option<String>) -> io::Result<Results> {
     fleet.run(Instant::now() + TIME)?;
     let before = longest(&fleet.results().delays);
     fleet.context().observations.results.delays.reset();
-    // The canary reads on while the process ends.
+    // The canary continues to read while the process ends.
     let ending = thread::spawn(|| drop(client_process));
     fleet.run(Instant::now() + TIME)?;
     ending.join().map_err(|_| io::Error::other("the client process cannot be killed"))?;
@@ -76,7 +76,7 @@ pub fn run(cores: Option<String>) -> io::Result<Results> {
     let wait = longest(&results.delays);
     println!(
         "\nvanish: {CLIENTS} clients × {EACH} of {SYMBOLS} symbols are killed at once, {RATE} events a second\n  \
-         longest wait of the canary {wait:.1} ms (before that {before:.1}), has to be below {MAX_WAIT}"
+         longest wait of the canary {wait:.1} ms (before that {before:.1}), must be below {MAX_WAIT}"
     );
     if wait >= MAX_WAIT {
         results.record_violation(
@@ -99,7 +99,7 @@ struct Args {
     address: SocketAddr,
 }
 
-/// Connects the clients, writes a byte, and reads until the process is killed.
+/// Connects the clients, writes a byte to standard output, and reads until the process is killed.
 pub fn main() -> io::Result<()> {
     let args = Args::parse_from(env::args().skip(1));
     let mut fleet = Fleet::new(args.address, SYMBOLS)?;

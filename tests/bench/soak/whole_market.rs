@@ -1,7 +1,7 @@
 //! The whole market: many clients subscribe to all 65,536 symbols at once, and half of them read nothing.
 //!
-//! This process writes the events to the server's standard input. At first it writes one of each symbol. Then every
-//! second event is of the symbol that the canary reads.
+//! This process writes the events to the server's standard input. First it writes one event of each symbol.
+//! Then every second event belongs to the symbol that the canary reads.
 
 use std::io::{self, Write};
 use std::process::Stdio;
@@ -33,7 +33,7 @@ const ARRIVAL: Duration = Duration::from_secs(2);
 /// The time within which all snapshots must arrive.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How often the clients are checked for having all snapshots.
+/// The time between two checks whether the clients have all snapshots.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// The limit of the server's memory, in KiB.
@@ -53,7 +53,7 @@ pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
     let writer = StdinFeed::start(input, names, RATE);
     let busy = Subscription { symbols: vec![BUSY], delivery: Delivery::Latest(0), is_measured: true };
     let canary = Canary::start(server.address(), 0, vec![busy]);
-    // The fleet records no published events.
+    // With no symbols, the fleet records no published events.
     let mut fleet = Fleet::new(server.address(), 0)?;
     let begin = Instant::now() + HEAD_START;
     for number in 0..clients {
@@ -81,8 +81,8 @@ pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
         "\nmarket: {connections} of {clients} clients connected to all {SYMBOLS} symbols, {readers} of them read, \
          {RATE} events a second\n  \
          {} of {readers} sets complete in {:.1} s: {} snapshots, {} updates, {} merged; gaps: {}\n  \
-         memory at most {} MiB, has to be below {}\n  \
-         canary: {} updates, p50 {:.2}, p99 {p99:.2}, at most {:.1} ms, p99 has to be below {MAX_P99}",
+         memory at most {} MiB, must be below {}\n  \
+         canary: {} updates, p50 {:.2}, p99 {p99:.2}, at most {:.1} ms, p99 must be below {MAX_P99}",
         complete(&fleet),
         took.as_secs_f64(),
         results.snapshots,

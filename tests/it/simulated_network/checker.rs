@@ -1,7 +1,7 @@
 //! Checks the frames of a client against the protocol and the log of published events.
 //!
-//! A checker belongs to one client and outlives its connections. It knows nothing of the server but the length of
-//! the history.
+//! A checker belongs to one client and outlives the client's connections. Of the server it knows only the
+//! length of the history.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub type Cursor = (String, u64);
 /// A change that a connected client requests.
 #[derive(Clone)]
 pub enum Change {
-    /// Another delivery: whether it is `every`, and the interval.
+    /// Another delivery: whether the delivery is `every`, and the interval in milliseconds.
     Set(bool, u64),
     /// More symbols in the same channels.
     Subscribe(Subscription),
@@ -36,7 +36,7 @@ pub struct Checker {
     initially: Habits,
     /// The habits after the changes on this connection.
     habits: Habits,
-    /// The requested change that was not answered yet.
+    /// The requested change that the server has not answered yet.
     change: Option<Change>,
     /// Whether the disturbances are over.
     is_watched: bool,
@@ -44,7 +44,7 @@ pub struct Checker {
     /// The cursor with which the client resumes.
     cursor: Option<Cursor>,
     connection: Connection,
-    /// How often the client met each situation.
+    /// How often each situation occurred.
     pub seen: BTreeMap<&'static str, u64>,
 }
 
@@ -52,21 +52,23 @@ pub struct Checker {
 #[derive(Default)]
 struct Connection {
     phase: Phase,
-    /// The cursor that the client asked to resume after.
+    /// The cursor after which the client asked to resume.
     after: Option<Cursor>,
     epoch: String,
     model: ConnectionModel,
-    /// Whether the delivery ever was `latest`. Then an older feed state may wait until the client reads again.
+    /// Whether the delivery was ever `latest` on this connection. If so, a feed state may wait until the
+    /// client reads again.
     was_latest: bool,
-    /// Whether the connection resumed. Then an older feed state arrives after the missed events.
+    /// Whether the connection resumed. If so, a feed state arrives after the missed events, even if the state
+    /// is older.
     was_resumed: bool,
-    /// The position of the newest complete set of snapshots. A feed state from before it arrives after the
-    /// snapshots.
+    /// The position of the newest complete set of snapshots. An older feed state arrives after the snapshots.
     snapshots_at: u64,
-    /// The number of snapshots that the last frame, a gap, announced. A seek may replace these snapshots.
+    /// The number of snapshots that the last frame announced, if this frame was a gap. A seek may replace
+    /// these snapshots.
     announced: Option<u64>,
-    /// Whether a heartbeat has arrived since the disturbances, and all missed events too. Then events must arrive
-    /// in time.
+    /// Whether a heartbeat and all missed events have arrived since the disturbances. If so, later events
+    /// must arrive in time.
     is_steady: bool,
     /// The last event that the server has written to this connection, as far as the frames show it.
     written: u64,
@@ -77,9 +79,9 @@ enum Phase {
     /// There is no connection.
     #[default]
     Disconnected,
-    /// No subscribe was answered yet.
+    /// The server has not answered a subscribe yet.
     Unanswered,
-    /// The next frame must be this gap, which this many snapshots follow.
+    /// The next frame must be this gap. Then this many snapshots follow.
     Gap {
         reason: &'static str,
         after: Option<u64>,
@@ -112,12 +114,12 @@ impl Checker {
         self.cursor.clone()
     }
 
-    /// Lets the client connect without a cursor next time.
+    /// Drops the cursor, so that the next connection does not resume.
     pub fn forget(&mut self) {
         self.cursor = None;
     }
 
-    /// Begins a connection, on which the client will resume after its cursor.
+    /// Begins a connection. If the client has a cursor, it will resume after the cursor.
     pub fn connected(&mut self) {
         self.habits = self.initially.clone();
         self.change = None;
@@ -129,10 +131,10 @@ impl Checker {
         };
     }
 
-    /// Returns whether the client may request this change now, and remembers the change if so.
+    /// Returns whether the client may request this change now. If so, remembers the change.
     ///
-    /// The client waits for each answer before its next request. The server would at some point stop reading from a
-    /// client that only writes.
+    /// The client waits for each answer before its next request. The server stops reading from a client that
+    /// only writes.
     pub fn try_change(&mut self, change: &Change) -> bool {
         let may = self.is_answered() && self.change.is_none();
         if may {
@@ -146,7 +148,7 @@ impl Checker {
         self.connection = Connection::default();
     }
 
-    /// Returns whether the subscribe was answered.
+    /// Returns whether the server has answered the subscribe.
     pub fn is_answered(&self) -> bool {
         !matches!(self.connection.phase, Phase::Disconnected | Phase::Unanswered)
     }
@@ -156,7 +158,7 @@ impl Checker {
         MAX_DELAY + Duration::from_millis(if self.habits.every { 0 } else { self.habits.interval_ms })
     }
 
-    /// Begins to watch whether the connection is steady.
+    /// Notes that the disturbances are over. From now on the connection can become steady.
     pub fn begin_watching(&mut self) {
         self.is_watched = true;
     }
@@ -239,7 +241,8 @@ impl Checker {
         }
     }
 
-    /// Returns whether the server may close it as a slow consumer, considering a change that is not answered yet.
+    /// Returns whether the server may close the client as a slow consumer. A requested change to `every`
+    /// counts even before its answer.
     pub fn may_be_slow_consumer(&self) -> bool {
         self.habits.every || matches!(self.change, Some(Change::Set(true, _)))
     }
@@ -248,14 +251,14 @@ impl Checker {
         *self.seen.entry(what).or_default() += 1;
     }
 
-    /// Checks that this kind of frame may arrive now. An announced gap comes next, and answers follow a set of
-    /// snapshots.
+    /// Checks that this kind of frame may arrive now. An announced gap must come next, and no answer may
+    /// interrupt a set of snapshots.
     fn check_phase(&self, kind: &str) -> Verdict {
         let awaits_snapshots = self.connection.model.awaits_snapshots();
         let is_right = match &self.connection.phase {
             Phase::Disconnected => false,
-            // A `set` makes the client a subscriber. It then gets feed states and heartbeats even before its
-            // subscribe.
+            // A `set` makes the client a subscriber, so feed states and heartbeats may arrive before its
+            // subscribe is answered.
             Phase::Unanswered => matches!(kind, "subscribed" | "set" | "feed" | "heartbeat" | "gap"),
             Phase::Gap { .. } => kind == "gap",
             Phase::SeekAhead | Phase::Live => !awaits_snapshots || !matches!(kind, "subscribed" | "set"),
@@ -366,7 +369,7 @@ impl Checker {
         let seek_was_ahead =
             matches!(std::mem::replace(&mut self.connection.phase, Phase::Live), Phase::SeekAhead);
         if self.habits.every && !seek_was_ahead {
-            return Err("a gap with `every`: the server has to close the client instead".to_owned());
+            return Err("a gap with `every`: the server must close the client instead".to_owned());
         }
         if self.is_in_history(epoch, after) {
             return Err(format!("a gap after {after}, which is within the history"));
@@ -392,7 +395,7 @@ impl Checker {
         self.end_set();
     }
 
-    /// Moves the cursor to the position of the set if its last snapshot has arrived.
+    /// If the last snapshot of a set has arrived, moves the cursor to the position of the set.
     fn end_set(&mut self) {
         if !self.connection.model.awaits_snapshots() {
             let (seq, has_several_positions) = self.connection.model.set();
@@ -487,8 +490,8 @@ impl Checker {
 
     /// Checks the position of a feed state.
     ///
-    /// With `every`, all earlier events arrive before it. Later events may arrive before it only if the connection
-    /// resumed or got snapshots.
+    /// With `every`, all earlier events arrive before the feed state. Later events may arrive before the feed
+    /// state only after a resume or a set of snapshots.
     fn on_feed(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
         if let Some(position) = frame["position"].as_str() {
             return self.on_seek(frame, epoch, position);
@@ -507,7 +510,7 @@ impl Checker {
         model.check_complete(epoch, &self.habits, after)
     }
 
-    /// Checks the feed frame of a seek, which snapshots follow.
+    /// Checks the feed frame of a seek. Snapshots follow this frame.
     fn on_seek(&mut self, frame: &Value, epoch: &Epoch, position: &str) -> Verdict {
         let seeks = seeks_at(position.parse().map_err(|_| "position is not a time")?);
         let seq = number(frame, "seq")?;

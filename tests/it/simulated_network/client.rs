@@ -1,4 +1,5 @@
-//! A client: it connects, subscribes and reads, and resumes with its cursor however its connection ended.
+//! A simulated client. The client connects, subscribes and reads. After every end of its connection, the
+//! client resumes with its cursor.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
@@ -34,9 +35,9 @@ pub struct Client {
     pub transcript: RefCell<Vec<String>>,
     /// The first fault.
     pub fault: RefCell<Option<String>>,
-    /// Whether the disturbances are over. Then the client stays connected.
+    /// Whether the disturbances are over. If so, the client stays connected.
     pub is_calm: Rc<Cell<bool>>,
-    /// When the last disturbance of its link or of the server ended, or `None` during a disturbance.
+    /// When the last disturbance of the client's link or of the server ended, or `None` during a disturbance.
     pub undisturbed_since: Cell<Option<Duration>>,
 }
 
@@ -48,7 +49,7 @@ struct Visit {
 }
 
 impl Client {
-    /// Connects again and again.
+    /// Connects again and again, until the checker finds a fault.
     pub async fn run(self: Rc<Self>) -> turmoil::Result {
         // The host may have crashed during a connection.
         self.checker.borrow_mut().disconnected();
@@ -103,7 +104,8 @@ impl Visit {
         self.listen(client, &mut socket).await
     }
 
-    /// Returns the URL and the commands that subscribe with the cursor. Chance decides which of them says what.
+    /// Returns the URL and the commands that subscribe with the cursor. Chance decides whether the URL or a
+    /// command contains the subscription, and likewise the delivery.
     fn requests(&mut self, client: &Client) -> (String, Vec<String>) {
         let Habits { wanted, every, interval_ms, .. } = &client.habits;
         let cursor = client.checker.borrow().cursor().map(|(epoch, seq)| format!("{epoch}-{seq}"));
@@ -161,8 +163,7 @@ impl Visit {
 
     /// Checks that the server may end the connection without a close frame.
     ///
-    /// It may do so after a disturbance. It may also do so to a slow consumer, whose close frame may not get
-    /// through.
+    /// A disturbance may end the connection. The close frame of a slow consumer may not get through.
     fn check_silent_close(&self, client: &Client) -> Verdict {
         let is_undisturbed =
             self.undisturbed_since.is_some() && client.undisturbed_since.get() == self.undisturbed_since;

@@ -1,4 +1,4 @@
-//! A model of a connection: the events that must arrive, and those that have arrived.
+//! A model of a connection: the events that must arrive, and the events that have arrived.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,26 +8,26 @@ use super::scenario::Habits;
 
 #[derive(Default)]
 pub struct ConnectionModel {
-    /// The event up to which the subscription is accounted for: its events arrived, or a snapshot or gap covers
-    /// them.
+    /// All events up to this `seq` have arrived, were conflated, or are covered by a snapshot or a gap.
     base: u64,
-    /// How many of these events were due on this connection.
+    /// The number of due events up to `base` on this connection.
     due_before_base: u64,
     /// The newest event that arrived, or the position of a complete set of snapshots.
     last: u64,
     /// The newest event of each key that arrived.
     newest: BTreeMap<(String, usize), u64>,
-    /// The number of seeks before the frames that arrive now.
+    /// The number of seeks in the log before the frames that arrive now.
     seeks: usize,
     set: SnapshotSet,
-    /// The last event of the resume: up to it, no event may be conflated, even with `delivery=latest`.
+    /// The last missed event of a resume. Missed events are not conflated, even with `delivery=latest`.
     complete_until: u64,
     /// Whether missed events may still be on their way.
     is_catching_up: bool,
     received: u64,
     merged: u64,
     heartbeat_seq: u64,
-    /// The newest event at the time when a heartbeat showed that the client had caught up.
+    /// The `seq` of the last heartbeat, if it showed that the client has caught up. A later event or snapshot
+    /// clears it.
     caught_up_at: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ struct SnapshotSet {
     owed: BTreeSet<String>,
     /// The positions of the snapshots that have arrived.
     covered: BTreeMap<String, u64>,
-    /// The subscription before the set was requested. Its events still arrive.
+    /// The subscription before the set was requested. The events of this subscription still arrive.
     had: Option<Subscription>,
     /// The position of the newest snapshot, or of the frame that announced the set.
     position: u64,
@@ -70,7 +70,7 @@ impl ConnectionModel {
         self.is_catching_up
     }
 
-    /// Returns whether snapshots are missing. Then there is no cursor.
+    /// Returns whether snapshots are missing. If so, the client has no cursor.
     pub fn awaits_snapshots(&self) -> bool {
         !self.set.owed.is_empty()
     }
@@ -91,7 +91,7 @@ impl ConnectionModel {
         self.restart_at(seq);
     }
 
-    /// Resumes after one event. All events up to `until` must arrive without conflation.
+    /// Resumes after the event `after`. All events up to `until` must arrive without conflation.
     pub fn resume(&mut self, seeks: usize, after: u64, until: u64) {
         self.begin(seeks, after);
         self.complete_until = until;
@@ -104,7 +104,7 @@ impl ConnectionModel {
         self.set = SnapshotSet { owed, had, position: self.base, ..SnapshotSet::default() };
     }
 
-    /// Checks a snapshot: no event before it may be missing that could not be conflated.
+    /// Checks a snapshot. All earlier events must have arrived, except events that may be conflated.
     pub fn snapshot(&mut self, epoch: &Epoch, habits: &Habits, symbol: &str, seq: u64) -> Verdict {
         if seq < self.set.position || seq > epoch.head() {
             return Err(format!("its seq is not from {} to {}", self.set.position, epoch.head()));
@@ -126,7 +126,7 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks a gap: the events before it have arrived or were conflated.
+    /// Checks a gap. All due events before the gap must have arrived or been conflated.
     pub fn gap(&mut self, epoch: &Epoch, habits: &Habits, after: u64, until: u64) -> Verdict {
         if after < self.last || until < after || until > epoch.head() {
             return Err(format!("the gap is not within {} to {}", self.last, epoch.head()));
@@ -137,7 +137,7 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks the announcement of a seek: the events before it have arrived or were conflated.
+    /// Checks the announcement of a seek. All due events before the seek must have arrived or been conflated.
     pub fn seek(&mut self, epoch: &Epoch, habits: &Habits, seeks: usize, seq: u64) -> Verdict {
         if seeks <= self.seeks || seeks > epoch.seeks() {
             return Err(format!("its seek is not after {} and up to {}", self.seeks, epoch.seeks()));
@@ -156,7 +156,7 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks the answer to a second subscribe: all earlier events have arrived or were conflated.
+    /// Checks the answer to a second subscribe. All earlier due events must have arrived or been conflated.
     pub fn subscribe_more(&mut self, epoch: &Epoch, habits: &Habits, seq: u64) -> Verdict {
         if self.awaits_snapshots() || seq < self.last.max(self.set.position) || seq > epoch.head() {
             return Err(format!("its seq is not from {} to {}", self.last, epoch.head()));
@@ -169,7 +169,7 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks an event: no event before it may be missing that could not be conflated.
+    /// Checks an event. All earlier events must have arrived, except events that may be conflated.
     pub fn event(&mut self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> Verdict {
         if seq <= self.last {
             return Err(format!("its seq does not follow {}", self.last));
@@ -200,7 +200,7 @@ impl ConnectionModel {
         }
     }
 
-    /// Checks a heartbeat: every due event has arrived, was conflated, or can still arrive.
+    /// Checks a heartbeat. Every due event must have arrived or been conflated, or it can still arrive.
     pub fn heartbeat(&mut self, epoch: &Epoch, habits: &Habits, heartbeat: &Heartbeat) -> Verdict {
         let before = self.last.max(self.heartbeat_seq).max(self.set.position);
         if heartbeat.seq < before || heartbeat.seq > epoch.head() {
@@ -238,8 +238,8 @@ impl ConnectionModel {
 
     /// Returns whether an event must arrive or count as merged.
     ///
-    /// An event that is part of a snapshot does neither. Events between a seek and its announcement count as
-    /// merged, because the following snapshots contain them.
+    /// An event that a snapshot contains neither arrives nor counts as merged. Events between a seek and its
+    /// announcement count as merged, because the following snapshots contain them.
     fn is_due(&self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> bool {
         let SnapshotSet { owed, had, .. } = &self.set;
         habits.wanted.includes(event)
@@ -257,7 +257,8 @@ impl ConnectionModel {
         epoch.count(self.base, until, |seq, event| self.is_due(epoch, habits, seq, event))
     }
 
-    /// Adds the due events up to `until`, all of which have arrived or were conflated.
+    /// Adds the due events up to `until` to `due_before_base`. All of these events have arrived or were
+    /// conflated.
     fn add_due(&mut self, epoch: &Epoch, habits: &Habits, until: u64) {
         self.due_before_base += self.count(epoch, habits, until);
     }
@@ -271,7 +272,8 @@ impl ConnectionModel {
         self.caught_up_at = None;
     }
 
-    /// Returns how many keys have a newest event that can still arrive. Events arrive in order.
+    /// Returns the number of keys whose newest event can still arrive. Events arrive in order, so an event
+    /// before `last` cannot arrive any more.
     fn waiting(&self, epoch: &Epoch, habits: &Habits, seq: u64) -> Result<u64, String> {
         let mut waiting = 0;
         let due = epoch.newest_in(self.base, seq, |seq, event| self.is_due(epoch, habits, seq, event));

@@ -1,9 +1,10 @@
-//! The real server on a simulated network: whatever the network does, no client loses an event without being told.
+//! Runs the real server on a simulated network. Whatever the network does, a client is told about every event
+//! that it loses.
 //!
-//! The seed decides everything: the limits, the market, the clients, and the disturbances. A link delays or drops
-//! its messages, a host crashes or vanishes, and the server's process is stopped. Time is simulated, so the same
-//! seed repeats the same run. In a third of the runs the market is so large that the snapshots of a set have
-//! several positions. In a quarter of the runs the shard is overloaded at times.
+//! The seed decides everything: the limits, the market, the clients, and the disturbances. Links delay or
+//! drop messages, hosts crash or vanish, and the server's process is stopped at times. Time is simulated, so
+//! the same seed repeats the same run. In a third of the runs the market is so large that the snapshots of a
+//! set have several positions. In a quarter of the runs the shard is overloaded at times.
 //!
 //! `TICKERPLANT_SEED=7` runs one seed, `TICKERPLANT_SEEDS=1000..3000` runs many.
 
@@ -26,7 +27,7 @@ use std::thread;
 use scenario::Scenario;
 use simulation::Run;
 
-/// The situations that must occur, and in how many of the fifty seeds. Otherwise the test would not test them.
+/// Each situation must occur in at least this many of the fifty seeds. Otherwise the test would not cover it.
 const SITUATIONS: [(&str, u64); 14] = [
     ("resumed", 25),
     ("epoch_changed", 10),
@@ -108,7 +109,7 @@ fn try_all(seeds: Range<u64>) -> (Vec<u64>, BTreeMap<&'static str, u64>) {
     outcome.into_inner().expect("no thread panics")
 }
 
-/// Runs a seed. A panic in a task is a fault too, because the runtimes would go on without the task.
+/// Runs a seed. A panic in a task is a fault too, because the runtimes would continue without the task.
 fn try_one(seed: u64) -> Run {
     let panics = panics_here();
     let mut run = simulation::run(Scenario::new(seed));
@@ -132,7 +133,7 @@ fn report(seed: u64, run: &Run, with_whole_transcript: bool) -> String {
     )
 }
 
-/// Returns how many panics this thread has had.
+/// Returns the number of panics on this thread so far.
 fn panics_here() -> u64 {
     thread_local!(static PANICS: Cell<u64> = const { Cell::new(0) });
     static HOOK: Once = Once::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tcp_info::Acknowledgements;
 
-/// The time without an acknowledgement after which TCP has sent the same bytes more than once.
+/// After this time without an acknowledgement, TCP has sent the same bytes more than once.
 const RETRANSMITTED_AFTER: Duration = Duration::from_millis(300);
 
 /// The number of the server's open sockets to each client machine.
@@ -29,7 +29,7 @@ pub struct OpenSocket {
 }
 
 impl OpenSockets {
-    /// Counts a new socket to this machine until the socket is dropped.
+    /// Counts a new socket to this machine. Dropping the returned value ends the count.
     pub fn open(&self, address: IpAddr) -> OpenSocket {
         self.machines().entry(address).or_default().sockets += 1;
         OpenSocket { open_sockets: self.clone(), address }
@@ -51,7 +51,8 @@ impl OpenSockets {
 }
 
 impl OpenSocket {
-    /// Returns the acknowledgements that TCP would report of a vanished machine, or `None` if the machine is there.
+    /// Returns the acknowledgements that TCP would report of a vanished machine, or `None` if the machine has
+    /// not vanished.
     pub fn acknowledgements(&self) -> Option<Acknowledgements> {
         let vanished_at = self.open_sockets.machines().get(&self.address)?.vanished_at?;
         let last = turmoil::sim_elapsed()?.saturating_sub(vanished_at);

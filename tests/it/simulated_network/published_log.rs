@@ -1,4 +1,4 @@
-//! The log of all published events, which the test keeps itself. It tells which events and snapshots must arrive.
+//! The test's own log of all published events. The log shows which events and snapshots must arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::checker::Verdict;
 pub const KINDS: [&str; 3] = ["trade", "quote", "bar"];
 pub const CHANNELS: [&str; 3] = ["trades", "quotes", "bars"];
 
-/// A symbol and a kind. A newer event of the same key conflates an older one.
+/// A symbol and a kind. A newer event replaces an unsent older event of the same key.
 pub type Key<'a> = (&'a str, usize);
 
 /// The published events, with one epoch for each run of the server's process.
@@ -22,7 +22,7 @@ pub struct PublishedLog(Vec<Epoch>);
 #[derive(Default)]
 pub struct Epoch {
     pub name: String,
-    /// The published events. The first has the sequence number 1.
+    /// The published events. The first event has the sequence number 1.
     events: Vec<PublishedEvent>,
     /// The sequence numbers of each symbol's events, by kind.
     seqs: BTreeMap<String, [Vec<u64>; KINDS.len()]>,
@@ -33,7 +33,8 @@ pub struct Epoch {
 pub struct Seek {
     /// The newest event before the seek.
     pub after: u64,
-    /// The frames of the last values at the seek's position, for each symbol and kind. They were not published.
+    /// For each symbol and kind, the frame of the last value at the seek's position. These frames were not
+    /// published.
     folded: BTreeMap<String, [Option<Map<String, Value>>; KINDS.len()]>,
 }
 
@@ -64,7 +65,7 @@ impl PublishedLog {
         name
     }
 
-    /// Adds an event to the present epoch. Returns its sequence number.
+    /// Adds an event to the current epoch. Returns its sequence number.
     pub fn publish(&mut self, mut event: PublishedEvent) -> u64 {
         let epoch = self.0.last_mut().expect("there is an epoch");
         let seq = epoch.head() + 1;
@@ -74,7 +75,8 @@ impl PublishedLog {
         seq
     }
 
-    /// Adds a seek to the present epoch, with the events before the seek's position. Returns the number of seeks.
+    /// Adds a seek to the current epoch, with the events before the seek's position. Returns the number of
+    /// seeks.
     pub fn seek(&mut self, events: Vec<PublishedEvent>) -> usize {
         let epoch = self.0.last_mut().expect("there is an epoch");
         let after = epoch.head();
@@ -105,7 +107,7 @@ impl Epoch {
         self.events.get(index(seq.checked_sub(1)?))
     }
 
-    /// Returns how many events in `after < seq <= until` are due.
+    /// Returns the number of due events with `after < seq <= until`.
     pub fn count(&self, after: u64, until: u64, is_due: impl Fn(u64, &PublishedEvent) -> bool) -> u64 {
         self.span(after, until).filter(|(seq, event)| is_due(*seq, event)).count() as u64
     }
@@ -115,7 +117,7 @@ impl Epoch {
         self.span(seq, self.head()).find(|(seq, event)| is_due(*seq, event)).map(|(seq, _)| seq)
     }
 
-    /// Returns the newest due event of each key in `after < seq <= until`.
+    /// Returns the newest due event of each key with `after < seq <= until`.
     pub fn newest_in(
         &self,
         after: u64,
@@ -126,7 +128,7 @@ impl Epoch {
         due.map(|(seq, event)| ((event.symbol.as_str(), event.kind), seq)).collect()
     }
 
-    /// Returns the events in `after < seq <= until`.
+    /// Returns the events with `after < seq <= until`.
     fn span(&self, after: u64, until: u64) -> impl Iterator<Item = (u64, &PublishedEvent)> {
         (after + 1..).zip(self.events[..index(until)].iter().skip(index(after)))
     }
@@ -136,17 +138,18 @@ impl Epoch {
         self.seeks.len()
     }
 
-    /// Returns the newest event before the last of this many seeks, or 0 if there was none.
+    /// Returns the newest event before seek number `seeks`, or 0 if `seeks` is 0.
     pub fn head_at_seek(&self, seeks: usize) -> u64 {
         seeks.checked_sub(1).map_or(0, |last| self.seeks[last].after)
     }
 
-    /// Returns the newest event before the seek that follows this many seeks, or `u64::MAX` if there is none.
+    /// Returns the newest event before seek number `seeks + 1`, or `u64::MAX` if there is no such seek.
     pub fn head_at_next_seek(&self, seeks: usize) -> u64 {
         self.seeks.get(seeks).map_or(u64::MAX, |seek| seek.after)
     }
 
-    /// Returns the symbols of a subscription that have values after this many seeks and the events up to `seq`.
+    /// Returns the symbols of a subscription that have values after this many seeks and all events up to
+    /// `seq`.
     pub fn symbols(&self, wanted: &Subscription, seeks: usize, seq: u64) -> BTreeSet<String> {
         let published = self.seqs.keys();
         let folded = seeks.checked_sub(1).map(|last| self.seeks[last].folded.keys());
@@ -154,9 +157,10 @@ impl Epoch {
         named.filter(|symbol| self.snapshot(symbol, seeks, seq).is_some()).cloned().collect()
     }
 
-    /// Returns a symbol's snapshot after this many seeks and the events up to `seq`, or `None` if it has no values.
+    /// Returns a symbol's snapshot after this many seeks and all events up to `seq`, or `None` if there are
+    /// no values.
     ///
-    /// It contains the newest event of each kind, whatever the subscribed channels are.
+    /// The snapshot contains the newest event of each kind, even of channels without a subscription.
     pub fn snapshot(&self, symbol: &str, seeks: usize, seq: u64) -> Option<Map<String, Value>> {
         let sought = seeks.checked_sub(1).map(|last| &self.seeks[last]);
         let after = self.head_at_seek(seeks);

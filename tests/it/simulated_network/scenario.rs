@@ -1,4 +1,4 @@
-//! The scenario that a seed gives: the server's limits, the market, the clients' habits, and the disturbances.
+//! The scenario of a seed: the server's limits, the market, the clients' habits, and the disturbances.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
 
 use super::published_log::{KINDS, PublishedEvent, Subscription};
 
-/// How long there are disturbances.
+/// How long the disturbances last.
 pub const DISTURBED: Duration = Duration::from_secs(6);
 
 /// How long events are published after the disturbances.
@@ -19,7 +19,7 @@ const AFTERMATH: Duration = Duration::from_millis(1500);
 /// The interval of frequent pings.
 const PING_INTERVAL: Duration = Duration::from_millis(640);
 
-/// How long an event may take to arrive after its publish or the end of its interval, without a disturbance.
+/// How long after its publish or the end of its interval an event may arrive, if there is no disturbance.
 pub const MAX_DELAY: Duration = Duration::from_millis(200);
 
 /// How long the clients may take to catch up after the last event.
@@ -40,7 +40,7 @@ pub struct Scenario {
     pub disturbances: Vec<(Duration, Disturbance)>,
 }
 
-/// The market, which publishes events.
+/// The settings of the market, which publishes events.
 pub struct Market {
     seed: u64,
     symbols: usize,
@@ -65,19 +65,19 @@ pub struct Habits {
     pub wanted: Subscription,
     pub every: bool,
     pub interval_ms: u64,
-    /// After how many of a thousand frames it pauses.
+    /// On average, the client pauses after this many of a thousand frames.
     pub pauses: u32,
-    /// After how many of a thousand frames it leaves.
+    /// On average, the client leaves after this many of a thousand frames.
     pub leaves: u32,
-    /// After how many of a thousand frames it changes its delivery.
+    /// On average, the client changes its delivery after this many of a thousand frames.
     pub changes: u32,
-    /// After how many of a thousand frames it subscribes to more symbols.
+    /// On average, the client subscribes to more symbols after this many of a thousand frames.
     pub subscribes: u32,
     /// The number of symbols in the market.
     symbols: usize,
 }
 
-/// The beginning or the end of a disturbance. A number is the client whose machine or link is affected.
+/// The beginning or the end of a disturbance. The number names the client whose machine or link is affected.
 #[derive(Clone, Copy, Debug)]
 pub enum Disturbance {
     /// Messages wait in the network until `Release`.
@@ -85,16 +85,16 @@ pub enum Disturbance {
     Release(usize),
     /// All messages are lost in both directions.
     Partition(usize),
-    /// The client's messages are lost.
+    /// Messages from the client are lost.
     DropFromClient(usize),
-    /// The server's messages are lost.
+    /// Messages to the client are lost.
     DropToClient(usize),
     Repair(usize),
-    /// The longest latency is greater than usual.
+    /// The link's longest latency is unusual.
     Slow(usize, Duration),
-    /// The longest latency is the usual one.
+    /// The link's longest latency has its usual value.
     UsualLatency(usize, Duration),
-    /// The latency is constant.
+    /// The link's latency is constant.
     FixedLatency(usize, Duration),
     Crash(usize),
     Restart(usize),
@@ -143,8 +143,8 @@ impl Scenario {
         let floods = pick(&mut rng, [0, 5, 20]);
         let flood = (config.bus.history.get() * 3).min(1500);
         let stops_process = rng.random_ratio(1, 4);
-        // With few events, the server needs a client's answers to pings. It must not count the time in which it was
-        // stopped.
+        // With few events, only answers to pings show the server that a client is alive. The server must not
+        // count the time in which its process was stopped.
         let pause = if stops_process { pick(&mut rng, [20, 400]) } else { pick(&mut rng, [5, 10, 20, 40]) };
         let feed_states = pick(&mut rng, [0, 20]);
         let seeks = pick(&mut rng, [0, 4]);
@@ -153,8 +153,8 @@ impl Scenario {
         let count = rng.random_range(2..=if is_large { 3 } else { 6 });
         let mut clients: Vec<_> = (0..count).map(|_| Habits::new(&mut rng, symbols)).collect();
         if stops_process {
-            // With a flush window, the end of the window and other checks would be due together when the process
-            // continues. tokio would choose their order at random.
+            // With a flush window, several timers would be due together when the process continues. tokio
+            // would choose their order at random.
             config.server.flush_window = Duration::ZERO;
             config.limits.ping_interval = PING_INTERVAL;
             clients[count - 1].pauses = 0;
@@ -175,27 +175,28 @@ impl Scenario {
         Self { seed, config, write_bytes, market, clients, disturbances }
     }
 
-    /// Returns when no disturbance has an effect any more. Clients no longer pause, and delayed messages have
-    /// arrived.
+    /// Returns the time at which the effects of all disturbances have ended. By then, clients no longer pause
+    /// and delayed messages have arrived.
     pub fn calm_at() -> Duration {
         DISTURBED + Duration::from_millis(500)
     }
 
-    /// Returns when the last event is published.
+    /// Returns the time after which no event is published.
     pub fn quiet_at() -> Duration {
         DISTURBED + AFTERMATH
     }
 
-    /// Returns the latest time at which the server closes the connection of a client that vanished at this time.
+    /// Returns the latest time at which the server closes the connection of a client that vanished at the
+    /// time `at`.
     ///
-    /// The client may be a slow consumer first, the close takes its time, and the process may be stopped once
-    /// meanwhile.
+    /// The client may first become a slow consumer, and the close takes up to `close_timeout`. The process
+    /// may also be stopped once meanwhile.
     pub fn closed_by(&self, at: Duration) -> Duration {
         let Config { limits, session, .. } = &self.config;
         at + limits.ping_interval + limits.ping_timeout + session.close_timeout + Duration::from_millis(1500)
     }
 
-    /// Returns when all clients must have caught up.
+    /// Returns the time by which all clients must have caught up.
     pub fn ends_at() -> Duration {
         Self::quiet_at() + CATCH_UP
     }
@@ -204,8 +205,9 @@ impl Scenario {
 /// Returns the server's configuration, with limits that are small enough to be reached.
 fn config(rng: &mut impl Rng) -> Config {
     let mut config = Config::default();
-    // With this heartbeat the server checks its clients every 10 ms, and events are published at odd milliseconds.
-    // If both were due together, tokio would choose their order at random, without the seed.
+    // With this heartbeat the server checks its clients every 10 ms. Events are published at odd
+    // milliseconds. If a check and an event were due together, tokio would choose their order at random,
+    // without the seed.
     config.session.heartbeat = Duration::from_millis(640);
     config.session.close_timeout = Duration::from_millis(pick(rng, [100, 500, 2000]));
     config.session.every_buffer = pick(rng, [1500, 5000, 20_000, 1 << 20]);
@@ -216,22 +218,23 @@ fn config(rng: &mut impl Rng) -> Config {
     config.limits.ping_interval =
         pick(rng, [Duration::ZERO, PING_INTERVAL, PING_INTERVAL, Duration::from_secs(20)]);
     config.limits.ping_timeout = Duration::from_millis(320);
-    // All clients of a host connect again at once.
+    // These limits are off, because the clients connect and send commands often.
     config.limits.per_address = 0;
     config.limits.new_per_second = 0;
     config.limits.command_rate = 0;
     config
 }
 
-/// Sets up an overloaded shard. It reads the log so rarely that a flood fills the log and waits there for long.
+/// Sets up a shard that is overloaded at times. The shard reads the log so rarely that a flood fills the log
+/// and waits there for a long time.
 ///
-/// A turn of the shard ends at a feed state and at a full batch. Then the shard is behind, and the rest of the
-/// flood overloads it. Its turns take no simulated time. If they did, several timers would be due together, and
-/// tokio would choose their order at random, without the seed.
+/// A turn of the shard ends at a feed state or at a full batch. The shard is then behind, and the rest of the
+/// flood overloads it. The shard's turns take no simulated time. Otherwise several timers would be due
+/// together, and tokio would choose their order at random, without the seed.
 fn overload(rng: &mut impl Rng, config: &mut Config, market: &mut Market) {
     let history = pick(rng, [100, 500, 2000]);
     config.bus.history = history.try_into().expect("it is not zero");
-    // Even, so that a window that begins with a step ends at an odd millisecond like the steps.
+    // The window is even. So a window that begins with a step ends at an odd millisecond, as steps do.
     config.server.flush_window = Duration::from_millis(pick(rng, [40, 60]));
     market.pause = 10;
     market.feed_states = 300;
@@ -304,8 +307,7 @@ fn disturbances(
         let latency = millis(rng, 1..40);
         disturbances.push((Duration::ZERO, Disturbance::UsualLatency(client, latency)));
         if stops_process && client + 1 == clients {
-            // This client has no disturbance, so only the stopped process can harm it. Its answers to pings take
-            // long.
+            // Only the stopped process disturbs this client. The high latency delays its answers to pings.
             disturbances.push((Duration::ZERO, Disturbance::FixedLatency(client, millis(rng, 90..120))));
             continue;
         }
@@ -342,7 +344,7 @@ fn disturbances(
     }
     if stops_process {
         let mut now = millis(rng, 500..3000);
-        // Long enough that the server notices it was stopped, and short enough that its clients do not give up.
+        // A stop is long enough that the server notices it, and short enough that the clients do not give up.
         let longest = 1200;
         while now + Duration::from_millis(longest) < DISTURBED {
             let end = now + millis(rng, 1050..longest);
@@ -355,13 +357,13 @@ fn disturbances(
 }
 
 impl Market {
-    /// Returns the random numbers of an epoch.
+    /// Returns the random number generator of an epoch.
     pub fn rng(&self, epoch: &str) -> ChaCha8Rng {
         let epoch = epoch.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
         ChaCha8Rng::seed_from_u64(self.seed ^ epoch.rotate_left(32))
     }
 
-    /// Returns the pause until the next step. It is even, so that every step is at an odd millisecond.
+    /// Returns the pause until the next step. The pause is even, so that every step is at an odd millisecond.
     pub fn pause(&self, rng: &mut impl Rng) -> Duration {
         Duration::from_millis(2 * rng.random_range(1..=self.pause))
     }
@@ -377,8 +379,8 @@ impl Market {
         (0..2 * symbols).map(|number| event_of(rng, number / 2)).collect()
     }
 
-    /// Returns the events before a seek's position, if the feed seeks after this step. After the disturbances it
-    /// does not.
+    /// Returns the events before a seek's position, if the feed seeks after this step. After the disturbances
+    /// the feed does not seek.
     pub fn seek(&self, rng: &mut impl Rng, is_calm: bool) -> Option<Vec<(Event, PublishedEvent)>> {
         let seeks = !is_calm && rng.random_ratio(self.seeks, 1000);
         seeks.then(|| {
@@ -409,7 +411,8 @@ impl Market {
     }
 }
 
-/// Returns a random event of this symbol, and its market frame. Both are made from the same digits.
+/// Returns a random event of this symbol, and its market frame. The event and the frame are made from the
+/// same digits.
 fn event_of(rng: &mut impl Rng, number: usize) -> (Event, PublishedEvent) {
     let symbol = symbol(number);
     let kind = rng.random_range(0..KINDS.len());

@@ -59,7 +59,7 @@ struct ServerHost {
 /// Stops, continues and ends the server's process.
 #[derive(Default)]
 struct ProcessControl {
-    /// Shuts the present process down in order.
+    /// Shuts the current process down in order.
     stop: RefCell<CancellationToken>,
     /// Whether the process is stopped.
     is_stopped: Cell<bool>,
@@ -92,8 +92,8 @@ pub fn run(scenario: Scenario) -> Run {
         .enable_random_order()
         .epoch(SystemTime::UNIX_EPOCH)
         .simulation_duration(Scenario::ends_at())
-        // This is the length of the listener's backlog too. It must hold all connects while the server does not
-        // accept.
+        // This is also the length of the listener's backlog. The backlog must hold all connects while the
+        // server does not accept.
         .tcp_capacity(64)
         .max_message_latency(Duration::from_millis(40))
         .build();
@@ -164,14 +164,15 @@ struct Simulation<'a> {
     clients: &'a [Rc<Client>],
     control: &'a ProcessControl,
     open_sockets: &'a OpenSockets,
-    /// The client that vanished while the server had a socket to it, and when.
+    /// The client that vanished while the server had a socket to it, and the time.
     vanished: Option<(usize, Duration)>,
     /// Whether the server's process was stopped while it had a socket to a client.
     was_stopped: bool,
 }
 
 impl Simulation<'_> {
-    /// Runs until all clients have caught up and the vanished one is closed. Returns the first fault.
+    /// Runs until all clients have caught up and the vanished client's connection is closed. Returns the
+    /// first fault.
     fn drive(&mut self, is_calm: &Cell<bool>) -> Option<(usize, String)> {
         let mut disturbances = self.scenario.disturbances.iter().peekable();
         loop {
@@ -252,7 +253,7 @@ impl Simulation<'_> {
         }
         if matches!(disturbance, Disturbance::CrashServer | Disturbance::StopServer) {
             for client in self.clients {
-                // A client that reconnects finds a new process of the server.
+                // The end of the server's process is a disturbance of every client.
                 client.undisturbed_since.set(client.undisturbed_since.get().map(|_| self.sim.elapsed()));
             }
         }
@@ -270,7 +271,7 @@ impl Simulation<'_> {
     }
 }
 
-/// Returns whether a client on a steady connection should have all events now, and has not.
+/// Returns whether a client on a steady connection lacks events that should have arrived by now.
 fn is_late(client: &Client, now: Duration) -> bool {
     let due = Scenario::quiet_at() + client.checker.borrow().max_delay();
     (due..due + TICK).contains(&now) && client.checker.borrow().has_all() == Some(false)
