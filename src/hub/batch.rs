@@ -1,17 +1,17 @@
 //! A batch: updates that are written to sockets together.
 //!
-//! The frames of a batch lie in one buffer, each of them once. A client whose updates are consecutive gets a
-//! slice of that buffer. For any other client, its frames are first copied into a second buffer. So each
+//! A batch stores each frame once, in one buffer for all frames. A client whose updates are consecutive gets
+//! a slice of that buffer. The frames of any other client are first copied into a second buffer. So each
 //! client costs one write of contiguous bytes.
 //!
 //! A batch is filled, written and cleared within one turn of its shard.
 
 use crate::bus::Key;
 
-/// A batch is written once its subscribers get this many bytes each, on average.
+/// A batch is written once it has this many bytes for each subscriber, on average.
 ///
-/// A socket takes about this many bytes at a time. The more updates share a write, the less each of them
-/// costs. A segment of the log is never split between two batches.
+/// A socket accepts about this many bytes at a time. An update costs less if it shares a write with many
+/// others. A segment of the log is never split between two batches.
 const FULL_BYTES: usize = 64 * 1024;
 
 /// Updates that are written together.
@@ -19,24 +19,24 @@ const FULL_BYTES: usize = 64 * 1024;
 pub struct Batch {
     frames: Vec<u8>,
     updates: Vec<Update>,
-    /// The bytes of each update times its subscribers, summed over all updates.
+    /// The bytes to write to all subscribers together.
     subscribed_bytes: usize,
-    /// The frames of one client, copied together.
+    /// The copied frames of a client whose updates are not consecutive.
     gathered: Vec<u8>,
 }
 
-/// An update of a batch.
+/// An update of a batch: one event.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
-    /// Its sequence number.
+    /// The event's sequence number.
     pub seq: u64,
-    /// Its symbol and kind.
+    /// The event's symbol and kind.
     pub key: Key,
-    /// The index behind the last byte of its frame.
+    /// The index after the last byte of the update's frame.
     end: u32,
 }
 
-/// Consecutive updates of a batch, from the number of the first to the number behind the last.
+/// A run: consecutive updates of a batch, as a half-open range of their numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     first: u32,
@@ -44,7 +44,7 @@ pub struct Run {
 }
 
 impl Batch {
-    /// Returns whether to write the batch to this many clients before more is read.
+    /// Returns whether the shard must write the batch to this many clients before it reads more.
     #[must_use]
     pub const fn is_full(&self, clients: usize) -> bool {
         clients > 0 && self.subscribed_bytes >= clients * FULL_BYTES
@@ -70,7 +70,7 @@ impl Batch {
         })
     }
 
-    /// Returns how many bytes the frames of these runs have.
+    /// Returns the total length of the frames of these runs.
     pub fn len_of(&self, runs: &[Run]) -> usize {
         runs.iter().map(|run| self.start(run.end) - self.start(run.first)).sum()
     }
@@ -80,7 +80,7 @@ impl Batch {
         Some(self.updates[runs.last()?.end as usize - 1])
     }
 
-    /// Returns the frames of these runs, and the bytes `behind` them, as one slice.
+    /// Returns the frames of these runs, followed by the bytes `behind`, as one slice.
     pub fn bytes(&mut self, runs: &[Run], behind: &[u8]) -> &[u8] {
         if let ([run], []) = (runs, behind) {
             return &self.frames[self.start(run.first)..self.start(run.end)];
@@ -121,7 +121,7 @@ impl Run {
         u64::from(self.end - self.first)
     }
 
-    /// Adds an update if it follows the run; returns whether it does.
+    /// Adds an update if it directly follows the run; returns whether it was added.
     pub fn extend(&mut self, number: u32) -> bool {
         let is_next = self.end == number;
         self.end += u32::from(is_next);

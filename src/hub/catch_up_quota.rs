@@ -1,23 +1,23 @@
 //! The catch-up quota: how many bytes of missed events and snapshots a shard writes in one turn.
 //!
 //! Thousands of clients may subscribe or resume at once. If a shard wrote everything for them in one turn,
-//! all other clients would have to wait. So a turn has a quota. A connection that finds it used up waits in a
-//! queue for a later turn.
+//! all other clients would have to wait. So each turn has a quota. Once the quota is used up, further
+//! connections wait in a queue for a later turn.
 
 use indexmap::IndexSet;
 
 use super::subscription_index::ConnectionId;
 
-/// How many connections may each write a full part of their missed data in one turn.
+/// The quota of a turn is enough for the full shares of this many connections.
 const SHARES: usize = 8;
 
-/// The rest of a shard's quota, and the connections that wait for the next one.
+/// The rest of a shard's quota for this turn, and the connections that wait for a later turn.
 #[derive(Debug)]
 pub(super) struct CatchUpQuota {
     /// How many bytes one connection may write at a time.
     share: usize,
     left: usize,
-    /// The waiting connections, in the order in which they came.
+    /// The waiting connections, in order of arrival.
     queue: IndexSet<ConnectionId>,
 }
 
@@ -37,7 +37,7 @@ impl CatchUpQuota {
         self.left = self.left.saturating_sub(bytes);
     }
 
-    /// Puts a connection at the end of the queue, unless it is already in it.
+    /// Puts a connection at the end of the queue, unless the connection is already queued.
     pub(super) fn enqueue(&mut self, id: ConnectionId) {
         self.queue.insert(id);
     }
@@ -52,7 +52,7 @@ impl CatchUpQuota {
         !self.queue.is_empty()
     }
 
-    /// Renews the quota; returns the connections that may continue.
+    /// Renews the quota; returns the queued connections that may continue, and removes them from the queue.
     pub(super) fn renew(&mut self) -> impl Iterator<Item = ConnectionId> {
         self.left = SHARES * self.share;
         self.queue.drain(..SHARES.min(self.queue.len()))

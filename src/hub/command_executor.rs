@@ -1,4 +1,4 @@
-//! Executes commands. Every reply is made from the market state at the shard's own position.
+//! Executes commands. Every reply describes the market at the shard's own position.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl<'a> CommandExecutor<'a> {
                 self.set(id, *delivery, *interval);
                 Ok(())
             }
-            // The session knows the tokens and has sent the reply.
+            // The session has already checked the token and sent the reply.
             Command::Auth { .. } => {
                 self.connection.role = Role::Subscriber;
                 Ok(())
@@ -105,14 +105,14 @@ impl<'a> CommandExecutor<'a> {
                 let owed = self.connection.state.owed().unwrap_or_default();
                 self.connection.state = ConnectionState::Resuming { after: cursor, owed };
             }
-            // The shard is behind the client. Once it has caught up, it tells the client of the gap.
+            // The shard is behind the client. Once the shard has caught up, it tells the client of the gap.
             Some(Missed::Lost { after: Some(after), .. }) if self.is_behind(after) => {
                 self.connection.state.owe(|owed| owed.gap = Some(after));
             }
             _ => {}
         }
         if let Some(Missed::InHistory | Missed::Lost { after: Some(_), .. }) = missed {
-            // The outbox starts at the client's own cursor, even if that cannot be resumed.
+            // The outbox starts at the client's own cursor, even if the client cannot resume from it.
             self.connection.outbox.set_cursor(cursor);
         }
         let has_gap =
@@ -172,10 +172,10 @@ impl<'a> CommandExecutor<'a> {
         subscribe_check::cursor(self.bus, cursor)
     }
 
-    /// Returns whether the shard has read less of the log than a client that has everything up to `after`.
+    /// Returns whether the shard is behind a client that has everything up to `after`.
     ///
-    /// If `after` is the shard's head, the shard is behind unless it has read the seek that cut off the
-    /// cursor.
+    /// If the shard and the client are at the same event, the shard is behind unless it has read a seek after
+    /// that event.
     fn is_behind(&self, after: u64) -> bool {
         let head = self.market.seq();
         after > head || after == head && self.market.seek.is_none_or(|seek| seek.after < head)
@@ -188,7 +188,8 @@ impl<'a> CommandExecutor<'a> {
         change(self.index, self.id, &mut self.connection.subscription);
     }
 
-    /// Pushes a reply that changes what the client gets, behind its conflated events.
+    /// Pushes the reply to a change of the subscription or the delivery, behind the client's conflated
+    /// events.
     ///
     /// If there are many conflated events, they are flushed later, within the shard's quota.
     fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {

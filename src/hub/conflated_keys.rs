@@ -1,7 +1,7 @@
-//! Conflated keys: the symbols and kinds of which a connection has yet to get the newest event.
+//! Conflated keys: the symbols and kinds whose newest event has yet to be sent to a connection.
 //!
-//! They are a compressed bitmap. All 65,536 symbols of a large market take 24 KiB. A few symbols take some
-//! bytes each.
+//! The set of keys is a compressed bitmap. All 65,536 symbols of a large market need 24 KiB. A few symbols
+//! need some bytes each.
 
 use roaring::RoaringBitmap;
 
@@ -33,7 +33,7 @@ impl ConflatedKeys {
         self.0.remove(number(key))
     }
 
-    /// Removes the keys for which `keep` is false; returns how many.
+    /// Removes the keys for which `keep` is false; returns the number of removed keys.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(Key) -> bool) -> u64 {
         let before = self.len();
         let removed: RoaringBitmap = self.0.iter().filter(|number| !keep(key(*number))).collect();
@@ -46,8 +46,8 @@ impl ConflatedKeys {
         self.0.clear();
     }
 
-    /// Removes the keys of the `most` oldest events, but of none after `until`; returns them in the order of
-    /// their events.
+    /// Removes the keys of the oldest events up to `until`, at most `most` keys. Returns the removed keys in
+    /// the order of their events.
     pub(super) fn remove_oldest(
         &mut self,
         last_values: &LastValueCache,
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_keys_of_the_oldest_events_are_removed_first() {
-        // The newest event is that of S0, the oldest that of S2.
+        // S0 has the newest event, and S2 has the oldest.
         let last_values = trades(&[0, 1, 2, 1, 0]);
         let mut keys = ConflatedKeys::default();
         for index in [0, 1, 2] {

@@ -27,47 +27,47 @@ pub(super) struct Connection {
     pub(super) subscription: Subscription,
     pub(super) outbox: Outbox,
     pub(super) deadlines: Deadlines,
-    /// Whether a byte has come from the client since the last check.
+    /// Whether a byte has come from the client since the last liveness check.
     pub(super) is_heard: bool,
     /// Whether the client has ever subscribed.
     pub(super) has_subscribed: bool,
-    /// Since when the client has kept the feed waiting; `None` if it does not.
+    /// `None` if the client does not keep the feed waiting.
     pub(super) behind: Option<Behind>,
     waker: Option<Waker>,
     /// Whether the session has been woken and has not run since.
     is_woken: bool,
 }
 
-/// A client that keeps a flow-controlled feed waiting.
+/// The time and progress of a client that keeps a flow-controlled feed waiting.
 #[derive(Debug)]
 pub(super) struct Behind {
     /// When the feed began to wait for the client.
     pub(super) since: Instant,
-    /// The bytes that its socket has accepted since then.
+    /// The number of bytes that the client's socket has accepted since the wait began.
     pub(super) written: usize,
 }
 
-/// What a connection receives.
+/// The role of a connection, which decides what it receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Nothing, until the client shows a token.
+    /// The connection receives nothing until the client shows a token.
     Unauthenticated,
-    /// The messages of its peers.
+    /// The connection receives the messages of its peers.
     Plain,
-    /// Market data, and the messages of its peers in wrapped form.
+    /// The connection receives market data, and the messages of its peers in wrapped form.
     Subscriber,
 }
 
 /// How a connection gets an event that its shard has just read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dispatch {
-    /// In the current batch.
+    /// The connection gets the event in the current batch.
     Send,
-    /// With the conflated events, unless a newer event replaces it.
+    /// The event is conflated: a newer event may replace it.
     Conflate,
-    /// As a missed event, which the resume reads from the log.
+    /// The connection is resuming, and gets the event from the log later.
     Resume,
-    /// Not at all: a snapshot or a gap covers it, or the connection closes.
+    /// The connection does not get the event: a snapshot or a gap covers it, or the connection is closing.
     Skip,
 }
 
@@ -89,8 +89,8 @@ impl Connection {
         }
     }
 
-    /// Records that the session is gone. Only the subscription stays, until its shard has removed it from
-    /// the index.
+    /// Records that the session is gone. Only the subscription stays, until the shard has removed it from the
+    /// index.
     pub(super) fn on_disconnect(&mut self) {
         let subscription = std::mem::take(&mut self.subscription);
         let nothing = Self::new(self.encoding, 0, Deadlines::default());
@@ -117,8 +117,8 @@ impl Connection {
         if self.outbox.must_conflate() { Dispatch::Conflate } else { Dispatch::Send }
     }
 
-    /// Returns how the connection gets an event that must not overtake what the client has yet to be sent. Returns
-    /// `None` if the event may be sent as usual.
+    /// Returns how the connection gets an event that must not overtake snapshots, missed events or notices.
+    /// Returns `None` if the event may be sent as usual.
     #[cold]
     fn dispatch_behind_pending(&self, key: Key, symbol: &Symbol) -> Option<Dispatch> {
         match &self.state {
@@ -128,7 +128,7 @@ impl Connection {
             ConnectionState::Resync { owed: Owed { gap: Some(_), .. } } | ConnectionState::Closing { .. } => {
                 Some(Dispatch::Skip)
             }
-            // The snapshots that follow the seek cover the events before them.
+            // The snapshots that follow the seek include this event.
             ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } if self.is_every() => {
                 Some(Dispatch::Skip)
             }
@@ -141,8 +141,8 @@ impl Connection {
 
     /// Returns whether the client's next message may be read.
     ///
-    /// It may not while the client's replies pile up. Nor may it before all missed events, all snapshots and
-    /// the reply to the last command are in the outbox.
+    /// The message must wait while the outbox is full. The message must also wait until all missed events,
+    /// all snapshots and the last reply are in the outbox.
     pub(super) fn may_read(&self) -> bool {
         let is_owed = self.state.is_catching_up() || self.outbox.has_delayed();
         !self.state.is_closing() && !is_owed && !self.outbox.is_full()
@@ -166,17 +166,17 @@ impl Connection {
         self.outbox.push(|out| self.encoding.write(out, value));
     }
 
-    /// Pushes an answer behind everything that is pending, and behind the events that are conflated up to
+    /// Pushes an answer behind all pending frames and all conflated events. No conflated event is after
     /// `until`.
     pub(super) fn answer_behind_conflated(&mut self, until: u64, value: &Value<'_>) {
         self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
     }
 
-    /// Flushes some of the conflated events that go before the delayed reply. After the last of them, it
-    /// flushes the reply.
+    /// Flushes a part of the conflated events before the delayed reply. If none of these events is left,
+    /// flushes the reply too.
     ///
-    /// A key that is still conflated after the reply has an event newer than the reply. The key is removed
-    /// and counts as merged if the reply ended its subscription or changed the delivery to `every`.
+    /// A key that is still conflated after the reply has an event newer than the reply. If the client no
+    /// longer subscribes to the key, or chose `every`, the key is removed and counts as merged.
     pub(super) fn write_delayed(
         &mut self,
         market: &MarketState,
@@ -206,7 +206,7 @@ impl Connection {
         Reply::Heartbeat { time, seq, sent, merged }
     }
 
-    /// Begins a set of snapshots. If there is none, the client already has everything up to `seq`.
+    /// Begins a set of snapshots. If `set` is `None`, the client already has everything up to `seq`.
     pub(super) fn owe_snapshots(&mut self, set: Option<SnapshotSet>, seq: u64) {
         let owes_feed_state = self.owes_feed_state();
         match set {
@@ -217,8 +217,8 @@ impl Connection {
 
     /// Writes a part of the snapshots into the outbox.
     ///
-    /// Once the last snapshot is written, the client has everything up to its position. So conflated events
-    /// up to that position are flushed before it.
+    /// With the last snapshot, the client has everything up to one position. Conflated events up to that
+    /// position must therefore be flushed before the last snapshot.
     pub(super) fn write_snapshots(
         &mut self,
         market: &MarketState,
@@ -249,11 +249,11 @@ impl Connection {
         }
     }
 
-    /// If the last snapshot of a set waits for conflated events, pushes it now, because another set replaces
-    /// this one.
+    /// Pushes the last snapshot of a set, if the snapshot still waits for conflated events. Another set then
+    /// replaces this set.
     ///
-    /// The client counts the events after its last snapshot, and the outbox has already counted the events
-    /// after this one.
+    /// The outbox has already counted the events after the snapshot as sent or merged. Without the snapshot,
+    /// the client could not account for these events.
     fn end_snapshots(&mut self) {
         if let ConnectionState::Snapshots { set, .. } = &self.state
             && let Some(last) = set.last()
@@ -262,8 +262,8 @@ impl Connection {
         }
     }
 
-    /// Tells the client of a gap or a seek, if it has yet to be told, and begins snapshots of the current
-    /// values.
+    /// Tells the client of a gap or a seek, if the client has yet to be told. Then begins snapshots of the
+    /// current values.
     pub(super) fn resync(&mut self, market: &MarketState) {
         let ConnectionState::Resync { owed } = self.state else { return };
         if !owed.can_be_told(market) {
@@ -298,14 +298,14 @@ impl Connection {
         self.owe_snapshots(set, market.seq());
     }
 
-    /// Marks the last frame as one that snapshots follow, if there are any.
+    /// Marks the last frame as the frame before a set of snapshots, if there is a set.
     pub(super) fn begin_snapshots(&mut self, set: Option<&SnapshotSet>) {
         if set.is_some() {
             self.outbox.last_frame_begins_snapshots();
         }
     }
 
-    /// Tells the client the feed state, if it has yet to be told and is not resuming.
+    /// Tells the client the feed state, if the client has yet to be told and is not resuming.
     pub(super) fn tell_feed_state(&mut self, market: &MarketState) {
         if self.owes_feed_state() {
             self.state.owe(|owed| owed.feed_state = false);
@@ -324,11 +324,11 @@ impl Connection {
         }
     }
 
-    /// Records that the shard has read a seek, and that `market` is the state after it.
+    /// Records that the shard has read a seek; `market` is the state after the seek.
     ///
-    /// Conflated events are from before the seek, and count as merged. Events that are queued for an `every`
-    /// client are sent first; a flow-controlled feed waits until an `every` client with a full outbox has been told.
-    /// A resume in progress finds out by itself that the log no longer has its events.
+    /// Conflated events are older than the seek, and count as merged. Pending events of an `every` client are
+    /// sent before the notice of the seek. If its outbox is full, a flow-controlled feed waits until the
+    /// client has been told. A resuming client is told later, when its next read of the log fails.
     pub(super) fn on_seek(&mut self, seek: Seek, market: &MarketState, bus: &Bus) {
         self.wake();
         if self.state.is_past(seek) {
@@ -350,14 +350,15 @@ impl Connection {
         let is_every = self.outbox.delivery().0 == Delivery::Every && !has_gap;
         let is_full = self.outbox.is_full();
         if is_every && is_full && !bus.is_flow_controlled() {
-            // Otherwise a set of snapshots for each seek would be pending for a client that does not read.
+            // Otherwise a client that does not read would have another pending set of snapshots for each
+            // seek.
             self.close_slow_consumer(Limit::EveryBuffer, bus);
         } else if is_every && !is_full || self.outbox.is_empty() {
             self.resync(market);
         }
     }
 
-    /// Records that the shard lagged: the events after `after` and up to the state `market` are lost.
+    /// Records that the shard lagged. The events after `after`, up to the position of `market`, are lost.
     pub(super) fn on_lag(
         &mut self,
         after: u64,
@@ -373,8 +374,8 @@ impl Connection {
             owed.seek = seek.map(|seek| seek.position).or(owed.seek);
         });
         self.wake();
-        // A resuming client finds out by itself that the log has passed it. A client without a subscription
-        // has lost nothing.
+        // A resuming client is told later, when its next read of the log fails. A client without a
+        // subscription has lost nothing.
         if self.state.is_resuming() || self.subscription.len() == 0 {
             return;
         }
@@ -383,15 +384,14 @@ impl Connection {
             self.close_slow_consumer(Limit::History, bus);
             return;
         }
-        // A client that does not read is told of a single gap, once it reads.
+        // Several gaps of a client that does not read become a single gap.
         self.state.owe(|owed| owed.gap = owed.gap.or(Some(after)));
         if self.outbox.is_empty() {
             self.resync(market);
         }
     }
 
-    /// Writes the next missed events into the outbox, about `most` bytes of them, up to the shard's own
-    /// position.
+    /// Writes about `most` bytes of the next missed events into the outbox, up to the shard's own position.
     pub(super) fn resume(&mut self, market: &MarketState, bus: &Bus, most: usize) {
         let head = market.seq();
         while let ConnectionState::Resuming { after, owed } = self.state {
@@ -428,13 +428,13 @@ impl Connection {
 
     /// Conflates `count` events of a key.
     pub(super) fn conflate(&mut self, key: Key, count: u64) {
-        // When the first event is conflated, the session sets a timer, after which all are flushed.
+        // The session must set a timer for the flush when the first event is conflated.
         if self.outbox.conflate(key, count) {
             self.wake();
         }
     }
 
-    /// Wakes the session after a push, or closes the connection if the push exceeded its limit.
+    /// Wakes the session after a push, or closes the connection if the push exceeded the limit.
     pub(super) fn on_pushed(&mut self, pushed: Result<(), SlowConsumer>, bus: &Bus) {
         match pushed {
             Ok(()) => self.wake(),
@@ -465,7 +465,7 @@ impl Connection {
         }
     }
 
-    /// Keeps the waker of the session, which runs now.
+    /// Stores the waker of the session, and records that the session has run.
     pub(super) fn set_waker(&mut self, waker: &Waker) {
         self.is_woken = false;
         if !self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker)) {
@@ -473,13 +473,13 @@ impl Connection {
         }
     }
 
-    /// Returns whether the client keeps a feed waiting: its socket has yet to accept pending bytes.
+    /// Returns whether the client keeps a feed waiting, because its socket has yet to accept pending bytes.
     pub(super) fn keeps_waiting(&self) -> bool {
         !self.outbox.is_empty() && self.served().is_some()
     }
 
-    /// Returns the event up to which an `every` client has been served; `None` if it does not keep a feed
-    /// waiting.
+    /// Returns the event up to which an `every` client has been served; `None` if no feed waits for the
+    /// client.
     pub(super) fn served(&self) -> Option<u64> {
         let is_waited_for = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
         let pending = self.outbox.first_pending().map(|seq| seq.saturating_sub(1));

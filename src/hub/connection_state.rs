@@ -1,5 +1,5 @@
-//! The state of a connection: whether it gets events as they come, or must first be sent or told something
-//! else.
+//! The state of a connection: whether it gets new events, or must first get snapshots, missed events or
+//! notices.
 
 use super::market_state::MarketState;
 use super::snapshot_set::SnapshotSet;
@@ -10,32 +10,34 @@ use crate::wire::CloseReason;
 /// The state of a connection.
 #[derive(Debug)]
 pub(super) enum ConnectionState {
-    /// The connection gets events as they come.
+    /// The connection gets new events.
     Live,
-    /// The connection is sent the events that it missed.
+    /// The connection is getting the events that it missed.
     Resuming {
-        /// The event up to which the missed events are in the outbox.
+        /// Missed events up to this sequence number are in the outbox.
         after: u64,
-        /// The notices that it gets once it has caught up.
+        /// The notices that follow the missed events.
         owed: Owed,
     },
-    /// The connection is sent snapshots, and events of the symbols whose snapshot it has.
+    /// The connection is getting snapshots. New events of a symbol follow its snapshot.
     Snapshots {
         /// The snapshots that have yet to be written.
         set: Box<SnapshotSet>,
-        /// Whether it has yet to be told the feed state.
+        /// Whether the connection has yet to be told the feed state.
         owes_feed_state: bool,
     },
     /// The connection has yet to be told of a gap, a seek or a feed state.
     ///
-    /// Until it is told of a gap it gets no events. Until it is told of a seek, its events are conflated.
+    /// Before the notice of a gap, the connection gets no events. Before the notice of a seek, a `latest`
+    /// client's events are conflated, and an `every` client gets no events.
     Resync {
-        /// The notices that it has yet to get.
+        /// The notices that the connection has yet to get.
         owed: Owed,
     },
-    /// The connection closes, and gets nothing new.
+    /// The connection is closing, and gets nothing new.
     Closing {
-        /// Why the shard closes it; `None` once its session knows, or if the session closes it.
+        /// Why the shard closes the connection. `None` once the session has taken the reason, or if the
+        /// session closes the connection itself.
         reason: Option<CloseReason>,
     },
 }
@@ -57,7 +59,7 @@ impl ConnectionState {
         if owed == Owed::default() { Self::Live } else { Self::Resync { owed } }
     }
 
-    /// Returns the notices that the connection has yet to get; `None` if it closes.
+    /// Returns the notices that the connection has yet to get; `None` if the connection is closing.
     pub(super) fn owed(&self) -> Option<Owed> {
         match self {
             Self::Live => Some(Owed::default()),
@@ -71,8 +73,8 @@ impl ConnectionState {
 
     /// Changes the notices that the connection has yet to get.
     ///
-    /// A closing connection stays as it is. A gap or a seek ends a set of snapshots, because another set
-    /// follows it.
+    /// A closing connection does not change. A gap or a seek ends a set of snapshots, because another set
+    /// follows the notice.
     pub(super) fn owe(&mut self, change: impl FnOnce(&mut Owed)) {
         let Some(mut new) = self.owed() else { return };
         change(&mut new);
@@ -85,18 +87,18 @@ impl ConnectionState {
         }
     }
 
-    /// Returns whether the connection closes.
+    /// Returns whether the connection is closing.
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self, Self::Closing { .. })
     }
 
-    /// Returns whether the connection is sent events that it missed.
+    /// Returns whether the connection is getting events that it missed.
     pub(super) const fn is_resuming(&self) -> bool {
         matches!(self, Self::Resuming { .. })
     }
 
-    /// Returns whether the connection has yet to be sent snapshots or missed events. Its next command is
-    /// answered after them.
+    /// Returns whether snapshots or missed events have yet to be sent. The client's next command is answered
+    /// after them.
     pub(super) fn is_catching_up(&self) -> bool {
         match self {
             Self::Live | Self::Closing { .. } => false,
@@ -105,8 +107,8 @@ impl ConnectionState {
         }
     }
 
-    /// Returns the event up to which the client has everything, if that is not its shard's own position:
-    /// while the client resumes, or after it lost events.
+    /// Returns the client's own position while the client resumes, or has yet to be told of a gap. Otherwise
+    /// the client is at the shard's position, and the result is `None`.
     pub(super) fn after(&self) -> Option<u64> {
         match self {
             Self::Resuming { after, .. } => Some(*after),
@@ -115,20 +117,20 @@ impl ConnectionState {
         }
     }
 
-    /// Returns whether the client's cursor is after this seek. Such a client was ahead of its shard.
+    /// Returns whether the client's own position is after this seek. Such a client was ahead of its shard.
     pub(super) fn is_past(&self, seek: Seek) -> bool {
         self.after().is_some_and(|after| after > seek.after)
     }
 }
 
 impl Owed {
-    /// Returns whether snapshots follow once the client is told.
+    /// Returns whether snapshots follow the notices.
     pub(super) const fn has_snapshots(&self) -> bool {
         self.gap.is_some() || self.seek.is_some()
     }
 
-    /// Returns whether the client can be told of its seek or gap now. A gap alone can be told only after the
-    /// shard has read an event of the gap.
+    /// Returns whether the client can be told of its seek or gap now. If there is no seek, the shard must
+    /// first have read an event of the gap.
     pub(super) fn can_be_told(&self, market: &MarketState) -> bool {
         self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
     }

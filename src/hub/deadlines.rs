@@ -1,21 +1,23 @@
-//! Deadlines: by when each client has to act, and when to check whether it has.
+//! Deadlines: by when each client must act, and when to check its deadlines.
 //!
-//! Each client is pinged at an interval, and has to give a sign of life in time. A byte from the client is a
-//! sign of life.
+//! The server pings each client at an interval. The client must then give a sign of life in time. Any byte
+//! from the client is a sign of life.
 //!
-//! A client with much to read answers late, and a stream cannot answer. So there is a second sign of life:
-//! the client's machine is there, as its TCP acknowledgements show. TCP is asked for them if the socket took
-//! an update since the last check, is blocked, or carries a stream. The machine is gone if no acknowledgement
-//! has arrived since the ping, and TCP has at least twice in a row sent bytes again or probed a full receive
-//! window in vain. Otherwise the machine is there.
+//! A client with much to read answers a ping late, and the client of a stream cannot answer. So TCP
+//! acknowledgements from the client's machine are a second sign of life. The server asks TCP for
+//! acknowledgements if the socket accepted an update since the last check, is blocked, or carries a stream.
 //!
-//! For a socket that stays blocked, this is a sign of life for a limited number of ping intervals. A client
-//! may read slowly, but one that has stopped reading is dropped. A client that is sent only pings and
-//! heartbeats has to answer itself: acknowledgements from its machine do not prove that its program is alive.
+//! The machine counts as gone if two conditions hold. First, no acknowledgement has arrived since the ping.
+//! Second, at least two retransmissions, or probes of a full receive window, are unanswered. Otherwise the
+//! machine counts as reachable.
 //!
-//! TCP is asked only while a ping is unanswered, so once in a ping interval. Some sockets cannot be asked:
-//! those of a system other than Linux, and those in memory. For these it is a sign of life that the socket
-//! took an update, or took any byte after it was blocked.
+//! If a socket stays blocked, acknowledgements count for a limited number of ping intervals. So a client may
+//! read slowly, but a client that has stopped reading is dropped. A client that is sent only pings and
+//! heartbeats must answer itself. Acknowledgements from its machine do not prove that its program is alive.
+//!
+//! The server asks TCP only while a ping is unanswered, so about once in a ping interval. The server cannot
+//! ask TCP on a system other than Linux, or for a socket in memory. In these cases the client counts as alive
+//! if the socket accepted an update, or any byte after it was blocked.
 
 use std::time::Duration;
 
@@ -30,25 +32,25 @@ const CHECKS: u32 = 16;
 /// The shortest and the longest time between checks.
 const CHECK_PERIOD: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
 
-/// After this many unanswered transmissions in a row a machine may be gone. After a single one, its answer
-/// may still be on its way.
+/// After this many unanswered transmissions in a row a machine may be gone. The answer to a single
+/// transmission may still be on its way.
 const UNANSWERED: u8 = 2;
 
-/// A client whose machine is there may be blocked for this many ping intervals.
+/// The socket of a client whose machine is reachable may stay blocked for this many ping intervals.
 ///
 /// The number is high because a client that reads 2 KB a second may make room only every half minute.
 const BLOCKED_PINGS: u8 = 30;
 
-/// The times within which a client has to act. Zero switches a timeout off.
+/// The times within which a client must act. Zero switches a timeout off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeouts {
     /// The time between pings.
     pub ping_interval: Duration,
-    /// The time between a ping and a sign of life.
+    /// The longest time between a ping and a sign of life.
     pub ping_timeout: Duration,
-    /// The time between the first and the last byte of a message.
+    /// The longest time between the first and the last byte of a message.
     pub message: Duration,
-    /// The time between the start of a connection and its token.
+    /// The longest time between the start of a connection and its token.
     pub auth: Duration,
 }
 
@@ -63,18 +65,18 @@ pub struct Deadlines {
     unanswered: u32,
     /// How many pings were due while the socket was blocked, since the client last sent or read something.
     blocked_pings: u8,
-    /// By when the partial message has to be complete.
+    /// By when the partial message must be complete.
     message_due: Option<Instant>,
-    /// By when the client has to show a token.
+    /// By when the client must show a token.
     auth_due: Option<Instant>,
 }
 
 /// A ping that waits for a sign of life.
 #[derive(Clone, Copy, Debug)]
 struct Ping {
-    /// When it was sent.
+    /// When the ping was sent.
     sent: Instant,
-    /// By when a sign of life has to come. If the server stands still, this is postponed.
+    /// By when a sign of life must come. A standstill of the server postpones this deadline.
     due: Instant,
 }
 
@@ -83,9 +85,9 @@ struct Ping {
 pub struct SignsOfLife {
     /// A byte came from the client.
     pub is_heard: bool,
-    /// The socket took an update, or took any byte after it was blocked.
+    /// The socket accepted an update, or any byte after it was blocked.
     pub is_reading: bool,
-    /// The socket takes no more bytes for now.
+    /// The socket accepts no more bytes for now.
     pub is_blocked: bool,
 }
 
@@ -96,18 +98,18 @@ pub enum Finding {
     Fine,
     /// The client is due for a ping.
     Ping,
-    /// The client missed this deadline, and is to be closed.
+    /// The client missed this deadline, and must be closed.
     Overdue(Overdue),
 }
 
 /// A deadline that a client missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
-    /// It has not shown a token.
+    /// The client has not shown a token.
     Token,
-    /// It has not sent the rest of a message.
+    /// The client has not sent the rest of a message.
     Message,
-    /// It has given no sign of life after a ping.
+    /// The client has given no sign of life after a ping.
     SignOfLife,
 }
 
@@ -116,7 +118,7 @@ pub enum Overdue {
 pub struct CheckSchedule(Vec<Option<Instant>>);
 
 impl Timeouts {
-    /// Returns how often to check the clients that are due.
+    /// Returns the time between checks.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         let limits = [self.ping_interval, self.ping_timeout, self.message, self.auth];
@@ -149,7 +151,7 @@ impl Deadlines {
         }
     }
 
-    /// Records a pong; returns whether it answers a ping.
+    /// Records a pong; returns whether the pong answers a ping.
     pub fn ponged(&mut self) -> bool {
         let is_answer = self.unanswered > 0;
         self.unanswered = self.unanswered.saturating_sub(1);
@@ -165,7 +167,7 @@ impl Deadlines {
     }
 
     /// Checks a client that has given these signs of life since the last check. `acknowledgements` asks TCP,
-    /// if that is possible.
+    /// and returns `None` if TCP cannot be asked.
     pub fn check(
         &mut self,
         now: Instant,
@@ -205,18 +207,18 @@ impl Deadlines {
         is_due: bool,
         acknowledgements: impl FnOnce() -> Option<Acknowledgements>,
     ) -> bool {
-        let is_there = match self.ping {
+        let is_reachable = match self.ping {
             Some(ping) if !signs.is_heard && (signs.is_reading || signs.is_blocked && is_due) => {
                 let since_ping = now.duration_since(ping.sent);
                 acknowledgements().map(|found| found.unanswered < UNANSWERED || found.last < since_ping)
             }
             _ => None,
         };
-        if signs.is_heard || signs.is_reading && is_there != Some(false) {
+        if signs.is_heard || signs.is_reading && is_reachable != Some(false) {
             self.blocked_pings = 0;
             return true;
         }
-        is_there == Some(true) && self.blocked_pings < BLOCKED_PINGS
+        is_reachable == Some(true) && self.blocked_pings < BLOCKED_PINGS
     }
 
     /// Returns when the client is due for its next check.
@@ -238,7 +240,7 @@ impl CheckSchedule {
         self.0[id] = when;
     }
 
-    /// Returns the first connection from this number on that is due for a check.
+    /// Returns the first connection, from number `from` on, that is due for a check.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.0.iter().skip(from).position(|when| when.is_some_and(|when| when <= now))?;
@@ -352,7 +354,7 @@ mod tests {
 
         deadlines.postpone(seconds(100));
 
-        // One second after the ping, which was 110 seconds ago.
+        // The ping was 110 seconds ago. The acknowledgement arrived one second after the ping.
         let after_the_ping = Acknowledgements { last: seconds(109), unanswered: 2 };
         assert_eq!(deadlines.check(begin + seconds(129), &DEADLINES, BLOCKED, || None), Finding::Ping);
         assert_eq!(

@@ -8,31 +8,31 @@ use crate::bus::{Key, LastValueCache};
 use crate::encoding::{Encoding, Snapshot, Value};
 use crate::market::Kind;
 
-/// A cache of snapshots larger than this is freed when it is cleared.
+/// Clearing a cache of snapshots frees its memory if the memory exceeds this size.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 
-/// For each symbol and kind, the newest event in one encoding.
+/// A cache of the newest event of each symbol and kind, in one encoding.
 ///
-/// The cache has at most as many entries as there are symbols and kinds. Newer events reuse the memory of
-/// older ones.
+/// The cache has at most one entry for each symbol and kind. A newer event reuses the memory of the older
+/// event.
 #[derive(Debug)]
 pub struct EncodedEvents {
     encoding: Encoding,
     symbols: Vec<[Encoded; 3]>,
 }
 
-/// Snapshots at one position in one encoding.
+/// A cache of snapshots at one position, in one encoding.
 #[derive(Debug)]
 pub struct EncodedSnapshots {
     encoding: Encoding,
-    /// The sequence number at which all snapshots in the cache were made.
+    /// The position of the cached snapshots, as a sequence number.
     seq: u64,
     bytes: Vec<u8>,
-    /// The range of each snapshot's bytes, by its symbol's index.
+    /// The range of each snapshot in `bytes`, by the index of the symbol.
     ranges: HashMap<usize, Range<usize>>,
 }
 
-/// One value for many connections. It is encoded once for each encoding in use.
+/// One value for many connections, encoded once for each encoding in use.
 #[derive(Debug)]
 pub struct EncodedValue<'a> {
     value: Value<'a>,
@@ -57,7 +57,7 @@ impl EncodedEvents {
     ///
     /// # Panics
     ///
-    /// There is no such event. A shard asks only for events that it has read.
+    /// The key has no event yet. A shard asks only for the events that it has read.
     pub fn latest(&mut self, last_values: &LastValueCache, key: Key) -> (u64, &[u8]) {
         let latest = last_values.latest(key).expect("the shard has read an event of this key");
         let (index, kind) = key;
@@ -73,7 +73,7 @@ impl EncodedEvents {
         (encoded.seq, &encoded.bytes)
     }
 
-    /// Removes all events. Needed when symbols get other indexes.
+    /// Removes all events. Call this when symbols get other indexes.
     pub fn clear(&mut self) {
         self.symbols.clear();
     }
@@ -86,7 +86,7 @@ impl EncodedSnapshots {
         Self { encoding, seq: 0, bytes: Vec::new(), ranges: HashMap::new() }
     }
 
-    /// Returns the snapshot of the symbol with this index, at the position of `last_values`.
+    /// Returns the encoded snapshot of the symbol with this index, at the position of `last_values`.
     ///
     /// # Panics
     ///

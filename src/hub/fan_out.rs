@@ -1,7 +1,7 @@
-//! The fan-out of one encoding: which connections get an event, and the batch in which they get it.
+//! A fan-out: finds the connections that get an event in one encoding, and adds the event to their batch.
 //!
-//! A shard has one fan-out for each encoding. So an event is encoded only if a connection gets it in that
-//! encoding, and an unused encoding costs one lookup in an empty index.
+//! A shard has one fan-out for each encoding. So an event is encoded only in the encodings that its
+//! subscribers use. An unused encoding costs one lookup in an empty index for each event.
 
 use slab::Slab;
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
 
-/// The subscription index of one encoding, its caches, and its current batch.
+/// The subscription index, the caches and the current batch of one encoding.
 #[derive(Debug)]
 pub(super) struct FanOut {
     encoding: Encoding,
@@ -30,7 +30,7 @@ pub(super) struct FanOut {
     subscribers: Vec<ConnectionId>,
     /// The number of batches so far.
     batches: u64,
-    /// Memory for a heartbeat that goes with the batch.
+    /// Memory for a heartbeat that is written with the batch.
     heartbeat: Vec<u8>,
 }
 
@@ -49,20 +49,21 @@ impl FanOut {
         }
     }
 
-    /// Empties the caches. Needed when symbols get other indexes.
+    /// Empties the caches. Call this when symbols get other indexes.
     pub(super) fn forget_encoded(&mut self) {
         self.encoded.clear();
         self.snapshots.clear();
     }
 
-    /// Returns whether to write the batch before more is read.
+    /// Returns whether the shard must write the batch before it reads more.
     pub(super) fn is_full(&self) -> bool {
         self.batch.is_full(self.subscribers.len())
     }
 
-    /// Applies the newest of `count` events of a key, for each subscriber for which `is_included` is true.
+    /// Dispatches the newest of `count` events of a key to each subscriber for which `is_included` is true.
     ///
-    /// A subscriber gets it in the batch, or it is conflated. The `count - 1` older events count as merged.
+    /// A subscriber gets the event in the batch, or the event is conflated. The `count - 1` older events
+    /// count as merged.
     pub(super) fn apply(
         &mut self,
         (key, count): (Key, u64),
@@ -74,7 +75,8 @@ impl FanOut {
         let (_, kind) = key;
         let of_all = self.index.groups_of_all(kind).map(|group| (group, true));
         let by_name = self.index.groups_of(symbol, kind).map(|group| (group, false));
-        // A connection may have subscribed to the symbol both by name and by `*`. It gets the event once.
+        // A connection may have subscribed to the symbol both by name and by `*`. Such a connection gets the
+        // event once.
         let may_repeat = self.index.groups_of_all(kind).next().is_some();
         let mut number = None;
         let mut clients = 0;
@@ -109,11 +111,11 @@ impl FanOut {
         }
     }
 
-    /// Writes the batch to its subscribers. A subscriber whose heartbeat is nearly due gets it in the same
+    /// Writes the batch to its subscribers. A subscriber's heartbeat that is nearly due goes into the same
     /// write.
     ///
     /// The heartbeat carries `time` and `head`. `write` tries to write to a connection's socket once, and
-    /// returns how many bytes the socket took.
+    /// returns how many bytes the socket accepted.
     pub(super) fn flush(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -126,7 +128,7 @@ impl FanOut {
             return;
         }
         let is_flow_controlled = bus.is_flow_controlled();
-        // Each batch begins with another connection, so that none is always the last.
+        // Each batch begins with a different connection, so that no connection is always the last.
         let first = spread(self.batches, self.subscribers.len() as u64);
         self.batches += 1;
         let (last, first) =

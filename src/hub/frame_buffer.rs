@@ -1,43 +1,45 @@
-//! A frame buffer: encoded frames that a socket has yet to take, one behind the other.
+//! A frame buffer: encoded frames that a socket has not accepted yet, in order.
 //!
-//! All frames lie in one contiguous buffer, ready for one write. For each frame the buffer knows its kind,
-//! how many bytes it counts for, and its effect on the client's cursor once it is written completely.
+//! All frames are contiguous in memory, ready for one write. For each frame the buffer knows the kind, the
+//! length, and the effect on the client's cursor.
 
 use std::collections::VecDeque;
 
-/// A pending frame counts for at least this many bytes, because each frame costs memory beside its bytes.
+/// A pending frame counts as at least this many bytes, because each frame needs memory for more than its
+/// bytes.
 pub(super) const MIN_FRAME_BYTES: usize = 32;
 
-/// Written bytes are removed from the buffer once they are this many and more than half of the buffer.
+/// Written bytes are removed from the buffer once there are this many of them, and they fill more than half
+/// of the buffer.
 const MIN_RECLAIM: usize = 4096;
 
-/// Frames in the order in which the socket takes them.
+/// Pending frames, in the order in which they are written.
 #[derive(Debug, Default)]
 pub(super) struct FrameBuffer {
     bytes: Vec<u8>,
-    /// How many of the bytes the socket has taken.
+    /// How many of the bytes the socket has accepted.
     written: usize,
-    /// The frames that the socket has not taken completely.
+    /// The frames that the socket has not accepted completely.
     frames: VecDeque<PendingFrame>,
-    /// Whether the socket has taken a part of the first frame.
+    /// Whether the socket has accepted a part of the first frame.
     is_begun: bool,
 }
 
-/// A frame that the socket has not taken completely.
+/// A frame that the socket has not accepted completely.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingFrame {
-    /// The index behind the frame's last byte.
+    /// The index after the frame's last byte.
     end: usize,
     pub(super) effect: CursorEffect,
     pub(super) kind: FrameKind,
-    /// How many bytes the frame counts for.
+    /// The frame's length, at least `MIN_FRAME_BYTES`.
     pub(super) bytes: u32,
 }
 
 /// The kind of a frame, which decides whether the frame counts against the limit of an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
-    /// Anything that the client asked for. It does not count.
+    /// A reply, or any other frame that does not count against the limit.
     Reply,
     /// An event of the feed.
     Event,
@@ -45,18 +47,18 @@ pub(super) enum FrameKind {
     News,
 }
 
-/// The effect of a completely written frame on the cursor with which its client can resume.
+/// The effect of a frame on the client's cursor. The effect applies once the frame is written completely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CursorEffect {
-    /// The cursor stays.
+    /// The cursor does not change.
     None,
-    /// The cursor moves to this event. A client without a cursor stays without one.
+    /// The cursor, if there is one, moves to this event.
     MovesTo(u64),
-    /// Snapshots follow. The client has no cursor until the last of them is written.
+    /// Snapshots follow the frame. The client has no cursor until the last snapshot is written.
     BeginsSnapshots,
-    /// The frame is a snapshot, and not the last of its set.
+    /// The frame is a snapshot, but not the last snapshot of its set.
     InSnapshots,
-    /// The frame is the last snapshot of its set. The client has a cursor again, which is this event.
+    /// The frame ends a set of snapshots. This event becomes the client's cursor.
     EndsSnapshots(u64),
 }
 
@@ -66,19 +68,19 @@ impl FrameBuffer {
         self.bytes.is_empty()
     }
 
-    /// Returns the bytes that the socket takes next.
+    /// Returns the bytes to write next.
     pub(super) fn pending(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
 
-    /// Returns the frames that the socket has not taken completely, in order.
+    /// Returns the frames that the socket has not accepted completely, in order.
     pub(super) fn frames(&self) -> impl ExactSizeIterator<Item = &PendingFrame> {
         self.frames.iter()
     }
 
-    /// Appends the frame that `write` writes; returns how many bytes it counts for.
+    /// Appends the frame that `write` writes; returns the frame's length, at least `MIN_FRAME_BYTES`.
     ///
-    /// Some encodings write nothing for some values. Then there is no frame, and the result is 0.
+    /// Some encodings write nothing for some values. In that case no frame is added, and the result is 0.
     pub(super) fn push(
         &mut self,
         effect: CursorEffect,
@@ -96,7 +98,7 @@ impl FrameBuffer {
         bytes as usize
     }
 
-    /// Appends all frames of another buffer, of which the socket has taken nothing.
+    /// Appends all frames of a buffer that is still completely unwritten.
     pub(super) fn append(&mut self, other: &Self) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
@@ -110,7 +112,8 @@ impl FrameBuffer {
         }
     }
 
-    /// Marks the next `count` bytes as written; calls `on_frame` with each frame that this completes.
+    /// Marks the next `count` bytes as written; calls `on_frame` with each frame that is now written
+    /// completely.
     pub(super) fn written(&mut self, count: usize, mut on_frame: impl FnMut(PendingFrame)) {
         self.written += count;
         self.is_begun |= count > 0;
@@ -119,12 +122,13 @@ impl FrameBuffer {
             on_frame(frame);
         }
         if self.written == self.bytes.len() {
-            // An idle client costs no buffer.
+            // An idle client needs no buffer, so the memory is freed.
             self.bytes = Vec::new();
             self.frames = VecDeque::new();
             self.written = 0;
         } else if self.written >= MIN_RECLAIM && self.written > self.bytes.len() / 2 {
-            // A client that is always a little behind never empties its buffer.
+            // A client that is always a little behind never empties its buffer, which would grow without
+            // limit.
             self.bytes.drain(..self.written);
             for frame in &mut self.frames {
                 frame.end -= self.written;
@@ -133,7 +137,7 @@ impl FrameBuffer {
         }
     }
 
-    /// Removes every frame but the one that is partly written; returns that one.
+    /// Removes all frames except a partly written frame; returns the partly written frame.
     pub(super) fn discard_unbegun(&mut self) -> Option<PendingFrame> {
         self.frames.truncate(usize::from(self.is_begun));
         let begun = self.frames.front().copied();
@@ -143,7 +147,8 @@ impl FrameBuffer {
 }
 
 impl CursorEffect {
-    /// Applies the effect to a client's cursor, which is `None` within a set of snapshots.
+    /// Applies the effect to a client's cursor. The cursor is `None` while a set of snapshots is being
+    /// written.
     pub(super) fn apply(self, cursor: &mut Option<u64>) {
         match self {
             Self::MovesTo(seq) => *cursor = cursor.map(|_| seq),

@@ -1,7 +1,7 @@
 //! Heartbeats: when each connection gets its next heartbeat.
 //!
-//! A connection that gets updates gets its heartbeat with one of them, a little early, because a separate
-//! write costs more than the heartbeat itself. Any other connection gets its heartbeat when it is due.
+//! If a connection gets updates, its heartbeat is written together with an update, a little early. A separate
+//! write would cost more than the heartbeat itself. Any other connection gets its heartbeat on time.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::spread::spread;
 use super::subscription_index::ConnectionId;
 
-/// A heartbeat that goes with an update may be early by at most the period divided by this.
+/// A heartbeat that is written with an update may be early by at most the period divided by this.
 const EARLY: u32 = 8;
 
-/// Due heartbeats are looked for this many times in a period.
+/// The number of checks for due heartbeats in a period.
 const CHECKS: u32 = 64;
 
 /// When the next heartbeat of each connection is due, by connection number.
@@ -30,7 +30,7 @@ impl Heartbeats {
         Self { period, due: Vec::new() }
     }
 
-    /// Returns how often to look for due heartbeats.
+    /// Returns the time between checks for due heartbeats.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         (self.period / CHECKS).max(Duration::from_millis(1))
@@ -38,8 +38,8 @@ impl Heartbeats {
 
     /// Adds a connection, whose first heartbeat is due within a period.
     ///
-    /// The first heartbeats are spread over the period. Otherwise connections that begin together would
-    /// always get their heartbeats together.
+    /// The first heartbeats are spread over the period. Otherwise connections that open together would always
+    /// get their heartbeats together.
     pub fn add(&mut self, id: ConnectionId, now: Instant) {
         let nanos = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
         let due = now + self.period.saturating_sub(Duration::from_nanos(spread(id as u64, nanos)));
@@ -49,19 +49,21 @@ impl Heartbeats {
         self.due[id] = due;
     }
 
-    /// Returns whether a connection's heartbeat may go with an update now.
+    /// Returns whether a connection's heartbeat may be written with an update now.
     #[must_use]
     pub fn is_nearly_due(&self, id: ConnectionId, now: Instant) -> bool {
         self.due[id] <= now + self.period / EARLY
     }
 
-    /// Records that a heartbeat was sent. The next is due a period after this one was due.
+    /// Records that a heartbeat was sent. The next heartbeat is due one period after the previous due time.
+    /// An early heartbeat therefore does not shorten the period.
     pub fn sent(&mut self, id: ConnectionId, now: Instant) {
         let next = self.due[id] + self.period;
         self.due[id] = if next > now { next } else { now + self.period };
     }
 
-    /// Returns the first connection from this number on whose heartbeat is due. It may no longer exist.
+    /// Returns the first connection, from number `from` on, that is due for a heartbeat. The connection may
+    /// no longer exist.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.due.iter().skip(from).position(|due| *due <= now)?;

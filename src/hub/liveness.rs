@@ -17,7 +17,7 @@ use crate::encoding::Value;
 use crate::market::Time;
 use crate::wire::{CloseCode, CloseReason};
 
-/// If the server has not checked its clients for this long, it stood still or its clock jumped.
+/// If the time between two checks is longer than this, the server stood still or its clock jumped.
 pub(super) const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The heartbeats and deadlines of a shard's connections.
@@ -56,13 +56,13 @@ impl Liveness {
         self.schedule.set(id, None);
     }
 
-    /// Returns how often to call [`heartbeats`](Self::heartbeats) and [`check`](Self::check).
+    /// Returns the time between calls of [`heartbeats`](Self::heartbeats) and [`check`](Self::check).
     pub(super) fn check_period(&self) -> Duration {
         self.heartbeats.check_period().min(self.timeouts.check_period())
     }
 
     /// Sends a heartbeat, with `time` and `head`, to each subscriber whose heartbeat is due. A client that
-    /// does not read gets it once it reads.
+    /// does not read gets the heartbeat once it reads.
     pub(super) fn heartbeats(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -87,7 +87,7 @@ impl Liveness {
         }
     }
 
-    /// Pings the clients that are due, and closes those that missed a deadline.
+    /// Pings the clients that are due for a ping, and closes the clients that missed a deadline.
     pub(super) fn check(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -98,7 +98,7 @@ impl Liveness {
         let last_check = self.last_check.replace(now).unwrap_or(now);
         let gap = now.duration_since(last_check);
         if gap > STANDSTILL {
-            // The server stood still, and has not read yet what clients sent in that time.
+            // The server stood still, and has not yet read the bytes that clients sent in that time.
             for (id, connection) in &mut *connections {
                 connection.deadlines.postpone(gap);
                 self.reschedule(id, &connection.deadlines);
@@ -113,14 +113,14 @@ impl Liveness {
                 continue;
             }
             if !connection.may_read() {
-                // The rest of the message may have come, but the session may not read it yet.
+                // The rest of a partial message may have arrived, but the session may not read it yet.
                 connection.deadlines.extend_message(now, &self.timeouts);
             }
             let signs = connection.take_signs_of_life();
             match connection.deadlines.check(now, &self.timeouts, signs, || acknowledgements(id)) {
                 Finding::Fine => {}
-                // No ping is sent: a stream has none, and a blocked socket must first take its pending bytes,
-                // which is a sign of life as well.
+                // A stream gets no ping, because its encoding has none. A blocked socket gets no ping,
+                // because accepting its pending bytes is also a sign of life.
                 Finding::Ping if connection.outbox.is_blocked() || !connection.encoding.has_pings() => {}
                 Finding::Ping => {
                     connection.answer(&Value::Ping);
@@ -137,7 +137,7 @@ impl Liveness {
     }
 }
 
-/// Returns the limit that an overdue client exceeded, and why it is closed.
+/// Returns the limit that an overdue client exceeded, and the reason of its close.
 fn consequence(overdue: Overdue) -> (Limit, CloseReason) {
     let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
     match overdue {

@@ -1,4 +1,4 @@
-//! The market state: everything that a shard knows from the log before its own position.
+//! The market state: the last values, the feed state and the newest seek at a shard's position in the log.
 
 use crate::bus::{Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::market::FeedState;
@@ -6,7 +6,7 @@ use crate::market::FeedState;
 /// The fold of the log up to a shard's position.
 #[derive(Debug)]
 pub struct MarketState {
-    /// The newest events and the days of all symbols.
+    /// The newest events and the day statistics of all symbols.
     pub last_values: LastValueCache,
     /// The state of the feed.
     pub feed_state: FeedState,
@@ -15,7 +15,7 @@ pub struct MarketState {
 }
 
 impl MarketState {
-    /// Returns the newest sequence number.
+    /// Returns the sequence number of the newest event.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.last_values.seq()

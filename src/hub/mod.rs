@@ -1,11 +1,11 @@
 //! The hub: shards between the bus and the clients, one on each worker's thread.
 //!
-//! A [`Shard`] decides what each client gets, and does no I/O. Its [runner](ShardRunner) reads the log,
-//! writes new events directly to the sockets of their subscribers, hands relayed messages to the shard, and
-//! wakes sessions that have something to do.
+//! A [`Shard`] decides what each client gets, and does no I/O. The shard's [runner](ShardRunner) reads the
+//! log, and writes new events directly to the sockets of their subscribers. The runner also hands relayed
+//! messages to the shard, and wakes sessions.
 //!
-//! A shard produces values. An [encoding](crate::encoding) turns them into bytes, and nothing here depends on
-//! the format of those bytes.
+//! A shard produces values. An [encoding](crate::encoding) turns these values into bytes. The hub does not
+//! depend on the format of the bytes.
 
 mod batch;
 mod catch_up_quota;

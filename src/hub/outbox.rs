@@ -1,19 +1,20 @@
-//! A client's outbox: the frames and the conflated events that the client has yet to be sent.
+//! A client's outbox: the frames and conflated events that have yet to be sent to the client.
 //!
-//! For a client that keeps up, an outbox holds no more than the numbers of its updates in the current batch.
-//! Replies, and updates that its socket did not take, are frames in a [buffer](FrameBuffer).
+//! The outbox of a client that keeps up has only the numbers of its updates in the current batch. Replies are
+//! frames in a [buffer](FrameBuffer), and so are updates that the socket did not accept.
 //!
-//! A `latest` client that does not keep up, or that asked for an interval, also has conflated keys: one for
-//! each symbol and kind of which it has yet to get the newest event. It never has more of them than it
-//! subscribed to. They become frames when they are flushed, a limited number at a time.
+//! A `latest` client that does not keep up, or that asked for an interval, also has conflated keys. A
+//! conflated key is a symbol and kind whose newest event has yet to be sent. The client's subscription limits
+//! the number of keys. A flush turns a limited number of keys into frames.
 //!
-//! Some replies change what the client gets from then on. Such a reply is delayed, and so is everything
-//! behind it, until the events that were conflated before it are flushed.
+//! A reply to a change of the subscription or the delivery waits until the events that were conflated before
+//! it are flushed. All later frames wait behind this delayed reply.
 //!
-//! For an `every` client, no further event is conflated. Events and news in its buffer are limited in bytes.
-//! Past the limit the client is a slow consumer: its shard closes it, and it may resume with its cursor.
+//! New events are never conflated for an `every` client. The pending events and news of such a client have a
+//! limit in bytes. A client that exceeds the limit is a slow consumer. The shard closes the connection, and
+//! the client may resume from its cursor.
 //!
-//! A shard pushes and never waits; a session writes. No I/O and no clock here.
+//! A shard pushes frames and never waits; a session writes them. An outbox does no I/O and reads no clock.
 
 use std::time::Duration;
 
@@ -28,13 +29,13 @@ use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 use crate::wire::Delivery;
 
-/// Memory for at most this many runs is kept after a batch.
+/// An outbox keeps memory for at most this many runs after a batch.
 const MAX_KEPT_RUNS: usize = 64;
 
-/// After a flush that is later than this, the next interval counts from the flush itself.
+/// If a flush is late by this much or more, the next interval begins at the flush itself.
 const LATE_FLUSH: Duration = Duration::from_millis(5);
 
-/// The error if more bytes would be pending for a client than its limit allows.
+/// The error when a frame would exceed a client's limit of pending bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlowConsumer;
 
@@ -48,18 +49,19 @@ pub struct Outbox {
     /// The client's updates in the current batch.
     runs: SmallVec<[Run; 2]>,
     buffer: FrameBuffer,
-    /// How many bytes are pending in frames of each kind.
+    /// The number of pending bytes of each kind of frame.
     pending_bytes: [usize; 3],
-    /// Whether the socket takes no more bytes for now.
+    /// Whether the socket accepts no more bytes for now.
     is_blocked: bool,
-    /// Whether the socket has accepted an update since the last [check](Self::take_progress), or any byte after it had been blocked.
+    /// Whether the socket accepted an update, or any byte after it was blocked, since the last
+    /// [check](Self::take_progress).
     has_progress: bool,
     conflated: ConflatedKeys,
     delayed: Option<Box<Delayed>>,
     /// When conflated events were flushed last.
     last_flush: Option<Instant>,
-    /// The event up to which the client has everything, counting only frames that the socket took completely.
-    /// `None` within a set of snapshots.
+    /// The event up to which the socket has accepted everything; `None` while a set of snapshots is being
+    /// written.
     cursor: Option<u64>,
     sent: u64,
     merged: u64,
@@ -68,7 +70,7 @@ pub struct Outbox {
 /// A delayed reply, and all frames behind it.
 #[derive(Debug)]
 struct Delayed {
-    /// Conflated events up to this one are flushed before the reply.
+    /// Conflated events up to this sequence number are flushed before the reply.
     until: u64,
     buffer: FrameBuffer,
 }
@@ -95,30 +97,29 @@ impl Outbox {
         }
     }
 
-    /// Returns the client's delivery, and its interval of conflation.
+    /// Returns the client's delivery and its interval.
     #[must_use]
     pub fn delivery(&self) -> (Delivery, Duration) {
         (self.delivery, self.interval)
     }
 
-    /// Changes the delivery from now on. Conflated events are not lost.
+    /// Changes the delivery from now on. Events that are already conflated are still sent.
     pub fn set_delivery(&mut self, delivery: Delivery, interval: Duration) {
         self.delivery = delivery;
         self.interval = interval;
     }
 
-    /// Returns how many market frames were sent or are pending, and how many events were merged into newer
-    /// ones.
+    /// Returns the number of events that were sent or are pending, and the number of events that newer events
+    /// replaced.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         let current: u64 = self.runs.iter().map(|run| run.len()).sum();
         (self.sent + current, self.merged)
     }
 
-    /// Returns the event up to which the client has everything, counting only frames that the socket took
-    /// completely.
+    /// Returns the client's cursor: the event up to which its socket has accepted everything.
     ///
-    /// The result is 0 before the first event and within a set of snapshots.
+    /// The result is 0 before the first event, and while a set of snapshots is being written.
     #[must_use]
     pub fn last_written(&self) -> u64 {
         self.cursor.unwrap_or(0)
@@ -134,18 +135,18 @@ impl Outbox {
         })
     }
 
-    /// Returns whether the socket takes no more bytes for now.
+    /// Returns whether the socket accepts no more bytes for now.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.is_blocked
     }
 
-    /// Returns whether the socket has taken an update, or any byte after it was blocked, since the last call.
+    /// Returns whether the socket accepted an update, or any byte after it was blocked, since the last call.
     pub fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.has_progress)
     }
 
-    /// Returns whether so many bytes or frames are pending that the client's next message must wait.
+    /// Returns whether too many bytes or frames are pending to read the client's next message.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let buffers = [Some(&self.buffer), self.delayed.as_ref().map(|delayed| &delayed.buffer)];
@@ -163,15 +164,15 @@ impl Outbox {
         self.delivery == Delivery::Latest && !keeps_up
     }
 
-    /// Conflates `count` events of a symbol and kind into the newest; returns whether nothing was conflated
-    /// before.
+    /// Conflates `count` events of a key into the newest event. Returns whether the outbox had no conflated
+    /// events before.
     pub fn conflate(&mut self, key: Key, count: u64) -> bool {
         let is_first = self.conflated.is_empty();
         self.merged += count - u64::from(self.conflated.insert(key));
         is_first
     }
 
-    /// Counts events that were merged into newer ones.
+    /// Counts events that newer events replaced.
     pub fn count_merged(&mut self, count: u64) {
         self.merged += count;
     }
@@ -194,7 +195,7 @@ impl Outbox {
         self.buffer.is_empty() && self.delayed.is_none()
     }
 
-    /// Adds an update of the current batch; returns whether it is the first.
+    /// Adds an update of the current batch; returns whether it is the client's first update in the batch.
     pub fn add_update(&mut self, number: u32) -> bool {
         let is_first = self.runs.is_empty();
         if !self.runs.last_mut().is_some_and(|last| last.extend(number)) {
@@ -209,11 +210,11 @@ impl Outbox {
         &self.runs
     }
 
-    /// Records that the socket took `count` bytes of a write: the client's updates of the batch, and a
-    /// heartbeat.
+    /// Records that the socket accepted `count` bytes of a write. The write had the client's updates of the
+    /// batch, and perhaps a heartbeat.
     ///
-    /// Updates that the socket did not take are pushed or conflated. If it took all of them, the result is
-    /// how many bytes of the heartbeat it took.
+    /// Updates that the socket did not accept are pushed or conflated. If the socket accepted all updates,
+    /// the result is the number of accepted bytes of the heartbeat.
     ///
     /// # Errors
     ///
@@ -240,8 +241,8 @@ impl Outbox {
         Ok(beyond)
     }
 
-    /// Pushes or conflates the client's updates of the batch, of which the socket took the first `count`
-    /// bytes.
+    /// Pushes or conflates the client's updates of the batch, except the first `count` bytes, which the
+    /// socket accepted.
     fn push_rest(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<(), SlowConsumer> {
         let runs = std::mem::take(&mut self.runs);
         let mut updates = batch.updates(&runs).peekable();
@@ -271,16 +272,16 @@ impl Outbox {
     }
 
     /// Pushes the client's updates of the batch. For a `latest` client, updates over the limit are conflated.
+    /// `unbounded` is true for a flow-controlled feed.
     ///
     /// # Errors
     ///
-    /// The updates of an `every` client exceed the limit, and `unbounded` is false. It is true for a
-    /// flow-controlled feed.
+    /// The updates of an `every` client exceed the limit, and `unbounded` is false.
     pub fn push_batch(&mut self, batch: &Batch, unbounded: bool) -> Result<(), SlowConsumer> {
         let runs = std::mem::take(&mut self.runs);
         for (update, frame) in batch.updates(&runs) {
-            // No event may overtake a conflated one. For an `every` client none can: its conflated events go
-            // before a delayed reply, and new events behind that reply.
+            // No event may overtake a conflated event. For an `every` client this cannot happen, because a
+            // delayed reply separates its conflated events from its new events.
             let is_every = self.delivery == Delivery::Every;
             let fits = (is_every || self.conflated.is_empty())
                 && self.push_event(update.seq, frame, unbounded).is_ok();
@@ -305,10 +306,12 @@ impl Outbox {
 
     /// Pushes another client's message, or a new state of the feed.
     ///
+    /// If `beside_events` is true, pending events do not count against the limit. A flow-controlled feed
+    /// needs this, because its pending events have no limit.
+    ///
     /// # Errors
     ///
-    /// The frame exceeds the limit. If `beside_events` is true, as it is for a flow-controlled feed, pending
-    /// events do not count.
+    /// The frame exceeds the limit.
     pub fn push_news(&mut self, frame: &[u8], beside_events: bool) -> Result<(), SlowConsumer> {
         let pending =
             if beside_events { self.pending_bytes[FrameKind::News as usize] } else { self.limited_bytes() };
@@ -317,7 +320,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Pushes an event that the client missed and asked for, which `write` appends.
+    /// Pushes an event that a resuming client missed; `write` appends its frame.
     pub fn push_missed(&mut self, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
         self.append(CursorEffect::MovesTo(seq), FrameKind::Reply, write);
         self.sent += 1;
@@ -328,21 +331,22 @@ impl Outbox {
         self.append(CursorEffect::InSnapshots, FrameKind::Reply, |buffer| buffer.extend_from_slice(frame));
     }
 
-    /// Pushes the last snapshot of a set. Once it is written, the client has everything up to `seq`.
+    /// Pushes the last snapshot of a set. Once the snapshot is written, the client has everything up to
+    /// `seq`.
     pub fn push_last_snapshot(&mut self, frame: &[u8], seq: u64) {
         let effect = CursorEffect::EndsSnapshots(seq);
         self.append(effect, FrameKind::Reply, |buffer| buffer.extend_from_slice(frame));
     }
 
-    /// Pushes a reply. No limit is checked, because a client with a full outbox is not read from.
+    /// Pushes a reply. No limit is checked, because the session reads no commands while the outbox is full.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.append(CursorEffect::None, FrameKind::Reply, write);
     }
 
-    /// Pushes a reply behind the conflated events, all of which are at `until` or before.
+    /// Pushes a reply behind the conflated events, none of which is after `until`.
     ///
-    /// If there are any, the reply is delayed until they are [flushed](Self::flush_delayed), and so is every
-    /// later frame.
+    /// If there are conflated events, the reply waits until they are [flushed](Self::flush_delayed). All
+    /// later frames wait behind the reply.
     pub fn push_behind_conflated(&mut self, until: u64, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.conflated.is_empty() {
             self.delayed.get_or_insert_with(|| Box::new(Delayed { until, buffer: FrameBuffer::default() }));
@@ -356,31 +360,31 @@ impl Outbox {
         self.delayed.is_some()
     }
 
-    /// Sets the client's cursor to the one that the client sent.
+    /// Sets the client's cursor to `seq`, which the client sent.
     pub fn set_cursor(&mut self, seq: u64) {
         self.cursor = Some(seq);
     }
 
-    /// Lets the last frame move the cursor to `seq`.
+    /// Makes the last frame move the cursor to `seq` once the frame is written.
     pub fn last_frame_moves_to(&mut self, seq: u64) {
         self.last_buffer().set_last_effect(CursorEffect::MovesTo(seq));
     }
 
-    /// Marks the last frame as one that snapshots follow.
+    /// Marks the last frame as the frame before a set of snapshots.
     pub fn last_frame_begins_snapshots(&mut self) {
         self.last_buffer().set_last_effect(CursorEffect::BeginsSnapshots);
     }
 
-    /// Marks the last frame as the end of a set of snapshots, with which the client has everything up to
-    /// `seq`.
+    /// Marks the last frame as the end of a set of snapshots. Once the frame is written, the client has
+    /// everything up to `seq`.
     pub fn last_frame_ends_snapshots(&mut self, seq: u64) {
         self.last_buffer().set_last_effect(CursorEffect::EndsSnapshots(seq));
     }
 
-    /// Flushes the `most` oldest conflated events up to the event `until`; returns whether none up to there
-    /// is left.
+    /// Flushes the oldest conflated events up to `until`, at most `most` of them. Returns whether all events
+    /// up to `until` are flushed.
     ///
-    /// They become frames of the buffer, in the order of their sequence numbers.
+    /// The events become frames of the buffer, in the order of their sequence numbers.
     pub fn flush_conflated(
         &mut self,
         last_values: &LastValueCache,
@@ -391,7 +395,7 @@ impl Outbox {
         if self.conflated.is_empty() {
             return true;
         }
-        // They go before the delayed reply.
+        // The delayed reply is taken out, so that `append` adds the events before the reply.
         let delayed = self.delayed.take();
         let mut count = 0;
         for key in self.conflated.remove_oldest(last_values, until, most) {
@@ -405,10 +409,10 @@ impl Outbox {
         count < most || self.conflated.is_empty()
     }
 
-    /// Flushes the `most` oldest of the conflated events that go before the delayed reply. After the last of
-    /// them, it flushes the reply. Returns whether the reply was flushed.
+    /// Flushes the oldest conflated events before the delayed reply, at most `most` of them. If none of these
+    /// events is left, flushes the reply too. Returns whether the reply was flushed.
     ///
-    /// Events that are still conflated then are newer than the reply.
+    /// Events that are still conflated after the reply are newer than the reply.
     pub fn flush_delayed(
         &mut self,
         last_values: &LastValueCache,
@@ -430,13 +434,13 @@ impl Outbox {
         }
     }
 
-    /// Removes the conflated keys for which `keep` is false. They count as merged.
+    /// Removes the conflated keys for which `keep` is false. These keys count as merged.
     pub fn retain_conflated(&mut self, keep: impl FnMut(Key) -> bool) {
         self.merged += self.conflated.retain(keep);
     }
 
-    /// Removes the conflated keys of the symbol with this index. They count as merged, because a snapshot
-    /// replaces them.
+    /// Removes the conflated keys of the symbol with this index. The keys count as merged, because a snapshot
+    /// replaces their events.
     pub fn drop_conflated_of(&mut self, index: usize) {
         if self.has_conflated() {
             self.merged +=
@@ -444,17 +448,17 @@ impl Outbox {
         }
     }
 
-    /// Removes all conflated keys, so that a delayed reply waits no longer. The keys count as merged, because
-    /// snapshots replace them.
+    /// Removes all conflated keys, and moves the delayed frames into the buffer. The keys count as merged,
+    /// because snapshots replace their events.
     pub fn drop_conflated(&mut self) {
         self.merged += self.conflated.len();
         self.conflated.clear();
         self.push_delayed();
     }
 
-    /// Returns when conflated events are to be flushed, `now` at the earliest.
+    /// Returns when to flush the conflated events, `now` at the earliest.
     ///
-    /// The result is `None` if there are none, or if the buffer has to be written first.
+    /// The result is `None` if there are no conflated events, or if the buffer must be written first.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.last_flush.map_or(now, |last_flush| now.max(last_flush + self.interval));
@@ -463,20 +467,20 @@ impl Outbox {
 
     /// Records a flush of conflated events at `now`.
     ///
-    /// The next interval counts from `now`. But if the flush was only a little late, the interval counts from
-    /// when the flush was due. Otherwise each interval would be longer by the delay of the one before.
+    /// The next interval begins at `now`. But if the flush was only a little late, the interval begins at the
+    /// time for which the flush was scheduled. Otherwise small delays would add up.
     pub fn set_last_flush(&mut self, now: Instant) {
         let due = self.last_flush.map(|last_flush| last_flush + self.interval);
         self.last_flush = due.filter(|due| now.duration_since(*due) < LATE_FLUSH).or(Some(now));
     }
 
-    /// Returns the bytes that the socket takes next.
+    /// Returns the bytes to write next.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.buffer.pending()
     }
 
-    /// Records that the socket took the next `count` bytes.
+    /// Records that the socket accepted the next `count` bytes.
     pub fn written(&mut self, count: usize) {
         self.has_progress |= std::mem::take(&mut self.is_blocked) && count > 0;
         let Self { buffer, pending_bytes, has_progress, cursor, .. } = self;
@@ -487,7 +491,7 @@ impl Outbox {
         });
     }
 
-    /// Records that the socket takes no more of the pending bytes for now.
+    /// Records that the socket accepts no more of the pending bytes for now.
     pub fn block(&mut self) {
         self.is_blocked = !self.buffer.is_empty();
     }
@@ -499,17 +503,18 @@ impl Outbox {
         self.pending_bytes = [0; 3];
         if let Some(PendingFrame { effect, kind, bytes, .. }) = self.buffer.discard_unbegun() {
             self.pending_bytes[kind as usize] = bytes as usize;
-            // The session writes the rest of this frame before the close, so its effect is applied now.
+            // The session writes the rest of this frame before the close, so the frame's effect is applied
+            // now.
             effect.apply(&mut self.cursor);
         }
     }
 
-    /// Returns how many pending bytes count against the limit.
+    /// Returns the number of pending bytes that count against the limit.
     fn limited_bytes(&self) -> usize {
         self.pending_bytes[FrameKind::Event as usize] + self.pending_bytes[FrameKind::News as usize]
     }
 
-    /// Checks that a frame and this many pending bytes are within the limit.
+    /// Checks that a frame and `pending` other bytes are together within the limit.
     fn check_limit(&self, frame: &[u8], pending: usize) -> Result<(), SlowConsumer> {
         if pending + frame.len().max(MIN_FRAME_BYTES) > self.limit { Err(SlowConsumer) } else { Ok(()) }
     }
@@ -519,7 +524,7 @@ impl Outbox {
         self.pending_bytes[kind as usize] += bytes;
     }
 
-    /// Returns the buffer to which the next frame goes.
+    /// Returns the buffer for the next frame. If a reply is delayed, the next frame is added behind it.
     fn last_buffer(&mut self) -> &mut FrameBuffer {
         self.delayed.as_mut().map_or(&mut self.buffer, |delayed| &mut delayed.buffer)
     }

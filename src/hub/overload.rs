@@ -1,12 +1,13 @@
-//! Overload: a shard that cannot send every event in time sends only the newest of each symbol and kind.
+//! Overload: a shard that cannot send every event in time sends only the newest event of each symbol and
+//! kind.
 //!
-//! A shard that is behind for a moment catches up and sends every event. A shard that stays behind, or that
-//! the log is about to pass, is overloaded for one turn. In that turn it first folds everything in the log,
-//! and counts the events of each key. Then it gives its `latest` clients the newest event of each key. The
-//! other events count as merged.
+//! A shard that is behind for a moment catches up and sends every event. A shard is overloaded for one turn
+//! if it stays behind, or if the log is about to pass it. In that turn the shard first folds everything in
+//! the log, and counts the events of each key. Then the shard sends the newest event of each key to its
+//! `latest` clients. The other events count as merged.
 //!
-//! After that turn the shard sends every event again, because many events then share a write. Writes of only
-//! the newest events are small, and cost more for each event.
+//! After that turn the shard sends every event again. Many events then share a write. A write of only the
+//! newest events is small, and so costs more for each event.
 
 use std::time::Duration;
 
@@ -15,24 +16,25 @@ use tokio::time::Instant;
 use crate::bus::{Backlog, Key, LastValueCache};
 use crate::market::Kind;
 
-/// A shard is overloaded if it has not caught up for this long and its next event has waited for as long.
+/// A shard is overloaded if it has been behind for this long, and its next event has also waited for this
+/// long.
 const MIN_BEHIND: Duration = Duration::from_millis(50);
 
 /// A shard that the log is about to pass is overloaded only if its next event has waited for this long.
-/// Otherwise it has only met a burst, which it reads at once.
+/// Otherwise the cause is only a burst, which the shard can read at once.
 const MIN_AGE: Duration = Duration::from_millis(10);
 
 /// Decides in each turn of a shard whether the shard is overloaded.
 #[derive(Debug, Default)]
 pub struct Overload {
-    /// Since when the shard has not caught up.
+    /// Since when the shard has been behind; `None` if it has caught up.
     behind_since: Option<Instant>,
 }
 
-/// The number of events of each key since the counts were last taken.
+/// The number of events of each key since the last call of [`take`](Self::take).
 #[derive(Debug, Default)]
 pub struct EventCounts {
-    /// The counts of each symbol, by its index.
+    /// The counts of each symbol, by the symbol's index.
     counts: Vec<[u64; Kind::ALL.len()]>,
     /// The keys with a count above 0.
     keys: Vec<Key>,
@@ -46,7 +48,7 @@ impl Overload {
         self.behind_since.is_some_and(|since| is_late(since) || is_soon_lost && age >= MIN_AGE)
     }
 
-    /// Ends a turn; `has_caught_up` says whether the shard has caught up in it.
+    /// Ends a turn; `has_caught_up` says whether the shard caught up in this turn.
     pub fn end_turn(&mut self, has_caught_up: bool, now: Instant) {
         self.behind_since = (!has_caught_up).then(|| self.behind_since.unwrap_or(now));
     }
@@ -66,7 +68,7 @@ impl EventCounts {
         *count += 1;
     }
 
-    /// Returns and resets all counts, in the order of each key's newest event.
+    /// Returns and resets all counts, ordered by the newest event of each key.
     pub fn take(&mut self, last_values: &LastValueCache) -> Vec<(Key, u64)> {
         let mut keys = std::mem::take(&mut self.keys);
         keys.sort_by_cached_key(|key| last_values.latest(*key).map(|latest| latest.seq));

@@ -1,7 +1,7 @@
 //! The relay: each client's messages go to all clients, the sender included.
 //!
-//! A message waits for room in the bounded inbox of every shard, and no further message of its sender is read
-//! until then. Shards never wait.
+//! A message waits until every shard has room for it in a bounded inbox. Meanwhile no further message of the
+//! sender is read. Shards never wait.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub struct RelayConfig {
     pub burst: NonZeroU32,
     /// The longest message, in bytes.
     pub max_bytes: usize,
-    /// How many bytes a second the whole server relays, each message counted once for each peer; 0 means no
-    /// limit.
+    /// How many bytes a second the whole server may relay; 0 means no limit. A message counts once for each
+    /// peer.
     pub total_bytes: u32,
     /// How many messages may wait for a shard. Senders of further messages wait for room.
     pub inbox: NonZeroU32,
@@ -73,7 +73,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Returns a relay, and the inbox of each of this many shards.
+    /// Returns a relay, and an inbox for each shard.
     #[must_use]
     pub fn new(
         config: RelayConfig,
@@ -93,19 +93,19 @@ impl Relay {
         &self.config
     }
 
-    /// Returns the counters of the clients.
+    /// Returns the counters of the bus and its clients.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         self.bus.counters()
     }
 
-    /// Returns how many peers there are.
+    /// Returns the number of peers.
     #[must_use]
     pub fn peers(&self) -> u32 {
         self.peers.load(Ordering::Relaxed)
     }
 
-    /// Returns a name for a new peer. Other clients see it with the peer's messages.
+    /// Returns a name for a new peer. Other clients see this name with the peer's messages.
     pub fn name(&self) -> SmolStr {
         format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
@@ -153,7 +153,8 @@ impl Relay {
         self.counters().relayed.inc();
         let relayed = Arc::new(Relayed { from: from.to_owned(), message });
         for inbox in &self.inboxes {
-            // A shard that has ended has no peers: the server is shutting down.
+            // A send fails only if the shard has ended. The server is then shutting down, and the shard has
+            // no peers.
             let _ = inbox.send(Arc::clone(&relayed)).await;
         }
         Ok(())
@@ -161,7 +162,8 @@ impl Relay {
 
     /// Returns whether the server may relay a message of this length now.
     ///
-    /// A message that needs more than the budget of one second counts as exactly that budget.
+    /// A message never counts as more than the budget of one second. Otherwise a large message could never be
+    /// sent.
     fn fits(&self, total: &Limiter, len: usize) -> bool {
         let frame = u32::try_from(len + FRAME_BYTES).unwrap_or(u32::MAX);
         let bytes = frame.saturating_mul(self.peers()).min(self.config.total_bytes);

@@ -1,12 +1,13 @@
-//! A shard: a fold of the log, and the connections of one thread.
+//! A shard: the market state at one position of the log, and the connections of one thread.
 //!
-//! A shard [reads](Shard::read) the log at its own position, and keeps the market state at that position. It
-//! answers a subscribe from that same state. So a snapshot and the updates after it join without a lock, a
-//! gap or a repeat.
+//! A shard [reads](Shard::read) the log at its own position, and folds each event into the market state. The
+//! shard answers a subscribe from that same state. So the updates after a snapshot need no lock, and have no
+//! gap and no repeat.
 //!
-//! The shard produces values, and each of its [fan-outs](FanOut) encodes those that its connections get.
+//! The shard produces values. Each of its [fan-outs](FanOut) encodes the values for the connections of one
+//! encoding.
 //!
-//! Plain values and plain methods: no I/O, no clock, no task.
+//! A shard does no I/O, reads no clock and starts no task.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -34,22 +35,24 @@ use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{CloseReason, CommandWithId, Delivery, Message, Reply};
 
-/// After this many events the other tasks of the thread get their turn.
+/// A turn ends after this many events, so that the other tasks of the thread can run.
 const READ_EVENTS: usize = 4096;
 
-/// The same limit for an overloaded shard, which only folds and counts the events.
+/// A turn of an overloaded shard ends after this many events. The number is higher because such a shard only
+/// folds and counts events.
 const OVERLOAD_READ_EVENTS: usize = 65_536;
 
 /// At most this many subscriptions of disconnected connections are removed in a turn.
 const REMOVED_SUBSCRIPTIONS: usize = 1024;
 
-/// Looking at one conflated event takes about as long as writing this many bytes.
+/// For each conflated event, a search spends this many bytes of the quota. Searching one event takes about as
+/// long as writing this many bytes.
 const SEARCH_BYTES: usize = 16;
 
 /// At most one warning of an overload is logged within this time.
 const WARN_PERIOD: Duration = Duration::from_secs(10);
 
-/// The time after which a client that is ahead of its shard is checked again.
+/// The time between checks of a client that is ahead of its shard.
 const AHEAD_CHECK: Duration = Duration::from_millis(5);
 
 /// The market state and the connections of one thread.
@@ -61,7 +64,7 @@ pub struct Shard {
     /// One fan-out for each encoding, by the encoding's index.
     fan_outs: [FanOut; Encoding::ALL.len()],
     connections: Slab<Connection>,
-    /// Connections without a session whose subscriptions are not all removed yet.
+    /// Disconnected connections whose subscriptions have yet to be removed.
     disconnected: Vec<ConnectionId>,
     liveness: Liveness,
     quota: CatchUpQuota,
@@ -69,7 +72,7 @@ pub struct Shard {
     is_overloaded: bool,
     /// When an overload was last logged.
     last_overload_warning: Option<Instant>,
-    /// The events that an overloaded shard has read and not sent yet.
+    /// The counts of the events that an overloaded shard has read but not sent yet.
     conflated: EventCounts,
     /// When [`close_stalled`](Self::close_stalled) was last called.
     last_stall_check: Option<Instant>,
@@ -97,8 +100,8 @@ impl Shard {
 
     /// Adds a plain connection with this encoding; returns its number.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
-        // For each new connection a disconnected one is removed completely, which bounds the memory of the
-        // disconnected ones.
+        // Each new connection first removes a disconnected connection completely, so that disconnected
+        // connections do not pile up.
         if let Some(id) = self.disconnected.pop() {
             while self.remove_one_subscription(id) {}
         }
@@ -122,7 +125,8 @@ impl Shard {
         self.connections[id].outbox.set_delivery(delivery, interval);
     }
 
-    /// Removes a connection. Its subscriptions are removed in the next [turns](Self::begin_turn).
+    /// Removes a connection. The connection's subscriptions are removed in the next
+    /// [turns](Self::begin_turn).
     pub fn disconnect(&mut self, id: ConnectionId) {
         self.connections[id].on_disconnect();
         self.disconnected.push(id);
@@ -131,7 +135,7 @@ impl Shard {
 
     /// Removes subscriptions of disconnected connections, a limited number in a turn.
     ///
-    /// So the other clients do not have to wait when many clients leave at once.
+    /// Because of the limit, other clients do not wait when many clients leave at once.
     fn remove_subscriptions(&mut self) {
         for _ in 0..REMOVED_SUBSCRIPTIONS {
             let Some(id) = self.disconnected.pop() else { break };
@@ -141,8 +145,8 @@ impl Shard {
         }
     }
 
-    /// Removes one subscription of a disconnected connection; returns whether it had one. If not, the
-    /// connection is removed.
+    /// Removes one subscription of a disconnected connection, or the connection itself if no subscription is
+    /// left. Returns whether a subscription was removed.
     fn remove_one_subscription(&mut self, id: ConnectionId) -> bool {
         let Connection { encoding, subscription, .. } = &mut self.connections[id];
         let had_any = self.fan_outs[encoding.index()].index.remove_one(id, subscription);
@@ -152,7 +156,8 @@ impl Shard {
         had_any
     }
 
-    /// Executes a client's request, and pushes the reply to its outbox. A closing connection is left alone.
+    /// Executes a client's request, and pushes the reply to its outbox. Does nothing for a closing
+    /// connection.
     pub fn execute(&mut self, id: ConnectionId, request: &CommandWithId, now: Time) {
         let connection = &mut self.connections[id];
         if connection.state.is_closing() {
@@ -163,7 +168,7 @@ impl Shard {
             .execute(request, now);
     }
 
-    /// Pushes an answer that the session makes itself. A closing connection is left alone.
+    /// Pushes an answer of the session itself. Does nothing for a closing connection.
     pub fn answer(&mut self, id: ConnectionId, value: &Value<'_>) {
         let connection = &mut self.connections[id];
         if !connection.state.is_closing() {
@@ -171,8 +176,8 @@ impl Shard {
         }
     }
 
-    /// Pushes a message of one client to every outbox, except those of clients that are closing or have yet
-    /// to show a token.
+    /// Pushes a client's message to every outbox. Clients that are closing, or have yet to show a token, do
+    /// not get the message.
     pub fn relay(&mut self, from: &str, message: &Message) {
         let wrapped = Reply::message(from, message);
         let (mut plain, mut wrapped) =
@@ -191,10 +196,10 @@ impl Shard {
         }
     }
 
-    /// Sets whether the shard is overloaded: whether it cannot send every event in time.
+    /// Sets whether the shard is overloaded, because it cannot send every event in time.
     ///
-    /// An overloaded shard [reads](Self::read) more of the log in a turn. Its `latest` clients get only the
-    /// newest of these events for each symbol and kind.
+    /// An overloaded shard [reads](Self::read) more of the log in a turn. The shard's `latest` clients get
+    /// only the newest event of each symbol and kind.
     pub fn set_overloaded(&mut self, is_overloaded: bool, now: Instant) {
         if !std::mem::replace(&mut self.is_overloaded, is_overloaded) && is_overloaded {
             self.bus.counters().overloads.inc();
@@ -206,10 +211,12 @@ impl Shard {
         }
     }
 
-    /// Reads from the log for one turn; returns whether it reached the end.
+    /// Reads the log for one turn, and writes the new events. Returns whether the shard reached the end of
+    /// the log.
     ///
-    /// `write` tries to write to a connection's socket once, and returns how many bytes the socket took. The
-    /// session writes the rest. A heartbeat that is nearly due goes with the updates, and carries `time`.
+    /// `write` tries to write to a connection's socket once, and returns how many bytes the socket accepted.
+    /// The session writes the rest. A heartbeat that is nearly due is written with the updates, and carries
+    /// `time`.
     pub fn read(
         &mut self,
         now: Instant,
@@ -239,7 +246,8 @@ impl Shard {
                         }
                         events_read += events.len();
                     }
-                    // The sessions write this to every subscriber before the shard reads on.
+                    // The turn ends, so that sessions write the feed state to all subscribers before the
+                    // shard reads more.
                     Segment::FeedState { state, .. } => {
                         self.flush(now, time, &mut write);
                         self.set_feed_state(state.clone());
@@ -269,8 +277,8 @@ impl Shard {
         }
     }
 
-    /// Counts an event that is conflated for `latest` clients. If there are `every` clients, they get it as
-    /// usual.
+    /// Counts an event that is conflated for `latest` clients. If there are `every` clients, they get the
+    /// event as usual.
     fn conflate(&mut self, seq: u64, event: &Event, has_every: bool) {
         let key = (self.market.last_values.fold(seq, event), event.kind());
         self.conflated.add(key);
@@ -282,7 +290,7 @@ impl Shard {
         }
     }
 
-    /// Writes the new events to each subscriber, with a heartbeat if that is nearly due.
+    /// Writes the new events to each subscriber, together with a heartbeat that is nearly due.
     fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         for (key, count) in self.conflated.take(&self.market.last_values) {
             let last_values = &self.market.last_values;
@@ -324,8 +332,7 @@ impl Shard {
             let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
             let waits = is_latest && (connection.outbox.is_blocked() || connection.outbox.has_conflated());
             let is_catching_up = connection.state.is_catching_up();
-            // The client is told later: after the newest events once it reads again, or after the events that
-            // it missed.
+            // Such a client is told later: after its conflated events, or after the events that it missed.
             connection.state.owe(|owed| owed.feed_state = waits || is_catching_up);
             if waits || is_catching_up {
                 connection.wake();
@@ -333,7 +340,7 @@ impl Shard {
             }
             let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding), is_flow_controlled);
             if pushed.is_err() && is_flow_controlled {
-                // A flow-controlled feed closes no client for a feed state: the client is told later.
+                // A flow-controlled feed must not close a client for a feed state. The client is told later.
                 connection.state.owe(|owed| owed.feed_state = true);
                 connection.wake();
                 continue;
@@ -357,10 +364,11 @@ impl Shard {
         subscribed.map(|(id, _)| id).collect()
     }
 
-    /// Continues after a lag with `market`, the state at the checkpoint. Tells every subscriber what is lost.
+    /// Continues after a lag with `market`, the state at the checkpoint. Tells every subscriber which events
+    /// are lost.
     ///
-    /// An overloaded shard first folds everything that the log has by now. If it continued at the log's
-    /// oldest entry, the log would soon pass it again.
+    /// An overloaded shard first folds everything in the log. If the shard continued at the oldest entry, the
+    /// log would soon pass it again.
     fn on_lag(&mut self, mut market: MarketState, mut next: impl FnMut() -> Option<Read>) {
         let after = self.market.seq();
         let is_event_lost = market.seq() > after;
@@ -374,7 +382,8 @@ impl Shard {
         let is_news = self.market.feed_state != market.feed_state;
         let seek = market.seek.filter(|seek| self.market.seek != Some(*seek));
         if !is_event_lost {
-            // Only feed states and seeks are lost, and of those the newest counts.
+            // Only feed states and seeks are lost. The newest seek, or else the newest feed state, replaces
+            // them.
             match seek {
                 Some(seek) => self.seek(seek, market.feed_state, market.last_values),
                 None if is_news => self.set_feed_state(market.feed_state),
@@ -389,7 +398,7 @@ impl Shard {
         }
     }
 
-    /// Replaces the market state. Symbols may have other indexes in the new one.
+    /// Replaces the market state. The new state may give symbols other indexes.
     fn set_market(&mut self, market: MarketState) {
         self.market = market;
         for fan_out in &mut self.fan_outs {
@@ -402,16 +411,16 @@ impl Shard {
         }
     }
 
-    /// Returns how often to call [`heartbeats`](Self::heartbeats) and
+    /// Returns the time between calls of [`heartbeats`](Self::heartbeats) and
     /// [`check_liveness`](Self::check_liveness).
     #[must_use]
     pub fn check_period(&self) -> Duration {
         self.liveness.check_period()
     }
 
-    /// Pings the clients that are due, and closes those that missed a deadline.
+    /// Pings the clients that are due for a ping, and closes the clients that missed a deadline.
     ///
-    /// `acknowledgements` returns what a client's machine has acknowledged, if that is known.
+    /// `acknowledgements` returns a client's newest TCP acknowledgement, if it is known.
     pub fn check_liveness(
         &mut self,
         now: Instant,
@@ -435,7 +444,7 @@ impl Shard {
         self.connections[id].is_heard = true;
     }
 
-    /// Records that a pong has come from a client; returns whether it answers a ping.
+    /// Records that a pong has come from a client; returns whether the pong answers a ping.
     pub fn ponged(&mut self, id: ConnectionId) -> bool {
         self.connections[id].deadlines.ponged()
     }
@@ -447,7 +456,7 @@ impl Shard {
         self.liveness.reschedule(id, deadlines);
     }
 
-    /// Returns why the shard closes a connection. The reason is returned once.
+    /// Returns why the shard closes a connection. Only the first call returns the reason.
     pub fn take_closing(&mut self, id: ConnectionId) -> Option<CloseReason> {
         match &mut self.connections[id].state {
             ConnectionState::Closing { reason } => reason.take(),
@@ -462,8 +471,8 @@ impl Shard {
         !outbox.bytes().is_empty() || outbox.has_delayed()
     }
 
-    /// Returns whether a client's next message may be read. It may not while the client's replies pile up, or
-    /// before it has got everything that it missed.
+    /// Returns whether a client's next message may be read. The message must wait while the outbox is full,
+    /// and until the client has caught up.
     #[must_use]
     pub fn may_read(&self, id: ConnectionId) -> bool {
         self.connections[id].may_read()
@@ -471,8 +480,8 @@ impl Shard {
 
     /// Begins the shard's next turn.
     ///
-    /// The quota is renewed, connections that waited for it are woken, and some subscriptions of disconnected
-    /// connections are removed.
+    /// Renews the quota, wakes connections that waited for it, and removes some subscriptions of disconnected
+    /// connections.
     pub fn begin_turn(&mut self) {
         self.remove_subscriptions();
         for id in self.quota.renew() {
@@ -488,7 +497,8 @@ impl Shard {
         self.quota.has_queued() || !self.disconnected.is_empty()
     }
 
-    /// Writes everything that is due into a client's outbox; returns the bytes that its socket takes next.
+    /// Writes notices, missed data and due conflated events into a client's outbox; returns the bytes to
+    /// write next.
     pub fn outgoing(&mut self, id: ConnectionId, now: Instant) -> &[u8] {
         if self.connections[id].outbox.bytes().is_empty() {
             self.connections[id].resync(&self.market);
@@ -515,10 +525,10 @@ impl Shard {
         connection.outbox.bytes()
     }
 
-    /// Returns whether a client's oldest conflated events may be searched for in this turn.
+    /// Returns whether the shard may search for a client's oldest conflated events in this turn.
     ///
-    /// A search among many takes as long as writing missed events, and so spends the same quota. A closing
-    /// client does not wait.
+    /// A search among many events takes as long as writing missed events, and so spends the same quota. A
+    /// closing client does not wait for the quota.
     fn may_search(&mut self, id: ConnectionId, now: Instant) -> bool {
         let Connection { outbox, state, .. } = &self.connections[id];
         let is_many = outbox.conflated_len() > self.settings.conflated_events;
@@ -537,7 +547,7 @@ impl Shard {
         true
     }
 
-    /// Writes a part of a client's delayed reply, and of the conflated events before it, into its outbox.
+    /// Writes a part of a client's conflated events, and then the delayed reply, into its outbox.
     fn write_delayed(&mut self, id: ConnectionId) {
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
@@ -564,7 +574,7 @@ impl Shard {
         self.quota.spend(connection.outbox.bytes().len() - waiting);
     }
 
-    /// Records that a client's socket took bytes; returns whether a flow-controlled feed may be able to
+    /// Records that a client's socket accepted bytes; returns whether a flow-controlled feed may be able to
     /// continue.
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
@@ -583,32 +593,33 @@ impl Shard {
         is_flow_controlled && connection.is_every()
     }
 
-    /// Records that a client's socket takes no more bytes for now.
+    /// Records that a client's socket accepts no more bytes for now.
     pub fn block(&mut self, id: ConnectionId) {
         self.connections[id].outbox.block();
     }
 
-    /// Returns when a session that has nothing to write must run again, even if nothing wakes it until then.
+    /// Returns when an idle session must run again, even if nothing wakes it.
     #[must_use]
     pub fn due(&self, id: ConnectionId, now: Instant) -> Option<Instant> {
         let Connection { state, outbox, .. } = &self.connections[id];
         if self.quota.is_queued(id) {
             return None;
         }
-        // Nothing wakes a client that is ahead of its shard when the shard has caught up with it.
+        // A client that is ahead of its shard must check again, because nothing wakes it when the shard has
+        // caught up.
         outbox.due(now).or_else(|| state.after().map(|_| now + AHEAD_CHECK))
     }
 
-    /// Keeps the waker of a client's session until the next wake-up.
+    /// Stores the waker of a client's session.
     pub fn set_waker(&mut self, id: ConnectionId, waker: &Waker) {
         self.connections[id].set_waker(waker);
     }
 
-    /// Pushes a close behind everything that is pending for a client. Nothing follows it.
+    /// Pushes a close behind everything that is pending for a client. Nothing follows the close.
     pub fn close(&mut self, id: ConnectionId, code: u16, reason: &str) {
         let connection = &mut self.connections[id];
-        // A resuming client is not told of a gap or a seek, because that would follow the events that it
-        // missed.
+        // A resuming client is not told of a gap or a seek, because the notice would have to follow all
+        // missed events.
         connection.resync(&self.market);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.market, encoded, snapshots, &self.settings);
@@ -616,20 +627,20 @@ impl Shard {
         connection.state = ConnectionState::Closing { reason: None };
     }
 
-    /// Returns the event up to which all `every` clients have been served. If none is behind, it is the
-    /// shard's own position.
+    /// Returns the event up to which all `every` clients have been served. If no client is behind, the result
+    /// is the shard's own position.
     #[must_use]
     pub fn served(&self) -> u64 {
         let waiting = self.connections.iter().filter_map(|(_, connection)| connection.served());
         waiting.min().unwrap_or(u64::MAX).min(self.market.seq())
     }
 
-    /// Closes the `every` clients that have stalled: they have kept the feed waiting for the stall timeout, and
-    /// have not read `catch_up_bytes` in that time.
+    /// Closes each `every` client that has kept the feed waiting for the stall timeout, and has not read
+    /// `catch_up_bytes` in that time.
     ///
-    /// So the time that a set of snapshots or a resume may take grows with its size, but no client can hold
-    /// up the feed by reading a byte now and then. A client's time begins at the first call that finds the
-    /// feed waiting for it.
+    /// So a large resume or set of snapshots may take longer than a small one. But a client cannot hold up
+    /// the feed by reading a byte now and then. A client's time begins at the first call while the feed waits
+    /// for it.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
         let last_check = self.last_stall_check.replace(now).unwrap_or(now);

@@ -1,8 +1,7 @@
-//! A shard runner: a shard, the sockets of its connections, and the loop that moves data between them and the
-//! log.
+//! A shard runner: a shard, the sockets of its connections, and the loop that serves them.
 //!
-//! The first update after a quiet moment is written at once. Under load the log is read once in each flush
-//! window, so that several updates share a write.
+//! The first update after a quiet moment is written at once. Under load the shard reads the log once in each
+//! flush window, so that several updates share a write.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use crate::bus::{Checkpoint, Reader};
 use crate::fault;
 use crate::market::Time;
 
-/// How often a shard checks for clients that keep a flow-controlled feed waiting.
+/// The time between checks for clients that keep a flow-controlled feed waiting.
 const STALL_CHECK_PERIOD: Duration = Duration::from_millis(100);
 
 /// A shard and the sockets of its connections, on one thread.
@@ -31,20 +30,20 @@ const STALL_CHECK_PERIOD: Duration = Duration::from_millis(100);
 pub struct ShardRunner {
     /// The shard.
     pub shard: RefCell<Shard>,
-    /// The sockets of its connections.
+    /// The sockets of the shard's connections.
     pub sockets: RefCell<Sockets>,
-    /// Notified when a client that may keep the feed waiting was written to, or is gone.
+    /// Notified after a write to a client for which the feed may wait, and when such a client is gone.
     pub served: Notify,
-    /// Notified when a client waits for the shard's next turn, or is gone.
+    /// Notified when a client waits for the shard's next turn, and when a client is gone.
     pub turn_wanted: Notify,
-    /// For how long updates are collected before they are written.
+    /// How long updates are collected before they are written.
     flush_window: Duration,
     /// The position up to which the loop has read the log.
     position: watch::Sender<u64>,
 }
 
 impl ShardRunner {
-    /// Returns a runner of a shard without connections, at the checkpoint of `reader`.
+    /// Returns a runner whose shard starts at the checkpoint of `reader`, without connections.
     #[must_use]
     pub fn new(reader: &Reader, checkpoint: Checkpoint, settings: Settings) -> Self {
         let (flush_window, position) = (settings.flush_window, watch::Sender::new(checkpoint.position));
@@ -53,7 +52,7 @@ impl ShardRunner {
         Self { shard, sockets: RefCell::default(), served, turn_wanted, flush_window, position }
     }
 
-    /// Marks the loop as failed, so that nobody waits for it.
+    /// Marks the loop as failed, which ends all waits in [`caught_up`](Self::caught_up).
     pub fn fail(&self) {
         self.position.send_replace(u64::MAX);
     }
@@ -66,8 +65,8 @@ impl ShardRunner {
 
     /// Runs the loop until `stop` fires.
     ///
-    /// It must not run under tokio's cooperative budget, because a batch is written to all its subscribers at
-    /// once.
+    /// The loop must not run under tokio's cooperative budget. Otherwise sockets could refuse the later
+    /// writes of a batch, which is written to all its subscribers at once.
     pub async fn run(
         &self,
         mut reader: Reader,
@@ -75,7 +74,7 @@ impl ShardRunner {
         stop: CancellationToken,
     ) {
         let mut stall_check = time::interval(STALL_CHECK_PERIOD);
-        // After a long time without flow control, missed checks are not caught up on.
+        // Checks that were missed while the feed was not flow-controlled are skipped.
         stall_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut check = time::interval(self.shard.borrow().check_period());
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,7 +82,7 @@ impl ShardRunner {
         let mut overload = Overload::default();
         loop {
             let is_flow_controlled = reader.bus().is_flow_controlled();
-            // Without `biased`, so that no branch that is always ready starves the others.
+            // Not `biased`, because a branch that is always ready would then starve the others.
             select! {
                 () = stop.cancelled() => break,
                 Some(relayed) = inbox.recv() => self.relay(&relayed, &mut inbox),
@@ -101,7 +100,7 @@ impl ShardRunner {
                 }
                 () = ready(&mut reader, window_end) => {
                     let now = Instant::now();
-                    // A flow-controlled feed waits for its readers, and so overloads no shard.
+                    // A flow-controlled feed waits for its readers, so it cannot overload a shard.
                     let is_overloaded = !is_flow_controlled && overload.begin_turn(reader.backlog(now), now);
                     self.shard.borrow_mut().set_overloaded(is_overloaded, now);
                     let is_drained = self.read(&mut reader, now);
@@ -112,12 +111,12 @@ impl ShardRunner {
                 }
             }
             self.begin_turn();
-            // The sessions of this thread write before the shard reads on.
+            // The sessions of this thread write before the shard reads more.
             yield_now().await;
         }
     }
 
-    /// Hands the first message, and all that are in the inbox, to the shard.
+    /// Hands the first message and all messages in the inbox to the shard.
     fn relay(&self, first: &Relayed, inbox: &mut mpsc::Receiver<Arc<Relayed>>) {
         let mut shard = self.shard.borrow_mut();
         shard.relay(&first.from, &first.message);
@@ -145,7 +144,7 @@ impl ShardRunner {
         is_drained
     }
 
-    /// Begins the shard's next turn, and asks for another if there is work left.
+    /// Begins the shard's next turn, and requests another turn if work is left.
     fn begin_turn(&self) {
         let mut shard = self.shard.borrow_mut();
         shard.begin_turn();
@@ -161,9 +160,9 @@ impl ShardRunner {
     }
 }
 
-/// Waits until the flush window has ended, and then until there is something to read.
+/// Waits until the flush window has ended, and then until the log has a new entry.
 async fn ready(reader: &mut Reader, window_end: Instant) {
-    // In this order, an event that is published within the window does not wake the thread.
+    // Because of this order, an event that is published within the window does not wake the thread.
     if Instant::now() < window_end {
         time::sleep_until(window_end).await;
     }

@@ -1,8 +1,8 @@
-//! A set of snapshots that a connection has yet to be sent: an iterator over symbols.
+//! A snapshot set: an iterator over the symbols whose snapshots have yet to be sent to a connection.
 //!
-//! Each snapshot is written when the socket has room for it, at the shard's position at that moment. Until
-//! then the connection gets no updates of the symbol, because the snapshot will cover them. So a set costs
-//! four bytes for each symbol by name and nothing for `*`, however large the snapshots are.
+//! A snapshot is encoded only when the socket has room for it, and shows the newest values at that moment.
+//! Before the snapshot, the connection gets no updates of the symbol, because the snapshot will include them.
+//! A set needs four bytes for each symbol by name, and no memory for the symbols of `*`.
 
 use std::ops::Range;
 use std::vec;
@@ -17,11 +17,11 @@ pub(super) struct SnapshotSet {
     remaining: Remaining,
     /// The subscription before the set began. The connection still gets the updates of this subscription.
     earlier: Subscription,
-    /// The last snapshot, while older conflated events must be sent before it.
+    /// The last snapshot, while it waits for older conflated events.
     last: Option<LastSnapshot>,
 }
 
-/// The remaining symbols by index, in order.
+/// The indexes of the remaining symbols, in order.
 #[derive(Debug)]
 enum Remaining {
     All(Range<u32>),
@@ -31,15 +31,13 @@ enum Remaining {
 /// The last snapshot of a set, encoded.
 #[derive(Debug)]
 pub(super) struct LastSnapshot {
-    /// The position at which it was encoded.
+    /// The shard's position when the snapshot was encoded.
     pub(super) seq: u64,
-    /// The encoded snapshot.
     pub(super) bytes: Box<[u8]>,
 }
 
 impl SnapshotSet {
-    /// Returns the set of all symbols that have data, or of the named ones among them; `None` if there are
-    /// none.
+    /// Returns a set of all symbols, or of the named symbols; `None` if none of these symbols has data.
     pub(super) fn new<'a>(
         last_values: &LastValueCache,
         all: bool,
@@ -75,7 +73,7 @@ impl SnapshotSet {
         next.map(|index| index as usize)
     }
 
-    /// Returns whether an event is withheld because the snapshot of its symbol has yet to be written.
+    /// Returns whether an event is skipped because the snapshot of its symbol has yet to be written.
     pub(super) fn covers(&self, (index, kind): Key, symbol: &Symbol) -> bool {
         let is_remaining = match &self.remaining {
             Remaining::All(indexes) => (indexes.start as usize..indexes.end as usize).contains(&index),
@@ -86,7 +84,7 @@ impl SnapshotSet {
         is_remaining && !self.earlier.has(symbol, kind)
     }
 
-    /// Holds the last snapshot back until the conflated events before it are flushed.
+    /// Stores the last snapshot until older conflated events are flushed.
     pub(super) fn keep_last(&mut self, last: LastSnapshot) {
         self.last = Some(last);
     }

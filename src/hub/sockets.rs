@@ -1,10 +1,10 @@
 //! The sockets of a thread's connections.
 //!
-//! A session reads from its socket, and writes what is pending in its outbox. A batch is written to the
-//! sockets directly, without waking the sessions. A session is woken only if its socket did not take
-//! everything.
+//! A session reads from its socket, and writes the pending bytes of its outbox. A batch is written to the
+//! sockets directly, without waking the sessions. A session is woken only if its socket did not accept all
+//! bytes.
 //!
-//! The sockets lie side by side in memory, because a batch goes from one to the next.
+//! The sockets are contiguous in memory, because a batch is written to one socket after the other.
 
 use std::fmt::Debug;
 use std::io;
@@ -20,8 +20,8 @@ use super::subscription_index::ConnectionId;
 
 /// A bidirectional stream of bytes to a client.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Debug {
-    /// Returns what the client's machine has acknowledged; `None` if there is no TCP connection, or if the
-    /// system does not tell.
+    /// Returns the client's newest TCP acknowledgement; `None` without a TCP connection, or if the operating
+    /// system does not report it.
     fn acknowledgements(&self) -> Option<Acknowledgements> {
         None
     }
@@ -48,7 +48,7 @@ pub enum Socket {
 #[derive(Debug, Default)]
 pub struct Sockets {
     sockets: Vec<Option<Socket>>,
-    /// Connections whose sockets took bytes and have not sent all of them.
+    /// Connections whose sockets have accepted bytes but not sent all of them.
     unflushed: Vec<ConnectionId>,
 }
 
@@ -127,19 +127,19 @@ impl Sockets {
     ///
     /// # Panics
     ///
-    /// The socket was removed.
+    /// The connection has no socket.
     pub fn get(&mut self, id: ConnectionId) -> Pin<&mut Socket> {
         Pin::new(self.sockets[id].as_mut().expect("a session has a socket"))
     }
 
-    /// Tries to write once; returns how many bytes the socket took.
+    /// Tries to write once; returns how many bytes the socket accepted.
     ///
-    /// An error counts as 0 bytes. The session finds it when it writes the rest.
+    /// An error counts as 0 bytes. The session gets the error when it writes the rest.
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
         let written = match self.sockets[id].as_mut().expect("a connection has a socket") {
-            // This bypasses tokio, which keeps the socket's readiness elsewhere in memory. Reading that for
-            // each write would cost more than the one write in thousands that finds the socket full.
+            // This write bypasses tokio, which first checks a readiness flag elsewhere in memory. Checking
+            // before every write would cost more than the few writes to full sockets, about one in thousands.
             Socket::Tcp(socket) => SockRef::from(&*socket).send(bytes).ok(),
             Socket::Other(socket) => {
                 let mut nobody = Context::from_waker(Waker::noop());
@@ -147,7 +147,8 @@ impl Sockets {
                     Poll::Ready(written) => written.ok(),
                     Poll::Pending => None,
                 };
-                // Only a flush shows whether TLS has encrypted bytes that the network has not taken.
+                // Only a flush shows whether TLS still has encrypted bytes that the TCP socket did not
+                // accept.
                 if Pin::new(&mut **socket).poll_flush(&mut nobody).is_pending() {
                     self.unflushed.push(id);
                 }
@@ -157,14 +158,14 @@ impl Sockets {
         written.unwrap_or(0)
     }
 
-    /// Returns what a client's machine has acknowledged, if that is known.
+    /// Returns a client's newest TCP acknowledgement, if it is known.
     #[must_use]
     pub fn acknowledgements(&self, id: ConnectionId) -> Option<Acknowledgements> {
         self.sockets.get(id)?.as_ref()?.acknowledgements()
     }
 
-    /// Returns the connections whose sockets have not sent all bytes that they took, since the last call.
-    /// Their sessions flush them.
+    /// Returns the connections whose sockets, since the last call, accepted bytes but did not send all of
+    /// them. The sessions must flush these sockets.
     pub fn take_unflushed(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.unflushed)
     }

@@ -1,5 +1,4 @@
-//! Spreads numbers evenly over a range without keeping any record: golden-ratio hashing (Knuth, TAOCP 3,
-//! section 6.4).
+//! Spreads numbers evenly over a range without any state: golden-ratio hashing (Knuth, TAOCP 3, section 6.4).
 
 /// 2⁶⁴ divided by the golden ratio.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

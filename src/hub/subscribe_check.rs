@@ -1,6 +1,6 @@
-//! Checks of a subscribe: how many symbols it has, and whether its cursor can be resumed.
+//! Checks a subscribe: the number of its symbols, and whether the client can resume from its cursor.
 //!
-//! A route checks before there is a connection, and a shard before it executes the command. Both send the
+//! A route checks before a connection exists. A shard checks before it executes the command. Both send the
 //! same error replies.
 
 use crate::bus::{Bus, Evicted};
@@ -10,18 +10,18 @@ use crate::wire::{Cursor, ErrorCode, ErrorReply, GapReason};
 /// Whether the log still has all events that a client missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missed {
-    /// The log has all of them.
+    /// The log has all missed events.
     InHistory,
-    /// The log does not have all of them.
+    /// The log lacks some of the missed events.
     Lost {
-        /// The last event before the gap; `None` if the cursor is of another epoch.
+        /// The last event before the gap; `None` if the cursor is from another epoch.
         after: Option<u64>,
-        /// The reason of the gap.
+        /// Why the events are lost.
         reason: GapReason,
     },
 }
 
-/// Checks that a connection may have this many symbols; `most` is 0 if there is no limit.
+/// Checks that a connection may have this many symbols; a `most` of 0 means no limit.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
     })
 }
 
-/// Returns the error reply to a cursor that does not come with a connection's first subscribe.
+/// Returns the error reply to a cursor that comes after a connection's first subscribe.
 pub fn late_cursor() -> ErrorReply {
     let message = "`after` comes with a connection's first subscribe; open a new connection to resume";
     ErrorReply::new(ErrorCode::BadCursor, message)

@@ -10,13 +10,13 @@ use crate::wire::Symbols;
 pub struct Subscription {
     /// The kinds that the connection subscribed to for all symbols (`*`).
     pub all: KindSet,
-    /// The symbols by name, sorted, with the kinds of each. Most connections have few, and often a single
-    /// one, for which a map would take more memory.
+    /// The symbols by name, sorted, with the kinds of each. For the few symbols of most connections, a map
+    /// would need more memory.
     names: Vec<(Symbol, KindSet)>,
 }
 
 impl Subscription {
-    /// Returns whether the connection gets this kind of this symbol.
+    /// Returns whether the connection gets events of this symbol and kind.
     #[must_use]
     pub fn has(&self, symbol: &Symbol, kind: Kind) -> bool {
         self.all.contains(kind) || self.of(Some(symbol)).contains(kind)
@@ -32,13 +32,14 @@ impl Subscription {
         self.names.iter().map(|(symbol, kinds)| (symbol, *kinds))
     }
 
-    /// Returns how many symbols the connection subscribed to; `*` counts as one.
+    /// Returns how many symbols the connection subscribed to; `*` counts as one symbol.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len() + usize::from(!self.all.is_empty())
     }
 
-    /// Returns how many symbols it would have with the new ones added; `*` counts as one.
+    /// Returns how many symbols the subscription would have with the new symbols added; `*` counts as one
+    /// symbol.
     #[must_use]
     pub fn len_with(&self, new: &Symbols) -> usize {
         let new_names = new.names.iter().filter(|name| !self.has_name(name)).count();
@@ -54,7 +55,7 @@ impl Subscription {
         star.into_iter().chain(names.map(|(symbol, _)| symbol.to_string())).collect()
     }
 
-    /// Returns the kinds of a symbol by name, or of `*` for `None`.
+    /// Returns the kinds of a symbol by name; `None` means `*`.
     pub(super) fn of(&self, symbol: Option<&Symbol>) -> KindSet {
         match symbol {
             None => self.all,
@@ -62,7 +63,7 @@ impl Subscription {
         }
     }
 
-    /// Sets the kinds of a symbol by name, or of `*` for `None`.
+    /// Sets the kinds of a symbol by name; `None` means `*`.
     pub(super) fn set(&mut self, symbol: Option<&Symbol>, kinds: KindSet) {
         let Some(symbol) = symbol else {
             self.all = kinds;
@@ -81,7 +82,7 @@ impl Subscription {
         }
     }
 
-    /// Removes one symbol by name with its kinds, or `*` after the last name; returns `None` if nothing is
+    /// Removes and returns one symbol with its kinds; `*` comes after all names. Returns `None` if nothing is
     /// left.
     pub(super) fn pop(&mut self) -> Option<(Option<Symbol>, KindSet)> {
         if let Some((symbol, kinds)) = self.names.pop() {

@@ -1,7 +1,7 @@
-//! The subscription index: from a symbol to its subscribers.
+//! The subscription index: finds the subscribers of a symbol.
 //!
-//! The other direction is the [`Subscription`] of each connection. [`SubscriptionIndex`] changes both
-//! together.
+//! The [`Subscription`] of each connection has the opposite direction, from the connection to its symbols.
+//! [`SubscriptionIndex`] changes both together.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::market::{Kind, KindSet, Symbol};
 /// A connection's number within its shard.
 pub type ConnectionId = usize;
 
-/// The subscribers of each symbol and kind. A symbol without subscribers takes no memory.
+/// The subscribers of each symbol and kind. A symbol without subscribers needs no memory.
 #[derive(Debug, Default)]
 pub struct SubscriptionIndex {
     by_symbol: HashMap<Symbol, Subscribers>,
@@ -23,26 +23,27 @@ pub struct SubscriptionIndex {
 
 /// The subscribers of one symbol, or of `*`, grouped by the kinds that they subscribed to.
 ///
-/// Most clients subscribe to all kinds. So there is mostly one group, and one entry for each subscriber.
+/// Most clients subscribe to all kinds, so a symbol usually has a single group.
 #[derive(Debug, Default)]
 struct Subscribers(SmallVec<[(KindSet, Group); 1]>);
 
-/// Connections that subscribed to the same kinds. Adding and removing one takes constant time.
+/// Connections that subscribed to the same kinds. Adding or removing a connection takes constant time.
 type Group = IndexSet<ConnectionId>;
 
 impl SubscriptionIndex {
-    /// Returns the groups that subscribed to this kind of `*`.
+    /// Returns the groups that subscribed to this kind for all symbols (`*`).
     pub fn groups_of_all(&self, kind: Kind) -> impl Iterator<Item = &Group> {
         self.all.of(kind)
     }
 
-    /// Returns the groups that subscribed to this kind of this symbol by name. A connection may also be in a
-    /// group of [`*`](Self::groups_of_all).
+    /// Returns the groups that subscribed to this symbol by name, and to this kind.
+    ///
+    /// A connection may be in one of these groups and also in a group of [`*`](Self::groups_of_all).
     pub fn groups_of(&self, symbol: &Symbol, kind: Kind) -> impl Iterator<Item = &Group> {
         self.by_symbol.get(symbol).into_iter().flat_map(move |subscribers| subscribers.of(kind))
     }
 
-    /// Adds kinds of a symbol, or of `*` for `None`, to a subscription.
+    /// Adds kinds of a symbol to a subscription; `None` means `*`.
     pub fn add(
         &mut self,
         id: ConnectionId,
@@ -55,7 +56,7 @@ impl SubscriptionIndex {
         self.regroup(id, symbol, before, before.with(kinds));
     }
 
-    /// Removes kinds of a symbol, or of `*` for `None`, from a subscription.
+    /// Removes kinds of a symbol from a subscription; `None` means `*`.
     pub fn remove(
         &mut self,
         id: ConnectionId,
@@ -68,7 +69,7 @@ impl SubscriptionIndex {
         self.regroup(id, symbol, before, before.without(kinds));
     }
 
-    /// Removes one symbol, or `*`, from a subscription; returns whether there was one.
+    /// Removes one symbol, or `*`, from a subscription; returns false if the subscription was empty.
     pub fn remove_one(&mut self, id: ConnectionId, subscription: &mut Subscription) -> bool {
         let Some((symbol, kinds)) = subscription.pop() else { return false };
         self.regroup(id, symbol.as_ref(), kinds, KindSet::NONE);
@@ -128,7 +129,7 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// Returns the connections of these groups, sorted. A connection that is in two groups is there twice.
+    /// Returns the connections of these groups, sorted. A connection in two groups is listed twice.
     fn ids<'a>(groups: impl Iterator<Item = &'a Group>) -> Vec<ConnectionId> {
         let mut ids: Vec<_> = groups.flatten().copied().collect();
         ids.sort_unstable();

@@ -101,7 +101,7 @@ fn an_event_is_encoded_once_for_all_connections_of_an_encoding() {
         },
     );
 
-    // The ranges show that the bytes are the same memory, not only equal.
+    // Equal address ranges show that both clients got the same memory, not only equal bytes.
     assert_eq!(written[&frame], written[&other_frame]);
     assert_eq!(written[&line], written[&other_line]);
     assert_ne!(written[&frame], written[&line]);
