@@ -68,7 +68,7 @@ pub enum FeedError {
         limit: u64,
     },
     /// `feed.replay.encoding` is not the name of an encoding.
-    #[error("feed.replay.encoding: `{label}` is no encoding")]
+    #[error("feed.replay.encoding: `{label}` is not an encoding")]
     Encoding {
         /// The name.
         label: String,

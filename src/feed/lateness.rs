@@ -16,12 +16,12 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// Compares the lag of the newest events with the limits, and logs a change.
-    pub fn observe(&mut self, lag: Duration) {
-        if !self.is_late && lag > LATE {
+    /// Compares the lateness of the newest events with the limits, and logs a change.
+    pub fn observe(&mut self, lateness: Duration) {
+        if !self.is_late && lateness > LATE {
             self.is_late = true;
-            warn!(?lag, "the feed is behind its schedule");
-        } else if self.is_late && lag < ON_TIME {
+            warn!(?lateness, "the feed is behind its schedule");
+        } else if self.is_late && lateness < ON_TIME {
             self.is_late = false;
             debug!("the feed has caught up with its schedule");
         }

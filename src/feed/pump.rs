@@ -249,7 +249,7 @@ impl Pump<'_> {
         };
         let (pending, wall_clock) = (&mut self.pending, &self.wall_clock);
         let now = Instant::now();
-        let mut lag = Duration::ZERO;
+        let mut lateness = Duration::ZERO;
         let mut newest = None;
         let events = iter::from_fn(|| {
             let event = pending.peek()?;
@@ -258,14 +258,14 @@ impl Pump<'_> {
                 return None;
             }
             let mut event = pending.next()?;
-            lag = lag.max(now - due);
+            lateness = lateness.max(now - due);
             newest = Some(event.time);
             event.time = wall_clock.as_ref().map_or(event.time, |wall_clock| wall_clock.time(due));
             Some(event)
         });
         let events = events.collect();
-        self.lateness.observe(lag);
-        self.publish_batch(events, newest, Some(lag));
+        self.lateness.observe(lateness);
+        self.publish_batch(events, newest, Some(lateness));
     }
 
     /// Publishes up to `count` pending events, even if they are not due yet.
@@ -284,14 +284,14 @@ impl Pump<'_> {
         self.publish_batch(events, newest, None);
     }
 
-    fn publish_batch(&mut self, events: Vec<Event>, newest: Option<Time>, lag: Option<Duration>) {
+    fn publish_batch(&mut self, events: Vec<Event>, newest: Option<Time>, lateness: Option<Duration>) {
         fault::point("pump");
         let count = events.len();
         self.ahead += count;
         let head = self.bus.publish(events);
         self.progress.published(count, head, newest.map(|time| self.source.own_time(time)));
         if let Some(schedule) = &self.schedule {
-            self.progress.set_schedule(schedule.speed(), schedule.cut_gaps(), lag);
+            self.progress.set_schedule(schedule.speed(), schedule.cut_gaps(), lateness);
         }
     }
 

@@ -27,7 +27,7 @@ pub struct Status {
     /// The seed of a simulation.
     pub seed: Option<u64>,
     /// How late the newest events were published. `None` at full speed, and before the first event.
-    pub lag: Option<Duration>,
+    pub lateness: Option<Duration>,
     /// The number of events published so far, over all laps and seeks.
     pub events: u64,
     /// The time range and the row count of a replay's files.
@@ -66,7 +66,7 @@ impl Status {
             speed: None,
             rate: 0,
             seed: None,
-            lag: None,
+            lateness: None,
             events: 0,
             extent: None,
             cut_gaps: CutGaps::default(),
@@ -113,16 +113,16 @@ impl Progress {
     pub fn set_position(&self, position: Time, consumed: u64) {
         let mut inner = self.inner();
         inner.status.position = Some(position);
-        inner.status.lag = None;
+        inner.status.lateness = None;
         inner.consumed = consumed;
     }
 
-    /// Records the schedule's speed, its cut gaps, and the lag of the newest events.
-    pub fn set_schedule(&self, speed: Speed, cut_gaps: CutGaps, lag: Option<Duration>) {
+    /// Records the schedule's speed, its cut gaps, and the lateness of the newest events.
+    pub fn set_schedule(&self, speed: Speed, cut_gaps: CutGaps, lateness: Option<Duration>) {
         let mut inner = self.inner();
         inner.status.speed = Some(speed);
         inner.status.cut_gaps = cut_gaps;
-        inner.status.lag = lag;
+        inner.status.lateness = lateness;
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

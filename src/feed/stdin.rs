@@ -47,7 +47,7 @@ const OTHER_FRAMES: [&str; 12] = [
 pub enum LineError {
     #[error("{}", without_line(.0))]
     Json(#[from] serde_json::Error),
-    #[error("`{0}` is no type of an event; types are trade, quote and bar")]
+    #[error("`{0}` is not a type of event; types are trade, quote and bar")]
     Type(String),
     #[error(transparent)]
     Symbol(#[from] SymbolError),
@@ -315,7 +315,7 @@ mod tests {
             fault(r#"{"type":"trade","symbol":"A","price":1,"time":"noon"}"#).starts_with("time: `noon`")
         );
         assert!(fault(r#"{"type":"quote","symbol":"A","bid":null}"#).contains("a bid or an ask"));
-        assert!(fault(r#"{"type":"tick","symbol":"A"}"#).starts_with("`tick` is no type of an event"));
+        assert!(fault(r#"{"type":"tick","symbol":"A"}"#).starts_with("`tick` is not a type of event"));
         assert!(fault("hello").ends_with(" at column 1"));
     }
 

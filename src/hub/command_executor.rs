@@ -46,8 +46,8 @@ impl<'a> CommandExecutor<'a> {
     }
 
     /// Executes a command, and pushes the reply to the outbox.
-    pub(super) fn execute(&mut self, request: &CommandWithId, now: Time) {
-        let CommandWithId { id, command } = request;
+    pub(super) fn execute(&mut self, with_id: &CommandWithId, now: Time) {
+        let CommandWithId { id, command } = with_id;
         let id = id.as_ref();
         let outcome = match command {
             Command::Subscribe { symbols, channels, after } => {

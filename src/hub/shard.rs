@@ -156,16 +156,16 @@ impl Shard {
         had_any
     }
 
-    /// Executes a client's request, and pushes the reply to its outbox. Does nothing for a closing
+    /// Executes a client's command, and pushes the reply to its outbox. Does nothing for a closing
     /// connection.
-    pub fn execute(&mut self, id: ConnectionId, request: &CommandWithId, now: Time) {
+    pub fn execute(&mut self, id: ConnectionId, with_id: &CommandWithId, now: Time) {
         let connection = &mut self.connections[id];
         if connection.state.is_closing() {
             return;
         }
         let fan_out = &mut self.fan_outs[connection.encoding.index()];
         CommandExecutor::new((id, connection), fan_out, &self.market, &self.bus, &self.settings)
-            .execute(request, now);
+            .execute(with_id, now);
     }
 
     /// Pushes an answer of the session itself. Does nothing for a closing connection.

@@ -80,7 +80,7 @@ impl From<Status> for StatusReport {
             speed: status.speed,
             rate: status.rate,
             seed: status.seed,
-            lag_ms: status.lag.map(millis),
+            lag_ms: status.lateness.map(millis),
             events: status.events,
             rows: status.extent.map(|extent| extent.rows),
             first: status.extent.map(|extent| text(extent.first)),

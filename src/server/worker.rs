@@ -70,21 +70,21 @@ impl<S: AcceptedSocket> Worker<S> {
             catch_up_bytes: Settings::CATCH_UP_BYTES,
             conflated_events: Settings::CONFLATED_EVENTS,
         };
-        let local = Rc::new(ShardRunner::new(&reader, start, settings));
+        let runner = Rc::new(ShardRunner::new(&reader, start, settings));
         let context = Rc::new(Context {
-            local: Rc::clone(&local),
+            runner: Rc::clone(&runner),
             relay: self.relay,
             config: self.session,
             limits: self.limits,
             auth: state.auth.clone(),
         });
-        let shard = Rc::clone(&local);
+        let shard = Rc::clone(&runner);
         let stop_shard = CancellationToken::new();
         let shard_stop = stop_shard.clone();
         let shard_task = spawn_local(unconstrained(async move {
-            if let Err(panic) = catch_panic(local.run(reader, inbox, shard_stop)).await {
+            if let Err(panic) = catch_panic(runner.run(reader, inbox, shard_stop)).await {
                 error!(%panic, worker = name, "the loop of a shard has panicked");
-                local.fail();
+                runner.fail();
                 // The channel has room for the first failure, which ends the program. Later failures are
                 // dropped.
                 let _ = failures.try_send(TaskFailed::panicked(name, &panic));

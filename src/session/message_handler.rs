@@ -45,9 +45,9 @@ impl MessageHandler {
         socket: Socket,
     ) -> Self {
         let name = context.relay.name();
-        let mut shard = context.local.shard.borrow_mut();
+        let mut shard = context.runner.shard.borrow_mut();
         let id = shard.connect(encoding, Instant::now());
-        context.local.sockets.borrow_mut().insert(id, socket);
+        context.runner.sockets.borrow_mut().insert(id, socket);
         shard.set_delivery(id, parameters.delivery, parameters.interval);
         if access.is_unauthenticated() {
             shard.set_authenticated(id, Instant::now(), false);
@@ -75,14 +75,14 @@ impl MessageHandler {
     }
 
     /// Executes a command if the client has the permission. Otherwise sends an error reply.
-    fn execute(&mut self, request: &CommandWithId) {
-        let CommandWithId { id, command } = request;
+    fn execute(&mut self, with_id: &CommandWithId) {
+        let CommandWithId { id, command } = with_id;
         let checked = match command {
             Command::Auth { token } => self.authenticate(id.as_ref(), token),
             command => self.access.check(command),
         };
         match checked {
-            Ok(()) => self.context.local.shard.borrow_mut().execute(self.id, request, Time::now()),
+            Ok(()) => self.context.runner.shard.borrow_mut().execute(self.id, with_id, Time::now()),
             Err(error) => self.reply_error(id.as_ref(), error),
         }
     }
@@ -95,7 +95,7 @@ impl MessageHandler {
         }
         self.access = self.context.auth.access(Some(token))?;
         self.context.relay.join();
-        let mut shard = self.context.local.shard.borrow_mut();
+        let mut shard = self.context.runner.shard.borrow_mut();
         shard.set_authenticated(self.id, Instant::now(), true);
         if let Access::Granted(grant) = &self.access {
             shard.answer(self.id, &Value::Reply(&Reply::authenticated(id, &grant.name)));
@@ -106,7 +106,7 @@ impl MessageHandler {
     }
 
     pub(super) fn has_bytes(&self) -> bool {
-        self.context.local.shard.borrow().has_bytes(self.id)
+        self.context.runner.shard.borrow().has_bytes(self.id)
     }
 
     pub(super) fn counters(&self) -> &Counters {
@@ -122,7 +122,7 @@ impl MessageHandler {
         let is_control = match &inbound {
             Incoming::Ping(_) => true,
             // A pong that answers a ping does not count against the limit.
-            Incoming::Pong => !self.context.local.shard.borrow_mut().ponged(self.id),
+            Incoming::Pong => !self.context.runner.shard.borrow_mut().ponged(self.id),
             Incoming::Message(_) | Incoming::Close(_) => false,
         };
         if is_control && is_over(self.controls.as_ref()) {
@@ -133,13 +133,13 @@ impl MessageHandler {
         match inbound {
             Incoming::Message(Message::Text(text)) => match wire::parse_text(&text) {
                 ParsedText::Message => self.relay(Message::Text(text)).await,
-                ParsedText::Command(request) if self.is_over_command_rate(request.command.symbols()) => {
-                    self.reply_error(request.id.as_ref(), self.too_many_commands());
+                ParsedText::Command(command) if self.is_over_command_rate(command.command.symbols()) => {
+                    self.reply_error(command.id.as_ref(), self.too_many_commands());
                 }
                 ParsedText::Error(id, _) if self.is_over_command_rate(0) => {
                     self.reply_error(id.as_ref(), self.too_many_commands());
                 }
-                ParsedText::Command(request) => self.execute(&request),
+                ParsedText::Command(command) => self.execute(&command),
                 ParsedText::Error(id, error) => self.reply_error(id.as_ref(), error),
             },
             Incoming::Message(message) => self.relay(message).await,
@@ -196,7 +196,7 @@ impl MessageHandler {
     }
 
     fn answer(&self, value: &Value<'_>) {
-        self.context.local.shard.borrow_mut().answer(self.id, value);
+        self.context.runner.shard.borrow_mut().answer(self.id, value);
     }
 }
 
@@ -206,10 +206,10 @@ fn is_over(limit: Option<&Limiter>) -> bool {
 
 impl Drop for MessageHandler {
     fn drop(&mut self) {
-        self.context.local.shard.borrow_mut().disconnect(self.id);
-        self.context.local.sockets.borrow_mut().remove(self.id);
-        self.context.local.served.notify_one();
-        self.context.local.turn_wanted.notify_one();
+        self.context.runner.shard.borrow_mut().disconnect(self.id);
+        self.context.runner.sockets.borrow_mut().remove(self.id);
+        self.context.runner.served.notify_one();
+        self.context.runner.turn_wanted.notify_one();
         if !self.access.is_unauthenticated() {
             self.context.relay.leave();
         }

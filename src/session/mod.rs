@@ -46,7 +46,7 @@ const MESSAGE_BYTES: usize = 128;
 #[derive(Debug)]
 pub struct Context {
     /// The shard of the thread.
-    pub local: Rc<ShardRunner>,
+    pub runner: Rc<ShardRunner>,
     /// Relays messages to the clients of all shards.
     pub relay: Arc<Relay>,
     /// The settings of the sessions.
@@ -79,7 +79,7 @@ struct Inbound {
 
 #[derive(Debug)]
 struct Outbound {
-    local: Rc<ShardRunner>,
+    runner: Rc<ShardRunner>,
     id: ConnectionId,
     /// Fires when the next conflated flush is due; `None` when no flush is pending.
     flush_timer: Option<Pin<Box<Sleep>>>,
@@ -102,11 +102,11 @@ impl Session {
             decoder.feed(read);
             decoder
         });
-        let local = Rc::clone(&context.local);
+        let runner = Rc::clone(&context.runner);
         let handler = MessageHandler::new(Rc::clone(&context), encoding, parameters, access, socket);
         Self {
             inbound: Inbound { context, id: handler.id, decoder, partial: None, turn: 0 },
-            outbound: Outbound { local, id: handler.id, flush_timer: None },
+            outbound: Outbound { runner, id: handler.id, flush_timer: None },
             handler,
         }
     }
@@ -137,7 +137,7 @@ impl Session {
     /// Closes the connection. Writes the pending bytes and the close frame, then shuts the stream down.
     async fn close(&mut self, reason: &CloseReason) {
         let Some((code, text)) = reason.frame() else { return };
-        self.handler.context.local.shard.borrow_mut().close(self.handler.id, code, text);
+        self.handler.context.runner.shard.borrow_mut().close(self.handler.id, code, text);
         let closing = async {
             while self.handler.has_bytes() {
                 self.outbound.write().await?;
@@ -185,7 +185,7 @@ impl Inbound {
     /// This future needs no waker. Reading is allowed again after a write to the client, and the write wakes
     /// the session.
     async fn allowed(&self) {
-        let may_read = || self.context.local.shard.borrow().may_read(self.id);
+        let may_read = || self.context.runner.shard.borrow().may_read(self.id);
         poll_fn(|_| if may_read() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
@@ -226,7 +226,7 @@ impl Inbound {
     /// Tells the shard when a message begins or completes, because the shard enforces the message timeout.
     fn note(&mut self, partial: Option<u64>) {
         if std::mem::replace(&mut self.partial, partial) != partial {
-            self.context.local.shard.borrow_mut().set_message_partial(
+            self.context.runner.shard.borrow_mut().set_message_partial(
                 self.id,
                 Instant::now(),
                 partial.is_some(),
@@ -238,13 +238,13 @@ impl Inbound {
         poll_fn(|cx| {
             let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
             let mut buffer = ReadBuf::uninit(&mut bytes);
-            let mut sockets = self.context.local.sockets.borrow_mut();
+            let mut sockets = self.context.runner.sockets.borrow_mut();
             ready!(sockets.get(self.id).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
             self.turn += buffer.filled().len();
             if let Some(decoder) = &mut self.decoder {
                 decoder.feed(buffer.filled());
             }
-            self.context.local.shard.borrow_mut().heard(self.id);
+            self.context.runner.shard.borrow_mut().heard(self.id);
             Poll::Ready(match buffer.filled() {
                 [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
                 _ => Ok(()),
@@ -264,7 +264,7 @@ impl Outbound {
     }
 
     fn poll_write(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), CloseReason>> {
-        let mut shard = self.local.shard.borrow_mut();
+        let mut shard = self.runner.shard.borrow_mut();
         shard.set_waker(self.id, cx.waker());
         if let Some(reason) = shard.take_closing(self.id) {
             return Poll::Ready(Err(reason));
@@ -281,19 +281,19 @@ impl Outbound {
             }
             let due = shard.due(self.id, now);
             if shard.is_turn_wanted() {
-                self.local.turn_wanted.notify_one();
+                self.runner.turn_wanted.notify_one();
             }
             drop(shard);
             // The flush is needed for TLS, because a TLS socket may buffer bytes that it has accepted.
-            if let Poll::Ready(Err(error)) = self.local.sockets.borrow_mut().get(self.id).poll_flush(cx) {
+            if let Poll::Ready(Err(error)) = self.runner.sockets.borrow_mut().get(self.id).poll_flush(cx) {
                 return Poll::Ready(Err(CloseReason::Lost(error)));
             }
             return self.poll_flush_timer(due, cx);
         }
-        match self.local.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
+        match self.runner.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => {
                 if shard.written(self.id, count) {
-                    self.local.served.notify_one();
+                    self.runner.served.notify_one();
                 }
                 Poll::Ready(Ok(()))
             }
@@ -307,7 +307,7 @@ impl Outbound {
 
     /// Shuts down the writing side of the socket.
     async fn shut_down(&mut self) -> Result<(), CloseReason> {
-        poll_fn(|cx| self.local.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
+        poll_fn(|cx| self.runner.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
             .await
             .map_err(CloseReason::Lost)
     }

@@ -347,7 +347,7 @@ mod tests {
 
     fn command(text: &str) -> Command {
         match parse_text(text) {
-            ParsedText::Command(request) => request.command,
+            ParsedText::Command(parsed) => parsed.command,
             other => panic!("{text} is {other:?}"),
         }
     }
@@ -418,12 +418,12 @@ mod tests {
 
     #[test]
     fn an_id_comes_back_with_every_digit() {
-        let ParsedText::Command(request) = parse_text(r#"{"action":"ping","id":12345678901234567890.10}"#)
+        let ParsedText::Command(parsed) = parse_text(r#"{"action":"ping","id":12345678901234567890.10}"#)
         else {
             panic!("it is a command");
         };
 
-        assert_eq!(request.id.unwrap().get(), "12345678901234567890.10");
+        assert_eq!(parsed.id.unwrap().get(), "12345678901234567890.10");
     }
 
     #[test]

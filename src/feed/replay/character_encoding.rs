@@ -256,7 +256,7 @@ mod tests {
         }
         for label in ["", "cp", "klingon", "iso-2022-kr"] {
             let error = by_label(label).unwrap_err();
-            assert_eq!(error.to_string(), format!("feed.replay.encoding: `{label}` is no encoding"));
+            assert_eq!(error.to_string(), format!("feed.replay.encoding: `{label}` is not an encoding"));
             assert!(error.hint().unwrap().contains("euc-kr"));
             assert_eq!(error.class(), ErrorClass::Configuration);
         }

@@ -111,7 +111,7 @@ fn delimiter(text: &str) -> Result<u8, FeedError> {
         "tab" | "\\t" => Ok(b'\t'),
         _ => match text.as_bytes() {
             [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && *byte != b'"' => Ok(*byte),
-            _ => Err(FeedError::Setting { key: "delimiter", fault: format!("`{text}` is no delimiter") }),
+            _ => Err(FeedError::Setting { key: "delimiter", fault: format!("`{text}` is not a delimiter") }),
         },
     }
 }
@@ -140,7 +140,7 @@ mod tests {
         for (text, start) in [
             ("symbol = \"A B\"", "feed.replay.symbol: symbol \"A B\" has a space"),
             ("layout = \"bloomberg\"", "feed.replay.layout: there is no layout `bloomberg`"),
-            ("delimiter = \"ab\"", "feed.replay.delimiter: `ab` is no delimiter"),
+            ("delimiter = \"ab\"", "feed.replay.delimiter: `ab` is not a delimiter"),
             ("from = \"noon\"", "feed.replay.from: `noon` is not a time"),
             (
                 "from = \"1677-09-21 00:12:44\"\ntz = \"+14:00\"",

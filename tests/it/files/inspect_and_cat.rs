@@ -266,9 +266,9 @@ async fn each_kind_of_error_has_its_exit_code() {
         (&[], 2, "<FILE>", true),
         (&["UP.csv", "--tz", "Mars"], 78, "feed.replay.tz: `Mars` is not a time zone", true),
         (&["UP.csv", "--layout", "foo"], 78, "feed.replay.layout: there is no layout `foo`", true),
-        (&["UP.csv", "--encoding", "foo"], 78, "feed.replay.encoding: `foo` is no encoding", true),
+        (&["UP.csv", "--encoding", "foo"], 78, "feed.replay.encoding: `foo` is not an encoding", true),
         (&["UP.csv", "--from", "noon"], 78, "feed.replay.from: `noon` is not a time", true),
-        (&["UP.csv", "--delimiter", "ab"], 78, "feed.replay.delimiter: `ab` is no delimiter", false),
+        (&["UP.csv", "--delimiter", "ab"], 78, "feed.replay.delimiter: `ab` is not a delimiter", false),
         (&["UP.csv", "--price-scale", "29"], 78, "feed.replay.price_scale: 29 is not between", false),
         (&["UP.csv", "--symbol", "A B"], 78, "feed.replay.symbol: symbol \"A B\" has a space", false),
     ] {

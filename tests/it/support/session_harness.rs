@@ -60,13 +60,13 @@ impl SessionHarness {
             catch_up_bytes: Settings::CATCH_UP_BYTES,
             conflated_events: Settings::CONFLATED_EVENTS,
         };
-        let local = Rc::new(ShardRunner::new(&reader, start, settings));
+        let runner = Rc::new(ShardRunner::new(&reader, start, settings));
         let (relay, mut inboxes) = Relay::new(RelayConfig::default(), 1, Arc::clone(&bus));
         let stop = CancellationToken::new();
         let inbox = inboxes.remove(0);
-        let (looping, stopped) = (Rc::clone(&local), stop.clone());
+        let (looping, stopped) = (Rc::clone(&runner), stop.clone());
         spawn_local(async move { looping.run(reader, inbox, stopped).await });
-        let context = Rc::new(Context { local, relay, config, limits, auth });
+        let context = Rc::new(Context { runner, relay, config, limits, auth });
         Self { bus, context, stop }
     }
 
@@ -94,7 +94,7 @@ impl SessionHarness {
     }
 
     pub fn shard(&self) -> RefMut<'_, Shard> {
-        self.context.local.shard.borrow_mut()
+        self.context.runner.shard.borrow_mut()
     }
 
     pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
