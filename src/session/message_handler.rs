@@ -15,7 +15,7 @@ use crate::hub::{ConnectionId, Limiter, Socket, limiter};
 use crate::market::Time;
 use crate::wire::{
     self, CloseCode, CloseReason, Command, CommandId, CommandWithId, ErrorCode, ErrorReply, Incoming,
-    Message, ParsedText, Reply, TokenHash, UrlParameters,
+    Message, Owner, ParsedText, Reply, TokenHash, UrlParameters,
 };
 
 /// A command counts once more for each group of this many symbols, because its work grows with the number of
@@ -98,7 +98,8 @@ impl MessageHandler {
         let mut shard = self.context.runner.shard.borrow_mut();
         shard.set_authenticated(self.id, Instant::now(), true);
         if let Access::Granted(grant) = &self.access {
-            shard.answer(self.id, &Value::Reply(&Reply::authenticated(id, &grant.name)));
+            let owner = Owner { name: &grant.name, relay: grant.relay, control: grant.control };
+            shard.answer(self.id, &Value::Reply(&Reply::authenticated(id, owner)));
         }
         drop(shard);
         self.execute_url_command();

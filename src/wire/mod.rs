@@ -17,7 +17,7 @@ pub use command::{Command, CommandId, CommandWithId, Cursor, ParsedText, Symbols
 pub use decoder::{DecodeError, Decoder, DecoderLimits, Incoming};
 pub use error_reply::{ErrorCode, ErrorReply};
 pub use message::Message;
-pub use reply::{FeedFields, FeedInfo, GapReason, Reply, SubscriptionState};
+pub use reply::{FeedFields, FeedInfo, GapReason, Owner, Reply, SubscriptionState};
 pub use token_hash::TokenHash;
 pub use url_parameters::UrlParameters;
 

@@ -158,10 +158,15 @@ pub struct WithId<'a, T> {
     content: T,
 }
 
-/// The owner of a token.
-#[derive(Clone, Debug, Serialize)]
+/// The owner of a token, and what the owner may do.
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Owner<'a> {
-    name: &'a str,
+    /// The owner's name.
+    pub name: &'a str,
+    /// Whether the owner may send messages to peers.
+    pub relay: bool,
+    /// Whether the owner may control the feed.
+    pub control: bool,
 }
 
 /// The server's time.
@@ -202,8 +207,8 @@ impl<'a> Reply<'a> {
 
     /// Returns the reply to `auth`.
     #[must_use]
-    pub fn authenticated(id: Option<&'a CommandId>, name: &'a str) -> Self {
-        Self::Authenticated(WithId { id, content: Owner { name } })
+    pub fn authenticated(id: Option<&'a CommandId>, owner: Owner<'a>) -> Self {
+        Self::Authenticated(WithId { id, content: owner })
     }
 
     /// Returns the reply to `ping`.

@@ -44,12 +44,22 @@ async fn a_client_without_a_token_gets_and_does_nothing_until_it_shows_one() {
     client.send(r#"{"action":"auth","token":"secret","id":3}"#).await;
 
     assert!(!refused.to_string().contains("guess"), "{refused}");
-    client.expect(r#"{"type":"authenticated","id":3,"name":"dash"}"#).await;
+    client.expect(r#"{"type":"authenticated","id":3,"name":"dash","relay":false,"control":false}"#).await;
     // The subscription of the URL is executed now.
     client.expect(r#"{"type":"subscribed","trades":["AAPL"],"seq":1}"#).await;
     client.expect(r#"{"type":"snapshot","symbol":"AAPL"}"#).await;
     desk.send("for all").await;
     client.expect(r#"{"type":"message","text":"for all"}"#).await;
+}
+
+#[tokio::test]
+async fn the_reply_to_auth_says_whether_the_client_may_send_messages_and_control_the_feed() {
+    let server = TestServer::start(config()).await;
+    let mut client = server.connect("/ws").await;
+
+    client.send(r#"{"action":"auth","token":"correct"}"#).await;
+
+    client.expect(r#"{"type":"authenticated","name":"desk","relay":true,"control":false}"#).await;
 }
 
 #[tokio::test]
