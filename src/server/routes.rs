@@ -180,8 +180,11 @@ fn metrics_response(
     Ok(response.into_response())
 }
 
+/// Returns the page. The page needs no more responses, so its connection ends: an idle one could take the last
+/// permit, which the page's WebSocket needs.
 fn page_response() -> warp::reply::Response {
     Response::builder()
+        .header(CONNECTION, "close")
         .header(CONTENT_TYPE, "text/html; charset=utf-8")
         .header(CONTENT_SECURITY_POLICY, PAGE_POLICY)
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")

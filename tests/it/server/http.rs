@@ -69,6 +69,15 @@ async fn a_browser_gets_the_page_and_a_monitor_gets_the_health() {
 }
 
 #[tokio::test]
+async fn the_pages_connection_ends_and_leaves_its_permit_to_the_pages_websocket() {
+    let server = TestServer::start(Config::default()).await;
+
+    let page = server.request("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await;
+
+    assert!(page.contains("connection: close\r\n"), "{page}");
+}
+
+#[tokio::test]
 async fn clients_that_leave_before_the_response_free_their_permits() {
     let mut config = Config::default();
     config.limits.connections = 8;
