@@ -1,0 +1,58 @@
+// Servers and proxies for the checks.
+
+const { spawn } = require("node:child_process");
+const { mkdtempSync } = require("node:fs");
+const { connect, createServer } = require("node:net");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+
+/** A folder for the files of the checks. */
+const FOLDER = mkdtempSync(join(tmpdir(), "tickerplant-browser-"));
+
+/** Starts a server on a free port. Returns its process and a promise of its address. */
+function serve(flags, env = {}) {
+  const server = spawn("target/debug/tickerplant", ["--listen", "127.0.0.1:0", ...flags],
+    { stdio: ["pipe", "ignore", "pipe"], env: { ...process.env, ...env } });
+  const address = new Promise((resolve, reject) => {
+    let log = "";
+    server.stderr.on("data", (data) => {
+      log += data;
+      const found = log.match(/address=(\S+)/);
+      if (found) resolve(found[1]);
+    });
+    server.on("exit", () => reject(new Error(`the server ended: ${log}`)));
+  });
+  return { server, address };
+}
+
+/**
+ * Starts a TCP proxy on a free port. `to` is the address that it connects to, `cut` breaks its connections, and `edit` may
+ * change what a client sends.
+ */
+async function startProxy(to, edit = (data) => data) {
+  const sockets = new Set();
+  const proxy = { to, cut: () => sockets.forEach((socket) => socket.destroy()) };
+  const server = createServer((client) => {
+    const [host, port] = proxy.to.split(":");
+    const upstream = connect(Number(port), host);
+    for (const [socket, other] of [[client, upstream], [upstream, client]]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+    client.on("data", (data) => upstream.write(edit(data)));
+    upstream.pipe(client);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  proxy.port = server.address().port;
+  proxy.close = () => {
+    server.close();
+    proxy.cut();
+  };
+  return proxy;
+}
+
+module.exports = { FOLDER, serve, startProxy };
