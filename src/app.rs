@@ -70,6 +70,17 @@ impl StartError {
     }
 }
 
+/// Checks what [`App::start`] needs, without binding the port: the certificate with its key, and tokens for an
+/// address that other machines can reach. A host name is not looked up.
+///
+/// # Errors
+///
+/// The address needs tokens, or TLS cannot be set up.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
+    config.server.listen.parse().map_or(Ok(()), |address| check_exposure(config, address))
+}
+
 /// A running application.
 #[derive(Debug)]
 pub struct App {
@@ -300,10 +311,16 @@ async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError
         // A client counts as gone after two unanswered probes. So two of them have to fit into the time that a client has.
         tcp_info::limit_retransmission_interval(&listener, (ping_interval + ping_timeout) / 2);
     }
+    check_exposure(config, address)?;
+    Ok((listener, address))
+}
+
+/// Checks that an address that other machines can reach has tokens, or that anonymous clients are allowed.
+fn check_exposure(config: &Config, address: SocketAddr) -> Result<(), StartError> {
     if config.auth.tokens.is_empty() && !config.server.allow_anonymous && !address.ip().is_loopback() {
         return Err(StartError::Exposed { address });
     }
-    Ok((listener, address))
+    Ok(())
 }
 
 /// Returns a random epoch, so that each run of the server has a different epoch.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::market::Symbol;
-use crate::range::{self, DAY, OutOfRange};
+use crate::range::{self, Check, DAY};
 use crate::wire::{Command, ErrorCode, ErrorReply, Symbols, TokenHash};
 
 /// The tokens (`[auth]` in config.toml).
@@ -23,7 +23,6 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     /// The tokens. If the list is empty, every client may do everything.
-    #[serde(deserialize_with = "tokens")]
     pub tokens: Vec<Arc<Grant>>,
 }
 
@@ -72,9 +71,12 @@ pub enum Access {
 }
 
 impl Config {
-    /// Checks that each value lies in its range.
-    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
-        range::check("timeout", self.timeout, Duration::ZERO..=DAY)
+    /// Returns a check of each key.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        vec![
+            range::time("timeout", self.timeout, Duration::ZERO..=DAY),
+            range::text("tokens", "a list of tables [[auth.tokens]] with name, sha256 and permissions", true),
+        ]
     }
 
     /// Returns the permissions for a token. `None` stands for a client that has shown no token.
@@ -178,18 +180,6 @@ impl Pattern {
         let symbol = symbol.as_str();
         if self.is_open { symbol.starts_with(&self.text) } else { symbol == self.text }
     }
-}
-
-/// Deserializes the tokens. An error never quotes a wrong value, because the value may be a token.
-fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Arc<Grant>>, D::Error> {
-    Vec::deserialize(deserializer).map_err(|error| {
-        if error.to_string().contains("invalid type") {
-            let form = "auth.tokens is a list of tables with name, sha256 and permissions";
-            de::Error::custom(form)
-        } else {
-            error
-        }
-    })
 }
 
 fn unauthenticated() -> ErrorReply {

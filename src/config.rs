@@ -1,29 +1,35 @@
 //! Loads the configuration from four sources: flags, environment, config.toml and defaults. An earlier source
 //! in this list overrides a later source.
 //!
-//! Each section is defined in the module that it configures. This file puts the sections together.
+//! Each section is defined in the module that it configures. This file puts the sections together. Each source
+//! is checked alone, so that a wrong value is an error even where another source overrides it.
 
-use std::path::{Path, PathBuf};
+mod check;
+mod environment;
+mod error;
+mod file;
+mod key_path;
+mod keys;
+mod setting;
 
-use config::builder::{ConfigBuilder, DefaultState};
-use config::{ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
-use crate::range::{self, OutOfRange};
+use crate::feed::FeedError;
+use crate::range::{self, Check};
 use crate::{auth, bus, feed, hub, server, session};
 
-/// The path of the configuration file when `--config` is not given. This file may be missing.
-pub const FILE: &str = "config.toml";
+pub use error::{LoadError, Place};
+pub use file::FILE;
 
-/// The name of the command line in errors that report the source of a wrong value.
-pub const COMMAND_LINE: &str = "the command line";
-
-/// An environment variable is read only if its name starts with this prefix and contains `__`.
-const PREFIX: &str = "TICKERPLANT_";
-
-/// Keys whose environment variable contains a list, separated by commas.
-const LISTS: [&str; 4] =
-    ["server.allowed_origins", "server.trusted_proxies", "feed.simulated.symbols", "feed.replay.files"];
+use check::{Fault, FaultKind, check};
+use file::ConfigFile;
+use key_path::KeyPath;
+use setting::Setting;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,48 +78,21 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The names and values of the environment variables.
     pub environment: Vec<(String, String)>,
-    /// The configuration keys that flags set, with their values.
+    /// The configuration keys that flags set, with their values. The name of a flag is the last name of its
+    /// key.
     pub flags: Vec<(&'static str, Value)>,
 }
 
-/// An error while the configuration is loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot open {}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// A source has an unknown key or a value of the wrong form.
-    #[error("{location}: {fault}")]
-    Bad {
-        /// The name of the source, e.g. `config.toml`.
-        location: String,
-        /// The error.
-        fault: Box<ConfigError>,
-    },
-    /// A value lies outside its range.
-    #[error(transparent)]
-    Range(#[from] OutOfRange),
-}
-
-impl LoadError {
-    /// Returns advice for the user, if there is any.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Open { .. } => Some("--config names a file that can be read"),
-            Self::Bad { location, .. } if location == COMMAND_LINE => {
-                Some("tickerplant --help lists commands and flags")
-            }
-            Self::Bad { .. } | Self::Range(_) => {
-                Some("the project's config.toml explains every key and its default")
-            }
-        }
-    }
+/// A checked configuration, and what is to be said about its sources.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings about sources that are not read. The log is not set up while the configuration is loaded.
+    pub warnings: Vec<String>,
+    file: ConfigFile,
+    /// The settings of the environment and of flags. A later setting overrides an earlier one.
+    settings: Vec<Setting>,
 }
 
 impl Config {
@@ -121,234 +100,150 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, a key is unknown, or a value is malformed or outside its range.
-    pub fn load(sources: &Sources) -> Result<Self, LoadError> {
-        let (path, text) = read(sources.file.as_deref())?;
-        check_syntax(&path, &text)?;
-        let file = File::from_str(&text, FileFormat::Toml);
-        let environment = Environment(sources.environment.clone());
-        let flags = |builder: Builder| {
-            let set =
-                |builder: Builder, (key, value): &(&str, Value)| builder.set_override(key, value.clone());
-            sources.flags.iter().try_fold(builder, set)
-        };
-        // Each source is also checked alone, so that an error names its source.
-        check(&path.display().to_string(), |builder| Ok(builder.add_source(file.clone())))?;
-        check("the environment", |builder| Ok(builder.add_source(environment.clone())))?;
-        check(COMMAND_LINE, flags)?;
-        let whole =
-            |builder: Builder| flags(builder.add_source(file.clone()).add_source(environment.clone()));
-        let config = check("the configuration", whole)?;
-        config.check_ranges()?;
-        Ok(config)
-    }
-
-    /// Checks that each value lies in its range, so that a wrong value is reported at the start.
-    fn check_ranges(&self) -> Result<(), OutOfRange> {
-        range::section("server", self.server.check())?;
-        range::section("session", self.session.check())?;
-        range::section("limits", self.limits.check())?;
-        range::section("auth", self.auth.check())?;
-        range::section("feed", self.feed.check())?;
-        range::section("ready", self.ready.check())
-    }
-}
-
-type Builder = ConfigBuilder<DefaultState>;
-
-fn read(file: Option<&Path>) -> Result<(PathBuf, String), LoadError> {
-    let path = file.unwrap_or(Path::new(FILE)).to_owned();
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok((path, text)),
-        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-            Ok((path, String::new()))
+    /// A file cannot be read, a key is unknown, or a value does not have the form that its key needs.
+    pub fn load(sources: &Sources) -> Result<Loaded, LoadError> {
+        let (mut settings, mut warnings) = environment::settings(&sources.environment);
+        settings.extend(sources.flags.iter().map(|(key, value)| Setting {
+            place: Place::Flag(flag_name(key)),
+            key: (*key).to_owned(),
+            value: value.clone(),
+        }));
+        let mut file = ConfigFile::read(sources.file.as_deref())?;
+        if sources.file.is_none() && is_of_another_program(&file.table) {
+            warnings.push(format!(
+                "{FILE} in the working directory is not read, because it has no key of this program"
+            ));
+            file = ConfigFile::default();
         }
-        Err(source) => Err(LoadError::Open { path, source }),
+        let error = |fault: Fault| {
+            let found = fault.path.find(&file.table).map(check::value_text);
+            in_place(file.place(&fault.path), &fault, &fault.path.to_string(), found.as_deref())
+        };
+        check(file.table.clone()).map_err(error)?;
+        let mut merged = file.table.clone();
+        for setting in &settings {
+            let error = |fault| in_place(setting.place.clone(), &fault, &setting.key, Some(&setting.found()));
+            merge(&mut merged, setting.typed().map_err(error)?);
+        }
+        let config = check(merged).map_err(error)?;
+        let loaded = Loaded { config, warnings, file, settings };
+        match loaded.config.feed.check_settings() {
+            Ok(()) => Ok(loaded),
+            Err(error) => Err(loaded.locate(&error).expect("the defaults of a feed can be used")),
+        }
+    }
+
+    /// Returns a check of each key whose value can be wrong although it has the right type.
+    fn checks(&self) -> Vec<Check> {
+        let log = range::text(
+            "log",
+            "a level (error, warn, info, debug, trace or off) or directives such as tickerplant=debug,warn",
+            log_filter(&self.log).is_some(),
+        );
+        [log]
+            .into_iter()
+            .chain(range::section("server", self.server.checks()))
+            .chain(range::section("session", self.session.checks()))
+            .chain(range::section("limits", self.limits.checks()))
+            .chain(range::section("auth", self.auth.checks()))
+            .chain(range::section("relay", self.relay.checks()))
+            .chain(range::section("bus", self.bus.checks()))
+            .chain(range::section("feed", self.feed.checks()))
+            .chain(range::section("ready", self.ready.checks()))
+            .collect()
     }
 }
 
-/// Checks the TOML syntax. The error does not quote the wrong line, because the line may contain a token.
-fn check_syntax(path: &Path, text: &str) -> Result<(), LoadError> {
-    text.parse::<toml::Table>().map(drop).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-        let fault = ConfigError::Message(error.message().to_owned());
-        LoadError::Bad { location: format!("{}:{line}", path.display()), fault: Box::new(fault) }
+impl Loaded {
+    /// Returns the error of a feed's setting with the place of the setting. Returns `None` for an error that is
+    /// about no setting, or about one with its default.
+    #[must_use]
+    pub fn locate(&self, error: &FeedError) -> Option<LoadError> {
+        let key = error.key()?;
+        let place = self.place(&key)?;
+        let fault = error.to_string();
+        let fault = fault.strip_prefix(&format!("{key}: ")).unwrap_or(&fault).to_owned();
+        Some(LoadError::Wrong { hint: error.hint().map(str::to_owned), place, key, fault })
+    }
+
+    /// Returns the place where a key is set; `None` if the key has its default.
+    fn place(&self, key: &str) -> Option<Place> {
+        let path = KeyPath::of_key(key);
+        let setting = self.settings.iter().rev().find(|setting| path.is_within(&setting.key));
+        let in_file = || path.find(&self.file.table).map(|_| self.file.place(&path));
+        setting.map(|setting| setting.place.clone()).or_else(in_file)
+    }
+}
+
+/// Parses a level or `tracing` directives. Any other single word is an error, because `tracing` would log
+/// only a target of this name, and the log would stay empty.
+#[must_use]
+pub fn log_filter(text: &str) -> Option<EnvFilter> {
+    // `tracing` also takes numbers for levels, of which 0 would switch the log off.
+    let is_level = text.parse::<LevelFilter>().is_ok() && text.parse::<u64>().is_err();
+    let is_known = text.contains(['=', ',']) || is_level;
+    let is_complete = text.split(',').all(|directive| !directive.trim().is_empty());
+    EnvFilter::try_new(text).ok().filter(|_| is_known && is_complete)
+}
+
+/// Returns the name of the flag that sets a key: `--max-gap` sets `feed.clock.max_gap`. The flags `--feed` and
+/// FILE have other names. Their values are checked where they are used.
+pub(crate) fn flag_name(key: &str) -> String {
+    format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-"))
+}
+
+/// Returns whether none of the keys of a file is a key of this program.
+fn is_of_another_program(file: &Table) -> bool {
+    let own = keys::all();
+    !file.is_empty() && !file.keys().any(|key| own.contains(key))
+}
+
+/// Sets the keys of `from` in `table`. Other keys of the same sections stay.
+fn merge(table: &mut Table, from: Table) {
+    for (key, value) in from {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
+}
+
+/// Returns the error for a fault in this place. `key` is the key as the place has it, and `found` its value.
+fn in_place(place: Place, fault: &Fault, key: &str, found: Option<&str>) -> LoadError {
+    match &fault.kind {
+        FaultKind::Unknown { siblings } => {
+            let unknown = fault.path.to_string();
+            // A variable may name a key in an unknown section.
+            let rest = key.strip_prefix(&unknown).unwrap_or_default();
+            let nearest = keys::nearest(&unknown, siblings).map(|nearest| format!("{nearest}{rest}"));
+            // A name that resembles no key may be a token.
+            let key =
+                if fault.path.is_within(check::SECRET) && nearest.is_none() { check::SECRET } else { key };
+            let as_written = |nearest: String| match &place {
+                Place::Variable(_) => environment::variable_of(&nearest),
+                Place::Flag(_) | Place::Line { .. } => nearest,
+            };
+            LoadError::Unknown { key: key.to_owned(), nearest: nearest.map(as_written), place }
+        }
+        FaultKind::Form(_) | FaultKind::Text(_) => {
+            let hint = example(&place, key);
+            LoadError::Wrong { key: key.to_owned(), fault: fault.text(found), hint, place }
+        }
+    }
+}
+
+/// Returns how the default of a key is written in this place; `None` if there is none in one line.
+fn example(place: &Place, key: &str) -> Option<String> {
+    let defaults = Table::try_from(Config::default()).expect("the defaults can be written as TOML");
+    let default =
+        KeyPath::of_key(key).find(&defaults).filter(|value| !value.is_table() && !value.is_array())?;
+    let bare = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+    Some(match place {
+        Place::Flag(name) => format!("e.g. {name} {bare}"),
+        Place::Variable(name) => format!("e.g. {name}={bare}"),
+        Place::Line { .. } => format!("e.g. {} = {default}", key.rsplit('.').next().unwrap_or(key)),
     })
 }
 
-fn check(
-    location: &str,
-    add: impl FnOnce(Builder) -> Result<Builder, ConfigError>,
-) -> Result<Config, LoadError> {
-    let config = add(config::Config::builder())
-        .and_then(ConfigBuilder::<DefaultState>::build)
-        .and_then(config::Config::try_deserialize);
-    config.map_err(|fault| LoadError::Bad { location: location.to_owned(), fault: Box::new(fault) })
-}
-
-/// The source for the environment: `TICKERPLANT_SERVER__LISTEN` sets `server.listen`.
-///
-/// The environment source of the `config` crate is not used, because that source would read the symbol
-/// `005930` as a number.
-#[derive(Clone, Debug)]
-struct Environment(Vec<(String, String)>);
-
-impl Source for Environment {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        let keyed = self.0.iter().filter_map(|(name, value)| {
-            let key = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__"))?;
-            let key = key.to_lowercase().replace("__", ".");
-            let kind = if LISTS.contains(&key.as_str()) {
-                ValueKind::from(value.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>())
-            } else {
-                ValueKind::from(value.as_str())
-            };
-            Some((key, Value::new(None, kind)))
-        });
-        Ok(keyed.collect())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(
-        text: &str,
-        environment: &[(&str, &str)],
-        flags: &[(&'static str, &str)],
-    ) -> Result<Config, String> {
-        let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        let sources = Sources {
-            file: Some(file.path().to_owned()),
-            environment: environment
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            flags: flags.iter().map(|(key, value)| (*key, Value::from(*value))).collect(),
-        };
-        let location = file.path().display().to_string();
-        Config::load(&sources).map_err(|error| error.to_string().replace(&location, FILE))
-    }
-
-    #[test]
-    fn the_shipped_file_has_every_key_with_its_default() {
-        let text = include_str!("../config.toml");
-        let shipped: toml::Table = text.parse().unwrap();
-        let defaults = toml::Table::try_from(Config::default()).unwrap();
-
-        assert_eq!(
-            Config::load(&Sources { file: Some(FILE.into()), ..Sources::default() }).unwrap(),
-            Config::default()
-        );
-        assert_eq!(keys(&shipped, ""), keys(&defaults, ""));
-    }
-
-    #[test]
-    fn a_flag_overrides_the_environment_and_the_environment_overrides_the_file() {
-        let text = "log = \"a\"\n[server]\nlisten = \"a\"\nshutdown = \"1s\"";
-        let environment = [("TICKERPLANT_SERVER__LISTEN", "b"), ("TICKERPLANT_SERVER__SHUTDOWN", "2s")];
-
-        let config = load(text, &environment, &[("server.listen", "c")]).unwrap();
-
-        assert_eq!(config.log, "a");
-        assert_eq!(config.server.shutdown, std::time::Duration::from_secs(2));
-        assert_eq!(config.server.listen, "c");
-    }
-
-    #[test]
-    fn lists_and_numbers_are_read_from_the_environment_unchanged() {
-        let environment = [
-            ("TICKERPLANT_FEED__SIMULATED__SYMBOLS", "005930,AAPL"),
-            ("TICKERPLANT_FEED__SIMULATED__RATE", "250"),
-            ("TICKERPLANT_RELAY__ENABLED", "false"),
-            ("TICKERPLANT_LOG", "not read: it has no double underscore"),
-        ];
-
-        let config = load("", &environment, &[]).unwrap();
-
-        let names: Vec<_> = config.feed.simulated.symbols.iter().map(|one| one.name.as_str()).collect();
-        assert_eq!(names, ["005930", "AAPL"]);
-        assert_eq!(config.feed.simulated.rate.get(), 250);
-        assert!(!config.relay.enabled);
-        assert_eq!(config.log, "info");
-    }
-
-    #[test]
-    fn the_error_for_an_unknown_key_names_it_and_its_source() {
-        let error = load("[session]\nheartbaet = \"5s\"", &[], &[]).unwrap_err();
-        assert!(
-            error.starts_with("config.toml: unknown field `heartbaet`, expected one of `heartbeat`"),
-            "{error}"
-        );
-        assert!(error.ends_with("for key `session`"), "{error}");
-
-        let error = load("", &[("TICKERPLANT_SERVER__LISTN", "x")], &[]).unwrap_err();
-        assert!(error.starts_with("the environment: unknown field `listn`"), "{error}");
-    }
-
-    #[test]
-    fn the_error_for_a_malformed_value_names_its_key_and_source() {
-        let error = load("[relay]\nburst = 0", &[], &[]).unwrap_err();
-        assert!(error.starts_with("config.toml: ") && error.contains("relay.burst"), "{error}");
-
-        let error = load("[server]\nlisten = [\n", &[], &[]).unwrap_err();
-        assert!(error.starts_with("config.toml:2: "), "{error}");
-    }
-
-    #[test]
-    fn a_value_out_of_range_is_an_error_at_the_start() {
-        for (text, key) in [
-            ("[session]\nheartbeat = \"0s\"", "session.heartbeat: 0ns is not between 1ms and 86400s"),
-            ("[server]\nflush_window = \"1h\"", "server.flush_window: 3600s"),
-            ("[server]\nmax_headers = 10001", "server.max_headers: 10001 is not between 0 and 10000"),
-            ("[session]\nevery_buffer = 0", "session.every_buffer: 0"),
-            ("[feed.clock]\nmax_gap = \"0s\"", "feed.clock.max_gap: 0ns is not between 1ms and 31536000s"),
-            (
-                "[limits]\nping_interval = \"25h\"",
-                "limits.ping_interval: 90000s is not between 0ns and 86400s",
-            ),
-            ("[auth]\ntimeout = \"25h\"", "auth.timeout: 90000s"),
-            ("[feed]\nstalled_after = \"0s\"", "feed.stalled_after: 0ns"),
-            ("[feed.replay]\nstall_timeout = \"0s\"", "feed.replay.stall_timeout: 0ns"),
-        ] {
-            let error = load(text, &[], &[]).unwrap_err();
-            assert!(error.starts_with(key), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_token_in_the_wrong_place_is_not_repeated() {
-        for (text, environment) in [
-            ("[auth]\ntokens = [\"my secret\"]", None),
-            ("[[auth.tokens]]\nname = \"a\"\nsha256 = \"my secret\"", None),
-            ("", Some(("TICKERPLANT_AUTH__TOKENS", "my secret"))),
-            ("[[auth.tokens]]\nname = \"a\"\nsha256 = my secret", None),
-            ("[[auth.tokens]]\nname = \"a\"\nsha256 = \"my secret", None),
-        ] {
-            let error = load(text, environment.as_slice(), &[]).unwrap_err();
-            assert!(
-                ["auth.tokens", "SHA-256", "config.toml:3"].iter().any(|part| error.contains(part)),
-                "{error}"
-            );
-            assert!(!error.contains("secret"), "{error}");
-        }
-    }
-
-    fn keys(table: &toml::Table, prefix: &str) -> Vec<String> {
-        let mut keys: Vec<String> = table
-            .iter()
-            .flat_map(|(key, value)| match value {
-                toml::Value::Table(inner) => keys(inner, &format!("{prefix}{key}.")),
-                _ => vec![format!("{prefix}{key}")],
-            })
-            .collect();
-        keys.sort();
-        keys
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ use std::io;
 use crate::app::StartError;
 use crate::cli::CliError;
 use crate::client::ClientError;
-use crate::config::{COMMAND_LINE, LoadError};
+use crate::config::LoadError;
 use crate::feed::{ErrorClass, FeedError};
 use crate::files::FilesError;
 use crate::server::TlsError;
@@ -59,18 +59,21 @@ pub fn of(error: &CliError) -> u8 {
         | CliError::Symbols(_)
         | CliError::FileWithoutReplay { .. }
         | CliError::FlagWithoutClock { .. } => USAGE,
+        CliError::Unusable(error) => match of(error) {
+            USAGE => USAGE,
+            _ => CONFIG,
+        },
         CliError::Failed(_) => SOFTWARE,
         CliError::System(_) => OS,
         CliError::Output(_) | CliError::Files(FilesError::Output(_)) => OUTPUT,
-        CliError::Log { .. } => CONFIG,
     }
 }
 
 fn of_load(error: &LoadError) -> u8 {
     match error {
         LoadError::Open { .. } => NO_INPUT,
-        LoadError::Bad { location, .. } if location == COMMAND_LINE => USAGE,
-        LoadError::Bad { .. } | LoadError::Range(_) => CONFIG,
+        _ if error.is_usage() => USAGE,
+        LoadError::Syntax { .. } | LoadError::Unknown { .. } | LoadError::Wrong { .. } => CONFIG,
     }
 }
 

@@ -40,7 +40,7 @@
 //! | module | what it does | imports |
 //! |---|---|---|
 //! | [`tcp_info`] | asks TCP what a client's machine has acknowledged; a crate in `tcp-info/`, with the only `unsafe` code | nothing of ours |
-//! | [range] | checks that a configured number lies in its range | nothing of ours |
+//! | [range] | checks that a configured value has its right form, such as a number in its range | nothing of ours |
 //! | [task] | turns a panic or an early end of a task into an error | nothing of ours |
 //! | `fault` | injects faults, for tests of the built program | nothing of ours |
 //! | [counters] | counts for `/metrics`; the list of limits that are counted | nothing of ours |
@@ -48,9 +48,9 @@
 //! | [wire] | the protocol's values, and their parsing | market |
 //! | [encoding] | turns values into bytes | wire, market |
 //! | [auth] | tokens and their permissions | wire, market, range |
-//! | [bus] | the log, its readers, the last-value cache | market, counters |
+//! | [bus] | the log, its readers, the last-value cache | market, counters, range |
 //! | [feed] | sources of events, and when each event is published | bus, market, counters, range, task, fault |
-//! | [hub] | distributes events to connections | bus, encoding, wire, market, counters, fault, `tcp_info` |
+//! | [hub] | distributes events to connections | bus, encoding, wire, market, counters, range, fault, `tcp_info` |
 //! | [session] | serves one client, from the upgrade to the close | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
 //! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
@@ -67,7 +67,11 @@
 //!
 //! - **src**: `main.rs` parses the command line, runs the subcommand and prints its error. `app.rs` starts
 //!   and stops all parts. `config.rs` merges flags, environment and file. `auth.rs` has tokens, permissions
-//!   and `[auth]`. `counters.rs` names the counters and limits of `/metrics`.
+//!   and `[auth]`. `counters.rs` names the counters and limits of `/metrics`. `range.rs` checks values of the
+//!   configuration.
+//! - **config**: `file.rs` `config.toml` and the lines of its keys · `environment.rs` variables · `setting.rs`
+//!   a flag or a variable, and its type · `check.rs` deserializes, and translates the errors of serde ·
+//!   `key_path.rs` · `keys.rs` all keys, the nearest to a wrong one · `error.rs` errors, places and hints.
 //! - **market**: `event.rs` trade, quote, bar and their fields · `symbol.rs` valid names · `number.rs` exact
 //!   price and size · `time.rs` market time and bar intervals · `day.rs` day statistics (open, high, low,
 //!   change) · `feed.rs` feed kinds and states.
@@ -115,7 +119,7 @@
 //!   · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]`
 //!   · `json_response.rs` error bodies · `write_timeout.rs` · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
-//!   `send.rs` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
+//!   `send.rs` · `config.rs` `config` and its `--check` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
 //!   `error.rs` errors and hints.
 //! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect,
 //!   read, write.

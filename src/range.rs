@@ -1,8 +1,8 @@
-//! Checks that values of the configuration lie in their ranges.
+//! Checks that values of the configuration have the right form, for example that a number lies in its range.
 //!
-//! Each section checks its own keys. [`section`] then prefixes the key in an error with the section's name.
+//! Each section lists the checks of its own keys. [`section`] then prefixes the keys with the section's name.
+//! The form in a check also tells the user what to write where a value of another type is found.
 
-use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -12,45 +12,67 @@ pub const MILLISECOND: Duration = Duration::from_millis(1);
 /// The largest allowed value of most timers.
 pub const DAY: Duration = Duration::from_hours(24);
 
-/// The error for a value outside its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {found} is not between {least} and {most}")]
-pub struct OutOfRange {
+/// The largest allowed value of most counts and rates.
+pub const MILLION: u32 = 1_000_000;
+
+/// The largest allowed size of a buffer or a message, in bytes.
+pub const GIB: u32 = 1 << 30;
+
+/// A key, the right form of its value, and whether its value has this form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
     /// The key with the names of its sections, e.g. `feed.clock.max_gap`.
     pub key: String,
-    /// The configured value.
-    pub found: String,
-    /// The smallest allowed value.
-    pub least: String,
-    /// The largest allowed value.
-    pub most: String,
+    /// The right form, e.g. `a whole number from 1 to 9`.
+    pub form: String,
+    /// Whether the value has the right form.
+    pub is_right: bool,
 }
 
-/// Checks that the value of a key lies in its range.
-///
-/// # Errors
-///
-/// The value lies outside its range.
-pub fn check<T: Copy + PartialOrd + Debug>(
+/// Checks a text, whose right form is described in words. A key without a value is right.
+#[must_use]
+pub fn text(key: &str, form: &str, is_right: bool) -> Check {
+    Check { key: key.to_owned(), form: form.to_owned(), is_right }
+}
+
+/// Checks that a whole number lies in its range. A key without a value is right.
+#[must_use]
+pub fn whole_number<T: PartialOrd + ToString>(
     key: &str,
-    found: T,
+    found: impl Into<Option<T>>,
     range: RangeInclusive<T>,
-) -> Result<(), OutOfRange> {
-    if range.contains(&found) {
-        return Ok(());
-    }
-    let (least, most) = range.into_inner();
-    let [found, least, most] = [found, least, most].map(|value| format!("{value:?}"));
-    Err(OutOfRange { key: key.to_owned(), found, least, most })
+) -> Check {
+    let form = format!("a whole number from {} to {}", range.start().to_string(), range.end().to_string());
+    text(key, &form, found.into().is_none_or(|found| range.contains(&found)))
 }
 
-/// Prefixes the key of a failed check with the name of a section.
-///
-/// # Errors
-///
-/// The check of the section failed.
-pub fn section(name: &str, checked: Result<(), OutOfRange>) -> Result<(), OutOfRange> {
-    checked.map_err(|error| OutOfRange { key: format!("{name}.{}", error.key), ..error })
+/// Checks that a duration lies in its range. A key without a value is right.
+#[must_use]
+pub fn time(key: &str, found: impl Into<Option<Duration>>, range: RangeInclusive<Duration>) -> Check {
+    let [least, most] = [range.start(), range.end()].map(|end| duration_text(*end));
+    let form = format!("a time from {least} to {most}, such as 250ms, 5s or 1m");
+    text(key, &form, found.into().is_none_or(|found| range.contains(&found)))
+}
+
+/// Prefixes the keys of checks with the name of their section.
+pub fn section(name: &str, checks: Vec<Check>) -> impl Iterator<Item = Check> {
+    checks.into_iter().map(move |check| Check { key: format!("{name}.{}", check.key), ..check })
+}
+
+/// Returns a duration as it is written in the configuration, in the largest unit that gives a whole number.
+#[must_use]
+pub fn duration_text(duration: Duration) -> String {
+    const UNITS: [(&str, u128); 5] =
+        [("days", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let millis = duration.as_millis();
+    let fits = |(unit, size): &&(&str, u128)| {
+        // One day is written 24h.
+        millis.is_multiple_of(*size) && millis >= if *unit == "days" { 2 * size } else { *size }
+    };
+    match UNITS.iter().find(fits) {
+        Some((unit, size)) => format!("{}{unit}", millis / size),
+        None => "0s".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -59,21 +81,38 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_range_are_inside() {
-        for found in [1, 5, 9] {
-            assert_eq!(check("rate", found, 1..=9), Ok(()));
+        for (found, is_right) in [(0, false), (1, true), (5, true), (9, true), (10, false)] {
+            let check = whole_number("rate", found, 1..=9);
+            assert_eq!((check.is_right, check.form.as_str()), (is_right, "a whole number from 1 to 9"));
         }
-        for found in [0, 10] {
-            let error = check("rate", found, 1..=9).unwrap_err();
-            assert_eq!(error.to_string(), format!("rate: {found} is not between 1 and 9"));
-        }
+        assert!(whole_number("rate", None, 1..=9).is_right);
     }
 
     #[test]
-    fn the_error_names_the_key_with_its_sections() {
-        let checked = check("heartbeat", Duration::ZERO, MILLISECOND..=DAY);
+    fn a_check_names_the_key_with_its_sections() {
+        let check = time("heartbeat", Duration::ZERO, MILLISECOND..=DAY);
 
-        let error = section("feed", section("clock", checked)).unwrap_err();
+        let checks: Vec<Check> = section("feed", section("clock", vec![check]).collect()).collect();
 
-        assert_eq!(error.to_string(), "feed.clock.heartbeat: 0ns is not between 1ms and 86400s");
+        assert_eq!(checks[0].key, "feed.clock.heartbeat");
+        assert_eq!(checks[0].form, "a time from 1ms to 24h, such as 250ms, 5s or 1m");
+        assert!(!checks[0].is_right);
+    }
+
+    #[test]
+    fn a_duration_is_written_as_in_the_file() {
+        for (millis, text) in [
+            (0, "0s"),
+            (1, "1ms"),
+            (1500, "1500ms"),
+            (5000, "5s"),
+            (90_000, "90s"),
+            (60_000, "1m"),
+            (3_600_000, "1h"),
+            (86_400_000, "24h"),
+            (365 * 86_400_000, "365days"),
+        ] {
+            assert_eq!(duration_text(Duration::from_millis(millis)), text);
+        }
     }
 }

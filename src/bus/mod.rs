@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use crate::counters::Counters;
 use crate::market::{Event, FeedKind, FeedState, Time};
+use crate::range::{self, Check};
 
 pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
 pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, SharedCheckpoint};
@@ -42,6 +43,16 @@ impl Default for Config {
     fn default() -> Self {
         let nonzero = |n| NonZeroUsize::new(n).expect("the defaults are not zero");
         Self { history: nonzero(65_536), history_bytes: nonzero(16 * 1024 * 1024) }
+    }
+}
+
+impl Config {
+    /// Returns a check of each key.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        vec![
+            range::whole_number("history", self.history.get(), 1..=100_000_000),
+            range::whole_number("history_bytes", self.history_bytes.get(), 1..=1 << 40),
+        ]
     }
 }
 

@@ -19,6 +19,9 @@ pub enum CliError {
     /// The configuration cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// `config --check` found something in the configuration that cannot be used, such as a missing file.
+    #[error(transparent)]
+    Unusable(Box<CliError>),
     /// The feed cannot be opened.
     #[error(transparent)]
     Feed(#[from] FeedError),
@@ -50,12 +53,6 @@ pub enum CliError {
     /// The symbols to watch make the URL malformed or too long.
     #[error("the symbols do not fit into a URL")]
     Symbols(#[source] InvalidUri),
-    /// The log filter is neither a level nor directives.
-    #[error("log: `{text}` is neither a level nor directives")]
-    Log {
-        /// The filter.
-        text: String,
-    },
     /// A file is given, but the feed is not a replay.
     #[error("`{}` is not a command, and only a replay takes files", file.display())]
     FileWithoutReplay {
@@ -75,16 +72,14 @@ impl CliError {
     #[must_use]
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
-            Self::Load(error) => error.hint()?,
+            Self::Load(error) => return Some(error.hint().into()),
+            Self::Unusable(error) => return error.hint(),
             Self::Feed(error) => error.hint()?,
             Self::Start(error) => error.hint()?,
             Self::Files(error) => error.hint()?,
             Self::Client(error) => return error.hint(),
             Self::Url(_) => {
                 "a URL has the form ws://127.0.0.1:8000/ws; special characters in its parameters are escaped, e.g. as %20"
-            }
-            Self::Log { .. } => {
-                "levels are error, warn, info, debug, trace and off; an example of directives is tickerplant=debug,warn"
             }
             Self::FileWithoutReplay { .. } => {
                 "replay files with --feed replay FILE…; commands are serve, watch, send, inspect, cat and config"

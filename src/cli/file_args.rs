@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use config::Value;
 use indexmap::IndexMap;
+use toml::Value;
 
 use crate::config::Sources;
 use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
@@ -34,7 +34,7 @@ pub struct ReadArgs {
     #[arg(long, value_name = "SIGN", value_parser = checked::<DecimalSign>)]
     pub decimal: Option<String>,
     /// Decimal places of prices that are written as integers, e.g. 4 reads 1893000 as 189.3000
-    #[arg(long, value_name = "DIGITS")]
+    #[arg(long, value_name = "DIGITS", allow_negative_numbers = true)]
     pub price_scale: Option<String>,
     /// Separator of cells: one character, or tab
     #[arg(long, value_name = "CHARACTER")]
@@ -52,7 +52,7 @@ pub struct ReadArgs {
     #[arg(long)]
     pub strict: bool,
     /// Largest size of a packed file after unpacking, in bytes [default: 1 TiB]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     pub max_bytes: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl ReadArgs {
     /// Returns the configuration keys that these flags set, with their values.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
-        let map: config::Map<String, Value> =
+        let map: toml::Table =
             self.map.iter().map(|(role, column)| (role.clone(), Value::from(column.as_str()))).collect();
         let flags = [
             ("feed.replay.symbol", text(&self.symbol)),
@@ -131,7 +131,8 @@ impl FilesArgs {
     #[must_use]
     pub fn sources(&self, environment: Vec<(String, String)>) -> Sources {
         let paths: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
-        let flags = self.read.flags().chain([("feed.replay.files", Value::from(paths))]).collect();
+        let log = self.log.as_deref().map(|log| ("log", Value::from(log)));
+        let flags = self.read.flags().chain(log).chain([("feed.replay.files", Value::from(paths))]).collect();
         Sources { file: self.config.clone(), environment, flags }
     }
 }

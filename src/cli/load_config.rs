@@ -4,28 +4,34 @@ use std::ffi::OsString;
 use std::io;
 
 use super::{CliError, FilesArgs, ServeArgs, log};
-use crate::config::Config;
+use crate::config::{Config, Loaded};
+use crate::feed::FeedError;
 use crate::market::FeedKind;
 
 /// Loads the configuration of a server. Fails if a flag or a file does not fit the feed.
-pub fn for_server(args: &ServeArgs) -> Result<Config, CliError> {
-    let config = Config::load(&args.sources(environment()))?;
-    log::filter(&config.log)?;
-    if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
+pub fn for_server(args: &ServeArgs) -> Result<Loaded, CliError> {
+    let loaded = Config::load(&args.sources(environment()))?;
+    let kind = loaded.config.feed.kind;
+    if let (Some(file), true) = (args.files.first(), kind != FeedKind::Replay) {
         return Err(CliError::FileWithoutReplay { file: file.clone() });
     }
-    if let (Some(flag), FeedKind::Stdin) = (args.clock.first(), config.feed.kind) {
+    if let (Some(flag), FeedKind::Stdin) = (args.clock.first(), kind) {
         return Err(CliError::FlagWithoutClock { flag });
     }
-    Ok(config)
+    Ok(loaded)
 }
 
 /// Loads the configuration of a subcommand that reads files. Also starts the log, which shows only warnings
 /// by default.
 pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
-    let config = Config::load(&args.sources(environment()))?;
-    log::log_to(io::stderr, log::filter(args.log.as_deref().unwrap_or("warn"))?);
-    Ok(config)
+    let loaded = Config::load(&args.sources(environment()))?;
+    log::log_to(io::stderr, args.log.as_deref().unwrap_or("warn"), &loaded.warnings);
+    Ok(loaded.config)
+}
+
+/// Returns the outcome of opening a feed. An error about a setting gets the place of the setting.
+pub fn located<T>(loaded: &Loaded, opened: Result<T, FeedError>) -> Result<T, CliError> {
+    opened.map_err(|error| loaded.locate(&error).map_or_else(|| error.into(), CliError::Load))
 }
 
 fn environment() -> Vec<(String, String)> {

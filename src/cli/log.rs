@@ -2,28 +2,28 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::CliError;
+use crate::config;
+use crate::feed;
 
-/// Starts logging through this writer, which writes to standard error.
-pub fn log_to(stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, filter: EnvFilter) {
+/// Starts logging through this writer, which writes to standard error. `filter` comes from a checked
+/// configuration. First logs the warnings from before the start of the log.
+pub fn log_to(
+    stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    filter: &str,
+    warnings: &[String],
+) {
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(config::log_filter(filter).expect("the filter of a configuration is checked"))
         .with_writer(stderr)
         // A failed write, for example to a full disk, is ignored. A report of the failure would go to the
         // same place, fail too and panic.
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
-}
-
-/// Parses a level or `tracing` directives. Any other single word is an error, because `tracing` would log
-/// only a target of this name, and the log would stay empty.
-pub fn filter(text: &str) -> Result<EnvFilter, CliError> {
-    let is_known = text.contains(['=', ',']) || text.parse::<LevelFilter>().is_ok();
-    let filter = EnvFilter::try_new(text).ok().filter(|_| is_known);
-    filter.ok_or_else(|| CliError::Log { text: text.to_owned() })
+    for warning in warnings {
+        warn!("{}", feed::printable(warning));
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: subcommands, flags and terminal output.
 
+mod config;
 mod error;
 mod file_args;
 mod load_config;
@@ -9,15 +10,15 @@ mod send;
 mod serve;
 mod watch;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
-use config::Value;
 use http::Uri;
 use tokio::runtime;
+use toml::Value;
 
-use crate::config::{Config, Sources};
+use crate::config::Sources;
 use crate::files::{self, Form};
 use crate::market::FeedKind;
 
@@ -76,7 +77,14 @@ pub enum Subcommand {
     /// Print the events of files, merged by time, as one JSON object per line
     Cat(FilesArgs),
     /// Print the effective configuration as TOML
-    Config(ServeArgs),
+    Config {
+        /// Only check the configuration, with its certificate and the paths of its files
+        #[arg(long)]
+        check: bool,
+        /// The flags of serve
+        #[command(flatten)]
+        args: ServeArgs,
+    },
 }
 
 /// The flags of a server. Each flag overrides the environment and config.toml.
@@ -136,7 +144,7 @@ pub struct ClockArgs {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub speed: Option<String>,
     /// Longest wait between two events in market time, e.g. 5s; the rest of a longer gap is skipped
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub max_gap: Option<String>,
     /// Replace the time of each event by the moment at which it is due
     #[arg(long)]
@@ -155,14 +163,15 @@ impl Cli {
     pub fn run(self) -> Result<(), CliError> {
         match self.command.unwrap_or(Subcommand::Serve(self.serve)) {
             Subcommand::Serve(args) => serve::serve(&args),
-            Subcommand::Config(args) => print_config(&args),
+            Subcommand::Config { args, check: false } => config::print(&args),
+            Subcommand::Config { args, check: true } => config::check(&args),
             Subcommand::Inspect { args, json } => {
                 let form = if json { Form::Json } else { Form::Table(args.read.words()) };
-                let Config { feed, .. } = load_config::for_files(&args)?;
+                let feed = load_config::for_files(&args)?.feed;
                 Ok(files::inspect(&feed.replay, feed.line_bytes, &form, &mut BufWriter::new(io::stdout()))?)
             }
             Subcommand::Cat(args) => {
-                let Config { feed, .. } = load_config::for_files(&args)?;
+                let feed = load_config::for_files(&args)?.feed;
                 Ok(files::cat(&feed.replay, feed.line_bytes, &mut io::stdout())?)
             }
             Subcommand::Send { text, url } => block_on(send::send(server_url(&url)?, text)),
@@ -233,13 +242,6 @@ fn server_url(text: &str) -> Result<Uri, CliError> {
     text.parse().map_err(CliError::Url)
 }
 
-fn print_config(args: &ServeArgs) -> Result<(), CliError> {
-    let config = load_config::for_server(args)?;
-    let config =
-        toml::to_string_pretty(&config).expect("a configuration read from TOML can be written as TOML");
-    io::stdout().write_all(config.as_bytes()).map_err(CliError::Output)
-}
-
 /// Runs a future on this thread. Does not wait for blocking tasks at the end, because a blocking task may be
 /// waiting for standard input.
 fn block_on<T>(future: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
@@ -257,6 +259,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_names_a_flag_as_it_is_typed() {
+        let line = "tickerplant --symbols A --rate 1 --seed 1 --speed 1 --max-gap 1s --retime --paused --loop \
+             --wait-for-client --listen a:1 --tls-cert a --tls-key a --allow-anonymous --log info --symbol A --tz UTC \
+             --layout a --map price=0 --date-order mdy --decimal . --price-scale 1 --delimiter tab --encoding a \
+             --from 2024 --to 2024 --strict --max-bytes 1";
+        let sources = Cli::try_parse_from(line.split_whitespace()).unwrap().serve.sources(Vec::new());
+
+        let named: Vec<String> = sources.flags.iter().map(|(key, _)| crate::config::flag_name(key)).collect();
+
+        let typed = line.split_whitespace().filter(|word| word.starts_with("--"));
+        let unnamed: Vec<&str> = typed.filter(|flag| !named.iter().any(|name| name == flag)).collect();
+        assert_eq!(unnamed, [""; 0], "{named:?}");
     }
 
     #[test]

@@ -10,11 +10,11 @@ use crate::feed;
 
 /// Runs a server until a signal shuts it down. A second signal stops the program at once.
 pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
-    let config = load_config::for_server(args)?;
-    let bar = Bar::new(config.feed.kind);
+    let loaded = load_config::for_server(args)?;
+    let bar = Bar::new(loaded.config.feed.kind);
     let writer = bar.writer();
-    log::log_to(move || writer.clone(), log::filter(&config.log)?);
-    let feed = feed::open(&config.feed)?;
+    log::log_to(move || writer.clone(), &loaded.config.log, &loaded.warnings);
+    let feed = load_config::located(&loaded, feed::open(&loaded.config.feed))?;
     let control = feed.control().clone();
     // A failure only means that fewer clients can connect. The accept loop logs when file descriptors run
     // out.
@@ -23,7 +23,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         let stop = CancellationToken::new();
         let listen_for = |kind| signal(kind).map_err(CliError::System);
         let signals = [listen_for(SignalKind::interrupt())?, listen_for(SignalKind::terminate())?];
-        let app = App::start(config, Some(feed)).await?;
+        let app = App::start(loaded.config, Some(feed)).await?;
         tokio::select! {
             ended = app.run(stop.clone()) => Ok(ended?),
             never = bar.show(&control) => match never {},

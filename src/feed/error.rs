@@ -316,6 +316,20 @@ impl FeedError {
         }
     }
 
+    /// Returns the configuration key whose value cannot be used; `None` for other errors. The text of the error
+    /// begins with the key.
+    #[must_use]
+    pub fn key(&self) -> Option<String> {
+        match self {
+            Self::Setting { key, .. } => Some(format!("feed.replay.{key}")),
+            Self::Simulated { key, .. } => Some(format!("feed.simulated.{key}")),
+            Self::Zone { .. } => Some("feed.replay.tz".to_owned()),
+            Self::Encoding { .. } => Some("feed.replay.encoding".to_owned()),
+            Self::Endless => Some("feed.clock.speed".to_owned()),
+            _ => None,
+        }
+    }
+
     /// Returns whether the file is not market data. If several files are replayed, a file without market data
     /// is ignored.
     #[must_use]
@@ -369,6 +383,7 @@ impl FeedError {
                 "a folder stands for its .csv, .txt, .gz, .zip and .zst files; write a pattern in quotes",
             ),
             Self::Setting { key: "layout", .. } => Some("inspect --help lists them"),
+            Self::Setting { key: "delimiter", .. } => Some("a delimiter is one character, e.g. ;, or tab"),
             Self::Setting { key: "from" | "to", .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03, \"2024-01-03 09:30\" or 2024-01-03T14:30:00Z")
             }

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::market::FeedKind;
-use crate::range::{self, DAY, MILLISECOND, OutOfRange};
+use crate::range::{self, Check, DAY, GIB, MILLION, MILLISECOND};
 
 pub use control::{Control, ControlError, FeedCommand};
 pub use error::{ErrorClass, FeedError};
@@ -91,11 +91,44 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks that each value lies in its range.
-    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
-        range::check("stalled_after", self.stalled_after, MILLISECOND..=DAY)?;
-        range::section("clock", self.clock.check())?;
-        range::section("replay", self.replay.check())
+    /// Returns a check of each kind, number and time.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        let own = [
+            range::text("kind", "simulated, replay or stdin", true),
+            range::time("stalled_after", self.stalled_after, MILLISECOND..=DAY),
+            range::whole_number("symbols", self.symbols, 0..=10 * MILLION as usize),
+            range::whole_number("line_bytes", self.line_bytes, 0..=GIB as usize),
+        ];
+        own.into_iter()
+            .chain(range::section("clock", self.clock.checks()))
+            .chain(range::section("simulated", self.simulated.checks()))
+            .chain(range::section("replay", self.replay.checks()))
+            .collect()
+    }
+
+    /// Checks the settings that depend on each other, and the texts that have a grammar, whatever the kind of
+    /// the feed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the first setting that cannot be used.
+    pub fn check_settings(&self) -> Result<(), FeedError> {
+        simulated::Walk::new(&self.simulated)?;
+        replay::check_settings(&self.replay)
+    }
+
+    /// Checks that the feed can be opened: that its settings fit its kind, and that its files exist. Does not
+    /// read the files.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for a setting that does not fit, or for a file that cannot be opened.
+    pub fn check_input(&self) -> Result<(), FeedError> {
+        match self.kind {
+            FeedKind::Simulated if self.clock.speed == Speed::Max => Err(FeedError::Endless),
+            FeedKind::Simulated | FeedKind::Stdin => Ok(()),
+            FeedKind::Replay => replay::check_files(&self.replay.files),
+        }
     }
 
     /// Returns how long a client may keep the feed waiting; `None` for a feed that is not flow-controlled.

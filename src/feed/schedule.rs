@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::speed::Speed;
 use crate::market::Time;
-use crate::range::{self, DAY, MILLISECOND, OutOfRange};
+use crate::range::{self, Check, DAY, MILLISECOND};
 
 /// The longest wait that the schedule computes, about 34 years. A longer wait could overflow when it is added
 /// to an instant.
@@ -42,9 +42,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks that each value lies in its range.
-    pub(super) fn check(&self) -> Result<(), OutOfRange> {
-        self.max_gap.map_or(Ok(()), |max_gap| range::check("max_gap", max_gap, MILLISECOND..=365 * DAY))
+    /// Returns a check of each number and time.
+    pub(super) fn checks(&self) -> Vec<Check> {
+        let is_speed = match self.speed {
+            Speed::Factor(factor) => (0.000_001..=1_000_000.0).contains(&factor),
+            Speed::Max => true,
+        };
+        vec![
+            range::text("speed", "a number from 0.000001 to 1000000, or max", is_speed),
+            range::time("max_gap", self.max_gap, MILLISECOND..=365 * DAY),
+        ]
     }
 }
 

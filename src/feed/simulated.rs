@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::FeedError;
 use crate::market::{Event, Payload, Price, Quote, Size, Symbol, Time, Trade};
+use crate::range::{self, Check, MILLION};
 
 /// The number of decimals of a price: a tick is 0.01.
 const DECIMALS: u32 = 2;
@@ -105,6 +106,18 @@ impl Default for Config {
             start: None,
             symbols: symbols.map(instrument).into(),
         }
+    }
+}
+
+impl Config {
+    /// Returns a check of each number and time.
+    pub(super) fn checks(&self) -> Vec<Check> {
+        vec![
+            range::whole_number("rate", self.rate.get(), 1..=MILLION),
+            // TOML has no larger whole number.
+            range::whole_number("seed", self.seed, 0..=i64::MAX.unsigned_abs()),
+            range::text("start", "a time such as 2024-01-03T14:30:00Z", true),
+        ]
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::rate_limiter::{Limiter, limiter};
 use crate::bus::Bus;
 use crate::counters::{Counters, Limit};
+use crate::range::{self, Check, GIB, MILLION};
 use crate::wire::{ErrorCode, ErrorReply, Message};
 
 /// Wrapping a relayed message for a subscriber adds about this many bytes.
@@ -49,6 +50,19 @@ impl Default for RelayConfig {
             total_bytes: 8 * 1024 * 1024,
             inbox: nonzero(256),
         }
+    }
+}
+
+impl RelayConfig {
+    /// Returns a check of each number.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        vec![
+            range::whole_number("rate", self.rate, 0..=MILLION),
+            range::whole_number("burst", self.burst.get(), 1..=MILLION),
+            range::whole_number("max_bytes", self.max_bytes, 0..=GIB as usize),
+            range::whole_number("total_bytes", self.total_bytes, 0..=GIB),
+            range::whole_number("inbox", self.inbox.get(), 1..=MILLION),
+        ]
     }
 }
 

@@ -19,13 +19,14 @@ mod tls;
 mod worker;
 mod write_timeout;
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::range::{self, DAY, OutOfRange};
+use crate::range::{self, Check, DAY, GIB};
 
 pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_channel};
 pub use admission::{Admission, Permit};
@@ -100,16 +101,43 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks that each value lies in its range.
-    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
-        range::check("shards", self.shards, 0..=1024)?;
-        range::check("flush_window", self.flush_window, Duration::ZERO..=Duration::from_secs(1))?;
-        range::check("tls_timeout", self.tls_timeout, Duration::ZERO..=DAY)?;
-        range::check("header_timeout", self.header_timeout, Duration::ZERO..=DAY)?;
-        range::check("max_headers", self.max_headers, 0..=10_000)?;
-        range::check("max_header_bytes", self.max_header_bytes, 0..=1024 * 1024)?;
-        range::check("shutdown", self.shutdown, Duration::ZERO..=DAY)
+    /// Returns a check of each address, path, number and time.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        let is_path = |path: &Option<PathBuf>| path.as_deref().is_none_or(may_be_a_path);
+        vec![
+            range::text(
+                "listen",
+                "an address and a port, such as 127.0.0.1:8000 or [::1]:8000",
+                is_host_and_port(&self.listen),
+            ),
+            range::text("tls_cert", "the path of a certificate in PEM form", is_path(&self.tls_cert)),
+            range::text("tls_key", "the path of a private key in PEM form", is_path(&self.tls_key)),
+            range::whole_number("shards", self.shards, 0..=1024),
+            range::time("flush_window", self.flush_window, Duration::ZERO..=Duration::from_secs(1)),
+            range::whole_number("send_buffer", self.send_buffer, 0..=GIB),
+            range::time("tls_timeout", self.tls_timeout, Duration::ZERO..=DAY),
+            range::time("header_timeout", self.header_timeout, Duration::ZERO..=DAY),
+            range::whole_number("max_headers", self.max_headers, 0..=10_000),
+            range::whole_number("max_header_bytes", self.max_header_bytes, 0..=1024 * 1024),
+            range::time("shutdown", self.shutdown, Duration::ZERO..=DAY),
+        ]
     }
+}
+
+/// Returns whether a text has the form HOST:PORT. An IPv6 address needs brackets, so that its last group is
+/// no port.
+fn is_host_and_port(text: &str) -> bool {
+    let is_name = |host: &str| {
+        !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    text.parse::<SocketAddr>().is_ok()
+        || text.rsplit_once(':').is_some_and(|(host, port)| is_name(host) && is_port(port))
+}
+
+/// Returns whether a text may be a path. It may not if it is the contents of a PEM file.
+fn may_be_a_path(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && !path.to_string_lossy().contains(['\n', '\0'])
 }
 
 /// Serializes and deserializes a list of networks. A single address is also accepted as a network.

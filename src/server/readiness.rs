@@ -12,7 +12,7 @@ use warp::reply::Response;
 use super::app_state::AppState;
 use super::json_response::{error_response, json_response};
 use crate::market::FeedState;
-use crate::range::{self, DAY, MILLISECOND, OutOfRange};
+use crate::range::{self, Check, DAY, MILLISECOND};
 use crate::wire::{ErrorCode, ErrorReply};
 
 /// The conditions under which the server is ready (`[ready]` in config.toml).
@@ -31,13 +31,9 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks that each value lies in its range.
-    ///
-    /// # Errors
-    ///
-    /// A value lies outside its range.
-    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
-        range::check("max_lag", self.max_lag, MILLISECOND..=DAY)
+    /// Returns a check of each key.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        vec![range::time("max_lag", self.max_lag, MILLISECOND..=DAY)]
     }
 }
 
@@ -69,5 +65,5 @@ fn reason(state: &AppState) -> Option<String> {
     }
     // Rounded down to milliseconds, so that the message is easy to read.
     let lag = Duration::from_millis(u64::try_from(lagging.lag.as_millis()).unwrap_or(u64::MAX));
-    Some(format!("{name} lags by {lag:?}, more than ready.max_lag = {:?}", state.max_lag))
+    Some(format!("{name} lags by {lag:?}, more than ready.max_lag = {}", range::duration_text(state.max_lag)))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::hub::Timeouts;
-use crate::range::{self, DAY, MILLISECOND, OutOfRange};
+use crate::range::{self, Check, DAY, GIB, MILLION, MILLISECOND};
 use crate::wire::DecoderLimits;
 
 /// The settings of the sessions (`[session]` in config.toml).
@@ -38,11 +38,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks that each value lies in its range.
-    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
-        range::check("heartbeat", self.heartbeat, MILLISECOND..=DAY)?;
-        range::check("every_buffer", self.every_buffer, 1024..=1024 * 1024 * 1024)?;
-        range::check("close_timeout", self.close_timeout, Duration::ZERO..=DAY)
+    /// Returns a check of each key.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        vec![
+            range::time("heartbeat", self.heartbeat, MILLISECOND..=DAY),
+            range::whole_number("every_buffer", self.every_buffer, 1024..=GIB as usize),
+            range::time("close_timeout", self.close_timeout, Duration::ZERO..=DAY),
+        ]
     }
 }
 
@@ -116,11 +118,25 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks that each value lies in its range.
-    pub(crate) fn check(&self) -> Result<(), OutOfRange> {
-        range::check("message_timeout", self.message_timeout, Duration::ZERO..=DAY)?;
-        range::check("ping_interval", self.ping_interval, Duration::ZERO..=DAY)?;
-        range::check("ping_timeout", self.ping_timeout, Duration::ZERO..=DAY)
+    /// Returns a check of each number and time.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        const COUNT: usize = MILLION as usize;
+        vec![
+            range::whole_number("connections", self.connections, 0..=COUNT),
+            range::whole_number("per_address", self.per_address, 0..=COUNT),
+            range::whole_number("new_per_second", self.new_per_second, 0..=MILLION),
+            range::whole_number("new_burst", self.new_burst.get(), 1..=MILLION),
+            range::whole_number("message_bytes", self.message_bytes, 0..=GIB as usize),
+            range::whole_number("fragments", self.fragments, 0..=COUNT),
+            range::time("message_timeout", self.message_timeout, Duration::ZERO..=DAY),
+            range::whole_number("control_rate", self.control_rate, 0..=MILLION),
+            range::whole_number("control_burst", self.control_burst.get(), 1..=MILLION),
+            range::whole_number("symbols", self.symbols, 0..=COUNT),
+            range::whole_number("command_rate", self.command_rate, 0..=MILLION),
+            range::whole_number("command_burst", self.command_burst.get(), 1..=MILLION),
+            range::time("ping_interval", self.ping_interval, Duration::ZERO..=DAY),
+            range::time("ping_timeout", self.ping_timeout, Duration::ZERO..=DAY),
+        ]
     }
 
     /// Returns the timeouts of a connection. `auth` is the time limit for showing a token.

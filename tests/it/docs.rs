@@ -99,7 +99,7 @@ fn configured(command: &str, folder: &Path) -> Config {
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let mut sources = Cli::try_parse_from(&words[program..]).unwrap().serve.sources(environment);
     sources.file = sources.file.map(|name| folder.join(name));
-    let mut config = Config::load(&sources).unwrap();
+    let mut config = Config::load(&sources).unwrap().config;
     config.session.heartbeat = HEARTBEAT;
     config
 }

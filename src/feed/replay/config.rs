@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::Map;
 use super::number::DecimalSign;
 use super::time::DateOrder;
-use crate::range::{self, DAY, MILLISECOND, OutOfRange};
+use crate::range::{self, Check, DAY, MILLION, MILLISECOND};
 
 /// The settings of the replay (`[feed.replay]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,8 +96,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks that each value lies in its range.
-    pub(in crate::feed) fn check(&self) -> Result<(), OutOfRange> {
-        range::check("stall_timeout", self.stall_timeout, MILLISECOND..=DAY)
+    /// Returns a check of each number and time, and of each text that has few values.
+    pub(in crate::feed) fn checks(&self) -> Vec<Check> {
+        vec![
+            range::text("date_order", "mdy, dmy or ymd", true),
+            range::text("decimal", "point or comma", true),
+            range::whole_number("price_scale", self.price_scale, 0..=28),
+            range::whole_number("max_bytes", self.max_bytes, 0..=1 << 50),
+            range::whole_number("max_ratio", self.max_ratio, 0..=u64::from(MILLION)),
+            range::time("stall_timeout", self.stall_timeout, MILLISECOND..=DAY),
+            range::whole_number("sort_rows", self.sort_rows, 0..=1000 * MILLION as usize),
+        ]
     }
 }

@@ -40,6 +40,7 @@ mod text_lines;
 mod time;
 pub(super) mod zone;
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ use super::error::FeedError;
 use super::line_settings::LineSettings;
 use super::printable::printable;
 use super::reader::{self, BATCH, BatchSender, Batches};
+use super::reject_counters::RejectCounters;
 use crate::market::Event;
 use events::Events;
 use merge::Merge;
@@ -68,6 +70,33 @@ pub use zone::ZoneError;
 #[derive(Debug)]
 pub struct Replay {
     plans: Arc<[Plan]>,
+}
+
+/// Checks the settings of a replay.
+///
+/// # Errors
+///
+/// Returns an error that names the first setting that cannot be used.
+pub(super) fn check_settings(config: &Config) -> Result<(), FeedError> {
+    let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
+    Settings::new(config, &lines).map(drop)
+}
+
+/// Checks that the files of a replay can be opened. Does not read them.
+///
+/// # Errors
+///
+/// Returns an error if there is no file, or for the first path that does not name a file that can be opened.
+pub(super) fn check_files(paths: &[PathBuf]) -> Result<(), FeedError> {
+    if paths.is_empty() {
+        return Err(FeedError::NoFiles);
+    }
+    for path in paths {
+        for file in expand(path)? {
+            File::open(&file).map_err(|source| FeedError::Open { path: file, source })?;
+        }
+    }
+    Ok(())
 }
 
 impl Replay {

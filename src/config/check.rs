@@ -1,0 +1,115 @@
+//! Deserializes a table of the configuration and checks its values, in the words of this program.
+//!
+//! Errors of serde name types of the language. So the key's own [form](crate::range::Check) replaces them.
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::Config;
+use super::key_path::KeyPath;
+use super::keys;
+
+/// The wrong values under this key are never shown, because they may be tokens.
+pub const SECRET: &str = "auth.tokens";
+
+/// The longest value that an error shows, in characters.
+const SHOWN: usize = 64;
+
+/// A wrong value or an unknown key in a table.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub path: KeyPath,
+    pub kind: FaultKind,
+}
+
+/// The kind of a fault.
+#[derive(Clone, Debug)]
+pub enum FaultKind {
+    /// The key does not exist. The names are those of the keys in the same table.
+    Unknown { siblings: Vec<String> },
+    /// The value does not have this form.
+    Form(String),
+    /// The value's own type says what is wrong.
+    Text(String),
+}
+
+/// Returns the configuration of a table, in which every value has its right form.
+pub fn check(table: Table) -> Result<Config, Fault> {
+    let mut track = serde_path_to_error::Track::new();
+    let config = Config::deserialize(serde_path_to_error::Deserializer::new(table, &mut track));
+    let config = config.map_err(|error| {
+        let path = KeyPath::from(&track.path());
+        let kind = kind(error.message(), &path);
+        Fault { path, kind }
+    })?;
+    match config.checks().into_iter().find(|check| !check.is_right) {
+        None => Ok(config),
+        Some(wrong) => Err(Fault { path: KeyPath::of_key(&wrong.key), kind: FaultKind::Form(wrong.form) }),
+    }
+}
+
+impl Fault {
+    /// Returns what was found, and the right form. `found` is the value as its source has it.
+    pub fn text(&self, found: Option<&str>) -> String {
+        let found = found.filter(|_| !self.path.is_within(SECRET)).map_or("the value".to_owned(), shown);
+        match &self.kind {
+            FaultKind::Unknown { .. } => "there is no such key".to_owned(),
+            FaultKind::Form(form) => format!("{found} is not {form}"),
+            FaultKind::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// Translates an error of serde.
+fn kind(message: &str, path: &KeyPath) -> FaultKind {
+    if message.starts_with("unknown field") {
+        return FaultKind::Unknown { siblings: keys::expected_names(message) };
+    }
+    let key = path.to_string();
+    if let Some(known) = Config::default().checks().into_iter().find(|check| check.key == key) {
+        return FaultKind::Form(known.form);
+    }
+    if let Some(missing) = message.strip_prefix("missing field ") {
+        return FaultKind::Text(format!("{missing} is missing"));
+    }
+    match message.split_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid ") => FaultKind::Form(words(expected)),
+        Some((found, expected)) if found.starts_with("unknown variant") => {
+            FaultKind::Form(expected.trim_start_matches("one of ").to_owned())
+        }
+        _ => FaultKind::Text(message.to_owned()),
+    }
+}
+
+/// Returns the words for a type that serde expected.
+fn words(expected: &str) -> String {
+    let words = match expected {
+        "a boolean" => "true or false",
+        "a string" | "path string" | "string or table" => "a text in quotes",
+        "a sequence" => "a list, such as [\"a\", \"b\"]",
+        "f64" => "a number",
+        _ if expected == "a map" || expected.starts_with("struct ") => "a table",
+        _ => expected,
+    };
+    words.to_owned()
+}
+
+/// Returns a value of a file as an error shows it.
+pub fn value_text(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Table(_) => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn shown(found: &str) -> String {
+    if ["a list", "a table"].contains(&found) {
+        return found.to_owned();
+    }
+    if found.trim().contains('\n') {
+        return "a text of several lines".to_owned();
+    }
+    let start: String = found.chars().take(SHOWN).collect();
+    format!("`{start}{}`", if start.len() < found.len() { "…" } else { "" })
+}

@@ -1,0 +1,42 @@
+//! Settings from the environment: `TICKERPLANT_SERVER__LISTEN` sets `server.listen`.
+
+use toml::Value;
+
+use super::error::Place;
+use super::keys;
+use super::setting::Setting;
+
+/// The names of this program's variables begin with this text.
+const PREFIX: &str = "TICKERPLANT_";
+
+/// Variables that other parts of the program read: the token of `watch` and `send`, and faults for tests.
+const OTHERS: [&str; 2] = ["TOKEN", "FAULT"];
+
+/// Returns the settings of environment variables, and a warning for each variable that looks like a setting
+/// but is none. A cluster manager may have set such a variable.
+///
+/// An empty variable is as good as none.
+pub fn settings(variables: &[(String, String)]) -> (Vec<Setting>, Vec<String>) {
+    let (mut settings, mut warnings) = (Vec::new(), Vec::new());
+    for (variable, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
+        let Some(name) = variable.strip_prefix(PREFIX) else { continue };
+        if name == "LOG" || name.contains("__") {
+            let key = name.to_lowercase().replace("__", ".");
+            let place = Place::Variable(variable.clone());
+            settings.push(Setting { place, key, value: Value::from(value.as_str()) });
+        } else if !OTHERS.contains(&name) {
+            warnings.push(match keys::nearest_of_variable(&name.to_lowercase()) {
+                Some(key) => format!("{variable} is not read; did you mean {}?", variable_of(&key)),
+                None => format!(
+                    "{variable} is not read; a variable that sets a key has two underscores for each dot of the key"
+                ),
+            });
+        }
+    }
+    (settings, warnings)
+}
+
+/// Returns the name of the variable that sets a key.
+pub fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
+}

@@ -1,0 +1,65 @@
+//! The path from the root of the configuration to a value.
+
+use std::fmt;
+
+use serde_path_to_error::Segment;
+use toml::{Table, Value};
+
+/// The path of a value, e.g. `auth.tokens[0].sha256`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPath(pub Vec<Step>);
+
+/// A step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To the value of a key in a table.
+    Key(String),
+    /// To an item of a list, counted from 0.
+    Index(usize),
+}
+
+impl KeyPath {
+    /// Returns the path of a key, e.g. `feed.clock.speed`.
+    pub fn of_key(key: &str) -> Self {
+        Self(key.split('.').map(|name| Step::Key(name.to_owned())).collect())
+    }
+
+    /// Returns whether the path leads to this key, or to a part of its value.
+    pub fn is_within(&self, key: &str) -> bool {
+        self.0.starts_with(&Self::of_key(key).0)
+    }
+
+    /// Returns the value at the path.
+    pub fn find<'a>(&self, table: &'a Table) -> Option<&'a Value> {
+        let (first, rest) = self.0.split_first()?;
+        let Step::Key(name) = first else { return None };
+        rest.iter().try_fold(table.get(name)?, |value, step| match step {
+            Step::Key(name) => value.get(name),
+            Step::Index(index) => value.get(index),
+        })
+    }
+}
+
+impl From<&serde_path_to_error::Path> for KeyPath {
+    fn from(path: &serde_path_to_error::Path) -> Self {
+        let step = |segment: &Segment| match segment {
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        Self(path.iter().map_while(step).collect())
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(name) if position == 0 => f.write_str(name)?,
+                Step::Key(name) => write!(f, ".{name}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}

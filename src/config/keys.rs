@@ -1,0 +1,85 @@
+//! The names of all keys, to find the key that a wrong name may mean.
+
+use serde::Deserialize;
+use strsim::normalized_damerau_levenshtein;
+use toml::{Table, Value};
+
+use super::Config;
+
+/// Returns every key and every section, e.g. `feed.clock` and `feed.clock.max_gap`.
+pub fn all() -> Vec<String> {
+    let defaults = Table::try_from(Config::default()).expect("the defaults can be written as TOML");
+    let mut keys = Vec::new();
+    collect("", &defaults, &mut keys);
+    keys
+}
+
+fn collect(section: &str, defaults: &Table, keys: &mut Vec<String>) {
+    for name in names_in(section) {
+        let key = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
+        keys.push(key.clone());
+        if let Some(Value::Table(inner)) = defaults.get(&name) {
+            collect(&key, inner, keys);
+        }
+    }
+}
+
+/// Returns the names in a section. The error for an unknown name lists them, those without a default
+/// included.
+fn names_in(section: &str) -> Vec<String> {
+    let probe = if section.is_empty() { "?".to_owned() } else { format!("{section}.?") };
+    match Config::deserialize(nested(&probe, Value::Boolean(true))) {
+        Ok(_) => Vec::new(),
+        Err(error) => expected_names(error.message()),
+    }
+}
+
+/// Returns the names that an error for an unknown name expects: all in backticks but the first.
+pub fn expected_names(message: &str) -> Vec<String> {
+    message.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
+}
+
+/// Returns a table in which only this key is set.
+pub fn nested(key: &str, value: Value) -> Table {
+    let (name, value) = match key.split_once('.') {
+        None => (key, value),
+        Some((section, rest)) => (section, Value::Table(nested(rest, value))),
+    };
+    Table::from_iter([(name.to_owned(), value)])
+}
+
+/// Returns the key that an unknown key may mean. `siblings` are the names in the same table.
+///
+/// A similar name in the same table is preferred, then the same name in another section.
+pub fn nearest(unknown: &str, siblings: &[String]) -> Option<String> {
+    let (section, name) = unknown
+        .rsplit_once('.')
+        .map_or((String::new(), unknown), |(section, name)| (format!("{section}."), name));
+    let siblings = siblings.iter().map(|sibling| (sibling.clone(), format!("{section}{sibling}")));
+    most_similar(name, 0.6, siblings).or_else(|| of_name(name))
+}
+
+/// Returns the key that the name of an environment variable may mean. In `name`, single underscores stand for
+/// the dots.
+pub fn nearest_of_variable(name: &str) -> Option<String> {
+    let candidates = all().into_iter().map(|key| (key.replace('.', "_"), key));
+    most_similar(name, 0.8, candidates).or_else(|| of_name(name))
+}
+
+/// Returns the key with this name in any section.
+fn of_name(name: &str) -> Option<String> {
+    all().into_iter().find(|key| key.rsplit('.').next() == Some(name))
+}
+
+/// Returns the key whose text is the most similar to `name`, if they are similar at all.
+fn most_similar(
+    name: &str,
+    least: f64,
+    candidates: impl Iterator<Item = (String, String)>,
+) -> Option<String> {
+    candidates
+        .map(|(text, key)| (normalized_damerau_levenshtein(name, &text), key))
+        .filter(|(similarity, _)| *similarity >= least)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, key)| key)
+}
