@@ -11,6 +11,7 @@ mod file;
 mod key_path;
 mod keys;
 mod setting;
+mod shown;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,9 @@ use check::{Fault, FaultKind, check};
 use file::ConfigFile;
 use key_path::KeyPath;
 use setting::Setting;
+
+/// Wrong values under this key are never shown, because they may be tokens.
+const SECRET: &str = "auth.tokens";
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,13 +120,13 @@ impl Config {
             file = ConfigFile::default();
         }
         let error = |fault: Fault| {
-            let found = fault.path.find(&file.table).map(check::value_text);
-            in_place(file.place(&fault.path), &fault, &fault.path.to_string(), found.as_deref())
+            let found = fault.path.find(&file.table).map(shown::value);
+            in_place(file.place(&fault.path), &fault, &fault.path.to_string(), found)
         };
         check(file.table.clone()).map_err(error)?;
         let mut merged = file.table.clone();
         for setting in &settings {
-            let error = |fault| in_place(setting.place.clone(), &fault, &setting.key, Some(&setting.found()));
+            let error = |fault| in_place(setting.place.clone(), &fault, &setting.key, Some(setting.found()));
             merge(&mut merged, setting.typed().map_err(error)?);
         }
         let config = check(merged).map_err(error)?;
@@ -208,28 +212,33 @@ fn merge(table: &mut Table, from: Table) {
     }
 }
 
-/// Returns the error for a fault in this place. `key` is the key as the place has it, and `found` its value.
-fn in_place(place: Place, fault: &Fault, key: &str, found: Option<&str>) -> LoadError {
-    match &fault.kind {
-        FaultKind::Unknown { siblings } => {
-            let unknown = fault.path.to_string();
-            // A variable may name a key in an unknown section.
-            let rest = key.strip_prefix(&unknown).unwrap_or_default();
-            let nearest = keys::nearest(&unknown, siblings).map(|nearest| format!("{nearest}{rest}"));
-            // A name that resembles no key may be a token.
-            let key =
-                if fault.path.is_within(check::SECRET) && nearest.is_none() { check::SECRET } else { key };
-            let as_written = |nearest: String| match &place {
-                Place::Variable(_) => environment::variable_of(&nearest),
-                Place::Flag(_) | Place::Line { .. } => nearest,
-            };
-            LoadError::Unknown { key: key.to_owned(), nearest: nearest.map(as_written), place }
+/// Returns the error for a fault in this place. `key` is the key as the place has it, and `found` its value as
+/// an error shows it.
+fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> LoadError {
+    let is_secret = fault.path.is_within(SECRET);
+    let fault = match &fault.kind {
+        FaultKind::Unknown { siblings } => return unknown(place, &fault.path, key, siblings),
+        FaultKind::Form(form) => {
+            let found = found.filter(|_| !is_secret);
+            format!("{} is not {form}", found.as_deref().unwrap_or("the value"))
         }
-        FaultKind::Form(_) | FaultKind::Text(_) => {
-            let hint = example(&place, key);
-            LoadError::Wrong { key: key.to_owned(), fault: fault.text(found), hint, place }
-        }
-    }
+        FaultKind::Text(text) => text.clone(),
+    };
+    LoadError::Wrong { key: key.to_owned(), fault, hint: example(&place, key), place }
+}
+
+/// Returns the error for an unknown key. `siblings` are the names in the same table. `key` may go on after
+/// `path`, where a variable names a key in an unknown section.
+fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> LoadError {
+    let unknown = path.to_string();
+    let rest = key.strip_prefix(&unknown).unwrap_or_default();
+    let nearest = keys::nearest(&unknown, siblings).map(|nearest| match &place {
+        Place::Variable(_) => environment::variable_of(&format!("{nearest}{rest}")),
+        Place::Flag(_) | Place::Line { .. } => nearest,
+    });
+    // A name that resembles no key may be a token.
+    let key = if path.is_within(SECRET) && nearest.is_none() { SECRET } else { key };
+    LoadError::Unknown { key: key.to_owned(), nearest, place }
 }
 
 /// Returns how the default of a key is written in this place; `None` if there is none in one line.

@@ -71,7 +71,8 @@
 //!   configuration.
 //! - **config**: `file.rs` `config.toml` and the lines of its keys · `environment.rs` variables · `setting.rs`
 //!   a flag or a variable, and its type · `check.rs` deserializes, and translates the errors of serde ·
-//!   `key_path.rs` · `keys.rs` all keys, the nearest to a wrong one · `error.rs` errors, places and hints.
+//!   `key_path.rs` · `shown.rs` a wrong value in an error · `keys.rs` all keys, the nearest to a wrong one ·
+//!   `error.rs` errors, places and hints.
 //! - **market**: `event.rs` trade, quote, bar and their fields · `symbol.rs` valid names · `number.rs` exact
 //!   price and size · `time.rs` market time and bar intervals · `day.rs` day statistics (open, high, low,
 //!   change) · `feed.rs` feed kinds and states.

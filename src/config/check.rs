@@ -3,17 +3,11 @@
 //! Errors of serde name types of the language. So the key's own [form](crate::range::Check) replaces them.
 
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::Table;
 
 use super::Config;
 use super::key_path::KeyPath;
 use super::keys;
-
-/// The wrong values under this key are never shown, because they may be tokens.
-pub const SECRET: &str = "auth.tokens";
-
-/// The longest value that an error shows, in characters.
-const SHOWN: usize = 64;
 
 /// A wrong value or an unknown key in a table.
 #[derive(Clone, Debug)]
@@ -45,18 +39,6 @@ pub fn check(table: Table) -> Result<Config, Fault> {
     match config.checks().into_iter().find(|check| !check.is_right) {
         None => Ok(config),
         Some(wrong) => Err(Fault { path: KeyPath::of_key(&wrong.key), kind: FaultKind::Form(wrong.form) }),
-    }
-}
-
-impl Fault {
-    /// Returns what was found, and the right form. `found` is the value as its source has it.
-    pub fn text(&self, found: Option<&str>) -> String {
-        let found = found.filter(|_| !self.path.is_within(SECRET)).map_or("the value".to_owned(), shown);
-        match &self.kind {
-            FaultKind::Unknown { .. } => "there is no such key".to_owned(),
-            FaultKind::Form(form) => format!("{found} is not {form}"),
-            FaultKind::Text(text) => text.clone(),
-        }
     }
 }
 
@@ -92,24 +74,4 @@ fn words(expected: &str) -> String {
         _ => expected,
     };
     words.to_owned()
-}
-
-/// Returns a value of a file as an error shows it.
-pub fn value_text(value: &Value) -> String {
-    match value {
-        Value::Array(_) => "a list".to_owned(),
-        Value::Table(_) => "a table".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn shown(found: &str) -> String {
-    if ["a list", "a table"].contains(&found) {
-        return found.to_owned();
-    }
-    if found.trim().contains('\n') {
-        return "a text of several lines".to_owned();
-    }
-    let start: String = found.chars().take(SHOWN).collect();
-    format!("`{start}{}`", if start.len() < found.len() { "…" } else { "" })
 }

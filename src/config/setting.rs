@@ -2,9 +2,10 @@
 
 use toml::{Table, Value};
 
-use super::check::{Fault, FaultKind, check, value_text};
+use super::check::{Fault, FaultKind, check};
 use super::error::Place;
 use super::keys::nested;
+use super::shown;
 
 /// The value of one key, and the place where it is set.
 #[derive(Clone, Debug)]
@@ -33,9 +34,9 @@ impl Setting {
         Err(fault.expect("every value can be read in at least one way"))
     }
 
-    /// Returns the value as the user wrote it.
+    /// Returns the value as an error shows it.
     pub fn found(&self) -> String {
-        self.value.as_str().map_or_else(|| value_text(&self.value), str::to_owned)
+        self.value.as_str().map_or_else(|| shown::value(&self.value), shown::text)
     }
 
     /// Returns the values that the text may stand for, the likeliest first. A list comes before a number with

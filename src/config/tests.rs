@@ -199,7 +199,7 @@ fn the_error_for_a_wrong_value_in_the_file_names_the_line_what_was_found_and_the
         ),
         (
             "[server]\ntls_key = \"\"\"\n-----BEGIN PRIVATE KEY-----\nsecret\n\"\"\"",
-            "config.toml:2: server.tls_key: a text of several lines is not the path",
+            "config.toml:2: server.tls_key: the text of a PEM file is not the path",
         ),
         (
             "[feed.simulated]\nrate = 4000000000",
@@ -249,6 +249,11 @@ fn the_error_for_a_wrong_value_of_a_variable_names_the_variable() {
             "`yes` is not a whole number from 1 to 1000000; hint: e.g. TICKERPLANT_FEED__SIMULATED__RATE=100",
         ),
         ("TICKERPLANT_FEED__SIMULATED__RATE", "-5", "`-5` is not a whole number"),
+        (
+            "TICKERPLANT_SERVER__TLS_KEY",
+            "-----BEGIN PRIVATE KEY-----\\nsecret",
+            "the text of a PEM file is not the path of a private key",
+        ),
         ("TICKERPLANT_RELAY__ENABLED", "yes", "`yes` is not true or false"),
         ("TICKERPLANT_SERVER__TRUSTED_PROXIES", "proxy", "`proxy` is neither an address nor a network"),
         ("TICKERPLANT_SERVER__LISTEN", "[::1]", "`[::1]` is not an address and a port"),

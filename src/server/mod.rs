@@ -137,7 +137,8 @@ fn is_host_and_port(text: &str) -> bool {
 
 /// Returns whether a text may be a path. It may not if it is the contents of a PEM file.
 fn may_be_a_path(path: &Path) -> bool {
-    !path.as_os_str().is_empty() && !path.to_string_lossy().contains(['\n', '\0'])
+    let text = path.to_string_lossy();
+    !text.is_empty() && !text.contains(['\n', '\0']) && !text.contains("-----BEGIN")
 }
 
 /// Serializes and deserializes a list of networks. A single address is also accepted as a network.
