@@ -15,6 +15,7 @@ mod shown;
 
 use std::path::PathBuf;
 
+use config::ConfigError;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
@@ -124,12 +125,12 @@ impl Config {
             in_place(file.place(&fault.path), &fault, &fault.path.to_string(), found)
         };
         check(file.table.clone()).map_err(error)?;
-        let mut merged = file.table.clone();
+        let mut sources = vec![file.table.clone()];
         for setting in &settings {
             let error = |fault| in_place(setting.place.clone(), &fault, &setting.key, Some(setting.found()));
-            merge(&mut merged, setting.typed().map_err(error)?);
+            sources.push(setting.typed().map_err(error)?);
         }
-        let config = check(merged).map_err(error)?;
+        let config = check(merge(&sources).expect("checked sources can be merged")).map_err(error)?;
         let loaded = Loaded { config, warnings, file, settings };
         match loaded.config.feed.check_settings() {
             Ok(()) => Ok(loaded),
@@ -202,14 +203,12 @@ fn is_of_another_program(file: &Table) -> bool {
     !file.is_empty() && !file.keys().any(|key| own.contains(key))
 }
 
-/// Sets the keys of `from` in `table`. Other keys of the same sections stay.
-fn merge(table: &mut Table, from: Table) {
-    for (key, value) in from {
-        match (table.get_mut(&key), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
-            (_, value) => drop(table.insert(key, value)),
-        }
-    }
+/// Merges the sources. Each source overrides single keys of the previous sources.
+fn merge(sources: &[Table]) -> Result<Table, ConfigError> {
+    let builder = sources.iter().try_fold(config::Config::builder(), |builder, source| {
+        Ok::<_, ConfigError>(builder.add_source(config::Config::try_from(source)?))
+    });
+    builder?.build()?.try_deserialize()
 }
 
 /// Returns the error for a fault in this place. `key` is the key as the place has it, and `found` its value as
