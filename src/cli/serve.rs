@@ -1,7 +1,10 @@
 //! `serve`: runs a server with its feed, its log and its progress bar until a signal stops it.
 
+use std::io::Write;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::{Level, enabled};
 
 use super::progress_bar::Bar;
 use super::{CliError, ServeArgs, block_on, load_config, log};
@@ -24,6 +27,10 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         let listen_for = |kind| signal(kind).map_err(CliError::System);
         let signals = [listen_for(SignalKind::interrupt())?, listen_for(SignalKind::terminate())?];
         let app = App::start(config, Some(feed)).await?;
+        if enabled!(Level::INFO) {
+            // A failed write is ignored, like that of a log line.
+            let _ = writeln!(bar.writer(), "Open {}", app.url());
+        }
         tokio::select! {
             ended = app.run(stop.clone()) => Ok(ended?),
             never = bar.show(&control) => match never {},

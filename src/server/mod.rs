@@ -11,6 +11,7 @@ mod connections;
 mod feed_api;
 mod handshake;
 mod json_response;
+mod listen;
 mod metrics;
 mod ndjson;
 pub mod readiness;
@@ -31,6 +32,7 @@ pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_cha
 pub use admission::{Admission, Permit};
 pub use app_state::AppState;
 pub use handshake::Origins;
+pub use listen::{ListenError, bind, browser_url};
 pub use metrics::Metrics;
 pub use tls::{Identity, TlsError};
 pub use worker::Worker;
@@ -39,7 +41,8 @@ pub use worker::Worker;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address and port to listen on; port 0 picks a free port.
+    /// Address or name, and port to listen on. The server listens on each address of a name; port 0 picks a
+    /// free port.
     pub listen: String,
     /// Whether the server may listen on a non-loopback address without tokens. Every client that reaches the
     /// port may then do everything.

@@ -6,6 +6,7 @@ mod errors;
 mod faulty_network;
 mod feeds;
 mod hostile_clients;
+mod listening;
 mod logs;
 mod out_of_descriptors;
 mod send_and_config;

@@ -47,7 +47,7 @@ impl TestServer {
     async fn run(mut config: Config, feed: Option<Feed>) -> Self {
         "127.0.0.1:0".clone_into(&mut config.server.listen);
         let app = App::start(config, feed).await.unwrap();
-        let (address, bus) = (app.address(), Arc::clone(app.bus()));
+        let (address, bus) = (app.addresses()[0], Arc::clone(app.bus()));
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         running.spawn(app.run(stop.clone()));
