@@ -113,7 +113,8 @@
 //!   `worker.rs` a thread with its shard · `routes.rs` paths and methods · `app_state.rs` checks that all
 //!   routes share: token, URL · `handshake.rs` upgrade, Origin rule, error responses · `ndjson.rs` `/ndjson`
 //!   · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]`
-//!   · `json_response.rs` error bodies · `write_timeout.rs` · `page.html` the page at `/`.
+//!   · `json_response.rs` error bodies · `write_timeout.rs` · `request_timer.rs` time limits of headers and of
+//!   idle connections · `request_socket.rs` errors that the HTTP library answers · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
 //!   `send.rs` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
 //!   `error.rs` errors and hints.

@@ -15,6 +15,8 @@ mod listen;
 mod metrics;
 mod ndjson;
 pub mod readiness;
+mod request_socket;
+mod request_timer;
 mod routes;
 mod tls;
 mod worker;
@@ -72,6 +74,10 @@ pub struct Config {
     /// limit.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
+    /// How long a connection that has asked something may stay idle until its next request begins; 0 means no
+    /// limit.
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
     /// Maximum number of headers in a request; 0 means 10,000.
     pub max_headers: usize,
     /// Maximum length of the request line and the headers together, in bytes; 0 means 16 MiB.
@@ -95,6 +101,7 @@ impl Default for Config {
             send_buffer: 64 * 1024,
             tls_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(75),
             max_headers: 64,
             max_header_bytes: 16 * 1024,
             shutdown: Duration::from_secs(10),
@@ -109,6 +116,7 @@ impl Config {
         range::check("flush_window", self.flush_window, Duration::ZERO..=Duration::from_secs(1))?;
         range::check("tls_timeout", self.tls_timeout, Duration::ZERO..=DAY)?;
         range::check("header_timeout", self.header_timeout, Duration::ZERO..=DAY)?;
+        range::check("keep_alive", self.keep_alive, Duration::ZERO..=DAY)?;
         range::check("max_headers", self.max_headers, 0..=10_000)?;
         range::check("max_header_bytes", self.max_header_bytes, 0..=1024 * 1024)?;
         range::check("shutdown", self.shutdown, Duration::ZERO..=DAY)
