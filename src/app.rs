@@ -118,6 +118,7 @@ impl<S: AcceptedSocket> Wiring<S> {
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
+            relay: Arc::clone(&relay),
             origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
             body_timeout: session::unless_zero(config.server.header_timeout),
             max_symbols: config.limits.symbols,

@@ -12,7 +12,7 @@ use super::handshake::{ErrorResponse, Origins};
 use crate::auth::{self, Access};
 use crate::bus::Bus;
 use crate::feed::Control;
-use crate::hub;
+use crate::hub::{self, Relay};
 use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 
 /// The state that all routes share.
@@ -22,6 +22,8 @@ pub struct AppState {
     pub bus: Arc<Bus>,
     /// Controls the feed that publishes on the bus.
     pub feed: Control,
+    /// The relay, which counts the peers.
+    pub relay: Arc<Relay>,
     /// The origins whose pages may connect.
     pub origins: Origins,
     /// Time limit for the body of a request.
