@@ -8,12 +8,13 @@ use std::thread;
 
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use crate::auth;
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::feed::{self, Control, Feed};
@@ -80,6 +81,39 @@ pub struct App {
     server_stop: DropGuard,
     workers: Vec<thread::JoinHandle<()>>,
     failures: mpsc::Receiver<TaskFailed>,
+    reloader: Reloader,
+}
+
+/// Replaces the tokens and the certificate of a running application.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    auth: watch::Sender<auth::Config>,
+    identity: Option<Arc<Identity>>,
+}
+
+impl Reloader {
+    /// Has the certificate and its key read again, if there are any.
+    pub fn reload_certificate(&self) {
+        if let Some(identity) = &self.identity {
+            identity.reload_soon();
+        }
+    }
+
+    /// Replaces the tokens, and closes the clients whose token was removed or changed. An empty list is
+    /// ignored if there are tokens, because it would let everybody in.
+    pub fn replace_tokens(&self, tokens: Vec<Arc<auth::Grant>>) {
+        let count = tokens.len();
+        if tokens.is_empty() && !self.auth.borrow().tokens.is_empty() {
+            warn!("auth.tokens is empty now; the old tokens stay in use until a restart");
+            return;
+        }
+        let has_changed = self.auth.send_if_modified(|auth| {
+            let has_changed = auth.tokens != tokens;
+            auth.tokens = tokens;
+            has_changed
+        });
+        info!(tokens = count, has_changed, "read the tokens again");
+    }
 }
 
 /// The parts between a bus and its clients, connected but not running yet.
@@ -94,6 +128,8 @@ pub struct Wiring<S> {
     pub failure_sender: mpsc::Sender<TaskFailed>,
     /// Receives the failures of tasks.
     pub failures: mpsc::Receiver<TaskFailed>,
+    /// Replaces the tokens.
+    pub auth: watch::Sender<auth::Config>,
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
@@ -115,6 +151,7 @@ impl<S: AcceptedSocket> Wiring<S> {
         let reject_counters = feed.map(Feed::reject_counters).cloned().unwrap_or_default();
         let metrics =
             Metrics::new(Arc::clone(bus), Arc::clone(&relay), Arc::clone(&admission), &reject_counters);
+        let (auth_sender, auth) = watch::channel(config.auth.clone());
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
@@ -123,7 +160,7 @@ impl<S: AcceptedSocket> Wiring<S> {
             body_timeout: session::unless_zero(config.server.header_timeout),
             max_symbols: config.limits.symbols,
             max_lag: config.ready.max_lag,
-            auth: config.auth.clone(),
+            auth,
             metrics,
         });
         let (failure_sender, failures) = mpsc::channel(1);
@@ -149,7 +186,7 @@ impl<S: AcceptedSocket> Wiring<S> {
             (handle, worker)
         };
         let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
-        Self { admission, handles, workers, failure_sender, failures }
+        Self { admission, handles, workers, failure_sender, failures, auth: auth_sender }
     }
 }
 
@@ -172,7 +209,7 @@ impl App {
             shards => shards,
         };
         let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
-        let Wiring { admission, handles, workers, failure_sender, failures } =
+        let Wiring { admission, handles, workers, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
@@ -182,6 +219,7 @@ impl App {
         let listener = Tcp::new(listeners, config.server.send_buffer);
         let accepting = server::accept(listener, handles, admission, stop.clone());
         tasks.spawn(supervised("the accept loop", accepting, stop.clone(), failure_sender.clone()));
+        let reloader = Reloader { auth, identity: identity.clone() };
         if let Some(identity) = identity {
             let reload_stop = stop.clone();
             let reloading = async move {
@@ -197,7 +235,18 @@ impl App {
         if let Some(feed) = feed {
             pumping.spawn(feed::pump(feed, Arc::clone(&bus), feed_stop.clone()));
         }
-        Ok(Self { addresses, url, bus, feed: pumping, feed_stop, tasks, server_stop, workers, failures })
+        Ok(Self {
+            addresses,
+            url,
+            bus,
+            feed: pumping,
+            feed_stop,
+            tasks,
+            server_stop,
+            workers,
+            failures,
+            reloader,
+        })
     }
 
     /// Returns the addresses on which the server listens; there is at least one. If the configured port is 0,
@@ -211,6 +260,12 @@ impl App {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns a value that replaces the tokens and the certificate.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Returns the bus.

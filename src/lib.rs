@@ -116,7 +116,7 @@
 //!   · `json_response.rs` error bodies · `write_timeout.rs` · `request_timer.rs` time limits of headers and of
 //!   idle connections · `request_socket.rs` errors that the HTTP library answers · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
-//!   `send.rs` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
+//!   `send.rs` · `file_args.rs` flags for files · `load_config.rs` · `reload.rs` SIGHUP · `log.rs` · `progress_bar.rs` ·
 //!   `error.rs` errors and hints.
 //! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect,
 //!   read, write.

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::io;
 
 use super::{CliError, FilesArgs, ServeArgs, log};
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::market::FeedKind;
 
 /// Loads the configuration of a server. Fails if a flag or a file does not fit the feed.
 pub fn for_server(args: &ServeArgs) -> Result<Config, CliError> {
-    let config = Config::load(&args.sources(environment()))?;
+    let config = Config::load(&sources(args))?;
     log::filter(&config.log)?;
     if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
         return Err(CliError::FileWithoutReplay { file: file.clone() });
@@ -18,6 +18,11 @@ pub fn for_server(args: &ServeArgs) -> Result<Config, CliError> {
         return Err(CliError::FlagWithoutClock { flag });
     }
     Ok(config)
+}
+
+/// Returns the sources of a server's configuration.
+pub fn sources(args: &ServeArgs) -> Sources {
+    args.sources(environment())
 }
 
 /// Loads the configuration of a subcommand that reads files. Also starts the log, which shows only warnings

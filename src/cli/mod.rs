@@ -5,6 +5,7 @@ mod file_args;
 mod load_config;
 mod log;
 mod progress_bar;
+mod reload;
 mod send;
 mod serve;
 mod watch;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
+use tokio::sync::watch;
 
 use super::Metrics;
 use super::handshake::{ErrorResponse, Origins};
@@ -32,8 +33,8 @@ pub struct AppState {
     pub max_symbols: usize,
     /// If a reader of the log lags by more than this time, the server is not ready.
     pub max_lag: Duration,
-    /// The tokens.
-    pub auth: auth::Config,
+    /// The tokens, which may change while the server runs.
+    pub auth: watch::Receiver<auth::Config>,
     /// The metrics.
     pub metrics: Metrics,
 }
@@ -51,8 +52,9 @@ impl AppState {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| TokenHash::of(token.trim()))
         });
-        let bearer = bearer.filter(|_| !self.auth.tokens.is_empty());
-        self.auth.access(bearer.as_ref().or(token)).map_err(|error| (StatusCode::UNAUTHORIZED, error))
+        let auth = self.auth.borrow();
+        let bearer = bearer.filter(|_| !auth.tokens.is_empty());
+        auth.access(bearer.as_ref().or(token)).map_err(|error| (StatusCode::UNAUTHORIZED, error))
     }
 
     /// Returns the permissions of a request. If the server has tokens, the request must contain a token,

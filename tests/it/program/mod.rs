@@ -5,6 +5,7 @@ mod client_exit_codes;
 mod errors;
 mod faulty_network;
 mod feeds;
+mod hangup;
 mod hostile_clients;
 mod listening;
 mod logs;
