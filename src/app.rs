@@ -8,19 +8,20 @@ use std::thread;
 
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use crate::auth;
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::feed::{self, Control, Feed};
 use crate::hub::Relay;
 use crate::server::{
-    self, AcceptedSocket, Admission, AppState, Identity, Metrics, Origins, Tcp, TlsError, Worker,
-    WorkerHandle,
+    self, AcceptedSocket, Admission, AppState, Identity, ListenError, Metrics, Origins, Tcp, TlsError,
+    Worker, WorkerHandle,
 };
 use crate::session::{self, Limits};
 use crate::task::{TaskFailed, catch_panic, catch_panic_now};
@@ -28,15 +29,10 @@ use crate::task::{TaskFailed, catch_panic, catch_panic_now};
 /// An error that prevents the start of the application.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken, or the address does not belong to this machine.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The configured address.
-        address: String,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The address is not a loopback address, and neither tokens nor `server.allow_anonymous` are configured.
+    /// A port is taken, or an address does not belong to this machine.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// An address is not a loopback address, and neither tokens nor `server.allow_anonymous` are configured.
     #[error("server.listen: {address} can be reached from other machines, and there are no tokens")]
     Exposed {
         /// The address.
@@ -55,10 +51,10 @@ impl StartError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            Self::Listen(error) if error.source.kind() == io::ErrorKind::AddrInUse => {
                 Some("another program uses the port; choose another with --listen, or port 0 for a free one")
             }
-            Self::Listen { .. } => {
+            Self::Listen(_) => {
                 Some("give an address and a port of this machine, e.g. --listen 127.0.0.1:8000")
             }
             Self::Exposed { .. } => {
@@ -84,7 +80,9 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// A running application.
 #[derive(Debug)]
 pub struct App {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    /// The URL that a browser on this machine can open.
+    url: String,
     bus: Arc<Bus>,
     feed: JoinSet<()>,
     feed_stop: CancellationToken,
@@ -94,6 +92,39 @@ pub struct App {
     server_stop: DropGuard,
     workers: Vec<thread::JoinHandle<()>>,
     failures: mpsc::Receiver<TaskFailed>,
+    reloader: Reloader,
+}
+
+/// Replaces the tokens and the certificate of a running application.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    auth: watch::Sender<auth::Config>,
+    identity: Option<Arc<Identity>>,
+}
+
+impl Reloader {
+    /// Has the certificate and its key read again, if there are any.
+    pub fn reload_certificate(&self) {
+        if let Some(identity) = &self.identity {
+            identity.reload_soon();
+        }
+    }
+
+    /// Replaces the tokens, and closes the clients whose token was removed or changed. An empty list is
+    /// ignored if there are tokens, because it would let everybody in.
+    pub fn replace_tokens(&self, tokens: Vec<Arc<auth::Grant>>) {
+        let count = tokens.len();
+        if tokens.is_empty() && !self.auth.borrow().tokens.is_empty() {
+            warn!("auth.tokens is empty now; the old tokens stay in use until a restart");
+            return;
+        }
+        let has_changed = self.auth.send_if_modified(|auth| {
+            let has_changed = auth.tokens != tokens;
+            auth.tokens = tokens;
+            has_changed
+        });
+        info!(tokens = count, has_changed, "read the tokens again");
+    }
 }
 
 /// The parts between a bus and its clients, connected but not running yet.
@@ -108,6 +139,8 @@ pub struct Wiring<S> {
     pub failure_sender: mpsc::Sender<TaskFailed>,
     /// Receives the failures of tasks.
     pub failures: mpsc::Receiver<TaskFailed>,
+    /// Replaces the tokens.
+    pub auth: watch::Sender<auth::Config>,
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
@@ -129,14 +162,16 @@ impl<S: AcceptedSocket> Wiring<S> {
         let reject_counters = feed.map(Feed::reject_counters).cloned().unwrap_or_default();
         let metrics =
             Metrics::new(Arc::clone(bus), Arc::clone(&relay), Arc::clone(&admission), &reject_counters);
+        let (auth_sender, auth) = watch::channel(config.auth.clone());
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
+            relay: Arc::clone(&relay),
             origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
             body_timeout: session::unless_zero(config.server.header_timeout),
             max_symbols: config.limits.symbols,
             max_lag: config.ready.max_lag,
-            auth: config.auth.clone(),
+            auth,
             metrics,
         });
         let (failure_sender, failures) = mpsc::channel(1);
@@ -162,38 +197,40 @@ impl<S: AcceptedSocket> Wiring<S> {
             (handle, worker)
         };
         let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
-        Self { admission, handles, workers, failure_sender, failures }
+        Self { admission, handles, workers, failure_sender, failures, auth: auth_sender }
     }
 }
 
 impl App {
-    /// Binds the port and starts all tasks. Without a `feed`, the caller must publish events on the
+    /// Binds the addresses and starts all tasks. Without a `feed`, the caller must publish events on the
     /// [bus](App::bus).
     ///
     /// # Errors
     ///
-    /// The address is unavailable, the address needs tokens, TLS cannot be set up, or a thread cannot be
+    /// An address is unavailable or needs tokens, TLS cannot be set up, or a thread cannot be
     /// started.
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
-        let (listener, address) = listen(&config).await?;
+        let (listeners, addresses) = listen(&config).await?;
+        let url = server::browser_url(&config.server.listen, addresses[0], tls.is_some());
         let bus = Bus::new(&config.bus, config.feed.kind, epoch());
         let shards = match config.server.shards {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
         };
-        let is_loopback = address.ip().is_loopback();
-        let Wiring { admission, handles, workers, failure_sender, failures } =
+        let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
+        let Wiring { admission, handles, workers, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
         let workers = workers.into_iter().map(|worker| spawn_worker(worker, stop.clone()));
         let workers = workers.collect::<Result<_, _>>()?;
         let mut tasks = JoinSet::new();
-        let listener = Tcp { listener, send_buffer: config.server.send_buffer };
+        let listener = Tcp::new(listeners, config.server.send_buffer);
         let accepting = server::accept(listener, handles, admission, stop.clone());
         tasks.spawn(supervised("the accept loop", accepting, stop.clone(), failure_sender.clone()));
+        let reloader = Reloader { auth, identity: identity.clone() };
         if let Some(identity) = identity {
             let reload_stop = stop.clone();
             let reloading = async move {
@@ -201,6 +238,7 @@ impl App {
             };
             tasks.spawn(supervised("the renewal of the certificate", reloading, stop, failure_sender));
         }
+        let address = addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
         info!(%address, tls = tls.is_some(), feed = %bus.kind(), shards, "listening");
 
         let feed_stop = CancellationToken::new();
@@ -208,14 +246,37 @@ impl App {
         if let Some(feed) = feed {
             pumping.spawn(feed::pump(feed, Arc::clone(&bus), feed_stop.clone()));
         }
-        Ok(Self { address, bus, feed: pumping, feed_stop, tasks, server_stop, workers, failures })
+        Ok(Self {
+            addresses,
+            url,
+            bus,
+            feed: pumping,
+            feed_stop,
+            tasks,
+            server_stop,
+            workers,
+            failures,
+            reloader,
+        })
     }
 
-    /// Returns the address on which the server listens. If the configured port is 0, the address has the port
-    /// that the system picked.
+    /// Returns the addresses on which the server listens; there is at least one. If the configured port is 0,
+    /// the addresses have the port that the system picked.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Returns the URL that a browser on this machine can open.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns a value that replaces the tokens and the certificate.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Returns the bus.
@@ -302,17 +363,21 @@ async fn finish(mut tasks: JoinSet<()>) {
     }
 }
 
-async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address: config.server.listen.clone(), source };
-    let listener = TcpListener::bind(&config.server.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+/// Binds the addresses. Fails if an address can be reached from other machines and everybody would be let in.
+async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    let listeners = server::bind(&config.server.listen).await?;
+    let failed = |source| ListenError { address: config.server.listen.clone(), source };
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
+    let addresses = addresses.map_err(failed)?;
     let Limits { ping_interval, ping_timeout, .. } = config.limits;
     if !ping_interval.is_zero() && !ping_timeout.is_zero() {
-        // A client counts as gone after two unanswered probes. So two of them have to fit into the time that a client has.
-        tcp_info::limit_retransmission_interval(&listener, (ping_interval + ping_timeout) / 2);
+        for listener in &listeners {
+            // A client counts as gone after two unanswered probes. So two of them have to fit into the time that a client has.
+            tcp_info::limit_retransmission_interval(listener, (ping_interval + ping_timeout) / 2);
+        }
     }
-    check_exposure(config, address)?;
-    Ok((listener, address))
+    addresses.iter().try_for_each(|address| check_exposure(config, *address))?;
+    Ok((listeners, addresses))
 }
 
 /// Checks that an address that other machines can reach has tokens, or that anonymous clients are allowed.

@@ -104,6 +104,17 @@ impl Config {
             ErrorReply::new(ErrorCode::Unauthorized, message)
         })
     }
+
+    /// Returns whether a client with these permissions may keep them. A client may not if its token was removed
+    /// or changed, or if it came without a token and the server has tokens now.
+    #[must_use]
+    pub fn is_current(&self, access: &Access) -> bool {
+        match access {
+            Access::Unrestricted => self.tokens.is_empty(),
+            Access::Unauthenticated => true,
+            Access::Granted(grant) => self.tokens.contains(grant),
+        }
+    }
 }
 
 impl Access {

@@ -88,7 +88,7 @@ fn of_feed(error: &FeedError) -> u8 {
 fn of_start(error: &StartError) -> u8 {
     use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
     match error {
-        StartError::Listen { source, .. } => match source.kind() {
+        StartError::Listen(error) => match error.source.kind() {
             AddrInUse | AddrNotAvailable | PermissionDenied => UNAVAILABLE,
             _ => CONFIG,
         },

@@ -113,14 +113,16 @@
 //!   peers, `[relay]` · `rate_limiter.rs` · `spread.rs` even spreading · `settings.rs`.
 //! - **session**: `mod.rs` the loop of one client · `message_handler.rs` permissions, rates, relay or command
 //!   · `config.rs` `[session]` (heartbeat, buffers) and `[limits]`.
-//! - **server**: `mod.rs` `[server]` · `accept.rs` accept loop, file descriptors · `admission.rs` connection
+//! - **server**: `mod.rs` `[server]` · `listen.rs` binds the addresses · `accept.rs` accept loop, file descriptors · `admission.rs` connection
 //!   limits, trusted proxies · `tls.rs` · `connections.rs` TLS, HTTP and sessions of one worker, shutdown ·
 //!   `worker.rs` a thread with its shard · `routes.rs` paths and methods · `app_state.rs` checks that all
 //!   routes share: token, URL · `handshake.rs` upgrade, Origin rule, error responses · `ndjson.rs` `/ndjson`
 //!   · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]`
-//!   · `json_response.rs` error bodies · `write_timeout.rs` · `page.html` the page at `/`.
+//!   · `json_response.rs` error bodies · `write_timeout.rs` · `request_timer.rs` time limits of headers and of
+//!   idle connections · `request_socket.rs` errors that the HTTP library answers · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
-//!   `send.rs` · `config.rs` `config` and its `--check` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
+//!   `send.rs` · `config.rs` `config` and its `--check` · `file_args.rs` flags for files · `load_config.rs` ·
+//!   `reload.rs` SIGHUP · `log.rs` · `progress_bar.rs` ·
 //!   `error.rs` errors and hints.
 //! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect,
 //!   read, write.

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::io;
 
 use super::{CliError, FilesArgs, ServeArgs, log};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Sources};
 use crate::feed::FeedError;
 use crate::market::FeedKind;
 
 /// Loads the configuration of a server. Fails if a flag or a file does not fit the feed.
 pub fn for_server(args: &ServeArgs) -> Result<Loaded, CliError> {
-    let loaded = Config::load(&args.sources(environment()))?;
+    let loaded = Config::load(&sources(args))?;
     let kind = loaded.config.feed.kind;
     if let (Some(file), true) = (args.files.first(), kind != FeedKind::Replay) {
         return Err(CliError::FileWithoutReplay { file: file.clone() });
@@ -19,6 +19,11 @@ pub fn for_server(args: &ServeArgs) -> Result<Loaded, CliError> {
         return Err(CliError::FlagWithoutClock { flag });
     }
     Ok(loaded)
+}
+
+/// Returns the sources of a server's configuration.
+pub fn sources(args: &ServeArgs) -> Sources {
+    args.sources(environment())
 }
 
 /// Loads the configuration of a subcommand that reads files. Also starts the log, which shows only warnings

@@ -6,6 +6,7 @@ mod file_args;
 mod load_config;
 mod log;
 mod progress_bar;
+mod reload;
 mod send;
 mod serve;
 mod watch;
@@ -114,7 +115,7 @@ pub struct ServeArgs {
     /// Start a replay or standard input only when the first client subscribes
     #[arg(long)]
     pub wait_for_client: bool,
-    /// Address and port to listen on; port 0 picks a free port [default: 127.0.0.1:8000]
+    /// Address or name, and port to listen on; port 0 picks a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
     /// Certificate chain in PEM form: clients then speak TLS

@@ -1,32 +1,46 @@
 //! `serve`: runs a server with its feed, its log and its progress bar until a signal stops it.
 
+use std::io::Write;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::{Level, enabled};
 
 use super::progress_bar::Bar;
-use super::{CliError, ServeArgs, block_on, load_config, log};
+use super::{CliError, ServeArgs, block_on, load_config, log, reload};
 use crate::app::App;
 use crate::feed;
 
-/// Runs a server until a signal shuts it down. A second signal stops the program at once.
+/// Runs a server until a signal shuts it down. A second signal stops the program at once. SIGHUP does not
+/// end the server.
 pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let loaded = load_config::for_server(args)?;
     let bar = Bar::new(loaded.config.feed.kind);
     let writer = bar.writer();
     log::log_to(move || writer.clone(), &loaded.config.log, &loaded.warnings);
-    let feed = load_config::located(&loaded, feed::open(&loaded.config.feed))?;
-    let control = feed.control().clone();
     // A failure only means that fewer clients can connect. The accept loop logs when file descriptors run
     // out.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     block_on(async {
         let stop = CancellationToken::new();
         let listen_for = |kind| signal(kind).map_err(CliError::System);
+        // A closed terminal does not end a server, even while the feed reads its files.
+        let hangups = listen_for(SignalKind::hangup())?;
+        let feed = load_config::located(&loaded, feed::open(&loaded.config.feed))?;
+        let control = feed.control().clone();
         let signals = [listen_for(SignalKind::interrupt())?, listen_for(SignalKind::terminate())?];
-        let app = App::start(loaded.config, Some(feed)).await?;
+        let config = loaded.config;
+        let app = App::start(config.clone(), Some(feed)).await?;
+        if enabled!(Level::INFO) {
+            // A failed write is ignored, like that of a log line.
+            let _ = writeln!(bar.writer(), "Open {}", app.url());
+        }
+        let sources = load_config::sources(args);
+        let reloading = reload::on_hangups(hangups, sources, config, app.reloader(), stop.clone());
         tokio::select! {
             ended = app.run(stop.clone()) => Ok(ended?),
             never = bar.show(&control) => match never {},
+            never = reloading => match never {},
             () = stop_on_signals(signals, stop.clone()) => Err(CliError::Stopped),
         }
     })

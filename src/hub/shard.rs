@@ -456,6 +456,14 @@ impl Shard {
         self.liveness.reschedule(id, deadlines);
     }
 
+    /// Asks the session of a connection to close it, unless the connection is closing already.
+    pub fn ask_to_close(&mut self, id: ConnectionId, reason: CloseReason) {
+        let connection = &mut self.connections[id];
+        if !connection.state.is_closing() {
+            connection.close(reason);
+        }
+    }
+
     /// Returns why the shard closes a connection. Only the first call returns the reason.
     pub fn take_closing(&mut self, id: ConnectionId) -> Option<CloseReason> {
         match &mut self.connections[id].state {

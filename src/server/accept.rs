@@ -4,9 +4,11 @@
 //! clients that connect in a regular order could put all busy clients on one worker. The loop skips a worker
 //! whose queue is full, so that a stuck worker does not block new clients.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::select_all;
@@ -48,13 +50,14 @@ pub trait AcceptedSocket {
     fn register(self) -> io::Result<Socket>;
 }
 
-/// A listening TCP socket.
+/// The listening TCP sockets of a server.
 #[derive(Debug)]
 pub struct Tcp {
-    /// The socket.
-    pub listener: TcpListener,
+    listeners: Vec<TcpListener>,
+    /// The number of the listener that is asked first.
+    first: usize,
     /// Limit of unsent bytes that the kernel buffers for a client; 0 means the system's default.
-    pub send_buffer: u32,
+    send_buffer: u32,
 }
 
 impl Listener for Tcp {
@@ -62,7 +65,7 @@ impl Listener for Tcp {
 
     async fn accept(&mut self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
         loop {
-            let (socket, peer) = self.listener.accept().await?;
+            let (socket, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
             match self.prepare(socket) {
                 Ok(socket) => return Ok((socket, peer)),
                 Err(error) => debug!(%error, "a connection ended before it could be served"),
@@ -72,6 +75,26 @@ impl Listener for Tcp {
 }
 
 impl Tcp {
+    /// Returns a source of the connections to all these sockets. `send_buffer` limits the unsent bytes that the
+    /// kernel buffers for a client; 0 means the system's default.
+    #[must_use]
+    pub fn new(listeners: Vec<TcpListener>, send_buffer: u32) -> Self {
+        Self { listeners, first: 0, send_buffer }
+    }
+
+    /// Accepts a connection from one of the sockets. The sockets take turns, so that a flood of connections to
+    /// one socket does not block the others.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let count = self.listeners.len();
+        for number in (self.first..self.first + count).map(|number| number % count) {
+            if let Poll::Ready(accepted) = self.listeners[number].poll_accept(cx) {
+                self.first = number + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+
     /// Sets the options of a socket. Detaches the socket from the runtime of the accept loop, so that a
     /// worker can register it.
     fn prepare(&self, socket: TcpStream) -> io::Result<std::net::TcpStream> {
@@ -187,7 +210,7 @@ mod tests {
         let mut accepting = JoinSet::new();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
         let admission = Admission::new(&Limits::default(), Vec::new(), bus);
-        let tcp = Tcp { listener, send_buffer: 0 };
+        let tcp = Tcp::new(vec![listener], 0);
         accepting.spawn(accept(tcp, workers, admission, stop.clone()));
         let mut clients = Vec::new();
         let mut accepted = [Vec::new(), Vec::new()];
@@ -212,6 +235,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn connections_to_several_sockets_are_accepted_in_turn() {
+        let (mut listeners, mut clients) = (Vec::new(), Vec::new());
+        for count in [20, 2, 1] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            for _ in 0..count {
+                clients.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            }
+            listeners.push(listener);
+        }
+        let ports: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+        let mut tcp = Tcp::new(listeners, 0);
+
+        let mut accepted = Vec::new();
+        for _ in 0..clients.len() {
+            let (socket, _) = tcp.accept().await.unwrap();
+            let port = socket.local_addr().unwrap().port();
+            accepted.push(ports.iter().position(|own| *own == port).unwrap());
+        }
+
+        // A client of the second and the third socket waits for at most one client of each other socket.
+        let last = |socket| accepted.iter().rposition(|found| *found == socket).unwrap();
+        assert!(last(1) < 6 && last(2) < 3, "{accepted:?}");
+    }
+
+    #[tokio::test]
     async fn a_worker_that_takes_no_sockets_does_not_block_new_clients() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -220,7 +268,7 @@ mod tests {
         let mut accepting = JoinSet::new();
         let bus = Bus::new(&bus::Config::default(), FeedKind::Simulated, "test".to_owned());
         let admission = Admission::new(&Limits::default(), Vec::new(), bus);
-        let tcp = Tcp { listener, send_buffer: 0 };
+        let tcp = Tcp::new(vec![listener], 0);
         accepting.spawn(accept(tcp, vec![stalled, good], admission, stop.clone()));
 
         let clients = async {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
+use tokio::sync::watch;
 
 use super::Metrics;
 use super::handshake::{ErrorResponse, Origins};
 use crate::auth::{self, Access};
 use crate::bus::Bus;
 use crate::feed::Control;
-use crate::hub;
+use crate::hub::{self, Relay};
 use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 
 /// The state that all routes share.
@@ -22,6 +23,8 @@ pub struct AppState {
     pub bus: Arc<Bus>,
     /// Controls the feed that publishes on the bus.
     pub feed: Control,
+    /// The relay, which counts the peers.
+    pub relay: Arc<Relay>,
     /// The origins whose pages may connect.
     pub origins: Origins,
     /// Time limit for the body of a request.
@@ -30,8 +33,8 @@ pub struct AppState {
     pub max_symbols: usize,
     /// If a reader of the log lags by more than this time, the server is not ready.
     pub max_lag: Duration,
-    /// The tokens.
-    pub auth: auth::Config,
+    /// The tokens, which may change while the server runs.
+    pub auth: watch::Receiver<auth::Config>,
     /// The metrics.
     pub metrics: Metrics,
 }
@@ -49,8 +52,9 @@ impl AppState {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| TokenHash::of(token.trim()))
         });
-        let bearer = bearer.filter(|_| !self.auth.tokens.is_empty());
-        self.auth.access(bearer.as_ref().or(token)).map_err(|error| (StatusCode::UNAUTHORIZED, error))
+        let auth = self.auth.borrow();
+        let bearer = bearer.filter(|_| !auth.tokens.is_empty());
+        auth.access(bearer.as_ref().or(token)).map_err(|error| (StatusCode::UNAUTHORIZED, error))
     }
 
     /// Returns the permissions of a request. If the server has tokens, the request must contain a token,

@@ -3,17 +3,20 @@
 //!
 //! Each connection has its own task. A panic ends only the connection in which it occurs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::select;
 use tokio::sync::mpsc;
@@ -26,6 +29,8 @@ use warp::filters::BoxedFilter;
 
 use super::admission::Permit;
 use super::ndjson::{self, StreamedSession};
+use super::request_socket::{HeadLimits, RequestSocket};
+use super::request_timer::{ConnectionPhase, RequestTimer};
 use super::write_timeout::WriteTimeoutSocket;
 use super::{Config, routes};
 use crate::counters::{Counters, Limit};
@@ -163,10 +168,11 @@ impl Connections {
         let (sender, mut accepted) = mpsc::channel(1);
         let socket = WriteTimeoutSocket::new(socket, unless_zero(self.config.header_timeout));
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
-        let has_asked = Rc::new(Cell::new(false));
-        let (asked, here, timeout_handle) = (Rc::clone(&has_asked), Rc::clone(self), socket.handle());
+        let phase = ConnectionPhase::new();
+        let (asked, here, timeout_handle) = (Arc::clone(&phase), Rc::clone(self), socket.handle());
+        let socket = RequestSocket::new(socket, Arc::clone(&phase), self.head_limits());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
-            asked.set(true);
+            asked.on_request();
             let version = request.version();
             permit.borrow_mut().forwarded(request.headers());
             let exceeded = permit.borrow().exceeded();
@@ -175,6 +181,10 @@ impl Connections {
             let (sender, here, write_timeout) = (sender.clone(), Rc::clone(&here), timeout_handle.clone());
             async move {
                 let mut response = response.await?;
+                if exceeded.is_some() {
+                    // A connection over a limit gets one answer, and does not stay idle afterwards.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 if let Some(upgrade) = response.extensions_mut().remove::<routes::Upgrade>() {
                     // The channel has room, because a connection is upgraded at most once.
                     let _ = sender.try_send(upgrade);
@@ -196,7 +206,7 @@ impl Connections {
                 Ok::<_, Infallible>(response)
             }
         });
-        let serving = self.http().serve_connection(TokioIo::new(socket), service);
+        let serving = self.http(&phase).serve_connection(TokioIo::new(socket), service);
         let mut connection = Box::pin(serving.with_upgrades());
         let served = select! {
             biased;
@@ -212,39 +222,49 @@ impl Connections {
         drop(connection);
         if let Err(error) = served {
             debug!(%error, "a connection ended");
-            if let Some(limit) = exceeded_limit(&error, has_asked.get()) {
+            if let Some(limit) = exceeded_limit(&error, phase.is_idle()) {
                 self.counters().increment(limit);
             }
         }
         let routes::Upgrade { socket, parameters, access } = accepted.try_recv().ok()?;
         let upgraded = socket.await.inspect_err(|error| debug!(%error, "an upgrade failed")).ok()?;
         let parts = upgraded
-            .downcast::<TokioIo<WriteTimeoutSocket>>()
+            .downcast::<TokioIo<RequestSocket>>()
             .expect("the upgrade returns the socket that was served");
-        let socket = parts.io.into_inner().into_inner();
+        let socket = parts.io.into_inner().into_inner().into_inner();
         let context = Rc::clone(&self.context);
         Some(Session::new(Encoding::WebSocket, socket, &parts.read_buf, &parameters, access, context))
     }
 
-    fn http(&self) -> http1::Builder {
-        let limit = |limit: usize, off| if limit == 0 { off } else { limit };
-        let header_bytes = limit(self.config.max_header_bytes, READ_BUFFER_BYTES.1);
+    /// Returns the HTTP library's settings for a connection in this phase.
+    fn http(&self, phase: &Arc<ConnectionPhase>) -> http1::Builder {
+        let Config { header_timeout, keep_alive, .. } = self.config;
+        let HeadLimits { headers, bytes } = self.head_limits();
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(Some(self.config.header_timeout).filter(|limit: &Duration| !limit.is_zero()))
-            .max_headers(limit(self.config.max_headers, MAX_HEADERS))
-            .max_header_size(header_bytes)
-            .max_buf_size(header_bytes.max(READ_BUFFER_BYTES.0));
+        http.timer(RequestTimer { phase: Arc::clone(phase), header_timeout, keep_alive })
+            // The timer itself knows the limits. The library asks for a timer only if it has a timeout.
+            .header_read_timeout(Duration::ZERO)
+            .max_headers(headers)
+            .max_header_size(bytes)
+            .max_buf_size(bytes.max(READ_BUFFER_BYTES.0));
         http
+    }
+
+    fn head_limits(&self) -> HeadLimits {
+        let limit = |limit: usize, off| if limit == 0 { off } else { limit };
+        HeadLimits {
+            headers: limit(self.config.max_headers, MAX_HEADERS),
+            bytes: limit(self.config.max_header_bytes, READ_BUFFER_BYTES.1),
+        }
     }
 }
 
-/// Returns the limit that ended a connection, if a limit is the cause. A timeout between two requests is not
-/// an exceeded limit.
-fn exceeded_limit(error: &hyper::Error, has_asked: bool) -> Option<Limit> {
+/// Returns the limit that ended a connection, if a limit is the cause. The end of an idle connection is not an
+/// exceeded limit.
+fn exceeded_limit(error: &hyper::Error, is_idle: bool) -> Option<Limit> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     let was_stuck = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);
-    if error.is_timeout() && !has_asked || was_stuck {
+    if error.is_timeout() && !is_idle || was_stuck {
         Some(Limit::HeaderTimeout)
     } else if error.is_parse_too_large() {
         Some(Limit::Headers)

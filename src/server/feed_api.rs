@@ -53,6 +53,7 @@ struct StatusReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     lag_ms: Option<u64>,
     events: u64,
+    peers: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,8 +68,8 @@ struct StatusReport {
     ends_in_ms: Option<u64>,
 }
 
-impl From<Status> for StatusReport {
-    fn from(status: Status) -> Self {
+impl StatusReport {
+    fn new(status: &Status, peers: u32) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let text = |time: Time| time.to_string();
         let skipped = Some(status.cut_gaps).filter(|skipped| skipped.gaps > 0);
@@ -82,6 +83,7 @@ impl From<Status> for StatusReport {
             seed: status.seed,
             lag_ms: status.lateness.map(millis),
             events: status.events,
+            peers,
             rows: status.extent.map(|extent| extent.rows),
             first: status.extent.map(|extent| text(extent.first)),
             last: status.extent.map(|extent| text(extent.last)),
@@ -110,7 +112,8 @@ pub async fn respond<B: Buf>(
     };
     match answered {
         Ok(status) => {
-            let report = serde_json::to_string(&StatusReport::from(status)).expect("a report is plain data");
+            let report = StatusReport::new(&status, state.relay.peers());
+            let report = serde_json::to_string(&report).expect("a report is plain data");
             json_response(StatusCode::OK, report)
         }
         Err((status, error)) => {

@@ -11,9 +11,12 @@ mod connections;
 mod feed_api;
 mod handshake;
 mod json_response;
+mod listen;
 mod metrics;
 mod ndjson;
 pub mod readiness;
+mod request_socket;
+mod request_timer;
 mod routes;
 mod tls;
 mod worker;
@@ -32,6 +35,7 @@ pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_cha
 pub use admission::{Admission, Permit};
 pub use app_state::AppState;
 pub use handshake::Origins;
+pub use listen::{ListenError, bind, browser_url};
 pub use metrics::Metrics;
 pub use tls::{Identity, TlsError};
 pub use worker::Worker;
@@ -40,7 +44,8 @@ pub use worker::Worker;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address and port to listen on; port 0 picks a free port.
+    /// Address or name, and port to listen on. The server listens on each address of a name; port 0 picks a
+    /// free port.
     pub listen: String,
     /// Whether the server may listen on a non-loopback address without tokens. Every client that reaches the
     /// port may then do everything.
@@ -70,6 +75,10 @@ pub struct Config {
     /// limit.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
+    /// How long a connection that has asked something may stay idle until its next request begins; 0 means no
+    /// limit.
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
     /// Maximum number of headers in a request; 0 means 10,000.
     pub max_headers: usize,
     /// Maximum length of the request line and the headers together, in bytes; 0 means 16 MiB.
@@ -93,6 +102,7 @@ impl Default for Config {
             send_buffer: 64 * 1024,
             tls_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(75),
             max_headers: 64,
             max_header_bytes: 16 * 1024,
             shutdown: Duration::from_secs(10),
@@ -117,6 +127,7 @@ impl Config {
             range::whole_number("send_buffer", self.send_buffer, 0..=GIB),
             range::time("tls_timeout", self.tls_timeout, Duration::ZERO..=DAY),
             range::time("header_timeout", self.header_timeout, Duration::ZERO..=DAY),
+            range::time("keep_alive", self.keep_alive, Duration::ZERO..=DAY),
             range::whole_number("max_headers", self.max_headers, 0..=10_000),
             range::whole_number("max_header_bytes", self.max_header_bytes, 0..=1024 * 1024),
             range::time("shutdown", self.shutdown, Duration::ZERO..=DAY),

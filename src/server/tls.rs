@@ -1,6 +1,6 @@
 //! TLS 1.2 and 1.3, with a certificate that may be replaced while the server runs.
 //!
-//! The certificate file and the key file are read again every second. If a file has changed and the key
+//! The certificate file and the key file are read again every second, and when somebody asks. If a file has changed and the key
 //! matches the certificate, new connections use the new certificate. Open connections are not affected. If
 //! the files do not match, for example during a renewal, the old certificate stays in use.
 
@@ -10,7 +10,8 @@ use std::time::Duration;
 use std::{fs, io};
 
 use tcp_info::Acknowledgements;
-use tokio::time;
+use tokio::sync::Notify;
+use tokio::{select, time};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -86,6 +87,8 @@ pub struct Identity {
     key: PathBuf,
     provider: Arc<CryptoProvider>,
     current: Mutex<Arc<CertifiedKey>>,
+    /// Wakes the task that reads the files.
+    asked: Notify,
 }
 
 /// The contents of the certificate file and the key file.
@@ -107,7 +110,7 @@ impl Identity {
         let provider = Arc::new(ring::default_provider());
         let contents = [read(&certificate)?, read(&key)?];
         let current = Mutex::new(parse(&certificate, &key, &contents, &provider)?);
-        Ok(Some(Arc::new(Self { certificate, key, provider, current })))
+        Ok(Some(Arc::new(Self { certificate, key, provider, current, asked: Notify::new() })))
     }
 
     /// Returns an acceptor that does the TLS handshakes with the newest certificate.
@@ -122,12 +125,20 @@ impl Identity {
         TlsAcceptor::from(Arc::new(config))
     }
 
+    /// Has the files read again at once. A failure is logged even if it was logged before.
+    pub fn reload_soon(&self) {
+        self.asked.notify_one();
+    }
+
     /// Reads both files again every second and uses their contents if a file has changed. Returns only when
     /// the runtime shuts down.
     pub async fn reload_when_changed(self: Arc<Self>) {
         let mut known = None;
         loop {
-            time::sleep(RELOAD_PERIOD).await;
+            select! {
+                () = time::sleep(RELOAD_PERIOD) => {}
+                () = self.asked.notified() => known = None,
+            }
             let this = Arc::clone(&self);
             let reloaded = tokio::task::spawn_blocking(move || {
                 let outcome = this.reload(known.as_ref());

@@ -1,5 +1,6 @@
 //! A worker: a shard and its connections, on one thread.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +65,7 @@ impl<S: AcceptedSocket> Worker<S> {
             heartbeat: self.session.heartbeat,
             every_buffer: self.session.every_buffer,
             max_symbols: self.limits.symbols,
-            timeouts: self.limits.deadlines(state.auth.timeout),
+            timeouts: self.limits.deadlines(state.auth.borrow().timeout),
             flush_window: self.config.flush_window,
             stall_timeout: self.stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,
@@ -77,7 +78,9 @@ impl<S: AcceptedSocket> Worker<S> {
             config: self.session,
             limits: self.limits,
             auth: state.auth.clone(),
+            admitted: RefCell::default(),
         });
+        let (clients, mut auth) = (Rc::clone(&context), state.auth.clone());
         let shard = Rc::clone(&runner);
         let stop_shard = CancellationToken::new();
         let shard_stop = stop_shard.clone();
@@ -103,6 +106,10 @@ impl<S: AcceptedSocket> Worker<S> {
             let accepted = select! {
                 biased;
                 () = stop.cancelled() => break,
+                Ok(()) = auth.changed() => {
+                    clients.close_revoked();
+                    continue;
+                }
                 accepted = sockets.recv() => accepted,
             };
             let Some((socket, permit)) = accepted else { break };

@@ -51,17 +51,40 @@ impl MessageHandler {
         shard.set_delivery(id, parameters.delivery, parameters.interval);
         if access.is_unauthenticated() {
             shard.set_authenticated(id, Instant::now(), false);
-        } else {
-            context.relay.join();
         }
         drop(shard);
         let controls = limiter(context.limits.control_rate, context.limits.control_burst);
         let commands = limiter(context.limits.command_rate, context.limits.command_burst);
         let messages = limiter(context.relay.config().rate, context.relay.config().burst);
         let url_command = parameters.subscribe.clone().map(Box::new);
-        let mut client = Self { context, id, name, access, url_command, controls, commands, messages };
+        let mut client = Self {
+            context,
+            id,
+            name,
+            access: Access::Unauthenticated,
+            url_command,
+            controls,
+            commands,
+            messages,
+        };
+        client.set_access(access);
         client.execute_url_command();
         client
+    }
+
+    /// Gives the client its permissions. Counts the client as a peer, unless it must show a token first.
+    fn set_access(&mut self, access: Access) {
+        if access.is_unauthenticated() {
+            return;
+        }
+        self.access = access.clone();
+        self.context.relay.join();
+        let is_current = self.context.auth.borrow().is_current(&access);
+        self.context.admitted.borrow_mut().insert(self.id, access);
+        if !is_current {
+            // The tokens have changed since the request of this client was checked.
+            self.context.close_revoked();
+        }
     }
 
     /// Executes the subscribe command from the URL, unless the client must show a token first.
@@ -93,8 +116,8 @@ impl MessageHandler {
                 format!("this connection already showed the token of {}; open a new connection", grant.name);
             return Err(ErrorReply::new(ErrorCode::BadCommand, message));
         }
-        self.access = self.context.auth.access(Some(token))?;
-        self.context.relay.join();
+        let access = self.context.auth.borrow().access(Some(token))?;
+        self.set_access(access);
         let mut shard = self.context.runner.shard.borrow_mut();
         shard.set_authenticated(self.id, Instant::now(), true);
         if let Access::Granted(grant) = &self.access {
@@ -211,7 +234,7 @@ impl Drop for MessageHandler {
         self.context.runner.sockets.borrow_mut().remove(self.id);
         self.context.runner.served.notify_one();
         self.context.runner.turn_wanted.notify_one();
-        if !self.access.is_unauthenticated() {
+        if self.context.admitted.borrow_mut().remove(&self.id).is_some() {
             self.context.relay.leave();
         }
     }

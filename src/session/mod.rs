@@ -7,6 +7,8 @@
 mod config;
 mod message_handler;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,6 +19,7 @@ use std::task::{self, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::select;
+use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{self, Instant, Sleep};
 use tokio_util::sync::CancellationToken;
@@ -53,8 +56,23 @@ pub struct Context {
     pub config: Config,
     /// The limits of the clients.
     pub limits: Limits,
-    /// The tokens.
-    pub auth: auth::Config,
+    /// The tokens, which may change while the server runs.
+    pub auth: watch::Receiver<auth::Config>,
+    /// The permissions of the clients that need not show a token, or have shown one.
+    pub admitted: RefCell<HashMap<ConnectionId, Access>>,
+}
+
+impl Context {
+    /// Closes each client that may not keep its permissions, because the tokens have changed.
+    pub fn close_revoked(&self) {
+        let auth = self.auth.borrow();
+        let mut shard = self.runner.shard.borrow_mut();
+        let admitted = self.admitted.borrow();
+        for (&id, _) in admitted.iter().filter(|(_, access)| !auth.is_current(access)) {
+            let reason = "the tokens of the server have changed; connect again with a valid token";
+            shard.ask_to_close(id, CloseReason::Server(CloseCode::Policy, reason.into()));
+        }
+    }
 }
 
 /// One client's connection.

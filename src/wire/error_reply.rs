@@ -36,6 +36,10 @@ pub enum ErrorCode {
     NotFound,
     /// The feed cannot execute this command, or has ended.
     Conflict,
+    /// A request is not valid HTTP/1.1, or its URL is too long.
+    BadRequest,
+    /// A request has too many headers, or too long headers.
+    HeadersTooLarge,
     /// The body of a request arrived too slowly.
     TooSlow,
     /// The path does not support the method.

@@ -29,7 +29,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         ],
     ),
     ("config", &["auth", "server", "session", "hub", "feed", "bus", "range"]),
-    ("app", &["config", "server", "session", "hub", "feed", "bus", "task"]),
+    ("app", &["auth", "config", "server", "session", "hub", "feed", "bus", "task"]),
     ("cli", &["app", "config", "client", "files", "feed", "market", "task"]),
     ("exit_code", &["cli", "app", "config", "server", "client", "files", "feed", "task"]),
 ];

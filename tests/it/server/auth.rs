@@ -1,8 +1,13 @@
 //! Authentication with tokens.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
+use tickerplant::auth::Grant;
 use tickerplant::config::Config;
 use tickerplant::counters::Limit;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::events::trade;
@@ -145,4 +150,78 @@ async fn a_second_token_on_one_connection_is_an_error() {
     client.send(r#"{"action":"auth","token":"correct"}"#).await;
 
     client.expect(r#"{"type":"error","code":"bad_command"}"#).await;
+}
+
+/// Returns the tokens of [`config`], without the first, and with `control` for the second.
+fn changed_tokens() -> Vec<Arc<Grant>> {
+    let mut desk = Grant::clone(&config().auth.tokens[1]);
+    desk.control = true;
+    vec![Arc::new(desk)]
+}
+
+#[tokio::test]
+async fn a_client_is_closed_when_its_token_is_removed_or_changed_and_the_others_stay() {
+    let server = TestServer::start(config()).await;
+    let mut removed = server.connect("/ws?symbols=AAPL&token=secret").await;
+    let mut changed = server.connect("/ws?token=correct").await;
+    let mut undecided = server.connect("/ws").await;
+    removed.expect(r#"{"type":"subscribed"}"#).await;
+    let line = "GET /ndjson?symbols=AAPL&token=secret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let stream = server.request(line);
+    let replace = async {
+        // The stream is the third peer.
+        wait_for_peers(&server, 3).await;
+        server.reloader().replace_tokens(changed_tokens());
+    };
+
+    let (lines, ()) = tokio::join!(stream, replace);
+
+    let reason = "the tokens of the server have changed; connect again with a valid token";
+    assert!(lines.contains(&format!(r#"{{"type":"close","code":1008,"reason":"{reason}"}}"#)), "{lines}");
+    assert_eq!(removed.closed().await, (1008, reason.to_owned()));
+    assert_eq!(changed.closed().await, (1008, reason.to_owned()));
+    undecided.send(r#"{"action":"auth","token":"secret"}"#).await;
+    undecided.expect(r#"{"type":"error","code":"unauthorized"}"#).await;
+    undecided.send(r#"{"action":"auth","token":"correct"}"#).await;
+    undecided.expect(r#"{"type":"authenticated","name":"desk"}"#).await;
+
+    // The same tokens once more close nobody.
+    server.reloader().replace_tokens(changed_tokens());
+    undecided.send(r#"{"action":"ping"}"#).await;
+    undecided.expect(r#"{"type":"pong"}"#).await;
+    drop((removed, changed));
+    wait_for_peers(&server, 1).await;
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn the_first_tokens_close_the_clients_without_one_and_an_empty_list_changes_nothing() {
+    let server = TestServer::start(Config::default()).await;
+    let mut anonymous = server.connect("/ws?symbols=*").await;
+
+    server.reloader().replace_tokens(config().auth.tokens);
+
+    assert_eq!(anonymous.closed().await.0, 1008);
+    let mut desk = server.connect("/ws?token=correct").await;
+    server.reloader().replace_tokens(Vec::new());
+    desk.send("still here").await;
+    assert_eq!(desk.text().await, "still here");
+    let metrics = server.request("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(metrics.starts_with("HTTP/1.1 401"), "{metrics}");
+}
+
+/// Waits until the status of the feed has this number of peers.
+async fn wait_for_peers(server: &TestServer, count: u64) {
+    let request = "GET /api/v1/feed?token=correct HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let counted = async {
+        loop {
+            let answer = server.request(request).await;
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            let status: serde_json::Value = serde_json::from_str(body).unwrap();
+            if status["peers"] == count {
+                break;
+            }
+        }
+    };
+    timeout(Duration::from_secs(20), counted).await.expect("the server has this number of peers");
 }

@@ -116,7 +116,7 @@ async fn the_status_leaves_out_unknown_values() {
     assert_eq!(
         status(server.address()).await,
         json!({
-            "kind": "replay", "state": "paused", "speed": 1, "rate": 0, "events": 0, "rows": 6,
+            "kind": "replay", "state": "paused", "speed": 1, "rate": 0, "events": 0, "peers": 0, "rows": 6,
             "first": "2024-01-03T14:30:00Z", "last": "2024-01-03T14:30:40Z", "ends_in_ms": 40000,
         })
     );
@@ -125,7 +125,7 @@ async fn the_status_leaves_out_unknown_values() {
     let server = TestServer::feed(simulated).await;
     assert_eq!(
         status(server.address()).await,
-        json!({"kind": "simulated", "state": "paused", "speed": 2.5, "rate": 0, "seed": 42, "events": 0})
+        json!({"kind": "simulated", "state": "paused", "speed": 2.5, "rate": 0, "seed": 42, "events": 0, "peers": 0})
     );
 }
 
@@ -433,5 +433,5 @@ async fn standard_input_has_no_clock() {
     assert!(head.starts_with("HTTP/1.1 409 "), "{head} {answer}");
     assert!(answer["error"]["message"].as_str().unwrap().contains("standard input"), "{answer}");
     let status = ended(server.address()).await;
-    assert_eq!(status, json!({"kind": "stdin", "state": "ended", "rate": 0, "events": 0}));
+    assert_eq!(status, json!({"kind": "stdin", "state": "ended", "rate": 0, "events": 0, "peers": 0}));
 }

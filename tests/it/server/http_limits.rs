@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tickerplant::config::Config;
 use tickerplant::counters::Limit;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep};
 
 use crate::support::in_memory_server::{HERE, InMemoryServer, rest};
@@ -46,6 +46,125 @@ async fn a_connection_that_sends_no_more_requests_is_closed_and_strikes_no_limit
         assert!(rest(&mut socket).await.starts_with("HTTP/1.1 200"));
 
         assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_has_asked_may_be_idle_for_the_keep_alive_time_before_each_request() {
+    locally(async {
+        let server = InMemoryServer::start(Config::default());
+        let mut socket = server.open(HERE, 4096).await;
+        for _ in 0..3 {
+            ask(&mut socket).await;
+            sleep(Duration::from_millis(74_990)).await;
+        }
+        let begin = Instant::now();
+
+        assert_eq!(rest(&mut socket).await, "");
+
+        assert!(begin.elapsed() <= Duration::from_millis(20), "{:?}", begin.elapsed());
+        assert_eq!(server.count_of(Limit::HeaderTimeout), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_has_begun_on_an_idle_connection_has_the_time_for_headers() {
+    locally(async {
+        let server = InMemoryServer::start(Config::default());
+        for (count, beginning) in [(1, "G"), (2, "GET /healthz HTTP/1.1\r\nHost: x\r\n")] {
+            let mut socket = server.open(HERE, 4096).await;
+            // The body comes later than its headers, and is no part of the next request.
+            socket
+                .write_all(b"POST /api/v1/feed HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
+                .await
+                .unwrap();
+            sleep(Duration::from_secs(1)).await;
+            socket.write_all(b"{}").await.unwrap();
+            read_to(&mut socket, "\"}}").await;
+            sleep(Duration::from_mins(1)).await;
+            let begin = Instant::now();
+
+            // Further bytes do not extend the time.
+            socket.write_all(beginning.as_bytes()).await.unwrap();
+            sleep(Duration::from_secs(4)).await;
+            socket.write_all(b"X").await.unwrap();
+
+            rest(&mut socket).await;
+            assert_eq!(begin.elapsed().as_millis() / 10, 500, "{beginning}");
+            assert_eq!(server.count_of(Limit::HeaderTimeout), count, "{beginning}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_an_idle_connection_stays_for_an_hour() {
+    locally(async {
+        let mut config = Config::default();
+        config.server.keep_alive = Duration::ZERO;
+        let server = InMemoryServer::start(config);
+        let mut socket = server.open(HERE, 4096).await;
+        for _ in 0..2 {
+            ask(&mut socket).await;
+            sleep(Duration::from_hours(1)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_over_a_limit_is_closed_after_its_answer() {
+    locally(async {
+        let mut config = Config::default();
+        config.limits.connections = 1;
+        let server = InMemoryServer::start(config);
+        let _only = server.connect("/ws").await;
+        let begin = Instant::now();
+
+        let answer = server.request("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+        assert_eq!(begin.elapsed().as_secs(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_that_the_http_library_answers_have_a_json_body() {
+    locally(async {
+        let mut config = Config::default();
+        config.server.max_header_bytes = 0;
+        let (server, long) = (InMemoryServer::start(Config::default()), InMemoryServer::start(config));
+        let url = "x".repeat(70_000);
+        for (server, request, status, code, part) in [
+            (&server, "GET /a b HTTP/1.1\r\n\r\n".to_owned(), 400, "bad_request", "a space as %20"),
+            (&server, "rubbish\r\n\r\n".to_owned(), 400, "bad_request", "not valid HTTP/1.1"),
+            (&server, with_headers(65), 431, "headers_too_large", "at most 64 headers (server.max_headers)"),
+            (&server, with_headers(900), 431, "headers_too_large", "server.max_headers"),
+            (&server, with_bytes(16_385), 431, "headers_too_large", "16384 bytes of request line"),
+            (&server, with_bytes(300_000), 431, "headers_too_large", "server.max_header_bytes"),
+            (&long, format!("GET /{url} HTTP/1.1\r\n\r\n"), 414, "bad_request", "at most 65534 bytes"),
+        ] {
+            // The error may follow the answer to an earlier request.
+            for is_first in [true, false] {
+                let mut socket = server.open(HERE, 1 << 20).await;
+                if !is_first {
+                    ask(&mut socket).await;
+                }
+                socket.write_all(request.as_bytes()).await.unwrap();
+                let answer = rest(&mut socket).await;
+
+                let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+                assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request:.60}: {head}");
+                assert!(head.contains("content-type: application/json"), "{head}");
+                assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+                let body: serde_json::Value = serde_json::from_str(body).unwrap();
+                assert_eq!(body["error"]["code"], code);
+                assert!(body["error"]["message"].as_str().unwrap().contains(part), "{body}");
+            }
+        }
     })
     .await;
 }
@@ -233,4 +352,18 @@ fn with_headers(count: usize) -> String {
 fn with_bytes(count: usize) -> String {
     let padding = "x".repeat(count - REQUEST.len() - "X: \r\n\r\n".len());
     format!("{}X: {padding}\r\n\r\n", str::from_utf8(REQUEST).unwrap())
+}
+
+/// Asks for the health, and reads the answer.
+async fn ask(socket: &mut DuplexStream) {
+    socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    read_to(socket, r#"{"status":"alive"}"#).await;
+}
+
+/// Reads up to this text.
+async fn read_to(socket: &mut DuplexStream, end: &str) {
+    let mut read = Vec::new();
+    while !read.ends_with(end.as_bytes()) {
+        read.push(socket.read_u8().await.unwrap());
+    }
 }

@@ -1,6 +1,6 @@
 //! A shard with sessions, over in-memory sockets and with a paused clock.
 
-use std::cell::RefMut;
+use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tickerplant::market::{Event, FeedKind};
 use tickerplant::session::{Config, Context, Limits, Session};
 use tickerplant::wire::{CloseReason, UrlParameters};
 use tokio::io::DuplexStream;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio_stream::StreamExt;
 use tokio_tungstenite::WebSocketStream;
@@ -45,7 +46,7 @@ impl SessionHarness {
         flush_window: Duration,
         stall_timeout: Option<Duration>,
     ) -> Self {
-        let auth = auth::Config::default();
+        let (_, auth) = watch::channel(auth::Config::default());
         let bus = Bus::new(&bus::Config::default(), FeedKind::Replay, "test".to_owned());
         bus.set_flow_controlled(stall_timeout.is_some());
         let stall_timeout = stall_timeout.unwrap_or(Duration::from_secs(10));
@@ -54,7 +55,7 @@ impl SessionHarness {
             heartbeat: config.heartbeat,
             every_buffer: config.every_buffer,
             max_symbols: 0,
-            timeouts: limits.deadlines(auth.timeout),
+            timeouts: limits.deadlines(auth.borrow().timeout),
             flush_window,
             stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,
@@ -66,7 +67,7 @@ impl SessionHarness {
         let inbox = inboxes.remove(0);
         let (looping, stopped) = (Rc::clone(&runner), stop.clone());
         spawn_local(async move { looping.run(reader, inbox, stopped).await });
-        let context = Rc::new(Context { runner, relay, config, limits, auth });
+        let context = Rc::new(Context { runner, relay, config, limits, auth, admitted: RefCell::default() });
         Self { bus, context, stop }
     }
 

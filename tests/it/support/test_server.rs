@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickerplant::app::App;
+use tickerplant::app::{App, Reloader};
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
 use tickerplant::counters::Limit;
@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct TestServer {
     address: SocketAddr,
     bus: Arc<Bus>,
+    reloader: Reloader,
     stop: CancellationToken,
     running: JoinSet<Result<(), TaskFailed>>,
 }
@@ -47,11 +48,11 @@ impl TestServer {
     async fn run(mut config: Config, feed: Option<Feed>) -> Self {
         "127.0.0.1:0".clone_into(&mut config.server.listen);
         let app = App::start(config, feed).await.unwrap();
-        let (address, bus) = (app.address(), Arc::clone(app.bus()));
-        let stop = CancellationToken::new();
+        let (address, bus) = (app.addresses()[0], Arc::clone(app.bus()));
+        let (reloader, stop) = (app.reloader(), CancellationToken::new());
         let mut running = JoinSet::new();
         running.spawn(app.run(stop.clone()));
-        Self { address, bus, stop, running }
+        Self { address, bus, reloader, stop, running }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -60,6 +61,11 @@ impl TestServer {
 
     pub fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// Replaces the tokens, or the certificate.
+    pub fn reloader(&self) -> &Reloader {
+        &self.reloader
     }
 
     pub fn publish(&self, events: impl IntoIterator<Item = Event>) {

@@ -1,0 +1,176 @@
+//! Binds the addresses of `server.listen`.
+//!
+//! A name can have several addresses, and the server listens on each. `localhost` always has both loopback
+//! addresses, because browsers do not ask the system for this name (RFC 6761). An address of a family that the
+//! machine lacks is skipped.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::{TcpListener, lookup_host};
+use tracing::debug;
+
+/// How often the system is asked for a port that is free on all addresses.
+const PORT_ATTEMPTS: usize = 16;
+
+const LOCALHOST: &str = "localhost";
+
+/// An error while the addresses are bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct ListenError {
+    /// The address that cannot be bound, or the configured text if it has no address.
+    pub address: String,
+    /// The system's error.
+    pub source: io::Error,
+}
+
+/// Binds each address that `listen` names, e.g. `localhost:8000`. With port 0, the system picks a port, and
+/// all addresses share it.
+///
+/// # Errors
+///
+/// The text names no address, an address is taken or does not belong to this machine, or the machine lacks the
+/// family of every address.
+pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
+    let addresses = resolve(listen).await?;
+    let mut attempts = 1;
+    loop {
+        match bind_all(&addresses).await {
+            // The port that the system picked for the first address is taken on another.
+            Err(error) if is_taken(&error) && addresses[0].port() == 0 && attempts < PORT_ATTEMPTS => {
+                attempts += 1;
+            }
+            bound => return bound,
+        }
+    }
+}
+
+/// Returns the URL that a browser on this machine can open. `listen` is the configured text, and `address` is
+/// the first address that was bound.
+#[must_use]
+pub fn browser_url(listen: &str, address: SocketAddr, has_tls: bool) -> String {
+    let scheme = if has_tls { "https" } else { "http" };
+    let port = address.port();
+    let name =
+        listen.rsplit_once(':').map(|(host, _)| host).filter(|_| listen.parse::<SocketAddr>().is_err());
+    if let Some(name) = name {
+        return format!("{scheme}://{name}:{port}");
+    }
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("{scheme}://{}", SocketAddr::new(ip, port))
+}
+
+/// Returns the addresses of the configured text, without repetitions, IPv4 first.
+async fn resolve(listen: &str) -> Result<Vec<SocketAddr>, ListenError> {
+    let failed = |source| ListenError { address: listen.to_owned(), source };
+    let localhost = listen.rsplit_once(':').filter(|(host, _)| host.eq_ignore_ascii_case(LOCALHOST));
+    if let Some(port) = localhost.and_then(|(_, port)| port.parse().ok()) {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    let mut addresses: Vec<_> = lookup_host(listen).await.map_err(failed)?.collect();
+    addresses.sort();
+    addresses.dedup();
+    if addresses.is_empty() {
+        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+    }
+    Ok(addresses)
+}
+
+/// Binds the addresses, which have the same port.
+async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    let mut listeners = Vec::new();
+    let mut port = addresses[0].port();
+    let mut skipped = None;
+    for address in addresses {
+        let address = SocketAddr::new(address.ip(), port);
+        let bound = TcpListener::bind(address).await.and_then(|listener| {
+            port = listener.local_addr()?.port();
+            Ok(listener)
+        });
+        match bound.map_err(|source| ListenError { address: address.to_string(), source }) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if is_taken(&error) || has_family_of(address).await => return Err(error),
+            Err(error) => {
+                debug!(%address, error = %error.source, "this machine lacks the family of an address");
+                skipped = Some(error);
+            }
+        }
+    }
+    match skipped {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+fn is_taken(error: &ListenError) -> bool {
+    error.source.kind() == io::ErrorKind::AddrInUse
+}
+
+/// Returns whether this machine has the address family of an address: IPv4 or IPv6.
+async fn has_family_of(address: SocketAddr) -> bool {
+    let loopback: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    TcpListener::bind((loopback, 0)).await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_has_a_host_that_a_browser_on_this_machine_reaches() {
+        for (listen, address, url) in [
+            ("127.0.0.1:0", "127.0.0.1:8000", "http://127.0.0.1:8000"),
+            ("0.0.0.0:8000", "0.0.0.0:8000", "http://127.0.0.1:8000"),
+            ("[::]:8000", "[::]:8000", "http://[::1]:8000"),
+            ("[::1]:0", "[::1]:8000", "http://[::1]:8000"),
+            ("192.0.2.7:8000", "192.0.2.7:8000", "http://192.0.2.7:8000"),
+            ("localhost:0", "127.0.0.1:8000", "http://localhost:8000"),
+            ("ticks.example:8000", "192.0.2.7:8000", "http://ticks.example:8000"),
+        ] {
+            assert_eq!(browser_url(listen, address.parse().unwrap(), false), url);
+        }
+        let address = "127.0.0.1:8443".parse().unwrap();
+        assert_eq!(browser_url("127.0.0.1:8443", address, true), "https://127.0.0.1:8443");
+    }
+
+    #[tokio::test]
+    async fn localhost_is_both_loopback_addresses_on_one_port() {
+        let listeners = bind("localhost:0").await.unwrap();
+
+        let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+        assert!(addresses.iter().all(|address| address.port() == addresses[0].port()), "{addresses:?}");
+        let has_ipv6 = has_family_of((Ipv6Addr::LOCALHOST, 0).into()).await;
+        assert_eq!(addresses.len(), if has_ipv6 { 2 } else { 1 });
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_an_error_that_names_it() {
+        let Ok(taken) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+            eprintln!("skipped, this machine has no IPv6: an address that is taken");
+            return;
+        };
+        let address = taken.local_addr().unwrap();
+
+        let error = bind(&format!("LocalHost:{}", address.port())).await.unwrap_err();
+
+        // Another program may have the port on 127.0.0.1.
+        let address = [address.to_string(), format!("127.0.0.1:{}", address.port())];
+        assert!(address.contains(&error.address), "{error}");
+        assert!(is_taken(&error));
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_and_a_text_without_a_port_are_errors() {
+        for listen in ["192.0.2.7:0", "localhost", "localhost:http", ""] {
+            let error = bind(listen).await.unwrap_err();
+            assert_eq!(error.address, listen, "{error}");
+        }
+    }
+}

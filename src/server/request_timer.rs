@@ -1,0 +1,132 @@
+//! Limits how long a client may take until its next request has come.
+//!
+//! The HTTP library asks for a timer when it begins to wait for a request. A connection that has not asked yet
+//! has `server.header_timeout` from then on. A connection that has asked may first stay idle for
+//! `server.keep_alive`. The first byte of its next request begins `server.header_timeout`.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::rt;
+use tokio::time::{Sleep, sleep};
+
+use crate::session::unless_zero;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The connection waits for its first request.
+    First,
+    /// A request has come, and has not been answered completely.
+    Answering,
+    /// The connection waits for a further request, and no byte has come.
+    Idle,
+    /// The connection waits for the rest of a further request.
+    Reading,
+}
+
+/// The phase of a connection. The socket, the timer and the task of the connection share this value. They run
+/// on one thread, so the lock is never contended.
+#[derive(Debug)]
+pub struct ConnectionPhase(Mutex<Phase>);
+
+/// Makes the timers of a connection for the HTTP library.
+#[derive(Debug)]
+pub struct RequestTimer {
+    /// The phase of the connection.
+    pub phase: Arc<ConnectionPhase>,
+    /// Time limit for the headers of a request; 0 means no limit.
+    pub header_timeout: Duration,
+    /// Time limit for an idle connection; 0 means no limit.
+    pub keep_alive: Duration,
+}
+
+/// The timer for one request.
+#[derive(Debug)]
+struct RequestSleep {
+    phase: Arc<ConnectionPhase>,
+    header_timeout: Duration,
+    /// Whether the timer measures the idle time.
+    is_idle: bool,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl ConnectionPhase {
+    /// Returns the phase of a new connection.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Phase::First)))
+    }
+
+    /// Records that bytes have arrived.
+    pub fn on_bytes(&self) {
+        self.change(Phase::Idle, Phase::Reading);
+    }
+
+    /// Records that a request has come.
+    pub fn on_request(&self) {
+        *self.lock() = Phase::Answering;
+    }
+
+    /// Returns whether the client has asked before and sends nothing now.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        *self.lock() == Phase::Idle
+    }
+
+    /// Returns whether the connection waits for a request.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        *self.lock() != Phase::Answering
+    }
+
+    fn change(&self, from: Phase, to: Phase) {
+        let mut phase = self.lock();
+        if *phase == from {
+            *phase = to;
+        }
+    }
+
+    fn lock(&self) -> impl std::ops::DerefMut<Target = Phase> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl rt::Timer for RequestTimer {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        // The request that follows a request in the same packet also counts as idle, until more bytes come.
+        self.phase.change(Phase::Answering, Phase::Idle);
+        let is_idle = self.phase.is_idle();
+        let limit = if is_idle { self.keep_alive } else { self.header_timeout };
+        Box::pin(RequestSleep {
+            phase: Arc::clone(&self.phase),
+            header_timeout: self.header_timeout,
+            is_idle,
+            sleep: Box::pin(sleep(unless_zero(limit))),
+        })
+    }
+
+    /// Returns the timer for a request. The library's deadline is ignored, because the library does not
+    /// distinguish an idle connection.
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn rt::Sleep>> {
+        self.sleep(Duration::ZERO)
+    }
+}
+
+impl Future for RequestSleep {
+    type Output = ();
+
+    /// The library polls the timer after each read of the socket.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_idle && !self.phase.is_idle() {
+            self.is_idle = false;
+            let limit = unless_zero(self.header_timeout);
+            self.sleep.set(sleep(limit));
+        }
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+impl rt::Sleep for RequestSleep {}
