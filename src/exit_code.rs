@@ -57,6 +57,10 @@ pub fn of(error: &CliError) -> u8 {
         CliError::Stopped => STOPPED,
         CliError::Url(_)
         | CliError::Symbols(_)
+        | CliError::UrlAsSymbol
+        | CliError::SeveralTexts { .. }
+        | CliError::NotACommand { .. }
+        | CliError::CommandAfterFlags { .. }
         | CliError::FileWithoutReplay { .. }
         | CliError::FlagWithoutClock { .. } => USAGE,
         CliError::Failed(_) => SOFTWARE,

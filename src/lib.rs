@@ -116,7 +116,8 @@
 //!   · `json_response.rs` error bodies · `write_timeout.rs` · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
 //!   `send.rs` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
-//!   `error.rs` errors and hints.
+//!   `stderr.rs` lines on standard error · `error.rs` errors and hints · `did_you_mean.rs` misspelt commands ·
+//!   `nearest.rs` the nearest words.
 //! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect,
 //!   read, write.
 //! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models,

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::PathBuf;
 
 use http::uri::InvalidUri;
 
+use super::did_you_mean::commands;
 use crate::app::StartError;
 use crate::client::ClientError;
 use crate::config::LoadError;
@@ -56,11 +56,36 @@ pub enum CliError {
         /// The filter.
         text: String,
     },
+    /// A symbol is a URL. The error does not repeat the URL, because the URL may contain a token.
+    #[error("a symbol is a URL")]
+    UrlAsSymbol,
+    /// `send` got several texts.
+    #[error("send takes one text, and here are {}", texts.len())]
+    SeveralTexts {
+        /// The texts.
+        texts: Vec<String>,
+    },
+    /// The first word is not a command.
+    #[error("`{word}` is not a command")]
+    NotACommand {
+        /// The word.
+        word: String,
+        /// The command line that the user probably meant.
+        meant: Option<String>,
+    },
+    /// Flags of the server stand before a command.
+    #[error("`{command}` is not the first word")]
+    CommandAfterFlags {
+        /// The command.
+        command: String,
+    },
     /// A file is given, but the feed is not a replay.
-    #[error("`{}` is not a command, and only a replay takes files", file.display())]
+    #[error("{file}: only a replay takes files")]
     FileWithoutReplay {
         /// The file.
-        file: PathBuf,
+        file: String,
+        /// The command line that the user probably meant.
+        meant: String,
     },
     /// A flag for the clock is given, but the feed has no clock.
     #[error("{flag}: standard input has no clock")]
@@ -83,11 +108,28 @@ impl CliError {
             Self::Url(_) => {
                 "a URL has the form ws://127.0.0.1:8000/ws; special characters in its parameters are escaped, e.g. as %20"
             }
+            Self::UrlAsSymbol => "name the server with --url URL",
+            Self::SeveralTexts { texts } => {
+                let text = texts.join(" ");
+                let text = shlex::try_quote(&text).unwrap_or_default();
+                return Some(format!("put the text into quotes: tickerplant send {text}").into());
+            }
+            Self::CommandAfterFlags { command } => {
+                return Some(
+                    format!("flags come after the command; tickerplant {command} --help lists them").into(),
+                );
+            }
+            Self::NotACommand { meant: Some(meant), .. } | Self::FileWithoutReplay { meant, .. } => {
+                return Some(format!("did you mean `{meant}`?").into());
+            }
+            Self::NotACommand { meant: None, .. } => {
+                let commands = commands().join(", ");
+                return Some(
+                    format!("commands are {commands}; files are replayed with --feed replay FILE…").into(),
+                );
+            }
             Self::Log { .. } => {
                 "levels are error, warn, info, debug, trace and off; an example of directives is tickerplant=debug,warn"
-            }
-            Self::FileWithoutReplay { .. } => {
-                "replay files with --feed replay FILE…; commands are serve, watch, send, inspect, cat and config"
             }
             Self::FlagWithoutClock { .. } => "only a replay and a simulation have a clock",
             Self::Failed(_) | Self::Stopped | Self::Output(_) | Self::System(_) | Self::Symbols(_) => {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
+use super::did_you_mean::words_without_replay;
 use super::{CliError, FilesArgs, ServeArgs, log};
 use crate::config::Config;
 use crate::market::FeedKind;
@@ -11,8 +12,9 @@ use crate::market::FeedKind;
 pub fn for_server(args: &ServeArgs) -> Result<Config, CliError> {
     let config = Config::load(&args.sources(environment()))?;
     log::filter(&config.log)?;
-    if let (Some(file), true) = (args.files.first(), config.feed.kind != FeedKind::Replay) {
-        return Err(CliError::FileWithoutReplay { file: file.clone() });
+    if !args.files.is_empty() && config.feed.kind != FeedKind::Replay {
+        let words: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+        return Err(words_without_replay(&words));
     }
     if let (Some(flag), FeedKind::Stdin) = (args.clock.first(), config.feed.kind) {
         return Err(CliError::FlagWithoutClock { flag });

@@ -1,12 +1,15 @@
 //! The command line: subcommands, flags and terminal output.
 
+mod did_you_mean;
 mod error;
 mod file_args;
 mod load_config;
 mod log;
+mod nearest;
 mod progress_bar;
 mod send;
 mod serve;
+pub mod stderr;
 mod watch;
 
 use std::io::{self, BufWriter, Write};
@@ -21,6 +24,7 @@ use crate::config::{Config, Sources};
 use crate::files::{self, Form};
 use crate::market::FeedKind;
 
+pub use did_you_mean::{almost_a_command, commands};
 pub use error::CliError;
 pub use file_args::{FilesArgs, ReadArgs};
 
@@ -59,6 +63,9 @@ pub enum Subcommand {
     Send {
         /// The text to send, e.g. "Hello, WebSocket Server!"
         text: String,
+        /// Further texts. The error for them shows how to quote.
+        #[arg(hide = true)]
+        more: Vec<String>,
         /// Server to connect to
         #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
         url: String,
@@ -165,7 +172,15 @@ impl Cli {
                 let Config { feed, .. } = load_config::for_files(&args)?;
                 Ok(files::cat(&feed.replay, feed.line_bytes, &mut io::stdout())?)
             }
-            Subcommand::Send { text, url } => block_on(send::send(server_url(&url)?, text)),
+            Subcommand::Send { text, more, url } if more.is_empty() => {
+                block_on(send::send(server_url(&url)?, text))
+            }
+            Subcommand::Send { text, more, .. } => {
+                Err(CliError::SeveralTexts { texts: [vec![text], more].concat() })
+            }
+            Subcommand::Watch { symbols, .. } if symbols.iter().any(|symbol| symbol.contains("://")) => {
+                Err(CliError::UrlAsSymbol)
+            }
             Subcommand::Watch { symbols, url, json } => {
                 let url = watch::with_symbols(&server_url(&url)?, &symbols)?;
                 let format = if json { Format::Json } else { Format::Text };
