@@ -115,11 +115,13 @@
 //!   · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]`
 //!   · `json_response.rs` error bodies · `write_timeout.rs` · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
-//!   `send.rs` · `file_args.rs` flags for files · `load_config.rs` · `log.rs` · `progress_bar.rs` ·
-//!   `stderr.rs` lines on standard error · `error.rs` errors and hints · `did_you_mean.rs` misspelt commands ·
-//!   `nearest.rs` the nearest words.
-//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect,
-//!   read, write.
+//!   `send.rs` · `client_args.rs` their flags and token · `file_args.rs` flags for files · `load_config.rs` ·
+//!   `log.rs` · `progress_bar.rs` · `stderr.rs` lines on standard error · `error.rs` errors and hints ·
+//!   `did_you_mean.rs` misspelt commands · `nearest.rs` the nearest words.
+//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`.
+//! - **client**: `target.rs` where to connect, the token · `url.rs` the URL and its query · `tls.rs` trusted
+//!   certificates · `connection.rs` connect, read, write · `frame.rs` fields of frames · `error.rs` errors
+//!   and hints.
 //! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models,
 //!   `files/`, `program/` the built program, `simulated_network/`, `fuzz/`), `bench/` benchmarks and the
 //!   soak, `browser/`, `conformance/` Autobahn.

@@ -7,7 +7,7 @@ use http::uri::InvalidUri;
 
 use super::did_you_mean::commands;
 use crate::app::StartError;
-use crate::client::ClientError;
+use crate::client::{ClientError, TargetError};
 use crate::config::LoadError;
 use crate::feed::FeedError;
 use crate::files::FilesError;
@@ -43,10 +43,9 @@ pub enum CliError {
     /// The system cannot start a runtime or handle signals.
     #[error(transparent)]
     System(io::Error),
-    /// The URL of the server is malformed. The error does not repeat the URL, because the URL may contain a
-    /// token.
-    #[error("--url: {0}")]
-    Url(InvalidUri),
+    /// The server that `watch` or `send` shall connect to is not well described.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// The symbols to watch make the URL malformed or too long.
     #[error("the symbols do not fit into a URL")]
     Symbols(#[source] InvalidUri),
@@ -105,9 +104,7 @@ impl CliError {
             Self::Start(error) => error.hint()?,
             Self::Files(error) => error.hint()?,
             Self::Client(error) => return error.hint(),
-            Self::Url(_) => {
-                "a URL has the form ws://127.0.0.1:8000/ws; special characters in its parameters are escaped, e.g. as %20"
-            }
+            Self::Target(error) => error.hint()?,
             Self::UrlAsSymbol => "name the server with --url URL",
             Self::SeveralTexts { texts } => {
                 let text = texts.join(" ");

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use http::Uri;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::CliError;
-use crate::client::{ClientError, Connection};
+use crate::client::{ClientError, Connection, Target};
+use crate::feed::printable;
 
 /// The format in which frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,34 +20,19 @@ pub enum Format {
     Text,
 }
 
-/// Adds the symbols to the URL. Without symbols, adds `*` unless the URL already has symbols.
-pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
-    let has_symbols =
-        form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "symbols");
-    if symbols.is_empty() && has_symbols {
-        return Ok(url.clone());
-    }
-    let symbols = if symbols.is_empty() { "*".to_owned() } else { symbols.join(",") };
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("symbols", &symbols).finish();
-    // The serializer writes a space as `+`, but the server reads `+` as a plus sign.
-    let query = query.replace('+', "%20");
-    let joint = if url.query().is_some() { '&' } else { '?' };
-    format!("{url}{joint}{query}").parse().map_err(CliError::Symbols)
-}
-
 /// Connects and prints every frame. Ends when the server closes normally or shuts down, or when the user
 /// interrupts.
-pub async fn watch(url: Uri, format: Format) -> Result<(), CliError> {
+pub async fn watch(target: Target, format: Format) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
     tokio::select! {
-        watched = print_frames(url, format) => watched,
+        watched = print_frames(target, format) => watched,
         _ = interrupt.recv() => Ok(()),
     }
 }
 
-async fn print_frames(url: Uri, format: Format) -> Result<(), CliError> {
+async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
     let mut out = io::stdout();
-    let mut connection = Connection::open(url).await?;
+    let mut connection = Connection::open(&target).await?;
     loop {
         match connection.next().await {
             Ok(Message::Text(text)) => {
@@ -64,10 +49,11 @@ async fn print_frames(url: Uri, format: Format) -> Result<(), CliError> {
     }
 }
 
-/// Formats a frame for a person: its time, symbol and type, then the other fields with their names.
+/// Formats a frame for a person: its time, symbol and type, then the other fields with their names. Control
+/// characters are replaced, because a peer may have chosen the text of a message.
 fn words(text: &str) -> String {
     let Ok(mut fields) = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text) else {
-        return text.to_owned();
+        return printable(text);
     };
     let mut bare = |name: &str| {
         let value = fields.shift_remove(name)?;
@@ -75,7 +61,7 @@ fn words(text: &str) -> String {
     };
     let head = [bare("time"), bare("symbol"), bare("type")].into_iter().flatten();
     let rest = fields.iter().map(|(name, value)| format!("{name} {}", value.get()));
-    head.chain(rest).collect::<Vec<_>>().join("  ")
+    printable(&head.chain(rest).collect::<Vec<_>>().join("  "))
 }
 
 #[cfg(test)]
@@ -90,16 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn symbols_become_part_of_the_url() {
-        let watched = |url: &str, symbols: &[&str]| {
-            let symbols: Vec<String> = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
-            with_symbols(&url.parse().unwrap(), &symbols).unwrap().to_string()
-        };
+    fn a_message_cannot_control_the_terminal() {
+        // JSON allows C1 control characters, such as this CSI, without an escape.
+        let message = "{\"type\":\"message\",\"from\":\"c1\",\"text\":\"\u{9b}2J\"}";
 
-        assert_eq!(watched("ws://h/ws", &["AAPL", "A+B"]), "ws://h/ws?symbols=AAPL%2CA%2BB");
-        assert_eq!(watched("ws://h/ws", &["A B"]), "ws://h/ws?symbols=A%20B");
-        assert_eq!(watched("ws://h/ws", &[]), "ws://h/ws?symbols=*");
-        assert_eq!(watched("ws://h/ws?delivery=every", &[]), "ws://h/ws?delivery=every&symbols=*");
-        assert_eq!(watched("ws://h/ws?symbols=X", &[]), "ws://h/ws?symbols=X");
+        assert_eq!(words(message), "message  from \"c1\"  text \"\u{fffd}2J\"");
+        assert_eq!(words("\u{1b}[2J"), "\u{fffd}[2J");
     }
 }

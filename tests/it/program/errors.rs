@@ -102,6 +102,11 @@ async fn a_command_line_that_is_almost_right_leads_to_the_right_one() {
             "put the text into quotes: tickerplant send 'hello world'",
         ),
         (&["send", "-5"], "unexpected argument '-5' found", "to pass '-5' as a value, use '-- -5'"),
+        (
+            &["send", "hi", "--url", "ftp://h"],
+            "--url: a server has no `ftp://`",
+            "a URL has the form ws://127.0.0.1:8000/ws",
+        ),
     ] {
         let mut command = tickerplant(arguments);
         command.current_dir(folder.path());
@@ -110,6 +115,17 @@ async fn a_command_line_that_is_almost_right_leads_to_the_right_one() {
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
         assert_is_one_error(&err, error);
         assert!(err.lines().nth(1).unwrap_or_default().contains(hint), "{arguments:?}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_may_be_without_a_scheme_or_with_that_of_http() {
+    let server = ServerProcess::start(&[]).await;
+    let address = server.address();
+    for url in [address.to_string(), format!("http://{address}"), format!("localhost:{}/ws", address.port())]
+    {
+        let sent = run(tickerplant(&["send", "hi", "--url", &url])).await;
+        assert_eq!(sent, (0, "Received: hi\n".to_owned(), String::new()), "{url}");
     }
 }
 

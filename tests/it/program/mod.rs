@@ -2,6 +2,7 @@
 
 mod certificate_files;
 mod client_exit_codes;
+mod client_tls_and_token;
 mod errors;
 mod faulty_network;
 mod feeds;
