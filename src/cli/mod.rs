@@ -49,7 +49,7 @@ pub struct Cli {
 pub enum Subcommand {
     /// Serve a feed to clients (the default)
     Serve(ServeArgs),
-    /// Subscribe and print each frame on a line
+    /// Subscribe and print each frame on a line; connect again and resume when the connection is lost
     #[command(after_help = TOKEN_HELP)]
     Watch {
         /// Symbols to subscribe to, e.g. AAPL MSFT; all symbols when none is given

@@ -1,15 +1,19 @@
 //! `watch`: subscribes and prints each frame on a line.
+//!
+//! Frames go to standard output. What happens to the subscription goes to standard error.
 
 use std::io::{self, Write};
 
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::task::spawn_blocking;
 
-use super::CliError;
-use crate::client::{ClientError, Connection, Target};
+use super::stderr::{self, in_one_line};
+use super::{CliError, block_on};
+use crate::client::{ClientError, Notice, Subscription, Target, Update};
 use crate::feed::printable;
+use crate::task::{Panicked, TaskFailed};
 
 /// The format in which frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,32 +24,56 @@ pub enum Format {
     Text,
 }
 
-/// Connects and prints every frame. Ends when the server closes normally or shuts down, or when the user
-/// interrupts.
+/// Connects and prints every frame. Connects again when the connection is lost. Ends when the server closes
+/// normally, or when the user interrupts.
 pub async fn watch(target: Target, format: Format) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
+    // Frames are printed on another thread, so that the user can interrupt while the output is blocked, for
+    // example by a pager. The thread has a runtime of its own, because it may outlive this one for a moment.
+    let printing = spawn_blocking(move || block_on(print_frames(target, format)));
     tokio::select! {
-        watched = print_frames(target, format) => watched,
+        printed = printing => printed.unwrap_or_else(|panic| {
+            Err(TaskFailed::panicked("watch", &Panicked::new(panic.into_panic())).into())
+        }),
         _ = interrupt.recv() => Ok(()),
     }
 }
 
 async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
     let mut out = io::stdout();
-    let mut connection = Connection::open(&target).await?;
+    let mut subscription = Subscription::open(target).await?;
     loop {
-        match connection.next().await {
-            Ok(Message::Text(text)) => {
+        match subscription.next().await {
+            Ok(Update::Frame(text)) => {
                 let printed = match format {
                     Format::Json => writeln!(out, "{text}"),
                     Format::Text => writeln!(out, "{}", words(&text)),
                 };
                 printed.and_then(|()| out.flush()).map_err(CliError::Output)?;
             }
-            Ok(_) => {}
+            Ok(Update::Notice(notice)) => stderr::print(&line(&notice)),
             Err(ClientError::Closed { code: 1000 | 1001, .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Returns the line that tells a person what happened to the subscription.
+fn line(notice: &Notice) -> String {
+    match notice {
+        Notice::Lost(error) => format!("warning: {}; connecting again", in_one_line(error)),
+        Notice::Resumed => "note: connected again; the missed events follow".to_owned(),
+        Notice::Missed { events: Some((after, until)), .. } if after >= until => {
+            "note: connected again; the feed has moved to another time, and snapshots follow".to_owned()
+        }
+        Notice::Missed { events: Some((after, until)), reason } => {
+            let first = after + 1;
+            format!("warning: connected again; events {first} to {until} of the feed are missing ({reason}), and snapshots follow")
+        }
+        Notice::Missed { events: None, reason } => {
+            format!("warning: connected again; events are missing ({reason}), and snapshots follow")
+        }
+        Notice::Anew => "warning: connected again before all snapshots had come; events may be missing, and new snapshots follow".to_owned(),
     }
 }
 

@@ -22,6 +22,12 @@ use super::url::Endpoint;
 /// Time limit for the handshake and for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A client pings a server from which nothing has come for this time: two heartbeats by default.
+const PING_AFTER: Duration = Duration::from_secs(10);
+
+/// A connection is lost if nothing comes for this time after the ping: another heartbeat.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+
 /// A connection to a server.
 #[derive(Debug)]
 pub struct Connection {
@@ -53,20 +59,32 @@ impl Connection {
         sent.map_err(|source| self.broken(source))
     }
 
-    /// Waits for the next text or binary message from the server.
+    /// Waits for the next text or binary message from the server. Pings a server that is silent.
     ///
     /// # Errors
     ///
-    /// The server closed the connection, or the connection broke.
+    /// The server closed the connection, the connection broke, or the server does not answer the ping.
     pub async fn next(&mut self) -> Result<Message, ClientError> {
-        while let Some(message) = self.socket.next().await {
-            match message.map_err(|source| self.broken(source))? {
-                message @ (Message::Text(_) | Message::Binary(_)) => return Ok(message),
-                Message::Close(frame) => return Err(self.closed(frame)),
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        let mut is_asked = false;
+        loop {
+            let patience = if is_asked { LOST_AFTER } else { PING_AFTER };
+            let Ok(message) = timeout(patience, self.socket.next()).await else {
+                if is_asked {
+                    return Err(self.broken(Error::Io(io::ErrorKind::TimedOut.into())));
+                }
+                is_asked = true;
+                let sent = self.socket.send(Message::Ping("".into())).await;
+                sent.map_err(|source| self.broken(source))?;
+                continue;
+            };
+            is_asked = false;
+            match message.transpose().map_err(|source| self.broken(source))? {
+                Some(message @ (Message::Text(_) | Message::Binary(_))) => return Ok(message),
+                Some(Message::Close(frame)) => return Err(self.closed(frame)),
+                Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                None => return Err(self.closed(None)),
             }
         }
-        Err(self.closed(None))
     }
 
     /// Waits at most ten seconds for the answer to `text`: the next message from the server.
@@ -96,7 +114,7 @@ impl Connection {
     }
 
     /// Returns the error for this code and message of an error reply.
-    fn rejected(&self, (code, message): (String, String)) -> ClientError {
+    pub(super) fn rejected(&self, (code, message): (String, String)) -> ClientError {
         ClientError::Rejected { url: Endpoint::of(&self.url), code, message }
     }
 

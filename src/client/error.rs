@@ -94,6 +94,23 @@ impl ClientError {
             Self::Refused { .. } | Self::Rejected { .. } | Self::Broken { .. } | Self::Closed { .. } => None,
         }
     }
+
+    /// Returns whether a client that had a subscription can expect that a later attempt succeeds.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { .. } => true,
+            Self::Tls { .. } => false,
+            Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Rejected { code, .. } => code == "rate_limited",
+            Self::Broken { source, .. } => {
+                matches!(**source, Error::Io(_) | Error::Protocol(_) | Error::ConnectionClosed)
+            }
+            // 1001 and 1013 are the server's, 4008 is for slow consumers. The others are what a proxy says, or
+            // what stands for a missing code.
+            Self::Closed { code, .. } => matches!(code, 1001 | 1005 | 1006 | 1011..=1014 | 4008),
+        }
+    }
 }
 
 /// Returns what is wrong, in the words of a person.

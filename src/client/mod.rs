@@ -1,16 +1,21 @@
 //! A client of the protocol, for `watch` and `send`.
 //!
-//! A [`Target`] says where to connect and how. A [`Connection`] is one WebSocket.
+//! A [`Target`] says where to connect and how. A [`Connection`] is one WebSocket. A [`Subscription`] is the
+//! frames of as many connections as needed: it connects again after a loss and resumes.
 
+mod backoff;
 mod connection;
 mod error;
 mod frame;
+mod progress;
+mod subscription;
 mod target;
 mod tls;
 mod url;
 
 pub use connection::Connection;
 pub use error::ClientError;
+pub use subscription::{Notice, Subscription, Update};
 pub use target::{Target, TargetError};
 pub use tls::CaError;
 pub use url::{Endpoint, UrlError};

@@ -50,6 +50,17 @@ pub fn value(url: &Uri, name: &str) -> Option<String> {
     pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
 }
 
+/// Returns the URL with only those parameters whose names pass the filter.
+pub fn keeping(url: &Uri, keep: impl Fn(&str) -> bool) -> Uri {
+    let pairs = url.query().unwrap_or_default().split('&');
+    let kept: Vec<&str> = pairs.filter(|pair| keep(pair.split('=').next().unwrap_or_default())).collect();
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let joint = if kept.is_empty() { "" } else { "?" };
+    let scheme = url.scheme_str().unwrap_or("ws");
+    let kept = format!("{scheme}://{authority}{}{joint}{}", url.path(), kept.join("&"));
+    kept.parse().expect("a URL with fewer parameters is a URL")
+}
+
 /// The URL of a server in errors, without user info and query, because these may contain a token.
 #[derive(Debug)]
 pub struct Endpoint(String);
@@ -107,12 +118,15 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_added_and_read_and_never_shown() {
-        let url = parse("ws://u:p@h:1/ws?symbols=A%2CB").unwrap();
+    fn parameters_are_added_read_and_removed() {
+        let url = parse("ws://u:p@h:1/ws?symbols=A%2CB&after=e-1").unwrap();
 
         assert_eq!(value(&url, "symbols").unwrap(), "A,B");
         assert_eq!(value(&url, "delivery"), None);
-        assert_eq!(with(&url, "after", "e-2").unwrap().to_string(), format!("{url}&after=e-2"));
+        let rest = keeping(&url, |name| name != "after");
+        assert_eq!(rest.to_string(), "ws://u:p@h:1/ws?symbols=A%2CB");
+        assert_eq!(with(&rest, "after", "e-2").unwrap().to_string(), format!("{rest}&after=e-2"));
+        assert_eq!(keeping(&url, |_| false).to_string(), "ws://u:p@h:1/ws");
         assert_eq!(Endpoint::of(&url).to_string(), "ws://h:1/ws");
     }
 }

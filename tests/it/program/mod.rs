@@ -17,3 +17,4 @@ mod thousand_clients;
 mod vanished_clients;
 #[cfg(target_os = "linux")]
 mod vanished_machines;
+mod watch_connects_again;
