@@ -121,8 +121,8 @@
 //! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`.
 //! - **client**: `target.rs` where to connect, the token · `url.rs` the URL and its query · `tls.rs` trusted
 //!   certificates · `connection.rs` connect, read, write, ping · `subscription.rs` connects again, resumes ·
-//!   `progress.rs` the cursor · `backoff.rs` pauses between attempts · `frame.rs` fields of frames ·
-//!   `error.rs` errors and hints.
+//!   `progress.rs` the cursor · `backoff.rs` pauses between attempts · `frame.rs` fields of frames · `names.rs`
+//!   the feed's symbols · `error.rs` errors and hints.
 //! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models,
 //!   `files/`, `program/` the built program, `simulated_network/`, `fuzz/`), `bench/` benchmarks and the
 //!   soak, `browser/`, `conformance/` Autobahn.

@@ -7,13 +7,17 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 
+use super::nearest::nearest;
 use super::stderr::{self, in_one_line};
 use super::{CliError, block_on};
-use crate::client::{ClientError, Notice, Subscription, Target, Update};
+use crate::client::{ClientError, Notice, Subscription, Target, Update, names};
 use crate::feed::printable;
 use crate::task::{Panicked, TaskFailed};
+
+/// The largest number of unknown symbols that are named one by one.
+const MOST_UNKNOWN: usize = 10;
 
 /// The format in which frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +45,9 @@ pub async fn watch(target: Target, format: Format) -> Result<(), CliError> {
 
 async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
     let mut out = io::stdout();
-    let mut subscription = Subscription::open(target).await?;
+    let mut subscription = Subscription::open(target.clone()).await?;
+    // Frames are printed while names are looked up. The end of this function aborts the look-up.
+    let mut lookups = JoinSet::new();
     loop {
         match subscription.next().await {
             Ok(Update::Frame(text)) => {
@@ -51,10 +57,27 @@ async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
                 };
                 printed.and_then(|()| out.flush()).map_err(CliError::Output)?;
             }
+            Ok(Update::Unknown(symbols)) => {
+                lookups.spawn(warn_of_unknown(target.clone(), symbols));
+            }
             Ok(Update::Notice(notice)) => stderr::print(&line(&notice)),
             Err(ClientError::Closed { code: 1000 | 1001, .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Names the symbols that the feed does not know, and the nearest that it has.
+async fn warn_of_unknown(target: Target, symbols: Vec<String>) {
+    let names = names(&target).await;
+    for symbol in symbols.iter().take(MOST_UNKNOWN) {
+        let near = nearest(symbol, names.iter().map(String::as_str));
+        let question =
+            if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        stderr::print(&format!("warning: the feed has had no symbol {symbol} so far{question}"));
+    }
+    if let Some(more @ 1..) = symbols.len().checked_sub(MOST_UNKNOWN) {
+        stderr::print(&format!("warning: the feed has had none of {more} more symbols so far"));
     }
 }
 

@@ -19,12 +19,16 @@ pub struct Head<'a> {
     pub snapshots: Option<u64>,
     /// Whether a reply resumes.
     pub resumed: bool,
+    /// The names in a subscription that the feed does not know.
+    pub unknown: Vec<String>,
     /// The last event before a gap.
     pub after: Option<u64>,
     /// The last event of a gap.
     pub until: Option<u64>,
     /// The reason of a gap.
     pub reason: Option<String>,
+    /// The symbol of a market frame.
+    pub symbol: Option<String>,
     /// The code of an error.
     pub code: Option<String>,
     /// The message of an error.

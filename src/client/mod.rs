@@ -7,6 +7,7 @@ mod backoff;
 mod connection;
 mod error;
 mod frame;
+mod names;
 mod progress;
 mod subscription;
 mod target;
@@ -15,6 +16,7 @@ mod url;
 
 pub use connection::Connection;
 pub use error::ClientError;
+pub use names::names;
 pub use subscription::{Notice, Subscription, Update};
 pub use target::{Target, TargetError};
 pub use tls::CaError;

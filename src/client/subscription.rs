@@ -34,6 +34,8 @@ pub struct Subscription {
 pub enum Update {
     /// A frame.
     Frame(Utf8Bytes),
+    /// The feed does not know these symbols of the subscription.
+    Unknown(Vec<String>),
     /// News of the connection.
     Notice(Notice),
 }
@@ -147,7 +149,10 @@ impl Subscription {
         let had_cursor = self.progress.cursor().is_some();
         self.progress.note(&frame);
         match (self.phase, frame.kind.as_ref()) {
-            (Phase::First, "subscribed") => self.phase = Phase::Live,
+            (Phase::First, "subscribed") => {
+                self.phase = Phase::Live;
+                self.next = (!frame.unknown.is_empty()).then_some(Update::Unknown(frame.unknown));
+            }
             (Phase::Away, "subscribed") => {
                 self.backoff.reset();
                 (self.phase, self.next) = match (frame.resumed, had_cursor) {

@@ -14,6 +14,7 @@ mod slow_consumers_over_tcp;
 mod stop_and_restart;
 mod task_failures;
 mod thousand_clients;
+mod unknown_symbols;
 mod vanished_clients;
 #[cfg(target_os = "linux")]
 mod vanished_machines;
