@@ -11,14 +11,14 @@
 //! | 70 | [`SOFTWARE`] | a part of the program failed |
 //! | 71 | [`OS`] | the system cannot start a thread or handle signals |
 //! | 74 | [`OUTPUT`] | the output cannot be written |
-//! | 76 | [`PROTOCOL`] | the server rejected the handshake or closed the connection, or the connection broke |
+//! | 76 | [`PROTOCOL`] | the server rejected the handshake or the request, closed the connection, has no TLS that the client trusts, or the connection broke |
 //! | 78 | [`CONFIG`] | the configuration is wrong |
 
 use std::io;
 
 use crate::app::StartError;
 use crate::cli::CliError;
-use crate::client::ClientError;
+use crate::client::{CaError, ClientError, TargetError};
 use crate::config::LoadError;
 use crate::feed::{ErrorClass, FeedError};
 use crate::files::FilesError;
@@ -40,7 +40,8 @@ pub const SOFTWARE: u8 = 70;
 pub const OS: u8 = 71;
 /// The output cannot be written (`EX_IOERR`).
 pub const OUTPUT: u8 = 74;
-/// The server rejected the handshake or closed the connection, or the connection broke (`EX_PROTOCOL`).
+/// The server rejected the handshake or the request, closed the connection, has no TLS that the client
+/// trusts, or the connection broke (`EX_PROTOCOL`).
 pub const PROTOCOL: u8 = 76;
 /// The configuration is wrong (`EX_CONFIG`).
 pub const CONFIG: u8 = 78;
@@ -55,8 +56,12 @@ pub fn of(error: &CliError) -> u8 {
         CliError::Start(error) => of_start(error),
         CliError::Client(error) => of_client(error),
         CliError::Stopped => STOPPED,
-        CliError::Url(_)
-        | CliError::Symbols(_)
+        CliError::Target(error) => of_target(error),
+        CliError::Symbols(_)
+        | CliError::UrlAsSymbol
+        | CliError::SeveralTexts { .. }
+        | CliError::NotACommand { .. }
+        | CliError::CommandAfterFlags { .. }
         | CliError::FileWithoutReplay { .. }
         | CliError::FlagWithoutClock { .. } => USAGE,
         CliError::Unusable(error) => match of(error) {
@@ -98,10 +103,22 @@ fn of_start(error: &StartError) -> u8 {
     }
 }
 
+fn of_target(error: &TargetError) -> u8 {
+    match error {
+        TargetError::Url(_) | TargetError::CaWithoutTls => USAGE,
+        TargetError::Ca(CaError::Open { .. }) => NO_INPUT,
+        TargetError::Ca(_) | TargetError::Token(_) => CONFIG,
+    }
+}
+
 fn of_client(error: &ClientError) -> u8 {
     match error {
         ClientError::Connect { .. } | ClientError::Closed { code: 4008, .. } => UNAVAILABLE,
-        ClientError::Refused { .. } | ClientError::Broken { .. } | ClientError::Closed { .. } => PROTOCOL,
+        ClientError::Tls { .. }
+        | ClientError::Refused { .. }
+        | ClientError::Rejected { .. }
+        | ClientError::Broken { .. }
+        | ClientError::Closed { .. } => PROTOCOL,
     }
 }
 

@@ -121,11 +121,15 @@
 //!   · `json_response.rs` error bodies · `write_timeout.rs` · `request_timer.rs` time limits of headers and of
 //!   idle connections · `request_socket.rs` errors that the HTTP library answers · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
-//!   `send.rs` · `config.rs` `config` and its `--check` · `file_args.rs` flags for files · `load_config.rs` ·
-//!   `reload.rs` SIGHUP · `log.rs` · `progress_bar.rs` ·
-//!   `error.rs` errors and hints.
-//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`. **client**: `connection.rs` connect,
-//!   read, write.
+//!   `send.rs` · `client_args.rs` their flags and token · `config.rs` `config` and its `--check` ·
+//!   `file_args.rs` flags for files · `load_config.rs` · `reload.rs` SIGHUP · `log.rs` · `progress_bar.rs` ·
+//!   `stderr.rs` lines on standard error · `error.rs` errors and hints · `did_you_mean.rs` misspelt commands ·
+//!   `nearest.rs` the nearest words.
+//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`.
+//! - **client**: `target.rs` where to connect, the token · `url.rs` the URL and its query · `tls.rs` trusted
+//!   certificates · `connection.rs` connect, read, write, ping · `subscription.rs` connects again, resumes ·
+//!   `progress.rs` the cursor · `backoff.rs` pauses between attempts · `frame.rs` fields of frames · `names.rs`
+//!   the feed's symbols · `error.rs` errors and hints.
 //! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models,
 //!   `files/`, `program/` the built program, `simulated_network/`, `fuzz/`), `bench/` benchmarks and the
 //!   soak, `browser/`, `conformance/` Autobahn.

@@ -1,44 +1,28 @@
 //! Parses the command line and runs the command. Prints an error with its causes and a hint.
 
-use std::error::Error;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use tickerplant::cli::Cli;
+use tickerplant::cli::{self, Cli, CliError, stderr};
 use tickerplant::exit_code;
-use tickerplant::feed;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return usage(&error),
-    };
-    match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        // A reader that closes the output early, such as `head`, is not an error.
-        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&in_one_line(&error), error.hint().as_deref());
-            ExitCode::from(exit_code::of(&error))
-        }
+    match Cli::try_parse() {
+        Ok(cli) => cli.run().map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        Err(error) => usage(&error),
     }
 }
 
-/// Returns the error and its causes in one line, without repetitions.
-fn in_one_line(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
+/// Prints an error with its causes and its hint.
+fn failed(error: &CliError) -> ExitCode {
+    // A reader that closes the output early, such as `head`, is not an error.
+    if error.is_broken_pipe() {
+        return ExitCode::SUCCESS;
     }
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    report(&stderr::in_one_line(error), error.hint().as_deref());
+    ExitCode::from(exit_code::of(error))
 }
 
 /// Prints an error of clap in the format of this program's other errors. Prints help and version to standard
@@ -49,19 +33,31 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    // The flags of a misspelt command look like wrong flags of `serve`.
+    if let Some(error) = cli::almost_a_command(&arguments) {
+        return failed(&error);
+    }
     let text = error.render().to_string();
     let mut paragraphs = text.trim_start_matches("error: ").split("\n\n");
     let one_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
     let fault = paragraphs.next().map(one_line).unwrap_or_default();
-    let tip =
-        paragraphs.map(one_line).find_map(|paragraph| paragraph.strip_prefix("tip: ").map(str::to_owned));
-    report(&fault, Some(tip.as_deref().unwrap_or("tickerplant --help lists commands and flags")));
+    let tips = paragraphs.map(one_line);
+    let mut tips = tips.filter_map(|paragraph| paragraph.strip_prefix("tip: ").map(str::to_owned));
+    // Clap takes every unknown flag for a value, but a value seldom begins with two hyphens.
+    let tip = tips.find(|tip| !tip.starts_with("to pass '--"));
+    let hint = tip.unwrap_or_else(|| match arguments.first() {
+        Some(word) if cli::commands().contains(word) => format!("tickerplant {word} --help lists its flags"),
+        _ => "tickerplant --help lists commands and flags".to_owned(),
+    });
+    report(&fault, Some(&hint));
     ExitCode::from(exit_code::USAGE)
 }
 
 fn report(error: &str, hint: Option<&str>) {
-    let hint = hint.map(|hint| format!(" hint: {hint}\n")).unwrap_or_default();
-    let error = feed::printable(error);
-    // A failed write is ignored, because the exit code still shows the error.
-    let _ = write!(io::stderr(), "error: {error}\n{hint}");
+    stderr::print(&format!("error: {error}"));
+    if let Some(hint) = hint {
+        stderr::print(&format!(" hint: {hint}"));
+    }
 }

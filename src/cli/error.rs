@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::PathBuf;
 
 use http::uri::InvalidUri;
 
+use super::did_you_mean::commands;
 use crate::app::StartError;
-use crate::client::ClientError;
+use crate::client::{ClientError, TargetError};
 use crate::config::LoadError;
 use crate::feed::FeedError;
 use crate::files::FilesError;
@@ -46,18 +46,42 @@ pub enum CliError {
     /// The system cannot start a runtime or handle signals.
     #[error(transparent)]
     System(io::Error),
-    /// The URL of the server is malformed. The error does not repeat the URL, because the URL may contain a
-    /// token.
-    #[error("--url: {0}")]
-    Url(InvalidUri),
+    /// The server that `watch` or `send` shall connect to is not well described.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// The symbols to watch make the URL malformed or too long.
     #[error("the symbols do not fit into a URL")]
     Symbols(#[source] InvalidUri),
+    /// A symbol is a URL. The error does not repeat the URL, because the URL may contain a token.
+    #[error("a symbol is a URL")]
+    UrlAsSymbol,
+    /// `send` got several texts.
+    #[error("send takes one text, and here are {}", texts.len())]
+    SeveralTexts {
+        /// The texts.
+        texts: Vec<String>,
+    },
+    /// The first word is not a command.
+    #[error("`{word}` is not a command")]
+    NotACommand {
+        /// The word.
+        word: String,
+        /// The command line that the user probably meant.
+        meant: Option<String>,
+    },
+    /// Flags of the server stand before a command.
+    #[error("`{command}` is not the first word")]
+    CommandAfterFlags {
+        /// The command.
+        command: String,
+    },
     /// A file is given, but the feed is not a replay.
-    #[error("`{}` is not a command, and only a replay takes files", file.display())]
+    #[error("{file}: only a replay takes files")]
     FileWithoutReplay {
         /// The file.
-        file: PathBuf,
+        file: String,
+        /// The command line that the user probably meant.
+        meant: String,
     },
     /// A flag for the clock is given, but the feed has no clock.
     #[error("{flag}: standard input has no clock")]
@@ -78,11 +102,26 @@ impl CliError {
             Self::Start(error) => error.hint()?,
             Self::Files(error) => error.hint()?,
             Self::Client(error) => return error.hint(),
-            Self::Url(_) => {
-                "a URL has the form ws://127.0.0.1:8000/ws; special characters in its parameters are escaped, e.g. as %20"
+            Self::Target(error) => error.hint()?,
+            Self::UrlAsSymbol => "name the server with --url URL",
+            Self::SeveralTexts { texts } => {
+                let text = texts.join(" ");
+                let text = shlex::try_quote(&text).unwrap_or_default();
+                return Some(format!("put the text into quotes: tickerplant send {text}").into());
             }
-            Self::FileWithoutReplay { .. } => {
-                "replay files with --feed replay FILE…; commands are serve, watch, send, inspect, cat and config"
+            Self::CommandAfterFlags { command } => {
+                return Some(
+                    format!("flags come after the command; tickerplant {command} --help lists them").into(),
+                );
+            }
+            Self::NotACommand { meant: Some(meant), .. } | Self::FileWithoutReplay { meant, .. } => {
+                return Some(format!("did you mean `{meant}`?").into());
+            }
+            Self::NotACommand { meant: None, .. } => {
+                let commands = commands().join(", ");
+                return Some(
+                    format!("commands are {commands}; files are replayed with --feed replay FILE…").into(),
+                );
             }
             Self::FlagWithoutClock { .. } => "only a replay and a simulation have a clock",
             Self::Failed(_) | Self::Stopped | Self::Output(_) | Self::System(_) | Self::Symbols(_) => {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
+use super::did_you_mean::words_without_replay;
 use super::{CliError, FilesArgs, ServeArgs, log};
 use crate::config::{Config, Loaded, Sources};
 use crate::feed::FeedError;
@@ -12,8 +13,9 @@ use crate::market::FeedKind;
 pub fn for_server(args: &ServeArgs) -> Result<Loaded, CliError> {
     let loaded = Config::load(&sources(args))?;
     let kind = loaded.config.feed.kind;
-    if let (Some(file), true) = (args.files.first(), kind != FeedKind::Replay) {
-        return Err(CliError::FileWithoutReplay { file: file.clone() });
+    if !args.files.is_empty() && kind != FeedKind::Replay {
+        let words: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+        return Err(words_without_replay(&words));
     }
     if let (Some(flag), FeedKind::Stdin) = (args.clock.first(), kind) {
         return Err(CliError::FlagWithoutClock { flag });

@@ -1,21 +1,24 @@
 //! The command line: subcommands, flags and terminal output.
 
+mod client_args;
 mod config;
+mod did_you_mean;
 mod error;
 mod file_args;
 mod load_config;
 mod log;
+mod nearest;
 mod progress_bar;
 mod reload;
 mod send;
 mod serve;
+pub mod stderr;
 mod watch;
 
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
-use http::Uri;
 use tokio::runtime;
 use toml::Value;
 
@@ -23,9 +26,12 @@ use crate::config::Sources;
 use crate::files::{self, Form};
 use crate::market::FeedKind;
 
+pub use client_args::ClientArgs;
+pub use did_you_mean::{almost_a_command, commands};
 pub use error::CliError;
 pub use file_args::{FilesArgs, ReadArgs};
 
+use client_args::TOKEN_HELP;
 use watch::Format;
 
 /// Push market data over WebSocket and HTTP: simulated, replayed from CSV, or live from standard input
@@ -45,25 +51,30 @@ pub struct Cli {
 pub enum Subcommand {
     /// Serve a feed to clients (the default)
     Serve(ServeArgs),
-    /// Subscribe and print each frame on a line
+    /// Subscribe and print each frame on a line; connect again and resume when the connection is lost
+    #[command(after_help = TOKEN_HELP)]
     Watch {
         /// Symbols to subscribe to, e.g. AAPL MSFT; all symbols when none is given
         #[arg(value_name = "SYMBOL")]
         symbols: Vec<String>,
-        /// Server to connect to
-        #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
-        url: String,
+        /// The server to connect to
+        #[command(flatten)]
+        server: ClientArgs,
         /// Print the frames as JSON, unchanged
         #[arg(long)]
         json: bool,
     },
     /// Send one message to all peers and print the first message that comes back
+    #[command(after_help = TOKEN_HELP)]
     Send {
         /// The text to send, e.g. "Hello, WebSocket Server!"
         text: String,
-        /// Server to connect to
-        #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
-        url: String,
+        /// Further texts. The error for them shows how to quote.
+        #[arg(hide = true)]
+        more: Vec<String>,
+        /// The server to connect to
+        #[command(flatten)]
+        server: ClientArgs,
     },
     /// Print how a replay would read files, without serving them
     #[command(after_help = file_args::layouts())]
@@ -175,11 +186,19 @@ impl Cli {
                 let feed = load_config::for_files(&args)?.feed;
                 Ok(files::cat(&feed.replay, feed.line_bytes, &mut io::stdout())?)
             }
-            Subcommand::Send { text, url } => block_on(send::send(server_url(&url)?, text)),
-            Subcommand::Watch { symbols, url, json } => {
-                let url = watch::with_symbols(&server_url(&url)?, &symbols)?;
+            Subcommand::Send { text, more, server } if more.is_empty() => {
+                block_on(send::send(server.target()?, text))
+            }
+            Subcommand::Send { text, more, .. } => {
+                Err(CliError::SeveralTexts { texts: [vec![text], more].concat() })
+            }
+            Subcommand::Watch { symbols, .. } if symbols.iter().any(|symbol| symbol.contains("://")) => {
+                Err(CliError::UrlAsSymbol)
+            }
+            Subcommand::Watch { symbols, server, json } => {
+                let target = server.target()?.with_symbols(&symbols).map_err(CliError::Symbols)?;
                 let format = if json { Format::Json } else { Format::Text };
-                block_on(watch::watch(url, format))
+                block_on(watch::watch(target, format))
             }
         }
     }
@@ -237,10 +256,6 @@ fn feed_kind(text: &str) -> Result<FeedKind, String> {
         .into_iter()
         .find(|kind| kind.name() == text)
         .ok_or_else(|| "feeds are simulated, replay and stdin".to_owned())
-}
-
-fn server_url(text: &str) -> Result<Uri, CliError> {
-    text.parse().map_err(CliError::Url)
 }
 
 /// Runs a future on this thread. Does not wait for blocking tasks at the end, because a blocking task may be

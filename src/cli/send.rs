@@ -1,18 +1,21 @@
 //! `send`: sends one message to all peers, as in the classic broadcast tutorial.
 
-use std::io::{self, Write};
-
-use http::Uri;
+use std::io::{self, IsTerminal, Write};
 
 use super::CliError;
-use crate::client::Connection;
+use crate::client::{Connection, Target};
+use crate::feed::printable;
 
 /// Connects, sends `text`, and prints `Received: …` for the first message that comes back.
-pub async fn send(url: Uri, text: String) -> Result<(), CliError> {
-    let mut connection = Connection::open(url).await?;
-    connection.send(text).await?;
-    let answer = connection.answer().await?.into_data();
-    writeln!(io::stdout(), "Received: {}", String::from_utf8_lossy(&answer)).map_err(CliError::Output)?;
+pub async fn send(target: Target, text: String) -> Result<(), CliError> {
+    let mut connection = Connection::open(&target).await?;
+    connection.send(text.clone()).await?;
+    let answer = connection.answer(&text).await?;
+    let answer = String::from_utf8_lossy(&answer);
+    let mut out = io::stdout();
+    // The message may be another peer's, and must not control the terminal.
+    let answer = if out.is_terminal() { printable(&answer) } else { answer.into_owned() };
+    writeln!(out, "Received: {answer}").map_err(CliError::Output)?;
     connection.close().await;
     Ok(())
 }

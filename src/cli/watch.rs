@@ -1,15 +1,23 @@
 //! `watch`: subscribes and prints each frame on a line.
+//!
+//! Frames go to standard output. What happens to the subscription goes to standard error.
 
 use std::io::{self, Write};
 
-use http::Uri;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::task::{JoinSet, spawn_blocking};
 
-use super::CliError;
-use crate::client::{ClientError, Connection};
+use super::nearest::nearest;
+use super::stderr::{self, in_one_line};
+use super::{CliError, block_on};
+use crate::client::{ClientError, Notice, Subscription, Target, Update, names};
+use crate::feed::printable;
+use crate::task::{Panicked, TaskFailed};
+
+/// The largest number of unknown symbols that are named one by one.
+const MOST_UNKNOWN: usize = 10;
 
 /// The format in which frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,54 +28,83 @@ pub enum Format {
     Text,
 }
 
-/// Adds the symbols to the URL. Without symbols, adds `*` unless the URL already has symbols.
-pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
-    let has_symbols =
-        form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "symbols");
-    if symbols.is_empty() && has_symbols {
-        return Ok(url.clone());
-    }
-    let symbols = if symbols.is_empty() { "*".to_owned() } else { symbols.join(",") };
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("symbols", &symbols).finish();
-    // The serializer writes a space as `+`, but the server reads `+` as a plus sign.
-    let query = query.replace('+', "%20");
-    let joint = if url.query().is_some() { '&' } else { '?' };
-    format!("{url}{joint}{query}").parse().map_err(CliError::Symbols)
-}
-
-/// Connects and prints every frame. Ends when the server closes normally or shuts down, or when the user
-/// interrupts.
-pub async fn watch(url: Uri, format: Format) -> Result<(), CliError> {
+/// Connects and prints every frame. Connects again when the connection is lost. Ends when the server closes
+/// normally, or when the user interrupts.
+pub async fn watch(target: Target, format: Format) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
+    // Frames are printed on another thread, so that the user can interrupt while the output is blocked, for
+    // example by a pager. The thread has a runtime of its own, because it may outlive this one for a moment.
+    let printing = spawn_blocking(move || block_on(print_frames(target, format)));
     tokio::select! {
-        watched = print_frames(url, format) => watched,
+        printed = printing => printed.unwrap_or_else(|panic| {
+            Err(TaskFailed::panicked("watch", &Panicked::new(panic.into_panic())).into())
+        }),
         _ = interrupt.recv() => Ok(()),
     }
 }
 
-async fn print_frames(url: Uri, format: Format) -> Result<(), CliError> {
+async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
     let mut out = io::stdout();
-    let mut connection = Connection::open(url).await?;
+    let mut subscription = Subscription::open(target.clone()).await?;
+    // Frames are printed while names are looked up. The end of this function aborts the look-up.
+    let mut lookups = JoinSet::new();
     loop {
-        match connection.next().await {
-            Ok(Message::Text(text)) => {
+        match subscription.next().await {
+            Ok(Update::Frame(text)) => {
                 let printed = match format {
                     Format::Json => writeln!(out, "{text}"),
                     Format::Text => writeln!(out, "{}", words(&text)),
                 };
                 printed.and_then(|()| out.flush()).map_err(CliError::Output)?;
             }
-            Ok(_) => {}
+            Ok(Update::Unknown(symbols)) => {
+                lookups.spawn(warn_of_unknown(target.clone(), symbols));
+            }
+            Ok(Update::Notice(notice)) => stderr::print(&line(&notice)),
             Err(ClientError::Closed { code: 1000 | 1001, .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// Formats a frame for a person: its time, symbol and type, then the other fields with their names.
+/// Names the symbols that the feed does not know, and the nearest that it has.
+async fn warn_of_unknown(target: Target, symbols: Vec<String>) {
+    let names = names(&target).await;
+    for symbol in symbols.iter().take(MOST_UNKNOWN) {
+        let near = nearest(symbol, names.iter().map(String::as_str));
+        let question =
+            if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        stderr::print(&format!("warning: the feed has had no symbol {symbol} so far{question}"));
+    }
+    if let Some(more @ 1..) = symbols.len().checked_sub(MOST_UNKNOWN) {
+        stderr::print(&format!("warning: the feed has had none of {more} more symbols so far"));
+    }
+}
+
+/// Returns the line that tells a person what happened to the subscription.
+fn line(notice: &Notice) -> String {
+    match notice {
+        Notice::Lost(error) => format!("warning: {}; connecting again", in_one_line(error)),
+        Notice::Resumed => "note: connected again; the missed events follow".to_owned(),
+        Notice::Missed { events: Some((after, until)), .. } if after >= until => {
+            "note: connected again; the feed has moved to another time, and snapshots follow".to_owned()
+        }
+        Notice::Missed { events: Some((after, until)), reason } => {
+            let first = after + 1;
+            format!("warning: connected again; events {first} to {until} of the feed are missing ({reason}), and snapshots follow")
+        }
+        Notice::Missed { events: None, reason } => {
+            format!("warning: connected again; events are missing ({reason}), and snapshots follow")
+        }
+        Notice::Anew => "warning: connected again before all snapshots had come; events may be missing, and new snapshots follow".to_owned(),
+    }
+}
+
+/// Formats a frame for a person: its time, symbol and type, then the other fields with their names. Control
+/// characters are replaced, because a peer may have chosen the text of a message.
 fn words(text: &str) -> String {
     let Ok(mut fields) = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text) else {
-        return text.to_owned();
+        return printable(text);
     };
     let mut bare = |name: &str| {
         let value = fields.shift_remove(name)?;
@@ -75,7 +112,7 @@ fn words(text: &str) -> String {
     };
     let head = [bare("time"), bare("symbol"), bare("type")].into_iter().flatten();
     let rest = fields.iter().map(|(name, value)| format!("{name} {}", value.get()));
-    head.chain(rest).collect::<Vec<_>>().join("  ")
+    printable(&head.chain(rest).collect::<Vec<_>>().join("  "))
 }
 
 #[cfg(test)]
@@ -90,16 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn symbols_become_part_of_the_url() {
-        let watched = |url: &str, symbols: &[&str]| {
-            let symbols: Vec<String> = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
-            with_symbols(&url.parse().unwrap(), &symbols).unwrap().to_string()
-        };
+    fn a_message_cannot_control_the_terminal() {
+        // JSON allows C1 control characters, such as this CSI, without an escape.
+        let message = "{\"type\":\"message\",\"from\":\"c1\",\"text\":\"\u{9b}2J\"}";
 
-        assert_eq!(watched("ws://h/ws", &["AAPL", "A+B"]), "ws://h/ws?symbols=AAPL%2CA%2BB");
-        assert_eq!(watched("ws://h/ws", &["A B"]), "ws://h/ws?symbols=A%20B");
-        assert_eq!(watched("ws://h/ws", &[]), "ws://h/ws?symbols=*");
-        assert_eq!(watched("ws://h/ws?delivery=every", &[]), "ws://h/ws?delivery=every&symbols=*");
-        assert_eq!(watched("ws://h/ws?symbols=X", &[]), "ws://h/ws?symbols=X");
+        assert_eq!(words(message), "message  from \"c1\"  text \"\u{fffd}2J\"");
+        assert_eq!(words("\u{1b}[2J"), "\u{fffd}[2J");
     }
 }

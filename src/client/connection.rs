@@ -4,18 +4,29 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use http::Uri;
+use http::header::AUTHORIZATION;
+use http::{StatusCode, Uri};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-use super::{ClientError, Endpoint};
+use super::error::ClientError;
+use super::frame::Head;
+use super::target::Target;
+use super::url::Endpoint;
 
 /// Time limit for the handshake and for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client pings a server from which nothing has come for this time: two heartbeats by default.
+const PING_AFTER: Duration = Duration::from_secs(10);
+
+/// A connection is lost if nothing comes for this time after the ping: another heartbeat.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -25,24 +36,16 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the server at this URL.
+    /// Connects to a server.
     ///
     /// # Errors
     ///
     /// The client cannot connect within ten seconds, or the server rejects the handshake.
-    pub async fn open(url: Uri) -> Result<Self, ClientError> {
-        let connected = timeout(TIMEOUT, connect_async(url.clone())).await;
-        match connected.unwrap_or_else(|late| Err(Error::Io(late.into()))) {
-            Ok((socket, _)) => Ok(Self { url, socket }),
-            Err(Error::Http(response)) => {
-                let body = response.body().as_deref().unwrap_or_default();
-                Err(ClientError::Refused {
-                    url: Endpoint::of(&url),
-                    status: response.status().as_u16(),
-                    message: error_message(body),
-                })
-            }
-            Err(source) => Err(ClientError::Connect { url: Endpoint::of(&url), source: Box::new(source) }),
+    pub async fn open(target: &Target) -> Result<Self, ClientError> {
+        let url = target.url.clone();
+        match timeout(TIMEOUT, connect(target)).await.unwrap_or_else(|late| Err(Error::Io(late.into()))) {
+            Ok(socket) => Ok(Self { url, socket }),
+            Err(error) => Err(cannot_connect(Endpoint::of(&url), error)),
         }
     }
 
@@ -56,31 +59,51 @@ impl Connection {
         sent.map_err(|source| self.broken(source))
     }
 
-    /// Waits for the next text or binary message from the server.
+    /// Waits for the next text or binary message from the server. Pings a server that is silent.
     ///
     /// # Errors
     ///
-    /// The server closed the connection, or the connection broke.
+    /// The server closed the connection, the connection broke, or the server does not answer the ping.
     pub async fn next(&mut self) -> Result<Message, ClientError> {
-        while let Some(message) = self.socket.next().await {
-            match message.map_err(|source| self.broken(source))? {
-                message @ (Message::Text(_) | Message::Binary(_)) => return Ok(message),
-                Message::Close(frame) => return Err(self.closed(frame)),
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        let mut is_asked = false;
+        loop {
+            let patience = if is_asked { LOST_AFTER } else { PING_AFTER };
+            let Ok(message) = timeout(patience, self.socket.next()).await else {
+                if is_asked {
+                    return Err(self.broken(Error::Io(io::ErrorKind::TimedOut.into())));
+                }
+                is_asked = true;
+                let sent = self.socket.send(Message::Ping("".into())).await;
+                sent.map_err(|source| self.broken(source))?;
+                continue;
+            };
+            is_asked = false;
+            match message.transpose().map_err(|source| self.broken(source))? {
+                Some(message @ (Message::Text(_) | Message::Binary(_))) => return Ok(message),
+                Some(Message::Close(frame)) => return Err(self.closed(frame)),
+                Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                None => return Err(self.closed(None)),
             }
         }
-        Err(self.closed(None))
     }
 
-    /// Waits at most ten seconds for the next message from the server.
+    /// Waits at most ten seconds for the answer to `text`: the next message from the server.
     ///
     /// # Errors
     ///
-    /// The server closed the connection, the connection broke, or no message came in time.
-    pub async fn answer(&mut self) -> Result<Message, ClientError> {
-        match timeout(TIMEOUT, self.next()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(self.broken(Error::Io(io::ErrorKind::TimedOut.into()))),
+    /// The server answers with an error reply, closed the connection, the connection broke, or no message
+    /// came in time.
+    pub async fn answer(&mut self, text: &str) -> Result<Vec<u8>, ClientError> {
+        let Ok(answer) = timeout(TIMEOUT, self.next()).await else {
+            return Err(self.broken(Error::Io(io::ErrorKind::TimedOut.into())));
+        };
+        match answer? {
+            // A peer that sends an error reply as a message gets its own words back.
+            Message::Text(answer) if answer.as_str() != text => match Head::of(&answer).into_error() {
+                Some(error) => Err(self.rejected(error)),
+                None => Ok(answer.as_bytes().to_vec()),
+            },
+            answer => Ok(answer.into_data().to_vec()),
         }
     }
 
@@ -88,6 +111,11 @@ impl Connection {
     pub async fn close(mut self) {
         // A failed close is ignored, because the client needs nothing more from the server.
         let _ = self.socket.close(None).await;
+    }
+
+    /// Returns the error for this code and message of an error reply.
+    pub(super) fn rejected(&self, (code, message): (String, String)) -> ClientError {
+        ClientError::Rejected { url: Endpoint::of(&self.url), code, message }
     }
 
     fn broken(&self, source: Error) -> ClientError {
@@ -101,9 +129,35 @@ impl Connection {
     }
 }
 
-/// Returns the message of a JSON error reply. Returns any other body unchanged.
-fn error_message(body: &[u8]) -> String {
+async fn connect(target: &Target) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Error> {
+    let mut request = target.url.clone().into_client_request()?;
+    if let Some(token) = &target.authorization {
+        request.headers_mut().insert(AUTHORIZATION, token.clone());
+    }
+    let connector = target.tls.clone().map(Connector::Rustls);
+    let (socket, _) = connect_async_tls_with_config(request, None, false, connector).await?;
+    Ok(socket)
+}
+
+fn cannot_connect(url: Endpoint, error: Error) -> ClientError {
+    match error {
+        Error::Http(response) => {
+            let status = response.status();
+            let message = error_message(response.body().as_deref().unwrap_or_default(), status);
+            ClientError::Refused { url, status: status.as_u16(), message }
+        }
+        Error::Io(error) => match error.downcast() {
+            Ok(cause) => ClientError::Tls { url, cause },
+            Err(error) => ClientError::Connect { url, source: Box::new(Error::Io(error)) },
+        },
+        source => ClientError::Connect { url, source: Box::new(source) },
+    }
+}
+
+/// Returns the message of a JSON error reply. For any other body, for example a proxy's HTML page, returns
+/// the name of the status.
+fn error_message(body: &[u8], status: StatusCode) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());
-    message.map_or_else(|| String::from_utf8_lossy(body).into_owned(), str::to_owned)
+    message.unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason is given")).to_owned()
 }

@@ -61,6 +61,86 @@ async fn an_error_is_one_line_with_the_place_and_one_with_a_hint() {
 }
 
 #[tokio::test]
+async fn a_command_line_that_is_almost_right_leads_to_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("prices"), "time,price\n").unwrap();
+    for (arguments, error, hint) in [
+        (&["insepct", "a.csv"][..], "`insepct` is not a command", "did you mean `tickerplant inspect`?"),
+        (
+            &["insepct", "--json", "a.csv"],
+            "`insepct` is not a command",
+            "did you mean `tickerplant inspect`?",
+        ),
+        (
+            &["replay", "a b.csv"],
+            "`replay` is not a command",
+            "did you mean `tickerplant --feed replay 'a b.csv'`?",
+        ),
+        (&["simulated"], "`simulated` is not a command", "did you mean `tickerplant --feed simulated`?"),
+        (&["stdin"], "`stdin` is not a command", "did you mean `tickerplant --feed stdin`?"),
+        (&["simulatd"], "`simulatd` is not a command", "did you mean `tickerplant --feed simulated`?"),
+        (
+            &["prices"],
+            "prices: only a replay takes files",
+            "did you mean `tickerplant --feed replay prices`?",
+        ),
+        (
+            &["serve", "a.csv"],
+            "a.csv: only a replay takes files",
+            "did you mean `tickerplant --feed replay a.csv`?",
+        ),
+        (&["market"], "`market` is not a command", "commands are serve, watch, send, inspect, "),
+        (
+            &["--seed", "7", "watch"],
+            "`watch` is not the first word",
+            "flags come after the command; tickerplant watch --help",
+        ),
+        (
+            &["wacth", "--url", "ws://h?token=t"],
+            "`wacth` is not a command",
+            "did you mean `tickerplant watch`?",
+        ),
+        (&["watch", "--jsno"], "unexpected argument '--jsno' found", "a similar argument exists: '--json'"),
+        (
+            &["watch", "--symbols", "A"],
+            "unexpected argument '--symbols' found",
+            "tickerplant watch --help lists its flags",
+        ),
+        (&["watch", "ws://h"], "a symbol is a URL", "name the server with --url URL"),
+        (
+            &["send", "hello", "world"],
+            "send takes one text",
+            "put the text into quotes: tickerplant send 'hello world'",
+        ),
+        (&["send", "-5"], "unexpected argument '-5' found", "to pass '-5' as a value, use '-- -5'"),
+        (
+            &["send", "hi", "--url", "ftp://h"],
+            "--url: a server has no `ftp://`",
+            "a URL has the form ws://127.0.0.1:8000/ws",
+        ),
+    ] {
+        let mut command = tickerplant(arguments);
+        command.current_dir(folder.path());
+        let (code, out, err) = run(command).await;
+
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+        assert_is_one_error(&err, error);
+        assert!(err.lines().nth(1).unwrap_or_default().contains(hint), "{arguments:?}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_may_be_without_a_scheme_or_with_that_of_http() {
+    let server = ServerProcess::start(&[]).await;
+    let address = server.address();
+    for url in [address.to_string(), format!("http://{address}"), format!("localhost:{}/ws", address.port())]
+    {
+        let sent = run(tickerplant(&["send", "hi", "--url", &url])).await;
+        assert_eq!(sent, (0, "Received: hi\n".to_owned(), String::new()), "{url}");
+    }
+}
+
+#[tokio::test]
 async fn a_taken_port_is_an_error_and_its_owner_goes_on() {
     let first = ServerProcess::start(&[]).await;
     let address = first.url.trim_start_matches("ws://").trim_end_matches("/ws");

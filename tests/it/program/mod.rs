@@ -2,6 +2,7 @@
 
 mod certificate_files;
 mod client_exit_codes;
+mod client_tls_and_token;
 mod errors;
 mod faulty_network;
 mod feeds;
@@ -15,6 +16,8 @@ mod slow_consumers_over_tcp;
 mod stop_and_restart;
 mod task_failures;
 mod thousand_clients;
+mod unknown_symbols;
 mod vanished_clients;
 #[cfg(target_os = "linux")]
 mod vanished_machines;
+mod watch_connects_again;

@@ -17,6 +17,7 @@ pub mod proptest_cases;
 pub mod received_frames;
 pub mod reference_history;
 pub mod resuming_client;
+pub mod scripted_server;
 pub mod session_harness;
 pub mod shard_harness;
 pub mod subscriber;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 use tickerplant::config::Config;
 use tokio_rustls::TlsConnector;
@@ -33,12 +34,7 @@ pub struct CertificateFiles {
 
 impl Certificate {
     pub fn new() -> Self {
-        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        Self {
-            pem: issued.cert.pem(),
-            key_pem: issued.signing_key.serialize_pem(),
-            der: issued.cert.der().clone(),
-        }
+        Self::from(CertificateParams::new(["localhost".to_owned()]).unwrap())
     }
 
     /// Does a TLS handshake over a socket, with one of these versions, and expects this certificate.
@@ -67,6 +63,14 @@ impl Certificate {
     /// Connects a client to this server.
     pub async fn connect(&self, server: &TestServer, path: &str) -> Client {
         self.websocket(server.open().await, path).await
+    }
+}
+
+impl From<CertificateParams> for Certificate {
+    fn from(params: CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { pem: certificate.pem(), key_pem: key.serialize_pem(), der: certificate.der().clone() }
     }
 }
 

@@ -1,0 +1,26 @@
+//! Lines for a person on standard error. Standard output carries data only.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use crate::feed::printable;
+
+/// Prints a line. Control characters are replaced, because a server or a file may have chosen the text.
+pub fn print(line: &str) {
+    // A failed write is ignored, because there is no other place for the line.
+    let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// Returns the error and its causes in one line, without repetitions.
+pub fn in_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}

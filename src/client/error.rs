@@ -1,0 +1,167 @@
+//! The errors of a client, their hints, and which of them pass.
+
+use std::borrow::Cow;
+
+use tokio_rustls::rustls::{self, CertificateError};
+use tokio_tungstenite::tungstenite::Error;
+
+use super::url::Endpoint;
+
+/// An error of the client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The client cannot connect.
+    #[error("cannot connect to {url}")]
+    Connect {
+        /// The server.
+        url: Endpoint,
+        /// The cause.
+        source: Box<Error>,
+    },
+    /// The client and the server do not agree on TLS.
+    #[error("no TLS with {url}: {}", tls_fault(cause))]
+    Tls {
+        /// The server.
+        url: Endpoint,
+        /// The cause.
+        cause: rustls::Error,
+    },
+    /// The server rejected the handshake.
+    #[error("{url} answers {status}: {message}")]
+    Refused {
+        /// The server.
+        url: Endpoint,
+        /// The status of the response.
+        status: u16,
+        /// The message of the response.
+        message: String,
+    },
+    /// The server answered with an error reply.
+    #[error("{url} answers {code}: {message}")]
+    Rejected {
+        /// The server.
+        url: Endpoint,
+        /// The code of the error.
+        code: String,
+        /// The message of the error.
+        message: String,
+    },
+    /// The connection broke.
+    #[error("the connection to {url} broke")]
+    Broken {
+        /// The server.
+        url: Endpoint,
+        /// The cause.
+        source: Box<Error>,
+    },
+    /// The server closed the connection.
+    #[error("{url} closed with {code} {reason}")]
+    Closed {
+        /// The server.
+        url: Endpoint,
+        /// The close code.
+        code: u16,
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl ClientError {
+    /// Returns advice for the user, if there is any.
+    #[must_use]
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        const TOKEN: &str = "set TICKERPLANT_TOKEN to a token of this server";
+        match self {
+            // The server's first bytes are no HTTP, or the server closes at the sight of HTTP.
+            Self::Connect { url, source } if matches!(**source, Error::Protocol(_)) => {
+                let url = url.with_tls()?;
+                Some(format!("if the server speaks TLS, connect with --url {url}").into())
+            }
+            Self::Connect { .. } => Some(
+                "start a server with `tickerplant`, or choose another with --url ws://HOST:PORT/ws".into(),
+            ),
+            Self::Tls { url, cause } => tls_hint(url, cause),
+            Self::Refused { status: 401, .. } => Some(TOKEN.into()),
+            Self::Refused { url, status: 301 | 302 | 307 | 308, .. } => {
+                let url = url.with_tls()?;
+                Some(format!("the server wants another URL; often that is --url {url}").into())
+            }
+            Self::Rejected { code, .. } if code == "unauthorized" => Some(TOKEN.into()),
+            Self::Closed { code: 1008, reason, .. } if reason.contains("token") => Some(TOKEN.into()),
+            Self::Closed { code: 4008, reason, .. } => {
+                Some(format!("connect again with after={reason} in the URL to resume").into())
+            }
+            Self::Refused { .. } | Self::Rejected { .. } | Self::Broken { .. } | Self::Closed { .. } => None,
+        }
+    }
+
+    /// Returns whether a client that had a subscription can expect that a later attempt succeeds.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { .. } => true,
+            Self::Tls { .. } => false,
+            Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Rejected { code, .. } => code == "rate_limited",
+            Self::Broken { source, .. } => {
+                matches!(**source, Error::Io(_) | Error::Protocol(_) | Error::ConnectionClosed)
+            }
+            // 1001 and 1013 are the server's, 4008 is for slow consumers. The others are what a proxy says, or
+            // what stands for a missing code.
+            Self::Closed { code, .. } => matches!(code, 1001 | 1005 | 1006 | 1011..=1014 | 4008),
+        }
+    }
+}
+
+/// Returns what is wrong, in the words of a person.
+fn tls_fault(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidMessage(_) => "the server does not answer in TLS".to_owned(),
+        rustls::Error::InvalidCertificate(error) if is_untrusted(error) => {
+            "no authority that this client trusts has signed the certificate".to_owned()
+        }
+        rustls::Error::InvalidCertificate(error) if is_an_authority(error) => {
+            "the server shows the certificate of an authority as its own".to_owned()
+        }
+        error => error.to_string(),
+    }
+}
+
+fn tls_hint(url: &Endpoint, error: &rustls::Error) -> Option<Cow<'static, str>> {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+    };
+    let hint = match error {
+        rustls::Error::InvalidMessage(_) => {
+            let url = url.without_tls()?;
+            return Some(format!("if the server speaks no TLS, connect with --url {url}").into());
+        }
+        rustls::Error::InvalidCertificate(error) => match error {
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
+                "the server needs a new certificate, or the clock of this machine is wrong"
+            }
+            NotValidForName | NotValidForNameContext { .. } => "connect by a name that the certificate has",
+            error if is_untrusted(error) => {
+                "name a file with the authority's certificate, or with the server's own, by --ca FILE"
+            }
+            error if is_an_authority(error) => {
+                "openssl req -x509 makes a server's certificate with -addext basicConstraints=critical,CA:FALSE"
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+/// Returns whether no trusted authority has signed the certificate. An authority of the same name, but with
+/// another key, gives the errors about signatures.
+fn is_untrusted(error: &CertificateError) -> bool {
+    use CertificateError::{BadSignature, UnknownIssuer, UnsupportedSignatureAlgorithmForPublicKeyContext};
+    matches!(error, UnknownIssuer | BadSignature | UnsupportedSignatureAlgorithmForPublicKeyContext { .. })
+}
+
+fn is_an_authority(error: &CertificateError) -> bool {
+    // The library of rustls has this error, but not its public interface.
+    error.to_string().contains("CaUsedAsEndEntity")
+}

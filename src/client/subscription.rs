@@ -1,0 +1,172 @@
+//! A subscription that outlives its connections.
+//!
+//! When a connection is lost, the subscription connects again until it succeeds, and resumes from its cursor.
+//! Until the server has answered the first subscription, an error ends it, because the user may have made a
+//! mistake. An error that stays, such as an unknown token, always ends it.
+
+use std::mem;
+
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use super::backoff::Backoff;
+use super::connection::Connection;
+use super::error::ClientError;
+use super::frame::Head;
+use super::progress::Progress;
+use super::target::Target;
+use super::url;
+
+/// A subscription to the symbols in the URL of a target.
+#[derive(Debug)]
+pub struct Subscription {
+    target: Target,
+    connection: Option<Connection>,
+    progress: Progress,
+    phase: Phase,
+    backoff: Backoff,
+    /// What follows the frame that caused it.
+    next: Option<Update>,
+}
+
+/// What a subscription receives.
+#[derive(Debug)]
+pub enum Update {
+    /// A frame.
+    Frame(Utf8Bytes),
+    /// The feed does not know these symbols of the subscription.
+    Unknown(Vec<String>),
+    /// News of the connection.
+    Notice(Notice),
+}
+
+/// News of a subscription's connection.
+#[derive(Debug)]
+pub enum Notice {
+    /// The connection is lost.
+    Lost(ClientError),
+    /// The subscription goes on, and what it missed follows.
+    Resumed,
+    /// The subscription goes on, but events are missing.
+    Missed {
+        /// The last event before the gap and the last event of the gap. An epoch that has changed has none.
+        events: Option<(u64, u64)>,
+        /// The reason.
+        reason: String,
+    },
+    /// The subscription began anew, because there was no cursor yet.
+    Anew,
+}
+
+/// How far the subscription is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The server has not answered yet.
+    First,
+    /// Frames come.
+    Live,
+    /// The connection is lost.
+    Away,
+    /// The server has answered again, and its next `gap` frame says what is missing.
+    Returned,
+}
+
+impl Subscription {
+    /// Connects and subscribes. The parameter `after` of the URL, if there is one, is the first cursor.
+    ///
+    /// # Errors
+    ///
+    /// The client cannot connect.
+    pub async fn open(target: Target) -> Result<Self, ClientError> {
+        let progress = Progress::from(url::value(&target.url, "after"));
+        let url = url::keeping(&target.url, |name| name != "after");
+        let connection = Connection::open(&target).await?;
+        Ok(Self {
+            target: Target { url, ..target },
+            connection: Some(connection),
+            progress,
+            phase: Phase::First,
+            backoff: Backoff::default(),
+            next: None,
+        })
+    }
+
+    /// Waits for the next frame or notice.
+    ///
+    /// # Errors
+    ///
+    /// The server closed the connection for good, or it rejects the subscription.
+    pub async fn next(&mut self) -> Result<Update, ClientError> {
+        loop {
+            if let Some(update) = self.next.take() {
+                return Ok(update);
+            }
+            let error = match self.read().await {
+                Ok(Message::Text(text)) => return Ok(Update::Frame(text)),
+                // A subscriber gets no binary messages.
+                Ok(_) => continue,
+                Err(error) => error,
+            };
+            self.connection = None;
+            if self.phase == Phase::First || !error.is_transient() {
+                return Err(error);
+            }
+            if mem::replace(&mut self.phase, Phase::Away) != Phase::Away {
+                return Ok(Update::Notice(Notice::Lost(error)));
+            }
+        }
+    }
+
+    /// Waits for the next message. Connects first if there is no connection.
+    async fn read(&mut self) -> Result<Message, ClientError> {
+        if self.connection.is_none() {
+            sleep(self.backoff.pause()).await;
+            self.connection = Some(Connection::open(&self.resuming()).await?);
+        }
+        let connection = self.connection.as_mut().expect("the client has connected");
+        let message = connection.next().await?;
+        if let Message::Text(text) = &message {
+            let head = Head::of(text);
+            if matches!(self.phase, Phase::First | Phase::Away)
+                && let Some(error) = head.clone().into_error()
+            {
+                return Err(connection.rejected(error));
+            }
+            self.note(head);
+        }
+        Ok(message)
+    }
+
+    /// Returns the target with the cursor. A URL that has no room for the cursor begins anew.
+    fn resuming(&self) -> Target {
+        let url = &self.target.url;
+        let resuming = self.progress.cursor().and_then(|cursor| url::with(url, "after", &cursor).ok());
+        Target { url: resuming.unwrap_or_else(|| url.clone()), ..self.target.clone() }
+    }
+
+    /// Takes a frame into account.
+    fn note(&mut self, frame: Head<'_>) {
+        let had_cursor = self.progress.cursor().is_some();
+        self.progress.note(&frame);
+        match (self.phase, frame.kind.as_ref()) {
+            (Phase::First, "subscribed") => {
+                self.phase = Phase::Live;
+                self.next = (!frame.unknown.is_empty()).then_some(Update::Unknown(frame.unknown));
+            }
+            (Phase::Away, "subscribed") => {
+                self.backoff.reset();
+                (self.phase, self.next) = match (frame.resumed, had_cursor) {
+                    (true, _) => (Phase::Live, Some(Update::Notice(Notice::Resumed))),
+                    (false, true) => (Phase::Returned, None),
+                    (false, false) => (Phase::Live, Some(Update::Notice(Notice::Anew))),
+                };
+            }
+            (Phase::Returned, "gap") => {
+                self.phase = Phase::Live;
+                let (events, reason) = (frame.after.zip(frame.until), frame.reason.unwrap_or_default());
+                self.next = Some(Update::Notice(Notice::Missed { events, reason }));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The URL of a server, and its query.
+
+use std::fmt;
+
+use http::Uri;
+use http::uri::InvalidUri;
+
+/// An error in the URL of a server. The error does not repeat the URL, because the URL may contain a token.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    /// The URL is malformed.
+    #[error(transparent)]
+    Malformed(#[from] InvalidUri),
+    /// The URL is of another protocol.
+    #[error("a server has no `{scheme}://`")]
+    Scheme {
+        /// The scheme of the URL.
+        scheme: String,
+    },
+}
+
+/// Parses the URL of a server. A URL without a scheme begins with the host, e.g. `localhost:8000`. `http`
+/// means `ws`, and `https` means `wss`.
+pub fn parse(text: &str) -> Result<Uri, UrlError> {
+    let is_scheme = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+        _ => ("ws".to_owned(), text),
+    };
+    let scheme = match scheme.as_str() {
+        "ws" | "http" => "ws",
+        "wss" | "https" => "wss",
+        _ => return Err(UrlError::Scheme { scheme }),
+    };
+    Ok(format!("{scheme}://{rest}").parse()?)
+}
+
+/// Adds a parameter to the query.
+pub fn with(url: &Uri, name: &str, value: &str) -> Result<Uri, InvalidUri> {
+    let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+    // The serializer writes a space as `+`, but the server reads `+` as a plus sign.
+    let pair = pair.replace('+', "%20");
+    let joint = if url.query().is_some() { '&' } else { '?' };
+    format!("{url}{joint}{pair}").parse()
+}
+
+/// Returns the first value of a parameter.
+pub fn value(url: &Uri, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
+    pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+}
+
+/// Returns the URL with only those parameters whose names pass the filter.
+pub fn keeping(url: &Uri, keep: impl Fn(&str) -> bool) -> Uri {
+    let pairs = url.query().unwrap_or_default().split('&');
+    let kept: Vec<&str> = pairs.filter(|pair| keep(pair.split('=').next().unwrap_or_default())).collect();
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let joint = if kept.is_empty() { "" } else { "?" };
+    let scheme = url.scheme_str().unwrap_or("ws");
+    let kept = format!("{scheme}://{authority}{}{joint}{}", url.path(), kept.join("&"));
+    kept.parse().expect("a URL with fewer parameters is a URL")
+}
+
+/// The URL of a server in errors, without user info and query, because these may contain a token.
+#[derive(Debug)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// Returns the endpoint of a URL.
+    #[must_use]
+    pub fn of(url: &Uri) -> Self {
+        let scheme = url.scheme_str().unwrap_or("ws");
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        let server = authority.rsplit('@').next().unwrap_or_default();
+        Self(format!("{scheme}://{server}{}", url.path()))
+    }
+
+    /// Returns the same endpoint with TLS, or `None` if this endpoint has TLS already.
+    #[must_use]
+    pub fn with_tls(&self) -> Option<String> {
+        self.0.strip_prefix("ws://").map(|rest| format!("wss://{rest}"))
+    }
+
+    /// Returns the same endpoint without TLS, or `None` if this endpoint has no TLS.
+    #[must_use]
+    pub fn without_tls(&self) -> Option<String> {
+        self.0.strip_prefix("wss://").map(|rest| format!("ws://{rest}"))
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_may_be_left_out_or_be_that_of_http() {
+        for (given, meant) in [
+            ("ws://h/ws", "ws://h/ws"),
+            ("127.0.0.1:8000", "ws://127.0.0.1:8000/"),
+            ("localhost:8000/ws?symbols=A", "ws://localhost:8000/ws?symbols=A"),
+            ("localhost/ws?from=http://h", "ws://localhost/ws?from=http://h"),
+            ("[::1]:8000", "ws://[::1]:8000/"),
+            ("http://h:1/ws", "ws://h:1/ws"),
+            ("HTTPS://h/", "wss://h/"),
+        ] {
+            assert_eq!(parse(given).unwrap().to_string(), meant);
+        }
+        assert!(matches!(parse("ftp://h"), Err(UrlError::Scheme { scheme }) if scheme == "ftp"));
+        for malformed in ["", "/ws", "ws://[bad", "ws://h/a b"] {
+            assert!(matches!(parse(malformed), Err(UrlError::Malformed(_))), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_added_read_and_removed() {
+        let url = parse("ws://u:p@h:1/ws?symbols=A%2CB&after=e-1").unwrap();
+
+        assert_eq!(value(&url, "symbols").unwrap(), "A,B");
+        assert_eq!(value(&url, "delivery"), None);
+        let rest = keeping(&url, |name| name != "after");
+        assert_eq!(rest.to_string(), "ws://u:p@h:1/ws?symbols=A%2CB");
+        assert_eq!(with(&rest, "after", "e-2").unwrap().to_string(), format!("{rest}&after=e-2"));
+        assert_eq!(keeping(&url, |_| false).to_string(), "ws://u:p@h:1/ws");
+        assert_eq!(Endpoint::of(&url).to_string(), "ws://h:1/ws");
+    }
+}
