@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::command::{channel, delivery, interval, quoted};
+use super::command::{channel, delivery, interval};
+use super::error_reply::quoted;
 use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
 use crate::market::KindSet;
 

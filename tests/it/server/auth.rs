@@ -136,3 +136,25 @@ async fn a_second_token_on_one_connection_is_an_error() {
 
     client.expect(r#"{"type":"error","code":"bad_command"}"#).await;
 }
+
+#[tokio::test]
+async fn a_token_in_a_wrong_form_reaches_no_peer() {
+    let server = TestServer::start(config()).await;
+    let mut peer = server.connect("/ws?token=correct").await;
+    let mut client = server.connect("/ws?token=correct").await;
+    let auth = r#"{"action":"auth","token":"correct","id":1}"#;
+    let utf16: Vec<u8> = auth.encode_utf16().flat_map(u16::to_le_bytes).collect();
+
+    for bytes in [auth.as_bytes(), &utf16, format!("\u{feff}{auth}\0").as_bytes()] {
+        client.send_binary(bytes).await;
+        let error = client.expect(r#"{"type":"error","code":"bad_command"}"#).await;
+        assert!(!error.to_string().contains("correct"), "{error}");
+    }
+    client.send(&format!("\u{feff}{auth}")).await;
+    client.expect(r#"{"type":"error","id":1,"code":"bad_command"}"#).await;
+    client.send(r#"{"op":"login","token":"correct","id":2}"#).await;
+    client.expect(r#"{"type":"error","id":2,"code":"bad_command"}"#).await;
+
+    client.send_binary(b"{\"text\":\"hello\"}").await;
+    assert_eq!(peer.next().await, Message::binary(b"{\"text\":\"hello\"}".to_vec()));
+}
