@@ -22,8 +22,8 @@ pub enum Format {
 
 /// Adds the symbols to the URL. Without symbols, adds `*` unless the URL already has symbols.
 pub fn with_symbols(url: &Uri, symbols: &[String]) -> Result<Uri, CliError> {
-    let has_symbols =
-        form_urlencoded::parse(url.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == "symbols");
+    let has_symbols = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes())
+        .any(|(name, _)| matches!(&*name, "symbols" | "symbol" | "tickers" | "ticker"));
     if symbols.is_empty() && has_symbols {
         return Ok(url.clone());
     }
@@ -101,5 +101,6 @@ mod tests {
         assert_eq!(watched("ws://h/ws", &[]), "ws://h/ws?symbols=*");
         assert_eq!(watched("ws://h/ws?delivery=every", &[]), "ws://h/ws?delivery=every&symbols=*");
         assert_eq!(watched("ws://h/ws?symbols=X", &[]), "ws://h/ws?symbols=X");
+        assert_eq!(watched("ws://h/ws?ticker=X", &[]), "ws://h/ws?ticker=X");
     }
 }

@@ -59,7 +59,7 @@ fn text_of(value: &RawValue) -> Option<String> {
 }
 
 fn unknown_action(action: Option<&str>) -> ErrorReply {
-    let found = action.map_or_else(|| "`action`".to_owned(), quoted);
+    let found = action.map_or_else(|| "the value of `action`".to_owned(), quoted);
     let suggestion = action.map(|action| did_you_mean(action, &VERBS)).unwrap_or_default();
     ErrorReply::new(
         ErrorCode::UnknownAction,

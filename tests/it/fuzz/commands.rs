@@ -39,11 +39,12 @@ const SAID: [&str; 16] = [
     "Hello, WebSocket Server!",
 ];
 
-const ASKED: [&str; 4] = [
+const ASKED: [&str; 5] = [
     "symbols=AAPL,BRK.B,EUR%2FUSD&channels=trades,bars&delivery=every&interval_ms=250&after=k3f9-7",
     "symbols=*&token=a%20b",
     "symbols=A+B%2BC&channels=quotes",
     "interval_ms=60000&delivery=latest",
+    "ticker=A&tickers=B&token=a+b",
 ];
 
 fn any_text(texts: &'static [&'static str]) -> impl Strategy<Value = String> {

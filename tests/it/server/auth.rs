@@ -13,12 +13,16 @@ const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf5
 /// The hash of the token `correct`, from `printf %s correct | sha256sum`.
 const CORRECT: &str = "15a596e3c98c407e043751ff3b21ff0358a1bdfdf3fe948b1523893a8e5de2e8";
 
-/// Returns a configuration with two tokens. `secret` allows AAPL and symbols that begin with MS. `correct`
-/// allows all symbols and the relay.
+/// The hash of the token `a+b`, from `printf %s a+b | sha256sum`.
+const PLUS: &str = "300273daf0bb57c239f83585d71ced54ce6b3b5fb81615abbeeb3f9cf5fae92f";
+
+/// Returns a configuration with three tokens. `secret` allows AAPL and symbols that begin with MS. `correct`
+/// allows all symbols and the relay. `a+b` allows nothing but a connection.
 fn config() -> Config {
     let auth = format!(
         "[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\nsubscribe = [\"AAPL\", \"MS*\"]\n\
-         [[tokens]]\nname = \"desk\"\nsha256 = \"{CORRECT}\"\nsubscribe = [\"*\"]\nrelay = true\n"
+         [[tokens]]\nname = \"desk\"\nsha256 = \"{CORRECT}\"\nsubscribe = [\"*\"]\nrelay = true\n\
+         [[tokens]]\nname = \"plus\"\nsha256 = \"{PLUS}\"\n"
     );
     Config { auth: toml::from_str(&auth).unwrap(), ..Config::default() }
 }
@@ -86,6 +90,11 @@ async fn a_token_may_be_in_the_header_or_the_url_and_a_wrong_one_is_answered_401
         ("/metrics", "", 401),
         ("/metrics", "Authorization: Bearer secret\r\n", 200),
         ("/metrics?token=secret", "", 200),
+        ("/ws?token=a+b", "", 101),
+        ("/metrics?token=a+b", "", 200),
+        ("/metrics?token=a%2Bb", "", 200),
+        ("/api/v1/feed?token=a+b", "", 200),
+        ("/api/v1/feed?token=a%20b", "", 401),
         ("/healthz", "", 200),
     ] {
         let headers = if path.starts_with("/ws") { HANDSHAKE } else { "Host: 127.0.0.1\r\n" };
