@@ -50,8 +50,8 @@ impl<'a> CommandExecutor<'a> {
         let CommandWithId { id, command } = with_id;
         let id = id.as_ref();
         let outcome = match command {
-            Command::Subscribe { symbols, channels, after } => {
-                self.subscribe(id, symbols, *channels, after.as_ref())
+            Command::Subscribe { symbols, channels, after, delivery, interval } => {
+                self.subscribe(id, symbols, *channels, after.as_ref(), (*delivery, *interval))
             }
             Command::Unsubscribe { symbols, channels } => {
                 self.unsubscribe(id, symbols, *channels);
@@ -83,11 +83,13 @@ impl<'a> CommandExecutor<'a> {
         symbols: &Symbols,
         channels: KindSet,
         after: Option<&Cursor>,
+        (delivery, interval): (Option<Delivery>, Option<Duration>),
     ) -> Result<(), ErrorReply> {
         let count = self.connection.subscription.len_with(symbols);
         subscribe_check::symbols(self.settings.max_symbols, count, self.bus)?;
         let missed = after.map(|cursor| self.missed(cursor)).transpose()?;
         self.connection.role = Role::Subscriber;
+        self.set_delivery(delivery, interval);
         let earlier = self.connection.subscription.clone();
         self.change_subscription(|index, id, subscription| {
             if symbols.all {
@@ -158,10 +160,15 @@ impl<'a> CommandExecutor<'a> {
 
     fn set(&mut self, id: Option<&CommandId>, delivery: Option<Delivery>, interval: Option<Duration>) {
         self.connection.role = Role::Subscriber;
+        self.set_delivery(delivery, interval);
+        self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
+    }
+
+    /// Changes the delivery for the events after the next reply. What is `None` stays as it is.
+    fn set_delivery(&mut self, delivery: Option<Delivery>, interval: Option<Duration>) {
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
         self.connection.outbox.set_delivery(delivery, interval);
-        self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
     }
 
     /// Returns whether the log has all events after a cursor.

@@ -41,6 +41,10 @@ pub enum Command {
         channels: KindSet,
         /// The cursor after which the client wants to resume.
         after: Option<Cursor>,
+        /// The new delivery.
+        delivery: Option<Delivery>,
+        /// The new conflation interval.
+        interval: Option<Duration>,
     },
     /// Removes subscriptions.
     Unsubscribe {
@@ -147,6 +151,8 @@ pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorR
             symbols: symbols(verb, fields)?,
             channels: channels(fields)?,
             after: fields.take::<String>("after", "a cursor")?.map(|text| text.parse()).transpose()?,
+            delivery: delivery_field(fields)?,
+            interval: interval_field(fields)?,
         },
         "unsubscribe" => {
             Command::Unsubscribe { symbols: symbols(verb, fields)?, channels: channels(fields)? }

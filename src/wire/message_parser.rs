@@ -105,7 +105,9 @@ fn is_padded() -> ErrorReply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Command, ErrorCode};
+    use std::time::Duration;
+
+    use super::super::{Command, Delivery, ErrorCode};
     use super::*;
 
     fn command(text: &str) -> Command {
@@ -301,5 +303,12 @@ mod tests {
         ] {
             assert_eq!(error_of(text), (ErrorCode::BadCommand, expected.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_subscribe_may_set_the_delivery() {
+        let text = r#"{"action":"subscribe","symbols":"A","delivery":"every","interval_ms":250}"#;
+        let Command::Subscribe { delivery, interval, .. } = command(text) else { panic!("{text}") };
+        assert_eq!((delivery, interval), (Some(Delivery::Every), Some(Duration::from_millis(250))));
     }
 }

@@ -74,7 +74,10 @@ impl UrlParameters {
         match symbols {
             Some(symbols) => {
                 let channels = channels.unwrap_or(KindSet::ALL);
-                parameters.subscribe = Some(Command::Subscribe { symbols, channels, after });
+                // The delivery holds from the start of the connection, so the command does not change it.
+                let (delivery, interval) = (None, None);
+                parameters.subscribe =
+                    Some(Command::Subscribe { symbols, channels, after, delivery, interval });
             }
             None if channels.is_some() || after.is_some() => {
                 return Err(bad(
@@ -140,6 +143,8 @@ mod tests {
                 symbols: Symbols { all: false, names },
                 channels: Kind::Trade.into(),
                 after: Some(Cursor { epoch: "k3f9".into(), seq: 7 }),
+                delivery: None,
+                interval: None,
             })
         );
         assert_eq!((parameters.delivery, parameters.interval), (Delivery::Every, Duration::from_millis(250)));

@@ -66,8 +66,27 @@ fn some_symbols() -> impl Strategy<Value = Symbols> {
 }
 
 fn a_subscribe() -> impl Strategy<Value = Command> {
-    (some_symbols(), (1_u8..8).prop_map(channels), prop::option::of(a_cursor()))
-        .prop_map(|(symbols, channels, after)| Command::Subscribe { symbols, channels, after })
+    (some_symbols(), (1_u8..8).prop_map(channels), prop::option::of(a_cursor())).prop_map(
+        |(symbols, channels, after)| Command::Subscribe {
+            symbols,
+            channels,
+            after,
+            delivery: None,
+            interval: None,
+        },
+    )
+}
+
+/// A subscribe that also sets the delivery. A URL cannot express it, because its delivery is not a command.
+fn a_subscribe_with_delivery() -> impl Strategy<Value = Command> {
+    (a_subscribe(), prop::option::of(a_delivery()), prop::option::of(an_interval())).prop_map(
+        |(mut command, new_delivery, new_interval)| {
+            if let Command::Subscribe { delivery, interval, .. } = &mut command {
+                (*delivery, *interval) = (new_delivery, new_interval);
+            }
+            command
+        },
+    )
 }
 
 fn a_delivery() -> impl Strategy<Value = Delivery> {
@@ -80,7 +99,7 @@ fn an_interval() -> impl Strategy<Value = Duration> {
 
 fn a_command() -> impl Strategy<Value = Command> {
     prop_oneof![
-        3 => a_subscribe(),
+        3 => a_subscribe_with_delivery(),
         2 => (some_symbols(), (1_u8..8).prop_map(channels))
             .prop_map(|(symbols, channels)| Command::Unsubscribe { symbols, channels }),
         2 => (a_delivery(), prop::option::of(an_interval()))
@@ -103,12 +122,13 @@ fn list(channels: KindSet) -> Vec<&'static str> {
 /// Writes a command as a client would.
 fn said(command: &Command) -> Value {
     match command {
-        Command::Subscribe { symbols, channels, after } => {
+        Command::Subscribe { symbols, channels, after, delivery, interval } => {
             let (symbols, channels) = (names(symbols), list(*channels));
             let mut said = json!({"action":"subscribe","symbols":symbols,"channels":channels});
             if let Some(after) = after {
                 said["after"] = after.to_string().into();
             }
+            say_delivery(&mut said, *delivery, *interval);
             said
         }
         Command::Unsubscribe { symbols, channels } => {
@@ -135,7 +155,7 @@ fn say_delivery(said: &mut Value, delivery: Option<Delivery>, interval: Option<D
 
 /// Writes a subscription as URL parameters.
 fn asked(command: &Command) -> String {
-    let Command::Subscribe { symbols, channels, after } = command else { panic!("{command:?}") };
+    let Command::Subscribe { symbols, channels, after, .. } = command else { panic!("{command:?}") };
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("symbols", &names(symbols).join(","));
     query.append_pair("channels", &list(*channels).join(","));
