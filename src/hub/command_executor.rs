@@ -135,7 +135,8 @@ impl<'a> CommandExecutor<'a> {
             }
             if !has_gap {
                 let until = after.map(|_| self.market.seq());
-                self.reply(&Reply::Gap { after, until, reason, snapshots: None });
+                let epoch = (reason == GapReason::EpochChanged).then(|| self.bus.epoch());
+                self.reply(&Reply::Gap { after, until, reason, epoch, snapshots: None });
             }
         }
         if !resumed && !has_gap {

@@ -141,6 +141,9 @@ pub enum Reply<'a> {
         until: Option<u64>,
         /// The reason.
         reason: GapReason,
+        /// The epoch of the feed, if the client's cursor belongs to another epoch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch: Option<&'a str>,
         /// The number of snapshots that follow; `None` if an earlier reply has already stated this number.
         #[serde(skip_serializing_if = "Option::is_none")]
         snapshots: Option<usize>,

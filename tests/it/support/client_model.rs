@@ -250,7 +250,9 @@ impl ClientModel {
             Answer::HistoryExhausted(after) => {
                 Some(json!({"type":"gap","after":after,"until":seq,"reason":"history_exhausted"}))
             }
-            Answer::EpochChanged => Some(json!({"type":"gap","reason":"epoch_changed"})),
+            Answer::EpochChanged => {
+                Some(json!({"type":"gap","reason":"epoch_changed","epoch":reply["epoch"]}))
+            }
             _ => None,
         };
         self.owe_snapshots(past, seq, &symbols, had);
