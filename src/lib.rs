@@ -93,7 +93,7 @@
 //!   symbol and day from the path · `container/` gzip, zstd, zip and their limits · `character_encoding.rs` ·
 //!   `text_lines.rs` · `sniff.rs` delimiter, header, layout · `layout/` (`table.rs` the known layouts,
 //!   `recognize.rs`, `role.rs` column names, `shape.rs` files without a header, `columns.rs`,
-//!   `time_columns.rs`) · `scan.rs` reads all times once · `plan.rs` decisions before the first row ·
+//!   `time_columns.rs`) · `scan.rs` reads all times and symbols once, `named_symbols.rs` · `plan.rs` decisions before the first row ·
 //!   `records.rs` and `cells.rs` split rows · `row.rs` row to events · `number/` numbers, decimal commas ·
 //!   `time/` dates, times of day, Unix times · `zone/` time zones, clock changes · `events.rs` events in
 //!   order · `merge.rs` several files · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs`

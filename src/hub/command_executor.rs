@@ -15,7 +15,7 @@ use super::subscription_index::{ConnectionId, SubscriptionIndex};
 use crate::bus::Bus;
 use crate::counters::Limit;
 use crate::encoding::Value;
-use crate::market::{Kind, KindSet, Time};
+use crate::market::{Kind, KindSet, Symbol, Time};
 use crate::wire::{
     Command, CommandId, CommandWithId, Cursor, Delivery, ErrorReply, FeedInfo, GapReason, Reply,
     SubscriptionState, Symbols,
@@ -123,7 +123,10 @@ impl<'a> CommandExecutor<'a> {
             .then(|| SnapshotSet::new(&self.market.last_values, symbols.all, symbols.names.iter(), earlier))
             .flatten();
         let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
-        self.reply_behind_conflated(&Reply::subscribed(id, self.subscription_state(resumed, snapshots)));
+        let unknown = symbols.names.iter().filter(|symbol| !self.is_known(symbol)).map(ToString::to_string);
+        let unknown = unknown.collect();
+        let state = SubscriptionState { unknown, ..self.subscription_state(resumed, snapshots) };
+        self.reply_behind_conflated(&Reply::subscribed(id, state));
         self.connection.begin_snapshots(set.as_ref());
         if resumed {
             self.bus.counters().resumed.inc();
@@ -172,6 +175,11 @@ impl<'a> CommandExecutor<'a> {
         self.connection.outbox.set_delivery(delivery, interval);
     }
 
+    /// Returns whether the feed has announced a symbol, or has published an event of it.
+    fn is_known(&self, symbol: &Symbol) -> bool {
+        self.market.last_values.index_of(symbol).is_some() || self.bus.is_announced(symbol)
+    }
+
     /// Returns whether the log has all events after a cursor.
     fn missed(&self, cursor: &Cursor) -> Result<Missed, ErrorReply> {
         if self.connection.has_subscribed {
@@ -218,6 +226,7 @@ impl<'a> CommandExecutor<'a> {
             trades: list(Kind::Trade),
             quotes: list(Kind::Quote),
             bars: list(Kind::Bar),
+            unknown: Vec::new(),
             epoch: self.bus.epoch().to_owned(),
             // A client may be ahead of its shard.
             seq: self.market.seq().max(self.connection.state.after().unwrap_or(0)),

@@ -19,6 +19,9 @@ pub struct SubscriptionState {
     pub quotes: Vec<String>,
     /// Symbols whose bars the client gets, `*` first.
     pub bars: Vec<String>,
+    /// Symbols that this command names and the feed does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
     /// The epoch that `seq` belongs to.
     pub epoch: String,
     /// The newest sequence number of the feed.

@@ -255,6 +255,11 @@ impl ClientModel {
             }
             _ => None,
         };
+        let fold = past.fold(self.seeks, seq);
+        let unknown = symbols.names.iter().filter(|name| fold.index_of(name).is_none());
+        let unknown: Vec<Value> = unknown.map(|name| name.as_str().into()).collect();
+        let told = reply["unknown"].as_array().cloned().unwrap_or_default();
+        prop_assert_eq!(told, unknown, "{}", reply);
         self.owe_snapshots(past, seq, &symbols, had);
         prop_assert_eq!(reply["snapshots"].as_u64(), Some(self.set.owed.len() as u64));
         Ok(())
