@@ -156,6 +156,9 @@ impl<S: AcceptedSocket> Wiring<S> {
         shards: usize,
     ) -> Self {
         bus.set_flow_controlled(config.feed.stall_timeout().is_some());
+        if let Some(feed) = feed {
+            bus.announce(feed.announced_symbols());
+        }
         let (relay, inboxes) = Relay::new(config.relay.clone(), shards, Arc::clone(bus));
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));

@@ -251,7 +251,13 @@ mod tests {
 
     fn subscribe(names: &[&str], all: bool) -> Command {
         let names = names.iter().map(|name| name.parse().unwrap()).collect();
-        Command::Subscribe { symbols: Symbols { all, names }, channels: KindSet::ALL, after: None }
+        Command::Subscribe {
+            symbols: Symbols { all, names },
+            channels: KindSet::ALL,
+            after: None,
+            delivery: None,
+            interval: None,
+        }
     }
 
     fn code(checked: Result<(), ErrorReply>) -> Option<ErrorCode> {

@@ -76,10 +76,13 @@
 //! - **market**: `event.rs` trade, quote, bar and their fields · `symbol.rs` valid names · `number.rs` exact
 //!   price and size · `time.rs` market time and bar intervals · `day.rs` day statistics (open, high, low,
 //!   change) · `feed.rs` feed kinds and states.
-//! - **wire**: `command.rs` parses JSON commands, or decides that a text is a message; cursors ·
-//!   `url_parameters.rs` `?symbols=…` · `error_reply.rs` error codes · `reply.rs` `subscribed`, `heartbeat`,
-//!   `gap` and `feed` frames · `message.rs` relayed messages · `close.rs` close codes · `token_hash.rs`
-//!   hashes of tokens · `decoder.rs` incoming WebSocket frames, size and fragment limits.
+//! - **wire**: `message_parser.rs` decides whether a message is a command, an error, or for the peers ·
+//!   `verb.rs` verbs, nearly verbs · `command.rs` commands, their symbols and channels · `fields.rs` fields
+//!   of a JSON object, `id` · `token_check.rs` messages that could hold a token · `suggestion.rs` `did you
+//!   mean` · `cursor.rs` · `url_parameters.rs` `?symbols=…` · `error_reply.rs` error codes · `reply.rs`
+//!   `subscribed`, `heartbeat`, `gap` and `feed` frames · `message.rs` relayed messages · `close.rs` close
+//!   codes · `token_hash.rs` hashes of tokens · `decoder.rs` incoming WebSocket frames, size and fragment
+//!   limits.
 //! - **encoding**: `native_json.rs` the JSON of market frames and snapshots · `websocket.rs` outgoing
 //!   WebSocket frames · `ndjson.rs` lines.
 //! - **bus**: `log.rs` the history, its bounds, eviction, seeks · `last_value_cache.rs` the newest event of
@@ -95,7 +98,7 @@
 //!   symbol and day from the path · `container/` gzip, zstd, zip and their limits · `character_encoding.rs` ·
 //!   `text_lines.rs` · `sniff.rs` delimiter, header, layout · `layout/` (`table.rs` the known layouts,
 //!   `recognize.rs`, `role.rs` column names, `shape.rs` files without a header, `columns.rs`,
-//!   `time_columns.rs`) · `scan.rs` reads all times once · `plan.rs` decisions before the first row ·
+//!   `time_columns.rs`) · `scan.rs` reads all times and symbols once, `named_symbols.rs` · `plan.rs` decisions before the first row ·
 //!   `records.rs` and `cells.rs` split rows · `row.rs` row to events · `number/` numbers, decimal commas ·
 //!   `time/` dates, times of day, Unix times · `zone/` time zones, clock changes · `events.rs` events in
 //!   order · `merge.rs` several files · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs`

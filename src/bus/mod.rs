@@ -12,9 +12,10 @@
 mod last_value_cache;
 mod log;
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::counters::Counters;
-use crate::market::{Event, FeedKind, FeedState, Time};
+use crate::market::{Event, FeedKind, FeedState, Symbol, Time};
 use crate::range::{self, Check};
 
 pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
@@ -69,6 +70,8 @@ pub struct Bus {
     progress: watch::Sender<Slab<Progress>>,
     readers: Mutex<Slab<ReaderPosition>>,
     has_subscriber: watch::Sender<bool>,
+    /// The symbols that the feed has announced. The inner `None` means that there are too many.
+    announced: OnceLock<Option<HashSet<Symbol>>>,
     is_flow_controlled: AtomicBool,
     is_waiting: AtomicBool,
     counters: Counters,
@@ -129,6 +132,7 @@ impl Bus {
             progress: watch::Sender::new(Slab::new()),
             readers: Mutex::default(),
             has_subscriber: watch::Sender::new(false),
+            announced: OnceLock::new(),
             is_flow_controlled: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             counters: Counters::default(),
@@ -152,6 +156,22 @@ impl Bus {
     #[must_use]
     pub fn kind(&self) -> FeedKind {
         self.kind
+    }
+
+    /// Announces the symbols that the feed may publish, before its first event; `None` if there are too many.
+    /// Only the first call counts.
+    ///
+    /// A feed that can seek must announce all its symbols. A seek can remove a symbol from the last values,
+    /// and the symbol must stay known.
+    pub fn announce(&self, symbols: Option<HashSet<Symbol>>) {
+        self.announced.get_or_init(|| symbols);
+    }
+
+    /// Returns whether the feed has announced a symbol, or has announced too many symbols to tell.
+    #[must_use]
+    pub fn is_announced(&self, symbol: &Symbol) -> bool {
+        let announced = self.announced.get();
+        announced.is_some_and(|symbols| symbols.as_ref().is_none_or(|symbols| symbols.contains(symbol)))
     }
 
     /// Publishes events in their order. Returns the newest sequence number.

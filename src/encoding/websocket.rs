@@ -11,12 +11,21 @@ use crate::wire::Message;
 /// The largest close reason in bytes. A close frame has at most 125 bytes, and 2 of them are the code.
 const CLOSE_TEXT: usize = 123;
 
+/// Most replies have fewer bytes.
+const REPLY_BYTES: usize = 256;
+
 /// Appends a value as one WebSocket frame.
 pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Event(seq, event) => text(out, |out| native_json::event(out, *seq, event)),
         Value::Snapshot(snapshot) => text(out, |out| native_json::snapshot(out, snapshot)),
-        Value::Reply(reply) => text(out, |out| native_json::reply(out, reply)),
+        Value::Reply(reply) => {
+            // A vector that grows bit by bit may take twice the memory of its content. A reply can be long, so
+            // its text is written to a vector of its own, and `out` grows once.
+            let mut text = Vec::with_capacity(REPLY_BYTES);
+            native_json::reply(&mut text, reply);
+            whole(out, OpCode::Data(Data::Text), &text);
+        }
         Value::Message(Message::Text(said)) => text(out, |out| out.extend_from_slice(said.as_bytes())),
         Value::Message(Message::Binary(said)) => whole(out, OpCode::Data(Data::Binary), said),
         Value::Ping => whole(out, OpCode::Control(Control::Ping), &[]),

@@ -27,12 +27,13 @@ mod stdin;
 mod symbol_gate;
 mod wall_clock;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::market::FeedKind;
+use crate::market::{FeedKind, Symbol};
 use crate::range::{self, Check, DAY, GIB, MILLION, MILLISECOND};
 
 pub use control::{Control, ControlError, FeedCommand};
@@ -212,6 +213,13 @@ impl Feed {
     #[must_use]
     pub fn reject_counters(&self) -> &RejectCounters {
         &self.reject_counters
+    }
+
+    /// Returns the symbols that the feed [announces](crate::bus::Bus::announce) before its first event; `None`
+    /// if there are too many.
+    #[must_use]
+    pub fn announced_symbols(&self) -> Option<HashSet<Symbol>> {
+        self.source.symbols()
     }
 
     /// Returns the control, whose commands are executed while [`pump()`] runs.

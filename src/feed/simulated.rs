@@ -175,6 +175,11 @@ impl Walk {
         })
     }
 
+    /// Returns the symbols.
+    pub fn symbols(&self) -> impl Iterator<Item = &Symbol> {
+        self.paths.iter().map(|path| &path.symbol)
+    }
+
     /// Returns the path of the next event. At first, each path has one turn, so that every symbol soon has a
     /// quote. After that, paths are drawn at random.
     fn next_path(&mut self) -> &mut Path {

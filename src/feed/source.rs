@@ -3,6 +3,7 @@
 //! Files are read again from their start after a seek, and in each lap of a loop. Each lap begins one second
 //! of market time after the end of the previous lap, so that times keep rising.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::error::FeedError;
 use super::reader::{BATCH, Batches};
 use super::replay::{Extent, Replay};
 use super::simulated::Walk;
-use crate::market::{Event, Time};
+use crate::market::{Event, Symbol, Time};
 
 /// The market time between the last event of a lap and the first event of the next lap.
 const BETWEEN_LAPS: Duration = Duration::from_secs(1);
@@ -65,6 +66,15 @@ impl Source {
         match self {
             Self::Files(files) => files.replay.extent(),
             Self::Walk(_) | Self::Channel(_) => None,
+        }
+    }
+
+    /// Returns the symbols that the source names before its first event; `None` if there are too many.
+    pub fn symbols(&self) -> Option<HashSet<Symbol>> {
+        match self {
+            Self::Walk(walk) => Some(walk.symbols().cloned().collect()),
+            Self::Files(files) => files.replay.symbols(),
+            Self::Channel(_) => Some(HashSet::new()),
         }
     }
 

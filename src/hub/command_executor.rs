@@ -15,7 +15,7 @@ use super::subscription_index::{ConnectionId, SubscriptionIndex};
 use crate::bus::Bus;
 use crate::counters::Limit;
 use crate::encoding::Value;
-use crate::market::{Kind, KindSet, Time};
+use crate::market::{Kind, KindSet, Symbol, Time};
 use crate::wire::{
     Command, CommandId, CommandWithId, Cursor, Delivery, ErrorReply, FeedInfo, GapReason, Reply,
     SubscriptionState, Symbols,
@@ -50,8 +50,8 @@ impl<'a> CommandExecutor<'a> {
         let CommandWithId { id, command } = with_id;
         let id = id.as_ref();
         let outcome = match command {
-            Command::Subscribe { symbols, channels, after } => {
-                self.subscribe(id, symbols, *channels, after.as_ref())
+            Command::Subscribe { symbols, channels, after, delivery, interval } => {
+                self.subscribe(id, symbols, *channels, after.as_ref(), (*delivery, *interval))
             }
             Command::Unsubscribe { symbols, channels } => {
                 self.unsubscribe(id, symbols, *channels);
@@ -83,11 +83,13 @@ impl<'a> CommandExecutor<'a> {
         symbols: &Symbols,
         channels: KindSet,
         after: Option<&Cursor>,
+        (delivery, interval): (Option<Delivery>, Option<Duration>),
     ) -> Result<(), ErrorReply> {
         let count = self.connection.subscription.len_with(symbols);
         subscribe_check::symbols(self.settings.max_symbols, count, self.bus)?;
         let missed = after.map(|cursor| self.missed(cursor)).transpose()?;
         self.connection.role = Role::Subscriber;
+        self.set_delivery(delivery, interval);
         let earlier = self.connection.subscription.clone();
         self.change_subscription(|index, id, subscription| {
             if symbols.all {
@@ -121,7 +123,10 @@ impl<'a> CommandExecutor<'a> {
             .then(|| SnapshotSet::new(&self.market.last_values, symbols.all, symbols.names.iter(), earlier))
             .flatten();
         let snapshots = set.as_ref().map_or(0, SnapshotSet::len);
-        self.reply_behind_conflated(&Reply::subscribed(id, self.subscription_state(resumed, snapshots)));
+        let unknown = symbols.names.iter().filter(|symbol| !self.is_known(symbol)).map(ToString::to_string);
+        let unknown = unknown.collect();
+        let state = SubscriptionState { unknown, ..self.subscription_state(resumed, snapshots) };
+        self.reply_behind_conflated(&Reply::subscribed(id, state));
         self.connection.begin_snapshots(set.as_ref());
         if resumed {
             self.bus.counters().resumed.inc();
@@ -133,7 +138,8 @@ impl<'a> CommandExecutor<'a> {
             }
             if !has_gap {
                 let until = after.map(|_| self.market.seq());
-                self.reply(&Reply::Gap { after, until, reason, snapshots: None });
+                let epoch = (reason == GapReason::EpochChanged).then(|| self.bus.epoch());
+                self.reply(&Reply::Gap { after, until, reason, epoch, snapshots: None });
             }
         }
         if !resumed && !has_gap {
@@ -158,10 +164,20 @@ impl<'a> CommandExecutor<'a> {
 
     fn set(&mut self, id: Option<&CommandId>, delivery: Option<Delivery>, interval: Option<Duration>) {
         self.connection.role = Role::Subscriber;
+        self.set_delivery(delivery, interval);
+        self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
+    }
+
+    /// Changes the delivery for the events after the next reply. What is `None` stays as it is.
+    fn set_delivery(&mut self, delivery: Option<Delivery>, interval: Option<Duration>) {
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
         self.connection.outbox.set_delivery(delivery, interval);
-        self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
+    }
+
+    /// Returns whether the feed has announced a symbol, or has published an event of it.
+    fn is_known(&self, symbol: &Symbol) -> bool {
+        self.market.last_values.index_of(symbol).is_some() || self.bus.is_announced(symbol)
     }
 
     /// Returns whether the log has all events after a cursor.
@@ -210,6 +226,7 @@ impl<'a> CommandExecutor<'a> {
             trades: list(Kind::Trade),
             quotes: list(Kind::Quote),
             bars: list(Kind::Bar),
+            unknown: Vec::new(),
             epoch: self.bus.epoch().to_owned(),
             // A client may be ahead of its shard.
             seq: self.market.seq().max(self.connection.state.after().unwrap_or(0)),

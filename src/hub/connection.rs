@@ -281,7 +281,7 @@ impl Connection {
         if let Some(after) = owed.gap {
             let (after, until) = (Some(after), Some(market.seq()));
             let reason = GapReason::Lagged;
-            self.reply(&Reply::Gap { after, until, reason, snapshots: Some(snapshots) });
+            self.reply(&Reply::Gap { after, until, reason, epoch: None, snapshots: Some(snapshots) });
             self.begin_snapshots(set.as_ref());
         }
         if let Some(position) = owed.seek {

@@ -64,9 +64,7 @@ impl AppState {
     ///
     /// 401 for a missing or unknown token.
     pub fn authorize(&self, headers: &HeaderMap, query: &str) -> Result<Access, ErrorResponse> {
-        let mut parameters = form_urlencoded::parse(query.as_bytes());
-        let token = parameters.find(|(name, _)| name == "token").map(|(_, token)| TokenHash::of(&token));
-        require_token(self.access(headers, token.as_ref())?)
+        require_token(self.access(headers, UrlParameters::token(query).as_ref())?)
     }
 
     /// Returns the parameters of a URL and the permissions of the request. Also checks the subscription, so

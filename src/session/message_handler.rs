@@ -15,7 +15,7 @@ use crate::hub::{ConnectionId, Limiter, Socket, limiter};
 use crate::market::Time;
 use crate::wire::{
     self, CloseCode, CloseReason, Command, CommandId, CommandWithId, ErrorCode, ErrorReply, Incoming,
-    Message, Owner, ParsedText, Reply, TokenHash, UrlParameters,
+    Message, Owner, ParsedMessage, Reply, TokenHash, UrlParameters,
 };
 
 /// A command counts once more for each group of this many symbols, because its work grows with the number of
@@ -155,18 +155,17 @@ impl MessageHandler {
             return Err(CloseReason::Server(CloseCode::Policy, reason.into()));
         }
         match inbound {
-            Incoming::Message(Message::Text(text)) => match wire::parse_text(&text) {
-                ParsedText::Message => self.relay(Message::Text(text)).await,
-                ParsedText::Command(command) if self.is_over_command_rate(command.command.symbols()) => {
+            Incoming::Message(message) => match wire::parse_message(&message) {
+                ParsedMessage::ForPeers => self.relay(message).await,
+                ParsedMessage::Command(command) if self.is_over_command_rate(command.command.symbols()) => {
                     self.reply_error(command.id.as_ref(), self.too_many_commands());
                 }
-                ParsedText::Error(id, _) if self.is_over_command_rate(0) => {
+                ParsedMessage::Error(id, _) if self.is_over_command_rate(0) => {
                     self.reply_error(id.as_ref(), self.too_many_commands());
                 }
-                ParsedText::Command(command) => self.execute(&command),
-                ParsedText::Error(id, error) => self.reply_error(id.as_ref(), error),
+                ParsedMessage::Command(command) => self.execute(&command),
+                ParsedMessage::Error(id, error) => self.reply_error(id.as_ref(), error),
             },
-            Incoming::Message(message) => self.relay(message).await,
             Incoming::Ping(payload) => self.answer(&Value::Pong(&payload)),
             Incoming::Pong => {}
             Incoming::Close(code) => return Err(CloseReason::Client(code)),

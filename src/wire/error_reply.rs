@@ -69,3 +69,17 @@ impl ErrorReply {
         Self { code, message: message.to_string() }
     }
 }
+
+/// Returns the error reply to a command with a wrong field.
+pub(super) fn bad_command(message: impl fmt::Display) -> ErrorReply {
+    ErrorReply::new(ErrorCode::BadCommand, message)
+}
+
+/// Returns the beginning of a client's text, quoted and escaped, for an error message.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 64;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

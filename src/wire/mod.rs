@@ -5,18 +5,27 @@
 
 mod close;
 mod command;
+mod cursor;
 mod decoder;
 mod error_reply;
+mod fields;
 mod message;
+mod message_parser;
 mod reply;
+mod suggestion;
+mod token_check;
 mod token_hash;
 mod url_parameters;
+mod verb;
 
 pub use close::{CloseCode, CloseReason};
-pub use command::{Command, CommandId, CommandWithId, Cursor, ParsedText, Symbols, parse_text};
+pub use command::{Command, CommandWithId, Symbols};
+pub use cursor::Cursor;
 pub use decoder::{DecodeError, Decoder, DecoderLimits, Incoming};
 pub use error_reply::{ErrorCode, ErrorReply};
+pub use fields::CommandId;
 pub use message::Message;
+pub use message_parser::{ParsedMessage, parse_message, parse_text};
 pub use reply::{FeedFields, FeedInfo, GapReason, Owner, Reply, SubscriptionState};
 pub use token_hash::TokenHash;
 pub use url_parameters::UrlParameters;

@@ -19,6 +19,9 @@ pub struct SubscriptionState {
     pub quotes: Vec<String>,
     /// Symbols whose bars the client gets, `*` first.
     pub bars: Vec<String>,
+    /// Symbols that this command names and the feed does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
     /// The epoch that `seq` belongs to.
     pub epoch: String,
     /// The newest sequence number of the feed.
@@ -141,6 +144,9 @@ pub enum Reply<'a> {
         until: Option<u64>,
         /// The reason.
         reason: GapReason,
+        /// The epoch of the feed, if the client's cursor belongs to another epoch.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch: Option<&'a str>,
         /// The number of snapshots that follow; `None` if an earlier reply has already stated this number.
         #[serde(skip_serializing_if = "Option::is_none")]
         snapshots: Option<usize>,

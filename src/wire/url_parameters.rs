@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use super::command::{channel, delivery, interval, quoted};
+use super::command::{SYMBOLS_NAMES, channel, delivery, interval};
+use super::error_reply::quoted;
+use super::suggestion::did_you_mean;
 use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
 use crate::market::KindSet;
+
+/// The names of all parameters.
+const NAMES: [&str; 6] = ["symbols", "channels", "delivery", "interval_ms", "after", "token"];
 
 /// The parsed parameters of a URL. The default is a URL without parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,14 +36,18 @@ impl UrlParameters {
         let mut symbols = None;
         let mut channels = None;
         let mut after = None;
-        // A plus sign means itself, not a space as in an HTML form, because a symbol may contain a plus sign.
-        let query = query.replace('+', "%2B");
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if seen.iter().any(|earlier| *earlier == name) {
-                return Err(bad(format_args!("the parameter `{name}` is given twice")));
+        for (name, value) in pairs(query) {
+            let is_same =
+                |earlier: &str| earlier == name || [earlier, &name].iter().all(|name| is_symbols(name));
+            if let Some(earlier) = seen.iter().find(|earlier| is_same(earlier)) {
+                return Err(bad(if *earlier == name {
+                    format!("the parameter `{name}` is given twice")
+                } else {
+                    format!("the parameters `{earlier}` and `{name}` mean the same; give only one of them")
+                }));
             }
             match &*name {
-                "symbols" => symbols = Some(parse_symbols(&value)?),
+                name if is_symbols(name) => symbols = Some(parse_symbols(&value)?),
                 "channels" => channels = Some(parse_channels(&value)?),
                 "after" => after = Some(value.parse::<Cursor>()?),
                 "delivery" => {
@@ -54,17 +63,21 @@ impl UrlParameters {
                 "token" => parameters.token = Some(TokenHash::of(&value)),
                 _ => {
                     return Err(bad(format_args!(
-                        "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token",
-                        quoted(&name)
+                        "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token{}",
+                        quoted(&name),
+                        did_you_mean(&name, &NAMES)
                     )));
                 }
             }
-            seen.push(name.into_owned());
+            seen.push(name);
         }
         match symbols {
             Some(symbols) => {
                 let channels = channels.unwrap_or(KindSet::ALL);
-                parameters.subscribe = Some(Command::Subscribe { symbols, channels, after });
+                // The delivery holds from the start of the connection, so the command does not change it.
+                let (delivery, interval) = (None, None);
+                parameters.subscribe =
+                    Some(Command::Subscribe { symbols, channels, after, delivery, interval });
             }
             None if channels.is_some() || after.is_some() => {
                 return Err(bad(
@@ -75,6 +88,24 @@ impl UrlParameters {
         }
         Ok(parameters)
     }
+
+    /// Returns the token in the query of a URL, without its `?`. Other parameters may be anything.
+    #[must_use]
+    pub fn token(query: &str) -> Option<TokenHash> {
+        pairs(query).into_iter().find(|(name, _)| name == "token").map(|(_, token)| TokenHash::of(&token))
+    }
+}
+
+/// Returns the names and the values in a query.
+///
+/// A plus sign means itself, not a space as in an HTML form, because a symbol or a token may contain a plus
+/// sign.
+fn pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.replace('+', "%2B").as_bytes()).into_owned().collect()
+}
+
+fn is_symbols(name: &str) -> bool {
+    SYMBOLS_NAMES.contains(&name)
 }
 
 fn parse_symbols(value: &str) -> Result<Symbols, ErrorReply> {
@@ -112,6 +143,8 @@ mod tests {
                 symbols: Symbols { all: false, names },
                 channels: Kind::Trade.into(),
                 after: Some(Cursor { epoch: "k3f9".into(), seq: 7 }),
+                delivery: None,
+                interval: None,
             })
         );
         assert_eq!((parameters.delivery, parameters.interval), (Delivery::Every, Duration::from_millis(250)));
@@ -132,7 +165,10 @@ mod tests {
     fn the_error_names_the_wrong_parameter() {
         let error = |query: &str| UrlParameters::parse(query).unwrap_err();
 
-        assert!(error("symbol=AAPL").message.contains("\"symbol\""));
+        assert!(error("symbls=AAPL").message.contains("\"symbls\""));
+        assert!(error("symbls=AAPL").message.ends_with("; did you mean symbols?"));
+        assert!(error("interval=5").message.ends_with("; did you mean interval_ms?"));
+        assert!(error("page=5").message.ends_with("after and token"));
         assert_eq!(error("symbols=AA%20PL").code, ErrorCode::BadSymbol);
         assert_eq!(error("symbols=").code, ErrorCode::BadSymbol);
         assert_eq!(error("symbols=A&channels=trade").code, ErrorCode::BadChannel);
@@ -141,6 +177,28 @@ mod tests {
         assert!(error("delivery=all").message.starts_with("delivery"));
         assert!(error("after=k3f9-7").message.contains("symbols"));
         assert!(error("symbols=A&symbols=B").message.contains("twice"));
+    }
+
+    #[test]
+    fn symbols_have_four_names_and_only_one_of_them_may_be_given() {
+        let expected = UrlParameters::parse("symbols=AAPL,MSFT").unwrap();
+        for name in ["symbol", "tickers", "ticker"] {
+            assert_eq!(UrlParameters::parse(&format!("{name}=AAPL,MSFT")).unwrap(), expected);
+
+            let error = UrlParameters::parse(&format!("symbols=A&{name}=A")).unwrap_err();
+            let expected =
+                format!("the parameters `symbols` and `{name}` mean the same; give only one of them");
+            assert_eq!((error.code, error.message), (ErrorCode::BadParameter, expected));
+        }
+    }
+
+    #[test]
+    fn a_plus_in_a_token_is_a_plus() {
+        for query in ["token=a+b%20c", "x=+&token=a%2Bb%20c"] {
+            assert_eq!(UrlParameters::token(query), Some(TokenHash::of("a+b c")));
+        }
+        assert_eq!(UrlParameters::parse("token=a+b").unwrap().token, UrlParameters::token("token=a+b"));
+        assert_eq!(UrlParameters::token("tokens=a"), None);
     }
 
     #[test]

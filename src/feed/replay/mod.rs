@@ -7,7 +7,7 @@
 //! 2. `text_lines` decodes a text into lines, and `records` splits the lines into cells.
 //! 3. `sniff` reads the first lines and recognizes the layout: the columns, and the forms of times and
 //!    numbers.
-//! 4. `scan` reads all times once and finds their order.
+//! 4. `scan` reads all times and symbols once, and finds the order of the times.
 //! 5. `plan` stores the results of steps 3 and 4 for one part.
 //! 6. `row` converts each row to one or two events.
 //! 7. `merge` merges the events of all parts by time.
@@ -27,6 +27,7 @@ mod extent;
 mod inspect;
 mod layout;
 mod merge;
+mod named_symbols;
 mod number;
 mod path;
 mod plan;
@@ -40,7 +41,9 @@ mod text_lines;
 mod time;
 pub(super) mod zone;
 
+use std::collections::HashSet;
 use std::fs::File;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -51,9 +54,10 @@ use super::line_settings::LineSettings;
 use super::printable::printable;
 use super::reader::{self, BATCH, BatchSender, Batches};
 use super::reject_counters::RejectCounters;
-use crate::market::Event;
+use crate::market::{Event, Symbol};
 use events::Events;
 use merge::Merge;
+use named_symbols::NamedSymbols;
 use plan::Plan;
 use settings::Settings;
 
@@ -70,6 +74,7 @@ pub use zone::ZoneError;
 #[derive(Debug)]
 pub struct Replay {
     plans: Arc<[Plan]>,
+    symbols: NamedSymbols,
 }
 
 /// Checks the settings of a replay.
@@ -115,7 +120,11 @@ impl Replay {
         for path in &config.files {
             plans.append(&mut open_all(&expand(path)?, &settings)?);
         }
-        let replay = Self { plans: plans.into() };
+        let mut symbols = NamedSymbols::default();
+        for plan in &mut plans {
+            symbols.append(mem::take(&mut plan.scan.symbols));
+        }
+        let replay = Self { plans: plans.into(), symbols };
         if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.span.is_some()) {
             warn!("no event lies between feed.replay.from and feed.replay.to");
         }
@@ -130,6 +139,15 @@ impl Replay {
             last: one.last.max(other.last),
             rows: one.rows + other.rows,
         })
+    }
+
+    /// Returns the symbols that the files name; `None` if there are too many.
+    #[must_use]
+    pub fn symbols(&self) -> Option<HashSet<Symbol>> {
+        match &self.symbols {
+            NamedSymbols::Few(symbols) => Some(symbols.clone()),
+            NamedSymbols::TooMany => None,
+        }
     }
 
     /// Reads each part to its end, and returns the inspection of each part.

@@ -63,7 +63,7 @@ impl Plan {
         }
         set_time_of_day_form(&part, settings, &mut sniffed)?;
         let layout = Arc::new(sniffed.layout.clone());
-        let scan = scan(&part, settings, &sniffed)?;
+        let scan = scan(&part, settings, &sniffed, symbol.clone())?;
         let plan = Self {
             part,
             sniffed,

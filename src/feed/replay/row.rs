@@ -55,7 +55,7 @@ pub struct RowReader {
 
 /// The source of a row's symbol.
 #[derive(Debug)]
-enum SymbolReader {
+pub enum SymbolReader {
     /// All rows have the symbol of the file.
     OfFile(Symbol),
     /// A column has the symbol. The last symbol is cached, because the next row often has the same symbol.
@@ -154,7 +154,7 @@ impl RowReader {
     /// Creates a reader. `symbol` is the symbol of all rows, or `None` if a column has the symbol of each
     /// row.
     pub fn new(layout: Arc<Layout>, symbol: Option<Symbol>, resolver: Resolver) -> Self {
-        Self { layout, resolver, symbol: symbol.map_or(SymbolReader::Column(None), SymbolReader::OfFile) }
+        Self { layout, resolver, symbol: symbol.into() }
     }
 
     /// Reads the time, the symbol and the values of a row.
@@ -182,8 +182,16 @@ impl RowReader {
     }
 }
 
+impl From<Option<Symbol>> for SymbolReader {
+    /// Returns the reader for a file with this symbol, or for a file with a column of symbols.
+    fn from(symbol: Option<Symbol>) -> Self {
+        symbol.map_or(Self::Column(None), Self::OfFile)
+    }
+}
+
 impl SymbolReader {
-    fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, RejectedRow> {
+    /// Returns the symbol of a row.
+    pub fn read(&mut self, layout: &Layout, row: &Cells<'_>) -> Result<Symbol, RejectedRow> {
         let last = match self {
             Self::OfFile(symbol) => return Ok(symbol.clone()),
             Self::Column(last) => last,

@@ -1,15 +1,16 @@
-//! The scan: reads all times of a text once, and finds their order and their span.
+//! The scan: reads all times and symbols of a text once. Finds the order and the span of the times.
 
 use super::container::Part;
 use super::layout::TimeOfDayForm;
+use super::named_symbols::NamedSymbols;
 use super::records::Records;
-use super::row::RejectedRow;
+use super::row::{RejectedRow, SymbolReader};
 use super::settings::Settings;
 use super::sniff::Sniffed;
 use super::time::{self, DateOrder, MidnightUnit, OrdersLeft, Stamp};
 use super::zone::{Resolver, Zone};
 use crate::feed::error::FeedError;
-use crate::market::Time;
+use crate::market::{Symbol, Time};
 
 /// The order of the times in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Scan {
     pub order: Order,
     /// The earliest and the latest time; `None` if the text has no rows.
     pub span: Option<(Time, Time)>,
+    /// The symbols of the rows, those of rejected rows included.
+    pub symbols: NamedSymbols,
     /// Whether at least one time has neither a zone nor an offset.
     pub has_local_times: bool,
     /// The number of local times that occur twice, because the zone's clocks went back.
@@ -148,10 +151,19 @@ impl TimesOfDay {
     }
 }
 
-/// Reads all times of a text. Counts the rows, and finds the order and the span of the times.
-pub fn scan(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Scan, FeedError> {
+/// Reads all times and symbols of a text. Counts the rows, and finds the order and the span of the times.
+///
+/// `symbol` is the symbol of all rows, or `None` if a column has the symbol of each row.
+pub fn scan(
+    part: &Part,
+    settings: &Settings,
+    sniffed: &Sniffed,
+    symbol: Option<Symbol>,
+) -> Result<Scan, FeedError> {
     let layout = &sniffed.layout;
-    let mut records = Records::open(part, settings, sniffed)?.cut_at(layout.width_of_time());
+    let width = layout.width_of_time().max(layout.width_of_symbol());
+    let mut records = Records::open(part, settings, sniffed)?.cut_at(width);
+    let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol));
     let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
     // When clocks go back, an hour of local time occurs twice. The direction of the rows tells the two hours
     // apart. The direction is not known yet, so both directions are tried.
@@ -162,6 +174,7 @@ pub fn scan(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Scan,
         let observed = record.and_then(|record| {
             let stamp = layout.time.read(&record, layout.date_order)?;
             has_local_times |= matches!(stamp, Stamp::Local(_));
+            symbols.observe(&mut symbol_reader, layout, &record);
             runs.iter_mut().try_for_each(|run| run.observe(stamp)).ok_or_else(|| layout.time.bad(&record))
         });
         if let Err(RejectedRow { found, .. }) = observed {
@@ -179,7 +192,7 @@ pub fn scan(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Scan,
     };
     let (repeated, moved) = (run.resolver.repeated(), run.resolver.moved());
     let damage = records.damage().found().map(str::to_owned);
-    Ok(Scan { rows, order, span: run.span, has_local_times, repeated, moved, damage })
+    Ok(Scan { rows, order, span: run.span, symbols, has_local_times, repeated, moved, damage })
 }
 
 impl Run {

@@ -41,7 +41,8 @@ fn subscribe(
 }
 
 fn subscribe_to(shard: &mut Shard, id: ConnectionId, symbols: Symbols, now: Instant) {
-    let command = Command::Subscribe { symbols, channels: KindSet::ALL, after: None };
+    let (after, delivery, interval) = (None, None, None);
+    let command = Command::Subscribe { symbols, channels: KindSet::ALL, after, delivery, interval };
     shard.execute(id, &CommandWithId { id: None, command }, Time::default());
     let answer = shard.outgoing(id, now).len();
     shard.written(id, answer);

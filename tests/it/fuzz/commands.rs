@@ -9,8 +9,8 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use tickerplant::market::{Kind, KindSet};
 use tickerplant::wire::{
-    Command, CommandWithId, Cursor, Delivery, ErrorReply, ParsedText, Symbols, TokenHash, UrlParameters,
-    parse_text,
+    Command, CommandWithId, Cursor, Delivery, ErrorReply, Message, ParsedMessage, Symbols, TokenHash,
+    UrlParameters, parse_message, parse_text,
 };
 
 use crate::support::mutated_text::mutated;
@@ -20,7 +20,7 @@ use crate::support::shard_harness::channels;
 /// No error message may be longer than this, even if the client's text is.
 const LONGEST: usize = 1200;
 
-const SAID: [&str; 12] = [
+const SAID: [&str; 16] = [
     r#"{"action":"subscribe","symbols":["AAPL","MSFT"],"channels":["trades"],"after":"k3f9-1042","id":7}"#,
     r#"{"action":"subscribe","symbols":"*"}"#,
     r#"{"op":"subscribe","ticker":"BRK.B","channels":"quotes"}"#,
@@ -31,15 +31,20 @@ const SAID: [&str; 12] = [
     r#"{"action":"ping","id":null}"#,
     r#"{"action":"buy","symbols":[["A"]]}"#,
     r#"{"text":{"a":[1,2,{"b":"}"}]}}"#,
+    r#"{"METHOD":"Subscribe","params":{"token":"secret"},"id":[]}"#,
+    r#"[{"op":"chat"},{"Token" : "secret"},"\u0000"]"#,
+    "\u{feff}\0{\"event\":\"auth\",'token': secret,}\0",
+    r#""{\"action\":\"auth\",\"token\":\"\\\"secret\"}""#,
     r#" {"action" : "ping" , "action" : "ping" }"#,
     "Hello, WebSocket Server!",
 ];
 
-const ASKED: [&str; 4] = [
+const ASKED: [&str; 5] = [
     "symbols=AAPL,BRK.B,EUR%2FUSD&channels=trades,bars&delivery=every&interval_ms=250&after=k3f9-7",
     "symbols=*&token=a%20b",
     "symbols=A+B%2BC&channels=quotes",
     "interval_ms=60000&delivery=latest",
+    "ticker=A&tickers=B&token=a+b",
 ];
 
 fn any_text(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -61,18 +66,43 @@ fn some_symbols() -> impl Strategy<Value = Symbols> {
 }
 
 fn a_subscribe() -> impl Strategy<Value = Command> {
-    (some_symbols(), (1_u8..8).prop_map(channels), prop::option::of(a_cursor()))
-        .prop_map(|(symbols, channels, after)| Command::Subscribe { symbols, channels, after })
+    (some_symbols(), (1_u8..8).prop_map(channels), prop::option::of(a_cursor())).prop_map(
+        |(symbols, channels, after)| Command::Subscribe {
+            symbols,
+            channels,
+            after,
+            delivery: None,
+            interval: None,
+        },
+    )
+}
+
+/// A subscribe that also sets the delivery. A URL cannot express it, because its delivery is not a command.
+fn a_subscribe_with_delivery() -> impl Strategy<Value = Command> {
+    (a_subscribe(), prop::option::of(a_delivery()), prop::option::of(an_interval())).prop_map(
+        |(mut command, new_delivery, new_interval)| {
+            if let Command::Subscribe { delivery, interval, .. } = &mut command {
+                (*delivery, *interval) = (new_delivery, new_interval);
+            }
+            command
+        },
+    )
+}
+
+fn a_delivery() -> impl Strategy<Value = Delivery> {
+    select(vec![Delivery::Latest, Delivery::Every])
+}
+
+fn an_interval() -> impl Strategy<Value = Duration> {
+    (0..=60_000_u64).prop_map(Duration::from_millis)
 }
 
 fn a_command() -> impl Strategy<Value = Command> {
-    let delivery = select(vec![Delivery::Latest, Delivery::Every]);
-    let interval = || prop::option::of((0..=60_000_u64).prop_map(Duration::from_millis));
     prop_oneof![
-        3 => a_subscribe(),
+        3 => a_subscribe_with_delivery(),
         2 => (some_symbols(), (1_u8..8).prop_map(channels))
             .prop_map(|(symbols, channels)| Command::Unsubscribe { symbols, channels }),
-        2 => (delivery, interval())
+        2 => (a_delivery(), prop::option::of(an_interval()))
             .prop_map(|(delivery, interval)| Command::Set { delivery: Some(delivery), interval }),
         1 => Just(Command::Auth { token: TokenHash::of("t") }),
         1 => Just(Command::Ping),
@@ -92,12 +122,13 @@ fn list(channels: KindSet) -> Vec<&'static str> {
 /// Writes a command as a client would.
 fn said(command: &Command) -> Value {
     match command {
-        Command::Subscribe { symbols, channels, after } => {
+        Command::Subscribe { symbols, channels, after, delivery, interval } => {
             let (symbols, channels) = (names(symbols), list(*channels));
             let mut said = json!({"action":"subscribe","symbols":symbols,"channels":channels});
             if let Some(after) = after {
                 said["after"] = after.to_string().into();
             }
+            say_delivery(&mut said, *delivery, *interval);
             said
         }
         Command::Unsubscribe { symbols, channels } => {
@@ -105,12 +136,7 @@ fn said(command: &Command) -> Value {
         }
         Command::Set { delivery, interval } => {
             let mut said = json!({"action":"set"});
-            if let Some(delivery) = delivery {
-                said["delivery"] = serde_json::to_value(delivery).unwrap();
-            }
-            if let Some(interval) = interval {
-                said["interval_ms"] = u64::try_from(interval.as_millis()).unwrap().into();
-            }
+            say_delivery(&mut said, *delivery, *interval);
             said
         }
         Command::Auth { .. } => json!({"action":"auth","token":"t"}),
@@ -118,9 +144,18 @@ fn said(command: &Command) -> Value {
     }
 }
 
+fn say_delivery(said: &mut Value, delivery: Option<Delivery>, interval: Option<Duration>) {
+    if let Some(delivery) = delivery {
+        said["delivery"] = serde_json::to_value(delivery).unwrap();
+    }
+    if let Some(interval) = interval {
+        said["interval_ms"] = u64::try_from(interval.as_millis()).unwrap().into();
+    }
+}
+
 /// Writes a subscription as URL parameters.
 fn asked(command: &Command) -> String {
-    let Command::Subscribe { symbols, channels, after } = command else { panic!("{command:?}") };
+    let Command::Subscribe { symbols, channels, after, .. } = command else { panic!("{command:?}") };
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("symbols", &names(symbols).join(","));
     query.append_pair("channels", &list(*channels).join(","));
@@ -143,13 +178,51 @@ proptest! {
     #[test]
     fn a_text_is_a_message_a_command_that_can_be_said_again_or_refused_with_a_code(text in any_text(&SAID)) {
         match parse_text(&text) {
-            ParsedText::Message => {}
-            ParsedText::Error(_, error) => check_error(&error)?,
-            ParsedText::Command(CommandWithId { id, command }) => {
+            ParsedMessage::ForPeers => {}
+            ParsedMessage::Error(_, error) => check_error(&error)?,
+            ParsedMessage::Command(CommandWithId { id, command }) => {
                 prop_assert!(id.is_none_or(|id| text.contains(id.get())));
                 let again = parse_text(&said(&command).to_string());
                 let is_same = |said: &Command| *said == command || matches!(command, Command::Auth { .. });
-                prop_assert!(matches!(&again, ParsedText::Command(said) if is_same(&said.command)), "{:?}", again);
+                prop_assert!(matches!(&again, ParsedMessage::Command(said) if is_same(&said.command)), "{:?}", again);
+            }
+        }
+    }
+
+    #[test]
+    fn no_form_of_an_object_with_a_token_is_relayed(
+        token in "[a-zA-Z0-9 é\"\\\\{}:,]{0,40}",
+        name in "[tT][oO][kK][eE][nN]",
+        before in btree_set("[a-z]{1,6}", 0..3),
+        padding in "[\u{feff}\0 \t\r\n]{0,4}",
+        cut in 0_usize..2,
+    ) {
+        let mut fields: serde_json::Map<_, _> =
+            before.into_iter().map(|field| (field, Value::from(1))).collect();
+        fields.insert(name, token.clone().into());
+        let object = json!(fields).to_string();
+        // Without its closing brace, the object is no longer JSON.
+        let text = format!("{padding}{}{padding}", &object[..object.len() - cut]);
+        let utf16 = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+
+        let messages =
+            [Message::Text(text.clone()), Message::Binary(text.clone().into_bytes()), Message::Binary(utf16)];
+        for message in messages {
+            let ParsedMessage::Error(_, error) = parse_message(&message) else { panic!("{message:?}") };
+            check_error(&error)?;
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..80), text in any_text(&SAID)) {
+        for bytes in [bytes, text.into_bytes()] {
+            match parse_message(&Message::Binary(bytes)) {
+                ParsedMessage::ForPeers => {}
+                ParsedMessage::Error(id, error) => {
+                    prop_assert!(id.is_none());
+                    check_error(&error)?;
+                }
+                ParsedMessage::Command(command) => panic!("{command:?}"),
             }
         }
     }
@@ -161,7 +234,7 @@ proptest! {
             text["id"] = id.into();
         }
 
-        let ParsedText::Command(request) = parse_text(&text.to_string()) else { panic!("{text} is a command") };
+        let ParsedMessage::Command(request) = parse_text(&text.to_string()) else { panic!("{text} is a command") };
 
         prop_assert_eq!(request.command, command);
         prop_assert_eq!(request.id.map(|id| id.get().to_owned()), id.map(|id| id.to_string()));

@@ -18,12 +18,16 @@ const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf5
 /// The hash of the token `correct`, from `printf %s correct | sha256sum`.
 const CORRECT: &str = "15a596e3c98c407e043751ff3b21ff0358a1bdfdf3fe948b1523893a8e5de2e8";
 
-/// Returns a configuration with two tokens. `secret` allows AAPL and symbols that begin with MS. `correct`
-/// allows all symbols and the relay.
+/// The hash of the token `a+b`, from `printf %s a+b | sha256sum`.
+const PLUS: &str = "300273daf0bb57c239f83585d71ced54ce6b3b5fb81615abbeeb3f9cf5fae92f";
+
+/// Returns a configuration with three tokens. `secret` allows AAPL and symbols that begin with MS. `correct`
+/// allows all symbols and the relay. `a+b` allows nothing but a connection.
 fn config() -> Config {
     let auth = format!(
         "[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\nsubscribe = [\"AAPL\", \"MS*\"]\n\
-         [[tokens]]\nname = \"desk\"\nsha256 = \"{CORRECT}\"\nsubscribe = [\"*\"]\nrelay = true\n"
+         [[tokens]]\nname = \"desk\"\nsha256 = \"{CORRECT}\"\nsubscribe = [\"*\"]\nrelay = true\n\
+         [[tokens]]\nname = \"plus\"\nsha256 = \"{PLUS}\"\n"
     );
     Config { auth: toml::from_str(&auth).unwrap(), ..Config::default() }
 }
@@ -101,6 +105,11 @@ async fn a_token_may_be_in_the_header_or_the_url_and_a_wrong_one_is_answered_401
         ("/metrics", "", 401),
         ("/metrics", "Authorization: Bearer secret\r\n", 200),
         ("/metrics?token=secret", "", 200),
+        ("/ws?token=a+b", "", 101),
+        ("/metrics?token=a+b", "", 200),
+        ("/metrics?token=a%2Bb", "", 200),
+        ("/api/v1/feed?token=a+b", "", 200),
+        ("/api/v1/feed?token=a%20b", "", 401),
         ("/healthz", "", 200),
     ] {
         let headers = if path.starts_with("/ws") { HANDSHAKE } else { "Host: 127.0.0.1\r\n" };
@@ -224,4 +233,26 @@ async fn wait_for_peers(server: &TestServer, count: u64) {
         }
     };
     timeout(Duration::from_secs(20), counted).await.expect("the server has this number of peers");
+}
+
+#[tokio::test]
+async fn a_token_in_a_wrong_form_reaches_no_peer() {
+    let server = TestServer::start(config()).await;
+    let mut peer = server.connect("/ws?token=correct").await;
+    let mut client = server.connect("/ws?token=correct").await;
+    let auth = r#"{"action":"auth","token":"correct","id":1}"#;
+    let utf16: Vec<u8> = auth.encode_utf16().flat_map(u16::to_le_bytes).collect();
+
+    for bytes in [auth.as_bytes(), &utf16, format!("\u{feff}{auth}\0").as_bytes()] {
+        client.send_binary(bytes).await;
+        let error = client.expect(r#"{"type":"error","code":"bad_command"}"#).await;
+        assert!(!error.to_string().contains("correct"), "{error}");
+    }
+    client.send(&format!("\u{feff}{auth}")).await;
+    client.expect(r#"{"type":"error","id":1,"code":"bad_command"}"#).await;
+    client.send(r#"{"op":"login","token":"correct","id":2}"#).await;
+    client.expect(r#"{"type":"error","id":2,"code":"bad_command"}"#).await;
+
+    client.send_binary(b"{\"text\":\"hello\"}").await;
+    assert_eq!(peer.next().await, Message::binary(b"{\"text\":\"hello\"}".to_vec()));
 }

@@ -25,7 +25,7 @@ async fn each_wrong_request_gets_its_status_and_a_reason() {
             "method_not_allowed",
         ),
         (format!("GET /ws HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 426, "upgrade_required"),
-        (format!("GET /ws?symbol=A HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 400, "bad_parameter"),
+        (format!("GET /ws?symbls=A HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 400, "bad_parameter"),
         (format!("GET /ws?symbols=A%20B HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 400, "bad_symbol"),
         (format!("GET /ws?symbols=A&token=t HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 401, "unauthorized"),
         (

@@ -16,3 +16,4 @@ mod relay;
 mod shutdown;
 mod tls;
 mod transcripts;
+mod unknown_symbols;

@@ -155,7 +155,7 @@ proptest! {
         let mut resuming = ResumingClient::begin(&mut shard, encoding, every, all, Some(cursor(0)));
 
         for step in steps {
-            if !matches!(step, Step::Unsubscribe(..) | Step::Set(..)) {
+            if !matches!(step, Step::Unsubscribe(..) | Step::Set(..) | Step::SubscribeWith(..)) {
                 shard.step(&mut resuming.client, step);
             }
             resuming.follow(&mut shard)?;

@@ -358,6 +358,9 @@ impl Checker {
                 expected["after"] = after.into();
                 expected["until"] = until.into();
             }
+            if reason == "epoch_changed" {
+                expected["epoch"] = self.connection.epoch.as_str().into();
+            }
             same("the gap", frame, &expected)?;
             self.connection.phase = Phase::Live;
             let wanted = self.habits.wanted.clone();

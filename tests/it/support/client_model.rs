@@ -250,9 +250,16 @@ impl ClientModel {
             Answer::HistoryExhausted(after) => {
                 Some(json!({"type":"gap","after":after,"until":seq,"reason":"history_exhausted"}))
             }
-            Answer::EpochChanged => Some(json!({"type":"gap","reason":"epoch_changed"})),
+            Answer::EpochChanged => {
+                Some(json!({"type":"gap","reason":"epoch_changed","epoch":reply["epoch"]}))
+            }
             _ => None,
         };
+        let fold = past.fold(self.seeks, seq);
+        let unknown = symbols.names.iter().filter(|name| fold.index_of(name).is_none());
+        let unknown: Vec<Value> = unknown.map(|name| name.as_str().into()).collect();
+        let told = reply["unknown"].as_array().cloned().unwrap_or_default();
+        prop_assert_eq!(told, unknown, "{}", reply);
         self.owe_snapshots(past, seq, &symbols, had);
         prop_assert_eq!(reply["snapshots"].as_u64(), Some(self.set.owed.len() as u64));
         Ok(())

@@ -72,7 +72,7 @@ pub fn cursor(seq: u64) -> Cursor {
 }
 
 pub fn subscribe(symbols: Symbols, channels: KindSet, after: Option<Cursor>) -> Command {
-    Command::Subscribe { symbols, channels, after }
+    Command::Subscribe { symbols, channels, after, delivery: None, interval: None }
 }
 
 /// A step of a random test.
@@ -88,6 +88,8 @@ pub enum Step {
     /// on by a heartbeat period.
     Read(usize, bool),
     Subscribe(u8, bool, u8),
+    /// A subscribe that also sets the delivery.
+    SubscribeWith(u8, bool, Option<Delivery>, Option<Duration>),
     /// A client that has already subscribed tries to resume from the start.
     ResumeAgain,
     Unsubscribe(u8, bool, u8),
@@ -104,15 +106,18 @@ pub enum Step {
 
 pub fn step() -> impl Strategy<Value = Step> {
     let some = || (1_u8..8, prop::bool::weighted(0.2), 1_u8..8);
-    let delivery = prop_oneof![Just(None), Just(Some(Delivery::Every)), Just(Some(Delivery::Latest))];
-    let interval = prop_oneof![3 => Just(0), 1 => Just(60_000)].prop_map(Duration::from_millis);
+    let delivery = || prop_oneof![Just(None), Just(Some(Delivery::Every)), Just(Some(Delivery::Latest))];
+    let interval = || prop_oneof![3 => Just(0), 1 => Just(60_000)].prop_map(Duration::from_millis);
     prop_oneof![
         6 => vec(any::<u8>(), 1..5).prop_map(Step::Publish),
         4 => (0_usize..700, any::<bool>()).prop_map(|(most, is_near)| Step::Read(most, is_near)),
         4 => any::<bool>().prop_map(|is_near| Step::Read(usize::MAX, is_near)),
         2 => some().prop_map(|(symbols, star, channels)| Step::Subscribe(symbols, star, channels)),
         1 => some().prop_map(|(symbols, star, channels)| Step::Unsubscribe(symbols, star, channels)),
-        1 => (delivery, interval).prop_map(|(delivery, interval)| Step::Set(delivery, Some(interval))),
+        1 => (some(), delivery(), prop::option::of(interval())).prop_map(
+            |((symbols, star, _), delivery, interval)| Step::SubscribeWith(symbols, star, delivery, interval)
+        ),
+        1 => (delivery(), interval()).prop_map(|(delivery, interval)| Step::Set(delivery, Some(interval))),
         6 => (1_usize..700).prop_map(Step::Write),
         2 => Just(Step::Block),
         1 => Just(Step::SetFeedState),
@@ -258,6 +263,10 @@ impl ShardHarness {
             }
             Step::Subscribe(bits, star, kinds) => {
                 self.ask(client, subscribe(symbols(bits, star), channels(kinds), None));
+            }
+            Step::SubscribeWith(bits, star, delivery, interval) => {
+                let (symbols, channels, after) = (symbols(bits, star), KindSet::ALL, None);
+                self.ask(client, Command::Subscribe { symbols, channels, after, delivery, interval });
             }
             Step::ResumeAgain if client.model.has_asked => {
                 self.ask(client, subscribe(symbols(0, true), KindSet::ALL, Some(cursor(0))));

@@ -178,6 +178,11 @@ impl Layout {
             TimeColumns::Day(_) => 1,
         }
     }
+
+    /// Returns the number of cells up to the last column of the symbol; 0 if no column has the symbol.
+    pub fn width_of_symbol(&self) -> usize {
+        self.symbol.map_or(0, |SymbolColumns { name, suffix }| name.max(suffix.unwrap_or(name)) + 1)
+    }
 }
 
 impl TimeColumns {

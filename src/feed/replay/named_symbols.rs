@@ -1,0 +1,78 @@
+//! The symbols that the rows of a text name, collected before the first event is published.
+
+use std::collections::HashSet;
+
+use super::cells::Cells;
+use super::layout::Layout;
+use super::row::SymbolReader;
+use crate::market::Symbol;
+
+/// At most this many symbols are remembered, so that a column of other data cannot use up the memory.
+const MAX_SYMBOLS: usize = 65_536;
+
+/// A set of symbols; it becomes [`TooMany`](Self::TooMany) instead of growing beyond its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedSymbols {
+    Few(HashSet<Symbol>),
+    TooMany,
+}
+
+impl Default for NamedSymbols {
+    fn default() -> Self {
+        Self::Few(HashSet::new())
+    }
+}
+
+impl NamedSymbols {
+    /// Adds the symbol of a row. A row whose symbol cannot be read is ignored, because it is rejected later.
+    pub fn observe(&mut self, reader: &mut SymbolReader, layout: &Layout, row: &Cells<'_>) {
+        let Self::Few(_) = self else { return };
+        if let Ok(symbol) = reader.read(layout, row) {
+            self.insert(&symbol);
+        }
+    }
+
+    /// Adds a symbol.
+    pub fn insert(&mut self, symbol: &Symbol) {
+        let Self::Few(symbols) = self else { return };
+        if symbols.contains(symbol) {
+            return;
+        }
+        if symbols.len() < MAX_SYMBOLS {
+            symbols.insert(symbol.clone());
+        } else {
+            *self = Self::TooMany;
+        }
+    }
+
+    /// Adds all symbols of another text.
+    pub fn append(&mut self, other: Self) {
+        match other {
+            Self::Few(symbols) => symbols.iter().for_each(|symbol| self.insert(symbol)),
+            Self::TooMany => *self = Self::TooMany,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_up_to_the_limit_are_remembered_and_one_more_is_too_many() {
+        let mut symbols = NamedSymbols::default();
+        for number in 0..MAX_SYMBOLS {
+            symbols.insert(&format!("A{number}").parse().unwrap());
+        }
+        let other = symbols.clone();
+        symbols.append(other);
+        assert!(matches!(&symbols, NamedSymbols::Few(few) if few.len() == MAX_SYMBOLS));
+
+        symbols.insert(&"B".parse().unwrap());
+
+        assert_eq!(symbols, NamedSymbols::TooMany);
+        let mut fresh = NamedSymbols::default();
+        fresh.append(symbols);
+        assert_eq!(fresh, NamedSymbols::TooMany);
+    }
+}

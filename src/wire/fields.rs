@@ -1,0 +1,101 @@
+//! The fields of a JSON object, as a client wrote them.
+
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::error_reply::{ErrorReply, bad_command};
+
+/// The `id` of a command: a JSON string or number, kept as the client wrote it.
+pub type CommandId = Box<RawValue>;
+
+/// The fields of a JSON object, in the order in which they were written. A name may occur several times.
+#[derive(Debug)]
+pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl Fields {
+    /// Parses a text; returns `None` if the text is not a JSON object.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Returns the value of the first field with this name.
+    pub(super) fn get(&self, name: &str) -> Option<&RawValue> {
+        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// Returns all fields.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), &**value))
+    }
+
+    /// Returns the name of the first field.
+    pub(super) fn first_name(&self) -> Option<&str> {
+        self.0.first().map(|(name, _)| name.as_str())
+    }
+
+    /// Returns a name that occurs more than once.
+    pub(super) fn repeated(&self) -> Option<&str> {
+        let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.array_windows().find(|[one, next]| one == next).map(|[one, _]| *one)
+    }
+
+    /// Removes the first field with this name, and returns its value.
+    pub(super) fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
+        let index = self.0.iter().position(|(found, _)| found == name)?;
+        Some(self.0.remove(index).1)
+    }
+
+    /// Removes a field from a command, and parses the field's value. `form` describes a correct value.
+    ///
+    /// Fields that remain after all removals are unknown fields.
+    pub(super) fn take<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        name: &str,
+        form: &str,
+    ) -> Result<Option<T>, ErrorReply> {
+        let Some(value) = self.remove(name) else {
+            return Ok(None);
+        };
+        serde_json::from_str(value.get())
+            .map(Some)
+            .map_err(|_| bad_command(format_args!("`{name}` is {form}")))
+    }
+
+    /// Removes the `id` of a command.
+    pub(super) fn take_id(&mut self) -> Result<Option<CommandId>, ErrorReply> {
+        let Some(id) = self.remove("id") else { return Ok(None) };
+        if id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+            Ok(Some(id))
+        } else {
+            Err(bad_command("`id` is a string or a number"))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}

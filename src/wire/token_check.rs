@@ -1,0 +1,61 @@
+//! Finds messages that could hold a token, so that no token reaches a peer.
+//!
+//! A client may send its token in a form that the server does not accept: as binary, as UTF-16, behind a byte
+//! order mark, or as JSON with a mistake. The check therefore refuses more than correct JSON. It does not
+//! search nested objects, because a peer's own data may use the word `token`.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::fields::Fields;
+use super::verb::nearly_named_verbs;
+
+/// Returns a message without its NULs, and without byte order marks, unreadable bytes and white space at both
+/// ends. Returns `None` if the rest does not begin like JSON.
+///
+/// Without its NULs, UTF-16 reads like ASCII.
+pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
+    let is_padding =
+        |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | char::REPLACEMENT_CHARACTER | '\0');
+    let text = if message.contains(&0) {
+        let bytes: Vec<u8> = message.iter().copied().filter(|byte| *byte != 0).collect();
+        Cow::Owned(String::from_utf8_lossy(&bytes).trim_matches(is_padding).to_owned())
+    } else {
+        match String::from_utf8_lossy(message) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(is_padding)),
+            Cow::Owned(text) => Cow::Owned(text.trim_matches(is_padding).to_owned()),
+        }
+    };
+    text.starts_with(['{', '[', '"']).then_some(text)
+}
+
+/// Returns whether a [bare](bare) text could hold a token.
+///
+/// JSON holds a token if it is an object with a `token` field or an `auth` command, a list with such an
+/// object, or a string with such a text. A text that only begins like JSON holds a token if the word `token`
+/// stands before a colon.
+pub(super) fn holds_token(text: &str) -> bool {
+    if let Some(fields) = Fields::parse(text) {
+        object_holds_token(&fields)
+    } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
+        items.into_iter().filter_map(|item| Fields::parse(item.get())).any(|item| object_holds_token(&item))
+    } else if let Ok(quoted) = serde_json::from_str::<String>(text) {
+        bare(quoted.as_bytes()).is_some_and(|inner| holds_token(&inner))
+    } else {
+        has_token_before_colon(text)
+    }
+}
+
+/// Returns whether an object has a `token` field, in any letter case, or is an `auth` command.
+pub(super) fn object_holds_token(fields: &Fields) -> bool {
+    fields.iter().any(|(name, _)| name.trim().eq_ignore_ascii_case("token"))
+        || nearly_named_verbs(fields).any(|verb| verb == "auth")
+}
+
+fn has_token_before_colon(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let is_skipped = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
+    text.match_indices("token")
+        .any(|(at, word)| text[at + word.len()..].trim_start_matches(is_skipped).starts_with(':'))
+}

@@ -1,0 +1,70 @@
+//! The verbs of commands, and what comes close to naming one.
+
+use serde_json::value::RawValue;
+
+use super::error_reply::{ErrorCode, ErrorReply, bad_command, quoted};
+use super::fields::Fields;
+use super::suggestion::did_you_mean;
+
+/// The verbs.
+const VERBS: [&str; 5] = ["subscribe", "unsubscribe", "set", "auth", "ping"];
+
+/// The fields that can name the verb of a command. The first one that an object has counts.
+const VERB_FIELDS: [&str; 3] = ["action", "op", "type"];
+
+/// The fields in which other protocols name a verb. [`VERB_FIELDS`] are among them.
+const NEARLY_VERB_FIELDS: [&str; 5] = ["action", "op", "type", "method", "event"];
+
+/// Removes the field that names the verb of a command, and returns the verb. Returns `None` if the object is
+/// not meant as a command.
+///
+/// # Errors
+///
+/// The object is nearly a command, or its `action` is not a verb.
+pub(super) fn take_verb(fields: &mut Fields) -> Result<Option<&'static str>, ErrorReply> {
+    let field = VERB_FIELDS.into_iter().find(|field| fields.get(field).is_some());
+    let verb = field.and_then(|field| text_of(fields.get(field)?));
+    if let (Some(field), Some(verb)) = (field, verb.as_deref().and_then(|verb| find(|name| name == verb))) {
+        fields.remove(field);
+        return Ok(Some(verb));
+    }
+    let nearly = match fields.get("action") {
+        Some(action) => Some(nearly_verb(action).ok_or_else(|| unknown_action(verb.as_deref()))?),
+        None => nearly_named_verbs(fields).next(),
+    };
+    nearly.map_or(Ok(None), |verb| {
+        Err(bad_command(format_args!(
+            "this is nearly a command; did you mean `\"action\":\"{verb}\"`? The server did not relay it"
+        )))
+    })
+}
+
+/// Returns the verbs that an object names, in any letter case and in any field that other protocols use.
+pub(super) fn nearly_named_verbs(fields: &Fields) -> impl Iterator<Item = &'static str> {
+    let is_verb_field = |name: &str| NEARLY_VERB_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name));
+    fields.iter().filter(move |(name, _)| is_verb_field(name)).filter_map(|(_, value)| nearly_verb(value))
+}
+
+fn nearly_verb(value: &RawValue) -> Option<&'static str> {
+    let text = text_of(value)?;
+    find(|verb| verb.eq_ignore_ascii_case(&text))
+}
+
+fn find(is_it: impl Fn(&str) -> bool) -> Option<&'static str> {
+    VERBS.into_iter().find(|verb| is_it(verb))
+}
+
+fn text_of(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn unknown_action(action: Option<&str>) -> ErrorReply {
+    let found = action.map_or_else(|| "the value of `action`".to_owned(), quoted);
+    let suggestion = action.map(|action| did_you_mean(action, &VERBS)).unwrap_or_default();
+    ErrorReply::new(
+        ErrorCode::UnknownAction,
+        format_args!(
+            "{found} is not an action; actions are subscribe, unsubscribe, set, auth and ping{suggestion}"
+        ),
+    )
+}
