@@ -109,7 +109,7 @@
 //! - **session**: `mod.rs` the loop of one client · `message_handler.rs` permissions, rates, relay or command
 //!   · `config.rs` `[session]` (heartbeat, buffers) and `[limits]`.
 //! - **server**: `mod.rs` `[server]` · `accept.rs` accept loop, file descriptors · `admission.rs` connection
-//!   limits, trusted proxies · `tls.rs` · `connections.rs` TLS, HTTP and sessions of one worker, shutdown ·
+//!   limits, trusted proxies · `networks.rs` parses their list · `tls.rs` · `connections.rs` TLS, HTTP and sessions of one worker, shutdown ·
 //!   `worker.rs` a thread with its shard · `routes.rs` paths and methods · `app_state.rs` checks that all
 //!   routes share: token, URL · `handshake.rs` upgrade, Origin rule, error responses · `ndjson.rs` `/ndjson`
 //!   · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]`

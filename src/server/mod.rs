@@ -13,6 +13,7 @@ mod handshake;
 mod json_response;
 mod metrics;
 mod ndjson;
+mod networks;
 pub mod readiness;
 mod routes;
 mod tls;
@@ -109,29 +110,5 @@ impl Config {
         range::check("max_headers", self.max_headers, 0..=10_000)?;
         range::check("max_header_bytes", self.max_header_bytes, 0..=1024 * 1024)?;
         range::check("shutdown", self.shutdown, Duration::ZERO..=DAY)
-    }
-}
-
-/// Serializes and deserializes a list of networks. A single address is also accepted as a network.
-mod networks {
-    use std::net::IpAddr;
-
-    use ipnet::IpNet;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(networks)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-        let parse = |text: &String| {
-            let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| {
-                de::Error::custom(format_args!(
-                    "`{text}` is neither an address nor a network such as 10.0.0.0/8"
-                ))
-            })
-        };
-        Vec::<String>::deserialize(deserializer)?.iter().map(parse).collect()
     }
 }
