@@ -22,8 +22,13 @@ pub const COMMAND_LINE: &str = "the command line";
 const PREFIX: &str = "TICKERPLANT_";
 
 /// Keys whose environment variable contains a list, separated by commas.
-const LISTS: [&str; 4] =
-    ["server.allowed_origins", "server.trusted_proxies", "feed.simulated.symbols", "feed.replay.files"];
+const LISTS: [&str; 5] = [
+    "server.allowed_hosts",
+    "server.allowed_origins",
+    "server.trusted_proxies",
+    "feed.simulated.symbols",
+    "feed.replay.files",
+];
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,10 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 
 use super::Metrics;
-use super::handshake::{ErrorResponse, Origins};
+use super::host::Hosts;
+use super::json_response::ErrorResponse;
+use super::origin::Origins;
+use super::refusal_log::RefusalLog;
 use crate::auth::{self, Access};
 use crate::bus::Bus;
 use crate::feed::Control;
@@ -22,8 +25,12 @@ pub struct AppState {
     pub bus: Arc<Bus>,
     /// Controls the feed that publishes on the bus.
     pub feed: Control,
-    /// The origins whose pages may connect.
+    /// The hosts under which the server answers.
+    pub hosts: Hosts,
+    /// The origins whose pages may use the server.
     pub origins: Origins,
+    /// Logs refused requests.
+    pub refusals: Arc<RefusalLog>,
     /// Time limit for the body of a request.
     pub body_timeout: Duration,
     /// Maximum number of symbols that a connection may subscribe to; 0 means no limit.

@@ -25,6 +25,7 @@ use tracing::{debug, error, warn};
 use warp::filters::BoxedFilter;
 
 use super::admission::Permit;
+use super::guard::RequestContext;
 use super::ndjson::{self, StreamedSession};
 use super::write_timeout::WriteTimeoutSocket;
 use super::{Config, routes};
@@ -167,10 +168,10 @@ impl Connections {
         let (asked, here, timeout_handle) = (Rc::clone(&has_asked), Rc::clone(self), socket.handle());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             asked.set(true);
-            let version = request.version();
+            let (version, uri) = (request.version(), request.uri().clone());
             permit.borrow_mut().forwarded(request.headers());
-            let exceeded = permit.borrow().exceeded();
-            request.extensions_mut().insert(routes::RequestContext { version, exceeded });
+            let (exceeded, client) = (permit.borrow().exceeded(), permit.borrow().client());
+            request.extensions_mut().insert(RequestContext { version, uri, exceeded, client });
             let response = routes.call(request);
             let (sender, here, write_timeout) = (sender.clone(), Rc::clone(&here), timeout_handle.clone());
             async move {

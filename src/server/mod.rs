@@ -8,13 +8,18 @@ mod accept;
 mod admission;
 mod app_state;
 mod connections;
+mod cross_origin;
 mod feed_api;
+mod guard;
 mod handshake;
+mod host;
 mod json_response;
 mod metrics;
 mod ndjson;
 mod networks;
+mod origin;
 pub mod readiness;
+mod refusal_log;
 mod routes;
 mod tls;
 mod worker;
@@ -31,8 +36,10 @@ use crate::range::{self, DAY, OutOfRange};
 pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_channel};
 pub use admission::{Admission, Permit};
 pub use app_state::AppState;
-pub use handshake::Origins;
+pub use host::{Host, Hosts, NotAHost};
 pub use metrics::Metrics;
+pub use origin::{AllowedOrigin, NotAnOrigin, Origin, Origins};
+pub use refusal_log::RefusalLog;
 pub use tls::{Identity, TlsError};
 pub use worker::Worker;
 
@@ -52,8 +59,10 @@ pub struct Config {
     /// Addresses or networks of trusted proxies, whose `X-Forwarded-For` header names the client.
     #[serde(with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Origins whose pages may connect, in addition to the server's own origin.
-    pub allowed_origins: Vec<String>,
+    /// Hosts under which the server answers, in addition to loopback hosts on a loopback address.
+    pub allowed_hosts: Vec<Host>,
+    /// Origins whose pages may use the server, in addition to the server's own origin.
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Number of threads that serve clients; 0 means one per core.
     pub shards: usize,
     /// How long updates are collected before they are written together. The first update after a pause is
@@ -87,6 +96,7 @@ impl Default for Config {
             tls_cert: None,
             tls_key: None,
             trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             shards: 0,
             flush_window: Duration::from_millis(2),

@@ -28,7 +28,7 @@ pub enum ErrorCode {
     RelayDisabled,
     /// The token is missing or unknown.
     Unauthorized,
-    /// The client's token or origin does not allow the request.
+    /// The client's token, or the request's host or origin, does not allow the request.
     Forbidden,
     /// A URL parameter is unknown or malformed.
     BadParameter,
@@ -42,6 +42,8 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The path expects a WebSocket handshake.
     UpgradeRequired,
+    /// A request is malformed.
+    BadRequest,
     /// A WebSocket handshake is malformed.
     BadHandshake,
     /// The server or the address has reached its limit of connections.

@@ -14,5 +14,6 @@ mod panic_isolation;
 mod readiness;
 mod relay;
 mod shutdown;
+mod strangers;
 mod tls;
 mod transcripts;
