@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use warp::reply::Response;
 
 use super::app_state::AppState;
-use super::cross_origin::{let_page_read, options_response};
+use super::cross_origin::{CheckedOrigin, let_page_read, options_response};
 use super::handshake::is_upgrade;
 use super::json_response::error_response;
 use crate::counters::Limit;
@@ -49,13 +49,13 @@ pub fn guard(
         }
         return Some(limit_response(limit));
     }
-    let origin = state.origins.check(headers);
+    let origin = check_origin(state, headers, context);
     let checked = if is_probe {
         Ok(())
     } else {
         let is_options = method == Method::OPTIONS;
         let hosted = state.hosts.check(context.version, headers);
-        hosted.and_then(|()| if is_options { Ok(()) } else { origin.clone().map(drop) })
+        hosted.and_then(|_| if is_options { Ok(()) } else { origin.clone().map(drop) })
     };
     if let Err((status, error)) = checked {
         return Some(error_response(status, &error));
@@ -92,8 +92,14 @@ pub fn finished(
             state.refusals.refused(context.client, path, response.status(), &message);
         }
     }
-    let_page_read(&mut response, state.origins.check(headers));
+    let_page_read(&mut response, check_origin(state, headers, context));
     response
+}
+
+/// Applies the Origin rule. An origin is the server's own only under a host that passes the Host rule.
+fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext) -> CheckedOrigin {
+    let host = state.hosts.check(context.version, headers).ok().flatten();
+    state.origins.check(headers, host.as_ref())
 }
 
 /// Returns the methods of the page at a path. Returns `None` if there is no such page.

@@ -48,7 +48,9 @@ pub struct Hosts {
 
 /// The error for a text that is not a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is no host, which is a name or an address without a scheme, a port and a path; {advice}")]
+#[error(
+    "`{found}` is no host; a host is a name or an address, without a scheme, a port and a path; {advice}"
+)]
 pub struct NotAHost {
     /// The text.
     found: String,
@@ -57,25 +59,26 @@ pub struct NotAHost {
 }
 
 impl Hosts {
-    /// Checks the `Host` header of a request. A request of HTTP/1.0 may have none, because every browser
-    /// sends one.
+    /// Checks the `Host` header of a request, and returns its value. A request of HTTP/1.0 may have none,
+    /// because every browser sends one.
     ///
     /// # Errors
     ///
     /// - 400: the header is missing, repeated or malformed.
     /// - 403: the server does not answer under this host.
-    pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<(), ErrorResponse> {
+    pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<Option<HostPort>, ErrorResponse> {
         if version == Version::HTTP_10 && !headers.contains_key(HOST) {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(HostPort { host, .. }) = requested_host(headers) else {
+        let Some(requested) = requested_host(headers) else {
             let message =
                 "a request needs one `Host` header, which is a name or an address, and optionally a port";
             return Err((StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadRequest, message)));
         };
+        let host = &requested.host;
         let is_restricted = self.loopback || !self.allowed.is_empty();
-        if !is_restricted || self.loopback && host.is_loopback() || self.allowed.contains(&host) {
-            return Ok(());
+        if !is_restricted || self.loopback && host.is_loopback() || self.allowed.contains(host) {
+            return Ok(Some(requested));
         }
         let message =
             format!("this server does not answer as \"{host}\"; list the name in server.allowed_hosts");
@@ -84,7 +87,7 @@ impl Hosts {
 }
 
 /// Returns the host and port of a request that has exactly one well-formed `Host` header.
-pub fn requested_host(headers: &HeaderMap) -> Option<HostPort> {
+fn requested_host(headers: &HeaderMap) -> Option<HostPort> {
     let mut values = headers.get_all(HOST).iter();
     let host = HostPort::parse(values.next()?.to_str().ok()?)?;
     values.next().is_none().then_some(host)
@@ -197,7 +200,7 @@ mod tests {
         for value in values {
             headers.append(HOST, value.parse().unwrap());
         }
-        hosts.check(version, &headers).map_err(|(status, _)| status.as_u16())
+        hosts.check(version, &headers).map(drop).map_err(|(status, _)| status.as_u16())
     }
 
     fn hosts(allowed: &[&str], loopback: bool) -> Hosts {
@@ -290,7 +293,10 @@ mod tests {
             ("börse.example", "an example is `ticks.example`"),
         ] {
             let error = text.parse::<Host>().unwrap_err().to_string();
-            assert!(error.starts_with(&format!("`{text}` is no host")) && error.ends_with(advice), "{error}");
+            assert!(
+                error.starts_with(&format!("`{text}` is no host; ")) && error.ends_with(advice),
+                "{error}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::host::{Host, HostPort, authority_of, requested_host};
+use super::host::{Host, HostPort, authority_of};
 use super::json_response::ErrorResponse;
 use crate::wire::{ErrorCode, ErrorReply};
 
@@ -47,8 +47,8 @@ pub struct Origins {
 /// The error for a text that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{found}` is no origin of pages, which is a scheme, a host and optionally a port; {advice}; \
-     `*` alone is any origin"
+    "`{found}` is no origin; an origin is a scheme, a host and optionally a port, and `*` alone is any origin; \
+     {advice}"
 )]
 pub struct NotAnOrigin {
     /// The text.
@@ -58,16 +58,21 @@ pub struct NotAnOrigin {
 }
 
 impl Origins {
-    /// Checks the origin of a request. Returns the `Origin` header if the request has one.
+    /// Checks the origin of a request. Returns the `Origin` header if the request has one. `host` is the host
+    /// of the request, if the server answers under this host.
     ///
     /// # Errors
     ///
     /// 403 for an origin that is not allowed.
-    pub fn check(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, ErrorResponse> {
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        host: Option<&HostPort>,
+    ) -> Result<Option<HeaderValue>, ErrorResponse> {
         let mut values = headers.get_all(ORIGIN).iter();
         let Some(value) = values.next() else { return Ok(None) };
         let origin = value.to_str().unwrap_or("?");
-        if values.next().is_none() && self.allow(origin, requested_host(headers).as_ref()) {
+        if values.next().is_none() && self.allow(origin, host) {
             return Ok(Some(value.clone()));
         }
         let message = format!("pages of {origin:?} may not connect; list it in server.allowed_origins");
@@ -184,17 +189,15 @@ impl<'de> Deserialize<'de> for AllowedOrigin {
 
 #[cfg(test)]
 mod tests {
-    use http::header::HOST;
-
     use super::*;
 
     fn check(origins: &Origins, host: &str, values: &[&str]) -> Result<(), u16> {
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, host.parse().unwrap());
         for value in values {
             headers.append(ORIGIN, value.parse().unwrap());
         }
-        origins.check(&headers).map(drop).map_err(|(status, _)| status.as_u16())
+        let host = HostPort::parse(host);
+        origins.check(&headers, host.as_ref()).map(drop).map_err(|(status, _)| status.as_u16())
     }
 
     fn origins(allowed: &[&str], loopback: bool) -> Origins {
@@ -289,24 +292,24 @@ mod tests {
     #[test]
     fn an_entry_that_could_never_match_is_an_error_with_the_right_form() {
         for (text, advice) in [
-            ("https://dash.example/", "write `https://dash.example`;"),
-            ("http://me@dash.example:8080/path", "write `http://dash.example:8080`;"),
-            ("https://dash.example?a#b", "write `https://dash.example`;"),
-            ("https://dash.example.", "write `https://dash.example`;"),
-            ("dash.example", "write `https://dash.example`;"),
-            ("dash.example:8080", "write `https://dash.example:8080`;"),
-            ("wss://dash.example", "write `https://dash.example`;"),
-            ("ws://dash.example:8000/ws", "write `http://dash.example:8000`;"),
-            ("file:///home/me/page.html", "write `null`;"),
-            ("https://*.dash.example", "an example is `https://dash.example`;"),
-            ("https://*", "an example is `https://dash.example`;"),
-            ("https://dash.example:0", "an example is `https://dash.example`;"),
-            ("https://börse.example", "an example is `https://dash.example`;"),
-            ("", "an example is `https://dash.example`;"),
+            ("https://dash.example/", "write `https://dash.example`"),
+            ("http://me@dash.example:8080/path", "write `http://dash.example:8080`"),
+            ("https://dash.example?a#b", "write `https://dash.example`"),
+            ("https://dash.example.", "write `https://dash.example`"),
+            ("dash.example", "write `https://dash.example`"),
+            ("dash.example:8080", "write `https://dash.example:8080`"),
+            ("wss://dash.example", "write `https://dash.example`"),
+            ("ws://dash.example:8000/ws", "write `http://dash.example:8000`"),
+            ("file:///home/me/page.html", "write `null`"),
+            ("https://*.dash.example", "an example is `https://dash.example`"),
+            ("https://*", "an example is `https://dash.example`"),
+            ("https://dash.example:0", "an example is `https://dash.example`"),
+            ("https://börse.example", "an example is `https://dash.example`"),
+            ("", "an example is `https://dash.example`"),
         ] {
             let error = text.parse::<AllowedOrigin>().unwrap_err().to_string();
-            let begins = error.starts_with(&format!("`{text}` is no origin of pages, "));
-            assert!(begins && error.contains(advice), "{error}");
+            let begins = error.starts_with(&format!("`{text}` is no origin; "));
+            assert!(begins && error.ends_with(advice), "{error}");
         }
     }
 }

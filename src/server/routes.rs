@@ -1,4 +1,4 @@
-//! The routes: selects the handler for each request that the [guard] lets through.
+//! The routes: selects the handler for each request that `guard.rs` lets through.
 
 use std::sync::Arc;
 
