@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::feed::{self, Control, Feed};
 use crate::hub::Relay;
 use crate::server::{
-    self, AcceptedSocket, Admission, AppState, Identity, ListenError, Metrics, Origins, Tcp, TlsError,
-    Worker, WorkerHandle,
+    self, AcceptedSocket, Admission, AppState, Hosts, Identity, ListenError, Metrics, Origins, RefusalLog,
+    Tcp, TlsError, Worker, WorkerHandle,
 };
 use crate::session::{self, Limits};
 use crate::task::{TaskFailed, catch_panic, catch_panic_now};
@@ -86,7 +86,7 @@ pub struct App {
     bus: Arc<Bus>,
     feed: JoinSet<()>,
     feed_stop: CancellationToken,
-    /// The accept loop and the renewal of the certificate.
+    /// The accept loop, the log of refused requests and the renewal of the certificate.
     tasks: JoinSet<()>,
     /// Stops the server when this guard is dropped, even if `run` was never called.
     server_stop: DropGuard,
@@ -135,6 +135,8 @@ pub struct Wiring<S> {
     pub handles: Vec<WorkerHandle<S>>,
     /// The workers.
     pub workers: Vec<Worker<S>>,
+    /// Logs the requests that the workers refuse.
+    pub refusals: Arc<RefusalLog>,
     /// Reports the failure of a task.
     pub failure_sender: mpsc::Sender<TaskFailed>,
     /// Receives the failures of tasks.
@@ -170,7 +172,9 @@ impl<S: AcceptedSocket> Wiring<S> {
             bus: Arc::clone(bus),
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
             relay: Arc::clone(&relay),
+            hosts: Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback },
             origins: Origins { allowed: config.server.allowed_origins.clone(), loopback: is_loopback },
+            refusals: Arc::default(),
             body_timeout: session::unless_zero(config.server.header_timeout),
             max_symbols: config.limits.symbols,
             max_lag: config.ready.max_lag,
@@ -200,7 +204,8 @@ impl<S: AcceptedSocket> Wiring<S> {
             (handle, worker)
         };
         let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
-        Self { admission, handles, workers, failure_sender, failures, auth: auth_sender }
+        let refusals = Arc::clone(&state.refusals);
+        Self { admission, handles, workers, refusals, failure_sender, failures, auth: auth_sender }
     }
 }
 
@@ -223,7 +228,7 @@ impl App {
             shards => shards,
         };
         let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
-        let Wiring { admission, handles, workers, failure_sender, failures, auth } =
+        let Wiring { admission, handles, workers, refusals, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
@@ -234,6 +239,12 @@ impl App {
         let accepting = server::accept(listener, handles, admission, stop.clone());
         tasks.spawn(supervised("the accept loop", accepting, stop.clone(), failure_sender.clone()));
         let reloader = Reloader { auth, identity: identity.clone() };
+        let report_stop = stop.clone();
+        let reporting = async move {
+            report_stop.run_until_cancelled(refusals.report()).await;
+        };
+        let name = "the log of refused requests";
+        tasks.spawn(supervised(name, reporting, stop.clone(), failure_sender.clone()));
         if let Some(identity) = identity {
             let reload_stop = stop.clone();
             let reloading = async move {

@@ -118,10 +118,12 @@
 //!   · `config.rs` `[session]` (heartbeat, buffers) and `[limits]`.
 //! - **server**: `mod.rs` `[server]` · `listen.rs` binds the addresses · `accept.rs` accept loop, file descriptors · `admission.rs` connection
 //!   limits, trusted proxies · `tls.rs` · `connections.rs` TLS, HTTP and sessions of one worker, shutdown ·
-//!   `worker.rs` a thread with its shard · `routes.rs` paths and methods · `app_state.rs` checks that all
-//!   routes share: token, URL · `handshake.rs` upgrade, Origin rule, error responses · `ndjson.rs` `/ndjson`
-//!   · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]`
-//!   · `json_response.rs` error bodies · `write_timeout.rs` · `request_timer.rs` time limits of headers and of
+//!   `worker.rs` a thread with its shard · `guard.rs` limits, Host, Origin and methods of each request ·
+//!   `routes.rs` paths · `app_state.rs` checks that all routes share: token, URL · `host.rs` Host rule ·
+//!   `origin.rs` Origin rule · `cross_origin.rs` CORS, `OPTIONS` · `networks.rs` parses trusted proxies ·
+//!   `refusal_log.rs` logs refused requests · `handshake.rs` upgrade · `ndjson.rs` `/ndjson` · `feed_api.rs`
+//!   `/api/v1/feed` · `metrics.rs` gauges of `/metrics` · `readiness.rs` `/readyz`, `[ready]` ·
+//!   `json_response.rs` error responses · `write_timeout.rs` · `request_timer.rs` time limits of headers and of
 //!   idle connections · `request_socket.rs` errors that the HTTP library answers · `page.html` the page at `/`.
 //! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
 //!   `send.rs` · `client_args.rs` their flags and token · `config.rs` `config` and its `--check` ·

@@ -69,6 +69,8 @@ pub struct Permit {
     address: Option<IpAddr>,
     /// The trusted proxy that forwards the connection.
     proxy: Option<IpAddr>,
+    /// The address of the client, as far as it is known.
+    client: IpAddr,
     /// A clone of the load of the worker that serves the connection.
     worker: Option<Arc<()>>,
 }
@@ -111,6 +113,7 @@ impl Admission {
             exceeded: None,
             address: None,
             proxy,
+            client: peer,
             worker: None,
         };
         if proxy.is_none() {
@@ -190,6 +193,12 @@ impl Permit {
         self.exceeded
     }
 
+    /// Returns the address of the client. Until the first request, this may be the address of a proxy.
+    #[must_use]
+    pub const fn client(&self) -> IpAddr {
+        self.client
+    }
+
     /// Adds the connection to the load of a worker.
     pub(super) fn count_for_worker(&mut self, load: &Arc<()>) {
         self.worker = Some(Arc::clone(load));
@@ -199,8 +208,8 @@ impl Permit {
     /// contain.
     pub fn forwarded(&mut self, headers: &HeaderMap) {
         if let (Some(proxy), None) = (self.proxy, self.exceeded) {
-            let address = self.admission.client(headers).unwrap_or(proxy);
-            self.count_for(address);
+            self.client = self.admission.client(headers).unwrap_or(proxy);
+            self.count_for(self.client);
         }
     }
 

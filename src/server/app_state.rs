@@ -9,7 +9,10 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
 use super::Metrics;
-use super::handshake::{ErrorResponse, Origins};
+use super::host::Hosts;
+use super::json_response::ErrorResponse;
+use super::origin::Origins;
+use super::refusal_log::RefusalLog;
 use crate::auth::{self, Access};
 use crate::bus::Bus;
 use crate::feed::Control;
@@ -25,8 +28,12 @@ pub struct AppState {
     pub feed: Control,
     /// The relay, which counts the peers.
     pub relay: Arc<Relay>,
-    /// The origins whose pages may connect.
+    /// The hosts under which the server answers.
+    pub hosts: Hosts,
+    /// The origins whose pages may use the server.
     pub origins: Origins,
+    /// Logs refused requests.
+    pub refusals: Arc<RefusalLog>,
     /// Time limit for the body of a request.
     pub body_timeout: Duration,
     /// Maximum number of symbols that a connection may subscribe to; 0 means no limit.

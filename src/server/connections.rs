@@ -28,6 +28,7 @@ use tracing::{debug, error, warn};
 use warp::filters::BoxedFilter;
 
 use super::admission::Permit;
+use super::guard::RequestContext;
 use super::ndjson::{self, StreamedSession};
 use super::request_socket::{HeadLimits, RequestSocket};
 use super::request_timer::{ConnectionPhase, RequestTimer};
@@ -173,10 +174,10 @@ impl Connections {
         let socket = RequestSocket::new(socket, Arc::clone(&phase), self.head_limits());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             asked.on_request();
-            let version = request.version();
+            let (version, uri) = (request.version(), request.uri().clone());
             permit.borrow_mut().forwarded(request.headers());
-            let exceeded = permit.borrow().exceeded();
-            request.extensions_mut().insert(routes::RequestContext { version, exceeded });
+            let (exceeded, client) = (permit.borrow().exceeded(), permit.borrow().client());
+            request.extensions_mut().insert(RequestContext { version, uri, exceeded, client });
             let response = routes.call(request);
             let (sender, here, write_timeout) = (sender.clone(), Rc::clone(&here), timeout_handle.clone());
             async move {

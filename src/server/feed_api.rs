@@ -3,8 +3,7 @@
 //! `GET` returns the status. `POST` executes a command such as `{"action":"pause"}` and returns the new
 //! status. The body must not exceed 4 KiB. Its `Content-Type` is ignored.
 //!
-//! If the server has tokens, `GET` needs a token, and `POST` needs a token that allows `control`. Pages of an
-//! origin that may open a WebSocket may also control the feed.
+//! If the server has tokens, `GET` needs a token, and `POST` needs a token that allows `control`.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,8 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use http::header::ALLOW;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -24,8 +22,7 @@ use warp::Buf;
 use warp::reply::Response;
 
 use super::app_state::AppState;
-use super::handshake::ErrorResponse;
-use super::json_response::{error_response, json_response};
+use super::json_response::{ErrorResponse, error_response, json_response};
 use crate::feed::{FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
 use crate::wire::{ErrorCode, ErrorReply};
@@ -102,13 +99,10 @@ pub async fn respond<B: Buf>(
     query: String,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Response {
-    let answered = match method {
-        Method::GET | Method::HEAD => state.authorize(&headers, &query).map(|_| state.feed.status()),
-        Method::POST => execute(&state, &headers, &query, body).await,
-        _ => {
-            let message = "this page answers GET, HEAD and POST";
-            Err((StatusCode::METHOD_NOT_ALLOWED, ErrorReply::new(ErrorCode::MethodNotAllowed, message)))
-        }
+    let answered = if method == Method::POST {
+        execute(&state, &headers, &query, body).await
+    } else {
+        state.authorize(&headers, &query).map(|_| state.feed.status())
     };
     match answered {
         Ok(status) => {
@@ -116,13 +110,7 @@ pub async fn respond<B: Buf>(
             let report = serde_json::to_string(&report).expect("a report is plain data");
             json_response(StatusCode::OK, report)
         }
-        Err((status, error)) => {
-            let mut response = error_response(status, &error);
-            if status == StatusCode::METHOD_NOT_ALLOWED {
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-            }
-            response
-        }
+        Err((status, error)) => error_response(status, &error),
     }
 }
 
@@ -132,7 +120,6 @@ async fn execute<B: Buf>(
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Status, ErrorResponse> {
-    state.origins.check(headers)?;
     let access = state.authorize(headers, query)?;
     access.check_control().map_err(|error| (StatusCode::FORBIDDEN, error))?;
     let body = timeout(state.body_timeout, read_body(body)).await.unwrap_or_else(|_| {

@@ -1,12 +1,15 @@
 //! Responses with a JSON body, and error responses.
 
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use warp::Reply;
 
 use crate::wire::ErrorReply;
+
+/// The status of an error response, and the error reply in its body.
+pub type ErrorResponse = (StatusCode, ErrorReply);
 
 /// Returns a response with this JSON body.
 pub fn json_response(status: StatusCode, body: String) -> warp::reply::Response {
@@ -19,7 +22,8 @@ pub fn json_response(status: StatusCode, body: String) -> warp::reply::Response 
         .into_response()
 }
 
-/// Returns an error response, with the headers that HTTP requires for its status.
+/// Returns an error response, with the headers that HTTP requires for its status. The response carries the
+/// error for the log, as an extension.
 pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Response {
     let mut response = json_response(status, serde_json::json!({ "error": error }).to_string());
     let headers = response.headers_mut();
@@ -29,13 +33,11 @@ pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Re
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         _ => {}
     }
+    response.extensions_mut().insert(error.clone());
     response
 }

@@ -8,13 +8,19 @@ mod accept;
 mod admission;
 mod app_state;
 mod connections;
+mod cross_origin;
 mod feed_api;
+mod guard;
 mod handshake;
+mod host;
 mod json_response;
 mod listen;
 mod metrics;
 mod ndjson;
+mod networks;
+mod origin;
 pub mod readiness;
+mod refusal_log;
 mod request_socket;
 mod request_timer;
 mod routes;
@@ -34,9 +40,11 @@ use crate::range::{self, Check, DAY, GIB};
 pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_channel};
 pub use admission::{Admission, Permit};
 pub use app_state::AppState;
-pub use handshake::Origins;
+pub use host::{Host, Hosts, NotAHost};
 pub use listen::{ListenError, bind, browser_url};
 pub use metrics::Metrics;
+pub use origin::{AllowedOrigin, NotAnOrigin, Origin, Origins};
+pub use refusal_log::RefusalLog;
 pub use tls::{Identity, TlsError};
 pub use worker::Worker;
 
@@ -57,8 +65,10 @@ pub struct Config {
     /// Addresses or networks of trusted proxies, whose `X-Forwarded-For` header names the client.
     #[serde(with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Origins whose pages may connect, in addition to the server's own origin.
-    pub allowed_origins: Vec<String>,
+    /// Hosts under which the server answers, in addition to loopback hosts on a loopback address.
+    pub allowed_hosts: Vec<Host>,
+    /// Origins whose pages may use the server, in addition to the server's own origin.
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Number of threads that serve clients; 0 means one per core.
     pub shards: usize,
     /// How long updates are collected before they are written together. The first update after a pause is
@@ -96,6 +106,7 @@ impl Default for Config {
             tls_cert: None,
             tls_key: None,
             trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             shards: 0,
             flush_window: Duration::from_millis(2),
@@ -150,28 +161,4 @@ fn is_host_and_port(text: &str) -> bool {
 fn may_be_a_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains(['\n', '\0']) && !text.contains("-----BEGIN")
-}
-
-/// Serializes and deserializes a list of networks. A single address is also accepted as a network.
-mod networks {
-    use std::net::IpAddr;
-
-    use ipnet::IpNet;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(networks)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-        let parse = |text: &String| {
-            let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| {
-                de::Error::custom(format_args!(
-                    "`{text}` is neither an address nor a network such as 10.0.0.0/8"
-                ))
-            })
-        };
-        Vec::<String>::deserialize(deserializer)?.iter().map(parse).collect()
-    }
 }

@@ -10,18 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, ORIGIN, VARY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, Method, Response, StatusCode};
 use tcp_info::Acknowledgements;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio_util::io::ReaderStream;
 use warp::Reply;
 
 use super::app_state::{AppState, require_token};
-use super::handshake::ErrorResponse;
+use super::json_response::ErrorResponse;
 use super::write_timeout::WriteTimeoutHandle;
 use crate::auth::Access;
 use crate::encoding::Encoding;
@@ -68,14 +65,13 @@ struct Body {
 ///
 /// # Errors
 ///
-/// The origin is not allowed, the token is missing or wrong, or the subscription is missing or wrong.
+/// The token is missing or wrong, or the subscription is missing or wrong.
 pub fn response(
     state: &AppState,
     method: &Method,
     headers: &HeaderMap,
     query: &str,
 ) -> Result<warp::reply::Response, ErrorResponse> {
-    state.origins.check(headers)?;
     let (parameters, access) = state.subscription(headers, query)?;
     let access = require_token(access)?;
     if parameters.subscribe.is_none() {
@@ -87,14 +83,9 @@ pub fn response(
         .header(CACHE_CONTROL, "no-store")
         .header(X_ACCEL_BUFFERING, "no")
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(VARY, HeaderValue::from_static("Origin"))
         .body("")
         .expect("the headers are well-formed")
         .into_response();
-    if let Some(origin) = headers.get(ORIGIN) {
-        // The origin passed its check above.
-        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
     if method != Method::HEAD {
         response.extensions_mut().insert(StreamedSession { encoding: Encoding::Ndjson, parameters, access });
     }

@@ -28,7 +28,7 @@ pub enum ErrorCode {
     RelayDisabled,
     /// The token is missing or unknown.
     Unauthorized,
-    /// The client's token or origin does not allow the request.
+    /// The client's token, or the request's host or origin, does not allow the request.
     Forbidden,
     /// A URL parameter is unknown or malformed.
     BadParameter,
@@ -36,7 +36,7 @@ pub enum ErrorCode {
     NotFound,
     /// The feed cannot execute this command, or has ended.
     Conflict,
-    /// A request is not valid HTTP/1.1, or its URL is too long.
+    /// A request is not valid HTTP/1.1, its URL is too long, or its `Host` is wrong.
     BadRequest,
     /// A request has too many headers, or too long headers.
     HeadersTooLarge,

@@ -14,6 +14,9 @@ async fn an_error_is_one_line_with_the_place_and_one_with_a_hint() {
     let page = file("page.csv", "<!DOCTYPE html><html></html>\n");
     let misspelt = file("misspelt.toml", "[session]\nheartbaet = \"5s\"\n");
     let hour = file("hour.toml", "[server]\nflush_window = \"1h\"\n");
+    let origin = file("origin.toml", "[server]\nallowed_origins = [\"https://dash.example/\"]\n");
+    let host = file("host.toml", "[server]\nallowed_hosts = [\"https://ticks.example\"]\n");
+    let proxy = file("proxy.toml", "[server]\ntrusted_proxies = [\"10.1.2.3/8\"]\n");
     let long = "A".repeat(70_000);
     for (arguments, code, place) in [
         (vec!["--feed", "replay", "no-such-file.csv"], 66, "no-such-file.csv"),
@@ -27,6 +30,9 @@ async fn an_error_is_one_line_with_the_place_and_one_with_a_hint() {
             78,
             "hour.toml:2: server.flush_window: `\"1h\"` is not a time from 0s to 1s",
         ),
+        (vec!["--config", origin.as_str()], 78, "write `https://dash.example`"),
+        (vec!["--config", host.as_str()], 78, "write `ticks.example`"),
+        (vec!["--config", proxy.as_str()], 78, "write `10.0.0.0/8`"),
         (vec!["--tls-cert", "no-such.pem"], 78, "only server.tls_cert is given"),
         (vec!["--tls-cert", "no-such.pem", "--tls-key", "no-such.pem"], 66, "no-such.pem"),
         (vec!["--tls-cert", page.as_str(), "--tls-key", page.as_str()], 78, "page.csv"),

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::subscriber::{EVERY, Subscriber};
 
-const HANDSHAKE: &str = "GET /ws?symbols=*&delivery=every HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+const HANDSHAKE: &str = "GET /ws?symbols=*&delivery=every HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
                          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 

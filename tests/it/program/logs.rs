@@ -1,9 +1,12 @@
-//! The log of the built program. It contains no token. If the log cannot be written, the program continues.
+//! The log of the built program. It has a line for each refused request, and no token. If the log cannot be
+//! written, the program continues.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::process::{PATIENCE, ServerProcess, can_signal, run, tickerplant};
+use crate::support::process::{PATIENCE, ServerProcess, can_signal, line_with, run, tickerplant};
 
 #[tokio::test]
 async fn no_log_says_a_token() {
@@ -47,4 +50,67 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
     assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
     let ended = timeout(PATIENCE, process.wait()).await.expect("the server ends").unwrap();
     assert_eq!(ended.code(), Some(0));
+}
+
+/// Sends a request to a server and reads the whole response.
+async fn request(server: &ServerProcess, request: &str, headers: &str) -> String {
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    let request = format!("{request} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, socket.read_to_string(&mut answer)).await.expect("an answer comes").unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_refused_request_is_logged_with_its_reason_and_without_its_query() {
+    let upgrade = "Host: localhost\r\nUpgrade: websocket\r\n";
+    for (asked, headers, parts) in [
+        ("GET /ws?symbols=A&token=secret", "Host: evil.example\r\n", ["status=403", "server.allowed_hosts"]),
+        (
+            "GET /ndjson?symbols=A",
+            "Host: localhost\r\nOrigin: http://evil.example\r\n",
+            ["status=403", "server.allowed_origins"],
+        ),
+        (
+            "OPTIONS /api/v1/feed",
+            "Host: localhost\r\nOrigin: http://evil.example\r\n",
+            ["status=204", "server.allowed_origins"],
+        ),
+        ("GET /ws", "Host: localhost\r\nX-Forwarded-For: 192.0.2.7\r\n", ["status=426", "client=192.0.2.7"]),
+        ("GET /wss?token=secret", upgrade, ["status=404", "path=\"/wss\""]),
+        ("GET /ws&token=secret", upgrade, ["status=404", "path=\"/ws&…\""]),
+        ("GET /ndjson?symbols=A?token=secret", "Host: localhost\r\n", ["status=400", "client=127.0.0.1"]),
+        ("GET /metrics?token=secret", "Host: localhost\r\n", ["status=401", "path=\"/metrics\""]),
+    ] {
+        let settings = [("server.trusted_proxies", "127.0.0.1")];
+        let mut server = ServerProcess::configured(&[], &settings).await;
+
+        request(&server, asked, headers).await;
+
+        let line = line_with(&mut server.log, "refused a request").await;
+        assert!(line.contains(" INFO ") && parts.iter().all(|part| line.contains(part)), "{line}");
+        assert!(!line.contains("secret") && !line.contains("symbols="), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_refusals_a_few_are_logged_and_the_others_are_counted() {
+    const REQUESTS: u64 = 200;
+    let mut server = ServerProcess::start(&[]).await;
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    let all = "GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(usize::try_from(REQUESTS).unwrap());
+
+    socket.write_all(all.as_bytes()).await.unwrap();
+
+    let (mut logged, mut counted) = (0, 0);
+    while logged + counted < REQUESTS {
+        let line = line_with(&mut server.log, "refused ").await;
+        match line.split("requests=").nth(1) {
+            Some(count) => counted += count.parse::<u64>().unwrap(),
+            None => logged += 1,
+        }
+    }
+    assert_eq!(logged + counted, REQUESTS);
+    assert!(logged < counted, "{logged} are logged one by one");
 }

@@ -39,7 +39,7 @@ fn refused(outcome: Result<Client, Error>) -> (u16, String) {
 }
 
 fn health(more: &str) -> String {
-    format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{more}Connection: close\r\n\r\n")
+    format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{more}Connection: close\r\n\r\n")
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
     assert_eq!(server.count_of(Limit::Connections), 0);
 
     assert_eq!(refused(server.try_connect("/ws").await), (503, "too_many_connections".to_owned()));
-    assert!(server.request("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.starts_with("HTTP/1.1 503"));
+    assert!(server.request("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.starts_with("HTTP/1.1 503"));
     // Requests for health and metrics are still answered.
     assert_eq!(status(&server.request(&health("")).await).0, 200);
 
@@ -115,7 +115,9 @@ async fn behind_a_trusted_proxy_the_limits_apply_to_each_client() {
     let server = TestServer::start(config).await;
     // An open connection keeps its permit.
     let mut kept = server.open().await;
-    kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n").await.unwrap();
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"}") {
         assert_ne!(kept.read_buf(&mut answer).await.unwrap(), 0);

@@ -324,8 +324,7 @@ async fn a_page_that_may_connect_may_control() {
 async fn a_body_in_chunks_is_read_and_has_the_same_limit() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
-    let head =
-        "POST /api/v1/feed HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    let head = "POST /api/v1/feed HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
     let half = format!("800\r\n{}\r\n", " ".repeat(2048));
 
     let exact = r#"11\r\n{"action":"step"}\r\n0\r\n\r\n"#.replace(r"\r\n", "\r\n");
@@ -341,7 +340,8 @@ async fn a_body_that_never_arrives_times_out() {
     config.server.header_timeout = Duration::from_millis(50);
     let server = TestServer::feed(config).await;
 
-    let answer = server.request("POST /api/v1/feed HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{").await;
+    let answer =
+        server.request("POST /api/v1/feed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{").await;
 
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains(r#""code":"too_slow""#), "{answer}");

@@ -18,13 +18,13 @@ async fn each_wrong_request_gets_its_status_and_a_reason() {
     let server = TestServer::start(Config::default()).await;
     let close = "Connection: close\r\n";
     for (request, status, code) in [
-        (format!("GET /nope HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 404, "not_found"),
+        (format!("GET /nope HTTP/1.1\r\nHost: localhost\r\n{close}\r\n"), 404, "not_found"),
         (
-            format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{close}\r\n"),
+            format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{close}\r\n"),
             405,
             "method_not_allowed",
         ),
-        (format!("GET /ws HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 426, "upgrade_required"),
+        (format!("GET /ws HTTP/1.1\r\nHost: localhost\r\n{close}\r\n"), 426, "upgrade_required"),
         (format!("GET /ws?symbls=A HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 400, "bad_parameter"),
         (format!("GET /ws?symbols=A%20B HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 400, "bad_symbol"),
         (format!("GET /ws?symbols=A&token=t HTTP/1.1\r\n{HANDSHAKE}{close}\r\n"), 401, "unauthorized"),
@@ -51,7 +51,8 @@ async fn only_http_1_is_spoken() {
     let by_prior_knowledge = server.request("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     let upgrade =
         "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
-    let by_upgrade = server.request(&format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n")).await;
+    let by_upgrade =
+        server.request(&format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n")).await;
 
     assert!(!by_prior_knowledge.contains("200"), "{by_prior_knowledge}");
     assert!(by_upgrade.starts_with("HTTP/1.1 200"), "{by_upgrade}");
@@ -61,8 +62,9 @@ async fn only_http_1_is_spoken() {
 async fn a_browser_gets_the_page_and_a_monitor_gets_the_health() {
     let server = TestServer::start(Config::default()).await;
 
-    let page = server.request("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    let health = server.request("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let page = server.request("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    let health =
+        server.request("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
 
     assert!(page.contains("content-type: text/html") && page.contains("<title>tickerplant"), "{page}");
     assert!(health.starts_with("HTTP/1.1 200") && health.ends_with(r#"{"status":"alive"}"#), "{health}");

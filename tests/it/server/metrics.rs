@@ -23,7 +23,7 @@ async fn metrics_count_connections_and_limits_under_fixed_names() {
     client.next().await;
     server.publish([trade("EVIL", "1")]);
 
-    let text = server.request("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let text = server.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
 
     assert!(text.contains("content-type: application/openmetrics-text"), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");

@@ -25,7 +25,7 @@ async fn ask(server: &TestServer, path: &str) -> LineClient<TcpStream> {
 /// Waits until this many peers are connected.
 async fn peers(server: &TestServer, count: usize) {
     let text = format!("tickerplant_peers {count}\n");
-    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let counted = async { while !server.request(request).await.contains(&text) {} };
     timeout(PATIENCE, counted).await.expect("clients come and go");
 }
@@ -213,13 +213,13 @@ async fn a_wrong_stream_request_gets_an_error_reply() {
         ("symbols=A,B,C", "too_many_symbols"),
         (ahead.as_str(), "is ahead of the feed"),
     ] {
-        let request = format!("GET /ndjson?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("GET /ndjson?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let answer = server.request(&request).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(part), "{query}: {answer}");
     }
-    let post = "POST /ndjson?symbols=A HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let post = "POST /ndjson?symbols=A HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert!(server.request(post).await.starts_with("HTTP/1.1 405 "));
-    let head = "HEAD /ndjson?symbols=A HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let head = "HEAD /ndjson?symbols=A HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert!(server.request(head).await.ends_with("\r\n\r\n"));
     peers(&server, 0).await;
 }
@@ -227,7 +227,7 @@ async fn a_wrong_stream_request_gets_an_error_reply() {
 #[tokio::test]
 async fn a_page_may_read_a_stream_where_it_may_open_a_websocket() {
     let mut config = Config::default();
-    config.server.allowed_origins = vec!["https://dash.example".to_owned()];
+    config.server.allowed_origins = vec!["https://dash.example".parse().unwrap()];
     let server = TestServer::start(config).await;
     let from = |origin: &str| format!("Origin: {origin}\r\n");
 
@@ -371,7 +371,7 @@ async fn a_stream_that_is_never_read_frees_its_permit() {
         }
         assert_eq!((server.count_of(Limit::PingTimeout), server.count_of(Limit::EveryBuffer)), (1, 1));
 
-        let path = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let path = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let answer = server.request(path).await;
 
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// Serves until `stop` fires. The test publishes on `bus`.
 pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
     let Wiring { admission, handles, workers, failures: _failures, .. } =
-        Wiring::new(&config, &bus, None, None, true, 1);
+        Wiring::new(&config, &bus, None, None, false, 1);
     let accepting = server::accept(listener, handles, admission, stop.clone());
     let working = async {
         for worker in workers {

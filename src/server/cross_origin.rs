@@ -1,0 +1,49 @@
+//! Lets pages of allowed origins read responses (CORS), and answers `OPTIONS`.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, VARY,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use warp::Reply;
+use warp::reply::Response;
+
+use super::json_response::ErrorResponse;
+
+/// The headers that a page may send.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, last-event-id");
+
+/// How many seconds a browser may remember the answer to a preflight.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+
+/// The outcome of the Origin rule: the `Origin` header of the request if there is one, or the refusal.
+pub type CheckedOrigin = Result<Option<HeaderValue>, ErrorResponse>;
+
+/// Returns the response to `OPTIONS`. `allow` lists the methods of the page.
+///
+/// A preflight of an allowed origin also gets the methods and headers that its page may use. Any other
+/// preflight gets no such headers, so the browser refuses the page. The response then carries the refusal for
+/// the log.
+pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &CheckedOrigin) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(ALLOW, allow.clone());
+    match origin {
+        Ok(Some(_)) if headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) => {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, allow.clone());
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            response.headers_mut().insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        }
+        Ok(_) => {}
+        Err((_, refusal)) => drop(response.extensions_mut().insert(refusal.clone())),
+    }
+    response
+}
+
+/// Lets the page of an allowed origin read a response.
+pub fn let_page_read(response: &mut Response, origin: CheckedOrigin) {
+    // Without this header, a cache could give one origin the response for another.
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+    if let Ok(Some(origin)) = origin {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+}

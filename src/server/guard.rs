@@ -1,0 +1,161 @@
+//! The rules for every request: limits of connections, Host, Origin, and the methods of each page.
+//!
+//! `/healthz` and `/readyz` are excepted from the Host rule and the Origin rule. They and `/metrics` are
+//! answered even when the server is full.
+
+use std::net::IpAddr;
+
+use http::header::{ALLOW, CONNECTION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use warp::reply::Response;
+
+use super::app_state::AppState;
+use super::cross_origin::{CheckedOrigin, let_page_read, options_response};
+use super::handshake::is_upgrade;
+use super::json_response::error_response;
+use crate::counters::Limit;
+use crate::wire::{ErrorCode, ErrorReply};
+
+/// Facts about a request that warp does not pass to the routes. The worker adds these facts to the request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The HTTP version.
+    pub version: Version,
+    /// The target of the request.
+    pub uri: Uri,
+    /// The limit that the connection exceeds, if any.
+    pub exceeded: Option<Limit>,
+    /// The address of the client.
+    pub client: IpAddr,
+}
+
+/// Answers a request that must not reach a route: a request that is refused, or an `OPTIONS` request. Returns
+/// `None` for any other request.
+pub fn guard(
+    state: &AppState,
+    method: &Method,
+    headers: &HeaderMap,
+    context: &RequestContext,
+) -> Option<Response> {
+    let path = context.uri.path();
+    let name = page_name(path);
+    let is_probe = matches!(name, "healthz" | "readyz");
+    let may_be_full = is_probe || name == "metrics";
+    if let Some(limit) = context.exceeded.filter(|limit| !(may_be_full && *limit == Limit::Connections)) {
+        // The admission counts the other connection limits. `limits.connections` is counted here, because
+        // a full server still answers some routes.
+        if limit == Limit::Connections {
+            state.bus.counters().increment(limit);
+        }
+        return Some(limit_response(limit));
+    }
+    let origin = check_origin(state, headers, context);
+    let checked = if is_probe {
+        Ok(())
+    } else {
+        let is_options = method == Method::OPTIONS;
+        let hosted = state.hosts.check(context.version, headers);
+        hosted.and_then(|_| if is_options { Ok(()) } else { origin.clone().map(drop) })
+    };
+    if let Err((status, error)) = checked {
+        return Some(error_response(status, &error));
+    }
+    let Some(methods) = methods(path) else { return Some(not_found_response()) };
+    let allow = HeaderValue::from_str(&format!("{}, OPTIONS", methods.join(", "))).expect("it is ASCII");
+    if method == Method::OPTIONS {
+        return Some(options_response(&allow, headers, &origin));
+    }
+    if methods.contains(&method.as_str()) {
+        return None;
+    }
+    let mut response = error_response(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &ErrorReply::new(ErrorCode::MethodNotAllowed, format!("this page answers {}", in_words(methods))),
+    );
+    response.headers_mut().insert(ALLOW, allow);
+    Some(response)
+}
+
+/// Finishes a response: logs a refusal, and lets the pages of allowed origins read the response.
+pub fn finished(
+    state: &AppState,
+    headers: &HeaderMap,
+    context: &RequestContext,
+    mut response: Response,
+) -> Response {
+    if let Some(ErrorReply { code, message }) = response.extensions_mut().remove() {
+        // Browsers and most libraries hide why a WebSocket or a stream failed. On the other pages, only a
+        // refusal by a rule of this server is logged, not a mistake in the request.
+        let path = context.uri.path();
+        let is_connecting = is_upgrade(headers) || matches!(page_name(path), "ws" | "ndjson");
+        if is_connecting || matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden) {
+            state.refusals.refused(context.client, path, response.status(), &message);
+        }
+    }
+    let_page_read(&mut response, check_origin(state, headers, context));
+    response
+}
+
+/// Applies the Origin rule. An origin is the server's own only under a host that passes the Host rule.
+fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext) -> CheckedOrigin {
+    let host = state.hosts.check(context.version, headers).ok().flatten();
+    state.origins.check(headers, host.as_ref())
+}
+
+/// Returns the methods of the page at a path. Returns `None` if there is no such page.
+///
+/// This list also decides which paths reach the routes.
+fn methods(path: &str) -> Option<&'static [&'static str]> {
+    match page_name(path) {
+        "" | "ndjson" | "metrics" | "healthz" | "readyz" => Some(&["GET", "HEAD"]),
+        "ws" => Some(&["GET"]),
+        // `OPTIONS *` asks for the methods of the whole server.
+        "api/v1/feed" | "*" => Some(&["GET", "HEAD", "POST"]),
+        _ => None,
+    }
+}
+
+/// Returns a path without the slashes at its beginning and its end.
+fn page_name(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+/// Joins methods to a text such as `GET, HEAD and POST`.
+fn in_words(methods: &[&str]) -> String {
+    match methods {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => methods.concat(),
+    }
+}
+
+/// Returns the response for a path without a page.
+pub fn not_found_response() -> Response {
+    let message =
+        "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /healthz, /readyz and /metrics";
+    error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
+}
+
+/// Returns the response for a connection that exceeds a limit.
+fn limit_response(limit: Limit) -> Response {
+    let (status, code, message) = match limit {
+        Limit::PerAddress => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::TooManyConnections,
+            "too many connections from your address (limits.per_address); close one",
+        ),
+        Limit::NewPerSecond => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::RateLimited,
+            "your address connects too often (limits.new_per_second); try again later",
+        ),
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::TooManyConnections,
+            "the server has no room for more connections (limits.connections); try again later",
+        ),
+    };
+    let mut response = error_response(status, &ErrorReply::new(code, message));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,302 @@
+//! The Host rule: under which names the server answers.
+//!
+//! DNS can rebind the name of a stranger's page to the address of this machine. For the browser, the page
+//! then has the origin of this server. Only the `Host` header still has the stranger's name. So a server on a
+//! loopback address answers only to loopback names and addresses, and to the hosts in `server.allowed_hosts`.
+//! If the list is not empty, it holds on every address. `X-Forwarded-Host` is ignored.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use http::header::HOST;
+use http::{HeaderMap, StatusCode, Version};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::json_response::ErrorResponse;
+use crate::wire::{ErrorCode, ErrorReply};
+
+/// The maximum length of a name in DNS.
+const MAX_NAME_BYTES: usize = 253;
+
+/// A name or an address of a machine, as in a URL. Names are in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A name.
+    Name(String),
+    /// An address.
+    Address(IpAddr),
+}
+
+/// A host, and the port if it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// The host.
+    pub host: Host,
+    /// The port.
+    pub port: Option<u16>,
+}
+
+/// The hosts under which the server answers.
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    /// The configured hosts.
+    pub allowed: Vec<Host>,
+    /// Whether the server listens on a loopback address.
+    pub loopback: bool,
+}
+
+/// The error for a text that is not a host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{found}` is no host; a host is a name or an address, without a scheme, a port and a path; {advice}"
+)]
+pub struct NotAHost {
+    /// The text.
+    found: String,
+    /// The right form, as far as it is known.
+    advice: String,
+}
+
+impl Hosts {
+    /// Checks the `Host` header of a request, and returns its value. A request of HTTP/1.0 may have none,
+    /// because every browser sends one.
+    ///
+    /// # Errors
+    ///
+    /// - 400: the header is missing, repeated or malformed.
+    /// - 403: the server does not answer under this host.
+    pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<Option<HostPort>, ErrorResponse> {
+        if version == Version::HTTP_10 && !headers.contains_key(HOST) {
+            return Ok(None);
+        }
+        let Some(requested) = requested_host(headers) else {
+            let message =
+                "a request needs one `Host` header, which is a name or an address, and optionally a port";
+            return Err((StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadRequest, message)));
+        };
+        let host = &requested.host;
+        let is_restricted = self.loopback || !self.allowed.is_empty();
+        if !is_restricted || self.loopback && host.is_loopback() || self.allowed.contains(host) {
+            return Ok(Some(requested));
+        }
+        let message =
+            format!("this server does not answer as \"{host}\"; list the name in server.allowed_hosts");
+        Err((StatusCode::FORBIDDEN, ErrorReply::new(ErrorCode::Forbidden, message)))
+    }
+}
+
+/// Returns the host and port of a request that has exactly one well-formed `Host` header.
+fn requested_host(headers: &HeaderMap) -> Option<HostPort> {
+    let mut values = headers.get_all(HOST).iter();
+    let host = HostPort::parse(values.next()?.to_str().ok()?)?;
+    values.next().is_none().then_some(host)
+}
+
+/// Removes from a URL everything but its host and port. Also removes the dot at the end of the name.
+pub fn authority_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().trim_end_matches('.')
+}
+
+impl Host {
+    /// Returns whether this is a loopback address, `localhost`, or a name that ends with `.localhost`. These
+    /// names always belong to the own machine (RFC 6761, section 6.3).
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),
+            Self::Address(address) => address.is_loopback(),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix('[') {
+            let address: Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+            return Some(Self::Address(IpAddr::V6(address).to_canonical()));
+        }
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Some(Self::Address(address.into()));
+        }
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let mut labels = text.split('.');
+        let is_name = text.len() <= MAX_NAME_BYTES
+            && labels.all(|label| !label.is_empty() && label.bytes().all(is_allowed));
+        // A name whose last part is a number would be an address, but it is not a valid one.
+        let is_number = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+        (is_name && !is_number).then(|| Self::Name(text.to_ascii_lowercase()))
+    }
+}
+
+impl HostPort {
+    /// Parses a host with an optional port. Returns `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.rsplit_once(':') {
+            // The last colon of an address in brackets does not begin a port.
+            Some((host, port)) if !port.ends_with(']') => {
+                Some(Self { host: Host::parse(host)?, port: Some(parse_port(port)?) })
+            }
+            _ => Some(Self { host: Host::parse(text)?, port: None }),
+        }
+    }
+}
+
+/// Parses a port from 1 to 65535, without a sign and without zeros at its beginning.
+fn parse_port(text: &str) -> Option<u16> {
+    let begins_right = text.starts_with(|c: char| matches!(c, '1'..='9'));
+    if begins_right { text.parse().ok() } else { None }
+}
+
+impl FromStr for Host {
+    type Err = NotAHost;
+
+    /// Parses a host of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// The text could never equal the host of a request. The error shows the right form.
+    fn from_str(text: &str) -> Result<Self, NotAHost> {
+        Self::parse(text).ok_or_else(|| {
+            let address = text.parse().ok().map(Self::Address);
+            let inside = || HostPort::parse(authority_of(text)).map(|inside| inside.host);
+            let advice = match address.or_else(inside) {
+                Some(host) => format!("write `{host}`"),
+                None => "an example is `ticks.example`".to_owned(),
+            };
+            NotAHost { found: text.to_owned(), advice }
+        })
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+impl Serialize for Host {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Host {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(hosts: &Hosts, version: Version, values: &[&str]) -> Result<(), u16> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HOST, value.parse().unwrap());
+        }
+        hosts.check(version, &headers).map(drop).map_err(|(status, _)| status.as_u16())
+    }
+
+    fn hosts(allowed: &[&str], loopback: bool) -> Hosts {
+        Hosts { allowed: allowed.iter().map(|host| host.parse().unwrap()).collect(), loopback }
+    }
+
+    #[test]
+    fn on_a_loopback_address_a_host_is_loopback_or_listed() {
+        let hosts = hosts(&["Ticks.Example", "192.0.2.1"], true);
+        for host in [
+            "localhost",
+            "LOCALHOST:8000",
+            "app.localhost:3000",
+            "127.0.0.1:8000",
+            "127.255.0.9",
+            "[::1]",
+            "[::1]:8000",
+            "[::ffff:7f00:1]:8000",
+            "ticks.example",
+            "ticks.example:443",
+            "192.0.2.1:8000",
+        ] {
+            assert_eq!(check(&hosts, Version::HTTP_11, &[host]), Ok(()), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "localhost.evil.example",
+            "evil-localhost",
+            "127.0.0.1.evil.example",
+            "sub.ticks.example",
+            "192.0.2.2",
+            "0.0.0.0:8000",
+            "[::2]",
+        ] {
+            assert_eq!(check(&hosts, Version::HTTP_11, &[host]), Err(403), "{host}");
+        }
+    }
+
+    #[test]
+    fn on_other_addresses_only_a_list_restricts_the_host() {
+        let open = hosts(&[], false);
+        let listed = hosts(&["ticks.example"], false);
+
+        assert_eq!(check(&open, Version::HTTP_11, &["evil.example"]), Ok(()));
+        assert_eq!(check(&listed, Version::HTTP_11, &["ticks.example:8000"]), Ok(()));
+        assert_eq!(check(&listed, Version::HTTP_11, &["localhost"]), Err(403));
+        assert_eq!(check(&listed, Version::HTTP_11, &["192.0.2.1"]), Err(403));
+    }
+
+    #[test]
+    fn a_request_has_exactly_one_well_formed_host() {
+        for hosts in [hosts(&[], true), hosts(&[], false)] {
+            for values in [
+                &[][..],
+                &["localhost", "localhost"],
+                &[""],
+                &["localhost, evil.example"],
+                &["localhost:"],
+                &["localhost:+80"],
+                &["localhost:080"],
+                &["localhost:65536"],
+                &["localhost."],
+                &["[::1"],
+                &["::1"],
+                &["me@localhost"],
+                &["http://localhost"],
+                &["localhost/"],
+                &["127.1"],
+            ] {
+                assert_eq!(check(&hosts, Version::HTTP_11, values), Err(400), "{values:?}");
+            }
+            assert_eq!(check(&hosts, Version::HTTP_10, &[]), Ok(()));
+        }
+        assert_eq!(check(&hosts(&[], true), Version::HTTP_10, &["evil.example"]), Err(403));
+    }
+
+    #[test]
+    fn a_host_that_could_never_match_is_an_error_with_the_right_form() {
+        for (text, advice) in [
+            ("https://ticks.example", "write `ticks.example`"),
+            ("https://me@ticks.example:8443/path?query", "write `ticks.example`"),
+            ("ticks.example/", "write `ticks.example`"),
+            ("ticks.example:8443", "write `ticks.example`"),
+            ("Ticks.Example.", "write `ticks.example`"),
+            ("::1", "write `[::1]`"),
+            ("*.ticks.example", "an example is `ticks.example`"),
+            ("*", "an example is `ticks.example`"),
+            ("", "an example is `ticks.example`"),
+            ("börse.example", "an example is `ticks.example`"),
+        ] {
+            let error = text.parse::<Host>().unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("`{text}` is no host; ")) && error.ends_with(advice),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The networks in `server.trusted_proxies`. A single address is also a network.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+use serde::{Deserialize, Deserializer, Serializer, de};
+
+/// Serializes a list of networks.
+pub fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(networks)
+}
+
+/// Deserializes a list of networks.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| parse(text).map_err(de::Error::custom)).collect()
+}
+
+/// Parses a network.
+///
+/// # Errors
+///
+/// The text is not a network, its address has bits outside its mask, or it could never match. The server
+/// takes a client's IPv4 address for IPv4 in all forms, so a network of IPv4 addresses in IPv6 form could
+/// never match.
+fn parse(text: &str) -> Result<IpNet, String> {
+    let network: IpNet = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"))?;
+    if network.addr() != network.network() {
+        let (whole, address) = (network.trunc(), network.addr());
+        return Err(format!(
+            "`{text}` has bits outside its mask; write `{whole}` for the network, or `{address}` for one address"
+        ));
+    }
+    match as_ipv4(network) {
+        Some(short) => Err(format!("`{text}` is in IPv6 form and never matches; write `{short}`")),
+        None => Ok(network),
+    }
+}
+
+/// Returns the IPv4 form of a network whose addresses are all IPv4 addresses in IPv6 form (`::ffff:10.0.0.0`).
+fn as_ipv4(network: IpNet) -> Option<Ipv4Net> {
+    const PREFIX_BITS: u8 = 96;
+    let IpNet::V6(network) = network else { return None };
+    let address = Ipv6Addr::to_ipv4_mapped(&network.addr())?;
+    Ipv4Net::new(address, network.prefix_len().checked_sub(PREFIX_BITS)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_address_with_or_without_a_mask() {
+        for (text, network) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.1.2.3", "10.1.2.3/32"),
+            ("10.1.2.3/32", "10.1.2.3/32"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("fd00::/8", "fd00::/8"),
+            ("::1", "::1/128"),
+        ] {
+            assert_eq!(parse(text).map(|network| network.to_string()), Ok(network.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_network_that_is_not_one_or_never_matches_is_an_error_with_the_right_form() {
+        for (text, part) in [
+            (
+                "10.1.2.3/8",
+                "bits outside its mask; write `10.0.0.0/8` for the network, or `10.1.2.3` for one address",
+            ),
+            ("fd00::1/8", "write `fd00::/8` for the network, or `fd00::1` for one address"),
+            ("::ffff:10.0.0.1", "is in IPv6 form and never matches; write `10.0.0.1/32`"),
+            ("::ffff:10.0.0.0/104", "write `10.0.0.0/8`"),
+            ("10.0.0.0/33", "is neither an address nor a network"),
+            ("10.0.0.1:80", "is neither an address nor a network"),
+            ("proxy.example", "is neither an address nor a network"),
+            ("*", "is neither an address nor a network"),
+            ("", "is neither an address nor a network"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(&format!("`{text}` ")) && error.contains(part), "{error}");
+        }
+    }
+}

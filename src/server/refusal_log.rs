@@ -1,0 +1,76 @@
+//! Logs the requests that the server refuses.
+//!
+//! A browser shows its page only that a WebSocket failed, not why. The log is the only place where a person
+//! can read the reason. The log has no query and no token.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time;
+use tracing::info;
+
+/// The time span for which refusals are counted.
+const SPAN: Duration = Duration::from_secs(1);
+
+/// The number of refusals in one span that are logged one by one.
+const LOGGED_PER_SPAN: u64 = 5;
+
+/// The maximum length of a text of the client in the log, in bytes.
+const MAX_BYTES: usize = 300;
+
+/// Marks the beginning of a token in a URL, also in a malformed one such as `/ws&token=…`.
+const TOKEN_MARKS: [&str; 2] = ["token=", "token%3d"];
+
+/// Logs refused requests, but only the first few of each second. Counts the others.
+#[derive(Debug, Default)]
+pub struct RefusalLog {
+    /// The number of refusals since the last report.
+    count: AtomicU64,
+}
+
+impl RefusalLog {
+    /// Logs that a request was refused, or only counts the refusal.
+    pub fn refused(&self, client: IpAddr, path: &str, status: StatusCode, reason: &str) {
+        if self.count.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SPAN {
+            let (path, reason) = (shown(path), shown(reason));
+            info!(%client, path, status = status.as_u16(), reason, "refused a request");
+        }
+    }
+
+    /// Logs after each second how many refusals were only counted, and starts to count again.
+    pub async fn report(&self) {
+        let mut spans = time::interval(SPAN);
+        loop {
+            spans.tick().await;
+            let unlogged = self.count.swap(0, Ordering::Relaxed).saturating_sub(LOGGED_PER_SPAN);
+            if unlogged > 0 {
+                info!(requests = unlogged, "refused more requests within a second");
+            }
+        }
+    }
+}
+
+/// Returns a text of the client for the log: without a token, and not too long.
+fn shown(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let token = TOKEN_MARKS.iter().filter_map(|mark| lower.find(mark)).min();
+    let end = token.unwrap_or(text.len()).min(text.floor_char_boundary(MAX_BYTES));
+    if end == text.len() { text.to_owned() } else { format!("{}…", &text[..end]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_shown_without_a_token_and_not_too_long() {
+        assert_eq!(shown("/ws"), "/ws");
+        assert_eq!(shown("this token does not allow NVDA"), "this token does not allow NVDA");
+        assert_eq!(shown("/ws&token=secret"), "/ws&…");
+        assert_eq!(shown("/ws%3FTOKEN%3Dsecret"), "/ws%3F…");
+        assert_eq!(shown("symbol \"A?access_token=secret\" has a ?"), "symbol \"A?access_…");
+        assert_eq!(shown(&"é".repeat(1000)).len(), MAX_BYTES + '…'.len_utf8());
+    }
+}
