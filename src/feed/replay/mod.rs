@@ -62,6 +62,7 @@ pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
 pub use number::DecimalSign;
 pub use time::DateOrder;
+pub(super) use time::unix_time;
 pub use zone::ZoneError;
 
 /// Checked files, which can be replayed any number of times.
