@@ -22,8 +22,7 @@ pub const COMMAND_LINE: &str = "the command line";
 const PREFIX: &str = "TICKERPLANT_";
 
 /// Keys whose environment variable contains a list, separated by commas.
-const LISTS: [&str; 4] =
-    ["server.allowed_origins", "server.trusted_proxies", "feed.simulated.symbols", "feed.replay.files"];
+const LISTS: [&str; 3] = ["server.allowed_origins", "server.trusted_proxies", "feed.replay.files"];
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -216,6 +215,7 @@ impl Source for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::simulated::Instruments;
 
     fn load(
         text: &str,
@@ -272,11 +272,35 @@ mod tests {
 
         let config = load("", &environment, &[]).unwrap();
 
-        let names: Vec<_> = config.feed.simulated.symbols.iter().map(|one| one.name.as_str()).collect();
+        let symbols = config.feed.simulated.symbols.list();
+        let names: Vec<_> = symbols.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["005930", "AAPL"]);
         assert_eq!(config.feed.simulated.rate.get(), 250);
         assert!(!config.relay.enabled);
         assert_eq!(config.log, "info");
+    }
+
+    #[test]
+    fn a_number_of_symbols_is_read_from_each_source_and_comes_back() {
+        let environment = [("TICKERPLANT_FEED__SIMULATED__SYMBOLS", "500")];
+        let flags = [("feed.simulated.symbols", "500")];
+        for (text, environment, flags) in [
+            ("[feed.simulated]\nsymbols = 500", &[][..], &[][..]),
+            ("", &environment, &[]),
+            ("[feed.simulated]\nsymbols = [\"A\"]", &environment, &[]),
+            ("[feed.simulated]\nsymbols = [\"A\"]", &[], &flags),
+        ] {
+            let config = load(text, environment, flags).unwrap();
+
+            assert_eq!(config.feed.simulated.symbols, Instruments::Invented(500));
+            let printed = toml::to_string_pretty(&config).unwrap();
+            assert_eq!(load(&printed, &[], &[]).unwrap(), config);
+        }
+        let list = load("[feed.simulated]\nsymbols = [\"500\"]", &[], &[]).unwrap();
+        assert_eq!(list.feed.simulated.symbols.list()[0].name.as_str(), "500");
+        let error = load("", &[], &[("feed.simulated.symbols", "0")]).unwrap_err();
+        assert!(error.starts_with("the command line: the number of symbols is from 1 to 65536"), "{error}");
+        assert!(error.contains("feed.simulated.symbols"), "{error}");
     }
 
     #[test]

@@ -80,7 +80,7 @@
 //! - **bus**: `log.rs` the history, its bounds, eviction, seeks · `last_value_cache.rs` the newest event of
 //!   each symbol and kind · `mod.rs` publish, wake readers, `[bus]`.
 //! - **feed**: `mod.rs` builds the feed, `[feed]` · `source.rs` which source · `simulated.rs` the random walk
-//!   · `stdin/` JSON lines · `replay/` files · `pump.rs` publishes due events, executes pause, seek, step,
+//!   · `instruments.rs` its symbols, invented names · `stdin/` JSON lines · `replay/` files · `pump.rs` publishes due events, executes pause, seek, step,
 //!   speed · `schedule.rs` when an event is due, `max_gap`, `[feed.clock]` · `speed.rs` parses a speed ·
 //!   `wall_clock.rs` retiming · `lateness.rs` warns of late events · `control.rs` commands to a running feed
 //!   · `status.rs` its status · `symbol_gate.rs` limit of symbols · `reader.rs` threads that read ahead ·

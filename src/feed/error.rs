@@ -386,7 +386,9 @@ impl FeedError {
             Self::TooLongToSort { .. } => {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")
             }
-            Self::Simulated { .. } => Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }]"),
+            Self::Simulated { .. } => {
+                Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }], or symbols = 500")
+            }
             Self::Endless => {
                 Some("give a number, e.g. --speed 60, or more events a second, e.g. --rate 10000")
             }
