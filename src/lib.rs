@@ -93,7 +93,7 @@
 //!   `time_columns.rs`) · `scan.rs` reads all times once · `plan.rs` decisions before the first row ·
 //!   `records.rs` and `cells.rs` split rows · `row.rs` row to events · `number/` numbers, decimal commas ·
 //!   `time/` dates, times of day, Unix times · `zone/` time zones, clock changes · `events.rs` events in
-//!   order · `merge.rs` several files · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs`
+//!   order · `merge.rs` several files · `moment.rs` times of a person · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs`
 //!   report of the recognized format · `settings.rs` parsed options, `config.rs` `[feed.replay]`.
 //! - **hub**: `shard.rs` the shard: reads the log, answers commands · `shard_runner.rs` its loop, the flush
 //!   window · `fan_out.rs` event to subscribers · `batch.rs` updates written together ·

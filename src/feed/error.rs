@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zip::result::ZipError;
 
+use super::replay::MomentError;
 use super::replay::zone::ZoneError;
 use crate::task::Panicked;
 
@@ -369,9 +370,7 @@ impl FeedError {
                 "a folder stands for its .csv, .txt, .gz, .zip and .zst files; write a pattern in quotes",
             ),
             Self::Setting { key: "layout", .. } => Some("inspect --help lists them"),
-            Self::Setting { key: "from" | "to", .. } => {
-                Some("times are ISO 8601, e.g. 2024-01-03, \"2024-01-03 09:30\" or 2024-01-03T14:30:00Z")
-            }
+            Self::Setting { key: "from" | "to", .. } => Some(MomentError::FORMS),
             Self::Zone { source } => Some(source.hint()),
             Self::NoTimeColumn { .. } => {
                 Some("name a column time, timestamp, datetime or date, or say which it is: --map time=NAME,…")

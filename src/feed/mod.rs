@@ -163,13 +163,15 @@ impl Feed {
         let has_schedule = kind != FeedKind::Stdin;
         let status = Status {
             speed: has_schedule.then_some(clock.speed),
+            repeats: (kind == FeedKind::Replay).then_some(config.replay.r#loop),
+            configured_rate: (kind == FeedKind::Simulated).then_some(config.simulated.rate.get()),
+            files: if kind == FeedKind::Replay { config.replay.files.clone() } else { Vec::new() },
             seed: (kind == FeedKind::Simulated).then_some(config.simulated.seed),
             extent: source.extent(),
             ..Status::new(kind)
         };
-        let has_known_end = !source.is_endless() && clock.max_gap.is_none();
-        let progress = Progress::new(status, has_known_end);
-        let (control, commands) = Control::new(kind, progress.clone());
+        let progress = Progress::new(status, clock.max_gap.is_some());
+        let (control, commands) = Control::new(kind, source.moments(), progress.clone());
         Self {
             source,
             schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap)),

@@ -27,6 +27,7 @@ mod extent;
 mod inspect;
 mod layout;
 mod merge;
+mod moment;
 mod number;
 mod path;
 mod plan;
@@ -60,6 +61,7 @@ pub use expand::expand;
 pub use extent::Extent;
 pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
+pub use moment::{MomentError, MomentParser};
 pub use number::DecimalSign;
 pub use time::DateOrder;
 pub(super) use time::unix_time;
@@ -69,6 +71,7 @@ pub use zone::ZoneError;
 #[derive(Debug)]
 pub struct Replay {
     plans: Arc<[Plan]>,
+    moments: MomentParser,
 }
 
 impl Replay {
@@ -87,7 +90,8 @@ impl Replay {
         for path in &config.files {
             plans.append(&mut open_all(&expand(path)?, &settings)?);
         }
-        let replay = Self { plans: plans.into() };
+        let moments = MomentParser { zone: settings.zone.clone(), date_order: settings.date_order };
+        let replay = Self { plans: plans.into(), moments };
         if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.span.is_some()) {
             warn!("no event lies between feed.replay.from and feed.replay.to");
         }
@@ -121,6 +125,12 @@ impl Replay {
     /// Returns an error if a file cannot be read, or, with `strict`, if a row is rejected.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
         merged(&self.plans)
+    }
+
+    /// Returns the parser of moments in the zone of the files.
+    #[must_use]
+    pub fn moments(&self) -> MomentParser {
+        self.moments.clone()
     }
 
     /// Starts a thread that reads the files from the beginning. Returns its batches of events, in time order.
