@@ -63,12 +63,16 @@ impl Instruments {
         }
     }
 
-    fn invented<E: de::Error>(count: impl Copy + Display + TryInto<u32>) -> Result<Self, E> {
+    /// Returns a number of invented instruments. `as_name` is the form of a symbol whose name is this number.
+    fn invented<E: de::Error>(
+        count: impl Copy + Display + TryInto<u32>,
+        as_name: impl Display,
+    ) -> Result<Self, E> {
         match count.try_into() {
             Ok(valid @ 1..=MAX_INVENTED) => Ok(Self::Invented(valid)),
             _ => Err(E::custom(format_args!(
                 "the number of symbols is from 1 to {MAX_INVENTED}, and not {count}; \
-                 a comma makes the number a name: `{count},`"
+                 a symbol with this name is written {as_name}"
             ))),
         }
     }
@@ -156,18 +160,19 @@ impl<'de> Deserialize<'de> for Instruments {
             }
 
             fn visit_i64<E: de::Error>(self, count: i64) -> Result<Instruments, E> {
-                Instruments::invented(count)
+                Instruments::invented(count, format_args!("[\"{count}\"]"))
             }
 
             fn visit_u64<E: de::Error>(self, count: u64) -> Result<Instruments, E> {
-                Instruments::invented(count)
+                Instruments::invented(count, format_args!("[\"{count}\"]"))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Instruments, E> {
                 let text = text.trim();
                 let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
                 if is_number && (!text.starts_with('0') || text == "0") {
-                    return Instruments::invented(text.parse::<u64>().unwrap_or(u64::MAX));
+                    let count = text.parse().unwrap_or(u64::MAX);
+                    return Instruments::invented(count, format_args!("`{text},`"));
                 }
                 let names = text.strip_suffix(',').unwrap_or(text).split(',');
                 let instruments =
@@ -277,7 +282,7 @@ mod tests {
             let error = of_text(text).unwrap_err();
             assert!(error.starts_with("the number of symbols is from 1 to 65536, and not "), "{error}");
         }
-        assert!(of_text("373220").unwrap_err().ends_with("a comma makes the number a name: `373220,`"));
+        assert!(of_text("373220").unwrap_err().ends_with("a symbol with this name is written `373220,`"));
         for text in ["", ",", "A,,B", "A B"] {
             assert!(of_text(text).unwrap_err().starts_with("symbol "), "{text}");
         }
@@ -300,7 +305,7 @@ mod tests {
         }
         let error = |text: &str| toml::from_str::<Holder>(text).unwrap_err().message().to_owned();
         assert!(error("symbols = 0").starts_with("the number of symbols is from 1 to 65536, and not 0"));
-        assert!(error("symbols = -5").contains("and not -5"));
+        assert!(error("symbols = -5").ends_with("and not -5; a symbol with this name is written [\"-5\"]"));
         assert!(error("symbols = 1.5").contains("expected a list of symbols, or a number of symbols"));
     }
 }

@@ -366,6 +366,7 @@ mod tests {
             (b"\x1f\x8b\x08\x00", "it looks like a packed file: unpack it first"),
             (b"\x28\xb5\x2f\xfd", "it looks like a packed file"),
             (b"PK\x03\x04", "it looks like a packed file"),
+            (b"{\"type\":\"trade\",\"symbol\":\"\xe9\"}", "at column 27; write UTF-8"),
         ] {
             let fault = parse(bytes, Time::now).unwrap_err().to_string();
             assert!(fault.contains(advice), "{fault}");

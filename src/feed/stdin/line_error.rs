@@ -71,6 +71,7 @@ impl LineError {
             Category::Eof => {
                 return Self::Json { fault: "the JSON object has no end".to_owned(), advice: ON_ONE_LINE };
             }
+            _ if std::str::from_utf8(line).is_err() => "write UTF-8",
             _ if fault.starts_with("trailing characters") => {
                 "a line is one event, so write the next one on a line of its own"
             }
