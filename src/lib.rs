@@ -88,7 +88,7 @@
 //! - **bus**: `log.rs` the history, its bounds, eviction, seeks · `last_value_cache.rs` the newest event of
 //!   each symbol and kind · `mod.rs` publish, wake readers, `[bus]`.
 //! - **feed**: `mod.rs` builds the feed, `[feed]` · `source.rs` which source · `simulated.rs` the random walk
-//!   · `stdin.rs` JSON lines · `replay/` files · `pump.rs` publishes due events, executes pause, seek, step,
+//!   · `instruments.rs` its symbols, invented names · `stdin/` JSON lines · `replay/` files · `pump.rs` publishes due events, executes pause, seek, step,
 //!   speed · `schedule.rs` when an event is due, `max_gap`, `[feed.clock]` · `speed.rs` parses a speed ·
 //!   `wall_clock.rs` retiming · `lateness.rs` warns of late events · `control.rs` commands to a running feed
 //!   · `status.rs` its status · `symbol_gate.rs` limit of symbols · `reader.rs` threads that read ahead ·
@@ -101,7 +101,7 @@
 //!   `time_columns.rs`) · `scan.rs` reads all times and symbols once, `named_symbols.rs` · `plan.rs` decisions before the first row ·
 //!   `records.rs` and `cells.rs` split rows · `row.rs` row to events · `number/` numbers, decimal commas ·
 //!   `time/` dates, times of day, Unix times · `zone/` time zones, clock changes · `events.rs` events in
-//!   order · `merge.rs` several files · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs`
+//!   order · `merge.rs` several files · `moment.rs` times of a person · `rejected_rows.rs` · `extent.rs` first and last time · `inspect.rs`
 //!   report of the recognized format · `settings.rs` parsed options, `config.rs` `[feed.replay]`.
 //! - **hub**: `shard.rs` the shard: reads the log, answers commands · `shard_runner.rs` its loop, the flush
 //!   window · `fan_out.rs` event to subscribers · `batch.rs` updates written together ·

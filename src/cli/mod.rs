@@ -108,8 +108,8 @@ pub struct ServeArgs {
     /// Files, folders or patterns to replay; needs --feed replay
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Symbols to simulate, e.g. AAPL,MSFT
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Symbols to simulate, e.g. AAPL,MSFT, or how many to invent, e.g. 500
+    #[arg(long, value_name = "NAMES")]
     pub symbols: Vec<String>,
     /// Simulated events per second, over all symbols
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -216,7 +216,7 @@ impl ServeArgs {
         let flags = [
             ("feed.kind", self.feed.map(|kind| Value::from(kind.name()))),
             ("feed.replay.files", list(&paths)),
-            ("feed.simulated.symbols", list(&self.symbols)),
+            ("feed.simulated.symbols", (!self.symbols.is_empty()).then(|| self.symbols.join(",").into())),
             ("feed.simulated.rate", text(&self.rate)),
             ("feed.simulated.seed", text(&self.seed)),
             ("feed.clock.speed", text(&self.clock.speed)),

@@ -23,6 +23,12 @@ impl Setting {
     pub fn typed(&self) -> Result<Table, Fault> {
         let mut fault: Option<Fault> = None;
         for value in self.readings() {
+            // The type of the key says what is wrong with the text, so the text is not a list for it.
+            if value.is_array()
+                && fault.as_ref().is_some_and(|fault| matches!(fault.kind, FaultKind::Text(_)))
+            {
+                continue;
+            }
             let table = nested(&self.key, value);
             match check(table.clone()) {
                 Ok(_) => return Ok(table),

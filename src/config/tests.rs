@@ -1,4 +1,5 @@
 use super::*;
+use crate::feed::simulated::Instruments;
 
 /// Loads the configuration of a file. In an error, the file is called config.toml.
 fn load(text: &str, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Config, String> {
@@ -56,7 +57,8 @@ fn lists_and_numbers_are_read_from_the_environment_unchanged() {
 
     let config = load("", &environment, &[]).unwrap();
 
-    let names: Vec<_> = config.feed.simulated.symbols.iter().map(|one| one.name.as_str()).collect();
+    let symbols = config.feed.simulated.symbols.list();
+    let names: Vec<_> = symbols.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, ["005930", "AAPL"]);
     assert_eq!(config.feed.simulated.rate.get(), 250);
     assert!(!config.relay.enabled);
@@ -64,6 +66,28 @@ fn lists_and_numbers_are_read_from_the_environment_unchanged() {
     assert_eq!(config.feed.clock.speed, feed::Speed::Factor(0.5));
     assert_eq!(config.feed.replay.map.0.len(), 1);
     assert_eq!(config.server.trusted_proxies.len(), 2);
+}
+
+#[test]
+fn a_number_of_symbols_is_read_from_each_source_and_comes_back() {
+    let environment = [("TICKERPLANT_FEED__SIMULATED__SYMBOLS", "500")];
+    let flags = [("feed.simulated.symbols", "500")];
+    for (text, environment, flags) in [
+        ("[feed.simulated]\nsymbols = 500", &[][..], &[][..]),
+        ("", &environment, &[]),
+        ("[feed.simulated]\nsymbols = [\"A\"]", &environment, &[]),
+        ("[feed.simulated]\nsymbols = [\"A\"]", &[], &flags),
+    ] {
+        let config = load(text, environment, flags).unwrap();
+
+        assert_eq!(config.feed.simulated.symbols, Instruments::Invented(500));
+        let printed = toml::to_string_pretty(&config).unwrap();
+        assert_eq!(load(&printed, &[], &[]).unwrap(), config);
+    }
+    let list = load("[feed.simulated]\nsymbols = [\"500\"]", &[], &[]).unwrap();
+    assert_eq!(list.feed.simulated.symbols.list()[0].name.as_str(), "500");
+    let error = load("", &[], &[("feed.simulated.symbols", "0")]).unwrap_err();
+    assert!(error.starts_with("--symbols: `0` is not a number of symbols from 1 to 65536"), "{error}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::replay::{MomentError, MomentParser};
 use super::speed::Speed;
 use super::status::{Progress, Status};
 use crate::market::{FeedKind, FeedState, Time};
@@ -30,6 +31,8 @@ pub enum FeedCommand {
     /// Publishes this many events at once, then pauses. Near the end of the feed, publishes only the events
     /// that are left.
     Step(NonZeroU32),
+    /// Sets whether a replay starts again at its end. A replay that has ended starts again at once.
+    Loop(bool),
 }
 
 impl fmt::Display for FeedCommand {
@@ -40,6 +43,7 @@ impl fmt::Display for FeedCommand {
             Self::Speed(speed) => write!(f, "speed {speed}"),
             Self::Seek(time) => write!(f, "seek {time}"),
             Self::Step(count) => write!(f, "step {count}"),
+            Self::Loop(repeats) => write!(f, "loop {repeats}"),
         }
     }
 }
@@ -53,6 +57,9 @@ pub enum ControlError {
     /// A simulation cannot seek.
     #[error("a simulation cannot seek: each event depends on the events before it")]
     NoFiles,
+    /// A simulation cannot loop.
+    #[error("a simulation has no end, so it cannot start again; only a replay can loop")]
+    NoLoop,
     /// A simulation cannot run at `max`.
     #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
     Endless,
@@ -68,6 +75,7 @@ pub enum ControlError {
 #[derive(Clone, Debug)]
 pub struct Control {
     kind: FeedKind,
+    moments: MomentParser,
     progress: Progress,
     commands: mpsc::Sender<QueuedCommand>,
 }
@@ -81,21 +89,34 @@ pub(super) struct QueuedCommand {
 
 impl Control {
     /// Creates a control, and the receiver of its commands for the pump.
-    pub(super) fn new(kind: FeedKind, progress: Progress) -> (Self, mpsc::Receiver<QueuedCommand>) {
+    pub(super) fn new(
+        kind: FeedKind,
+        moments: MomentParser,
+        progress: Progress,
+    ) -> (Self, mpsc::Receiver<QueuedCommand>) {
         let (commands, receiver) = mpsc::channel(QUEUE);
-        (Self { kind, progress, commands }, receiver)
+        (Self { kind, moments, progress, commands }, receiver)
     }
 
     /// Creates a control for a bus that has no pump. Every command to this control fails.
     #[must_use]
     pub fn of_nothing(kind: FeedKind) -> Self {
-        Self::new(kind, Progress::new(Status::new(kind), true)).0
+        Self::new(kind, MomentParser::default(), Progress::new(Status::new(kind), false)).0
     }
 
     /// Returns the status of the feed.
     #[must_use]
     pub fn status(&self) -> Status {
         self.progress.status()
+    }
+
+    /// Parses the target of a seek. A replay's target may have every form of `feed.replay.from`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for a text that is not a time.
+    pub fn parse_moment(&self, text: &str) -> Result<Time, MomentError> {
+        self.moments.parse(text)
     }
 
     /// Sends a command to the pump. Waits until the command is executed, and returns the new status.
@@ -107,6 +128,7 @@ impl Control {
         match (self.kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),
             (FeedKind::Simulated, FeedCommand::Seek(_)) => return Err(ControlError::NoFiles),
+            (FeedKind::Simulated, FeedCommand::Loop(_)) => return Err(ControlError::NoLoop),
             (FeedKind::Simulated, FeedCommand::Speed(Speed::Max)) => return Err(ControlError::Endless),
             _ => {}
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zip::result::ZipError;
 
+use super::replay::MomentError;
 use super::replay::zone::ZoneError;
 use crate::task::Panicked;
 
@@ -384,9 +385,7 @@ impl FeedError {
             ),
             Self::Setting { key: "layout", .. } => Some("inspect --help lists them"),
             Self::Setting { key: "delimiter", .. } => Some("a delimiter is one character, e.g. ;, or tab"),
-            Self::Setting { key: "from" | "to", .. } => {
-                Some("times are ISO 8601, e.g. 2024-01-03, \"2024-01-03 09:30\" or 2024-01-03T14:30:00Z")
-            }
+            Self::Setting { key: "from" | "to", .. } => Some(MomentError::FORMS),
             Self::Zone { source } => Some(source.hint()),
             Self::NoTimeColumn { .. } => {
                 Some("name a column time, timestamp, datetime or date, or say which it is: --map time=NAME,…")
@@ -401,7 +400,9 @@ impl FeedError {
             Self::TooLongToSort { .. } => {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")
             }
-            Self::Simulated { .. } => Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }]"),
+            Self::Simulated { .. } => {
+                Some("e.g. symbols = [\"AAPL\", { name = \"MSFT\", price = 402.5 }], or symbols = 500")
+            }
             Self::Endless => {
                 Some("give a number, e.g. --speed 60, or more events a second, e.g. --rate 10000")
             }

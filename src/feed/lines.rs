@@ -27,15 +27,6 @@ pub struct Lines<R> {
     number: u64,
 }
 
-/// A line without its line end.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Line<'a> {
-    /// The whole line. A byte order mark at the start of the first line is removed.
-    Whole(&'a [u8]),
-    /// The line was longer than the limit, and was discarded.
-    TooLong,
-}
-
 /// Whether a line was read or discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
@@ -64,13 +55,6 @@ impl<R: Read> Lines<R> {
     /// Returns the number of the current line, from 1.
     pub fn number(&self) -> u64 {
         self.number
-    }
-
-    /// Returns the next line; `None` at the end.
-    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        let length = self.advance()?;
-        Ok(length
-            .map(|length| if length == Length::Whole { Line::Whole(self.line()) } else { Line::TooLong }))
     }
 
     /// Moves to the next line. Returns `None` at the end.
@@ -102,7 +86,10 @@ impl<R: Read> Lines<R> {
         Ok(Some(if is_whole { Length::Whole } else { Length::TooLong }))
     }
 
-    /// Returns the current line. Must not be called for a line that was too long.
+    /// Returns the current line, without its line end. A byte order mark at the start of the first line is
+    /// removed.
+    ///
+    /// Must not be called for a line that was too long.
     pub fn line(&self) -> &[u8] {
         let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -170,10 +157,10 @@ mod tests {
     fn all(input: &[u8]) -> Vec<Option<String>> {
         let mut lines = Lines::new(input, LIMIT);
         let mut found = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
-            found.push(match line {
-                Line::Whole(line) => Some(String::from_utf8(line.to_vec()).unwrap()),
-                Line::TooLong => None,
+        while let Some(length) = lines.advance().unwrap() {
+            found.push(match length {
+                Length::Whole => Some(String::from_utf8(lines.line().to_vec()).unwrap()),
+                Length::TooLong => None,
             });
         }
         assert_eq!(lines.number(), found.len() as u64);
@@ -192,7 +179,7 @@ mod tests {
         let unended = |input: &[u8]| {
             let mut lines = Lines::new(input, LIMIT);
             let mut found = Vec::new();
-            while lines.next().unwrap().is_some() {
+            while lines.advance().unwrap().is_some() {
                 found.push(lines.is_unended());
             }
             found

@@ -10,6 +10,7 @@
 
 mod control;
 mod error;
+mod instruments;
 mod lateness;
 mod line_settings;
 mod lines;
@@ -132,6 +133,11 @@ impl Config {
         }
     }
 
+    /// Returns whether the simulation has more symbols than the feed may have.
+    fn has_too_many_symbols(&self) -> bool {
+        self.symbols > 0 && self.simulated.symbols.count() > self.symbols
+    }
+
     /// Returns how long a client may keep the feed waiting; `None` for a feed that is not flow-controlled.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {
@@ -171,6 +177,11 @@ pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
     let source = match config.kind {
         FeedKind::Simulated if config.clock.speed == Speed::Max => return Err(FeedError::Endless),
+        FeedKind::Simulated if config.has_too_many_symbols() => {
+            let (count, limit) = (config.simulated.symbols.count(), config.symbols);
+            let fault = format!("{count} symbols are more than feed.symbols allows, which is {limit}");
+            return Err(FeedError::Simulated { key: "symbols", fault });
+        }
         FeedKind::Simulated => Source::Walk(Box::new(simulated::Walk::new(&config.simulated)?)),
         FeedKind::Replay => {
             Source::Files(Files::new(Replay::open(&config.replay, &lines)?, config.replay.r#loop))
@@ -186,13 +197,15 @@ impl Feed {
         let has_schedule = kind != FeedKind::Stdin;
         let status = Status {
             speed: has_schedule.then_some(clock.speed),
+            repeats: (kind == FeedKind::Replay).then_some(config.replay.r#loop),
+            configured_rate: (kind == FeedKind::Simulated).then_some(config.simulated.rate.get()),
+            files: if kind == FeedKind::Replay { config.replay.files.clone() } else { Vec::new() },
             seed: (kind == FeedKind::Simulated).then_some(config.simulated.seed),
             extent: source.extent(),
             ..Status::new(kind)
         };
-        let has_known_end = !source.is_endless() && clock.max_gap.is_none();
-        let progress = Progress::new(status, has_known_end);
-        let (control, commands) = Control::new(kind, progress.clone());
+        let progress = Progress::new(status, clock.max_gap.is_some());
+        let (control, commands) = Control::new(kind, source.moments(), progress.clone());
         Self {
             source,
             schedule: has_schedule.then(|| Schedule::new(clock.speed, clock.max_gap)),
@@ -232,6 +245,18 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_simulation_of_more_symbols_than_the_feed_may_have_is_an_error() {
+        let config: Config = toml::from_str("symbols = 499\nsimulated.symbols = 500").unwrap();
+
+        assert_eq!(
+            open(&config).unwrap_err().to_string(),
+            "feed.simulated.symbols: 500 symbols are more than feed.symbols allows, which is 499"
+        );
+        assert!(open(&Config { symbols: 500, ..config.clone() }).is_ok());
+        assert!(open(&Config { symbols: 0, ..config }).is_ok());
+    }
 
     #[test]
     fn the_default_configuration_comes_back_from_toml() {

@@ -154,6 +154,7 @@ impl Pump<'_> {
             }
             FeedCommand::Step(count) => self.step(count).await?,
             FeedCommand::Seek(time) => self.seek(time).await?,
+            FeedCommand::Loop(repeats) => self.set_repeats(repeats),
         }
         Ok(())
     }
@@ -390,6 +391,21 @@ impl Pump<'_> {
         self.bus.seek(last_values, position, state);
         self.apply_mode();
         Ok(())
+    }
+
+    /// Sets whether the files are read again after their end. Starts the next lap if the feed has ended.
+    fn set_repeats(&mut self, repeats: bool) {
+        let Source::Files(files) = &mut self.source else { return };
+        files.set_repeats(repeats);
+        self.progress.set_repeats(repeats);
+        if repeats && self.mode == Mode::Ended {
+            if let Some(schedule) = &mut self.schedule {
+                // The first event of the lap is due now, and not one second after an end long ago.
+                schedule.reset();
+            }
+            self.mode = if self.ends_paused { Mode::Paused } else { Mode::Running };
+            self.apply_mode();
+        }
     }
 
     fn end(&mut self) {

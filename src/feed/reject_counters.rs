@@ -1,29 +1,46 @@
-//! Counters of the lines, rows and events of a feed that were rejected, by reason.
+//! Counters of the lines, rows and events of a feed that were rejected, by reason, and of ignored fields.
 
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use crate::counters::LabelledCounters;
 
-/// Counters of rejected lines, rows and events, by reason. A reason is a fixed text of this program, never
-/// text from a file.
+/// Counters of rejected lines, rows and events, by reason, and of ignored fields. A reason is a fixed text of
+/// this program, never text from a file.
 #[derive(Clone, Debug, Default)]
-pub struct RejectCounters(LabelledCounters);
+pub struct RejectCounters {
+    rejected: LabelledCounters,
+    ignored_fields: Counter,
+}
 
 impl RejectCounters {
     /// Increments the counter of a reason.
     pub fn increment(&self, reason: &'static str) {
-        self.0.get_or_create(&[("reason", reason)]).inc();
+        self.rejected.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Increments the counter of ignored fields.
+    pub fn increment_ignored_fields(&self) {
+        self.ignored_fields.inc();
     }
 
     /// Returns the count of a reason.
     #[cfg(test)]
     pub(super) fn count(&self, reason: &'static str) -> u64 {
-        self.0.get_or_create(&[("reason", reason)]).get()
+        self.rejected.get_or_create(&[("reason", reason)]).get()
+    }
+
+    /// Returns the count of ignored fields.
+    #[cfg(test)]
+    pub(super) fn ignored_fields(&self) -> u64 {
+        self.ignored_fields.get()
     }
 
     /// Registers the counters with `/metrics`.
     pub fn register(&self, registry: &mut Registry) {
         let help = "Lines, rows and events of the feed that were not published";
-        registry.register("feed_skipped", help, self.0.clone());
+        registry.register("feed_skipped", help, self.rejected.clone());
+        let help = "Fields on standard input that were ignored, because the event has no such field";
+        registry.register("feed_ignored_fields", help, self.ignored_fields.clone());
     }
 }

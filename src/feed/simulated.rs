@@ -5,27 +5,25 @@
 //! quotes and trades.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::num::NonZeroU32;
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use rust_decimal::Decimal;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::error::FeedError;
+use super::instruments::PRICES;
 use crate::market::{Event, Payload, Price, Quote, Size, Symbol, Time, Trade};
 use crate::range::{self, Check, MILLION};
+
+pub use super::instruments::{Instrument, Instruments};
 
 /// The number of decimals of a price: a tick is 0.01.
 const DECIMALS: u32 = 2;
 /// The number of ticks in one unit of the currency.
 const TICKS: f64 = 100.0;
-/// The range of a walk's prices.
-const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
 /// The number of trades among ten events of a symbol, on average.
 const TRADES_IN_TEN: u32 = 4;
 
@@ -40,21 +38,8 @@ pub struct Config {
     /// The market time of the first event. The default is the wall-clock time of the first event.
     #[serde(with = "time_as_text")]
     pub start: Option<Time>,
-    /// The simulated instruments. Each name occurs once.
-    pub symbols: Vec<Instrument>,
-}
-
-/// A simulated instrument. In the configuration, an instrument is a name, or a table with `name`, `price` and
-/// `volatility`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Instrument {
-    /// The name.
-    pub name: Symbol,
-    /// The first price, rounded to 0.01. A missing price is drawn from the seed and the name.
-    pub price: Option<f64>,
-    /// The standard deviation of one step, as a fraction of the price. A missing volatility is drawn from the
-    /// seed and the name.
-    pub volatility: Option<f64>,
+    /// The simulated instruments, or how many to invent. Each name occurs once.
+    pub symbols: Instruments,
 }
 
 /// The endless events of the simulation: the interleaved paths of all symbols.
@@ -84,27 +69,11 @@ struct Path {
 
 impl Default for Config {
     fn default() -> Self {
-        let instrument = |(name, price): (&str, f64)| Instrument {
-            price: Some(price),
-            ..Instrument::named(name.parse().expect("the default names are symbols"))
-        };
-        let symbols = [
-            ("AAPL", 189.50),
-            ("MSFT", 402.25),
-            ("NVDA", 131.40),
-            ("AMZN", 178.10),
-            ("GOOGL", 152.75),
-            ("META", 484.60),
-            ("TSLA", 201.30),
-            ("JPM", 183.90),
-            ("XOM", 104.15),
-            ("SPY", 498.20),
-        ];
         Self {
             rate: NonZeroU32::new(100).expect("the default is not zero"),
             seed: 42,
             start: None,
-            symbols: symbols.map(instrument).into(),
+            symbols: Instruments::default(),
         }
     }
 }
@@ -121,30 +90,6 @@ impl Config {
     }
 }
 
-impl Instrument {
-    /// Creates an instrument whose first price and volatility are drawn at random.
-    #[must_use]
-    pub const fn named(name: Symbol) -> Self {
-        Self { name, price: None, volatility: None }
-    }
-
-    /// Returns an error text if a setting is out of range. The text begins with the instrument's name.
-    fn fault(&self) -> Option<String> {
-        let name = &self.name;
-        match *self {
-            Self { price: Some(price), .. } if !PRICES.contains(&price) => Some(format!(
-                "`{name}` has the price `{price}`; prices are from {} to {}",
-                PRICES.start(),
-                PRICES.end()
-            )),
-            Self { volatility: Some(volatility), .. } if !(0.0..=0.1).contains(&volatility) => Some(format!(
-                "`{name}` has the volatility `{volatility}`; it is a fraction of the price, from 0 to 0.1"
-            )),
-            _ => None,
-        }
-    }
-}
-
 impl Walk {
     /// Creates the walk of a configuration.
     ///
@@ -154,11 +99,12 @@ impl Walk {
     /// volatility is out of range.
     pub fn new(config: &Config) -> Result<Self, FeedError> {
         let fault = |fault| FeedError::Simulated { key: "symbols", fault };
-        if config.symbols.is_empty() {
+        let instruments = config.symbols.list();
+        if instruments.is_empty() {
             return Err(fault("there is none".to_owned()));
         }
         let mut names = HashSet::new();
-        for instrument in &config.symbols {
+        for instrument in &*instruments {
             if !names.insert(&instrument.name) {
                 return Err(fault(format!("`{}` is there twice", instrument.name)));
             }
@@ -167,7 +113,7 @@ impl Walk {
             }
         }
         Ok(Self {
-            paths: config.symbols.iter().map(|instrument| Path::new(config.seed, instrument)).collect(),
+            paths: instruments.iter().map(|instrument| Path::new(config.seed, instrument)).collect(),
             order: rng(config.seed, ""),
             start: config.start,
             rate: config.rate.get(),
@@ -307,53 +253,6 @@ fn ticks(price: f64) -> i64 {
     (price * TICKS).round() as i64
 }
 
-impl Serialize for Instrument {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { name, price, volatility } = self;
-        if price.is_none() && volatility.is_none() {
-            return serializer.serialize_str(name.as_str());
-        }
-        Table { name: name.as_str().to_owned(), price: *price, volatility: *volatility }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Instrument {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameOrTable;
-
-        impl<'de> Visitor<'de> for NameOrTable {
-            type Value = Instrument;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a symbol or a table with its name")
-            }
-
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Instrument, E> {
-                name.parse().map(Instrument::named).map_err(E::custom)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Instrument, A::Error> {
-                let Table { name, price, volatility } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                let name = name.parse().map_err(de::Error::custom)?;
-                Ok(Instrument { name, price, volatility })
-            }
-        }
-
-        deserializer.deserialize_any(NameOrTable)
-    }
-}
-
-/// The table of an instrument in the configuration.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    price: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    volatility: Option<f64>,
-}
-
 /// Reads and writes a time in the configuration as RFC 3339 text.
 mod time_as_text {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -439,7 +338,7 @@ mod tests {
             volatility: Some(0.1),
             ..Instrument::named("PENNY".parse().unwrap())
         };
-        let config = Config { symbols: vec![penny], ..config(&[], 10) };
+        let config = Config { symbols: Instruments::Named(vec![penny]), ..config(&[], 10) };
         let mut book = None;
 
         for event in events(&config, 5000) {
@@ -464,7 +363,7 @@ mod tests {
         let message = |config: &Config| Walk::new(config).unwrap_err().to_string();
         let with = |price, volatility| {
             let instrument = Instrument { name: "AAPL".parse().unwrap(), price, volatility };
-            Config { symbols: vec![instrument], ..Config::default() }
+            Config { symbols: Instruments::Named(vec![instrument]), ..Config::default() }
         };
 
         assert_eq!(message(&config(&[], 1)), "feed.simulated.symbols: there is none");
@@ -482,8 +381,8 @@ mod tests {
 
         let config: Config = toml::from_str(text).unwrap();
 
-        assert_eq!(config.symbols[0], Instrument::named("AAPL".parse().unwrap()));
-        assert_eq!(config.symbols[1].price, Some(402.5));
+        assert_eq!(config.symbols.list()[0], Instrument::named("AAPL".parse().unwrap()));
+        assert_eq!(config.symbols.list()[1].price, Some(402.5));
         let again = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<Config>(&again).unwrap(), config, "{again}");
         let typo = toml::from_str::<Config>(r#"symbols = [{ name = "A", prize = 1 }]"#).unwrap_err();

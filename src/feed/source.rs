@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::error::FeedError;
 use super::reader::{BATCH, Batches};
-use super::replay::{Extent, Replay};
+use super::replay::{Extent, MomentParser, Replay};
 use super::simulated::Walk;
 use crate::market::{Event, Symbol, Time};
 
@@ -78,12 +78,11 @@ impl Source {
         }
     }
 
-    /// Returns whether the source never ends.
-    pub fn is_endless(&self) -> bool {
+    /// Returns the parser of moments in the zone of the files.
+    pub fn moments(&self) -> MomentParser {
         match self {
-            Self::Files(files) => files.repeats,
-            Self::Walk(_) => true,
-            Self::Channel(_) => false,
+            Self::Files(files) => files.replay.moments(),
+            Self::Walk(_) | Self::Channel(_) => MomentParser::default(),
         }
     }
 }
@@ -113,6 +112,11 @@ impl Files {
         self.batches = self.replay.batches();
         self.shift = Duration::ZERO;
         self.span = None;
+    }
+
+    /// Sets whether the files are read again after their end. Files that have ended continue with a new lap.
+    pub fn set_repeats(&mut self, repeats: bool) {
+        self.repeats = repeats;
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Event>, FeedError>>> {

@@ -1,5 +1,6 @@
 //! The status of a feed: the pump writes it, and any thread can read it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,14 +23,20 @@ pub struct Status {
     pub position: Option<Time>,
     /// The speed; `None` for standard input.
     pub speed: Option<Speed>,
+    /// Whether a replay starts again at its end; `None` for other feeds.
+    pub repeats: Option<bool>,
     /// The number of events published in the last second.
     pub rate: u64,
+    /// The configured rate of a simulation, in events per second of market time.
+    pub configured_rate: Option<u32>,
     /// The seed of a simulation.
     pub seed: Option<u64>,
     /// How late the newest events were published. `None` at full speed, and before the first event.
     pub lateness: Option<Duration>,
     /// The number of events published so far, over all laps and seeks.
     pub events: u64,
+    /// The files of a replay, as the configuration names them.
+    pub files: Vec<PathBuf>,
     /// The time range and the row count of a replay's files.
     pub extent: Option<Extent>,
     /// The gaps that the schedule cut short.
@@ -49,8 +56,8 @@ pub struct Progress(Arc<Mutex<Inner>>);
 struct Inner {
     status: Status,
     meter: Meter,
-    /// Whether the end of the feed is known, so that the remaining time can be computed.
-    has_known_end: bool,
+    /// Whether the schedule cuts long gaps, so that the remaining time cannot be computed.
+    cuts_gaps: bool,
     /// The number of events of this lap that were published, or that a seek skipped.
     consumed: u64,
 }
@@ -64,10 +71,13 @@ impl Status {
             state: FeedState::Starting,
             position: None,
             speed: None,
+            repeats: None,
             rate: 0,
+            configured_rate: None,
             seed: None,
             lateness: None,
             events: 0,
+            files: Vec::new(),
             extent: None,
             cut_gaps: CutGaps::default(),
             ends_in: None,
@@ -78,9 +88,9 @@ impl Status {
 impl Progress {
     /// Creates the progress of a feed that has not started.
     #[must_use]
-    pub fn new(status: Status, has_known_end: bool) -> Self {
+    pub fn new(status: Status, cuts_gaps: bool) -> Self {
         let meter = Meter::new();
-        Self(Arc::new(Mutex::new(Inner { status, meter, has_known_end, consumed: 0 })))
+        Self(Arc::new(Mutex::new(Inner { status, meter, cuts_gaps, consumed: 0 })))
     }
 
     /// Returns the current status.
@@ -104,6 +114,10 @@ impl Progress {
     pub fn published(&self, count: usize, head: u64, position: Option<Time>) {
         let mut inner = self.inner();
         inner.status.events = head;
+        if position.is_some() && position < inner.status.position {
+            // The files are in time order, so a new lap has begun.
+            inner.consumed = 0;
+        }
         inner.status.position = position.or(inner.status.position);
         inner.consumed += count as u64;
         inner.meter.add(count as u64);
@@ -115,6 +129,11 @@ impl Progress {
         inner.status.position = Some(position);
         inner.status.lateness = None;
         inner.consumed = consumed;
+    }
+
+    /// Records whether the replay starts again at its end.
+    pub fn set_repeats(&self, repeats: bool) {
+        self.inner().status.repeats = Some(repeats);
     }
 
     /// Records the schedule's speed, its cut gaps, and the lateness of the newest events.
@@ -133,8 +152,9 @@ impl Progress {
 
 impl Inner {
     fn ends_in(&self, rate: u64) -> Option<Duration> {
-        let Status { state, position, speed, extent, .. } = &self.status;
-        let extent = (*extent).filter(|_| self.has_known_end)?;
+        let Status { state, position, speed, extent, repeats, .. } = &self.status;
+        let has_known_end = !self.cuts_gaps && *repeats != Some(true);
+        let extent = (*extent).filter(|_| has_known_end)?;
         if matches!(state, FeedState::Ended | FeedState::Failed { .. }) {
             return None;
         }
@@ -207,19 +227,19 @@ mod tests {
         Time::from_nanos(second * 1_000_000_000)
     }
 
-    fn progress(speed: Speed, has_known_end: bool) -> Progress {
+    fn progress(speed: Speed, cuts_gaps: bool) -> Progress {
         let status = Status {
             state: FeedState::Running,
             speed: Some(speed),
             extent: Some(Extent { first: at(100), last: at(160), rows: 5000 }),
             ..Status::new(FeedKind::Replay)
         };
-        Progress::new(status, has_known_end)
+        Progress::new(status, cuts_gaps)
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_rate_is_of_the_last_second() {
-        let progress = progress(Speed::Max, true);
+        let progress = progress(Speed::Max, false);
         for _ in 0..200 {
             progress.published(1, 0, None);
             advance(Duration::from_millis(10)).await;
@@ -237,7 +257,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_remaining_time_depends_on_the_speed() {
-        let progress = progress(Speed::Factor(10.0), true);
+        let progress = progress(Speed::Factor(10.0), false);
         assert_eq!(progress.status().ends_in, Some(Duration::from_secs(6)));
 
         progress.published(1, 1, Some(at(130)));
@@ -250,7 +270,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn at_full_speed_the_remaining_time_depends_on_the_rate() {
-        let progress = progress(Speed::Max, true);
+        let progress = progress(Speed::Max, false);
         assert_eq!(progress.status().ends_in, None);
 
         progress.published(1000, 1000, Some(at(101)));
@@ -261,7 +281,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_panic_while_the_status_is_locked_does_not_block_other_threads() {
-        let progress = progress(Speed::Max, true);
+        let progress = progress(Speed::Max, false);
         let held = panic::catch_unwind(AssertUnwindSafe(|| {
             let _inner = progress.inner();
             panic!("a fault on purpose");
@@ -276,6 +296,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_and_a_feed_that_cuts_gaps_have_no_known_end() {
-        assert_eq!(progress(Speed::Factor(1.0), false).status().ends_in, None);
+        assert_eq!(progress(Speed::Factor(1.0), true).status().ends_in, None);
+        let looped = progress(Speed::Factor(1.0), false);
+        looped.set_repeats(true);
+        assert_eq!(looped.status().ends_in, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_remaining_events_are_those_of_the_lap() {
+        let progress = progress(Speed::Max, false);
+        progress.set_repeats(true);
+        for _ in 0..3 {
+            progress.published(4000, 4000, Some(at(150)));
+            progress.published(1000, 5000, Some(at(160)));
+        }
+        progress.published(1000, 16_000, Some(at(101)));
+
+        progress.set_repeats(false);
+        advance(Duration::from_millis(100)).await;
+
+        assert_eq!(progress.status().ends_in, Some(Duration::from_millis(250)));
     }
 }

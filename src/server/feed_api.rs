@@ -23,7 +23,8 @@ use warp::reply::Response;
 
 use super::app_state::AppState;
 use super::json_response::{ErrorResponse, error_response, json_response};
-use crate::feed::{FeedCommand, Speed, Status};
+use crate::feed::replay::MomentError;
+use crate::feed::{Control, FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
 use crate::wire::{ErrorCode, ErrorReply};
 
@@ -32,6 +33,9 @@ const MAX_BODY_BYTES: usize = 4096;
 
 /// The maximum number of events in one `step` command.
 const MAX_STEP_EVENTS: u32 = 100_000;
+
+/// The end of an error that lists the actions.
+const ACTIONS: &str = "actions are pause, resume, speed, seek, step and loop";
 
 /// The JSON form of the status. Unknown values are left out.
 #[derive(Debug, Serialize)]
@@ -44,13 +48,19 @@ struct StatusReport {
     position: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     speed: Option<Speed>,
+    #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
+    repeats: Option<bool>,
     rate: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configured_rate: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lag_ms: Option<u64>,
     events: u64,
     peers: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,11 +86,14 @@ impl StatusReport {
             detail: status.state.detail().map(str::to_owned),
             position: status.position.map(text),
             speed: status.speed,
+            repeats: status.repeats,
             rate: status.rate,
+            configured_rate: status.configured_rate,
             seed: status.seed,
             lag_ms: status.lateness.map(millis),
             events: status.events,
             peers,
+            files: status.files.iter().map(|file| file.display().to_string()).collect(),
             rows: status.extent.map(|extent| extent.rows),
             first: status.extent.map(|extent| text(extent.first)),
             last: status.extent.map(|extent| text(extent.last)),
@@ -126,7 +139,7 @@ async fn execute<B: Buf>(
         let message = "the body took too long (server.header_timeout)";
         Err((StatusCode::REQUEST_TIMEOUT, ErrorReply::new(ErrorCode::TooSlow, message)))
     })?;
-    let command = parse(&body).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
+    let command = parse(&body, &state.feed).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
     state
         .feed
         .send(command)
@@ -156,25 +169,29 @@ async fn read_body<B: Buf>(
     Ok(read)
 }
 
-/// Parses the body of a `POST`.
-fn parse(body: &[u8]) -> Result<FeedCommand, ErrorReply> {
+/// Parses the body of a `POST`. `feed` knows the zone of a replay's files.
+fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
     let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
         .map_err(|_| bad_command(r#"the body is a JSON object such as {"action":"pause"}"#))?;
     let action = fields.remove("action");
-    let action: String =
-        action.and_then(|action| serde_json::from_str(action.get()).ok()).ok_or_else(|| {
-            bad_command(
-                "`action` is missing or not a string; actions are pause, resume, speed, seek and step",
-            )
-        })?;
+    let action: String = action
+        .and_then(|action| serde_json::from_str(action.get()).ok())
+        .ok_or_else(|| bad_command(format_args!("`action` is missing or not a string; {ACTIONS}")))?;
     let command = match action.as_str() {
         "pause" => FeedCommand::Pause,
         "resume" => FeedCommand::Resume,
         "speed" => FeedCommand::Speed(field(&mut fields, "speed", "a number above zero, or \"max\"")?),
         "seek" => {
-            let time: String = field(&mut fields, "time", "a string such as \"2024-01-03T14:30:00Z\"")?;
-            FeedCommand::Seek(time.parse().map_err(bad_command)?)
+            // A Unix time may also be a JSON number. The number's text has all digits.
+            let value = fields.remove("time");
+            let value = value
+                .ok_or_else(|| bad_command(format_args!("`time` is missing; {}", MomentError::FORMS)))?;
+            let text: String = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+            let time = feed.parse_moment(&text);
+            let with_forms = |error| bad_command(format_args!("{error}; {}", MomentError::FORMS));
+            FeedCommand::Seek(time.map_err(with_forms)?)
         }
+        "loop" => FeedCommand::Loop(field(&mut fields, "loop", "true or false")?),
         "step" if !fields.contains_key("events") => FeedCommand::Step(NonZeroU32::MIN),
         "step" => {
             let events: NonZeroU32 = field(&mut fields, "events", "a whole number from 1 to 100000")?;
@@ -187,8 +204,7 @@ fn parse(body: &[u8]) -> Result<FeedCommand, ErrorReply> {
         }
         other => {
             let other: String = other.chars().take(64).collect();
-            let message =
-                format!("{other:?} is not an action; actions are pause, resume, speed, seek and step");
+            let message = format!("{other:?} is not an action; {ACTIONS}");
             return Err(ErrorReply::new(ErrorCode::UnknownAction, message));
         }
     };
@@ -222,6 +238,7 @@ mod tests {
 
     #[test]
     fn commands_are_parsed() {
+        let feed = Control::of_nothing(FeedKind::Replay);
         let seek = r#"{"action":"seek","time":"2024-01-03T09:30:00-05:00"}"#;
         for (body, command) in [
             (r#"{"action":"pause"}"#, FeedCommand::Pause),
@@ -229,23 +246,38 @@ mod tests {
             (r#"{"action":"speed","speed":2.5}"#, FeedCommand::Speed(Speed::Factor(2.5))),
             (r#"{"action":"speed","speed":"max"}"#, FeedCommand::Speed(Speed::Max)),
             (seek, FeedCommand::Seek("2024-01-03T14:30:00Z".parse().unwrap())),
+            (
+                r#"{"action":"seek","time":"2024-01-03"}"#,
+                FeedCommand::Seek("2024-01-03T00:00:00Z".parse().unwrap()),
+            ),
+            (
+                r#"{"action":"seek","time":1704292200.123456789}"#,
+                FeedCommand::Seek("2024-01-03T14:30:00.123456789Z".parse().unwrap()),
+            ),
+            (
+                r#"{"action":"seek","time":"1704292200123"}"#,
+                FeedCommand::Seek("2024-01-03T14:30:00.123Z".parse().unwrap()),
+            ),
+            (r#"{"action":"loop","loop":true}"#, FeedCommand::Loop(true)),
+            (r#"{"action":"loop","loop":false}"#, FeedCommand::Loop(false)),
             (r#"{"action":"step"}"#, FeedCommand::Step(NonZeroU32::MIN)),
             (
                 r#"{"action":"step","events":100000}"#,
                 FeedCommand::Step(NonZeroU32::new(MAX_STEP_EVENTS).unwrap()),
             ),
         ] {
-            assert_eq!(parse(body.as_bytes()), Ok(command), "{body}");
+            assert_eq!(parse(body.as_bytes(), &feed), Ok(command), "{body}");
         }
     }
 
     #[test]
     fn an_error_reply_shows_a_right_command() {
+        let feed = Control::of_nothing(FeedKind::Replay);
         for (body, code, part) in [
             ("", ErrorCode::BadCommand, r#"{"action":"pause"}"#),
             ("action=pause", ErrorCode::BadCommand, r#"{"action":"pause"}"#),
             ("[]", ErrorCode::BadCommand, r#"{"action":"pause"}"#),
-            ("{}", ErrorCode::BadCommand, "actions are pause, resume, speed, seek and step"),
+            ("{}", ErrorCode::BadCommand, "actions are pause, resume, speed, seek, step and loop"),
             (r#"{"action":1}"#, ErrorCode::BadCommand, "actions are"),
             (r#"{"action":"stop"}"#, ErrorCode::UnknownAction, r#""stop" is not an action; actions are"#),
             (r#"{"action":"pause","speed":1}"#, ErrorCode::BadCommand, r#"pause has no field "speed""#),
@@ -257,12 +289,16 @@ mod tests {
             (r#"{"action":"speed","speed":0}"#, ErrorCode::BadCommand, "not a number above zero"),
             (r#"{"action":"speed","speed":null}"#, ErrorCode::BadCommand, "not a number above zero"),
             (r#"{"action":"seek","time":"noon"}"#, ErrorCode::BadCommand, "`noon` is not a time; times are"),
-            (r#"{"action":"seek","time":1704292200}"#, ErrorCode::BadCommand, "2024-01-03T14:30:00Z"),
+            (r#"{"action":"seek","time":17}"#, ErrorCode::BadCommand, "`17` is not a time; times are dates"),
+            (r#"{"action":"seek","time":null}"#, ErrorCode::BadCommand, "`null` is not a time; times are"),
+            (r#"{"action":"seek"}"#, ErrorCode::BadCommand, "`time` is missing"),
+            (r#"{"action":"loop"}"#, ErrorCode::BadCommand, "`loop` is missing, or not true or false"),
+            (r#"{"action":"loop","loop":"yes"}"#, ErrorCode::BadCommand, "not true or false"),
             (r#"{"action":"step","events":0}"#, ErrorCode::BadCommand, "from 1 to 100000"),
             (r#"{"action":"step","events":100001}"#, ErrorCode::BadCommand, "from 1 to 100000"),
             (r#"{"action":"step","events":1.5}"#, ErrorCode::BadCommand, "from 1 to 100000"),
         ] {
-            let error = parse(body.as_bytes()).unwrap_err();
+            let error = parse(body.as_bytes(), &feed).unwrap_err();
             assert_eq!(error.code, code, "{body}");
             assert!(error.message.contains(part), "{body}: {}", error.message);
         }

@@ -27,6 +27,7 @@ mod extent;
 mod inspect;
 mod layout;
 mod merge;
+mod moment;
 mod named_symbols;
 mod number;
 mod path;
@@ -66,8 +67,10 @@ pub use expand::expand;
 pub use extent::Extent;
 pub use inspect::Inspection;
 pub use layout::{Entry, LAYOUTS, Map, RecognizedBy, Role, RoleError};
+pub use moment::{MomentError, MomentParser};
 pub use number::DecimalSign;
 pub use time::DateOrder;
+pub(super) use time::unix_time;
 pub use zone::ZoneError;
 
 /// Checked files, which can be replayed any number of times.
@@ -75,6 +78,7 @@ pub use zone::ZoneError;
 pub struct Replay {
     plans: Arc<[Plan]>,
     symbols: NamedSymbols,
+    moments: MomentParser,
 }
 
 /// Checks the settings of a replay.
@@ -124,7 +128,8 @@ impl Replay {
         for plan in &mut plans {
             symbols.append(mem::take(&mut plan.scan.symbols));
         }
-        let replay = Self { plans: plans.into(), symbols };
+        let moments = MomentParser { zone: settings.zone.clone(), date_order: settings.date_order };
+        let replay = Self { plans: plans.into(), symbols, moments };
         if replay.extent().is_none() && replay.plans.iter().any(|plan| plan.scan.span.is_some()) {
             warn!("no event lies between feed.replay.from and feed.replay.to");
         }
@@ -167,6 +172,12 @@ impl Replay {
     /// Returns an error if a file cannot be read, or, with `strict`, if a row is rejected.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
         merged(&self.plans)
+    }
+
+    /// Returns the parser of moments in the zone of the files.
+    #[must_use]
+    pub fn moments(&self) -> MomentParser {
+        self.moments.clone()
     }
 
     /// Starts a thread that reads the files from the beginning. Returns its batches of events, in time order.

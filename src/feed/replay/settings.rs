@@ -6,8 +6,9 @@ use super::character_encoding;
 use super::config::Config;
 use super::container::Bounds;
 use super::layout::{LAYOUTS, Map};
+use super::moment::MomentParser;
 use super::number::DecimalSign;
-use super::time::{self, DateOrder, Stamp};
+use super::time::DateOrder;
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::line_settings::LineSettings;
@@ -64,12 +65,10 @@ impl Settings {
             }
             scale => scale,
         };
+        let moments = MomentParser { zone: zone.clone(), date_order: config.date_order };
         let moment = |key, text: &Option<String>| {
-            let read = |text: &String| {
-                moment(text, zone.as_ref(), config.date_order)
-                    .ok_or_else(|| fault(key, format!("`{text}` is not a time")))
-            };
-            text.as_ref().map(read).transpose()
+            let read = |text: &str| moments.parse(text).map_err(|error| fault(key, error.to_string()));
+            text.as_deref().map(read).transpose()
         };
         let (from, to) = (moment("from", &config.from)?, moment("to", &config.to)?);
         if let (Some(from), Some(to)) = (from, to)
@@ -95,14 +94,6 @@ impl Settings {
             reject_counters: lines.reject_counters.clone(),
             zone,
         })
-    }
-}
-
-/// Parses `from` or `to`. A time without an offset is in `zone`.
-fn moment(text: &str, zone: Option<&Zone>, order: Option<DateOrder>) -> Option<Time> {
-    match time::stamp(text.as_bytes(), order.unwrap_or(DateOrder::Ymd))? {
-        Stamp::Utc(time) => Some(time),
-        Stamp::Local(nanos) => zone.cloned().unwrap_or_else(Zone::utc).resolver(false).resolve(nanos),
     }
 }
 

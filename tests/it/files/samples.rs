@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use tickerplant::feed::replay::{self, Replay};
-use tickerplant::feed::simulated::{Config, Instrument, Walk};
+use tickerplant::feed::simulated::{Config, Walk};
 use tickerplant::feed::{LineSettings, RejectCounters};
 use tickerplant::market::{Bar, Event, Payload, Price, Size, Symbol, Time};
 
@@ -19,7 +19,7 @@ const MINUTE: i64 = 60_000_000_000;
 /// Returns a market with the first `symbols` instruments of the default market.
 fn market(symbols: usize, rate: u32, start: &str) -> Config {
     let default = Config::default();
-    let symbols: Vec<Instrument> = default.symbols.into_iter().take(symbols).collect();
+    let symbols = default.symbols.list().iter().take(symbols).cloned().collect();
     Config { rate: NonZeroU32::new(rate).unwrap(), seed: 2024, start: Some(start.parse().unwrap()), symbols }
 }
 
@@ -29,7 +29,8 @@ fn bars() -> String {
     let end: Time = "2024-01-03T21:00:00Z".parse().unwrap();
     let market = market(5, 5, &start.to_string());
     let mut bars: BTreeMap<(i64, usize), Bar> = BTreeMap::new();
-    let place = |symbol: &Symbol| market.symbols.iter().position(|other| other.name == *symbol).unwrap();
+    let instruments = market.symbols.list();
+    let place = |symbol: &Symbol| instruments.iter().position(|other| other.name == *symbol).unwrap();
     for event in Walk::new(&market).unwrap().take_while(|event| event.time < end) {
         let Payload::Trade(trade) = event.payload else { continue };
         let first = Bar {
@@ -52,7 +53,7 @@ fn bars() -> String {
     let mut text = "time,symbol,open,high,low,close,volume\n".to_owned();
     for ((minute, symbol), bar) in bars {
         let time = Time::from_nanos(minute * MINUTE);
-        let name = &market.symbols[symbol].name;
+        let name = &instruments[symbol].name;
         let [open, high, low] = [bar.open, bar.high, bar.low].map(price);
         writeln!(text, "{time},{name},{open},{high},{low},{},{}", bar.close, size(bar.volume)).unwrap();
     }

@@ -175,7 +175,8 @@ async fn a_client_is_closed_when_its_token_is_removed_or_changed_and_the_others_
     let mut changed = server.connect("/ws?token=correct").await;
     let mut undecided = server.connect("/ws").await;
     removed.expect(r#"{"type":"subscribed"}"#).await;
-    let line = "GET /ndjson?symbols=AAPL&token=secret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let line =
+        "GET /ndjson?symbols=AAPL&token=secret HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let stream = server.request(line);
     let replace = async {
         // The stream is the third peer.
@@ -215,13 +216,14 @@ async fn the_first_tokens_close_the_clients_without_one_and_an_empty_list_change
     server.reloader().replace_tokens(Vec::new());
     desk.send("still here").await;
     assert_eq!(desk.text().await, "still here");
-    let metrics = server.request("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let metrics =
+        server.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     assert!(metrics.starts_with("HTTP/1.1 401"), "{metrics}");
 }
 
 /// Waits until the status of the feed has this number of peers.
 async fn wait_for_peers(server: &TestServer, count: u64) {
-    let request = "GET /api/v1/feed?token=correct HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let request = "GET /api/v1/feed?token=correct HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let counted = async {
         loop {
             let answer = server.request(request).await;

@@ -111,12 +111,14 @@ fn trade(seq: u64, symbol: &str, second: &str) -> (u64, String, String) {
 #[tokio::test]
 async fn the_status_leaves_out_unknown_values() {
     let (_folder, config) = replay("");
+    let files = config.feed.replay.files.clone();
     let server = TestServer::feed(config).await;
 
     assert_eq!(
         status(server.address()).await,
         json!({
-            "kind": "replay", "state": "paused", "speed": 1, "rate": 0, "events": 0, "peers": 0, "rows": 6,
+            "kind": "replay", "state": "paused", "speed": 1, "loop": false, "rate": 0, "events": 0, "peers": 0,
+            "files": files, "rows": 6,
             "first": "2024-01-03T14:30:00Z", "last": "2024-01-03T14:30:40Z", "ends_in_ms": 40000,
         })
     );
@@ -125,7 +127,10 @@ async fn the_status_leaves_out_unknown_values() {
     let server = TestServer::feed(simulated).await;
     assert_eq!(
         status(server.address()).await,
-        json!({"kind": "simulated", "state": "paused", "speed": 2.5, "rate": 0, "seed": 42, "events": 0, "peers": 0})
+        json!({
+            "kind": "simulated", "state": "paused", "speed": 2.5, "rate": 0, "configured_rate": 100,
+            "seed": 42, "events": 0, "peers": 0,
+        })
     );
 }
 
@@ -265,6 +270,87 @@ async fn after_a_seek_a_loop_continues_with_rising_times() {
 }
 
 #[tokio::test]
+async fn a_loop_that_is_turned_on_before_the_end_starts_again_and_one_turned_off_ends() {
+    let (_folder, config) = replay("");
+    let server = TestServer::feed(config).await;
+    let at = server.address();
+    let mut client = server.connect("/ws?symbols=A&delivery=every").await;
+    subscribed(&mut client).await;
+    stepped(at, 5).await;
+
+    let status = told(at, json!({"action": "loop", "loop": true})).await;
+    assert_eq!((&status["loop"], &status["state"]), (&json!(true), &json!("paused")));
+    assert_eq!(status.get("ends_in_ms"), None);
+    assert_eq!(stepped(at, 2).await["position"], "2024-01-03T14:30:00Z");
+    for (seq, second) in [(1, "30:00"), (2, "30:10"), (4, "30:30"), (6, "30:40"), (7, "30:41")] {
+        assert_eq!(event(&mut client).await, trade(seq, "A", second));
+    }
+
+    let status = told(at, json!({"action": "loop", "loop": false})).await;
+    assert_eq!((&status["loop"], &status["ends_in_ms"]), (&json!(false), &json!(40_000)));
+    let status = stepped(at, 100).await;
+    assert_eq!((&status["state"], &status["events"]), (&json!("ended"), &json!(12)));
+}
+
+#[tokio::test]
+async fn a_replay_that_has_ended_starts_again_when_its_loop_is_turned_on() {
+    let (_folder, config) = replay("clock.speed = \"max\"");
+    let server = TestServer::feed(config).await;
+    let at = server.address();
+    let mut client = server.connect("/ws?symbols=B&delivery=every").await;
+    subscribed(&mut client).await;
+    told(at, json!({"action": "resume"})).await;
+    ended(at).await;
+    client.expect(r#"{"type":"feed","state":"running"}"#).await;
+    assert_eq!(event(&mut client).await, trade(3, "B", "30:20"));
+    assert_eq!(event(&mut client).await, trade(5, "B", "30:30"));
+    client.expect(r#"{"type":"feed","state":"ended"}"#).await;
+
+    assert_eq!(told(at, json!({"action": "loop", "loop": false})).await["state"], "ended");
+    assert_eq!(told(at, json!({"action": "loop", "loop": true})).await["state"], "running");
+
+    client.expect(r#"{"type":"feed","state":"running"}"#).await;
+    assert_eq!(event(&mut client).await, trade(9, "B", "31:01"));
+    told(at, json!({"action": "loop", "loop": false})).await;
+    assert_eq!(ended(at).await["events"].as_u64().unwrap() % 6, 0);
+}
+
+#[tokio::test]
+async fn a_replay_that_has_ended_in_a_pause_is_paused_at_the_start_of_its_next_lap() {
+    let (_folder, config) = replay("");
+    let server = TestServer::feed(config).await;
+    let at = server.address();
+    assert_eq!(stepped(at, 100).await["state"], "ended");
+
+    assert_eq!(told(at, json!({"action": "loop", "loop": true})).await["state"], "paused");
+
+    let status = stepped(at, 1).await;
+    assert_eq!((&status["position"], &status["events"]), (&json!("2024-01-03T14:30:00Z"), &json!(7)));
+}
+
+#[tokio::test]
+async fn the_target_of_a_seek_has_every_form_of_the_setting_from() {
+    let (_folder, config) = replay("replay.tz = \"America/New_York\"");
+    let server = TestServer::feed(config).await;
+    for (time, position) in [
+        (json!("2024-01-03T14:30:20Z"), "14:30:20Z"),
+        (json!("2024-01-03 09:30:30"), "14:30:30Z"),
+        (json!("20240103 093010"), "14:30:10Z"),
+        (json!(1_704_292_220), "14:30:20Z"),
+        (json!(1_704_292_230_000_u64), "14:30:30Z"),
+        (json!("1704292210"), "14:30:10Z"),
+        // The start of the day is before the first event.
+        (json!("2024-01-03"), "14:30:00Z"),
+    ] {
+        let status = told(server.address(), json!({"action": "seek", "time": time})).await;
+        assert_eq!(status["position"], format!("2024-01-03T{position}"), "{time}");
+    }
+    // A day of New York begins at 05:00 UTC, after all events.
+    let status = told(server.address(), json!({"action": "seek", "time": "2024-01-04"})).await;
+    assert_eq!(status["state"], "ended");
+}
+
+#[tokio::test]
 async fn a_cursor_from_before_a_seek_gets_a_gap() {
     let (_folder, config) = replay("");
     let server = TestServer::feed(config).await;
@@ -288,7 +374,7 @@ async fn an_error_reply_shows_a_right_request() {
     let long = " ".repeat(4097);
     for (head, body, code, name, part) in [
         (post, "pause", 400, "bad_command", r#"{"action":"pause"}"#),
-        (post, r#"{"action":"stop"}"#, 400, "unknown_action", "pause, resume, speed, seek and step"),
+        (post, r#"{"action":"stop"}"#, 400, "unknown_action", "pause, resume, speed, seek, step and loop"),
         (post, r#"{"action":"pause","for":1}"#, 400, "bad_command", r#"no field "for""#),
         (post, r#"{"action":"seek","time":"noon"}"#, 400, "bad_command", "2024-01-03T14:30:00Z"),
         (post, r#"{"action":"speed","speed":-1}"#, 400, "bad_command", "a number above zero"),
@@ -354,6 +440,8 @@ async fn a_command_that_the_feed_cannot_execute_is_answered_409() {
     for command in [
         json!({"action": "seek", "time": "2024-01-03T14:30:00Z"}),
         json!({"action": "speed", "speed": "max"}),
+        json!({"action": "loop", "loop": true}),
+        json!({"action": "loop", "loop": false}),
     ] {
         let post = "POST /api/v1/feed HTTP/1.1";
         let (head, answer) = request(simulated.address(), post, &command.to_string()).await;
@@ -428,10 +516,12 @@ async fn standard_input_has_no_clock() {
     let server = ServerProcess::start(&["--feed", "stdin"]).await;
 
     let post = "POST /api/v1/feed HTTP/1.1";
-    let (head, answer) = request(server.address(), post, r#"{"action":"pause"}"#).await;
+    for command in [r#"{"action":"pause"}"#, r#"{"action":"loop","loop":true}"#] {
+        let (head, answer) = request(server.address(), post, command).await;
 
-    assert!(head.starts_with("HTTP/1.1 409 "), "{head} {answer}");
-    assert!(answer["error"]["message"].as_str().unwrap().contains("standard input"), "{answer}");
+        assert!(head.starts_with("HTTP/1.1 409 "), "{head} {answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains("standard input"), "{answer}");
+    }
     let status = ended(server.address()).await;
     assert_eq!(status, json!({"kind": "stdin", "state": "ended", "rate": 0, "events": 0, "peers": 0}));
 }

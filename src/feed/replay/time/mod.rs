@@ -62,6 +62,15 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     }
 }
 
+/// Parses a number as a Unix time in seconds, milliseconds, microseconds or nanoseconds, by the same rule as
+/// [`stamp`] for a number. .NET's ticks are not a Unix time.
+pub fn unix_time(number: &str) -> Option<Time> {
+    match unix_time::stamp(number.as_bytes())? {
+        Stamp::Utc(time) => Some(time),
+        Stamp::Local(_) => None,
+    }
+}
+
 /// Parses a time from two cells, a date and a time of day. An offset may follow the time of day.
 pub fn stamp_of_two(date: &[u8], time_of_day: &[u8], order: DateOrder) -> Option<Stamp> {
     let midnight = self::date(date, order)?;

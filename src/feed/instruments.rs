@@ -1,0 +1,312 @@
+//! The instruments of a simulation: a list with names, or a number of invented instruments.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::market::Symbol;
+
+/// The range of an instrument's prices.
+pub(super) const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
+
+/// The letters of invented names. Without vowels, no name is a word. There are 16 letters, so each letter is
+/// four bits of a number.
+const LETTERS: &[u8; 16] = b"BCDGHJLMPQRTVWXZ";
+
+/// The largest number of invented instruments: all names of four letters.
+const MAX_INVENTED: u32 = 1 << 16;
+
+/// The instruments of a simulation.
+///
+/// In the configuration, this is a list of instruments, or the number of instruments to invent. A text, as in
+/// a flag, is `500` or `AAPL,MSFT`. A number with a comma (`500,`) or a leading zero (`005930`) is a name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Instruments {
+    /// Instruments with names.
+    Named(Vec<Instrument>),
+    /// A number of invented instruments. The first ten names of 500 are also the first ten of 1,000.
+    Invented(u32),
+}
+
+/// A simulated instrument. In the configuration, an instrument is a name, or a table with `name`, `price` and
+/// `volatility`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instrument {
+    /// The name.
+    pub name: Symbol,
+    /// The first price, rounded to 0.01. A missing price is drawn from the seed and the name.
+    pub price: Option<f64>,
+    /// The standard deviation of one step, as a fraction of the price. A missing volatility is drawn from the
+    /// seed and the name.
+    pub volatility: Option<f64>,
+}
+
+impl Instruments {
+    /// Returns the instruments.
+    #[must_use]
+    pub fn list(&self) -> Cow<'_, [Instrument]> {
+        match self {
+            Self::Named(instruments) => instruments.into(),
+            Self::Invented(count) => (0..*count).map(|n| Instrument::named(invented_name(n))).collect(),
+        }
+    }
+
+    /// Returns the number of instruments.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Named(instruments) => instruments.len(),
+            Self::Invented(count) => *count as usize,
+        }
+    }
+
+    /// Returns a number of invented instruments. `as_name` is the form of a symbol whose name is this number.
+    fn invented<E: de::Error>(
+        count: impl Copy + Display + TryInto<u32>,
+        as_name: impl Display,
+    ) -> Result<Self, E> {
+        match count.try_into() {
+            Ok(valid @ 1..=MAX_INVENTED) => Ok(Self::Invented(valid)),
+            _ => Err(E::custom(format_args!(
+                "`{count}` is not a number of symbols from 1 to {MAX_INVENTED}; \
+                 a symbol with this name is written {as_name}"
+            ))),
+        }
+    }
+}
+
+impl Default for Instruments {
+    fn default() -> Self {
+        let instrument = |(name, price): (&str, f64)| Instrument {
+            price: Some(price),
+            ..Instrument::named(name.parse().expect("the default names are symbols"))
+        };
+        let instruments = [
+            ("AAPL", 189.50),
+            ("MSFT", 402.25),
+            ("NVDA", 131.40),
+            ("AMZN", 178.10),
+            ("GOOGL", 152.75),
+            ("META", 484.60),
+            ("TSLA", 201.30),
+            ("JPM", 183.90),
+            ("XOM", 104.15),
+            ("SPY", 498.20),
+        ];
+        instruments.into_iter().map(instrument).collect()
+    }
+}
+
+impl FromIterator<Instrument> for Instruments {
+    fn from_iter<I: IntoIterator<Item = Instrument>>(instruments: I) -> Self {
+        Self::Named(instruments.into_iter().collect())
+    }
+}
+
+impl Instrument {
+    /// Creates an instrument whose first price and volatility are drawn at random.
+    #[must_use]
+    pub const fn named(name: Symbol) -> Self {
+        Self { name, price: None, volatility: None }
+    }
+
+    /// Returns an error text if a setting is out of range. The text begins with the instrument's name.
+    pub(super) fn fault(&self) -> Option<String> {
+        let name = &self.name;
+        match *self {
+            Self { price: Some(price), .. } if !PRICES.contains(&price) => Some(format!(
+                "`{name}` has the price `{price}`; prices are from {} to {}",
+                PRICES.start(),
+                PRICES.end()
+            )),
+            Self { volatility: Some(volatility), .. } if !(0.0..=0.1).contains(&volatility) => Some(format!(
+                "`{name}` has the volatility `{volatility}`; it is a fraction of the price, from 0 to 0.1"
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the name of the n-th invented instrument. Numbers below [`MAX_INVENTED`] have different names,
+/// because the factor is odd.
+fn invented_name(n: u32) -> Symbol {
+    let bits = n.wrapping_mul(40_503).wrapping_add(27_189);
+    let letter = |place: u32| char::from(LETTERS[(bits >> (4 * place) & 15) as usize]);
+    let name: String = (0..4).rev().map(letter).collect();
+    name.parse().expect("four letters are a symbol")
+}
+
+impl Serialize for Instruments {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Named(instruments) => instruments.serialize(serializer),
+            Self::Invented(count) => serializer.serialize_u32(*count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Instruments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrCount;
+
+        impl<'de> Visitor<'de> for ListOrCount {
+            type Value = Instruments;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of symbols, or a number of symbols to invent")
+            }
+
+            fn visit_i64<E: de::Error>(self, count: i64) -> Result<Instruments, E> {
+                Instruments::invented(count, format_args!("[\"{count}\"]"))
+            }
+
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<Instruments, E> {
+                Instruments::invented(count, format_args!("[\"{count}\"]"))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Instruments, E> {
+                let text = text.trim();
+                let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                if is_number && (!text.starts_with('0') || text == "0") {
+                    let count = text.parse().unwrap_or(u64::MAX);
+                    return Instruments::invented(count, format_args!("`{text},`"));
+                }
+                let names = text.strip_suffix(',').unwrap_or(text).split(',');
+                let instruments =
+                    names.map(|name| name.trim().parse().map(Instrument::named).map_err(E::custom));
+                instruments.collect()
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Instruments, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Instruments::Named)
+            }
+        }
+
+        deserializer.deserialize_any(ListOrCount)
+    }
+}
+
+impl Serialize for Instrument {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { name, price, volatility } = self;
+        if price.is_none() && volatility.is_none() {
+            return serializer.serialize_str(name.as_str());
+        }
+        Table { name: name.as_str().to_owned(), price: *price, volatility: *volatility }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Instrument {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrTable;
+
+        impl<'de> Visitor<'de> for NameOrTable {
+            type Value = Instrument;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a symbol or a table with its name")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Instrument, E> {
+                name.parse().map(Instrument::named).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Instrument, A::Error> {
+                let Table { name, price, volatility } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                let name = name.parse().map_err(de::Error::custom)?;
+                Ok(Instrument { name, price, volatility })
+            }
+        }
+
+        deserializer.deserialize_any(NameOrTable)
+    }
+}
+
+/// The table of an instrument in the configuration.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    price: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    volatility: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+
+    use super::*;
+
+    fn of_text(text: &str) -> Result<Instruments, String> {
+        let deserializer: StrDeserializer<'_, Error> = text.into_deserializer();
+        Instruments::deserialize(deserializer).map_err(|error| error.to_string())
+    }
+
+    fn names(instruments: &Instruments) -> Vec<String> {
+        instruments.list().iter().map(|instrument| instrument.name.to_string()).collect()
+    }
+
+    #[test]
+    fn invented_names_are_distinct_and_more_of_them_begin_with_the_same() {
+        let all = names(&Instruments::Invented(MAX_INVENTED));
+
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), 65_536);
+        assert_eq!(names(&Instruments::Invented(10)), all[..10]);
+        assert_eq!(all[..3], ["LRGJ", "BPLV", "RLRG"]);
+    }
+
+    #[test]
+    fn a_lone_number_is_a_count_and_anything_else_is_names() {
+        for (text, count) in [("1", 1), ("500", 500), (" 65536 ", 65_536)] {
+            assert_eq!(of_text(text), Ok(Instruments::Invented(count)), "{text}");
+        }
+        for (text, expected) in [
+            ("500,", &["500"][..]),
+            ("0500", &["0500"]),
+            ("500,600", &["500", "600"]),
+            ("AAPL, MSFT", &["AAPL", "MSFT"]),
+            ("00", &["00"]),
+            ("5.5", &["5.5"]),
+        ] {
+            assert_eq!(names(&of_text(text).unwrap()), expected, "{text}");
+        }
+        for text in ["0", "65537", "373220", "99999999999999999999999"] {
+            let error = of_text(text).unwrap_err();
+            assert!(error.contains("` is not a number of symbols from 1 to 65536; "), "{error}");
+        }
+        assert!(of_text("373220").unwrap_err().ends_with("a symbol with this name is written `373220,`"));
+        for text in ["", ",", "A,,B", "A B"] {
+            assert!(of_text(text).unwrap_err().starts_with("symbol "), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_and_a_list_in_toml_come_back() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Holder {
+            symbols: Instruments,
+        }
+
+        for (text, expected) in [
+            ("symbols = 500\n", Instruments::Invented(500)),
+            ("symbols = [\"500\"]\n", Instruments::Named(vec![Instrument::named("500".parse().unwrap())])),
+        ] {
+            let holder: Holder = toml::from_str(text).unwrap();
+            assert_eq!(holder.symbols, expected);
+            assert_eq!(toml::to_string(&holder).unwrap(), text);
+        }
+        let error = |text: &str| toml::from_str::<Holder>(text).unwrap_err().message().to_owned();
+        assert!(error("symbols = 0").starts_with("`0` is not a number of symbols from 1 to 65536; "));
+        assert!(error("symbols = -5").starts_with("`-5` is not "));
+        assert!(error("symbols = -5").ends_with("; a symbol with this name is written [\"-5\"]"));
+        assert!(error("symbols = 1.5").contains("expected a list of symbols, or a number of symbols"));
+    }
+}

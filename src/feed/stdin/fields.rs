@@ -1,0 +1,142 @@
+//! The fields of a line: the values of the known fields, and the fields that no event has.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+/// A field of a market frame.
+#[derive(Clone, Copy, Debug)]
+pub enum Field {
+    Type,
+    Seq,
+    Symbol,
+    Time,
+    Price,
+    Size,
+    Bid,
+    BidSize,
+    Ask,
+    AskSize,
+    Interval,
+    Open,
+    High,
+    Low,
+    Close,
+    Volume,
+}
+
+/// The fields of a line. A field that is taken is no longer there, so in the end the fields are left that the
+/// event does not have.
+#[derive(Debug, Default)]
+pub struct Fields<'a> {
+    /// The values of the known fields, by the index of the field.
+    known: [Option<&'a RawValue>; Field::ALL.len()],
+    unknown: SmallVec<[(Cow<'a, str>, &'a RawValue); 4]>,
+}
+
+impl Field {
+    const ALL: [Self; 16] = [
+        Self::Type,
+        Self::Seq,
+        Self::Symbol,
+        Self::Time,
+        Self::Price,
+        Self::Size,
+        Self::Bid,
+        Self::BidSize,
+        Self::Ask,
+        Self::AskSize,
+        Self::Interval,
+        Self::Open,
+        Self::High,
+        Self::Low,
+        Self::Close,
+        Self::Volume,
+    ];
+
+    /// Returns the name of the field.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Seq => "seq",
+            Self::Symbol => "symbol",
+            Self::Time => "time",
+            Self::Price => "price",
+            Self::Size => "size",
+            Self::Bid => "bid",
+            Self::BidSize => "bid_size",
+            Self::Ask => "ask",
+            Self::AskSize => "ask_size",
+            Self::Interval => "interval",
+            Self::Open => "open",
+            Self::High => "high",
+            Self::Low => "low",
+            Self::Close => "close",
+            Self::Volume => "volume",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Removes a field and returns its value. Returns `None` if the field is missing or `null`.
+    pub fn take(&mut self, field: Field) -> Option<&'a RawValue> {
+        self.known[field as usize].take().filter(|value| !is_null(value))
+    }
+
+    /// Returns the names of the known fields that are left. A field that is `null` does not count.
+    pub fn known(&self) -> impl Iterator<Item = &'static str> {
+        let is_left = |field: &Field| self.known[*field as usize].is_some_and(|value| !is_null(value));
+        Field::ALL.into_iter().filter(is_left).map(Field::name)
+    }
+
+    /// Returns the names of the unknown fields, with their values.
+    pub fn unknown(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.unknown.iter().map(|(name, value)| (&**name, *value))
+    }
+}
+
+fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AllFields;
+
+        impl<'de> Visitor<'de> for AllFields {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Fields::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    let Some(field) = Field::named(&name) else {
+                        fields.unknown.push((name, map.next_value()?));
+                        continue;
+                    };
+                    if fields.known[field as usize].replace(map.next_value()?).is_some() {
+                        return Err(de::Error::duplicate_field(field.name()));
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(AllFields)
+    }
+}
+
+/// The name of a field, borrowed from the line unless the name has escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,0 +1,96 @@
+//! The fields that the server ignores, because the event has no such field. Each name is logged once.
+
+use std::collections::HashSet;
+
+use tracing::warn;
+
+use super::fields::Fields;
+use crate::feed::printable::printable;
+use crate::feed::reject_counters::RejectCounters;
+
+/// The number of names that are remembered. Fields of further names are ignored and counted, but not logged.
+const NAMES: usize = 100;
+
+/// The longest name that is remembered, in bytes. A longer name is cut.
+const NAME_BYTES: usize = 64;
+
+/// The names of the ignored fields that were logged.
+#[derive(Debug)]
+pub struct IgnoredFields {
+    names: HashSet<String>,
+    /// Whether the log says that further names are not logged.
+    is_full: bool,
+    counters: RejectCounters,
+}
+
+impl IgnoredFields {
+    /// Creates a memory without names.
+    pub fn new(counters: RejectCounters) -> Self {
+        Self { names: HashSet::new(), is_full: false, counters }
+    }
+
+    /// Counts the fields that are left of an event, and logs each new name. `kind` is the kind of the event,
+    /// and `line` the number of its line.
+    pub fn observe(&mut self, left: &Fields<'_>, kind: &'static str, line: u64) {
+        for name in left.known() {
+            if self.is_new(name, line) {
+                let field = name;
+                warn!(line, field, kind, "ignored a field that belongs to another kind of event");
+            }
+        }
+        for (name, _) in left.unknown() {
+            if self.is_new(name, line) {
+                let field = printable(cut(name));
+                warn!(line, field, kind, "ignored a field that no event has");
+            }
+        }
+    }
+
+    /// Counts a field. Returns whether its name is to be logged.
+    fn is_new(&mut self, name: &str, line: u64) -> bool {
+        self.counters.increment_ignored_fields();
+        let name = cut(name);
+        if self.is_full || self.names.contains(name) {
+            return false;
+        }
+        if self.names.len() == NAMES {
+            self.is_full = true;
+            warn!(line, names = NAMES, "ignored one more field, and logs no further names");
+            return false;
+        }
+        self.names.insert(name.to_owned())
+    }
+}
+
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_new_once_and_the_number_of_names_is_bounded() {
+        let counters = RejectCounters::default();
+        let mut ignored = IgnoredFields::new(counters.clone());
+        let names: Vec<String> = (0..NAMES).map(|n| format!("field{n}")).collect();
+
+        assert!(names.iter().all(|name| ignored.is_new(name, 1)));
+        assert!(!names.iter().any(|name| ignored.is_new(name, 2)));
+        assert!(!ignored.is_new("one more", 3));
+
+        assert_eq!(ignored.names.len(), NAMES);
+        assert_eq!(counters.ignored_fields(), 2 * NAMES as u64 + 1);
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_two_characters() {
+        let mut ignored = IgnoredFields::new(RejectCounters::default());
+
+        assert!(ignored.is_new(&"한".repeat(10_000), 1));
+        assert!(!ignored.is_new(&"한".repeat(20_000), 2));
+
+        assert_eq!(ignored.names.iter().next().unwrap().chars().count(), 21);
+    }
+}

@@ -1,0 +1,409 @@
+//! Parses a line as an event.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::fields::{Field, Fields};
+use super::line_error::{LineError, found};
+use crate::feed::replay;
+use crate::market::{Bar, Event, Payload, Price, Quote, Size, Time, Trade};
+
+/// The types of the server's frames that are not market frames.
+const OTHER_FRAMES: [&str; 12] = [
+    "subscribed",
+    "unsubscribed",
+    "snapshot",
+    "heartbeat",
+    "feed",
+    "gap",
+    "message",
+    "set",
+    "pong",
+    "error",
+    "authenticated",
+    "close",
+];
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// An event, and what else its line has.
+#[derive(Debug)]
+pub struct EventLine<'a> {
+    pub event: Event,
+    /// The event's type, e.g. `trade`.
+    pub kind: &'static str,
+    /// The fields that the event does not have.
+    pub left: Fields<'a>,
+}
+
+/// Parses a line. Returns `None` for a blank line, and for a frame of the server that is not a market frame.
+///
+/// An event without a time gets the time that `now` returns. A byte order mark before the object is ignored,
+/// because files with such marks may have been joined.
+pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine<'_>>, LineError> {
+    let line = line.trim_ascii();
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line[0] != b'{' {
+        return Err(LineError::no_object(line));
+    }
+    let mut left: Fields = serde_json::from_slice(line).map_err(|error| LineError::json(line, &error))?;
+    // A market frame of the server has a `seq`. The bus gives the event a new one.
+    left.take(Field::Seq);
+    let r#type = required(Field::Type, &mut left, "a line is a trade, a quote or a bar")?;
+    let (kind, form) = match &*text(Field::Type, r#type, "\"trade\"")? {
+        "trade" => ("trade", "a trade has symbol and price, and may have time and size"),
+        "quote" => {
+            ("quote", "a quote has symbol, bid or ask or both, and may have time, bid_size and ask_size")
+        }
+        "bar" => {
+            ("bar", "a bar has symbol and close, and may have time, interval, open, high, low and volume")
+        }
+        other if OTHER_FRAMES.contains(&other) => return Ok(None),
+        other => return Err(LineError::Type(found(other))),
+    };
+    let symbol = required(Field::Symbol, &mut left, form)?;
+    let symbol = text(Field::Symbol, symbol, "\"AAPL\"")?.parse()?;
+    let payload = match kind {
+        "trade" => Payload::Trade(Trade {
+            price: price(Field::Price, required(Field::Price, &mut left, form)?)?,
+            size: optional(Field::Size, &mut left, size)?,
+        }),
+        "quote" => {
+            let quote = Quote {
+                bid: optional(Field::Bid, &mut left, price)?,
+                bid_size: optional(Field::BidSize, &mut left, size)?,
+                ask: optional(Field::Ask, &mut left, price)?,
+                ask_size: optional(Field::AskSize, &mut left, size)?,
+            };
+            if quote.bid.is_none() && quote.ask.is_none() {
+                return Err(LineError::EmptyQuote);
+            }
+            Payload::Quote(quote)
+        }
+        _ => Payload::Bar(Bar {
+            interval: optional(Field::Interval, &mut left, |field, value| {
+                Ok(text(field, value, "\"1m\"")?.parse()?)
+            })?,
+            open: optional(Field::Open, &mut left, price)?,
+            high: optional(Field::High, &mut left, price)?,
+            low: optional(Field::Low, &mut left, price)?,
+            close: price(Field::Close, required(Field::Close, &mut left, form)?)?,
+            volume: optional(Field::Volume, &mut left, size)?,
+        }),
+    };
+    let time = left.take(Field::Time).map_or_else(|| Ok(now()), time)?;
+    Ok(Some(EventLine { event: Event { symbol, time, payload }, kind, left }))
+}
+
+/// Takes a field. If the field is missing, returns an error that contains `form`: the fields of this type.
+fn required<'a>(field: Field, left: &mut Fields<'a>, form: &'static str) -> Result<&'a RawValue, LineError> {
+    left.take(field).ok_or_else(|| LineError::missing(field, form, left))
+}
+
+fn optional<'a, T>(
+    field: Field,
+    left: &mut Fields<'a>,
+    read: impl FnOnce(Field, &'a RawValue) -> Result<T, LineError>,
+) -> Result<Option<T>, LineError> {
+    left.take(field).map(|value| read(field, value)).transpose()
+}
+
+/// Parses a JSON string. `example` is a right value for the error.
+fn text<'a>(field: Field, value: &'a RawValue, example: &'static str) -> Result<Cow<'a, str>, LineError> {
+    string(value).ok_or_else(|| LineError::NoText { field: field.name(), found: found(value.get()), example })
+}
+
+/// Parses the text of a JSON number, so that no digit is lost. A JSON string is an error.
+fn price(field: Field, value: &RawValue) -> Result<Price, LineError> {
+    value.get().parse().map_err(|fault| LineError::number(field, value.get(), fault))
+}
+
+fn size(field: Field, value: &RawValue) -> Result<Size, LineError> {
+    value.get().parse().map_err(|fault| LineError::number(field, value.get(), fault))
+}
+
+/// Parses a time as a client gets it, or a Unix time. The magnitude of a Unix time tells its unit.
+fn time(value: &RawValue) -> Result<Time, LineError> {
+    match string(value) {
+        Some(text) => text.parse().map_err(|_| LineError::Time(found(&text))),
+        None => replay::unix_time(value.get()).ok_or_else(|| LineError::Time(found(value.get()))),
+    }
+}
+
+/// Returns the text of a JSON string; `None` for any other value, and for half a surrogate pair.
+fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    value
+        .get()
+        .starts_with('"')
+        .then(|| serde_json::from_str(value.get()).ok().map(|Text(text)| text))
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Option<EventLine<'_>>, LineError> {
+        parse(line.as_bytes(), || "2024-01-03T14:30:00Z".parse().unwrap())
+    }
+
+    fn event(line: &str) -> Event {
+        parsed(line).unwrap().unwrap().event
+    }
+
+    fn fault(line: &str) -> String {
+        parsed(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_line_is_a_market_frame_and_its_numbers_are_exact() {
+        let line = r#"{"type":"trade","symbol":"AAPL","time":"2024-01-03T09:30:00-05:00","price":184.250,"size":1e2}"#;
+
+        let event = event(line);
+
+        assert_eq!(event.time.to_string(), "2024-01-03T14:30:00Z");
+        let Payload::Trade(trade) = event.payload else { panic!("{event:?}") };
+        assert_eq!(
+            (trade.price.to_string(), trade.size.unwrap().to_string()),
+            ("184.250".into(), "100".into())
+        );
+    }
+
+    #[test]
+    fn an_event_without_a_time_happens_now() {
+        for line in [
+            r#"{"type":"quote","symbol":"A","bid":1.0}"#,
+            r#"{"type":"quote","symbol":"A","bid":1.0,"time":null}"#,
+        ] {
+            assert_eq!(event(line).time.to_string(), "2024-01-03T14:30:00Z");
+        }
+    }
+
+    #[test]
+    fn the_output_of_watch_can_be_piped_in() {
+        let bar =
+            r#"{"type":"bar","symbol":"A","seq":7,"time":"2024-01-03T14:30:00Z","interval":"1m","close":2}"#;
+
+        let line = parsed(bar).unwrap().unwrap();
+
+        assert!(matches!(line.event.payload, Payload::Bar(_)));
+        assert_eq!((line.left.known().count(), line.left.unknown().count()), (0, 0));
+        assert!(matches!(parsed(r#"{"type":"heartbeat","seq":3,"sent":1}"#), Ok(None)));
+        assert!(matches!(parsed(r#"{"type":"close","code":1001,"reason":""}"#), Ok(None)));
+        assert!(matches!(parsed("  "), Ok(None)));
+    }
+
+    #[test]
+    fn the_magnitude_of_a_unix_time_tells_its_unit_and_no_digit_is_lost() {
+        for (time, expected) in [
+            ("1704292200", "2024-01-03T14:30:00Z"),
+            ("1704292200123", "2024-01-03T14:30:00.123Z"),
+            ("1704292200123456", "2024-01-03T14:30:00.123456Z"),
+            ("1704292200123456789", "2024-01-03T14:30:00.123456789Z"),
+            ("1704292200.123456789", "2024-01-03T14:30:00.123456789Z"),
+            ("1704292200123.456789", "2024-01-03T14:30:00.123456789Z"),
+            ("1704292200123456.789", "2024-01-03T14:30:00.123456789Z"),
+            ("1.704292200123456789e9", "2024-01-03T14:30:00.123456789Z"),
+            ("1704292200.50", "2024-01-03T14:30:00.500Z"),
+            ("-14182940", "1969-07-20T20:17:40Z"),
+        ] {
+            let line = format!(r#"{{"type":"quote","symbol":"A","bid":1,"time":{time}}}"#);
+            assert_eq!(event(&line).time.to_string(), expected, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_another_form_is_an_error_that_lists_the_forms() {
+        for time in [
+            "\"noon\"",
+            "\"2024-01-03T14:30:00\"",
+            "\"1704292200\"",
+            "0",
+            "5",
+            "20240103143000",
+            "638399000000000000",
+            "1.7e9",
+            "99999999999",
+            "true",
+            "[1704292200]",
+        ] {
+            let fault = fault(&format!(r#"{{"type":"quote","symbol":"A","bid":1,"time":{time}}}"#));
+            let found = time.trim_matches('"');
+            assert!(fault.starts_with(&format!("time: `{found}` is not a time; a time is text ")), "{fault}");
+            assert!(fault.contains("e.g. \"2024-01-03T14:30:00Z\", or a number"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn fields_that_an_event_does_not_have_are_left() {
+        let line = r#"{"type":"trade","symbol":"A","price":1,"bid":2,"ask":null,"exchange":"X","low":3,"ex\u0063":[]}"#;
+
+        let EventLine { left, .. } = parsed(line).unwrap().unwrap();
+
+        assert_eq!(left.known().collect::<Vec<_>>(), ["bid", "low"]);
+        let unknown: Vec<_> = left.unknown().map(|(name, value)| (name, value.get())).collect();
+        assert_eq!(unknown, [("exchange", "\"X\""), ("exc", "[]")]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_white_space_around_an_object_are_ignored() {
+        let event = event("\u{feff}{\"type\" : \"trade\" , \"symbol\":\"A\",\"price\":\t1 }\r");
+
+        assert_eq!(event.symbol.as_str(), "A");
+    }
+
+    #[test]
+    fn a_bad_field_is_an_error_that_says_what_to_do() {
+        for (line, expected) in [
+            (
+                r#"{"type":"trade","symbol":"A"}"#,
+                "missing field `price`; a trade has symbol and price, and may have time and size",
+            ),
+            (r#"{"type":"trade","price":1}"#, "missing field `symbol`; a trade has symbol and price"),
+            (r#"{"type":"bar","symbol":"A","open":1}"#, "missing field `close`; a bar has symbol and close"),
+            (r#"{"symbol":"A","price":1}"#, "missing field `type`; a line is a trade, a quote or a bar"),
+            (r#"{"type":null}"#, "missing field `type`"),
+            (
+                r#"{"type":"trade","symbol":"A","p":1,"q":5}"#,
+                "missing field `price`; a trade has symbol and price, and may have time and size; no event has the fields `p`, `q`",
+            ),
+            (
+                r#"{"type":"trade","data":[{"s":"A","p":1}]}"#,
+                "missing field `symbol`; a trade has symbol and price, and may have time and size; if the event is inside `data`, write only what is inside",
+            ),
+            (
+                r#"{"stream":"a@trade","data":{"type":"trade","symbol":"A","price":1}}"#,
+                "missing field `type`; a line is a trade, a quote or a bar; if the event is inside `data`, write only what is inside",
+            ),
+            (
+                r#"{"type":"trade","symbol":"A","price":"1"}"#,
+                "price: `\"1\"` is not a number, but text: write the number without quotes, e.g. 189.53",
+            ),
+            (r#"{"type":"trade","symbol":"A","price":null}"#, "missing field `price`"),
+            (r#"{"type":"trade","symbol":"A","price":true}"#, "price: `true` is not a number; numbers are"),
+            (r#"{"type":"trade","symbol":"A","price":1,"size":-1}"#, "size: `-1`"),
+            (r#"{"type":"trade","symbol":"A","price":1,"size":{}}"#, "size: `{}` is not a number"),
+            (r#"{"type":"trade","symbol":"A B","price":1}"#, "symbol \"A B\" has a space"),
+            (
+                r#"{"type":"trade","symbol":5930,"price":1}"#,
+                "symbol: `5930` is not text: write it in quotes, e.g. \"AAPL\"",
+            ),
+            (r#"{"type":"trade","symbol":["A"],"price":1}"#, "symbol: `[\"A\"]` is not text"),
+            (
+                r#"{"type":1,"symbol":"A","price":1}"#,
+                "type: `1` is not text: write it in quotes, e.g. \"trade\"",
+            ),
+            (
+                r#"{"type":"bar","symbol":"A","close":1,"interval":60}"#,
+                "interval: `60` is not text: write it in quotes, e.g. \"1m\"",
+            ),
+            (r#"{"type":"bar","symbol":"A","close":1,"interval":"1 minute"}"#, "interval: `1 minute` is not"),
+            (
+                r#"{"type":"quote","symbol":"A","bid":null}"#,
+                "missing field `bid` or `ask`; a quote has a bid or an ask",
+            ),
+            (
+                r#"{"type":"tick","symbol":"A"}"#,
+                "`tick` is not a type of event; types are trade, quote and bar",
+            ),
+            (r#"{"type":"trade","symbol":"A","price":1,"price":2}"#, "duplicate field `price` at column 49"),
+        ] {
+            let fault = fault(line);
+            assert!(fault.starts_with(expected), "{line}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_is_an_error_that_says_what_it_looks_like() {
+        for (line, found, advice) in [
+            ("hello", "`hello` is not a JSON object", "a line is one event, e.g. {\"type\":\"trade\","),
+            ("17", "`17` is not a JSON object", "a line is one event"),
+            ("\"AAPL\"", "`\"AAPL\"` is not a JSON object", "a line is one event"),
+            (
+                "[{\"type\":\"trade\"}]",
+                "`[{\"type\":\"trade\"}]` is",
+                "it looks like a JSON array: write each event on a line",
+            ),
+            (
+                "time,symbol,price",
+                "`time,symbol,price` is",
+                "it looks like CSV: `tickerplant cat FILE` prints",
+            ),
+            ("\"time\",\"price\"", "`\"time\",\"price\"` is", "it looks like CSV"),
+            ("2024-01-03;AAPL;189,5", "`2024-01-03;AAPL;189,5` is", "it looks like CSV"),
+            ("AAPL\t189.5", "`AAPL\u{fffd}189.5` is", "it looks like CSV"),
+            (
+                "  \"type\": \"trade\",",
+                "`\"type\": \"trade\",` is",
+                "it looks like a part of a JSON object: write the whole object on one line",
+            ),
+            ("}", "`}` is", "it looks like a part of a JSON object"),
+            ("},", "`},` is", "it looks like a part of a JSON object"),
+            ("]", "`]` is", "it looks like a part of a JSON object"),
+            (
+                "data: {\"type\":\"trade\"}",
+                "`data: {\"type\":\"trade\"}` is",
+                "it looks like Server-Sent Events: write only what follows `data:`",
+            ),
+            ("event: trade", "`event: trade` is", "it looks like Server-Sent Events"),
+            ("{\0\"\0t\0y\0", "`{\u{fffd}", "it looks like UTF-16: write UTF-8"),
+            ("\u{1f}8", "`\u{fffd}8` is", "a line is one event"),
+        ] {
+            let fault = fault(line);
+            assert!(fault.starts_with(found), "{line:?}: {fault}");
+            assert!(fault.contains(&format!("; {advice}")), "{line:?}: {fault}");
+        }
+        for (bytes, advice) in [
+            (&b"\xff\xfe{\0"[..], "it looks like UTF-16"),
+            (b"\x1f\x8b\x08\x00", "it looks like a packed file: unpack it first"),
+            (b"\x28\xb5\x2f\xfd", "it looks like a packed file"),
+            (b"PK\x03\x04", "it looks like a packed file"),
+            (b"{\"type\":\"trade\",\"symbol\":\"\xe9\"}", "at column 27; write UTF-8"),
+        ] {
+            let fault = parse(bytes, Time::now).unwrap_err().to_string();
+            assert!(fault.contains(advice), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_object_is_an_error_with_the_column_and_advice() {
+        for (line, fault_at, advice) in [
+            ("{", "the JSON object has no end", "write the whole object on one line"),
+            (
+                "{\"type\":\"trade\",\"symbol\":\"A",
+                "the JSON object has no end",
+                "write the whole object on one line",
+            ),
+            (
+                "{\"type\":\"trade\"}{\"type\":\"trade\"}",
+                "trailing characters at column 17",
+                "a line is one event, so write the next one on a line of its own",
+            ),
+            ("{'type':'trade'}", "key must be a string at column 2", "names and texts are in double quotes"),
+            ("{\"type\":'trade'}", "expected value at column 9", "names and texts are in double quotes"),
+            (
+                "{\"type\":\"trade\",\"price\":NaN}",
+                "expected value at column 25",
+                "JSON has no NaN and no infinity: leave the field out",
+            ),
+            (
+                "{\"type\":\"trade\",\"price\":-Infinity}",
+                "invalid number at column 26",
+                "JSON has no NaN and no infinity",
+            ),
+            ("{\"type\":trade}", "expected ", "a line is one event, e.g. {\"type\":\"trade\","),
+        ] {
+            let fault = fault(line);
+            assert!(fault.starts_with(fault_at), "{line}: {fault}");
+            assert!(fault.contains(&format!("; {advice}")), "{line}: {fault}");
+        }
+    }
+}

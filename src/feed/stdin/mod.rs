@@ -1,0 +1,140 @@
+//! The feed on standard input: one JSON object per line, in the format of the server's market frames.
+//!
+//! The output of `watch --json` can be piped in. The field `seq` is ignored. Other frames of the server
+//! (`subscribed`, `snapshot`, `heartbeat` and so on) are ignored, too. A bad line is rejected, counted, and
+//! logged with its number. A bad line never stops the feed. A field that the event does not have is ignored,
+//! counted, and logged once for each name: sources get new fields.
+
+mod fields;
+mod ignored_fields;
+mod line;
+mod line_error;
+
+use std::io::{self, Read};
+use std::mem;
+
+use tracing::warn;
+
+use super::error::FeedError;
+use super::line_settings::LineSettings;
+use super::lines::{Length, Lines};
+use super::printable::printable;
+use super::reader::{self, BATCH, BatchSender, Batches};
+use crate::market::Time;
+use ignored_fields::IgnoredFields;
+use line::EventLine;
+use line_error::LineError;
+
+/// The number of bad lines that are all logged. Of the later bad lines, only the 32nd, the 64th, the 128th
+/// and so on are logged.
+const LOGGED_LINES: u64 = 20;
+
+/// Starts a thread that reads standard input.
+///
+/// The thread ends at the end of the input. Neither the feed nor the process waits for the thread, because a
+/// read may block for ever.
+pub fn open(input: LineSettings) -> Batches {
+    reader::start("standard input", move |batches| read(io::stdin(), &input, batches))
+}
+
+/// Sends the events of an input. Lines that arrive together form one batch. A batch is sent before a read
+/// that may block, so that no event waits for a later line.
+fn read(
+    from: impl Read,
+    LineSettings { line_bytes, reject_counters }: &LineSettings,
+    batches: &BatchSender,
+) -> Result<(), FeedError> {
+    let mut lines = Lines::new(from, *line_bytes);
+    let mut ignored_fields = IgnoredFields::new(reject_counters.clone());
+    let mut batch = Vec::new();
+    let mut bad = 0_u64;
+    let outcome = loop {
+        let parsed = match lines.advance() {
+            Ok(Some(Length::Whole)) => line::parse(lines.line(), Time::now),
+            Ok(Some(Length::TooLong)) => Err(LineError::TooLong(*line_bytes)),
+            Ok(None) => break Ok(()),
+            Err(source) => break Err(FeedError::Stdin { source }),
+        };
+        match parsed {
+            Ok(Some(EventLine { event, kind, left })) => {
+                ignored_fields.observe(&left, kind, lines.number());
+                batch.push(event);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                bad += 1;
+                reject_counters.increment(error.reason());
+                if bad <= LOGGED_LINES || bad.is_power_of_two() {
+                    let error = printable(&error.to_string());
+                    warn!(line = lines.number(), %error, bad, "rejected a line of standard input");
+                }
+            }
+        }
+        let is_due = batch.len() == BATCH || !lines.has_next_at_hand();
+        if is_due && !batch.is_empty() && !reader::send(batches, mem::take(&mut batch)) {
+            return Ok(());
+        }
+    };
+    if bad > 0 {
+        warn!(lines = lines.number(), bad, "lines of standard input were rejected");
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::feed::RejectCounters;
+    use crate::market::Event;
+
+    const LIMIT: usize = 64 * 1024;
+
+    fn batches(input: impl Read) -> Vec<Vec<Event>> {
+        read_all(input).0
+    }
+
+    /// Returns the batches, and the counters of rejected lines.
+    fn read_all(from: impl Read) -> (Vec<Vec<Event>>, RejectCounters) {
+        let (sender, mut receiver) = mpsc::channel(64);
+        let input = LineSettings { line_bytes: LIMIT, reject_counters: RejectCounters::default() };
+        read(from, &input, &sender).unwrap();
+        drop(sender);
+        let batches = std::iter::from_fn(|| receiver.blocking_recv()).map(Result::unwrap).collect();
+        (batches, input.reject_counters)
+    }
+
+    #[test]
+    fn bad_lines_do_not_stop_the_good_ones() {
+        let long = "x".repeat(LIMIT + 1);
+        let good = r#"{"type":"trade","symbol":"A","price":1}"#;
+
+        let (batches, reject_counters) = read_all(format!("{good}\n{long}\nhello\n\u{0}\n{good}").as_bytes());
+
+        assert_eq!(batches.concat().len(), 2);
+        assert_eq!((reject_counters.count("too_long"), reject_counters.count("bad_line")), (1, 2));
+    }
+
+    #[test]
+    fn fields_that_an_event_does_not_have_are_ignored_and_counted() {
+        let lines =
+            "{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1,\"bid\":2,\"exchange\":\"X\"}\n".repeat(3);
+
+        let (batches, reject_counters) = read_all(lines.as_bytes());
+
+        assert_eq!(batches.concat().len(), 3);
+        assert_eq!((reject_counters.ignored_fields(), reject_counters.count("bad_line")), (6, 0));
+    }
+
+    #[test]
+    fn lines_that_arrive_together_are_one_batch_and_none_waits_for_the_next() {
+        let line = "{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1}\n";
+        let half = &line[..20];
+        let input = format!("{line}{line}{half}");
+
+        let batches = batches(input.as_bytes().chain(&line.as_bytes()[20..]));
+
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+    }
+}
