@@ -226,7 +226,7 @@ fn is_answer(line: &str) -> bool {
 fn handshake<'a>(named: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let usual = [
         ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
+        ("Connection", "Upgrade, close"),
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
