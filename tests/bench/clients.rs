@@ -9,7 +9,7 @@
 //! only a sample of the updates.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{self, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -18,15 +18,13 @@ use mio::{Events, Interest, Poll, Token};
 use tickerplant::market::Time;
 
 use crate::arrivals::Arrivals;
+use crate::handshake::{PATIENCE, read_answer, send_request};
 use crate::market_frame::{self, Times};
 use crate::statistics::{float, histogram};
-use crate::websocket::{CLOSE, TEXT, frame, head_end, kind, number, request, split_frame};
+use crate::websocket::{CLOSE, TEXT, frame, kind, number, split_frame};
 
 /// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
 const READ_BYTES: usize = 256 * 1024;
-
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The number of handshakes that run at the same time.
 const HANDSHAKES: usize = 64;
@@ -310,41 +308,6 @@ impl Client {
         if results.watch.each_event {
             self.ranks.0 += u64::from(results.arrivals.record(seq, now));
             self.ranks.1 += 1;
-        }
-    }
-}
-
-/// Connects one client and returns its socket.
-pub fn open(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> {
-    let socket = send_request(address, query)?;
-    read_answer(&socket)?;
-    Ok(socket)
-}
-
-/// Connects and sends the upgrade request.
-fn send_request(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> {
-    let mut socket = net::TcpStream::connect(address)?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.write_all(request(address, query).as_bytes())?;
-    Ok(socket)
-}
-
-/// Reads the answer to the handshake. Returns the bytes after the answer.
-fn read_answer(mut socket: &net::TcpStream) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        if let Some(end) = head_end(&bytes) {
-            let frames = bytes.split_off(end);
-            let is_upgrade = bytes.starts_with(b"HTTP/1.1 101 ");
-            return is_upgrade
-                .then_some(frames)
-                .ok_or_else(|| io::Error::other(String::from_utf8_lossy(&bytes)));
-        }
-        match socket.read(&mut buffer)? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            count => bytes.extend_from_slice(&buffer[..count]),
         }
     }
 }

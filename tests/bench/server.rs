@@ -44,6 +44,7 @@ mod client_process;
 mod clients;
 mod comparison;
 mod contenders;
+mod handshake;
 mod idle_memory;
 mod market_frame;
 #[allow(dead_code, reason = "the soak uses the rest")]

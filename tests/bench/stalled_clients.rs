@@ -6,8 +6,9 @@ use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::clients::{self, Clients, Watch};
+use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::handshake;
 use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
 use crate::statistics::Spread;
@@ -46,7 +47,7 @@ impl StalledPairs {
         let mut clients = Clients::connect(server.address(), &self.scenario.queries(), watch)?;
         let symbols = self.scenario.names().join(",");
         let open =
-            |delivery| clients::open(server.address(), &format!("symbols={symbols}&delivery={delivery}"));
+            |delivery| handshake::open(server.address(), &format!("symbols={symbols}&delivery={delivery}"));
         let stalled: Vec<_> = deliveries.iter().map(open).collect::<io::Result<_>>()?;
         let figures = runner.measure(&mut clients, &server, &self.scenario)?;
         if let Some(socket) = stalled.first() {

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::client_process::ClientProcess;
-use crate::clients::{self, Clients, Watch};
+use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::handshake;
 use crate::runner::Runner;
 use crate::scenario::{Feed, Scenario};
 use crate::statistics::Spread;
@@ -67,7 +68,7 @@ impl VanishPairs {
         let client_process =
             format!("vanishing-clients --address {address} --clients {clients} --symbols {symbols}");
         let client_process = ClientProcess::start(&client_process)?;
-        let stays = clients::open(server.address(), &scenario.queries()[0])?;
+        let stays = handshake::open(server.address(), &scenario.queries()[0])?;
         longest_gap(&stays, runner.warm_up)?;
         drop(client_process);
         Ok(longest_gap(&stays, runner.time)?.as_secs_f64() * 1e3)
