@@ -21,7 +21,7 @@ use crate::arrivals::Arrivals;
 use crate::handshake::{PATIENCE, read_answer, send_request};
 use crate::market_frame::{self, Times};
 use crate::statistics::{float, histogram};
-use crate::websocket::{CLOSE, TEXT, frame, kind, number, split_frame};
+use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, kind, number, split_frame};
 
 /// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
 const READ_BYTES: usize = 256 * 1024;
@@ -294,6 +294,10 @@ impl Client {
         match (opcode, market_frame::seq(payload)) {
             (TEXT, Some((seq, rest))) => self.on_update(seq, rest, now, results),
             (TEXT, None) => self.on_other_frame(&String::from_utf8_lossy(payload), results),
+            (PING, _) => {
+                // A write to a closed connection fails. The next read then marks the client as gone.
+                let _ = self.socket.write_all(&frame(PONG, payload));
+            }
             (CLOSE, _) => self.is_gone = true,
             _ => results.faults.unexpected += 1,
         }

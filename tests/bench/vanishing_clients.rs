@@ -32,8 +32,7 @@ const RATE: u32 = 1_000;
 /// answers to their subscriptions arrive.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// The longest time that the vanishing clients read. The server closes their connections at about this time,
-/// because they answer no pings.
+/// The longest time that the vanishing clients read, if nobody kills their process.
 const LIFETIME: Duration = Duration::from_secs(30);
 
 /// A server, and its pairs of runs.
