@@ -9,7 +9,7 @@
 //! only a sample of the updates.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{self, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -18,15 +18,13 @@ use mio::{Events, Interest, Poll, Token};
 use tickerplant::market::Time;
 
 use crate::arrivals::Arrivals;
+use crate::handshake::{PATIENCE, read_answer, send_request};
 use crate::market_frame::{self, Times};
 use crate::statistics::{float, histogram};
-use crate::websocket::{CLOSE, TEXT, frame, head_end, kind, number, request, split_frame};
+use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, kind, number, split_frame};
 
 /// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
 const READ_BYTES: usize = 256 * 1024;
-
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The number of handshakes that run at the same time.
 const HANDSHAKES: usize = 64;
@@ -106,13 +104,15 @@ pub struct Faults {
     pub gone: u64,
     /// Frames of an unexpected type.
     pub unexpected: u64,
+    /// Events that this process wrote and the server did not publish, or the other way round.
+    pub unpublished: u64,
 }
 
 impl Faults {
     /// Returns the number of all faults.
     pub fn count(&self) -> u64 {
-        let Self { disorder, miscounted, lost, gone, unexpected } = self;
-        disorder + miscounted + lost + gone + unexpected
+        let Self { disorder, miscounted, lost, gone, unexpected, unpublished } = self;
+        disorder + miscounted + lost + gone + unexpected + unpublished
     }
 }
 
@@ -189,18 +189,42 @@ impl Clients {
     /// Waits until every client has answered a command, then counts the missing and superfluous deliveries.
     ///
     /// The answer arrives after all pending events. Only events that all clients could receive are checked.
-    /// Each such event must have reached this many `subscribers`.
-    pub fn check_arrivals(&mut self, subscribers: usize) -> io::Result<()> {
+    /// Each such event must have reached this many `subscribers`. If this process `wrote` the events, the
+    /// server must have published as many.
+    pub fn check_arrivals(&mut self, subscribers: usize, wrote: Option<u64>) -> io::Result<()> {
+        if let Some(wrote) = wrote {
+            self.read(Instant::now() + PATIENCE, |clients| newest(clients) >= wrote)?;
+            self.results.faults.unpublished = newest(&self.all).abs_diff(wrote);
+        }
         for client in &mut self.all {
             client.ends = None;
             // A write to a closed connection fails. The next read then marks the client as gone.
             let _ = client.socket.write_all(&frame(TEXT, BARRIER.as_bytes()));
         }
-        let has_all = |client: &Client| !client.is_gone && client.ends.is_some();
         self.read(Instant::now() + PATIENCE, |clients| {
-            clients.iter().all(|client| client.is_gone || has_all(client))
+            clients.iter().all(|client| client.is_gone || client.ends.is_some())
         })?;
-        let answered = || self.all.iter().filter(|client| has_all(client));
+        self.count_faults(subscribers);
+        Ok(())
+    }
+
+    /// Waits until every plain client has received the sender's last message, then counts the missing and
+    /// superfluous deliveries. Each message must have reached this many clients.
+    pub fn check_messages(&mut self, clients: usize, sent: u64) -> io::Result<()> {
+        self.read(Instant::now() + PATIENCE, |clients| {
+            clients.iter().all(|client| client.is_gone || client.seq >= sent)
+        })?;
+        for client in &mut self.all {
+            client.ends = (client.seq == sent).then_some((sent, client.received));
+        }
+        self.count_faults(clients);
+        Ok(())
+    }
+
+    /// Counts the missing and superfluous deliveries of the events that all clients could receive, and the
+    /// clients that did not get to the end.
+    fn count_faults(&mut self, subscribers: usize) {
+        let answered = || self.all.iter().filter(|client| !client.is_gone && client.ends.is_some());
         let spans = || answered().filter_map(|client| Some((client.begins?, client.ends?)));
         let first = spans().map(|((begin, _), _)| begin).max().unwrap_or(0) + 1;
         let last = spans().map(|(_, (end, _))| end).min().unwrap_or(0);
@@ -214,7 +238,6 @@ impl Clients {
         };
         self.results.checked = (last + 1).saturating_sub(first);
         self.results.faults.gone = (self.all.len() - answered().count()) as u64;
-        Ok(())
     }
 
     /// Reads until the time `until`, or until `enough` returns true.
@@ -271,6 +294,10 @@ impl Client {
         match (opcode, market_frame::seq(payload)) {
             (TEXT, Some((seq, rest))) => self.on_update(seq, rest, now, results),
             (TEXT, None) => self.on_other_frame(&String::from_utf8_lossy(payload), results),
+            (PING, _) => {
+                // A write to a closed connection fails. The next read then marks the client as gone.
+                let _ = self.socket.write_all(&frame(PONG, payload));
+            }
             (CLOSE, _) => self.is_gone = true,
             _ => results.faults.unexpected += 1,
         }
@@ -294,6 +321,8 @@ impl Client {
 
     fn on_update(&mut self, seq: u64, rest: &[u8], now: Time, results: &mut Results) {
         results.faults.disorder += u64::from(seq <= self.seq);
+        // A plain client gets no reply that says where its messages begin.
+        self.begins.get_or_insert((seq - 1, self.received));
         self.seq = seq;
         self.received += 1;
         results.updates += 1;
@@ -314,37 +343,7 @@ impl Client {
     }
 }
 
-/// Connects one client and returns its socket.
-pub fn open(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> {
-    let socket = send_request(address, query)?;
-    read_answer(&socket)?;
-    Ok(socket)
-}
-
-/// Connects and sends the upgrade request.
-fn send_request(address: SocketAddr, query: &str) -> io::Result<net::TcpStream> {
-    let mut socket = net::TcpStream::connect(address)?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.write_all(request(address, query).as_bytes())?;
-    Ok(socket)
-}
-
-/// Reads the answer to the handshake. Returns the bytes after the answer.
-fn read_answer(mut socket: &net::TcpStream) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        if let Some(end) = head_end(&bytes) {
-            let frames = bytes.split_off(end);
-            let is_upgrade = bytes.starts_with(b"HTTP/1.1 101 ");
-            return is_upgrade
-                .then_some(frames)
-                .ok_or_else(|| io::Error::other(String::from_utf8_lossy(&bytes)));
-        }
-        match socket.read(&mut buffer)? {
-            0 => return Err(ErrorKind::UnexpectedEof.into()),
-            count => bytes.extend_from_slice(&buffer[..count]),
-        }
-    }
+/// Returns the `seq` of the newest event that a client has received.
+fn newest(clients: &[Client]) -> u64 {
+    clients.iter().map(|client| client.seq).max().unwrap_or(0)
 }

@@ -1,5 +1,5 @@
 //! Prints the results of the scenarios at their own rates. Each table has a line for each server. The ratios
-//! of our CPU time to that of the other servers follow.
+//! of our figures to those of the other servers follow.
 
 use crate::contenders::{Contender, Kind};
 use crate::runner::{Figures, Runner};
@@ -29,89 +29,105 @@ impl Line {
         Spread::of(self.runs.iter().flatten().map(figure))
     }
 
+    fn middle(&self, figure: fn(&Figures) -> f64, digits: usize) -> String {
+        format!("{:.digits$}", self.spread(figure).middle)
+    }
+
     fn print(&self) {
-        let middle = |figure: fn(&Figures) -> f64| self.spread(figure).middle;
         let behind = self.runs.iter().flatten().filter(|run| run.is_behind).count();
-        let faults: u64 = self.runs.iter().flatten().map(|run| run.faults).sum();
         let failed = self.runs.iter().filter(|run| run.is_none()).count();
         let behind = if behind > 0 { ", fell behind" } else { "" };
         let failed = if failed > 0 { format!(", {failed} runs failed") } else { String::new() };
-        println!(
-            "  {:<22} {:>8.0} {:>10.0} {:>18} {:>8.2} {:>20} {:>8.2} {:>8.2} {:>5.2}–{:<5.2} {:>7.1} {:>8.1} {:>8.0} \
-             {:>7}{behind}{failed}",
-            self.contender.title(),
-            middle(|run| run.events),
-            middle(|run| run.updates),
-            self.spread(|run| run.cpu).text(2),
-            middle(|run| run.p50),
-            self.spread(|run| run.p99).text(2),
-            middle(|run| run.skew),
-            middle(|run| run.skew_p99),
-            middle(|run| run.ranks.0),
-            middle(|run| run.ranks.1),
-            middle(|run| run.updates_per_read),
-            middle(|run| run.memory),
-            middle(|run| run.client_load),
-            faults
-        );
+        print!("  {:<22}", self.contender.title());
+        for Column { width, text, .. } in COLUMNS {
+            print!(" {:>width$}", text(self));
+        }
+        println!("{behind}{failed}");
     }
 
-    /// Prints the ratio of this server's CPU time for each update to the other server's. Runs of the same
-    /// turn are paired.
-    fn print_ratio(&self, other: &Self) {
-        let cpu = |line: &Self| {
-            let runs = line.runs.iter();
-            runs.map(|run| run.as_ref().map_or(f64::NAN, |run| run.cpu)).collect::<Vec<_>>()
+    /// Prints the ratios of this server's figures to the other server's. Runs of the same turn are paired.
+    fn print_ratios(&self, other: &Self) {
+        let ratio = |figure: fn(&Figures) -> f64| {
+            let all = |line: &Self| {
+                let runs = line.runs.iter();
+                runs.map(|run| run.as_ref().map_or(f64::NAN, figure)).collect::<Vec<_>>()
+            };
+            let Spread { least, middle, most } = Spread::of_ratios(&all(self), &all(other));
+            format!("{middle:.2} ({least:.2} to {most:.2})")
         };
-        let Spread { least, middle, most } = Spread::of_ratios(&cpu(self), &cpu(other));
         println!(
-            "  CPU for each update, {} / {}: {middle:.2} ({least:.2} to {most:.2})",
+            "  {} / {}: CPU {}, delay p99 {}, first to last client {}",
             self.contender.title(),
-            other.contender.title()
+            other.contender.title(),
+            ratio(|run| run.cpu),
+            ratio(|run| run.p99),
+            ratio(|run| run.skew)
         );
     }
 }
 
-/// Prints a table for each scenario, and the ratios of our server's CPU time to that of the others.
+/// A column of the tables.
+struct Column {
+    title: [&'static str; 2],
+    width: usize,
+    text: fn(&Line) -> String,
+}
+
+/// The second title of a column with a [spread](Spread::text).
+const SPREAD: &str = "least/middle/most";
+
+const COLUMNS: [Column; 13] = [
+    Column { title: ["events", "a second"], width: 8, text: |line| line.middle(|run| run.events, 0) },
+    Column { title: ["updates", "a second"], width: 8, text: |line| line.middle(|run| run.updates, 0) },
+    Column {
+        title: ["CPU µs an update", SPREAD],
+        width: 17,
+        text: |line| line.spread(|run| run.cpu).text(2),
+    },
+    Column { title: ["delay p50 ms", SPREAD], width: 17, text: |line| line.spread(|run| run.p50).text(2) },
+    Column { title: ["delay p99 ms", SPREAD], width: 20, text: |line| line.spread(|run| run.p99).text(2) },
+    Column {
+        title: ["first to last p50 ms", SPREAD],
+        width: 20,
+        text: |line| line.spread(|run| run.skew).text(2),
+    },
+    Column { title: ["p99", "ms"], width: 7, text: |line| line.middle(|run| run.skew_p99, 2) },
+    Column {
+        title: ["clients'", "mean rank"],
+        width: 9,
+        text: |line| format!("{}–{}", line.middle(|run| run.ranks.0, 2), line.middle(|run| run.ranks.1, 2)),
+    },
+    Column {
+        title: ["updates", "a read"],
+        width: 7,
+        text: |line| line.middle(|run| run.updates_per_read, 1),
+    },
+    Column { title: ["KiB a", "client"], width: 7, text: |line| line.middle(|run| run.memory, 1) },
+    Column { title: ["clients'", "core %"], width: 8, text: |line| line.middle(|run| run.client_load, 0) },
+    Column { title: ["late", "p99 ms"], width: 8, text: |line| line.middle(|run| run.late_p99, 2) },
+    Column {
+        title: ["", "faults"],
+        width: 7,
+        text: |line| line.runs.iter().flatten().map(|run| run.faults).sum::<u64>().to_string(),
+    },
+];
+
+/// Prints a table for each scenario, and the ratios of our server's figures to those of the others.
 pub fn print(lines: &[Line]) {
     for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
         println!("\n{}", lines[0].scenario.title());
-        println!(
-            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8}",
-            "",
-            "events",
-            "updates",
-            "CPU µs an update",
-            "delay",
-            "delay p99 ms",
-            "skew",
-            "skew",
-            "clients'",
-            "updates",
-            "KiB a",
-            "clients'"
-        );
-        println!(
-            "  {:<22} {:>8} {:>10} {:>18} {:>8} {:>20} {:>8} {:>8} {:^11} {:>7} {:>8} {:>8} {:>7}",
-            "",
-            "a second",
-            "a second",
-            "least/middle/most",
-            "p50 ms",
-            "least/middle/most",
-            "p50 ms",
-            "p99 ms",
-            "mean rank",
-            "a read",
-            "client",
-            "core %",
-            "faults"
-        );
+        for row in 0..2 {
+            print!("  {:<22}", "");
+            for Column { title, width, .. } in COLUMNS {
+                print!(" {:>width$}", title[row]);
+            }
+            println!();
+        }
         lines.iter().for_each(Line::print);
         let is_ours = |line: &&Line| line.contender.kind == Kind::Tickerplant;
         for ours in lines.iter().filter(is_ours) {
             for other in lines.iter().filter(|line| !is_ours(line)) {
-                ours.print_ratio(other);
+                ours.print_ratios(other);
             }
         }
     }

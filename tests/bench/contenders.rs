@@ -1,8 +1,9 @@
 //! The servers that are compared: ours, a write-only server as the lower limit of the cost, Bun, and Node's
 //! `ws`.
 //!
-//! All servers speak the part of our protocol that the clients use. All servers publish a feed of the same
-//! form on the same schedule.
+//! All servers speak the part of our protocol that the clients use. All servers read the same lines from
+//! standard input. Their simulated feeds have the same form and schedule. The write-only servers relay no
+//! messages.
 
 use std::env;
 use std::fs;
@@ -12,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
-use crate::scenario::Feed;
+use crate::scenario::{Feed, Scenario};
 
 /// The npm packages of the servers in JavaScript.
 const PACKAGES: [&str; 2] = ["@oven/bun-linux-x64@1.4.5", "ws@8.23.0"];
@@ -49,6 +50,11 @@ impl Kind {
     /// Returns whether this kind is a build of our server.
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Tickerplant | Self::Earlier)
+    }
+
+    /// Returns whether this kind can run a scenario with this feed.
+    pub const fn has(self, feed: Feed) -> bool {
+        !matches!((self, feed), (Self::Bare | Self::Collecting, Feed::Relay))
     }
 
     const fn is_script(self) -> bool {
@@ -90,17 +96,11 @@ impl Contender {
         format!("{name}{window}{shards}")
     }
 
-    /// Returns the command that starts the server on these cores, with a feed at this rate.
+    /// Returns the command that starts the server on these cores, with the feed of a scenario.
     ///
     /// Environment variables configure the server too, but the benchmark overrides the settings that it
     /// depends on.
-    pub fn command(
-        &self,
-        cores: Option<&str>,
-        symbols: &[String],
-        rate: u32,
-        feed: Feed,
-    ) -> io::Result<Command> {
+    pub fn command(&self, cores: Option<&str>, scenario: &Scenario) -> io::Result<Command> {
         let mut command = match cores {
             Some(cores) => {
                 let mut command = Command::new("taskset");
@@ -131,10 +131,17 @@ impl Contender {
                 command.arg(script("ws.js")).env("NODE_PATH", modules()).env("NODE_ENV", "production");
             }
         }
-        match feed {
-            Feed::Stdin => command.args(["--feed", "stdin"]).stdin(Stdio::piped()),
-            Feed::Simulated => command.args(["--symbols", &symbols.join(","), "--rate", &rate.to_string()]),
-        };
+        match scenario.feed {
+            Feed::Simulated => {
+                let (symbols, rate) = (scenario.names().join(","), scenario.rate.to_string());
+                command.args(["--symbols", &symbols, "--rate", &rate]);
+            }
+            // The input stays empty while messages are relayed.
+            Feed::Stdin | Feed::Relay => drop(command.args(["--feed", "stdin"]).stdin(Stdio::piped())),
+        }
+        if scenario.feed == Feed::Relay && self.kind.is_ours() {
+            command.env("TICKERPLANT_RELAY__RATE", "0").env("TICKERPLANT_RELAY__TOTAL_BYTES", "0");
+        }
         Ok(command)
     }
 

@@ -1,4 +1,6 @@
-//! Reads a market frame's `seq` and time in a few nanoseconds, so that the clients are not the bottleneck.
+//! The market frames that the benchmarks read and write.
+//!
+//! Reading a frame's `seq` and time takes a few nanoseconds, so that the clients are not the bottleneck.
 //!
 //! A frame begins with `{"type":"quote","symbol":"S001","seq":12,"time":"2024-01-03T14:30:00.123456789Z"`.
 //! Kinds have five letters and symbols four characters, so `seq` begins at a known position.
@@ -21,6 +23,15 @@ pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
         && matches!(&payload[KIND..KIND + 5], b"quote" | b"trade")
         && payload[..SEQ].ends_with(BEFORE_SEQ);
     is_market.then(|| digits(&payload[SEQ..])).map(|(seq, _, rest)| (seq, rest))
+}
+
+/// Returns a quote of this symbol with the present time, as JSON. A line for a feed has no `seq`.
+pub fn quote(symbol: &str, seq: Option<u64>) -> String {
+    let seq = seq.map_or(String::new(), |seq| format!(r#""seq":{seq},"#));
+    let time = Time::now();
+    format!(
+        r#"{{"type":"quote","symbol":"{symbol}",{seq}"time":"{time}","bid":96.97,"bid_size":800,"ask":96.98,"ask_size":1900}}"#
+    )
 }
 
 /// Parses times. The last second is cached, because most times have the same second as the previous time.

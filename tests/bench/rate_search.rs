@@ -9,12 +9,14 @@
 //!
 //! Each rate is tried on a new server. A failed rate is tried once more, because other load on the machine
 //! may have caused the failure.
+//!
+//! Each server simulates the events itself, because this process cannot write as many.
 
 use std::io;
 
 use crate::contenders::{Contender, Kind};
 use crate::runner::{Figures, Runner};
-use crate::scenario::Scenario;
+use crate::scenario::{Feed, Scenario};
 use crate::statistics::Spread;
 
 /// The limit of the 99th percentile of the delays, in milliseconds.
@@ -46,7 +48,7 @@ struct Found {
 
 impl RateSearch {
     pub const fn new(scenario: Scenario, contender: Contender) -> Self {
-        Self { scenario, contender, found: Vec::new() }
+        Self { scenario: Scenario { feed: Feed::Simulated, ..scenario }, contender, found: Vec::new() }
     }
 
     /// Searches once more, beginning at the last result.
@@ -80,9 +82,9 @@ impl RateSearch {
     /// Tries a rate. Returns the figures, or `None` if the server did not keep up.
     fn attempt(&self, runner: &Runner, rate: u32) -> io::Result<Option<Figures>> {
         let scenario = Scenario { rate, ..self.scenario };
-        let server = runner.start(&self.contender, &scenario)?;
+        let mut server = runner.start(&self.contender, &scenario)?;
         // Under too much load even the handshakes may fail.
-        let figures = match runner.measure_cheaply(&server, &scenario) {
+        let figures = match runner.measure_cheaply(&mut server, &scenario) {
             Ok(figures) => figures,
             Err(error) => {
                 eprintln!("  {rate} events/s: {error}");

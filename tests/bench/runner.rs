@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::event_writer::EventWriter;
 use crate::process::{self, Server};
+use crate::relay_sender;
 use crate::scenario::{Feed, Scenario};
 use crate::statistics::{float, percentile};
-use crate::stdin_feed::StdinFeed;
+use crate::stdin_feed;
 
 /// A server falls behind if it delivers less than this share of the due updates.
 pub const ENOUGH: f64 = 0.98;
@@ -34,6 +36,9 @@ pub struct Figures {
     pub updates: f64,
     /// CPU time of the server for each delivered update, in microseconds.
     pub cpu: f64,
+    /// 99th percentile of the times by which this process wrote the events too late, in milliseconds. `NaN` if
+    /// the server made the events.
+    pub late_p99: f64,
     /// CPU time of the clients, in per cent of a core.
     pub client_load: f64,
     /// Median of the delays, in milliseconds.
@@ -59,32 +64,23 @@ pub struct Figures {
 impl Runner {
     /// Starts the server for a scenario.
     pub fn start(&self, contender: &Contender, scenario: &Scenario) -> io::Result<Server> {
-        let names = scenario.names();
-        Server::start(&mut contender.command(self.cores.as_deref(), &names, scenario.rate, scenario.feed)?)
+        Server::start(&mut contender.command(self.cores.as_deref(), scenario)?)
     }
 
     /// Runs a scenario once.
     pub fn run(&self, contender: &Contender, scenario: &Scenario) -> io::Result<Figures> {
         let mut server = self.start(contender, scenario)?;
-        let writer = match scenario.feed {
-            Feed::Simulated => None,
-            Feed::Stdin => {
-                let input = server.input().expect("the command pipes the server's input");
-                Some(StdinFeed::start(input, scenario.names(), scenario.rate))
-            }
-        };
         let empty = server.memory()?;
         let watch = Watch { each_event: true, sample: 1 };
         let mut clients = Clients::connect(server.address(), &scenario.queries(), watch)?;
-        let mut figures = self.measure(&mut clients, &server, scenario)?;
+        let mut figures = self.measure(&mut clients, &mut server, scenario)?;
         let resident = server.memory()?.saturating_sub(empty);
         figures.memory = f64::from(resident) / float(scenario.clients as u64);
-        drop(writer);
         Ok(figures)
     }
 
     /// Measures a running server with clients that record as little as possible. Does not measure the memory.
-    pub fn measure_cheaply(&self, server: &Server, scenario: &Scenario) -> io::Result<Figures> {
+    pub fn measure_cheaply(&self, server: &mut Server, scenario: &Scenario) -> io::Result<Figures> {
         let takes_all = scenario.each == scenario.symbols;
         let clients = Clients::connect(
             server.address(),
@@ -97,13 +93,15 @@ impl Runner {
         self.measure(&mut clients?, server, scenario)
     }
 
-    /// Measures a running server with connected clients. Does not measure the memory.
+    /// Measures a running server with connected clients. If this process makes the events, the first event
+    /// follows now. Does not measure the memory.
     pub fn measure(
         &self,
         clients: &mut Clients,
-        server: &Server,
+        server: &mut Server,
         scenario: &Scenario,
     ) -> io::Result<Figures> {
+        let writer = start_writer(server, scenario)?;
         clients.measure(self.warm_up)?;
         let (first, begun) = (clients.results().newest, Instant::now());
         let (cpu, own_cpu) = (server.cpu()?, process::own_cpu()?);
@@ -111,6 +109,7 @@ impl Runner {
         let cpu = server.cpu()?.saturating_sub(cpu);
         let own_cpu = process::own_cpu()?.saturating_sub(own_cpu);
         let seconds = begun.elapsed().as_secs_f64();
+        let written = writer.map(EventWriter::stop).transpose()?;
 
         let subscribers = scenario.subscribers();
         let results = clients.results();
@@ -122,6 +121,7 @@ impl Runner {
             events: float(results.newest - first) / seconds,
             updates: updates / seconds,
             cpu: cpu.as_secs_f64() * 1e6 / updates,
+            late_p99: written.as_ref().map_or(f64::NAN, |written| percentile(&written.lateness, 99.0) / 1e6),
             client_load: own_cpu.as_secs_f64() * 100.0 / seconds,
             p50: millis(50.0),
             p99: millis(99.0),
@@ -135,11 +135,26 @@ impl Runner {
         };
         // If the server is behind, the check would first wait for it to catch up.
         if !figures.is_behind {
-            clients.check_arrivals(subscribers)?;
+            match (scenario.feed, written.map(|written| written.count)) {
+                (Feed::Relay, Some(sent)) => clients.check_messages(subscribers, sent)?,
+                (_, wrote) => clients.check_arrivals(subscribers, wrote)?,
+            }
         }
         figures.faults = report_faults(clients, server);
         Ok(figures)
     }
+}
+
+/// Starts the thread that writes the scenario's events, or returns `None` if the server makes the events.
+fn start_writer(server: &mut Server, scenario: &Scenario) -> io::Result<Option<EventWriter>> {
+    Ok(match scenario.feed {
+        Feed::Simulated => None,
+        Feed::Stdin => {
+            let input = server.input().expect("the command pipes the server's input");
+            Some(stdin_feed::start(input, scenario.names(), scenario.rate))
+        }
+        Feed::Relay => Some(relay_sender::start(server.address(), scenario.rate)?),
+    })
 }
 
 /// Prints warnings, faults and checked counts to standard error. Returns the number of faults and warnings.

@@ -1,13 +1,15 @@
 //! The scenarios: numbers of clients and symbols, and rates of events.
 
 /// All scenarios. The command line names scenarios by their letters.
-pub const ALL: [Scenario; 6] = [
-    Scenario { name: 'A', clients: 1_000, each: 10, symbols: 500, rate: 5_000, feed: Feed::Simulated },
-    Scenario { name: 'B', clients: 100, each: 50, symbols: 50, rate: 1_000, feed: Feed::Simulated },
-    Scenario { name: 'C', clients: 10_000, each: 1, symbols: 100, rate: 600, feed: Feed::Simulated },
+pub const ALL: [Scenario; 8] = [
+    Scenario { name: 'A', clients: 1_000, each: 10, symbols: 500, rate: 5_000, feed: Feed::Stdin },
+    Scenario { name: 'B', clients: 100, each: 50, symbols: 50, rate: 1_000, feed: Feed::Stdin },
+    Scenario { name: 'C', clients: 10_000, each: 1, symbols: 100, rate: 600, feed: Feed::Stdin },
+    Scenario { name: 'L', clients: 1_000, each: 10, symbols: 500, rate: 1_000, feed: Feed::Stdin },
+    Scenario { name: 'R', clients: 100, each: 1, symbols: 1, rate: 2_000, feed: Feed::Relay },
+    Scenario { name: 'F', clients: 1_000, each: 10, symbols: 500, rate: 5_000, feed: Feed::Simulated },
     Scenario { name: 'D', clients: 100, each: 10, symbols: 500, rate: 50_000, feed: Feed::Simulated },
     Scenario { name: 'S', clients: 1_000, each: 1, symbols: 1, rate: 20, feed: Feed::Simulated },
-    Scenario { name: 'L', clients: 1_000, each: 10, symbols: 500, rate: 1_000, feed: Feed::Stdin },
 ];
 
 /// A load on a server. All symbols have the same number of subscribers.
@@ -29,21 +31,31 @@ pub struct Scenario {
 pub enum Feed {
     /// The server's own simulation, which publishes the due events at most once a millisecond.
     Simulated,
-    /// This process, which writes each event to the server's standard input.
+    /// This process, which writes each event to the server's standard input at even times.
     Stdin,
+    /// A client of this process, which sends messages at even times. The server relays them to the other
+    /// clients, which are plain.
+    Relay,
 }
 
 impl Scenario {
     /// Returns a description in one line.
     pub fn title(&self) -> String {
-        let feed = if self.feed == Feed::Stdin { ", from standard input" } else { "" };
-        format!("{}, {} events/s{feed}", self.shape(), self.rate)
+        let rate = match self.feed {
+            Feed::Simulated => "events/s, simulated by the server",
+            Feed::Stdin => "events/s, from standard input",
+            Feed::Relay => "messages/s",
+        };
+        format!("{}, {} {rate}", self.shape(), self.rate)
     }
 
     /// Returns the description without the rate.
     pub fn shape(&self) -> String {
         let Self { name, clients, each, symbols, .. } = self;
-        format!("{name}: {clients} clients × {each} of {symbols} symbols")
+        match self.feed {
+            Feed::Relay => format!("{name}: one client sends to {clients} others"),
+            _ => format!("{name}: {clients} clients × {each} of {symbols} symbols"),
+        }
     }
 
     /// Returns the number of subscribers of each symbol.
@@ -61,8 +73,11 @@ impl Scenario {
         (0..self.symbols).map(|symbol| format!("S{symbol:03}")).collect()
     }
 
-    /// Returns the query of each client's URL.
+    /// Returns the query of each client's URL. A plain client has none.
     pub fn queries(&self) -> Vec<String> {
+        if self.feed == Feed::Relay {
+            return vec![String::new(); self.clients];
+        }
         let names = self.names();
         let query = |client: usize| {
             let symbol = |offset: usize| names[(client * self.each + offset) % self.symbols].as_str();

@@ -1,9 +1,18 @@
 //! Measures the cost of the whole server over real sockets. The server is one process, and this process runs
 //! the clients.
 //!
-//! Each run starts a new server and connects the clients of a scenario. The server's feed publishes events on
-//! a schedule. The system reports the server's CPU time. A delay begins when an event is due and ends when a
-//! client has read the event. So a server that falls behind has long delays.
+//! Each run starts a new server and connects the clients of a scenario. The system reports the server's CPU
+//! time.
+//!
+//! In the scenarios A, B, C and L, this process writes each event to the standard input of the server. In R,
+//! one client sends the events as messages, and the server relays them to the others. The events begin when
+//! all clients are connected. They come at even times, and are the same for all servers. A delay begins when
+//! this process makes the event, and ends when a client has read the event. On a busy machine, some events
+//! are late, and the next events follow at once. So the tables also say how late the events were.
+//!
+//! In the other scenarios, the servers make the events themselves and publish them at most once a
+//! millisecond, so several events leave together. A delay then begins when an event is due. So a server that
+//! falls behind has long delays.
 //!
 //! Our server is compared with Bun, with Node's `ws`, and with a write-only server of ours (`bare`). npm
 //! installs Bun and `ws` if they are missing. The servers take turns, so that other load on the machine
@@ -23,17 +32,28 @@
 //!
 //! The scenarios:
 //!
-//! - A: many clients and many symbols.
-//! - B: few clients that subscribe to all symbols.
-//! - C: many clients with one symbol each.
-//! - D: a high rate, for our server alone.
-//! - S: one symbol for all clients, which shows the time between the first and the last receipt of an event.
-//! - L: this process writes events to the standard input of a lightly loaded server, which shows the latency.
+//! | | clients | events a second | updates a second | events from |
+//! |---|---|---|---|---|
+//! | A | 1,000 × 10 of 500 symbols | 5,000 | 100,000 | standard input |
+//! | B | 100 × all of 50 symbols | 1,000 | 100,000 | standard input |
+//! | C | 10,000 × 1 of 100 symbols | 600 | 60,000 | standard input |
+//! | L | 1,000 × 10 of 500 symbols: a light load | 1,000 | 20,000 | standard input |
+//! | R | 100 plain clients | 2,000 | 200,000 | a client whose messages are relayed |
+//! | F | as A | 5,000 | 100,000 | the server's simulation |
+//! | D | 100 × 10 of 500 symbols, for our server alone | 50,000 | 100,000 | the server's simulation |
+//! | S | 1,000 × 1 symbol, the same for all | 20 | 20,000 | the server's simulation |
 //!
-//! `--top` searches for the highest rate that a server keeps up with. The search uses the scenarios A and B,
-//! or only the named one. `--memory N` measures the memory of N idle connections. `--stalled` adds clients
-//! that never read to scenario C. `--vanish N` kills N clients at once. Without arguments all parts run,
-//! which takes some forty minutes.
+//! The write-only server relays nothing, so R has no line for it. The sender in R gets its own messages too.
+//! They are not counted as updates.
+//!
+//! The tables show the CPU time for each update, the delays, and the time between the first and the last
+//! client that read an event, above all for C and S. Each figure is the median of all runs. The ratios to the
+//! other servers are medians of the pairs of runs in the same turn.
+//!
+//! `--top` searches for the highest rate that a server keeps up with. The search uses the clients of the
+//! scenarios A and B, or only of the named one, and events that the servers make. `--memory N` measures the
+//! memory of N idle connections. `--stalled` adds clients that never read to scenario C. `--vanish N` kills N
+//! clients at once. Without arguments all parts run, which takes some fifty minutes.
 //!
 //! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. The
 //! memory for each client includes everything that the server allocates from the first connection on, for
@@ -44,11 +64,14 @@ mod client_process;
 mod clients;
 mod comparison;
 mod contenders;
+mod event_writer;
+mod handshake;
 mod idle_memory;
 mod market_frame;
 #[allow(dead_code, reason = "the soak uses the rest")]
 mod process;
 mod rate_search;
+mod relay_sender;
 mod runner;
 mod scenario;
 mod stalled_clients;
@@ -56,6 +79,7 @@ mod statistics;
 mod stdin_feed;
 mod vanishing_clients;
 mod websocket;
+mod write_only_feed;
 mod write_only_server;
 
 use std::env;
@@ -69,7 +93,7 @@ use contenders::{Contender, Kind};
 use idle_memory::IdleMemory;
 use rate_search::RateSearch;
 use runner::Runner;
-use scenario::{Feed, Scenario};
+use scenario::Scenario;
 use stalled_clients::StalledPairs;
 use vanishing_clients::VanishPairs;
 
@@ -79,7 +103,7 @@ const MANY: u32 = 10_000;
 /// Measure the whole server under load
 #[derive(Parser)]
 struct Args {
-    /// Scenarios to run, e.g. A C [default: all]
+    /// Scenarios to run, e.g. A C R [default: all]
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<char>,
     /// Servers to compare
@@ -174,18 +198,17 @@ impl Args {
 
     /// Returns the servers that are compared in a scenario.
     fn contenders(&self, kinds: &[Kind], scenario: &Scenario) -> Vec<Contender> {
-        let only_ours = scenario.name == 'D' || scenario.feed == Feed::Stdin;
-        let kinds = kinds.iter().copied().filter(|kind| kind.is_ours() || !only_ours);
-        let windows = match (self.flush_window.as_slice(), scenario.feed) {
-            ([], Feed::Simulated) => vec![None],
-            ([], Feed::Stdin) => vec![Some("0ms".to_owned()), None],
-            (windows, _) => windows.iter().cloned().map(Some).collect(),
+        let runs = |kind: &Kind| kind.has(scenario.feed) && (kind.is_ours() || scenario.name != 'D');
+        let kinds: Vec<_> = kinds.iter().copied().filter(runs).collect();
+        let windows = match self.flush_window.as_slice() {
+            [] => vec![None],
+            windows => windows.iter().cloned().map(Some).collect(),
         };
         let shards = match self.shards.as_slice() {
             [] => vec![None],
             shards => shards.iter().copied().map(Some).collect(),
         };
-        Contender::all(&kinds.collect::<Vec<_>>(), &windows, &shards)
+        Contender::all(&kinds, &windows, &shards)
     }
 
     fn scenarios(&self) -> impl Iterator<Item = Scenario> {
@@ -214,7 +237,9 @@ impl Args {
             lines.extend(contenders.map(|contender| Line::new(scenario, contender)));
         }
         if lines.is_empty() {
-            return Err(io::Error::other("scenarios are A, B, C, D, S and L; D and L run only tickerplant"));
+            return Err(io::Error::other(
+                "scenarios are A, B, C, L, R, F, D and S; D runs only tickerplant, and bare has no R",
+            ));
         }
         let runner = self.runner(5, cores);
         self.take_turns(&mut lines, |line| {

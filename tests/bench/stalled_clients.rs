@@ -6,8 +6,9 @@ use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::clients::{self, Clients, Watch};
+use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::handshake;
 use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
 use crate::statistics::Spread;
@@ -41,14 +42,14 @@ impl StalledPairs {
     }
 
     fn run_with(&mut self, runner: &Runner, deliveries: &[&str]) -> io::Result<Figures> {
-        let server = runner.start(&self.contender, &self.scenario)?;
+        let mut server = runner.start(&self.contender, &self.scenario)?;
         let watch = Watch { each_event: true, sample: 1 };
         let mut clients = Clients::connect(server.address(), &self.scenario.queries(), watch)?;
         let symbols = self.scenario.names().join(",");
         let open =
-            |delivery| clients::open(server.address(), &format!("symbols={symbols}&delivery={delivery}"));
+            |delivery| handshake::open(server.address(), &format!("symbols={symbols}&delivery={delivery}"));
         let stalled: Vec<_> = deliveries.iter().map(open).collect::<io::Result<_>>()?;
-        let figures = runner.measure(&mut clients, &server, &self.scenario)?;
+        let figures = runner.measure(&mut clients, &mut server, &self.scenario)?;
         if let Some(socket) = stalled.first() {
             self.closed += usize::from(is_closed(socket)?);
         }

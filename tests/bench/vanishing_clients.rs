@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::client_process::ClientProcess;
-use crate::clients::{self, Clients, Watch};
+use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::handshake;
 use crate::runner::Runner;
 use crate::scenario::{Feed, Scenario};
 use crate::statistics::Spread;
@@ -31,8 +32,7 @@ const RATE: u32 = 1_000;
 /// answers to their subscriptions arrive.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// The longest time that the vanishing clients read. The server closes their connections at about this time,
-/// because they answer no pings.
+/// The longest time that the vanishing clients read, if nobody kills their process.
 const LIFETIME: Duration = Duration::from_secs(30);
 
 /// A server, and its pairs of runs.
@@ -67,7 +67,7 @@ impl VanishPairs {
         let client_process =
             format!("vanishing-clients --address {address} --clients {clients} --symbols {symbols}");
         let client_process = ClientProcess::start(&client_process)?;
-        let stays = clients::open(server.address(), &scenario.queries()[0])?;
+        let stays = handshake::open(server.address(), &scenario.queries()[0])?;
         longest_gap(&stays, runner.warm_up)?;
         drop(client_process);
         Ok(longest_gap(&stays, runner.time)?.as_secs_f64() * 1e3)

@@ -6,6 +6,10 @@ use std::net::SocketAddr;
 pub const TEXT: u8 = 1;
 /// The opcode of a close frame.
 pub const CLOSE: u8 = 8;
+/// The opcode of a ping: RFC 6455, section 5.5.2.
+pub const PING: u8 = 9;
+/// The opcode of a pong, the answer to a ping.
+pub const PONG: u8 = 10;
 
 /// The mask of all WebSocket frames of the clients. A mask of zeros does not change the payload.
 const MASK: [u8; 4] = [0; 4];

@@ -1,16 +1,16 @@
 //! A server that only writes, called `bare` in the tables. This server shows the least possible cost of the
 //! same updates.
 //!
-//! The server has one thread with epoll, and the same simulated feed and frames as ours. The server writes
-//! each update to each subscriber as soon as the update is due. With a flush window, the server collects a
+//! The server has one thread with epoll, and the same feeds and frames as ours. The server writes each update
+//! to each subscriber as soon as the update is due or has been read. With a flush window, the server collects a
 //! client's updates and writes them together. If a socket is full, the server writes the remaining bytes when
 //! the socket accepts them. No update is lost, and no buffer has a limit.
 //!
-//! The server is the benchmark's own executable: `server bare --symbols A,B --rate 100`.
+//! The server is the benchmark's own executable: `server bare --symbols A,B --rate 100`, or `server bare --feed
+//! stdin`.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::iter::Peekable;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -19,13 +19,17 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::feed::simulated::{Config, Instrument, Walk};
-use tickerplant::market::{Symbol, Time};
+use tickerplant::market::Symbol;
 use tickerplant::wire::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::write_only_feed::WriteOnlyFeed;
+
 /// The token of the listener.
 const LISTENER: Token = Token(usize::MAX);
+
+/// The token of standard input.
+const INPUT: Token = Token(usize::MAX - 1);
 
 /// The most events that are published before the sockets are polled again.
 const BATCH: usize = 1024;
@@ -33,10 +37,15 @@ const BATCH: usize = 1024;
 /// The arguments of the server.
 #[derive(Parser)]
 struct Args {
+    /// The symbols of the simulated feed.
     #[arg(long, value_delimiter = ',')]
     symbols: Vec<Symbol>,
-    #[arg(long)]
-    rate: String,
+    /// The rate of the simulated feed.
+    #[arg(long, required_unless_present = "feed")]
+    rate: Option<String>,
+    /// The feed, if it is not simulated.
+    #[arg(long, value_parser = ["stdin"])]
+    feed: Option<String>,
     /// How long updates are collected. Without a window, each update is written at once.
     #[arg(long)]
     window: Option<SignedDuration>,
@@ -48,7 +57,7 @@ struct WriteOnlyServer {
     clients: Slab<Client>,
     /// The clients that subscribe to each symbol.
     subscribers: HashMap<Symbol, Vec<usize>>,
-    walk: Peekable<Walk>,
+    feed: WriteOnlyFeed,
     /// The `seq` of the newest event.
     seq: u64,
     window: Option<Duration>,
@@ -79,21 +88,20 @@ pub fn main() -> io::Result<()> {
 
 impl WriteOnlyServer {
     fn new(args: Args) -> io::Result<Self> {
-        let config = Config {
-            rate: args.rate.parse().map_err(io::Error::other)?,
-            symbols: args.symbols.into_iter().map(Instrument::named).collect(),
-            ..Config::default()
-        };
         let poll = Poll::new()?;
         // mio uses the longest accept queue that the system allows.
         let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let feed = match args.rate {
+            Some(rate) => WriteOnlyFeed::simulated(args.symbols, &rate)?,
+            None => WriteOnlyFeed::stdin(poll.registry(), INPUT)?,
+        };
         Ok(Self {
             poll,
             listener,
             clients: Slab::new(),
             subscribers: HashMap::new(),
-            walk: Walk::new(&config).map_err(io::Error::other)?.peekable(),
+            feed,
             seq: 0,
             window: args.window.map(SignedDuration::unsigned_abs),
             flushed: Instant::now(),
@@ -105,32 +113,31 @@ impl WriteOnlyServer {
         let mut events = Events::with_capacity(1024);
         loop {
             let wait = self.wait();
-            match self.poll.poll(&mut events, Some(wait)) {
+            match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
+                    INPUT => self.feed.on_readable(),
                     Token(id) => self.serve(id, event.is_readable(), event.is_writable()),
                 }
             }
-            self.publish();
+            self.publish()?;
             if self.window.is_none_or(|window| self.flushed.elapsed() >= window) {
                 self.flush();
             }
         }
     }
 
-    /// Returns the time until the next event or flush is due. The poll rounds this time up to a millisecond.
-    fn wait(&mut self) -> Duration {
-        let due = self.walk.peek().map_or(Duration::MAX, |event| event.time.since(Time::now()));
-        match self.window {
-            Some(window) if !self.dirty.is_empty() => {
-                due.min((self.flushed + window).saturating_duration_since(Instant::now()))
-            }
-            _ => due,
-        }
+    /// Returns the time until the next event or flush is due, or `None` if only the poll reports what comes
+    /// next. The poll rounds this time up to a millisecond.
+    fn wait(&mut self) -> Option<Duration> {
+        let is_dirty = !self.dirty.is_empty();
+        let flush = self.window.filter(|_| is_dirty).map(|window| self.flushed + window);
+        let flush = flush.map(|due| due.saturating_duration_since(Instant::now()));
+        [self.feed.wait(), flush].into_iter().flatten().min()
     }
 
     fn accept(&mut self) -> io::Result<()> {
@@ -204,15 +211,13 @@ impl WriteOnlyServer {
     }
 
     /// Publishes the events that are due.
-    fn publish(&mut self) {
-        let now = Time::now();
+    fn publish(&mut self) -> io::Result<()> {
         let mut frame = Vec::new();
         for _ in 0..BATCH {
-            let Some(event) = self.walk.next_if(|event| event.time <= now) else { break };
-            self.seq += 1;
-            let Some(subscribers) = self.subscribers.get(&event.symbol) else { continue };
             frame.clear();
-            Encoding::WebSocket.write(&mut frame, &Value::Event(self.seq, &event));
+            let Some(symbol) = self.feed.next(self.seq + 1, &mut frame)? else { break };
+            self.seq += 1;
+            let Some(subscribers) = self.subscribers.get(&symbol) else { continue };
             for id in subscribers {
                 let client = &mut self.clients[*id];
                 client.unsent.extend_from_slice(&frame);
@@ -224,6 +229,7 @@ impl WriteOnlyServer {
                 }
             }
         }
+        Ok(())
     }
 
     /// Writes the collected updates.

@@ -1,13 +1,15 @@
-// A server with Bun's own publish and subscribe. Each symbol is a topic.
+// A server with Bun's own publish and subscribe. Each symbol is a topic. So is the relay of plain clients.
 //
 // The server compresses nothing, sends no pings, closes no client and drops no update.
 
 'use strict';
 
-const { Feed, settings, symbolsOf } = require('./feed.js');
+const { RELAY, openFeed, symbolsOf } = require('./feed.js');
 
-const feed = new Feed(settings());
+const feed = openFeed();
 const reply = (type) => `{"type":"${type}","seq":${feed.seq}}`;
+
+const isPlain = (client) => client.data.length === 0;
 
 const server = Bun.serve({
   hostname: '127.0.0.1',
@@ -24,12 +26,21 @@ const server = Bun.serve({
     idleTimeout: 0,
     sendPings: false,
     open(client) {
-      client.data.forEach((symbol) => client.subscribe(symbol));
-      client.send(reply('subscribed'));
+      if (isPlain(client)) {
+        client.subscribe(RELAY);
+      } else {
+        client.data.forEach((symbol) => client.subscribe(symbol));
+        client.send(reply('subscribed'));
+      }
     },
-    // The clients send only one command. The answer to this command arrives after all published events.
-    message(client) {
-      client.send(reply('set'));
+    // A plain client's message goes to all plain clients, the sender included. Other clients send only one
+    // command. The answer to this command arrives after all published events.
+    message(client, message) {
+      if (isPlain(client)) {
+        server.publish(RELAY, message);
+      } else {
+        client.send(reply('set'));
+      }
     },
   },
 });

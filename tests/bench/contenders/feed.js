@@ -1,85 +1,27 @@
-// The feed of the servers in JavaScript. Its frames have the same form, length and schedule as our server's.
-//
-// Event k is due at start + k / rate, which is also the event's time. The due events are published once a
-// millisecond. The values are computed in advance, so that an event costs the server little.
+// The feed of the servers in JavaScript, as the arguments say, and what else the servers share.
 
 'use strict';
 
-const VALUES = 1024;
+const { SimulatedFeed } = require('./simulated_feed.js');
+const { StdinFeed } = require('./stdin_feed.js');
 
-/// Reads the arguments `--symbols A,B --rate 100`.
-function settings() {
+/// The topic of the messages that plain clients send to each other. No symbol has this name.
+const RELAY = 'relay';
+
+/// Returns the feed for the arguments `--feed stdin`, or `--symbols A,B --rate 100`. A feed has a `seq`, which is
+/// that of the newest event, and a method `start(publish)`, which calls `publish(symbol, text)` for each event.
+function openFeed() {
   const value = (name) => process.argv[process.argv.indexOf(name) + 1];
-  return { symbols: value('--symbols').split(','), rate: Number(value('--rate')) };
+  if (process.argv.includes('--feed')) {
+    return new StdinFeed();
+  }
+  return new SimulatedFeed(value('--symbols').split(','), Number(value('--rate')));
 }
 
-/// Calls `publish(symbol, text)` for each event when the event is due.
-class Feed {
-  /// The `seq` of the newest event.
-  seq = 0;
-
-  constructor({ symbols, rate }) {
-    this.symbols = symbols;
-    this.rate = rate;
-    this.values = Array.from({ length: VALUES }, randomValues);
-  }
-
-  start(publish) {
-    // Seconds and nanoseconds are separate, because a JavaScript number cannot represent all nanoseconds
-    // since 1970 exactly.
-    const now = this.now();
-    this.second = Math.floor(now / 1e3);
-    this.nanos = Math.round((now - this.second * 1e3) * 1e6);
-    this.first = now;
-    setInterval(() => this.publishDue(publish), 1);
-  }
-
-  /// Returns the milliseconds since 1970, exact to a microsecond.
-  now() {
-    return performance.timeOrigin + performance.now();
-  }
-
-  publishDue(publish) {
-    const due = ((this.now() - this.first) * this.rate) / 1e3;
-    while (this.seq <= due) {
-      const nanos = this.nanos + Math.floor((this.seq * 1e9) / this.rate);
-      const random = Math.floor(Math.random() * this.symbols.length);
-      const symbol = this.symbols[this.seq < this.symbols.length ? this.seq : random];
-      const { kind, fields } = this.values[this.seq % VALUES];
-      this.seq += 1;
-      const time = this.time(nanos);
-      publish(symbol, `{"type":"${kind}","symbol":"${symbol}","seq":${this.seq},"time":"${time}"${fields}}`);
-    }
-  }
-
-  time(nanos) {
-    const seconds = Math.floor(nanos / 1e9);
-    if (seconds !== this.shown) {
-      this.shown = seconds;
-      this.prefix = new Date((this.second + seconds) * 1e3).toISOString().slice(0, -4);
-    }
-    return this.prefix + String(1e9 + (nanos - seconds * 1e9)).slice(1) + 'Z';
-  }
-}
-
-/// Returns the values of a random event. Four of ten are trades, as in our simulation.
-function randomValues() {
-  const bid = 10 + 490 * Math.random();
-  const price = (of) => of.toFixed(2);
-  const lots = () => 100 * Math.ceil(20 * Math.random());
-  if (Math.random() < 0.4) {
-    return { kind: 'trade', fields: `,"price":${price(bid)},"size":${lots()}` };
-  }
-  const ask = bid + 0.02;
-  return {
-    kind: 'quote',
-    fields: `,"bid":${price(bid)},"bid_size":${lots()},"ask":${price(ask)},"ask_size":${lots()}`,
-  };
-}
-
-/// Returns the symbols in a request's URL.
+/// Returns the symbols in a request's URL, or an empty list for a plain client.
 function symbolsOf(url) {
-  return new URL(url, 'http://localhost').searchParams.get('symbols').split(',');
+  const symbols = new URL(url, 'http://localhost').searchParams.get('symbols');
+  return symbols?.split(',') ?? [];
 }
 
-module.exports = { Feed, settings, symbolsOf };
+module.exports = { RELAY, openFeed, symbolsOf };

@@ -1,12 +1,13 @@
-// A server with Node's `ws`. Each symbol has a set of clients. Each event is encoded once.
+// A server with Node's `ws`. Each symbol has a set of clients, and so has the relay of plain clients. Each event
+// is encoded once.
 
 'use strict';
 
 const { WebSocketServer } = require('ws');
 
-const { Feed, settings, symbolsOf } = require('./feed.js');
+const { RELAY, openFeed, symbolsOf } = require('./feed.js');
 
-const feed = new Feed(settings());
+const feed = openFeed();
 const reply = (type) => `{"type":"${type}","seq":${feed.seq}}`;
 const subscribers = new Map();
 
@@ -14,21 +15,28 @@ const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDefla
 
 server.on('connection', (client, request) => {
   const symbols = symbolsOf(request.url);
-  for (const symbol of symbols) {
-    subscribers.set(symbol, (subscribers.get(symbol) ?? new Set()).add(client));
+  const isPlain = symbols.length === 0;
+  const topics = isPlain ? [RELAY] : symbols;
+  for (const topic of topics) {
+    subscribers.set(topic, (subscribers.get(topic) ?? new Set()).add(client));
   }
-  client.send(reply('subscribed'));
-  client.on('message', () => client.send(reply('set')));
-  client.on('close', () => symbols.forEach((symbol) => subscribers.get(symbol).delete(client)));
+  client.on('close', () => topics.forEach((topic) => subscribers.get(topic).delete(client)));
   client.on('error', () => client.terminate());
+  if (isPlain) {
+    client.on('message', (message, isBinary) => publish(RELAY, message, isBinary));
+  } else {
+    client.send(reply('subscribed'));
+    client.on('message', () => client.send(reply('set')));
+  }
 });
 
 server.on('listening', () => {
-  feed.start((symbol, text) => {
-    const frame = Buffer.from(text);
-    for (const client of subscribers.get(symbol) ?? []) {
-      client.send(frame, { binary: false });
-    }
-  });
+  feed.start((symbol, text) => publish(symbol, Buffer.from(text), false));
   console.error(`address=127.0.0.1:${server.address().port}`);
 });
+
+function publish(topic, message, binary) {
+  for (const client of subscribers.get(topic) ?? []) {
+    client.send(message, { binary });
+  }
+}

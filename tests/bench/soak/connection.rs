@@ -11,14 +11,10 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::websocket::{CLOSE, TEXT, frame, head_end, split_frame};
+use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, head_end, split_frame};
 
 /// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
 pub const READ_BYTES: usize = 256 * 1024;
-
-/// The opcode of a ping: RFC 6455, section 5.5.2.
-pub const PING: u8 = 9;
-const PONG: u8 = 10;
 
 /// The error with which Linux reports a connect in progress.
 const EINPROGRESS: i32 = 115;

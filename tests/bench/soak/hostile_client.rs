@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 
-use crate::connection::{Connection, End, PING, Received};
+use crate::connection::{Connection, End, Received};
 use crate::fleet::FleetContext;
 use crate::results::increment;
-use crate::websocket::{TEXT, frame, part, request};
+use crate::websocket::{PING, TEXT, frame, part, request};
 
 /// How long the client tries an attack.
 const ATTACK_TIME: Duration = Duration::from_secs(15);

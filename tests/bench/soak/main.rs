@@ -37,6 +37,9 @@ mod canary;
 #[path = "../client_process.rs"]
 mod client_process;
 mod connection;
+#[path = "../event_writer.rs"]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
+mod event_writer;
 mod fleet;
 mod hostile_client;
 mod intervals;

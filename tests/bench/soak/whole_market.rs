@@ -14,7 +14,7 @@ use crate::process::Server;
 use crate::results::Results;
 use crate::server_under_test::{self, name};
 use crate::statistics::{float, percentile};
-use crate::stdin_feed::{self, StdinFeed};
+use crate::stdin_feed;
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::Pace;
 
@@ -50,7 +50,7 @@ pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
     let market: String = (0..SYMBOLS).map(|symbol| stdin_feed::line(&name(symbol))).collect();
     input.write_all(market.as_bytes())?;
     let names = (0..SYMBOLS).flat_map(|symbol| [name(BUSY), name(symbol)]).collect();
-    let writer = StdinFeed::start(input, names, RATE);
+    let writer = stdin_feed::start(input, names, RATE);
     let busy = Subscription { symbols: vec![BUSY], delivery: Delivery::Latest(0), is_measured: true };
     let canary = Canary::start(server.address(), 0, vec![busy]);
     // With no symbols, the fleet records no published events.

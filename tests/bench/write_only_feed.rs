@@ -1,0 +1,127 @@
+//! The feed of the write-only server: simulated events, or lines from standard input.
+//!
+//! A line is not parsed. A frame is a line with a `seq` after the symbol.
+
+use std::io::{self, ErrorKind, Read};
+use std::iter::Peekable;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use mio::unix::pipe;
+use mio::{Interest, Registry, Token};
+use tickerplant::encoding::{Encoding, Value};
+use tickerplant::feed::simulated::{Config, Instrument, Walk};
+use tickerplant::market::{Symbol, Time};
+use tickerplant::wire::Message;
+
+/// The length of the text before a line's symbol. All kinds of events have five letters.
+const BEFORE_SYMBOL: usize = r#"{"type":"quote","symbol":""#.len();
+
+/// The source of the events.
+pub enum WriteOnlyFeed {
+    Simulated(Box<Peekable<Walk>>),
+    Stdin(Lines),
+}
+
+/// The lines of standard input.
+pub struct Lines {
+    input: pipe::Receiver,
+    /// The bytes that were read, and the position after the last line that was taken.
+    bytes: Vec<u8>,
+    taken: usize,
+    /// Whether the pipe is empty. The poll reports when more bytes arrive.
+    is_empty: bool,
+}
+
+impl WriteOnlyFeed {
+    /// Returns a simulated feed.
+    pub fn simulated(symbols: Vec<Symbol>, rate: &str) -> io::Result<Self> {
+        let config = Config {
+            rate: rate.parse().map_err(io::Error::other)?,
+            symbols: symbols.into_iter().map(Instrument::named).collect(),
+            ..Config::default()
+        };
+        let walk = Walk::new(&config).map_err(io::Error::other)?;
+        Ok(Self::Simulated(Box::new(walk.peekable())))
+    }
+
+    /// Returns a feed of the lines of standard input. The poll reports new bytes with this token.
+    pub fn stdin(registry: &Registry, token: Token) -> io::Result<Self> {
+        let mut input = pipe::Receiver::from(io::stdin().as_fd().try_clone_to_owned()?);
+        input.set_nonblocking(true)?;
+        registry.register(&mut input, token, Interest::READABLE)?;
+        Ok(Self::Stdin(Lines { input, bytes: Vec::new(), taken: 0, is_empty: false }))
+    }
+
+    /// Returns the time until the next event is due, or `None` if the poll reports the next event.
+    pub fn wait(&mut self) -> Option<Duration> {
+        match self {
+            Self::Simulated(walk) => walk.peek().map(|event| event.time.since(Time::now())),
+            Self::Stdin(lines) => (!lines.is_empty).then_some(Duration::ZERO),
+        }
+    }
+
+    /// Marks the feed as readable, after a report of the poll.
+    pub fn on_readable(&mut self) {
+        if let Self::Stdin(lines) = self {
+            lines.is_empty = false;
+        }
+    }
+
+    /// Appends the next due event to `frame`, as a WebSocket frame with this `seq`. Returns the event's
+    /// symbol, or `None` if no event is due.
+    pub fn next(&mut self, seq: u64, frame: &mut Vec<u8>) -> io::Result<Option<Symbol>> {
+        match self {
+            Self::Simulated(walk) => {
+                let now = Time::now();
+                let Some(event) = walk.next_if(|event| event.time <= now) else { return Ok(None) };
+                Encoding::WebSocket.write(frame, &Value::Event(seq, &event));
+                Ok(Some(event.symbol))
+            }
+            Self::Stdin(lines) => {
+                let Some(line) = lines.next()? else { return Ok(None) };
+                let bad = || io::Error::other(format!("no symbol in the line `{line}`"));
+                let (head, rest) = line.split_at_checked(BEFORE_SYMBOL).ok_or_else(bad)?;
+                let (symbol, rest) = rest.split_once('"').ok_or_else(bad)?;
+                let text = format!(r#"{head}{symbol}","seq":{seq}{rest}"#);
+                Encoding::WebSocket.write(frame, &Value::Message(&Message::Text(text)));
+                Ok(Some(symbol.parse().map_err(io::Error::other)?))
+            }
+        }
+    }
+}
+
+impl Lines {
+    /// Returns the next line without its end, or `None` if no whole line has arrived.
+    fn next(&mut self) -> io::Result<Option<&str>> {
+        let mut searched = self.taken;
+        loop {
+            if let Some(len) = self.bytes[searched..].iter().position(|byte| *byte == b'\n') {
+                let (start, end) = (self.taken, searched + len);
+                self.taken = end + 1;
+                return str::from_utf8(&self.bytes[start..end]).map(Some).map_err(io::Error::other);
+            }
+            if self.is_empty {
+                return Ok(None);
+            }
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+            searched = self.bytes.len();
+            self.read()?;
+        }
+    }
+
+    /// Reads bytes that have arrived.
+    fn read(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 8 * 1024];
+        match self.input.read(&mut buffer) {
+            // The input has ended.
+            Ok(0) => self.is_empty = true,
+            Ok(count) => self.bytes.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_empty = true,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
