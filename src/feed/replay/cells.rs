@@ -14,7 +14,7 @@ pub struct Splitter {
     ends: Vec<usize>,
 }
 
-/// The cells of a line. Columns count from 0.
+/// The cells of a line. Columns are numbered from 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'a> {
     text: &'a [u8],
@@ -32,7 +32,7 @@ impl Splitter {
 
     /// Returns the first `most` cells of a line.
     ///
-    /// A quoted cell cannot continue on the next line, so an unclosed quote spoils one row only.
+    /// A quoted cell cannot continue on the next line, so an unclosed quote spoils only one row.
     pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
         let most = most.min(MAX_CELLS);
         if memchr::memchr(b'"', line).is_some() {
@@ -58,7 +58,8 @@ impl Splitter {
         self.quoted.reset();
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
-            // The second call gets empty input, which ends a cell with an open quote.
+            // After the last byte, one more call gets empty input. That call ends the row, even if a quote is
+            // open.
             let (result, more_read, more_written, more) =
                 self.quoted.read_record(&line[read..], &mut self.text[written..], &mut self.ends[count..]);
             read += more_read;

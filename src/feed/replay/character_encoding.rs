@@ -1,8 +1,9 @@
 //! The character encoding of a text, and its conversion to UTF-8.
 //!
-//! A byte order mark overrides the configured encoding. Without both, the encoding is guessed from the
-//! beginning of the text. UTF-8 is recognized by its valid characters, and UTF-16 by its zero bytes.
-//! Firefox's detector, chardetng, tells the older encodings apart, e.g. EUC-KR and Windows-1252.
+//! A byte order mark overrides the configured encoding. Without a mark and a configured encoding, the
+//! encoding is guessed from the beginning of the text. UTF-8 is recognized by its valid characters, and
+//! UTF-16 by its zero bytes. Firefox's detector, chardetng, distinguishes the older encodings, e.g. EUC-KR
+//! and Windows-1252.
 //!
 //! UTF-8 text is neither converted nor checked. So an invalid character affects only the row that contains
 //! it.
@@ -18,7 +19,7 @@ use crate::feed::error::FeedError;
 /// The number of bytes from which the encoding is guessed.
 const BEGINNING: usize = 64 * 1024;
 
-/// A text counts as UTF-8 with at least this many valid non-ASCII characters per invalid character.
+/// A text counts as UTF-8 if it has at least this many valid non-ASCII characters for each invalid character.
 const GOOD_FOR_BROKEN: usize = 10;
 
 /// Returns the encoding with a label of the [Encoding
@@ -37,8 +38,8 @@ pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
 
 /// Converts a text to UTF-8, and removes its byte order mark. Returns the text and its original encoding.
 ///
-/// A byte order mark overrides the given encoding. Without both, the encoding is guessed, and binary data
-/// stay unchanged.
+/// A byte order mark overrides `encoding`. Without a mark and without `encoding`, the encoding is guessed.
+/// The guess for binary data is UTF-8, so binary data stay unchanged.
 ///
 /// # Errors
 ///
@@ -73,8 +74,8 @@ fn encoding_of(beginning: &[u8]) -> &'static Encoding {
     })
 }
 
-/// Returns UTF-16 with its byte order, if most characters are ASCII. Market data in any language are mostly
-/// ASCII.
+/// Returns little-endian or big-endian UTF-16, if most characters are then ASCII. Market data in any language
+/// are mostly ASCII.
 fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     let (units, _) = beginning.as_chunks();
     let text = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
@@ -88,8 +89,8 @@ fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Returns whether a text is UTF-8. The last character may be incomplete, because the beginning of a text can
-/// end within a character. A few invalid characters are tolerated.
+/// Returns whether the beginning of a text is UTF-8. The last character may be incomplete, because only the
+/// first bytes of the text were read. A few invalid characters are tolerated.
 fn is_utf8(beginning: &[u8]) -> bool {
     let Err(error) = str::from_utf8(beginning) else { return true };
     if error.error_len().is_none() {
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_encoding_is_taken_and_a_byte_order_mark_all_the_same() {
+    fn a_given_encoding_is_used_unless_a_byte_order_mark_overrides_it() {
         let korean = EUC_KR.encode(KOREAN).0;
         let marked = utf16(&format!("\u{feff}{KOREAN}"), u16::to_le_bytes);
 
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_at_the_end_of_the_beginning_is_whole() {
+    fn a_character_that_crosses_the_end_of_the_first_bytes_is_decoded() {
         for shift in 0..3 {
             let text = format!("{}{}", "x".repeat(shift), KOREAN.repeat(2000));
             assert_decoded(text.as_bytes(), &text, UTF_8);
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_data_pass_as_they_are() {
+    fn binary_data_stay_unchanged() {
         let image = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\0\xff\xfe".as_slice();
         let numbers: Vec<u8> = (1..9000_u32).flat_map(u32::to_le_bytes).collect();
 

@@ -14,11 +14,11 @@ use crate::range::{self, Check, DAY, MILLION, MILLISECOND};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The files, folders and patterns to replay. Events are merged by time. At equal times, the file that is
-    /// listed first comes first.
+    /// The files, folders and patterns to replay. Events are merged by time. Events of equal time are in the
+    /// order of their files.
     pub files: Vec<PathBuf>,
-    /// Whether the replay starts again after its end. The times of each lap are shifted, so that they
-    /// continue one second after the lap before.
+    /// Whether the replay starts again after its end. The times of each lap are shifted: a lap begins one
+    /// second after the end of the previous lap.
     pub r#loop: bool,
     /// The symbol of files without a symbol column. By default, the symbol is found in the file's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,8 +30,8 @@ pub struct Config {
     /// recognized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
-    /// The column of each role, such as time or price. A column is given by its name, or by its number from
-    /// 0.
+    /// The column of each role, such as time or price. A column is given by its name in the header, or by its
+    /// number, counted from 0.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub map: Map,
     /// The order of day, month and year in dates such as `01/02/2024`. By default, the order is recognized.
@@ -40,7 +40,7 @@ pub struct Config {
     /// The decimal sign. By default, the sign is recognized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<DecimalSign>,
-    /// The number of decimal places of prices that are written as integers: 4 reads 1893000 as 189.3.
+    /// The number of decimal places of prices that are written as integers: with 4, 1893000 is 189.3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_scale: Option<u32>,
     /// The delimiter of cells: one character, or `tab`. By default, the delimiter is recognized.
@@ -61,12 +61,12 @@ pub struct Config {
     pub max_bytes: u64,
     /// The largest number of unpacked bytes per packed byte; 0 means no limit.
     pub max_ratio: u64,
-    /// At full speed, the replay waits for clients with `delivery=every`. A client that reads too little in
-    /// this time is closed.
+    /// At full speed, the replay waits for clients with `delivery=every`. The server closes a client that has
+    /// read too little within this time.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
     /// The largest number of rows of a file that is not in time order. Such a file is sorted in memory, which
-    /// needs about 200 bytes a row.
+    /// needs about 200 bytes for each row.
     pub sort_rows: usize,
 }
 
@@ -96,7 +96,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each number and time, and of each text that has few values.
+    /// Returns the checks of all numbers and durations, and of the texts with a fixed set of values.
     pub(in crate::feed) fn checks(&self) -> Vec<Check> {
         vec![
             range::text("date_order", "mdy, dmy or ymd", true),

@@ -37,8 +37,8 @@ pub struct Rows {
     pub ends_with_time: bool,
 }
 
-/// Sorts events by time. Events of equal time stay in the order of their rows. In a descending file, the
-/// order of these rows is reversed.
+/// Sorts events by time. Events of equal time usually stay in the order of their rows. In a descending file,
+/// events of equal time are reversed.
 pub fn sorted(mut rows: Rows, order: Order) -> Result<vec::IntoIter<Event>, FeedError> {
     let mut events = Vec::new();
     while let Some(event) = rows.next()? {
@@ -69,7 +69,7 @@ impl Rows {
         self.records.line()
     }
 
-    /// Returns the damage of the packed file that was found so far.
+    /// Returns the damage found so far in the packed file.
     pub fn damage(&self) -> &Damage {
         self.records.damage()
     }

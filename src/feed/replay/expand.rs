@@ -9,15 +9,15 @@ use walkdir::WalkDir;
 use crate::feed::error::FeedError;
 use crate::feed::printable::printable;
 
-/// The extensions of market-data files. Other files in a folder are ignored.
+/// The extensions of market-data files. In a folder, files with other extensions are ignored.
 const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn"];
 
 /// Returns the files that a path names, sorted by name.
 ///
 /// - A folder expands to all files with an extension of market data, in the folder and its subfolders.
 /// - A pattern expands to all files that match it.
-/// - A pattern may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any folders.
-/// - A path that exists is never a pattern, even if its name has such characters.
+/// - A pattern may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any number of folders.
+/// - An existing path is never a pattern, even if it contains `*`, `?`, `[` or `{`.
 ///
 /// # Errors
 ///
@@ -43,7 +43,8 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
         |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
     let root: PathBuf = path.components().take_while(fixed).collect();
     let is_here = root.as_os_str().is_empty();
-    // Without `**`, each part of the pattern matches one level of folders, so deeper folders need no search.
+    // Without `**`, each part of the pattern matches one level of folders, so deeper folders are not
+    // searched.
     let depth = path.components().count() - root.components().count();
     let depth = if text.contains("**") { usize::MAX } else { depth };
     let files = below(if is_here { Path::new(".") } else { &root }, depth, |file| {

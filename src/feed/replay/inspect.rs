@@ -41,7 +41,8 @@ pub struct Inspection {
     pub first: Option<Event>,
     /// The last event in time order.
     pub last: Option<Event>,
-    /// Each role that a column has, such as `time`, with the name or the number of that column.
+    /// The roles that have a column, such as `time`. Each role comes with the name or the number of its
+    /// column.
     pub columns: Vec<(&'static str, String)>,
     /// The character encoding.
     pub encoding: &'static str,
@@ -53,7 +54,8 @@ pub struct Inspection {
     pub price_scale: u32,
     /// The damage of the packed file; `None` if the file is intact. The rows before the damage were read.
     pub damage: Option<String>,
-    /// The assumed order of day and month; `None` if the dates or the configuration show the order.
+    /// The assumed order of day and month; `None` if the dates prove the order, or if the configuration sets
+    /// it.
     pub assumed_date_order: Option<DateOrder>,
 }
 

@@ -15,7 +15,7 @@
 //! A row that cannot be used is rejected and counted. The first few rejected rows are also logged. With
 //! `strict`, the first rejected row ends the replay with an error.
 //!
-//! A separate thread reads the files, at most about 10,000 events ahead of the pump.
+//! A separate thread reads the files. The thread is at most about 10,000 events ahead of publication.
 
 mod cells;
 mod character_encoding;
@@ -85,7 +85,7 @@ pub struct Replay {
 ///
 /// # Errors
 ///
-/// Returns an error that names the first setting that cannot be used.
+/// Returns an error that names the first invalid setting.
 pub(super) fn check_settings(config: &Config) -> Result<(), FeedError> {
     let lines = LineSettings { line_bytes: 0, reject_counters: RejectCounters::default() };
     Settings::new(config, &lines).map(drop)
@@ -95,7 +95,7 @@ pub(super) fn check_settings(config: &Config) -> Result<(), FeedError> {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no file, or for the first path that does not name a file that can be opened.
+/// Returns an error if `paths` is empty, if a path names no file, or if a file cannot be opened.
 pub(super) fn check_files(paths: &[PathBuf]) -> Result<(), FeedError> {
     if paths.is_empty() {
         return Err(FeedError::NoFiles);
@@ -113,8 +113,8 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// Returns an error if a file does not exist, is not market data, or must be sorted but exceeds
-    /// `sort_rows`.
+    /// Returns an error if a file does not exist, if no file of a path is market data, or if a file out of
+    /// time order has more than `sort_rows` rows.
     pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
@@ -146,7 +146,7 @@ impl Replay {
         })
     }
 
-    /// Returns the symbols that the files name; `None` if there are too many.
+    /// Returns the symbols of all files; `None` if there are too many to store.
     #[must_use]
     pub fn symbols(&self) -> Option<HashSet<Symbol>> {
         match &self.symbols {
@@ -174,20 +174,21 @@ impl Replay {
         merged(&self.plans)
     }
 
-    /// Returns the parser of moments in the zone of the files.
+    /// Returns a parser for times that a person gives. A time without an offset is in the zone of the files.
     #[must_use]
     pub fn moments(&self) -> MomentParser {
         self.moments.clone()
     }
 
-    /// Starts a thread that reads the files from the beginning. Returns its batches of events, in time order.
+    /// Starts a thread that reads the files from the beginning. Returns the batches of events that the thread
+    /// reads, in time order.
     pub(super) fn batches(&self) -> Batches {
         let plans = Arc::clone(&self.plans);
         reader::start("files", move |batches| read(&plans, batches))
     }
 }
 
-/// Opens the files that one path names, and makes a plan for each of their parts.
+/// Opens `files`, the files of one path. Creates a plan for each part of each file.
 ///
 /// Parts that are not market data are ignored, unless `strict` is set.
 ///

@@ -4,7 +4,7 @@ use super::time::{self, DateOrder, Stamp};
 use super::zone::Zone;
 use crate::market::Time;
 
-/// Parses moments in every form that a file may have.
+/// Parses moments in every notation that is allowed in files.
 #[derive(Clone, Debug, Default)]
 pub struct MomentParser {
     /// The zone of times without an offset. If `None`, UTC is assumed, as for files.
@@ -21,13 +21,13 @@ pub struct MomentError {
 }
 
 impl MomentError {
-    /// The forms of a moment, for a person.
+    /// The accepted notations of a moment, for error messages.
     pub const FORMS: &str = "times are dates (2024-01-03), local times of the files (2024-01-03 09:30), \
         times with an offset (2024-01-03T14:30:00Z), and Unix times in s, ms, µs or ns";
 }
 
 impl MomentParser {
-    /// Parses a moment. A date means its midnight.
+    /// Parses a moment. A date without a time of day means midnight.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The symbols that the rows of a text name, collected before the first event is published.
+//! The symbols in the rows of a text, collected before the first event is published.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use super::layout::Layout;
 use super::row::SymbolReader;
 use crate::market::Symbol;
 
-/// At most this many symbols are remembered, so that a column of other data cannot use up the memory.
+/// At most this many symbols are stored, so that a column of other data cannot use up the memory.
 const MAX_SYMBOLS: usize = 65_536;
 
-/// A set of symbols; it becomes [`TooMany`](Self::TooMany) instead of growing beyond its limit.
+/// A set of symbols. Above the limit, the set becomes [`TooMany`](Self::TooMany).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamedSymbols {
     Few(HashSet<Symbol>),
@@ -24,7 +24,8 @@ impl Default for NamedSymbols {
 }
 
 impl NamedSymbols {
-    /// Adds the symbol of a row. A row whose symbol cannot be read is ignored, because it is rejected later.
+    /// Adds the symbol of a row. A row whose symbol cannot be read is ignored here, because the row is
+    /// rejected later.
     pub fn observe(&mut self, reader: &mut SymbolReader, layout: &Layout, row: &Cells<'_>) {
         let Self::Few(_) = self else { return };
         if let Ok(symbol) = reader.read(layout, row) {
@@ -32,7 +33,6 @@ impl NamedSymbols {
         }
     }
 
-    /// Adds a symbol.
     pub fn insert(&mut self, symbol: &Symbol) {
         let Self::Few(symbols) = self else { return };
         if symbols.contains(symbol) {

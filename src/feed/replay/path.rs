@@ -3,7 +3,7 @@
 use super::time::{self, DateOrder};
 use crate::market::Symbol;
 
-/// Words in file names that are not symbols, but describe the content or the source of a file.
+/// Words in file names that describe the content or the source of a file, and are usually not symbols.
 const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid binance bitfinex bitmex bitstamp bookticker \
     bybit candles candlestick coinbase csv currency daily dat data deribit download equity export fx historical \
     historicaldata history hour hourly huobi intraday klines kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
@@ -24,7 +24,8 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 ///   [`OTHER_WORDS`].
 /// - The symbol includes the next words if hyphens join them (`BTC-USD`).
 /// - The symbol includes the next word if that word is a currency (`EUR_USD`).
-/// - If no word is left, the symbol is a number of four to six digits, but not a year (`005930`).
+/// - If there is no such word, the symbol is the first number of four to six digits that is not a year
+///   (`005930`).
 /// - A symbol in lower case is converted to upper case.
 ///
 /// Examples: `intraday_5min_IBM.csv` has the symbol `IBM`, and `eurusd-d1-bid-2017-01-01.csv` has `EURUSD`.
@@ -74,8 +75,8 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
 }
 
-/// Returns the words at the end of a LEAN file name that name a contract. A future has a month and an expiry.
-/// An option has a right, a strike and an expiry.
+/// Returns the words of a contract at the end of a LEAN file name. A future has a month and an expiry. An
+/// option has a right, a strike and an expiry.
 /// <https://github.com/QuantConnect/Lean/blob/master/Common/Util/LeanData.cs>
 fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     let is_day = |word: &str| word.len() == 8 && is_number(word);
@@ -141,7 +142,7 @@ fn is_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// Returns whether a number can be a symbol, as stock codes in Korea and Japan are.
+/// Returns whether a word is a number that can be a symbol, such as a Korean or Japanese stock code.
 fn is_number_of_a_symbol(word: &str) -> bool {
     let is_year = word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
     (4..=6).contains(&word.len()) && !is_year && word.bytes().all(|byte| byte.is_ascii_digit())

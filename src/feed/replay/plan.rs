@@ -21,7 +21,7 @@ use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
 
-/// The number of rows that are tried at the start of a text, to test its layout.
+/// The number of rows at the start of a text that are tried, to test the layout.
 const TRIED_ROWS: u64 = 100;
 
 /// A checked text that can be replayed. The plan does not keep the file open.
@@ -42,8 +42,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not market data, if most of its first rows are rejected, or if it must
-    /// be sorted but exceeds `sort_rows`.
+    /// Returns an error if the text is not market data, or if most of its first rows are rejected. Returns an
+    /// error if a text out of time order has more than `sort_rows` rows.
     pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
         let mut sniffed = sniff(&part, settings)?;
         let symbol = match (sniffed.layout.symbol, &settings.symbol) {

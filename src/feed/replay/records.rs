@@ -47,7 +47,7 @@ impl Records {
         self.lines.number()
     }
 
-    /// Returns the damage of the packed file that was found so far.
+    /// Returns the damage found so far in the packed file.
     pub fn damage(&self) -> &Damage {
         self.lines.damage()
     }
@@ -67,8 +67,8 @@ impl Records {
 
     fn is_row(&self) -> bool {
         let line = self.lines.line();
-        // Some brokers' symbols begin with `#`, like a comment. So a line with `#` is a row if a symbol comes
-        // first.
+        // Some brokers' symbols begin with `#`, like a comment. So a line that begins with `#` is a row if
+        // the first column has the symbols.
         let is_symbol = || self.begins_with_symbol && line.contains(&self.delimiter);
         line != self.header && (!is_no_row(line) || line.starts_with(b"#") && is_symbol())
     }

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::row::{Reason, RejectedRow};
 use crate::feed::reject_counters::RejectCounters;
 
-/// The number of rejected rows of a text that are logged one by one.
+/// The largest number of rejected rows of a text that are logged individually.
 const LOGGED_ROWS: u64 = 5;
 
 /// The rejected rows of one pass over a text, counted by reason.
@@ -19,10 +19,10 @@ pub struct RejectedRows {
     reported: ReportedUpTo,
 }
 
-/// The last line of a text that was reported as rejected. All readers of the text share this record.
+/// The number of the last line that was reported as rejected. All readers of a text share this record.
 ///
-/// A seek or a loop reads the text again. Because of this record, a rejected row is still counted in the
-/// metrics only once, and logged at most once.
+/// After a seek, and in each lap of a loop, the text is read again. This record ensures that the metrics
+/// count a rejected row only once, and that the row is logged at most once.
 #[derive(Clone, Debug, Default)]
 pub struct ReportedUpTo(Arc<AtomicU64>);
 
@@ -32,7 +32,7 @@ impl ReportedUpTo {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
 
-    /// Records a line number. Returns whether the number is greater than all recorded before.
+    /// Records a line number. Returns whether the number is greater than all numbers recorded before.
     fn is_new(&self, line: u64) -> bool {
         self.0.fetch_max(line, Ordering::Relaxed) < line
     }
@@ -47,13 +47,14 @@ impl RejectedRows {
         &self.name
     }
 
-    /// Returns each reason that has a count, with its count.
+    /// Returns each reason for which at least one row was rejected, with the number of these rows.
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counted = Reason::ALL.iter().map(|reason| (reason.name(), self.counts[reason.index()]));
         counted.filter(|(_, count)| *count > 0)
     }
 
-    /// Counts a rejected row. Reports the row, unless another pass reported it.
+    /// Counts a rejected row. Reports the row in the metrics and the log, unless another pass already
+    /// reported it.
     pub fn add(&mut self, line: u64, RejectedRow { reason, found }: &RejectedRow) {
         self.counts[reason.index()] += 1;
         if !self.reported.is_new(line) {
@@ -66,7 +67,7 @@ impl RejectedRows {
         }
     }
 
-    /// Logs the counts at the end of the text, unless another pass logged them.
+    /// Logs the counts at the end of the text, unless another pass already logged them.
     pub fn sum_up(&mut self) {
         let rows = self.bad();
         if rows > 0 && self.reported.is_new(u64::MAX) {

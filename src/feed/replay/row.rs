@@ -93,7 +93,7 @@ impl Reason {
 }
 
 impl RejectedRow {
-    /// Creates a rejected row with an excerpt of the text that caused it.
+    /// Creates a rejected row with an excerpt of the text that caused the rejection.
     pub fn new(reason: Reason, found: &[u8]) -> Self {
         Self { reason, found: excerpt(found) }
     }
@@ -183,7 +183,7 @@ impl RowReader {
 }
 
 impl From<Option<Symbol>> for SymbolReader {
-    /// Returns the reader for a file with this symbol, or for a file with a column of symbols.
+    /// Creates a reader for a file with this symbol. `None` means that a column has the symbols.
     fn from(symbol: Option<Symbol>) -> Self {
         symbol.map_or(Self::Column(None), Self::OfFile)
     }
@@ -258,7 +258,7 @@ impl Layout {
         })
     }
 
-    /// Reads the size of a trade. The sign is dropped, because some files write sales as negative sizes.
+    /// Reads the size of a trade. A minus sign is dropped, because some files write sales as negative sizes.
     fn traded(&self, row: &Cells<'_>, column: Option<usize>) -> Result<Option<Size>, RejectedRow> {
         value(row, column, |cell| {
             let amount = cell.trim_ascii().strip_prefix(b"-");
@@ -298,7 +298,7 @@ fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
     }
 }
 
-/// Reads a value of a row. Returns `None` if the line ends before the column.
+/// Reads a value of a row. Returns `None` if there is no such column, or if the line ends before it.
 fn value<T>(
     row: &Cells<'_>,
     column: Option<usize>,

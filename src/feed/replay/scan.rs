@@ -27,7 +27,7 @@ pub struct Scan {
     pub order: Order,
     /// The earliest and the latest time; `None` if the text has no rows.
     pub span: Option<(Time, Time)>,
-    /// The symbols of the rows, those of rejected rows included.
+    /// The symbols of all rows with a readable time. Some of these rows may be rejected later.
     pub symbols: NamedSymbols,
     /// Whether at least one time has neither a zone nor an offset.
     pub has_local_times: bool,
@@ -138,7 +138,7 @@ impl TimesOfDay {
     }
 
     fn form(&self) -> Option<TimeOfDayForm> {
-        // One cell in a hundred may be invalid.
+        // Up to one cell in a hundred may be invalid.
         let are_times_of_day = self.faults * 100 <= self.seen;
         match self.longest {
             3..=4 => Some(TimeOfDayForm::Digits(4)),

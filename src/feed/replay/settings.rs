@@ -49,7 +49,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Returns an error that names the first setting that cannot be used.
+    /// Returns an error that names the first invalid setting.
     pub fn new(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         let fault = |key, fault: String| FeedError::Setting { key, fault };
         let symbol = config.symbol.as_deref().map(str::parse::<Symbol>).transpose();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_without_an_offset_is_in_the_zone_of_the_files() {
+    fn from_without_an_offset_is_in_the_zone_of_the_files() {
         let from = |text: &str| settings(text).unwrap().from.unwrap().to_string();
 
         assert_eq!(from("from = \"2024-01-03\""), "2024-01-03T00:00:00Z");

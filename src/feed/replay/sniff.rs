@@ -18,7 +18,7 @@ use crate::feed::printable::excerpt;
 const LINES: usize = 100;
 /// The number of bytes after which sniffing stops.
 const BYTES: usize = 256 * 1024;
-/// The delimiters to try, in this order. The comma is last, because numbers and names may have commas.
+/// The delimiters to try, in this order. The comma is last, because numbers and names may contain commas.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
 /// The result of sniffing.
@@ -37,7 +37,7 @@ pub struct Sniffed {
     /// Whether the order of day and month was assumed, because all dates of the text are ambiguous.
     pub is_date_order_assumed: bool,
     pub encoding: &'static Encoding,
-    /// The part of another file with the times; `None` if the rows have their own times.
+    /// The part with the times, if another file has them; `None` if the rows have their own times.
     pub beside: Option<Part>,
 }
 
@@ -51,8 +51,7 @@ struct Seen {
 ///
 /// # Errors
 ///
-/// Returns an error if the text is not market data, or if neither the text nor the settings have a needed
-/// value, e.g. a day.
+/// Returns an error if the text is not market data, or if a needed value, e.g. the day, is missing.
 pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let path = part.virtual_path();
     let beside = times_beside(part);
@@ -143,7 +142,7 @@ fn split(line: &[u8], delimiter: u8) -> Record {
     Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
 }
 
-/// Returns the part of another file with the times, if the path matches a layout whose rows have no times.
+/// Returns the part with the times, if the layout for this path stores its times in another file.
 fn times_beside(part: &Part) -> Option<Part> {
     let path = part.path.to_str()?;
     let (own, other) =
@@ -183,7 +182,8 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     }
 }
 
-/// Guesses the file type from a first line that cannot belong to a table. Returns `None` for any other line.
+/// Guesses the type of a file that is not a table from its first line. Returns `None` if the line may belong
+/// to a table.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
     const BEGINNINGS: [(&[u8], &str); 9] = [
         (b"<!doctype", "an HTML page"),

@@ -37,7 +37,7 @@ fn refused(name: &str, content: &str) -> FeedError {
 }
 
 #[test]
-fn a_newest_first_file_is_reversed_and_so_are_its_equal_times() {
+fn a_newest_first_file_is_reversed_including_rows_of_equal_time() {
     let (_folder, config) = files(&[(
         "a.csv",
         "time,symbol,price\n1704292203,D,1\n1704292202,C,1\n1704292202,B,1\n1704292201,A,1\n",

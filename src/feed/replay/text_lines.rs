@@ -1,4 +1,5 @@
-//! The lines of a text: unpacked, decoded, and joined with times from another file.
+//! The lines of a text: unpacked, decoded, and joined with the times from another file if the layout needs
+//! it.
 
 use std::io::Read;
 
@@ -23,7 +24,7 @@ pub struct TextLines {
 }
 
 impl TextLines {
-    /// Opens a text. If `beside` is given, each line gets its time from `beside`.
+    /// Opens a text. If `beside` is given, the time of each line comes from `beside`.
     pub fn open(part: &Part, beside: Option<&Part>, settings: &Settings) -> Result<Self, FeedError> {
         let open = |part: &Part| {
             let Opened { input, damage } = part.open(&settings.bounds)?;

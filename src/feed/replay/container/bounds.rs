@@ -5,7 +5,7 @@
 pub struct Bounds {
     /// The largest number of unpacked bytes; 0 means no limit.
     pub max_bytes: u64,
-    /// The largest number of unpacked bytes per packed byte; 0 means no limit. Up to 16 MiB of unpacked bytes
-    /// are exempt, because a small text may pack extremely well.
+    /// The largest number of unpacked bytes per packed byte; 0 means no limit. This limit applies only above
+    /// 16 MiB of unpacked bytes, because a small text may pack extremely well.
     pub max_ratio: u64,
 }

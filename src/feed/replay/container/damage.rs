@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 pub struct Damage(Arc<OnceLock<String>>);
 
 impl Damage {
-    /// Returns the damage, e.g. `cut short after 1200 bytes`, where the bytes are unpacked bytes.
+    /// Returns the damage, e.g. `cut short after 1200 bytes`. The number counts unpacked bytes.
     pub fn found(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }

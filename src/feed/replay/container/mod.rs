@@ -27,8 +27,8 @@ use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
 pub use bounds::Bounds;
 pub use damage::Damage;
 
-/// The largest number of packings around a text, not counting an archive. A server may compress a file that
-/// is already packed, so there may be two.
+/// The largest number of packings around a text, not counting an archive. Two are allowed, because a server
+/// may compress a file that is already packed.
 const LAYERS: usize = 2;
 
 /// The length of the longest signature of a packing, in bytes.
@@ -98,8 +98,8 @@ impl Packing {
 ///
 /// # Errors
 ///
-/// Returns an error for a file that does not exist or cannot be read twice. An archive without a directory or
-/// without a text is an error too.
+/// Returns an error for a file that does not exist, and for a pipe or a device. Returns an error for an
+/// archive without a directory or without a text.
 pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
     let read_failed = |source| FeedError::read_failed(path, source);
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
@@ -155,8 +155,8 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file no longer exists, if its packing is not supported, or if it exceeds the
-    /// limits. Reading checks the limits too, and may return the same error.
+    /// Returns an error if the file no longer exists, if its packing is not supported, or if the text exceeds
+    /// the limits. Reading checks the limits too, and may return the same error.
     pub fn open(&self, bounds: &Bounds) -> Result<Opened, FeedError> {
         let read_failed = |source| FeedError::read_failed(&self.path, source);
         let damage = Damage::default();
@@ -194,7 +194,7 @@ impl Part {
 
     /// Returns the absolute path, in which an archive counts as a folder: `/data/a.zip/member.csv`.
     pub fn virtual_path(&self) -> String {
-        // A relative path may lack folders whose names tell the layout or the day.
+        // The folders above a relative path may have the layout or the day in their names.
         let path = std::path::absolute(&self.path);
         let path = path.as_deref().unwrap_or(&self.path).to_string_lossy();
         match &self.member {
@@ -204,7 +204,7 @@ impl Part {
     }
 
     /// Creates a reader that unpacks a member. Returns the reader, and the limits that apply to the member. A
-    /// stored member has no limits, because it does not grow.
+    /// stored member has no limits, because it is not compressed.
     fn unpacked(&self, member: &Member, data: Bytes, bounds: Bounds) -> Result<(Bounds, Bytes), FeedError> {
         match member.method {
             _ if member.encrypted => Err(self.packed("it is encrypted")),
@@ -245,7 +245,8 @@ fn name_of(method: CompressionMethod) -> &'static str {
     }
 }
 
-/// Opens a regular file. Returns an error for a folder, and for a pipe or a device, which cannot be read twice.
+/// Opens a regular file. Returns an error for a folder, and for a pipe or a device, which cannot be read
+/// twice.
 fn open(path: &Path) -> Result<File, FeedError> {
     let cannot_open = |source| FeedError::Open { path: path.to_owned(), source };
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };

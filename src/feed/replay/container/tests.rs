@@ -12,7 +12,7 @@ use crate::feed::ErrorClass;
 const NO_BOUNDS: Bounds = Bounds { max_bytes: 0, max_ratio: 0 };
 const MIB: usize = 1024 * 1024;
 
-/// Returns different rows, which compress about as well as real prices.
+/// Returns rows that differ from each other, and compress about as well as real prices.
 fn rows(count: usize) -> Vec<u8> {
     let mut seed = 1_u32;
     let row = |number| {
@@ -107,7 +107,7 @@ fn assert_gives(content: &[u8], text: &[u8]) {
 #[track_caller]
 fn assert_gives_the_start(content: &[u8], text: &[u8], least: usize, said: &str) {
     let (found, damage) = OnDisk::new(content).read(NO_BOUNDS).unwrap();
-    assert!(text.starts_with(&found), "{} bytes that are others", found.len());
+    assert!(text.starts_with(&found), "{} bytes, which are not the start of the text", found.len());
     assert!(found.len() >= least, "{} bytes, and not {least} of {}", found.len(), text.len());
     let damage = damage.unwrap();
     assert!(damage.starts_with(&format!("{said} after {} bytes", found.len())), "{damage}");
@@ -349,7 +349,7 @@ fn a_text_larger_than_the_bounds_is_refused_and_one_within_them_is_not() {
 }
 
 #[test]
-fn a_large_text_takes_no_more_memory_than_a_small_one() {
+fn a_large_text_needs_no_more_memory_than_a_small_text() {
     let text = rows(2_000_000);
     for content in [gzip(&text), zstd(&text), zip(&[("a.csv", &text)])] {
         let part_of = OnDisk::new(&content);

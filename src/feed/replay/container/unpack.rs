@@ -90,7 +90,7 @@ impl<R: Read> Read for Inflate<R> {
     }
 }
 
-/// Converts the length of a slice.
+/// Converts the length of a slice to `usize`.
 fn narrow(count: u64) -> usize {
     usize::try_from(count).expect("no slice is longer")
 }
@@ -175,7 +175,8 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// A reader of decompressed bytes that enforces the limits. Damage is recorded, and ends the bytes.
+/// A reader of decompressed bytes that enforces the limits. At damage, the reader records the damage and ends
+/// the text.
 pub struct Guarded {
     input: Bytes,
     /// The file, or the archive and the member, for error messages.
@@ -224,8 +225,8 @@ impl Read for Guarded {
                     ErrorKind::UnexpectedEof => format!("cut short after {} bytes", self.given),
                     _ => format!("damaged after {} bytes: {fault}", self.given),
                 };
-                // To a second decompressor around this reader, the end looks like a truncation. `set` keeps
-                // the first damage, which is the real damage.
+                // A second decompressor around this reader mistakes this end for a truncation. `set` keeps
+                // only the first damage, which is the real damage.
                 self.damage.set(&found);
                 self.ended = true;
                 Ok(0)

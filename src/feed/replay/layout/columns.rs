@@ -10,8 +10,9 @@ use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::time::MidnightUnit;
 
-/// The columns that the configuration names, by role. A column is given by its name in the header or by its
-/// index from 0. If the date and the time of day are in two columns, `time` names both, joined by `+`.
+/// The columns that the configuration names, by role. A column is given by its name in the header, or by its
+/// number, counted from 0. If the date and the time of day are in two columns, `time` names both, joined by
+/// `+`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(pub BTreeMap<Role, String>);
@@ -74,7 +75,7 @@ impl Columns {
         columns
     }
 
-    /// Replaces columns with the columns that a map names.
+    /// Sets the column of each role in a map.
     ///
     /// # Errors
     ///
@@ -99,8 +100,9 @@ impl Columns {
 
     /// Removes columns that contradict the map.
     ///
-    /// A time in the map removes all time columns. A trade price or a value of a quote in the map removes all
-    /// columns of bars. A price of a bar in the map removes all columns of ticks.
+    /// If the map has a time, all time columns are removed. If the map has a trade price or a value of a
+    /// quote, all columns of bars are removed. If the map has a price of a bar, all columns of ticks are
+    /// removed.
     fn give_way(&mut self, map: &Map) {
         const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];

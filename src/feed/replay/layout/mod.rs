@@ -37,7 +37,7 @@ pub struct Layout {
     /// A column and its allowed values: rows with another value are filtered out.
     pub only: Option<(usize, &'static [&'static str])>,
     pub values: Values,
-    /// Whether the file name is a symbol and the period of the bars, e.g. `EURUSD1440`.
+    /// Whether the file name consists of a symbol and the period of the bars, e.g. `EURUSD1440`.
     pub has_period_in_name: bool,
     pub number_rule: NumberRule,
     pub numbers: Numbers,
@@ -88,8 +88,8 @@ pub struct SymbolColumns {
 pub enum Values {
     /// Each row is a bar.
     Bars { open: Option<usize>, high: Option<usize>, low: Option<usize>, close: usize, volume: Option<usize> },
-    /// A row with a price is a trade. A row with a bid or an ask is a quote. A row with a price and a quote
-    /// becomes two events.
+    /// A row with a price is a trade. A row with a bid or an ask is a quote. A row with both becomes two
+    /// events.
     Ticks {
         price: Option<usize>,
         size: Option<usize>,
@@ -164,8 +164,8 @@ impl Layout {
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
-    /// Returns the number of cells to split off a row. One cell more than allowed shows that a row is too
-    /// long.
+    /// Returns the number of cells to read from a row. If rows have a largest length, one more cell is read,
+    /// to detect longer rows.
     pub fn cells(&self) -> usize {
         self.most.map_or(self.width, |most| most + 1).max(self.width)
     }

@@ -27,7 +27,7 @@ pub struct Given<'a> {
     pub path: &'a str,
     /// The day in the path: its midnight, in nanoseconds since 1970.
     pub day: Option<i64>,
-    /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
+    /// Whether the delimiter is another character than a comma. A comma may then be a decimal sign.
     pub has_free_comma: bool,
 }
 
@@ -58,7 +58,8 @@ pub enum LayoutError {
     NoTimeOfDay(usize),
     /// The times have no date, and the path has no day.
     NoDay,
-    /// The file has a layout that cannot be replayed. The texts are the layout's name and the kind of data in the file.
+    /// The file has a layout that cannot be replayed. The texts are the layout's name and the kind of data in
+    /// the file.
     Unfit(&'static str, &'static str),
 }
 
@@ -99,7 +100,8 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
         return Err(best_error.unwrap_or(LayoutError::NoShape(0)));
     };
     let rows = &without_empty_ends(&lines[first_row..]);
-    // A line with few values and as many cells as the next row is a header, even without a price column.
+    // A line is a header, even without a price column, if it has few values and the same number of cells as
+    // the next line.
     if let Some(LayoutError::NoPrice(line)) = best_error
         && lines.get(line + 1).is_some_and(|row| row.len() == lines[line].len())
     {
@@ -212,7 +214,8 @@ fn first_row_behind(lines: &[Record], header: usize) -> usize {
     (header + 1..lines.len()).find(|line| has_values(&lines[*line])).unwrap_or(header + 1)
 }
 
-/// Recognizes a layout by the columns that the map names. A header, if there is one, tells the other columns.
+/// Recognizes a layout by the columns that the map names. If there is a header, its names tell the other
+/// columns.
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
@@ -343,7 +346,7 @@ fn is_value(cell: &[u8]) -> bool {
         || time::stamp(cell, DateOrder::Dmy).is_some()
 }
 
-/// Returns whether a row's date is one day with the month first, and another day with the day first.
+/// Returns whether the date of a row depends on the order of day and month.
 fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     let Some(cell) = time.date_column().and_then(|column| row.get(column)) else { return false };
     let local = |order| match time::stamp(cell, order) {
@@ -353,9 +356,9 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     local(DateOrder::Mdy) != local(DateOrder::Dmy)
 }
 
-/// Returns the most likely of the orders that all dates allow. The year comes first if this order puts the
-/// dates closest together. Otherwise, the day comes first in dates with points or under a European header.
-/// All other dates have the month first.
+/// Returns the most likely order. Only orders that all dates allow are considered. The year comes first if
+/// this order puts the dates closest together. Otherwise, the day comes first in dates with points or under a
+/// European header. All other dates have the month first.
 fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     left: &OrdersLeft,
     dates: impl Fn() -> D,

@@ -47,7 +47,7 @@ pub enum Role {
     Interval,
 }
 
-/// The column names of each role, as [`normal`] writes them.
+/// The column names of each role, as [`normal`] returns them.
 ///
 /// If a header has several names of a role, the first name in this list is used. So the exchange's `time` is
 /// preferred to the recorder's `localtimestamp`.
@@ -188,8 +188,8 @@ pub fn is_european(names: &[String]) -> bool {
     names.iter().any(|name| NAMES.split_ascii_whitespace().any(|known| name == known))
 }
 
-/// Normalizes a column's name: `<DATE>` becomes `date`, `Adj. Close` becomes `adjclose`, `asks[0].price` becomes
-/// `asks[0]price`.
+/// Normalizes a column's name: `<DATE>` becomes `date`, `Adj. Close` becomes `adjclose`, `asks[0].price`
+/// becomes `asks[0]price`.
 pub fn normal(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let counts = |c: &char| c.is_alphanumeric() || "[]%".contains(*c);

@@ -69,7 +69,7 @@ enum Holds {
 }
 
 impl Column {
-    /// Returns the unit, if the cells count from midnight.
+    /// Returns the unit, if the cells are counts since midnight.
     pub fn midnight_unit(self) -> Option<MidnightUnit> {
         match self.holds {
             Holds::Seconds => Some(MidnightUnit::Seconds),
@@ -165,8 +165,8 @@ impl Holds {
 
 /// Returns whether the numbers of a row are plausible.
 ///
-/// A bar must have all its prices, and all must lie between its low and its high. A bid must be at most the
-/// ask, and close to it.
+/// A bar must have all four prices. Its open and its close must be between its low and its high. A bid must
+/// not exceed the ask, and must be close to the ask.
 fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let value = |role: Role| {
         let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;

@@ -40,12 +40,12 @@ pub struct Rules {
     pub only: Option<(&'static str, &'static [&'static str])>,
     /// The notation of a bar's length.
     pub interval: IntervalRule,
-    /// Whether the file name is a symbol and the period of the bars, e.g. `EURUSD1440`.
+    /// Whether the file name consists of a symbol and the period of the bars, e.g. `EURUSD1440`.
     pub has_period_in_name: bool,
     /// Whether the rows have no time, so the path must have the day.
     pub is_of_one_day: bool,
-    /// For rows whose times are in another file: the path of that file has the second text in place of the
-    /// first.
+    /// Two texts, if another file has the times. To find that file, the first text in the path is replaced
+    /// with the second text.
     pub times_beside: Option<(&'static str, &'static str)>,
     /// The kind of data in files that cannot be replayed; `None` for all other layouts.
     pub unfit: Option<&'static str>,
@@ -60,7 +60,7 @@ pub enum NumberRule {
     /// Databento's notation: prices without a point are in units of 1e-9.
     /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
     FixedPoint,
-    /// LOBSTER's notation: prices are in units of 1e-4, and 9999999999 means that there is no price.
+    /// LOBSTER's notation: prices are in units of 1e-4, and 9999999999 means "no price".
     /// <https://lobsterdata.com/info/DataStructure.php>
     Lobster,
     /// LEAN's notation: prices of equities and options are in units of 1e-4, other prices are plain decimals.
@@ -107,7 +107,7 @@ const fn header(name: &'static str, vendor: &'static str, names: &'static str, r
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path: "", rules }
 }
 
-/// Creates an entry that is recognized by its header and the end of its path.
+/// Creates an entry that is recognized by its header and its file name.
 const fn named(name: &'static str, vendor: &'static str, names: &'static str, path: &'static str) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path, rules: PLAIN }
 }

@@ -26,7 +26,7 @@ fn columns_are_found_in_any_order_and_case() {
 }
 
 #[test]
-fn the_exchanges_time_comes_before_the_recorders() {
+fn the_exchanges_time_is_preferred_to_the_recorders() {
     assert_eq!(layout("ts_recv,ts_event,price").unwrap().time, TimeColumns::One(1));
     assert_eq!(layout("ts_recv,price").unwrap().time, TimeColumns::One(0));
 }
@@ -64,7 +64,7 @@ fn rows_behind_a_header_with_prices_are_not_recognized_by_their_shape() {
 }
 
 #[test]
-fn rows_with_some_prices_of_a_bar_are_none() {
+fn rows_with_only_some_prices_of_a_bar_are_not_bars() {
     let tick = records("34200017,1677.25,3,,0,0\n34200018,1677.5,1,,0,0");
 
     let found = recognize(&tick, Given { day: Some(7), ..given() }).unwrap();
@@ -135,7 +135,7 @@ fn a_header_without_time_or_price_and_rows_without_a_header_are_different_errors
 }
 
 #[test]
-fn a_header_may_stand_behind_lines_of_another_kind() {
+fn a_header_may_follow_lines_of_another_kind() {
     let found =
         recognize(&records("https://example.com/\nMy prices\nDate,Close\n2024-01-03,1"), given()).unwrap();
 
@@ -176,7 +176,7 @@ fn the_rows_show_decimal_commas_and_the_date_order() {
 }
 
 #[test]
-fn years_of_two_digits_stand_where_dates_lie_closest_together() {
+fn dates_with_two_digit_years_have_the_order_with_the_closest_dates() {
     let order = |dates: [&str; 3]| {
         let text = format!("date,close\n{},5\n{},5\n{},5", dates[0], dates[1], dates[2]);
         layout(&text).unwrap().date_order

@@ -30,7 +30,7 @@ pub fn find(
 ) -> Result<TimeColumns, Option<LayoutError>> {
     let any = |column: usize, is: fn(&[u8]) -> bool| cells(rows, column).any(is);
     let stamp = columns.get(Role::Time);
-    // Digits may be a Unix time, or a time of day with fractions of a second. Only a Unix time lies near the
+    // Digits may be a Unix time, or a time of day with fractions of a second. Only a Unix time is near the
     // day in the path.
     if let (None, Some(day), Some(time_of_day)) =
         (columns.get(Role::Date), context.day, stamp.or(columns.get(Role::TimeOfDay)))
@@ -61,7 +61,7 @@ pub fn find(
                 (true, None) => Err(Some(LayoutError::NoDay)),
             }
         }
-        // A first column of times is used under any name: yfinance calls it `Price`.
+        // If the first column has times, its name does not matter: yfinance calls it `Price`.
         (None, None) if any(0, is_stamp) => Ok(TimeColumns::One(0)),
         (None, None) if any(0, |cell| cell.contains(&b':') && is_time_of_day(cell)) => {
             let of_day = |day| TimeColumns::TimeOfDay { time_of_day: 0, form: TimeOfDayForm::Text, day };
@@ -103,8 +103,8 @@ fn of_two(
     {
         return Ok(TimeColumns::One(date));
     }
-    // A Unix time beside a date is more exact than the date. A Unix time lies near the day of the date.
-    // Digits of a time of day, parsed as a Unix time, do not.
+    // A Unix time beside a date is more exact than the date. A Unix time is near the day of the date. Digits
+    // of a time of day, parsed as a Unix time, are far from that day.
     let is_whole = |row: &Record| {
         let (Some(date), Some(time_of_day)) = (row.get(date), row.get(time_of_day)) else { return false };
         let days = [DateOrder::Mdy, DateOrder::Dmy].map(|order| time::date(date, order));
@@ -129,7 +129,8 @@ fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usiz
     (0..names.len()).filter(|column| is_named(&names[*column])).find(holds_some)
 }
 
-/// Returns the first column besides the date that holds only times of day with colons, and empty cells.
+/// Returns the first column besides the date that holds only times of day with colons, apart from empty
+/// cells.
 fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let is_one = |cell: &[u8]| cell.trim_ascii().is_empty() || cell.contains(&b':') && is_time_of_day(cell);
     let width = rows.first().map_or(0, Vec::len);

@@ -35,8 +35,8 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
-/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, although it
-/// means 110 and 16.5/32 in a treasury future. `110'16` is an error.
+/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, although in
+/// a treasury future it means 110 and 16.5/32. `110'16` is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,
@@ -66,7 +66,8 @@ impl Numbers {
         }
     }
 
-    /// Parses a price of a Databento file. A number without a point is in units of 1e-9: `189530000000` is 189.53.
+    /// Parses a price of a Databento file. A number without a point is in units of 1e-9: `189530000000` is
+    /// 189.53.
     ///
     /// # Errors
     ///
@@ -101,10 +102,10 @@ impl Numbers {
     }
 }
 
-/// Returns the decimal sign that a cell proves, because the cell is not a number with the other sign.
+/// Returns the decimal sign that a cell proves: with the other sign, the cell would not be a number.
 ///
-/// `1.234,5`, `0,5`, `12,34` and `1.234.567` prove a comma. `1,234.5`, `0.5`, `12.34` and `1,234,567` prove a point.
-/// `1,234` proves nothing.
+/// `1.234,5`, `0,5`, `12,34` and `1.234.567` prove a comma. `1,234.5`, `0.5`, `12.34` and `1,234,567` prove a
+/// point. `1,234` proves nothing.
 pub fn sign_shown(cell: &[u8]) -> Option<DecimalSign> {
     let is_number = |decimal| matches!(read(cell, decimal, 0), Ok(Some(_)));
     match (is_number(DecimalSign::Point), is_number(DecimalSign::Comma)) {
@@ -145,8 +146,8 @@ fn plain(text: &[u8], decimal: DecimalSign, shift: u32) -> Option<Decimal> {
         },
         _ => return None,
     };
-    // Up to 19 digits fit into 64 bits. Two bytes contain at least one digit, because only one of them can be
-    // the decimal sign.
+    // Up to 19 digits fit into 64 bits. A text of two bytes or more has at least one digit, because at most
+    // one byte is the decimal sign.
     let is_number = text.len() <= 19 && (text.len() > 1 || after.is_empty()) && !text.is_empty();
     let number = i64::try_from(number).ok().filter(|_| is_number)?;
     Decimal::try_new(if is_negative { -number } else { number }, shift.checked_add(decimals)?).ok()

@@ -17,8 +17,8 @@ const BLANKS: [&str; 3] = ["\u{a0}", "\u{202f}", "\u{2009}"];
 /// Separators of thousands, apart from the point and the comma.
 const BETWEEN_THOUSANDS: [&str; 6] = [" ", "\u{a0}", "\u{202f}", "\u{2009}", "'", "’"];
 
-/// A parsed number: its sign, its digits and the number of decimals. A negative number of decimals means
-/// zeros to append.
+/// A parsed number: its sign, its digits and the number of decimals. A negative number of decimals is the
+/// number of zeros to append.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     is_negative: bool,
@@ -70,8 +70,8 @@ pub fn is_missing(text: &[u8]) -> bool {
         || is_greatest_double(text)
 }
 
-/// Returns whether a text is the greatest 64-bit floating-point number, which some programs write for "no value":
-/// `1.7976931348623157E308`, `1.79769313486232E+308`.
+/// Returns whether a text is the greatest 64-bit floating-point number, which some programs write for "no
+/// value": `1.7976931348623157E308`, `1.79769313486232E+308`.
 fn is_greatest_double(text: &[u8]) -> bool {
     let begins = matches!(text, [b'1', b'.' | b',', digits @ ..] if digits.starts_with(b"79769313486231")
         || digits.starts_with(b"79769313486232"));

@@ -70,7 +70,7 @@ fn a_currency_a_magnitude_and_parentheses_are_understood() {
 }
 
 #[test]
-fn thousands_stand_apart_in_groups_of_three_or_as_in_india() {
+fn thousands_are_separated_in_groups_of_three_or_as_in_india() {
     for (cell, decimal, number) in [
         ("1,234", Point, "1234"),
         ("1,234,567.89", Point, "1234567.89"),
@@ -236,7 +236,7 @@ fn the_greatest_numbers_of_a_fixed_point_size_are_missing() {
 }
 
 #[test]
-fn a_level_that_is_not_occupied_has_no_price() {
+fn an_empty_level_of_the_book_has_no_price() {
     let numbers = Numbers { price_scale: 4, ..Numbers::default() };
     let read = |cell: &str| numbers.lobster_price(cell.as_bytes()).unwrap().map(|price| price.to_string());
 
@@ -246,7 +246,7 @@ fn a_level_that_is_not_occupied_has_no_price() {
 }
 
 #[test]
-fn a_cell_proves_a_decimal_sign_if_the_other_makes_no_number() {
+fn a_cell_proves_a_decimal_sign_if_it_is_no_number_with_the_other_sign() {
     for (cell, sign) in [
         ("1.234,5", Some(Comma)),
         ("0,5", Some(Comma)),

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_may_be_one_in_several_orders() {
+    fn a_date_may_be_valid_in_several_orders() {
         for (cell, expected) in [
             ("24-01-31", &[Dmy, Ymd][..]),
             ("12-01-24 14:30", &[Mdy, Dmy, Ymd]),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_proves_an_order_if_no_other_makes_one() {
+    fn a_date_proves_an_order_if_it_is_valid_in_no_other_order() {
         for (cell, order) in [
             ("13/01/2024", Some(Dmy)),
             ("13.01.70 14:30", Some(Dmy)),
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_proven_signs_and_numbers_tell_the_usual_order() {
+    fn the_form_of_a_date_tells_its_usual_order() {
         for (cell, order) in [
             ("01/02/03", Some(Mdy)),
             ("1-2-2024 14:30", Some(Mdy)),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_together_show_an_order_that_none_shows_alone() {
+    fn several_dates_together_may_prove_an_order() {
         let shown = |cells: &[&str]| {
             let mut left = OrdersLeft::default();
             cells.iter().find_map(|cell| left.observe(cell.as_bytes()))

@@ -38,13 +38,13 @@ pub enum MidnightUnit {
 ///   ignored.
 /// - Date and time of day may be one number of 10, 12, 14, 17, 20 or 23 digits: `2024010314`,
 ///   `20240103143000065`. Ten digits are a date and an hour if they begin with a year from 1970 to 2099. As
-///   Unix seconds, such digits would lie in the years 2032 to 2036, in the future.
+///   Unix seconds, such digits would mean a time in the years 2032 to 2036, in the future.
 /// - A number of another length is a Unix time in seconds, milliseconds, microseconds or nanoseconds. Its
 ///   magnitude tells the unit. A Unix time may have decimals and an exponent.
 /// - The whole part of a Unix time has at least nine digits (six, if negative). A shorter number may be a
 ///   time of day, a date without separators, or a spreadsheet's day.
-/// - A number with an exponent must show at least eight digits. A number with fewer digits was probably
-///   rounded: spreadsheets turn a time into `1.70429E+12`.
+/// - A number with an exponent must have at least eight digits before the exponent. A number with fewer
+///   digits was probably rounded: spreadsheets turn a time into `1.70429E+12`.
 /// - A number of eighteen digits is a local time in .NET's ticks, from 1970 to 2099. Any other number of
 ///   eighteen digits is not a time: nanoseconds before September 2001 and Windows' FILETIME do not occur in
 ///   market data. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
@@ -62,8 +62,8 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     }
 }
 
-/// Parses a number as a Unix time in seconds, milliseconds, microseconds or nanoseconds, by the same rule as
-/// [`stamp`] for a number. .NET's ticks are not a Unix time.
+/// Parses a number as a Unix time in seconds, milliseconds, microseconds or nanoseconds. The rules of
+/// [`stamp`] for Unix times apply. .NET's ticks are not a Unix time.
 pub fn unix_time(number: &str) -> Option<Time> {
     match unix_time::stamp(number.as_bytes())? {
         Stamp::Utc(time) => Some(time),
@@ -111,8 +111,8 @@ pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     time_of_day(&whole[..end])
 }
 
-/// Parses a count since midnight. Returns nanoseconds; `None` for more than a day. Digits below a nanosecond are
-/// dropped.
+/// Parses a count since midnight. Returns nanoseconds; `None` for more than a day. Digits below a nanosecond
+/// are dropped.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
     let unit = match unit {
@@ -175,10 +175,10 @@ impl OrdersLeft {
     }
 }
 
-/// Returns the usual order of a date such as this cell, for files that do not prove an order. A date with
-/// points has the day first, and a date with other signs has the month first.
+/// Returns the usual order of dates in the form of this cell, for files whose dates prove no order. A date
+/// with points has the day first, and a date with other signs has the month first.
 ///
-/// A two-digit year never comes first in the usual order, although [`orders`] may allow that order.
+/// The usual order never begins with a two-digit year, although [`orders`] may allow that order.
 pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     let (date, _) = date::leading(cell.trim_ascii())?;
     Some(date.order_usual())
@@ -202,7 +202,8 @@ fn date_and_time_of_day(cell: &[u8], order: DateOrder) -> Option<Stamp> {
 /// Parses a date and a time of day in one number of ten digits or more. Returns the day, the time of day, and
 /// the text after the number.
 fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
-    // Twelve digits that begin with 19 or 20 are a date. As Unix milliseconds, they would lie in 1976.
+    // Twelve digits that begin with 19 or 20 are a date. As Unix milliseconds, these digits would mean a time
+    // in 1976.
     if !matches!(cell, [b'1', b'9', ..] | [b'2', b'0', ..]) {
         return None;
     }

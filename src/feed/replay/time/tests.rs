@@ -102,7 +102,7 @@ fn a_time_of_day_follows_any_date() {
 }
 
 #[test]
-fn a_number_counts_from_1970_in_the_unit_of_its_magnitude() {
+fn the_magnitude_of_a_unix_time_tells_its_unit() {
     for (cell, moment) in [
         ("1704292200", "2024-01-03T14:30:00Z"),
         ("1704292200.0", "2024-01-03T14:30:00Z"),
@@ -252,7 +252,7 @@ fn a_date_and_a_time_of_day_in_two_cells_are_one_time() {
 }
 
 #[test]
-fn a_number_counts_since_midnight() {
+fn a_count_since_midnight_is_a_time_of_day() {
     let seconds = |cell: &str| since_midnight(cell.as_bytes(), MidnightUnit::Seconds);
     let millis = |cell: &str| since_midnight(cell.as_bytes(), MidnightUnit::Milliseconds);
 

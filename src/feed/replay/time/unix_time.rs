@@ -4,10 +4,10 @@ use super::digits::{digits, leading_number, number, part_of};
 use super::stamp::{SECOND, Stamp};
 use crate::market::Time;
 
-/// The least number of digits of a count with an exponent. With fewer digits the count was probably rounded.
+/// The least number of digits of a count with an exponent. A count with fewer digits was probably rounded.
 ///
 /// Spreadsheets and C's `%g` round to six digits. C's `%e` and R's `print` round to seven digits. A program
-/// that only drops trailing zeros usually leaves eight digits or more for a multiple of a quarter of an hour.
+/// that drops only trailing zeros usually leaves at least eight digits, even for multiples of 15 minutes.
 /// Counts of seconds that end in three zeros have fewer digits. These counts are rare, and look like rounded
 /// counts.
 const UNROUNDED: usize = 8;

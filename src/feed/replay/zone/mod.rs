@@ -14,7 +14,8 @@ use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use super::time;
 
-/// A time zone by its name in the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset (`+02:00`).
+/// A time zone by its name in the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset
+/// (`+02:00`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 

@@ -1,4 +1,4 @@
-//! The resolver, which converts local times to UTC, even in the hours of a clock change.
+//! The resolver, which converts local times to UTC, even around clock changes.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The least step back that begins the second occurrence of an hour. A smaller step back is a row out of
-/// order.
+/// The least step back that begins the second occurrence of an hour. A smaller step back means that a row is
+/// out of order.
 const STEP: i64 = 60 * SECOND;
 
 /// Converts the local times of one file to UTC, in the order of its rows.
@@ -20,9 +20,9 @@ const STEP: i64 = 60 * SECOND;
 /// the second occurrence. The next step back begins the first occurrence again, because rows of another
 /// symbol may follow.
 ///
-/// Hourly bars have no step back, but two rows with the same time. So if the first two rows in the hour have
-/// the same time, the second row begins the second occurrence. This rule does not apply if earlier rows had
-/// equal times, because trades often share a time.
+/// Hourly bars have two rows with the same time instead of a step back. So if the first two rows in the hour
+/// have the same time, the second row begins the second occurrence. This rule does not apply if earlier rows
+/// had equal times, because trades often share a time.
 ///
 /// If the latest row of a file comes first, the first row in the hour belongs to the second occurrence. Steps
 /// forward then separate the occurrences.
@@ -139,8 +139,8 @@ impl Resolver {
         start..end
     }
 
-    /// Returns the next moment at which the clocks go back, in nanoseconds since 1970. Afterwards, `local`
-    /// occurs again.
+    /// Returns the next moment at which the clocks go back, in nanoseconds since 1970. After that moment,
+    /// `local` occurs again.
     fn turn_behind(&self, local: i64, before: i64) -> i64 {
         let second = second_of(local.saturating_sub(before));
         let turn =
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_is_left_out_is_moved_forward() {
+    fn times_in_a_skipped_hour_are_moved_forward() {
         let times_of_day = ["01:59:59", "02:00:00", "02:30:00", "03:00:00", "03:30:00"];
         let moments =
             ["00:59:59Z", "01:00:00Z", "01:30:00Z", "01:00:00Z", "01:30:00Z"].map(str::to_owned).to_vec();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_runs_backwards_begins_with_the_second_hour() {
+    fn a_file_that_runs_backwards_begins_with_the_second_occurrence() {
         let times_of_day =
             ["03:00:00", "02:50:00", "02:10:00", "02:10:00", "02:50:00", "02:10:00", "01:59:00", "02:50:00"];
         let moments = [
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_times_are_the_two_hours_unless_there_were_others() {
+    fn two_equal_times_are_the_two_occurrences_unless_other_times_are_equal() {
         let resolve =
             |backwards, times_of_day: &[&str]| resolved(BERLIN, backwards, "2024-10-27", times_of_day).0;
         let hourly = ["00:00:00", "01:00:00", "02:00:00", "02:00:00", "03:00:00"];
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_begins_anew_behind_any_other_time() {
+    fn after_any_other_time_a_repeated_hour_begins_with_the_first_occurrence() {
         let mut resolver = BERLIN.parse::<Zone>().unwrap().resolver(false);
         let mut resolve = |text: &str| resolver.resolve(local(text)).unwrap().to_string();
 
@@ -327,7 +327,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn every_local_time_is_where_the_zone_has_it(
+        fn every_local_time_is_resolved_with_an_offset_of_its_zone(
             name in select(vec![
                 "UTC", BERLIN, "America/New_York", "Asia/Seoul", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca",
                 "+05:30",
