@@ -7,28 +7,27 @@ use crate::market::{Day, Event, Kind, Payload, Symbol};
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencedEvent {
-    /// The sequence number, from 1. An event that was [folded but not
-    /// published](LastValueCache::fold_unpublished) has the `seq` that the cache had when it folded the
-    /// event.
+    /// The sequence number, from 1. An [unpublished event](LastValueCache::fold_unpublished) has the sequence
+    /// number that the cache had at the time of folding.
     pub seq: u64,
     /// The event itself.
     pub event: Event,
 }
 
-/// One symbol's newest event of each kind, and its day so far.
+/// The newest event of each kind and the day so far, for one symbol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SymbolValues {
     latest: [Option<SequencedEvent>; 3],
     day: Option<Day>,
 }
 
-/// A symbol's index in the cache, and a kind. A newer event replaces the older one with the same key.
+/// A symbol's index in the cache, and a kind. A newer event replaces the older event with the same key.
 pub type Key = (usize, Kind);
 
 /// The last values of all symbols, folded from all events up to one sequence number.
 ///
-/// A symbol gets its index with its first event. Between two seeks, all caches that are folded from one log
-/// give a symbol the same index.
+/// A symbol gets its index with its first event. Between two seeks, a symbol has the same index in all caches
+/// of one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastValueCache {
     seq: u64,
@@ -50,29 +49,30 @@ impl SymbolValues {
 }
 
 impl LastValueCache {
-    /// Returns an empty cache at a sequence number. A feed fills the cache before a [seek](super::Bus::seek).
+    /// Returns an empty cache with this sequence number. A feed fills the cache before a
+    /// [seek](super::Bus::seek).
     #[must_use]
     pub fn at(seq: u64) -> Self {
         Self { seq, symbols: IndexMap::new() }
     }
 
-    /// Returns the sequence number of the newest event that was folded; 0 before the first.
+    /// Returns the sequence number up to which events are folded; 0 before the first event.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// Folds the next event; returns its symbol's index.
+    /// Folds the next event. Returns the index of the event's symbol.
     pub fn fold(&mut self, seq: u64, event: &Event) -> usize {
-        debug_assert_eq!(seq, self.seq + 1, "events are folded without holes");
+        debug_assert_eq!(seq, self.seq + 1, "events are folded in sequence, without gaps");
         self.seq = seq;
         self.fold_unpublished(event)
     }
 
-    /// Folds an event that is not published; returns its symbol's index.
+    /// Folds an event that is not published. Returns the index of the event's symbol.
     ///
     /// An unpublished event has no sequence number of its own. A snapshot shows the event with the cache's
-    /// sequence number, which several events may share.
+    /// sequence number. Several events may share this number.
     pub fn fold_unpublished(&mut self, event: &Event) -> usize {
         let index = match self.symbols.get_index_of(&event.symbol) {
             Some(index) => index,

@@ -2,8 +2,8 @@
 //!
 //! The log folds evicted events into a last-value cache, so that a reader can start at the oldest entry.
 //!
-//! A seek cuts the history: a client can no longer resume from a cursor before the seek. Readers of the log
-//! are not cut off. A reader that is behind still reads the entries before the seek, unless they were
+//! A seek cuts the history: a client can no longer resume from a cursor before the seek. A seek does not
+//! affect readers of the log. A reader still reads the entries before the seek, unless those entries were
 //! evicted.
 
 use std::collections::VecDeque;
@@ -70,8 +70,8 @@ pub struct Checkpoint {
 
 /// A checkpoint that still shares its last-value cache with the log.
 ///
-/// Convert a shared checkpoint into a [`Checkpoint`] after the log is unlocked, because copying the cache
-/// takes long.
+/// Convert a shared checkpoint into a [`Checkpoint`] after the log is unlocked, because copying the cache is
+/// slow.
 #[derive(Debug)]
 pub struct SharedCheckpoint {
     position: u64,
@@ -91,17 +91,17 @@ pub enum Read {
     Lagged(Box<Checkpoint>),
 }
 
-/// The backlog of a reader: how far it is behind.
+/// The backlog of a reader: how far the reader is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// The age of the reader's next entry in the log. If that entry was evicted, the age of the oldest entry.
     pub age: Duration,
-    /// Whether the reader's next entry will soon be evicted: it is in the older half of a log that already
-    /// evicts.
+    /// Whether the log may soon evict the reader's next entry. The value is true if that entry is in the
+    /// older half of the log, and the log already evicts entries.
     pub is_soon_lost: bool,
 }
 
-/// The error that some events after a sequence number are no longer available.
+/// The error for a sequence number from which a client can no longer resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evicted;
 
@@ -130,8 +130,8 @@ pub struct Log {
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
-    /// The last values of all evicted events, except the events in `unfolded`. A reader shares this cache
-    /// while it copies the cache.
+    /// The last values of all evicted events, except the events in `unfolded`. While a reader copies this
+    /// cache, the log and the reader share the cache.
     base: Arc<LastValueCache>,
     /// Evicted events that are not yet folded into `base`, because a reader shares `base`.
     unfolded: Vec<Arc<Segment>>,
@@ -154,7 +154,7 @@ impl Segment {
     }
 
     /// Returns the sequence number of the segment's first event. For a segment without events, returns the
-    /// number of the next event.
+    /// sequence number of the event after the segment.
     fn first(&self) -> u64 {
         match self {
             Self::Events { first, .. } => *first,
@@ -162,7 +162,7 @@ impl Segment {
         }
     }
 
-    /// Returns the newest sequence number at the end of the segment.
+    /// Returns the sequence number of the newest event up to the end of the segment.
     fn last(&self) -> u64 {
         self.first() + self.events().len() as u64 - 1
     }
@@ -219,7 +219,8 @@ impl Log {
         }
     }
 
-    /// Returns the number of newest events that are never evicted, even if every event has the largest size.
+    /// Returns how many events a reader can be behind before the log may evict the reader's next entry.
+    /// Assumes the largest size for every event.
     #[must_use]
     pub fn capacity(config: &Config) -> usize {
         let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
@@ -266,7 +267,7 @@ impl Log {
         }
     }
 
-    /// Appends events in their order; returns the new head.
+    /// Appends events in the given order. Returns the new head.
     pub fn append(&mut self, events: Vec<Event>, now: Instant) -> u64 {
         let mut events = events.into_iter();
         loop {
@@ -286,8 +287,8 @@ impl Log {
         self.push(Segment::FeedState { after: self.head, state }, now);
     }
 
-    /// Appends a seek. `last_values` must be at the [head](Self::head), and replaces the last values of all
-    /// earlier events.
+    /// Appends a seek. `last_values` replaces the last values of all earlier events. The sequence number of
+    /// `last_values` must be the [head](Self::head).
     pub fn seek(&mut self, last_values: LastValueCache, position: Time, state: FeedState, now: Instant) {
         debug_assert_eq!(last_values.seq(), self.head, "a seek publishes nothing");
         let seek = Seek { after: self.head, position };
@@ -300,7 +301,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The entry was evicted. The error is the checkpoint at which a reader can continue.
+    /// Returns a checkpoint if the entry was evicted. The reader can continue at this checkpoint.
     pub fn read(&self, position: u64) -> Result<Option<Arc<Segment>>, SharedCheckpoint> {
         let offset = position.checked_sub(self.first_position).ok_or_else(|| self.checkpoint())?;
         let entry = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
@@ -319,12 +320,13 @@ impl Log {
         }
     }
 
-    /// Returns the events after `seq`, at most up to the end of their segment; `None` if there are none yet.
+    /// Returns the next events after `seq`, up to the end of their segment. Returns `None` if no event after
+    /// `seq` is published yet.
     ///
     /// # Errors
     ///
-    /// The event after `seq` was evicted, or there was a seek after `seq`. A seek cuts off every older
-    /// cursor, even if no event was published between the cursor and the seek.
+    /// Returns an error if the event after `seq` was evicted, or if there was a seek after `seq`. A seek at
+    /// the head also invalidates a cursor at the head, although the cursor has missed no event.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         let next = seq + 1;
         if self.seek.is_some_and(|seek| seq <= seek.after) {
@@ -342,8 +344,8 @@ impl Log {
         Ok(Some(Chunk { segment: Arc::clone(segment), from }))
     }
 
-    /// Returns the sequence number of the oldest event that a resuming client may get. If there is none,
-    /// returns the number of the next event.
+    /// Returns the sequence number of the oldest event that a resuming client may get. If the log has no such
+    /// event, returns the sequence number of the next event.
     fn oldest(&self) -> u64 {
         let by_count = (self.head + 1).saturating_sub(self.max_events as u64);
         by_count.max(self.segments.front().map_or(self.head + 1, |entry| entry.segment.first()))
@@ -358,7 +360,7 @@ impl Log {
         }
     }
 
-    /// Returns whether the oldest segment must be evicted. The newest segment always stays.
+    /// Returns whether the oldest segment must be evicted. The newest segment is never evicted.
     fn is_over(&self) -> bool {
         let Some(oldest) = self.segments.front().filter(|_| self.segments.len() > 1) else {
             return false;
@@ -388,10 +390,10 @@ impl Log {
         }
     }
 
-    /// Folds evicted events into the base, unless a reader shares it.
+    /// Folds evicted events into the base, unless a reader shares the base.
     ///
-    /// Copies a shared base if the unfolded events exceed the byte limit of the history, so that their memory
-    /// is bounded.
+    /// If the unfolded events exceed the byte limit of the history, copies a shared base and folds into the
+    /// copy. The copy bounds the memory of the unfolded events.
     fn fold_evicted(&mut self) {
         if self.unfolded_bytes > self.max_bytes {
             Arc::make_mut(&mut self.base);

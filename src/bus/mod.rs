@@ -1,8 +1,8 @@
-//! The bus: one sequence of all events, and the readers that follow it.
+//! The bus: one sequence of all events, and the readers of that sequence.
 //!
 //! A feed publishes events. Each event gets the next sequence number and is appended to the [log](Log). Each
 //! reader reads the log at its own position. The bus wakes the readers, but does not hand events to them. If
-//! the log evicts an entry before a reader has read it, the reader lags, and continues at the log's
+//! the log evicts the next entry of a reader, the reader lags. The reader then continues at the log's
 //! checkpoint.
 //!
 //! A reader is either [passive](Bus::reader) or [awaited](Bus::awaited_reader). A
@@ -30,7 +30,7 @@ use crate::range::{self, Check};
 pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
 pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, SharedCheckpoint};
 
-/// The size of the history, from which clients resume (`[bus]` in config.toml).
+/// The limits of the history (`[bus]` in config.toml). Clients can resume from a point in the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -48,7 +48,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each key.
+    /// Returns a check for each key of the section.
     pub(crate) fn checks(&self) -> Vec<Check> {
         vec![
             range::whole_number("history", self.history.get(), 1..=100_000_000),
@@ -57,7 +57,7 @@ impl Config {
     }
 }
 
-/// A log and the means to wake its readers. One process can have several buses.
+/// A log that wakes its readers after each new entry. One process can have several buses.
 #[derive(Debug)]
 pub struct Bus {
     epoch: String,
@@ -70,33 +70,33 @@ pub struct Bus {
     progress: watch::Sender<Slab<Progress>>,
     readers: Mutex<Slab<ReaderPosition>>,
     has_subscriber: watch::Sender<bool>,
-    /// The symbols that the feed has announced. The inner `None` means that there are too many.
+    /// The symbols that the feed has announced. The inner `None` means that the feed has too many symbols.
     announced: OnceLock<Option<HashSet<Symbol>>>,
     is_flow_controlled: AtomicBool,
     is_waiting: AtomicBool,
     counters: Counters,
 }
 
-/// A guard: the feed counts as waiting until the guard is dropped. A cancelled wait drops the guard, too.
+/// While this guard exists, [`Bus::is_waiting`] returns true. A cancelled wait also drops the guard.
 struct Waiting<'a>(&'a AtomicBool);
 
 /// The progress of an awaited reader.
 #[derive(Debug)]
 struct Progress {
-    /// The sequence number up to which the reader's work is done.
+    /// The sequence number of the newest event that the reader has processed.
     seq: u64,
-    /// Whether the reader has reported since the last call of [`all_report`](Bus::all_report).
+    /// Whether the reader has reported progress since the last call of [`all_report`](Bus::all_report).
     has_reported: bool,
 }
 
-/// The name and position of a reader, from which its lag is computed.
+/// The name of a reader, and its position. The position determines the reader's lag.
 #[derive(Debug)]
 struct ReaderPosition {
     name: String,
     position: Arc<AtomicU64>,
 }
 
-/// A reader that has not read the newest entries, and its lag.
+/// A reader with unread entries, and its lag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lagging {
     /// The reader's name.
@@ -105,7 +105,7 @@ pub struct Lagging {
     pub lag: Duration,
 }
 
-/// A position in the log, and the means to wait for the next entry.
+/// A reader of the log, with its own position.
 #[derive(Debug)]
 pub struct Reader {
     bus: Arc<Bus>,
@@ -145,8 +145,7 @@ impl Bus {
         &self.epoch
     }
 
-    /// Returns the number of newest events that are never evicted. A reader that is at most this number of
-    /// events behind misses no event.
+    /// Returns how many events a reader can be behind before the log may evict the reader's next entry.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -158,23 +157,24 @@ impl Bus {
         self.kind
     }
 
-    /// Announces the symbols that the feed may publish, before its first event; `None` if there are too many.
-    /// Only the first call counts.
+    /// Announces the symbols that the feed may publish; `None` if the feed has too many symbols. Call this
+    /// function before the feed's first event. A second call has no effect.
     ///
     /// A feed that can seek must announce all its symbols. A seek can remove a symbol from the last values,
-    /// and the symbol must stay known.
+    /// but the server must still know the symbol.
     pub fn announce(&self, symbols: Option<HashSet<Symbol>>) {
         self.announced.get_or_init(|| symbols);
     }
 
-    /// Returns whether the feed has announced a symbol, or has announced too many symbols to tell.
+    /// Returns whether the feed has announced a symbol. Also returns true if the feed has too many symbols to
+    /// announce.
     #[must_use]
     pub fn is_announced(&self, symbol: &Symbol) -> bool {
         let announced = self.announced.get();
         announced.is_some_and(|symbols| symbols.as_ref().is_none_or(|symbols| symbols.contains(symbol)))
     }
 
-    /// Publishes events in their order. Returns the newest sequence number.
+    /// Publishes events in the given order. Returns the newest sequence number.
     pub fn publish(&self, events: Vec<Event>) -> u64 {
         self.append(|log, now| log.append(events, now))
     }
@@ -186,11 +186,11 @@ impl Bus {
 
     /// Appends a seek: the feed continues at the market time `position`, in the state `state`.
     ///
-    /// `last_values` replaces the last values from before the seek. The epoch stays, and the sequence numbers
-    /// continue. A client cannot resume from a cursor at or before the current head.
+    /// `last_values` replaces the last values from before the seek. The epoch does not change, and the
+    /// sequence numbers continue. A client cannot resume from a cursor at or before the current head.
     ///
-    /// Build `last_values` from an empty cache [at](LastValueCache::at) the [head](Self::head). Publish no
-    /// event between reading the head and the seek.
+    /// Build `last_values` from [`LastValueCache::at`] with the current [head](Self::head). Publish no event
+    /// until the seek, because an event moves the head.
     pub fn seek(&self, last_values: LastValueCache, position: Time, state: FeedState) {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
@@ -207,11 +207,13 @@ impl Bus {
         self.log().head()
     }
 
-    /// Returns the events after `seq`, at most up to the end of their segment; `None` if there are none yet.
+    /// Returns the next events after `seq`, up to the end of their segment. Returns `None` if no event after
+    /// `seq` is published yet.
     ///
     /// # Errors
     ///
-    /// The event after `seq` was evicted, or there was a [seek](Self::seek) after `seq`.
+    /// Returns an error if the event after `seq` was evicted, or if there was a [seek](Self::seek) after
+    /// `seq`.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         self.log().after(seq)
     }
@@ -227,7 +229,7 @@ impl Bus {
     #[must_use]
     pub fn reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let checkpoint = self.log().checkpoint();
-        // The cache is copied after the log is unlocked, because copying takes long.
+        // Copies the cache after the log is unlocked, because copying is slow.
         let checkpoint = Checkpoint::from(checkpoint);
         let shared_position = Arc::new(AtomicU64::new(checkpoint.position));
         let number = self
@@ -273,7 +275,7 @@ impl Bus {
         self.is_flow_controlled.load(Ordering::Relaxed)
     }
 
-    /// Waits until all awaited readers have processed all events that are published so far.
+    /// Waits until all awaited readers have processed all events published so far.
     ///
     /// Readers report their progress only while the feed is [flow-controlled](Self::is_flow_controlled).
     /// Without flow control, the wait may never end.
@@ -286,8 +288,8 @@ impl Bus {
         let _ = self.progress.subscribe().wait_for(|all| all.iter().all(|(_, one)| one.seq >= head)).await;
     }
 
-    /// Returns whether every awaited reader that is behind has reported [progress](Reader::done) since the
-    /// last call.
+    /// Returns whether all awaited readers are at work or have caught up. A reader is at work if it has
+    /// reported [progress](Reader::done) since the last call.
     pub fn all_report(&self) -> bool {
         let head = self.head();
         let mut all_report = true;
@@ -312,7 +314,7 @@ impl Bus {
         &self.counters
     }
 
-    /// Records that a client has subscribed. A feed that waits for its first subscriber then begins.
+    /// Records that a client has subscribed. A feed with `wait_for_client` then begins to publish.
     pub fn note_subscriber(&self) {
         self.has_subscriber.send_if_modified(|has_subscriber| !std::mem::replace(has_subscriber, true));
     }
@@ -343,7 +345,7 @@ impl Bus {
     }
 
     fn readers(&self) -> MutexGuard<'_, Slab<ReaderPosition>> {
-        // A panic cannot leave the readers half changed.
+        // A panic leaves the readers consistent, so a poisoned lock can still be used.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -368,7 +370,7 @@ impl Reader {
         &self.bus
     }
 
-    /// Returns the position of the next entry.
+    /// Returns the position of the next entry to read.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
@@ -383,7 +385,7 @@ impl Reader {
     /// Returns the next entry; `None` if the reader has read all entries.
     pub fn try_next(&mut self) -> Option<Read> {
         let next = self.bus.log().read(self.position);
-        // The cache is copied after the log is unlocked, because copying takes long.
+        // Copies the cache after the log is unlocked, because copying is slow.
         let read = match next {
             Ok(segment) => {
                 let segment = segment?;
@@ -403,15 +405,15 @@ impl Reader {
 
     /// Waits until the log has an entry that the reader has not read.
     ///
-    /// Cancel safe: the wait reads nothing from the log.
+    /// Cancel safe: a cancelled wait does not move the reader.
     pub async fn ready(&mut self) {
         let position = self.position;
         // The reader keeps the bus alive, so the wait cannot fail.
         let _ = self.end.wait_for(|end| *end > position).await;
     }
 
-    /// Reports that the reader has processed all events up to `seq`. A flow-controlled feed that waits for
-    /// this reader may then continue.
+    /// Reports that the reader has processed all events up to `seq`. If a flow-controlled feed waits for this
+    /// reader, the feed may then continue.
     pub fn done(&self, seq: u64) {
         let Some(awaited) = self.awaited else { return };
         self.bus.progress.send_if_modified(|all| {

@@ -1,7 +1,7 @@
 //! The NDJSON framing: one JSON object per line.
 //!
-//! An NDJSON client only receives, so it cannot answer a ping. The last line of the stream has the type
-//! `close`, with the code and the reason of a WebSocket close frame.
+//! An NDJSON client only receives data, so the client cannot answer a ping. The last line of a stream is an
+//! object of the type `close`. The object has the code and the reason of a WebSocket close frame.
 
 use serde::Serialize;
 

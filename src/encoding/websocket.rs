@@ -8,10 +8,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use super::{Value, native_json};
 use crate::wire::Message;
 
-/// The largest close reason in bytes. A close frame has at most 125 bytes, and 2 of them are the code.
+/// The maximum length of a close reason, in bytes. The payload of a close frame has at most 125 bytes. The
+/// code uses 2 of these bytes.
 const CLOSE_TEXT: usize = 123;
 
-/// Most replies have fewer bytes.
+/// The initial capacity of a reply's buffer, in bytes. Most replies are shorter.
 const REPLY_BYTES: usize = 256;
 
 /// Appends a value as one WebSocket frame.
@@ -20,8 +21,8 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Event(seq, event) => text(out, |out| native_json::event(out, *seq, event)),
         Value::Snapshot(snapshot) => text(out, |out| native_json::snapshot(out, snapshot)),
         Value::Reply(reply) => {
-            // A vector that grows bit by bit may take twice the memory of its content. A reply can be long, so
-            // its text is written to a vector of its own, and `out` grows once.
+            // A vector that grows in small steps may use twice the memory of its content. A reply can be
+            // long. The reply is therefore written to a separate vector first, and `out` grows only once.
             let mut text = Vec::with_capacity(REPLY_BYTES);
             native_json::reply(&mut text, reply);
             whole(out, OpCode::Data(Data::Text), &text);
@@ -37,8 +38,8 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
 /// Appends a text frame. `write` appends the payload.
 fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    // Four bytes are reserved, because most headers have four. For another length, `splice` moves the
-    // payload.
+    // Reserves four bytes, because most headers have four bytes. If the header has another length, `splice`
+    // moves the payload.
     let reserved = start..start + 4;
     out.extend_from_slice(&[0; 4]);
     write(out);

@@ -63,7 +63,7 @@ pub enum ControlError {
     /// A simulation cannot run at `max`.
     #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
     Endless,
-    /// The feed's pump is gone.
+    /// The feed's pump has ended.
     #[error("the feed is over{}", detail.as_ref().map(|detail| format!(", it has failed: {detail}")).unwrap_or_default())]
     Over {
         /// The reason, if the feed failed.
@@ -80,7 +80,7 @@ pub struct Control {
     commands: mpsc::Sender<QueuedCommand>,
 }
 
-/// A command, and the sender of the answer to it.
+/// A command, and the sender for its answer.
 #[derive(Debug)]
 pub(super) struct QueuedCommand {
     pub(super) command: FeedCommand,
@@ -88,7 +88,7 @@ pub(super) struct QueuedCommand {
 }
 
 impl Control {
-    /// Creates a control, and the receiver of its commands for the pump.
+    /// Creates a control, and the receiver from which the pump gets the control's commands.
     pub(super) fn new(
         kind: FeedKind,
         moments: MomentParser,
@@ -110,7 +110,7 @@ impl Control {
         self.progress.status()
     }
 
-    /// Parses the target of a seek. A replay's target may have every form of `feed.replay.from`.
+    /// Parses the target of a seek. In a replay, all forms of `feed.replay.from` are valid.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// Returns an error if the feed cannot execute the command, or if its pump is gone.
+    /// Returns an error if the feed cannot execute the command, or if the feed's pump has ended.
     pub async fn send(&self, command: FeedCommand) -> Result<Status, ControlError> {
         match (self.kind, command) {
             (FeedKind::Stdin, _) => return Err(ControlError::Live),

@@ -16,7 +16,7 @@ pub enum FeedError {
     /// `feed.replay.files` is empty.
     #[error("feed.replay.files: no file is given")]
     NoFiles,
-    /// A file does not exist or may not be read.
+    /// A file does not exist, or the process has no permission to read the file.
     #[error("cannot open {}", path.display())]
     Open {
         /// The file.
@@ -43,7 +43,7 @@ pub enum FeedError {
     /// A packed file cannot be unpacked.
     #[error("{part}: {how}")]
     Packed {
-        /// The file, or the archive and the member.
+        /// The path of the file, or of the archive and its member.
         part: String,
         /// The reason, e.g. `it is encrypted`.
         how: String,
@@ -51,7 +51,7 @@ pub enum FeedError {
     /// A packed file unpacks to more than `feed.replay.max_bytes`.
     #[error("{part}: {packed} packed bytes give more than {limit} bytes")]
     TooMuchUnpacked {
-        /// The file, or the archive and the member.
+        /// The path of the file, or of the archive and its member.
         part: String,
         /// The size of the packed file, in bytes.
         packed: u64,
@@ -61,7 +61,7 @@ pub enum FeedError {
     /// A packed file unpacks to more than `feed.replay.max_ratio` times its size.
     #[error("{part}: {packed} packed bytes give more than {limit} times as many")]
     TooTightlyPacked {
-        /// The file, or the archive and the member.
+        /// The path of the file, or of the archive and its member.
         part: String,
         /// The size of the packed file, in bytes.
         packed: u64,
@@ -160,7 +160,7 @@ pub enum FeedError {
         tried: u64,
         /// The line number of the first rejected row.
         line: u64,
-        /// The reason why that row is rejected.
+        /// The reason why the first rejected row cannot be used.
         reason: &'static str,
         /// The text that caused the rejection.
         found: String,
@@ -185,7 +185,7 @@ pub enum FeedError {
         /// The text that caused the rejection.
         found: String,
     },
-    /// A folder has no market data in it, or a pattern matches no file.
+    /// A folder contains no market data, or a pattern matches no file.
     #[error("{}: {fault}", path.display())]
     NoSuchFiles {
         /// The folder or the pattern.
@@ -214,7 +214,7 @@ pub enum FeedError {
         path: PathBuf,
         /// The line number of the first row.
         line: u64,
-        /// The text in that row's time column.
+        /// The text in the time column of the first row.
         found: String,
     },
     /// A file has no symbol column, and its file name does not contain a symbol.
@@ -317,8 +317,8 @@ impl FeedError {
         }
     }
 
-    /// Returns the configuration key whose value cannot be used; `None` for other errors. The text of the error
-    /// begins with the key.
+    /// Returns the configuration key whose value cannot be used. The error text begins with this key. Returns
+    /// `None` for an error with another cause.
     #[must_use]
     pub fn key(&self) -> Option<String> {
         match self {
@@ -419,7 +419,7 @@ impl FeedError {
         source.downcast().unwrap_or_else(|source| Self::Read { path: path.to_owned(), source })
     }
 
-    /// Returns the error and its causes in one line.
+    /// Returns the texts of the error and its causes in one line.
     #[must_use]
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();

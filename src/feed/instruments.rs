@@ -12,22 +12,23 @@ use crate::market::Symbol;
 /// The range of an instrument's prices.
 pub(super) const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
 
-/// The letters of invented names. Without vowels, no name is a word. There are 16 letters, so each letter is
-/// four bits of a number.
+/// The letters of invented names. The letters have no vowels, so that no name is a word. Each of the 16
+/// letters encodes four bits of a number.
 const LETTERS: &[u8; 16] = b"BCDGHJLMPQRTVWXZ";
 
-/// The largest number of invented instruments: all names of four letters.
+/// The maximum number of invented instruments, which is the number of names with four letters.
 const MAX_INVENTED: u32 = 1 << 16;
 
 /// The instruments of a simulation.
 ///
-/// In the configuration, this is a list of instruments, or the number of instruments to invent. A text, as in
-/// a flag, is `500` or `AAPL,MSFT`. A number with a comma (`500,`) or a leading zero (`005930`) is a name.
+/// In the configuration, the value is a list of instruments, or the number of instruments to invent. In a
+/// flag, the value is a text such as `500` or `AAPL,MSFT`. In a text, a number with a comma (`500,`) or a
+/// leading zero (`005930`) is a name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruments {
     /// Instruments with names.
     Named(Vec<Instrument>),
-    /// A number of invented instruments. The first ten names of 500 are also the first ten of 1,000.
+    /// A number of invented instruments. Their names are the first names of a fixed list.
     Invented(u32),
 }
 
@@ -37,10 +38,10 @@ pub enum Instruments {
 pub struct Instrument {
     /// The name.
     pub name: Symbol,
-    /// The first price, rounded to 0.01. A missing price is drawn from the seed and the name.
+    /// The first price, rounded to 0.01. `None` means a random price, which depends on the seed and the name.
     pub price: Option<f64>,
-    /// The standard deviation of one step, as a fraction of the price. A missing volatility is drawn from the
-    /// seed and the name.
+    /// The standard deviation of one step, as a fraction of the price. `None` means a random volatility,
+    /// which depends on the seed and the name.
     pub volatility: Option<f64>,
 }
 
@@ -63,7 +64,8 @@ impl Instruments {
         }
     }
 
-    /// Returns a number of invented instruments. `as_name` is the form of a symbol whose name is this number.
+    /// Returns `count` invented instruments. An error shows `as_name`: how to write a symbol whose name is
+    /// this number.
     fn invented<E: de::Error>(
         count: impl Copy + Display + TryInto<u32>,
         as_name: impl Display,
@@ -130,8 +132,8 @@ impl Instrument {
     }
 }
 
-/// Returns the name of the n-th invented instrument. Numbers below [`MAX_INVENTED`] have different names,
-/// because the factor is odd.
+/// Returns the name of the n-th invented instrument. The odd factor gives each number below [`MAX_INVENTED`]
+/// a different name.
 fn invented_name(n: u32) -> Symbol {
     let bits = n.wrapping_mul(40_503).wrapping_add(27_189);
     let letter = |place: u32| char::from(LETTERS[(bits >> (4 * place) & 15) as usize]);

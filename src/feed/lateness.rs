@@ -1,4 +1,4 @@
-//! Lateness: whether a feed publishes later than its schedule says.
+//! Logs a warning when a feed publishes events later than its schedule requires.
 
 use std::time::Duration;
 

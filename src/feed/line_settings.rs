@@ -1,4 +1,4 @@
-//! The settings with which a feed reads lines of text.
+//! The settings for reading lines of text.
 
 use super::reject_counters::RejectCounters;
 

@@ -10,12 +10,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads an input line by line. Each line is a slice of the buffer.
 ///
-/// The buffer doubles when a line fills it. A line beyond the limit is discarded, so the buffer stays
-/// bounded.
+/// The buffer doubles when a line fills the buffer. A line that is longer than the limit is discarded, so
+/// that the buffer is bounded.
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
-    /// The start of the bytes that were read, but are not split into lines yet.
+    /// The start of the bytes that are not split into lines yet.
     start: usize,
     /// The end of the bytes that were read.
     end: usize,
@@ -89,7 +89,7 @@ impl<R: Read> Lines<R> {
     /// Returns the current line, without its line end. A byte order mark at the start of the first line is
     /// removed.
     ///
-    /// Must not be called for a line that was too long.
+    /// Do not call this function for a line that was too long.
     pub fn line(&self) -> &[u8] {
         let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -97,12 +97,12 @@ impl<R: Read> Lines<R> {
         line.strip_prefix(mark).unwrap_or(line)
     }
 
-    /// Returns whether the current line is the last of the input and has no line end.
+    /// Returns whether the current line is the last line of the input, and has no line end.
     pub fn is_unended(&self) -> bool {
         self.is_at_end && self.line.end == self.end && self.start == self.end
     }
 
-    /// Returns whether the whole next line is in the buffer, so that reading it cannot block.
+    /// Returns whether the buffer has the whole next line. If so, [`advance`](Self::advance) does not block.
     pub fn has_next_at_hand(&self) -> bool {
         memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
     }
@@ -128,7 +128,7 @@ impl<R: Read> Lines<R> {
         Ok(())
     }
 
-    /// Reads once, and appends the new bytes to the bytes in the buffer.
+    /// Reads from the input once, and appends the new bytes to the buffer.
     fn read_more(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

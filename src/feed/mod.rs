@@ -1,12 +1,13 @@
 //! Feeds: the sources of events, and the pace at which their events are published.
 //!
-//! A [`Feed`] produces batches of events. A simulation or a replay has a [schedule], which computes from an
-//! event's market time when the event is due. A [`Control`] can pause, step or seek a feed, and change its
-//! speed. A replay at full speed has no due times: it waits for its readers. Events on standard input are
-//! published as they arrive.
+//! A [`Feed`] produces batches of events. A simulation or a replay has a [schedule]. The schedule maps an
+//! event's market time to the instant at which the event is due. A [`Control`] can pause, step or seek a
+//! feed, and change its speed. A replay at full speed has no due times, but waits for its readers. Events on
+//! standard input are published as they arrive.
 //!
-//! [`open`] checks the input, and returns an error if it cannot be used. [`pump()`] publishes due events and
-//! the feed's state on the bus. When a feed fails, clients see the state `failed`, and the server stays up.
+//! [`open`] checks the input, and returns an error if the input cannot be used. [`pump()`] publishes due
+//! events and the feed's state on the bus. When a feed fails, clients see the state `failed`, and the server
+//! stays up.
 
 mod control;
 mod error;
@@ -58,11 +59,12 @@ use status::Progress;
 pub struct Config {
     /// The kind of feed: `simulated`, `replay` or `stdin`.
     pub kind: FeedKind,
-    /// A feed becomes `stalled` when its source delivers no event for this long. A wait for the schedule or
-    /// for readers does not count.
+    /// A feed becomes `stalled` when its source delivers no event for this duration. The time during which
+    /// the feed waits for its schedule or its readers does not count.
     #[serde(with = "humantime_serde")]
     pub stalled_after: Duration,
-    /// Whether a replay or standard input waits for the first subscriber. A simulation never waits.
+    /// Whether a replay or standard input waits for the first subscriber. A simulation never waits for a
+    /// subscriber.
     pub wait_for_client: bool,
     /// The largest number of symbols; events of further symbols are rejected. 0 means no limit.
     pub symbols: usize,
@@ -93,7 +95,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each kind, number and time.
+    /// Returns a check for each kind, number and time of the section.
     pub(crate) fn checks(&self) -> Vec<Check> {
         let own = [
             range::text("kind", "simulated, replay or stdin", true),
@@ -108,8 +110,7 @@ impl Config {
             .collect()
     }
 
-    /// Checks the settings that depend on each other, and the texts that have a grammar, whatever the kind of
-    /// the feed.
+    /// Checks the settings of the simulation and of the replay, even if the feed is of another kind.
     ///
     /// # Errors
     ///
@@ -119,8 +120,8 @@ impl Config {
         replay::check_settings(&self.replay)
     }
 
-    /// Checks that the feed can be opened: that its settings fit its kind, and that its files exist. Does not
-    /// read the files.
+    /// Checks that the settings fit the kind of the feed, and that the files of a replay can be opened. Does
+    /// not read the files.
     ///
     /// # Errors
     ///
@@ -155,7 +156,7 @@ pub struct Feed {
     retime: bool,
     is_paused: bool,
     waits_for_client: bool,
-    /// The feed becomes stalled when its source delivers no event for this long.
+    /// The feed becomes stalled when its source delivers no event for this duration.
     stalled_after: Duration,
     /// How long a client may keep the feed waiting.
     stall_timeout: Duration,
@@ -228,14 +229,14 @@ impl Feed {
         &self.reject_counters
     }
 
-    /// Returns the symbols that the feed [announces](crate::bus::Bus::announce) before its first event; `None`
-    /// if there are too many.
+    /// Returns the symbols that the feed [announces](crate::bus::Bus::announce) before its first event;
+    /// `None` if the feed has too many symbols.
     #[must_use]
     pub fn announced_symbols(&self) -> Option<HashSet<Symbol>> {
         self.source.symbols()
     }
 
-    /// Returns the control, whose commands are executed while [`pump()`] runs.
+    /// Returns the control. The control's commands are executed only while [`pump()`] runs.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control

@@ -1,4 +1,4 @@
-//! Text from files and from standard input, made safe for a terminal and a log.
+//! Makes text from files and standard input safe for a terminal and a log.
 
 /// The longest excerpt, in characters.
 const EXCERPT: usize = 200;

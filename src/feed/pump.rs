@@ -33,22 +33,22 @@ use crate::task::catch_panic;
 /// The number of events that a flow-controlled feed publishes before it waits until all readers have caught
 /// up.
 ///
-/// The number is large, so that the feed rarely waits. The number is small enough that a client's outbox can
-/// hold that many events.
+/// The number is large, so that the feed rarely waits. A client's outbox must still be able to hold all these
+/// events.
 const AHEAD: usize = 4096;
 
-/// The end of a replay waits longer than the stall timeout by this margin, so that the shards can first close
-/// stalled clients.
+/// At the end of a replay, the pump waits for readers for the stall timeout plus this margin. During the
+/// margin, the shards close stalled clients.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// If a sleep ends late by more than this, the process was stopped or the machine was suspended.
+/// If a sleep ends late by more than this duration, the process was stopped or the machine was suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed's events until the feed fails or `stop` is cancelled. Executes the feed's commands, and
 /// publishes its state.
 ///
-/// After the feed's end, the pump waits for a seek as long as a control exists. A panic counts as a failure
-/// of the feed.
+/// After the feed's last event, the pump waits for commands such as a seek, until all controls are dropped. A
+/// panic counts as a failure of the feed.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
@@ -71,8 +71,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         progress,
         bus: &bus,
     };
-    // This function owns the queue and the answer, so a panic in `run` does not drop them. `fail` therefore
-    // records the reason before a waiting caller learns that it gets no answer.
+    // This function owns the queue of commands and the sender of the answer, so a panic in `run` drops
+    // neither. `fail` can therefore record the reason before a waiting caller gets an error.
     match stop.run_until_cancelled(catch_panic(pump.run(&mut commands))).await {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
@@ -80,11 +80,11 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     }
 }
 
-/// A feed while its events are published.
+/// The state of a running pump.
 struct Pump<'a> {
     source: Source,
     gate: SymbolGate,
-    /// Events that have come from the source and are not published yet.
+    /// Events from the source that are not published yet.
     pending: Peekable<vec::IntoIter<Event>>,
     schedule: Option<Schedule>,
     /// The wall clock for `feed.clock.retime`; `None` if that setting is off.
@@ -127,7 +127,7 @@ impl Pump<'_> {
                     self.answer = Some(answer);
                     self.execute(command).await?;
                     if let Some(answer) = self.answer.take() {
-                        // The caller may be gone.
+                        // Sending fails if the caller no longer waits for the answer.
                         let _ = answer.send(self.progress.status());
                     }
                 }
@@ -136,7 +136,7 @@ impl Pump<'_> {
                 }
                 else => return Ok(()),
             }
-            // A late feed never sleeps, so it yields here to the other tasks of its thread.
+            // A late feed never sleeps, so the pump yields here to the other tasks of the thread.
             task::yield_now().await;
         }
     }
@@ -159,10 +159,9 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Waits until the pending events are due. Returns false at the end of the source, after all readers have
-    /// caught up.
+    /// Waits until the next event is due. At the end of the source, waits for the readers and returns false.
     ///
-    /// Cancel safe: events that have come from the source stay pending.
+    /// Cancel safe: events from the source remain in `pending`.
     async fn ready(&mut self) -> Result<bool, FeedError> {
         if self.waits_for_client {
             self.bus.first_subscriber().await;
@@ -190,9 +189,9 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Sleeps until the pending events are due. If the process stood still meanwhile, moves all due times by
-    /// the length of the standstill. Otherwise hours of events would be due at once, and healthy clients
-    /// would become slow consumers.
+    /// Sleeps until the instant `due`. If the process stood still meanwhile, moves all due times by the
+    /// length of the standstill. Otherwise hours of events would be due at once, and healthy clients would
+    /// become slow consumers.
     ///
     /// Cancel safe: the pump changes nothing before the sleep ends.
     async fn sleep_until(&mut self, due: Instant) {
@@ -207,7 +206,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Fetches the next events if none are pending. Returns false at the end of the source.
+    /// Fetches the next events if no event is pending. Returns false at the end of the source.
     async fn fill(&mut self) -> Result<bool, FeedError> {
         while self.pending.peek().is_none() {
             let Some(batch) = self.source.next().await else { return Ok(false) };
@@ -216,8 +215,8 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Waits for the readers if the pending events could put a reader too far behind: by more than `AHEAD`
-    /// events or the log's capacity.
+    /// Waits for the readers if the pending events could put a reader too far behind. The limit is `AHEAD`
+    /// events or the log's capacity, whichever is smaller.
     async fn wait_for_readers(&mut self) {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
             self.bus.caught_up().await;
@@ -227,11 +226,10 @@ impl Pump<'_> {
 
     /// Waits at the end of a flow-controlled feed until all readers have caught up.
     ///
-    /// The wait continues while every reader that is behind reports progress. If a reader reports none in
-    /// time, the feed ends without waiting for that reader. The shards have closed stalled clients before
-    /// that time.
+    /// The wait ends early if a reader is behind and reports no progress for the stall timeout plus a margin.
+    /// Within this time, the shards close stalled clients.
     ///
-    /// Cancel safe: a cancelled wait changes only the record of which readers have reported.
+    /// Cancel safe: a cancelled wait loses at most some progress reports.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
         let mut caught_up = pin!(self.bus.caught_up());
@@ -393,14 +391,16 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Sets whether the files are read again after their end. Starts the next lap if the feed has ended.
+    /// Sets whether the files are read again after their end. If `repeats` is true and the feed has ended,
+    /// starts the next lap.
     fn set_repeats(&mut self, repeats: bool) {
         let Source::Files(files) = &mut self.source else { return };
         files.set_repeats(repeats);
         self.progress.set_repeats(repeats);
         if repeats && self.mode == Mode::Ended {
             if let Some(schedule) = &mut self.schedule {
-                // The first event of the lap is due now, and not one second after an end long ago.
+                // Makes the first event of the new lap due now. Without the reset, this event may already be
+                // late.
                 schedule.reset();
             }
             self.mode = if self.ends_paused { Mode::Paused } else { Mode::Running };

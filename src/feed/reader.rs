@@ -24,7 +24,7 @@ pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
 /// The sender of a reader's batches.
 pub type BatchSender = mpsc::Sender<Result<Vec<Event>, FeedError>>;
 
-/// Starts a thread that runs `read`. `input` is the name of the input in errors, e.g. `files`.
+/// Starts a thread that runs `read`. Errors contain `input`, the name of the input, e.g. `files`.
 pub fn start<F>(input: &'static str, read: F) -> Batches
 where
     F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,
@@ -49,7 +49,7 @@ where
         let outcome = catch_panic_now(|| read(&batches));
         let outcome = outcome.unwrap_or_else(|panic| Err(FeedError::ReaderPanicked { input, panic }));
         if let Err(error) = outcome {
-            // If this fails, the receiver is gone and needs no error.
+            // If sending fails, the receiver is dropped and needs no error.
             let _ = batches.blocking_send(Err(error));
         }
     });

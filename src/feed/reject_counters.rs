@@ -1,11 +1,11 @@
-//! Counters of the lines, rows and events of a feed that were rejected, by reason, and of ignored fields.
+//! Counters of rejected lines, rows and events by reason, and of ignored fields.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use crate::counters::LabelledCounters;
 
-/// Counters of rejected lines, rows and events, by reason, and of ignored fields. A reason is a fixed text of
+/// Counters of rejected lines, rows and events by reason, and of ignored fields. A reason is a fixed text of
 /// this program, never text from a file.
 #[derive(Clone, Debug, Default)]
 pub struct RejectCounters {

@@ -23,8 +23,8 @@ const FAR: Duration = Duration::from_secs(1 << 30);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Seconds of market time per second of real time, or `"max"`: as fast as clients with `delivery=every`
-    /// read.
+    /// Seconds of market time per second of real time. The speed `"max"` means: as fast as clients with
+    /// `delivery=every` read.
     pub speed: Speed,
     /// The longest gap between two events, in market time. The excess of a longer gap is skipped.
     #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each number and time.
+    /// Returns a check for each number and time of the section.
     pub(super) fn checks(&self) -> Vec<Check> {
         let is_speed = match self.speed {
             Speed::Factor(factor) => (0.000_001..=1_000_000.0).contains(&factor),
@@ -143,8 +143,8 @@ impl Schedule {
         }
     }
 
-    /// Changes the speed from now on. If the feed is late, market time continues at the `next` event, so that
-    /// the feed is on time again.
+    /// Changes the speed. `next` is the time of the next event. If the feed is late, market time continues at
+    /// `next`, so that the feed is on time again.
     pub fn set_speed(&mut self, speed: Speed, next: Option<Time>) {
         let at = self.now();
         self.anchor = self.anchor.map(|anchor| {
@@ -154,7 +154,7 @@ impl Schedule {
         self.speed = speed;
     }
 
-    /// Drops the anchor. The moment of the next call of [`due`](Self::due) is due at once.
+    /// Drops the anchor. After that, the next event is due at once.
     pub fn reset(&mut self) {
         self.anchor = None;
         self.newest = None;

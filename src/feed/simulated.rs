@@ -38,7 +38,7 @@ pub struct Config {
     /// The market time of the first event. The default is the wall-clock time of the first event.
     #[serde(with = "time_as_text")]
     pub start: Option<Time>,
-    /// The simulated instruments, or how many to invent. Each name occurs once.
+    /// The simulated instruments, or the number of instruments to invent. Each name must be unique.
     pub symbols: Instruments,
 }
 
@@ -79,11 +79,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each number and time.
+    /// Returns a check for each number and time of the section.
     pub(super) fn checks(&self) -> Vec<Check> {
         vec![
             range::whole_number("rate", self.rate.get(), 1..=MILLION),
-            // TOML has no larger whole number.
+            // The maximum is TOML's largest whole number.
             range::whole_number("seed", self.seed, 0..=i64::MAX.unsigned_abs()),
             range::text("start", "a time such as 2024-01-03T14:30:00Z", true),
         ]
@@ -95,7 +95,7 @@ impl Walk {
     ///
     /// # Errors
     ///
-    /// Returns [`FeedError::Simulated`] if there is no symbol, if a symbol is there twice, or if a price or a
+    /// Returns [`FeedError::Simulated`] if there is no symbol or a duplicate symbol, or if a price or a
     /// volatility is out of range.
     pub fn new(config: &Config) -> Result<Self, FeedError> {
         let fault = |fault| FeedError::Simulated { key: "symbols", fault };
@@ -172,8 +172,8 @@ impl Path {
         }
     }
 
-    /// Makes the next quote or trade. The first step is a quote, because a trade needs a bid and an ask to
-    /// print at.
+    /// Makes the next quote or trade. The first step is a quote, because the price of a trade is a bid or an
+    /// ask.
     fn step(&mut self) -> Payload {
         let is_trade = self.rng.random_ratio(TRADES_IN_TEN, 10);
         match self.book {
@@ -219,7 +219,7 @@ impl Walk {
     }
 }
 
-/// Creates the random generator of a name: `ChaCha8` with the seed and the name's hash as its key.
+/// Creates the random generator for a name: `ChaCha8` with a key from the seed and the hash of the name.
 fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -227,8 +227,8 @@ fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// The 64-bit FNV-1a hash. The standard library's hash may change between releases, which would change the
-/// walks.
+/// Returns the 64-bit FNV-1a hash. The standard library's hash may change between releases, and would then
+/// change the walks.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -44,8 +44,8 @@ pub struct Files {
 }
 
 impl Source {
-    /// Converts the time of an event in the newest batch back to the time in the file, without the lap's
-    /// shift.
+    /// Converts the time of an event to the time in its file, without the shift of the lap. The event must
+    /// belong to the newest batch.
     pub fn own_time(&self, time: Time) -> Time {
         match self {
             Self::Files(files) => time.earlier(files.shift),
@@ -69,7 +69,7 @@ impl Source {
         }
     }
 
-    /// Returns the symbols that the source names before its first event; `None` if there are too many.
+    /// Returns the symbols that are known before the first event; `None` if the source has too many symbols.
     pub fn symbols(&self) -> Option<HashSet<Symbol>> {
         match self {
             Self::Walk(walk) => Some(walk.symbols().cloned().collect()),
@@ -78,7 +78,7 @@ impl Source {
         }
     }
 
-    /// Returns the parser of moments in the zone of the files.
+    /// Returns a parser for times that a user enters, with the time zone of the files.
     pub fn moments(&self) -> MomentParser {
         match self {
             Self::Files(files) => files.replay.moments(),
@@ -114,7 +114,8 @@ impl Files {
         self.span = None;
     }
 
-    /// Sets whether the files are read again after their end. Files that have ended continue with a new lap.
+    /// Sets whether the files are read again after their end. If `repeats` is true and the files have ended,
+    /// a new lap begins.
     pub fn set_repeats(&mut self, repeats: bool) {
         self.repeats = repeats;
     }
@@ -122,7 +123,7 @@ impl Files {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<Event>, FeedError>>> {
         loop {
             let next = ready!(self.batches.poll_recv(context));
-            // A lap without events must end the loop: otherwise empty laps would follow each other for ever.
+            // A lap without events ends the loop. Otherwise, empty laps would follow each other for ever.
             if let (None, true, Some((first, last))) = (&next, self.repeats, self.span) {
                 let shift = self.shift.saturating_add(last.since(first)).saturating_add(BETWEEN_LAPS);
                 if last.later(shift).earlier(shift) != last {
@@ -159,8 +160,8 @@ mod tests {
     use super::*;
     use crate::feed::{LineSettings, RejectCounters, replay};
 
-    /// Replays a file of two events in a loop, and returns the seconds of the first events. `from` is the
-    /// replay's setting.
+    /// Replays a file with two events in a loop. Returns the times of at least `events` events, in seconds.
+    /// `from` is the setting of the replay.
     async fn laps(from: Option<&str>, events: usize) -> Vec<i64> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("A.csv");

@@ -1,4 +1,4 @@
-//! The status of a feed: the pump writes it, and any thread can read it.
+//! The status of a feed. The pump updates the status, and any thread can read the status.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,8 @@ pub struct Status {
     pub kind: FeedKind,
     /// The state.
     pub state: FeedState,
-    /// The market time of the newest event, or the target of a later seek. In a replay, the position is the
-    /// time in the files, without the shift of later laps.
+    /// The market time of the newest event. Directly after a seek, the target of the seek. In a replay, the
+    /// position is the time in the files, without the shift of a lap.
     pub position: Option<Time>,
     /// The speed; `None` for standard input.
     pub speed: Option<Speed>,
@@ -33,7 +33,7 @@ pub struct Status {
     pub seed: Option<u64>,
     /// How late the newest events were published. `None` at full speed, and before the first event.
     pub lateness: Option<Duration>,
-    /// The number of events published so far, over all laps and seeks.
+    /// The number of events published since the start. Laps and seeks do not reset this number.
     pub events: u64,
     /// The files of a replay, as the configuration names them.
     pub files: Vec<PathBuf>,
@@ -41,10 +41,10 @@ pub struct Status {
     pub extent: Option<Extent>,
     /// The gaps that the schedule cut short.
     pub cut_gaps: CutGaps,
-    /// The time until the end of the feed, if it continues at the current speed without pauses.
+    /// The time until the end of the feed, at the current speed and without pauses.
     ///
-    /// `None` for a feed without an end. `None` also with `feed.clock.max_gap`, because it is not known which
-    /// gaps will be cut.
+    /// `None` for a feed without an end. Also `None` with `feed.clock.max_gap`, because the gaps that will be
+    /// cut are not known in advance.
     pub ends_in: Option<Duration>,
 }
 
@@ -101,7 +101,7 @@ impl Progress {
         Status { rate, ends_in: inner.ends_in(rate), ..inner.status.clone() }
     }
 
-    /// Sets the state. Returns whether it changed.
+    /// Sets the state. Returns whether the state changed.
     pub fn enter(&self, state: &FeedState) -> bool {
         let mut inner = self.inner();
         let is_new = inner.status.state != *state;
@@ -115,7 +115,7 @@ impl Progress {
         let mut inner = self.inner();
         inner.status.events = head;
         if position.is_some() && position < inner.status.position {
-            // The files are in time order, so a new lap has begun.
+            // Within a lap, positions never fall, so a new lap has begun.
             inner.consumed = 0;
         }
         inner.status.position = position.or(inner.status.position);
@@ -167,7 +167,7 @@ impl Inner {
                 f64::from(left) / f64::from(u32::try_from(rate).unwrap_or(u32::MAX))
             }
         };
-        // At a rate of zero the quotient is not finite, so it is not a valid duration.
+        // At a rate of zero, the quotient is not finite, and the result is `None`.
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
@@ -205,7 +205,7 @@ impl Meter {
         self.counts[over].iter().sum()
     }
 
-    /// Returns the number of tenths that have begun since `newest`, at most the number of counts.
+    /// Returns the number of tenths of a second since `newest`, limited to the number of counts.
     fn elapsed_tenths(&self) -> usize {
         usize::try_from(self.tenth() - self.newest).unwrap_or(usize::MAX).min(self.counts.len())
     }

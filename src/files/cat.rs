@@ -7,7 +7,7 @@ use crate::encoding;
 use crate::feed::replay::{self, Replay};
 use crate::feed::{LineSettings, RejectCounters};
 
-/// The buffer is written to the output as soon as it has this many bytes.
+/// The size at which the buffer is written to the output, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 /// Prints the events of all files, merged by time.

@@ -13,7 +13,7 @@ use crate::feed::replay::{self, Inspection, Replay};
 use crate::feed::{FeedError, LineSettings, RejectCounters, printable};
 use crate::market::{Event, Kind};
 
-/// The table names at most this many symbols.
+/// The maximum number of symbols that the table names.
 const NAMED_SYMBOLS: usize = 8;
 
 /// The output format.
@@ -21,8 +21,8 @@ const NAMED_SYMBOLS: usize = 8;
 pub enum Form {
     /// One JSON object per file.
     Json,
-    /// One table per file, which ends with the command that replays the file. The words are the arguments
-    /// that follow the path in that command.
+    /// One table per file. The table ends with the command that replays the file. The strings are the
+    /// arguments after the path in that command.
     Table(Vec<String>),
 }
 
@@ -108,7 +108,7 @@ pub fn inspect(
                 }
             }
         }
-        // If a path expands to several files, the files without market data are ignored, as in a replay.
+        // If a path expands to several files, files without market data are not errors, as in a replay.
         let is_fine = is_among_others && errors.len() < files.len() && !config.strict;
         faults.extend(errors.into_iter().filter(|error| !(is_fine && error.is_of_another_kind())));
     }

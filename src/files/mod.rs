@@ -1,7 +1,7 @@
 //! The commands `inspect` and `cat`, which read market-data files without a server.
 //!
-//! Both commands read files with the code of the replay. They print results only, because other programs read
-//! the output.
+//! Both commands read files with the code of the replay. Both commands print only results, because other
+//! programs may read the output.
 
 mod cat;
 mod inspect;
@@ -24,7 +24,7 @@ pub enum FilesError {
     Some {
         /// The number of files that cannot be read.
         bad: usize,
-        /// The number of files.
+        /// The number of all files.
         all: usize,
         /// The error of the first file that cannot be read.
         first: FeedError,

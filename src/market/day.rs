@@ -6,7 +6,8 @@ use super::{Bar, Price, Size, Time, Trade};
 
 /// The prices and the volume of a symbol in one UTC day of market time.
 ///
-/// A day is computed from bars until the symbol's first trade, and from trades after that.
+/// A day is computed from bars until the symbol's first trade. After the first trade, the day is computed
+/// from trades only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     date: i64,
@@ -19,7 +20,7 @@ pub struct Day {
     pub low: Price,
     /// The last price so far.
     pub last: Price,
-    /// The volume so far; `None` if the source has none.
+    /// The volume so far; `None` if the source states no volume.
     pub volume: Option<Size>,
     /// The last price of the previous day; `None` if there is no previous day.
     pub previous: Option<Price>,

@@ -30,7 +30,7 @@ pub enum Payload {
 pub struct Trade {
     /// The price.
     pub price: Price,
-    /// The size; `None` if the source has none.
+    /// The size; `None` if the source states no size.
     pub size: Option<Size>,
 }
 
@@ -60,7 +60,7 @@ pub struct Bar {
     pub low: Option<Price>,
     /// The last price.
     pub close: Price,
-    /// The volume; `None` if the source has none.
+    /// The volume; `None` if the source states no volume.
     pub volume: Option<Size>,
 }
 

@@ -17,17 +17,17 @@ pub enum FeedKind {
 /// The state of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedState {
-    /// The feed has not published anything yet.
+    /// The feed has published no event yet.
     Starting,
     /// The feed publishes events when they are due.
     Running,
-    /// The feed is paused. It publishes nothing until it is resumed or stepped.
+    /// The feed publishes nothing until it is resumed or stepped.
     Paused,
     /// The source has delivered no event for longer than `feed.stalled_after`.
     Stalled,
     /// The feed has published its last event.
     Ended,
-    /// The feed has failed before its end.
+    /// The feed has failed, and publishes no further events.
     Failed {
         /// The reason for the failure, as a text for a person.
         detail: String,
@@ -48,7 +48,7 @@ impl FeedState {
         }
     }
 
-    /// Returns the reason why a feed failed.
+    /// Returns the reason for the failure; `None` in all other states.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {

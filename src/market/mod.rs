@@ -1,6 +1,6 @@
 //! The market's values: symbol, exact price and size, time, trade, quote, bar and day.
 //!
-//! The types of this module know neither the source nor the receivers of an event. A field that the source
+//! The types of this module do not depend on the source or the receivers of an event. A field that the source
 //! does not have is `None`: never zero, never a guess.
 
 mod day;

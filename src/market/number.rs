@@ -24,7 +24,7 @@ pub struct NumberError {
 }
 
 impl NumberError {
-    /// Creates the error for a text, and keeps the first 64 characters.
+    /// Creates the error for a text. The error contains only the first 64 characters.
     pub(crate) fn new(text: &str) -> Self {
         Self { found: text.chars().take(64).collect() }
     }
@@ -47,7 +47,7 @@ impl FromStr for Price {
 impl FromStr for Size {
     type Err = NumberError;
 
-    /// Parses a decimal as [`Price`] does. A size is never negative.
+    /// Parses a decimal in the same forms as a [`Price`].
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ impl Time {
         Timestamp::now().try_into().unwrap_or_default()
     }
 
-    /// Returns the UTC day of this moment, counted from 1970-01-01.
+    /// Returns the number of days from 1970-01-01 to the UTC date of this moment.
     #[must_use]
     pub const fn day(self) -> i64 {
         self.0.div_euclid(86_400_000_000_000)
@@ -50,22 +50,21 @@ impl Time {
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// Returns the moment that is later by this duration, at most the end of the range.
+    /// Returns this moment plus a duration, limited to the end of the range.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_add(nanos)).unwrap_or(i64::MAX))
     }
 
-    /// Returns the moment that is earlier by this duration, at least the start of the range.
+    /// Returns this moment minus a duration, limited to the start of the range.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_sub(nanos)).unwrap_or(i64::MIN))
     }
 
-    /// Writes the moment as RFC 3339 in UTC. The fraction has 0, 3, 6 or 9 digits, the smallest number that
-    /// is exact.
+    /// Writes the moment as RFC 3339 in UTC. Uses the shortest exact fraction of 0, 3, 6 or 9 digits.
     pub fn write_to(self, out: &mut Vec<u8>) {
         let digits = match self.0.rem_euclid(1_000_000_000) {
             0 => 0,

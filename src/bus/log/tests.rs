@@ -148,7 +148,7 @@ enum Step {
     Seek(usize),
     /// A reader gets a checkpoint, and does not copy the checkpoint yet.
     Share,
-    /// A reader copies one of these checkpoints.
+    /// A reader copies one of the shared checkpoints.
     Copy(usize),
 }
 

@@ -36,7 +36,7 @@ async fn a_simulated_event_is_published_when_its_time_has_come() {
     assert_eq!(head, 101);
 }
 
-/// Returns a feed at a speed, and the sender that fills its source.
+/// Returns a feed with this speed, and the sender that fills the feed's source.
 fn sent(kind: FeedKind, speed: Speed) -> (mpsc::Sender<Result<Vec<Event>, FeedError>>, Feed) {
     let (sender, receiver) = mpsc::channel(8);
     let clock = schedule::Config { speed, ..schedule::Config::default() };
@@ -52,7 +52,8 @@ fn trade(seconds: i64) -> Event {
     }
 }
 
-/// Returns the entries of the log: the number of events, or the name of a state.
+/// Returns a text for each entry of the log. The text is a number of events, the name of a state, or the
+/// reason for a failure.
 fn entries(bus: &Arc<Bus>) -> Vec<String> {
     let (mut reader, _) = bus.awaited_reader("test");
     let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {
@@ -197,8 +198,8 @@ async fn the_end_waits_for_a_reader_that_is_at_work_for_longer_than_the_stall_ti
     drop(sender);
     let start = Instant::now();
     let work = async {
-        // The reader reports that it works and has processed no event, e.g. while it sends snapshots to a
-        // client.
+        // The reader reports that it is at work, although it has processed no event. An example is a reader
+        // that sends snapshots to a client.
         for _ in 0..60 {
             sleep(Duration::from_secs(1)).await;
             reader.done(0);

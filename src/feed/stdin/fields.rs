@@ -29,11 +29,11 @@ pub enum Field {
     Volume,
 }
 
-/// The fields of a line. A field that is taken is no longer there, so in the end the fields are left that the
-/// event does not have.
+/// The fields of a line. The parser removes each field that the event has. The event does not have the
+/// remaining fields.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
-    /// The values of the known fields, by the index of the field.
+    /// The values of the known fields, at the index of each field.
     known: [Option<&'a RawValue>; Field::ALL.len()],
     unknown: SmallVec<[(Cow<'a, str>, &'a RawValue); 4]>,
 }
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
         self.known[field as usize].take().filter(|value| !is_null(value))
     }
 
-    /// Returns the names of the known fields that are left. A field that is `null` does not count.
+    /// Returns the names of the remaining known fields. Omits fields with the value `null`.
     pub fn known(&self) -> impl Iterator<Item = &'static str> {
         let is_left = |field: &Field| self.known[*field as usize].is_some_and(|value| !is_null(value));
         Field::ALL.into_iter().filter(is_left).map(Field::name)

@@ -1,4 +1,4 @@
-//! The fields that the server ignores, because the event has no such field. Each name is logged once.
+//! Counts and logs the fields that an event does not have. Each name is logged once.
 
 use std::collections::HashSet;
 
@@ -8,29 +8,29 @@ use super::fields::Fields;
 use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
 
-/// The number of names that are remembered. Fields of further names are ignored and counted, but not logged.
+/// The maximum number of names that are logged. Fields with further names are counted, but not logged.
 const NAMES: usize = 100;
 
-/// The longest name that is remembered, in bytes. A longer name is cut.
+/// The maximum length of a logged name, in bytes. A longer name is cut.
 const NAME_BYTES: usize = 64;
 
 /// The names of the ignored fields that were logged.
 #[derive(Debug)]
 pub struct IgnoredFields {
     names: HashSet<String>,
-    /// Whether the log says that further names are not logged.
+    /// Whether the log already says that further names are not logged.
     is_full: bool,
     counters: RejectCounters,
 }
 
 impl IgnoredFields {
-    /// Creates a memory without names.
+    /// Creates an empty set of names.
     pub fn new(counters: RejectCounters) -> Self {
         Self { names: HashSet::new(), is_full: false, counters }
     }
 
-    /// Counts the fields that are left of an event, and logs each new name. `kind` is the kind of the event,
-    /// and `line` the number of its line.
+    /// Counts the fields in `left`, and logs each new name. `kind` is the kind of the event, and `line` is
+    /// the number of its line.
     pub fn observe(&mut self, left: &Fields<'_>, kind: &'static str, line: u64) {
         for name in left.known() {
             if self.is_new(name, line) {
@@ -46,7 +46,7 @@ impl IgnoredFields {
         }
     }
 
-    /// Counts a field. Returns whether its name is to be logged.
+    /// Counts a field. Returns whether the name of the field must be logged.
     fn is_new(&mut self, name: &str, line: u64) -> bool {
         self.counters.increment_ignored_fields();
         let name = cut(name);

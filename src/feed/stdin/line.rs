@@ -28,7 +28,7 @@ const OTHER_FRAMES: [&str; 12] = [
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// An event, and what else its line has.
+/// An event, and the other fields of its line.
 #[derive(Debug)]
 pub struct EventLine<'a> {
     pub event: Event,
@@ -41,7 +41,7 @@ pub struct EventLine<'a> {
 /// Parses a line. Returns `None` for a blank line, and for a frame of the server that is not a market frame.
 ///
 /// An event without a time gets the time that `now` returns. A byte order mark before the object is ignored,
-/// because files with such marks may have been joined.
+/// because the input may consist of several joined files with such marks.
 pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine<'_>>, LineError> {
     let line = line.trim_ascii();
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
@@ -52,7 +52,7 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
         return Err(LineError::no_object(line));
     }
     let mut left: Fields = serde_json::from_slice(line).map_err(|error| LineError::json(line, &error))?;
-    // A market frame of the server has a `seq`. The bus gives the event a new one.
+    // Discards the `seq` of a market frame, because the bus gives the event a new `seq`.
     left.take(Field::Seq);
     let r#type = required(Field::Type, &mut left, "a line is a trade, a quote or a bar")?;
     let (kind, form) = match &*text(Field::Type, r#type, "\"trade\"")? {
@@ -100,7 +100,8 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
     Ok(Some(EventLine { event: Event { symbol, time, payload }, kind, left }))
 }
 
-/// Takes a field. If the field is missing, returns an error that contains `form`: the fields of this type.
+/// Removes a field and returns its value. If the field is missing, returns an error with `form`, a
+/// description of the event's fields.
 fn required<'a>(field: Field, left: &mut Fields<'a>, form: &'static str) -> Result<&'a RawValue, LineError> {
     left.take(field).ok_or_else(|| LineError::missing(field, form, left))
 }
@@ -113,7 +114,7 @@ fn optional<'a, T>(
     left.take(field).map(|value| read(field, value)).transpose()
 }
 
-/// Parses a JSON string. `example` is a right value for the error.
+/// Parses a JSON string. An error shows `example`, a valid value.
 fn text<'a>(field: Field, value: &'a RawValue, example: &'static str) -> Result<Cow<'a, str>, LineError> {
     string(value).ok_or_else(|| LineError::NoText { field: field.name(), found: found(value.get()), example })
 }
@@ -127,7 +128,7 @@ fn size(field: Field, value: &RawValue) -> Result<Size, LineError> {
     value.get().parse().map_err(|fault| LineError::number(field, value.get(), fault))
 }
 
-/// Parses a time as a client gets it, or a Unix time. The magnitude of a Unix time tells its unit.
+/// Parses an RFC 3339 text or a Unix time. The magnitude of a Unix time determines its unit.
 fn time(value: &RawValue) -> Result<Time, LineError> {
     match string(value) {
         Some(text) => text.parse().map_err(|_| LineError::Time(found(&text))),
@@ -135,7 +136,8 @@ fn time(value: &RawValue) -> Result<Time, LineError> {
     }
 }
 
-/// Returns the text of a JSON string; `None` for any other value, and for half a surrogate pair.
+/// Returns the text of a JSON string. Returns `None` for any other value, and for a string with half a
+/// surrogate pair.
 fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

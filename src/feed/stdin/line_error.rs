@@ -1,4 +1,4 @@
-//! The reasons why a line is rejected. Each error says what was found and what to do.
+//! The reasons why a line is rejected. Most error texts also say how to correct the line.
 
 use serde_json::error::Category;
 
@@ -62,7 +62,7 @@ impl LineError {
 
     /// Returns the error for a line that begins with `{` and cannot be parsed.
     pub fn json(line: &[u8], error: &serde_json::Error) -> Self {
-        // Each line is parsed alone, so its number is always 1.
+        // Each line is parsed alone, so the line number in the text is always 1.
         let fault = error.to_string().replace(" at line 1 column ", " at column ");
         let has = |word: &str| memchr::memmem::find(line, word.as_bytes()).is_some();
         let advice = match error.classify() {
@@ -82,8 +82,8 @@ impl LineError {
         Self::Json { fault, advice }
     }
 
-    /// Returns the error for a line without a field that its event must have. `form` lists the fields of such
-    /// an event, and `left` has the other fields of the line.
+    /// Returns the error for a line without a required field. `form` describes the fields of the event, and
+    /// `left` contains the remaining fields of the line.
     pub fn missing(field: Field, form: &'static str, left: &Fields<'_>) -> Self {
         let wrapper = left.unknown().find(|(_, value)| value.get().starts_with(['{', '[']));
         let unknown = left.unknown().map(|(name, _)| format!("`{}`", found(name)));
@@ -119,11 +119,11 @@ pub fn found(text: &str) -> String {
     printable(&text.chars().take(FOUND).collect::<String>())
 }
 
-/// Returns what a line looks like that is no JSON object, and what to do about it.
+/// Guesses the format of a line that is not a JSON object. Returns a name of the format, and advice.
 fn likeness(line: &[u8], text: &str) -> Option<(&'static str, &'static str)> {
     let is_packed =
         [&b"\x1f\x8b"[..], b"\x28\xb5\x2f\xfd", b"PK\x03\x04"].iter().any(|magic| line.starts_with(magic));
-    // In `"name": value`, a colon follows the first text. In CSV, a delimiter follows it.
+    // In `"name": value`, a colon follows the first text. In CSV, a delimiter follows the first text.
     let after_quotes = text.strip_prefix('"').and_then(|text| text.split_once('"')).map(|(_, after)| after);
     let is_member = after_quotes.is_some_and(|after| after.trim_start().starts_with(':'));
     let is_stream = ["data:", "event:", "id:", "retry:"].iter().any(|name| text.starts_with(name));

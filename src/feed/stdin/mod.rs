@@ -2,8 +2,8 @@
 //!
 //! The output of `watch --json` can be piped in. The field `seq` is ignored. Other frames of the server
 //! (`subscribed`, `snapshot`, `heartbeat` and so on) are ignored, too. A bad line is rejected, counted, and
-//! logged with its number. A bad line never stops the feed. A field that the event does not have is ignored,
-//! counted, and logged once for each name: sources get new fields.
+//! logged with its number. A bad line never stops the feed. A field that the event does not have is ignored
+//! and counted, because a source may add fields at any time. Each name of an ignored field is logged once.
 
 mod fields;
 mod ignored_fields;
@@ -25,7 +25,7 @@ use ignored_fields::IgnoredFields;
 use line::EventLine;
 use line_error::LineError;
 
-/// The number of bad lines that are all logged. Of the later bad lines, only the 32nd, the 64th, the 128th
+/// Each of the first bad lines is logged, up to this number. After that, only the 32nd, 64th, 128th bad line
 /// and so on are logged.
 const LOGGED_LINES: u64 = 20;
 

@@ -12,7 +12,7 @@ struct Playing {
 }
 
 impl Playing {
-    /// Starts a pump with these settings. Its source is the channel that [`Self::send`] fills.
+    /// Starts a pump with these settings. The feed's source is the channel that [`Self::send`] fills.
     fn start(settings: &str) -> Self {
         let config: Config = toml::from_str(settings).unwrap();
         let (sender, receiver) = mpsc::channel(8);
@@ -23,7 +23,7 @@ impl Playing {
         Self { sender, bus, control, _pump: pumping }
     }
 
-    /// Sends one trade for each of these seconds.
+    /// Sends one trade at each of these times, in seconds.
     async fn send<const N: usize>(&self, seconds: [i64; N]) {
         self.sender.send(Ok(seconds.map(trade).into())).await.unwrap();
     }

@@ -6,7 +6,7 @@ use crate::feed::simulated::Walk;
 /// The start of the reason in the state `failed`.
 const DETAIL: &str = "the feed's own task has panicked: ";
 
-/// Returns a feed whose source panics at its first event, with these settings.
+/// Returns a feed with these settings. The feed's source panics at the first event.
 fn broken(settings: &str) -> Feed {
     let source = Source::Walk(Box::new(Walk::broken()));
     Feed::new(&toml::from_str(settings).unwrap(), source, RejectCounters::default())
