@@ -8,10 +8,11 @@
 
 use crate::bus::Key;
 
-/// A batch is written once it has this many bytes for each subscriber, on average.
+/// A batch is full when it has this many bytes for each subscriber, on average. A full batch is written at
+/// once.
 ///
 /// A socket accepts about this many bytes at a time. An update costs less if it shares a write with many
-/// others. A segment of the log is never split between two batches.
+/// others. A batch may be larger, because a segment of the log is never split between two batches.
 const FULL_BYTES: usize = 64 * 1024;
 
 /// Updates that are written together.
@@ -19,7 +20,7 @@ const FULL_BYTES: usize = 64 * 1024;
 pub struct Batch {
     frames: Vec<u8>,
     updates: Vec<Update>,
-    /// The bytes to write to all subscribers together.
+    /// The number of bytes to write, summed over all subscribers.
     subscribed_bytes: usize,
     /// The copied frames of a client whose updates are not consecutive.
     gathered: Vec<u8>,
@@ -44,7 +45,8 @@ pub struct Run {
 }
 
 impl Batch {
-    /// Returns whether the shard must write the batch to this many clients before it reads more.
+    /// Returns whether a batch for this many clients is full. The shard must write a full batch before it
+    /// reads more of the log.
     #[must_use]
     pub const fn is_full(&self, clients: usize) -> bool {
         clients > 0 && self.subscribed_bytes >= clients * FULL_BYTES

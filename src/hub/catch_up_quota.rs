@@ -22,7 +22,7 @@ pub(super) struct CatchUpQuota {
 }
 
 impl CatchUpQuota {
-    /// Returns an unused quota, of which one connection may write `share` bytes at a time.
+    /// Returns a full quota. One connection may write `share` bytes at a time.
     pub(super) fn new(share: usize) -> Self {
         Self { share, left: SHARES * share, queue: IndexSet::new() }
     }
@@ -32,7 +32,7 @@ impl CatchUpQuota {
         self.left > 0
     }
 
-    /// Records that this many bytes were written.
+    /// Subtracts this many bytes from the quota.
     pub(super) const fn spend(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
     }

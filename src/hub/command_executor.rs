@@ -114,7 +114,8 @@ impl<'a> CommandExecutor<'a> {
             _ => {}
         }
         if let Some(Missed::InHistory | Missed::Lost { after: Some(_), .. }) = missed {
-            // The outbox starts at the client's own cursor, even if the client cannot resume from it.
+            // The outbox starts at the client's own cursor, even if the client cannot resume from that
+            // cursor.
             self.connection.outbox.set_cursor(cursor);
         }
         let has_gap =
@@ -168,7 +169,7 @@ impl<'a> CommandExecutor<'a> {
         self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
     }
 
-    /// Changes the delivery for the events after the next reply. What is `None` stays as it is.
+    /// Changes the delivery and the interval, for the events after the next reply. `None` means no change.
     fn set_delivery(&mut self, delivery: Option<Delivery>, interval: Option<Duration>) {
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
@@ -190,8 +191,7 @@ impl<'a> CommandExecutor<'a> {
 
     /// Returns whether the shard is behind a client that has everything up to `after`.
     ///
-    /// If the shard and the client are at the same event, the shard is behind unless it has read a seek after
-    /// that event.
+    /// If both are at the same event, the shard counts as behind until it has read a seek after that event.
     fn is_behind(&self, after: u64) -> bool {
         let head = self.market.seq();
         after > head || after == head && self.market.seek.is_none_or(|seek| seek.after < head)

@@ -1,7 +1,7 @@
 //! Conflated keys: the symbols and kinds whose newest event has yet to be sent to a connection.
 //!
-//! The set of keys is a compressed bitmap. All 65,536 symbols of a large market need 24 KiB. A few symbols
-//! need some bytes each.
+//! The set of keys is a compressed bitmap. A set of all 65,536 symbols of a large market needs 24 KiB. A set
+//! of a few symbols needs a few bytes for each symbol.
 
 use roaring::RoaringBitmap;
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn all_symbols_of_a_large_market_take_a_few_bits_each() {
+    fn all_symbols_of_a_large_market_need_a_few_bits_each() {
         let mut keys = ConflatedKeys::default();
         for index in 0..65_536 {
             for kind in Kind::ALL {

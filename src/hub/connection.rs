@@ -27,11 +27,11 @@ pub(super) struct Connection {
     pub(super) subscription: Subscription,
     pub(super) outbox: Outbox,
     pub(super) deadlines: Deadlines,
-    /// Whether a byte has come from the client since the last liveness check.
+    /// Whether a byte has arrived from the client since the last liveness check.
     pub(super) is_heard: bool,
     /// Whether the client has ever subscribed.
     pub(super) has_subscribed: bool,
-    /// `None` if the client does not keep the feed waiting.
+    /// The client's progress while the feed waits for the client; `None` while the feed does not wait.
     pub(super) behind: Option<Behind>,
     waker: Option<Waker>,
     /// Whether the session has been woken and has not run since.
@@ -67,12 +67,13 @@ pub(super) enum Dispatch {
     Conflate,
     /// The connection is resuming, and gets the event from the log later.
     Resume,
-    /// The connection does not get the event: a snapshot or a gap covers it, or the connection is closing.
+    /// The connection does not get the event: a snapshot or a gap covers the event, or the connection is
+    /// closing.
     Skip,
 }
 
 impl Connection {
-    /// Returns a plain connection, for which at most `limit` bytes of events and news may be pending.
+    /// Returns a plain connection. `limit` is the limit of its [outbox](Outbox::new).
     pub(super) fn new(encoding: Encoding, limit: usize, deadlines: Deadlines) -> Self {
         Self {
             encoding,
@@ -117,14 +118,14 @@ impl Connection {
         if self.outbox.must_conflate() { Dispatch::Conflate } else { Dispatch::Send }
     }
 
-    /// Returns how the connection gets an event that must not overtake snapshots, missed events or notices.
+    /// Returns how the connection gets an event while snapshots, missed events or notices are pending.
     /// Returns `None` if the event may be sent as usual.
     #[cold]
     fn dispatch_behind_pending(&self, key: Key, symbol: &Symbol) -> Option<Dispatch> {
         match &self.state {
             ConnectionState::Snapshots { set, .. } if set.covers(key, symbol) => Some(Dispatch::Skip),
             ConnectionState::Resuming { .. } => Some(Dispatch::Resume),
-            // The event belongs to the gap that the client has yet to be told of.
+            // The event is part of a gap, and the client has yet to be told of this gap.
             ConnectionState::Resync { owed: Owed { gap: Some(_), .. } } | ConnectionState::Closing { .. } => {
                 Some(Dispatch::Skip)
             }
@@ -166,17 +167,17 @@ impl Connection {
         self.outbox.push(|out| self.encoding.write(out, value));
     }
 
-    /// Pushes an answer behind all pending frames and all conflated events. No conflated event is after
-    /// `until`.
+    /// Pushes an answer behind all pending frames and all conflated events. The conflated events have
+    /// sequence numbers up to `until`.
     pub(super) fn answer_behind_conflated(&mut self, until: u64, value: &Value<'_>) {
         self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
     }
 
-    /// Flushes a part of the conflated events before the delayed reply. If none of these events is left,
-    /// flushes the reply too.
+    /// Flushes a part of the conflated events that precede the delayed reply. If no such event is left, also
+    /// flushes the reply.
     ///
     /// A key that is still conflated after the reply has an event newer than the reply. If the client no
-    /// longer subscribes to the key, or chose `every`, the key is removed and counts as merged.
+    /// longer subscribes to the key, or chose `every`, the key is removed, and its event counts as merged.
     pub(super) fn write_delayed(
         &mut self,
         market: &MarketState,
@@ -217,8 +218,8 @@ impl Connection {
 
     /// Writes a part of the snapshots into the outbox.
     ///
-    /// With the last snapshot, the client has everything up to one position. Conflated events up to that
-    /// position must therefore be flushed before the last snapshot.
+    /// The last snapshot moves the client's cursor to the snapshot's position. So conflated events up to that
+    /// position must be flushed before the last snapshot.
     pub(super) fn write_snapshots(
         &mut self,
         market: &MarketState,
@@ -249,8 +250,8 @@ impl Connection {
         }
     }
 
-    /// Pushes the last snapshot of a set, if the snapshot still waits for conflated events. Another set then
-    /// replaces this set.
+    /// Pushes the last snapshot of a set, if the snapshot still waits for conflated events. The caller then
+    /// replaces the set with another set.
     ///
     /// The outbox has already counted the events after the snapshot as sent or merged. Without the snapshot,
     /// the client could not account for these events.
@@ -327,8 +328,9 @@ impl Connection {
     /// Records that the shard has read a seek; `market` is the state after the seek.
     ///
     /// Conflated events are older than the seek, and count as merged. Pending events of an `every` client are
-    /// sent before the notice of the seek. If its outbox is full, a flow-controlled feed waits until the
-    /// client has been told. A resuming client is told later, when its next read of the log fails.
+    /// sent before the notice of the seek. If the client's outbox is full, a flow-controlled feed waits until
+    /// the client has been told of the seek. A resuming client is told later, when its next read of the log
+    /// fails.
     pub(super) fn on_seek(&mut self, seek: Seek, market: &MarketState, bus: &Bus) {
         self.wake();
         if self.state.is_past(seek) {
@@ -350,8 +352,8 @@ impl Connection {
         let is_every = self.outbox.delivery().0 == Delivery::Every && !has_gap;
         let is_full = self.outbox.is_full();
         if is_every && is_full && !bus.is_flow_controlled() {
-            // Otherwise a client that does not read would have another pending set of snapshots for each
-            // seek.
+            // The client is closed, because each further seek would add a set of snapshots to its pending
+            // bytes.
             self.close_slow_consumer(Limit::EveryBuffer, bus);
         } else if is_every && !is_full || self.outbox.is_empty() {
             self.resync(market);
@@ -442,7 +444,8 @@ impl Connection {
         }
     }
 
-    /// Closes a slow consumer, which exceeded `limit`, and tells it the cursor from which it can resume.
+    /// Closes a slow consumer that exceeded `limit`. The close reason is the cursor from which the client can
+    /// resume.
     pub(super) fn close_slow_consumer(&mut self, limit: Limit, bus: &Bus) {
         bus.counters().increment(limit);
         self.outbox.discard_pending();
@@ -450,7 +453,7 @@ impl Connection {
         self.close(CloseReason::Server(CloseCode::SlowConsumer, cursor.to_string().into()));
     }
 
-    /// Asks the session to close the connection. Nothing is sent after the close.
+    /// Asks the session to close the connection. From now on the connection gets no new events.
     pub(super) fn close(&mut self, reason: CloseReason) {
         self.state = ConnectionState::Closing { reason: Some(reason) };
         self.wake();
@@ -473,13 +476,14 @@ impl Connection {
         }
     }
 
-    /// Returns whether the client keeps a feed waiting, because its socket has yet to accept pending bytes.
+    /// Returns whether the client keeps a feed waiting, because the client's socket has yet to accept pending
+    /// bytes.
     pub(super) fn keeps_waiting(&self) -> bool {
         !self.outbox.is_empty() && self.served().is_some()
     }
 
-    /// Returns the event up to which an `every` client has been served; `None` if no feed waits for the
-    /// client.
+    /// Returns the sequence number up to which an `every` client's socket has accepted the events. Returns
+    /// `None` if a feed need not wait for the client.
     pub(super) fn served(&self) -> Option<u64> {
         let is_waited_for = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
         let pending = self.outbox.first_pending().map(|seq| seq.saturating_sub(1));

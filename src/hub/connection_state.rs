@@ -36,8 +36,8 @@ pub(super) enum ConnectionState {
     },
     /// The connection is closing, and gets nothing new.
     Closing {
-        /// Why the shard closes the connection. `None` once the session has taken the reason, or if the
-        /// session closes the connection itself.
+        /// The reason why the shard closes the connection. `None` after the session has taken the reason, or
+        /// if the session closes the connection itself.
         reason: Option<CloseReason>,
     },
 }
@@ -129,8 +129,8 @@ impl Owed {
         self.gap.is_some() || self.seek.is_some()
     }
 
-    /// Returns whether the client can be told of its seek or gap now. If there is no seek, the shard must
-    /// first have read an event of the gap.
+    /// Returns whether the client can be told of its seek or gap now. A gap without a seek can be told when
+    /// the shard has read an event after the start of the gap.
     pub(super) fn can_be_told(&self, market: &MarketState) -> bool {
         self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
     }

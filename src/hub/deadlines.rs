@@ -1,4 +1,4 @@
-//! Deadlines: by when each client must act, and when to check its deadlines.
+//! Deadlines: by when each client must act, and when the server checks each client.
 //!
 //! The server pings each client at an interval. The client must then give a sign of life in time. Any byte
 //! from the client is a sign of life.
@@ -12,12 +12,13 @@
 //! machine counts as reachable.
 //!
 //! If a socket stays blocked, acknowledgements count for a limited number of ping intervals. So a client may
-//! read slowly, but a client that has stopped reading is dropped. A client that is sent only pings and
-//! heartbeats must answer itself. Acknowledgements from its machine do not prove that its program is alive.
+//! read slowly, but a client that has stopped reading is dropped. If the server sends a client only pings and
+//! heartbeats, acknowledgements do not count. The client must answer the pings, because acknowledgements do
+//! not prove that its program is alive.
 //!
-//! The server asks TCP only while a ping is unanswered, so about once in a ping interval. The server cannot
-//! ask TCP on a system other than Linux, or for a socket in memory. In these cases the client counts as alive
-//! if the socket accepted an update, or any byte after it was blocked.
+//! The server asks TCP only while a ping is unanswered. So it asks about once in a ping interval. The server
+//! cannot ask TCP on a system other than Linux, or for an in-memory socket. The client then counts as alive
+//! if its socket accepted an update. If the socket was blocked, any accepted byte counts.
 
 use std::time::Duration;
 
@@ -32,13 +33,14 @@ const CHECKS: u32 = 16;
 /// The shortest and the longest time between checks.
 const CHECK_PERIOD: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
 
-/// After this many unanswered transmissions in a row a machine may be gone. The answer to a single
-/// transmission may still be on its way.
+/// After this many unanswered retransmissions or probes a machine may be gone. The acknowledgement of a
+/// single transmission may still be on its way.
 const UNANSWERED: u8 = 2;
 
 /// The socket of a client whose machine is reachable may stay blocked for this many ping intervals.
 ///
-/// The number is high because a client that reads 2 KB a second may make room only every half minute.
+/// The number is high because of slow clients. The socket of a client that reads 2 KB per second may accept
+/// new bytes only every 30 s.
 const BLOCKED_PINGS: u8 = 30;
 
 /// The times within which a client must act. Zero switches a timeout off.
@@ -63,7 +65,8 @@ pub struct Deadlines {
     ping: Option<Ping>,
     /// How many pings have not been answered with a pong.
     unanswered: u32,
-    /// How many pings were due while the socket was blocked, since the client last sent or read something.
+    /// How many pings were due while the socket was blocked. The number is reset when the client sends or
+    /// reads something.
     blocked_pings: u8,
     /// By when the partial message must be complete.
     message_due: Option<Instant>,
@@ -85,7 +88,7 @@ struct Ping {
 pub struct SignsOfLife {
     /// A byte came from the client.
     pub is_heard: bool,
-    /// The socket accepted an update, or any byte after it was blocked.
+    /// The socket accepted an update. If the socket was blocked, any accepted byte counts.
     pub is_reading: bool,
     /// The socket accepts no more bytes for now.
     pub is_blocked: bool,
@@ -98,7 +101,7 @@ pub enum Finding {
     Fine,
     /// The client is due for a ping.
     Ping,
-    /// The client missed this deadline, and must be closed.
+    /// The client missed this deadline, so its connection must be closed.
     Overdue(Overdue),
 }
 
@@ -166,8 +169,8 @@ impl Deadlines {
         }
     }
 
-    /// Checks a client that has given these signs of life since the last check. `acknowledgements` asks TCP,
-    /// and returns `None` if TCP cannot be asked.
+    /// Checks a client's deadlines. `signs` are the client's signs of life since the last check.
+    /// `acknowledgements` asks TCP, and returns `None` if TCP cannot be asked.
     pub fn check(
         &mut self,
         now: Instant,
@@ -240,7 +243,7 @@ impl CheckSchedule {
         self.0[id] = when;
     }
 
-    /// Returns the first connection, from number `from` on, that is due for a check.
+    /// Returns the first connection that is due for a check, starting at number `from`.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.0.iter().skip(from).position(|when| when.is_some_and(|when| when <= now))?;
@@ -248,7 +251,7 @@ impl CheckSchedule {
     }
 }
 
-/// Returns the end of a timeout; `None` if it is switched off.
+/// Returns the end of a timeout; `None` if the timeout is switched off.
 fn deadline(from: Instant, limit: Duration) -> Option<Instant> {
     (!limit.is_zero()).then(|| from + limit)
 }
@@ -290,21 +293,21 @@ mod tests {
     }
 
     #[test]
-    fn an_update_that_the_socket_took_proves_nothing_if_the_machine_is_gone() {
+    fn an_update_that_the_socket_accepted_proves_nothing_if_the_machine_is_gone() {
         assert_eq!(check_when_due(READING, Some(NONE_SINCE_THE_PING)), GONE);
         assert_eq!(check_when_due(READING, Some(FRESH)), Finding::Fine);
         assert_eq!(check_when_due(READING, None), Finding::Fine);
     }
 
     #[test]
-    fn a_client_whose_socket_is_blocked_stays_if_its_machine_is_known_to_be_there() {
+    fn a_client_whose_socket_is_blocked_stays_if_its_machine_is_reachable() {
         assert_eq!(check_when_due(BLOCKED, Some(NONE_SINCE_THE_PING)), GONE);
         assert_eq!(check_when_due(BLOCKED, Some(FRESH)), Finding::Fine);
         assert_eq!(check_when_due(BLOCKED, None), GONE);
     }
 
     #[test]
-    fn a_client_that_is_sent_only_pings_has_to_answer_itself() {
+    fn a_client_that_gets_only_pings_must_answer_them() {
         assert_eq!(check_when_due(SILENT, Some(FRESH)), GONE);
     }
 

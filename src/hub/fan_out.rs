@@ -30,7 +30,7 @@ pub(super) struct FanOut {
     subscribers: Vec<ConnectionId>,
     /// The number of batches so far.
     batches: u64,
-    /// Memory for a heartbeat that is written with the batch.
+    /// A buffer for a heartbeat that is written with the batch. Its memory is reused.
     heartbeat: Vec<u8>,
 }
 
@@ -55,7 +55,7 @@ impl FanOut {
         self.snapshots.clear();
     }
 
-    /// Returns whether the shard must write the batch before it reads more.
+    /// Returns whether the shard must write the batch before the shard reads more of the log.
     pub(super) fn is_full(&self) -> bool {
         self.batch.is_full(self.subscribers.len())
     }
@@ -111,8 +111,8 @@ impl FanOut {
         }
     }
 
-    /// Writes the batch to its subscribers. A subscriber's heartbeat that is nearly due goes into the same
-    /// write.
+    /// Writes the batch to its subscribers. If a subscriber's heartbeat is nearly due, the same write
+    /// includes the heartbeat.
     ///
     /// The heartbeat carries `time` and `head`. `write` tries to write to a connection's socket once, and
     /// returns how many bytes the socket accepted.
@@ -128,7 +128,7 @@ impl FanOut {
             return;
         }
         let is_flow_controlled = bus.is_flow_controlled();
-        // Each batch begins with a different connection, so that no connection is always the last.
+        // Each batch is written to a different connection first, so that no connection is always the last.
         let first = spread(self.batches, self.subscribers.len() as u64);
         self.batches += 1;
         let (last, first) =

@@ -5,11 +5,11 @@
 
 use std::collections::VecDeque;
 
-/// A pending frame counts as at least this many bytes, because each frame needs memory for more than its
-/// bytes.
+/// A pending frame counts as at least this many bytes, because the buffer also stores an entry for each
+/// frame.
 pub(super) const MIN_FRAME_BYTES: usize = 32;
 
-/// Written bytes are removed from the buffer once there are this many of them, and they fill more than half
+/// Written bytes are removed from the buffer if there are at least this many, and if they fill more than half
 /// of the buffer.
 const MIN_RECLAIM: usize = 4096;
 
@@ -78,7 +78,8 @@ impl FrameBuffer {
         self.frames.iter()
     }
 
-    /// Appends the frame that `write` writes; returns the frame's length, at least `MIN_FRAME_BYTES`.
+    /// Appends a frame, whose bytes come from `write`. Returns the frame's length, at least
+    /// `MIN_FRAME_BYTES`.
     ///
     /// Some encodings write nothing for some values. In that case no frame is added, and the result is 0.
     pub(super) fn push(
@@ -127,8 +128,8 @@ impl FrameBuffer {
             self.frames = VecDeque::new();
             self.written = 0;
         } else if self.written >= MIN_RECLAIM && self.written > self.bytes.len() / 2 {
-            // A client that is always a little behind never empties its buffer, which would grow without
-            // limit.
+            // A client that is always a little behind never empties its buffer. Without this removal the
+            // buffer would grow without limit.
             self.bytes.drain(..self.written);
             for frame in &mut self.frames {
                 frame.end -= self.written;

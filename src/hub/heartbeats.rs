@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::spread::spread;
 use super::subscription_index::ConnectionId;
 
-/// A heartbeat that is written with an update may be early by at most the period divided by this.
+/// A heartbeat that is written with an update may be early by at most the period divided by this number.
 const EARLY: u32 = 8;
 
 /// The number of checks for due heartbeats in a period.
@@ -36,7 +36,7 @@ impl Heartbeats {
         (self.period / CHECKS).max(Duration::from_millis(1))
     }
 
-    /// Adds a connection, whose first heartbeat is due within a period.
+    /// Adds a connection. Its first heartbeat is due within one period.
     ///
     /// The first heartbeats are spread over the period. Otherwise connections that open together would always
     /// get their heartbeats together.
@@ -62,8 +62,8 @@ impl Heartbeats {
         self.due[id] = if next > now { next } else { now + self.period };
     }
 
-    /// Returns the first connection, from number `from` on, that is due for a heartbeat. The connection may
-    /// no longer exist.
+    /// Returns the first connection whose heartbeat is due, starting at number `from`. The connection may no
+    /// longer exist.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.due.iter().skip(from).position(|due| *due <= now)?;

@@ -1,4 +1,5 @@
-//! Liveness: heartbeats, which show clients that the server is alive, and checks that the clients are alive.
+//! Liveness: heartbeats to the clients, and checks of the clients. A heartbeat shows that the server is
+//! alive. A check finds out whether a client is alive.
 
 use std::time::Duration;
 
@@ -56,13 +57,14 @@ impl Liveness {
         self.schedule.set(id, None);
     }
 
-    /// Returns the time between calls of [`heartbeats`](Self::heartbeats) and [`check`](Self::check).
+    /// Returns the time between two calls of [`heartbeats`](Self::heartbeats). [`check`](Self::check) has the
+    /// same period.
     pub(super) fn check_period(&self) -> Duration {
         self.heartbeats.check_period().min(self.timeouts.check_period())
     }
 
     /// Sends a heartbeat, with `time` and `head`, to each subscriber whose heartbeat is due. A client that
-    /// does not read gets the heartbeat once it reads.
+    /// does not read gets the heartbeat when it reads again.
     pub(super) fn heartbeats(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -113,7 +115,8 @@ impl Liveness {
                 continue;
             }
             if !connection.may_read() {
-                // The rest of a partial message may have arrived, but the session may not read it yet.
+                // The rest of a partial message may have arrived, but the session is not allowed to read
+                // these bytes yet.
                 connection.deadlines.extend_message(now, &self.timeouts);
             }
             let signs = connection.take_signs_of_life();

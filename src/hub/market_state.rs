@@ -21,7 +21,7 @@ impl MarketState {
         self.last_values.seq()
     }
 
-    /// Folds the next entry of the log, without telling clients.
+    /// Folds the next entry of the log into the state. Clients are not told.
     pub fn fold(&mut self, read: Read) {
         match read {
             Read::Lagged(checkpoint) => *self = (*checkpoint).into(),

@@ -1,7 +1,7 @@
-//! The hub: shards between the bus and the clients, one on each worker's thread.
+//! The hub: the shards between the bus and the clients. Each worker's thread has one shard.
 //!
 //! A [`Shard`] decides what each client gets, and does no I/O. The shard's [runner](ShardRunner) reads the
-//! log, and writes new events directly to the sockets of their subscribers. The runner also hands relayed
+//! log, and writes new events directly to the sockets of their subscribers. The runner also passes relayed
 //! messages to the shard, and wakes sessions.
 //!
 //! A shard produces values. An [encoding](crate::encoding) turns these values into bytes. The hub does not

@@ -1,18 +1,18 @@
 //! A client's outbox: the frames and conflated events that have yet to be sent to the client.
 //!
-//! The outbox of a client that keeps up has only the numbers of its updates in the current batch. Replies are
-//! frames in a [buffer](FrameBuffer), and so are updates that the socket did not accept.
+//! The outbox of a client that keeps up has only the numbers of its updates in the current batch. Replies,
+//! and updates that the socket did not accept, are frames in a [buffer](FrameBuffer).
 //!
 //! A `latest` client that does not keep up, or that asked for an interval, also has conflated keys. A
 //! conflated key is a symbol and kind whose newest event has yet to be sent. The client's subscription limits
 //! the number of keys. A flush turns a limited number of keys into frames.
 //!
-//! A reply to a change of the subscription or the delivery waits until the events that were conflated before
-//! it are flushed. All later frames wait behind this delayed reply.
+//! A command may change the subscription or the delivery. The reply to such a command is delayed until the
+//! older conflated events are flushed. All later frames wait behind the delayed reply.
 //!
-//! New events are never conflated for an `every` client. The pending events and news of such a client have a
-//! limit in bytes. A client that exceeds the limit is a slow consumer. The shard closes the connection, and
-//! the client may resume from its cursor.
+//! New events are never conflated for an `every` client. The client's pending events, relayed messages and
+//! feed states have a common limit in bytes. A client that exceeds the limit is a slow consumer. The shard
+//! closes the connection, and the client may resume from its cursor.
 //!
 //! A shard pushes frames and never waits; a session writes them. An outbox does no I/O and reads no clock.
 
@@ -44,7 +44,7 @@ pub struct SlowConsumer;
 pub struct Outbox {
     delivery: Delivery,
     interval: Duration,
-    /// How many bytes of events and news may be pending.
+    /// How many bytes of events, relayed messages and feed states may be pending.
     limit: usize,
     /// The client's updates in the current batch.
     runs: SmallVec<[Run; 2]>,
@@ -53,8 +53,8 @@ pub struct Outbox {
     pending_bytes: [usize; 3],
     /// Whether the socket accepts no more bytes for now.
     is_blocked: bool,
-    /// Whether the socket accepted an update, or any byte after it was blocked, since the last
-    /// [check](Self::take_progress).
+    /// Whether the socket made progress since the last [check](Self::take_progress). An accepted update is
+    /// progress. If the socket was blocked, any accepted byte is progress.
     has_progress: bool,
     conflated: ConflatedKeys,
     delayed: Option<Box<Delayed>>,
@@ -76,7 +76,8 @@ struct Delayed {
 }
 
 impl Outbox {
-    /// Returns an empty outbox, in which at most `limit` bytes of events and news may be pending.
+    /// Returns an empty outbox. At most `limit` bytes of events, relayed messages and feed states may be
+    /// pending.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -125,7 +126,7 @@ impl Outbox {
         self.cursor.unwrap_or(0)
     }
 
-    /// Returns the event of the first pending frame that moves the cursor.
+    /// Returns the sequence number of the first pending frame that moves the cursor.
     #[must_use]
     pub fn first_pending(&self) -> Option<u64> {
         let delayed = self.delayed.iter().flat_map(|delayed| delayed.buffer.frames());
@@ -141,12 +142,14 @@ impl Outbox {
         self.is_blocked
     }
 
-    /// Returns whether the socket accepted an update, or any byte after it was blocked, since the last call.
+    /// Returns whether the socket made progress since the last call. An accepted update is progress. If the
+    /// socket was blocked, any accepted byte is progress.
     pub fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.has_progress)
     }
 
-    /// Returns whether too many bytes or frames are pending to read the client's next message.
+    /// Returns whether the outbox is full. A full outbox has too many pending bytes or frames, and the
+    /// client's next message must wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let buffers = [Some(&self.buffer), self.delayed.as_ref().map(|delayed| &delayed.buffer)];
@@ -210,8 +213,8 @@ impl Outbox {
         &self.runs
     }
 
-    /// Records that the socket accepted `count` bytes of a write. The write had the client's updates of the
-    /// batch, and perhaps a heartbeat.
+    /// Records that the socket accepted `count` bytes of a write. The bytes to write were the client's
+    /// updates of the batch, and perhaps a heartbeat.
     ///
     /// Updates that the socket did not accept are pushed or conflated. If the socket accepted all updates,
     /// the result is the number of accepted bytes of the heartbeat.
@@ -306,8 +309,8 @@ impl Outbox {
 
     /// Pushes another client's message, or a new state of the feed.
     ///
-    /// If `beside_events` is true, pending events do not count against the limit. A flow-controlled feed
-    /// needs this, because its pending events have no limit.
+    /// If `beside_events` is true, pending events do not count against the limit. It is true for a
+    /// flow-controlled feed, because its pending events have no limit.
     ///
     /// # Errors
     ///
@@ -343,7 +346,7 @@ impl Outbox {
         self.append(CursorEffect::None, FrameKind::Reply, write);
     }
 
-    /// Pushes a reply behind the conflated events, none of which is after `until`.
+    /// Pushes a reply behind the conflated events. These events have sequence numbers up to `until`.
     ///
     /// If there are conflated events, the reply waits until they are [flushed](Self::flush_delayed). All
     /// later frames wait behind the reply.
@@ -381,7 +384,7 @@ impl Outbox {
         self.last_buffer().set_last_effect(CursorEffect::EndsSnapshots(seq));
     }
 
-    /// Flushes the oldest conflated events up to `until`, at most `most` of them. Returns whether all events
+    /// Flushes the oldest conflated events up to `until`, at most `most` events. Returns whether all events
     /// up to `until` are flushed.
     ///
     /// The events become frames of the buffer, in the order of their sequence numbers.
@@ -395,7 +398,7 @@ impl Outbox {
         if self.conflated.is_empty() {
             return true;
         }
-        // The delayed reply is taken out, so that `append` adds the events before the reply.
+        // The delayed reply is removed for now, so that `append` adds the events before the reply.
         let delayed = self.delayed.take();
         let mut count = 0;
         for key in self.conflated.remove_oldest(last_values, until, most) {
@@ -409,8 +412,8 @@ impl Outbox {
         count < most || self.conflated.is_empty()
     }
 
-    /// Flushes the oldest conflated events before the delayed reply, at most `most` of them. If none of these
-    /// events is left, flushes the reply too. Returns whether the reply was flushed.
+    /// Flushes the oldest conflated events that precede the delayed reply, at most `most` events. If no such
+    /// event is left, also flushes the reply. Returns whether the reply was flushed.
     ///
     /// Events that are still conflated after the reply are newer than the reply.
     pub fn flush_delayed(
@@ -467,8 +470,8 @@ impl Outbox {
 
     /// Records a flush of conflated events at `now`.
     ///
-    /// The next interval begins at `now`. But if the flush was only a little late, the interval begins at the
-    /// time for which the flush was scheduled. Otherwise small delays would add up.
+    /// The next interval begins at `now`. But if the flush was only a little late, the next interval begins
+    /// at the flush's due time. Otherwise small delays would add up.
     pub fn set_last_flush(&mut self, now: Instant) {
         let due = self.last_flush.map(|last_flush| last_flush + self.interval);
         self.last_flush = due.filter(|due| now.duration_since(*due) < LATE_FLUSH).or(Some(now));
@@ -514,7 +517,7 @@ impl Outbox {
         self.pending_bytes[FrameKind::Event as usize] + self.pending_bytes[FrameKind::News as usize]
     }
 
-    /// Checks that a frame and `pending` other bytes are together within the limit.
+    /// Checks that a frame fits within the limit in addition to `pending` other bytes.
     fn check_limit(&self, frame: &[u8], pending: usize) -> Result<(), SlowConsumer> {
         if pending + frame.len().max(MIN_FRAME_BYTES) > self.limit { Err(SlowConsumer) } else { Ok(()) }
     }

@@ -6,8 +6,8 @@
 //! the log, and counts the events of each key. Then the shard sends the newest event of each key to its
 //! `latest` clients. The other events count as merged.
 //!
-//! After that turn the shard sends every event again. Many events then share a write. A write of only the
-//! newest events is small, and so costs more for each event.
+//! After that turn the shard sends every event again, because many events then share a write. Conflated
+//! events make small writes, which cost more for each event.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! The relay: each client's messages go to all clients, the sender included.
+//! The relay: sends each client's messages to all clients, including the sender.
 //!
-//! A message waits until every shard has room for it in a bounded inbox. Meanwhile no further message of the
-//! sender is read. Shards never wait.
+//! Each shard has a bounded inbox for messages. A message waits until every inbox has room. Meanwhile the
+//! server reads no further message from the sender. Shards never wait.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ const FRAME_BYTES: usize = 48;
 pub struct RelayConfig {
     /// Whether messages are relayed at all.
     pub enabled: bool,
-    /// How many messages a second one connection may send; 0 means no limit.
+    /// How many messages one connection may send per second; 0 means no limit.
     pub rate: u32,
     /// How many messages one connection may send at once.
     pub burst: NonZeroU32,
     /// The longest message, in bytes.
     pub max_bytes: usize,
-    /// How many bytes a second the whole server may relay; 0 means no limit. A message counts once for each
+    /// How many bytes the whole server may relay per second; 0 means no limit. A message counts once for each
     /// peer.
     pub total_bytes: u32,
     /// How many messages may wait for a shard. Senders of further messages wait for room.
@@ -176,8 +176,8 @@ impl Relay {
 
     /// Returns whether the server may relay a message of this length now.
     ///
-    /// A message never counts as more than the budget of one second. Otherwise a large message could never be
-    /// sent.
+    /// A message never counts as more bytes than the limit of one second. Otherwise a message that exceeds
+    /// this limit could never be sent.
     fn fits(&self, total: &Limiter, len: usize) -> bool {
         let frame = u32::try_from(len + FRAME_BYTES).unwrap_or(u32::MAX);
         let bytes = frame.saturating_mul(self.peers()).min(self.config.total_bytes);

@@ -10,29 +10,29 @@ pub struct Settings {
     /// The time between heartbeats. A heartbeat that is written with an update may be early by up to an
     /// eighth of this time.
     pub heartbeat: Duration,
-    /// How many bytes of events and news may be pending for a connection.
+    /// How many bytes of events, relayed messages and feed states may be pending for a connection.
     pub every_buffer: usize,
     /// How many symbols a connection may subscribe to; 0 means no limit.
     pub max_symbols: usize,
     /// The times within which a client must act.
     pub timeouts: Timeouts,
     /// How long updates are collected before they are written. Updates of a flow-controlled feed are not
-    /// collected, because such a feed publishes enough events for one write at a time.
+    /// collected, because such a feed already publishes many events at once.
     pub flush_window: Duration,
     /// About how many bytes of missed events or snapshots are written for a connection at a time.
     pub catch_up_bytes: usize,
     /// How many conflated events are flushed for a connection at a time.
     pub conflated_events: usize,
-    /// How long an `every` client may keep a flow-controlled feed waiting. The time starts again once the
-    /// client has caught up, or has read `catch_up_bytes` bytes.
+    /// How long an `every` client may keep a flow-controlled feed waiting. The time restarts when the client
+    /// has caught up, or has read `catch_up_bytes` bytes.
     pub stall_timeout: Duration,
 }
 
 impl Settings {
-    /// A socket accepts about this many bytes at a time.
+    /// The server's `catch_up_bytes`. A socket accepts about this many bytes at a time.
     pub const CATCH_UP_BYTES: usize = 64 * 1024;
 
-    /// This many events have about 256 KiB. With fewer events, the search for the oldest events would cost
-    /// more than the write.
+    /// The server's `conflated_events`. Frames of this many events have about 256 KiB. With fewer events, the
+    /// search for the oldest events would cost more than the write.
     pub const CONFLATED_EVENTS: usize = 2048;
 }

@@ -1,8 +1,8 @@
 //! A shard: the market state at one position of the log, and the connections of one thread.
 //!
 //! A shard [reads](Shard::read) the log at its own position, and folds each event into the market state. The
-//! shard answers a subscribe from that same state. So the updates after a snapshot need no lock, and have no
-//! gap and no repeat.
+//! shard answers a subscribe command from the same state. So the events that follow a snapshot have no gap
+//! and no repetition, and no lock is needed.
 //!
 //! The shard produces values. Each of its [fan-outs](FanOut) encodes the values for the connections of one
 //! encoding.
@@ -35,24 +35,24 @@ use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{CloseReason, CommandWithId, Delivery, Message, Reply};
 
-/// A turn ends after this many events, so that the other tasks of the thread can run.
+/// A turn of the shard ends after this many events, so that the other tasks of the thread can run.
 const READ_EVENTS: usize = 4096;
 
-/// A turn of an overloaded shard ends after this many events. The number is higher because such a shard only
-/// folds and counts events.
+/// A turn of an overloaded shard ends after this many events. This limit is higher, because an overloaded
+/// shard only folds and counts events.
 const OVERLOAD_READ_EVENTS: usize = 65_536;
 
 /// At most this many subscriptions of disconnected connections are removed in a turn.
 const REMOVED_SUBSCRIPTIONS: usize = 1024;
 
-/// For each conflated event, a search spends this many bytes of the quota. Searching one event takes about as
-/// long as writing this many bytes.
+/// A search for a client's oldest conflated events spends this many bytes of the quota for each conflated
+/// event. Examining one event takes about as long as writing this many bytes.
 const SEARCH_BYTES: usize = 16;
 
 /// At most one warning of an overload is logged within this time.
 const WARN_PERIOD: Duration = Duration::from_secs(10);
 
-/// The time between checks of a client that is ahead of its shard.
+/// If a client is ahead of its shard, its session checks again after this time.
 const AHEAD_CHECK: Duration = Duration::from_millis(5);
 
 /// The market state and the connections of one thread.
@@ -100,8 +100,8 @@ impl Shard {
 
     /// Adds a plain connection with this encoding; returns its number.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
-        // Each new connection first removes a disconnected connection completely, so that disconnected
-        // connections do not pile up.
+        // Before a connection is added, one disconnected connection is removed completely. So disconnected
+        // connections do not accumulate.
         if let Some(id) = self.disconnected.pop() {
             while self.remove_one_subscription(id) {}
         }
@@ -125,8 +125,8 @@ impl Shard {
         self.connections[id].outbox.set_delivery(delivery, interval);
     }
 
-    /// Removes a connection. The connection's subscriptions are removed in the next
-    /// [turns](Self::begin_turn).
+    /// Marks a connection as disconnected. The next [turns](Self::begin_turn) remove its subscriptions, and
+    /// then the connection.
     pub fn disconnect(&mut self, id: ConnectionId) {
         self.connections[id].on_disconnect();
         self.disconnected.push(id);
@@ -168,7 +168,7 @@ impl Shard {
             .execute(with_id, now);
     }
 
-    /// Pushes an answer of the session itself. Does nothing for a closing connection.
+    /// Pushes an answer from the session to the client's outbox. Does nothing for a closing connection.
     pub fn answer(&mut self, id: ConnectionId, value: &Value<'_>) {
         let connection = &mut self.connections[id];
         if !connection.state.is_closing() {
@@ -196,10 +196,10 @@ impl Shard {
         }
     }
 
-    /// Sets whether the shard is overloaded, because it cannot send every event in time.
+    /// Sets whether the shard is overloaded. An overloaded shard cannot send every event in time.
     ///
-    /// An overloaded shard [reads](Self::read) more of the log in a turn. The shard's `latest` clients get
-    /// only the newest event of each symbol and kind.
+    /// Such a shard [reads](Self::read) more of the log in a turn. The shard's `latest` clients get only the
+    /// newest event of each symbol and kind.
     pub fn set_overloaded(&mut self, is_overloaded: bool, now: Instant) {
         if !std::mem::replace(&mut self.is_overloaded, is_overloaded) && is_overloaded {
             self.bus.counters().overloads.inc();
@@ -332,7 +332,8 @@ impl Shard {
             let is_latest = connection.outbox.delivery().0 == Delivery::Latest;
             let waits = is_latest && (connection.outbox.is_blocked() || connection.outbox.has_conflated());
             let is_catching_up = connection.state.is_catching_up();
-            // Such a client is told later: after its conflated events, or after the events that it missed.
+            // A client that waits is told of the state after its pending and conflated events. A client that
+            // is catching up is told after the events that it missed.
             connection.state.owe(|owed| owed.feed_state = waits || is_catching_up);
             if waits || is_catching_up {
                 connection.wake();
@@ -340,7 +341,8 @@ impl Shard {
             }
             let pushed = connection.outbox.push_news(encoded.bytes(connection.encoding), is_flow_controlled);
             if pushed.is_err() && is_flow_controlled {
-                // A flow-controlled feed must not close a client for a feed state. The client is told later.
+                // While a feed is flow-controlled, no client is closed because of a feed state. The client is
+                // told later.
                 connection.state.owe(|owed| owed.feed_state = true);
                 connection.wake();
                 continue;
@@ -349,7 +351,7 @@ impl Shard {
         }
     }
 
-    /// Continues after a seek with these values, and tells every subscriber.
+    /// Continues with the values after a seek, and tells every subscriber of the seek.
     fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValueCache) {
         self.set_market(MarketState { last_values, feed_state: state, seek: Some(seek) });
         for id in self.subscribed() {
@@ -368,7 +370,7 @@ impl Shard {
     /// are lost.
     ///
     /// An overloaded shard first folds everything in the log. If the shard continued at the oldest entry, the
-    /// log would soon pass it again.
+    /// log would soon pass the shard again.
     fn on_lag(&mut self, mut market: MarketState, mut next: impl FnMut() -> Option<Read>) {
         let after = self.market.seq();
         let is_event_lost = market.seq() > after;
@@ -382,8 +384,8 @@ impl Shard {
         let is_news = self.market.feed_state != market.feed_state;
         let seek = market.seek.filter(|seek| self.market.seek != Some(*seek));
         if !is_event_lost {
-            // Only feed states and seeks are lost. The newest seek, or else the newest feed state, replaces
-            // them.
+            // The shard missed only feed states and seeks. The newest seek replaces all of them. Without a
+            // seek, the newest feed state replaces the others.
             match seek {
                 Some(seek) => self.seek(seek, market.feed_state, market.last_values),
                 None if is_news => self.set_feed_state(market.feed_state),
@@ -411,8 +413,8 @@ impl Shard {
         }
     }
 
-    /// Returns the time between calls of [`heartbeats`](Self::heartbeats) and
-    /// [`check_liveness`](Self::check_liveness).
+    /// Returns the time between two calls of [`heartbeats`](Self::heartbeats).
+    /// [`check_liveness`](Self::check_liveness) has the same period.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         self.liveness.check_period()
@@ -464,7 +466,7 @@ impl Shard {
         }
     }
 
-    /// Returns why the shard closes a connection. Only the first call returns the reason.
+    /// Removes and returns the reason why the shard closes a connection; `None` if there is no reason.
     pub fn take_closing(&mut self, id: ConnectionId) -> Option<CloseReason> {
         match &mut self.connections[id].state {
             ConnectionState::Closing { reason } => reason.take(),
@@ -488,8 +490,8 @@ impl Shard {
 
     /// Begins the shard's next turn.
     ///
-    /// Renews the quota, wakes connections that waited for it, and removes some subscriptions of disconnected
-    /// connections.
+    /// Renews the catch-up quota, and wakes connections that waited for the quota. Also removes some
+    /// subscriptions of disconnected connections.
     pub fn begin_turn(&mut self) {
         self.remove_subscriptions();
         for id in self.quota.renew() {
@@ -505,8 +507,8 @@ impl Shard {
         self.quota.has_queued() || !self.disconnected.is_empty()
     }
 
-    /// Writes notices, missed data and due conflated events into a client's outbox; returns the bytes to
-    /// write next.
+    /// Writes notices, missed events, snapshots and due conflated events into a client's outbox. Returns the
+    /// bytes to write to the socket next.
     pub fn outgoing(&mut self, id: ConnectionId, now: Instant) -> &[u8] {
         if self.connections[id].outbox.bytes().is_empty() {
             self.connections[id].resync(&self.market);
@@ -535,8 +537,8 @@ impl Shard {
 
     /// Returns whether the shard may search for a client's oldest conflated events in this turn.
     ///
-    /// A search among many events takes as long as writing missed events, and so spends the same quota. A
-    /// closing client does not wait for the quota.
+    /// A search among many events spends the catch-up quota, because such a search takes as long as writing
+    /// missed events. A closing client does not wait for the quota.
     fn may_search(&mut self, id: ConnectionId, now: Instant) -> bool {
         let Connection { outbox, state, .. } = &self.connections[id];
         let is_many = outbox.conflated_len() > self.settings.conflated_events;
@@ -582,8 +584,8 @@ impl Shard {
         self.quota.spend(connection.outbox.bytes().len() - waiting);
     }
 
-    /// Records that a client's socket accepted bytes; returns whether a flow-controlled feed may be able to
-    /// continue.
+    /// Records that a client's socket accepted bytes. Returns whether a flow-controlled feed may have waited
+    /// for this write.
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
@@ -613,8 +615,8 @@ impl Shard {
         if self.quota.is_queued(id) {
             return None;
         }
-        // A client that is ahead of its shard must check again, because nothing wakes it when the shard has
-        // caught up.
+        // If a client is ahead of its shard, its session must check again later. Nothing wakes the session
+        // when the shard has caught up with the client.
         outbox.due(now).or_else(|| state.after().map(|_| now + AHEAD_CHECK))
     }
 
@@ -623,11 +625,12 @@ impl Shard {
         self.connections[id].set_waker(waker);
     }
 
-    /// Pushes a close behind everything that is pending for a client. Nothing follows the close.
+    /// Pushes a close frame behind all pending frames and conflated events of a client. Nothing follows the
+    /// close frame.
     pub fn close(&mut self, id: ConnectionId, code: u16, reason: &str) {
         let connection = &mut self.connections[id];
-        // A resuming client is not told of a gap or a seek, because the notice would have to follow all
-        // missed events.
+        // A resuming client is not told of a gap or a seek. The notice must follow all missed events, but the
+        // connection closes before all are written.
         connection.resync(&self.market);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.market, encoded, snapshots, &self.settings);
@@ -635,20 +638,20 @@ impl Shard {
         connection.state = ConnectionState::Closing { reason: None };
     }
 
-    /// Returns the event up to which all `every` clients have been served. If no client is behind, the result
-    /// is the shard's own position.
+    /// Returns the sequence number up to which the sockets of all `every` clients have accepted the events.
+    /// If no client is behind, the result is the shard's own position.
     #[must_use]
     pub fn served(&self) -> u64 {
         let waiting = self.connections.iter().filter_map(|(_, connection)| connection.served());
         waiting.min().unwrap_or(u64::MAX).min(self.market.seq())
     }
 
-    /// Closes each `every` client that has kept the feed waiting for the stall timeout, and has not read
-    /// `catch_up_bytes` in that time.
+    /// Closes each `every` client that has stalled a flow-controlled feed for the duration of the stall
+    /// timeout. In this time the client's socket has accepted fewer than `catch_up_bytes` bytes.
     ///
-    /// So a large resume or set of snapshots may take longer than a small one. But a client cannot hold up
-    /// the feed by reading a byte now and then. A client's time begins at the first call while the feed waits
-    /// for it.
+    /// The timeout starts at the first call that finds the feed waiting for the client. Reading
+    /// `catch_up_bytes` bytes restarts the timeout, so a large resume has enough time. A client that reads
+    /// only a byte now and then is still closed.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
         let last_check = self.last_stall_check.replace(now).unwrap_or(now);
@@ -660,7 +663,7 @@ impl Shard {
                 continue;
             }
             if let Some(behind) = &mut connection.behind {
-                // While the server itself stood still, no client kept the feed waiting.
+                // The time for which the server itself stood still does not count.
                 behind.since += gap;
             }
             let behind = connection.behind.get_or_insert(Behind { since: now, written: 0 });

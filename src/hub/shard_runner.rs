@@ -32,9 +32,9 @@ pub struct ShardRunner {
     pub shard: RefCell<Shard>,
     /// The sockets of the shard's connections.
     pub sockets: RefCell<Sockets>,
-    /// Notified after a write to a client for which the feed may wait, and when such a client is gone.
+    /// Notified after a write to a client for which the feed may wait, and when a client disconnects.
     pub served: Notify,
-    /// Notified when a client waits for the shard's next turn, and when a client is gone.
+    /// Notified when a client waits for the shard's next turn, and when a client disconnects.
     pub turn_wanted: Notify,
     /// How long updates are collected before they are written.
     flush_window: Duration,
@@ -65,8 +65,8 @@ impl ShardRunner {
 
     /// Runs the loop until `stop` fires.
     ///
-    /// The loop must not run under tokio's cooperative budget. Otherwise sockets could refuse the later
-    /// writes of a batch, which is written to all its subscribers at once.
+    /// The loop must not run under tokio's cooperative budget. The loop writes a batch to all subscribers
+    /// without a pause. When the budget is used up, a socket refuses a write even if it has room.
     pub async fn run(
         &self,
         mut reader: Reader,
@@ -82,7 +82,8 @@ impl ShardRunner {
         let mut overload = Overload::default();
         loop {
             let is_flow_controlled = reader.bus().is_flow_controlled();
-            // Not `biased`, because a branch that is always ready would then starve the others.
+            // This `select!` is not `biased`. Otherwise a branch that is always ready would starve the
+            // others.
             select! {
                 () = stop.cancelled() => break,
                 Some(relayed) = inbox.recv() => self.relay(&relayed, &mut inbox),
@@ -116,7 +117,7 @@ impl ShardRunner {
         }
     }
 
-    /// Hands the first message and all messages in the inbox to the shard.
+    /// Passes the first message, and all messages in the inbox, to the shard.
     fn relay(&self, first: &Relayed, inbox: &mut mpsc::Receiver<Arc<Relayed>>) {
         let mut shard = self.shard.borrow_mut();
         shard.relay(&first.from, &first.message);

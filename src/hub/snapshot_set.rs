@@ -1,8 +1,8 @@
 //! A snapshot set: an iterator over the symbols whose snapshots have yet to be sent to a connection.
 //!
-//! A snapshot is encoded only when the socket has room for it, and shows the newest values at that moment.
-//! Before the snapshot, the connection gets no updates of the symbol, because the snapshot will include them.
-//! A set needs four bytes for each symbol by name, and no memory for the symbols of `*`.
+//! A snapshot is encoded only when the socket has room for its bytes. The snapshot shows the newest values at
+//! that moment. Before the snapshot, the connection gets no updates of the symbol, because the snapshot will
+//! include them. A set needs four bytes for each symbol by name, and no memory for the symbols of `*`.
 
 use std::ops::Range;
 use std::vec;
@@ -15,7 +15,8 @@ use crate::market::Symbol;
 #[derive(Debug)]
 pub(super) struct SnapshotSet {
     remaining: Remaining,
-    /// The subscription before the set began. The connection still gets the updates of this subscription.
+    /// The connection's subscription before the set began. The connection still gets the updates of this
+    /// subscription.
     earlier: Subscription,
     /// The last snapshot, while it waits for older conflated events.
     last: Option<LastSnapshot>,

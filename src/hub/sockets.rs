@@ -138,8 +138,9 @@ impl Sockets {
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
         let written = match self.sockets[id].as_mut().expect("a connection has a socket") {
-            // This write bypasses tokio, which first checks a readiness flag elsewhere in memory. Checking
-            // before every write would cost more than the few writes to full sockets, about one in thousands.
+            // This write bypasses tokio. Before each write, tokio checks a readiness flag elsewhere in
+            // memory. These checks cost more than they save, because only about one write in thousands finds
+            // a full socket.
             Socket::Tcp(socket) => SockRef::from(&*socket).send(bytes).ok(),
             Socket::Other(socket) => {
                 let mut nobody = Context::from_waker(Waker::noop());

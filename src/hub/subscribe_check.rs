@@ -1,7 +1,7 @@
-//! Checks a subscribe: the number of its symbols, and whether the client can resume from its cursor.
+//! Checks a subscribe command: the number of its symbols, and whether the client can resume from its cursor.
 //!
-//! A route checks before a connection exists. A shard checks before it executes the command. Both send the
-//! same error replies.
+//! A route makes these checks before a connection exists. A shard makes them before it executes the command.
+//! Both send the same error replies.
 
 use crate::bus::{Bus, Evicted};
 use crate::counters::Limit;
@@ -21,7 +21,7 @@ pub enum Missed {
     },
 }
 
-/// Checks that a connection may have this many symbols; a `most` of 0 means no limit.
+/// Checks that a connection may subscribe to `count` symbols. `most` is the limit; 0 means no limit.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
     })
 }
 
-/// Returns the error reply to a cursor that comes after a connection's first subscribe.
+/// Returns the error reply to a cursor that comes after a connection's first subscribe command.
 pub fn late_cursor() -> ErrorReply {
     let message = "`after` comes with a connection's first subscribe; open a new connection to resume";
     ErrorReply::new(ErrorCode::BadCursor, message)

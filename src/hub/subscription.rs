@@ -1,6 +1,6 @@
 //! A subscription: the symbols and kinds of events that one connection subscribed to.
 //!
-//! The `SubscriptionIndex` has the other direction, from a symbol to its subscribers.
+//! The `SubscriptionIndex` maps each symbol to its subscribers.
 
 use crate::market::{Kind, KindSet, Symbol};
 use crate::wire::Symbols;
@@ -10,8 +10,8 @@ use crate::wire::Symbols;
 pub struct Subscription {
     /// The kinds that the connection subscribed to for all symbols (`*`).
     pub all: KindSet,
-    /// The symbols by name, sorted, with the kinds of each. For the few symbols of most connections, a map
-    /// would need more memory.
+    /// The symbols by name, sorted, with the kinds of each. A map would need more memory, because most
+    /// connections have few symbols.
     names: Vec<(Symbol, KindSet)>,
 }
 

@@ -1,7 +1,7 @@
 //! The subscription index: finds the subscribers of a symbol.
 //!
-//! The [`Subscription`] of each connection has the opposite direction, from the connection to its symbols.
-//! [`SubscriptionIndex`] changes both together.
+//! The index maps each symbol to connections. A [`Subscription`] maps a connection to its symbols.
+//! [`SubscriptionIndex`] changes both together, so that they agree.
 
 use std::collections::HashMap;
 
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_without_subscribers_takes_no_memory() {
+    fn a_symbol_without_subscribers_needs_no_memory() {
         let mut index = SubscriptionIndex::default();
         let mut subscription = Subscription::default();
 

@@ -18,9 +18,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
     /// Maximum bytes of pending events and relayed messages for one client. A client with `delivery=every`
-    /// that exceeds this limit is closed with 4008. Any client for which a relayed message no longer fits is
-    /// also closed with 4008. A replay at full speed waits for a client instead of closing it for pending
-    /// events.
+    /// that exceeds this limit is closed with 4008. Any client is closed with 4008 if a relayed message would
+    /// exceed the limit. A replay at full speed waits for its clients, so pending events close no client.
     pub every_buffer: usize,
     /// Time limit for closing a connection; 0 means no limit.
     #[serde(with = "humantime_serde")]

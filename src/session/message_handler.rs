@@ -22,7 +22,8 @@ use crate::wire::{
 /// symbols.
 const SYMBOLS_A_COMMAND: usize = 100;
 
-/// Handles the messages of one client. The client is connected to the shard as long as this handler exists.
+/// Handles the messages of one client. A new handler connects the client to the shard. Dropping the handler
+/// disconnects the client.
 #[derive(Debug)]
 pub(super) struct MessageHandler {
     pub(super) context: Rc<Context>,
@@ -72,7 +73,7 @@ impl MessageHandler {
         client
     }
 
-    /// Gives the client its permissions. Counts the client as a peer, unless it must show a token first.
+    /// Sets the client's permissions. Counts the client as a peer, unless it must show a token first.
     fn set_access(&mut self, access: Access) {
         if access.is_unauthenticated() {
             return;

@@ -1,8 +1,8 @@
 //! A session: one client's connection, from the upgrade to the close.
 //!
-//! The session passes the client's commands to the shard, and the client's messages to the relay. It also
-//! writes the client's outbox to the socket. For a client that keeps up, the shard's runner writes batches
-//! directly to the socket, without the session.
+//! The session passes the client's commands to the shard, and the client's messages to the relay. The session
+//! also writes the client's outbox to the socket. For a client that keeps up, the shard's runner writes
+//! batches directly to the socket, without the session.
 
 mod config;
 mod message_handler;
@@ -34,12 +34,12 @@ use message_handler::MessageHandler;
 
 pub use config::{Config, Limits, unless_zero};
 
-/// Bytes that are read from a socket at a time. The buffer is on the stack, so that an idle session stays
-/// small.
+/// The maximum number of bytes that are read from a socket at a time. The buffer is on the stack, so that an
+/// idle session stays small.
 const READ_BYTES: usize = 4096;
 
-/// After this many bytes from one client, the thread's other tasks run, so that a client that sends fast does
-/// not block them.
+/// After this many bytes from one client, the session yields to the thread's other tasks. Otherwise a client
+/// that sends fast would block them.
 const TURN_BYTES: usize = 2 * READ_BYTES;
 
 /// The fixed cost of a message, in bytes. A turn counts this cost in addition to the message's length.
@@ -58,12 +58,12 @@ pub struct Context {
     pub limits: Limits,
     /// The tokens, which may change while the server runs.
     pub auth: watch::Receiver<auth::Config>,
-    /// The permissions of the clients that need not show a token, or have shown one.
+    /// The permissions of each admitted client. Such a client has shown a token, or needs no token.
     pub admitted: RefCell<HashMap<ConnectionId, Access>>,
 }
 
 impl Context {
-    /// Closes each client that may not keep its permissions, because the tokens have changed.
+    /// Closes each client whose permissions are no longer valid, because the tokens have changed.
     pub fn close_revoked(&self) {
         let auth = self.auth.borrow();
         let mut shard = self.runner.shard.borrow_mut();
@@ -91,7 +91,7 @@ struct Inbound {
     decoder: Option<Decoder>,
     /// The number of the incomplete message, as last reported to the shard.
     partial: Option<u64>,
-    /// Bytes read since other tasks of the thread last ran.
+    /// The number of bytes read since the session last yielded to other tasks of the thread.
     turn: usize,
 }
 
@@ -161,8 +161,8 @@ impl Session {
                 self.outbound.write().await?;
             }
             self.outbound.shut_down().await?;
-            // Incoming bytes are read and dropped. Unread bytes would reset the connection, and the client
-            // might not get the close frame.
+            // Incoming bytes are read and dropped. If bytes stayed unread, the operating system would reset
+            // the connection. The client might then not get the close frame.
             loop {
                 self.inbound.read().await?;
                 self.inbound.forget();
@@ -200,8 +200,8 @@ impl Inbound {
 
     /// Waits until the shard allows the session to read.
     ///
-    /// This future needs no waker. Reading is allowed again after a write to the client, and the write wakes
-    /// the session.
+    /// This future needs no waker. Reading is allowed again only after a write to the client, and the write
+    /// wakes the session.
     async fn allowed(&self) {
         let may_read = || self.context.runner.shard.borrow().may_read(self.id);
         poll_fn(|_| if may_read() { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -273,8 +273,8 @@ impl Inbound {
 }
 
 impl Outbound {
-    /// Waits for pending bytes, and writes them as far as the socket accepts them. Also completes when the
-    /// client's messages may be read again.
+    /// Waits for pending bytes, and writes as many as the socket accepts. Also completes when the client's
+    /// messages may be read again.
     ///
     /// Cancel safe: unwritten bytes stay in the outbox.
     async fn write(&mut self) -> Result<(), CloseReason> {
@@ -302,7 +302,7 @@ impl Outbound {
                 self.runner.turn_wanted.notify_one();
             }
             drop(shard);
-            // The flush is needed for TLS, because a TLS socket may buffer bytes that it has accepted.
+            // A flush is needed, because a TLS socket may buffer bytes that it has accepted.
             if let Poll::Ready(Err(error)) = self.runner.sockets.borrow_mut().get(self.id).poll_flush(cx) {
                 return Poll::Ready(Err(CloseReason::Lost(error)));
             }

@@ -1,22 +1,25 @@
 //! Finds out whether the machine at the other end of a TCP connection is reachable (Linux only).
 //!
-//! A successful write does not prove that the other machine is reachable: the kernel fills its buffer even for a machine
-//! that is gone. An acknowledgement proves it, whether the program on the other machine reads or not.
+//! A successful write does not prove that the other machine is reachable. The kernel accepts bytes into its
+//! send buffer even if that machine is gone. A TCP acknowledgement proves that the machine is reachable, even
+//! if its program does not read.
 //!
-//! This is a crate of its own because the system call is `unsafe`, which the rest of the project forbids.
+//! This code is a separate crate because its system calls need `unsafe`. The rest of the project forbids
+//! `unsafe`.
 
 use std::time::Duration;
 
-/// The newest acknowledgement of the other end of a connection.
+/// The state of the TCP acknowledgements from the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledgements {
-    /// The time since an acknowledgement last arrived.
+    /// The time since the newest acknowledgement arrived.
     pub last: Duration,
-    /// How many retransmissions, or probes of a full receive window, TCP has sent since without an acknowledgement.
+    /// The number of unanswered retransmissions, or of unanswered probes of a full receive window.
     pub unanswered: u8,
 }
 
-/// Returns the newest acknowledgement of the other end; `None` for a socket that is not TCP, or when the call fails.
+/// Returns the state of the acknowledgements from the other end. Returns `None` for a socket that is not TCP,
+/// or if the system call fails.
 #[cfg(target_os = "linux")]
 pub fn acknowledgements(socket: &impl std::os::fd::AsFd) -> Option<Acknowledgements> {
     let info = linux::info(socket.as_fd())?;
@@ -32,11 +35,15 @@ pub fn acknowledgements<S>(_socket: &S) -> Option<Acknowledgements> {
     None
 }
 
-/// Limits the time between two retransmissions, or two probes of a full receive window; returns whether the system can.
+/// Limits the time between two retransmissions, or between two probes of a full receive window. Returns
+/// whether the kernel accepted the limit.
 ///
-/// TCP doubles this time after each of them, up to two minutes. A client that has long stopped reading is probed so rarely
-/// that its machine is missed late. On a listening socket the limit holds for each connection that it accepts. Linux 6.15
-/// introduced the limit; the kernel takes 1 s to 120 s.
+/// Without a limit, TCP doubles this time after each retransmission or probe, up to two minutes. If a client
+/// stops reading, the probes of its receive window thus become rare. The server would then notice late that
+/// the client's machine is gone.
+///
+/// If the socket is a listener, each connection that it accepts has the same limit. Linux 6.15 introduced
+/// this limit. The kernel accepts 1 s to 120 s, so any other limit is clamped to this range.
 #[cfg(target_os = "linux")]
 pub fn limit_retransmission_interval(socket: &impl std::os::fd::AsFd, limit: Duration) -> bool {
     linux::set_max_retransmission_timeout(
@@ -65,8 +72,8 @@ mod linux {
     pub fn info(socket: BorrowedFd<'_>) -> Option<libc::tcp_info> {
         let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
         let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
-        // SAFETY: the descriptor is open while it is borrowed. The kernel writes at most `length` bytes, the size of
-        // `info`.
+        // SAFETY: the descriptor is open while it is borrowed. The kernel writes at most `length` bytes, the
+        // size of `info`.
         let status = unsafe {
             libc::getsockopt(
                 socket.as_raw_fd(),
@@ -76,7 +83,8 @@ mod linux {
                 &raw mut length,
             )
         };
-        // SAFETY: every field is a number, for which all bytes are valid, and all bytes were zeroed before the call.
+        // SAFETY: all bytes were zeroed before the call. Every field is a number, so all values of the bytes
+        // are valid.
         (status == 0).then(|| unsafe { info.assume_init() })
     }
 
@@ -85,7 +93,8 @@ mod linux {
     pub fn set_max_retransmission_timeout(socket: BorrowedFd<'_>, timeout: Duration) -> bool {
         let Ok(milliseconds) = libc::c_int::try_from(timeout.as_millis()) else { return false };
         let Ok(length) = libc::socklen_t::try_from(size_of_val(&milliseconds)) else { return false };
-        // SAFETY: the descriptor is open while it is borrowed. The kernel reads `length` bytes, the size of `milliseconds`.
+        // SAFETY: the descriptor is open while it is borrowed. The kernel reads `length` bytes, the size
+        // of `milliseconds`.
         let status = unsafe {
             libc::setsockopt(
                 socket.as_raw_fd(),
@@ -115,7 +124,7 @@ mod tests {
     /// A test that waits for this long has failed.
     const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Longer than a reachable machine takes to acknowledge.
+    /// A reachable machine acknowledges in less than this time.
     const MOMENT: Duration = Duration::from_millis(100);
 
     /// A packet filter that drops every incoming packet: `BPF_RET | BPF_K` with 0 bytes.
@@ -174,8 +183,8 @@ mod tests {
     fn max_retransmission_timeout(socket: &TcpStream) -> Duration {
         let mut milliseconds = 0_u32;
         let mut length = libc::socklen_t::try_from(size_of_val(&milliseconds)).unwrap();
-        // SAFETY: the descriptor is open while it is borrowed. The kernel writes at most `length` bytes, the size of
-        // `milliseconds`.
+        // SAFETY: the descriptor is open while it is borrowed. The kernel writes at most `length` bytes, the
+        // size of `milliseconds`.
         let status = unsafe {
             libc::getsockopt(
                 socket.as_raw_fd(),

@@ -123,7 +123,7 @@ fn a_shutdown_replaces_the_close_of_a_slow_consumer() {
 }
 
 #[test]
-fn heartbeats_that_go_with_updates_keep_their_period() {
+fn heartbeats_that_are_written_with_updates_keep_their_period() {
     let begin = Instant::now();
     let mut shard = shard(1 << 20);
     subscribe(&mut shard, Encoding::WebSocket, Delivery::Every, Duration::ZERO, begin);
@@ -205,7 +205,7 @@ fn disconnected_clients_get_nothing_and_their_subscriptions_are_removed_over_sev
 }
 
 #[test]
-fn disconnected_clients_and_new_ones_in_their_place_take_no_more_memory_than_before() {
+fn disconnected_clients_and_new_ones_in_their_place_need_no_more_memory_than_before() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
     let before = a_thousand_symbols_each(&mut shard, 3, now);
