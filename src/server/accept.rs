@@ -1,7 +1,7 @@
 //! The accept loop: accepts connections and hands each to the worker with the fewest connections.
 //!
-//! Between workers with the same number of connections, the loop chooses at random. Without randomness,
-//! clients that connect in a regular order could put all busy clients on one worker. The loop skips a worker
+//! Between workers with the same number of connections, the loop chooses at random. Without randomness, one
+//! worker could get all busy clients, if busy and quiet clients connect in turn. The loop skips a worker
 //! whose queue is full, so that a stuck worker does not block new clients.
 
 use std::future::poll_fn;
@@ -31,12 +31,12 @@ const WAITING_SOCKETS: usize = 64;
 
 /// A source of connections.
 pub trait Listener {
-    /// An accepted connection that is not yet registered with its worker.
+    /// An accepted connection that no worker has registered yet.
     type Socket: AcceptedSocket;
 
     /// Waits for the next connection and returns it with the address of its peer.
     ///
-    /// Cancel safe: no connection is lost.
+    /// Cancel safe: a cancelled call loses no connection.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Socket, SocketAddr)>> + Send;
 }
 
@@ -54,9 +54,9 @@ pub trait AcceptedSocket {
 #[derive(Debug)]
 pub struct Tcp {
     listeners: Vec<TcpListener>,
-    /// The number of the listener that is asked first.
+    /// The index of the listener that the next accept polls first.
     first: usize,
-    /// Limit of unsent bytes that the kernel buffers for a client; 0 means the system's default.
+    /// Maximum number of unsent bytes that the kernel buffers for a client; 0 means the system's default.
     send_buffer: u32,
 }
 
@@ -75,15 +75,15 @@ impl Listener for Tcp {
 }
 
 impl Tcp {
-    /// Returns a source of the connections to all these sockets. `send_buffer` limits the unsent bytes that the
-    /// kernel buffers for a client; 0 means the system's default.
+    /// Returns a source of connections to these listening sockets. `send_buffer` limits the unsent bytes that
+    /// the kernel buffers for a client; 0 means the system's default.
     #[must_use]
     pub fn new(listeners: Vec<TcpListener>, send_buffer: u32) -> Self {
         Self { listeners, first: 0, send_buffer }
     }
 
-    /// Accepts a connection from one of the sockets. The sockets take turns, so that a flood of connections to
-    /// one socket does not block the others.
+    /// Accepts a connection on one of the listening sockets. The sockets take turns, so that a flood of
+    /// connections to one socket does not block the others.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let count = self.listeners.len();
         for number in (self.first..self.first + count).map(|number| number % count) {
@@ -119,8 +119,8 @@ impl AcceptedSocket for std::net::TcpStream {
 #[derive(Debug)]
 pub struct WorkerHandle<S> {
     sockets: mpsc::Sender<(S, Permit)>,
-    /// The load of the worker. The permit of each connection holds a clone, and the number of clones is the
-    /// load.
+    /// The load of the worker: the number of clones of this value. The permit of each connection holds a
+    /// clone.
     load: Arc<()>,
 }
 
@@ -216,7 +216,7 @@ mod tests {
         let mut accepted = [Vec::new(), Vec::new()];
 
         for _ in 0..50 {
-            // Every second client is busy.
+            // Busy and quiet clients connect in turn.
             for is_busy in [true, false] {
                 clients.push(TcpStream::connect(address).await.unwrap());
                 let [left, right] = receiver.as_mut_slice() else { unreachable!() };
@@ -254,7 +254,7 @@ mod tests {
             accepted.push(ports.iter().position(|own| *own == port).unwrap());
         }
 
-        // A client of the second and the third socket waits for at most one client of each other socket.
+        // The sockets take turns, so the few clients of the second and third socket are accepted early.
         let last = |socket| accepted.iter().rposition(|found| *found == socket).unwrap();
         assert!(last(1) < 6 && last(2) < 3, "{accepted:?}");
     }

@@ -5,7 +5,7 @@
 //! wait for an error response is also limited. Further connections are closed without an answer.
 //!
 //! Behind a trusted proxy, the client's address is the last address in `X-Forwarded-For` that is not a
-//! trusted proxy. The address is known when the first request has arrived.
+//! trusted proxy. The server learns this address from the first request.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -24,7 +24,7 @@ use crate::counters::Limit;
 use crate::hub::{Limiter, Moment, TokioClock, limiter};
 use crate::session::Limits;
 
-/// The maximum number of connections over a limit that are answered at a time.
+/// Maximum number of connections over a limit that wait for an error response at the same time.
 const MAX_ANSWERED: usize = 256;
 
 /// The maximum number of 429 responses per second, after an initial burst. Further connections are closed
@@ -65,13 +65,13 @@ pub struct Permit {
     is_admitted: bool,
     /// The limit that the connection exceeds, if any.
     exceeded: Option<Limit>,
-    /// The address whose number of connections includes this connection.
+    /// The address or IPv6 network for which this connection counts.
     address: Option<IpAddr>,
     /// The trusted proxy that forwards the connection.
     proxy: Option<IpAddr>,
-    /// The address of the client, as far as it is known.
+    /// The address of the client. Until the first request, this may be the address of a proxy.
     client: IpAddr,
-    /// A clone of the load of the worker that serves the connection.
+    /// A clone of the `load` in the worker's handle, so that the connection counts for its worker.
     worker: Option<Arc<()>>,
 }
 
@@ -160,7 +160,8 @@ impl Admission {
         self.proxies.iter().any(|network| network.contains(&address))
     }
 
-    /// Counts a new connection of the address. Fails with a limit if the connection would exceed this limit.
+    /// Counts a new connection of the address. If the connection would exceed a limit, returns this limit as
+    /// the error.
     fn count_address(&self, address: IpAddr) -> Result<(), Limit> {
         if let Some(rates) = &self.rates {
             if rates.check_key(&address).is_err() {
@@ -204,8 +205,7 @@ impl Permit {
         self.worker = Some(Arc::clone(load));
     }
 
-    /// Counts a connection through a trusted proxy for the client's address, which a request's headers
-    /// contain.
+    /// If the connection comes through a trusted proxy, counts it for the client's address in `headers`.
     pub fn forwarded(&mut self, headers: &HeaderMap) {
         if let (Some(proxy), None) = (self.proxy, self.exceeded) {
             self.client = self.admission.client(headers).unwrap_or(proxy);

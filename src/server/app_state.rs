@@ -1,5 +1,4 @@
-//! The state that all routes share, and the checks that requests have in common: permissions and URL
-//! parameters.
+//! The state that all routes share, and the common checks of requests: permissions and URL parameters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +27,7 @@ pub struct AppState {
     pub feed: Control,
     /// The relay, which counts the peers.
     pub relay: Arc<Relay>,
-    /// The hosts under which the server answers.
+    /// The hosts that the server accepts.
     pub hosts: Hosts,
     /// The origins whose pages may use the server.
     pub origins: Origins,
@@ -83,8 +82,8 @@ impl AppState {
     /// - 401: the token is unknown.
     /// - 403: the token does not allow the symbols.
     ///
-    /// If the client must show a token after it has connected, the subscription is checked after that. An
-    /// earlier error would reveal the state of the feed.
+    /// If the server requires a token and the request has none, the subscription is not checked here. An
+    /// error would reveal the state of the feed. The check then follows the client's `auth` command.
     pub fn subscription(
         &self,
         headers: &HeaderMap,

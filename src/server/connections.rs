@@ -48,7 +48,7 @@ const MAX_HEADERS: usize = 10_000;
 /// The smallest and the largest read buffer of the HTTP library, in bytes.
 const READ_BUFFER_BYTES: (usize, usize) = (8 * 1024, 16 * 1024 * 1024);
 
-/// Bytes that TLS buffers while the socket accepts no data: one TLS record.
+/// Maximum number of bytes that TLS buffers while the socket accepts no data: one TLS record.
 const TLS_BUFFER_BYTES: usize = 16 * 1024;
 
 /// The connections of one worker.
@@ -57,7 +57,7 @@ pub(super) struct Connections {
     context: Rc<Context>,
     routes: BoxedFilter<(warp::reply::Response,)>,
     config: Config,
-    /// Does the TLS handshakes, when TLS is configured.
+    /// Does the TLS handshakes, if TLS is configured.
     tls: Option<TlsAcceptor>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -183,7 +183,7 @@ impl Connections {
             async move {
                 let mut response = response.await?;
                 if exceeded.is_some() {
-                    // A connection over a limit gets one answer, and does not stay idle afterwards.
+                    // The server closes a connection over a limit after one response.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 if let Some(upgrade) = response.extensions_mut().remove::<routes::Upgrade>() {
@@ -218,8 +218,7 @@ impl Connections {
             }
             served = &mut connection => served,
         };
-        // If the handshake response was not sent, the upgrade below would wait until this connection is
-        // dropped.
+        // If the handshake response was not sent, the upgrade below fails only after `connection` is dropped.
         drop(connection);
         if let Err(error) = served {
             debug!(%error, "a connection ended");
@@ -237,13 +236,13 @@ impl Connections {
         Some(Session::new(Encoding::WebSocket, socket, &parts.read_buf, &parameters, access, context))
     }
 
-    /// Returns the HTTP library's settings for a connection in this phase.
+    /// Returns the settings of the HTTP library for one connection.
     fn http(&self, phase: &Arc<ConnectionPhase>) -> http1::Builder {
         let Config { header_timeout, keep_alive, .. } = self.config;
         let HeadLimits { headers, bytes } = self.head_limits();
         let mut http = http1::Builder::new();
         http.timer(RequestTimer { phase: Arc::clone(phase), header_timeout, keep_alive })
-            // The timer itself knows the limits. The library asks for a timer only if it has a timeout.
+            // `RequestTimer` ignores this value, but the library uses the timer only if a timeout is set.
             .header_read_timeout(Duration::ZERO)
             .max_headers(headers)
             .max_header_size(bytes)
@@ -260,8 +259,7 @@ impl Connections {
     }
 }
 
-/// Returns the limit that ended a connection, if a limit is the cause. The end of an idle connection is not an
-/// exceeded limit.
+/// Returns the limit that caused the end of a connection, if any. An idle timeout is not an exceeded limit.
 fn exceeded_limit(error: &hyper::Error, is_idle: bool) -> Option<Limit> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     let was_stuck = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);

@@ -13,17 +13,17 @@ use super::json_response::ErrorResponse;
 /// The headers that a page may send.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, last-event-id");
 
-/// How many seconds a browser may remember the answer to a preflight.
+/// How many seconds a browser may cache the response to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// The outcome of the Origin rule: the `Origin` header of the request if there is one, or the refusal.
+/// The outcome of the Origin rule: the `Origin` header if the request has one, or the refusal.
 pub type CheckedOrigin = Result<Option<HeaderValue>, ErrorResponse>;
 
 /// Returns the response to `OPTIONS`. `allow` lists the methods of the page.
 ///
-/// A preflight of an allowed origin also gets the methods and headers that its page may use. Any other
-/// preflight gets no such headers, so the browser refuses the page. The response then carries the refusal for
-/// the log.
+/// For a preflight from an allowed origin, the response also lists the methods and headers that the page may
+/// use. Without this list, the browser blocks the page's request. For a refused origin, the response carries
+/// the refusal for the log, as an extension.
 pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &CheckedOrigin) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(ALLOW, allow.clone());
@@ -41,7 +41,7 @@ pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &Check
 
 /// Lets the page of an allowed origin read a response.
 pub fn let_page_read(response: &mut Response, origin: CheckedOrigin) {
-    // Without this header, a cache could give one origin the response for another.
+    // Without this header, a cache could send the response for one origin to another origin.
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
     if let Ok(Some(origin)) = origin {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

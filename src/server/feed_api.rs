@@ -34,10 +34,10 @@ const MAX_BODY_BYTES: usize = 4096;
 /// The maximum number of events in one `step` command.
 const MAX_STEP_EVENTS: u32 = 100_000;
 
-/// The end of an error that lists the actions.
+/// The last part of several error messages: a list of the actions.
 const ACTIONS: &str = "actions are pause, resume, speed, seek, step and loop";
 
-/// The JSON form of the status. Unknown values are left out.
+/// The JSON form of the feed's status. Unknown values are left out.
 #[derive(Debug, Serialize)]
 struct StatusReport {
     kind: FeedKind,
@@ -169,7 +169,7 @@ async fn read_body<B: Buf>(
     Ok(read)
 }
 
-/// Parses the body of a `POST`. `feed` knows the zone of a replay's files.
+/// Parses the body of a `POST`. `feed` supplies the time zone of a replay's files.
 fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
     let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
         .map_err(|_| bad_command(r#"the body is a JSON object such as {"action":"pause"}"#))?;
@@ -182,7 +182,7 @@ fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
         "resume" => FeedCommand::Resume,
         "speed" => FeedCommand::Speed(field(&mut fields, "speed", "a number above zero, or \"max\"")?),
         "seek" => {
-            // A Unix time may also be a JSON number. The number's text has all digits.
+            // A Unix time may also be a JSON number. The number's raw text has all digits.
             let value = fields.remove("time");
             let value = value
                 .ok_or_else(|| bad_command(format_args!("`time` is missing; {}", MomentError::FORMS)))?;

@@ -1,7 +1,7 @@
-//! The rules for every request: limits of connections, Host, Origin, and the methods of each page.
+//! The rules for every request: connection limits, Host, Origin, and the methods of each page.
 //!
-//! `/healthz` and `/readyz` are excepted from the Host rule and the Origin rule. They and `/metrics` are
-//! answered even when the server is full.
+//! The Host rule and the Origin rule do not apply to `/healthz` and `/readyz`. The server answers these two
+//! pages and `/metrics` even when `limits.connections` is reached.
 
 use std::net::IpAddr;
 
@@ -29,8 +29,8 @@ pub struct RequestContext {
     pub client: IpAddr,
 }
 
-/// Answers a request that must not reach a route: a request that is refused, or an `OPTIONS` request. Returns
-/// `None` for any other request.
+/// Answers refused requests and `OPTIONS` requests. Returns `None` for all other requests, which the routes
+/// answer.
 pub fn guard(
     state: &AppState,
     method: &Method,
@@ -42,8 +42,8 @@ pub fn guard(
     let is_probe = matches!(name, "healthz" | "readyz");
     let may_be_full = is_probe || name == "metrics";
     if let Some(limit) = context.exceeded.filter(|limit| !(may_be_full && *limit == Limit::Connections)) {
-        // The admission counts the other connection limits. `limits.connections` is counted here, because
-        // a full server still answers some routes.
+        // The admission has already counted the other connection limits. `limits.connections` is counted
+        // here, because a full server still answers some routes.
         if limit == Limit::Connections {
             state.bus.counters().increment(limit);
         }
@@ -84,8 +84,8 @@ pub fn finished(
     mut response: Response,
 ) -> Response {
     if let Some(ErrorReply { code, message }) = response.extensions_mut().remove() {
-        // Browsers and most libraries hide why a WebSocket or a stream failed. On the other pages, only a
-        // refusal by a rule of this server is logged, not a mistake in the request.
+        // Every refusal of a WebSocket or a stream is logged, because browsers and most libraries hide the
+        // reason. On other pages, only refusals by permissions or by the Host and Origin rules are logged.
         let path = context.uri.path();
         let is_connecting = is_upgrade(headers) || matches!(page_name(path), "ws" | "ndjson");
         if is_connecting || matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden) {
@@ -96,7 +96,8 @@ pub fn finished(
     response
 }
 
-/// Applies the Origin rule. An origin is the server's own only under a host that passes the Host rule.
+/// Applies the Origin rule. An origin can be the server's own only if the request's host passes the Host
+/// rule.
 fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext) -> CheckedOrigin {
     let host = state.hosts.check(context.version, headers).ok().flatten();
     state.origins.check(headers, host.as_ref())
@@ -115,7 +116,7 @@ fn methods(path: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// Returns a path without the slashes at its beginning and its end.
+/// Removes one slash from the beginning and one slash from the end of a path.
 fn page_name(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
     path.strip_suffix('/').unwrap_or(path)

@@ -1,9 +1,12 @@
-//! The Host rule: under which names the server answers.
+//! The Host rule: which hosts the server accepts in the `Host` header.
 //!
-//! DNS can rebind the name of a stranger's page to the address of this machine. For the browser, the page
-//! then has the origin of this server. Only the `Host` header still has the stranger's name. So a server on a
-//! loopback address answers only to loopback names and addresses, and to the hosts in `server.allowed_hosts`.
-//! If the list is not empty, it holds on every address. `X-Forwarded-Host` is ignored.
+//! The rule prevents DNS rebinding, in which the name of a malicious site resolves to the address of this
+//! machine. The browser then treats pages of the site as pages of this server. Only the `Host` header still
+//! contains the site's name.
+//!
+//! A server on a loopback address accepts only loopback hosts, and the hosts in `server.allowed_hosts`. On
+//! other addresses, the server accepts every host if the list is empty, and otherwise only the listed hosts.
+//! The server ignores `X-Forwarded-Host`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::json_response::ErrorResponse;
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// The maximum length of a name in DNS.
+/// Maximum length of a DNS name, in bytes.
 const MAX_NAME_BYTES: usize = 253;
 
 /// A name or an address of a machine, as in a URL. Names are in lower case.
@@ -28,7 +31,7 @@ pub enum Host {
     Address(IpAddr),
 }
 
-/// A host, and the port if it is given.
+/// A host with an optional port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     /// The host.
@@ -37,7 +40,7 @@ pub struct HostPort {
     pub port: Option<u16>,
 }
 
-/// The hosts under which the server answers.
+/// The hosts that the server accepts in the `Host` header.
 #[derive(Clone, Debug)]
 pub struct Hosts {
     /// The configured hosts.
@@ -52,20 +55,20 @@ pub struct Hosts {
     "`{found}` is no host; a host is a name or an address, without a scheme, a port and a path; {advice}"
 )]
 pub struct NotAHost {
-    /// The text.
+    /// The invalid text.
     found: String,
-    /// The right form, as far as it is known.
+    /// The correct form of the text, or an example.
     advice: String,
 }
 
 impl Hosts {
-    /// Checks the `Host` header of a request, and returns its value. A request of HTTP/1.0 may have none,
-    /// because every browser sends one.
+    /// Checks and returns the `Host` header of a request. An HTTP/1.0 request may lack the header. Such a
+    /// request does not come from a browser, because browsers always send `Host`.
     ///
     /// # Errors
     ///
     /// - 400: the header is missing, repeated or malformed.
-    /// - 403: the server does not answer under this host.
+    /// - 403: the server does not accept this host.
     pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<Option<HostPort>, ErrorResponse> {
         if version == Version::HTTP_10 && !headers.contains_key(HOST) {
             return Ok(None);
@@ -93,7 +96,7 @@ fn requested_host(headers: &HeaderMap) -> Option<HostPort> {
     values.next().is_none().then_some(host)
 }
 
-/// Removes from a URL everything but its host and port. Also removes the dot at the end of the name.
+/// Returns the host and the port of a URL, without a final dot.
 pub fn authority_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -101,8 +104,8 @@ pub fn authority_of(url: &str) -> &str {
 }
 
 impl Host {
-    /// Returns whether this is a loopback address, `localhost`, or a name that ends with `.localhost`. These
-    /// names always belong to the own machine (RFC 6761, section 6.3).
+    /// Returns whether this is a loopback address, `localhost`, or a name that ends with `.localhost`. RFC
+    /// 6761, section 6.3 reserves these names for loopback addresses.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
@@ -123,7 +126,8 @@ impl Host {
         let mut labels = text.split('.');
         let is_name = text.len() <= MAX_NAME_BYTES
             && labels.all(|label| !label.is_empty() && label.bytes().all(is_allowed));
-        // A name whose last part is a number would be an address, but it is not a valid one.
+        // In a URL, a host whose last label is a number is an IPv4 address. Valid addresses are handled
+        // above.
         let is_number = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
         (is_name && !is_number).then(|| Self::Name(text.to_ascii_lowercase()))
     }
@@ -133,7 +137,7 @@ impl HostPort {
     /// Parses a host with an optional port. Returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         match text.rsplit_once(':') {
-            // The last colon of an address in brackets does not begin a port.
+            // A colon inside brackets belongs to an IPv6 address, and does not precede a port.
             Some((host, port)) if !port.ends_with(']') => {
                 Some(Self { host: Host::parse(host)?, port: Some(parse_port(port)?) })
             }
@@ -142,7 +146,7 @@ impl HostPort {
     }
 }
 
-/// Parses a port from 1 to 65535, without a sign and without zeros at its beginning.
+/// Parses a port from 1 to 65535. Rejects a sign and leading zeros.
 fn parse_port(text: &str) -> Option<u16> {
     let begins_right = text.starts_with(|c: char| matches!(c, '1'..='9'));
     if begins_right { text.parse().ok() } else { None }
@@ -155,7 +159,7 @@ impl FromStr for Host {
     ///
     /// # Errors
     ///
-    /// The text could never equal the host of a request. The error shows the right form.
+    /// The text is not a valid host, so no request could match it. The error shows the correct form.
     fn from_str(text: &str) -> Result<Self, NotAHost> {
         Self::parse(text).ok_or_else(|| {
             let address = text.parse().ok().map(Self::Address);

@@ -1,8 +1,8 @@
 //! Binds the addresses of `server.listen`.
 //!
-//! A name can have several addresses, and the server listens on each. `localhost` always has both loopback
-//! addresses, because browsers do not ask the system for this name (RFC 6761). An address of a family that the
-//! machine lacks is skipped.
+//! A name can have several addresses, and the server listens on each. `localhost` always stands for both
+//! loopback addresses, because browsers do not resolve this name through the system (RFC 6761). If this
+//! machine lacks IPv4 or IPv6, the server skips the addresses of this family.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,34 +10,35 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpListener, lookup_host};
 use tracing::debug;
 
-/// How often the system is asked for a port that is free on all addresses.
+/// Maximum number of attempts to find a port that is free on all addresses.
 const PORT_ATTEMPTS: usize = 16;
 
 const LOCALHOST: &str = "localhost";
 
-/// An error while the addresses are bound.
+/// The error when the server cannot bind an address.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}")]
 pub struct ListenError {
-    /// The address that cannot be bound, or the configured text if it has no address.
+    /// The address that cannot be bound, or the configured text if it does not resolve to an address.
     pub address: String,
     /// The system's error.
     pub source: io::Error,
 }
 
-/// Binds each address that `listen` names, e.g. `localhost:8000`. With port 0, the system picks a port, and
-/// all addresses share it.
+/// Binds all addresses of `listen`, e.g. of `localhost:8000`. With port 0, the system picks one free port for
+/// all addresses.
 ///
 /// # Errors
 ///
-/// The text names no address, an address is taken or does not belong to this machine, or the machine lacks the
-/// family of every address.
+/// - `listen` does not resolve to an address.
+/// - An address is in use, or does not belong to this machine.
+/// - This machine lacks the family (IPv4 or IPv6) of every address.
 pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
     let addresses = resolve(listen).await?;
     let mut attempts = 1;
     loop {
         match bind_all(&addresses).await {
-            // The port that the system picked for the first address is taken on another.
+            // The port that the system picked for the first address is in use on another address.
             Err(error) if is_taken(&error) && addresses[0].port() == 0 && attempts < PORT_ATTEMPTS => {
                 attempts += 1;
             }
@@ -46,8 +47,8 @@ pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
     }
 }
 
-/// Returns the URL that a browser on this machine can open. `listen` is the configured text, and `address` is
-/// the first address that was bound.
+/// Returns a URL of the server that a browser on this machine can open. `listen` is the configured text.
+/// `address` is the first bound address.
 #[must_use]
 pub fn browser_url(listen: &str, address: SocketAddr, has_tls: bool) -> String {
     let scheme = if has_tls { "https" } else { "http" };
@@ -65,7 +66,7 @@ pub fn browser_url(listen: &str, address: SocketAddr, has_tls: bool) -> String {
     format!("{scheme}://{}", SocketAddr::new(ip, port))
 }
 
-/// Returns the addresses of the configured text, without repetitions, IPv4 first.
+/// Resolves the configured text. Returns each address once, with IPv4 addresses first.
 async fn resolve(listen: &str) -> Result<Vec<SocketAddr>, ListenError> {
     let failed = |source| ListenError { address: listen.to_owned(), source };
     let localhost = listen.rsplit_once(':').filter(|(host, _)| host.eq_ignore_ascii_case(LOCALHOST));
@@ -81,7 +82,7 @@ async fn resolve(listen: &str) -> Result<Vec<SocketAddr>, ListenError> {
     Ok(addresses)
 }
 
-/// Binds the addresses, which have the same port.
+/// Binds the addresses on one port. Skips addresses of a family that this machine lacks.
 async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners = Vec::new();
     let mut port = addresses[0].port();
@@ -111,7 +112,7 @@ fn is_taken(error: &ListenError) -> bool {
     error.source.kind() == io::ErrorKind::AddrInUse
 }
 
-/// Returns whether this machine has the address family of an address: IPv4 or IPv6.
+/// Returns whether this machine supports the family (IPv4 or IPv6) of an address.
 async fn has_family_of(address: SocketAddr) -> bool {
     let loopback: IpAddr =
         if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
@@ -160,7 +161,7 @@ mod tests {
 
         let error = bind(&format!("LocalHost:{}", address.port())).await.unwrap_err();
 
-        // Another program may have the port on 127.0.0.1.
+        // The error may name 127.0.0.1, because another program may use the port on this address.
         let address = [address.to_string(), format!("127.0.0.1:{}", address.port())];
         assert!(address.contains(&error.address), "{error}");
         assert!(is_taken(&error));

@@ -23,7 +23,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Metrics(Registry);
 
 impl Metrics {
-    /// Creates the metrics of the server's parts.
+    /// Creates the metrics of all parts of the server.
     #[must_use]
     pub fn new(
         bus: Arc<Bus>,

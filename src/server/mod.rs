@@ -52,31 +52,33 @@ pub use worker::Worker;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address or name, and port to listen on. The server listens on each address of a name; port 0 picks a
-    /// free port.
+    /// `HOST:PORT` to listen on, where HOST is an address or a name. The server listens on all addresses of a
+    /// name. Port 0 picks a free port.
     pub listen: String,
-    /// Whether the server may listen on a non-loopback address without tokens. Every client that reaches the
-    /// port may then do everything.
+    /// Whether the server may listen on a non-loopback address when no tokens are configured. Without tokens,
+    /// every client has all permissions.
     pub allow_anonymous: bool,
     /// The certificate chain, in PEM form. If a certificate and its key are configured, clients must use TLS.
     pub tls_cert: Option<PathBuf>,
     /// The private key of the certificate, in PEM form.
     pub tls_key: Option<PathBuf>,
-    /// Addresses or networks of trusted proxies, whose `X-Forwarded-For` header names the client.
+    /// Addresses or networks of trusted proxies. Their `X-Forwarded-For` header contains the client's
+    /// address.
     #[serde(with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Hosts under which the server answers, in addition to loopback hosts on a loopback address.
+    /// Hosts that the `Host` header of a request may contain. On a loopback address, the server also accepts
+    /// loopback hosts.
     pub allowed_hosts: Vec<Host>,
     /// Origins whose pages may use the server, in addition to the server's own origin.
     pub allowed_origins: Vec<AllowedOrigin>,
     /// Number of threads that serve clients; 0 means one per core.
     pub shards: usize,
-    /// How long updates are collected before they are written together. The first update after a pause is
-    /// written at once.
+    /// How long a shard collects updates before it writes them together. A shard writes the first update
+    /// after a pause at once.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
-    /// Limit of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means the system's
-    /// default.
+    /// Maximum number of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means the
+    /// system's default.
     pub send_buffer: u32,
     /// Time limit for the TLS handshake; 0 means no limit.
     #[serde(with = "humantime_serde")]
@@ -85,15 +87,14 @@ pub struct Config {
     /// limit.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
-    /// How long a connection that has asked something may stay idle until its next request begins; 0 means no
-    /// limit.
+    /// How long a connection may stay idle between two requests; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
     /// Maximum number of headers in a request; 0 means 10,000.
     pub max_headers: usize,
     /// Maximum length of the request line and the headers together, in bytes; 0 means 16 MiB.
     pub max_header_bytes: usize,
-    /// How long a shutdown waits for clients to close; 0 means no limit.
+    /// How long a shutdown waits for clients to close their connections; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub shutdown: Duration,
 }
@@ -146,8 +147,8 @@ impl Config {
     }
 }
 
-/// Returns whether a text has the form HOST:PORT. An IPv6 address needs brackets, so that its last group is
-/// no port.
+/// Returns whether a text has the form HOST:PORT. An IPv6 address needs brackets, because its last group
+/// could otherwise be a port.
 fn is_host_and_port(text: &str) -> bool {
     let is_name = |host: &str| {
         !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
@@ -157,7 +158,7 @@ fn is_host_and_port(text: &str) -> bool {
         || text.rsplit_once(':').is_some_and(|(host, port)| is_name(host) && is_port(port))
 }
 
-/// Returns whether a text may be a path. It may not if it is the contents of a PEM file.
+/// Returns whether a text can be a path. Rejects the contents of a PEM file, which a user may set by mistake.
 fn may_be_a_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains(['\n', '\0']) && !text.contains("-----BEGIN")

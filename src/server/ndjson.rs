@@ -1,8 +1,8 @@
 //! `/ndjson`: streams a subscription as the body of a response, one frame per line.
 //!
 //! A session writes the stream into a pipe instead of a socket. The response body reads from the pipe as fast
-//! as the client reads. If the client is slow, the pipe fills up. The session then conflates or closes, as
-//! for a WebSocket.
+//! as the client reads. If the client is slow, the pipe fills up. The session then conflates events or closes
+//! the connection, as for a WebSocket.
 
 use std::io;
 use std::pin::Pin;
@@ -28,14 +28,14 @@ use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 /// Capacity of the pipe, in bytes.
 const PIPE_BYTES: usize = 16 * 1024;
 
-/// Bytes that the body reads from the pipe at a time.
+/// Maximum number of bytes that the body reads from the pipe at once.
 const CHUNK_BYTES: usize = 8 * 1024;
 
 /// Tells nginx and compatible proxies to forward each line at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The start parameters of a session whose frames become the response body. The worker removes them from the
-/// response and runs the session.
+/// The parameters of a session that streams its frames as a response body. The worker removes this value from
+/// the response and starts the session.
 #[derive(Clone, Debug)]
 pub struct StreamedSession {
     /// The encoding of the frames.
@@ -65,7 +65,7 @@ struct Body {
 ///
 /// # Errors
 ///
-/// The token is missing or wrong, or the subscription is missing or wrong.
+/// The token or the subscription is missing or invalid.
 pub fn response(
     state: &AppState,
     method: &Method,
@@ -111,8 +111,8 @@ pub fn pipe(
 impl tokio_stream::Stream for Body {
     type Item = io::Result<hyper::body::Bytes>;
 
-    /// Returns the next chunk. Fails if the session ended before it wrote its last line. Otherwise the
-    /// incomplete response would look complete.
+    /// Returns the next chunk. Fails if the session ended before it wrote its last line. Without this error,
+    /// the incomplete response would look complete to the client.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(Pin::new(&mut self.bytes).poll_next(cx));
         let is_cut_off = next.is_none() && !self.is_finished.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The networks in `server.trusted_proxies`. A single address is also a network.
+//! The networks in `server.trusted_proxies`. A single address counts as a network.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -20,9 +20,10 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
 ///
 /// # Errors
 ///
-/// The text is not a network, its address has bits outside its mask, or it could never match. The server
-/// takes a client's IPv4 address for IPv4 in all forms, so a network of IPv4 addresses in IPv6 form could
-/// never match.
+/// - The text is not a network.
+/// - The address has bits outside the mask.
+/// - The network contains IPv4 addresses in IPv6 form. Such a network never matches, because the server
+///   converts these client addresses to IPv4.
 fn parse(text: &str) -> Result<IpNet, String> {
     let network: IpNet = text
         .parse()
@@ -40,7 +41,8 @@ fn parse(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// Returns the IPv4 form of a network whose addresses are all IPv4 addresses in IPv6 form (`::ffff:10.0.0.0`).
+/// Converts a network of IPv4 addresses in IPv6 form (`::ffff:10.0.0.0`) to IPv4. Returns `None` for any
+/// other network.
 fn as_ipv4(network: IpNet) -> Option<Ipv4Net> {
     const PREFIX_BITS: u8 = 96;
     let IpNet::V6(network) = network else { return None };

@@ -1,7 +1,8 @@
 //! The Origin rule: which pages may use the server.
 //!
-//! A browser sends the origin of a page with each WebSocket handshake, each `POST` and each cross-origin read.
-//! A request without an origin does not come from another site's page.
+//! A browser sends the origin of a page with each WebSocket handshake, each `POST` and each cross-origin
+//! read. The server accepts requests without an `Origin` header, because they come from other programs, or from
+//! pages that cannot read the response.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +15,7 @@ use super::host::{Host, HostPort, authority_of};
 use super::json_response::ErrorResponse;
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// The origin of a page: a scheme, a host and optionally a port, and nothing else (RFC 6454, section 6.2).
+/// The origin of a page: a scheme, a host and optionally a port (RFC 6454, section 6.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The scheme, in lower case.
@@ -27,11 +28,11 @@ pub struct Origin {
 /// An entry of `server.allowed_origins`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigin {
-    /// `*`: every origin.
+    /// `*`: every origin except `null`.
     Any,
-    /// `null`: pages without an origin, for example files.
+    /// `null`: pages without an origin of their own, e.g. local files.
     Null,
-    /// This origin.
+    /// A single origin.
     Origin(Origin),
 }
 
@@ -40,7 +41,7 @@ pub enum AllowedOrigin {
 pub struct Origins {
     /// The configured origins.
     pub allowed: Vec<AllowedOrigin>,
-    /// Whether every loopback origin is allowed. This is the case for a server that listens on loopback.
+    /// Whether every loopback origin is allowed, because the server listens on a loopback address.
     pub loopback: bool,
 }
 
@@ -51,15 +52,15 @@ pub struct Origins {
      {advice}"
 )]
 pub struct NotAnOrigin {
-    /// The text.
+    /// The invalid text.
     found: String,
-    /// The right form, as far as it is known.
+    /// The correct form of the text, or an example.
     advice: String,
 }
 
 impl Origins {
     /// Checks the origin of a request. Returns the `Origin` header if the request has one. `host` is the host
-    /// of the request, if the server answers under this host.
+    /// of the request if the Host rule accepts this host.
     ///
     /// # Errors
     ///
@@ -105,8 +106,8 @@ impl Origin {
         Some(Self { scheme, host, port })
     }
 
-    /// Returns whether this is the origin of the server that the client knows by this host and port. The
-    /// scheme does not count, because a proxy may end TLS.
+    /// Returns whether this is the server's own origin in a request with this `Host` header. Ignores the
+    /// scheme, because a proxy may terminate TLS.
     fn is_of(&self, host: &HostPort) -> bool {
         let port = host.port.filter(|port| Some(*port) != default_port(&self.scheme));
         self.host == host.host && self.port == port
@@ -128,7 +129,7 @@ impl FromStr for AllowedOrigin {
     ///
     /// # Errors
     ///
-    /// The text could never equal the origin of a page. The error shows the right form.
+    /// The text is not a valid origin, so no page could match it. The error shows the correct form.
     fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
         if text == "*" {
             return Ok(Self::Any);
@@ -137,7 +138,7 @@ impl FromStr for AllowedOrigin {
             return Ok(Self::Null);
         }
         let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-        // The origin of a page never has the scheme of a WebSocket, and the origin of a file is `null`.
+        // No page has an origin with the scheme `ws` or `wss`. The origin of a local file is `null`.
         let (is_of_no_page, scheme) = match scheme.as_deref() {
             Some("file") => {
                 return Err(NotAnOrigin { found: text.to_owned(), advice: "write `null`".to_owned() });

@@ -19,7 +19,7 @@ use crate::wire::{ErrorCode, ErrorReply};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The maximum lag of a shard, or another reader of the log, in a ready server.
+    /// If a reader of the log, such as a shard, lags by more than this time, the server is not ready.
     #[serde(with = "humantime_serde")]
     pub max_lag: Duration,
 }

@@ -1,7 +1,7 @@
 //! Logs the requests that the server refuses.
 //!
-//! A browser shows its page only that a WebSocket failed, not why. The log is the only place where a person
-//! can read the reason. The log has no query and no token.
+//! A browser tells a page only that a WebSocket failed, not why. So people can read the reason only in this
+//! log. The log contains no URL queries and no tokens.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,16 +11,16 @@ use http::StatusCode;
 use tokio::time;
 use tracing::info;
 
-/// The time span for which refusals are counted.
+/// The time span after which the count of refusals restarts.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// The number of refusals in one span that are logged one by one.
+/// Maximum number of refusals in one time span that are logged one by one.
 const LOGGED_PER_SPAN: u64 = 5;
 
-/// The maximum length of a text of the client in the log, in bytes.
+/// Maximum length of a client's text in the log, in bytes.
 const MAX_BYTES: usize = 300;
 
-/// Marks the beginning of a token in a URL, also in a malformed one such as `/ws&token=…`.
+/// The texts that precede a token in a URL, even in a malformed URL such as `/ws&token=…`.
 const TOKEN_MARKS: [&str; 2] = ["token=", "token%3d"];
 
 /// Logs refused requests, but only the first few of each second. Counts the others.
@@ -31,7 +31,7 @@ pub struct RefusalLog {
 }
 
 impl RefusalLog {
-    /// Logs that a request was refused, or only counts the refusal.
+    /// Logs a refused request. After the first few refusals in a second, only counts the request.
     pub fn refused(&self, client: IpAddr, path: &str, status: StatusCode, reason: &str) {
         if self.count.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SPAN {
             let (path, reason) = (shown(path), shown(reason));
@@ -39,7 +39,7 @@ impl RefusalLog {
         }
     }
 
-    /// Logs after each second how many refusals were only counted, and starts to count again.
+    /// After each second, logs the number of refusals that were only counted. Then resets the count.
     pub async fn report(&self) {
         let mut spans = time::interval(SPAN);
         loop {
@@ -52,7 +52,7 @@ impl RefusalLog {
     }
 }
 
-/// Returns a text of the client for the log: without a token, and not too long.
+/// Shortens a client's text for the log. Cuts off a token and all text after the token.
 fn shown(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let token = TOKEN_MARKS.iter().filter_map(|mark| lower.find(mark)).min();

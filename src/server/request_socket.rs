@@ -1,8 +1,8 @@
 //! The socket of a connection, as the HTTP library uses it.
 //!
-//! The library itself answers what is no request, or has too many or too long headers. Its answer has no body.
-//! The socket replaces this answer by one with the same status and a JSON body. The socket also records when
-//! bytes arrive, for the [timer](super::request_timer).
+//! The HTTP library itself answers invalid requests, and requests with too many or too long headers. The
+//! library's answer has no body. The socket adds a JSON body to this answer, and keeps the status. The socket
+//! also tells the [timer](super::request_timer) when bytes arrive.
 
 use std::io;
 use std::pin::Pin;
@@ -15,10 +15,10 @@ use super::request_timer::ConnectionPhase;
 use super::write_timeout::WriteTimeoutSocket;
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// The longest answer of the library itself, in bytes.
+/// Maximum length of an answer by the library itself, in bytes.
 const LONGEST_ANSWER: usize = 256;
 
-/// The limits of the library on requests, for the text of an error.
+/// The limits for the request line and the headers of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadLimits {
     /// Maximum number of headers.
@@ -27,30 +27,30 @@ pub struct HeadLimits {
     pub bytes: usize,
 }
 
-/// The socket of a connection, as the HTTP library uses it.
+/// A socket that adds a JSON body to the HTTP library's own answers.
 #[derive(Debug)]
 pub struct RequestSocket {
     socket: WriteTimeoutSocket,
     phase: Arc<ConnectionPhase>,
     limits: HeadLimits,
-    /// The part of a replaced answer that the socket has yet to accept.
+    /// The unsent rest of an answer to which this socket added a body.
     answer: Option<Vec<u8>>,
 }
 
 impl RequestSocket {
-    /// Returns the socket of a connection in this phase, whose requests have these limits.
+    /// Wraps the socket of a connection with this phase and these limits.
     #[must_use]
     pub fn new(socket: WriteTimeoutSocket, phase: Arc<ConnectionPhase>, limits: HeadLimits) -> Self {
         Self { socket, phase, limits, answer: None }
     }
 
-    /// Returns the socket itself.
+    /// Returns the inner socket.
     #[must_use]
     pub fn into_inner(self) -> WriteTimeoutSocket {
         self.socket
     }
 
-    /// Writes the rest of a replaced answer.
+    /// Writes the unsent rest of `answer`.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(rest) = self.answer.as_mut().filter(|rest| !rest.is_empty()) {
             match ready!(Pin::new(&mut self.socket).poll_write(cx, rest))? {
@@ -82,7 +82,8 @@ impl AsyncRead for RequestSocket {
 impl AsyncWrite for RequestSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        // While the library waits for a request, it writes the rest of an earlier response, or its own answer.
+        // While the library waits for a request, it writes only the rest of an earlier response or its own
+        // answer.
         if this.answer.is_none() && this.phase.is_waiting() {
             this.answer = with_body(bytes, this.limits);
         }
@@ -101,8 +102,8 @@ impl AsyncWrite for RequestSocket {
     }
 }
 
-/// Returns the library's own answer with a JSON body. Returns `None` for all other bytes. No route answers with
-/// an error and without a body, so only the library's own answer has the length 0.
+/// Adds a JSON body to the library's own answer. Returns `None` for all other bytes. An error response from a
+/// route always has a body, so an error response of length 0 comes from the library.
 fn with_body(bytes: &[u8], limits: HeadLimits) -> Option<Vec<u8>> {
     const NO_BODY: &str = "content-length: 0\r\n";
     let answer = str::from_utf8(bytes).ok().filter(|answer| answer.len() <= LONGEST_ANSWER)?;

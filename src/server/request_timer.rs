@@ -1,8 +1,8 @@
-//! Limits how long a client may take until its next request has come.
+//! Limits the time until the next request of a connection has arrived.
 //!
-//! The HTTP library asks for a timer when it begins to wait for a request. A connection that has not asked yet
-//! has `server.header_timeout` from then on. A connection that has asked may first stay idle for
-//! `server.keep_alive`. The first byte of its next request begins `server.header_timeout`.
+//! The HTTP library asks for a timer when it begins to wait for a request. The headers of the first request
+//! must arrive within `server.header_timeout`. Before each further request, the connection may stay idle for
+//! `server.keep_alive`. The first byte of a further request starts `server.header_timeout` for its headers.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,25 +14,24 @@ use tokio::time::{Sleep, sleep};
 
 use crate::session::unless_zero;
 
-/// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The connection waits for its first request.
     First,
-    /// A request has come, and has not been answered completely.
+    /// A request has arrived, and the server has not sent the whole response.
     Answering,
-    /// The connection waits for a further request, and no byte has come.
+    /// The connection waits for a further request, and no byte has arrived.
     Idle,
     /// The connection waits for the rest of a further request.
     Reading,
 }
 
-/// The phase of a connection. The socket, the timer and the task of the connection share this value. They run
-/// on one thread, so the lock is never contended.
+/// The phase of a connection. The socket, the timer and the task of the connection share this value. All
+/// three run on one thread, so the lock is never contended.
 #[derive(Debug)]
 pub struct ConnectionPhase(Mutex<Phase>);
 
-/// Makes the timers of a connection for the HTTP library.
+/// Creates the timers of a connection for the HTTP library.
 #[derive(Debug)]
 pub struct RequestTimer {
     /// The phase of the connection.
@@ -65,12 +64,12 @@ impl ConnectionPhase {
         self.change(Phase::Idle, Phase::Reading);
     }
 
-    /// Records that a request has come.
+    /// Records that a request has arrived.
     pub fn on_request(&self) {
         *self.lock() = Phase::Answering;
     }
 
-    /// Returns whether the client has asked before and sends nothing now.
+    /// Returns whether the connection is idle after an earlier request.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         *self.lock() == Phase::Idle
@@ -96,7 +95,8 @@ impl ConnectionPhase {
 
 impl rt::Timer for RequestTimer {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn rt::Sleep>> {
-        // The request that follows a request in the same packet also counts as idle, until more bytes come.
+        // If the next request has arrived in the same packet, the connection also counts as idle until more
+        // bytes arrive.
         self.phase.change(Phase::Answering, Phase::Idle);
         let is_idle = self.phase.is_idle();
         let limit = if is_idle { self.keep_alive } else { self.header_timeout };
@@ -108,8 +108,8 @@ impl rt::Timer for RequestTimer {
         })
     }
 
-    /// Returns the timer for a request. The library's deadline is ignored, because the library does not
-    /// distinguish an idle connection.
+    /// Returns the timer for a request. Ignores the library's deadline, because the library has no separate
+    /// limit for idle connections.
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn rt::Sleep>> {
         self.sleep(Duration::ZERO)
     }
@@ -118,7 +118,8 @@ impl rt::Timer for RequestTimer {
 impl Future for RequestSleep {
     type Output = ();
 
-    /// The library polls the timer after each read of the socket.
+    /// Notices the first byte of a request, because the library polls the timer after each read of the
+    /// socket.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_idle && !self.phase.is_idle() {
             self.is_idle = false;

@@ -26,8 +26,8 @@ const PAGE: &str = include_str!("page.html");
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A WebSocket handshake that is answered with 101. The worker removes this value from the response and runs
-/// the session.
+/// An accepted WebSocket handshake. The worker removes this value from the 101 response and starts the
+/// session.
 #[derive(Clone, Debug)]
 pub struct Upgrade {
     /// Completes with the socket when the response has been sent.
@@ -151,8 +151,8 @@ fn metrics_response(
     Ok(response.into_response())
 }
 
-/// Returns the page. The page needs no more responses, so its connection ends: an idle one could take the last
-/// permit, which the page's WebSocket needs.
+/// Returns the page, and closes the connection. An idle connection could use up the last permit, which the
+/// page's WebSocket needs.
 fn page_response() -> warp::reply::Response {
     Response::builder()
         .header(CONNECTION, "close")

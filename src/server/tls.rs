@@ -1,8 +1,8 @@
 //! TLS 1.2 and 1.3, with a certificate that may be replaced while the server runs.
 //!
-//! The certificate file and the key file are read again every second, and when somebody asks. If a file has changed and the key
-//! matches the certificate, new connections use the new certificate. Open connections are not affected. If
-//! the files do not match, for example during a renewal, the old certificate stays in use.
+//! The server reads the certificate file and the key file again every second, and on request. If a file has
+//! changed and the key matches the certificate, new connections use the new certificate. Open connections are
+//! not affected. If the files do not match, for example during a renewal, the old certificate stays in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +27,7 @@ use crate::hub::Duplex;
 /// How often the files are read again.
 const RELOAD_PERIOD: Duration = Duration::from_secs(1);
 
-/// An error while TLS is set up.
+/// An error in the setup of TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// Only the certificate or only the key is configured.
@@ -54,7 +54,7 @@ pub enum TlsError {
         /// The cause.
         source: pem::Error,
     },
-    /// The key does not belong to the certificate, or its kind is not supported.
+    /// The key does not belong to the certificate, or the server does not support this kind of key.
     #[error("{} does not fit {}", key.display(), certificate.display())]
     Mismatch {
         /// The file of the certificate.
@@ -125,7 +125,7 @@ impl Identity {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// Has the files read again at once. A failure is logged even if it was logged before.
+    /// Requests an immediate reload of the files. Logs a failure even if the same failure was logged before.
     pub fn reload_soon(&self) {
         self.asked.notify_one();
     }
@@ -150,7 +150,8 @@ impl Identity {
         }
     }
 
-    /// Reads the files. If the contents differ from `known`, returns them, and uses them if they are valid.
+    /// Reads the files. Returns the contents if they differ from `known`. Uses the new contents if they are
+    /// valid.
     fn reload(&self, known: Option<&Contents>) -> Option<Contents> {
         // A file that cannot be read counts as empty, so that a repeated failure is logged only once.
         let contents = [&self.certificate, &self.key].map(|path| fs::read(path).unwrap_or_default());

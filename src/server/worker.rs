@@ -43,11 +43,11 @@ pub struct Worker<S> {
     pub config: Config,
     /// The settings of the sessions.
     pub session: session::Config,
-    /// The limits of the clients.
+    /// The limits for clients.
     pub limits: Limits,
     /// How long a client with `delivery=every` may make a flow-controlled feed wait.
     pub stall_timeout: Duration,
-    /// Does the TLS handshakes, when TLS is configured.
+    /// Does the TLS handshakes, if TLS is configured.
     pub tls: Option<TlsAcceptor>,
     /// Reports the failure of the worker.
     pub failures: mpsc::Sender<TaskFailed>,
@@ -56,7 +56,7 @@ pub struct Worker<S> {
 impl<S: AcceptedSocket> Worker<S> {
     /// Serves connections until `stop` fires. Then closes all connections within `server.shutdown`.
     ///
-    /// A panic in the shard's loop is reported at once. The connections stay open until `stop` fires.
+    /// The worker reports a panic in the shard's loop at once. Open connections stay open until `stop` fires.
     ///
     /// The future must run on a [`LocalSet`](tokio::task::LocalSet).
     pub async fn run(self, stop: CancellationToken) {
@@ -118,11 +118,11 @@ impl<S: AcceptedSocket> Worker<S> {
                 Err(error) => warn!(%error, "cannot serve a connection"),
             }
         }
-        // Dropping the channel closes the connections that still wait in it.
+        // Dropping the queue closes the connections that still wait in the queue.
         drop(sockets);
         stop.cancelled().await;
-        // The shard first processes the events that were published before the stop, within
-        // `session.close_timeout`.
+        // Before the connections close, the shard processes all events that were published before the stop.
+        // The worker waits for this at most `session.close_timeout`.
         let _ = time::timeout(close_timeout, shard.caught_up(bus.end())).await;
         close_stop.cancel();
         connections.finish().await;

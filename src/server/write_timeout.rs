@@ -30,8 +30,7 @@ struct Pause {
     is_active: AtomicBool,
     /// Whether the session has found that the client is gone.
     is_gone: AtomicBool,
-    /// The task that waits to write. The end of the pause wakes the task, because the task's timeout starts
-    /// then.
+    /// The task that waits for the socket. The end of a pause wakes the task, so that its timeout starts.
     waiting: AtomicWaker,
 }
 
@@ -42,7 +41,7 @@ pub struct PausedWriteTimeout(Arc<Pause>);
 /// A socket whose writes fail when the client accepts no bytes for `limit`.
 #[derive(Debug)]
 pub struct WriteTimeoutSocket {
-    /// The lock is never contended, because the socket and its handles are on one thread.
+    /// The lock is never contended, because one thread uses the socket and its handles.
     socket: Arc<Mutex<Socket>>,
     /// How long a write may wait.
     limit: Duration,

@@ -1,4 +1,4 @@
-//! The close codes, and the reasons for which a connection ends.
+//! The close codes, and the reasons why a connection ends.
 
 use std::borrow::Cow;
 use std::io;
@@ -13,11 +13,11 @@ pub enum CloseCode {
     Normal = 1000,
     /// The server shuts down.
     GoingAway = 1001,
-    /// The client broke the WebSocket protocol.
+    /// The client violated the WebSocket protocol.
     Protocol = 1002,
     /// A text message was not UTF-8.
     InvalidUtf8 = 1007,
-    /// The client exceeded a limit, or showed no token in time.
+    /// The client exceeded a limit, or did not send a token in time.
     Policy = 1008,
     /// A message was longer than `limits.message_bytes`.
     TooLong = 1009,
@@ -25,16 +25,16 @@ pub enum CloseCode {
     SlowConsumer = 4008,
 }
 
-/// The reason for which a connection ends.
+/// The reason why a connection ends.
 #[derive(Debug)]
 pub enum CloseReason {
     /// The server closes the connection with this code and text.
     Server(CloseCode, Cow<'static, str>),
-    /// The client closed the connection, with this close code or without a code.
+    /// The client closed the connection. The close code is optional.
     Client(Option<u16>),
     /// The client showed no sign of life for too long.
     Unresponsive,
-    /// The connection broke.
+    /// The connection broke with this error.
     Lost(io::Error),
 }
 

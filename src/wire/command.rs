@@ -1,4 +1,4 @@
-//! Commands: what a client asks of the server, and the parsing of their fields.
+//! The commands of clients, and the parsing of their fields.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::market::{Kind, KindSet, Symbol};
 /// The longest conflation interval.
 const MAX_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The names of a list of symbols. All of them mean the same.
+/// The synonyms for the field or URL parameter that lists symbols.
 pub(super) const SYMBOLS_NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
 
-/// The names of all fields of commands.
+/// The field names that an error may suggest.
 const FIELD_NAMES: [&str; 7] = ["symbols", "channels", "after", "delivery", "interval_ms", "token", "id"];
 
 /// A command and its `id`.
@@ -39,9 +39,9 @@ pub enum Command {
         symbols: Symbols,
         /// The channels.
         channels: KindSet,
-        /// The cursor after which the client wants to resume.
+        /// The cursor from which the client resumes.
         after: Option<Cursor>,
-        /// The new delivery.
+        /// The new delivery policy.
         delivery: Option<Delivery>,
         /// The new conflation interval.
         interval: Option<Duration>,
@@ -53,9 +53,9 @@ pub enum Command {
         /// The channels.
         channels: KindSet,
     },
-    /// Changes the delivery, the conflation interval, or both.
+    /// Changes the delivery policy, the conflation interval, or both.
     Set {
-        /// The new delivery.
+        /// The new delivery policy.
         delivery: Option<Delivery>,
         /// The new conflation interval.
         interval: Option<Duration>,
@@ -70,7 +70,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Returns the number of symbols that the command names.
+    /// Returns the number of symbols in the command. `*` counts as one symbol.
     #[must_use]
     pub fn symbols(&self) -> usize {
         match self {
@@ -83,14 +83,14 @@ impl Command {
 /// A list of symbols, or `*` for all symbols, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
-    /// Whether the list has `*`, which means all symbols, even symbols that appear later.
+    /// Whether the list contains `*`: all symbols, including symbols that the feed adds later.
     pub all: bool,
-    /// The named symbols.
+    /// The symbols in the list, without `*`.
     pub names: BTreeSet<Symbol>,
 }
 
 impl Symbols {
-    /// Parses a symbol or `*`, and adds it.
+    /// Parses a symbol or `*`, and adds it to the list.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ pub(super) fn channel(text: &str) -> Result<KindSet, ErrorReply> {
     }
 }
 
-/// Parses the name of a delivery.
+/// Parses the name of a delivery policy.
 pub(super) fn delivery(text: &str) -> Option<Delivery> {
     match text {
         "latest" => Some(Delivery::Latest),
@@ -139,12 +139,13 @@ pub(super) fn delivery(text: &str) -> Option<Delivery> {
     }
 }
 
-/// Returns an interval of this many milliseconds, or `None` when it is too long.
+/// Converts milliseconds to a conflation interval. Returns `None` if the interval is too long.
 pub(super) fn interval(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis)).filter(|interval| *interval <= MAX_INTERVAL)
 }
 
-/// Parses the fields of a command with this verb. The fields have neither the verb nor the `id`.
+/// Parses the fields of a command with this verb. The caller has already removed the verb and the `id` from
+/// `fields`.
 pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorReply> {
     let command = match verb {
         "subscribe" => Command::Subscribe {

@@ -1,6 +1,6 @@
-//! Decodes a client's bytes: WebSocket frames (RFC 6455), joined into messages.
+//! Decodes the WebSocket frames (RFC 6455) of a client, and joins fragments into messages.
 //!
-//! A decoder without pending bytes holds no heap memory.
+//! A decoder without pending bytes uses no heap memory, so that an idle client costs little memory.
 
 use std::io::Cursor;
 
@@ -9,26 +9,26 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use super::Message;
 
-/// The longest payload of a control frame.
+/// Maximum payload of a control frame, in bytes (RFC 6455, section 5.5).
 const CONTROL_BYTES: u64 = 125;
 
-/// A complete message or control frame of a client.
+/// A complete message or control frame from a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// A text or binary message: a command, or a message for the client's peers.
     Message(Message),
-    /// A ping. The answer to it is a pong with the same payload.
+    /// A ping, with the payload that the pong must repeat.
     Ping(Vec<u8>),
-    /// A pong, either as the answer to a ping or unsolicited.
+    /// A pong: the answer to a ping, or an unsolicited pong.
     Pong,
     /// A close frame, with its close code if it has one.
     Close(Option<u16>),
 }
 
-/// A fatal decoding error: the connection must be closed after it.
+/// A decoding error, after which the server must close the connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The client broke the WebSocket protocol.
+    /// The client violated the WebSocket protocol.
     #[error("{0}")]
     Protocol(&'static str),
     /// A text message is not UTF-8.
@@ -37,13 +37,13 @@ pub enum DecodeError {
     /// A message is too long.
     #[error("a message may have at most {most} bytes")]
     TooLong {
-        /// The limit.
+        /// The limit, in bytes.
         most: u64,
     },
     /// A message has too many frames.
     #[error("a message may have at most {most} frames")]
     TooManyFragments {
-        /// The limit.
+        /// The limit, in frames.
         most: usize,
     },
 }
@@ -54,18 +54,18 @@ pub struct Decoder {
     limits: DecoderLimits,
     /// Bytes that have not been decoded yet.
     bytes: Vec<u8>,
-    /// The incomplete message, if there is one.
+    /// The message whose last frame has not arrived yet.
     unfinished: Option<Unfinished>,
-    /// Counts complete messages, and control frames that arrive between messages.
+    /// The number of complete messages, plus the number of control frames between messages.
     completed: u64,
 }
 
 /// The limits of a message; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DecoderLimits {
-    /// The longest message, in bytes.
+    /// Maximum length of a message, in bytes.
     pub message_bytes: usize,
-    /// The largest number of frames in a message.
+    /// Maximum number of frames in a message.
     pub fragments: usize,
 }
 
@@ -84,7 +84,7 @@ impl Decoder {
         Self { limits, bytes: Vec::new(), unfinished: None, completed: 0 }
     }
 
-    /// Adds bytes that the client sent.
+    /// Adds received bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -93,7 +93,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// The client broke the protocol, or exceeded a limit. The decoder cannot continue after an error.
+    /// The client violated the protocol, or exceeded a limit. The decoder cannot continue after an error.
     pub fn message(&mut self) -> Result<Option<Incoming>, DecodeError> {
         loop {
             let Some((header, payload)) = self.frame()? else {
@@ -166,8 +166,7 @@ impl Decoder {
             .unfinished
             .as_ref()
             .map_or((0, 0), |unfinished| (unfinished.bytes.len() as u64, unfinished.frames));
-        // Without a configured limit, a message may have at most 4 GiB, so that adding lengths cannot
-        // overflow.
+        // Without a configured limit, the limit is 4 GiB, so that sums of lengths cannot overflow.
         let most = if message_bytes == 0 { u64::from(u32::MAX) } else { message_bytes as u64 };
         if bytes.saturating_add(len) > most {
             return Err(DecodeError::TooLong { most });
@@ -223,7 +222,7 @@ fn close_message(payload: &[u8]) -> Result<Incoming, DecodeError> {
         [_] => return Err(DecodeError::Protocol("a close code must have two bytes")),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
     };
-    // The codes that an endpoint may send (RFC 6455, section 7.4).
+    // A close frame may contain only these codes (RFC 6455, section 7.4).
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(DecodeError::Protocol("the close code must not be sent"));
     }
@@ -253,7 +252,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<Incoming>, u16> {
         let mut decoder = Decoder::new(DecoderLimits { message_bytes: LIMIT, fragments: FRAMES });
         let mut messages = Vec::new();
-        // Feeds one byte at a time, because a message must not depend on how its bytes arrive.
+        // Feeds one byte at a time, because the result must not depend on the sizes of the reads.
         for byte in bytes {
             decoder.feed(&[*byte]);
             while let Some(message) =

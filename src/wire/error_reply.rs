@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// The kind of an error, as a fixed name on which a client program can match.
+/// The kind of an error, as a stable name for client programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -16,11 +16,11 @@ pub enum ErrorCode {
     BadSymbol,
     /// A channel is unknown.
     BadChannel,
-    /// A cursor is malformed, is sent after the first market frame, or is ahead of the feed.
+    /// A cursor is malformed, is ahead of the feed, or arrives after the server has sent a market frame.
     BadCursor,
-    /// The connection would exceed its limit of symbols.
+    /// The command would exceed the connection's limit of symbols.
     TooManySymbols,
-    /// The client sends commands, messages or connections too often.
+    /// The client sends commands or messages too often, or connects too often.
     RateLimited,
     /// A relayed message or the body of a request is too long.
     MessageTooLong,
@@ -28,7 +28,7 @@ pub enum ErrorCode {
     RelayDisabled,
     /// The token is missing or unknown.
     Unauthorized,
-    /// The client's token, or the request's host or origin, does not allow the request.
+    /// A rule for tokens, hosts or origins forbids the request.
     Forbidden,
     /// A URL parameter is unknown or malformed.
     BadParameter,
@@ -36,9 +36,9 @@ pub enum ErrorCode {
     NotFound,
     /// The feed cannot execute this command, or has ended.
     Conflict,
-    /// A request is not valid HTTP/1.1, its URL is too long, or its `Host` is wrong.
+    /// A request is not valid HTTP/1.1, its URL is too long, or its `Host` header is missing or malformed.
     BadRequest,
-    /// A request has too many headers, or too long headers.
+    /// The headers of a request are too many or too long.
     HeadersTooLarge,
     /// The body of a request arrived too slowly.
     TooSlow,
@@ -54,12 +54,12 @@ pub enum ErrorCode {
     NotReady,
 }
 
-/// The reply to an error. A WebSocket stays open after an error reply.
+/// The reply to an invalid command, message or request. A WebSocket stays open after an error reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ErrorReply {
     /// The kind of the error.
     pub code: ErrorCode,
-    /// A text for a person: the error, and how to avoid it.
+    /// A description of the error for people, with advice.
     pub message: String,
 }
 
@@ -70,12 +70,11 @@ impl ErrorReply {
     }
 }
 
-/// Returns the error reply to a command with a wrong field.
 pub(super) fn bad_command(message: impl fmt::Display) -> ErrorReply {
     ErrorReply::new(ErrorCode::BadCommand, message)
 }
 
-/// Returns the beginning of a client's text, quoted and escaped, for an error message.
+/// Quotes and escapes a client's text for an error message. Cuts off the end of a long text.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 64;
     match text.char_indices().nth(SHOWN) {

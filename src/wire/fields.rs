@@ -8,15 +8,15 @@ use serde_json::value::RawValue;
 
 use super::error_reply::{ErrorReply, bad_command};
 
-/// The `id` of a command: a JSON string or number, kept as the client wrote it.
+/// The `id` of a command: the unchanged text of a JSON string or number.
 pub type CommandId = Box<RawValue>;
 
-/// The fields of a JSON object, in the order in which they were written. A name may occur several times.
+/// The fields of a JSON object, in their original order. A name may occur several times.
 #[derive(Debug)]
 pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
-    /// Parses a text; returns `None` if the text is not a JSON object.
+    /// Parses a JSON object. Returns `None` for any other text.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
@@ -36,7 +36,7 @@ impl Fields {
         self.0.first().map(|(name, _)| name.as_str())
     }
 
-    /// Returns a name that occurs more than once.
+    /// Returns a name that occurs more than once, if any.
     pub(super) fn repeated(&self) -> Option<&str> {
         let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
         names.sort_unstable();
@@ -49,9 +49,10 @@ impl Fields {
         Some(self.0.remove(index).1)
     }
 
-    /// Removes a field from a command, and parses the field's value. `form` describes a correct value.
+    /// Removes a field from a command, and parses the field's value. `form` describes a correct value in the
+    /// error reply.
     ///
-    /// Fields that remain after all removals are unknown fields.
+    /// After all removals, the remaining fields are unknown fields.
     pub(super) fn take<T: for<'de> Deserialize<'de>>(
         &mut self,
         name: &str,
@@ -65,7 +66,7 @@ impl Fields {
             .map_err(|_| bad_command(format_args!("`{name}` is {form}")))
     }
 
-    /// Removes the `id` of a command.
+    /// Removes and returns the `id` of a command. Fails if the `id` is neither a string nor a number.
     pub(super) fn take_id(&mut self) -> Result<Option<CommandId>, ErrorReply> {
         let Some(id) = self.remove("id") else { return Ok(None) };
         if id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {

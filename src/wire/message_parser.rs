@@ -16,7 +16,7 @@ pub enum ParsedMessage {
     ForPeers,
     /// A command.
     Command(CommandWithId),
-    /// A message that is neither executed nor relayed: its `id`, and the error reply to it.
+    /// An invalid message, which the server neither executes nor relays: its `id` and the error reply.
     Error(Option<CommandId>, ErrorReply),
 }
 
@@ -32,7 +32,7 @@ pub fn parse_message(message: &Message) -> ParsedMessage {
     }
 }
 
-/// Parses a client's text.
+/// Parses a client's text message.
 ///
 /// A JSON object with the field `action` is never relayed, even if it is not a valid command.
 #[must_use]
@@ -84,8 +84,7 @@ fn parse_object(mut fields: Fields) -> ParsedMessage {
     ParsedMessage::Error(id, error)
 }
 
-/// Returns whether a text is an opening brace and the field `"action"`, with or without white space between
-/// them.
+/// Returns whether a text begins with `{"action"`. White space may follow the brace.
 fn begins_with_action(text: &str) -> bool {
     text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with("\"action\""))
 }

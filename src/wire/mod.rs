@@ -32,7 +32,7 @@ pub use url_parameters::UrlParameters;
 
 use serde::Serialize;
 
-/// The handling of unsent events, for a client that reads more slowly than events are published.
+/// The policy for unsent events when a client reads too slowly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {

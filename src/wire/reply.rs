@@ -1,4 +1,4 @@
-//! The frames that are not market frames: replies, relayed messages, heartbeats, gaps and feed states.
+//! The frames other than market frames: replies, relayed messages, heartbeats, gaps and feed states.
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use serde::{Serialize, Serializer};
 use super::{CommandId, Delivery, ErrorReply, Message};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// The subscriptions and the delivery of a connection. The replies to `subscribe`, `unsubscribe` and `set`
-/// carry this state.
+/// The subscriptions and settings of a connection. The replies to `subscribe`, `unsubscribe` and `set`
+/// contain this state.
 #[derive(Clone, Debug, Serialize)]
 pub struct SubscriptionState {
-    /// Symbols whose trades the client gets, `*` first.
+    /// Symbols whose trades the client gets. `*` comes first.
     pub trades: Vec<String>,
-    /// Symbols whose quotes the client gets, `*` first.
+    /// Symbols whose quotes the client gets. `*` comes first.
     pub quotes: Vec<String>,
-    /// Symbols whose bars the client gets, `*` first.
+    /// Symbols whose bars the client gets. `*` comes first.
     pub bars: Vec<String>,
-    /// Symbols that this command names and the feed does not know.
+    /// Symbols in the command that the feed does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
-    /// The epoch that `seq` belongs to.
+    /// The epoch to which `seq` belongs. Each run of the server has its own epoch.
     pub epoch: String,
     /// The newest sequence number of the feed.
     pub seq: u64,
@@ -30,15 +30,15 @@ pub struct SubscriptionState {
     pub resumed: bool,
     /// The number of snapshots that follow this reply.
     pub snapshots: usize,
-    /// The handling of unsent events when the client reads too slowly.
+    /// The policy for unsent events when the client reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval, in milliseconds.
     pub interval_ms: u64,
-    /// The feed and its state.
+    /// The kind and the state of the feed.
     pub feed: FeedInfo,
 }
 
-/// The kind of the feed, and its state.
+/// The kind and the state of the feed.
 #[derive(Clone, Debug, Serialize)]
 pub struct FeedInfo {
     /// The kind.
@@ -48,7 +48,7 @@ pub struct FeedInfo {
     pub state: FeedFields,
 }
 
-/// The fields of a `feed` frame. A [`SubscriptionState`] has only the first two, state and detail.
+/// The fields of a `feed` frame. In a [`SubscriptionState`], only `state` and `detail` are set.
 #[derive(Clone, Debug, Serialize)]
 pub struct FeedFields {
     #[serde(rename = "state")]
@@ -86,7 +86,7 @@ impl From<&FeedState> for FeedFields {
     }
 }
 
-/// The reason for which a client misses events.
+/// The reason why a client misses events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
@@ -98,7 +98,7 @@ pub enum GapReason {
     Lagged,
 }
 
-/// A frame that is not a market frame.
+/// A frame other than a market frame.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply<'a> {
@@ -134,7 +134,7 @@ pub enum Reply<'a> {
         /// The number of unsent events that newer events replaced (conflation).
         merged: u64,
     },
-    /// The client misses events.
+    /// Reports a gap in the client's events.
     Gap {
         /// The sequence number of the last event before the gap.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,7 +151,7 @@ pub enum Reply<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         snapshots: Option<usize>,
     },
-    /// The feed's state changed, or the feed continues at another market time after a seek.
+    /// Reports a new state of the feed, or a seek.
     Feed(FeedFields),
 }
 
@@ -164,7 +164,7 @@ pub struct WithId<'a, T> {
     content: T,
 }
 
-/// The owner of a token, and what the owner may do.
+/// The owner of a token, and the owner's permissions.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Owner<'a> {
     /// The owner's name.
@@ -229,7 +229,7 @@ impl<'a> Reply<'a> {
         Self::Error(WithId { id, content: error })
     }
 
-    /// Returns the frame in which a subscriber receives a peer's message.
+    /// Returns the frame that contains a peer's message.
     #[must_use]
     pub fn message(from: &'a str, message: &'a Message) -> Self {
         let content = match message {

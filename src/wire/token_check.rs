@@ -1,8 +1,8 @@
-//! Finds messages that could hold a token, so that no token reaches a peer.
+//! Finds messages that could contain a token, so that no token reaches a peer.
 //!
-//! A client may send its token in a form that the server does not accept: as binary, as UTF-16, behind a byte
-//! order mark, or as JSON with a mistake. The check therefore refuses more than correct JSON. It does not
-//! search nested objects, because a peer's own data may use the word `token`.
+//! By mistake, a client may send its token in a form that the server does not accept. Examples are binary
+//! messages, UTF-16, JSON after a byte order mark, and invalid JSON. So the check also covers these forms.
+//! The check does not search nested objects, because the data of an application may use the word `token`.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::verb::nearly_named_verbs;
 
-/// Returns a message without its NULs, and without byte order marks, unreadable bytes and white space at both
-/// ends. Returns `None` if the rest does not begin like JSON.
+/// Removes all NULs from a message. Also removes byte order marks, bytes that are not UTF-8, and white space
+/// from both ends. Returns `None` if the remaining text does not begin like JSON.
 ///
-/// Without its NULs, UTF-16 reads like ASCII.
+/// Without NULs, ASCII text in UTF-16 becomes plain ASCII.
 pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     let is_padding =
         |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | char::REPLACEMENT_CHARACTER | '\0');
@@ -30,11 +30,14 @@ pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     text.starts_with(['{', '[', '"']).then_some(text)
 }
 
-/// Returns whether a [bare](bare) text could hold a token.
+/// Returns whether a text from [bare](bare) could contain a token.
 ///
-/// JSON holds a token if it is an object with a `token` field or an `auth` command, a list with such an
-/// object, or a string with such a text. A text that only begins like JSON holds a token if the word `token`
-/// stands before a colon.
+/// These texts could contain a token:
+///
+/// - an object that has a `token` field or is an `auth` command
+/// - a list that contains such an object
+/// - a JSON string that contains one of these texts
+/// - invalid JSON in which a colon follows the word `token`
 pub(super) fn holds_token(text: &str) -> bool {
     if let Some(fields) = Fields::parse(text) {
         object_holds_token(&fields)

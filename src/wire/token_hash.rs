@@ -1,4 +1,4 @@
-//! Tokens as hashes: the server never stores the text of a token.
+//! Hashes of tokens. The server never stores the text of a token.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The SHA-256 of a token. The comparison takes constant time, and the debug output hides the hash.
+/// The SHA-256 hash of a token. Comparisons run in constant time. The debug output hides the hash.
 #[derive(Clone, Copy, Eq)]
 pub struct TokenHash([u8; 32]);
 

@@ -8,15 +8,15 @@ use super::suggestion::did_you_mean;
 use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
 use crate::market::KindSet;
 
-/// The names of all parameters.
+/// The parameter names that an error may suggest.
 const NAMES: [&str; 6] = ["symbols", "channels", "delivery", "interval_ms", "after", "token"];
 
-/// The parsed parameters of a URL. The default is a URL without parameters.
+/// The parsed parameters of a URL. The default stands for a URL without parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UrlParameters {
     /// The subscription with which the connection starts.
     pub subscribe: Option<Command>,
-    /// The handling of unsent events when the client reads too slowly.
+    /// The policy for unsent events when the client reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval.
     pub interval: Duration,
@@ -25,7 +25,7 @@ pub struct UrlParameters {
 }
 
 impl UrlParameters {
-    /// Parses the query of a URL, without its `?`.
+    /// Parses the query of a URL. `query` does not include the `?`.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl UrlParameters {
         match symbols {
             Some(symbols) => {
                 let channels = channels.unwrap_or(KindSet::ALL);
-                // The delivery holds from the start of the connection, so the command does not change it.
+                // The connection starts with these two settings, so the command does not repeat them.
                 let (delivery, interval) = (None, None);
                 parameters.subscribe =
                     Some(Command::Subscribe { symbols, channels, after, delivery, interval });
@@ -89,17 +89,16 @@ impl UrlParameters {
         Ok(parameters)
     }
 
-    /// Returns the token in the query of a URL, without its `?`. Other parameters may be anything.
+    /// Returns the hash of the token in the query of a URL. Does not check the other parameters.
     #[must_use]
     pub fn token(query: &str) -> Option<TokenHash> {
         pairs(query).into_iter().find(|(name, _)| name == "token").map(|(_, token)| TokenHash::of(&token))
     }
 }
 
-/// Returns the names and the values in a query.
+/// Splits a query into names and values.
 ///
-/// A plus sign means itself, not a space as in an HTML form, because a symbol or a token may contain a plus
-/// sign.
+/// A plus sign is not decoded to a space, because symbols and tokens may contain plus signs.
 fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.replace('+', "%2B").as_bytes()).into_owned().collect()
 }
