@@ -32,7 +32,8 @@ pub enum StartError {
     /// A port is taken, or an address does not belong to this machine.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// An address is not a loopback address, and neither tokens nor `server.allow_anonymous` are configured.
+    /// Other machines can reach the address, but the configuration has no tokens and `server.allow_anonymous`
+    /// is off.
     #[error("server.listen: {address} can be reached from other machines, and there are no tokens")]
     Exposed {
         /// The address.
@@ -66,8 +67,8 @@ impl StartError {
     }
 }
 
-/// Checks what [`App::start`] needs, without binding the port: the certificate with its key, and tokens for an
-/// address that other machines can reach. A host name is not looked up.
+/// Checks the certificate and the address as [`App::start`] does, but does not bind the port. The addresses
+/// of a host name are not checked, because the name is not looked up.
 ///
 /// # Errors
 ///
@@ -86,7 +87,7 @@ pub struct App {
     bus: Arc<Bus>,
     feed: JoinSet<()>,
     feed_stop: CancellationToken,
-    /// The accept loop, the log of refused requests and the renewal of the certificate.
+    /// The tasks of the accept loop, of the log of refused requests, and of the renewal of the certificate.
     tasks: JoinSet<()>,
     /// Stops the server when this guard is dropped, even if `run` was never called.
     server_stop: DropGuard,
@@ -103,15 +104,15 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Has the certificate and its key read again, if there are any.
+    /// Requests that the certificate and its key are read again. Does nothing on a server without TLS.
     pub fn reload_certificate(&self) {
         if let Some(identity) = &self.identity {
             identity.reload_soon();
         }
     }
 
-    /// Replaces the tokens, and closes the clients whose token was removed or changed. An empty list is
-    /// ignored if there are tokens, because it would let everybody in.
+    /// Replaces the tokens, and closes the clients whose token was removed or changed. An empty list does not
+    /// replace existing tokens, because an empty list would let everybody in.
     pub fn replace_tokens(&self, tokens: Vec<Arc<auth::Grant>>) {
         let count = tokens.len();
         if tokens.is_empty() && !self.auth.borrow().tokens.is_empty() {
@@ -131,7 +132,7 @@ impl Reloader {
 pub struct Wiring<S> {
     /// Admits connections.
     pub admission: Arc<Admission>,
-    /// The accept loop's handles on the workers.
+    /// Handles with which the accept loop passes sockets to the workers.
     pub handles: Vec<WorkerHandle<S>>,
     /// The workers.
     pub workers: Vec<Worker<S>>,
@@ -147,7 +148,7 @@ pub struct Wiring<S> {
 
 impl<S: AcceptedSocket> Wiring<S> {
     /// Creates and connects the parts, with `shards` workers. Without a `feed`, the owner of the bus must
-    /// publish the events.
+    /// publish events.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -274,8 +275,8 @@ impl App {
         })
     }
 
-    /// Returns the addresses on which the server listens; there is at least one. If the configured port is 0,
-    /// the addresses have the port that the system picked.
+    /// Returns the addresses on which the server listens. The list is never empty. If the configured port is
+    /// 0, the addresses have the port that the system picked.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -287,7 +288,7 @@ impl App {
         &self.url
     }
 
-    /// Returns a value that replaces the tokens and the certificate.
+    /// Returns a handle that can replace the tokens and the certificate.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
@@ -304,7 +305,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// The task that failed.
+    /// A task failed.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), TaskFailed> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -320,7 +321,7 @@ impl App {
         drop(self.server_stop);
         finish(self.tasks).await;
         for worker in self.workers {
-            // A thread that panicked has already reported its panic.
+            // The result is ignored, because a thread that panicked has already reported the panic.
             let _ = tokio::task::spawn_blocking(|| worker.join()).await;
         }
         outcome
@@ -334,8 +335,8 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
 ) -> Result<thread::JoinHandle<()>, StartError> {
     let (name, failure_sender) = (worker.name.clone(), worker.failures.clone());
     let runtime =
-        // The runtime polls the network and the timers after every task. With tokio's default of 61 tasks, a
-        // few busy clients would delay all others.
+        // The runtime polls the network and the timers after every task. By default, tokio polls them after
+        // 61 tasks, so that a few busy clients would delay all others.
         runtime::Builder::new_current_thread()
             .enable_all()
             .event_interval(1)
@@ -377,7 +378,7 @@ async fn finish(mut tasks: JoinSet<()>) {
     }
 }
 
-/// Binds the addresses. Fails if an address can be reached from other machines and everybody would be let in.
+/// Binds the addresses. Fails if other machines can reach an address and the server would let everybody in.
 async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
     let listeners = server::bind(&config.server.listen).await?;
     let failed = |source| ListenError { address: config.server.listen.clone(), source };
@@ -386,7 +387,8 @@ async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), 
     let Limits { ping_interval, ping_timeout, .. } = config.limits;
     if !ping_interval.is_zero() && !ping_timeout.is_zero() {
         for listener in &listeners {
-            // A client counts as gone after two unanswered probes. So two of them have to fit into the time that a client has.
+            // Two unanswered transmissions show that a client is gone. So TCP must transmit at least twice
+            // within the time limit of a client.
             tcp_info::limit_retransmission_interval(listener, (ping_interval + ping_timeout) / 2);
         }
     }
@@ -394,7 +396,8 @@ async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), 
     Ok((listeners, addresses))
 }
 
-/// Checks that an address that other machines can reach has tokens, or that anonymous clients are allowed.
+/// Returns an error if other machines can reach the address, but there are no tokens and anonymous clients
+/// are not allowed.
 fn check_exposure(config: &Config, address: SocketAddr) -> Result<(), StartError> {
     if config.auth.tokens.is_empty() && !config.server.allow_anonymous && !address.ip().is_loopback() {
         return Err(StartError::Exposed { address });
@@ -402,7 +405,7 @@ fn check_exposure(config: &Config, address: SocketAddr) -> Result<(), StartError
     Ok(())
 }
 
-/// Returns a random epoch, so that each run of the server has a different epoch.
+/// Returns a random epoch. So each run of the server has a different epoch.
 fn epoch() -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()

@@ -36,11 +36,11 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// The owner's name, as shown in the reply to `auth`.
+    /// The name of the token's owner, which the reply to `auth` contains.
     pub name: String,
     /// The SHA-256 of the token.
     pub sha256: TokenHash,
-    /// The symbols that the owner may subscribe to.
+    /// The symbols to which the owner may subscribe.
     #[serde(default)]
     pub subscribe: Vec<Pattern>,
     /// Whether the owner may send messages to peers.
@@ -71,7 +71,7 @@ pub enum Access {
 }
 
 impl Config {
-    /// Returns a check of each key.
+    /// Returns the checks of this section's keys.
     pub(crate) fn checks(&self) -> Vec<Check> {
         vec![
             range::time("timeout", self.timeout, Duration::ZERO..=DAY),
@@ -105,8 +105,9 @@ impl Config {
         })
     }
 
-    /// Returns whether a client with these permissions may keep them. A client may not if its token was removed
-    /// or changed, or if it came without a token and the server has tokens now.
+    /// Returns whether a client may keep its permissions after the tokens have changed. A client loses its
+    /// permissions if its token was removed or changed. An unrestricted client loses its permissions if the
+    /// server now has tokens.
     #[must_use]
     pub fn is_current(&self, access: &Access) -> bool {
         match access {

@@ -1,8 +1,8 @@
 //! Loads the configuration from four sources: flags, environment, config.toml and defaults. An earlier source
 //! in this list overrides a later source.
 //!
-//! Each section is defined in the module that it configures. This file puts the sections together. Each source
-//! is checked alone, so that a wrong value is an error even where another source overrides it.
+//! Each section is defined in the module that it configures. This file puts the sections together. Each
+//! source is checked alone, so that a wrong value is an error even if another source overrides the value.
 
 mod check;
 mod environment;
@@ -83,20 +83,21 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The names and values of the environment variables.
     pub environment: Vec<(String, String)>,
-    /// The configuration keys that flags set, with their values. The name of a flag is the last name of its
-    /// key.
+    /// The configuration keys that flags set, with their values. The last part of a key is the name of the
+    /// flag.
     pub flags: Vec<(&'static str, Value)>,
 }
 
-/// A checked configuration, and what is to be said about its sources.
+/// A checked configuration, with the warnings from its load and the places of its settings.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Warnings about sources that are not read. The log is not set up while the configuration is loaded.
+    /// Warnings about ignored sources. The caller must log them, because the log starts only after the
+    /// configuration is loaded.
     pub warnings: Vec<String>,
     file: ConfigFile,
-    /// The settings of the environment and of flags. A later setting overrides an earlier one.
+    /// The settings of the environment and of flags. A later setting overrides an earlier setting.
     settings: Vec<Setting>,
 }
 
@@ -138,7 +139,7 @@ impl Config {
         }
     }
 
-    /// Returns a check of each key whose value can be wrong although it has the right type.
+    /// Returns the checks of all sections. A key has no check if every value of the key's type is right.
     fn checks(&self) -> Vec<Check> {
         let log = range::text(
             "log",
@@ -160,8 +161,8 @@ impl Config {
 }
 
 impl Loaded {
-    /// Returns the error of a feed's setting with the place of the setting. Returns `None` for an error that is
-    /// about no setting, or about one with its default.
+    /// Adds the place of the wrong setting to an error of the feed. Returns `None` if the error is not about
+    /// a setting, or if the setting has its default.
     #[must_use]
     pub fn locate(&self, error: &FeedError) -> Option<LoadError> {
         let key = error.key()?;
@@ -180,30 +181,30 @@ impl Loaded {
     }
 }
 
-/// Parses a level or `tracing` directives. Any other single word is an error, because `tracing` would log
-/// only a target of this name, and the log would stay empty.
+/// Parses a log level or `tracing` directives. Any other single word is an error: `tracing` would read the
+/// word as the name of a target, and the log would stay empty.
 #[must_use]
 pub fn log_filter(text: &str) -> Option<EnvFilter> {
-    // `tracing` also takes numbers for levels, of which 0 would switch the log off.
+    // `tracing` also accepts numbers as levels, and the number 0 would switch the log off.
     let is_level = text.parse::<LevelFilter>().is_ok() && text.parse::<u64>().is_err();
     let is_known = text.contains(['=', ',']) || is_level;
     let is_complete = text.split(',').all(|directive| !directive.trim().is_empty());
     EnvFilter::try_new(text).ok().filter(|_| is_known && is_complete)
 }
 
-/// Returns the name of the flag that sets a key: `--max-gap` sets `feed.clock.max_gap`. The flags `--feed` and
-/// FILE have other names. Their values are checked where they are used.
+/// Returns the name of the flag that sets a key: `--max-gap` sets `feed.clock.max_gap`. The flag `--feed` and
+/// the argument FILE do not follow this rule. Other code checks their values.
 pub(crate) fn flag_name(key: &str) -> String {
     format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-"))
 }
 
-/// Returns whether none of the keys of a file is a key of this program.
+/// Returns whether a file has keys, but no key of this program.
 fn is_of_another_program(file: &Table) -> bool {
     let own = keys::all();
     !file.is_empty() && !file.keys().any(|key| own.contains(key))
 }
 
-/// Merges the sources. Each source overrides single keys of the previous sources.
+/// Merges the sources. Each source overrides only the keys that it sets.
 fn merge(sources: &[Table]) -> Result<Table, ConfigError> {
     let builder = sources.iter().try_fold(config::Config::builder(), |builder, source| {
         Ok::<_, ConfigError>(builder.add_source(config::Config::try_from(source)?))
@@ -211,8 +212,8 @@ fn merge(sources: &[Table]) -> Result<Table, ConfigError> {
     builder?.build()?.try_deserialize()
 }
 
-/// Returns the error for a fault in this place. `key` is the key as the place has it, and `found` its value as
-/// an error shows it.
+/// Returns the error for a fault in this place. `key` is the key as this place spells it. `found` is the
+/// value as an error shows it.
 fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> LoadError {
     let is_secret = fault.path.is_within(SECRET);
     let fault = match &fault.kind {
@@ -226,8 +227,8 @@ fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> Lo
     LoadError::Wrong { key: key.to_owned(), fault, hint: example(&place, key), place }
 }
 
-/// Returns the error for an unknown key. `siblings` are the names in the same table. `key` may go on after
-/// `path`, where a variable names a key in an unknown section.
+/// Returns the error for an unknown key. `siblings` are the names in the same table. `key` is longer than
+/// `path` if a variable names a key in an unknown section.
 fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> LoadError {
     let unknown = path.to_string();
     let rest = key.strip_prefix(&unknown).unwrap_or_default();
@@ -235,12 +236,13 @@ fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> Load
         Place::Variable(_) => environment::variable_of(&format!("{nearest}{rest}")),
         Place::Flag(_) | Place::Line { .. } => nearest,
     });
-    // A name that resembles no key may be a token.
+    // The error does not repeat a name that resembles no key, because the name may be a token.
     let key = if path.is_within(SECRET) && nearest.is_none() { SECRET } else { key };
     LoadError::Unknown { key: key.to_owned(), nearest, place }
 }
 
-/// Returns how the default of a key is written in this place; `None` if there is none in one line.
+/// Returns an example for a hint: the key's default, as the user would write it in this place. Returns `None`
+/// if the key has no default, or if the default is a list or a table.
 fn example(place: &Place, key: &str) -> Option<String> {
     let defaults = Table::try_from(Config::default()).expect("the defaults can be written as TOML");
     let default =

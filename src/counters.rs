@@ -24,7 +24,8 @@ pub enum Limit {
     /// `server.header_timeout`: a connection is dropped when its first headers arrive too late or a write
     /// takes too long.
     HeaderTimeout,
-    /// `server.max_headers` and `server.max_header_bytes`: a request with more is answered with 431.
+    /// `server.max_headers` and `server.max_header_bytes`: a request whose headers exceed one of these limits
+    /// is answered with 431.
     Headers,
     /// `auth.timeout`: a client that shows no token within this time is closed with 1008.
     AuthTimeout,
@@ -38,17 +39,17 @@ pub enum Limit {
     ControlRate,
     /// `limits.command_rate`: a command beyond this rate is answered with `rate_limited`.
     CommandRate,
-    /// `limits.symbols`: a subscribe command that exceeds this number of symbols is answered with
+    /// `limits.symbols`: a subscribe command that would exceed this number of symbols is answered with
     /// `too_many_symbols`.
     Symbols,
-    /// `limits.ping_timeout`: a client that gives no sign of life within this time is dropped.
+    /// `limits.ping_timeout`: a client that shows no sign of life within this time is dropped.
     PingTimeout,
     /// `session.close_timeout`: a connection that takes longer to close is dropped.
     CloseTimeout,
     /// `session.every_buffer`: a client with more pending bytes is closed with 4008.
     EveryBuffer,
-    /// `feed.replay.stall_timeout`: a client that makes a replay wait for longer, without progress, is closed
-    /// with 4008.
+    /// `feed.replay.stall_timeout`: a client that delays a replay for this time without enough progress is
+    /// closed with 4008.
     StallTimeout,
     /// `bus.history` and `bus.history_bytes`: a client that needs evicted events gets a `gap` frame or is
     /// closed with 4008.
@@ -60,7 +61,7 @@ pub enum Limit {
     /// `relay.total_bytes`: a message beyond this rate of all clients together is answered with
     /// `rate_limited`.
     RelayTotal,
-    /// `server.shutdown`: a client that takes longer to close is dropped.
+    /// `server.shutdown`: a connection that takes longer to close during the shutdown is dropped.
     Shutdown,
 }
 
@@ -140,7 +141,7 @@ impl Default for Counters {
     fn default() -> Self {
         let limits = LabelledCounters::default();
         for limit in Limit::ALL {
-            // This creates the counter, so that `/metrics` lists each limit with 0 from the start.
+            // The call creates the counter, so that `/metrics` lists each limit with 0 from the start.
             drop(limits.get_or_create(&[("limit", limit.name())]));
         }
         Self {

@@ -11,7 +11,7 @@
 //! | 70 | [`SOFTWARE`] | a part of the program failed |
 //! | 71 | [`OS`] | the system cannot start a thread or handle signals |
 //! | 74 | [`OUTPUT`] | the output cannot be written |
-//! | 76 | [`PROTOCOL`] | the server rejected the handshake or the request, closed the connection, has no TLS that the client trusts, or the connection broke |
+//! | 76 | [`PROTOCOL`] | the server rejected the client, TLS failed, or the connection ended |
 //! | 78 | [`CONFIG`] | the configuration is wrong |
 
 use std::io;
@@ -40,8 +40,7 @@ pub const SOFTWARE: u8 = 70;
 pub const OS: u8 = 71;
 /// The output cannot be written (`EX_IOERR`).
 pub const OUTPUT: u8 = 74;
-/// The server rejected the handshake or the request, closed the connection, has no TLS that the client
-/// trusts, or the connection broke (`EX_PROTOCOL`).
+/// The server rejected the client, TLS failed, or the connection ended (`EX_PROTOCOL`).
 pub const PROTOCOL: u8 = 76;
 /// The configuration is wrong (`EX_CONFIG`).
 pub const CONFIG: u8 = 78;

@@ -1,13 +1,13 @@
 //! Fault injection: panics on purpose, so that tests can check how the built program handles a panic.
 //!
-//! With `TICKERPLANT_FAULT=PLACE` in the environment, a debug build panics when it first reaches that place.
+//! With `TICKERPLANT_FAULT=PLACE` in the environment, a debug build panics when it first reaches `PLACE`.
 //! With `PLACE:N`, the build panics when it reaches the place for the N-th time. A release build ignores the
 //! variable.
 
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Panics if the environment asks for a fault at this place.
+/// A place where a test can cause a panic.
 ///
 /// # Panics
 ///

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 
 /// Prints an error with its causes and its hint.
 fn failed(error: &CliError) -> ExitCode {
-    // A reader that closes the output early, such as `head`, is not an error.
+    // It is not an error if a reader such as `head` closes the output early.
     if error.is_broken_pipe() {
         return ExitCode::SUCCESS;
     }
@@ -29,13 +29,13 @@ fn failed(error: &CliError) -> ExitCode {
 /// output.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // A failed write is ignored, because nobody reads the output then.
+        // A write fails when nobody reads the output, so the failure is ignored.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    // The flags of a misspelt command look like wrong flags of `serve`.
+    // After a misspelt command, clap reports that command's flags as wrong flags of `serve`.
     if let Some(error) = cli::almost_a_command(&arguments) {
         return failed(&error);
     }
@@ -45,7 +45,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let fault = paragraphs.next().map(one_line).unwrap_or_default();
     let tips = paragraphs.map(one_line);
     let mut tips = tips.filter_map(|paragraph| paragraph.strip_prefix("tip: ").map(str::to_owned));
-    // Clap takes every unknown flag for a value, but a value seldom begins with two hyphens.
+    // This tip of clap assumes that an unknown flag is a value, but a value seldom begins with two hyphens.
     let tip = tips.find(|tip| !tip.starts_with("to pass '--"));
     let hint = tip.unwrap_or_else(|| match arguments.first() {
         Some(word) if cli::commands().contains(word) => format!("tickerplant {word} --help lists its flags"),

@@ -1,7 +1,7 @@
 //! Checks that values of the configuration have the right form, for example that a number lies in its range.
 //!
 //! Each section lists the checks of its own keys. [`section`] then prefixes the keys with the section's name.
-//! The form in a check also tells the user what to write where a value of another type is found.
+//! If a value has the wrong type, the error shows the form from the check.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub const MILLION: u32 = 1_000_000;
 /// The largest allowed size of a buffer or a message, in bytes.
 pub const GIB: u32 = 1 << 30;
 
-/// A key, the right form of its value, and whether its value has this form.
+/// The result of a check of one key's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The key with the names of its sections, e.g. `feed.clock.max_gap`.
@@ -29,13 +29,13 @@ pub struct Check {
     pub is_right: bool,
 }
 
-/// Checks a text, whose right form is described in words. A key without a value is right.
+/// Returns a check whose result the caller already knows. `form` describes a right value.
 #[must_use]
 pub fn text(key: &str, form: &str, is_right: bool) -> Check {
     Check { key: key.to_owned(), form: form.to_owned(), is_right }
 }
 
-/// Checks that a whole number lies in its range. A key without a value is right.
+/// Checks that a whole number lies in its range. A missing value counts as right.
 #[must_use]
 pub fn whole_number<T: PartialOrd + ToString>(
     key: &str,
@@ -46,7 +46,7 @@ pub fn whole_number<T: PartialOrd + ToString>(
     text(key, &form, found.into().is_none_or(|found| range.contains(&found)))
 }
 
-/// Checks that a duration lies in its range. A key without a value is right.
+/// Checks that a duration lies in its range. A missing value counts as right.
 #[must_use]
 pub fn time(key: &str, found: impl Into<Option<Duration>>, range: RangeInclusive<Duration>) -> Check {
     let [least, most] = [range.start(), range.end()].map(|end| duration_text(*end));
@@ -59,14 +59,14 @@ pub fn section(name: &str, checks: Vec<Check>) -> impl Iterator<Item = Check> {
     checks.into_iter().map(move |check| Check { key: format!("{name}.{}", check.key), ..check })
 }
 
-/// Returns a duration as it is written in the configuration, in the largest unit that gives a whole number.
+/// Formats a duration as in the configuration, in the largest unit that results in a whole number.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {
     const UNITS: [(&str, u128); 5] =
         [("days", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let millis = duration.as_millis();
     let fits = |(unit, size): &&(&str, u128)| {
-        // One day is written 24h.
+        // One day is written as `24h`.
         millis.is_multiple_of(*size) && millis >= if *unit == "days" { 2 * size } else { *size }
     };
     match UNITS.iter().find(fits) {

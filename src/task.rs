@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 /// A panic message is cut after this many characters.
 const SHOWN: usize = 200;
 
-/// The message of a panic. The message may quote a file, so it is shortened, and its control characters are
+/// The message of a panic. The message may quote a file, so the message is cut and its control characters are
 /// replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panicked(String);

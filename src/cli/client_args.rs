@@ -23,9 +23,10 @@ pub struct ClientArgs {
 }
 
 impl ClientArgs {
-    /// Returns the server, with the token of the environment.
+    /// Returns the target of the client, with the token from the environment.
     pub(super) fn target(&self) -> Result<Target, CliError> {
-        // Bytes that are not Unicode become characters that no token has, and the error says so.
+        // Bytes that are not Unicode become replacement characters. A token cannot have these characters, so
+        // the user gets an error.
         let token = std::env::var_os("TICKERPLANT_TOKEN").unwrap_or_default();
         Ok(Target::new(&self.url, &token.to_string_lossy(), self.ca.as_deref())?)
     }

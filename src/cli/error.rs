@@ -46,7 +46,7 @@ pub enum CliError {
     /// The system cannot start a runtime or handle signals.
     #[error(transparent)]
     System(io::Error),
-    /// The server that `watch` or `send` shall connect to is not well described.
+    /// The URL, the token or the trusted certificates of `watch` or `send` cannot be used.
     #[error(transparent)]
     Target(#[from] TargetError),
     /// The symbols to watch make the URL malformed or too long.
@@ -69,7 +69,7 @@ pub enum CliError {
         /// The command line that the user probably meant.
         meant: Option<String>,
     },
-    /// Flags of the server stand before a command.
+    /// A command comes after flags of the server.
     #[error("`{command}` is not the first word")]
     CommandAfterFlags {
         /// The command.
@@ -131,7 +131,7 @@ impl CliError {
         Some(hint.into())
     }
 
-    /// Returns whether the program's output was closed by its reader.
+    /// Returns whether the reader of the program's output closed the pipe.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         match self {

@@ -97,8 +97,8 @@ impl ReadArgs {
         flags.into_iter().filter_map(|(key, value)| Some((key, value?)))
     }
 
-    /// Returns the flags as words of a command line. `inspect` prints a command with these words that replays
-    /// its files.
+    /// Returns the flags as words of a command line. With these words, `inspect` prints the command that
+    /// replays the files.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let text = |name: &str, value: &Option<String>| {

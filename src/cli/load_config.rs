@@ -9,7 +9,7 @@ use crate::config::{Config, Loaded, Sources};
 use crate::feed::FeedError;
 use crate::market::FeedKind;
 
-/// Loads the configuration of a server. Fails if a flag or a file does not fit the feed.
+/// Loads the configuration of a server. Fails if the kind of feed does not support a flag or a file.
 pub fn for_server(args: &ServeArgs) -> Result<Loaded, CliError> {
     let loaded = Config::load(&sources(args))?;
     let kind = loaded.config.feed.kind;
@@ -36,14 +36,14 @@ pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
     Ok(loaded.config)
 }
 
-/// Returns the outcome of opening a feed. An error about a setting gets the place of the setting.
+/// Adds the place of the wrong setting to an error of the feed.
 pub fn located<T>(loaded: &Loaded, opened: Result<T, FeedError>) -> Result<T, CliError> {
     opened.map_err(|error| loaded.locate(&error).map_or_else(|| error.into(), CliError::Load))
 }
 
 fn environment() -> Vec<(String, String)> {
-    // In a value that is not Unicode, invalid bytes become replacement characters, so that the value causes
-    // an error instead of being ignored.
+    // Invalid bytes in a value become replacement characters. So the value causes an error instead of being
+    // ignored.
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     };

@@ -8,8 +8,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config;
 use crate::feed;
 
-/// Starts logging through this writer, which writes to standard error. `filter` comes from a checked
-/// configuration. First logs the warnings from before the start of the log.
+/// Starts the log, which goes to the writer `stderr`. `filter` must come from a checked configuration. Then
+/// logs `warnings`, which were found before the log started.
 pub fn log_to(
     stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
     filter: &str,

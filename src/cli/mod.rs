@@ -38,7 +38,7 @@ use watch::Format;
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// The subcommand; serve when none is given
+    /// The subcommand; without a subcommand, the program serves
     #[command(subcommand)]
     pub command: Option<Subcommand>,
     /// The flags of serve
@@ -69,7 +69,7 @@ pub enum Subcommand {
     Send {
         /// The text to send, e.g. "Hello, WebSocket Server!"
         text: String,
-        /// Further texts. The error for them shows how to quote.
+        /// Further texts, which cause an error. The hint of the error shows how to quote the text.
         #[arg(hide = true)]
         more: Vec<String>,
         /// The server to connect to
@@ -238,7 +238,7 @@ impl ServeArgs {
 }
 
 impl ClockArgs {
-    /// Returns the first of these flags that is given.
+    /// Returns the name of the first clock flag that the user gave.
     #[must_use]
     pub fn first(&self) -> Option<&'static str> {
         let flags = [
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_subcommand_the_program_serves_and_takes_files() {
+    fn without_a_subcommand_the_program_serves_and_accepts_files() {
         let cli =
             Cli::try_parse_from(["tickerplant", "--feed", "replay", "a.csv", "b.csv", "--speed", "max"])
                 .unwrap();

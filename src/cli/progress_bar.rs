@@ -12,17 +12,17 @@ use tokio::time::interval;
 use crate::feed::{Control, Status};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// How often the bar is drawn.
+/// The time between two drawings of the bar.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// The length of the bar. Progress is measured in thousandths.
 const PARTS: u16 = 1000;
 
-/// A progress bar on standard error, which is visible only for a replay on a terminal.
+/// A progress bar on standard error. The bar is visible only for a replay on a terminal.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
-/// Writes to standard error; hides the bar during each write.
+/// A writer to standard error that hides the bar during each write.
 #[derive(Clone, Debug)]
 pub struct Around(ProgressBar);
 
@@ -92,7 +92,7 @@ fn part(status: &Status) -> u64 {
 
 /// Returns the text beside the bar: market time, events per second, and the remaining time or the state.
 fn text(status: &Status) -> String {
-    // Rounded down to seconds, to keep the line short.
+    // The time is rounded down to seconds, to keep the line short.
     let second = |time: Time| Time::from_nanos(time.as_nanos().div_euclid(1_000_000_000) * 1_000_000_000);
     let position = status.position.map(|time| format!("{}  ", second(time))).unwrap_or_default();
     let rest = match (&status.state, status.ends_in) {
@@ -109,7 +109,7 @@ mod tests {
     use crate::feed::replay::Extent;
 
     #[test]
-    fn it_shows_position_rate_progress_and_remaining_time() {
+    fn the_text_and_the_bar_show_position_rate_progress_and_remaining_time() {
         let time = |text: &str| format!("2024-01-03T{text}Z").parse().unwrap();
         let extent = Extent { first: time("14:00:00"), last: time("15:00:00"), rows: 9 };
         let running = Status {

@@ -1,5 +1,5 @@
-//! SIGHUP: reads the tokens and the certificate again. A closed terminal sends SIGHUP, too, and must not end a
-//! server.
+//! SIGHUP: reads the tokens and the certificate again. A closed terminal also causes SIGHUP, which must not
+//! end the server.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -16,7 +16,7 @@ use crate::config::{Config, Loaded, Sources};
 const TOKENS: &str = "auth.tokens";
 
 /// Reads the tokens and the certificate again at each signal, until `stop` fires. `running` is the
-/// configuration of the running server, which was loaded from `sources`.
+/// configuration of the running server. This configuration was loaded from `sources`.
 pub async fn on_hangups(
     mut hangups: Signal,
     sources: Sources,
@@ -32,7 +32,8 @@ pub async fn on_hangups(
         info!("SIGHUP: reading the tokens and the certificate again");
         reloader.reload_certificate();
         let sources = sources.clone();
-        // The blocking task neither panics nor is cancelled while this future runs.
+        // This does not fail, because the blocking task cannot panic and is not cancelled while this future
+        // runs.
         let Ok(loaded) = spawn_blocking(move || Config::load(&sources)).await else { continue };
         match loaded {
             Ok(Loaded { config, .. }) => {
@@ -50,7 +51,7 @@ pub async fn on_hangups(
     }
 }
 
-/// Returns the keys whose values differ, without the tokens.
+/// Returns the keys whose values differ, except the tokens.
 fn changed_keys(old: &Config, new: &Config) -> Vec<String> {
     let table = |config| toml::Table::try_from(config).expect("a configuration can be written as TOML");
     let mut keys = Vec::new();

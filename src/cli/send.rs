@@ -6,14 +6,14 @@ use super::CliError;
 use crate::client::{Connection, Target};
 use crate::feed::printable;
 
-/// Connects, sends `text`, and prints `Received: …` for the first message that comes back.
+/// Connects and sends `text`. Prints the first message that comes back, as `Received: …`.
 pub async fn send(target: Target, text: String) -> Result<(), CliError> {
     let mut connection = Connection::open(&target).await?;
     connection.send(text.clone()).await?;
     let answer = connection.answer(&text).await?;
     let answer = String::from_utf8_lossy(&answer);
     let mut out = io::stdout();
-    // The message may be another peer's, and must not control the terminal.
+    // Another peer may have written the message, so the message must not control the terminal.
     let answer = if out.is_terminal() { printable(&answer) } else { answer.into_owned() };
     writeln!(out, "Received: {answer}").map_err(CliError::Output)?;
     connection.close().await;

@@ -11,20 +11,20 @@ use super::{CliError, ServeArgs, block_on, load_config, log, reload};
 use crate::app::App;
 use crate::feed;
 
-/// Runs a server until a signal shuts it down. A second signal stops the program at once. SIGHUP does not
-/// end the server.
+/// Runs a server until a signal shuts it down. A second signal stops the program at once. SIGHUP does not end
+/// the program.
 pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let loaded = load_config::for_server(args)?;
     let bar = Bar::new(loaded.config.feed.kind);
     let writer = bar.writer();
     log::log_to(move || writer.clone(), &loaded.config.log, &loaded.warnings);
-    // A failure only means that fewer clients can connect. The accept loop logs when file descriptors run
-    // out.
+    // A failure is ignored, because it only means that fewer clients can connect. The accept loop logs when
+    // file descriptors run out.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     block_on(async {
         let stop = CancellationToken::new();
         let listen_for = |kind| signal(kind).map_err(CliError::System);
-        // A closed terminal does not end a server, even while the feed reads its files.
+        // SIGHUP is handled before the feed reads its files, so that a closed terminal never ends the server.
         let hangups = listen_for(SignalKind::hangup())?;
         let feed = load_config::located(&loaded, feed::open(&loaded.config.feed))?;
         let control = feed.control().clone();
@@ -32,7 +32,7 @@ pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
         let config = loaded.config;
         let app = App::start(config.clone(), Some(feed)).await?;
         if enabled!(Level::INFO) {
-            // A failed write is ignored, like that of a log line.
+            // A failed write is ignored, like a failed write of a log line.
             let _ = writeln!(bar.writer(), "Open {}", app.url());
         }
         let sources = load_config::sources(args);

@@ -1,4 +1,4 @@
-//! Lines for a person on standard error. Standard output carries data only.
+//! Lines for a person on standard error. Standard output is only for data.
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
 //! `watch`: subscribes and prints each frame on a line.
 //!
-//! Frames go to standard output. What happens to the subscription goes to standard error.
+//! `watch` prints frames to standard output. Notices about the connection go to standard error.
 
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ use crate::client::{ClientError, Notice, Subscription, Target, Update, names};
 use crate::feed::printable;
 use crate::task::{Panicked, TaskFailed};
 
-/// The largest number of unknown symbols that are named one by one.
+/// The largest number of unknown symbols with a warning of their own.
 const MOST_UNKNOWN: usize = 10;
 
 /// The format in which frames are printed.
@@ -33,7 +33,8 @@ pub enum Format {
 pub async fn watch(target: Target, format: Format) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
     // Frames are printed on another thread, so that the user can interrupt while the output is blocked, for
-    // example by a pager. The thread has a runtime of its own, because it may outlive this one for a moment.
+    // example by a pager. The thread has its own runtime, because the thread may outlive this function's
+    // runtime for a moment.
     let printing = spawn_blocking(move || block_on(print_frames(target, format)));
     tokio::select! {
         printed = printing => printed.unwrap_or_else(|panic| {
@@ -46,7 +47,7 @@ pub async fn watch(target: Target, format: Format) -> Result<(), CliError> {
 async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
     let mut out = io::stdout();
     let mut subscription = Subscription::open(target.clone()).await?;
-    // Frames are printed while names are looked up. The end of this function aborts the look-up.
+    // Names are looked up while frames are printed. The end of this function aborts the look-ups.
     let mut lookups = JoinSet::new();
     loop {
         match subscription.next().await {
@@ -67,7 +68,7 @@ async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
     }
 }
 
-/// Names the symbols that the feed does not know, and the nearest that it has.
+/// Warns about symbols that the feed does not know, and suggests similar symbols of the feed.
 async fn warn_of_unknown(target: Target, symbols: Vec<String>) {
     let names = names(&target).await;
     for symbol in symbols.iter().take(MOST_UNKNOWN) {
@@ -81,7 +82,7 @@ async fn warn_of_unknown(target: Target, symbols: Vec<String>) {
     }
 }
 
-/// Returns the line that tells a person what happened to the subscription.
+/// Formats a notice for a person.
 fn line(notice: &Notice) -> String {
     match notice {
         Notice::Lost(error) => format!("warning: {}; connecting again", in_one_line(error)),

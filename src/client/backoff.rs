@@ -8,8 +8,8 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Pauses that double from half a second to 15 seconds. Each pause is shortened at random by up to a half, so
-/// that the clients of a restarted server do not all come back at once.
+/// Pauses that double from half a second to 15 seconds. Each pause is shortened at random by up to a half. So
+/// the clients of a restarted server do not all connect at once.
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempts: u32,
@@ -23,7 +23,7 @@ impl Backoff {
         pause.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// Begins with the first pause again.
+    /// Makes the next pause as short as the first pause.
     pub fn reset(&mut self) {
         self.attempts = 0;
     }

@@ -22,10 +22,10 @@ use super::url::Endpoint;
 /// Time limit for the handshake and for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client pings a server from which nothing has come for this time: two heartbeats by default.
+/// A client pings the server after this time without a message: two heartbeat intervals by default.
 const PING_AFTER: Duration = Duration::from_secs(10);
 
-/// A connection is lost if nothing comes for this time after the ping: another heartbeat.
+/// A connection counts as lost if no message arrives within this time after the ping.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// A connection to a server.
@@ -59,7 +59,7 @@ impl Connection {
         sent.map_err(|source| self.broken(source))
     }
 
-    /// Waits for the next text or binary message from the server. Pings a server that is silent.
+    /// Waits for the next text or binary message from the server. Pings the server if it is silent.
     ///
     /// # Errors
     ///
@@ -87,18 +87,17 @@ impl Connection {
         }
     }
 
-    /// Waits at most ten seconds for the answer to `text`: the next message from the server.
+    /// Waits at most ten seconds for the next message from the server, which counts as the answer to `text`.
     ///
     /// # Errors
     ///
-    /// The server answers with an error reply, closed the connection, the connection broke, or no message
-    /// came in time.
+    /// The answer is an error reply, the connection closed or broke, or no message arrived in time.
     pub async fn answer(&mut self, text: &str) -> Result<Vec<u8>, ClientError> {
         let Ok(answer) = timeout(TIMEOUT, self.next()).await else {
             return Err(self.broken(Error::Io(io::ErrorKind::TimedOut.into())));
         };
         match answer? {
-            // A peer that sends an error reply as a message gets its own words back.
+            // An answer equal to `text` is the relayed message itself, even if it looks like an error reply.
             Message::Text(answer) if answer.as_str() != text => match Head::of(&answer).into_error() {
                 Some(error) => Err(self.rejected(error)),
                 None => Ok(answer.as_bytes().to_vec()),
@@ -113,7 +112,7 @@ impl Connection {
         let _ = self.socket.close(None).await;
     }
 
-    /// Returns the error for this code and message of an error reply.
+    /// Returns the error for an error reply with this code and message.
     pub(super) fn rejected(&self, (code, message): (String, String)) -> ClientError {
         ClientError::Rejected { url: Endpoint::of(&self.url), code, message }
     }

@@ -1,4 +1,4 @@
-//! The errors of a client, their hints, and which of them pass.
+//! The errors of a client, their hints, and whether a later attempt can succeed.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub enum ClientError {
         /// The cause.
         source: Box<Error>,
     },
-    /// The client and the server do not agree on TLS.
+    /// The TLS handshake failed.
     #[error("no TLS with {url}: {}", tls_fault(cause))]
     Tls {
         /// The server.
@@ -72,7 +72,8 @@ impl ClientError {
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         const TOKEN: &str = "set TICKERPLANT_TOKEN to a token of this server";
         match self {
-            // The server's first bytes are no HTTP, or the server closes at the sight of HTTP.
+            // The server's first bytes are not HTTP, or the server closes the connection when it receives
+            // HTTP. So the server may expect TLS.
             Self::Connect { url, source } if matches!(**source, Error::Protocol(_)) => {
                 let url = url.with_tls()?;
                 Some(format!("if the server speaks TLS, connect with --url {url}").into())
@@ -95,7 +96,7 @@ impl ClientError {
         }
     }
 
-    /// Returns whether a client that had a subscription can expect that a later attempt succeeds.
+    /// Returns whether a later attempt to connect can succeed, after a subscription has worked before.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -106,14 +107,14 @@ impl ClientError {
             Self::Broken { source, .. } => {
                 matches!(**source, Error::Io(_) | Error::Protocol(_) | Error::ConnectionClosed)
             }
-            // 1001 and 1013 are the server's, 4008 is for slow consumers. The others are what a proxy says, or
-            // what stands for a missing code.
+            // This server sends 1001 and 4008 (slow consumer). The codes 1005 and 1006 stand for a missing
+            // code. A proxy may send the others.
             Self::Closed { code, .. } => matches!(code, 1001 | 1005 | 1006 | 1011..=1014 | 4008),
         }
     }
 }
 
-/// Returns what is wrong, in the words of a person.
+/// Describes the error for the user.
 fn tls_fault(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidMessage(_) => "the server does not answer in TLS".to_owned(),
@@ -154,14 +155,14 @@ fn tls_hint(url: &Endpoint, error: &rustls::Error) -> Option<Cow<'static, str>> 
     Some(hint.into())
 }
 
-/// Returns whether no trusted authority has signed the certificate. An authority of the same name, but with
-/// another key, gives the errors about signatures.
+/// Returns whether no trusted authority has signed the certificate. An error about a signature means that the
+/// client trusts another authority with the same name.
 fn is_untrusted(error: &CertificateError) -> bool {
     use CertificateError::{BadSignature, UnknownIssuer, UnsupportedSignatureAlgorithmForPublicKeyContext};
     matches!(error, UnknownIssuer | BadSignature | UnsupportedSignatureAlgorithmForPublicKeyContext { .. })
 }
 
 fn is_an_authority(error: &CertificateError) -> bool {
-    // The library of rustls has this error, but not its public interface.
+    // The error is recognized by its text, because the public interface of rustls does not contain its type.
     error.to_string().contains("CaUsedAsEndEntity")
 }

@@ -1,7 +1,7 @@
 //! A client of the protocol, for `watch` and `send`.
 //!
-//! A [`Target`] says where to connect and how. A [`Connection`] is one WebSocket. A [`Subscription`] is the
-//! frames of as many connections as needed: it connects again after a loss and resumes.
+//! A [`Target`] has the URL, the token and the trusted certificates. A [`Connection`] is one WebSocket
+//! connection. A [`Subscription`] connects again after a loss, and resumes.
 
 mod backoff;
 mod connection;

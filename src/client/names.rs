@@ -1,4 +1,4 @@
-//! The names of the symbols of a feed.
+//! Looks up the names of a feed's symbols.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use super::frame::Head;
 use super::target::Target;
 use super::url;
 
-/// Time limit for the names.
+/// Time limit for the look-up.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest number of names that are read.
 const MOST: u64 = 100_000;
 
-/// Returns the names of symbols that have had an event. A second connection subscribes to all symbols and
-/// reads their snapshots. Returns those that it has got when the time is over or an error ends it: the
-/// token may not allow `*`.
+/// Returns the names of the symbols that have had an event. Subscribes to all symbols on a second connection,
+/// and reads their snapshots. A time-out or an error makes the list incomplete. For example, the token may
+/// not allow `*`.
 pub async fn names(target: &Target) -> Vec<String> {
     let mut names = Vec::new();
     let target = Target { url: url::keeping(&target.url, |name| name == "token"), ..target.clone() };
-    // The longest interval, because updates are not needed.
+    // The interval is the longest possible, because updates are not needed.
     let url = url::with(&target.url, "symbols", "*").and_then(|url| url::with(&url, "interval_ms", "60000"));
     let Ok(url) = url else { return names };
-    // The time limit and an error end the reading alike.
+    // A time-out and an error are ignored, because the names up to then are still useful.
     let _ = timeout(TIMEOUT, read(&Target { url, ..target }, &mut names)).await;
     names
 }

@@ -1,19 +1,20 @@
-//! The cursor of a client: how far it has received everything.
+//! The cursor of a client: the position up to which the client has received everything.
 //!
-//! The `seq` of an event is the new cursor. While snapshots of a set are still to come, there is no cursor,
-//! because the client does not know the other symbols yet. The `seq` of the last snapshot is the cursor again.
+//! Each event moves the cursor to its `seq`. While snapshots of a set are missing, there is no cursor,
+//! because the client does not know all symbols yet. The last snapshot of the set moves the cursor to its
+//! `seq`.
 
 use super::frame::Head;
 
-/// How far a client has received everything.
+/// The position up to which a client has received everything.
 #[derive(Debug, Default)]
 pub struct Progress {
     epoch: String,
-    /// How many snapshots are still to come.
+    /// How many snapshots of the set are missing.
     owed: u64,
-    /// The newest event that the client received or that its snapshots include.
+    /// The sequence number of the newest event that the client received, or that its snapshots include.
     seq: Option<u64>,
-    /// The cursor from which this connection resumes. It counts until the first event.
+    /// The cursor from which this connection resumes. This cursor is used until the first event arrives.
     resumed_from: Option<String>,
 }
 
@@ -23,13 +24,13 @@ impl Progress {
         Self { resumed_from: cursor, ..Self::default() }
     }
 
-    /// Returns the cursor from which a new connection misses nothing, if there is one.
+    /// Returns the cursor from which a new connection can resume. Returns `None` if there is no cursor yet.
     pub fn cursor(&self) -> Option<String> {
         let received = self.seq.map(|seq| format!("{}-{seq}", self.epoch));
         received.or_else(|| self.resumed_from.clone())
     }
 
-    /// Takes a frame into account.
+    /// Updates the progress after a frame.
     pub fn note(&mut self, frame: &Head<'_>) {
         if let Some(epoch) = &frame.epoch {
             self.epoch.clone_from(epoch);
@@ -48,7 +49,7 @@ impl Progress {
         }
     }
 
-    /// Begins a set of snapshots. Without snapshots, `seq` is the progress.
+    /// Begins a set of snapshots. If the set is empty, the cursor moves to `seq`.
     fn begin(&mut self, snapshots: u64, seq: Option<u64>) {
         (self.owed, self.seq, self.resumed_from) = (snapshots, None, None);
         self.reach(seq);
@@ -65,7 +66,8 @@ impl Progress {
 mod tests {
     use super::*;
 
-    /// Returns the cursor after each frame, or an empty text. The client came with the cursor `old-3`.
+    /// Returns the cursor after each frame. An empty text stands for no cursor. The client resumes from
+    /// `old-3`.
     fn cursors(frames: &[&str]) -> Vec<String> {
         let mut progress = Progress::from(Some("old-3".to_owned()));
         let after = frames.iter().map(|frame| {

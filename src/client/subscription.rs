@@ -1,8 +1,8 @@
-//! A subscription that outlives its connections.
+//! A subscription that survives the loss of a connection.
 //!
-//! When a connection is lost, the subscription connects again until it succeeds, and resumes from its cursor.
-//! Until the server has answered the first subscription, an error ends it, because the user may have made a
-//! mistake. An error that stays, such as an unknown token, always ends it.
+//! When a connection is lost, the subscription connects again, as often as necessary. Then it resumes from
+//! its cursor. An error before the server's first answer ends the subscription, because the user may have
+//! made a mistake. A permanent error, such as an unknown token, always ends the subscription.
 
 use std::mem;
 
@@ -25,54 +25,55 @@ pub struct Subscription {
     progress: Progress,
     phase: Phase,
     backoff: Backoff,
-    /// What follows the frame that caused it.
+    /// The update to return next. The previous frame caused this update.
     next: Option<Update>,
 }
 
-/// What a subscription receives.
+/// An update of a subscription.
 #[derive(Debug)]
 pub enum Update {
     /// A frame.
     Frame(Utf8Bytes),
     /// The feed does not know these symbols of the subscription.
     Unknown(Vec<String>),
-    /// News of the connection.
+    /// A notice about the connection.
     Notice(Notice),
 }
 
-/// News of a subscription's connection.
+/// A notice about a subscription's connection.
 #[derive(Debug)]
 pub enum Notice {
     /// The connection is lost.
     Lost(ClientError),
-    /// The subscription goes on, and what it missed follows.
+    /// The subscription resumed. The missed events follow.
     Resumed,
-    /// The subscription goes on, but events are missing.
+    /// The subscription continues, but events are missing.
     Missed {
-        /// The last event before the gap and the last event of the gap. An epoch that has changed has none.
+        /// The sequence numbers of the last event before the gap and of the last event in the gap. `None` if
+        /// the epoch has changed.
         events: Option<(u64, u64)>,
-        /// The reason.
+        /// The reason of the gap.
         reason: String,
     },
-    /// The subscription began anew, because there was no cursor yet.
+    /// The subscription started again without a cursor, because there was no cursor yet.
     Anew,
 }
 
-/// How far the subscription is.
+/// The phase of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The server has not answered yet.
     First,
-    /// Frames come.
+    /// The server sends frames.
     Live,
     /// The connection is lost.
     Away,
-    /// The server has answered again, and its next `gap` frame says what is missing.
+    /// The server has answered again. Its next `gap` frame names the missing events.
     Returned,
 }
 
 impl Subscription {
-    /// Connects and subscribes. The parameter `after` of the URL, if there is one, is the first cursor.
+    /// Connects and subscribes. An `after` parameter in the URL is the first cursor.
     ///
     /// # Errors
     ///
@@ -95,7 +96,7 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// The server closed the connection for good, or it rejects the subscription.
+    /// A permanent error occurred, or an error before the server's first answer.
     pub async fn next(&mut self) -> Result<Update, ClientError> {
         loop {
             if let Some(update) = self.next.take() {
@@ -103,7 +104,7 @@ impl Subscription {
             }
             let error = match self.read().await {
                 Ok(Message::Text(text)) => return Ok(Update::Frame(text)),
-                // A subscriber gets no binary messages.
+                // Binary messages are ignored, because the server sends none to subscribers.
                 Ok(_) => continue,
                 Err(error) => error,
             };
@@ -137,14 +138,15 @@ impl Subscription {
         Ok(message)
     }
 
-    /// Returns the target with the cursor. A URL that has no room for the cursor begins anew.
+    /// Returns the target with the cursor in its URL. If the URL would become too long, returns the target
+    /// without a cursor.
     fn resuming(&self) -> Target {
         let url = &self.target.url;
         let resuming = self.progress.cursor().and_then(|cursor| url::with(url, "after", &cursor).ok());
         Target { url: resuming.unwrap_or_else(|| url.clone()), ..self.target.clone() }
     }
 
-    /// Takes a frame into account.
+    /// Updates the progress and the phase after a frame.
     fn note(&mut self, frame: Head<'_>) {
         let had_cursor = self.progress.cursor().is_some();
         self.progress.note(&frame);

@@ -1,4 +1,4 @@
-//! Where a client connects, and how.
+//! The target of a client: a server's URL, the token to show, and the certificates to trust.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Target {
     pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
-/// An error in what a user says about a server.
+/// An error in the URL, the token or the trusted certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// The URL cannot be used.
@@ -58,8 +58,8 @@ impl TargetError {
 }
 
 impl Target {
-    /// Returns the server at this URL. An empty token is none. With a file `ca`, only the certificates in the
-    /// file are trusted; otherwise those that the system trusts.
+    /// Returns the target for a URL. An empty token counts as no token. If `ca` names a file, the client
+    /// trusts only the certificates in this file. Otherwise, the client trusts the system's certificates.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Target {
         Ok(Self { url, authorization, tls })
     }
 
-    /// Subscribes to these symbols. Without symbols, subscribes to `*` unless the URL already has symbols.
+    /// Adds these symbols to the URL. Without symbols, adds `*` unless the URL already has symbols.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_in_the_header_and_never_in_what_is_printed() {
+    fn a_token_is_in_the_header_but_not_in_debug_output_or_errors() {
         let with_token = |token| Target::new("ws://h/ws", token, None);
 
         let target = with_token("secret\n").unwrap();

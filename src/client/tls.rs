@@ -1,4 +1,4 @@
-//! TLS of the client: which certificates it trusts.
+//! The TLS settings of the client: the certificates that the client trusts.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,8 @@ pub enum CaError {
     },
 }
 
-/// Returns the settings for a client that trusts the certificates in this file; without a file, those that
-/// the system trusts.
+/// Returns the TLS settings of a client. The client trusts the certificates in the file `ca`. Without a file,
+/// the client trusts the system's certificates.
 pub fn config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, CaError> {
     let roots = ca.map_or_else(|| Ok(trusted_by_the_system()), trusted_by_file)?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -52,8 +52,8 @@ pub fn config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, CaError> {
     Ok(Arc::new(config))
 }
 
-/// Returns the certificates that the system trusts, except those that cannot be read. Without any, every
-/// server's certificate has an unknown authority, and the error says so.
+/// Returns the certificates that the system trusts. Unreadable certificates are left out. An empty result is
+/// not an error here: the error about an unknown authority follows when the client connects.
 fn trusted_by_the_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(load_native_certs().certs);

@@ -11,7 +11,7 @@ pub enum UrlError {
     /// The URL is malformed.
     #[error(transparent)]
     Malformed(#[from] InvalidUri),
-    /// The URL is of another protocol.
+    /// The URL has the scheme of another protocol.
     #[error("a server has no `{scheme}://`")]
     Scheme {
         /// The scheme of the URL.
@@ -19,8 +19,8 @@ pub enum UrlError {
     },
 }
 
-/// Parses the URL of a server. A URL without a scheme begins with the host, e.g. `localhost:8000`. `http`
-/// means `ws`, and `https` means `wss`.
+/// Parses the URL of a server. The scheme may be left out, as in `localhost:8000`. `http` counts as `ws`, and
+/// `https` counts as `wss`.
 pub fn parse(text: &str) -> Result<Uri, UrlError> {
     let is_scheme = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let (scheme, rest) = match text.split_once("://") {
@@ -50,7 +50,7 @@ pub fn value(url: &Uri, name: &str) -> Option<String> {
     pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
 }
 
-/// Returns the URL with only those parameters whose names pass the filter.
+/// Returns the URL without the parameters whose names the filter rejects.
 pub fn keeping(url: &Uri, keep: impl Fn(&str) -> bool) -> Uri {
     let pairs = url.query().unwrap_or_default().split('&');
     let kept: Vec<&str> = pairs.filter(|pair| keep(pair.split('=').next().unwrap_or_default())).collect();
@@ -61,7 +61,8 @@ pub fn keeping(url: &Uri, keep: impl Fn(&str) -> bool) -> Uri {
     kept.parse().expect("a URL with fewer parameters is a URL")
 }
 
-/// The URL of a server in errors, without user info and query, because these may contain a token.
+/// The URL of a server, as an error shows it. User info and query are left out, because they may contain a
+/// token.
 #[derive(Debug)]
 pub struct Endpoint(String);
 
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scheme_may_be_left_out_or_be_that_of_http() {
+    fn the_scheme_may_be_left_out_or_be_http_or_https() {
         for (given, meant) in [
             ("ws://h/ws", "ws://h/ws"),
             ("127.0.0.1:8000", "ws://127.0.0.1:8000/"),

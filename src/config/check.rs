@@ -1,6 +1,7 @@
-//! Deserializes a table of the configuration and checks its values, in the words of this program.
+//! Deserializes a table of the configuration and checks its values.
 //!
-//! Errors of serde name types of the language. So the key's own [form](crate::range::Check) replaces them.
+//! An error of serde names a Rust type. An error of this module names the [form](crate::range::Check) that
+//! the key needs.
 
 use serde::Deserialize;
 use toml::Table;
@@ -19,15 +20,15 @@ pub struct Fault {
 /// The kind of a fault.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
-    /// The key does not exist. The names are those of the keys in the same table.
+    /// The key does not exist. `siblings` are the names of the keys in the same table.
     Unknown { siblings: Vec<String> },
     /// The value does not have this form.
     Form(String),
-    /// The value's own type says what is wrong.
+    /// The text says what is wrong with the value.
     Text(String),
 }
 
-/// Returns the configuration of a table, in which every value has its right form.
+/// Deserializes a table, and checks that every value has the right form.
 pub fn check(table: Table) -> Result<Config, Fault> {
     let mut track = serde_path_to_error::Track::new();
     let config = Config::deserialize(serde_path_to_error::Deserializer::new(table, &mut track));
@@ -63,7 +64,7 @@ fn kind(message: &str, path: &KeyPath) -> FaultKind {
     }
 }
 
-/// Returns the words for a type that serde expected.
+/// Describes a type that serde expected, in plain words.
 fn words(expected: &str) -> String {
     let words = match expected {
         "a boolean" => "true or false",

@@ -12,10 +12,11 @@ const PREFIX: &str = "TICKERPLANT_";
 /// Variables that other parts of the program read: the token of `watch` and `send`, and faults for tests.
 const OTHERS: [&str; 2] = ["TOKEN", "FAULT"];
 
-/// Returns the settings of environment variables, and a warning for each variable that looks like a setting
-/// but is none. A cluster manager may have set such a variable.
+/// Returns the settings of environment variables, and warnings. A variable with the prefix but without two
+/// underscores in a row sets no key, and causes a warning. Such a variable is not an error, because a cluster
+/// manager may have set it. `TICKERPLANT_LOG` sets `log`.
 ///
-/// An empty variable is as good as none.
+/// An empty variable counts as unset.
 pub fn settings(variables: &[(String, String)]) -> (Vec<Setting>, Vec<String>) {
     let (mut settings, mut warnings) = (Vec::new(), Vec::new());
     for (variable, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {

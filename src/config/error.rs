@@ -1,4 +1,5 @@
-//! The errors of the configuration. Each says where the wrong value is, what was found, and what to write.
+//! The errors of the configuration. Each error names the place of the wrong value, the value, and the right
+//! form.
 
 use std::fmt;
 use std::io;
@@ -31,12 +32,13 @@ pub enum LoadError {
         /// The system's error.
         source: io::Error,
     },
-    /// The file is no TOML.
+    /// The file is not valid TOML.
     #[error("{place}: {fault}")]
     Syntax {
         /// The place.
         place: Place,
-        /// The error. It does not quote the line, because the line may contain a token.
+        /// The message of the parser. The message does not quote the line, because the line may contain a
+        /// token.
         fault: String,
     },
     /// A key does not exist.
@@ -56,7 +58,7 @@ pub enum LoadError {
         place: Place,
         /// The key with its sections.
         key: String,
-        /// What was found, and the right form.
+        /// The wrong value, and the right form.
         fault: String,
         /// Advice for the user.
         hint: Option<String>,
@@ -64,7 +66,8 @@ pub enum LoadError {
 }
 
 impl Place {
-    /// Returns the prefix of an error in this place. A flag and a variable already say which key they set.
+    /// Returns the prefix of an error text: the key, or nothing. The name of a flag or a variable already
+    /// says which key it sets.
     fn prefix(&self, key: &str) -> String {
         match self {
             Self::Flag(_) | Self::Variable(_) => String::new(),

@@ -1,4 +1,4 @@
-//! The configuration file, and the lines of its keys.
+//! Reads the configuration file, and finds the lines of its keys.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ pub const FILE: &str = "config.toml";
 pub struct ConfigFile {
     path: PathBuf,
     text: String,
-    /// The contents. Dates and times are texts, as if they had been written in quotes.
+    /// The contents. Dates and times of TOML are converted to strings.
     pub table: Table,
 }
 
 impl ConfigFile {
-    /// Reads the file at `path`, or else `config.toml`.
+    /// Reads the file at `path`. Without a path, reads `config.toml`.
     pub fn read(path: Option<&Path>) -> Result<Self, LoadError> {
         let may_be_missing = path.is_none();
         let path = path.unwrap_or(Path::new(FILE)).to_owned();
@@ -40,19 +40,19 @@ impl ConfigFile {
         Ok(Self { path, text, table })
     }
 
-    /// Returns the line on which the value is set.
+    /// Returns the line that sets the value.
     pub fn place(&self, path: &KeyPath) -> Place {
         let offset = DeTable::parse(&self.text).ok().and_then(|root| offset_in(root.get_ref(), &path.0));
         Place::Line { path: self.path.clone(), line: offset.map_or(1, |offset| line_at(&self.text, offset)) }
     }
 }
 
-/// Returns the number of the line with this byte, counted from 1.
+/// Returns the number of the line that contains the byte at `offset`. The first line has the number 1.
 fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Returns the offset of the last key or item on the way that the table has.
+/// Follows the steps into the table. Returns the offset of the last key or item that exists.
 fn offset_in(table: &DeTable<'_>, steps: &[Step]) -> Option<usize> {
     let [Step::Key(name), rest @ ..] = steps else { return None };
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;

@@ -12,9 +12,9 @@ pub struct KeyPath(pub Vec<Step>);
 /// A step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// To the value of a key in a table.
+    /// A step to the value of a key in a table.
     Key(String),
-    /// To an item of a list, counted from 0.
+    /// A step to an item of a list. Items are counted from 0.
     Index(usize),
 }
 

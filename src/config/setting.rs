@@ -12,18 +12,18 @@ use super::shown;
 pub struct Setting {
     pub place: Place,
     pub key: String,
-    /// The value. A flag or a variable has only a text.
+    /// The value. The value of a variable is always a string.
     pub value: Value,
 }
 
 impl Setting {
-    /// Returns a table in which only this key is set, to a value of the right type.
+    /// Returns a table with only this key. The value has the type that the key needs.
     ///
-    /// The types of all keys are known to serde alone. So each type that the text may stand for is tried.
+    /// Only serde knows the type of each key. So this function tries each type that the text may stand for.
     pub fn typed(&self) -> Result<Table, Fault> {
         let mut fault: Option<Fault> = None;
         for value in self.readings() {
-            // The type of the key says what is wrong with the text, so the text is not a list for it.
+            // The key's own type has already rejected the text, so the key does not need a list.
             if value.is_array()
                 && fault.as_ref().is_some_and(|fault| matches!(fault.kind, FaultKind::Text(_)))
             {
@@ -32,7 +32,8 @@ impl Setting {
             let table = nested(&self.key, value);
             match check(table.clone()) {
                 Ok(_) => return Ok(table),
-                // A text for an item of a list says more than that the value is no list.
+                // An error text about one item of a list is more helpful than the error that the value is not
+                // a list.
                 Err(new) if fault.is_none() || matches!(new.kind, FaultKind::Text(_)) => fault = Some(new),
                 Err(_) => {}
             }
@@ -40,7 +41,7 @@ impl Setting {
         Err(fault.expect("every value can be read in at least one way"))
     }
 
-    /// Returns the value as an error shows it.
+    /// Formats the value for an error.
     pub fn found(&self) -> String {
         self.value.as_str().map_or_else(|| shown::value(&self.value), shown::text)
     }

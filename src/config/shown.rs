@@ -5,7 +5,7 @@ use toml::Value;
 /// The longest text that an error shows, in characters.
 const MOST: usize = 64;
 
-/// Returns a value of the file, a text with its quotes.
+/// Formats a value of the file for an error. A string keeps its quotes.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".to_owned(),
@@ -14,8 +14,8 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-/// Returns the text of a flag or a variable. A long text is cut. The contents of a PEM file are not shown,
-/// because they may be a private key.
+/// Formats the text of a flag or a variable for an error. A long text is cut. The contents of a PEM file are
+/// not shown, because they may be a private key.
 pub fn text(text: &str) -> String {
     if text.contains("-----BEGIN") {
         return "the text of a PEM file".to_owned();

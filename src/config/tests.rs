@@ -1,7 +1,7 @@
 use super::*;
 use crate::feed::simulated::Instruments;
 
-/// Loads the configuration of a file. In an error, the file is called config.toml.
+/// Loads the configuration of a file. Replaces the file's path in an error by config.toml.
 fn load(text: &str, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     std::fs::write(file.path(), text).unwrap();
@@ -69,7 +69,7 @@ fn lists_and_numbers_are_read_from_the_environment_unchanged() {
 }
 
 #[test]
-fn a_number_of_symbols_is_read_from_each_source_and_comes_back() {
+fn a_number_of_symbols_is_read_from_each_source_and_printed_as_a_number() {
     let environment = [("TICKERPLANT_FEED__SIMULATED__SYMBOLS", "500")];
     let flags = [("feed.simulated.symbols", "500")];
     for (text, environment, flags) in [
@@ -91,7 +91,7 @@ fn a_number_of_symbols_is_read_from_each_source_and_comes_back() {
 }
 
 #[test]
-fn an_empty_variable_is_as_good_as_none() {
+fn an_empty_variable_counts_as_unset() {
     let environment = [
         ("TICKERPLANT_SERVER__TRUSTED_PROXIES", ""),
         ("TICKERPLANT_SERVER__LISTEN", ""),
@@ -103,7 +103,7 @@ fn an_empty_variable_is_as_good_as_none() {
 }
 
 #[test]
-fn a_variable_that_is_no_key_is_passed_over_with_a_warning_that_names_the_nearest_key() {
+fn a_variable_that_sets_no_key_causes_a_warning_that_names_the_nearest_key() {
     let warnings = |name: &str| {
         let environment = vec![(name.to_owned(), "tcp://10.0.0.1:8000".to_owned())];
         let sources = Sources { file: Some(FILE.into()), environment, flags: Vec::new() };
@@ -181,7 +181,7 @@ fn the_error_for_an_unknown_key_names_its_place_and_the_nearest_key() {
 }
 
 #[test]
-fn the_error_for_a_wrong_value_in_the_file_names_the_line_what_was_found_and_the_right_form() {
+fn the_error_for_a_wrong_value_in_the_file_names_the_line_the_value_and_the_right_form() {
     for (text, error) in [
         (
             "[relay]\nburst = 0",
@@ -313,7 +313,7 @@ fn the_error_for_a_wrong_value_of_a_flag_names_the_flag() {
 }
 
 #[test]
-fn a_wrong_value_is_an_error_even_where_another_source_overrides_it() {
+fn a_wrong_value_is_an_error_even_if_another_source_overrides_it() {
     let error = load("[server]\nlisten = \"nonsense\"", &[], &[("server.listen", "a:1")]).unwrap_err();
 
     assert!(error.starts_with("config.toml:2: server.listen: "), "{error}");
@@ -324,7 +324,7 @@ fn a_value_of_a_wrong_type_is_an_error_with_the_key_the_place_and_the_right_form
     const WRONG: [&str; 7] = ["\"?\"", "-1", "99999999999999999", "[[true]]", "{ a = 1 }", "true", "1.5"];
     const FORMS: [&str; 4] =
         [" is not ", " is neither ", "; symbols are ", "; hint: inspect --help lists them"];
-    // These values are right.
+    // Some keys accept one of the values in `WRONG`.
     const RIGHT: [&str; 5] = [
         "server.tls_cert = \"?\"",
         "server.tls_key = \"?\"",
@@ -379,7 +379,7 @@ fn every_number_and_time_has_a_range() {
 }
 
 #[test]
-fn what_config_prints_is_read_again() {
+fn the_printed_configuration_loads_as_the_same_configuration() {
     let config =
         load("[feed.simulated]\nseed = 9223372036854775807\nstart = 2024-01-03T14:30:00Z", &[], &[]).unwrap();
 
