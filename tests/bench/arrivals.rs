@@ -44,16 +44,16 @@ impl Arrivals {
         rank
     }
 
-    /// Returns the number of missing and superfluous deliveries. Each of these events should reach this many
-    /// subscribers.
+    /// Returns the number of missing and superfluous deliveries of these events. Each event should reach this
+    /// many subscribers.
     pub fn missing(&self, seqs: Range<u64>, subscribers: usize) -> u64 {
         let none = Arrival::default();
         let of = |seq| self.all.get(index(seq)).unwrap_or(&none);
         seqs.map(|seq| usize::from(of(seq).subscribers).abs_diff(subscribers) as u64).sum()
     }
 
-    /// Returns the times between the first and the last read of an event, in microseconds. Events that did
-    /// not reach all subscribers are left out.
+    /// Returns the time from the first to the last read of each event, in microseconds. Leaves out events
+    /// that did not reach all subscribers.
     pub fn skew(&self, seqs: Range<u64>, subscribers: usize) -> Histogram<u64> {
         let mut skew = histogram();
         let all = self.all.iter().take(index(seqs.end)).skip(index(seqs.start));

@@ -7,7 +7,7 @@ use std::env;
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
 
-/// A process with clients. Dropping it kills the process.
+/// A process with clients. Dropping this value kills the process.
 pub struct ClientProcess(Child);
 
 impl ClientProcess {

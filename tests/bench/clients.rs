@@ -1,12 +1,11 @@
-//! The load: many WebSocket clients on one thread, each as cheap as possible.
+//! Many WebSocket clients on one thread, as a load on the server. Each client costs little CPU time.
 //!
 //! A client is a socket, the beginning of an incomplete WebSocket frame, and a few numbers. The clients check
 //! the protocol's promises. `seq` always ascends. `sent` in a heartbeat is the number of market frames that
 //! the client received. Every event reaches all its subscribers.
 //!
-//! By default, the arrival of each event is recorded for all its subscribers. Clients that subscribe to all
-//! symbols can count their events instead, which costs less. At high rates, the clients read the times of
-//! only a sample of the updates.
+//! The clients record the arrival of each event. Clients that subscribe to all symbols can count their events
+//! instead, which costs less. At high rates, the clients read the times of a sample of the updates.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -53,19 +52,19 @@ struct Client {
     begins: Option<(u64, u64)>,
     /// The `seq` up to which the client has got all events, and the value of `received` at that point.
     ends: Option<(u64, u64)>,
-    /// The sum and the count of the client's ranks. A rank is the number of clients that read an event
-    /// earlier.
+    /// The sum and the count of the client's ranks. A rank is the number of clients that read an event before
+    /// this client.
     ranks: (u64, u64),
     is_gone: bool,
 }
 
-/// How much the clients record of their updates.
+/// The observations that the clients record.
 #[derive(Clone, Copy)]
 pub struct Watch {
     /// Whether the arrival of each event is recorded. If not, each client only counts its events, and must
     /// subscribe to all symbols.
     pub each_event: bool,
-    /// The clients read the time of every `sample`-th update.
+    /// The clients read the time of one update in each group of `sample` updates.
     pub sample: u64,
 }
 
@@ -104,7 +103,8 @@ pub struct Faults {
     pub gone: u64,
     /// Frames of an unexpected type.
     pub unexpected: u64,
-    /// Events that this process wrote and the server did not publish, or the other way round.
+    /// The difference between the number of events that this process wrote and the number that the server
+    /// published.
     pub unpublished: u64,
 }
 
@@ -165,8 +165,8 @@ impl Clients {
         self.all.iter().filter(|client| client.is_gone).count() as u64
     }
 
-    /// Returns the least and the greatest mean rank of all clients. 0 means always the first reader, 1 always
-    /// the last.
+    /// Returns the least and the greatest mean rank of all clients, from 0 to 1. A client with the mean rank
+    /// 0 was always the first reader, and a client with the mean rank 1 was always the last.
     pub fn ranks(&self, subscribers: usize) -> (f64, f64) {
         let last = subscribers.saturating_sub(1) as u64;
         let ranked = self.all.iter().filter(|client| client.ranks.1 > 0);
@@ -186,11 +186,13 @@ impl Clients {
         self.read(Instant::now() + time, |_| false)
     }
 
-    /// Waits until every client has answered a command, then counts the missing and superfluous deliveries.
+    /// Sends a command for each client and waits for all answers. Then counts the missing and superfluous
+    /// deliveries.
     ///
     /// The answer arrives after all pending events. Only events that all clients could receive are checked.
-    /// Each such event must have reached this many `subscribers`. If this process `wrote` the events, the
-    /// server must have published as many.
+    /// Each such event must have reached this many `subscribers`. `wrote` is the number of events that this
+    /// process wrote, or `None` if the server created the events. The server must have published the same
+    /// number.
     pub fn check_arrivals(&mut self, subscribers: usize, wrote: Option<u64>) -> io::Result<()> {
         if let Some(wrote) = wrote {
             self.read(Instant::now() + PATIENCE, |clients| newest(clients) >= wrote)?;
@@ -208,8 +210,8 @@ impl Clients {
         Ok(())
     }
 
-    /// Waits until every plain client has received the sender's last message, then counts the missing and
-    /// superfluous deliveries. Each message must have reached this many clients.
+    /// Waits until every client has received the sender's last message. Then counts the missing and
+    /// superfluous deliveries. Each of the `sent` messages must have reached this many `clients`.
     pub fn check_messages(&mut self, clients: usize, sent: u64) -> io::Result<()> {
         self.read(Instant::now() + PATIENCE, |clients| {
             clients.iter().all(|client| client.is_gone || client.seq >= sent)
@@ -221,8 +223,8 @@ impl Clients {
         Ok(())
     }
 
-    /// Counts the missing and superfluous deliveries of the events that all clients could receive, and the
-    /// clients that did not get to the end.
+    /// Counts the missing and superfluous deliveries of the events that all clients could receive. Also
+    /// counts the clients that lost their connection or did not receive the last frame.
     fn count_faults(&mut self, subscribers: usize) {
         let answered = || self.all.iter().filter(|client| !client.is_gone && client.ends.is_some());
         let spans = || answered().filter_map(|client| Some((client.begins?, client.ends?)));
@@ -321,7 +323,8 @@ impl Client {
 
     fn on_update(&mut self, seq: u64, rest: &[u8], now: Time, results: &mut Results) {
         results.faults.disorder += u64::from(seq <= self.seq);
-        // A plain client gets no reply that says where its messages begin.
+        // A client without a subscription gets no reply with its first position. Its first message sets the
+        // position.
         self.begins.get_or_insert((seq - 1, self.received));
         self.seq = seq;
         self.received += 1;

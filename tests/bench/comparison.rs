@@ -1,5 +1,5 @@
-//! Prints the results of the scenarios at their own rates. Each table has a line for each server. The ratios
-//! of our figures to those of the other servers follow.
+//! Prints the results of the scenarios. Each scenario has a table with a line for each server. Below the
+//! table are the ratios of our server's figures to the figures of the other servers.
 
 use crate::contenders::{Contender, Kind};
 use crate::runner::{Figures, Runner};
@@ -10,7 +10,8 @@ use crate::statistics::Spread;
 pub struct Line {
     pub scenario: Scenario,
     pub contender: Contender,
-    /// The figures of each run, or `None` for a failed run, for example when some clients could not connect.
+    /// The figures of each run, or `None` if the run failed. For example, a run fails if a client cannot
+    /// connect.
     runs: Vec<Option<Figures>>,
 }
 
@@ -45,7 +46,8 @@ impl Line {
         println!("{behind}{failed}");
     }
 
-    /// Prints the ratios of this server's figures to the other server's. Runs of the same turn are paired.
+    /// Prints the ratios of this server's figures to the other server's figures. Each ratio compares two runs
+    /// of the same turn.
     fn print_ratios(&self, other: &Self) {
         let ratio = |figure: fn(&Figures) -> f64| {
             let all = |line: &Self| {
@@ -73,7 +75,7 @@ struct Column {
     text: fn(&Line) -> String,
 }
 
-/// The second title of a column with a [spread](Spread::text).
+/// The second title line of a column that shows a [spread](Spread::text).
 const SPREAD: &str = "least/middle/most";
 
 const COLUMNS: [Column; 13] = [
@@ -112,7 +114,7 @@ const COLUMNS: [Column; 13] = [
     },
 ];
 
-/// Prints a table for each scenario, and the ratios of our server's figures to those of the others.
+/// Prints a table for each scenario, and the ratios of our server's figures to the other servers' figures.
 pub fn print(lines: &[Line]) {
     for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
         println!("\n{}", lines[0].scenario.title());

@@ -1,9 +1,9 @@
-//! The servers that are compared: ours, a write-only server as the lower limit of the cost, Bun, and Node's
-//! `ws`.
+//! The servers that the benchmark compares: our server, a write-only server, Bun, and Node's `ws`. The
+//! write-only server shows the least possible cost.
 //!
 //! All servers speak the part of our protocol that the clients use. All servers read the same lines from
-//! standard input. Their simulated feeds have the same form and schedule. The write-only servers relay no
-//! messages.
+//! standard input. The simulated feeds of all servers have the same frames and the same schedule. The
+//! write-only servers relay no messages.
 
 use std::env;
 use std::fs;
@@ -136,7 +136,7 @@ impl Contender {
                 let (symbols, rate) = (scenario.names().join(","), scenario.rate.to_string());
                 command.args(["--symbols", &symbols, "--rate", &rate]);
             }
-            // The input stays empty while messages are relayed.
+            // In a relay scenario, nothing is written to standard input.
             Feed::Stdin | Feed::Relay => drop(command.args(["--feed", "stdin"]).stdin(Stdio::piped())),
         }
         if scenario.feed == Feed::Relay && self.kind.is_ours() {
@@ -158,7 +158,8 @@ impl Contender {
     }
 }
 
-/// Installs missing npm packages. Returns the kinds that can run, and prints which kinds cannot run.
+/// Installs missing npm packages. Returns the kinds that can run. If the packages cannot be installed, prints
+/// the kinds that cannot run.
 pub fn available(kinds: &[Kind]) -> io::Result<Vec<Kind>> {
     let needs = kinds.iter().any(|kind| kind.is_script());
     if needs && !is_installed() {

@@ -1,8 +1,8 @@
-//! Writes events at even times, on a thread of its own.
+//! Writes events at equal intervals, on a thread of its own.
 //!
-//! The thread's timer is exact to some 60 µs. An event gets its time after the thread has woken, so the
-//! timer's error does not count as delay. The writer records how late each event was written. So a reader of
-//! the results sees whether the events really were even.
+//! The thread's timer has an error of about 60 µs. An event gets its time after the thread has woken, so the
+//! timer's error does not count as delay. The writer records the lateness of each event. The lateness shows
+//! whether the intervals really were equal.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -22,15 +22,15 @@ pub struct EventWriter {
     written: Receiver<Written>,
 }
 
-/// The events that a writer has written.
+/// The number and the lateness of the written events.
 pub struct Written {
     pub count: u64,
-    /// The times by which the writes began too late, in nanoseconds.
+    /// The time from the due time of each event to its write, in nanoseconds.
     pub lateness: Histogram<u64>,
 }
 
 impl EventWriter {
-    /// Starts to write `rate` events a second. `event` returns the bytes of the event with this number. The
+    /// Starts to write `rate` events a second. `event` gets the number of an event and returns its bytes. The
     /// first event has the number 1.
     pub fn start(
         mut output: impl Write + Send + 'static,
@@ -56,13 +56,13 @@ impl EventWriter {
                 written.lateness.saturating_record(u64::try_from(late).unwrap_or(u64::MAX));
                 written.count += 1;
             }
-            // Nobody waits for the result of a writer that was dropped.
+            // The send fails if the writer was dropped. The result is then not needed.
             let _ = done.send(written);
         });
         Self { stop, written }
     }
 
-    /// Stops the thread. Returns what the thread has written.
+    /// Stops the thread. Returns the number and the lateness of the written events.
     pub fn stop(self) -> io::Result<Written> {
         drop(self.stop);
         let written = self.written.recv_timeout(LAST_WRITE);

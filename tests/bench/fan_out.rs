@@ -1,9 +1,9 @@
-//! The cost of an update from the bus to the clients' outboxes, without sockets.
+//! Measures the cost of an update from the bus to the clients' outboxes, without sockets.
 //!
-//! One shard on one thread reads published events. For each client, it lays out the bytes that a server would
-//! write to the client's socket. In a round, a number of events are published and read together. The measured
-//! time is the time of one round. `item/s` is the number of delivered updates a second. In rounds with few
-//! events, each write to a client contains few frames.
+//! One shard on one thread reads published events. For each client, the shard lays out the bytes that a
+//! server would write to the client's socket. In each round, the shard reads a number of events together. The
+//! measured time is the time of one round. `item/s` is the number of delivered updates a second. In rounds
+//! with few events, each write to a client contains few frames.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tickerplant::market::{Event, FeedKind, Time};
 use tickerplant::wire::{CommandWithId, UrlParameters};
 use tokio::time::Instant;
 
-/// The shortest time for which each benchmark is measured.
+/// Each benchmark is measured for at least this long.
 const MIN_TIME: Duration = Duration::from_millis(500);
 
 /// The numbers of events in a round.
@@ -127,7 +127,8 @@ fn bench(load: &Load) -> (Bench, Walk) {
 fn walk(load: &Load) -> Walk {
     let instrument = |symbol| Instrument::named(name(symbol).parse().expect("the names are symbols"));
     let symbols = (0..load.symbols).map(instrument).collect();
-    Walk::new(&simulated::Config { symbols, ..simulated::Config::default() }).expect("these can be walked")
+    Walk::new(&simulated::Config { symbols, ..simulated::Config::default() })
+        .expect("the configuration is valid")
 }
 
 fn name(symbol: usize) -> String {
@@ -162,8 +163,8 @@ impl Bench {
         Self { reader, shard, now }
     }
 
-    /// Publishes events and lets the shard read them. `accept` returns how many bytes of a write a socket
-    /// accepts.
+    /// Publishes events and lets the shard read them. For each write, `accept` returns the number of bytes
+    /// that the socket accepts.
     fn publish(&mut self, events: Vec<Event>, accept: impl Fn(&[u8]) -> usize) {
         let Self { reader, shard, now } = self;
         reader.bus().publish(events);

@@ -1,4 +1,5 @@
-//! The memory of an idle connection: many clients with one symbol each, and almost no events.
+//! Measures the memory of an idle connection. Many clients subscribe to one symbol each, and there are almost
+//! no events.
 
 use std::io;
 use std::time::Duration;
@@ -16,8 +17,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub struct IdleMemory {
     pub contender: Contender,
     clients: u32,
-    /// For each run, the resident KiB for each connection, and the resident KiB of the process before the
-    /// first connection.
+    /// For each run, two figures in KiB: the resident memory for each connection, and the process's resident
+    /// memory before the first connection.
     runs: Vec<(f64, f64)>,
     faults: u64,
 }

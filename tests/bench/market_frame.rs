@@ -1,6 +1,6 @@
 //! The market frames that the benchmarks read and write.
 //!
-//! Reading a frame's `seq` and time takes a few nanoseconds, so that the clients are not the bottleneck.
+//! A frame's `seq` and time are parsed in a few nanoseconds, so that the clients are not the bottleneck.
 //!
 //! A frame begins with `{"type":"quote","symbol":"S001","seq":12,"time":"2024-01-03T14:30:00.123456789Z"`.
 //! Kinds have five letters and symbols four characters, so `seq` begins at a known position.
@@ -25,7 +25,7 @@ pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
     is_market.then(|| digits(&payload[SEQ..])).map(|(seq, _, rest)| (seq, rest))
 }
 
-/// Returns a quote of this symbol with the present time, as JSON. A line for a feed has no `seq`.
+/// Returns a quote of this symbol with the present time, as JSON. For a line of a feed, `seq` is `None`.
 pub fn quote(symbol: &str, seq: Option<u64>) -> String {
     let seq = seq.map_or(String::new(), |seq| format!(r#""seq":{seq},"#));
     let time = Time::now();
@@ -60,7 +60,7 @@ impl Times {
     }
 }
 
-/// Returns the number at the beginning of a text, the count of its digits, and the text after it.
+/// Returns the number at the beginning of a text, the count of its digits, and the rest of the text.
 fn digits(text: &[u8]) -> (u64, u32, &[u8]) {
     let (mut value, mut rest, mut count) = (0_u64, text, 0);
     while let [digit @ b'0'..=b'9', behind @ ..] = rest {

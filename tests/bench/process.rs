@@ -1,4 +1,4 @@
-//! A server in a process of its own, and its CPU time and memory as the system reports them.
+//! Runs a server in a process of its own, and reads its CPU time and memory from `/proc`.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -12,10 +12,10 @@ use std::time::Duration;
 /// How long a server may take to log its address.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The number of unread log lines that are stored. Further lines are dropped.
+/// The most unread log lines that are stored. Further lines are dropped.
 const LOG_LINES: usize = 256;
 
-/// A running server. Dropping it kills the process.
+/// A running server. Dropping this value kills the process.
 pub struct Server {
     child: Child,
     address: SocketAddr,
@@ -35,7 +35,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the server's standard input, if the command pipes it. Further calls return `None`.
+    /// Returns the server's standard input, or `None` if the command does not pipe it. Later calls return
+    /// `None`.
     pub fn input(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }

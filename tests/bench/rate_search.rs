@@ -1,4 +1,4 @@
-//! The search for the highest rate of events that a server keeps up with.
+//! Searches for the highest rate of events that a server keeps up with.
 //!
 //! A server keeps up with a rate under these conditions:
 //!
@@ -10,7 +10,7 @@
 //! Each rate is tried on a new server. A failed rate is tried once more, because other load on the machine
 //! may have caused the failure.
 //!
-//! Each server simulates the events itself, because this process cannot write as many.
+//! Each server simulates the events itself, because this process cannot write events fast enough.
 
 use std::io;
 
@@ -36,7 +36,7 @@ const STEP: u64 = 117;
 pub struct RateSearch {
     pub scenario: Scenario,
     pub contender: Contender,
-    /// The result of each search, or `None` if the server kept up with no rate.
+    /// The result of each search, or `None` if the search found no rate.
     found: Vec<Option<Found>>,
 }
 
@@ -122,7 +122,7 @@ impl RateSearch {
     }
 }
 
-/// Prints a table for each scenario, and the ratios of the servers' rates to Bun's.
+/// Prints a table for each scenario, and the ratio of each server's rate to Bun's rate.
 pub fn print(searches: &[RateSearch]) {
     for searches in searches.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
         println!("\nhighest rate with p99 below {MAX_P99} ms, {}", searches[0].scenario.shape());

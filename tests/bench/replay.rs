@@ -1,8 +1,8 @@
 //! Measures how fast files are read and replayed.
 //!
-//! Reading: this process does the work of `tickerplant cat FILE > /dev/null`. The comparison is a loop of the
-//! csv crate over the same file, which only splits lines into cells. The two run in turns and their CPU time
-//! is measured, so that other load on the machine hardly affects the ratio.
+//! Reading: this process does the work of `tickerplant cat FILE > /dev/null`. For comparison, the csv crate
+//! splits the lines of the same file into cells. The two take turns, and their CPU time is measured. So other
+//! load on the machine hardly affects the ratio.
 //!
 //! End to end: a server replays the file at full speed to one client with `delivery=every`. This process is
 //! the client.
@@ -16,7 +16,7 @@
 //! cargo bench --bench replay -- --rows 10000000 --pairs 3
 //! ```
 //!
-//! A slow result is not a failure: benchmarks measure, tests decide.
+//! A slow result does not fail the benchmark.
 
 #[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod process;
@@ -123,7 +123,7 @@ fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.len())
 }
 
-/// Prints all events. Returns the CPU time, in seconds.
+/// Prints all events to `/dev/null`. Returns the CPU time, in seconds.
 fn cat(path: &Path) -> io::Result<f64> {
     let config = Config { files: vec![PathBuf::from(path)], ..Config::default() };
     let mut out = File::create("/dev/null")?;
@@ -132,7 +132,7 @@ fn cat(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Splits all lines into cells. Returns the CPU time, in seconds.
+/// Splits all lines into cells with the csv crate. Returns the CPU time, in seconds.
 fn csv_loop(path: &Path) -> io::Result<f64> {
     let before = process::own_cpu()?;
     let mut reader = csv::Reader::from_path(path)?;
@@ -144,8 +144,8 @@ fn csv_loop(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Replays a file at full speed. Returns the events per second that a client gets, and the server's resident KiB at
-/// the end.
+/// Replays a file at full speed to one client. Returns the client's number of events a second, and the
+/// server's resident memory at the end, in KiB.
 fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
     command.args(["--feed", "replay", "--speed", "max", "--wait-for-client", "--listen", "127.0.0.1:0"]);
@@ -164,7 +164,7 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
 /// The lateness of events, in milliseconds.
 struct Late {
     text: String,
-    /// The lateness of the last event relative to the first.
+    /// The lateness of the last event relative to the first event.
     end: f64,
 }
 

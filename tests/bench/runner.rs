@@ -18,9 +18,9 @@ pub const ENOUGH: f64 = 0.98;
 /// At high rates, about this many delays are recorded each second.
 const SAMPLES: u64 = 100_000;
 
-/// Runs scenarios with the same cores and times.
+/// Runs scenarios. All runs use the same cores and durations.
 pub struct Runner {
-    /// The servers' cores, if they are set.
+    /// The servers' cores, or `None` if the system chooses the cores.
     pub cores: Option<String>,
     /// How long the clients read before the measurement.
     pub warm_up: Duration,
@@ -36,8 +36,8 @@ pub struct Figures {
     pub updates: f64,
     /// CPU time of the server for each delivered update, in microseconds.
     pub cpu: f64,
-    /// 99th percentile of the times by which this process wrote the events too late, in milliseconds. `NaN` if
-    /// the server made the events.
+    /// 99th percentile of the lateness of this process's writes, in milliseconds. `NaN` if the server created
+    /// the events.
     pub late_p99: f64,
     /// CPU time of the clients, in per cent of a core.
     pub client_load: f64,
@@ -57,7 +57,7 @@ pub struct Figures {
     pub memory: f64,
     /// Whether the server delivered too few of the due updates.
     pub is_behind: bool,
-    /// The number of other faults and of the server's warnings.
+    /// The number of faults that the clients found, plus the number of the server's warnings.
     pub faults: u64,
 }
 
@@ -93,8 +93,8 @@ impl Runner {
         self.measure(&mut clients?, server, scenario)
     }
 
-    /// Measures a running server with connected clients. If this process makes the events, the first event
-    /// follows now. Does not measure the memory.
+    /// Measures a running server with connected clients. If this process creates the events, the writing of
+    /// events starts now. Does not measure the memory.
     pub fn measure(
         &self,
         clients: &mut Clients,
@@ -114,7 +114,8 @@ impl Runner {
         let subscribers = scenario.subscribers();
         let results = clients.results();
         let updates = float(results.updates.max(1));
-        // The newest events have not reached all subscribers yet. `Arrivals::skew` leaves these events out.
+        // The newest events may not have reached all subscribers yet. `Arrivals::skew` leaves these events
+        // out.
         let skew = results.arrivals.skew(first + 1..results.newest + 1, subscribers);
         let millis = |percent| percentile(&results.delays, percent) / 1e6;
         let mut figures = Figures {
@@ -133,7 +134,8 @@ impl Runner {
             is_behind: updates / seconds < ENOUGH * scenario.updates(),
             faults: 0,
         };
-        // If the server is behind, the check would first wait for it to catch up.
+        // A server that is behind is not checked, because the check would wait until the server has caught
+        // up.
         if !figures.is_behind {
             match (scenario.feed, written.map(|written| written.count)) {
                 (Feed::Relay, Some(sent)) => clients.check_messages(subscribers, sent)?,
@@ -145,7 +147,7 @@ impl Runner {
     }
 }
 
-/// Starts the thread that writes the scenario's events, or returns `None` if the server makes the events.
+/// Starts the thread that writes the scenario's events, or returns `None` if the server creates the events.
 fn start_writer(server: &mut Server, scenario: &Scenario) -> io::Result<Option<EventWriter>> {
     Ok(match scenario.feed {
         Feed::Simulated => None,

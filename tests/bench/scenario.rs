@@ -31,15 +31,15 @@ pub struct Scenario {
 pub enum Feed {
     /// The server's own simulation, which publishes the due events at most once a millisecond.
     Simulated,
-    /// This process, which writes each event to the server's standard input at even times.
+    /// This process, which writes events to the server's standard input at equal intervals.
     Stdin,
-    /// A client of this process, which sends messages at even times. The server relays them to the other
-    /// clients, which are plain.
+    /// A client of this process, which sends messages at equal intervals. The server relays each message to
+    /// the other clients, which have no subscription.
     Relay,
 }
 
 impl Scenario {
-    /// Returns a description in one line.
+    /// Returns a description of the scenario, with its rate.
     pub fn title(&self) -> String {
         let rate = match self.feed {
             Feed::Simulated => "events/s, simulated by the server",
@@ -49,7 +49,7 @@ impl Scenario {
         format!("{}, {} {rate}", self.shape(), self.rate)
     }
 
-    /// Returns the description without the rate.
+    /// Returns a description of the scenario, without its rate.
     pub fn shape(&self) -> String {
         let Self { name, clients, each, symbols, .. } = self;
         match self.feed {
@@ -73,7 +73,7 @@ impl Scenario {
         (0..self.symbols).map(|symbol| format!("S{symbol:03}")).collect()
     }
 
-    /// Returns the query of each client's URL. A plain client has none.
+    /// Returns the query of each client's URL. The query is empty if the clients have no subscription.
     pub fn queries(&self) -> Vec<String> {
         if self.feed == Feed::Relay {
             return vec![String::new(); self.clients];

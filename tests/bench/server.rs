@@ -1,24 +1,25 @@
-//! Measures the cost of the whole server over real sockets. The server is one process, and this process runs
-//! the clients.
+//! Measures the cost of the whole server over real sockets. The server runs in a process of its own, and this
+//! process runs the clients.
 //!
 //! Each run starts a new server and connects the clients of a scenario. The system reports the server's CPU
 //! time.
 //!
 //! In the scenarios A, B, C and L, this process writes each event to the standard input of the server. In R,
-//! one client sends the events as messages, and the server relays them to the others. The events begin when
-//! all clients are connected. They come at even times, and are the same for all servers. A delay begins when
-//! this process makes the event, and ends when a client has read the event. On a busy machine, some events
-//! are late, and the next events follow at once. So the tables also say how late the events were.
+//! one client sends the events as messages, and the server relays each message to the other clients. The
+//! first event follows when all clients are connected. The intervals between events are equal, and all
+//! servers get the same events. A delay begins when this process creates the event, and ends when a client
+//! has read the event. On a busy machine, this process writes some events late. The tables show this
+//! lateness.
 //!
-//! In the other scenarios, the servers make the events themselves and publish them at most once a
-//! millisecond, so several events leave together. A delay then begins when an event is due. So a server that
-//! falls behind has long delays.
+//! In the other scenarios, each server creates the events itself. The server publishes the due events at most
+//! once a millisecond, so several events are sent together. In these scenarios a delay begins when an event
+//! is due. So a server that falls behind has long delays.
 //!
 //! Our server is compared with Bun, with Node's `ws`, and with a write-only server of ours (`bare`). npm
 //! installs Bun and `ws` if they are missing. The servers take turns, so that other load on the machine
-//! affects all of them. The servers run on one core, and the clients on the others.
+//! affects all servers. The servers run on one core, and the clients on the other cores.
 //!
-//! Faults are counted and printed. A slow result is not a failure: benchmarks measure, tests decide.
+//! Faults are counted and printed. A slow result does not fail the benchmark.
 //!
 //! ```text
 //! cargo bench --bench server
@@ -43,17 +44,18 @@
 //! | D | 100 × 10 of 500 symbols, for our server alone | 50,000 | 100,000 | the server's simulation |
 //! | S | 1,000 × 1 symbol, the same for all | 20 | 20,000 | the server's simulation |
 //!
-//! The write-only server relays nothing, so R has no line for it. The sender in R gets its own messages too.
-//! They are not counted as updates.
+//! The write-only server relays no messages, so it does not run R. In R, the server also relays each message
+//! to its sender. These messages are not counted as updates.
 //!
-//! The tables show the CPU time for each update, the delays, and the time between the first and the last
-//! client that read an event, above all for C and S. Each figure is the median of all runs. The ratios to the
-//! other servers are medians of the pairs of runs in the same turn.
+//! The tables show the CPU time for each update, the delays, and the time from the first to the last read of
+//! an event. Each figure is the median of all runs. For a ratio, two servers' runs of the same turn form a
+//! pair. The ratio is the median of all pairs.
 //!
-//! `--top` searches for the highest rate that a server keeps up with. The search uses the clients of the
-//! scenarios A and B, or only of the named one, and events that the servers make. `--memory N` measures the
-//! memory of N idle connections. `--stalled` adds clients that never read to scenario C. `--vanish N` kills N
-//! clients at once. Without arguments all parts run, which takes some fifty minutes.
+//! `--top` searches for the highest rate that a server keeps up with. The search runs with the clients of A
+//! and of B, unless the command line names only one of the two. In the search, the servers create the events.
+//! `--memory N` measures the memory of N idle connections. `--stalled` runs scenario C with additional
+//! clients that never read. `--vanish N` kills N clients at once. Without arguments, all parts run. They take
+//! about fifty minutes.
 //!
 //! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. The
 //! memory for each client includes everything that the server allocates from the first connection on, for
@@ -126,7 +128,7 @@ struct Args {
     /// Events a second, instead of the scenario's own rate
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
-    /// Number of runs of each line
+    /// Number of runs of each server in each scenario
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeat: u32,
     /// Seconds that each run measures [default: 5; 20 with clients that never read; 2 at each rate of a search]
@@ -216,8 +218,8 @@ impl Args {
         named.map(|scenario| Scenario { rate: self.rate.unwrap_or(scenario.rate), ..scenario })
     }
 
-    /// Calls `run` with each item of `all`, in as many turns as `--repeat` says. Each turn reverses the
-    /// order, because the server that runs first in a turn may cost a few per cent more.
+    /// Runs `--repeat` turns. Each turn calls `run` with each item of `all`. The order is reversed after each
+    /// turn, because the first server of a turn may use a few per cent more CPU time.
     fn take_turns<T>(&self, all: &mut [T], mut run: impl FnMut(&mut T) -> io::Result<()>) -> io::Result<()> {
         for turn in 1..=self.repeat {
             eprintln!("turn {turn} of {}", self.repeat);

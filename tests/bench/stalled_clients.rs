@@ -1,4 +1,5 @@
-//! Measures how clients that never read affect the others: scenario C without and with two such clients.
+//! Measures how clients that never read affect the other clients. Scenario C runs without and with two such
+//! clients.
 //!
 //! The two clients subscribe to every symbol, one with `delivery=every` and one with `delivery=latest`.
 
@@ -15,7 +16,7 @@ use crate::statistics::Spread;
 
 const DELIVERIES: [&str; 2] = ["every", "latest"];
 
-/// How long a stalled connection is read at the end, to find out whether the server has closed it.
+/// How long a stalled client reads at the end, to find out whether the server has closed the connection.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A server, and its pairs of runs.

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-/// The greatest value that a histogram stores exactly: a minute in nanoseconds.
+/// The greatest value that a histogram stores: a minute in nanoseconds.
 const LONGEST: u64 = 60_000_000_000;
 
 /// The least, the middle and the greatest of several values.
@@ -45,7 +45,7 @@ pub fn percentile(values: &Histogram<u64>, percent: f64) -> f64 {
     if values.is_empty() { f64::NAN } else { float(values.value_at_percentile(percent)) }
 }
 
-/// Converts a count. Counts are small enough to stay exact.
+/// Converts a count to a float. The counts are small enough for an exact result.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub fn float(count: u64) -> f64 {
     count as f64

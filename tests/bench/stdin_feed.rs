@@ -1,11 +1,12 @@
-//! A live feed: this process writes each event to the server's standard input, with the time of the write.
+//! A live feed: this process writes events to the server's standard input. Each event has the time of its
+//! write.
 
 use std::process::ChildStdin;
 
 use crate::event_writer::EventWriter;
 use crate::market_frame::quote;
 
-/// Starts to write `rate` events a second, for one symbol after the other.
+/// Starts to write `rate` events a second. The events cycle through the symbols.
 pub fn start(input: ChildStdin, names: Vec<String>, rate: u32) -> EventWriter {
     let mut next = 0;
     EventWriter::start(input, rate, move |_| {

@@ -1,8 +1,8 @@
 //! Measures how one client is affected when many other clients vanish at once.
 //!
-//! One client gets updates all the time. The others run in a process of their own, which is killed. In the
-//! first run of a pair, the other clients have no subscription. In the second run, all of them subscribe to
-//! the same symbols.
+//! One client gets updates all the time. The other clients run in a process of their own, which is killed. In
+//! the first run of a pair, the other clients have no subscription. In the second run, all other clients
+//! subscribe to the same symbols.
 //!
 //! The killed process runs the benchmark's own executable: `server vanishing-clients --address HOST:PORT
 //! --clients 10000 --symbols 100`.
@@ -39,7 +39,8 @@ const LIFETIME: Duration = Duration::from_secs(30);
 pub struct VanishPairs {
     pub contender: Contender,
     clients: u32,
-    /// The longest waits of each pair, without and with subscriptions, in milliseconds.
+    /// For each pair, the longest wait without and with subscriptions, in milliseconds. A wait is the time
+    /// between two reads of the remaining client.
     runs: Vec<(f64, f64)>,
 }
 
@@ -57,8 +58,8 @@ impl VanishPairs {
         Ok(())
     }
 
-    /// Kills the other clients. Returns the longest time between two later reads of the remaining client, in
-    /// milliseconds.
+    /// Connects all clients and kills the vanishing clients. Returns the longest time between two reads of
+    /// the remaining client after the kill, in milliseconds.
     fn longest_wait(&self, runner: &Runner, symbols: u32) -> io::Result<f64> {
         let scenario =
             Scenario { name: 'V', clients: 1, each: 1, symbols: 1, rate: RATE, feed: Feed::Simulated };

@@ -32,8 +32,8 @@ pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     part(0x80 | opcode, payload)
 }
 
-/// Returns a client's WebSocket frame with this first byte: the FIN bit and the opcode (RFC 6455, section
-/// 5.2).
+/// Returns a client's WebSocket frame. The byte `first` contains the FIN bit and the opcode (RFC 6455,
+/// section 5.2).
 pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u64;
     let mut frame = vec![first];

@@ -1,6 +1,6 @@
 //! The feed of the write-only server: simulated events, or lines from standard input.
 //!
-//! A line is not parsed. A frame is a line with a `seq` after the symbol.
+//! The feed does not parse a line as JSON. A frame is the line with a `seq` inserted after the symbol.
 
 use std::io::{self, ErrorKind, Read};
 use std::iter::Peekable;
@@ -26,15 +26,15 @@ pub enum WriteOnlyFeed {
 /// The lines of standard input.
 pub struct Lines {
     input: pipe::Receiver,
-    /// The bytes that were read, and the position after the last line that was taken.
+    /// The bytes that were read.
     bytes: Vec<u8>,
+    /// The position in `bytes` after the last line that [`Lines::next`] returned.
     taken: usize,
     /// Whether the pipe is empty. The poll reports when more bytes arrive.
     is_empty: bool,
 }
 
 impl WriteOnlyFeed {
-    /// Returns a simulated feed.
     pub fn simulated(symbols: Vec<Symbol>, rate: &str) -> io::Result<Self> {
         let config = Config {
             rate: rate.parse().map_err(io::Error::other)?,
@@ -61,7 +61,7 @@ impl WriteOnlyFeed {
         }
     }
 
-    /// Marks the feed as readable, after a report of the poll.
+    /// Marks the feed as readable, because the poll has reported new bytes.
     pub fn on_readable(&mut self) {
         if let Self::Stdin(lines) = self {
             lines.is_empty = false;
@@ -92,7 +92,7 @@ impl WriteOnlyFeed {
 }
 
 impl Lines {
-    /// Returns the next line without its end, or `None` if no whole line has arrived.
+    /// Returns the next line without its line feed, or `None` if no whole line has arrived.
     fn next(&mut self) -> io::Result<Option<&str>> {
         let mut searched = self.taken;
         loop {

@@ -1,10 +1,10 @@
-//! A server that only writes, called `bare` in the tables. This server shows the least possible cost of the
-//! same updates.
+//! A server that only writes, called `bare` in the tables. This server shows the least possible cost of an
+//! update.
 //!
-//! The server has one thread with epoll, and the same feeds and frames as ours. The server writes each update
-//! to each subscriber as soon as the update is due or has been read. With a flush window, the server collects a
-//! client's updates and writes them together. If a socket is full, the server writes the remaining bytes when
-//! the socket accepts them. No update is lost, and no buffer has a limit.
+//! The server has one thread with epoll, and the same feeds and frames as our server. The server writes each
+//! update to each subscriber as soon as the update is due or has been read. With a flush window, the server
+//! collects a client's updates and writes them together. If a socket is full, the server writes the remaining
+//! bytes when the socket accepts them. No update is lost, and no buffer has a limit.
 //!
 //! The server is the benchmark's own executable: `server bare --symbols A,B --rate 100`, or `server bare --feed
 //! stdin`.
@@ -131,8 +131,8 @@ impl WriteOnlyServer {
         }
     }
 
-    /// Returns the time until the next event or flush is due, or `None` if only the poll reports what comes
-    /// next. The poll rounds this time up to a millisecond.
+    /// Returns the time until the next event or flush is due, or `None` if neither has a known time. The poll
+    /// rounds this time up to a millisecond.
     fn wait(&mut self) -> Option<Duration> {
         let is_dirty = !self.dirty.is_empty();
         let flush = self.window.filter(|_| is_dirty).map(|window| self.flushed + window);
@@ -244,7 +244,8 @@ impl WriteOnlyServer {
 }
 
 impl Client {
-    /// Reads the bytes that have arrived. Returns `None` if there are none.
+    /// Reads the bytes that have arrived. Returns `None` if no bytes have arrived or the connection has
+    /// ended.
     fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
         match self.socket.read(buffer) {
             Ok(count) if count > 0 => Some(&buffer[..count]),

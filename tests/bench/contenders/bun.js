@@ -1,4 +1,5 @@
-// A server with Bun's own publish and subscribe. Each symbol is a topic. So is the relay of plain clients.
+// A server with Bun's own publish and subscribe. Each symbol is a topic. One more topic relays the messages
+// of plain clients, which have no subscription.
 //
 // The server compresses nothing, sends no pings, closes no client and drops no update.
 

@@ -1,7 +1,7 @@
 // A simulated feed. Its frames have the same form, length and schedule as those of our server's simulation.
 //
-// Event k is due at start + k / rate, which is also the event's time. The due events are published once a
-// millisecond. The values are computed in advance, so that an event costs the server little.
+// Event k is due at start + k / rate, which is also the event's time. Once a millisecond, the feed publishes
+// all events that are due. The values are computed in advance, so that an event costs the server little.
 
 'use strict';
 
@@ -55,7 +55,7 @@ class SimulatedFeed {
   }
 }
 
-/// Returns the values of a random event. Four of ten are trades, as in our simulation.
+/// Returns the values of a random event. Four of ten events are trades, as in our server's simulation.
 function randomValues() {
   const bid = 10 + 490 * Math.random();
   const price = (of) => of.toFixed(2);

@@ -1,5 +1,5 @@
-// A server with Node's `ws`. Each symbol has a set of clients, and so has the relay of plain clients. Each event
-// is encoded once.
+// A server with Node's `ws`. Each symbol has a set of subscribers. One more set contains the plain clients,
+// which receive relayed messages. Each event is encoded once.
 
 'use strict';
 

@@ -1,5 +1,5 @@
-//! A few well-behaved clients on a thread of their own. The thread measures how the other clients affect
-//! these clients.
+//! The canary: a few well-behaved clients on a thread of their own. Their delays show how all other clients
+//! affect them.
 //!
 //! If the thread has a core of its own, the work of this process's other clients does not delay the canary
 //! clients.
@@ -20,17 +20,17 @@ use crate::statistics::histogram;
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 
-/// How often the thread passes its delays to the caller.
+/// The interval at which the thread passes its delays to the caller.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// The number of clients whose delays are measured.
 const MEASURED: usize = 4;
 
-/// The number of canary clients: the measured clients, and one client that gets every event. The events of
-/// that client show whether the measured clients miss any.
+/// The number of canary clients: the measured clients, and one client that gets every event. The client that
+/// gets every event shows which events the measured clients miss.
 pub const CLIENTS: usize = MEASURED + 1;
 
-/// How much earlier the client that gets every event connects than the other clients do.
+/// The client that gets every event connects this much earlier than the next client.
 pub const HEAD_START: Duration = Duration::from_millis(200);
 
 /// The number of symbols of each measured client.
@@ -43,7 +43,7 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// The canary clients. Dropping it stops them.
+/// The canary clients. Dropping this value stops the clients.
 pub struct Canary {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<io::Result<Results>>>,

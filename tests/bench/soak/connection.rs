@@ -16,7 +16,7 @@ use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, head_end, split_frame};
 /// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
 pub const READ_BYTES: usize = 256 * 1024;
 
-/// The error with which Linux reports a connect in progress.
+/// The error code of Linux for a connect that is in progress.
 const EINPROGRESS: i32 = 115;
 
 #[derive(Debug)]
@@ -54,9 +54,9 @@ pub enum Received<'a> {
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// The server closed it with this code and reason.
+    /// The server sent a close frame with this code and reason.
     Closed(u16, String),
-    /// The server answered the handshake with this status.
+    /// The server answered the handshake with this HTTP status.
     Refused(u16),
     /// The stream ended without a close frame.
     Eof,
@@ -131,7 +131,8 @@ impl Connection {
         }
     }
 
-    /// Reads at most `most` bytes. Returns how the connection ended, or `None` if it is still open.
+    /// Reads at most `most` bytes. Calls `take` with each answer and WebSocket frame. Returns how the
+    /// connection ended, or `None` if it is still open.
     pub fn read(
         &mut self,
         buffer: &mut [u8],
@@ -154,7 +155,8 @@ impl Connection {
             if let Some(end) = self.take_bytes(&buffer[..partial + count], &mut take) {
                 return Some(end);
             }
-            // A read that does not fill the buffer has emptied the socket. The poll reports what arrives later.
+            // A read that does not fill the buffer has emptied the socket. The poll reports bytes that arrive
+            // later.
             if count < room {
                 return None;
             }
@@ -219,7 +221,7 @@ fn is_under_way(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(EINPROGRESS)
 }
 
-/// Returns the status of an HTTP response, or 0 if there is none.
+/// Returns the status of an HTTP response, or 0 if the response has no status.
 fn status(answer: &[u8]) -> u16 {
     let text = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
     text.and_then(|text| str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0)

@@ -57,7 +57,7 @@ impl Fleet {
         Ok(Self { poll, clients: Vec::new(), alarms: BinaryHeap::new(), set: Vec::new(), context })
     }
 
-    /// Adds a client, which `client` creates from its token.
+    /// Adds a client. The function `client` creates the client from its token.
     pub fn add(&mut self, client: impl FnOnce(Token) -> Client) {
         let index = self.clients.len();
         self.clients.push(client(Token(index)));
@@ -126,7 +126,6 @@ impl Fleet {
         }
     }
 
-    /// Returns the number of clients.
     pub fn len(&self) -> usize {
         self.clients.len()
     }
@@ -157,7 +156,7 @@ impl Fleet {
         }
     }
 
-    /// Calls the clients whose alarms are due.
+    /// Starts the next action of each client whose alarm is due.
     fn ring_alarms(&mut self, now: Instant) {
         while let Some(Reverse((at, index))) = self.alarms.peek().copied() {
             if at > now {

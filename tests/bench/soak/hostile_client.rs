@@ -25,10 +25,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The time between two actions.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// The client sends nothing more while this many bytes are unsent.
+/// While this many bytes or more are unsent, the client sends no further bytes.
 const MAX_UNSENT: usize = 256 * 1024;
 
-/// The opcode of all fragments of a message after the first.
+/// The opcode of each fragment of a message, except the first fragment.
 const CONTINUATION: u8 = 0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ enum Attack {
     HalfOpen,
     /// Sends an invalid handshake byte by byte, without end.
     Slowloris,
-    /// Sends a message with endless fragments.
+    /// Sends endless fragments of one message.
     Parts,
     /// Sends the beginning of a message and never its end.
     Unfinished,
@@ -109,7 +109,7 @@ pub struct HostileClient {
 }
 
 impl HostileClient {
-    /// Creates a client. Its number selects its first attack.
+    /// Creates a client. `number` selects the first attack.
     pub fn new(token: Token, number: usize, begins: Instant) -> Self {
         let attack = ALL[number % ALL.len()];
         Self { token, attack, connection: None, alarm: begins, attack_ends: begins + attack.time(), acts: 0 }
@@ -233,7 +233,7 @@ impl HostileClient {
 }
 
 impl Attack {
-    /// Returns how long the attack is tried.
+    /// Returns the duration of the attack.
     const fn time(self) -> Duration {
         if matches!(self, Self::NeverReads) { NO_READ_TIME } else { ATTACK_TIME }
     }

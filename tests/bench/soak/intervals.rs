@@ -1,9 +1,9 @@
-//! Measures how long updates wait for clients with a conflation interval.
+//! Measures the delays of updates to clients with a conflation interval.
 //!
-//! An update may wait until the end of the client's interval. Two ages of an update are measured: since its
-//! own event, and since the oldest event that it conflates. The second age is the stricter measure. Both ages
-//! end when the client has read the update, so they include the transport. Clients without an interval show
-//! how long the transport takes.
+//! An update may wait until the end of the client's interval. Two ages of an update are measured: the time
+//! since its own event, and the time since the oldest event that the update conflates. The second age is the
+//! stricter measure. Both ages end when the client has read the update, so they include the transport.
+//! Clients without an interval measure the transport alone.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ const ARRIVAL: Duration = Duration::from_secs(2);
 /// How long the clients read before the measurement.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// How much older than the interval an update may be, in nanoseconds.
+/// The age of an update may exceed the interval by this time, in nanoseconds.
 const GRACE: u64 = 5_000_000;
 
 /// The least share of updates that must arrive within the interval plus `GRACE`, in per cent.

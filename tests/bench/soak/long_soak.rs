@@ -20,7 +20,7 @@ use crate::subscriber::{Pace, Subscriber};
 /// The time between two cuts. Each cut closes the connection of one client, which then connects again.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// The longest time until a cut client connects again, in milliseconds.
+/// The longest time from a cut until the client connects again, in milliseconds.
 const AWAY: u64 = 3000;
 
 /// The time over which the clients connect, in milliseconds.
@@ -36,8 +36,8 @@ const SLOW: usize = 20;
 /// One in this many clients is hostile.
 const HOSTILE: usize = 100;
 
-/// A slow client reads this many bytes ten times a second. To keep up, it would need to read eight times as
-/// many bytes.
+/// A slow client reads this many bytes ten times a second. This is about an eighth of the bytes that the
+/// server has for the client.
 const SLOW_BYTES: usize = 8 * 1024;
 
 /// How long the server may take to stop.
@@ -81,7 +81,8 @@ pub fn run(settings: &ServerSettings, clients: u32, time: Duration, report: Dura
     soak.finish()
 }
 
-/// Returns the subscription of a well-behaved client. The deliveries and intervals repeat every ten clients.
+/// Returns the subscription of a well-behaved client. Each group of ten clients has the same mix of
+/// deliveries and intervals.
 fn well_behaved(number: usize, symbols: usize) -> Subscription {
     let delivery = match number % 10 {
         0..=2 => Delivery::Latest(0),
@@ -143,7 +144,8 @@ impl Soak {
         Ok(())
     }
 
-    /// Cuts the connection of a random well-behaved client, which then connects again.
+    /// Cuts the connection of a random client. The client then connects again. Does nothing if the random
+    /// client is slow, hostile or not caught up.
     fn cut_one(&mut self) {
         let index = rand::random_range(0..self.fleet.len());
         let back = Instant::now() + millis(AWAY);
@@ -201,7 +203,7 @@ impl Soak {
         self.fleet.each(Subscriber::compare_counts);
         self.canary.expect_shutdown();
         self.fleet.context().is_ending = true;
-        // In this time the canary's thread learns of the shutdown.
+        // During this time, the canary's thread learns of the shutdown.
         self.fleet.run(Instant::now() + SLICE)?;
         let connected: Vec<_> = self.fleet.subscribers().map(is_reader).collect();
         let begin = Instant::now();

@@ -19,19 +19,19 @@
 //! server's memory and the delays of a few well-behaved clients on another thread. At the end the server
 //! shuts down while all clients are connected.
 //!
-//! Then the loads of a worst day follow. Each load runs for some seconds on a server of its own. `--only`
-//! runs only the named parts:
+//! Then three extreme loads follow. Each load runs for some seconds on a server of its own. `--only` runs
+//! only the named parts:
 //!
 //! - `overload`: events are published faster than the server can send all of them.
 //! - `vanish`: many clients vanish at once.
 //! - `market`: many clients subscribe to all symbols, and half of them read nothing.
 //!
 //! `--storm N` cuts N connections at once. All clients connect again within five seconds with their cursors,
-//! and no event may be missing. `--intervals` measures how long updates wait for clients with these
+//! and no event may be missing. `--intervals` measures the delays of updates to clients with these conflation
 //! intervals.
 //!
-//! Times are printed, but on a slow machine they are long. A long delay fails the run only in the loads of a
-//! worst day. The environment variable `EARLIER` names the program of another build.
+//! On a slow machine the delays are long, so a long delay fails the run only under the extreme loads. If the
+//! environment variable `EARLIER` names the program of another build, that program is the server.
 
 mod canary;
 #[path = "../client_process.rs"]
@@ -81,8 +81,8 @@ use server_under_test::ServerSettings;
 /// half.
 const OTHERS: Duration = Duration::from_secs(50);
 
-/// The server's default core in `overload` and `market`. Clients on the same core would read slowly, and
-/// their delay would count as the server's.
+/// The server's default core in `overload` and `market`. Clients on the same core would read slowly, and the
+/// clients' delay would count as the server's delay.
 const OWN_CORE: &str = "0";
 
 /// Check the server's promises under strain
@@ -110,7 +110,7 @@ struct Args {
     #[arg(long, value_name = "CLIENTS", conflicts_with_all = ["intervals", "minutes", "seconds"])]
     #[arg(value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
     storm: Option<u32>,
-    /// Measure how long updates wait for clients with these intervals, in milliseconds
+    /// Measure the delays of updates to clients with these conflation intervals, given in milliseconds
     #[arg(long, value_name = "MS", value_delimiter = ',', conflicts_with = "minutes")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=60_000))]
     intervals: Vec<u32>,

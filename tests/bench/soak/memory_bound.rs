@@ -1,4 +1,4 @@
-//! Checks the server's memory against an upper bound, and records the smallest distance.
+//! Checks the server's memory against an upper bound, and records the smallest distance between the two.
 
 use std::io;
 use std::time::{Duration, Instant};

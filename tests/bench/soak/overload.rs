@@ -21,8 +21,10 @@ use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 use crate::websocket::number;
 
-/// The numbers of symbols of the feed and of each client.
+/// The number of symbols of the feed.
 const SYMBOLS: usize = 500;
+
+/// The number of symbols of each client.
 const EACH: usize = 50;
 
 /// One in this many clients is measured.
@@ -31,15 +33,17 @@ const MEASURED: usize = 10;
 /// The time over which the clients connect.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
-/// How long the clients read before the measurement, and how long the measurement takes.
+/// How long the clients read before the measurement.
 const WARM_UP: Duration = Duration::from_secs(2);
+
+/// How long the measurement takes.
 const TIME: Duration = Duration::from_secs(4);
 
 /// How long the clients read after the pause, until all waiting events have arrived. This time is longer than
 /// a heartbeat interval.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Events are predicted for this many seconds. The feed is paused long before.
+/// Events are predicted for this many seconds. The feed is paused before this time ends.
 const PREDICTED_SECONDS: u32 = 15;
 
 /// The limit of the 99th percentile of the updates' age, in milliseconds.

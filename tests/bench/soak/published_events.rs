@@ -50,7 +50,7 @@ impl PublishedEvents {
         self.newest
     }
 
-    /// Returns the number of all events since the first recorded one.
+    /// Returns the number of all events since the first recorded event.
     pub fn count(&self) -> u64 {
         self.newest - self.unknown_until
     }
@@ -94,7 +94,7 @@ impl PublishedEvents {
     }
 
     /// Returns the time of the first event of a key after `after`, or `None` if the record does not contain
-    /// it.
+    /// this event.
     pub fn first_after(&self, key: Key, after: u64) -> Option<Time> {
         let events = &self.keys[index(key)];
         let at = events.all.partition_point(|(seq, _)| *seq <= after);

@@ -43,7 +43,8 @@ pub fn run(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     let memory = MemoryBound::new(&server)?;
     let mut fleet = Fleet::new(server.address(), settings.symbols)?;
     let begin = Instant::now();
-    // This client's connection is not cut, so the client records the events that the others miss.
+    // The connection of this first client is not cut. So the client records the events that the other clients
+    // miss.
     let all = || Subscription { symbols: Vec::new(), delivery: Delivery::Every, is_measured: false };
     fleet.subscribe(all(), Pace::Prompt, begin);
     for number in 0..clients as usize {

@@ -18,13 +18,13 @@ pub type Counts = BTreeMap<String, u64>;
 pub struct Results {
     /// Market frames.
     pub updates: u64,
-    /// Conflated events, as heartbeats report them.
+    /// The number of conflated events according to the heartbeats.
     pub merged: u64,
     pub heartbeats: u64,
     pub snapshots: u64,
     /// Relayed messages of other clients.
     pub relayed: u64,
-    /// Pings of the server. The clients answer every ping.
+    /// Pings that the server sent. The clients answer every ping.
     pub pings: u64,
     /// How often the count of a client's events was compared with the number of published events.
     pub checked: u64,
@@ -55,12 +55,11 @@ pub struct Results {
     /// when the client has read the event.
     pub delays: Histogram<u64>,
     /// For each update, the age of its oldest event, in nanoseconds. An update contains one event and may
-    /// conflate older ones.
+    /// conflate older events.
     pub ages: Histogram<u64>,
 }
 
 impl Results {
-    /// Creates results without any observation.
     pub fn new() -> Self {
         Self {
             updates: 0,
@@ -86,7 +85,7 @@ impl Results {
         }
     }
 
-    /// Counts a violation. Prints the first few of each kind.
+    /// Counts a violation. Prints the first few violations of each kind.
     pub fn record_violation(&mut self, what: &str, how: impl Display) {
         let count = self.violations.entry(what.to_owned()).or_default();
         *count += 1;
@@ -154,7 +153,7 @@ impl Results {
     }
 }
 
-/// Increments a counter.
+/// Increments the counter with this name.
 pub fn increment(counts: &mut Counts, name: impl Display) {
     *counts.entry(name.to_string()).or_default() += 1;
 }

@@ -13,8 +13,7 @@ use crate::results::{Results, increment};
 use crate::server_under_test::name;
 use crate::websocket::{kind, number};
 
-/// The history has at least this many events. A resume must succeed if its cursor is closer to the newest
-/// event.
+/// The history has at least this many events. A resume must succeed if fewer events follow its cursor.
 const HISTORY_EVENTS: u64 = 32_768;
 
 /// The position of the symbol in a market frame. The symbol is a hexadecimal number.
@@ -44,7 +43,7 @@ pub struct Observations {
     pub results: Results,
     pub published: PublishedEvents,
     pub times: Times,
-    /// Whether the feed is paused and all events were flushed, so that no event waits for a client.
+    /// Whether the feed is paused and the clients have had time to receive all events.
     pub is_drained: bool,
 }
 
@@ -61,9 +60,9 @@ pub struct StreamChecker {
     /// The symbol and the position of each new snapshot. A symbol's events up to its snapshot are not sent,
     /// so the next comparison subtracts them.
     snapshots: Vec<(usize, u64)>,
-    /// Whether the connection resumed, and a comparison has not yet shown that the resume was exact.
+    /// Whether the connection resumed and no comparison has confirmed the resume yet.
     is_resuming: bool,
-    /// Whether the client has got everything that it missed.
+    /// Whether the client has received all events or snapshots that it missed.
     is_caught_up: bool,
     /// Whether a gap with the reason `lagged` has arrived. After such a gap, the number of lost events is
     /// unknown.
@@ -111,7 +110,7 @@ impl StreamChecker {
         }
     }
 
-    /// Returns whether the client has got everything that it missed.
+    /// Returns whether the client has received all events or snapshots that it missed.
     pub fn is_caught_up(&self) -> bool {
         self.is_caught_up
     }
@@ -169,8 +168,8 @@ impl StreamChecker {
         }
     }
 
-    /// Checks a frame. After a resume it returns true: the client must send a command whose answer shows that
-    /// the client has caught up.
+    /// Checks a frame. Returns true if the frame confirms a resume. The client must then send a command. The
+    /// answer shows that the client has caught up.
     pub fn on_frame(&mut self, payload: &[u8], now: Time, observations: &mut Observations) -> bool {
         if let Some((seq, rest)) = market_frame::seq(payload) {
             self.on_update(seq, payload, rest, now, observations);
@@ -298,7 +297,7 @@ impl StreamChecker {
             && self.owed == 0
     }
 
-    /// Checks the answer to a command. The answer arrives after everything that the client missed.
+    /// Checks the answer to a command. The answer arrives after all events that the client missed.
     fn on_set(&mut self, text: &str, observations: &mut Observations) {
         self.is_caught_up = true;
         if let (Delivery::Every, false, Some(until)) =
@@ -345,7 +344,7 @@ impl StreamChecker {
         }
     }
 
-    /// Compares the client's counts with the published events, if those events are already recorded.
+    /// Compares the client's counts with the published events, if all of these events are recorded.
     pub fn compare_counts(&mut self, observations: &mut Observations) {
         let Some(pending) = self.pending.take() else { return };
         let PendingCheck { until, received, merged } = pending;

@@ -1,5 +1,5 @@
-//! A well-behaved client with a pace of its own. After every end of its connection, the client resumes with
-//! its cursor.
+//! A well-behaved client with a pace of its own. Whenever its connection ends, the client connects again and
+//! resumes with its cursor.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ pub struct Subscriber {
     /// When the current phase of [`Pace::Pauses`] began. The client reads in one phase and rests in the next.
     since: Instant,
     is_resting: bool,
-    /// The code with which the server closed its last connection.
+    /// The close code of the client's last connection, if the server closed the connection.
     closed: Option<u16>,
 }
 
@@ -74,7 +74,7 @@ impl Subscriber {
         self.connection.is_some()
     }
 
-    /// Returns whether the client is connected and has got everything that it missed.
+    /// Returns whether the client is connected and has received all events or snapshots that it missed.
     pub fn is_caught_up(&self) -> bool {
         self.is_connected() && self.checker.is_caught_up()
     }
@@ -84,7 +84,7 @@ impl Subscriber {
         self.checker.is_exact()
     }
 
-    /// Returns the code with which the server closed its last connection.
+    /// Returns the close code of the client's last connection, if the server closed the connection.
     pub fn closed(&self) -> Option<u16> {
         self.closed
     }

@@ -29,7 +29,7 @@ const EACH: usize = 100;
 /// The number of symbols of the feed.
 const SYMBOLS: usize = 500;
 
-/// Events a second. The rate is low, so that the other clients hardly wait before the kill.
+/// Events a second. The rate is low, so that the other clients' delays are short before the kill.
 const RATE: u32 = 1000;
 
 /// The time between the connects of two clients.

@@ -1,7 +1,7 @@
 //! The whole market: many clients subscribe to all 65,536 symbols at once, and half of them read nothing.
 //!
 //! This process writes the events to the server's standard input. First it writes one event of each symbol.
-//! Then every second event belongs to the symbol that the canary reads.
+//! After that, half of the events belong to the symbol that the canary reads.
 
 use std::io::{self, Write};
 use std::process::Stdio;

@@ -1,7 +1,7 @@
 //! Checks the frames of a client against the protocol and the log of published events.
 //!
-//! A checker belongs to one client and outlives the client's connections. Of the server it knows only the
-//! length of the history.
+//! A checker belongs to one client and outlives the client's connections. The only setting of the server that
+//! a checker uses is the length of the history.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::published_log::{CHANNELS, Epoch, PublishedLog, Subscription};
 use super::scenario::{Habits, MAX_DELAY};
 use crate::support::reference_history::seeks_at;
 
-/// The result of a check. The error says what is wrong.
+/// The result of a check. The error describes the fault.
 pub type Verdict = Result<(), String>;
 
 /// An epoch's name and a sequence number.
@@ -59,8 +59,8 @@ struct Connection {
     /// Whether the delivery was ever `latest` on this connection. If so, a feed state may wait until the
     /// client reads again.
     was_latest: bool,
-    /// Whether the connection resumed. If so, a feed state arrives after the missed events, even if the state
-    /// is older.
+    /// Whether the connection resumed. If so, a feed state arrives after the missed events, even if the feed
+    /// state is older than these events.
     was_resumed: bool,
     /// The position of the newest complete set of snapshots. An older feed state arrives after the snapshots.
     snapshots_at: u64,
@@ -119,7 +119,7 @@ impl Checker {
         self.cursor = None;
     }
 
-    /// Begins a connection. If the client has a cursor, it will resume after the cursor.
+    /// Begins a connection. A client with a cursor resumes after the cursor.
     pub fn connected(&mut self) {
         self.habits = self.initially.clone();
         self.change = None;
@@ -133,8 +133,8 @@ impl Checker {
 
     /// Returns whether the client may request this change now. If so, remembers the change.
     ///
-    /// The client waits for each answer before its next request. The server stops reading from a client that
-    /// only writes.
+    /// The client waits for each answer before its next request, because the server stops reading from a
+    /// client that does not read.
     pub fn try_change(&mut self, change: &Change) -> bool {
         let may = self.is_answered() && self.change.is_none();
         if may {
@@ -172,7 +172,7 @@ impl Checker {
         (self.connection.is_steady && self.connection.epoch == epoch.name).then_some(has_all)
     }
 
-    /// Returns whether the client has all published events and a heartbeat has confirmed it.
+    /// Returns whether a heartbeat has confirmed that the client has all published events.
     pub fn is_caught_up(&self) -> bool {
         let published_log = self.published_log.borrow();
         let newest = published_log.newest();
@@ -219,7 +219,7 @@ impl Checker {
             }
             4008 if self.may_be_slow_consumer() => {
                 if matches!(self.connection.phase, Phase::Unanswered) {
-                    // The client has received no frame on this connection, so its own cursor stays valid.
+                    // The server has not answered the subscribe, so the client's earlier cursor stays valid.
                     self.record("closed with 4008 before it subscribed");
                     return Ok(());
                 }
@@ -242,7 +242,7 @@ impl Checker {
     }
 
     /// Returns whether the server may close the client as a slow consumer. A requested change to `every`
-    /// counts even before its answer.
+    /// counts before the server answers.
     pub fn may_be_slow_consumer(&self) -> bool {
         self.habits.every || matches!(self.change, Some(Change::Set(true, _)))
     }
@@ -385,7 +385,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Returns whether the history contains all events after this one.
+    /// Returns whether the history contains all events after the event `after`.
     fn is_in_history(&self, epoch: &Epoch, after: u64) -> bool {
         after + self.history >= epoch.head() && !was_replaced(epoch, after)
     }
@@ -474,7 +474,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks the answer to a `set`. If the delivery was or becomes `every`, no earlier event may still wait.
+    /// Checks the answer to a `set`. If the delivery was or becomes `every`, no earlier event may be unsent.
     fn on_set(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
         let Some(Change::Set(every, interval_ms)) = self.change.take() else {
             return Err("the client has not asked for it".to_owned());
@@ -525,7 +525,8 @@ impl Checker {
     }
 }
 
-/// Returns the position that a feed state contains: the newest event before it, and the number of seeks.
+/// Returns the position that a feed state contains: the newest event before the feed state, and the number of
+/// seeks.
 fn position_of(state: &Value) -> Option<(u64, usize)> {
     let (after, seeks) = state["detail"].as_str()?.split_once(' ')?;
     Some((after.parse().ok()?, seeks.parse().ok()?))

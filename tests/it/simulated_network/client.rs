@@ -1,5 +1,5 @@
-//! A simulated client. The client connects, subscribes and reads. After every end of its connection, the
-//! client resumes with its cursor.
+//! A simulated client. The client connects, subscribes and reads. Whenever its connection ends, the client
+//! connects again and resumes with its cursor.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
@@ -20,7 +20,7 @@ use super::checker::{Change, Checker, Verdict};
 use super::published_log::CHANNELS;
 use super::scenario::Habits;
 
-/// How long a client waits for a frame before it gives up the connection: three heartbeats.
+/// How long a client waits for a frame before it leaves the connection: three heartbeat intervals.
 const SILENCE_TIMEOUT: Duration = Duration::from_millis(3 * 640);
 
 /// How long a connect or a handshake may take.
@@ -41,7 +41,7 @@ pub struct Client {
     pub undisturbed_since: Cell<Option<Duration>>,
 }
 
-/// One connection of the client. Its random numbers do not depend on earlier connections.
+/// One connection of the client. The random numbers of a connection do not depend on earlier connections.
 struct Visit {
     rng: ChaCha8Rng,
     /// The client's `undisturbed_since` at the beginning of the connection.
@@ -72,7 +72,7 @@ impl Client {
     }
 
     fn note(&self, text: &str) {
-        // The time in a heartbeat is from the server's own clock, which differs from run to run.
+        // The transcript omits the time of a heartbeat, because this time differs from run to run.
         let text = match text.strip_prefix("{\"type\":\"heartbeat\",\"time\":") {
             Some(rest) => rest.split_once(',').map_or(rest, |(_, rest)| rest),
             None => text,
@@ -104,8 +104,8 @@ impl Visit {
         self.listen(client, &mut socket).await
     }
 
-    /// Returns the URL and the commands that subscribe with the cursor. Chance decides whether the URL or a
-    /// command contains the subscription, and likewise the delivery.
+    /// Returns the URL and the commands that subscribe with the cursor. Random numbers decide whether the URL
+    /// or a command contains the subscription and the delivery.
     fn requests(&mut self, client: &Client) -> (String, Vec<String>) {
         let Habits { wanted, every, interval_ms, .. } = &client.habits;
         let cursor = client.checker.borrow().cursor().map(|(epoch, seq)| format!("{epoch}-{seq}"));
@@ -138,7 +138,7 @@ impl Visit {
         (url, commands)
     }
 
-    /// Returns the command for a random change of the delivery or the symbols, or `None` if there is no change now.
+    /// Returns a command that changes the delivery or the symbols at random, or `None` for no change.
     fn random_change(&mut self, client: &Client) -> Option<String> {
         let change = if self.rng.random_ratio(client.habits.changes, 1000) {
             Change::Set(self.rng.random_bool(0.5), [0, 50, 300][self.rng.random_range(0..3)])
@@ -163,7 +163,8 @@ impl Visit {
 
     /// Checks that the server may end the connection without a close frame.
     ///
-    /// A disturbance may end the connection. The close frame of a slow consumer may not get through.
+    /// There are two valid reasons: a disturbance ended the connection, or a slow consumer did not receive
+    /// its close frame.
     fn check_silent_close(&self, client: &Client) -> Verdict {
         let is_undisturbed =
             self.undisturbed_since.is_some() && client.undisturbed_since.get() == self.undisturbed_since;
@@ -178,7 +179,7 @@ impl Visit {
         let mut got_close = false;
         loop {
             if Instant::now() > answered_by && !client.checker.borrow().is_answered() {
-                // The simulated network does not send lost bytes again, and it may have lost the command.
+                // The simulated network does not retransmit lost bytes, so a lost command gets no answer.
                 client.note("no answer");
                 return Ok(());
             }

@@ -14,9 +14,9 @@ pub struct ConnectionModel {
     due_before_base: u64,
     /// The newest event that arrived, or the position of a complete set of snapshots.
     last: u64,
-    /// The newest event of each key that arrived.
+    /// For each key, the newest event that has arrived.
     newest: BTreeMap<(String, usize), u64>,
-    /// The number of seeks in the log before the frames that arrive now.
+    /// The number of seeks before the client's position in the log.
     seeks: usize,
     set: SnapshotSet,
     /// The last missed event of a resume. Missed events are not conflated, even with `delivery=latest`.
@@ -26,8 +26,8 @@ pub struct ConnectionModel {
     received: u64,
     merged: u64,
     heartbeat_seq: u64,
-    /// The `seq` of the last heartbeat, if it showed that the client has caught up. A later event or snapshot
-    /// clears it.
+    /// The `seq` of the last heartbeat, if this heartbeat showed that the client has caught up. A later event
+    /// or snapshot clears this value.
     caught_up_at: Option<u64>,
 }
 
@@ -85,7 +85,7 @@ impl ConnectionModel {
         (self.set.position, self.set.has_several_positions)
     }
 
-    /// Begins at the server's position, after this many seeks.
+    /// Begins at the position `seq`, after this many seeks.
     pub fn begin(&mut self, seeks: usize, seq: u64) {
         self.seeks = seeks;
         self.restart_at(seq);
@@ -200,7 +200,7 @@ impl ConnectionModel {
         }
     }
 
-    /// Checks a heartbeat. Every due event must have arrived or been conflated, or it can still arrive.
+    /// Checks a heartbeat. Each due event has arrived, was conflated, or can still arrive.
     pub fn heartbeat(&mut self, epoch: &Epoch, habits: &Habits, heartbeat: &Heartbeat) -> Verdict {
         let before = self.last.max(self.heartbeat_seq).max(self.set.position);
         if heartbeat.seq < before || heartbeat.seq > epoch.head() {
@@ -263,7 +263,7 @@ impl ConnectionModel {
         self.due_before_base += self.count(epoch, habits, until);
     }
 
-    /// Continues at this position: no earlier event arrives any more.
+    /// Continues at this position. Earlier events can no longer arrive.
     fn restart_at(&mut self, seq: u64) {
         (self.base, self.last) = (seq, seq);
         self.newest.clear();

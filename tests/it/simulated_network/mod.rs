@@ -1,10 +1,10 @@
-//! Runs the real server on a simulated network. Whatever the network does, a client is told about every event
-//! that it loses.
+//! Runs the real server on a simulated network. The server must tell each client about every event that the
+//! client misses, even if the network fails.
 //!
 //! The seed decides everything: the limits, the market, the clients, and the disturbances. Links delay or
 //! drop messages, hosts crash or vanish, and the server's process is stopped at times. Time is simulated, so
-//! the same seed repeats the same run. In a third of the runs the market is so large that the snapshots of a
-//! set have several positions. In a quarter of the runs the shard is overloaded at times.
+//! the same seed repeats the same run. In a third of the runs, the market is large. The snapshots of one set
+//! then have several positions in the log. In a quarter of the runs the shard is overloaded at times.
 //!
 //! `TICKERPLANT_SEED=7` runs one seed, `TICKERPLANT_SEEDS=1000..3000` runs many.
 
@@ -27,7 +27,8 @@ use std::thread;
 use scenario::Scenario;
 use simulation::Run;
 
-/// Each situation must occur in at least this many of the fifty seeds. Otherwise the test would not cover it.
+/// Each situation must occur in at least this many of the fifty seeds. Otherwise the test would not cover the
+/// situation.
 const SITUATIONS: [(&str, u64); 14] = [
     ("resumed", 25),
     ("epoch_changed", 10),
@@ -46,7 +47,7 @@ const SITUATIONS: [(&str, u64); 14] = [
 ];
 
 #[test]
-fn whatever_the_network_does_nothing_is_lost_unsaid() {
+fn whatever_the_network_does_clients_are_told_of_each_lost_event() {
     let named = named_seeds();
     let is_usual = named.is_none();
 
@@ -71,7 +72,7 @@ fn the_same_seed_repeats_the_same_run() {
     }
 }
 
-/// Returns the seeds that the environment names, if any.
+/// Returns the seeds that an environment variable names, or `None` if neither variable is set.
 fn named_seeds() -> Option<Range<u64>> {
     if let Ok(seed) = std::env::var("TICKERPLANT_SEED") {
         let seed = seed.parse().expect("TICKERPLANT_SEED is a number");
@@ -119,7 +120,7 @@ fn try_one(seed: u64) -> Run {
     run
 }
 
-/// Returns the fault, and the command that repeats it.
+/// Returns the fault, the command that repeats the run, and lines of the transcript.
 fn report(seed: u64, run: &Run, with_whole_transcript: bool) -> String {
     let (client, fault) = run.fault.as_ref().expect("the run has a fault");
     let scenario = Scenario::new(seed);

@@ -17,7 +17,7 @@ pub struct OpenSockets(Arc<Mutex<BTreeMap<IpAddr, Machine>>>);
 #[derive(Debug, Default)]
 struct Machine {
     sockets: usize,
-    /// When the machine vanished, if it has.
+    /// When the machine vanished, or `None` for a machine that has not vanished.
     vanished_at: Option<Duration>,
 }
 
@@ -51,8 +51,8 @@ impl OpenSockets {
 }
 
 impl OpenSocket {
-    /// Returns the acknowledgements that TCP would report of a vanished machine, or `None` if the machine has
-    /// not vanished.
+    /// Returns the acknowledgements that TCP would report for a vanished machine, or `None` if the machine
+    /// has not vanished.
     pub fn acknowledgements(&self) -> Option<Acknowledgements> {
         let vanished_at = self.open_sockets.machines().get(&self.address)?.vanished_at?;
         let last = turmoil::sim_elapsed()?.saturating_sub(vanished_at);

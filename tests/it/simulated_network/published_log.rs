@@ -7,8 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::checker::Verdict;
 
-/// The kinds of event as frames name them, and the channels in the same order.
+/// The kinds of event, as frames name them.
 pub const KINDS: [&str; 3] = ["trade", "quote", "bar"];
+
+/// The channels, in the order of [`KINDS`].
 pub const CHANNELS: [&str; 3] = ["trades", "quotes", "bars"];
 
 /// A symbol and a kind. A newer event replaces an unsent older event of the same key.
@@ -43,7 +45,7 @@ pub struct PublishedEvent {
     pub symbol: String,
     pub kind: usize,
     pub frame: Map<String, Value>,
-    /// When it was published, in simulated time.
+    /// When the event was published, in simulated time.
     pub at: Duration,
 }
 
@@ -53,7 +55,7 @@ pub struct Subscription {
     pub all: bool,
     /// The names of symbols, sorted.
     pub names: Vec<String>,
-    /// The numbers of the kinds, sorted.
+    /// The indexes of the kinds in [`KINDS`], sorted.
     pub kinds: Vec<usize>,
 }
 
@@ -75,8 +77,8 @@ impl PublishedLog {
         seq
     }
 
-    /// Adds a seek to the current epoch, with the events before the seek's position. Returns the number of
-    /// seeks.
+    /// Adds a seek to the current epoch. `events` are the unpublished events that set the last values at the
+    /// seek's position. Returns the number of seeks.
     pub fn seek(&mut self, events: Vec<PublishedEvent>) -> usize {
         let epoch = self.0.last_mut().expect("there is an epoch");
         let after = epoch.head();
@@ -148,7 +150,7 @@ impl Epoch {
         self.seeks.get(seeks).map_or(u64::MAX, |seek| seek.after)
     }
 
-    /// Returns the symbols of a subscription that have values after this many seeks and all events up to
+    /// Returns the subscribed symbols that have values after this many seeks and after all events up to
     /// `seq`.
     pub fn symbols(&self, wanted: &Subscription, seeks: usize, seq: u64) -> BTreeSet<String> {
         let published = self.seqs.keys();
@@ -157,10 +159,11 @@ impl Epoch {
         named.filter(|symbol| self.snapshot(symbol, seeks, seq).is_some()).cloned().collect()
     }
 
-    /// Returns a symbol's snapshot after this many seeks and all events up to `seq`, or `None` if there are
-    /// no values.
+    /// Returns a symbol's snapshot after this many seeks and after all events up to `seq`. Returns `None` if
+    /// the symbol has no values.
     ///
-    /// The snapshot contains the newest event of each kind, even of channels without a subscription.
+    /// The snapshot contains the newest event of each kind, even for channels that the client has not
+    /// subscribed to.
     pub fn snapshot(&self, symbol: &str, seeks: usize, seq: u64) -> Option<Map<String, Value>> {
         let sought = seeks.checked_sub(1).map(|last| &self.seeks[last]);
         let after = self.head_at_seek(seeks);
@@ -215,7 +218,7 @@ impl Subscription {
         self.kinds.contains(&event.kind) && self.names(&event.symbol)
     }
 
-    /// Returns the subscribed names, with `*` first.
+    /// Returns the subscribed names. If all symbols are subscribed, `*` comes first.
     pub fn symbols(&self) -> Vec<&str> {
         let star = self.all.then_some("*");
         star.into_iter().chain(self.names.iter().map(String::as_str)).collect()

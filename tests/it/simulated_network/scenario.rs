@@ -16,16 +16,17 @@ pub const DISTURBED: Duration = Duration::from_secs(6);
 /// How long events are published after the disturbances.
 const AFTERMATH: Duration = Duration::from_millis(1500);
 
-/// The interval of frequent pings.
+/// The ping interval of scenarios with frequent pings.
 const PING_INTERVAL: Duration = Duration::from_millis(640);
 
-/// How long after its publish or the end of its interval an event may arrive, if there is no disturbance.
+/// Without a disturbance, an event arrives within this time after its publish or after the end of its
+/// conflation interval.
 pub const MAX_DELAY: Duration = Duration::from_millis(200);
 
 /// How long the clients may take to catch up after the last event.
 const CATCH_UP: Duration = Duration::from_secs(12);
 
-/// The names of the first symbols. A larger market has numbered symbols too.
+/// The names of the first symbols. A larger market also has symbols such as `S008`.
 const SYMBOLS: [&str; 8] = ["AAPL", "BRK.B", "BTC/USD", "EURUSD", "MSFT", "NIFTY_50", "^GSPC", "Ä1"];
 
 /// The scenario of one run.
@@ -77,7 +78,7 @@ pub struct Habits {
     symbols: usize,
 }
 
-/// The beginning or the end of a disturbance. The number names the client whose machine or link is affected.
+/// The beginning or the end of a disturbance. The first field is the number of the affected client.
 #[derive(Clone, Copy, Debug)]
 pub enum Disturbance {
     /// Messages wait in the network until `Release`.
@@ -90,9 +91,9 @@ pub enum Disturbance {
     /// Messages to the client are lost.
     DropToClient(usize),
     Repair(usize),
-    /// The link's longest latency is unusual.
+    /// The greatest latency of the link changes to an unusual value.
     Slow(usize, Duration),
-    /// The link's longest latency has its usual value.
+    /// The greatest latency of the link returns to its usual value.
     UsualLatency(usize, Duration),
     /// The link's latency is constant.
     FixedLatency(usize, Duration),
@@ -110,7 +111,7 @@ pub enum Disturbance {
 }
 
 impl Disturbance {
-    /// Returns the client that is affected, and whether its disturbance ends.
+    /// Returns the affected client, and whether a disturbance of this client ends.
     pub fn client(self) -> Option<(usize, bool)> {
         match self {
             Self::Hold(client)
@@ -144,7 +145,7 @@ impl Scenario {
         let flood = (config.bus.history.get() * 3).min(1500);
         let stops_process = rng.random_ratio(1, 4);
         // With few events, only answers to pings show the server that a client is alive. The server must not
-        // count the time in which its process was stopped.
+        // count the time in which its process was stopped as silence of a client.
         let pause = if stops_process { pick(&mut rng, [20, 400]) } else { pick(&mut rng, [5, 10, 20, 40]) };
         let feed_states = pick(&mut rng, [0, 20]);
         let seeks = pick(&mut rng, [0, 4]);
@@ -229,12 +230,13 @@ fn config(rng: &mut impl Rng) -> Config {
 /// and waits there for a long time.
 ///
 /// A turn of the shard ends at a feed state or at a full batch. The shard is then behind, and the rest of the
-/// flood overloads it. The shard's turns take no simulated time. Otherwise several timers would be due
-/// together, and tokio would choose their order at random, without the seed.
+/// flood overloads it. The shard's turns take no simulated time, so that several timers are never due
+/// together. tokio would choose the order of such timers at random, without the seed.
 fn overload(rng: &mut impl Rng, config: &mut Config, market: &mut Market) {
     let history = pick(rng, [100, 500, 2000]);
     config.bus.history = history.try_into().expect("it is not zero");
-    // The window is even. So a window that begins with a step ends at an odd millisecond, as steps do.
+    // Each step is at an odd millisecond. The window is an even number of milliseconds. So a window that
+    // begins with a step also ends at an odd millisecond.
     config.server.flush_window = Duration::from_millis(pick(rng, [40, 60]));
     market.pause = 10;
     market.feed_states = 300;
@@ -363,7 +365,8 @@ impl Market {
         ChaCha8Rng::seed_from_u64(self.seed ^ epoch.rotate_left(32))
     }
 
-    /// Returns the pause until the next step. The pause is even, so that every step is at an odd millisecond.
+    /// Returns the pause until the next step. The pause is an even number of milliseconds, so that every step
+    /// is at an odd millisecond.
     pub fn pause(&self, rng: &mut impl Rng) -> Duration {
         Duration::from_millis(2 * rng.random_range(1..=self.pause))
     }
@@ -411,8 +414,8 @@ impl Market {
     }
 }
 
-/// Returns a random event of this symbol, and its market frame. The event and the frame are made from the
-/// same digits.
+/// Returns a random event of this symbol, and its market frame. The event and the frame contain the same
+/// numbers.
 fn event_of(rng: &mut impl Rng, number: usize) -> (Event, PublishedEvent) {
     let symbol = symbol(number);
     let kind = rng.random_range(0..KINDS.len());

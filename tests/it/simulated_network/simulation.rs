@@ -164,9 +164,10 @@ struct Simulation<'a> {
     clients: &'a [Rc<Client>],
     control: &'a ProcessControl,
     open_sockets: &'a OpenSockets,
-    /// The client that vanished while the server had a socket to it, and the time.
+    /// The client that vanished while the server had a socket to it, and the time at which the client
+    /// vanished.
     vanished: Option<(usize, Duration)>,
-    /// Whether the server's process was stopped while it had a socket to a client.
+    /// Whether the server's process was stopped while the server had a socket to a client.
     was_stopped: bool,
 }
 
@@ -212,7 +213,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Returns whether a client has caught up, or is not running any more.
+    /// Returns whether a client has caught up or is no longer running.
     fn is_done(&mut self, client: usize) -> bool {
         !self.sim.is_host_running(name(client)) || self.clients[client].checker.borrow().is_caught_up()
     }
@@ -253,7 +254,7 @@ impl Simulation<'_> {
         }
         if matches!(disturbance, Disturbance::CrashServer | Disturbance::StopServer) {
             for client in self.clients {
-                // The end of the server's process is a disturbance of every client.
+                // The end of the server's process disturbs every client.
                 client.undisturbed_since.set(client.undisturbed_since.get().map(|_| self.sim.elapsed()));
             }
         }
@@ -265,7 +266,7 @@ impl Simulation<'_> {
             self.vanished = Some((client, now));
         }
         self.open_sockets.mark_vanished(self.sim.lookup(name(client)), now);
-        // The machine sends nothing any more, not even the end of its connections.
+        // From now on the machine sends no bytes, not even the end of a connection.
         self.sim.partition(name(client), SERVER);
         self.sim.crash(name(client));
     }
@@ -342,7 +343,7 @@ impl ServerHost {
         bus.publish(events);
     }
 
-    /// Continues the feed at another position, like a replay.
+    /// Continues the feed at another position, as a replay does after a seek.
     fn seek(&self, bus: &Bus, folded: Vec<(Event, PublishedEvent)>) {
         let mut last_values = LastValueCache::at(bus.head());
         for (event, _) in &folded {
@@ -377,7 +378,7 @@ impl ProcessControl {
     }
 }
 
-/// Waits for an odd millisecond, because the server checks its clients at even ones.
+/// Waits for an odd millisecond, because the server checks its clients at even milliseconds.
 async fn odd_millisecond() {
     if turmoil::sim_elapsed().is_some_and(|now| now.as_millis().is_multiple_of(2)) {
         sleep(Duration::from_millis(1)).await;
