@@ -21,7 +21,7 @@ async function control(address, command) {
   assert.equal(response.status, 200);
 }
 
-/** Waits until the page's status is or matches this text. */
+/** Waits until the page's status equals this text or matches this pattern. */
 async function status(page, text) {
   await page.getByRole("status").filter({ hasText: text }).first().waitFor();
 }
@@ -80,7 +80,7 @@ module.exports = {
       await page.getByRole("button", { name: "Connect" }).click();
       await status(page, /^no access: this token is not known here$/);
       assert.equal(await page.title(), "no access · tickerplant");
-      // The page waits for a person.
+      // After a wrong token, the page does not connect again on its own.
       await page.clock.fastForward("10:00");
       assert.equal(sockets.length, 2);
 
@@ -292,7 +292,8 @@ module.exports = {
 
   async "the page says why the server refuses its WebSocket: the origin"(browser) {
     const { server, address } = serve(["--feed", "simulated"]);
-    // This proxy names the server as the host, and so the page's origin is not the server's own.
+    // This proxy replaces the Host header by the server's address. So the page's origin differs from the
+    // host.
     const proxy = await startProxy(await address,
       (data) => Buffer.from(data.toString("latin1").replace(/^Host: .*$/m, `Host: ${proxy.to}`), "latin1"));
     try {

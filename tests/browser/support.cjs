@@ -26,8 +26,8 @@ function serve(flags, env = {}) {
 }
 
 /**
- * Starts a TCP proxy on a free port. `to` is the address that it connects to, `cut` breaks its connections, and `edit` may
- * change what a client sends.
+ * Starts a TCP proxy on a free port. The proxy connects to the address `to`. `edit` can change the bytes that
+ * a client sends. `cut` breaks all connections.
  */
 async function startProxy(to, edit = (data) => data) {
   const sockets = new Set();

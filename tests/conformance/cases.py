@@ -12,7 +12,7 @@ from kosoku import FailureError, run_fuzzingclient
 from kosoku.cases import GROUPS
 
 # Without the relay's limits, a connection that sends no commands gets its own messages back, like an echo. There is one
-# shard, because a second one could relay a message of an earlier case late into the present case.
+# shard: a second shard could relay a message late, into the next case.
 ECHO = {"RELAY__RATE": "0", "RELAY__MAX_BYTES": "0", "RELAY__TOTAL_BYTES": "0", "SERVER__SHARDS": "1"}
 # Group 9 sends messages of up to 16 MiB in up to 65,536 fragments. The server buffers each whole message for the client.
 LARGE = {
@@ -27,12 +27,13 @@ RUNS = [
     ("with greater limits", ["9"], ECHO | LARGE),
 ]
 FINE = {"OK", "NON-STRICT", "INFORMATIONAL"}
-# The limit in seconds of a case, a start or a stop, which no correct one reaches.
+# The time limit of a case, and of the server's start and stop, in seconds. A correct server stays far below
+# this limit.
 TIMEOUT = 60
 
 
 class Fault(Exception):
-    """A failure outside a case."""
+    """A failure of the server outside a case."""
 
 
 def cases_of(group):
@@ -42,7 +43,7 @@ def cases_of(group):
 
 @asynccontextmanager
 async def serving(program, settings):
-    """Starts a server on a free port, and yields it with its URL. Ignores the caller's environment variables for it."""
+    """Starts a server on a free port, and yields the server and its URL. Ignores the caller's own settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKERPLANT_")}
     environment.update({f"TICKERPLANT_{key}": value for key, value in settings.items()})
     server = await asyncio.create_subprocess_exec(
@@ -78,7 +79,7 @@ async def serving(program, settings):
 
 
 async def run(url, case):
-    """Returns the verdicts on a case's messages and on its close, and a description."""
+    """Runs a case. Returns the verdict on its messages, the verdict on its close, and a description."""
     try:
         results = await asyncio.wait_for(run_fuzzingclient(url, [case]), TIMEOUT)
     except FailureError as failure:

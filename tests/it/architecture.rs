@@ -1,5 +1,5 @@
-//! Checks the rules of the architecture. Imports go one way and never in a circle. The hub names nothing of
-//! the WebSocket protocol and writes no JSON.
+//! Checks the rules of the architecture. Modules must not import each other in a circle. The hub must not
+//! mention the WebSocket protocol, and must not write JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -125,7 +125,8 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     inner.flat_map(|path| folders(&path)).chain([folder.to_owned()]).collect()
 }
 
-/// Returns the modules that a file names after `crate::`, also in braces.
+/// Returns the modules that a file names after `crate::`. After `crate::{`, returns each module in the
+/// braces.
 fn imports(text: &str) -> Vec<String> {
     names_after(text, "crate::")
 }

@@ -45,12 +45,12 @@ enum Source {
     Stream(Box<LineClient<TcpStream>>),
 }
 
-/// The state of an example while it is played.
+/// The state of an example while the test runs it.
 struct Conversation {
     server: TestServer,
-    /// All connections of the example. It sends and receives on the newest, and the others stay open.
+    /// All connections of the example. The example uses the newest connection, and the others stay open.
     sources: Vec<Source>,
-    /// The status and the body of the last response, until the example checks them.
+    /// The status and the body of a response that the example has not checked yet.
     answer: Option<String>,
 }
 
@@ -58,8 +58,8 @@ fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// Returns the code blocks of a document that are marked with this word. A line that begins with a space
-/// continues the line before.
+/// Returns the code blocks of a document that have this mark. A line that begins with a space continues the
+/// previous line.
 fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     let mut blocks: Vec<Vec<Line>> = Vec::new();
     let mut is_inside = false;
@@ -79,8 +79,8 @@ fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     blocks
 }
 
-/// Writes the configuration files of a document into a new folder. Each file begins with a comment that names
-/// it.
+/// Writes the configuration files of a document into a new folder. The first line of each file is a comment
+/// with the name of the file.
 fn configuration_files(text: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for block in blocks(text, "toml") {
@@ -159,8 +159,8 @@ impl Conversation {
         client.send(&text).await;
     }
 
-    /// Executes a line that connects or sends a request. The next line shows which kind of response to
-    /// expect.
+    /// Executes a line that connects or sends a request. `next` is the line after it, and shows the kind of
+    /// the response.
     async fn request(&mut self, line: &str, headers: &[(&str, &str)], next: &str) {
         let request = self.with_epoch(line);
         if let Some(path) = request.strip_prefix("connect ") {
@@ -217,7 +217,7 @@ fn is_header(line: &str) -> bool {
     line.split_once(": ").is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_alphabetic() || c == '-'))
 }
 
-/// Returns whether a line is the response to a request, and not a frame.
+/// Returns whether a line is an HTTP response, not a frame.
 fn is_answer(line: &str) -> bool {
     line.strip_prefix("< ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
@@ -271,7 +271,7 @@ async fn every_example_of_the_protocol_works_as_written() {
     }
 }
 
-/// Reads a source file. Returns the names of an enum's variants as they are on the wire, in snake case.
+/// Reads the variants of an enum from a source file. Returns their names in snake case, the form on the wire.
 fn wire_names(file: &str, of: &str) -> Vec<String> {
     let source = document(file);
     let (_, rest) = source.split_once(of).unwrap();

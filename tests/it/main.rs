@@ -1,4 +1,5 @@
-//! Integration tests: the public interface, the real server on a free port, and the built program.
+//! Integration tests of the library's public interface, of a real server on a free port, and of the built
+//! program.
 //!
 //! | folder | what its tests check |
 //! |---|---|

@@ -1,5 +1,4 @@
-//! The commands `inspect` and `cat` of the built program. The tests check the output for valid and for
-//! unreadable files.
+//! The commands `inspect` and `cat` of the built program, with valid files and with unreadable files.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,13 +15,12 @@ use zip::write::SimpleFileOptions;
 
 use crate::support::process::{ServerProcess, WatchProcess, assert_is_one_error, by_shell, run, tickerplant};
 
-/// A file in ascending order, with three rejected rows. Each of these rows is rejected for a different
-/// reason.
+/// A file whose rows are in ascending order of time. Three rows are rejected, each for a different reason.
 const UP: &str = "time,price,size\n2024-01-02 09:30,59.82,100\n2024-01-02 09:31,,100\nnoon,59.8,100\n\
                   2024-01-02 09:32,59.x,100\n2024-01-02 09:33,59.83,\n2024-01-02 09:34,59.84,200\n";
-/// A file in descending order.
+/// A file whose rows are in descending order of time.
 const DOWN: &str = "Datum;Schluss\n15.01.2024;100,78\n02.01.2024;100,90\n";
-/// A file in no order. Its dates do not show whether the day or the month comes first.
+/// A file whose rows are not sorted by time. Its dates do not show whether the day or the month comes first.
 const UNSORTED: &str = "date\tclose\n01/02/2024\t1.5\n02/02/2024\t2.5\n01/02/2024\t1.25\n";
 const PAGE: &str = "<!DOCTYPE html>\n<p>Not found</p>\n";
 

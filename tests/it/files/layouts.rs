@@ -1,14 +1,14 @@
 //! The layouts of CSV files. Each case in `layouts/` is a file as its vendor writes it, with the events that
 //! a replay must read.
 //!
-//! Each line of a case begins with a mark:
+//! A line of a case can begin with a mark:
 //!
-//! - `== layout: path` begins a case. The unmarked lines below it are the file.
+//! - `== layout: path` begins a case. The lines without a mark are the content of the file.
 //! - `-> ` is followed by a line that `cat` must print.
-//! - `!! ` is followed by a part of the error, for a file that must be refused.
+//! - `!! ` is followed by a part of the error, if the replay must refuse the file.
 //! - `?? ` is followed by a setting of `[feed.replay]`.
 //! - `%% ` is followed by the character encoding of the file, if it is not UTF-8.
-//! - `++ path` begins another file beside the first.
+//! - `++ path` begins another file of the same case.
 //! - `** ` is followed by a line that is repeated thirty times. Numbers in braces count up: `{01}` becomes `01` to
 //!   `30`.
 //! - `// ` is followed by a remark.
@@ -28,7 +28,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 const LINE_BYTES: usize = 64 * 1024;
-/// The number of repetitions of a line behind `** `.
+/// The number of repetitions of a line that follows `** `.
 const REPEATED: u64 = 30;
 
 /// A case: a file, and the events or the error that a replay of the file must give.
@@ -36,7 +36,7 @@ const REPEATED: u64 = 30;
 struct Case {
     location: String,
     layout: String,
-    /// The files of the case, each with its path and content. A replay reads the first.
+    /// The files of the case, each with its path and content. A replay reads the first file.
     files: Vec<(String, String)>,
     coding: Option<&'static Encoding>,
     settings: String,
@@ -147,7 +147,7 @@ fn counted(pattern: &str, count: u64) -> String {
     begin + &parts.map(count_up).collect::<String>()
 }
 
-/// Writes a file, or an archive with one member if the path leads through an archive.
+/// Writes a file. If the path leads through an archive, writes the archive with this one member.
 fn write(path: &Path, content: &[u8]) {
     let folder = path.parent().unwrap();
     if folder.extension().is_none_or(|ending| ending != "zip") {

@@ -1,4 +1,5 @@
-//! Files: how they are recognized, and what `inspect`, `cat` and a replay say of them.
+//! Tests of market data files: the recognition of their layout, and the output of `inspect`, `cat` and a
+//! replay.
 
 mod inspect_and_cat;
 mod layouts;

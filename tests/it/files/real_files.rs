@@ -1,4 +1,5 @@
-//! Real files: the results of `inspect` and `cat` are compared with those of an independent reader.
+//! Tests with real files. They compare the results of `inspect` and `cat` with the results of an independent
+//! reader.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +11,7 @@ use tickerplant::market::Time;
 use crate::support::history_folder::history_folder;
 use crate::support::process::{run, tickerplant};
 
-/// Settings for files that do not contain a symbol or do not show the order of dates.
+/// Flags for files that contain no symbol, or whose dates do not show the order of day and month.
 const GIVEN: [(&str, &[&str]); 4] = [
     ("nasdaq/HistoricalData.csv", &["--symbol", "AAPL"]),
     ("backtrader/2006-min-005.txt", &["--symbol", "FESX"]),
@@ -18,7 +19,7 @@ const GIVEN: [(&str, &[&str]); 4] = [
     ("backtrader/bidask.csv", &["--symbol", "QUOTE", "--date-order", "mdy"]),
 ];
 
-/// The results of reading a file, by name. Numbers are in their shortest form.
+/// The results of reading a file, by the name of the result. Numbers are in their shortest form.
 type Reading = BTreeMap<&'static str, Value>;
 
 #[tokio::test]
@@ -148,8 +149,8 @@ fn expected_event(event: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Parses a JSON number as a decimal. The result is exact for up to 15 digits, and no number in these files
-/// has more.
+/// Parses a JSON number as a decimal. The result is exact for numbers of up to 15 digits. All numbers in
+/// these files are that short.
 fn number(value: &Value) -> Option<Decimal> {
     value.as_number().map(|number| Decimal::from_str_exact(&number.to_string()).unwrap())
 }

@@ -1,7 +1,7 @@
 //! The sample files of `feeds/`. The simulator writes them, and a replay reads them back.
 //!
-//! With `UPDATE_SAMPLES=1` in the environment, the tests write the files. Without it, the tests compare the
-//! files.
+//! With `UPDATE_SAMPLES=1` in the environment, the tests write the sample files. Otherwise, the tests compare
+//! the sample files with the output of the simulator.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -60,7 +60,7 @@ fn bars() -> String {
     text
 }
 
-/// Returns the sample of ticks: three minutes of trades and quotes, with times to the nanosecond.
+/// Returns the sample of ticks: three minutes of trades and quotes, with times in nanoseconds.
 fn ticks() -> String {
     let end: Time = "2024-01-03T14:33:00Z".parse().unwrap();
     let market = market(3, 11, "2024-01-03T14:30:00.000000123Z");

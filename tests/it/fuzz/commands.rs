@@ -1,5 +1,5 @@
-//! Arbitrary text from a client. Each text is a message, a command, or an error with a reason. A command can
-//! be written and parsed again.
+//! Arbitrary text from a client. The parser makes a message, a command, or an error with a reason of each
+//! text. A command that is written as JSON and parsed again stays the same.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 use crate::support::shard_harness::channels;
 
-/// No error message may be longer than this, even if the client's text is.
+/// The greatest allowed length of an error message. The client's text may be longer.
 const LONGEST: usize = 1200;
 
 const SAID: [&str; 16] = [
@@ -77,7 +77,8 @@ fn a_subscribe() -> impl Strategy<Value = Command> {
     )
 }
 
-/// A subscribe that also sets the delivery. A URL cannot express it, because its delivery is not a command.
+/// Generates a subscribe that may also set the delivery. The tests of URLs do not use this command, because a
+/// URL's delivery is not a part of the subscribe.
 fn a_subscribe_with_delivery() -> impl Strategy<Value = Command> {
     (a_subscribe(), prop::option::of(a_delivery()), prop::option::of(an_interval())).prop_map(
         |(mut command, new_delivery, new_interval)| {
@@ -119,7 +120,7 @@ fn list(channels: KindSet) -> Vec<&'static str> {
     names.into_iter().filter(|(kind, _)| channels.contains(*kind)).map(|(_, name)| name).collect()
 }
 
-/// Writes a command as a client would.
+/// Writes a command as a client writes it, as JSON.
 fn said(command: &Command) -> Value {
     match command {
         Command::Subscribe { symbols, channels, after, delivery, interval } => {

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::proptest_cases::cases;
 
-/// A replay that takes this long has failed the test.
+/// If a replay takes longer than this, the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A file with one event at the last possible time. This event comes after all events of the other files.
@@ -70,8 +70,8 @@ const SPICE: [&[u8]; 26] = [
     b"time,price\n",
 ];
 
-/// Picks one of the files, and removes, doubles or replaces parts at random. Some insertions repeat thousands
-/// of times.
+/// Picks one of [`FILES`], and removes, doubles, replaces or inserts parts at random. It inserts some parts
+/// thousands of times.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let times = prop_oneof![8 => 1_usize..4, 1 => 60..3000_usize, 1 => Just(70_000_usize)];
     let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);
@@ -113,7 +113,7 @@ fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     (folder, feed::Config { kind: FeedKind::Replay, clock, replay, ..feed::Config::default() })
 }
 
-/// Returns a bus whose history holds all events of any test file.
+/// Returns a bus whose history is large enough for all events of any test file.
 fn large_bus() -> Arc<Bus> {
     let size = NonZeroUsize::new(1 << 30).unwrap();
     Bus::new(&bus::Config { history: size, history_bytes: size }, FeedKind::Replay, "test".to_owned())

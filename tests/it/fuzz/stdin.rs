@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 
-/// A program that reads for this long has failed the test.
+/// If the program reads for longer than this, the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const GOOD: &str = r#"{"type":"trade","symbol":"GOOD","price":1}"#;
@@ -40,7 +40,7 @@ async fn read(input: Vec<u8>) -> (u64, u64) {
     let mut stdin = process.stdin.take().unwrap();
     let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
     let write = async move {
-        // The write fails if the program has stopped reading. Its log shows the reason.
+        // The write fails if the program has stopped reading. The log of the program shows the reason.
         let _ = stdin.write_all(&input).await;
     };
     let ended = async {

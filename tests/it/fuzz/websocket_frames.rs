@@ -26,7 +26,8 @@ struct Frame {
     declared: Option<u64>,
 }
 
-/// The form in which the length is written. A form that is too short cuts the length.
+/// The form in which the length is written. If the length does not fit in the form, its high bits are cut
+/// off.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Shortest,
@@ -109,7 +110,7 @@ fn some_bytes() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Splits the bytes into pieces of these lengths, in turn.
+/// Splits the bytes into pieces of these lengths. Repeats the lengths until the bytes end.
 fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths = lengths.iter().cycle();
     std::iter::from_fn(move || {
@@ -119,7 +120,7 @@ fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item =
     })
 }
 
-/// Returns all messages, and the close code if the connection ended with one.
+/// Returns all messages, and the close code if an invalid frame ended the connection.
 fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option<u16>) {
     let mut decoder = decoder();
     let mut messages = Vec::new();
@@ -195,8 +196,8 @@ proptest! {
         bytes in some_bytes(),
         lengths in vec(1_usize..200, 1..6),
     ) {
-        // While a buffer grows, both the old and the new buffer exist. The new buffer may be twice as large
-        // as needed.
+        // While a buffer grows, both the old and the new buffer exist. The new buffer may have twice the
+        // needed size.
         const MOST: u64 = 6 * (LIMIT as u64 + 200) + 1000;
         let mut decoder = decoder();
         let mut is_closed = false;

@@ -48,7 +48,7 @@ async fn new_connections_get_a_new_certificate_and_open_ones_stay() {
     let open = async || TcpStream::connect(&address).await.unwrap();
     let mut early = first.websocket(open().await, "/ws").await;
 
-    // During a renewal the certificate and the key do not match, or a file is incomplete.
+    // During a renewal, the certificate may not match the key, or a file may be incomplete.
     fs::write(&files.certificate, &second.pem).unwrap();
     line_with(&mut server.log, "cannot use the changed certificate").await;
     first.websocket(open().await, "/ws").await;

@@ -37,7 +37,7 @@ async fn send_and_watch_speak_tls() {
     let mut out = BufReader::new(watching.stdout.take().unwrap()).lines();
     let first = timeout(PATIENCE, out.next_line()).await.expect("a frame comes").unwrap().unwrap();
     assert!(first.starts_with(r#"{"type":"subscribed""#), "{first}");
-    // Without --ca, the system's certificates count.
+    // Without `--ca`, the client trusts only the system's certificates.
     let mut command = tickerplant(&["send", "hi", "--url", &url]);
     command.env("SSL_CERT_FILE", ca);
     assert_eq!(run(command).await.0, 0);
@@ -143,7 +143,7 @@ async fn a_token_of_the_environment_is_shown_in_the_header_only() {
 async fn a_server_with_tokens_leads_to_the_variable() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("tokens.toml");
-    // The hash is that of `secret`.
+    // This is the hash of the token `secret`.
     let token = "[[auth.tokens]]\nname = \"a\"\nsubscribe = [\"A\"]\nrelay = true\nsha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
     std::fs::write(&config, format!("[auth]\ntimeout = \"200ms\"\n{token}")).unwrap();
     let server = ServerProcess::start(&["--config", text(&config)]).await;
@@ -183,7 +183,7 @@ async fn send_reports_an_error_reply_as_an_error() {
 
     assert_eq!((code, out.as_str()), (76, ""), "{err}");
     assert_is_one_error(&err, "answers relay_disabled: ");
-    // A peer's words are no error, even if they look like one.
+    // A message from a peer is not an error, even if its text looks like an error reply.
     let server = ServerProcess::start(&[]).await;
     let text = r#"{"type":"error","code":"forbidden","message":"a joke"}"#;
     let sent = run(tickerplant(&["send", text, "--url", &server.url])).await;

@@ -1,4 +1,5 @@
-//! Errors in the command line, a file or the network: one line with the error, and at most one with a hint.
+//! Errors in the command line, a file or the network. The program prints one line with the error, and at most
+//! one line with a hint.
 
 use crate::support::process::{ServerProcess, assert_is_one_error, run, tickerplant};
 

@@ -11,14 +11,15 @@ async fn single_bytes_arrive_unchanged() {
     let server = ServerProcess::start(&["--rate", "20"]).await;
     let proxy = Proxy::start(server.address()).await;
 
-    // The client's library regards smaller pieces of a handshake as an attack.
+    // The pieces of the handshake are three bytes long, because the client's library refuses smaller pieces
+    // as an attack.
     proxy.strike(Fault::Drip(3, Duration::from_millis(1)));
     let mut subscriber = Subscriber::connect(proxy.address(), EVERY).await;
     proxy.strike(Fault::Drip(1, Duration::ZERO));
 
     subscriber.read_to(subscriber.seq + 10).await;
 
-    // The client's own messages arrive too.
+    // The client's messages also arrive at the server.
     proxy.strike(Fault::Drip(1, Duration::from_millis(1)));
     subscriber.catch_up().await;
 }

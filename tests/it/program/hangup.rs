@@ -1,4 +1,4 @@
-//! SIGHUP to the built program: it ends nothing, and reads the tokens and the certificate again.
+//! SIGHUP to the built program. The program reads the tokens and the certificate again, and keeps running.
 
 use std::fs;
 

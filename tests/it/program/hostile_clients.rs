@@ -39,7 +39,7 @@ async fn a_client_that_behaves_gets_every_event_despite_hostile_ones() {
         hostile.spawn(oversize(address));
         hostile.spawn(flood(address));
     }
-    // The canary checks its events itself: a gap or the end of its connection fails the test.
+    // `read_to` fails the test if an event is missing, or if the canary's connection ends.
     while !hostile.is_empty() {
         canary.read_to(canary.seq + 10).await;
         while let Some(outcome) = hostile.try_join_next() {
@@ -96,13 +96,15 @@ async fn garbage(address: SocketAddr, words: &str, seed: u64) {
         random.fill_bytes(&mut said);
         said.splice(..0, words.bytes());
         let mut socket = say(address, &said).await;
-        // Random bytes may announce a long message, which is never complete.
+        // The random bytes may announce a long message, for which the server would wait. So the client ends
+        // the stream.
         let _: io::Result<()> = socket.shutdown().await;
         until_hung_up(socket).await;
     }
 }
 
-/// Announces two messages that are too long: one by a single byte, and one with the greatest possible length.
+/// Announces messages that are too long. The shortest exceeds the limit by one byte. The longest has the
+/// greatest possible length.
 async fn oversize(address: SocketAddr) {
     for length in [65_537, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
         for _ in 0..5 {
@@ -122,6 +124,6 @@ async fn flood(address: SocketAddr) {
     message.extend_from_slice(&[b'x'; 125]);
     let mut socket = say(address, HANDSHAKE.as_bytes()).await;
     let talk = async { while socket.write_all(&message).await.is_ok() {} };
-    // The server reads until too many replies are pending, or closes the client because it does not read.
+    // The server stops reading when too many replies are pending, or it closes the client as a slow consumer.
     let _ = timeout(Duration::from_secs(2), talk).await;
 }

@@ -1,4 +1,4 @@
-//! The addresses on which the built program listens, and the lines that name them.
+//! The addresses on which the built program listens, and the log lines with these addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Stdio;
@@ -66,7 +66,7 @@ async fn a_log_that_begins_at_warn_has_no_url() {
 
     process.stdin.take().unwrap().write_all(b"no event\n").await.unwrap();
 
-    // The feed logs the bad line, which is a warning.
+    // The feed logs a warning about the bad line.
     let first = timeout(PATIENCE, log.next_line()).await.unwrap().unwrap().unwrap();
     assert!(first.contains("WARN"), "{first}");
 }

@@ -1,5 +1,5 @@
-//! The log of the built program. It has a line for each refused request, and no token. If the log cannot be
-//! written, the program continues.
+//! The log of the built program. The program logs each refused request, and never logs a token. It continues
+//! if it cannot write the log.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -42,7 +42,7 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
     let server = ServerProcess::start(&["--log", "debug"]).await;
     let ServerProcess { mut process, log, url } = server;
 
-    // Writes fail from here on, as on a full disk.
+    // From here on, each write to the log fails, as on a full disk.
     drop(log);
 
     assert_eq!(run(tickerplant(&["send", "hi", "--url", &url])).await.0, 0);

@@ -35,7 +35,7 @@ async fn without_descriptors_the_server_serves_its_clients_and_accepts_others_wh
     let (before, begun) = (cpu_time(&server), Instant::now());
     beside.read_to(beside.seq + 40).await;
     let (used, elapsed) = (cpu_time(&server).saturating_sub(before), begun.elapsed());
-    // A loop that retried at once would use a whole core.
+    // An accept loop that retries without a pause would use a whole core.
     assert!(used < elapsed / 8, "{used:?} in {elapsed:?}");
 
     let mut connected = Vec::new();
@@ -53,7 +53,8 @@ async fn without_descriptors_the_server_serves_its_clients_and_accepts_others_wh
 fn cpu_time(server: &ServerProcess) -> Duration {
     let id = server.process.id().expect("the server runs");
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // The fields after the name in brackets. Times are in hundredths of a second (proc_pid_stat(5)).
+    // Takes the fields after the program's name, which is in brackets. Times are in hundredths of a second,
+    // see proc_pid_stat(5).
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
     Duration::from_millis(10 * ticks)

@@ -103,7 +103,7 @@ async fn a_slow_consumer_of_every_event_is_closed_with_its_cursor_and_resumes() 
         match subscriber.next().await {
             Frame::Event(_) => {
                 read += 1;
-                // The client reads slowly until it is closed for the first time.
+                // The client reads slowly until the server closes it for the first time.
                 if falls == 0 && read % 5 == 0 {
                     sleep(Duration::from_millis(1)).await;
                 }

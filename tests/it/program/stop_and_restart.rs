@@ -24,7 +24,8 @@ async fn a_cursor_from_before_a_restart_gets_a_gap_and_snapshots() {
     let mut beside = Subscriber::connect(server.address(), EVERY).await;
     assert_ne!(beside.epoch, subscriber.epoch);
 
-    // Resumes once while the new sequence numbers are below the old cursor, and once when they are above it.
+    // Resumes once while the new sequence numbers are below the old cursor, and once when they have passed
+    // the old cursor.
     for head in [20, subscriber.seq + 10] {
         beside.read_to(head).await;
         let mut again = Subscriber::resume(server.address(), EVERY, &subscriber.cursor()).await;
@@ -37,7 +38,7 @@ async fn a_cursor_from_before_a_restart_gets_a_gap_and_snapshots() {
 
         let gap = format!(r#"{{"type":"gap","reason":"epoch_changed","epoch":"{}"}}"#, beside.epoch);
         assert_eq!(before_events[0], gap);
-        // The client's shard may lag behind the shard of `beside`, and have no data yet.
+        // The client may be on another shard than `beside`. That shard may not have read any event yet.
         assert_eq!(before_events.len() > 1, covered > 0, "{before_events:?}");
         for snapshot in &before_events[1..] {
             assert!(snapshot.starts_with(r#"{"type":"snapshot","symbol":""#), "{snapshot}");
@@ -93,13 +94,13 @@ async fn a_server_suspended_for_five_seconds_continues_where_it_was() {
         sleep(STOP).await;
         server.signal("CONT").await;
     };
-    // The server reads messages that arrive during the suspension when it continues.
+    // `catch_up` sends a message during the suspension. The server reads this message when it continues.
     tokio::join!(stop, beside.catch_up());
 
     beside.read_to(before + 200).await;
     let all_beats = timeout(PATIENCE, following.join_all()).await.expect("heartbeats go on");
     for beats in all_beats {
-        // Missed heartbeats are not sent later. One heartbeat may be late, and one early.
+        // The server does not send missed heartbeats later. One heartbeat may be late, and one may be early.
         let soon = beats.within(4);
         assert!(soon <= 6, "{soon} heartbeats in the time of four");
     }
@@ -120,13 +121,15 @@ impl Beats {
         self.0.windows(2).find(still).map(|pair| pair[1])
     }
 
-    /// Returns whether a heartbeat came at least this many periods after the first.
+    /// Returns whether a heartbeat came at least this many periods after the first heartbeat that followed
+    /// the suspension.
     fn reach(&self, periods: i32) -> bool {
         let last = self.0.last();
         self.first_after().zip(last).is_some_and(|(first, last)| *last >= first + HEARTBEAT * periods)
     }
 
-    /// Returns the number of heartbeats within this many periods from the first.
+    /// Returns the number of heartbeats within this many periods, counted from the first heartbeat after the
+    /// suspension.
     fn within(&self, periods: i32) -> usize {
         let first = self.first_after().expect("the server stood still");
         self.0.iter().filter(|time| (first..first + HEARTBEAT * periods).contains(time)).count()
@@ -141,7 +144,7 @@ async fn a_second_signal_stops_a_server_that_waits_for_its_clients() {
     let patient =
         [("session.close_timeout", "0s"), ("server.shutdown", "0s"), ("limits.ping_interval", "0s")];
     let mut server = ServerProcess::configured(&[], &patient).await;
-    // This client never reads, so that it does not answer a close.
+    // This client never reads, so it does not answer a close.
     let _still = tokio_tungstenite::connect_async(&server.url).await.unwrap();
 
     server.signal("TERM").await;

@@ -1,4 +1,5 @@
-//! Injected panics in tasks of the built program: clients are told, and the exit code is 70.
+//! Injected panics in tasks of the built program. If the pump or a reader panics, the feed fails. If a shard
+//! or the accept loop panics, the program exits with code 70.
 
 use std::process::Stdio;
 
@@ -50,7 +51,7 @@ async fn answer(server: &ServerProcess, path: &str) -> String {
     answer
 }
 
-/// Reads until the feed has failed, and returns the frame that says so.
+/// Reads until the frame that reports the failed feed, and returns this frame.
 async fn failed(client: &mut Client) -> Value {
     loop {
         let frame = client.json().await;
@@ -130,7 +131,7 @@ async fn a_panic_in_a_shard_or_the_accept_loop_closes_every_client_and_exits_wit
         let mut streams = join_all((0..10).map(|_| stream(&server))).await;
 
         input.write_all(TRADE).await.unwrap();
-        // This connection is the one at which the accept loop panics.
+        // The accept loop panics when it accepts this connection.
         let _last = TcpStream::connect(server.address()).await;
 
         for client in &mut sockets {

@@ -24,7 +24,7 @@ async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>)
 #[tokio::test]
 async fn a_thousand_clients_that_are_cut_off_resume_and_miss_nothing() {
     let name = "a thousand clients that are cut off";
-    // Each client uses one file descriptor of its own, and two in the proxy.
+    // Each client uses three file descriptors: its own, and two in the proxy.
     if !has_descriptors(3 * CLIENTS + 500, name) {
         return;
     }
@@ -32,7 +32,7 @@ async fn a_thousand_clients_that_are_cut_off_resume_and_miss_nothing() {
     let proxy = Proxy::start(server.address()).await;
     let subscribers = connect_all(proxy.address(), (0..CLIENTS).map(|_| EVERY.to_owned())).await;
 
-    // All clients are receiving events when they are cut off.
+    // Cuts the clients off only when each of them is receiving events.
     let (report, mut reports) = mpsc::channel(CLIENTS);
     let mut following = JoinSet::new();
     for mut subscriber in subscribers {

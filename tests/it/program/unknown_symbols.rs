@@ -1,4 +1,4 @@
-//! `watch` of symbols that the feed does not know.
+//! `watch` with symbols that the feed does not know.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::time::timeout;

@@ -19,7 +19,7 @@ async fn clients_that_vanish_lose_their_permits_and_others_keep_theirs() {
     let address = server.address();
     let proxy = Proxy::start(address).await;
     let mut beside = Subscriber::connect(address, EVERY).await;
-    // A plain client, one with `delivery=latest`, and one with `delivery=every`.
+    // A client without events, a client with `delivery=latest`, and a client with `delivery=every`.
     let queries = ["symbols=QUIET", "symbols=*", EVERY];
     let mut vanishing = JoinSet::new();
     for query in queries {
@@ -46,7 +46,7 @@ async fn clients_that_vanish_lose_their_permits_and_others_keep_theirs() {
         came = timeout(PATIENCE, all_places) => came.expect("their places are free again"),
         end = beside.read_to_end() => panic!("{end:?}"),
     }
-    // Clients that answer pings stay, although they send nothing else.
+    // The server keeps clients that answer pings, although they send nothing else.
     beside.read_to(beside.seq + 4000).await;
     assert!(staying.try_join_next().is_none());
     assert_full(Subscriber::try_connect(address, EVERY).await);
@@ -81,7 +81,8 @@ async fn a_client_that_reads_slowly_but_steadily_stays() {
     let proxy = Proxy::start(server.address()).await;
     let mut subscriber = Subscriber::connect(proxy.address(), "symbols=*").await;
 
-    // The client reads far less than the feed publishes. So unread updates always precede a ping.
+    // The client reads far less than the feed publishes. So the client always has unread updates before a
+    // ping.
     proxy.strike(Fault::Drip(64, Duration::from_millis(1)));
 
     for _ in 0..1500 {

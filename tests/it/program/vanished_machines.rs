@@ -1,4 +1,4 @@
-//! Clients whose machines vanish while they are sent updates, and clients that only read slowly.
+//! Clients whose machines vanish while the server sends them updates, and clients that only read slowly.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -99,8 +99,8 @@ async fn a_websocket_over_tls_whose_machine_vanishes_loses_its_permit() {
 
 #[tokio::test]
 async fn a_slow_consumer_with_a_reachable_machine_stays() {
-    // The client reads 200 bytes every tenth of a second. So it reads for five times the sum of the ping
-    // interval and the ping timeout.
+    // The client reads 200 bytes every 100 ms, so the test takes ten seconds. This is five times the sum of
+    // the ping interval and the ping timeout.
     const BYTES: usize = 10 * 2000;
     let server = serve("200", &[]).await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

@@ -1,4 +1,4 @@
-//! `watch` on a connection that is lost: it connects again, resumes, and says so on standard error.
+//! `watch` when its connection breaks. `watch` connects again, resumes, and reports this on standard error.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
@@ -36,7 +36,7 @@ async fn a_lost_connection_is_resumed_from_the_last_cursor() {
     ] {
         let script = async {
             let first = server.serve(&[SUBSCRIBED, SNAPSHOT], code).await;
-            // The client keeps its cursor while the server is full.
+            // The client keeps its cursor when a full server refuses it.
             server.refuse(503, "full").await;
             (first, server.serve(&[RESUMED, TRADE], Some(1000)).await)
         };
@@ -147,7 +147,7 @@ async fn a_silent_connection_is_replaced() {
         let mut silent = server.accept().await;
         silent.say(&[SUBSCRIBED, SNAPSHOT]).await;
         let query = server.serve(&[RESUMED], Some(1000)).await;
-        // The client asked before it gave up.
+        // The client sends a ping before it gives the connection up.
         let mut asked = Vec::new();
         timeout(PATIENCE, silent.line().read_to_end(&mut asked)).await.expect("the client leaves").unwrap();
         (query, asked)
@@ -165,7 +165,7 @@ async fn an_interrupt_ends_watch_with_0_at_any_time() {
     if !can_signal("an_interrupt_ends_watch_with_0_at_any_time").await {
         return;
     }
-    // While the server does not come back.
+    // First case: `watch` tries to connect again, but the server does not come back.
     let server = ScriptedServer::start().await;
     let mut process = watch(&server).spawn().unwrap();
     let mut told = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -174,7 +174,8 @@ async fn an_interrupt_ends_watch_with_0_at_any_time() {
     drop(server);
     interrupt(process, told).await;
 
-    // While nobody reads the output. Then the client soon stops reading too, and becomes a slow consumer.
+    // Second case: the test does not read the output of `watch`. So `watch` soon stops reading from the
+    // server, and becomes a slow consumer.
     let arguments = ["--rate", "50000", "--log", "tickerplant=debug"];
     let mut server = ServerProcess::configured(&arguments, &[("session.every_buffer", "65536")]).await;
     let url = format!("{}?delivery=every", server.url);
@@ -183,7 +184,7 @@ async fn an_interrupt_ends_watch_with_0_at_any_time() {
     line_with(&mut server.log, "a session has ended").await;
     interrupt(process, told).await;
 
-    // While frames come.
+    // Third case: `watch` is receiving frames.
     let mut process = tickerplant(&["watch", "--json", "--url", &server.url]).spawn().unwrap();
     let told = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut out = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -199,7 +200,7 @@ async fn an_interrupt_ends_watch_with_0_at_any_time() {
     copying.join_all().await;
 }
 
-/// Interrupts `watch`, and checks that it ends with 0 and says nothing about it.
+/// Interrupts `watch`. Checks that it exits with code 0, and prints only warnings.
 async fn interrupt(mut process: Child, mut told: Lines<BufReader<ChildStderr>>) {
     let id = process.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
@@ -224,7 +225,8 @@ async fn a_connection_that_is_cut_again_and_again_loses_and_repeats_nothing() {
         received.read(&mut out, count).await;
         for (fault, news) in [(Fault::Reset, "connecting again"), (Fault::None, "the missed events follow")] {
             proxy.strike(fault);
-            // Reads on meanwhile, because `watch` waits while its output is blocked.
+            // Reads the output and standard error at the same time, because `watch` waits while its output is
+            // blocked.
             tokio::select! {
                 _ = line_with(&mut told, news) => {}
                 () = received.read(&mut out, usize::MAX) => {}
@@ -235,7 +237,7 @@ async fn a_connection_that_is_cut_again_and_again_loses_and_repeats_nothing() {
     assert_eq!(received.resumed, 5);
 }
 
-/// What `watch` has printed. Each event must follow the one before it.
+/// A summary of the frames that `watch` has printed. The events must have consecutive sequence numbers.
 #[derive(Default)]
 struct Received {
     seq: Option<u64>,
@@ -244,7 +246,8 @@ struct Received {
 }
 
 impl Received {
-    /// Reads this many events after the snapshots. Cancel safe: a frame is read and checked at once.
+    /// Reads this many events after the snapshots. The function is cancel safe, because it checks each frame
+    /// without a pause after the read.
     async fn read<R: AsyncBufRead + Unpin>(&mut self, out: &mut Lines<R>, count: usize) {
         let mut events = 0;
         while events < count {

@@ -1,4 +1,4 @@
-//! Limits on connections: in total, of one address, and new connections of one address per second.
+//! Limits on connections: of the whole server, of one address, and new connections of one address per second.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn a_client_over_the_limit_is_answered_503_and_the_others_stay() {
 
     assert_eq!(refused(server.try_connect("/ws").await), (503, "too_many_connections".to_owned()));
     assert!(server.request("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.starts_with("HTTP/1.1 503"));
-    // Requests for health and metrics are still answered.
+    // The server still answers requests for health and metrics.
     assert_eq!(status(&server.request(&health("")).await).0, 200);
 
     assert_eq!(server.count_of(Limit::Connections), 2);
@@ -130,7 +130,7 @@ async fn behind_a_trusted_proxy_the_limits_apply_to_each_client() {
     }
     assert_eq!(server.count_of(Limit::PerAddress), 0);
 
-    // The address that the client itself wrote into the header is ignored.
+    // The server ignores an address that the client itself wrote into the header.
     for request in [behind("192.0.2.7"), behind("203.0.113.1, 192.0.2.7"), behind("192.0.2.7, 127.0.0.1")] {
         let found = status(&server.request(&request).await);
         assert_eq!(found, (429, "too_many_connections".to_owned()), "{request}");
@@ -179,7 +179,7 @@ async fn an_address_at_its_limit_does_not_limit_others() {
             clients.push(server.try_connect(HERE, "/ws").await.unwrap());
         }
         assert_eq!(server.count_of(Limit::PerAddress), 0);
-        // By now the rate allows another connection, so that only the limit of the address applies.
+        // After a second the rate allows another connection. So only the limit on open connections applies.
         sleep(Duration::from_secs(1)).await;
 
         let outcome = server.try_connect(HERE, "/ws").await;
@@ -213,7 +213,7 @@ async fn without_limits_an_address_may_open_any_number_of_connections_at_once() 
     .await;
 }
 
-/// Waits until the condition holds. The server may notice late that clients have left.
+/// Waits until the condition is true. The server may notice late that clients have left.
 async fn free_again(mut is_so: impl AsyncFnMut() -> bool) {
     let all = async {
         while !is_so().await {

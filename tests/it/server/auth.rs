@@ -22,7 +22,7 @@ const CORRECT: &str = "15a596e3c98c407e043751ff3b21ff0358a1bdfdf3fe948b1523893a8
 const PLUS: &str = "300273daf0bb57c239f83585d71ced54ce6b3b5fb81615abbeeb3f9cf5fae92f";
 
 /// Returns a configuration with three tokens. `secret` allows AAPL and symbols that begin with MS. `correct`
-/// allows all symbols and the relay. `a+b` allows nothing but a connection.
+/// allows all symbols and the relay. `a+b` allows only a connection.
 fn config() -> Config {
     let auth = format!(
         "[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\nsubscribe = [\"AAPL\", \"MS*\"]\n\
@@ -54,7 +54,7 @@ async fn a_client_without_a_token_gets_and_does_nothing_until_it_shows_one() {
 
     assert!(!refused.to_string().contains("guess"), "{refused}");
     client.expect(r#"{"type":"authenticated","id":3,"name":"dash","relay":false,"control":false}"#).await;
-    // The subscription of the URL is executed now.
+    // The server executes the subscription of the URL only now.
     client.expect(r#"{"type":"subscribed","trades":["AAPL"],"seq":1}"#).await;
     client.expect(r#"{"type":"snapshot","symbol":"AAPL"}"#).await;
     desk.send("for all").await;
@@ -161,7 +161,7 @@ async fn a_second_token_on_one_connection_is_an_error() {
     client.expect(r#"{"type":"error","code":"bad_command"}"#).await;
 }
 
-/// Returns the tokens of [`config`], without the first, and with `control` for the second.
+/// Returns only the second token of [`config`], with the additional permission `control`.
 fn changed_tokens() -> Vec<Arc<Grant>> {
     let mut desk = Grant::clone(&config().auth.tokens[1]);
     desk.control = true;
@@ -195,7 +195,7 @@ async fn a_client_is_closed_when_its_token_is_removed_or_changed_and_the_others_
     undecided.send(r#"{"action":"auth","token":"correct"}"#).await;
     undecided.expect(r#"{"type":"authenticated","name":"desk"}"#).await;
 
-    // The same tokens once more close nobody.
+    // If the tokens stay the same, the server closes no client.
     server.reloader().replace_tokens(changed_tokens());
     undecided.send(r#"{"action":"ping"}"#).await;
     undecided.expect(r#"{"type":"pong"}"#).await;

@@ -60,7 +60,7 @@ async fn a_client_that_comes_back_with_its_cursor_misses_nothing() {
     let server = TestServer::start(Config::default()).await;
     let mut first = server.connect("/ws?symbols=*&delivery=every").await;
     let epoch = first.expect(r#"{"type":"subscribed"}"#).await["epoch"].as_str().unwrap().to_owned();
-    // More events than a segment of the log or one part of a resume can have.
+    // Publishes more events than a segment of the log, or one part of a resume, can have.
     server.publish((0..3000).map(|n| trade("AAPL", &n.to_string())));
     assert_eq!(seqs(&mut first, 3000).await, (1..=3000).collect::<Vec<_>>());
     drop(first);

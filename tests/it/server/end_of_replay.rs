@@ -12,8 +12,8 @@ use tokio::time::sleep;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// The number of events in a file. A replay publishes them all before it waits, but the system buffers fewer
-/// for a client.
+/// The number of events in a file. A replay publishes all of them before it waits. The system cannot buffer
+/// all of them for one client.
 const EVENTS: u64 = 3000;
 
 const EVERY: &str = "/ws?symbols=*&delivery=every";
@@ -23,13 +23,12 @@ const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 /// The receive buffer of a slow client, in bytes.
 const ROOM: u32 = 4096;
 
-/// Starts a paused replay of a file with [`EVENTS`] events. The replay runs at full speed when it is resumed.
+/// Starts a paused replay of a file with [`EVENTS`] events. A `resume` then runs it at full speed.
 async fn replay(settings: &str) -> (TempDir, TestServer) {
     replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), settings).await
 }
 
-/// Starts a paused replay of trades with these symbols and prices. The replay runs at full speed when it is
-/// resumed.
+/// Starts a paused replay of trades with these symbols and prices. A `resume` then runs it at full speed.
 async fn replay_of(trades: impl Iterator<Item = (String, u64)>, settings: &str) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.csv");

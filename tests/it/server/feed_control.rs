@@ -26,7 +26,7 @@ const TRADES: &str = "time,symbol,price,size\n\
                       2024-01-03T14:30:30Z,B,8,10\n\
                       2024-01-03T14:30:40Z,A,4,10\n";
 
-/// Writes a file with the trades into a new folder.
+/// Writes [`TRADES`] to a file in a new folder. Returns the folder and the path of the file.
 fn file() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.csv");
@@ -35,7 +35,7 @@ fn file() -> (TempDir, String) {
     (folder, path)
 }
 
-/// Returns the configuration of a paused replay of the trades, with more settings of `[feed]`.
+/// Returns the configuration of a paused replay of [`TRADES`], with these settings of `[feed]`.
 fn replay(settings: &str) -> (TempDir, Config) {
     let (folder, path) = file();
     let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.paused = true\n{settings}");
@@ -55,7 +55,7 @@ async fn request(address: SocketAddr, head: &str, body: &str) -> (String, Value)
     (head.to_owned(), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-/// Executes a command and returns the status after it.
+/// Executes a command and returns the status after the command.
 async fn told(address: SocketAddr, command: Value) -> Value {
     let (head, status) = request(address, "POST /api/v1/feed HTTP/1.1", &command.to_string()).await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{command}: {head} {status}");

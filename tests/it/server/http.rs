@@ -85,7 +85,8 @@ async fn clients_that_leave_before_the_response_free_their_permits() {
     config.limits.connections = 8;
     let server = TestServer::start(config).await;
     let address = server.address();
-    // Another thread connects and resets, so that some resets arrive while the server writes the response.
+    // Another thread connects, and resets each connection at once. So some resets arrive while the server
+    // writes the response.
     let resets = move || {
         for _ in 0..3000 {
             let mut socket = std::net::TcpStream::connect(address).unwrap();
@@ -95,7 +96,8 @@ async fn clients_that_leave_before_the_response_free_their_permits() {
     };
     tokio::task::spawn_blocking(resets).await.unwrap();
 
-    // The server may still be dropping the reset connections. A leaked permit would never become free.
+    // The server may still be dropping the reset connections. If it leaked a permit, this loop would never
+    // end.
     let all = async {
         let mut clients = Vec::new();
         while clients.len() < 8 {
@@ -111,7 +113,7 @@ async fn clients_that_leave_before_the_response_free_their_permits() {
 async fn bytes_sent_with_the_handshake_are_not_lost() {
     let server = TestServer::start(Config::default()).await;
     let mut socket = server.open().await;
-    // A text frame "hi", masked with zeros.
+    // A text frame with the payload `hi`, masked with zeros.
     let early = b"\x81\x82\0\0\0\0hi";
 
     socket.write_all(format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}\r\n").as_bytes()).await.unwrap();

@@ -1,4 +1,5 @@
-//! Limits on requests: time, number and size of the headers, and the time to accept the response.
+//! Limits on requests: the time, number and size of the headers, and the time in which a client must accept
+//! the response.
 
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ async fn a_request_that_has_begun_on_an_idle_connection_has_the_time_for_headers
         let server = InMemoryServer::start(Config::default());
         for (count, beginning) in [(1, "G"), (2, "GET /healthz HTTP/1.1\r\nHost: x\r\n")] {
             let mut socket = server.open(HERE, 4096).await;
-            // The body comes later than its headers, and is no part of the next request.
+            // The body arrives after its headers. It must not count as the beginning of the next request.
             socket
                 .write_all(b"POST /api/v1/feed HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
                 .await
@@ -86,7 +87,7 @@ async fn a_request_that_has_begun_on_an_idle_connection_has_the_time_for_headers
             sleep(Duration::from_mins(1)).await;
             let begin = Instant::now();
 
-            // Further bytes do not extend the time.
+            // Further bytes do not extend the time limit.
             socket.write_all(beginning.as_bytes()).await.unwrap();
             sleep(Duration::from_secs(4)).await;
             socket.write_all(b"X").await.unwrap();
@@ -147,7 +148,7 @@ async fn errors_that_the_http_library_answers_have_a_json_body() {
             (&server, with_bytes(300_000), 431, "headers_too_large", "server.max_header_bytes"),
             (&long, format!("GET /{url} HTTP/1.1\r\n\r\n"), 414, "bad_request", "at most 65534 bytes"),
         ] {
-            // The error may follow the answer to an earlier request.
+            // Tries the wrong request as the first request, and after a valid request.
             for is_first in [true, false] {
                 let mut socket = server.open(HERE, 1 << 20).await;
                 if !is_first {
@@ -178,7 +179,7 @@ async fn slow_bytes_do_not_extend_the_time_for_headers() {
 
         while server.count_of(Limit::HeaderTimeout) == 0 {
             assert!(begin.elapsed() < Duration::from_secs(6), "it takes as long as it likes");
-            // The server may have closed by now.
+            // This write fails if the server has already closed the connection.
             let _ = socket.write_all(b"X").await;
             sleep(Duration::from_millis(100)).await;
         }
@@ -354,13 +355,13 @@ fn with_bytes(count: usize) -> String {
     format!("{}X: {padding}\r\n\r\n", str::from_utf8(REQUEST).unwrap())
 }
 
-/// Asks for the health, and reads the answer.
+/// Requests `/healthz`, and reads the response.
 async fn ask(socket: &mut DuplexStream) {
     socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     read_to(socket, r#"{"status":"alive"}"#).await;
 }
 
-/// Reads up to this text.
+/// Reads until this text has arrived.
 async fn read_to(socket: &mut DuplexStream, end: &str) {
     let mut read = Vec::new();
     while !read.ends_with(end.as_bytes()) {

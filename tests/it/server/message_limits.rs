@@ -1,5 +1,5 @@
-//! Limits on the messages of one connection. Reaching a limit counts nothing. Exceeding the limit by one
-//! counts once.
+//! Limits on the messages of one connection. A client may reach a limit. If the client exceeds the limit by
+//! one, the server counts this once.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::websocket_client::Client;
 
-/// A text frame "hi", masked with zeros.
+/// A text frame with the payload `hi`, masked with zeros.
 const HI: &[u8; 8] = b"\x81\x82\0\0\0\0hi";
 
 /// Returns a configuration without relay limits and without heartbeats, so that clients exceed only the
@@ -115,7 +115,7 @@ async fn a_slow_single_frame_has_the_same_time_limit_as_a_fragmented_message() {
         let mut client = server.connect("/ws").await;
         let begin = Instant::now();
 
-        // The header announces the length. Then a byte arrives every second.
+        // The header announces the length of the message. Then one byte arrives each second.
         client.line().write_all(b"\x81\xe4\0\0\0\0").await.unwrap();
         while server.count_of(Limit::MessageTimeout) == 0 {
             client.line().write_all(b"x").await.unwrap();
@@ -153,12 +153,12 @@ async fn control_frames_do_not_extend_the_time_for_a_message() {
 async fn short_messages_without_a_pause_between_them_are_all_in_time() {
     locally(async {
         let mut config = talkative();
-        // Without pings, no pong arrives between the messages.
+        // Without pings from the server, the client sends no pongs between its messages.
         config.limits.ping_interval = Duration::ZERO;
         let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
 
-        // At every moment some message is incomplete.
+        // Each write ends with the first part of the next message, so a message is always incomplete.
         client.line().write_all(&HI[..5]).await.unwrap();
         for _ in 0..40 {
             sleep(Duration::from_secs(1)).await;
@@ -195,7 +195,7 @@ async fn a_burst_of_control_frames_passes_and_one_more_closes_with_1008() {
         let server = InMemoryServer::start(talkative());
         let mut client = server.connect("/ws").await;
 
-        // Pings and pongs count alike.
+        // A pong counts as much as a ping.
         controls(&mut client, 25, 25).await;
         is_heard(&mut client).await;
         sleep(Duration::from_secs(1)).await;
@@ -288,7 +288,8 @@ async fn a_connection_has_symbols_up_to_the_limit_and_a_star_counts_as_one() {
             .send(&format!(r#"{{"action":"subscribe","symbols":["*","{}"]}}"#, names[1..].join("\",\"")))
             .await;
         client.expect(r#"{"type":"subscribed"}"#).await;
-        // A repeated subscribe to the same symbol does not count again. Unsubscribing makes room.
+        // A repeated subscribe to the same symbol does not count again. After an unsubscribe, there is room
+        // for another symbol.
         client.send(r#"{"action":"subscribe","symbols":["*","S1","S999"]}"#).await;
         client.expect(r#"{"type":"subscribed"}"#).await;
         client.send(r#"{"action":"unsubscribe","symbols":"*"}"#).await;
@@ -354,8 +355,7 @@ async fn controls(client: &mut Client, pings: usize, unasked: usize) {
     }
 }
 
-/// Sends a message and waits for its echo. By then, the server has read everything that came before the
-/// message.
+/// Sends a message and waits for its echo. The echo shows that the server has read all earlier bytes.
 async fn is_heard(client: &mut Client) {
     client.send("here").await;
     assert_eq!(client.text().await, "here");
@@ -371,8 +371,8 @@ async fn commands(client: &mut Client, count: usize) {
     }
 }
 
-/// Asserts that the expected time has passed. It may be a little more, because the server checks its clients
-/// only a few times a second.
+/// Asserts that the expected time has passed. Allows a little more time, because the server checks its
+/// clients only a few times a second.
 fn assert_is_about(begin: Instant, expected: Duration) {
     let elapsed = begin.elapsed();
     assert!((expected..expected + Duration::from_millis(300)).contains(&elapsed), "{elapsed:?}");

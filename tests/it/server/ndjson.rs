@@ -83,7 +83,8 @@ async fn a_stream_that_resumes_after_each_cut_gets_every_event_once() {
     for cut in 0..50_u64 {
         server.publish((0..20).map(|n| trade(["A", "B"][n % 2], "1")));
 
-        // Cuts the stream within the live events, and sometimes within the resumed events.
+        // Reads a few events before the cut. So the cut is within the live events or within the resumed
+        // events.
         for _ in 0..=(cut * 7 % 23) {
             if seen == server.bus().head() {
                 break;
@@ -117,8 +118,8 @@ async fn a_slow_reader_is_conflated_and_gets_the_newest_of_each() {
         server.publish((0..20).map(|n| trade(&format!("S{n}"), &format!("{round}"))));
     }
     let head = server.bus().head();
-    // Waits until another client has received everything. Then every shard has read the log, except for at
-    // most a few events.
+    // Waits until another client has received everything. Then each shard has read the log, except
+    // for a few events at most.
     while quick.json().await["seq"] != head {}
 
     let mut newest = BTreeMap::new();

@@ -133,7 +133,7 @@ async fn the_relay_has_a_byte_rate_for_the_whole_server() {
         config.relay.total_bytes = 400;
         let server = InMemoryServer::start(config);
         let mut client = server.connect("/ws").await;
-        // Each message counts as 100 bytes in the relay, with its frame.
+        // The relay counts each message with its frame: 100 bytes.
         let message = "x".repeat(52);
 
         for _ in 0..4 {
@@ -186,7 +186,7 @@ async fn a_disabled_relay_answers_with_an_error_and_commands_still_work() {
     client.expect(r#"{"type":"subscribed","quotes":["AAPL"]}"#).await;
 }
 
-/// Sends a message and returns the next thing that the client receives.
+/// Sends a message and returns the next message that the client receives.
 async fn said(client: &mut Client, text: &str) -> String {
     client.send(text).await;
     client.text().await

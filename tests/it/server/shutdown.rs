@@ -13,7 +13,7 @@ use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 
-/// Returns a configuration with this time limit for a shutdown, and without a time limit for a close.
+/// Returns a configuration with this time limit for a shutdown, and no time limit for a close.
 fn config(shutdown: Duration) -> Config {
     let mut config = Config::default();
     config.session.close_timeout = Duration::ZERO;

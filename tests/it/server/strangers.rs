@@ -1,5 +1,5 @@
-//! The Host rule, the Origin rule and CORS: what a page of a stranger gets, and what a page of an allowed origin
-//! gets.
+//! The Host rule, the Origin rule and CORS. A stranger's page cannot read any data. A page of an allowed
+//! origin can.
 
 use tickerplant::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +13,7 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
 const CLOSE: &str = "Connection: close\r\n";
 const PREFLIGHT: &str = "Connection: close\r\nAccess-Control-Request-Method: POST\r\n";
 
-/// Every route but the probes, with its method and the headers of its requests.
+/// All routes except the probes, each with its method and the headers of its requests.
 const ROUTES: [(&str, &str, &str); 6] = [
     ("GET", "/ws", UPGRADE),
     ("GET", "/", CLOSE),

@@ -96,8 +96,8 @@ async fn bytes_buffered_by_tls_are_written_when_the_socket_has_room() {
         let files = CertificateFiles::of(&certificate);
         let identity = Identity::load(Some(&files.certificate), Some(&files.key)).unwrap().unwrap();
 
-        // The socket buffers 4 KiB, and TLS buffers 16 KiB more. Each count ends the burst at another place
-        // in these buffers.
+        // The socket buffers 4 KiB, and TLS buffers 16 KiB more. Each number of events fills these buffers to
+        // another level.
         for events in (10..=300).step_by(10) {
             Box::pin(read_late(events, &identity.acceptor(), &certificate)).await;
         }
@@ -105,7 +105,7 @@ async fn bytes_buffered_by_tls_are_written_when_the_socket_has_room() {
     .await;
 }
 
-/// Publishes this many events at once. The client starts to read when the server can write no more.
+/// Publishes this many events at once. The client starts to read only when the server cannot write any more.
 async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificate) {
     let config = session::Config { heartbeat: Duration::from_hours(1), ..session::Config::default() };
     let limits = Limits { ping_interval: Duration::ZERO, ..Limits::default() };
@@ -159,7 +159,7 @@ async fn a_client_without_tls_is_rejected_and_others_stay() {
     config.server.shards = 1;
     let server = TestServer::start(config).await;
     let mut client = certificate.connect(&server, "/ws").await;
-    // A valid client hello, except that its version is TLS 1.1.
+    // A client hello of TLS 1.1, which the server does not support.
     let algorithms = [0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
     let hello = [&[3, 2], [7; 32].as_slice(), &[0, 0, 4, 0xc0, 9, 0xc0, 10, 1, 0], &algorithms].concat();
     let tls_1_1 = [&[0x16, 3, 1, 0, 57, 1, 0, 0, 53], hello.as_slice()].concat();
@@ -173,7 +173,7 @@ async fn a_client_without_tls_is_rejected_and_others_stay() {
         let mut socket = server.open().await;
         socket.write_all(said).await.unwrap();
         let mut found = Vec::new();
-        // Unread bytes make the system reset the connection.
+        // The read may fail: if the server leaves bytes unread, the system resets the connection.
         let _ = socket.read_to_end(&mut found).await;
         assert!(!found.starts_with(b"HTTP"), "{found:x?}");
         assert!(answer.is_none_or(|answer| found[0] == 0x15 && found.ends_with(answer)), "{found:x?}");
@@ -202,7 +202,7 @@ async fn stalled_handshakes_do_not_delay_others() {
         client.send("here").await;
         assert_eq!(client.text().await, "here");
 
-        // A slow client within the limit may still connect.
+        // A slow client can still connect within the time limit.
         let mut slow = certificate.websocket(silent, "/ws").await;
         slow.send("here too").await;
         assert_eq!(slow.text().await, "here too");

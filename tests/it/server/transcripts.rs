@@ -32,8 +32,7 @@ async fn play(name: &str, transcript: &str) {
     let mut config = Config::default();
     config.server.shards = 1;
     let server = TestServer::start(config).await;
-    // The witness is on the same shard as the other clients. So the shard has read every event that the
-    // witness has received.
+    // There is only one shard. It has read every event that the witness has received.
     let mut witness = server.connect("/ws?symbols=*").await;
     witness.expect(r#"{"type":"subscribed"}"#).await;
     let mut clients: HashMap<&str, Client> = HashMap::new();

@@ -1,4 +1,4 @@
-//! The symbols that the feed does not know, in the reply to a subscribe.
+//! The reply to a subscribe lists the symbols that the feed does not know.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,7 +13,8 @@ fn feed(settings: &str) -> Config {
     Config { feed: toml::from_str(settings).unwrap(), ..Config::default() }
 }
 
-/// Returns a paused replay of two files. A column names A and B, the name of the other file is C.
+/// Returns a paused replay of two files. The first file has the symbols A and B in a column. The name of the
+/// second file is the symbol C.
 fn replay() -> (TempDir, Config) {
     let folder = tempfile::tempdir().unwrap();
     let trades =
@@ -25,7 +26,7 @@ fn replay() -> (TempDir, Config) {
     (folder, config)
 }
 
-/// Subscribes to symbols. Returns `unknown` of the reply, and passes over the snapshots.
+/// Subscribes to symbols. Returns `unknown` of the reply, and skips the snapshots.
 async fn unknown(client: &mut Client, symbols: Value) -> Value {
     client.send(&json!({"action":"subscribe","symbols":symbols}).to_string()).await;
     let reply = client.expect(r#"{"type":"subscribed"}"#).await;

@@ -1,4 +1,5 @@
-//! Clients that flood a shard, or that leave at the same time, do not delay the other clients.
+//! A client that floods a shard does not delay other clients. Clients that leave together leave no
+//! subscriptions behind.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ async fn a_flood_of_one_client_does_not_block_others() {
         let mut witness = harness.connect("symbols=A", 4096).await;
         witness.json().await;
         let mut flooding = harness.connect("", 65_536).await;
-        // A text frame, masked with zeros.
+        // A text frame with a ping command, masked with zeros.
         let ping = [&b"\x81\x91\0\0\0\0"[..], br#"{"action":"ping"}"#].concat();
 
         flooding.socket.get_mut().write_all(&ping.repeat(2000)).await.unwrap();
@@ -43,7 +44,7 @@ async fn subscriptions_of_clients_that_left_together_are_removed_although_no_eve
             drop(peer);
         }
 
-        // The paused clock moves only when all tasks wait.
+        // The paused clock moves only when all tasks wait. So after this sleep, the shard has no work left.
         sleep(Duration::from_millis(1)).await;
 
         assert!(!harness.shard().is_turn_wanted(), "something was left");

@@ -24,7 +24,8 @@ async fn a_feed_at_full_speed_waits_for_a_slow_client_but_not_for_one_that_does_
         slow.json().await;
         let start = Instant::now();
 
-        // These events have twice the size of the buffer. With flow control, they close no client.
+        // These events have twice the size of the buffer. With flow control, the shard still closes no
+        // client.
         harness.publish((1..=100).map(|n| trade("A", &n.to_string())));
         for n in 1..=100 {
             assert_eq!(slow.event().await["seq"], n);
@@ -213,7 +214,7 @@ async fn flow_control_includes_clients_that_were_slow_before_it_began() {
         }
         harness.bus.caught_up().await;
 
-        // The stall timeout runs only while the feed waits.
+        // The stall timeout runs only while the feed waits. It starts again when the feed waits again.
         assert!((16..18).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         assert_eq!(still.close_code().await.0, 4008);
         assert!(!slow.session.is_finished());

@@ -1,4 +1,4 @@
-//! When updates are flushed: conflated updates at the end of the interval, a backlog at once.
+//! When updates are flushed. Conflated updates are flushed at the end of the interval, and a backlog at once.
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ async fn a_shard_that_lags_sends_a_gap_and_continues() {
         assert_eq!(latest.event().await["seq"], 1);
         assert_eq!(every.event().await["seq"], 1);
 
-        // Publishes, twice, more events at once than the history holds.
+        // Publishes more events at once than the history can hold, and repeats this once.
         let history = bus::Config::default().history.get();
         for _ in 0..2 {
             harness.publish((0..history + 1024).map(|n| trade("A", &n.to_string())));
@@ -69,7 +69,7 @@ async fn a_client_that_does_not_read_gets_one_gap_for_several_lags() {
             let frame = client.json().await;
             match frame["type"].as_str() {
                 Some("gap") => gaps.push(frame),
-                // The event is in the snapshot, or arrives live.
+                // The event of `B` is in the snapshot, or arrives live.
                 Some("snapshot" | "trade") if frame["symbol"] == "B" => break,
                 _ => {}
             }
@@ -77,7 +77,7 @@ async fn a_client_that_does_not_read_gets_one_gap_for_several_lags() {
         assert_eq!(gaps.len(), 1, "{gaps:?}");
         let lost = gaps[0]["until"].as_u64().unwrap() - gaps[0]["after"].as_u64().unwrap();
         assert!(lost > 5 * history as u64, "{gaps:?}");
-        // Each event is either in the gap, or sent, or merged.
+        // Each event is in the gap, or is sent, or is merged.
         loop {
             let frame = client.json().await;
             if frame["type"] == "heartbeat" {

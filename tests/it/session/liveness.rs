@@ -1,4 +1,4 @@
-//! Heartbeats, pings, the drop of silent clients, and the time limit of a close.
+//! Heartbeats, pings, the end of connections of silent clients, and the time limit of a close.
 
 use std::time::Duration;
 
@@ -23,16 +23,16 @@ const CLOSE: u8 = 0x88;
 /// A client's pong, masked with zeros.
 const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
 
-/// A client's text frame `hi`, masked with zeros.
+/// A client's text frame with the payload `hi`, masked with zeros.
 const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 
 /// How late a timeout may be, because the server checks its clients only a few times a second.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// A test that waits for this long on the paused clock has failed.
+/// If a test waits longer than this on the paused clock, it fails.
 const FOR_EVER: Duration = Duration::from_hours(1);
 
-/// Bytes that a socket buffers. No test fills this buffer.
+/// The number of bytes that a socket buffers. No test fills this buffer.
 const ROOM: usize = 1 << 20;
 
 /// A client that sends nothing on its own, not even a pong.
@@ -51,7 +51,8 @@ impl Mute {
         self.socket.write_all(bytes).await.unwrap();
     }
 
-    /// Returns the first byte and the payload of the next frame; `None` at the end.
+    /// Returns the first byte and the payload of the next WebSocket frame. Returns `None` at the end of the
+    /// connection.
     async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let first =
             timeout(FOR_EVER, self.socket.read_u8()).await.expect("a frame comes, or the end").ok()?;
@@ -70,7 +71,7 @@ impl Mute {
         timeout(FOR_EVER, pinged).await.expect("it is pinged");
     }
 
-    /// Waits until the connection ends without a close. Returns the time of the end.
+    /// Waits until the connection ends without a close frame. Returns the time of the end.
     async fn dropped(&mut self) -> Instant {
         let dropped = async {
             while let Some((first, _)) = self.frame().await {
@@ -144,7 +145,7 @@ async fn a_client_that_sends_nothing_within_the_ping_timeout_is_dropped() {
     locally(async {
         let harness = harness(Limits::default());
         let mut client = Mute::connect(&harness, "", ROOM).await;
-        // Bytes before the ping do not count.
+        // Bytes that the client sends before the ping do not count as an answer.
         sleep(seconds(19)).await;
         client.send(HI).await;
         client.pinged().await;
@@ -165,7 +166,7 @@ async fn an_accepted_update_is_a_sign_of_life_and_a_heartbeat_is_none() {
         let mut client = Mute::connect(&harness, "symbols=A", ROOM).await;
         let begin = Instant::now();
 
-        // Each update arrives between a ping and its timeout.
+        // Each update is published after a ping, and before the ping timeout.
         for _ in 0..3 {
             client.pinged().await;
             sleep(seconds(8)).await;
@@ -351,12 +352,12 @@ async fn a_complete_message_is_in_time_even_when_its_reply_is_read_late() {
         let frame =
             [&[TEXT, 0x80 | u8::try_from(command.len()).unwrap(), 0, 0, 0, 0], command.as_slice()].concat();
 
-        // The message arrives in two pieces without a pause.
+        // The two pieces of the message arrive almost at once.
         client.socket.get_mut().write_all(&frame[..20]).await.unwrap();
         sleep(Duration::from_millis(1)).await;
         client.socket.get_mut().write_all(&frame[20..]).await.unwrap();
 
-        // The client never stops reading, but its resume takes half a minute.
+        // The client reads its missed events slowly, for half a minute.
         for seq in 1..=5000 {
             sleep(Duration::from_millis(6)).await;
             assert_eq!(harness.bus.counters().count_of(Limit::MessageTimeout), 0, "before event {seq}");

@@ -1,8 +1,9 @@
-//! One client can make the server use only a bounded amount of memory. The bound holds for everything that
-//! the client may send, and for a client that does not read.
+//! The memory that the server uses for one client is bounded. No client can exceed the bound, whether it
+//! sends as much as possible or does not read.
 //!
-//! Each test uses as much memory as the limits allow. It then measures the memory that is freed when the
-//! client leaves. The bounds are for the default limits; `docs/operations.md` has them too.
+//! In each test, the client makes the server use the maximum that the limits allow. Most tests measure the
+//! memory that is freed when the client leaves. The bounds apply to the default limits. `docs/operations.md`
+//! lists the same bounds.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,25 +37,25 @@ const NAMES: i64 = 600 * KIB;
 /// Bound for the keys of conflated updates, of all symbols and kinds.
 const CONFLATED: i64 = 32 * KIB;
 
-/// Bound for one part of snapshots, of a resume, or of conflated updates.
+/// Bound for one part of a resume, of snapshots, or of conflated updates. The shard writes them in parts.
 const PART: i64 = 512 * KIB;
 
 /// Bound for a message whose last byte has not arrived.
 const MESSAGE: i64 = 256 * KIB;
 
-/// Bound for pending replies. Pending events and relayed messages together have the same bound. Each of the
-/// two is limited to `session.every_buffer`. A growing buffer takes twice the memory of its content. The
-/// positions of short frames take the same amount again.
+/// Bound for pending replies. Pending events and relayed messages together have the same bound. The setting
+/// `session.every_buffer` limits both. The bound is greater than the setting: a growing buffer can use twice
+/// the memory of its content. The positions of short frames can use the same amount again.
 const BUFFER: i64 = 4 * MIB;
 
-/// Bound for one connection in all.
+/// Bound for the sum of all parts of one connection.
 const MOST: i64 = 10 * MIB;
 
 const _: () = assert!(IDLE + NAMES + CONFLATED + PART + MESSAGE + 2 * BUFFER <= MOST);
 
 const SYMBOLS: usize = 65_536;
 
-/// Bytes that an in-memory socket buffers in each direction.
+/// The number of bytes that an in-memory socket buffers in each direction.
 const SOCKET: usize = 4096;
 
 /// A server with its clients on this thread, with a paused clock.
@@ -68,7 +69,7 @@ struct Scene {
 struct Client {
     socket: DuplexStream,
     session: JoinHandle<CloseReason>,
-    /// Bytes that the client sent and the server has not read.
+    /// Bytes that the client wants to send, but that did not fit in the socket.
     unread: VecDeque<u8>,
 }
 
@@ -79,7 +80,7 @@ async fn settle() {
 
 impl Scene {
     fn open() -> Self {
-        // Rate limits would only make the client slower.
+        // Without rate limits, the client can send as many commands as the other limits allow.
         let limits = Limits { command_rate: 0, control_rate: 0, ..Limits::default() };
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let tasks = LocalSet::new();
@@ -111,13 +112,13 @@ impl Scene {
         client.unread.extend(bytes);
         self.run(async {
             let written = client.socket.write_all_buf(&mut client.unread);
-            // The rest of the bytes stays in `unread` when the server does not read.
+            // If the server does not read, the rest of the bytes stays in `unread`.
             let _ = timeout(Duration::from_millis(1), written).await;
             settle().await;
         });
     }
 
-    /// Lets the client read this many bytes, or all there are.
+    /// Lets the client read about this many bytes, or fewer if fewer are pending.
     fn read(&self, client: &mut Client, most: usize) {
         let mut bytes = [0; SOCKET];
         self.run(async {
@@ -170,7 +171,7 @@ impl Scene {
         self.run(settle());
     }
 
-    /// Disconnects the client. Returns the number of bytes that this freed, without those of its socket.
+    /// Disconnects the client. Returns the number of freed bytes, without the bytes of the client's socket.
     fn leave(&self, client: Client) -> i64 {
         let Client { socket, session, .. } = client;
         let freed = measure(|| {
@@ -184,7 +185,7 @@ impl Scene {
     }
 }
 
-/// Returns the number of bytes that the two ends of an in-memory socket take.
+/// Returns the memory of the two ends of an in-memory socket, in bytes.
 fn socket_bytes() -> i64 {
     let mut socket = None;
     measure(|| socket = Some(tokio::io::duplex(SOCKET))).bytes_current
@@ -196,7 +197,7 @@ fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     [&[head, 0xff][..], &len, &[0; 4], payload].concat()
 }
 
-/// Returns the greatest allowed number of symbol names, each of the greatest length.
+/// Returns symbol names of the greatest length, as many as a connection may have.
 fn names() -> Vec<String> {
     (0..1000).map(|n| format!("{n:0>32}")).collect()
 }
@@ -242,7 +243,7 @@ fn memory_for_a_thousand_names_is_bounded_however_often_they_change() {
     let mut client = scene.connect("");
     client.unread.reserve(2 * more.len());
 
-    // The shared subscription index grows, too.
+    // The measured growth includes the subscription index, which all clients share.
     let grown = measure(|| scene.say(&mut client, &more));
     check("names", grown.bytes_current, NAMES);
     let subscribed = scene.leave(client);
@@ -277,7 +278,7 @@ fn memory_for_all_symbols_is_bounded_for_a_client_that_does_not_read() {
     };
     check("conflated", scene.leave(stop_reading("symbols=*")), CONFLATED);
     let mut client = stop_reading("symbols=*&interval_ms=60000");
-    // The client closes, and the conflated updates are written before the close.
+    // When the client closes, the server first writes the conflated updates, and then the close frame.
     let closing = measure(|| scene.send(&mut client, &frame(0x88, &[])));
     check(
         "conflated for an interval, and a close",
@@ -310,8 +311,8 @@ fn an_unread_resume_takes_the_memory_of_one_part() {
 #[test]
 fn memory_for_messages_and_events_is_bounded_by_the_buffer() {
     let scene = Scene::open();
-    // The first case reaches the limit with long messages, the second with the number of messages, and the
-    // third with both.
+    // The first case sends long messages. The second case sends messages below the minimum size with which a
+    // frame counts. The third case sends messages slightly above this minimum.
     for (len, times) in [(4000, 261), (28, 32_767), (31, 31_774)] {
         let client = scene.connect("");
         scene.relay(&"x".repeat(len), times);

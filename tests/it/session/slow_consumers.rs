@@ -1,4 +1,4 @@
-//! Slow consumers: pending bytes, conflation, and the close with 4008.
+//! Slow consumers: their pending bytes, conflation, and the close with code 4008.
 
 use std::time::Duration;
 
@@ -153,7 +153,8 @@ async fn a_relayed_message_that_does_not_fit_closes_the_peer_that_does_not_read(
 #[tokio::test(start_paused = true)]
 async fn messages_that_fill_the_buffer_close_no_client_and_one_more_does() {
     locally(async {
-        // With its header, each message has 404 bytes. The socket buffers one message, and ten are pending.
+        // With its header, each message has 404 bytes. The socket has room for one message, and the outbox
+        // for ten.
         let config = Config { every_buffer: 4040, ..Config::default() };
         let harness = SessionHarness::open(config, Duration::ZERO, None);
         let mut sender = harness.connect("", 65_536).await;

@@ -69,7 +69,8 @@ async fn a_client_that_resumes_while_a_feed_is_paused_after_a_seek_gets_snapshot
         seek(&harness, &[trade("A", "2")], "2024-01-03T14:30:00Z");
         let start = Instant::now();
 
-        // The first client subscribes before the shard has read the seek, and the second client after that.
+        // The first client subscribes before the shard reads the seek. The second client subscribes after the
+        // shard has read the seek.
         for kinds in
             [["subscribed", "gap", "feed", "snapshot"].as_slice(), &["subscribed", "gap", "snapshot"]]
         {

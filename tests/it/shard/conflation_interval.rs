@@ -1,5 +1,5 @@
-//! A `latest` client with an interval, checked against a model. Conflated events are flushed when they are
-//! due, and not before.
+//! A `latest` client with a conflation interval, checked against a model. Conflated events are flushed when
+//! the interval has passed, and not before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::support::client_model::{Key, key_of};
 use crate::support::received_frames::Frame;
 use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, encoding, event, subscribe, symbols};
 
-/// The session wakes at most this many milliseconds late.
+/// The maximum delay with which the session wakes, in milliseconds.
 const MAX_WAKE_DELAY: u64 = 8;
 
-/// If a flush is late by this duration, the next interval counts from the flush. Otherwise, the next interval
-/// counts from the time at which the flush was due.
+/// If a flush is late by this duration or more, the next interval begins at the flush. Otherwise, the next
+/// interval begins at the time at which the flush was due.
 const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 enum Act {
     /// The shard reads these events at once, and the session wakes.
     Publish(Vec<u8>),
-    /// The first number of milliseconds passes. When conflated events are due, the session wakes late by the
-    /// second number of milliseconds.
+    /// Time passes. The first number is the duration in milliseconds. When conflated events are due, the
+    /// session wakes late. The second number is this delay in milliseconds.
     Wait(u64, u64),
     /// The session wakes without a cause, and writes any pending bytes.
     Write,
@@ -58,9 +58,10 @@ fn act() -> impl Strategy<Value = Act> {
 struct Expected {
     delivery: Delivery,
     interval: Duration,
-    /// For each conflated key: its newest event, and the time of its first conflated event.
+    /// For each conflated key: its newest event, and the time at which the first event of the key was
+    /// conflated.
     conflated: BTreeMap<Key, (u64, Instant)>,
-    /// When conflated events were last flushed because they were due.
+    /// The time at which the current interval began. `None` before the first flush of due conflated events.
     last_flush: Option<Instant>,
     is_blocked: bool,
     owes_feed_state: bool,
@@ -90,7 +91,8 @@ impl Expected {
         self.conflated.clear();
     }
 
-    /// Returns when conflated events are due: an interval after the last flush, and `now` at the earliest.
+    /// Returns the time at which conflated events are due: one interval after the last flush, but not before
+    /// `now`.
     fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.last_flush.map_or(now, |last_flush| now.max(last_flush + self.interval));
         (!self.conflated.is_empty()).then_some(due)
@@ -108,8 +110,8 @@ impl Expected {
     }
 
     fn set_feed_state(&mut self) {
-        // A blocked `latest` client gets the state later. Any other client gets it at once, in place of an
-        // older pending state.
+        // A blocked `latest` client gets the feed state later. Any other client gets the state at once, in
+        // place of an older pending state.
         self.owes_feed_state = self.is_blocked && self.delivery == Delivery::Latest;
         if !self.owes_feed_state {
             self.flush_conflated();
@@ -172,7 +174,8 @@ impl Checked {
         }
     }
 
-    /// Returns when the session's timer fires. There is no timer while the session waits for its socket.
+    /// Returns the time at which the session's timer fires. There is no timer while the session waits for its
+    /// socket.
     fn due(&self) -> Option<Instant> {
         let is_awake = !self.expected.is_blocked;
         self.shard.shard.due(self.client.id, self.shard.now).filter(|_| is_awake)

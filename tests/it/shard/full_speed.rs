@@ -1,5 +1,5 @@
-//! A feed at full speed waits for its `every` clients. The tests check which of these clients the shard
-//! closes.
+//! A feed at full speed waits for its `every` clients. The tests check when the shard closes such a
+//! client.
 
 use std::iter;
 use std::pin::pin;
@@ -25,14 +25,14 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The number of checks within the stall timeout of a harness.
 const LOOKS: usize = 20;
 
-/// The number of bytes in one part of a catch-up. A client must read this many bytes within the stall
-/// timeout.
+/// The size of one part of a resume or of snapshots, in bytes. A client must read this many bytes within the
+/// stall timeout.
 const PORTION: usize = 2000;
 
 /// The number of events. It is more than any client reads in this test.
 const EVENTS: usize = 400;
 
-/// The kind of frames that are pending for an `every` client.
+/// The kind of the frames that are pending for an `every` client.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Snapshots,
@@ -71,7 +71,7 @@ proptest! {
                 prop_assert!(taken.len() >= LOOKS && took(LOOKS) < PORTION, "closed after {:?}", taken);
                 return Ok(());
             }
-            // Bytes that the client read before the first check may count towards the portion.
+            // The shard may also count bytes that the client read before its first check.
             let is_long = taken.len() > 2 * LOOKS + 1;
             prop_assert!(!is_long || took(2 * LOOKS + 2) >= PORTION, "open after {:?}", taken);
         }
@@ -93,8 +93,8 @@ proptest! {
         shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, None));
 
         for step in steps {
-            // Messages of peers may close the client. With another delivery, the feed does not wait for the
-            // client.
+            // Leaves out some steps. Messages of peers may close the client. After
+            // a step that sets another delivery, the feed may not wait for the client.
             if !matches!(step, Step::Relay | Step::Set(..) | Step::SubscribeWith(..)) {
                 shard.step(&mut client, step);
             }

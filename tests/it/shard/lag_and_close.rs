@@ -1,5 +1,5 @@
-//! A shard that lags, a feed that ends, and a client that is closed. The client's frames stay complete and in
-//! order, and its cursor stays correct.
+//! A shard that lags, a feed that ends, and a client that the shard closes. The client's frames stay complete
+//! and in order, and its cursor stays correct.
 
 use std::time::Duration;
 
@@ -66,7 +66,8 @@ fn an_every_client_is_not_closed_if_only_a_feed_state_was_evicted() {
 fn a_slow_consumer_is_sent_nothing_after_its_cursor() {
     let mut shard = ShardHarness::new(a_bus(1, ENOUGH), 200);
     let client = wildcard_client(&mut shard, Delivery::Latest, None);
-    // The reply is pending, the log passes the shard, and then there are too many messages of peers.
+    // The client does not read its reply. The log passes the shard. Then peers send more messages than the
+    // buffer can hold.
     for _ in 0..3 {
         shard.publish(vec![event(0)]);
     }
@@ -147,7 +148,7 @@ fn a_closing_client_stays_closing_whatever_it_sends() {
         shard.shard.relay("c9", &Message::Text("x".repeat(60)));
     }
 
-    // The session had already received the next command when it was woken.
+    // The session executes a command that it had received before the shard decided to close the client.
     let command = subscribe(symbols(0, true), KindSet::ALL, Some(cursor(0)));
     shard.shard.execute(client.id, &CommandWithId { id: None, command }, Time::default());
     shard.shard.answer(client.id, &Value::Pong(b"late"));

@@ -1,5 +1,5 @@
-//! Clients of both encodings in one shard. Each client is served as if it were alone. All clients of one
-//! encoding get the same bytes of an event.
+//! Clients of both encodings in one shard. Each client gets the same frames as if it were alone. All clients
+//! of one encoding get the same bytes for an event.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,7 +15,8 @@ use crate::support::shard_harness::{
 enum Act {
     /// One client takes a step.
     One(Index, Step),
-    /// The shard reads. These numbers limit, in turn, the bytes that the sockets accept.
+    /// The shard reads. Each number is the maximum of bytes that one socket accepts. The sockets use the
+    /// numbers in turn.
     Read(Vec<usize>),
     /// One client reads everything that is pending for it.
     Drain(Index),

@@ -18,12 +18,12 @@ use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, 
 enum Act {
     /// Pushes a reply of this many bytes.
     Reply(usize),
-    /// Pushes another client's message of this many bytes. With the flag, pending events do not count towards
-    /// the limit.
+    /// Pushes another client's message of this many bytes. If the flag is set, pending events do not count
+    /// towards the limit.
     News(usize, bool),
     /// Pushes an event that the client missed.
     Missed(u8),
-    /// Makes the last frame move the cursor to a new event.
+    /// Sets the cursor of the last frame to a new event.
     MoveCursor,
     Written(usize),
     Block,
@@ -39,7 +39,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<u8>().prop_map(Act::Missed),
         1 => Just(Act::MoveCursor),
         8 => (0_usize..300).prop_map(Act::Written),
-        // The buffer drops this many written bytes while others are still pending.
+        // So many bytes are written that the buffer drops them while other bytes are still pending.
         1 => (4000_usize..6000).prop_map(Act::Reply),
         1 => (2000_usize..5000).prop_map(Act::Written),
         2 => Just(Act::Block),
@@ -59,7 +59,7 @@ struct Frame {
 #[derive(Default)]
 struct ClientModel {
     frames: VecDeque<Frame>,
-    /// The number of bytes of the first frame that the socket has accepted.
+    /// The number of bytes that the socket has accepted of the first frame.
     written_bytes: usize,
     is_blocked: bool,
     last_written: u64,
@@ -95,7 +95,7 @@ impl ClientModel {
         }
     }
 
-    /// Discards all frames, except a frame that is partly written.
+    /// Discards all frames, except the first frame if it is partly written.
     fn discard_pending(&mut self) {
         self.frames.truncate(usize::from(self.written_bytes > 0));
         let moves_to = self.frames.front().and_then(|begun| begun.moves_to);
@@ -104,7 +104,7 @@ impl ClientModel {
     }
 }
 
-/// A pending frame that is shorter counts as this many bytes.
+/// The minimum size with which a pending frame counts, in bytes.
 const MIN_FRAME_BYTES: usize = 32;
 
 proptest! {
@@ -158,7 +158,7 @@ proptest! {
                 Act::DiscardPending => {
                     outbox.discard_pending();
                     model.discard_pending();
-                    // After a discard, a session writes only the rest of a begun frame and a close.
+                    // After a discard, a session writes only the rest of a partly written frame and a close.
                     let remaining = outbox.bytes().to_vec();
                     prop_assert_eq!(&remaining, &model.bytes());
                     outbox.written(remaining.len());
@@ -203,8 +203,7 @@ proptest! {
         let subscription = (symbols(0, true), KindSet::ALL);
         let mut resuming = ResumingClient::begin(&mut shard, encoding, delivery, subscription, None);
         shard.drain(resuming.client.id);
-        // For a `latest` client, one event of each symbol and kind may be pending beyond the limit. Replies
-        // to a resuming client do not count.
+        // For a `latest` client, one event of each symbol and kind may be pending in addition to the limit.
         let most = if every { limit.max(FRAME) } else { limit + 9 * FRAME };
 
         for step in steps {
@@ -216,7 +215,7 @@ proptest! {
                 Step::Read(most, _) => shard.step(&mut resuming.client, Step::Read(most, false)),
                 _ => {}
             }
-            // The session has tried to write, and the socket accepts no more bytes.
+            // Marks the socket as blocked, as after a write that the socket did not accept.
             shard.shard.block(id);
             let waiting = shard.shard.outgoing(id, shard.now).len();
             prop_assert!(waiting <= most, "{} bytes are pending", waiting);
@@ -237,7 +236,7 @@ proptest! {
         shard.drain(client.id);
 
         for (choices, most) in batches {
-            // A reply is pending that the session has not tried to write yet.
+            // Adds a pending reply that the session has not tried to write yet.
             shard.shard.answer(client.id, &Value::Pong(b"wait"));
             shard.step(&mut client, Step::Publish(choices));
             shard.read(|_| usize::MAX);

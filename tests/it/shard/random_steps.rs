@@ -1,4 +1,4 @@
-//! Steps in any order: the log, the shard and the outbox lose nothing and repeat nothing.
+//! Random steps. The log, the shard and the outbox must not lose or repeat an event.
 
 use std::time::Duration;
 
@@ -80,8 +80,8 @@ proptest! {
     }
 }
 
-/// Reads once, and checks the result against the reference history. Returns whether the log had something to
-/// read.
+/// Reads the log once, and checks the result against the reference history. Returns false if the log had
+/// nothing to read.
 fn read_and_check(
     reader: &mut Reader,
     fold: &mut LastValueCache,
@@ -124,10 +124,11 @@ proptest! {
         let mut shard = ShardHarness::catching_up_by(catch_up_bytes, a_bus(ENOUGH, ENOUGH), 1 << 20);
         let mut client = shard.connect(encoding, Delivery::Latest, Duration::ZERO);
         if encoding == Encoding::Ndjson {
-            // An NDJSON client subscribes with its URL.
+            // An NDJSON client sends no commands: its URL contains the subscription.
             shard.ask(&mut client, subscribe(symbols(1, false), KindSet::ALL, None));
         }
-        // Another client gets all events, so that the first client's updates in a batch are not consecutive.
+        // Another client gets all events. So a batch also contains updates that the first client does not
+        // get.
         let mut other = shard.connect(others_encoding, Delivery::Every, Duration::ZERO);
         shard.ask(&mut other, subscribe(symbols(0, true), KindSet::ALL, None));
 

@@ -1,4 +1,5 @@
-//! A resume is complete or refused, whatever the log still has and however the client reads.
+//! A resume is complete or refused. The tests vary the events that the log still has, and the pace of the
+//! client.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const ENOUGH: usize = 1 << 30;
 enum ResumeCursor {
     /// The sequence number of any published event, or 0.
     Within(Index),
-    /// A sequence number that is this much greater than the newest.
+    /// The newest sequence number plus this number.
     Ahead(u64),
     OtherEpoch(u64),
 }
@@ -46,7 +47,7 @@ fn resume_cursor() -> impl Strategy<Value = ResumeCursor> {
     ]
 }
 
-/// Generates a step that is taken before the client connects.
+/// Generates a step for the time before the client connects.
 fn before() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => vec(any::<u8>(), 1..6).prop_map(Step::Publish),
@@ -56,7 +57,7 @@ fn before() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Generates a step that is taken during a long resume.
+/// Generates a step for the time of a long resume.
 fn busy() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (any::<u8>(), 1_usize..1500).prop_map(|(first, count)| Step::PublishMany(first, count)),
@@ -158,8 +159,8 @@ proptest! {
     }
 }
 
-/// Returns a client that the log has passed during its resume. The client has received the first missed
-/// events.
+/// Returns a client in the middle of a resume. The client has received the first missed events, and the log
+/// has evicted the next missed events.
 fn passed_while_resuming(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let mut shard = ShardHarness::new(a_bus(2048, ENOUGH), 1 << 20);
     let mut bystander = bystander(&mut shard);
@@ -169,7 +170,7 @@ fn passed_while_resuming(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let delivery = (delivery, Duration::ZERO);
     let start = Some(cursor(0));
     let mut resuming = ResumingClient::begin(&mut shard, Encoding::WebSocket, delivery, all, start);
-    // Writes the reply, and then the first part of the missed events.
+    // The first write is the reply. The second write is the first part of the missed events.
     shard.write(resuming.client.id, usize::MAX);
     shard.write(resuming.client.id, usize::MAX);
     assert!(!resuming.follow(&mut shard).unwrap());

@@ -1,5 +1,5 @@
-//! A seek cuts the history. A client that resumes from before the seek is told of the lost events. The same
-//! holds for a client whose resume a seek interrupts.
+//! No resume can cross a seek. A client that resumes from a cursor before the seek gets a gap. If a seek
+//! interrupts a resume, the client gets a gap or a close.
 
 use std::time::Duration;
 
@@ -192,7 +192,7 @@ fn a_seek_after_a_gap_without_snapshots_is_told_separately() {
     shard.drain(client.id);
     shard.publish(vec![trade("A", "1")]);
     shard.publish(vec![trade("A", "2")]);
-    // The outbox contains the gap now.
+    // This read puts the gap into the outbox.
     read_all(&mut shard);
     shard.seek(vec![], FeedState::Paused);
     read_all(&mut shard);

@@ -1,4 +1,4 @@
-//! Seeks in rare situations. Each client is told of seeks in order, with snapshots of the symbols that have
+//! Seeks in rare situations. Each client gets the seeks in order, and snapshots of its symbols that have
 //! data.
 
 use std::time::Duration;

@@ -31,15 +31,14 @@ fn steps() -> Vec<Step> {
         Step::Write(usize::MAX),
         Step::Relay,
         publish(&[9]),
-        // Seeks with and without data, and with and without conflated events.
+        // These seeks have data or none. Some seeks happen while events are conflated.
         Step::Seek(vec![3, 0, 10]),
         Step::Write(usize::MAX),
         publish(&[6]),
         Step::Read(usize::MAX, false),
         Step::Seek(vec![]),
         Step::Read(100, false),
-        // A short history evicts some of these events before the shard reads them. All conflated events are
-        // older.
+        // A short history evicts some of these events before the shard reads them. So the shard lags.
         publish(&[1]),
         publish(&[4, 10, 3]),
         publish(&[8]),
@@ -77,12 +76,13 @@ struct Plan {
     encoding: Encoding,
     delivery: (Delivery, Duration),
     symbols: Symbols,
-    /// Whether the client reads all pending bytes after each step. Steps then do not limit its socket.
+    /// Whether the client reads all pending bytes after each step. If so, the steps do not limit its socket.
     keeps_up: bool,
 }
 
-/// Runs the steps twice with these clients. The steps act on the client that subscribed last. Snapshots and
-/// missed events come one at a time in the first run, and all at once in the second.
+/// Runs the steps twice with these clients. The steps act on the client that subscribed last. In the first
+/// run, the shard writes snapshots and missed events one at a time. In the second run, it writes them all at
+/// once.
 fn run(history: usize, plans: &[Plan]) {
     for catch_up_bytes in [1, Settings::CATCH_UP_BYTES] {
         run_catching_up_by(catch_up_bytes, history, plans);
@@ -143,7 +143,7 @@ fn head_at(at: usize) -> u64 {
 fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
     for at in 0..=steps().len() {
         for (number, after) in cursors(head_at(at)).enumerate() {
-            // The encoding alternates from cursor to cursor and from point to point.
+            // Alternates the encoding, so that half of the cases use each encoding.
             let encoding = Encoding::ALL[(at + number) % 2];
             for delivery in DELIVERIES {
                 for symbols in [symbols(0, true), symbols(1, false)] {
@@ -161,7 +161,7 @@ fn a_subscribe_at_any_point_from_any_cursor_joins_exactly() {
 fn two_clients_at_any_two_points_join_exactly_and_do_not_disturb_each_other() {
     for first in 0..=steps().len() {
         for second in first..=steps().len() {
-            // At every other point the clients have different encodings.
+            // In half of the cases, the two clients have different encodings.
             let encodings = [Encoding::WebSocket, Encoding::ALL[(first + second) % 2]];
             for after in [None, Some(cursor(0)), Some(cursor(head_at(second)))] {
                 for (one, other) in [(0, 2), (2, 0), (1, 2), (2, 2)] {

@@ -1,5 +1,5 @@
-//! A model of a client. Computes from the received frames which frames must follow, and checks the promises
-//! of the protocol.
+//! A model of a client. The model checks each received frame against the protocol, and computes which frames
+//! must follow.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,7 +19,7 @@ pub type Key = (String, String);
 /// The expected answer to a subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Snapshots, without a resume.
+    /// Snapshots, because the subscribe has no cursor.
     Fresh,
     /// A resume with all events after this sequence number.
     Resumed(u64),
@@ -38,9 +38,9 @@ struct SnapshotSet {
     owed: BTreeSet<String>,
     /// The positions of the snapshots that have arrived.
     covered: BTreeMap<String, u64>,
-    /// The subscriptions from before this set. Their events continue while the snapshots arrive.
+    /// The subscriptions that the client had before this set began. Their events continue during the set.
     had: BTreeSet<Key>,
-    /// The number of seeks before the set. The next seek ends the set.
+    /// The number of seeks before this set began. The next seek ends the set.
     seeks: usize,
 }
 
@@ -49,10 +49,10 @@ struct SnapshotSet {
 pub enum Pace {
     /// The client may read at any pace.
     ItsOwn,
-    /// The client reads every event at once. So no event may be conflated, even with `delivery=latest`.
+    /// The client reads every event immediately. So no event may be conflated, even with `delivery=latest`.
     OfTheFeed,
-    /// The client may read at any pace, and the feed waits for the client. A seek may be sent late. Its
-    /// snapshots then include the events after the seek.
+    /// The client may read at any pace, and the feed waits for the client. A seek may reach the client late.
+    /// Then the snapshots of the seek also include later events.
     TheFeedWaits,
 }
 
@@ -62,8 +62,8 @@ pub struct ClientModel {
     /// Whether the client has subscribed.
     pub has_asked: bool,
     pub pace: Pace,
-    /// The subscribes that await a reply, each with the expected answer. The number counts the seeks that the
-    /// shard had read by then.
+    /// The subscribes that wait for a reply, each with the expected answer. The number is the count of seeks
+    /// that the shard had read when the client subscribed.
     asked: VecDeque<(Symbols, Answer, usize)>,
     /// The frame that must come next.
     expected: Option<Value>,
@@ -75,13 +75,13 @@ pub struct ClientModel {
     is_every: bool,
     /// The cursor with which the client resumed.
     resumed_from: u64,
-    /// The last event of the resume. No event up to it may be conflated.
+    /// The last event of the resume. Events up to this event must not be conflated.
     resumed_until: u64,
     /// The newest event that the model has processed.
     cursor: u64,
-    /// Events up to this sequence number must not arrive any more.
+    /// Only events after this sequence number may arrive.
     newest: u64,
-    /// Snapshots before this position must not arrive any more.
+    /// Only snapshots at this position or later may arrive.
     position: u64,
     /// The cursor of the client: the sequence number of its newest event or complete set of snapshots. It is
     /// 0 while a set is incomplete.
@@ -93,7 +93,7 @@ pub struct ClientModel {
     lagged: u64,
     /// The number of seeks that the client knows of.
     seeks: usize,
-    /// The number of snapshots that the last frame announced, if it was a gap. A seek may replace these
+    /// The number of snapshots that a gap announced, if this gap was the last frame. A seek may replace these
     /// snapshots.
     told: Option<Value>,
     /// The cursor of a client that is ahead of its shard, until the shard has caught up.
@@ -193,7 +193,8 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Checks the cursor in a close. The client must have every event up to the cursor, and no later event.
+    /// Checks the cursor in a close. No event after the cursor has arrived. Each due event up to the cursor
+    /// has arrived or may have been merged.
     pub fn closed_at(&mut self, past: &ReferenceHistory, seq: u64) -> Result<(), TestCaseError> {
         prop_assert!(self.shown <= seq, "cursor {} for a client that was shown {}", seq, self.shown);
         prop_assert!(seq == 0 || !self.is_in_set(), "cursor {} within {:?}", seq, self.set);
@@ -208,7 +209,7 @@ impl ClientModel {
         let sought_after = past.sought_after(past.seeks.len());
         for key in &self.active {
             let newest = past.events.iter().rposition(|event| key_of(event) == *key);
-            // A seek replaced the events before it, so the client may lack them.
+            // The client may lack events before the last seek, because the seek replaced their values.
             let newest = newest.map_or(0, |index| index as u64 + 1);
             let newest = if newest > sought_after { newest } else { 0 };
             let known = self.known.get(key).copied().unwrap_or(self.resumed_from);
@@ -220,7 +221,7 @@ impl ClientModel {
     fn subscribed(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let (symbols, answer, seeks) = self.asked.pop_front().unwrap();
         let seq = reply["seq"].as_u64().unwrap();
-        // The client may have been on another shard before, which had read more seeks.
+        // The client may come from another shard that had read more seeks.
         self.seeks = self.seeks.max(seeks);
         let is_resumed = matches!(answer, Answer::Resumed(_));
         prop_assert_eq!(reply["resumed"].as_bool(), Some(is_resumed), "{} for {:?}", reply, answer);
@@ -236,7 +237,8 @@ impl ClientModel {
             && after == seq
             && (seeks == 0 || past.sought_after(seeks) < after)
         {
-            // The shard lags too, or has not read a seek yet. It sends the gap or the seek when it reads on.
+            // The shard has not read some events or a seek yet. It sends the gap or the seek when it
+            // continues to read.
             (self.cursor, self.ahead) = (after, Some(after));
             self.seeks = self.seeks.max(past.seeks_before(after));
         }
@@ -265,7 +267,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Replaces the subscriptions by those of a reply, from the reply's position on.
+    /// Sets the subscriptions and the position to the values in a reply.
     fn stand(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let seq = reply["seq"].as_u64().unwrap();
         prop_assert!(!self.is_in_set(), "{} within {:?}", reply, self.set);
@@ -283,7 +285,7 @@ impl ClientModel {
         self.wants = Symbols { all, names };
     }
 
-    /// Handles a `lagged` gap. The events in the gap are lost, and are not due.
+    /// Handles a `lagged` gap. The model does not expect the events in the gap.
     fn lag(&mut self, past: &ReferenceHistory, gap: &Value) -> Result<(), TestCaseError> {
         let (after, until) = (gap["after"].as_u64().unwrap(), gap["until"].as_u64().unwrap());
         prop_assert_eq!(gap["reason"].as_str(), Some("lagged"));
@@ -313,8 +315,7 @@ impl ClientModel {
         prop_assert!(seq >= after, "{} before it came", frame);
         prop_assert!(is_behind_gap || self.newest <= after, "{} is told before seek {}", self.newest, seeks);
         if self.pace == Pace::TheFeedWaits {
-            // The client may be told of several seeks at once. All events before the first of them have
-            // arrived.
+            // One frame may report several seeks. All events before the first of these seeks have arrived.
             self.pass(past, first_after.max(self.cursor), false)?;
             self.cursor = seq;
         }
@@ -405,7 +406,8 @@ impl ClientModel {
 }
 
 impl ClientModel {
-    /// Returns whether an event must be sent or counted as merged. An event that a snapshot includes is not due.
+    /// Returns whether an event is due: it must be sent or counted as merged. An event that a snapshot
+    /// includes is not due.
     fn is_due(&self, past: &ReferenceHistory, seq: u64) -> bool {
         let key = key_of(past.event(seq));
         let SnapshotSet { owed, covered, had, seeks } = &self.set;

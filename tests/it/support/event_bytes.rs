@@ -1,4 +1,4 @@
-//! Compares the bytes of an event among all clients of a shard.
+//! Checks that all clients of one encoding receive the same bytes for an event.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tickerplant::encoding::Encoding;
 
 use crate::support::received_frames::Frame;
 
-/// The first frame that a client received of each event, by sequence number and encoding.
+/// The first received frame of each event, by sequence number and encoding.
 #[derive(Debug, Default)]
 pub struct EventBytes {
     first: BTreeMap<u64, [Option<Frame>; Encoding::ALL.len()]>,

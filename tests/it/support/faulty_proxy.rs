@@ -1,6 +1,7 @@
 //! A TCP proxy that imitates network faults.
 //!
-//! The proxy forwards both ways until a test sets a [`Fault`], which applies to all open and later connections.
+//! The proxy forwards bytes in both directions. A test can set a [`Fault`] for all open and all later
+//! connections.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -24,7 +25,7 @@ const ROOM: u32 = 16 * 1024;
 /// The number of pieces that the proxy buffers in each direction while it delays them.
 const PIECES: usize = 1024;
 
-/// What the proxy does to connections.
+/// The fault that the proxy imitates on all its connections.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// Forwards everything.
@@ -33,7 +34,7 @@ pub enum Fault {
     Delay(Duration),
     /// Forwards this many bytes at a time, with this pause in between.
     Drip(usize, Duration),
-    /// Reads and forwards nothing; both ends see an open connection.
+    /// Reads and forwards nothing. To both ends, the connection seems open.
     Silence,
     /// Ends the stream from the client to the server. Still forwards bytes from the server to the client.
     HalfClose,
@@ -84,8 +85,8 @@ async fn carry(mut client: TcpStream, server: SocketAddr, faults: watch::Receive
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(ROOM).unwrap();
     let Ok(mut server) = socket.connect(server).await else { return };
-    // Each end must see exactly what the other end does. So small pieces are not joined, and a reset resets
-    // both ends.
+    // Disables Nagle's algorithm, so that TCP does not join small pieces. If one end resets its connection,
+    // the proxy resets both.
     let is_whole = [&client, &server].iter().all(|socket| socket.set_nodelay(true).is_ok())
         && exchange(&mut client, &mut server, faults).await.is_ok();
     if !is_whole {
@@ -121,7 +122,7 @@ async fn exchange(
     }
 }
 
-/// One direction of a connection. Bytes that were read but not yet forwarded survive a change of the fault.
+/// One direction of a connection. If the fault changes, bytes that were read but not yet forwarded are kept.
 struct Way<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,

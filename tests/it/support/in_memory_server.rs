@@ -26,7 +26,7 @@ use crate::support::websocket_client::Client;
 /// The default address of clients.
 pub const HERE: &str = "192.0.2.1";
 
-/// Longer than any time limit. A test that waits for this long on the paused clock has failed.
+/// A duration longer than any time limit. If a test waits longer than this on the paused clock, it fails.
 const FOR_EVER: Duration = Duration::from_hours(24);
 
 /// The number of bytes that a socket buffers.

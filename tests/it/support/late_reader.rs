@@ -1,4 +1,4 @@
-//! A client that reads nothing until everything has been published.
+//! A client that starts to read only after the last event has been published.
 
 use crate::support::events::trade;
 use crate::support::test_server::TestServer;

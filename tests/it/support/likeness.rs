@@ -1,6 +1,6 @@
-//! Compares a text with an expected text, parts of which may differ from run to run.
+//! Compares a text with an expected text. Parts of the text may differ from run to run.
 
-/// Returns whether a text matches the expected text. Each `…` in the expected text matches anything.
+/// Returns whether a text matches the expected text. Each `…` in the expected text matches any text.
 pub fn is_like(text: &str, expected: &str) -> bool {
     let mut parts = expected.split('…');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {

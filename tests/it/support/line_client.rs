@@ -34,7 +34,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         Self::ask_with(socket, path, "").await
     }
 
-    /// Like [`ask`](Self::ask), with more headers. Each header must end with a line end.
+    /// Requests `path` with these headers, and reads the head of the response. Each header must end with a
+    /// line end.
     pub async fn ask_with(mut socket: S, path: &str, headers: &str) -> Self {
         let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -54,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// Returns the next line unparsed, without its line end. Returns an error if no line follows.
+    /// Returns the text of the next line, without its line end. Returns an error if no line follows.
     pub async fn text(&mut self) -> Result<String, Next> {
         loop {
             if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
@@ -64,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
             let Some(length) = self.raw_line().await else { return Err(Next::BrokenOff) };
             let length =
                 usize::from_str_radix(length.trim_end(), 16).expect("a chunk begins with its length");
-            // The chunk and its line end.
+            // A line end of two bytes follows each chunk.
             while self.bytes.len() < length + 2 {
                 if !self.read().await {
                     return Err(Next::BrokenOff);

@@ -1,4 +1,4 @@
-//! Runs tests whose tasks stay on one thread.
+//! Runs a test and all its tasks on one thread.
 
 use tokio::task::LocalSet;
 

@@ -1,4 +1,4 @@
-//! The whole server with one worker in the caller's runtime, behind any listener.
+//! The whole server with one worker, for any listener. It runs in the caller's runtime.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// A test that waits for this long has failed.
+/// If a test waits longer than this, it fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickerplant");
@@ -18,7 +18,7 @@ pub fn tickerplant(arguments: &[&str]) -> Command {
     prepared(Command::new(PROGRAM), arguments)
 }
 
-/// Returns the command for the program, with at most this many file descriptors.
+/// Returns a command that runs the program. The program can open at most this many file descriptors.
 pub fn tickerplant_with_descriptors(count: u32, arguments: &[&str]) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!(r#"ulimit -n {count} && exec "$0" "$@""#), PROGRAM]);
@@ -68,7 +68,7 @@ pub async fn can_signal(test: &str) -> bool {
 }
 
 /// Raises this process's limit to this many file descriptors. If the system refuses, prints that the test is
-/// skipped.
+/// skipped, and returns false.
 pub fn has_descriptors(count: usize, test: &str) -> bool {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
     let has = limit >= count as u64;
@@ -171,7 +171,7 @@ pub async fn run(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// Asserts that standard error is one error that contains this text, and at most one hint.
+/// Asserts that standard error contains exactly one error with this text, and at most one hint.
 pub fn assert_is_one_error(err: &str, place: &str) {
     let lines: Vec<&str> = err.lines().collect();
     assert!(lines[0].starts_with("error: ") && lines[0].contains(place), "{err}");

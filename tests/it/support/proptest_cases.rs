@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-/// Returns a configuration with this many cases. The environment variable `PROPTEST_CASES` overrides the
+/// Returns a configuration with this number of cases. The environment variable `PROPTEST_CASES` overrides the
 /// number.
 pub fn cases(default: u32) -> ProptestConfig {
     let config = ProptestConfig::default();

@@ -1,4 +1,4 @@
-//! Splits the bytes that a client of a shard received into frames.
+//! Splits received bytes into frames.
 
 use std::io::Cursor;
 
@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 /// A received frame.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// The bytes as received, with the framing.
+    /// The received bytes, with the WebSocket header or the line end.
     pub bytes: Vec<u8>,
     pub text: Vec<u8>,
     pub value: Value,
@@ -53,7 +53,8 @@ pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     frames
 }
 
-/// Returns the complete text frames, and the length of all complete frames in bytes.
+/// Returns the complete text frames. Also returns the total length of all complete WebSocket frames, in
+/// bytes.
 fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let mut frames = Vec::new();
     let mut rest = bytes;
@@ -72,7 +73,8 @@ fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     (frames, bytes.len() - rest.len())
 }
 
-/// Returns the complete lines except the close, and the length of all complete lines in bytes.
+/// Returns the complete lines, except the close. Also returns the total length of all complete lines, in
+/// bytes.
 fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let whole: Vec<Frame> =

@@ -1,4 +1,4 @@
-//! The tests' own record of all published events and all seeks.
+//! A record of all published events and all seeks. The tests compare the log with this record.
 
 use tickerplant::bus::LastValueCache;
 use tickerplant::market::{Event, Time};
@@ -15,7 +15,8 @@ pub struct ReferenceHistory {
 pub struct Sought {
     /// The sequence number of the last event before the seek.
     pub after: u64,
-    /// The events that the seek folded without publishing them.
+    /// The events that the feed skipped. They are in the last-value cache of the seek, but were not
+    /// published.
     pub folded: Vec<Event>,
 }
 
@@ -35,7 +36,7 @@ impl ReferenceHistory {
         self.seeks.iter().filter(|seek| seek.after < seq).count()
     }
 
-    /// Returns the sequence number of the last event before the n-th seek; 0 for n = 0.
+    /// Returns the sequence number of the last event before the n-th seek. Returns 0 for n = 0.
     pub fn sought_after(&self, seeks: usize) -> u64 {
         seeks.checked_sub(1).map_or(0, |last| self.seeks[last].after)
     }
@@ -53,7 +54,7 @@ impl ReferenceHistory {
         fold
     }
 
-    /// Records a seek. Returns the last-value cache and the position that the bus needs for it.
+    /// Records a seek. Returns the last-value cache and the position to pass to the bus.
     pub fn seek(&mut self, folded: Vec<Event>) -> (LastValueCache, Time) {
         self.seeks.push(Sought { after: self.head(), folded });
         (self.fold(self.seeks.len(), self.head()), position(self.seeks.len()))

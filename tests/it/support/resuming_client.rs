@@ -18,12 +18,13 @@ pub struct ResumingClient {
     interval: Duration,
     symbols: Symbols,
     channels: KindSet,
-    /// The cursor of the last resume, or 0. A later close must not have an older cursor.
+    /// The sequence number from which the client last resumed, or 0. The cursor of a later close must not be
+    /// older.
     has: u64,
 }
 
 impl ResumingClient {
-    /// Connects and subscribes. With a cursor, the client resumes.
+    /// Connects and subscribes. If a cursor is given, the client resumes.
     pub fn begin(
         shard: &mut ShardHarness,
         encoding: Encoding,

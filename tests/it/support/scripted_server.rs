@@ -1,4 +1,4 @@
-//! A server that says exactly what a test tells it to say.
+//! A server that sends only the frames and responses that a test specifies.
 
 use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,4 +1,4 @@
-//! One shard with its log and its clients. A test drives them step by step and sets the clock. There are no
+//! One shard with its log and its clients. A test calls them step by step and sets the time. There are no
 //! sockets and no runtime.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::support::reference_history::{ReferenceHistory, seeks_at};
 /// Time between heartbeats.
 pub const PERIOD: Duration = Duration::from_secs(5);
 
-/// The symbols. One is much longer than the others, so that frames differ in length.
+/// The symbols. One symbol is much longer than the others, so that frames differ in length.
 pub const SYMBOLS: [&str; 3] = ["A", "B", "A-LONG-NAME-OF-A-SYMBOL"];
 
 /// A limit that no test reaches.
@@ -79,16 +79,17 @@ pub fn subscribe(symbols: Symbols, channels: KindSet, after: Option<Cursor>) -> 
 #[derive(Clone, Debug)]
 pub enum Step {
     Publish(Vec<u8>),
-    /// Publishes this many events at once. Their choices count up from this choice.
+    /// Publishes several events at once. The first number chooses the first event, and each next event uses
+    /// the next number. The second number is the number of events.
     PublishMany(u8, usize),
     SetFeedState,
     /// The feed seeks to a new position. These events have happened before that position.
     Seek(Vec<u8>),
-    /// The shard reads, and the socket accepts at most this many bytes. With the flag, the clock first moves
-    /// on by a heartbeat period.
+    /// The shard reads, and the socket accepts at most this many bytes. If the flag is set, a heartbeat
+    /// period passes before the read.
     Read(usize, bool),
     Subscribe(u8, bool, u8),
-    /// A subscribe that also sets the delivery.
+    /// A subscribe that may also set the delivery and the conflation interval.
     SubscribeWith(u8, bool, Option<Delivery>, Option<Duration>),
     /// A client that has already subscribed tries to resume from the start.
     ResumeAgain,
@@ -153,14 +154,14 @@ pub struct ShardHarness {
     pub shard: Shard,
     pub now: Instant,
     pub past: ReferenceHistory,
-    /// The bytes of each received event, to compare them among clients.
+    /// The bytes of each received event. All clients of one encoding must receive the same bytes.
     received: EventBytes,
     /// The number of seeks that the shard has read.
     seeks: usize,
     reader: Reader,
-    /// The bytes that each socket accepted and no test has parsed yet, by connection.
+    /// For each connection, the bytes that its socket accepted and that the test has not parsed yet.
     socket_bytes: Vec<Vec<u8>>,
-    /// The connections that the shard wants closed, each with the reason that its session was given.
+    /// The connections that their sessions must close, each with the reason.
     closing: BTreeMap<ConnectionId, CloseReason>,
 }
 
@@ -177,7 +178,8 @@ impl ShardHarness {
         Self::catching_up_by(Settings::CATCH_UP_BYTES, bus, every_buffer)
     }
 
-    /// Returns a harness whose shard writes resumes, snapshots and conflated events in parts of about this many bytes.
+    /// Returns a harness whose shard writes resumes, snapshots and conflated events in parts. Each part has
+    /// about `catch_up_bytes` bytes.
     pub fn catching_up_by(catch_up_bytes: usize, bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, checkpoint) = bus.reader("test");
         let timeouts = Timeouts::default();
@@ -224,8 +226,8 @@ impl ShardHarness {
         self.bus.seek(last_values, position, state);
     }
 
-    /// Executes a command. Does nothing while too many replies are pending, because a session reads no
-    /// commands then.
+    /// Executes a command. Does nothing while too many replies are pending, because a session then reads no
+    /// commands.
     pub fn ask(&mut self, client: &mut Client, command: Command) {
         if !self.shard.may_read(client.id) {
             return;
@@ -237,7 +239,7 @@ impl ShardHarness {
         self.shard.execute(client.id, &CommandWithId { id: None, command }, Time::default());
     }
 
-    /// Returns the answer that a subscribe must get now.
+    /// Returns the answer that the shard must give to a subscribe now.
     pub fn answer(&self, after: Option<&Cursor>, has_asked: bool) -> Answer {
         match after {
             None => Answer::Fresh,
@@ -286,8 +288,8 @@ impl ShardHarness {
         }
     }
 
-    /// Lets the shard read once, and each socket accept at most `most` bytes. Returns whether the log had
-    /// something to read.
+    /// Lets the shard read once. Each socket accepts at most `most` bytes. Returns false if the log had
+    /// nothing to read.
     pub fn read(&mut self, most: impl Fn(ConnectionId) -> usize) -> bool {
         let mut is_any = false;
         let next = || {
@@ -312,7 +314,8 @@ impl ShardHarness {
         is_any
     }
 
-    /// Lets the session check for a close and write once. Returns how many bytes the socket accepted, at most `most`.
+    /// Lets the session check for a close, and write once. The socket accepts at most `most` bytes. Returns
+    /// the number of accepted bytes.
     pub fn write(&mut self, id: ConnectionId, most: usize) -> usize {
         self.closing.extend(self.shard.take_closing(id).map(|reason| (id, reason)));
         if self.closing.contains_key(&id) {
@@ -333,7 +336,7 @@ impl ShardHarness {
         while self.write(id, usize::MAX) > 0 {}
     }
 
-    /// Lets the shard read the whole log, and the client all frames.
+    /// Lets the shard read the whole log, and lets the client read all frames.
     pub fn settle(&mut self, id: ConnectionId) {
         while self.read(|_| usize::MAX) {
             self.drain(id);
@@ -353,7 +356,7 @@ impl ShardHarness {
         take_frames(client.encoding, &mut self.socket_bytes[client.id])
     }
 
-    /// Returns whether no bytes are left after the complete frames were removed.
+    /// Returns whether the received bytes end with a complete frame.
     pub fn is_between_frames(&self, client: &Client) -> bool {
         self.socket_bytes[client.id].is_empty()
     }
@@ -372,8 +375,8 @@ impl ShardHarness {
         client.model.finish(&self.past)
     }
 
-    /// If the shard wants the client closed with 4008, lets the session write the close. Returns the cursor
-    /// in the close.
+    /// Lets the session write the close with code 4008, if the shard wants to close the client. Returns the
+    /// cursor in the close.
     pub fn closed(&mut self, client: &mut Client) -> Result<Option<Cursor>, TestCaseError> {
         let reason = self.shard.take_closing(client.id).or_else(|| self.closing.remove(&client.id));
         let Some(reason) = reason else { return Ok(None) };
@@ -390,7 +393,7 @@ impl ShardHarness {
         Ok(Some(text.parse().unwrap()))
     }
 
-    /// Closes the client as a shutdown does: the pending bytes come first, then the close.
+    /// Closes the client as a shutdown does: writes the pending bytes, and then the close.
     pub fn shut_down(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
         self.send_close(client, 1001, "")?;
         self.check(client)?;
@@ -417,7 +420,7 @@ pub fn shard_with_endless_history() -> ShardHarness {
     ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20)
 }
 
-/// Connects a client that subscribes to all events. With `after`, the client resumes.
+/// Connects a client that subscribes to all events. If `after` is set, the client resumes.
 pub fn wildcard_client(shard: &mut ShardHarness, delivery: Delivery, after: Option<u64>) -> Client {
     let mut client = shard.connect(Encoding::WebSocket, delivery, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));

@@ -24,13 +24,14 @@ pub struct Subscriber {
     is_exact: bool,
     pub epoch: String,
     pub resumed: bool,
-    /// The newest event that the client received or that its snapshots include.
+    /// The sequence number of the newest event that the client has, as an update or in a snapshot.
     pub seq: u64,
-    /// The number of snapshots still to come. The events of a symbol do not arrive before its snapshot.
+    /// The number of snapshots that have not arrived yet. The events of a symbol arrive only after its
+    /// snapshot.
     owed: usize,
 }
 
-/// Something that a subscriber receives.
+/// A frame, or the end of the connection.
 #[derive(Debug)]
 pub enum Frame {
     /// A trade, a quote or a bar.
@@ -40,7 +41,7 @@ pub enum Frame {
     Other(String),
     /// A close, with its code and reason.
     Closed(u16, String),
-    /// The connection ended without a close.
+    /// The connection ended without a close frame.
     Lost,
 }
 
@@ -121,7 +122,7 @@ impl Subscriber {
         self.socket.get_ref()
     }
 
-    /// Returns the cursor to resume from. The cursor is the start until all snapshots have arrived.
+    /// Returns the cursor to resume from. Until all snapshots have arrived, its sequence number is 0.
     pub fn cursor(&self) -> String {
         let seq = if self.owed == 0 { self.seq } else { 0 };
         format!("{}-{seq}", self.epoch)
@@ -182,7 +183,7 @@ impl Subscriber {
         }
     }
 
-    /// Reads until the events up to this one have arrived.
+    /// Reads until all events up to this sequence number have arrived.
     pub async fn read_to(&mut self, seq: u64) {
         while self.seq < seq {
             if let end @ (Frame::Closed(..) | Frame::Lost) = self.next().await {

@@ -37,7 +37,7 @@ impl Certificate {
         Self::from(CertificateParams::new(["localhost".to_owned()]).unwrap())
     }
 
-    /// Does a TLS handshake over a socket, with one of these versions, and expects this certificate.
+    /// Does a TLS handshake over a socket, with one of these versions of TLS. Trusts only this certificate.
     pub async fn encrypt<S: Line>(
         &self,
         socket: S,
@@ -87,7 +87,7 @@ impl CertificateFiles {
         files
     }
 
-    /// Returns a configuration with these files.
+    /// Returns a configuration of a server with these files.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         config.server.tls_cert = Some(self.certificate.clone());

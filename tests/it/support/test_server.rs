@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::websocket_client::Client;
 
-/// A test that waits for this long has failed.
+/// If a test waits longer than this, it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server. The test publishes its events, unless a feed is configured.
@@ -63,7 +63,7 @@ impl TestServer {
         &self.bus
     }
 
-    /// Replaces the tokens, or the certificate.
+    /// Returns the reloader, which replaces the tokens or the certificate.
     pub fn reloader(&self) -> &Reloader {
         &self.reloader
     }
@@ -127,7 +127,7 @@ impl TestServer {
         self.bus.counters().count_of(limit)
     }
 
-    /// Waits until clients have exceeded a limit this often. A client may see the effect before the server
+    /// Waits until clients have exceeded a limit this often. A client may see the error before the server
     /// counts it.
     pub async fn wait_for_exceeded(&self, limit: Limit, times: u64) {
         let counted = async {

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 /// A packet filter that drops every incoming packet: `BPF_RET | BPF_K` with 0 bytes.
 const NOTHING: SockFilter = SockFilter::new(6, 0, 0, 0);
 
-/// Lets the kernel drop all incoming packets of this socket. The other end gets no more acknowledgements, as
+/// Makes the kernel drop all incoming packets of this socket. The other end then gets no acknowledgements, as
 /// if the machine had lost power.
 pub fn vanish(socket: &TcpStream) {
     SockRef::from(socket).attach_filter(&[NOTHING]).unwrap();

@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
-/// A test that waits for this long has failed.
+/// If a test waits longer than this, it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The transport of a client.
+/// A transport of a client: TCP, TLS or memory.
 pub trait Line: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Line for S {}
