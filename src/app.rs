@@ -1,4 +1,5 @@
-//! The application: connects feed, bus, hub and server, owns every task, and shuts them down in order.
+//! The application connects the feed, the bus, the hub and the server. It owns every task, and ends the tasks
+//! in a fixed order.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ pub enum StartError {
     /// A port is taken, or an address does not belong to this machine.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// Other machines can reach the address, but the configuration has no tokens and `server.allow_anonymous`
+    /// Other machines can reach the listening address, but there are no tokens and `server.allow_anonymous`
     /// is off.
     #[error("server.listen: {address} can be reached from other machines, and there are no tokens")]
     Exposed {
@@ -67,12 +68,12 @@ impl StartError {
     }
 }
 
-/// Checks the certificate and the address as [`App::start`] does, but does not bind the port. The addresses
-/// of a host name are not checked, because the name is not looked up.
+/// Checks the certificate and the listening address as [`App::start`] does, but without binding the port. If
+/// the listening address is a host name, checks only the certificate, because the name is not looked up.
 ///
 /// # Errors
 ///
-/// The address needs tokens, or TLS cannot be set up.
+/// Fails if TLS cannot be set up, or if the server must not listen on the address without tokens.
 pub fn check(config: &Config) -> Result<(), StartError> {
     Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
     config.server.listen.parse().map_or(Ok(()), |address| check_exposure(config, address))
@@ -82,12 +83,13 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 #[derive(Debug)]
 pub struct App {
     addresses: Vec<SocketAddr>,
-    /// The URL that a browser on this machine can open.
+    /// The URL under which a browser on this machine can reach the server.
     url: String,
     bus: Arc<Bus>,
     feed: JoinSet<()>,
     feed_stop: CancellationToken,
-    /// The tasks of the accept loop, of the log of refused requests, and of the renewal of the certificate.
+    /// The background tasks: the accept loop, the log of refused requests, and the renewal of the
+    /// certificate.
     tasks: JoinSet<()>,
     /// Stops the server when this guard is dropped, even if `run` was never called.
     server_stop: DropGuard,
@@ -104,7 +106,8 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Requests that the certificate and its key are read again. Does nothing on a server without TLS.
+    /// Requests that the server reads its certificate and key files again. Does nothing on a server without
+    /// TLS.
     pub fn reload_certificate(&self) {
         if let Some(identity) = &self.identity {
             identity.reload_soon();
@@ -128,27 +131,28 @@ impl Reloader {
     }
 }
 
-/// The parts between a bus and its clients, connected but not running yet.
+/// The parts of a server between the bus and the clients. The parts are connected to each other, but do not
+/// run yet.
 pub struct Wiring<S> {
     /// Admits connections.
     pub admission: Arc<Admission>,
-    /// Handles with which the accept loop passes sockets to the workers.
+    /// The handles through which the accept loop passes sockets to the workers.
     pub handles: Vec<WorkerHandle<S>>,
     /// The workers.
     pub workers: Vec<Worker<S>>,
     /// Logs the requests that the workers refuse.
     pub refusals: Arc<RefusalLog>,
-    /// Reports the failure of a task.
+    /// The sender with which a task reports its failure.
     pub failure_sender: mpsc::Sender<TaskFailed>,
-    /// Receives the failures of tasks.
+    /// The receiver of the failures that tasks report.
     pub failures: mpsc::Receiver<TaskFailed>,
     /// Replaces the tokens.
     pub auth: watch::Sender<auth::Config>,
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
-    /// Creates and connects the parts, with `shards` workers. Without a `feed`, the owner of the bus must
-    /// publish events.
+    /// Creates the parts between the bus and the clients, among them `shards` workers, and connects the
+    /// parts. If `feed` is `None`, the owner of the bus must publish the events.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -211,13 +215,13 @@ impl<S: AcceptedSocket> Wiring<S> {
 }
 
 impl App {
-    /// Binds the addresses and starts all tasks. Without a `feed`, the caller must publish events on the
-    /// [bus](App::bus).
+    /// Binds the listening addresses and starts all tasks of the application. If `feed` is `None`, the caller
+    /// must publish the events on the [bus](App::bus).
     ///
     /// # Errors
     ///
-    /// An address is unavailable or needs tokens, TLS cannot be set up, or a thread cannot be
-    /// started.
+    /// Fails if an address cannot be bound or must not be used without tokens. Also fails if TLS cannot be
+    /// set up or a thread cannot be started.
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
@@ -282,7 +286,7 @@ impl App {
         &self.addresses
     }
 
-    /// Returns the URL that a browser on this machine can open.
+    /// Returns the URL under which a browser on this machine can reach the server.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -300,12 +304,12 @@ impl App {
         &self.bus
     }
 
-    /// Runs until `stop` fires or a task fails. Then stops the feed, closes the clients and ends the threads,
-    /// in this order.
+    /// Runs the application until the token `stop` fires or a task fails. At the end, stops the feed, closes
+    /// the clients and ends the worker threads, in this order.
     ///
     /// # Errors
     ///
-    /// A task failed.
+    /// Fails if a task of the server failed.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), TaskFailed> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
@@ -328,7 +332,7 @@ impl App {
     }
 }
 
-/// Starts a thread that runs a worker until `stop` fires.
+/// Starts a thread that runs a worker until the token `stop` fires.
 fn spawn_worker<S: AcceptedSocket + Send + 'static>(
     worker: Worker<S>,
     stop: CancellationToken,
@@ -353,7 +357,7 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
     thread.spawn(run).map_err(StartError::Thread)
 }
 
-/// Runs a task. Reports a failure when the task panics, or when the task ends before `stop` fires.
+/// Runs a task. Reports a failure when the task panics, or when the task ends before the token `stop` fires.
 async fn supervised(
     name: &'static str,
     task: impl Future<Output = ()>,
@@ -378,7 +382,8 @@ async fn finish(mut tasks: JoinSet<()>) {
     }
 }
 
-/// Binds the addresses. Fails if other machines can reach an address and the server would let everybody in.
+/// Binds the listening addresses. Fails if other machines can reach an address, but there are no tokens and
+/// anonymous clients are not allowed.
 async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
     let listeners = server::bind(&config.server.listen).await?;
     let failed = |source| ListenError { address: config.server.listen.clone(), source };
@@ -405,7 +410,7 @@ fn check_exposure(config: &Config, address: SocketAddr) -> Result<(), StartError
     Ok(())
 }
 
-/// Returns a random epoch. So each run of the server has a different epoch.
+/// Returns a random epoch: a text that distinguishes this run of the server from other runs.
 fn epoch() -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     (0..8).map(|_| char::from(DIGITS[rand::random_range(0..DIGITS.len())])).collect()

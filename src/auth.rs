@@ -18,11 +18,11 @@ use crate::wire::{Command, ErrorCode, ErrorReply, Symbols, TokenHash};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time limit for a client to show a token; 0 means no limit. A client that exceeds the limit is closed
-    /// with 1008.
+    /// Time limit for a client to show a token; 0 means no limit. A client that exceeds the time limit is
+    /// closed with close code 1008.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// The tokens. If the list is empty, every client may do everything.
+    /// The tokens. If the list of tokens is empty, every client may do everything.
     pub tokens: Vec<Arc<Grant>>,
 }
 
@@ -32,11 +32,11 @@ impl Default for Config {
     }
 }
 
-/// A token and its permissions (`[[auth.tokens]]`). A permission that is left out is denied.
+/// A token and its permissions (`[[auth.tokens]]`). A permission that the configuration leaves out is denied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// The name of the token's owner, which the reply to `auth` contains.
+    /// The name of the token's owner. The reply to the `auth` command contains this name.
     pub name: String,
     /// The SHA-256 of the token.
     pub sha256: TokenHash,
@@ -51,11 +51,11 @@ pub struct Grant {
     pub control: bool,
 }
 
-/// A symbol such as `MSFT`, or a prefix followed by `*`, such as `MS*`.
+/// A pattern for symbols: one symbol, such as `MSFT`, or a prefix followed by `*`, such as `MS*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
-    /// Whether a `*` follows the text.
+    /// Whether a `*` follows the text, so that the pattern matches every symbol with this prefix.
     is_open: bool,
 }
 
@@ -71,7 +71,7 @@ pub enum Access {
 }
 
 impl Config {
-    /// Returns the checks of this section's keys.
+    /// Returns the checks of the values in the `[auth]` section.
     pub(crate) fn checks(&self) -> Vec<Check> {
         vec![
             range::time("timeout", self.timeout, Duration::ZERO..=DAY),
@@ -83,7 +83,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The token is unknown.
+    /// Fails if the server does not know the token.
     pub fn access(&self, token: Option<&TokenHash>) -> Result<Access, ErrorReply> {
         let Some(token) = token else {
             return Ok(if self.tokens.is_empty() { Access::Unrestricted } else { Access::Unauthenticated });
@@ -119,7 +119,7 @@ impl Config {
 }
 
 impl Access {
-    /// Returns whether the client must show a token first.
+    /// Returns whether the client must show a token before it may do anything.
     #[must_use]
     pub const fn is_unauthenticated(&self) -> bool {
         matches!(self, Self::Unauthenticated)
@@ -129,7 +129,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// The permission is missing.
+    /// Fails if the client has no permission for the command.
     pub fn check(&self, command: &Command) -> Result<(), ErrorReply> {
         match (self, command) {
             (Self::Unauthenticated, _) => Err(unauthenticated()),
@@ -142,7 +142,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// The permission is missing.
+    /// Fails if the client has no permission to send messages to peers.
     pub fn check_relay(&self) -> Result<(), ErrorReply> {
         match self {
             Self::Unauthenticated => Err(unauthenticated()),
@@ -157,7 +157,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// The permission is missing.
+    /// Fails if the client has no permission to control the feed.
     pub fn check_control(&self) -> Result<(), ErrorReply> {
         match self {
             Self::Unauthenticated => Err(unauthenticated()),

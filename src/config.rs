@@ -33,7 +33,7 @@ use file::ConfigFile;
 use key_path::KeyPath;
 use setting::Setting;
 
-/// Wrong values under this key are never shown, because they may be tokens.
+/// The configuration key whose wrong values are never shown, because they may be tokens.
 const SECRET: &str = "auth.tokens";
 
 /// The whole configuration.
@@ -52,7 +52,7 @@ pub struct Config {
     pub auth: auth::Config,
     /// The settings of the relay, which passes messages between clients.
     pub relay: hub::RelayConfig,
-    /// The size of the history.
+    /// The limits of the bus's history of events.
     pub bus: bus::Config,
     /// The settings of the feed.
     pub feed: feed::Config,
@@ -76,28 +76,28 @@ impl Default for Config {
     }
 }
 
-/// The sources of the configuration. Each source overrides the previous source.
+/// The sources of the configuration. Each source in this struct overrides the source before it.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file to read instead of `config.toml`. This file must exist.
+    /// The file to read instead of `config.toml`. A file that is named here must exist.
     pub file: Option<PathBuf>,
     /// The names and values of the environment variables.
     pub environment: Vec<(String, String)>,
     /// The configuration keys that flags set, with their values. The last part of a key is the name of the
-    /// flag.
+    /// key's flag.
     pub flags: Vec<(&'static str, Value)>,
 }
 
-/// A checked configuration, with the warnings from its load and the places of its settings.
+/// A checked configuration, with the warnings from its loading and the places where its values are set.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Warnings about ignored sources. The caller must log them, because the log starts only after the
-    /// configuration is loaded.
+    /// Warnings about ignored sources. The caller must log these warnings, because the log starts only after
+    /// the configuration is loaded.
     pub warnings: Vec<String>,
     file: ConfigFile,
-    /// The settings of the environment and of flags. A later setting overrides an earlier setting.
+    /// The settings from environment variables and from flags. A later setting overrides an earlier setting.
     settings: Vec<Setting>,
 }
 
@@ -106,7 +106,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, a key is unknown, or a value does not have the form that its key needs.
+    /// Fails if a file cannot be read, a key is unknown, or a value does not have the form that its key
+    /// needs.
     pub fn load(sources: &Sources) -> Result<Loaded, LoadError> {
         let (mut settings, mut warnings) = environment::settings(&sources.environment);
         settings.extend(sources.flags.iter().map(|(key, value)| Setting {
@@ -161,8 +162,8 @@ impl Config {
 }
 
 impl Loaded {
-    /// Adds the place of the wrong setting to an error of the feed. Returns `None` if the error is not about
-    /// a setting, or if the setting has its default.
+    /// Adds the place of a wrong setting to an error of the feed: the flag, the variable or the line of the
+    /// file. Returns `None` if the error is not about a setting, or if the setting has its default.
     #[must_use]
     pub fn locate(&self, error: &FeedError) -> Option<LoadError> {
         let key = error.key()?;
@@ -181,8 +182,8 @@ impl Loaded {
     }
 }
 
-/// Parses a log level or `tracing` directives. Any other single word is an error: `tracing` would read the
-/// word as the name of a target, and the log would stay empty.
+/// Parses a log level or `tracing` directives. Returns `None` for any other single word, because `tracing`
+/// would read the word as the name of a target. The log would then stay empty.
 #[must_use]
 pub fn log_filter(text: &str) -> Option<EnvFilter> {
     // `tracing` also accepts numbers as levels, and the number 0 would switch the log off.
@@ -192,8 +193,9 @@ pub fn log_filter(text: &str) -> Option<EnvFilter> {
     EnvFilter::try_new(text).ok().filter(|_| is_known && is_complete)
 }
 
-/// Returns the name of the flag that sets a key: `--max-gap` sets `feed.clock.max_gap`. The flag `--feed` and
-/// the argument FILE do not follow this rule. Other code checks their values.
+/// Returns the name of the flag that sets a key. For example, the key `feed.clock.max_gap` has the flag
+/// `--max-gap`. The flag `--feed` and the argument FILE do not follow this rule, but other code reports wrong
+/// values of these two.
 pub(crate) fn flag_name(key: &str) -> String {
     format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-"))
 }
@@ -204,7 +206,7 @@ fn is_of_another_program(file: &Table) -> bool {
     !file.is_empty() && !file.keys().any(|key| own.contains(key))
 }
 
-/// Merges the sources. Each source overrides only the keys that it sets.
+/// Merges the sources. Each source overrides the earlier sources only in the keys that it sets.
 fn merge(sources: &[Table]) -> Result<Table, ConfigError> {
     let builder = sources.iter().try_fold(config::Config::builder(), |builder, source| {
         Ok::<_, ConfigError>(builder.add_source(config::Config::try_from(source)?))
@@ -212,8 +214,8 @@ fn merge(sources: &[Table]) -> Result<Table, ConfigError> {
     builder?.build()?.try_deserialize()
 }
 
-/// Returns the error for a fault in this place. `key` is the key as this place spells it. `found` is the
-/// value as an error shows it.
+/// Returns the error for a wrong value or an unknown key that was set in `place`. `key` is the full
+/// configuration key. `found` is the wrong value, formatted for the error.
 fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> LoadError {
     let is_secret = fault.path.is_within(SECRET);
     let fault = match &fault.kind {
@@ -227,8 +229,8 @@ fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> Lo
     LoadError::Wrong { key: key.to_owned(), fault, hint: example(&place, key), place }
 }
 
-/// Returns the error for an unknown key. `siblings` are the names in the same table. `key` is longer than
-/// `path` if a variable names a key in an unknown section.
+/// Returns the error for an unknown key. `siblings` are the names of the existing keys in the same table.
+/// `key` is longer than `path` if a variable names a key in an unknown section.
 fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> LoadError {
     let unknown = path.to_string();
     let rest = key.strip_prefix(&unknown).unwrap_or_default();
@@ -241,8 +243,8 @@ fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> Load
     LoadError::Unknown { key: key.to_owned(), nearest, place }
 }
 
-/// Returns an example for a hint: the key's default, as the user would write it in this place. Returns `None`
-/// if the key has no default, or if the default is a list or a table.
+/// Returns an example for a hint: the key's default value, written as a flag, a variable or a line of the
+/// file. Returns `None` if the key has no default, or if the default is a list or a table.
 fn example(place: &Place, key: &str) -> Option<String> {
     let defaults = Table::try_from(Config::default()).expect("the defaults can be written as TOML");
     let default =

@@ -1,41 +1,45 @@
 //! Counters for `/metrics`: how often clients exceeded each limit, how often readers lagged, and more.
 //!
-//! Each bus has one set of [`Counters`]. Every label is a constant of this program. Text from a client or a
-//! file never becomes a label, so that clients cannot create new metrics.
+//! Each bus has one set of [`Counters`]. Every label of a metric is a constant of this program. Text from a
+//! client or a file never becomes a label, so that clients cannot create new metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// The counters of one metric, with one counter for each value of its label.
+/// The counters of one metric, with one counter for each value of the metric's label.
 pub type LabelledCounters = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// A limit that clients can exceed. [`Counters`] has one counter for each limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// `limits.connections`: a further connection is answered with 503.
+    /// `limits.connections`: a connection beyond this number is answered with status 503.
     Connections,
-    /// `limits.per_address`: a further connection from the same address is answered with 429.
+    /// `limits.per_address`: a connection beyond this number from one address is answered with status 429.
     PerAddress,
-    /// `limits.new_per_second`: a new connection beyond this rate from one address is answered with 429.
+    /// `limits.new_per_second`: a new connection beyond this rate from one address is answered with status
+    /// 429.
     NewPerSecond,
-    /// `server.tls_timeout`: a connection whose TLS handshake takes longer is dropped.
+    /// `server.tls_timeout`: a connection whose TLS handshake takes longer than this time is dropped.
     TlsTimeout,
     /// `server.header_timeout`: a connection is dropped when its first headers arrive too late or a write
     /// takes too long.
     HeaderTimeout,
     /// `server.max_headers` and `server.max_header_bytes`: a request whose headers exceed one of these limits
-    /// is answered with 431.
+    /// is answered with status 431.
     Headers,
-    /// `auth.timeout`: a client that shows no token within this time is closed with 1008.
+    /// `auth.timeout`: a client that shows no token within this time is closed with code 1008.
     AuthTimeout,
-    /// `limits.message_bytes`: a client that sends a longer message is closed with 1009.
+    /// `limits.message_bytes`: a client that sends a message longer than this limit is closed with code 1009.
     MessageBytes,
-    /// `limits.fragments`: a client that sends a message in more fragments is closed with 1008.
+    /// `limits.fragments`: a client that sends a message in more fragments than this limit is closed with
+    /// code 1008.
     Fragments,
-    /// `limits.message_timeout`: a client whose message takes longer to arrive is closed with 1008.
+    /// `limits.message_timeout`: a client whose message takes longer than this time to arrive is closed with
+    /// code 1008.
     MessageTimeout,
-    /// `limits.control_rate`: a client that sends control frames at a higher rate is closed with 1008.
+    /// `limits.control_rate`: a client that sends control frames faster than this rate is closed with code
+    /// 1008.
     ControlRate,
     /// `limits.command_rate`: a command beyond this rate is answered with `rate_limited`.
     CommandRate,
@@ -44,24 +48,28 @@ pub enum Limit {
     Symbols,
     /// `limits.ping_timeout`: a client that shows no sign of life within this time is dropped.
     PingTimeout,
-    /// `session.close_timeout`: a connection that takes longer to close is dropped.
+    /// `session.close_timeout`: a connection that takes longer than this time to close is dropped.
     CloseTimeout,
-    /// `session.every_buffer`: a client with more pending bytes is closed with 4008.
+    /// `session.every_buffer`: a client for which more bytes than this limit are pending is closed with code
+    /// 4008.
     EveryBuffer,
     /// `feed.replay.stall_timeout`: a client that delays a replay for this time without enough progress is
-    /// closed with 4008.
+    /// closed with code 4008.
     StallTimeout,
-    /// `bus.history` and `bus.history_bytes`: a client that needs evicted events gets a `gap` frame or is
-    /// closed with 4008.
+    /// `bus.history` and `bus.history_bytes`: a client that needs events which the log has evicted gets a
+    /// `gap` frame or is closed with code 4008.
     History,
-    /// `relay.max_bytes`: a longer message is answered with `message_too_long`.
+    /// `relay.max_bytes`: a message to peers that is longer than this limit is answered with
+    /// `message_too_long`.
     RelayBytes,
-    /// `relay.rate`: a message beyond this rate of one client is answered with `rate_limited`.
+    /// `relay.rate`: if one client sends messages to peers faster than this rate, further messages are
+    /// answered with `rate_limited`.
     RelayRate,
-    /// `relay.total_bytes`: a message beyond this rate of all clients together is answered with
-    /// `rate_limited`.
+    /// `relay.total_bytes`: if all clients together send more bytes than this rate to peers, further messages
+    /// are answered with `rate_limited`.
     RelayTotal,
-    /// `server.shutdown`: a connection that takes longer to close during the shutdown is dropped.
+    /// `server.shutdown`: during the shutdown, a connection that takes longer than this time to close is
+    /// dropped.
     Shutdown,
 }
 
@@ -91,7 +99,7 @@ impl Limit {
         Self::Shutdown,
     ];
 
-    /// Returns the limit's label.
+    /// Returns the name of the limit, which labels its counter.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -125,15 +133,15 @@ impl Limit {
 #[derive(Debug)]
 pub struct Counters {
     limits: LabelledCounters,
-    /// How often a reader found that the log had evicted the reader's next entry.
+    /// How often a reader found that the log had evicted the entry that the reader was to read next.
     pub lags: Counter,
-    /// How often a shard conflated because it could not send every event in time.
+    /// How often a shard conflated events because it could not send every event in time.
     pub overloads: Counter,
     /// How many clients resumed and received all events that they had missed.
     pub resumed: Counter,
     /// How many messages were relayed from a client to its peers.
     pub relayed: Counter,
-    /// How many sessions ended in a panic.
+    /// How many sessions of clients ended in a panic.
     pub panics: Counter,
 }
 
@@ -167,7 +175,7 @@ impl Counters {
         self.limits.get_or_create(&[("limit", limit.name())]).get()
     }
 
-    /// Registers the counters as metrics.
+    /// Registers the counters as metrics of `/metrics`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("limit_strikes", "How often clients exceeded a limit", self.limits.clone());
         registry.register("lags", "How often the history has passed a shard", self.lags.clone());

@@ -1,4 +1,4 @@
-//! The last-value cache: the newest event of each symbol and kind, and the day of each symbol.
+//! The last-value cache holds the newest event of each symbol and kind, and each symbol's prices of the day.
 
 use indexmap::IndexMap;
 
@@ -7,27 +7,30 @@ use crate::market::{Day, Event, Kind, Payload, Symbol};
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencedEvent {
-    /// The sequence number, from 1. An [unpublished event](LastValueCache::fold_unpublished) has the sequence
-    /// number that the cache had at the time of folding.
+    /// The sequence number of the event; the first event has 1. An [unpublished
+    /// event](LastValueCache::fold_unpublished) gets the sequence number that the cache has when the event is
+    /// folded in.
     pub seq: u64,
     /// The event itself.
     pub event: Event,
 }
 
-/// The newest event of each kind and the day so far, for one symbol.
+/// The last values of one symbol: the newest event of each kind, and the prices of the day so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SymbolValues {
     latest: [Option<SequencedEvent>; 3],
     day: Option<Day>,
 }
 
-/// A symbol's index in the cache, and a kind. A newer event replaces the older event with the same key.
+/// The key of an event in the cache: the index of the event's symbol, and the event's kind. A newer event
+/// replaces the older event with the same key.
 pub type Key = (usize, Kind);
 
-/// The last values of all symbols, folded from all events up to one sequence number.
+/// The last values of all symbols, computed from all events up to one sequence number. To fold an event into
+/// the cache means to update the last values with the event.
 ///
-/// A symbol gets its index with its first event. Between two seeks, a symbol has the same index in all caches
-/// of one log.
+/// A symbol gets its index in the cache when the symbol's first event is folded in. Between two seeks of the
+/// feed, a symbol has the same index in all caches of one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastValueCache {
     seq: u64,
@@ -35,13 +38,13 @@ pub struct LastValueCache {
 }
 
 impl SymbolValues {
-    /// Returns the newest event of a kind.
+    /// Returns the symbol's newest event of this kind.
     #[must_use]
     pub fn latest(&self, kind: Kind) -> Option<&SequencedEvent> {
         self.latest[kind.index()].as_ref()
     }
 
-    /// Returns the day so far; `None` before the first trade or bar.
+    /// Returns the symbol's prices of the day so far; `None` before the symbol's first trade or bar.
     #[must_use]
     pub fn day(&self) -> Option<&Day> {
         self.day.as_ref()
@@ -49,30 +52,30 @@ impl SymbolValues {
 }
 
 impl LastValueCache {
-    /// Returns an empty cache with this sequence number. A feed fills the cache before a
-    /// [seek](super::Bus::seek).
+    /// Returns an empty cache with this sequence number. Before a [seek](super::Bus::seek), a feed fills an
+    /// empty cache with the last values at the new market time.
     #[must_use]
     pub fn at(seq: u64) -> Self {
         Self { seq, symbols: IndexMap::new() }
     }
 
-    /// Returns the sequence number up to which events are folded; 0 before the first event.
+    /// Returns the sequence number up to which events are folded into the cache; 0 before the first event.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// Folds the next event. Returns the index of the event's symbol.
+    /// Folds the next event into the cache. Returns the index of the event's symbol.
     pub fn fold(&mut self, seq: u64, event: &Event) -> usize {
         debug_assert_eq!(seq, self.seq + 1, "events are folded in sequence, without gaps");
         self.seq = seq;
         self.fold_unpublished(event)
     }
 
-    /// Folds an event that is not published. Returns the index of the event's symbol.
+    /// Folds an unpublished event into the cache. Returns the index of the event's symbol.
     ///
-    /// An unpublished event has no sequence number of its own. A snapshot shows the event with the cache's
-    /// sequence number. Several events may share this number.
+    /// An unpublished event has no sequence number of its own. A snapshot shows an unpublished event with the
+    /// sequence number of the cache. Several unpublished events may share this sequence number.
     pub fn fold_unpublished(&mut self, event: &Event) -> usize {
         let index = match self.symbols.get_index_of(&event.symbol) {
             Some(index) => index,
@@ -88,7 +91,7 @@ impl LastValueCache {
         index
     }
 
-    /// Returns the newest events and the day of a symbol; `None` if the symbol has no data.
+    /// Returns the newest events of a symbol and its prices of the day; `None` if the symbol has no data.
     #[must_use]
     pub fn get(&self, symbol: &Symbol) -> Option<&SymbolValues> {
         self.symbols.get(symbol)
@@ -112,13 +115,13 @@ impl LastValueCache {
         self.symbols.get_index_of(symbol)
     }
 
-    /// Returns the symbol with this index, and its newest events and day.
+    /// Returns the symbol with this index, the symbol's newest events, and its prices of the day.
     #[must_use]
     pub fn get_index(&self, index: usize) -> Option<(&Symbol, &SymbolValues)> {
         self.symbols.get_index(index)
     }
 
-    /// Returns the newest event of the symbol and kind in a key.
+    /// Returns the newest event of the symbol and the kind that the key names.
     #[must_use]
     pub fn latest(&self, (index, kind): Key) -> Option<&SequencedEvent> {
         self.symbols.get_index(index)?.1.latest(kind)
@@ -131,7 +134,7 @@ impl LastValueCache {
         self.symbols.len() * size_of::<(Symbol, SymbolValues)>() + names
     }
 
-    /// Returns all symbols that have data, in the order of their indexes.
+    /// Returns all symbols that have data, with their last values, in the order of the symbols' indexes.
     pub fn iter(&self) -> impl Iterator<Item = (&Symbol, &SymbolValues)> {
         self.symbols.iter()
     }

@@ -1,10 +1,12 @@
-//! The log: events, feed states and seeks in one sequence, bounded by count and bytes.
+//! The log is one sequence of events, feed states and seeks. The number of events and the size in bytes are
+//! limited.
 //!
-//! The log folds evicted events into a last-value cache, so that a reader can start at the oldest entry.
+//! The log folds evicted events into a last-value cache, so that a reader that starts at the oldest entry has
+//! all last values.
 //!
 //! A seek cuts the history: a client can no longer resume from a cursor before the seek. A seek does not
-//! affect readers of the log. A reader still reads the entries before the seek, unless those entries were
-//! evicted.
+//! affect readers of the log. A reader still reads the entries before the seek, unless the log has evicted
+//! those entries.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,7 +32,8 @@ pub enum Segment {
     },
     /// A new state of the feed.
     FeedState {
-        /// The sequence number of the event before this entry. A state has no sequence number of its own.
+        /// The sequence number of the event before this entry. A feed state has no sequence number of its
+        /// own.
         after: u64,
         /// The state.
         state: FeedState,
@@ -41,7 +44,7 @@ pub enum Segment {
         seek: Seek,
         /// The state of the feed after the seek.
         state: FeedState,
-        /// The last values at the seek, which replace all earlier last values.
+        /// The last values after the seek, which replace all earlier last values.
         last_values: Arc<LastValueCache>,
     },
 }
@@ -70,13 +73,13 @@ pub struct Checkpoint {
 
 /// A checkpoint that still shares its last-value cache with the log.
 ///
-/// Convert a shared checkpoint into a [`Checkpoint`] after the log is unlocked, because copying the cache is
-/// slow.
+/// Convert a shared checkpoint into a [`Checkpoint`] only after the log is unlocked, because copying the
+/// cache is slow.
 #[derive(Debug)]
 pub struct SharedCheckpoint {
     position: u64,
     base: Arc<LastValueCache>,
-    /// Events before the position that are not yet folded into the base.
+    /// The events before the checkpoint that are not yet folded into `base`.
     unfolded: Vec<Arc<Segment>>,
     feed_state: FeedState,
     seek: Option<Seek>,
@@ -87,32 +90,33 @@ pub struct SharedCheckpoint {
 pub enum Read {
     /// The next entry.
     Segment(Arc<Segment>),
-    /// The next entry was evicted. The reader continues at this checkpoint.
+    /// The log has evicted the reader's next entry. The reader continues at this checkpoint.
     Lagged(Box<Checkpoint>),
 }
 
 /// The backlog of a reader: how far the reader is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// The age of the reader's next entry in the log. If that entry was evicted, the age of the oldest entry.
+    /// The age of the reader's next entry in the log. If the log has evicted the reader's next entry, this is
+    /// the age of the oldest entry.
     pub age: Duration,
-    /// Whether the log may soon evict the reader's next entry. The value is true if that entry is in the
-    /// older half of the log, and the log already evicts entries.
+    /// Whether the log may soon evict the reader's next entry. The value is true if the reader's next entry
+    /// is in the older half of the log, and the log already evicts entries.
     pub is_soon_lost: bool,
 }
 
-/// The error for a sequence number from which a client can no longer resume.
+/// The error for a cursor from which a client can no longer resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evicted;
 
-/// The events of one segment, from an index to the end of the segment.
+/// The last events of one segment: the events from an index to the end of the segment.
 #[derive(Debug)]
 pub struct Chunk {
     segment: Arc<Segment>,
     from: usize,
 }
 
-/// A segment and the time at which it was appended.
+/// A segment, and the time at which the segment was appended to the log.
 #[derive(Debug)]
 struct Entry {
     segment: Arc<Segment>,
@@ -123,7 +127,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct Log {
     segments: VecDeque<Entry>,
-    /// The position of `segments[0]`. Positions count segments, not events.
+    /// The position of `segments[0]` in the log. Positions count segments, not events.
     first_position: u64,
     head: u64,
     events: usize,
@@ -154,7 +158,7 @@ impl Segment {
     }
 
     /// Returns the sequence number of the segment's first event. For a segment without events, returns the
-    /// sequence number of the event after the segment.
+    /// sequence number that the next event after the segment gets.
     fn first(&self) -> u64 {
         match self {
             Self::Events { first, .. } => *first,
@@ -162,7 +166,8 @@ impl Segment {
         }
     }
 
-    /// Returns the sequence number of the newest event up to the end of the segment.
+    /// Returns the sequence number of the segment's last event. For a segment without events, returns the
+    /// sequence number of the event before the segment.
     fn last(&self) -> u64 {
         self.first() + self.events().len() as u64 - 1
     }
@@ -191,7 +196,7 @@ impl From<SharedCheckpoint> for Checkpoint {
 }
 
 impl Chunk {
-    /// Returns the events with their sequence numbers, in order.
+    /// Returns the events of this chunk in order, each with its sequence number.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Event)> {
         (self.segment.first()..).zip(self.segment.events()).skip(self.from)
     }
@@ -219,8 +224,8 @@ impl Log {
         }
     }
 
-    /// Returns how many events a reader can be behind before the log may evict the reader's next entry.
-    /// Assumes the largest size for every event.
+    /// Returns how many events a reader can be behind before the log may evict the reader's next entry. The
+    /// result assumes that every event has the largest possible size.
     #[must_use]
     pub fn capacity(config: &Config) -> usize {
         let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
@@ -228,7 +233,7 @@ impl Log {
         config.history.get().min(config.history_bytes.get() / largest).saturating_sub(SEGMENT_EVENTS)
     }
 
-    /// Returns the newest sequence number; 0 before the first event.
+    /// Returns the sequence number of the newest event; 0 before the first event.
     #[must_use]
     pub fn head(&self) -> u64 {
         self.head
@@ -246,9 +251,11 @@ impl Log {
         &self.feed_state
     }
 
-    /// Returns the lag of a reader at this position: the time since the reader's next entry was appended.
+    /// Returns the lag of a reader at this position: the time since the reader's next entry was appended to
+    /// the log.
     ///
-    /// Returns [`Duration::MAX`] if that entry was evicted, because the age of an evicted entry is unknown.
+    /// Returns [`Duration::MAX`] if the log has evicted the reader's next entry, because the age of an
+    /// evicted entry is unknown.
     #[must_use]
     pub fn lag(&self, position: u64, now: Instant) -> Duration {
         let Some(offset) = position.checked_sub(self.first_position) else { return Duration::MAX };
@@ -267,7 +274,7 @@ impl Log {
         }
     }
 
-    /// Appends events in the given order. Returns the new head.
+    /// Appends events to the log in the given order. Returns the sequence number of the newest event.
     pub fn append(&mut self, events: Vec<Event>, now: Instant) -> u64 {
         let mut events = events.into_iter();
         loop {
@@ -281,14 +288,14 @@ impl Log {
         }
     }
 
-    /// Appends a new state of the feed.
+    /// Appends a new state of the feed to the log.
     pub fn set_feed_state(&mut self, state: FeedState, now: Instant) {
         self.feed_state = state.clone();
         self.push(Segment::FeedState { after: self.head, state }, now);
     }
 
-    /// Appends a seek. `last_values` replaces the last values of all earlier events. The sequence number of
-    /// `last_values` must be the [head](Self::head).
+    /// Appends a seek to the log. `last_values` replaces the last values of all earlier events. The sequence
+    /// number of `last_values` must be the log's [head](Self::head).
     pub fn seek(&mut self, last_values: LastValueCache, position: Time, state: FeedState, now: Instant) {
         debug_assert_eq!(last_values.seq(), self.head, "a seek publishes nothing");
         let seek = Seek { after: self.head, position };
@@ -297,18 +304,18 @@ impl Log {
         self.push(Segment::Seek { seek, state, last_values: Arc::new(last_values) }, now);
     }
 
-    /// Returns the entry at a position; `None` at the end.
+    /// Returns the entry at a position; `None` if the position is the end of the log.
     ///
     /// # Errors
     ///
-    /// Returns a checkpoint if the entry was evicted. The reader can continue at this checkpoint.
+    /// If the log has evicted the entry, returns a checkpoint at which the reader can continue.
     pub fn read(&self, position: u64) -> Result<Option<Arc<Segment>>, SharedCheckpoint> {
         let offset = position.checked_sub(self.first_position).ok_or_else(|| self.checkpoint())?;
         let entry = usize::try_from(offset).ok().and_then(|offset| self.segments.get(offset));
         Ok(entry.map(|entry| Arc::clone(&entry.segment)))
     }
 
-    /// Returns the checkpoint at the oldest entry.
+    /// Returns the checkpoint before the oldest entry of the log.
     #[must_use]
     pub fn checkpoint(&self) -> SharedCheckpoint {
         SharedCheckpoint {
@@ -320,13 +327,13 @@ impl Log {
         }
     }
 
-    /// Returns the next events after `seq`, up to the end of their segment. Returns `None` if no event after
-    /// `seq` is published yet.
+    /// Returns the next events after the event with sequence number `seq`, up to the end of their segment.
+    /// Returns `None` if no event after `seq` is published yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if the event after `seq` was evicted, or if there was a seek after `seq`. A seek at
-    /// the head also invalidates a cursor at the head, although the cursor has missed no event.
+    /// Returns an error if the log has evicted the event after `seq`, or if there was a seek after `seq`. A
+    /// seek also invalidates a cursor at the head, although a client with this cursor has missed no event.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         let next = seq + 1;
         if self.seek.is_some_and(|seek| seq <= seek.after) {
@@ -344,8 +351,8 @@ impl Log {
         Ok(Some(Chunk { segment: Arc::clone(segment), from }))
     }
 
-    /// Returns the sequence number of the oldest event that a resuming client may get. If the log has no such
-    /// event, returns the sequence number of the next event.
+    /// Returns the sequence number of the oldest event that a resuming client may get. If the log has no
+    /// event for a resuming client, returns the sequence number that the next event will have.
     fn oldest(&self) -> u64 {
         let by_count = (self.head + 1).saturating_sub(self.max_events as u64);
         by_count.max(self.segments.front().map_or(self.head + 1, |entry| entry.segment.first()))
@@ -360,7 +367,8 @@ impl Log {
         }
     }
 
-    /// Returns whether the oldest segment must be evicted. The newest segment is never evicted.
+    /// Returns whether the log exceeds a limit, so that the oldest segment must be evicted. The newest
+    /// segment is never evicted.
     fn is_over(&self) -> bool {
         let Some(oldest) = self.segments.front().filter(|_| self.segments.len() > 1) else {
             return false;
@@ -390,10 +398,10 @@ impl Log {
         }
     }
 
-    /// Folds evicted events into the base, unless a reader shares the base.
+    /// Folds evicted events into the cache `base`, unless a reader shares this cache.
     ///
-    /// If the unfolded events exceed the byte limit of the history, copies a shared base and folds into the
-    /// copy. The copy bounds the memory of the unfolded events.
+    /// If the unfolded events exceed the history's limit in bytes, the log copies the shared cache and folds
+    /// the events into the copy. So the memory of the unfolded events is limited.
     fn fold_evicted(&mut self) {
         if self.unfolded_bytes > self.max_bytes {
             Arc::make_mut(&mut self.base);

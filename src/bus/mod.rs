@@ -1,8 +1,8 @@
-//! The bus: one sequence of all events, and the readers of that sequence.
+//! The bus holds one sequence of all events, and the readers of this sequence.
 //!
 //! A feed publishes events. Each event gets the next sequence number and is appended to the [log](Log). Each
 //! reader reads the log at its own position. The bus wakes the readers, but does not hand events to them. If
-//! the log evicts the next entry of a reader, the reader lags. The reader then continues at the log's
+//! the log evicts the next entry of a reader, the reader lags. A lagging reader continues at the log's
 //! checkpoint.
 //!
 //! A reader is either [passive](Bus::reader) or [awaited](Bus::awaited_reader). A
@@ -30,7 +30,8 @@ use crate::range::{self, Check};
 pub use last_value_cache::{Key, LastValueCache, SequencedEvent, SymbolValues};
 pub use log::{Backlog, Checkpoint, Chunk, Evicted, Log, Read, Seek, Segment, SharedCheckpoint};
 
-/// The limits of the history (`[bus]` in config.toml). Clients can resume from a point in the history.
+/// The limits of the history (`[bus]` in config.toml). A client can resume from any event that the history
+/// still contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -48,7 +49,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check for each key of the section.
+    /// Returns the checks of the values in the `[bus]` section.
     pub(crate) fn checks(&self) -> Vec<Check> {
         vec![
             range::whole_number("history", self.history.get(), 1..=100_000_000),
@@ -64,13 +65,14 @@ pub struct Bus {
     kind: FeedKind,
     log: Mutex<Log>,
     capacity: usize,
-    /// The position after the log's last entry. A change wakes the readers.
+    /// The position after the log's last entry. A change of this position wakes the readers.
     end: watch::Sender<u64>,
     /// The progress of each awaited reader.
     progress: watch::Sender<Slab<Progress>>,
     readers: Mutex<Slab<ReaderPosition>>,
     has_subscriber: watch::Sender<bool>,
-    /// The symbols that the feed has announced. The inner `None` means that the feed has too many symbols.
+    /// The symbols that the feed has announced. The inner `None` means that the feed has too many symbols to
+    /// announce.
     announced: OnceLock<Option<HashSet<Symbol>>>,
     is_flow_controlled: AtomicBool,
     is_waiting: AtomicBool,
@@ -89,7 +91,8 @@ struct Progress {
     has_reported: bool,
 }
 
-/// The name of a reader, and its position. The position determines the reader's lag.
+/// The name of a reader, and the reader's position in the log. The bus computes the reader's lag from this
+/// position.
 #[derive(Debug)]
 struct ReaderPosition {
     name: String,
@@ -101,7 +104,8 @@ struct ReaderPosition {
 pub struct Lagging {
     /// The reader's name.
     pub name: String,
-    /// The time since the reader's next entry was appended; [`Duration::MAX`] if that entry was evicted.
+    /// The time since the reader's next entry was appended to the log; [`Duration::MAX`] if the log has
+    /// evicted that entry.
     pub lag: Duration,
 }
 
@@ -157,8 +161,9 @@ impl Bus {
         self.kind
     }
 
-    /// Announces the symbols that the feed may publish; `None` if the feed has too many symbols. Call this
-    /// function before the feed's first event. A second call has no effect.
+    /// Announces the symbols that the feed may publish; `None` means that the feed has too many symbols to
+    /// announce. Call this function before the feed's first event. A second call of this function has no
+    /// effect.
     ///
     /// A feed that can seek must announce all its symbols. A seek can remove a symbol from the last values,
     /// but the server must still know the symbol.
@@ -174,12 +179,12 @@ impl Bus {
         announced.is_some_and(|symbols| symbols.as_ref().is_none_or(|symbols| symbols.contains(symbol)))
     }
 
-    /// Publishes events in the given order. Returns the newest sequence number.
+    /// Publishes events in the given order. Returns the sequence number of the newest event.
     pub fn publish(&self, events: Vec<Event>) -> u64 {
         self.append(|log, now| log.append(events, now))
     }
 
-    /// Appends a new state of the feed to the log, so that the state does not overtake an event.
+    /// Appends a new state of the feed to the log, so that readers get the state after all earlier events.
     pub fn set_feed_state(&self, state: FeedState) {
         self.append(|log, now| log.set_feed_state(state, now));
     }
@@ -190,30 +195,30 @@ impl Bus {
     /// sequence numbers continue. A client cannot resume from a cursor at or before the current head.
     ///
     /// Build `last_values` from [`LastValueCache::at`] with the current [head](Self::head). Publish no event
-    /// until the seek, because an event moves the head.
+    /// between the call of `at` and the seek, because an event moves the head.
     pub fn seek(&self, last_values: LastValueCache, position: Time, state: FeedState) {
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
-    /// Returns the position after the newest entry.
+    /// Returns the position after the newest entry of the log.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.log().end()
     }
 
-    /// Returns the newest sequence number; 0 before the first event.
+    /// Returns the sequence number of the newest event; 0 before the first event.
     #[must_use]
     pub fn head(&self) -> u64 {
         self.log().head()
     }
 
-    /// Returns the next events after `seq`, up to the end of their segment. Returns `None` if no event after
-    /// `seq` is published yet.
+    /// Returns the next events after the event with sequence number `seq`, up to the end of their segment.
+    /// Returns `None` if no event after `seq` is published yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if the event after `seq` was evicted, or if there was a [seek](Self::seek) after
-    /// `seq`.
+    /// Returns an error if the log has evicted the event after `seq`, or if there was a [seek](Self::seek)
+    /// after `seq`.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         self.log().after(seq)
     }
@@ -268,8 +273,8 @@ impl Bus {
         self.is_flow_controlled.store(is_flow_controlled, Ordering::Relaxed);
     }
 
-    /// Returns whether the feed waits for readers that are behind. In a flow-controlled feed, pending events
-    /// do not count against a client's buffer limit.
+    /// Returns whether the feed waits for readers that are behind. If the feed is flow-controlled, pending
+    /// events do not count against a client's buffer limit.
     #[must_use]
     pub fn is_flow_controlled(&self) -> bool {
         self.is_flow_controlled.load(Ordering::Relaxed)
@@ -288,8 +293,8 @@ impl Bus {
         let _ = self.progress.subscribe().wait_for(|all| all.iter().all(|(_, one)| one.seq >= head)).await;
     }
 
-    /// Returns whether all awaited readers are at work or have caught up. A reader is at work if it has
-    /// reported [progress](Reader::done) since the last call.
+    /// Returns whether each awaited reader is at work or has caught up. A reader is at work if it has
+    /// reported [progress](Reader::done) since the previous call of this function.
     pub fn all_report(&self) -> bool {
         let head = self.head();
         let mut all_report = true;
@@ -314,12 +319,13 @@ impl Bus {
         &self.counters
     }
 
-    /// Records that a client has subscribed. A feed with `wait_for_client` then begins to publish.
+    /// Records that a client has subscribed. At the first subscriber, a feed with the setting
+    /// `wait_for_client` begins to publish.
     pub fn note_subscriber(&self) {
         self.has_subscriber.send_if_modified(|has_subscriber| !std::mem::replace(has_subscriber, true));
     }
 
-    /// Waits for the first subscriber.
+    /// Waits until the first client has subscribed.
     pub async fn first_subscriber(&self) {
         // The bus holds the sender, so the wait cannot fail.
         let _ = self.has_subscriber.subscribe().wait_for(|has_subscriber| *has_subscriber).await;
@@ -370,19 +376,19 @@ impl Reader {
         &self.bus
     }
 
-    /// Returns the position of the next entry to read.
+    /// Returns the position of the log entry that this reader reads next.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Returns how far the reader is behind.
+    /// Returns how far this reader is behind the end of the log.
     #[must_use]
     pub fn backlog(&self, now: Instant) -> Backlog {
         self.bus.log().backlog(self.position, now)
     }
 
-    /// Returns the next entry; `None` if the reader has read all entries.
+    /// Returns the next entry of the log; `None` if this reader has read all entries.
     pub fn try_next(&mut self) -> Option<Read> {
         let next = self.bus.log().read(self.position);
         // Copies the cache after the log is unlocked, because copying is slow.

@@ -7,23 +7,24 @@ use clap::Args;
 use super::CliError;
 use crate::client::Target;
 
-/// The help text about the token.
+/// The help text about the environment variable that holds the token.
 pub const TOKEN_HELP: &str =
     "Environment:\n  TICKERPLANT_TOKEN  The token to show to a server that has tokens";
 
-/// The flags for the server to connect to.
+/// The flags that name the server and the certificates to trust.
 #[derive(Debug, Args)]
 pub struct ClientArgs {
-    /// Server to connect to; wss:// is with TLS, and HOST:PORT alone is without
+    /// URL of the server; wss:// connects with TLS, ws:// or HOST:PORT alone connects without TLS
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8000/ws")]
     pub url: String,
-    /// Certificates to trust instead of the system's, in PEM form; for wss://
+    /// File with certificates in PEM form, which wss:// trusts instead of the system's certificates
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 }
 
 impl ClientArgs {
-    /// Returns the target of the client, with the token from the environment.
+    /// Returns the client's target: the URL and the certificates from the flags, and the token from the
+    /// environment.
     pub(super) fn target(&self) -> Result<Target, CliError> {
         // Bytes that are not Unicode become replacement characters. A token cannot have these characters, so
         // the user gets an error.

@@ -8,10 +8,10 @@ use super::nearest::nearest;
 use super::{Cli, CliError};
 use crate::market::FeedKind;
 
-/// The kinds of feeds. A user may mistake a kind for a command.
+/// The kinds of feeds. A user may mistake the name of a kind for a command.
 const KINDS: [FeedKind; 3] = [FeedKind::Simulated, FeedKind::Replay, FeedKind::Stdin];
 
-/// Returns the error for arguments without a flag when the feed is not a replay.
+/// Returns the error for words that belong to no flag, on a command line whose feed is not a replay.
 pub fn words_without_replay(words: &[String]) -> CliError {
     let (word, rest) = words.split_first().expect("there is a word");
     if commands().contains(word) {
@@ -27,8 +27,8 @@ pub fn words_without_replay(words: &[String]) -> CliError {
     CliError::NotACommand { word: word.clone(), meant: meant(word, rest) }
 }
 
-/// Returns an error if the first argument resembles a command. Returns `None` for a command, a flag or any
-/// other word.
+/// Returns an error if the first argument resembles a command. Returns `None` if the first argument is a
+/// command or a flag, or resembles no command.
 #[must_use]
 pub fn almost_a_command(arguments: &[String]) -> Option<CliError> {
     let word = arguments.first().filter(|word| !word.starts_with('-') && !commands().contains(word))?;
@@ -42,8 +42,8 @@ pub fn commands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
-/// Returns the command line that a user probably meant. The further words are repeated only if they are files
-/// of a replay, because other words may contain a token.
+/// Returns the command line that a user probably meant. The command line repeats the words in `rest` only if
+/// they are files of a replay, because other words may contain a token.
 fn meant(word: &str, rest: &[String]) -> Option<String> {
     let commands = commands();
     let kinds = KINDS.iter().map(|kind| kind.name());

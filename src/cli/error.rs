@@ -52,7 +52,7 @@ pub enum CliError {
     /// The symbols to watch make the URL malformed or too long.
     #[error("the symbols do not fit into a URL")]
     Symbols(#[source] InvalidUri),
-    /// A symbol is a URL. The error does not repeat the URL, because the URL may contain a token.
+    /// A symbol for `watch` is a URL. The error does not repeat the URL, because the URL may contain a token.
     #[error("a symbol is a URL")]
     UrlAsSymbol,
     /// `send` got several texts.
@@ -61,7 +61,7 @@ pub enum CliError {
         /// The texts.
         texts: Vec<String>,
     },
-    /// The first word is not a command.
+    /// The first word of the command line is not a command.
     #[error("`{word}` is not a command")]
     NotACommand {
         /// The word.
@@ -69,13 +69,13 @@ pub enum CliError {
         /// The command line that the user probably meant.
         meant: Option<String>,
     },
-    /// A command comes after flags of the server.
+    /// On the command line, a command comes after flags of `serve`.
     #[error("`{command}` is not the first word")]
     CommandAfterFlags {
         /// The command.
         command: String,
     },
-    /// A file is given, but the feed is not a replay.
+    /// The user gave a file, but the feed is not a replay.
     #[error("{file}: only a replay takes files")]
     FileWithoutReplay {
         /// The file.
@@ -83,7 +83,7 @@ pub enum CliError {
         /// The command line that the user probably meant.
         meant: String,
     },
-    /// A flag for the clock is given, but the feed has no clock.
+    /// The user gave a flag for the clock, but the feed has no clock.
     #[error("{flag}: standard input has no clock")]
     FlagWithoutClock {
         /// The flag.
@@ -131,7 +131,7 @@ impl CliError {
         Some(hint.into())
     }
 
-    /// Returns whether the reader of the program's output closed the pipe.
+    /// Returns whether the error means that the reader of the program's output has closed the pipe.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! The flags for reading files, shared by a replay, `inspect` and `cat`.
+//! The flags for reading files, which a replay, `inspect` and `cat` share.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,20 +11,20 @@ use toml::Value;
 use crate::config::Sources;
 use crate::feed::replay::{DateOrder, DecimalSign, LAYOUTS, Role};
 
-/// The flags for properties of files that the files themselves do not show.
+/// The flags that say how files are read, for example in which time zone.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reading files")]
 pub struct ReadArgs {
     /// Symbol for files without a symbol column [default: from the file name]
     #[arg(long, value_name = "NAME")]
     pub symbol: Option<String>,
-    /// Zone of times without an offset, e.g. Europe/Berlin [default: UTC]
+    /// Time zone of times without a UTC offset, such as Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
     pub tz: Option<String>,
-    /// Layout of the files; inspect --help lists them
+    /// Layout of the files; inspect --help lists all layouts
     #[arg(long, value_name = "NAME")]
     pub layout: Option<String>,
-    /// Roles of columns, by name or by number from 0, e.g. time=date+clock,price=2
+    /// Column of each role, by its name or by its number from 0, such as time=date+clock,price=2
     #[arg(long, value_name = "ROLE=COLUMN,…", value_delimiter = ',', value_parser = pair)]
     pub map: Vec<(String, String)>,
     /// Order of day, month and year in dates such as 01/02/2024: mdy, dmy or ymd
@@ -33,25 +33,25 @@ pub struct ReadArgs {
     /// Decimal sign: point or comma
     #[arg(long, value_name = "SIGN", value_parser = checked::<DecimalSign>)]
     pub decimal: Option<String>,
-    /// Decimal places of prices that are written as integers, e.g. 4 reads 1893000 as 189.3000
+    /// Decimal places of prices that are written as integers; for example, 4 reads 1893000 as 189.3000
     #[arg(long, value_name = "DIGITS", allow_negative_numbers = true)]
     pub price_scale: Option<String>,
     /// Separator of cells: one character, or tab
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<String>,
-    /// Character encoding, e.g. utf-8, euc-kr or windows-1252
+    /// Character encoding of the files, such as utf-8, euc-kr or windows-1252
     #[arg(long, value_name = "NAME")]
     pub encoding: Option<String>,
-    /// Skip events before this time, e.g. 2024-01-03T14:30:00Z
+    /// Skip events before this time, such as 2024-01-03T14:30:00Z
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
     /// Skip events at or after this time
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// Fail at the first row that cannot be used, instead of skipping it
+    /// Fail at the first row that cannot be used, instead of skipping the row
     #[arg(long)]
     pub strict: bool,
-    /// Largest size of a packed file after unpacking, in bytes [default: 1 TiB]
+    /// Largest size to which a packed file may unpack, in bytes [default: 1 TiB]
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     pub max_bytes: Option<String>,
 }
@@ -59,7 +59,7 @@ pub struct ReadArgs {
 /// The flags of `inspect` and `cat`.
 #[derive(Debug, Args)]
 pub struct FilesArgs {
-    /// Files, folders or patterns to read
+    /// Files, folders or file name patterns to read
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Configuration file [default: config.toml, if it exists]
@@ -68,7 +68,7 @@ pub struct FilesArgs {
     /// Log level (error, warn, info, debug, trace), or directives such as tickerplant=debug [default: warn]
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
-    /// How to read the files
+    /// The flags that say how the files are read
     #[command(flatten)]
     pub read: ReadArgs,
 }
@@ -97,7 +97,7 @@ impl ReadArgs {
         flags.into_iter().filter_map(|(key, value)| Some((key, value?)))
     }
 
-    /// Returns the flags as words of a command line. With these words, `inspect` prints the command that
+    /// Returns these flags as words of a command line. `inspect` uses the words to print the command that
     /// replays the files.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
@@ -152,7 +152,7 @@ pub(super) fn layouts() -> String {
     text
 }
 
-/// Returns the text unchanged if the text can be parsed as a `T`.
+/// Returns the flag's text unchanged if the text can be parsed as a `T`.
 fn checked<T: FromStr>(text: &str) -> Result<String, T::Err> {
     text.parse::<T>().map(|_| text.to_owned())
 }

@@ -9,7 +9,8 @@ use crate::config::{Config, Loaded, Sources};
 use crate::feed::FeedError;
 use crate::market::FeedKind;
 
-/// Loads the configuration of a server. Fails if the kind of feed does not support a flag or a file.
+/// Loads the configuration of a server. Fails if the user gave a flag or a file that the configured kind of
+/// feed does not support.
 pub fn for_server(args: &ServeArgs) -> Result<Loaded, CliError> {
     let loaded = Config::load(&sources(args))?;
     let kind = loaded.config.feed.kind;
@@ -28,15 +29,15 @@ pub fn sources(args: &ServeArgs) -> Sources {
     args.sources(environment())
 }
 
-/// Loads the configuration of a subcommand that reads files. Also starts the log, which shows only warnings
-/// by default.
+/// Loads the configuration of a subcommand that reads files. Also starts the program's log, which shows only
+/// warnings and errors by default.
 pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
     let loaded = Config::load(&args.sources(environment()))?;
     log::log_to(io::stderr, args.log.as_deref().unwrap_or("warn"), &loaded.warnings);
     Ok(loaded.config)
 }
 
-/// Adds the place of the wrong setting to an error of the feed.
+/// Adds the place of a wrong setting to an error of the feed: the flag, the variable or the line of the file.
 pub fn located<T>(loaded: &Loaded, opened: Result<T, FeedError>) -> Result<T, CliError> {
     opened.map_err(|error| loaded.locate(&error).map_or_else(|| error.into(), CliError::Load))
 }

@@ -38,10 +38,10 @@ use watch::Format;
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// The subcommand; without a subcommand, the program serves
+    /// The subcommand; without a subcommand, the program runs `serve`
     #[command(subcommand)]
     pub command: Option<Subcommand>,
-    /// The flags of serve
+    /// The flags of `serve`, which are also valid without a subcommand
     #[command(flatten)]
     pub serve: ServeArgs,
 }
@@ -54,35 +54,36 @@ pub enum Subcommand {
     /// Subscribe and print each frame on a line; connect again and resume when the connection is lost
     #[command(after_help = TOKEN_HELP)]
     Watch {
-        /// Symbols to subscribe to, e.g. AAPL MSFT; all symbols when none is given
+        /// Symbols to subscribe to, such as AAPL MSFT [default: all symbols]
         #[arg(value_name = "SYMBOL")]
         symbols: Vec<String>,
-        /// The server to connect to
+        /// The flags that name the server
         #[command(flatten)]
         server: ClientArgs,
-        /// Print the frames as JSON, unchanged
+        /// Print the frames as the JSON that the server sends
         #[arg(long)]
         json: bool,
     },
     /// Send one message to all peers and print the first message that comes back
     #[command(after_help = TOKEN_HELP)]
     Send {
-        /// The text to send, e.g. "Hello, WebSocket Server!"
+        /// The text to send, such as "Hello, WebSocket Server!"
         text: String,
-        /// Further texts, which cause an error. The hint of the error shows how to quote the text.
+        /// Further texts, which the program rejects with an error. The hint of this error shows how to quote
+        /// the text.
         #[arg(hide = true)]
         more: Vec<String>,
-        /// The server to connect to
+        /// The flags that name the server
         #[command(flatten)]
         server: ClientArgs,
     },
     /// Print how a replay would read files, without serving them
     #[command(after_help = file_args::layouts())]
     Inspect {
-        /// Print one JSON object per file
+        /// Print one JSON object for each file
         #[arg(long)]
         json: bool,
-        /// The files, and how they are read
+        /// The files, and the flags that say how the files are read
         #[command(flatten)]
         args: FilesArgs,
     },
@@ -90,25 +91,25 @@ pub enum Subcommand {
     Cat(FilesArgs),
     /// Print the effective configuration as TOML
     Config {
-        /// Only check the configuration, with its certificate and the paths of its files
+        /// Only check the configuration, including its certificate and the paths of its files
         #[arg(long)]
         check: bool,
-        /// The flags of serve
+        /// The flags of `serve`, from which the configuration is loaded
         #[command(flatten)]
         args: ServeArgs,
     },
 }
 
-/// The flags of a server. Each flag overrides the environment and config.toml.
+/// The flags of `serve`. Each flag overrides the environment and config.toml.
 #[derive(Debug, Default, Args)]
 pub struct ServeArgs {
     /// Source of the events: simulated, replay or stdin
     #[arg(long, value_name = "KIND", value_parser = feed_kind)]
     pub feed: Option<FeedKind>,
-    /// Files, folders or patterns to replay; needs --feed replay
+    /// Files, folders or file name patterns to replay; needs --feed replay
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Symbols to simulate, e.g. AAPL,MSFT, or how many to invent, e.g. 500
+    /// Symbols to simulate, such as AAPL,MSFT, or the number of symbols to invent, such as 500
     #[arg(long, value_name = "NAMES")]
     pub symbols: Vec<String>,
     /// Simulated events per second, over all symbols
@@ -117,25 +118,26 @@ pub struct ServeArgs {
     /// Seed of the simulation: the same seed gives the same events
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<String>,
-    /// How time passes in a replay or a simulation
+    /// The flags that say how time passes in a replay or a simulation
     #[command(flatten)]
     pub clock: ClockArgs,
-    /// Start again at the end of a replay
+    /// At the end of a replay, start the replay again
     #[arg(long = "loop")]
     pub repeat: bool,
-    /// Start a replay or standard input only when the first client subscribes
+    /// Start a replay or the reading of standard input only when the first client subscribes
     #[arg(long)]
     pub wait_for_client: bool,
-    /// Address or name, and port to listen on; port 0 picks a free port [default: 127.0.0.1:8000]
+    /// Address or host name to listen on, with a port; port 0 picks a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// Certificate chain in PEM form: clients then speak TLS
+    /// File with the server's certificate chain in PEM form; with this flag, the server speaks TLS
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
-    /// Private key of the certificate, in PEM form
+    /// File with the private key of the certificate, in PEM form
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Listen beyond this machine without tokens: everybody who reaches the port may do everything
+    /// Let other machines connect although there are no tokens: everybody who reaches the port may do
+    /// everything
     #[arg(long)]
     pub allow_anonymous: bool,
     /// Configuration file [default: config.toml, if it exists]
@@ -144,7 +146,7 @@ pub struct ServeArgs {
     /// Log level (error, warn, info, debug, trace), or directives such as tickerplant=debug [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
-    /// How files are read
+    /// The flags that say how files are read
     #[command(flatten)]
     pub read: ReadArgs,
 }
@@ -152,16 +154,17 @@ pub struct ServeArgs {
 /// The flags for the clock of a feed.
 #[derive(Debug, Default, Args)]
 pub struct ClockArgs {
-    /// Seconds of market time per second, e.g. 60 or 0.5; max replays as fast as clients read
+    /// Seconds of market time per second of real time, such as 60 or 0.5; the speed max replays as fast as
+    /// clients read
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub speed: Option<String>,
-    /// Longest wait between two events in market time, e.g. 5s; the rest of a longer gap is skipped
+    /// Longest wait between two events, in market time, such as 5s; the rest of a longer gap is skipped
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub max_gap: Option<String>,
-    /// Replace the time of each event by the moment at which it is due
+    /// Replace the time of each event by the moment at which the event is due
     #[arg(long)]
     pub retime: bool,
-    /// Start paused; POST /api/v1/feed resumes the feed
+    /// Start with a paused feed; POST /api/v1/feed resumes the feed
     #[arg(long)]
     pub paused: bool,
 }
@@ -171,7 +174,7 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// The subcommand failed.
+    /// Fails if the subcommand fails.
     pub fn run(self) -> Result<(), CliError> {
         match self.command.unwrap_or(Subcommand::Serve(self.serve)) {
             Subcommand::Serve(args) => serve::serve(&args),

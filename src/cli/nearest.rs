@@ -1,11 +1,11 @@
 //! Finds the words that a user probably meant.
 
-/// The largest number of words that are suggested.
+/// The largest number of words that the program suggests.
 const MOST: usize = 3;
 
 /// Returns the candidates nearest to a word: those at the smallest edit distance, three at most. Letter case
-/// does not count, and two letters that changed places count once. A word may differ in a third of its
-/// letters.
+/// does not count as a difference, and two swapped letters count as one difference. A candidate may differ
+/// from the word in at most a third of the letters, rounded up.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let lower = word.to_lowercase();
     let letters = lower.chars().count();

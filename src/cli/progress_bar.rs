@@ -15,7 +15,7 @@ use crate::market::{FeedKind, FeedState, Time};
 /// The time between two drawings of the bar.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// The length of the bar. Progress is measured in thousandths.
+/// The length of the bar, in parts. The bar measures progress in thousandths.
 const PARTS: u16 = 1000;
 
 /// A progress bar on standard error. The bar is visible only for a replay on a terminal.
@@ -39,7 +39,7 @@ impl Bar {
         Self(ProgressBar::with_draw_target(Some(u64::from(PARTS)), target).with_style(style))
     }
 
-    /// Returns the writer for log lines.
+    /// Returns the writer that prints log lines above the bar.
     #[must_use]
     pub fn writer(&self) -> Around {
         Around(self.0.clone())
@@ -82,7 +82,7 @@ impl Write for Around {
     }
 }
 
-/// Returns the progress within the files' time span, in thousandths.
+/// Returns the replay's progress within the time span of its files, in thousandths.
 fn part(status: &Status) -> u64 {
     let (Some(extent), Some(position)) = (status.extent, status.position) else { return 0 };
     let whole = extent.last.since(extent.first).as_nanos().max(1);
@@ -90,7 +90,8 @@ fn part(status: &Status) -> u64 {
     u64::try_from(parts).unwrap_or(u64::from(PARTS))
 }
 
-/// Returns the text beside the bar: market time, events per second, and the remaining time or the state.
+/// Returns the text beside the bar: market time, events per second, and the remaining time or the feed's
+/// state.
 fn text(status: &Status) -> String {
     // The time is rounded down to seconds, to keep the line short.
     let second = |time: Time| Time::from_nanos(time.as_nanos().div_euclid(1_000_000_000) * 1_000_000_000);

@@ -1,5 +1,5 @@
-//! SIGHUP: reads the tokens and the certificate again. A closed terminal also causes SIGHUP, which must not
-//! end the server.
+//! On SIGHUP, the server reads its tokens and its certificate again. A closed terminal also causes SIGHUP,
+//! which must not end the server.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,11 +12,11 @@ use tracing::{error, info, warn};
 use crate::app::Reloader;
 use crate::config::{Config, Loaded, Sources};
 
-/// The configuration key that is read again.
+/// The configuration key of the tokens, whose value is read again on SIGHUP.
 const TOKENS: &str = "auth.tokens";
 
-/// Reads the tokens and the certificate again at each signal, until `stop` fires. `running` is the
-/// configuration of the running server. This configuration was loaded from `sources`.
+/// Reads the tokens and the certificate again at each SIGHUP, until the token `stop` fires. `running` is the
+/// configuration of the running server, which was loaded from `sources`.
 pub async fn on_hangups(
     mut hangups: Signal,
     sources: Sources,
@@ -51,7 +51,7 @@ pub async fn on_hangups(
     }
 }
 
-/// Returns the keys whose values differ, except the tokens.
+/// Returns the configuration keys whose values differ between `old` and `new`, except the key of the tokens.
 fn changed_keys(old: &Config, new: &Config) -> Vec<String> {
     let table = |config| toml::Table::try_from(config).expect("a configuration can be written as TOML");
     let mut keys = Vec::new();

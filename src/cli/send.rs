@@ -1,4 +1,4 @@
-//! `send`: sends one message to all peers, as in the classic broadcast tutorial.
+//! `send`: sends one message to all peers, and prints the first message that comes back.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -6,7 +6,8 @@ use super::CliError;
 use crate::client::{Connection, Target};
 use crate::feed::printable;
 
-/// Connects and sends `text`. Prints the first message that comes back, as `Received: …`.
+/// Connects to the server and sends `text` to all peers. Prints the first message that comes back, as
+/// `Received: …`.
 pub async fn send(target: Target, text: String) -> Result<(), CliError> {
     let mut connection = Connection::open(&target).await?;
     connection.send(text.clone()).await?;

@@ -16,20 +16,20 @@ use crate::client::{ClientError, Notice, Subscription, Target, Update, names};
 use crate::feed::printable;
 use crate::task::{Panicked, TaskFailed};
 
-/// The largest number of unknown symbols with a warning of their own.
+/// The largest number of unknown symbols that each get their own warning.
 const MOST_UNKNOWN: usize = 10;
 
 /// The format in which frames are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// As JSON, unchanged.
+    /// Frames are printed as the JSON that the server sends.
     Json,
-    /// As words, for a person.
+    /// Frames are printed as words for a person.
     Text,
 }
 
-/// Connects and prints every frame. Connects again when the connection is lost. Ends when the server closes
-/// normally, or when the user interrupts.
+/// Connects to the server and prints every frame. Connects again when the connection is lost. Ends when the
+/// server closes the connection normally, or when the user interrupts the program.
 pub async fn watch(target: Target, format: Format) -> Result<(), CliError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::System)?;
     // Frames are printed on another thread, so that the user can interrupt while the output is blocked, for
@@ -68,7 +68,7 @@ async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
     }
 }
 
-/// Warns about symbols that the feed does not know, and suggests similar symbols of the feed.
+/// Warns about subscribed symbols that the feed does not know, and suggests similar symbols of the feed.
 async fn warn_of_unknown(target: Target, symbols: Vec<String>) {
     let names = names(&target).await;
     for symbol in symbols.iter().take(MOST_UNKNOWN) {
@@ -82,7 +82,7 @@ async fn warn_of_unknown(target: Target, symbols: Vec<String>) {
     }
 }
 
-/// Formats a notice for a person.
+/// Formats a notice about the connection as a line for a person.
 fn line(notice: &Notice) -> String {
     match notice {
         Notice::Lost(error) => format!("warning: {}; connecting again", in_one_line(error)),
@@ -101,8 +101,8 @@ fn line(notice: &Notice) -> String {
     }
 }
 
-/// Formats a frame for a person: its time, symbol and type, then the other fields with their names. Control
-/// characters are replaced, because a peer may have chosen the text of a message.
+/// Formats a frame for a person: the frame's time, symbol and type, then the other fields with their names.
+/// Control characters of the frame are replaced, because the text of a message may come from another client.
 fn words(text: &str) -> String {
     let Ok(mut fields) = serde_json::from_str::<IndexMap<String, Box<RawValue>>>(text) else {
         return printable(text);

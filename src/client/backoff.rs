@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-/// The pause before the first attempt, without jitter.
+/// The longest pause before the first attempt to connect again.
 const FIRST: Duration = Duration::from_millis(500);
 
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Pauses that double from half a second to 15 seconds. Each pause is shortened at random by up to a half. So
-/// the clients of a restarted server do not all connect at once.
+/// The pauses between attempts, which double from half a second to 15 seconds. Each pause is shortened at
+/// random by up to a half. So the clients of a restarted server do not all connect at once.
 #[derive(Debug, Default)]
 pub struct Backoff {
     attempts: u32,
 }
 
 impl Backoff {
-    /// Returns the pause before the next attempt.
+    /// Returns the pause before the next attempt to connect again.
     pub fn pause(&mut self) -> Duration {
         let pause = FIRST.saturating_mul(2_u32.saturating_pow(self.attempts)).min(LONGEST);
         self.attempts = self.attempts.saturating_add(1);

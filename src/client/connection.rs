@@ -19,13 +19,14 @@ use super::frame::Head;
 use super::target::Target;
 use super::url::Endpoint;
 
-/// Time limit for the handshake and for an answer.
+/// The time limit for the handshake, and for the answer to a message.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client pings the server after this time without a message: two heartbeat intervals by default.
+/// If no message arrives for this time, the client pings the server. This is twice the server's default time
+/// between heartbeats.
 const PING_AFTER: Duration = Duration::from_secs(10);
 
-/// A connection counts as lost if no message arrives within this time after the ping.
+/// If no message arrives within this time after the client's ping, the connection counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 
 /// A connection to a server.
@@ -40,7 +41,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The client cannot connect within ten seconds, or the server rejects the handshake.
+    /// Fails if the client cannot connect within ten seconds, or if the server rejects the handshake.
     pub async fn open(target: &Target) -> Result<Self, ClientError> {
         let url = target.url.clone();
         match timeout(TIMEOUT, connect(target)).await.unwrap_or_else(|late| Err(Error::Io(late.into()))) {
@@ -49,21 +50,22 @@ impl Connection {
         }
     }
 
-    /// Sends a message to all peers.
+    /// Sends a message, which the server passes to all peers.
     ///
     /// # Errors
     ///
-    /// The connection broke.
+    /// Fails if the connection broke.
     pub async fn send(&mut self, text: String) -> Result<(), ClientError> {
         let sent = self.socket.send(Message::text(text)).await;
         sent.map_err(|source| self.broken(source))
     }
 
-    /// Waits for the next text or binary message from the server. Pings the server if it is silent.
+    /// Waits for the next text or binary message from the server. If the server is silent, pings the server.
     ///
     /// # Errors
     ///
-    /// The server closed the connection, the connection broke, or the server does not answer the ping.
+    /// Fails if the server closed the connection, the connection broke, or the server does not answer the
+    /// ping.
     pub async fn next(&mut self) -> Result<Message, ClientError> {
         let mut is_asked = false;
         loop {
@@ -91,7 +93,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The answer is an error reply, the connection closed or broke, or no message arrived in time.
+    /// Fails if the answer is an error reply, the connection closed or broke, or no message arrived in time.
     pub async fn answer(&mut self, text: &str) -> Result<Vec<u8>, ClientError> {
         let Ok(answer) = timeout(TIMEOUT, self.next()).await else {
             return Err(self.broken(Error::Io(io::ErrorKind::TimedOut.into())));
@@ -153,8 +155,8 @@ fn cannot_connect(url: Endpoint, error: Error) -> ClientError {
     }
 }
 
-/// Returns the message of a JSON error reply. For any other body, for example a proxy's HTML page, returns
-/// the name of the status.
+/// If the body of a response is a JSON error reply, returns the message of this error. For any other body,
+/// for example a proxy's HTML page, returns the name of the HTTP status.
 fn error_message(body: &[u8], status: StatusCode) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let message = json.as_ref().and_then(|json| json["error"]["message"].as_str());

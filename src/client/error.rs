@@ -31,9 +31,9 @@ pub enum ClientError {
     Refused {
         /// The server.
         url: Endpoint,
-        /// The status of the response.
+        /// The HTTP status of the server's response.
         status: u16,
-        /// The message of the response.
+        /// The error message in the server's response.
         message: String,
     },
     /// The server answered with an error reply.
@@ -41,9 +41,9 @@ pub enum ClientError {
     Rejected {
         /// The server.
         url: Endpoint,
-        /// The code of the error.
+        /// The error code in the error reply.
         code: String,
-        /// The message of the error.
+        /// The error message in the error reply.
         message: String,
     },
     /// The connection broke.
@@ -96,7 +96,8 @@ impl ClientError {
         }
     }
 
-    /// Returns whether a later attempt to connect can succeed, after a subscription has worked before.
+    /// Returns whether a client whose subscription has worked before should try to connect again after this
+    /// error.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -114,7 +115,7 @@ impl ClientError {
     }
 }
 
-/// Describes the error for the user.
+/// Describes an error of TLS for the user.
 fn tls_fault(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidMessage(_) => "the server does not answer in TLS".to_owned(),
@@ -155,8 +156,8 @@ fn tls_hint(url: &Endpoint, error: &rustls::Error) -> Option<Cow<'static, str>> 
     Some(hint.into())
 }
 
-/// Returns whether no trusted authority has signed the certificate. An error about a signature means that the
-/// client trusts another authority with the same name.
+/// Returns whether the error means that no trusted authority has signed the certificate. A wrong signature
+/// counts, because the client then trusts another authority with the same name.
 fn is_untrusted(error: &CertificateError) -> bool {
     use CertificateError::{BadSignature, UnknownIssuer, UnsupportedSignatureAlgorithmForPublicKeyContext};
     matches!(error, UnknownIssuer | BadSignature | UnsupportedSignatureAlgorithmForPublicKeyContext { .. })

@@ -1,7 +1,7 @@
-//! A client of the protocol, for `watch` and `send`.
+//! The client of the server's WebSocket protocol, which `watch` and `send` use.
 //!
-//! A [`Target`] has the URL, the token and the trusted certificates. A [`Connection`] is one WebSocket
-//! connection. A [`Subscription`] connects again after a loss, and resumes.
+//! A [`Target`] holds the server's URL, the token and the trusted certificates. A [`Connection`] is one
+//! WebSocket connection. When its connection is lost, a [`Subscription`] connects again and resumes.
 
 mod backoff;
 mod connection;

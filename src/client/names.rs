@@ -10,14 +10,14 @@ use super::frame::Head;
 use super::target::Target;
 use super::url;
 
-/// Time limit for the look-up.
+/// The time limit for the look-up of the names.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest number of names that are read.
+/// The largest number of names that one look-up reads.
 const MOST: u64 = 100_000;
 
 /// Returns the names of the symbols that have had an event. Subscribes to all symbols on a second connection,
-/// and reads their snapshots. A time-out or an error makes the list incomplete. For example, the token may
+/// and reads their snapshots. A time-out or an error makes the list incomplete, for example if the token does
 /// not allow `*`.
 pub async fn names(target: &Target) -> Vec<String> {
     let mut names = Vec::new();

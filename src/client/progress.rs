@@ -1,20 +1,23 @@
-//! The cursor of a client: the position up to which the client has received everything.
+//! The cursor of a client is the position in the sequence of events up to which the client has received
+//! everything.
 //!
-//! Each event moves the cursor to its `seq`. While snapshots of a set are missing, there is no cursor,
-//! because the client does not know all symbols yet. The last snapshot of the set moves the cursor to its
-//! `seq`.
+//! Each event moves the cursor to the event's `seq`. While snapshots of a set are missing, the client has no
+//! cursor, because it does not know all symbols yet. The last snapshot of the set moves the cursor to the
+//! snapshot's `seq`.
 
 use super::frame::Head;
 
-/// The position up to which a client has received everything.
+/// The progress of a client: the position in the sequence of events up to which it has received everything.
 #[derive(Debug, Default)]
 pub struct Progress {
     epoch: String,
-    /// How many snapshots of the set are missing.
+    /// How many snapshots of the current set have not arrived yet.
     owed: u64,
-    /// The sequence number of the newest event that the client received, or that its snapshots include.
+    /// The sequence number of the newest event that the client has received, as a frame or as part of a
+    /// snapshot.
     seq: Option<u64>,
-    /// The cursor from which this connection resumes. This cursor is used until the first event arrives.
+    /// The cursor from which this connection resumes. The client keeps this cursor until the first event or a
+    /// set of snapshots begins to arrive.
     resumed_from: Option<String>,
 }
 
@@ -24,13 +27,14 @@ impl Progress {
         Self { resumed_from: cursor, ..Self::default() }
     }
 
-    /// Returns the cursor from which a new connection can resume. Returns `None` if there is no cursor yet.
+    /// Returns the cursor from which a new connection can resume. Returns `None` if the client has no cursor
+    /// yet.
     pub fn cursor(&self) -> Option<String> {
         let received = self.seq.map(|seq| format!("{}-{seq}", self.epoch));
         received.or_else(|| self.resumed_from.clone())
     }
 
-    /// Updates the progress after a frame.
+    /// Updates the progress after the client has received a frame.
     pub fn note(&mut self, frame: &Head<'_>) {
         if let Some(epoch) = &frame.epoch {
             self.epoch.clone_from(epoch);
@@ -49,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// Begins a set of snapshots. If the set is empty, the cursor moves to `seq`.
+    /// Notes that a set of snapshots begins. If the set is empty, the cursor moves to `seq`.
     fn begin(&mut self, snapshots: u64, seq: Option<u64>) {
         (self.owed, self.seq, self.resumed_from) = (snapshots, None, None);
         self.reach(seq);
@@ -66,8 +70,8 @@ impl Progress {
 mod tests {
     use super::*;
 
-    /// Returns the cursor after each frame. An empty text stands for no cursor. The client resumes from
-    /// `old-3`.
+    /// Returns the cursor that a client has after each of the frames. An empty text means that the client has
+    /// no cursor. The client resumes from the cursor `old-3`.
     fn cursors(frames: &[&str]) -> Vec<String> {
         let mut progress = Progress::from(Some("old-3".to_owned()));
         let after = frames.iter().map(|frame| {

@@ -1,8 +1,9 @@
-//! A subscription that survives the loss of a connection.
+//! A subscription that survives the loss of its connection.
 //!
-//! When a connection is lost, the subscription connects again, as often as necessary. Then it resumes from
-//! its cursor. An error before the server's first answer ends the subscription, because the user may have
-//! made a mistake. A permanent error, such as an unknown token, always ends the subscription.
+//! When a connection is lost, the subscription connects again, as often as necessary. After it has connected,
+//! the subscription resumes from its cursor. An error before the server's first answer ends the subscription,
+//! because the user may have made a mistake. A permanent error, such as an unknown token, always ends the
+//! subscription.
 
 use std::mem;
 
@@ -17,7 +18,7 @@ use super::progress::Progress;
 use super::target::Target;
 use super::url;
 
-/// A subscription to the symbols in the URL of a target.
+/// A subscription to the symbols that the URL of the target names.
 #[derive(Debug)]
 pub struct Subscription {
     target: Target,
@@ -25,11 +26,12 @@ pub struct Subscription {
     progress: Progress,
     phase: Phase,
     backoff: Backoff,
-    /// The update to return next. The previous frame caused this update.
+    /// The update that the next call of `next` returns. The frame that was returned before caused this
+    /// update.
     next: Option<Update>,
 }
 
-/// An update of a subscription.
+/// What a subscription reports: a frame, unknown symbols, or a notice about the connection.
 #[derive(Debug)]
 pub enum Update {
     /// A frame.
@@ -45,39 +47,40 @@ pub enum Update {
 pub enum Notice {
     /// The connection is lost.
     Lost(ClientError),
-    /// The subscription resumed. The missed events follow.
+    /// The subscription resumed after a loss. The missed events follow.
     Resumed,
     /// The subscription continues, but events are missing.
     Missed {
-        /// The sequence numbers of the last event before the gap and of the last event in the gap. `None` if
-        /// the epoch has changed.
+        /// The sequence numbers of the last event before the gap and of the last event in the gap. The value
+        /// is `None` if the server's epoch has changed.
         events: Option<(u64, u64)>,
         /// The reason of the gap.
         reason: String,
     },
-    /// The subscription started again without a cursor, because there was no cursor yet.
+    /// The subscription started anew after a loss, because the client had no cursor yet.
     Anew,
 }
 
 /// The phase of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The server has not answered yet.
+    /// The server has not answered the first subscribe yet.
     First,
     /// The server sends frames.
     Live,
     /// The connection is lost.
     Away,
-    /// The server has answered again. Its next `gap` frame names the missing events.
+    /// After a loss, the server has answered but has not resumed the subscription. The server's next `gap`
+    /// frame names the missing events.
     Returned,
 }
 
 impl Subscription {
-    /// Connects and subscribes. An `after` parameter in the URL is the first cursor.
+    /// Connects and subscribes. If the URL has an `after` parameter, its value is the first cursor.
     ///
     /// # Errors
     ///
-    /// The client cannot connect.
+    /// Fails if the client cannot connect.
     pub async fn open(target: Target) -> Result<Self, ClientError> {
         let progress = Progress::from(url::value(&target.url, "after"));
         let url = url::keeping(&target.url, |name| name != "after");
@@ -96,7 +99,7 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// A permanent error occurred, or an error before the server's first answer.
+    /// Fails after a permanent error, or after any error before the server's first answer.
     pub async fn next(&mut self) -> Result<Update, ClientError> {
         loop {
             if let Some(update) = self.next.take() {
@@ -118,7 +121,7 @@ impl Subscription {
         }
     }
 
-    /// Waits for the next message. Connects first if there is no connection.
+    /// Waits for the next message from the server. If there is no connection, connects first.
     async fn read(&mut self) -> Result<Message, ClientError> {
         if self.connection.is_none() {
             sleep(self.backoff.pause()).await;
@@ -138,15 +141,15 @@ impl Subscription {
         Ok(message)
     }
 
-    /// Returns the target with the cursor in its URL. If the URL would become too long, returns the target
-    /// without a cursor.
+    /// Returns the target, with the current cursor in the target's URL. If the cursor would make the URL too
+    /// long, returns the target without a cursor.
     fn resuming(&self) -> Target {
         let url = &self.target.url;
         let resuming = self.progress.cursor().and_then(|cursor| url::with(url, "after", &cursor).ok());
         Target { url: resuming.unwrap_or_else(|| url.clone()), ..self.target.clone() }
     }
 
-    /// Updates the progress and the phase after a frame.
+    /// Updates the progress and the phase after the client has received a frame.
     fn note(&mut self, frame: Head<'_>) {
         let had_cursor = self.progress.cursor().is_some();
         self.progress.note(&frame);

@@ -1,4 +1,4 @@
-//! The target of a client: a server's URL, the token to show, and the certificates to trust.
+//! Combines a server's URL, the token to show and the certificates to trust into the target of a client.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tokio_rustls::rustls::ClientConfig;
 use super::tls::{self, CaError};
 use super::url::{self, UrlError};
 
-/// A server's URL, the token to show, and the certificates to trust.
+/// The target of a client: a server's URL, the token to show, and the certificates to trust.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The URL.
     pub(super) url: Uri,
-    /// The value of the `Authorization` header.
+    /// The value of the `Authorization` header, which contains the token; `None` without a token.
     pub(super) authorization: Option<HeaderValue>,
-    /// The settings of TLS, for a URL with `wss`.
+    /// The TLS settings of the client; `None` if the URL does not begin with `wss`.
     pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
@@ -28,7 +28,7 @@ pub enum TargetError {
     /// The URL cannot be used.
     #[error("--url: {0}")]
     Url(#[from] UrlError),
-    /// There are certificates to trust, but the URL is without TLS.
+    /// The user named certificates to trust, but the URL does not begin with `wss`.
     #[error("--ca: the URL is without TLS")]
     CaWithoutTls,
     /// The file with the certificates to trust cannot be used.
@@ -58,12 +58,13 @@ impl TargetError {
 }
 
 impl Target {
-    /// Returns the target for a URL. An empty token counts as no token. If `ca` names a file, the client
-    /// trusts only the certificates in this file. Otherwise, the client trusts the system's certificates.
+    /// Returns the target for the URL of a server. An empty token counts as no token. If `ca` names a file,
+    /// the client trusts only the certificates in this file. Without such a file, the client trusts the
+    /// system's certificates.
     ///
     /// # Errors
     ///
-    /// The URL or the token is malformed, or the file cannot be used.
+    /// Fails if the URL or the token is malformed, or if the file `ca` cannot be used.
     pub fn new(url: &str, token: &str, ca: Option<&Path>) -> Result<Self, TargetError> {
         let url = url::parse(url)?;
         let tls = match (url.scheme_str(), ca) {
@@ -75,11 +76,11 @@ impl Target {
         Ok(Self { url, authorization, tls })
     }
 
-    /// Adds these symbols to the URL. Without symbols, adds `*` unless the URL already has symbols.
+    /// Adds these symbols to the URL. If `symbols` is empty and the URL names no symbols, adds `*`.
     ///
     /// # Errors
     ///
-    /// The URL becomes too long.
+    /// Fails if the URL becomes too long.
     pub fn with_symbols(mut self, symbols: &[String]) -> Result<Self, InvalidUri> {
         let names = ["symbols", "symbol", "tickers", "ticker"];
         let has_symbols = names.iter().any(|name| url::value(&self.url, name).is_some());

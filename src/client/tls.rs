@@ -39,8 +39,8 @@ pub enum CaError {
     },
 }
 
-/// Returns the TLS settings of a client. The client trusts the certificates in the file `ca`. Without a file,
-/// the client trusts the system's certificates.
+/// Returns the TLS settings of a client. The client trusts the certificates in the file `ca`. If `ca` is
+/// `None`, the client trusts the system's certificates.
 pub fn config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, CaError> {
     let roots = ca.map_or_else(|| Ok(trusted_by_the_system()), trusted_by_file)?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -52,8 +52,9 @@ pub fn config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, CaError> {
     Ok(Arc::new(config))
 }
 
-/// Returns the certificates that the system trusts. Unreadable certificates are left out. An empty result is
-/// not an error here: the error about an unknown authority follows when the client connects.
+/// Returns the certificates that the system trusts. Unreadable certificates are left out. If no certificate
+/// is left, this function does not fail. Instead, the client gets an error about an unknown authority when it
+/// connects.
 fn trusted_by_the_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(load_native_certs().certs);

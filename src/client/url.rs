@@ -1,4 +1,4 @@
-//! The URL of a server, and its query.
+//! The URL of a server, and the parameters in the URL's query.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub enum UrlError {
     /// The URL is malformed.
     #[error(transparent)]
     Malformed(#[from] InvalidUri),
-    /// The URL has the scheme of another protocol.
+    /// The URL has the scheme of another protocol, such as `ftp`.
     #[error("a server has no `{scheme}://`")]
     Scheme {
         /// The scheme of the URL.
@@ -35,7 +35,7 @@ pub fn parse(text: &str) -> Result<Uri, UrlError> {
     Ok(format!("{scheme}://{rest}").parse()?)
 }
 
-/// Adds a parameter to the query.
+/// Returns the URL with one more parameter in its query.
 pub fn with(url: &Uri, name: &str, value: &str) -> Result<Uri, InvalidUri> {
     let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
     // The serializer writes a space as `+`, but the server reads `+` as a plus sign.
@@ -44,7 +44,7 @@ pub fn with(url: &Uri, name: &str, value: &str) -> Result<Uri, InvalidUri> {
     format!("{url}{joint}{pair}").parse()
 }
 
-/// Returns the first value of a parameter.
+/// Returns the value of the URL's first parameter with this name.
 pub fn value(url: &Uri, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
     pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
@@ -61,13 +61,13 @@ pub fn keeping(url: &Uri, keep: impl Fn(&str) -> bool) -> Uri {
     kept.parse().expect("a URL with fewer parameters is a URL")
 }
 
-/// The URL of a server, as an error shows it. User info and query are left out, because they may contain a
-/// token.
+/// The URL of a server in the form that errors show. The user info and the query of the URL are left out,
+/// because they may contain a token.
 #[derive(Debug)]
 pub struct Endpoint(String);
 
 impl Endpoint {
-    /// Returns the endpoint of a URL.
+    /// Returns the endpoint of a server's URL.
     #[must_use]
     pub fn of(url: &Uri) -> Self {
         let scheme = url.scheme_str().unwrap_or("ws");
@@ -76,13 +76,13 @@ impl Endpoint {
         Self(format!("{scheme}://{server}{}", url.path()))
     }
 
-    /// Returns the same endpoint with TLS, or `None` if this endpoint has TLS already.
+    /// Returns the URL of this endpoint with TLS, or `None` if the endpoint has TLS already.
     #[must_use]
     pub fn with_tls(&self) -> Option<String> {
         self.0.strip_prefix("ws://").map(|rest| format!("wss://{rest}"))
     }
 
-    /// Returns the same endpoint without TLS, or `None` if this endpoint has no TLS.
+    /// Returns the URL of this endpoint without TLS, or `None` if the endpoint has no TLS.
     #[must_use]
     pub fn without_tls(&self) -> Option<String> {
         self.0.strip_prefix("wss://").map(|rest| format!("ws://{rest}"))

@@ -1,7 +1,7 @@
 //! Deserializes a table of the configuration and checks its values.
 //!
-//! An error of serde names a Rust type. An error of this module names the [form](crate::range::Check) that
-//! the key needs.
+//! For a wrong value, an error of the library serde names a Rust type. An error of this module names the
+//! [form](crate::range::Check) that the value must have.
 
 use serde::Deserialize;
 use toml::Table;
@@ -10,14 +10,14 @@ use super::Config;
 use super::key_path::KeyPath;
 use super::keys;
 
-/// A wrong value or an unknown key in a table.
+/// A wrong value or an unknown key in a table of the configuration.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub path: KeyPath,
     pub kind: FaultKind,
 }
 
-/// The kind of a fault.
+/// The kind of a fault in the configuration.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
     /// The key does not exist. `siblings` are the names of the keys in the same table.
@@ -28,7 +28,7 @@ pub enum FaultKind {
     Text(String),
 }
 
-/// Deserializes a table, and checks that every value has the right form.
+/// Deserializes a table of the configuration, and checks that every value has the right form.
 pub fn check(table: Table) -> Result<Config, Fault> {
     let mut track = serde_path_to_error::Track::new();
     let config = Config::deserialize(serde_path_to_error::Deserializer::new(table, &mut track));
@@ -43,7 +43,7 @@ pub fn check(table: Table) -> Result<Config, Fault> {
     }
 }
 
-/// Translates an error of serde.
+/// Translates the message of a serde error into a kind of fault.
 fn kind(message: &str, path: &KeyPath) -> FaultKind {
     if message.starts_with("unknown field") {
         return FaultKind::Unknown { siblings: keys::expected_names(message) };

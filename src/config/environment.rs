@@ -1,4 +1,4 @@
-//! Settings from the environment: `TICKERPLANT_SERVER__LISTEN` sets `server.listen`.
+//! Settings from environment variables. For example, `TICKERPLANT_SERVER__LISTEN` sets `server.listen`.
 
 use toml::Value;
 
@@ -6,15 +6,17 @@ use super::error::Place;
 use super::keys;
 use super::setting::Setting;
 
-/// The names of this program's variables begin with this text.
+/// The text with which the names of this program's environment variables begin.
 const PREFIX: &str = "TICKERPLANT_";
 
-/// Variables that other parts of the program read: the token of `watch` and `send`, and faults for tests.
+/// Variables (named without the prefix) that other code reads: the token of `watch` and `send`, and faults
+/// for tests.
 const OTHERS: [&str; 2] = ["TOKEN", "FAULT"];
 
-/// Returns the settings of environment variables, and warnings. A variable with the prefix but without two
-/// underscores in a row sets no key, and causes a warning. Such a variable is not an error, because a cluster
-/// manager may have set it. `TICKERPLANT_LOG` sets `log`.
+/// Returns the settings from environment variables, and warnings about variables that set no key. A variable
+/// with the prefix but without two underscores in a row sets no key, and causes a warning. A variable that
+/// sets no key is not an error, because a cluster manager may have set the variable. `TICKERPLANT_LOG` sets
+/// `log`.
 ///
 /// An empty variable counts as unset.
 pub fn settings(variables: &[(String, String)]) -> (Vec<Setting>, Vec<String>) {
@@ -37,7 +39,7 @@ pub fn settings(variables: &[(String, String)]) -> (Vec<Setting>, Vec<String>) {
     (settings, warnings)
 }
 
-/// Returns the name of the variable that sets a key.
+/// Returns the name of the environment variable that sets a key.
 pub fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }

@@ -1,14 +1,14 @@
-//! The errors of the configuration. Each error names the place of the wrong value, the value, and the right
-//! form.
+//! The errors of the configuration. Each error names the place where the wrong value is set, the value, and
+//! the right form of the value.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// The place where a value is set.
+/// The place where a value of the configuration is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A flag of the command line, e.g. `--rate`.
+    /// A flag of the command line, for example `--rate`.
     Flag(String),
     /// An environment variable.
     Variable(String),
@@ -37,8 +37,8 @@ pub enum LoadError {
     Syntax {
         /// The place.
         place: Place,
-        /// The message of the parser. The message does not quote the line, because the line may contain a
-        /// token.
+        /// The error message of the TOML parser. The message does not quote the wrong line, because the line
+        /// may contain a token.
         fault: String,
     },
     /// A key does not exist.
@@ -46,9 +46,10 @@ pub enum LoadError {
     Unknown {
         /// The place.
         place: Place,
-        /// The key with its sections.
+        /// The key with the names of its sections, separated by dots.
         key: String,
-        /// The existing key with the most similar name, as it is written in this place.
+        /// The existing key with the most similar name; if a variable has the wrong name, the name of the
+        /// variable for that key.
         nearest: Option<String>,
     },
     /// A value cannot be used.
@@ -56,9 +57,9 @@ pub enum LoadError {
     Wrong {
         /// The place.
         place: Place,
-        /// The key with its sections.
+        /// The key with the names of its sections, separated by dots.
         key: String,
-        /// The wrong value, and the right form.
+        /// A text that names the wrong value and the right form of the value.
         fault: String,
         /// Advice for the user.
         hint: Option<String>,
@@ -66,8 +67,8 @@ pub enum LoadError {
 }
 
 impl Place {
-    /// Returns the prefix of an error text: the key, or nothing. The name of a flag or a variable already
-    /// says which key it sets.
+    /// Returns the prefix of an error text: the key, or nothing for a flag or a variable. The name of a flag
+    /// or a variable already tells the key.
     fn prefix(&self, key: &str) -> String {
         match self {
             Self::Flag(_) | Self::Variable(_) => String::new(),
@@ -77,7 +78,7 @@ impl Place {
 }
 
 impl LoadError {
-    /// Returns whether the command line is wrong, rather than the file or the environment.
+    /// Returns whether the error is in the command line, rather than in the file or the environment.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {

@@ -9,15 +9,15 @@ use toml::{Spanned, Table, Value};
 use super::error::{LoadError, Place};
 use super::key_path::{KeyPath, Step};
 
-/// The path of the configuration file when `--config` is not given. This file may be missing.
+/// The path of the configuration file when `--config` is not given. The file at this path may be missing.
 pub const FILE: &str = "config.toml";
 
-/// A configuration file. A missing `config.toml` counts as an empty file.
+/// A configuration file that was read. A missing `config.toml` counts as an empty file.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigFile {
     path: PathBuf,
     text: String,
-    /// The contents. Dates and times of TOML are converted to strings.
+    /// The contents of the file, with TOML's dates and times converted to strings.
     pub table: Table,
 }
 
@@ -40,7 +40,7 @@ impl ConfigFile {
         Ok(Self { path, text, table })
     }
 
-    /// Returns the line that sets the value.
+    /// Returns the line of the file that sets the value at `path`.
     pub fn place(&self, path: &KeyPath) -> Place {
         let offset = DeTable::parse(&self.text).ok().and_then(|root| offset_in(root.get_ref(), &path.0));
         Place::Line { path: self.path.clone(), line: offset.map_or(1, |offset| line_at(&self.text, offset)) }
@@ -52,7 +52,8 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Follows the steps into the table. Returns the offset of the last key or item that exists.
+/// Follows the steps of a path into a TOML table. Returns the byte offset of the last key or list item on the
+/// path that exists.
 fn offset_in(table: &DeTable<'_>, steps: &[Step]) -> Option<usize> {
     let [Step::Key(name), rest @ ..] = steps else { return None };
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;

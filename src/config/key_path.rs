@@ -5,7 +5,7 @@ use std::fmt;
 use serde_path_to_error::Segment;
 use toml::{Table, Value};
 
-/// The path of a value, e.g. `auth.tokens[0].sha256`.
+/// The path of a value, for example `auth.tokens[0].sha256`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPath(pub Vec<Step>);
 
@@ -14,22 +14,22 @@ pub struct KeyPath(pub Vec<Step>);
 pub enum Step {
     /// A step to the value of a key in a table.
     Key(String),
-    /// A step to an item of a list. Items are counted from 0.
+    /// A step to an item of a list. The items of a list are counted from 0.
     Index(usize),
 }
 
 impl KeyPath {
-    /// Returns the path of a key, e.g. `feed.clock.speed`.
+    /// Returns the path of a key, for example of `feed.clock.speed`.
     pub fn of_key(key: &str) -> Self {
         Self(key.split('.').map(|name| Step::Key(name.to_owned())).collect())
     }
 
-    /// Returns whether the path leads to this key, or to a part of its value.
+    /// Returns whether the path leads to the value of this key, or to a part of that value.
     pub fn is_within(&self, key: &str) -> bool {
         self.0.starts_with(&Self::of_key(key).0)
     }
 
-    /// Returns the value at the path.
+    /// Returns the value to which the path leads in a table.
     pub fn find<'a>(&self, table: &'a Table) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         let Step::Key(name) = first else { return None };

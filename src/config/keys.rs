@@ -1,4 +1,4 @@
-//! The names of all keys, to find the key that a wrong name may mean.
+//! The names of all configuration keys, among which an error finds the key that a wrong name may mean.
 
 use serde::Deserialize;
 use strsim::normalized_damerau_levenshtein;
@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::Config;
 
-/// Returns every key and every section, e.g. `feed.clock` and `feed.clock.max_gap`.
+/// Returns every key and every section, for example `feed.clock` and `feed.clock.max_gap`.
 pub fn all() -> Vec<String> {
     let defaults = Table::try_from(Config::default()).expect("the defaults can be written as TOML");
     let mut keys = Vec::new();
@@ -24,8 +24,8 @@ fn collect(section: &str, defaults: &Table, keys: &mut Vec<String>) {
     }
 }
 
-/// Returns the names in a section. The error for an unknown name lists them, those without a default
-/// included.
+/// Returns the names of the keys in a section. The names come from serde's error for an unknown name, which
+/// also lists the keys without a default.
 fn names_in(section: &str) -> Vec<String> {
     let probe = if section.is_empty() { "?".to_owned() } else { format!("{section}.?") };
     match Config::deserialize(nested(&probe, Value::Boolean(true))) {
@@ -34,7 +34,8 @@ fn names_in(section: &str) -> Vec<String> {
     }
 }
 
-/// Returns the names that an error for an unknown name expects: all in backticks but the first.
+/// Returns the names that serde's error for an unknown name lists as expected: all names in backticks, except
+/// the first.
 pub fn expected_names(message: &str) -> Vec<String> {
     message.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
 }
@@ -48,9 +49,10 @@ pub fn nested(key: &str, value: Value) -> Table {
     Table::from_iter([(name.to_owned(), value)])
 }
 
-/// Returns the key that an unknown key may mean. `siblings` are the names in the same table.
+/// Returns the key that an unknown key may mean. `siblings` are the names of the existing keys in the same
+/// table.
 ///
-/// A similar name in the same table is preferred, then the same name in another section.
+/// The function prefers a similar name in the same table to the same name in another section.
 pub fn nearest(unknown: &str, siblings: &[String]) -> Option<String> {
     let (section, name) = unknown
         .rsplit_once('.')
@@ -59,19 +61,20 @@ pub fn nearest(unknown: &str, siblings: &[String]) -> Option<String> {
     most_similar(name, 0.6, siblings).or_else(|| of_name(name))
 }
 
-/// Returns the key that the name of an environment variable may mean. In `name`, single underscores stand for
-/// the dots.
+/// Returns the key that the name of an environment variable may mean. In `name`, a single underscore stands
+/// for each dot of the key.
 pub fn nearest_of_variable(name: &str) -> Option<String> {
     let candidates = all().into_iter().map(|key| (key.replace('.', "_"), key));
     most_similar(name, 0.8, candidates).or_else(|| of_name(name))
 }
 
-/// Returns the key with this name in any section.
+/// Returns the first key of any section that has this name.
 fn of_name(name: &str) -> Option<String> {
     all().into_iter().find(|key| key.rsplit('.').next() == Some(name))
 }
 
-/// Returns the key whose text is the most similar to `name`, if they are similar at all.
+/// Returns the key of the candidate whose text is most similar to `name`. Returns `None` if every similarity
+/// is below `least`.
 fn most_similar(
     name: &str,
     least: f64,

@@ -1,4 +1,4 @@
-//! A setting from a flag or a variable, and its conversion to the type that its key needs.
+//! A setting from a flag or an environment variable, and the conversion of its value to the type of its key.
 
 use toml::{Table, Value};
 
@@ -12,14 +12,15 @@ use super::shown;
 pub struct Setting {
     pub place: Place,
     pub key: String,
-    /// The value. The value of a variable is always a string.
+    /// The value. The value of an environment variable is always a string.
     pub value: Value,
 }
 
 impl Setting {
-    /// Returns a table with only this key. The value has the type that the key needs.
+    /// Returns a table with only this key, whose value is converted to the type that the key needs.
     ///
-    /// Only serde knows the type of each key. So this function tries each type that the text may stand for.
+    /// Only serde knows the type of each key. So this function tries each type that the setting's text may
+    /// stand for.
     pub fn typed(&self) -> Result<Table, Fault> {
         let mut fault: Option<Fault> = None;
         for value in self.readings() {
@@ -41,13 +42,13 @@ impl Setting {
         Err(fault.expect("every value can be read in at least one way"))
     }
 
-    /// Formats the value for an error.
+    /// Formats the value of the setting for an error message.
     pub fn found(&self) -> String {
         self.value.as_str().map_or_else(|| shown::value(&self.value), shown::text)
     }
 
-    /// Returns the values that the text may stand for, the likeliest first. A list comes before a number with
-    /// leading zeros, so that `005930` is a symbol.
+    /// Returns the values that the setting's text may stand for, the likeliest first. A list comes before a
+    /// number with leading zeros, so that `005930` is read as a symbol.
     fn readings(&self) -> Vec<Value> {
         let Value::String(text) = &self.value else { return vec![self.value.clone()] };
         let integer = text.parse::<i64>().ok();

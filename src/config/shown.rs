@@ -1,11 +1,11 @@
-//! How an error shows a wrong value.
+//! Formats the wrong values that error messages show.
 
 use toml::Value;
 
-/// The longest text that an error shows, in characters.
+/// The maximum number of characters of a wrong value that an error message shows.
 const MOST: usize = 64;
 
-/// Formats a value of the file for an error. A string keeps its quotes.
+/// Formats a value from the configuration file for an error message. A string keeps its quotes.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".to_owned(),
@@ -14,8 +14,8 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-/// Formats the text of a flag or a variable for an error. A long text is cut. The contents of a PEM file are
-/// not shown, because they may be a private key.
+/// Formats the value of a flag or an environment variable for an error message. A long value is cut. The
+/// contents of a PEM file are not shown, because they may be a private key.
 pub fn text(text: &str) -> String {
     if text.contains("-----BEGIN") {
         return "the text of a PEM file".to_owned();

@@ -58,7 +58,7 @@ fn the_cache_of_a_seek_counts_as_history() {
     assert_eq!(checkpoint.seek, log.seek);
 }
 
-/// A log with the shortest history, and the expected last values at each of the log's positions.
+/// A log whose history is limited to one event, and the expected last values at each of the log's positions.
 struct Folded {
     log: Log,
     folds: Vec<LastValueCache>,
@@ -146,9 +146,9 @@ enum Step {
     Append(Vec<u8>),
     SetFeedState,
     Seek(usize),
-    /// A reader gets a checkpoint, and does not copy the checkpoint yet.
+    /// A step in which a reader gets a shared checkpoint, but does not copy the checkpoint's cache yet.
     Share,
-    /// A reader copies one of the shared checkpoints.
+    /// A step in which a reader copies the cache of one of the shared checkpoints.
     Copy(usize),
 }
 
