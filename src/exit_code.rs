@@ -1,4 +1,5 @@
-//! The exit codes of the program. Codes from 65 up have the meaning that BSD's `sysexits.h` defines.
+//! The exit codes of the program. Exit codes from 65 up have the meaning that BSD's header file `sysexits.h`
+//! defines.
 //!
 //! | code | | when |
 //! |---|---|---|
@@ -24,28 +25,29 @@ use crate::feed::{ErrorClass, FeedError};
 use crate::files::FilesError;
 use crate::server::TlsError;
 
-/// A second signal stopped the server during its shutdown.
+/// The exit code of a server that a second signal stopped during its shutdown.
 pub const STOPPED: u8 = 1;
-/// The command line is wrong.
+/// The exit code for a wrong command line.
 pub const USAGE: u8 = 2;
-/// An input is not readable market data (`EX_DATAERR`).
+/// The exit code for an input that is not readable market data (`EX_DATAERR`).
 pub const DATA: u8 = 65;
-/// A file is missing or cannot be read (`EX_NOINPUT`).
+/// The exit code for a file that is missing or cannot be read (`EX_NOINPUT`).
 pub const NO_INPUT: u8 = 66;
-/// The port is taken, no server answers, or the server closed a slow client (`EX_UNAVAILABLE`).
+/// The exit code if the port is taken, no server answers, or the server closed a slow client
+/// (`EX_UNAVAILABLE`).
 pub const UNAVAILABLE: u8 = 69;
-/// A part of the program failed (`EX_SOFTWARE`).
+/// The exit code if a part of the program itself failed, e.g. by a panic (`EX_SOFTWARE`).
 pub const SOFTWARE: u8 = 70;
-/// The system cannot start a thread or handle signals (`EX_OSERR`).
+/// The exit code if the operating system cannot start a thread or handle signals (`EX_OSERR`).
 pub const OS: u8 = 71;
-/// The output cannot be written (`EX_IOERR`).
+/// The exit code if the program's output cannot be written (`EX_IOERR`).
 pub const OUTPUT: u8 = 74;
-/// The server rejected the client, TLS failed, or the connection ended (`EX_PROTOCOL`).
+/// The exit code if the server rejected the client, TLS failed, or the connection ended (`EX_PROTOCOL`).
 pub const PROTOCOL: u8 = 76;
-/// The configuration is wrong (`EX_CONFIG`).
+/// The exit code for a wrong configuration (`EX_CONFIG`).
 pub const CONFIG: u8 = 78;
 
-/// Returns the exit code for an error.
+/// Returns the exit code for an error that ends the program.
 #[must_use]
 pub fn of(error: &CliError) -> u8 {
     match error {

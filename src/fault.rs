@@ -1,17 +1,17 @@
 //! Fault injection: panics on purpose, so that tests can check how the built program handles a panic.
 //!
-//! With `TICKERPLANT_FAULT=PLACE` in the environment, a debug build panics when it first reaches `PLACE`.
-//! With `PLACE:N`, the build panics when it reaches the place for the N-th time. A release build ignores the
-//! variable.
+//! With `TICKERPLANT_FAULT=PLACE` in the environment, a debug build panics when it first reaches
+//! `point("PLACE")`. With `TICKERPLANT_FAULT=PLACE:N`, a debug build panics when it reaches this call for the
+//! N-th time. A release build ignores the environment variable `TICKERPLANT_FAULT`.
 
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A place where a test can cause a panic.
+/// Marks a place in the code where a test can cause a panic.
 ///
 /// # Panics
 ///
-/// Panics when `TICKERPLANT_FAULT` names this place.
+/// Panics if the environment variable `TICKERPLANT_FAULT` selects this call.
 #[cfg(debug_assertions)]
 pub fn point(place: &str) {
     static PASSED: AtomicU64 = AtomicU64::new(0);

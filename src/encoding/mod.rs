@@ -1,11 +1,11 @@
 //! Encodings: turn the values of the hub into bytes for clients.
 //!
-//! An [`Encoding`] combines a dialect and a framing. The dialect defines the form of a value: the native
-//! dialect writes a JSON object. The framing separates the values: by WebSocket frames or by lines. The
-//! encoding of a connection never changes.
+//! An [`Encoding`] combines a dialect and a framing. The dialect defines how one value is written: the native
+//! dialect writes a JSON object. The framing tells a client where each value ends: each value is a WebSocket
+//! frame or a line. The encoding of a connection never changes.
 //!
-//! The functions do no I/O and read no clock. A shard encodes an event once for all connections with the same
-//! encoding.
+//! The functions of this module do no I/O and read no clock. A shard, i.e. a thread that serves connections,
+//! encodes an event once for all its connections with the same encoding.
 
 mod native_json;
 mod ndjson;
@@ -32,11 +32,12 @@ pub enum Value<'a> {
     Event(u64, &'a Event),
     /// A snapshot of a symbol.
     Snapshot(&'a Snapshot<'a>),
-    /// A frame without market data, such as a reply, a heartbeat, or a peer's message to a subscriber.
+    /// A protocol frame without market data, such as a reply, a heartbeat, or a message from another client
+    /// to a subscriber.
     Reply(&'a Reply<'a>),
-    /// A peer's message to a connection that is not a subscriber.
+    /// A message from another client to a client that is not a subscriber.
     Message(&'a Message),
-    /// A WebSocket ping. Other framings have no pings.
+    /// A WebSocket ping. Only the WebSocket encoding has pings.
     Ping,
     /// A WebSocket pong, with the payload of the client's ping.
     Pong(&'a [u8]),
@@ -47,19 +48,20 @@ pub enum Value<'a> {
 /// The state of a symbol, for a new subscriber.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
-    /// The position of the snapshot in the log: all events up to this sequence number are included.
+    /// The sequence number of the newest event that the snapshot reflects. The snapshot also reflects all
+    /// earlier events.
     pub seq: u64,
     /// The symbol.
     pub symbol: &'a Symbol,
-    /// The latest event of each kind with its sequence number, in the order of
-    /// [`Kind::ALL`](crate::market::Kind::ALL).
+    /// The symbol's latest event of each kind (such as trade or quote) and the event's sequence number, in
+    /// the order of [`Kind::ALL`](crate::market::Kind::ALL).
     pub latest: [Option<(u64, &'a Event)>; 3],
-    /// The statistics of the day so far, such as high and low.
+    /// The symbol's statistics of the day so far, such as the highest and the lowest price.
     pub day: Option<&'a Day>,
 }
 
 impl Encoding {
-    /// Every encoding, in the order of [`index`](Self::index).
+    /// All encodings, each at the position that [`index`](Self::index) returns.
     pub const ALL: [Self; 2] = [Self::WebSocket, Self::Ndjson];
 
     /// Returns the index of the encoding in [`ALL`](Self::ALL).
@@ -74,7 +76,8 @@ impl Encoding {
         matches!(self, Self::WebSocket)
     }
 
-    /// Appends a value to `out`. Appends nothing if the encoding has no form for the value, e.g. for a ping.
+    /// Appends an encoded value to `out`. Appends nothing if the encoding cannot express the value: NDJSON
+    /// has no pings, for example.
     pub fn write(self, out: &mut Vec<u8>, value: &Value<'_>) {
         match self {
             Self::WebSocket => websocket::write(out, value),

@@ -1,6 +1,7 @@
 //! The native dialect: writes each value as one JSON object of the protocol.
 //!
-//! Market frames are written without serde, so that numbers keep all digits of their source.
+//! Events and snapshots are written without the serde library, so that a number keeps all digits that the
+//! source of the event gave.
 
 use rust_decimal::Decimal;
 
@@ -22,14 +23,14 @@ pub fn event(out: &mut Vec<u8>, seq: u64, event: &Event) {
     out.push(b'}');
 }
 
-/// Appends an event as one JSON object without a sequence number, for `cat`.
+/// Appends an event as one JSON object without a sequence number, for the command `cat`.
 pub fn event_without_seq(out: &mut Vec<u8>, event: &Event) {
     head(out, event);
     time_and_values(out, event);
     out.push(b'}');
 }
 
-/// Appends the opening brace, the type and the symbol of an event.
+/// Appends the opening brace of an event's JSON object, and the fields `type` and `symbol`.
 fn head(out: &mut Vec<u8>, event: &Event) {
     put(out, "{\"type\":\"");
     put(out, name(event.kind()));
@@ -69,7 +70,8 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
     out.push(b'}');
 }
 
-/// Appends the time and the values of an event. Event frames and snapshots share these fields.
+/// Appends the fields for the time and the values of an event. An event frame and a snapshot both contain
+/// these fields.
 fn time_and_values(out: &mut Vec<u8>, event: &Event) {
     put(out, ",\"time\":\"");
     event.time.write_to(out);
@@ -108,7 +110,7 @@ const fn name(kind: Kind) -> &'static str {
     }
 }
 
-/// Appends a number field. Appends nothing if the value is missing.
+/// Appends a JSON field with a number. Appends nothing if `value` is `None`.
 fn number(out: &mut Vec<u8>, name: &str, value: Option<Decimal>) {
     if let Some(value) = value {
         put(out, ",\"");
@@ -118,7 +120,7 @@ fn number(out: &mut Vec<u8>, name: &str, value: Option<Decimal>) {
     }
 }
 
-/// Appends a decimal with all its digits, as a JSON number without an exponent.
+/// Appends a decimal number with all its digits, as a JSON number without an exponent.
 fn decimal(out: &mut Vec<u8>, value: Decimal) {
     let mantissa = value.mantissa();
     let scale = value.scale() as usize;

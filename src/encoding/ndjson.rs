@@ -1,13 +1,14 @@
 //! The NDJSON framing: one JSON object per line.
 //!
-//! An NDJSON client only receives data, so the client cannot answer a ping. The last line of a stream is an
-//! object of the type `close`. The object has the code and the reason of a WebSocket close frame.
+//! An NDJSON client only receives data and could not answer a ping, so this framing has no pings. The last
+//! line of a stream is a JSON object whose `type` is `close`. This object has the same code and reason that a
+//! WebSocket close frame would have.
 
 use serde::Serialize;
 
 use super::{Value, native_json};
 
-/// The JSON object in the last line of a stream.
+/// The JSON object in the last line of a stream, which tells why the server closes the stream.
 #[derive(Serialize)]
 struct Close<'a> {
     r#type: &'static str,
@@ -15,7 +16,7 @@ struct Close<'a> {
     reason: &'a str,
 }
 
-/// Appends a value as one line.
+/// Appends a value as one line of JSON.
 pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Event(seq, event) => native_json::event(out, *seq, event),

@@ -1,6 +1,6 @@
 //! The WebSocket framing (RFC 6455, section 5.2).
 //!
-//! A server does not mask its frames, so a header has 2, 4 or 10 bytes.
+//! A WebSocket server does not mask its frames, so a frame header has 2, 4 or 10 bytes.
 
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -8,11 +8,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use super::{Value, native_json};
 use crate::wire::Message;
 
-/// The maximum length of a close reason, in bytes. The payload of a close frame has at most 125 bytes. The
-/// code uses 2 of these bytes.
+/// The maximum length of a close reason, in bytes. The payload of a close frame has at most 125 bytes, of
+/// which the close code uses 2.
 const CLOSE_TEXT: usize = 123;
 
-/// The initial capacity of a reply's buffer, in bytes. Most replies are shorter.
+/// The initial capacity of the buffer for one reply, in bytes. Most replies are shorter than this capacity.
 const REPLY_BYTES: usize = 256;
 
 /// Appends a value as one WebSocket frame.
@@ -35,7 +35,7 @@ pub fn write(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends a text frame. `write` appends the payload.
+/// Appends a text frame. The function `write` appends the payload of the frame.
 fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     // Reserves four bytes, because most headers have four bytes. If the header has another length, `splice`
@@ -51,7 +51,7 @@ fn text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Appends a close frame. A reason that is too long is cut.
+/// Appends a close frame. A reason longer than [`CLOSE_TEXT`] is cut.
 fn close(out: &mut Vec<u8>, code: u16, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(CLOSE_TEXT)];
     let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();

@@ -1,7 +1,8 @@
 //! The control of a running feed: its commands and its status.
 //!
-//! Commands wait for the pump in a short queue. The pump executes one command at a time, between two events.
-//! The pump answers each command with the feed's new status.
+//! Commands wait in a short queue for the pump, the task that publishes the feed's events. The pump executes
+//! one command at a time, and publishes no events meanwhile, except those of a step. The pump answers each
+//! command with the feed's new status.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -13,7 +14,7 @@ use super::speed::Speed;
 use super::status::{Progress, Status};
 use crate::market::{FeedKind, FeedState, Time};
 
-/// The maximum number of queued commands. A sender waits while the queue is full.
+/// The maximum number of queued commands. The sender of a command waits while the queue is full.
 const QUEUE: usize = 8;
 
 /// A command to a feed.
@@ -21,17 +22,18 @@ const QUEUE: usize = 8;
 pub enum FeedCommand {
     /// Stops publishing until the feed is resumed.
     Pause,
-    /// Resumes after a pause.
+    /// Resumes publishing after a pause.
     Resume,
-    /// Changes the speed.
+    /// Changes the speed of the feed.
     Speed(Speed),
-    /// Continues with the first event at or after a time. In a loop, a seek searches only the first lap,
-    /// because the times of later laps are shifted.
+    /// Continues with the first event at or after the given market time. In a looping replay, a seek searches
+    /// only the first pass over the files, because later passes have shifted times.
     Seek(Time),
-    /// Publishes this many events at once, then pauses. Near the end of the feed, publishes only the events
-    /// that are left.
+    /// Publishes the given number of events at once, then pauses the feed. If the feed has fewer events left,
+    /// publishes only those.
     Step(NonZeroU32),
-    /// Sets whether a replay starts again at its end. A replay that has ended starts again at once.
+    /// Sets whether a replay starts again at its end. If `true` is set after the end of a replay, the replay
+    /// starts again at once.
     Loop(bool),
 }
 
@@ -51,22 +53,22 @@ impl fmt::Display for FeedCommand {
 /// The reason why a command cannot be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// Standard input cannot be controlled.
+    /// The feed reads standard input, which takes no commands.
     #[error("standard input is published as it comes; only a replay and a simulation can be controlled")]
     Live,
-    /// A simulation cannot seek.
+    /// The feed is a simulation, which cannot seek.
     #[error("a simulation cannot seek: each event depends on the events before it")]
     NoFiles,
-    /// A simulation cannot loop.
+    /// The feed is a simulation, which cannot loop.
     #[error("a simulation has no end, so it cannot start again; only a replay can loop")]
     NoLoop,
-    /// A simulation cannot run at `max`.
+    /// The feed is a simulation, which cannot run at the speed `max`.
     #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
     Endless,
-    /// The feed's pump has ended.
+    /// The task that publishes the feed's events, and executes its commands, has ended.
     #[error("the feed is over{}", detail.as_ref().map(|detail| format!(", it has failed: {detail}")).unwrap_or_default())]
     Over {
-        /// The reason, if the feed failed.
+        /// The reason why the feed failed; `None` if it did not fail.
         detail: Option<String>,
     },
 }
@@ -80,7 +82,7 @@ pub struct Control {
     commands: mpsc::Sender<QueuedCommand>,
 }
 
-/// A command, and the sender for its answer.
+/// A queued command, and the sender for the answer to the caller.
 #[derive(Debug)]
 pub(super) struct QueuedCommand {
     pub(super) command: FeedCommand,
@@ -88,7 +90,7 @@ pub(super) struct QueuedCommand {
 }
 
 impl Control {
-    /// Creates a control, and the receiver from which the pump gets the control's commands.
+    /// Creates a control, and the receiver from which the pump takes the queued commands.
     pub(super) fn new(
         kind: FeedKind,
         moments: MomentParser,
@@ -98,7 +100,8 @@ impl Control {
         (Self { kind, moments, progress, commands }, receiver)
     }
 
-    /// Creates a control for a bus that has no pump. Every command to this control fails.
+    /// Creates a control for a bus to which no pump publishes. Every command that is sent through this
+    /// control fails.
     #[must_use]
     pub fn of_nothing(kind: FeedKind) -> Self {
         Self::new(kind, MomentParser::default(), Progress::new(Status::new(kind), false)).0
@@ -110,11 +113,12 @@ impl Control {
         self.progress.status()
     }
 
-    /// Parses the target of a seek. In a replay, all forms of `feed.replay.from` are valid.
+    /// Parses the time to which a user wants to seek. In a replay, `text` may have any notation that is valid
+    /// for the setting `feed.replay.from`.
     ///
     /// # Errors
     ///
-    /// Returns an error for a text that is not a time.
+    /// Returns an error if `text` is not a time.
     pub fn parse_moment(&self, text: &str) -> Result<Time, MomentError> {
         self.moments.parse(text)
     }

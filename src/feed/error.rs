@@ -1,4 +1,4 @@
-//! The errors of a feed, most of them with a hint for the user.
+//! The errors of a feed. Most of the errors come with a hint for the user.
 
 use std::error::Error;
 use std::io;
@@ -16,12 +16,12 @@ pub enum FeedError {
     /// `feed.replay.files` is empty.
     #[error("feed.replay.files: no file is given")]
     NoFiles,
-    /// A file does not exist, or the process has no permission to read the file.
+    /// A file cannot be opened: it does not exist, or the process has no permission to read it.
     #[error("cannot open {}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error that the operating system reported.
         source: io::Error,
     },
     /// Reading a file failed.
@@ -29,49 +29,50 @@ pub enum FeedError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error that the operating system reported.
         source: io::Error,
     },
-    /// The directory of a zip archive cannot be read.
+    /// The directory of a zip archive, i.e. its list of members, cannot be read.
     #[error("{}: the directory of the zip archive cannot be read", path.display())]
     ZipDirectory {
         /// The archive.
         path: PathBuf,
-        /// The error of the zip reader.
+        /// The error of the library that reads zip archives.
         source: ZipError,
     },
-    /// A packed file cannot be unpacked.
+    /// A compressed file or archive member cannot be unpacked.
     #[error("{part}: {how}")]
     Packed {
-        /// The path of the file, or of the archive and its member.
+        /// The path of the file. For an archive member, the archive's path and the member's name.
         part: String,
-        /// The reason, e.g. `it is encrypted`.
+        /// The reason why unpacking fails, such as `it is encrypted`.
         how: String,
     },
-    /// A packed file unpacks to more than `feed.replay.max_bytes`.
+    /// A compressed file or archive member unpacks to more bytes than `feed.replay.max_bytes` allows.
     #[error("{part}: {packed} packed bytes give more than {limit} bytes")]
     TooMuchUnpacked {
-        /// The path of the file, or of the archive and its member.
+        /// The path of the file. For an archive member, the archive's path and the member's name.
         part: String,
-        /// The size of the packed file, in bytes.
+        /// The packed size of the file or member, in bytes.
         packed: u64,
         /// The limit on the unpacked size, in bytes.
         limit: u64,
     },
-    /// A packed file unpacks to more than `feed.replay.max_ratio` times its size.
+    /// A compressed file or archive member unpacks to more than `feed.replay.max_ratio` times its packed
+    /// size.
     #[error("{part}: {packed} packed bytes give more than {limit} times as many")]
     TooTightlyPacked {
-        /// The path of the file, or of the archive and its member.
+        /// The path of the file. For an archive member, the archive's path and the member's name.
         part: String,
-        /// The size of the packed file, in bytes.
+        /// The packed size of the file or member, in bytes.
         packed: u64,
         /// The limit on unpacked bytes per packed byte.
         limit: u64,
     },
-    /// `feed.replay.encoding` is not the name of an encoding.
+    /// The setting `feed.replay.encoding` is not the name of a character encoding.
     #[error("feed.replay.encoding: `{label}` is not an encoding")]
     Encoding {
-        /// The name.
+        /// The value of the setting `feed.replay.encoding`.
         label: String,
     },
     /// A file is not market data.
@@ -79,7 +80,7 @@ pub enum FeedError {
     NotMarketData {
         /// The file.
         path: PathBuf,
-        /// A description of the file's content, e.g. `an HTML page`.
+        /// A description of the file's content, such as `an HTML page`.
         looks_like: &'static str,
     },
     /// The header of a file has no time column.
@@ -89,7 +90,7 @@ pub enum FeedError {
         path: PathBuf,
         /// The line number of the header.
         line: u64,
-        /// The header.
+        /// The text of the header.
         found: String,
     },
     /// The header of a file has no price column.
@@ -99,25 +100,25 @@ pub enum FeedError {
         path: PathBuf,
         /// The line number of the header.
         line: u64,
-        /// The header.
+        /// The text of the header.
         found: String,
     },
-    /// A file has no header, and its columns match no known layout.
+    /// A file has no header, and its columns match none of the known file layouts.
     #[error("{}:{line}: no header, and no known layout has columns like `{found}`", path.display())]
     NoLayout {
         /// The file.
         path: PathBuf,
-        /// The line number of the first row.
+        /// The line number of the file's first row.
         line: u64,
-        /// The first row.
+        /// The text of the first row.
         found: String,
     },
-    /// A file lacks a column that its layout or `feed.replay.map` needs.
+    /// A file lacks a column that its layout needs, or that the setting `feed.replay.map` names.
     #[error("{}: there is no column `{name}`", path.display())]
     NoColumn {
         /// The file.
         path: PathBuf,
-        /// The name of the column.
+        /// The name of the missing column.
         name: String,
     },
     /// Neither the times in a file nor its path contain a date.
@@ -131,22 +132,22 @@ pub enum FeedError {
     NoTimeOfDay {
         /// The file.
         path: PathBuf,
-        /// The index of the column, from 0.
+        /// The index of the column that should hold times of day, counted from 0.
         column: usize,
-        /// A row of the file.
+        /// The text of a row, which shows the user what the column holds.
         found: String,
     },
-    /// A file holds market data of a kind that cannot be replayed.
+    /// A file holds a kind of market data that the replay does not support.
     #[error("{}: `{layout}` is {looks_like}", path.display())]
     Unfit {
         /// The file.
         path: PathBuf,
         /// The name of the file's layout.
         layout: &'static str,
-        /// A description of the file's data.
+        /// A description of the data in the file.
         looks_like: &'static str,
     },
-    /// Most of the first rows of a file are rejected.
+    /// Most of the rows at the start of a file are rejected.
     #[error(
         "{}: not market data: {bad} of its first {tried} rows cannot be used; line {line} is {reason}: `{found}`",
         path.display()
@@ -154,57 +155,57 @@ pub enum FeedError {
     MostlyBad {
         /// The file.
         path: PathBuf,
-        /// The number of rows that were rejected.
+        /// The number of rejected rows among the tried rows.
         bad: u64,
-        /// The number of rows that were tried.
+        /// The number of rows that were tried, from the start of the file.
         tried: u64,
         /// The line number of the first rejected row.
         line: u64,
         /// The reason why the first rejected row cannot be used.
         reason: &'static str,
-        /// The text that caused the rejection.
+        /// The text in the row that caused its rejection.
         found: String,
     },
-    /// No row of a file gives an event.
+    /// No row of a file becomes an event.
     #[error("{}: none of its {rows} rows gives an event", path.display())]
     NoEvents {
         /// The file.
         path: PathBuf,
-        /// The number of rows.
+        /// The number of rows in the file.
         rows: u64,
     },
-    /// A row is rejected, and `feed.replay.strict` is set.
+    /// A row is rejected, and the setting `feed.replay.strict` makes this an error.
     #[error("{}:{line}: {reason}: `{found}`", path.display())]
     BadRow {
         /// The file.
         path: PathBuf,
-        /// The line number.
+        /// The line number of the rejected row.
         line: u64,
         /// The reason why the row is rejected.
         reason: &'static str,
-        /// The text that caused the rejection.
+        /// The text in the row that caused its rejection.
         found: String,
     },
-    /// A folder contains no market data, or a pattern matches no file.
+    /// A folder contains no market-data files, or a file-name pattern is invalid or matches no file.
     #[error("{}: {fault}", path.display())]
     NoSuchFiles {
-        /// The folder or the pattern.
+        /// The path of the folder, or the file-name pattern.
         path: PathBuf,
-        /// The reason.
+        /// The reason why the folder or the pattern gives no files.
         fault: &'static str,
     },
-    /// A setting of the replay cannot be used.
+    /// The value of a setting in `[feed.replay]` cannot be used.
     #[error("feed.replay.{key}: {fault}")]
     Setting {
-        /// The key of the setting.
+        /// The key of the setting whose value cannot be used.
         key: &'static str,
         /// The reason why the value cannot be used.
         fault: String,
     },
-    /// `feed.replay.tz` is not a time zone.
+    /// The setting `feed.replay.tz` is not a time zone.
     #[error("feed.replay.tz: {source}")]
     Zone {
-        /// The error of the time zone.
+        /// The reason why the value of `feed.replay.tz` is not a time zone.
         source: ZoneError,
     },
     /// No row of a file has a valid time.
@@ -212,9 +213,9 @@ pub enum FeedError {
     NoTimes {
         /// The file.
         path: PathBuf,
-        /// The line number of the first row.
+        /// The line number of the file's first row.
         line: u64,
-        /// The text in the time column of the first row.
+        /// The text in the time column of the file's first row.
         found: String,
     },
     /// A file has no symbol column, and its file name does not contain a symbol.
@@ -228,54 +229,54 @@ pub enum FeedError {
     TooLongToSort {
         /// The file.
         path: PathBuf,
-        /// The number of rows.
+        /// The number of rows in the file.
         rows: u64,
-        /// The value of `feed.replay.sort_rows`.
+        /// The largest number of rows that can be sorted, as set by `feed.replay.sort_rows`.
         limit: usize,
     },
-    /// A setting of the simulation cannot be used.
+    /// The value of a setting in `[feed.simulated]` cannot be used.
     #[error("feed.simulated.{key}: {fault}")]
     Simulated {
-        /// The key of the setting.
+        /// The key of the setting whose value cannot be used.
         key: &'static str,
         /// The reason why the value cannot be used.
         fault: String,
     },
-    /// `feed.clock.speed` is `max` in a simulation.
+    /// The feed is a simulation, but the setting `feed.clock.speed` is `max`.
     #[error("feed.clock.speed: a simulation has no end and waits for nobody, so it cannot run at `max`")]
     Endless,
     /// Reading standard input failed.
     #[error("cannot read standard input")]
     Stdin {
-        /// The error of the operating system.
+        /// The error that the operating system reported.
         source: io::Error,
     },
-    /// The thread of a reader cannot be started.
+    /// The thread that reads the feed's input cannot be started.
     #[error("cannot start the reader of {input}")]
     ReaderNotStarted {
-        /// The name of the reader's input, e.g. `files`.
+        /// The name of the input that the thread reads, such as `files`.
         input: &'static str,
-        /// The error of the operating system.
+        /// The error that the operating system reported.
         source: io::Error,
     },
-    /// The thread of a reader has panicked.
+    /// The thread that reads the feed's input has panicked.
     #[error("the reader of {input} {panic}")]
     ReaderPanicked {
-        /// The name of the reader's input, e.g. `files`.
+        /// The name of the input that the thread reads, such as `files`.
         input: &'static str,
         /// The message of the panic.
         panic: Panicked,
     },
 }
 
-/// The class of an error, which decides the exit code.
+/// The class of a feed error, which determines the program's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorClass {
     /// The input does not exist or cannot be read.
     NoInput,
     /// The input can be read, but is not usable market data.
     BadData,
-    /// The configuration cannot be used.
+    /// A setting of the feed is missing or cannot be used.
     Configuration,
 }
 
@@ -317,8 +318,8 @@ impl FeedError {
         }
     }
 
-    /// Returns the configuration key whose value cannot be used. The error text begins with this key. Returns
-    /// `None` for an error with another cause.
+    /// Returns the configuration key whose value causes the error; `None` if no such value causes the error.
+    /// If there is a key, the error text begins with this key.
     #[must_use]
     pub fn key(&self) -> Option<String> {
         match self {
@@ -331,8 +332,8 @@ impl FeedError {
         }
     }
 
-    /// Returns whether the file is not market data. If several files are replayed, a file without market data
-    /// is ignored.
+    /// Returns whether the error means that a file has no replayable market data. When several files are
+    /// replayed, a file with such an error is ignored.
     #[must_use]
     pub const fn is_of_another_kind(&self) -> bool {
         matches!(
@@ -414,12 +415,13 @@ impl FeedError {
         }
     }
 
-    /// Creates the error for a failed read. If `source` wraps a [`FeedError`], returns that error instead.
+    /// Creates the error for a failed attempt to read a file. If `source` wraps a [`FeedError`], returns the
+    /// wrapped error instead.
     pub(super) fn read_failed(path: &Path, source: io::Error) -> Self {
         source.downcast().unwrap_or_else(|source| Self::Read { path: path.to_owned(), source })
     }
 
-    /// Returns the texts of the error and its causes in one line.
+    /// Returns one line with the text of the error and the texts of its causes.
     #[must_use]
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();

@@ -1,4 +1,5 @@
-//! The instruments of a simulation: a list with names, or a number of invented instruments.
+//! The instruments of a simulation: either a configured list of instruments, or a number of instruments with
+//! invented names.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -9,44 +10,46 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::market::Symbol;
 
-/// The range of an instrument's prices.
+/// The range in which the prices of a simulated instrument must lie.
 pub(super) const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
 
-/// The letters of invented names. The letters have no vowels, so that no name is a word. Each of the 16
-/// letters encodes four bits of a number.
+/// The letters from which the names of invented instruments are made. There are no vowels, so that no name is
+/// a word. Each of the 16 letters stands for four bits of an instrument's number.
 const LETTERS: &[u8; 16] = b"BCDGHJLMPQRTVWXZ";
 
-/// The maximum number of invented instruments, which is the number of names with four letters.
+/// The maximum number of invented instruments. There are only this many names with four letters.
 const MAX_INVENTED: u32 = 1 << 16;
 
-/// The instruments of a simulation.
+/// The setting that chooses the instruments of a simulation.
 ///
-/// In the configuration, the value is a list of instruments, or the number of instruments to invent. In a
-/// flag, the value is a text such as `500` or `AAPL,MSFT`. In a text, a number with a comma (`500,`) or a
-/// leading zero (`005930`) is a name.
+/// In config.toml, the value is a list of instruments, or the number of instruments to invent. On the command
+/// line, the value is a text such as `500` or `AAPL,MSFT`. In such a text, digits with a comma (`500,`) or a
+/// leading zero (`005930`) are a name, not a number of instruments.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruments {
-    /// Instruments with names.
+    /// A list of instruments with configured names.
     Named(Vec<Instrument>),
-    /// A number of invented instruments. Their names are the first names of a fixed list.
+    /// The number of instruments to invent. The invented names always come from the same list, in the same
+    /// order.
     Invented(u32),
 }
 
-/// A simulated instrument. In the configuration, an instrument is a name, or a table with `name`, `price` and
-/// `volatility`.
+/// A simulated instrument. In config.toml, an instrument is written as a name, or as a table with the keys
+/// `name`, `price` and `volatility`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instrument {
-    /// The name.
+    /// The symbol under which the instrument is published.
     pub name: Symbol,
-    /// The first price, rounded to 0.01. `None` means a random price, which depends on the seed and the name.
+    /// The first price, which is rounded to 0.01. `None` means a random first price, which depends on the
+    /// seed and the name.
     pub price: Option<f64>,
-    /// The standard deviation of one step, as a fraction of the price. `None` means a random volatility,
-    /// which depends on the seed and the name.
+    /// The standard deviation of one random step of the price, as a fraction of the price. `None` means a
+    /// random volatility, which depends on the seed and the name.
     pub volatility: Option<f64>,
 }
 
 impl Instruments {
-    /// Returns the instruments.
+    /// Returns the list of instruments.
     #[must_use]
     pub fn list(&self) -> Cow<'_, [Instrument]> {
         match self {
@@ -64,8 +67,8 @@ impl Instruments {
         }
     }
 
-    /// Returns `count` invented instruments. An error shows `as_name`: how to write a symbol whose name is
-    /// this number.
+    /// Returns the setting for `count` invented instruments. If `count` is out of range, the error text also
+    /// shows `as_name`, the notation for a symbol whose name is this number.
     fn invented<E: de::Error>(
         count: impl Copy + Display + TryInto<u32>,
         as_name: impl Display,
@@ -109,13 +112,14 @@ impl FromIterator<Instrument> for Instruments {
 }
 
 impl Instrument {
-    /// Creates an instrument whose first price and volatility are drawn at random.
+    /// Creates an instrument whose first price and volatility will be drawn at random.
     #[must_use]
     pub const fn named(name: Symbol) -> Self {
         Self { name, price: None, volatility: None }
     }
 
-    /// Returns an error text if a setting is out of range. The text begins with the instrument's name.
+    /// Returns an error text if the price or the volatility is out of range. The error text begins with the
+    /// instrument's name.
     pub(super) fn fault(&self) -> Option<String> {
         let name = &self.name;
         match *self {
@@ -132,8 +136,8 @@ impl Instrument {
     }
 }
 
-/// Returns the name of the n-th invented instrument. The odd factor gives each number below [`MAX_INVENTED`]
-/// a different name.
+/// Returns the name of the invented instrument with the number `n`. Because `n` is multiplied by an odd
+/// number, each `n` below [`MAX_INVENTED`] gets a different name.
 fn invented_name(n: u32) -> Symbol {
     let bits = n.wrapping_mul(40_503).wrapping_add(27_189);
     let letter = |place: u32| char::from(LETTERS[(bits >> (4 * place) & 15) as usize]);
@@ -227,7 +231,7 @@ impl<'de> Deserialize<'de> for Instrument {
     }
 }
 
-/// The table of an instrument in the configuration.
+/// An instrument that config.toml gives as a table, not only as a name.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {

@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-/// A feed becomes late when it publishes an event more than this duration after the event was due.
+/// The limit above which a feed counts as late: the time from when an event was due to when the feed
+/// published it.
 const LATE: Duration = Duration::from_secs(1);
-/// A late feed is on time again when its newest events are late by less than this duration.
+/// The limit below which a late feed counts as on time again: the time from when an event was due to when the
+/// feed published it.
 const ON_TIME: Duration = Duration::from_millis(100);
 
-/// Logs once when a feed becomes late, and once when it is on time again.
+/// Logs one message when a feed becomes late, and one message when it is on time again.
 #[derive(Debug, Default)]
 pub struct Lateness {
     is_late: bool,
 }
 
 impl Lateness {
-    /// Compares the lateness of the newest events with the limits, and logs a change.
+    /// Takes the lateness of the events just published. Logs a message if the feed has become late, or is on
+    /// time again.
     pub fn observe(&mut self, lateness: Duration) {
         if !self.is_late && lateness > LATE {
             self.is_late = true;

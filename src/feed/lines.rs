@@ -1,33 +1,33 @@
-//! Reads lines of bounded length.
+//! Reads the lines of an input, up to a maximum length.
 
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// The initial size of the buffer, in bytes.
+/// The initial size of the read buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads an input line by line. Each line is a slice of the buffer.
+/// Reads an input line by line. Each line is returned as a slice of the read buffer.
 ///
-/// The buffer doubles when a line fills the buffer. A line that is longer than the limit is discarded, so
-/// that the buffer is bounded.
+/// The read buffer doubles its size when a line does not fit into it. A line longer than the limit is
+/// discarded, so the buffer cannot grow without bound.
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
-    /// The start of the bytes that are not split into lines yet.
+    /// The position in the buffer from which bytes are not split into lines yet.
     start: usize,
-    /// The end of the bytes that were read.
+    /// The position in the buffer at which the bytes read so far end.
     end: usize,
     is_at_end: bool,
     /// The range of the current line in the buffer.
     line: Range<usize>,
-    /// The longest line, in bytes. Longer lines are discarded.
+    /// The maximum length of a line, in bytes. Longer lines are discarded.
     limit: usize,
     number: u64,
 }
 
-/// Whether a line was read or discarded.
+/// Whether a line was read as a whole, or discarded because of its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// The whole line was read.
@@ -52,12 +52,13 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Returns the number of the current line, from 1.
+    /// Returns the number of the current line, counted from 1.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// Moves to the next line. Returns `None` at the end.
+    /// Moves to the next line, and returns whether that line was read or discarded. Returns `None` at the end
+    /// of the input.
     pub fn advance(&mut self) -> io::Result<Option<Length>> {
         let mut searched = 0;
         let (line, next) = loop {
@@ -86,10 +87,10 @@ impl<R: Read> Lines<R> {
         Ok(Some(if is_whole { Length::Whole } else { Length::TooLong }))
     }
 
-    /// Returns the current line, without its line end. A byte order mark at the start of the first line is
-    /// removed.
+    /// Returns the current line, without its line end. If the input begins with a byte order mark, the first
+    /// line is returned without this mark.
     ///
-    /// Do not call this function for a line that was too long.
+    /// Callers must not call this function for a line that was discarded as [too long](Length::TooLong).
     pub fn line(&self) -> &[u8] {
         let line = &self.buffer[self.line.clone()];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -102,12 +103,14 @@ impl<R: Read> Lines<R> {
         self.is_at_end && self.line.end == self.end && self.start == self.end
     }
 
-    /// Returns whether the buffer has the whole next line. If so, [`advance`](Self::advance) does not block.
+    /// Returns whether the read buffer already contains the whole next line. If this is so, the next call of
+    /// [`advance`](Self::advance) does not block.
     pub fn has_next_at_hand(&self) -> bool {
         memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
     }
 
-    /// Discards the current line: its part in the buffer, and the part that is not read yet.
+    /// Discards the current line, which is too long: both the bytes in the buffer, and the rest that is not
+    /// read yet.
     fn discard_line(&mut self) -> io::Result<()> {
         self.number += 1;
         loop {

@@ -1,13 +1,13 @@
 //! Feeds: the sources of events, and the pace at which their events are published.
 //!
-//! A [`Feed`] produces batches of events. A simulation or a replay has a [schedule]. The schedule maps an
-//! event's market time to the instant at which the event is due. A [`Control`] can pause, step or seek a
-//! feed, and change its speed. A replay at full speed has no due times, but waits for its readers. Events on
-//! standard input are published as they arrive.
+//! A [`Feed`] produces batches of events. The events of a simulation or a replay are published according to a
+//! [schedule]. The schedule maps an event's market time to the instant at which the event is due. With a
+//! [`Control`], a user can pause, step or seek a feed, and change its speed. A replay at full speed ignores
+//! due times, but waits for the readers of its events. Events on standard input are published as they arrive.
 //!
-//! [`open`] checks the input, and returns an error if the input cannot be used. [`pump()`] publishes due
-//! events and the feed's state on the bus. When a feed fails, clients see the state `failed`, and the server
-//! stays up.
+//! [`open`] checks the feed's settings and input files, and returns an error if they cannot be used.
+//! [`pump()`] publishes events that are due, and the feed's state, on the bus. When a feed fails, clients see
+//! the state `failed`, and the server stays up.
 
 mod control;
 mod error;
@@ -57,16 +57,18 @@ use status::Progress;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The kind of feed: `simulated`, `replay` or `stdin`.
+    /// The kind of the feed, i.e. `simulated`, `replay` or `stdin`.
     pub kind: FeedKind,
-    /// A feed becomes `stalled` when its source delivers no event for this duration. The time during which
-    /// the feed waits for its schedule or its readers does not count.
+    /// The duration without an event from the feed's source, after which the feed's state becomes `stalled`.
+    /// The time during which the feed itself waits for an event to be due, or for its readers, does not
+    /// count.
     #[serde(with = "humantime_serde")]
     pub stalled_after: Duration,
-    /// Whether a replay or standard input waits for the first subscriber. A simulation never waits for a
-    /// subscriber.
+    /// Whether a replay or standard input starts only when the first client subscribes. A simulation never
+    /// waits for a client.
     pub wait_for_client: bool,
-    /// The largest number of symbols; events of further symbols are rejected. 0 means no limit.
+    /// The largest number of different symbols in the feed; events of further symbols are rejected. 0 means
+    /// no limit.
     pub symbols: usize,
     /// The longest line of a file or of standard input, in bytes; longer lines are rejected. 0 means no
     /// limit.
@@ -95,7 +97,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check for each kind, number and time of the section.
+    /// Returns the checks for the values in `[feed]` and its subsections.
     pub(crate) fn checks(&self) -> Vec<Check> {
         let own = [
             range::text("kind", "simulated, replay or stdin", true),
@@ -110,7 +112,7 @@ impl Config {
             .collect()
     }
 
-    /// Checks the settings of the simulation and of the replay, even if the feed is of another kind.
+    /// Checks the settings of both the simulation and the replay, whatever the kind of the feed.
     ///
     /// # Errors
     ///
@@ -120,12 +122,12 @@ impl Config {
         replay::check_settings(&self.replay)
     }
 
-    /// Checks that the settings fit the kind of the feed, and that the files of a replay can be opened. Does
-    /// not read the files.
+    /// Checks that the speed fits the kind of the feed, and that the files of a replay can be opened. Does
+    /// not read the files' contents.
     ///
     /// # Errors
     ///
-    /// Returns an error for a setting that does not fit, or for a file that cannot be opened.
+    /// Returns an error if the speed does not fit the kind of the feed, or if a file cannot be opened.
     pub fn check_input(&self) -> Result<(), FeedError> {
         match self.kind {
             FeedKind::Simulated if self.clock.speed == Speed::Max => Err(FeedError::Endless),
@@ -134,12 +136,13 @@ impl Config {
         }
     }
 
-    /// Returns whether the simulation has more symbols than the feed may have.
+    /// Returns whether the simulation has more symbols than the setting `feed.symbols` allows.
     fn has_too_many_symbols(&self) -> bool {
         self.symbols > 0 && self.simulated.symbols.count() > self.symbols
     }
 
-    /// Returns how long a client may keep the feed waiting; `None` for a feed that is not flow-controlled.
+    /// Returns how long one slow client may keep the feed waiting; `None` for a feed that does not wait for
+    /// clients.
     #[must_use]
     pub fn stall_timeout(&self) -> Option<Duration> {
         let waits = self.kind == FeedKind::Replay && self.clock.speed == Speed::Max;
@@ -147,18 +150,19 @@ impl Config {
     }
 }
 
-/// The only feed of a running server. Dropping the feed stops its reader thread.
+/// An opened feed that is not running yet. A server has only one feed. Dropping the feed stops the thread
+/// that reads its input.
 #[derive(Debug)]
 pub struct Feed {
     source: Source,
-    /// The schedule; `None` if events are published as they arrive.
+    /// The schedule of the feed's events; `None` if events are published as they arrive.
     schedule: Option<Schedule>,
     retime: bool,
     is_paused: bool,
     waits_for_client: bool,
-    /// The feed becomes stalled when its source delivers no event for this duration.
+    /// The duration without an event from the source, after which the feed counts as stalled.
     stalled_after: Duration,
-    /// How long a client may keep the feed waiting.
+    /// How long one slow client may keep the feed waiting.
     stall_timeout: Duration,
     symbols: usize,
     reject_counters: RejectCounters,
@@ -167,12 +171,12 @@ pub struct Feed {
     commands: mpsc::Receiver<QueuedCommand>,
 }
 
-/// Opens the configured feed. Checks the settings and the input files before the first event.
+/// Opens the configured feed, and checks its settings and input files. Publishes no events.
 ///
 /// # Errors
 ///
-/// Returns an error for invalid settings. Returns an error for a file that is missing, is not market data, or
-/// is too long to be sorted.
+/// Returns an error if a setting is invalid. Returns an error if a file is missing, is not market data, or is
+/// too long to be sorted.
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
@@ -223,20 +227,21 @@ impl Feed {
         }
     }
 
-    /// Returns the counters of rejected lines, rows and events.
+    /// Returns the counters of the feed's rejected lines, rows and events.
     #[must_use]
     pub fn reject_counters(&self) -> &RejectCounters {
         &self.reject_counters
     }
 
-    /// Returns the symbols that the feed [announces](crate::bus::Bus::announce) before its first event;
-    /// `None` if the feed has too many symbols.
+    /// Returns the symbols that are known and [announced](crate::bus::Bus::announce) before the first event;
+    /// `None` if there are too many to be known in advance.
     #[must_use]
     pub fn announced_symbols(&self) -> Option<HashSet<Symbol>> {
         self.source.symbols()
     }
 
-    /// Returns the control. The control's commands are executed only while [`pump()`] runs.
+    /// Returns the handle that controls the feed. Commands that are sent through this handle are executed
+    /// only while [`pump()`] runs.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control

@@ -1,6 +1,6 @@
-//! Makes text from files and standard input safe for a terminal and a log.
+//! Makes text from the feed's input safe to print in a terminal or a log.
 
-/// The longest excerpt, in characters.
+/// The maximum length of an excerpt from the feed's input, in characters.
 const EXCERPT: usize = 200;
 
 /// Replaces control characters, so that the text cannot move a terminal's cursor or start a new line.
@@ -9,7 +9,7 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Returns the first 200 characters of a text, without control characters.
+/// Returns the first 200 characters of a text, with its control characters replaced.
 pub fn excerpt(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(4 * EXCERPT)]);
     printable(&text.chars().take(EXCERPT).collect::<String>())

@@ -1,4 +1,4 @@
-//! The pump: publishes a feed's due events and its state on the bus, and executes commands to the feed.
+//! The pump: a task that publishes a feed's events and state on the bus, and executes commands to the feed.
 
 use std::iter::{self, Peekable};
 use std::num::NonZeroU32;
@@ -33,22 +33,24 @@ use crate::task::catch_panic;
 /// The number of events that a flow-controlled feed publishes before it waits until all readers have caught
 /// up.
 ///
-/// The number is large, so that the feed rarely waits. A client's outbox must still be able to hold all these
-/// events.
+/// The number of events is large, so that the feed rarely waits. But the number is small enough that a
+/// client's outbox, i.e. its send buffer, can hold so many events.
 const AHEAD: usize = 4096;
 
-/// At the end of a replay, the pump waits for readers for the stall timeout plus this margin. During the
-/// margin, the shards close stalled clients.
+/// The time, in addition to the stall timeout, for which the pump waits for slow readers at the end of a
+/// replay. Within this additional time, the server's threads close the clients that have exceeded the stall
+/// timeout.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// If a sleep ends late by more than this duration, the process was stopped or the machine was suspended.
+/// The limit for detecting a standstill: if a sleep ends later than planned by more than this, the process or
+/// the machine was suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// Publishes a feed's events until the feed fails or `stop` is cancelled. Executes the feed's commands, and
-/// publishes its state.
+/// Publishes a feed's events and state until the feed fails or `stop` is cancelled. Also executes the
+/// commands to the feed.
 ///
-/// After the feed's last event, the pump waits for commands such as a seek, until all controls are dropped. A
-/// panic counts as a failure of the feed.
+/// After the feed's last event, the pump waits for commands such as a seek, until all
+/// [`Control`](super::Control) handles are dropped. If the pump panics, the feed's state becomes `failed`.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
@@ -87,25 +89,25 @@ struct Pump<'a> {
     /// Events from the source that are not published yet.
     pending: Peekable<vec::IntoIter<Event>>,
     schedule: Option<Schedule>,
-    /// The wall clock for `feed.clock.retime`; `None` if that setting is off.
+    /// The wall clock from which events get new times; `None` if the setting `feed.clock.retime` is off.
     wall_clock: Option<WallClock>,
     lateness: Lateness,
     mode: Mode,
     waits_for_client: bool,
     stalled_after: Duration,
-    /// How long a client may keep the feed waiting.
+    /// How long one slow client may keep the feed waiting.
     stall_timeout: Duration,
-    /// Whether a seek after the feed's end leaves the feed paused.
+    /// Whether the feed will be paused when a command starts it again after its end.
     ends_paused: bool,
     /// The number of events that were published since the last wait for the readers.
     ahead: usize,
-    /// The sender for the answer to the command that is being executed.
+    /// The channel to the caller who waits for the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
     progress: Progress,
     bus: &'a Bus,
 }
 
-/// Whether the pump publishes events.
+/// The mode of the pump: whether it publishes events.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Running,
@@ -115,8 +117,9 @@ enum Mode {
 }
 
 impl Pump<'_> {
-    /// Runs until the feed fails. If no control is left, also returns when the feed is paused or has ended.
-    /// Returning does not change the feed's state.
+    /// Publishes events and executes commands until the feed fails. If no [`Control`](super::Control) handle
+    /// is left, also returns when the feed is paused or has ended. The function does not change the feed's
+    /// state when it returns.
     async fn run(&mut self, commands: &mut mpsc::Receiver<QueuedCommand>) -> Result<(), FeedError> {
         self.update_flow_control();
         self.apply_mode();
@@ -159,9 +162,10 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Waits until the next event is due. At the end of the source, waits for the readers and returns false.
+    /// Waits until the next event may be published, and returns true. When the source has no more events,
+    /// waits for the readers to catch up and returns false.
     ///
-    /// Cancel safe: events from the source remain in `pending`.
+    /// Cancel safe: events that were taken from the source remain in `pending`.
     async fn ready(&mut self) -> Result<bool, FeedError> {
         if self.waits_for_client {
             self.bus.first_subscriber().await;
@@ -189,11 +193,11 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Sleeps until the instant `due`. If the process stood still meanwhile, moves all due times by the
-    /// length of the standstill. Otherwise hours of events would be due at once, and healthy clients would
-    /// become slow consumers.
+    /// Sleeps until the instant `due`. If the process was suspended meanwhile, moves all due times by the
+    /// length of the suspension. If the due times did not move, hours of events would be due at once, and
+    /// healthy clients would fall too far behind.
     ///
-    /// Cancel safe: the pump changes nothing before the sleep ends.
+    /// Cancel safe: the function changes nothing before the sleep ends.
     async fn sleep_until(&mut self, due: Instant) {
         if due <= Instant::now() {
             return;
@@ -206,7 +210,8 @@ impl Pump<'_> {
         }
     }
 
-    /// Fetches the next events if no event is pending. Returns false at the end of the source.
+    /// Fetches the next events from the source, unless some events are still pending. Returns false if the
+    /// source has no more events.
     async fn fill(&mut self) -> Result<bool, FeedError> {
         while self.pending.peek().is_none() {
             let Some(batch) = self.source.next().await else { return Ok(false) };
@@ -215,8 +220,8 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Waits for the readers if the pending events could put a reader too far behind. The limit is `AHEAD`
-    /// events or the log's capacity, whichever is smaller.
+    /// Waits until all readers have caught up, if publishing the pending events could put a reader too far
+    /// behind. Too far means more events than `AHEAD` or the capacity of the bus's log, whichever is smaller.
     async fn wait_for_readers(&mut self) {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
             self.bus.caught_up().await;
@@ -226,10 +231,10 @@ impl Pump<'_> {
 
     /// Waits at the end of a flow-controlled feed until all readers have caught up.
     ///
-    /// The wait ends early if a reader is behind and reports no progress for the stall timeout plus a margin.
-    /// Within this time, the shards close stalled clients.
+    /// The wait ends early if a reader is behind, and reports no progress during the stall timeout plus
+    /// [`STALL_MARGIN`]. This is long enough for the server's threads to close stalled clients.
     ///
-    /// Cancel safe: a cancelled wait loses at most some progress reports.
+    /// Cancel safe: cancelling the wait loses at most some of the readers' progress reports.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
         let mut caught_up = pin!(self.bus.caught_up());
@@ -325,8 +330,8 @@ impl Pump<'_> {
         self.update_flow_control();
     }
 
-    /// Publishes `count` events, or fewer at the end of the source. During the step, a replay waits for its
-    /// readers.
+    /// Pauses the feed, and publishes the next `count` events, or fewer if the source ends. During the step,
+    /// a replay waits for its readers, so that none falls too far behind.
     async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
         self.pause();
         let waits = !matches!(self.source, Source::Walk(_));
@@ -350,8 +355,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Continues with the first event at or after a time. Earlier events are folded into the last-value
-    /// cache, and are not published.
+    /// Continues the replay with the first event at or after the market time `target`. Earlier events are not
+    /// published, but update the last-value cache, i.e. the current values of each symbol.
     async fn seek(&mut self, target: Time) -> Result<(), FeedError> {
         let Source::Files(files) = &mut self.source else { return Ok(()) };
         files.restart();
@@ -391,8 +396,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Sets whether the files are read again after their end. If `repeats` is true and the feed has ended,
-    /// starts the next lap.
+    /// Sets whether a replay reads its files again after their end. If `repeats` is true and the replay has
+    /// already ended, starts it again.
     fn set_repeats(&mut self, repeats: bool) {
         let Source::Files(files) = &mut self.source else { return };
         files.set_repeats(repeats);
@@ -420,7 +425,7 @@ impl Pump<'_> {
         self.set_feed_state(FeedState::Failed { detail });
     }
 
-    /// Pauses or resumes the schedule according to the mode, and publishes the feed's state.
+    /// Pauses or resumes the schedule, depending on the pump's mode, and publishes the feed's state.
     fn apply_mode(&mut self) {
         if let Some(schedule) = &mut self.schedule {
             if self.mode == Mode::Running { schedule.resume() } else { schedule.pause() }
@@ -442,7 +447,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Tells the bus whether the feed is flow-controlled.
+    /// Tells the bus whether the feed is flow-controlled, i.e. waits for its readers.
     fn update_flow_control(&self) {
         self.bus.set_flow_controlled(
             self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max),

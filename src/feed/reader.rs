@@ -1,7 +1,8 @@
-//! Readers: threads that read events ahead of the pump.
+//! Readers: threads that read events from the feed's input before the pump needs them.
 //!
-//! A reader ends at the end of its input, or when the receiver of its batches is dropped. A reader therefore
-//! needs no stop signal. If a reader fails, panics or cannot be started, its last batch is an error.
+//! A reader thread ends at the end of its input, or when the receiver of its batches of events is dropped.
+//! The thread therefore needs no other signal to stop. If the thread fails, panics or cannot be started, the
+//! receiver gets an error as the last item.
 
 use std::thread;
 
@@ -12,19 +13,22 @@ use crate::fault;
 use crate::market::Event;
 use crate::task::catch_panic_now;
 
-/// The largest number of events in a batch.
+/// The maximum number of events in a batch that a reader thread sends.
 pub const BATCH: usize = 1024;
 
-/// The maximum number of batches that a reader reads ahead.
+/// The maximum number of batches that wait for the pump. While so many batches wait, the reader thread
+/// pauses.
 const READ_AHEAD: usize = 8;
 
-/// The receiver of a reader's batches. No batch follows an error.
+/// The receiver of the batches of events that a reader thread sends. After an error, the receiver gets
+/// nothing more.
 pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
 
-/// The sender of a reader's batches.
+/// The sender with which a reader thread sends batches of events.
 pub type BatchSender = mpsc::Sender<Result<Vec<Event>, FeedError>>;
 
-/// Starts a thread that runs `read`. Errors contain `input`, the name of the input, e.g. `files`.
+/// Starts a reader thread that runs the function `read`. Error texts contain `input`, which is the name of
+/// the feed's input, such as `files`.
 pub fn start<F>(input: &'static str, read: F) -> Batches
 where
     F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,
@@ -32,7 +36,7 @@ where
     start_on(thread::Builder::new().name("reader".to_owned()), input, read)
 }
 
-/// Sends a batch. Returns whether the receiver still exists.
+/// Sends a batch of events. Returns false if the receiver no longer exists.
 pub fn send(batches: &BatchSender, batch: Vec<Event>) -> bool {
     fault::point("reader");
     batches.blocking_send(Ok(batch)).is_ok()

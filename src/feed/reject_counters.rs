@@ -1,12 +1,12 @@
-//! Counters of rejected lines, rows and events by reason, and of ignored fields.
+//! Counters of the input that a feed rejects (lines, rows and events, by reason) or ignores (single fields).
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use crate::counters::LabelledCounters;
 
-/// Counters of rejected lines, rows and events by reason, and of ignored fields. A reason is a fixed text of
-/// this program, never text from a file.
+/// Counters of the input that a feed rejects (lines, rows and events, by reason) or ignores (single fields).
+/// A reason for a rejection is a fixed text of this program, never text from a file.
 #[derive(Clone, Debug, Default)]
 pub struct RejectCounters {
     rejected: LabelledCounters,
@@ -14,29 +14,29 @@ pub struct RejectCounters {
 }
 
 impl RejectCounters {
-    /// Increments the counter of a reason.
+    /// Increments the counter of the rejections for `reason`.
     pub fn increment(&self, reason: &'static str) {
         self.rejected.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// Increments the counter of ignored fields.
+    /// Increments the counter of ignored input fields.
     pub fn increment_ignored_fields(&self) {
         self.ignored_fields.inc();
     }
 
-    /// Returns the count of a reason.
+    /// Returns the number of rejections for `reason`.
     #[cfg(test)]
     pub(super) fn count(&self, reason: &'static str) -> u64 {
         self.rejected.get_or_create(&[("reason", reason)]).get()
     }
 
-    /// Returns the count of ignored fields.
+    /// Returns the number of ignored input fields.
     #[cfg(test)]
     pub(super) fn ignored_fields(&self) -> u64 {
         self.ignored_fields.get()
     }
 
-    /// Registers the counters with `/metrics`.
+    /// Adds the counters to a registry, so that they appear at `/metrics`.
     pub fn register(&self, registry: &mut Registry) {
         let help = "Lines, rows and events of the feed that were not published";
         registry.register("feed_skipped", help, self.rejected.clone());

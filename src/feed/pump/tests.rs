@@ -1,4 +1,4 @@
-//! Tests of the pump with paused time and a source that the test fills.
+//! Tests of the pump. They use Tokio's paused clock and a source of events that the test fills.
 
 mod commands;
 mod panics;
@@ -36,7 +36,7 @@ async fn a_simulated_event_is_published_when_its_time_has_come() {
     assert_eq!(head, 101);
 }
 
-/// Returns a feed with this speed, and the sender that fills the feed's source.
+/// Returns a feed of the given kind and speed, and the sender through which a test gives events to the feed.
 fn sent(kind: FeedKind, speed: Speed) -> (mpsc::Sender<Result<Vec<Event>, FeedError>>, Feed) {
     let (sender, receiver) = mpsc::channel(8);
     let clock = schedule::Config { speed, ..schedule::Config::default() };
@@ -52,8 +52,8 @@ fn trade(seconds: i64) -> Event {
     }
 }
 
-/// Returns a text for each entry of the log. The text is a number of events, the name of a state, or the
-/// reason for a failure.
+/// Returns a text for each entry of the bus's log. For a batch of events, the text is their number. For a
+/// change of the feed's state, the text is the name of the state or, after a failure, the reason.
 fn entries(bus: &Arc<Bus>) -> Vec<String> {
     let (mut reader, _) = bus.awaited_reader("test");
     let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {

@@ -1,15 +1,15 @@
-//! The cells of a line, split at the delimiter.
+//! Splits a line of a file into cells at the delimiter.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// The largest number of cells that are read from a line.
+/// The maximum number of cells that are read from a line; further cells are ignored.
 const MAX_CELLS: usize = 1024;
 
-/// Splits lines into cells. All lines share the same buffers.
+/// Splits lines into cells. The buffers are reused for each line.
 pub struct Splitter {
     delimiter: u8,
     quoted: Reader,
-    /// The unquoted text of a line that has quotes.
+    /// The text of the current line without its quotes, if the line has quotes.
     text: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -18,9 +18,10 @@ pub struct Splitter {
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'a> {
     text: &'a [u8],
-    /// The position in `text` where each cell ends.
+    /// For each cell, the position in `text` where the cell ends.
     ends: &'a [usize],
-    /// The number of bytes between two cells: 1 for the delimiter, or 0 if unquoting removed it.
+    /// The number of bytes between two cells in `text`: 1 for the delimiter, or 0 if removing the quotes also
+    /// removed the delimiters.
     gap: usize,
 }
 
@@ -32,7 +33,7 @@ impl Splitter {
 
     /// Returns the first `most` cells of a line.
     ///
-    /// A quoted cell cannot continue on the next line, so an unclosed quote spoils only one row.
+    /// A quoted cell always ends with its line, so a missing closing quote spoils only one row.
     pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
         let most = most.min(MAX_CELLS);
         if memchr::memchr(b'"', line).is_some() {
@@ -78,7 +79,7 @@ impl<'a> Cells<'a> {
         self.ends.len()
     }
 
-    /// Returns the cell of a column; `None` if the line has fewer cells.
+    /// Returns the cell in a column; `None` if the line has too few cells.
     pub fn get(&self, column: usize) -> Option<&'a [u8]> {
         let end = *self.ends.get(column)?;
         let start = if column == 0 { 0 } else { self.ends[column - 1] + self.gap };

@@ -1,12 +1,12 @@
-//! The character encoding of a text, and its conversion to UTF-8.
+//! Finds the character encoding of a text, and converts the text to UTF-8.
 //!
-//! A byte order mark overrides the configured encoding. Without a mark and a configured encoding, the
-//! encoding is guessed from the beginning of the text. UTF-8 is recognized by its valid characters, and
-//! UTF-16 by its zero bytes. Firefox's detector, chardetng, distinguishes the older encodings, e.g. EUC-KR
-//! and Windows-1252.
+//! A byte order mark in the text overrides the configured encoding. If there is neither a byte order mark nor
+//! a configured encoding, the encoding is guessed from the beginning of the text. UTF-8 is recognized by its
+//! valid characters, and UTF-16 by its zero bytes. To tell older encodings such as EUC-KR and Windows-1252
+//! apart, this module uses chardetng, the detector of Firefox.
 //!
-//! UTF-8 text is neither converted nor checked. So an invalid character affects only the row that contains
-//! it.
+//! UTF-8 text is neither converted nor checked as a whole. So an invalid character in UTF-8 text affects only
+//! the row that contains this character.
 
 use std::io::{self, Cursor, Read};
 
@@ -16,19 +16,20 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::feed::error::FeedError;
 
-/// The number of bytes from which the encoding is guessed.
+/// The number of bytes at the start of a text from which its encoding is guessed.
 const BEGINNING: usize = 64 * 1024;
 
 /// A text counts as UTF-8 if it has at least this many valid non-ASCII characters for each invalid character.
 const GOOD_FOR_BROKEN: usize = 10;
 
-/// Returns the encoding with a label of the [Encoding
-/// Standard](https://encoding.spec.whatwg.org/#names-and-labels), e.g. `utf-8` or `EUC-KR`. Case is ignored.
-/// Python's names of code pages are accepted too, e.g. `cp949` for `windows-949`.
+/// Returns the encoding that has the given label in the [Encoding
+/// Standard](https://encoding.spec.whatwg.org/#names-and-labels), such as `utf-8` or `EUC-KR`. Upper and
+/// lower case make no difference. The names that Python gives to Windows code pages are accepted too, such as
+/// `cp949` for `windows-949`.
 ///
 /// # Errors
 ///
-/// Returns an error for an unknown label.
+/// Returns an error if the label is unknown.
 pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
     let code_page = || label.trim().to_ascii_lowercase().replacen("cp", "windows-", 1);
     Encoding::for_label_no_replacement(label.as_bytes())
@@ -36,10 +37,11 @@ pub fn by_label(label: &str) -> Result<&'static Encoding, FeedError> {
         .ok_or_else(|| FeedError::Encoding { label: label.to_owned() })
 }
 
-/// Converts a text to UTF-8, and removes its byte order mark. Returns the text and its original encoding.
+/// Converts a text to UTF-8, and removes its byte order mark. Returns a reader of the converted text, and the
+/// original encoding.
 ///
-/// A byte order mark overrides `encoding`. Without a mark and without `encoding`, the encoding is guessed.
-/// The guess for binary data is UTF-8, so binary data stay unchanged.
+/// A byte order mark in the text overrides `encoding`. If there is no byte order mark and `encoding` is
+/// `None`, the encoding is guessed. Binary data are taken for UTF-8, so they stay unchanged.
 ///
 /// # Errors
 ///
@@ -74,8 +76,8 @@ fn encoding_of(beginning: &[u8]) -> &'static Encoding {
     })
 }
 
-/// Returns little-endian or big-endian UTF-16, if most characters are then ASCII. Market data in any language
-/// are mostly ASCII.
+/// Returns little-endian or big-endian UTF-16, if a text decoded this way has mostly ASCII characters. UTF-16
+/// can be recognized like this because market data in any language are mostly ASCII.
 fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     let (units, _) = beginning.as_chunks();
     let text = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
@@ -89,8 +91,9 @@ fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Returns whether the beginning of a text is UTF-8. The last character may be incomplete, because only the
-/// first bytes of the text were read. A few invalid characters are tolerated.
+/// Returns whether the beginning of a text is UTF-8. The last character of `beginning` may be incomplete,
+/// because only the first bytes of the text were read. A few characters that are invalid in UTF-8 are
+/// tolerated.
 fn is_utf8(beginning: &[u8]) -> bool {
     let Err(error) = str::from_utf8(beginning) else { return true };
     if error.error_len().is_none() {
@@ -115,7 +118,7 @@ mod tests {
         "일자,종가,대비,시가,고가,저가,거래량\n2024-01-02,79600,1100,78200,79800,78200,17142847\n";
     const GERMAN: &str = "Datum;Eröffnung;Höchst;Tiefst;Schluß\n02.01.2024;5,5;5,6;5,4;5,5\n";
 
-    /// A reader that returns at most the given number of bytes in each call.
+    /// A test reader that returns at most the given number of bytes in each call.
     struct Pieces(Cursor<Vec<u8>>, usize);
 
     impl Read for Pieces {

@@ -14,59 +14,66 @@ use crate::range::{self, Check, DAY, MILLION, MILLISECOND};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The files, folders and patterns to replay. Events are merged by time. Events of equal time are in the
-    /// order of their files.
+    /// The files, folders and file-name patterns to replay. The events of all files are merged by time.
+    /// Events with the same time are published in the order of their files.
     pub files: Vec<PathBuf>,
-    /// Whether the replay starts again after its end. The times of each lap are shifted: a lap begins one
-    /// second after the end of the previous lap.
+    /// Whether the replay starts again after its end. Event times are shifted in each repetition, so that it
+    /// begins one second after the end of the previous one.
     pub r#loop: bool,
-    /// The symbol of files without a symbol column. By default, the symbol is found in the file's name.
+    /// The symbol for files without a symbol column. By default, the symbol is taken from the file's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
-    /// The time zone of times without an offset, e.g. `America/New_York`. The default is UTC.
+    /// The time zone of times that have no UTC offset, such as `America/New_York`. The default time zone is
+    /// UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
     /// The name of the files' layout, one of [`LAYOUTS`](super::LAYOUTS). By default, the layout is
-    /// recognized.
+    /// recognized from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
-    /// The column of each role, such as time or price. A column is given by its name in the header, or by its
-    /// number, counted from 0.
+    /// The columns for roles such as time or price. A column is given by its name in the file's header, or by
+    /// its number, counted from 0.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub map: Map,
-    /// The order of day, month and year in dates such as `01/02/2024`. By default, the order is recognized.
+    /// The order of day, month and year in dates such as `01/02/2024`. By default, the order is recognized
+    /// from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
-    /// The decimal sign. By default, the sign is recognized.
+    /// The decimal sign in the files. By default, the decimal sign is recognized from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<DecimalSign>,
-    /// The number of decimal places of prices that are written as integers: with 4, 1893000 is 189.3.
+    /// The number of decimal places in prices that are written as integers: with 4 places, 1893000 means
+    /// 189.3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_scale: Option<u32>,
-    /// The delimiter of cells: one character, or `tab`. By default, the delimiter is recognized.
+    /// The delimiter between the cells of a line: one character, or the word `tab`. By default, the delimiter
+    /// is recognized from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
-    /// The character encoding: a label of the Encoding Standard, e.g. `euc-kr`.
+    /// The character encoding of the files, given by a label from the WHATWG Encoding Standard, such as
+    /// `euc-kr`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// Events before this time are left out. A time without an offset is in the zone `tz`.
+    /// The start of the replay: events before this time are left out. If the time has no UTC offset, it is in
+    /// the time zone `tz`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Events at or after this time are left out. A time without an offset is in the zone `tz`.
+    /// The end of the replay: events at or after this time are left out. If the time has no UTC offset, it is
+    /// in the time zone `tz`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Whether the first rejected row ends the replay with an error.
+    /// Whether a rejected row ends the replay with an error.
     pub strict: bool,
-    /// The largest unpacked size of a packed file, in bytes; 0 means no limit.
+    /// The maximum size to which a packed file may unpack, in bytes; 0 means no limit.
     pub max_bytes: u64,
-    /// The largest number of unpacked bytes per packed byte; 0 means no limit.
+    /// The maximum ratio of a packed file's unpacked size to its packed size; 0 means no limit.
     pub max_ratio: u64,
-    /// At full speed, the replay waits for clients with `delivery=every`. The server closes a client that has
-    /// read too little within this time.
+    /// How long a client with `delivery=every` may keep a full-speed replay waiting. The server closes the
+    /// connection of a client that has read too little within this time.
     #[serde(with = "humantime_serde")]
     pub stall_timeout: Duration,
-    /// The largest number of rows of a file that is not in time order. Such a file is sorted in memory, which
-    /// needs about 200 bytes for each row.
+    /// The maximum number of rows in a file whose rows are not in time order. A file without time order is
+    /// sorted in memory, which needs about 200 bytes for each row.
     pub sort_rows: usize,
 }
 
@@ -96,7 +103,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns the checks of all numbers and durations, and of the texts with a fixed set of values.
+    /// Returns the checks of all settings that are numbers or durations, and of those that are texts with a
+    /// fixed set of values.
     pub(in crate::feed) fn checks(&self) -> Vec<Check> {
         vec![
             range::text("date_order", "mdy, dmy or ymd", true),

@@ -1,4 +1,4 @@
-//! The events of a text: streamed row by row, or sorted by time.
+//! The events of a text, i.e. of a file or an archive member: streamed row by row, or sorted by time.
 
 use std::cmp::Reverse;
 use std::path::PathBuf;
@@ -12,33 +12,35 @@ use super::scan::Order;
 use crate::feed::error::FeedError;
 use crate::market::{Event, Payload, Time};
 
-/// The events of a text, in time order.
+/// The events of a text (a file or an archive member) in time order.
 pub enum Events {
-    /// A text in time order is streamed in constant memory.
+    /// The events of a text whose rows are in time order: streamed row by row, in constant memory.
     Streamed(Box<Rows>),
-    /// A text that is not in time order is sorted in memory.
+    /// The events of a text whose rows are not in time order: sorted in memory.
     Sorted(vec::IntoIter<Event>),
 }
 
-/// The events of a text, in the order of its rows.
+/// The events of a text (a file or an archive member) in the order of its rows.
 pub struct Rows {
     pub records: Records,
     pub reader: RowReader,
-    /// The second event of the current row.
+    /// The second event of the current row, if the row gives two events and only the first is returned so
+    /// far.
     pub second_event: Option<Event>,
     pub rejected: RejectedRows,
     pub is_strict: bool,
-    /// Events before this time are left out.
+    /// The start of the time range: events before this time are left out.
     pub from: Option<Time>,
-    /// Events at or after this time are left out.
+    /// The end of the time range: events at or after this time are left out.
     pub to: Option<Time>,
-    /// Whether reading stops at the first row at or after `to`. The flag is set only if the text is in time
-    /// order.
+    /// Whether reading stops at the first row with a time at or after `to`. This is true only if the rows of
+    /// the text are in time order.
     pub ends_with_time: bool,
 }
 
-/// Sorts events by time. Events of equal time usually stay in the order of their rows. In a descending file,
-/// events of equal time are reversed.
+/// Reads the events of all rows, and sorts them by time. Events with the same time usually stay in the order
+/// of their rows. But if the newest row comes first, events with the same time are put into reverse row
+/// order.
 pub fn sorted(mut rows: Rows, order: Order) -> Result<vec::IntoIter<Event>, FeedError> {
     let mut events = Vec::new();
     while let Some(event) = rows.next()? {
@@ -69,7 +71,7 @@ impl Rows {
         self.records.line()
     }
 
-    /// Returns the damage found so far in the packed file.
+    /// Returns the record of the damage that was found in the packed file so far.
     pub fn damage(&self) -> &Damage {
         self.records.damage()
     }

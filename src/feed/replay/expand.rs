@@ -1,4 +1,4 @@
-//! Expands a path to files. The path may name a file, a folder or a pattern.
+//! Expands a path to a list of files. The path may be a file, a folder or a pattern such as `*.csv`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,14 @@ use walkdir::WalkDir;
 use crate::feed::error::FeedError;
 use crate::feed::printable::printable;
 
-/// The extensions of market-data files. In a folder, files with other extensions are ignored.
+/// The file-name extensions of market-data files. When a folder is replayed, its files with other extensions
+/// are ignored.
 const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn"];
 
-/// Returns the files that a path names, sorted by name.
+/// Returns the files that a path stands for, sorted by name.
 ///
-/// - A folder expands to all files with an extension of market data, in the folder and its subfolders.
-/// - A pattern expands to all files that match it.
+/// - A folder expands to all files in it and its subfolders that have an extension of market data.
+/// - A pattern expands to all files that match the pattern.
 /// - A pattern may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any number of folders.
 /// - An existing path is never a pattern, even if it contains `*`, `?`, `[` or `{`.
 ///
@@ -53,8 +54,8 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, FeedError> {
     if files.is_empty() { none("no file matches it") } else { Ok(files) }
 }
 
-/// Returns the wanted files up to `depth` levels below a folder. Skips hidden files and folders. Logs a
-/// warning for each file or folder that cannot be read.
+/// Returns the files for which `is_wanted` is true, up to `depth` levels below a folder. Skips hidden files
+/// and hidden folders. Logs a warning for each file or folder that cannot be read.
 fn below(folder: &Path, depth: usize, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let is_shown = |entry: &walkdir::DirEntry| {
         entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')

@@ -1,14 +1,16 @@
-//! The extent of a replay: its first time, its last time, and its number of rows.
+//! The extent of a replay, i.e. its earliest and latest event time, and its number of rows.
 
 use crate::market::Time;
 
-/// The time span and the row count of a replay. The span is limited to `from` and `to`.
+/// The earliest and latest event time, and the row count of a replay. The earliest and the latest time lie
+/// within the settings `from` and `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// The earliest time.
+    /// The time of the earliest event.
     pub first: Time,
-    /// The latest time.
+    /// The time of the latest event.
     pub last: Time,
-    /// The number of data rows, including rejected rows and rows outside `from` and `to`.
+    /// The number of data rows in the files, including rejected rows and rows with a time outside `from` and
+    /// `to`.
     pub rows: u64,
 }

@@ -1,5 +1,5 @@
-//! Inspects a text for the command `inspect`: its layout, time order, zone and symbols, and its rejected
-//! rows.
+//! For the command `inspect`, finds the layout, time order, time zone, symbols and rejected rows of a file or
+//! archive member.
 
 use indexmap::IndexMap;
 
@@ -17,54 +17,60 @@ pub struct Inspection {
     pub file: String,
     /// The name of the recognized layout.
     pub layout: &'static str,
-    /// The vendor of the layout, if the layout is one of [`LAYOUTS`](super::LAYOUTS).
+    /// The vendor whose files have the layout; `None` if the layout is not one of
+    /// [`LAYOUTS`](super::LAYOUTS).
     pub vendor: Option<&'static str>,
-    /// The kinds of event that the file has.
+    /// The kinds of events that the file has, such as trades.
     pub kinds: KindSet,
-    /// The number of data rows.
+    /// The number of data rows in the file.
     pub rows: u64,
-    /// The number of events. A row with both a trade and a quote becomes two events.
+    /// The number of events that the rows become. A row with both a trade and a quote becomes two events.
     pub events: u64,
-    /// The number of rejected rows, by reason.
+    /// Each reason for which rows were rejected, with the number of these rows.
     pub rejected: Vec<(&'static str, u64)>,
-    /// The order of the times: `ascending`, `descending` or `unsorted`.
+    /// The order of the rows by time, i.e. `ascending`, `descending` or `unsorted`.
     pub order: &'static str,
-    /// The zone of the times; `UTC (assumed)` if neither the file nor the configuration has a zone.
+    /// The time zone of the times in the file; `UTC (assumed)` if neither the file nor the configuration
+    /// gives a time zone.
     pub zone: String,
-    /// The number of local times that occur twice, because the zone's clocks went back.
+    /// The number of local times in the file that occur twice in their time zone, because the clocks were set
+    /// back.
     pub repeated: u64,
-    /// The number of local times that do not exist, because the zone's clocks went forward.
+    /// The number of local times in the file that do not exist in their time zone, because the clocks were
+    /// set forward.
     pub moved: u64,
-    /// The number of events of each symbol. The symbols are in the order of their first events.
+    /// The number of events of each symbol. The symbols are listed in the order of their first events.
     pub symbols: IndexMap<Symbol, u64>,
     /// The first event in time order.
     pub first: Option<Event>,
     /// The last event in time order.
     pub last: Option<Event>,
-    /// The roles that have a column, such as `time`. Each role comes with the name or the number of its
-    /// column.
+    /// The roles, such as `time`, for which the file has a column. Each role is listed with the name or the
+    /// number of its column.
     pub columns: Vec<(&'static str, String)>,
-    /// The character encoding.
+    /// The character encoding of the file.
     pub encoding: &'static str,
-    /// The delimiter.
+    /// The delimiter between the cells of a line.
     pub delimiter: char,
-    /// Whether the decimal sign is a comma.
+    /// Whether the decimal sign in the file is a comma.
     pub has_decimal_comma: bool,
-    /// The number of decimal places of prices that are written as integers; 0 for plain decimals.
+    /// The number of decimal places in prices that are written as integers; 0 if prices are written as plain
+    /// decimals.
     pub price_scale: u32,
-    /// The damage of the packed file; `None` if the file is intact. The rows before the damage were read.
+    /// The damage that was found in a packed file; `None` if the file is intact. The rows before the damage
+    /// are inspected as usual.
     pub damage: Option<String>,
-    /// The assumed order of day and month; `None` if the dates prove the order, or if the configuration sets
-    /// it.
+    /// The assumed order of day and month in the file's dates; `None` if the dates prove the order, or if the
+    /// configuration sets the order.
     pub assumed_date_order: Option<DateOrder>,
 }
 
-/// The first and the last event in time order, collected while the rows are read in file order.
+/// Finds the first and the last event in time order, while the rows are read in file order.
 #[derive(Default)]
 struct Ends {
-    /// Two events at the earliest time: the first and the last in file order.
+    /// Of the events with the earliest time, the first and the last in file order.
     first: [Option<Event>; 2],
-    /// Two events at the latest time: the first and the last in file order.
+    /// Of the events with the latest time, the first and the last in file order.
     last: [Option<Event>; 2],
 }
 
@@ -82,7 +88,8 @@ impl Ends {
         replace(&mut self.last[1], |new, kept| new >= kept);
     }
 
-    /// Returns the first and the last event of the replay. A replay reverses the rows of a descending file.
+    /// Returns the events that a replay publishes first and last. If the file's rows are in descending time
+    /// order, a replay reverses them.
     fn of(self, order: Order) -> (Option<Event>, Option<Event>) {
         let ([first, first_turned], [last_turned, last]) = (self.first, self.last);
         if order == Order::Descending { (first_turned, last_turned) } else { (first, last) }
@@ -90,11 +97,12 @@ impl Ends {
 }
 
 impl Inspection {
-    /// Reads a text to its end, and collects what `inspect` prints.
+    /// Reads a file or archive member to its end, and collects what the command `inspect` prints.
     ///
     /// # Errors
     ///
-    /// Returns an error if the text cannot be read to its end, or, with `strict`, if a row is rejected.
+    /// Returns an error if the file or archive member cannot be read to its end. With the setting `strict`,
+    /// also returns an error if a row is rejected.
     pub(super) fn of(plan: &Plan) -> Result<Self, FeedError> {
         let Plan { part, sniffed, scan, .. } = plan;
         let mut rows = plan.rows()?;

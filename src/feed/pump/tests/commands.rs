@@ -1,18 +1,19 @@
-//! Tests of the pump's commands.
+//! Tests of the commands that the pump executes.
 
 use super::*;
 
-/// A feed with a running pump, and the handles with which a test drives the feed.
+/// A feed with a running pump, and the handles with which a test controls the feed.
 struct Playing {
     sender: mpsc::Sender<Result<Vec<Event>, FeedError>>,
     bus: Arc<Bus>,
     control: Control,
-    /// Dropping the set ends the pump.
+    /// The set of tasks that contains the pump. Dropping the set ends the pump.
     _pump: JoinSet<()>,
 }
 
 impl Playing {
-    /// Starts a pump with these settings. The feed's source is the channel that [`Self::send`] fills.
+    /// Starts a pump for a feed with these `[feed]` settings. The feed takes its events from a channel, which
+    /// [`Self::send`] fills.
     fn start(settings: &str) -> Self {
         let config: Config = toml::from_str(settings).unwrap();
         let (sender, receiver) = mpsc::channel(8);
@@ -23,7 +24,7 @@ impl Playing {
         Self { sender, bus, control, _pump: pumping }
     }
 
-    /// Sends one trade at each of these times, in seconds.
+    /// Gives the feed one trade for each of these market times, in seconds.
     async fn send<const N: usize>(&self, seconds: [i64; N]) {
         self.sender.send(Ok(seconds.map(trade).into())).await.unwrap();
     }
@@ -32,7 +33,7 @@ impl Playing {
         self.control.send(command).await.unwrap()
     }
 
-    /// Waits, and returns the number of events published so far.
+    /// Waits for `millis` milliseconds, and returns the number of events published so far.
     async fn after(&self, millis: u64) -> u64 {
         sleep(Duration::from_millis(millis)).await;
         self.bus.head()
@@ -47,7 +48,7 @@ fn step(count: u32) -> FeedCommand {
     FeedCommand::Step(NonZeroU32::new(count).unwrap())
 }
 
-/// Returns the times of all events on the bus, in milliseconds since the first.
+/// Returns the time of each event on the bus, in milliseconds since the first event.
 fn times(bus: &Bus) -> Vec<u128> {
     let mut events = Vec::new();
     while let Ok(Some(chunk)) = bus.after(events.len() as u64) {

@@ -3,10 +3,10 @@
 use super::*;
 use crate::feed::simulated::Walk;
 
-/// The start of the reason in the state `failed`.
+/// The start of the reason that the feed's state `failed` gives after a panic.
 const DETAIL: &str = "the feed's own task has panicked: ";
 
-/// Returns a feed with these settings. The feed's source panics at the first event.
+/// Returns a feed with these `[feed]` settings, whose source panics at the first event.
 fn broken(settings: &str) -> Feed {
     let source = Source::Walk(Box::new(Walk::broken()));
     Feed::new(&toml::from_str(settings).unwrap(), source, RejectCounters::default())

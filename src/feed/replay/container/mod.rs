@@ -1,12 +1,12 @@
 //! Containers: plain files, files packed by gzip or zstd, and zip archives.
 //!
-//! The first bytes of a file tell its packing; the file name is ignored. Every file is read as a stream, in
-//! constant memory. Besides small buffers, a decompressor needs memory for its window: 32 KiB for gzip, and
-//! at most 128 MiB for zstd.
+//! Whether and how a file is packed is recognized from its first bytes, not from its name. Every file is read
+//! as a stream, in constant memory. A decompressor needs memory for small buffers, and for a window of recent
+//! data: 32 KiB for gzip, and at most 128 MiB for zstd.
 //!
-//! A damaged or truncated file is read up to the damage, because the bytes before the damage are good. The
-//! damage causes a warning, not an error. An archive without a directory is refused, because only the
-//! directory lists its members.
+//! A damaged or truncated packed file is read up to the damage, because the data before the damage are
+//! correct. Damage causes a warning, not an error. But a zip archive without its directory, i.e. its list of
+//! members, is refused, because its members cannot be found.
 
 mod bounds;
 mod damage;
@@ -27,31 +27,31 @@ use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
 pub use bounds::Bounds;
 pub use damage::Damage;
 
-/// The largest number of packings around a text, not counting an archive. Two are allowed, because a server
-/// may compress a file that is already packed.
+/// The maximum number of times that a text may be packed by gzip or zstd, one inside the other. Two times are
+/// allowed, because a web server may compress a file that is already packed.
 const LAYERS: usize = 2;
 
-/// The length of the longest signature of a packing, in bytes.
+/// The number of bytes at the start of a file from which its packing is recognized.
 const SIGN: u64 = 4;
 
-/// The member that marks an archive as an office document (Office Open XML, ECMA-376).
+/// The name of a member that marks a zip archive as an office document (Office Open XML, ECMA-376).
 const OFFICE: &str = "[Content_Types].xml";
 
-/// A text in a file: the file itself, or a member of an archive.
+/// A text that can be replayed: either a whole file, or one member of a zip archive.
 ///
-/// A part is displayed as `a.csv` or `a.zip:member.csv`.
+/// A `Part` is displayed as `a.csv` or `a.zip:member.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The path of the file.
+    /// The path of the file or archive.
     pub path: PathBuf,
-    /// The member, if the file is an archive.
+    /// The archive member; `None` if the part is a whole file.
     pub member: Option<Member>,
 }
 
 /// A member of a zip archive, as the archive's directory describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The name in the archive, including the folders.
+    /// The member's name in the archive, including its folders.
     pub name: String,
     method: CompressionMethod,
     encrypted: bool,
@@ -62,21 +62,23 @@ pub struct Member {
     crc32: u32,
 }
 
-/// An opened text.
+/// A text that was opened for reading.
 pub struct Opened {
-    /// The unpacked bytes. A read error may wrap a [`FeedError`]: see [`FeedError::read_failed`].
+    /// The reader of the text's unpacked bytes. An I/O error of this reader may wrap a [`FeedError`]: see
+    /// [`FeedError::read_failed`].
     pub input: Bytes,
-    /// The damage found so far.
+    /// The record of the damage that was found in the text so far.
     pub damage: Damage,
 }
 
-/// The packing of a file, recognized by its first bytes.
+/// How a file is packed, recognized by its first bytes.
 enum Packing {
-    /// A gzip member ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#section-2.3)).
+    /// The file begins with a gzip member ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#section-2.3)).
     Gzip,
-    /// A frame or a skippable frame of zstd ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1)).
+    /// The file begins with a zstd frame or a skippable frame ([RFC
+    /// 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1)).
     Zstd,
-    /// A member of a zip archive, or the directory of an empty archive
+    /// The file is a zip archive: it begins with a member, or with the directory of an empty archive
     /// ([APPNOTE.TXT](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT) 4.3).
     Zip,
 }
@@ -92,14 +94,16 @@ impl Packing {
     }
 }
 
-/// Returns the texts in a file: the file itself, or the members of an archive in the order of its directory.
+/// Returns the texts in a file. For a zip archive, these are its members, in the order of its directory. For
+/// any other file, this is the file itself.
 ///
-/// Folders and the files that macOS adds are left out. The result is never empty.
+/// An archive's folders, and the extra files that macOS adds to archives, are left out. The returned list is
+/// never empty.
 ///
 /// # Errors
 ///
-/// Returns an error for a file that does not exist, and for a pipe or a device. Returns an error for an
-/// archive without a directory or without a text.
+/// Returns an error if the file does not exist, or is a folder, a pipe or a device. Returns an error for a
+/// zip archive that has no directory or no text, or that is an office document.
 pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
     let read_failed = |source| FeedError::read_failed(path, source);
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
@@ -122,7 +126,7 @@ pub fn parts(path: &Path) -> Result<Vec<Part>, FeedError> {
     Ok(members.into_iter().map(part).collect())
 }
 
-/// Returns the members of an archive, without folders and the files that macOS adds.
+/// Returns the members of a zip archive, except folders and the extra files that macOS adds to archives.
 fn members(archive: File) -> Result<Vec<Member>, ZipError> {
     let mut archive = ZipArchive::new(BufReader::new(archive))?;
     let mut members = Vec::new();
@@ -144,19 +148,21 @@ fn members(archive: File) -> Result<Vec<Member>, ZipError> {
     Ok(members)
 }
 
-/// Returns whether a member is a file that macOS adds, with file attributes or folder settings.
+/// Returns whether an archive member is an extra file that macOS added to store file attributes or folder
+/// settings.
 fn is_of_a_mac(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
     name.starts_with("__MACOSX/") || file.starts_with("._") || file == ".DS_Store"
 }
 
 impl Part {
-    /// Opens the text. The returned reader unpacks it.
+    /// Opens the text for reading. The returned reader unpacks the text.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file no longer exists, if its packing is not supported, or if the text exceeds
-    /// the limits. Reading checks the limits too, and may return the same error.
+    /// Returns an error if the file no longer exists, or if its packing is not supported. Returns an error if
+    /// the unpacked text exceeds the limits in `bounds`; the returned reader checks these limits too, and may
+    /// return the same error later.
     pub fn open(&self, bounds: &Bounds) -> Result<Opened, FeedError> {
         let read_failed = |source| FeedError::read_failed(&self.path, source);
         let damage = Damage::default();
@@ -192,7 +198,8 @@ impl Part {
         Err(self.packed("it is packed too many times"))
     }
 
-    /// Returns the absolute path, in which an archive counts as a folder: `/data/a.zip/member.csv`.
+    /// Returns the absolute path of the text, in which a zip archive counts as a folder, as in
+    /// `/data/a.zip/member.csv`.
     pub fn virtual_path(&self) -> String {
         // The folders above a relative path may have the layout or the day in their names.
         let path = std::path::absolute(&self.path);
@@ -203,8 +210,8 @@ impl Part {
         }
     }
 
-    /// Creates a reader that unpacks a member. Returns the reader, and the limits that apply to the member. A
-    /// stored member has no limits, because it is not compressed.
+    /// Creates a reader that unpacks an archive member. Returns the reader, and the limits on the member's
+    /// unpacked size. A member that is stored without compression has no limits.
     fn unpacked(&self, member: &Member, data: Bytes, bounds: Bounds) -> Result<(Bounds, Bytes), FeedError> {
         match member.method {
             _ if member.encrypted => Err(self.packed("it is encrypted")),
@@ -233,7 +240,7 @@ impl Display for Part {
     }
 }
 
-/// Returns the usual name of a compression method of zip.
+/// Returns the usual name of a compression method that zip archives use.
 fn name_of(method: CompressionMethod) -> &'static str {
     match method {
         CompressionMethod::DEFLATE64 => "Deflate64",
@@ -245,8 +252,8 @@ fn name_of(method: CompressionMethod) -> &'static str {
     }
 }
 
-/// Opens a regular file. Returns an error for a folder, and for a pipe or a device, which cannot be read
-/// twice.
+/// Opens a regular file. Returns an error for a folder. Returns an error for a pipe or a device, because
+/// these cannot be read twice.
 fn open(path: &Path) -> Result<File, FeedError> {
     let cannot_open = |source| FeedError::Open { path: path.to_owned(), source };
     let not_market_data = |looks_like| FeedError::NotMarketData { path: path.to_owned(), looks_like };
@@ -260,7 +267,7 @@ fn open(path: &Path) -> Result<File, FeedError> {
     File::open(path).map_err(cannot_open)
 }
 
-/// Reads the first bytes, which tell the packing.
+/// Reads the first bytes of a file, from which its packing is recognized.
 fn beginning_of(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut beginning = Vec::new();
     input.take(SIGN).read_to_end(&mut beginning)?;

@@ -12,7 +12,7 @@ use crate::feed::ErrorClass;
 const NO_BOUNDS: Bounds = Bounds { max_bytes: 0, max_ratio: 0 };
 const MIB: usize = 1024 * 1024;
 
-/// Returns rows that differ from each other, and compress about as well as real prices.
+/// Returns the text of `count` rows that differ from each other, and compress about as well as real prices.
 fn rows(count: usize) -> Vec<u8> {
     let mut seed = 1_u32;
     let row = |number| {
@@ -28,7 +28,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Compresses a text to one frame with a checksum.
+/// Compresses a text to one zstd frame with a checksum.
 fn zstd(text: &[u8]) -> Vec<u8> {
     let mut encoder = ::zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.include_checksum(true).unwrap();
@@ -57,7 +57,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     zip_by(deflated(), members)
 }
 
-/// A file in its own folder. The file name does not tell the packing.
+/// A test file in its own temporary folder. The file's name does not tell how the file is packed.
 struct OnDisk(TempDir);
 
 impl OnDisk {
@@ -71,13 +71,13 @@ impl OnDisk {
         parts(&self.0.path().join("file"))
     }
 
-    /// Returns the only part of the file.
+    /// Returns the only text in the file, and panics if the file has several texts.
     fn part(&self) -> Part {
         let [part] = self.parts().unwrap().try_into().unwrap();
         part
     }
 
-    /// Returns the display names of the parts, without the folder.
+    /// Returns the display names of the texts in the file, without the folder.
     fn names(&self) -> Vec<String> {
         let folder = format!("{}/", self.0.path().display());
         self.parts().unwrap().iter().map(|part| part.to_string().replace(&folder, "")).collect()
@@ -88,7 +88,7 @@ impl OnDisk {
     }
 }
 
-/// Reads a text. Returns the text and the damage.
+/// Reads a text. Returns the text, and the damage that was found, if any.
 fn read(part: &Part, bounds: Bounds) -> Result<(Vec<u8>, Option<String>), FeedError> {
     let Opened { mut input, damage } = part.open(&bounds)?;
     let mut text = Vec::new();
@@ -103,7 +103,8 @@ fn assert_gives(content: &[u8], text: &[u8]) {
     assert_eq!(damage, None);
 }
 
-/// Checks that at least `least` bytes are unpacked and correct, and that the damage begins with `said`.
+/// Checks that at least the first `least` bytes of `text` are unpacked from `content`, and that the
+/// description of the damage begins with `said`.
 #[track_caller]
 fn assert_gives_the_start(content: &[u8], text: &[u8], least: usize, said: &str) {
     let (found, damage) = OnDisk::new(content).read(NO_BOUNDS).unwrap();

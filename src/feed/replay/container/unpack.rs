@@ -1,7 +1,8 @@
-//! Decompressors that return all bytes before an error, and then the error.
+//! Decompressors that, at an error, first return all bytes before the error, and then the error itself.
 //!
-//! When a call fails, the readers of flate2 and zstd lose the bytes that the call decompressed. A small file
-//! can be lost as a whole. So this module calls the decoders directly, piece by piece.
+//! The readers of the libraries flate2 and zstd work differently: if a call fails, the bytes that this call
+//! decompressed are lost. A small damaged file could be lost as a whole. So this module calls the decoders of
+//! these libraries directly, piece by piece.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -16,34 +17,34 @@ use crate::feed::error::FeedError;
 /// The size of the read buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
-/// The binary logarithm of gzip's largest window in bytes.
+/// The size of gzip's largest window, as a binary logarithm: 2^15 bytes.
 const WINDOW_BITS: u8 = 15;
 
-/// The unpacked size from which the ratio is checked, in bytes.
+/// The unpacked size, in bytes, above which the ratio of unpacked to packed bytes is checked.
 const RATIO_FROM: u64 = 16 * 1024 * 1024;
 
-/// A reader of a text's bytes, packed or unpacked.
+/// A reader of bytes, which may be packed or unpacked.
 pub type Bytes = Box<dyn Read + Send>;
 
-/// A decompressor of deflate data, the compression of gzip and zip.
+/// A decompressor of deflate data. Gzip files and zip archives use the deflate compression.
 pub struct Inflate<R> {
     input: BufReader<R>,
     decoder: Decompress,
-    /// Whether another gzip member may follow.
+    /// Whether the data are gzip data, in which several gzip members may follow each other.
     gzip: bool,
-    /// Whether the latest member is complete, and the next member has not begun.
+    /// Whether the latest gzip member or deflate stream is complete, and no further member has begun.
     ended: bool,
-    /// An error that the next call returns, because the bytes before the error are returned first.
+    /// An error that the next call of `read` returns, because the bytes before the error are returned first.
     fault: Option<io::Error>,
 }
 
 impl<R: Read> Inflate<R> {
-    /// Creates a decompressor of gzip data with one or more members.
+    /// Creates a decompressor of gzip data, which consist of one or more gzip members.
     pub fn gzip(input: R) -> Self {
         Self::new(input, Decompress::new_gzip(WINDOW_BITS), true)
     }
 
-    /// Creates a decompressor of deflate data without a header, as in zip archives.
+    /// Creates a decompressor of deflate data that have no gzip header, as in zip archives.
     pub fn raw(input: R) -> Self {
         Self::new(input, Decompress::new(false), false)
     }
@@ -90,34 +91,34 @@ impl<R: Read> Read for Inflate<R> {
     }
 }
 
-/// Converts the length of a slice to `usize`.
+/// Converts a number of bytes to `usize`. The number must not exceed the length of a slice.
 fn narrow(count: u64) -> usize {
     usize::try_from(count).expect("no slice is longer")
 }
 
-/// A decompressor of zstd data with one or more frames.
+/// A decompressor of zstd data, which consist of one or more frames.
 pub struct Zstd<R> {
     input: BufReader<R>,
     decoder: Decoder<'static>,
-    /// Whether the latest frame is complete, and the next frame has not begun.
+    /// Whether the latest zstd frame is complete, and the next frame has not begun.
     ended: bool,
 }
 
 impl<R: Read> Zstd<R> {
-    /// Creates a decompressor. Returns an error if there is no memory for it.
+    /// Creates a zstd decompressor. Returns an error if there is not enough memory for the decompressor.
     pub fn new(input: R) -> io::Result<Self> {
         let input = BufReader::with_capacity(BUFFER, input);
         Ok(Self { input, decoder: Decoder::new()?, ended: true })
     }
 
-    /// Moves decompressed bytes from the decoder to `out`. Returns the number of bytes.
+    /// Moves decompressed bytes from the decoder to `out`. Returns the number of moved bytes.
     fn take(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut out = OutBuffer::around(out);
         self.ended |= self.decoder.run(&mut InBuffer::around(&[]), &mut out)? == 0;
         Ok(out.pos())
     }
 
-    /// Feeds at most one block of input to the decoder. Returns false at the end of the input.
+    /// Gives at most one block of packed input to the decoder. Returns false if there is no more input.
     fn give(&mut self) -> io::Result<bool> {
         let mut input = InBuffer::around(self.input.fill_buf()?);
         if input.src.is_empty() {
@@ -149,8 +150,8 @@ impl<R: Read> Read for Zstd<R> {
     }
 }
 
-/// A reader that verifies the checksum of an archive member. If the checksum is wrong, an error follows the
-/// last byte.
+/// A reader that verifies the checksum of an archive member. If the checksum is wrong, the reader returns an
+/// error after the last byte.
 pub struct Checked<R> {
     input: R,
     crc: Crc,
@@ -158,7 +159,8 @@ pub struct Checked<R> {
 }
 
 impl<R> Checked<R> {
-    /// Creates a reader that compares its bytes with `crc32`, the checksum in the archive's directory.
+    /// Creates a reader that compares the checksum of the bytes read from `input` with `crc32`, the checksum
+    /// in the archive's directory.
     pub fn new(input: R, crc32: u32) -> Self {
         Self { input, crc: Crc::new(), expected: crc32 }
     }
@@ -175,13 +177,13 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-/// A reader of decompressed bytes that enforces the limits. At damage, the reader records the damage and ends
-/// the text.
+/// A reader of decompressed bytes that enforces the limits on the unpacked size. Where the data are damaged,
+/// this reader records the damage and ends.
 pub struct Guarded {
     input: Bytes,
-    /// The file, or the archive and the member, for error messages.
+    /// The name of the file, or of the archive and its member, for error messages.
     part: String,
-    /// The packed size, in bytes.
+    /// The packed size of the file or member, in bytes.
     packed: u64,
     bounds: Bounds,
     damage: Damage,
@@ -190,12 +192,13 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Creates a guard for `input`, the unpacked bytes of `part`. `packed` is the packed size in bytes.
+    /// Creates a reader that guards `input`, the unpacked bytes of `part`. `packed` is the packed size of
+    /// `part` in bytes.
     pub fn new(input: Bytes, part: String, packed: u64, bounds: Bounds, damage: Damage) -> Self {
         Self { input, part, packed, bounds, damage, given: 0, ended: false }
     }
 
-    /// Returns an error if the unpacked bytes exceed a limit.
+    /// Returns an error if the number of unpacked bytes so far exceeds a limit.
     fn check(&self) -> Result<(), FeedError> {
         let Self { packed, given, bounds: Bounds { max_bytes, max_ratio }, .. } = *self;
         let part = || self.part.clone();
@@ -236,7 +239,7 @@ impl Read for Guarded {
     }
 }
 
-/// Returns whether damaged data caused an error, rather than the operating system or a limit.
+/// Returns whether an error was caused by damaged data, rather than by the operating system or a limit.
 fn is_of_the_data(error: &io::Error) -> bool {
     error.raw_os_error().is_none()
         && error.kind() != ErrorKind::Interrupted

@@ -1,4 +1,4 @@
-//! The columns of a file, by role.
+//! The columns of a file, each found by its role, such as time or price.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::time::MidnightUnit;
 
-/// The columns that the configuration names, by role. A column is given by its name in the header, or by its
-/// number, counted from 0. If the date and the time of day are in two columns, `time` names both, joined by
-/// `+`.
+/// The columns that the configuration names for roles such as time or price. A column is given by its name in
+/// the file's header, or by its number, counted from 0. If the date and the time of day are in two columns,
+/// the entry for `time` names both columns, as in `DATE+TIME`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(pub BTreeMap<Role, String>);
 
-/// The index of each role's column.
+/// The index of the column for each role, such as time or price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     indices: [Option<usize>; Role::COUNT],
-    /// The unit, if the time of day is a count since midnight.
+    /// The unit of the time of day, if the time of day is a count since midnight.
     pub(super) unit: Option<MidnightUnit>,
 }
 
@@ -34,7 +34,7 @@ impl Map {
 }
 
 impl Columns {
-    /// Finds the columns by the names in a header.
+    /// Finds the column for each role by the names in a header, and by the rules of a layout's entry.
     pub fn of_header(names: &[String], entry: Option<&Entry>) -> Self {
         let index_of = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();
@@ -63,7 +63,7 @@ impl Columns {
         columns
     }
 
-    /// Returns the columns of a shape.
+    /// Returns the columns of a shape, i.e. of a description of the columns in a file without a header.
     pub fn of_shape(shape: &'static str) -> Self {
         let mut columns = Self::default();
         for (index, column) in shape::columns(shape).0.into_iter().enumerate() {
@@ -75,11 +75,11 @@ impl Columns {
         columns
     }
 
-    /// Sets the column of each role in a map.
+    /// Sets the column for each role that a configured map contains.
     ///
     /// # Errors
     ///
-    /// Returns a role whose mapped column is not in the header.
+    /// Returns a role for which the map names a column that is not in the header.
     pub fn amended(mut self, map: &Map, names: &[String]) -> Result<Self, Role> {
         let index_of = |column: &str| {
             let wanted = normal(column.as_bytes());
@@ -98,11 +98,11 @@ impl Columns {
         Ok(self)
     }
 
-    /// Removes columns that contradict the map.
+    /// Removes the columns that contradict the columns in a configured map.
     ///
-    /// If the map has a time, all time columns are removed. If the map has a trade price or a value of a
-    /// quote, all columns of bars are removed. If the map has a price of a bar, all columns of ticks are
-    /// removed.
+    /// If the map names a time column, all other time columns are removed. If the map names a column for
+    /// trade prices or quotes, all columns for bars are removed. If the map names a column for the prices of
+    /// bars, all columns for trades and quotes are removed.
     fn give_way(&mut self, map: &Map) {
         const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
@@ -120,33 +120,35 @@ impl Columns {
         }
     }
 
-    /// Returns the column of a role.
+    /// Returns the index of the column for a role.
     pub fn get(&self, role: Role) -> Option<usize> {
         self.indices[role as usize]
     }
 
-    /// Returns the number of cells up to the last column that has a role.
+    /// Returns how many cells of a row must be read to include the last column that has a role.
     pub fn width(&self) -> usize {
         self.indices.iter().flatten().max().map_or(0, |last| last + 1)
     }
 
-    /// Returns the columns of prices and sizes.
+    /// Returns the indices of all columns with prices, sizes or volumes.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
         let first = Role::Price as usize;
         self.indices[first..=Role::Volume as usize].iter().flatten().copied()
     }
 
-    /// Returns the columns of the symbol.
+    /// Returns the columns from which an event's symbol is read; `None` if there is no symbol column.
     pub fn symbol(&self) -> Option<SymbolColumns> {
         Some(SymbolColumns { name: self.get(Role::Symbol)?, suffix: self.get(Role::Suffix) })
     }
 
-    /// Returns whether the day must come from the path.
+    /// Returns whether the rows only count the time since midnight, so that the day must be found in the
+    /// file's path.
     pub fn needs_day(&self) -> bool {
         self.unit.is_some() && self.get(Role::Date).is_none()
     }
 
-    /// Returns the columns of the values; `None` if there is no price.
+    /// Returns the columns for an event's values, such as its price and size; `None` if there is no column
+    /// for a price.
     pub fn values(&self) -> Option<Values> {
         let get = |role| self.get(role);
         let (open, high, low, price) = (get(Role::Open), get(Role::High), get(Role::Low), get(Role::Price));
@@ -168,7 +170,8 @@ impl Columns {
         })
     }
 
-    /// Returns the least number of cells of a usable row: enough for its time, its symbol and one price.
+    /// Returns the minimum number of cells in a usable row: enough cells for the time, the symbol and one
+    /// price.
     pub fn least(&self, time: TimeColumns, values: &Values) -> usize {
         let last_of_time = match time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => Some(column),
@@ -183,8 +186,8 @@ impl Columns {
     }
 }
 
-/// Returns whether a column name is a volume with a unit, e.g. `Volume BTC` or `Volume Shares`. Names of
-/// averages, e.g. of a volume-weighted price, do not match, because they are longer.
+/// Returns whether a column name means a volume with a unit, such as `Volume BTC` or `Volume Shares`. Longer
+/// names do not match, because they may mean an average, such as a volume-weighted price.
 fn is_volume_in(name: &str) -> bool {
     let unit = name.strip_prefix("volume").unwrap_or_default();
     unit == "shares" || (3..=5).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())

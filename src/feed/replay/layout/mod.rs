@@ -1,7 +1,9 @@
-//! Layouts: the roles of a file's columns, and the notation of their cells.
+//! Layouts: a layout tells the role of each column in a file, such as time or price, and the notation of the
+//! cells.
 //!
-//! A layout is recognized by the names in the header. Without a header, it is recognized by the kind of value
-//! in each column. The configuration can name a layout, or the column of each role.
+//! The layout of a file is recognized by the column names in its header. If the file has no header, the
+//! layout is recognized by the kind of value in each column. The configuration can name a layout, or the
+//! column for each role.
 
 mod columns;
 mod recognize;
@@ -18,78 +20,81 @@ pub use recognize::{Given, LayoutError, Recognized, recognize};
 pub use role::{Role, RoleError};
 pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
 
-/// The cells of one line.
+/// The cells of one line of a file.
 pub type Record = Vec<Vec<u8>>;
 
-/// The columns of a file, and the notation of their cells.
+/// The roles of the columns in a file, and the notation of their cells.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// The name of the layout's entry in the table. A layout without an entry is named after its kind of
-    /// rows.
+    /// The name of the layout in the table [`LAYOUTS`]. A layout that is not in the table is named after its
+    /// kind of rows, such as `bars`.
     pub name: &'static str,
-    /// The vendor, if the layout has an entry in the table.
+    /// The vendor whose files have this layout; `None` if the layout is not in the table [`LAYOUTS`].
     pub vendor: Option<&'static str>,
     pub time: TimeColumns,
-    /// The order of day, month and year.
+    /// The order of day, month and year in dates.
     pub date_order: DateOrder,
     pub symbol: Option<SymbolColumns>,
     pub interval: Option<(usize, IntervalRule)>,
-    /// A column and its allowed values: rows with another value are filtered out.
+    /// A column that selects rows, and its allowed values: rows with another value in this column are left
+    /// out.
     pub only: Option<(usize, &'static [&'static str])>,
     pub values: Values,
-    /// Whether the file name consists of a symbol and the period of the bars, e.g. `EURUSD1440`.
+    /// Whether the file name consists of a symbol and the length of a bar in minutes, as in `EURUSD1440`.
     pub has_period_in_name: bool,
     pub number_rule: NumberRule,
     pub numbers: Numbers,
-    /// The number of cells up to the last used column.
+    /// How many cells of a row must be read to include the last column in use.
     pub width: usize,
-    /// The least number of cells; a shorter row is rejected.
+    /// The minimum number of cells in a row; a shorter row is rejected.
     pub least: usize,
-    /// The largest number of cells; a longer row is rejected, because it has a delimiter inside a value.
+    /// The maximum number of cells in a row; a longer row is rejected, because it must have a delimiter
+    /// inside a value.
     pub most: Option<usize>,
 }
 
-/// The columns of the time.
+/// The columns from which an event's time is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeColumns {
-    /// One column has the complete time.
+    /// One column, given by its index, has the complete time.
     One(usize),
     /// One column has the date, and another column has the time of day.
     Two { date: usize, time_of_day: usize, form: TimeOfDayForm },
-    /// A column has the time of day, and the path has the day. `day` is its midnight, in nanoseconds since
-    /// 1970.
+    /// A column has the time of day, and the file's path tells the day. `day` is the midnight at the start of
+    /// that day, in nanoseconds since 1970.
     TimeOfDay { time_of_day: usize, form: TimeOfDayForm, day: i64 },
-    /// The rows have no time, and the path has the day: its midnight, in nanoseconds since 1970.
+    /// The rows have no time, and the file's path tells the day. The value is the midnight at the start of
+    /// that day, in nanoseconds since 1970.
     Day(i64),
 }
 
-/// The notation of a time of day.
+/// The notation of a time of day in a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeOfDayForm {
-    /// As text: `9:30`, `09:30:00.5`, `093000`.
+    /// The time of day is a text such as `9:30`, `09:30:00.5` or `093000`.
     Text,
-    /// As this many digits: 4 for hours and minutes, 6 with seconds, more with fractions of a second. Leading
-    /// zeros may be missing.
+    /// The time of day is a number with this many digits: 4 for hours and minutes, 6 if there are seconds,
+    /// more if there are fractions of a second. Leading zeros of the number may be missing.
     Digits(usize),
-    /// As a count since midnight.
+    /// The time of day is a count since midnight, in this unit.
     Counted(MidnightUnit),
 }
 
-/// The columns of the symbol.
+/// The columns from which an event's symbol is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SymbolColumns {
     pub name: usize,
-    /// The column of a suffix. The symbol is then `NAME.SUFFIX`.
+    /// The column with a suffix of the name. If there is such a column, the symbol is written `NAME.SUFFIX`.
     pub suffix: Option<usize>,
 }
 
-/// The columns of the values.
+/// The columns from which an event's values are read, such as its price and size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Values {
     /// Each row is a bar.
     Bars { open: Option<usize>, high: Option<usize>, low: Option<usize>, close: usize, volume: Option<usize> },
-    /// A row with a price is a trade. A row with a bid or an ask is a quote. A row with both becomes two
-    /// events.
+    /// A row with a trade price becomes a trade. A row with a bid or an ask becomes a quote. A row with both
+    /// a trade price and a bid or ask becomes two events.
     Ticks {
         price: Option<usize>,
         size: Option<usize>,
@@ -101,7 +106,7 @@ pub enum Values {
 }
 
 impl Entry {
-    /// Returns whether a path matches the pattern of this entry.
+    /// Returns whether a file's path matches the path pattern of this layout.
     fn is_of(&self, path: &str) -> bool {
         if self.path.is_empty() {
             return true;
@@ -113,7 +118,7 @@ impl Entry {
 }
 
 impl Values {
-    /// Returns the kind of rows, e.g. `bars`.
+    /// Returns the name for the kind of rows in a file, such as `bars`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Bars { .. } => "bars",
@@ -125,7 +130,7 @@ impl Values {
 }
 
 impl Layout {
-    /// Returns the roles that have a column, with their columns.
+    /// Returns each role that has a column, with the index of the column.
     pub fn uses(&self) -> impl Iterator<Item = (Role, usize)> {
         let time = match self.time {
             TimeColumns::One(column) => [(Role::Time, Some(column)), (Role::TimeOfDay, None)],
@@ -164,13 +169,13 @@ impl Layout {
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
-    /// Returns the number of cells to read from a row. If rows have a largest length, one more cell is read,
-    /// to detect longer rows.
+    /// Returns the number of cells to read from a row. If rows have a maximum number of cells, one cell more
+    /// than this maximum is read, to detect rows that are too long.
     pub fn cells(&self) -> usize {
         self.most.map_or(self.width, |most| most + 1).max(self.width)
     }
 
-    /// Returns the number of cells up to the last column of the time.
+    /// Returns how many cells of a row must be read to include all columns of the time.
     pub fn width_of_time(&self) -> usize {
         match self.time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
@@ -179,14 +184,15 @@ impl Layout {
         }
     }
 
-    /// Returns the number of cells up to the last column of the symbol; 0 if no column has the symbol.
+    /// Returns how many cells of a row must be read to include all columns of the symbol; 0 if no column has
+    /// the symbol.
     pub fn width_of_symbol(&self) -> usize {
         self.symbol.map_or(0, |SymbolColumns { name, suffix }| name.max(suffix.unwrap_or(name)) + 1)
     }
 }
 
 impl TimeColumns {
-    /// Returns the column of the date.
+    /// Returns the index of the column that has the date; `None` if no column has the date.
     pub const fn date_column(self) -> Option<usize> {
         match self {
             Self::One(column) | Self::Two { date: column, .. } => Some(column),
@@ -194,7 +200,8 @@ impl TimeColumns {
         }
     }
 
-    /// Returns the separate column of the time of day, and its notation.
+    /// Returns the column that has only the time of day, and the notation of its cells; `None` if there is no
+    /// such column.
     pub fn time_of_day(&mut self) -> Option<(usize, &mut TimeOfDayForm)> {
         match self {
             Self::Two { time_of_day, form, .. } | Self::TimeOfDay { time_of_day, form, .. } => {

@@ -1,4 +1,4 @@
-//! The recognition of a layout from the first lines of a file.
+//! Recognizes the layout of a file from its first lines.
 
 use std::iter;
 
@@ -10,61 +10,62 @@ use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, shape};
 
-/// The number of lines that are searched for a header.
+/// The number of lines at the start of a file that are searched for a header.
 const HEADER_AMONG: usize = 20;
 
-/// The inputs of the recognition besides the lines: the settings, and facts about the file.
+/// The settings, and facts about the file, that the recognition of a layout uses in addition to the file's
+/// lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Given<'a> {
-    /// The layout that the configuration names.
+    /// The name of the layout that the configuration sets, if any.
     pub layout: Option<&'static str>,
-    /// The columns that the configuration names.
+    /// The columns that the configuration names for roles such as time or price, if any.
     pub map: Option<&'a Map>,
     pub date_order: Option<DateOrder>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
-    /// The absolute path, in which an archive counts as a folder.
+    /// The absolute path of the file, in which a zip archive counts as a folder.
     pub path: &'a str,
-    /// The day in the path: its midnight, in nanoseconds since 1970.
+    /// The day that the file's path tells, given as its first midnight, in nanoseconds since 1970.
     pub day: Option<i64>,
-    /// Whether the delimiter is another character than a comma. A comma may then be a decimal sign.
+    /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
     pub has_free_comma: bool,
 }
 
-/// A recognized layout, with the positions of the header and of the first row.
+/// A recognized layout, and the positions of the header and the first row among a file's lines.
 #[derive(Clone, Debug)]
 pub struct Recognized {
     pub layout: Layout,
-    /// The index of the header line.
+    /// The index of the header line; `None` if there is no header.
     pub header: Option<usize>,
-    /// The index of the first row.
+    /// The index of the line that is the first row.
     pub first_row: usize,
-    /// Whether the first rows leave the order of day and month open.
+    /// Whether the dates in the first rows do not tell which number is the day and which is the month.
     pub is_date_order_open: bool,
 }
 
 /// The reason why no layout was recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayoutError {
-    /// The header in this line has no time column.
+    /// The header, which is the line with this index, has no time column.
     NoTime(usize),
-    /// The header in this line has no price column.
+    /// The header, which is the line with this index, has no price column.
     NoPrice(usize),
-    /// There is no header, and no shape fits the columns of this line.
+    /// The file has no header, and no known layout has columns like those of the line with this index.
     NoShape(usize),
-    /// There is no column of this name.
+    /// The file has no column of this name, although its layout or the configuration requires the column.
     NoColumn(String),
-    /// This column is beside a date column, and holds no times of day.
+    /// The column with this index, which is beside a date column, should hold times of day but holds none.
     NoTimeOfDay(usize),
-    /// The times have no date, and the path has no day.
+    /// The times in the file have no date, and the file's path tells no day.
     NoDay,
-    /// The file has a layout that cannot be replayed. The texts are the layout's name and the kind of data in
-    /// the file.
+    /// The file has a layout that cannot be replayed. The two texts are the name of this layout, and the kind
+    /// of data in the file.
     Unfit(&'static str, &'static str),
 }
 
-/// Recognizes the layout of a file from its first lines. A configured map of the columns overrides the names
-/// in the header.
+/// Recognizes the layout of a file from its first lines. If the configuration names columns, these override
+/// the column names in the header.
 pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     match given.map {
         Some(map) => by_map(lines, map, given),
@@ -72,7 +73,8 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
     }
 }
 
-/// Recognizes the layout without a map, by the header or by the shape of the rows.
+/// Recognizes the layout if the configuration names no columns: by the header, or by the kinds of values in
+/// the rows.
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
@@ -116,15 +118,16 @@ fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutEr
     }
 }
 
-/// Removes trailing columns that are empty in all rows. Some files end each line with a delimiter.
+/// Removes the trailing columns that are empty in all rows, because some files end each line with a
+/// delimiter.
 fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
     let last = |row: &Record| row.iter().rposition(|cell| !cell.trim_ascii().is_empty());
     let width = rows.iter().filter_map(last).max().map_or(0, |last| last + 1);
     rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
 }
 
-/// Returns each line that may be a header, with its normalized names. At most a quarter of a header's cells
-/// are numbers or times.
+/// Returns the index of each line that may be a header, with its normalized column names. A line may be a
+/// header if at most a quarter of its cells are numbers or times.
 fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     let may_be = |(_, record): &(usize, &Record)| {
         let values = record.iter().filter(|cell| is_value(cell)).count();
@@ -135,7 +138,7 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     among.filter(may_be).map(move |(line, record)| (line, names(record)))
 }
 
-/// Returns the first entry whose column names are all in a header.
+/// Returns the first known layout whose column names are all in a header.
 fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
@@ -146,8 +149,8 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     })
 }
 
-/// Returns the entry and the shape that fit rows without a header. If the configuration names a layout, one
-/// row with a readable time is enough.
+/// Returns the known layout, and its description of the columns, that fit the rows of a file without a
+/// header. If the configuration names a layout, this layout fits if one row has a readable time.
 fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
     let shapes = || {
         LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
@@ -170,7 +173,8 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
     })
 }
 
-/// Returns an error that names the first column in the header of a layout.
+/// Returns the error that a file lacks the first column that a layout requires in the header; `None` if the
+/// layout has no header.
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {
@@ -208,14 +212,15 @@ fn by_header(
     found
 }
 
-/// Returns the first row after a header. Lines without numbers and times, e.g. with units, are skipped.
+/// Returns the index of the first row after a header. Lines without a number or a time, such as a line of
+/// units, are skipped.
 fn first_row_behind(lines: &[Record], header: usize) -> usize {
     let has_values = |record: &Record| record.iter().any(|cell| is_value(cell));
     (header + 1..lines.len()).find(|line| has_values(&lines[*line])).unwrap_or(header + 1)
 }
 
-/// Recognizes a layout by the columns that the map names. If there is a header, its names tell the other
-/// columns.
+/// Recognizes a layout by the columns that the configured map names. If the file has a header, the other
+/// columns are found by their names in the header.
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
@@ -236,7 +241,7 @@ fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, L
     finish(lines, header, first_row, &columns, None, given)
 }
 
-/// Creates a layout from the columns and the first rows.
+/// Creates a layout from the known columns, and from the notation of the cells in the first rows.
 fn finish(
     lines: &[Record],
     header: Option<usize>,
@@ -310,8 +315,9 @@ fn finish(
     Ok(Recognized { layout, header, first_row, is_date_order_open })
 }
 
-/// Finds the column that marks each row as a trade, a bid or an ask, and the values that mark a trade.
-/// Returns `None` if no row is marked as an ask. Returns an error for rows of bids and asks without trades.
+/// Finds the column whose value marks each row as a trade, a bid or an ask, and the values that mark a trade.
+/// Returns `None` if no row is marked as an ask. Returns an error if some rows are marked as asks, but none
+/// as a trade.
 fn only_trades(
     rows: &[Record],
     names: &[String],
@@ -346,7 +352,7 @@ fn is_value(cell: &[u8]) -> bool {
         || time::stamp(cell, DateOrder::Dmy).is_some()
 }
 
-/// Returns whether the date of a row depends on the order of day and month.
+/// Returns whether a row's date would be another day if day and month changed places.
 fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     let Some(cell) = time.date_column().and_then(|column| row.get(column)) else { return false };
     let local = |order| match time::stamp(cell, order) {
@@ -356,9 +362,10 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
     local(DateOrder::Mdy) != local(DateOrder::Dmy)
 }
 
-/// Returns the most likely order. Only orders that all dates allow are considered. The year comes first if
-/// this order puts the dates closest together. Otherwise, the day comes first in dates with points or under a
-/// European header. All other dates have the month first.
+/// Returns the most likely order of day, month and year. Only orders in which all dates are valid are
+/// considered. The year is assumed to come first if the dates read this way are closest together. Otherwise,
+/// the day is assumed to come first if the dates have points, or if the header is in a European language. In
+/// all other cases, the month is assumed to come first.
 fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     left: &OrdersLeft,
     dates: impl Fn() -> D,
@@ -383,7 +390,8 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     }
 }
 
-/// Returns the decimal sign that most numbers prove. On a tie, e.g. if all numbers look like `1,234`,
+/// Returns the decimal sign that the numbers in the rows show: a point or a comma, whichever more numbers
+/// prove. If both are proved by equally many numbers, e.g. by none because all look like `1,234`,
 /// `is_comma_likely` decides.
 fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
@@ -396,7 +404,7 @@ fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> De
     }
 }
 
-/// Returns whether LEAN writes prices in units of 1e-4 in a file with this path.
+/// Returns whether the trading engine LEAN writes the prices in a file with this path in units of 1e-4.
 fn is_scaled_by_lean(path: &str) -> bool {
     ["equity", "option", "indexoption"].iter().any(|kind| path.split('/').any(|folder| folder == *kind))
 }

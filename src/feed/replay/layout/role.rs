@@ -1,17 +1,17 @@
-//! The roles of columns, and the names that vendors give to columns of each role.
+//! The roles of columns, such as time or price, and the column names that vendors use for each role.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The role of a column, i.e. the meaning of its cells.
+/// The role of a column, i.e. what its cells mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A complete time: a date with a time of day, or a Unix time.
     Time,
-    /// A date. A column of the role `clock` may add the time of day.
+    /// A date. If another column has the role `clock`, that column adds the time of day.
     Date,
     /// A time of day, or a complete time in a file without a date column. The configuration calls this role
     /// `clock`.
@@ -19,7 +19,7 @@ pub enum Role {
     TimeOfDay,
     /// The name of the instrument.
     Symbol,
-    /// A suffix of the name, such as the `B` of `BRK.B`.
+    /// A suffix that is appended to the name of the instrument, such as the `B` in `BRK.B`.
     Suffix,
     /// The price of a trade.
     Price,
@@ -43,14 +43,15 @@ pub enum Role {
     Close,
     /// A bar's volume.
     Volume,
-    /// The length of a bar.
+    /// The length of time that a bar covers.
     Interval,
 }
 
-/// The column names of each role, as [`normal`] returns them.
+/// For each role, the column names that vendors use, as [`normal`] returns them.
 ///
-/// If a header has several names of a role, the first name in this list is used. So the exchange's `time` is
-/// preferred to the recorder's `localtimestamp`.
+/// If a header has several of the names for a role, the name that comes first in this list is used. So a
+/// column `time` (the time at the exchange) is preferred to a column `localtimestamp` (the time of
+/// recording).
 const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
@@ -120,7 +121,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (Role::Interval, "interval timeframe barsize per"),
 ];
 
-/// The error for a text that is not a role.
+/// The error for a text that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a role of a column; roles are time, date, clock, symbol, suffix, price, size, bid, bid_size, ask, \
@@ -142,7 +143,7 @@ impl Role {
         NAMES.iter().map(|(role, _)| *role)
     }
 
-    /// Returns the role's name in a map of columns.
+    /// Returns the name of this role in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -181,15 +182,16 @@ impl fmt::Display for Role {
     }
 }
 
-/// Returns whether a header is in a European language with decimal commas and dates that begin with the day.
+/// Returns whether a header is in a European language in which numbers have decimal commas, and dates begin
+/// with the day.
 pub fn is_european(names: &[String]) -> bool {
     const NAMES: &str = "datum uhrzeit zeit zeitpunkt kurs schluss schlusskurs eröffnung hoch tief data czas otwarcie zamknięcie \
         zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture";
     names.iter().any(|name| NAMES.split_ascii_whitespace().any(|known| name == known))
 }
 
-/// Normalizes a column's name: `<DATE>` becomes `date`, `Adj. Close` becomes `adjclose`, `asks[0].price`
-/// becomes `asks[0]price`.
+/// Normalizes a column name: keeps only letters in lower case, digits, brackets and percent signs. For
+/// example, `<DATE>` becomes `date`, and `asks[0].price` becomes `asks[0]price`.
 pub fn normal(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let counts = |c: &char| c.is_alphanumeric() || "[]%".contains(*c);
