@@ -1,16 +1,18 @@
-//! tickerplant pushes market data to clients over WebSocket and HTTP: simulated, replayed from CSV, or live.
+//! tickerplant pushes market data to clients over WebSocket and HTTP. The market data is simulated, replayed
+//! from CSV files, or live.
 //!
 //! # Bird's eye
 //!
 //! A feed is a stream of market events. The [bus] numbers the events in sequence and appends each event to
-//! one ordered log. Past events stay in the log, so that clients can resume. Each shard of the [hub] reads
-//! the log at its own position. A shard builds a last-value cache from the log. A shard also has an index
-//! from each symbol to the symbol's subscribers. A shard produces values: events, snapshots and replies. An
-//! [encoding] turns each value into bytes once, for all connections that use this encoding. A shard writes
-//! new events directly to the sockets, with one contiguous write for each subscriber. If a socket does not
-//! accept all bytes, the client's [session] writes the rest. Only the [feed] distinguishes live, simulated
-//! and replayed time. Market data flows from the feed to the clients. Commands and messages flow from the
-//! clients to the server.
+//! one ordered log. Past events stay in the log, so that clients can resume. A shard is one of the threads of
+//! the [hub], and serves a part of the clients. Each shard reads the log at its own position. A shard builds
+//! a last-value cache from the log. A shard also has an index, which maps each symbol to the symbol's
+//! subscribers. A shard produces values of three sorts: events, snapshots and replies. An [encoding] turns
+//! each value into bytes once, for all connections that use this encoding. A shard writes new events directly
+//! to the sockets, with one contiguous write for each subscriber. If a socket does not accept all bytes, the
+//! client's [session] writes the remaining bytes. Only the [feed] distinguishes live, simulated and replayed
+//! market time. Market data flows from the feed to the clients. Commands, and messages for other clients,
+//! flow from the clients to the server.
 //!
 //! ```text
 //!          CSV files     random walk     standard input
@@ -36,7 +38,8 @@
 //!
 //! # Code map
 //!
-//! Each module imports only modules that are listed above it. Tests check the last column.
+//! Each module imports only modules that are listed above it in the following table. Tests check the imports
+//! in the last column of the table.
 //!
 //! | module | what it does | imports |
 //! |---|---|---|
@@ -63,118 +66,292 @@
 //!
 //! # Files
 //!
-//! Each settings struct and its defaults are in the module that they configure. `config.toml` repeats the
-//! defaults.
+//! Each settings struct and its defaults are in the module that they configure. The file `config.toml`
+//! repeats the defaults of all settings.
 //!
-//! - **src**: `main.rs` parses the command line, runs the subcommand and prints its error. `app.rs` starts
-//!   and stops all parts. `config.rs` merges flags, environment and file. `auth.rs` has tokens, permissions
-//!   and `[auth]`. `counters.rs` names the counters and limits of `/metrics`. `range.rs` checks values of the
-//!   configuration.
-//! - **config**: `file.rs` `config.toml`, the line of each key · `environment.rs` variables · `setting.rs`
-//!   the value of a flag or a variable, and its type · `check.rs` deserializes, and translates the errors of
-//!   serde · `key_path.rs` · `shown.rs` how an error shows a wrong value · `keys.rs` all keys, the nearest
-//!   key to an unknown name · `error.rs` errors, places and hints.
-//! - **market**: `event.rs` trade, quote, bar and their fields · `symbol.rs` valid names · `number.rs` exact
-//!   price and size · `time.rs` market time and bar intervals · `day.rs` day statistics (open, high, low,
-//!   change) · `feed.rs` feed kinds and states.
-//! - **wire**: `message_parser.rs` decides whether a message is a command, an error, or for the peers ·
-//!   `verb.rs` verbs, misspelt verbs · `command.rs` commands, their symbols and channels · `fields.rs` fields
-//!   of a JSON object, `id` · `token_check.rs` messages that could hold a token · `suggestion.rs` `did you
-//!   mean` · `cursor.rs` · `url_parameters.rs` `?symbols=…` · `error_reply.rs` error codes · `reply.rs`
-//!   `subscribed`, `heartbeat`, `gap` and `feed` frames · `message.rs` relayed messages · `close.rs` close
-//!   codes · `token_hash.rs` hashes of tokens · `decoder.rs` incoming WebSocket frames, size and fragment
-//!   limits.
-//! - **encoding**: `native_json.rs` the JSON of market frames and snapshots · `websocket.rs` outgoing
-//!   WebSocket frames · `ndjson.rs` lines.
-//! - **bus**: `log.rs` the history, its bounds, eviction, seeks · `last_value_cache.rs` the newest event of
-//!   each symbol and kind · `mod.rs` publish, wake readers, `[bus]`.
-//! - **feed**: `mod.rs` builds the feed, `[feed]` · `source.rs` which source · `simulated.rs` the random walk
-//!   · `instruments.rs` symbols of the random walk, invented names · `stdin/` JSON lines · `replay/` files ·
-//!   `pump.rs` publishes due events, executes pause, seek, step, speed · `schedule.rs` when an event is due,
-//!   `max_gap`, `[feed.clock]` · `speed.rs` parses a speed · `wall_clock.rs` retiming · `lateness.rs` warns
-//!   of late events · `control.rs` commands to a running feed · `status.rs` the feed's status ·
-//!   `symbol_gate.rs` limit of symbols · `reader.rs` threads that read ahead · `lines.rs` and
-//!   `line_settings.rs` lines of bounded length · `reject_counters.rs` counts rejected rows · `printable.rs`
-//!   text without control characters · `error.rs` errors and hints.
-//! - **feed/replay**, in the order in which a file passes: `expand.rs` folders and patterns · `path.rs`
-//!   symbol and day from the path · `container/` gzip, zstd, zip and their limits · `character_encoding.rs` ·
-//!   `text_lines.rs` · `sniff.rs` delimiter, header, layout · `layout/` (`table.rs` the known layouts,
-//!   `recognize.rs`, `role.rs` column names, `shape.rs` files without a header, `columns.rs`,
-//!   `time_columns.rs`) · `scan.rs` reads all times and symbols once, `named_symbols.rs` symbols that rows
-//!   name · `plan.rs` layout, symbol, order and zone, found before the first row · `records.rs` and
-//!   `cells.rs` split rows · `row.rs` row to events · `number/` numbers, decimal commas · `time/` dates,
-//!   times of day, Unix times · `zone/` time zones, clock changes · `events.rs` events in order · `merge.rs`
-//!   several files · `moment.rs` times in settings and seeks · `rejected_rows.rs` · `extent.rs` first and
-//!   last time · `inspect.rs` report of the recognized format · `settings.rs` parsed options, `config.rs`
-//!   `[feed.replay]`.
-//! - **hub**: `shard.rs` the shard: reads the log, answers commands · `shard_runner.rs` the shard's loop, the
-//!   flush window · `fan_out.rs` event to subscribers · `batch.rs` updates written together ·
-//!   `subscription_index.rs` symbol to subscribers · `subscription.rs` symbols and kinds of events for one
-//!   connection · `command_executor.rs` subscribe, unsubscribe, set, ping · `subscribe_check.rs` symbol
-//!   limit, cursor · `connection.rs` one client: resume, resync, gap, lag, slow-consumer close ·
-//!   `connection_state.rs` · `outbox.rs` pending frames, conflation, `interval_ms`, buffer limit ·
-//!   `frame_buffer.rs` bytes of pending frames · `conflated_keys.rs` · `snapshot_set.rs` ·
-//!   `catch_up_quota.rs` share of a turn for catching up · `overload.rs` when a shard conflates ·
-//!   `heartbeats.rs` when each heartbeat is due · `deadlines.rs` ping, message and auth timeouts, unreachable
-//!   clients · `liveness.rs` sends pings, closes · `encoding_cache.rs` encode once · `market_state.rs` ·
-//!   `sockets.rs` writes · `relay.rs` messages to all peers, `[relay]` · `rate_limiter.rs` · `spread.rs` even
-//!   spreading · `settings.rs`.
-//! - **session**: `mod.rs` the loop of one client · `message_handler.rs` permissions, rates, relay or command
-//!   · `config.rs` `[session]` (heartbeat, buffers) and `[limits]`.
-//! - **server**: `mod.rs` `[server]` · `listen.rs` binds the addresses · `accept.rs` accept loop, file
-//!   descriptors · `admission.rs` connection limits, trusted proxies · `tls.rs` · `connections.rs` TLS, HTTP
-//!   and sessions of one worker, shutdown · `worker.rs` a thread with its shard · `guard.rs` limits, Host,
-//!   Origin and methods of each request · `routes.rs` paths · `app_state.rs` checks that all routes share:
-//!   token, URL · `host.rs` Host rule · `origin.rs` Origin rule · `cross_origin.rs` CORS, `OPTIONS` ·
-//!   `networks.rs` parses trusted proxies · `refusal_log.rs` logs refused requests · `handshake.rs` upgrade ·
-//!   `ndjson.rs` `/ndjson` · `feed_api.rs` `/api/v1/feed` · `metrics.rs` gauges of `/metrics` ·
-//!   `readiness.rs` `/readyz`, `[ready]` · `json_response.rs` error responses · `write_timeout.rs` ·
-//!   `request_timer.rs` time limits of headers and of idle connections · `request_socket.rs` JSON for the
-//!   error responses of the HTTP library · `page.html` the page at `/`.
-//! - **cli**: `mod.rs` flags of the server, help · `serve.rs` signals, runs the server · `watch.rs` ·
-//!   `send.rs` · `client_args.rs` flags and token of `watch` and `send` · `config.rs` `config` and its
-//!   `--check` · `file_args.rs` flags for files · `load_config.rs` · `reload.rs` SIGHUP · `log.rs` ·
-//!   `progress_bar.rs` · `stderr.rs` lines on standard error · `error.rs` errors and hints ·
-//!   `did_you_mean.rs` misspelt commands · `nearest.rs` the nearest words.
-//! - **files**: `inspect.rs` the table and JSON of `inspect` · `cat.rs`.
-//! - **client**: `target.rs` where to connect, the token · `url.rs` the URL and its query · `tls.rs` trusted
-//!   certificates · `connection.rs` connect, read, write, ping · `subscription.rs` connects again, resumes ·
-//!   `progress.rs` the cursor · `backoff.rs` pauses between attempts · `frame.rs` fields of frames ·
-//!   `names.rs` the feed's symbols · `error.rs` errors and hints.
-//! - **tests**: `it/` tests from outside (`server/` HTTP and WebSocket, `session/`, `shard/` models,
-//!   `files/`, `program/` the built program, `simulated_network/`, `fuzz/`), `bench/` benchmarks and the
-//!   soak, `browser/`, `conformance/` Autobahn.
+//! ## src
 //!
-//! Tests also check that the files of a folder do not import each other in a circle. The hub must not mention
-//! the WebSocket protocol and must not write JSON. Only the server uses warp.
+//! | file | what it has or does |
+//! |---|---|
+//! | `main.rs` | parses the command line, runs the subcommand and prints its error |
+//! | `app.rs` | starts and stops all parts |
+//! | `config.rs` | merges flags, environment variables and the configuration file |
+//! | `auth.rs` | tokens, permissions, `[auth]` |
+//! | `counters.rs` | the counters and limits of `/metrics` |
+//! | `range.rs` | checks configured values |
+//!
+//! ## config
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `file.rs` | `config.toml`, the line of each key |
+//! | `environment.rs` | environment variables |
+//! | `setting.rs` | the value of a flag or a variable, and its type |
+//! | `check.rs` | deserializes, and translates the errors of serde |
+//! | `key_path.rs` | the path of sections and key to a value |
+//! | `shown.rs` | how an error shows a wrong value |
+//! | `keys.rs` | all keys, the nearest key to an unknown name |
+//! | `error.rs` | errors, places and hints |
+//!
+//! ## market
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `event.rs` | trade, quote, bar and their fields |
+//! | `symbol.rs` | valid names |
+//! | `number.rs` | exact price and size |
+//! | `time.rs` | market time and bar intervals |
+//! | `day.rs` | day statistics (open, high, low, change) |
+//! | `feed.rs` | feed kinds and states |
+//!
+//! ## wire
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `message_parser.rs` | decides whether a message is a command, an error, or for the peers |
+//! | `verb.rs` | verbs, misspelt verbs |
+//! | `command.rs` | commands, their symbols and channels |
+//! | `fields.rs` | fields of a JSON object, `id` |
+//! | `token_check.rs` | messages that could hold a token |
+//! | `suggestion.rs` | `did you mean` |
+//! | `cursor.rs` | positions from which clients resume |
+//! | `url_parameters.rs` | `?symbols=…` |
+//! | `error_reply.rs` | error codes |
+//! | `reply.rs` | `subscribed`, `heartbeat`, `gap` and `feed` frames |
+//! | `message.rs` | relayed messages |
+//! | `close.rs` | close codes |
+//! | `token_hash.rs` | hashes of tokens |
+//! | `decoder.rs` | incoming WebSocket frames, size and fragment limits |
+//!
+//! ## encoding
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `native_json.rs` | the JSON of market frames and snapshots |
+//! | `websocket.rs` | outgoing WebSocket frames |
+//! | `ndjson.rs` | lines of JSON |
+//!
+//! ## bus
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `log.rs` | the history, its bounds, eviction, seeks |
+//! | `last_value_cache.rs` | the newest event of each symbol and kind |
+//! | `mod.rs` | publish, wake readers, `[bus]` |
+//!
+//! ## feed
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `mod.rs` | builds the feed, `[feed]` |
+//! | `source.rs` | chooses the source |
+//! | `simulated.rs` | the random walk |
+//! | `instruments.rs` | symbols of the random walk, invented names |
+//! | `stdin/` | the feed of JSON lines on standard input |
+//! | `replay/` | the feed of recorded files |
+//! | `pump.rs` | publishes due events, executes pause, seek, step, speed |
+//! | `schedule.rs` | when an event is due, `max_gap`, `[feed.clock]` |
+//! | `speed.rs` | parses a speed |
+//! | `wall_clock.rs` | computes the wall-clock time of an event |
+//! | `lateness.rs` | warns of late events |
+//! | `control.rs` | commands to a running feed |
+//! | `status.rs` | the feed's status |
+//! | `symbol_gate.rs` | limit of symbols |
+//! | `reader.rs` | threads that read ahead |
+//! | `lines.rs` and `line_settings.rs` | lines of bounded length |
+//! | `reject_counters.rs` | counts rejected rows |
+//! | `printable.rs` | text without control characters |
+//! | `error.rs` | errors and hints |
+//!
+//! ## feed/replay
+//!
+//! The files are in the order in which a replayed file passes through them.
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `expand.rs` | folders and patterns |
+//! | `path.rs` | symbol and day from the path |
+//! | `container/` | gzip, zstd, zip and their limits |
+//! | `character_encoding.rs` | conversion of texts to UTF-8 |
+//! | `text_lines.rs` | the lines of a text |
+//! | `sniff.rs` | delimiter, header, layout |
+//! | `layout/table.rs` | the known layouts |
+//! | `layout/recognize.rs` | chooses the layout from the first lines |
+//! | `layout/role.rs` | column names |
+//! | `layout/shape.rs` | files without a header |
+//! | `layout/columns.rs` | the columns by role |
+//! | `layout/time_columns.rs` | the columns of the time |
+//! | `scan.rs` | reads all times and symbols once |
+//! | `named_symbols.rs` | symbols that rows name |
+//! | `plan.rs` | layout, symbol, order and zone, found before the first row |
+//! | `records.rs` and `cells.rs` | split rows |
+//! | `row.rs` | makes events from a row |
+//! | `number/` | numbers, decimal commas |
+//! | `time/` | dates, times of day, Unix times |
+//! | `zone/` | time zones, clock changes |
+//! | `events.rs` | events in order |
+//! | `merge.rs` | merges the events of several files |
+//! | `moment.rs` | times in settings and seeks |
+//! | `rejected_rows.rs` | counts and logs rejected rows |
+//! | `extent.rs` | first and last time |
+//! | `inspect.rs` | report of the recognized format |
+//! | `settings.rs` | parsed options |
+//! | `config.rs` | `[feed.replay]` |
+//!
+//! ## hub
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `shard.rs` | the shard: reads the log, answers commands |
+//! | `shard_runner.rs` | the shard's loop, the flush window |
+//! | `fan_out.rs` | sends an event to its subscribers |
+//! | `batch.rs` | updates written together |
+//! | `subscription_index.rs` | finds the subscribers of a symbol |
+//! | `subscription.rs` | the symbols and kinds of events of one connection |
+//! | `command_executor.rs` | subscribe, unsubscribe, set, ping |
+//! | `subscribe_check.rs` | symbol limit, cursor |
+//! | `connection.rs` | one client: resume, resync, gap, lag, slow-consumer close |
+//! | `connection_state.rs` | what a connection gets next: new events, snapshots or missed events |
+//! | `outbox.rs` | pending frames, conflation, `interval_ms`, buffer limit |
+//! | `frame_buffer.rs` | bytes of pending frames |
+//! | `conflated_keys.rs` | keys whose newest event has yet to be sent |
+//! | `snapshot_set.rs` | symbols whose snapshots have yet to be sent |
+//! | `catch_up_quota.rs` | share of a turn for catching up |
+//! | `overload.rs` | when a shard conflates |
+//! | `heartbeats.rs` | when each heartbeat is due |
+//! | `deadlines.rs` | ping, message and auth timeouts, unreachable clients |
+//! | `liveness.rs` | sends pings, closes |
+//! | `encoding_cache.rs` | encodes each value once |
+//! | `market_state.rs` | the last values, the feed state and the newest seek |
+//! | `sockets.rs` | the sockets of a thread's connections |
+//! | `relay.rs` | messages to all peers, `[relay]` |
+//! | `rate_limiter.rs` | rate limits |
+//! | `spread.rs` | spreads numbers evenly |
+//! | `settings.rs` | a shard's settings |
+//!
+//! ## session
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `mod.rs` | the loop of one client |
+//! | `message_handler.rs` | permissions, rates, relay or command |
+//! | `config.rs` | `[session]` (heartbeat, buffers) and `[limits]` |
+//!
+//! ## server
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `mod.rs` | `[server]` |
+//! | `listen.rs` | binds the addresses |
+//! | `accept.rs` | accept loop, file descriptors |
+//! | `admission.rs` | connection limits, trusted proxies |
+//! | `tls.rs` | TLS certificates and their renewal |
+//! | `connections.rs` | TLS, HTTP and sessions of one worker, shutdown |
+//! | `worker.rs` | a thread with its shard |
+//! | `guard.rs` | limits, Host, Origin and methods of each request |
+//! | `routes.rs` | paths |
+//! | `app_state.rs` | checks that all routes share: token, URL |
+//! | `host.rs` | Host rule |
+//! | `origin.rs` | Origin rule |
+//! | `cross_origin.rs` | CORS, `OPTIONS` |
+//! | `networks.rs` | parses trusted proxies |
+//! | `refusal_log.rs` | logs refused requests |
+//! | `handshake.rs` | the WebSocket handshake |
+//! | `ndjson.rs` | `/ndjson` |
+//! | `feed_api.rs` | `/api/v1/feed` |
+//! | `metrics.rs` | gauges of `/metrics` |
+//! | `readiness.rs` | `/readyz`, `[ready]` |
+//! | `json_response.rs` | error responses |
+//! | `write_timeout.rs` | closes connections that accept no bytes |
+//! | `request_timer.rs` | time limits of headers and of idle connections |
+//! | `request_socket.rs` | JSON for the error responses of the HTTP library |
+//! | `page.html` | the page at `/` |
+//!
+//! ## cli
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `mod.rs` | flags of the server, help |
+//! | `serve.rs` | signals, runs the server |
+//! | `watch.rs` | the command `watch` |
+//! | `send.rs` | the command `send` |
+//! | `client_args.rs` | flags and token of `watch` and `send` |
+//! | `config.rs` | `config` and its `--check` |
+//! | `file_args.rs` | flags for files |
+//! | `load_config.rs` | loads a subcommand's configuration |
+//! | `reload.rs` | SIGHUP |
+//! | `log.rs` | the program's log |
+//! | `progress_bar.rs` | a replay's progress bar |
+//! | `stderr.rs` | lines on standard error |
+//! | `error.rs` | errors and hints |
+//! | `did_you_mean.rs` | misspelt commands |
+//! | `nearest.rs` | the nearest words |
+//!
+//! ## files
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `inspect.rs` | the table and JSON of `inspect` |
+//! | `cat.rs` | the command `cat` |
+//!
+//! ## client
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `target.rs` | where to connect, the token |
+//! | `url.rs` | the URL and its query |
+//! | `tls.rs` | trusted certificates |
+//! | `connection.rs` | connect, read, write, ping |
+//! | `subscription.rs` | connects again, resumes |
+//! | `progress.rs` | the cursor |
+//! | `backoff.rs` | pauses between attempts |
+//! | `frame.rs` | fields of frames |
+//! | `names.rs` | the feed's symbols |
+//! | `error.rs` | errors and hints |
+//!
+//! ## tests
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `it/` | tests from outside, e.g. `server/` (HTTP and WebSocket), `program/` (the built program) |
+//! | `bench/` | benchmarks and the soak test |
+//! | `browser/` | tests in a browser |
+//! | `conformance/` | the Autobahn test suite |
+//!
+//! Tests also check that the files of a folder do not import each other in a circle. The code of the hub must
+//! not mention the WebSocket protocol and must not write JSON. Only the server uses the library warp.
 //!
 //! # Invariants
 //!
-//! 1. The bus alone defines the order of events. Feed states and seeks are entries of the same log. So a
-//!    client gets the state `ended` after the last event. Every shard handles a seek at the same position.
+//! 1. The bus alone defines the order of events. Feed states and seeks are entries of the same log as the
+//!    events. So a client gets the feed state `ended` after the last event. Every shard handles a seek at the
+//!    same position of the log.
 //! 2. For each symbol, a client gets a snapshot at one position of the log. Then the client gets every event
-//!    after that position, without a gap or a repetition. The client's shard does both on one thread, without
-//!    a lock. Snapshots are written as fast as the client reads them.
-//! 3. A resume either delivers all missed events or is refused. A resume reads the log in chunks. A cursor at
-//!    or before the newest seek is refused, because the seek replaced the values at that cursor.
-//! 4. The server counts every event that it leaves out, and tells the client.
-//! 5. A client waits for its shard, and a shard waits for the log. The log waits for neither. The only
-//!    exception is back-pressure: a replay at full speed waits for the shards. A client that stalls such a
-//!    replay is closed.
-//! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. The
-//!    same rule applies to a snapshot at one position. When a client resumes, its missed events are encoded
-//!    for this client alone.
+//!    after that position, without a gap or a repetition. The client's shard sends the snapshot and the later
+//!    events on one thread, without a lock. Snapshots are written as fast as the client reads them.
+//! 3. A client that resumes from a cursor either gets all missed events, or the resume is refused. The missed
+//!    events are read from the log in chunks. A cursor at or before the newest seek is refused, because the
+//!    seek replaced the values that the client had at this cursor.
+//! 4. The server counts every event that it does not send to a subscriber, and tells this client.
+//! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
+//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards. If a client
+//!    stalls a replay at full speed, the server closes the client's connection.
+//! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. A
+//!    shard also encodes a snapshot at one position of the log at most once for each encoding. When a client
+//!    resumes, its missed events are encoded for this client alone.
 //! 7. Every queue and every message has a configured limit. The code that enforces a limit also counts how
-//!    often clients exceed the limit. A batch has at most about 5,000 events. The memory that the server uses
-//!    for one client is bounded: 10 MiB by the default limits.
+//!    often clients exceed the limit. A batch, which is a group of events that a shard writes together, has
+//!    at most about 5,000 events. The memory that the server uses for one client is bounded, by default to 10
+//!    MiB.
 //! 8. A client cannot harm other clients. An error or a panic in a connection ends only this connection.
-//! 9. Every task has an owner. The owner waits until the task ends, and gets its result. If the pump or a
-//!    reader of the feed fails, the feed becomes `failed`, and clients are told the reason. If a shard or the
-//!    accept loop fails, the process shuts down in order.
+//! 9. Every task has an owner. The owner of a task waits until the task ends, and gets the task's result. If
+//!    a task of the feed fails (the pump, which publishes events, or a reader), the feed's state becomes
+//!    `failed`. Clients are told the reason. If a shard or the accept loop fails, the process shuts down in
+//!    order.
 //! 10. `market`, `wire`, `encoding`, the shard, the outbox and the log do no I/O and read no clock.
 //! 11. Shards share only the log and the relay. A shard locks the log once for each segment of events that it
 //!     reads.
-//! 12. There are no globals, so that one process can have several buses.
+//! 12. The code has no global variables, so that one process can have several buses.
 
 pub mod app;
 pub mod auth;

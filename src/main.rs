@@ -1,4 +1,5 @@
-//! Parses the command line and runs the command. Prints an error with its causes and a hint.
+//! Parses the command line and runs the command. If the command fails, prints the error with its causes and a
+//! hint.
 
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints an error with its causes and its hint.
+/// Prints the error of a failed command, with the error's causes and its hint.
 fn failed(error: &CliError) -> ExitCode {
     // It is not an error if a reader such as `head` closes the output early.
     if error.is_broken_pipe() {
@@ -25,8 +26,8 @@ fn failed(error: &CliError) -> ExitCode {
     ExitCode::from(exit_code::of(error))
 }
 
-/// Prints an error of clap in the format of this program's other errors. Prints help and version to standard
-/// output.
+/// Prints an error of the library clap in the format of this program's other errors. Help and version, which
+/// clap returns as errors, are printed to standard output.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // A write fails when nobody reads the output, so the failure is ignored.

@@ -1,15 +1,16 @@
 //! Checks that values of the configuration have the right form, for example that a number lies in its range.
 //!
-//! Each section lists the checks of its own keys. [`section`] then prefixes the keys with the section's name.
-//! If a value has the wrong type, the error shows the form from the check.
+//! Each section of the configuration lists the checks of its own keys. The function [`section`] then prefixes
+//! these keys with the section's name. The error for a value of the wrong type shows the right form, as
+//! stated in the check of the value.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The smallest allowed value of timers that cannot be switched off.
+/// The smallest allowed value of time limits that cannot be switched off.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The largest allowed value of most timers.
+/// The largest allowed value of most time limits.
 pub const DAY: Duration = Duration::from_hours(24);
 
 /// The largest allowed value of most counts and rates.
@@ -18,24 +19,24 @@ pub const MILLION: u32 = 1_000_000;
 /// The largest allowed size of a buffer or a message, in bytes.
 pub const GIB: u32 = 1 << 30;
 
-/// The result of a check of one key's value.
+/// The result of checking the value of one configuration key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The key with the names of its sections, e.g. `feed.clock.max_gap`.
     pub key: String,
-    /// The right form, e.g. `a whole number from 1 to 9`.
+    /// A description of the right form, e.g. `a whole number from 1 to 9`.
     pub form: String,
     /// Whether the value has the right form.
     pub is_right: bool,
 }
 
-/// Returns a check whose result the caller already knows. `form` describes a right value.
+/// Returns a check whose result the caller already knows. `form` describes the form of a right value.
 #[must_use]
 pub fn text(key: &str, form: &str, is_right: bool) -> Check {
     Check { key: key.to_owned(), form: form.to_owned(), is_right }
 }
 
-/// Checks that a whole number lies in its range. A missing value counts as right.
+/// Checks that a whole number lies in its range. If the configuration lacks the value, the check passes.
 #[must_use]
 pub fn whole_number<T: PartialOrd + ToString>(
     key: &str,
@@ -46,7 +47,7 @@ pub fn whole_number<T: PartialOrd + ToString>(
     text(key, &form, found.into().is_none_or(|found| range.contains(&found)))
 }
 
-/// Checks that a duration lies in its range. A missing value counts as right.
+/// Checks that a duration lies in its range. If the configuration lacks the value, the check passes.
 #[must_use]
 pub fn time(key: &str, found: impl Into<Option<Duration>>, range: RangeInclusive<Duration>) -> Check {
     let [least, most] = [range.start(), range.end()].map(|end| duration_text(*end));
@@ -54,12 +55,12 @@ pub fn time(key: &str, found: impl Into<Option<Duration>>, range: RangeInclusive
     text(key, &form, found.into().is_none_or(|found| range.contains(&found)))
 }
 
-/// Prefixes the keys of checks with the name of their section.
+/// Prefixes the keys of checks with the name of their configuration section.
 pub fn section(name: &str, checks: Vec<Check>) -> impl Iterator<Item = Check> {
     checks.into_iter().map(move |check| Check { key: format!("{name}.{}", check.key), ..check })
 }
 
-/// Formats a duration as in the configuration, in the largest unit that results in a whole number.
+/// Formats a duration as in the configuration (`5s`), in the largest unit that results in a whole number.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {
     const UNITS: [(&str, u128); 5] =

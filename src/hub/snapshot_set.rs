@@ -1,8 +1,9 @@
 //! A snapshot set: an iterator over the symbols whose snapshots have yet to be sent to a connection.
 //!
-//! A snapshot is encoded only when the socket has room for its bytes. The snapshot shows the newest values at
-//! that moment. Before the snapshot, the connection gets no updates of the symbol, because the snapshot will
-//! include them. A set needs four bytes for each symbol by name, and no memory for the symbols of `*`.
+//! A snapshot is encoded only when the connection's socket has room for the bytes of the snapshot. So a
+//! snapshot shows the newest values at the moment of its encoding. A symbol's updates before its snapshot are
+//! not sent, because the snapshot will include them. For symbols by name, a set needs four bytes for each
+//! symbol. For all symbols (`*`), a set stores only a range of indexes.
 
 use std::ops::Range;
 use std::vec;
@@ -11,34 +12,35 @@ use super::subscription::Subscription;
 use crate::bus::{Key, LastValueCache};
 use crate::market::Symbol;
 
-/// Snapshots that have yet to be written.
+/// The snapshots that have yet to be written to a connection's socket.
 #[derive(Debug)]
 pub(super) struct SnapshotSet {
     remaining: Remaining,
     /// The connection's subscription before the set began. The connection still gets the updates of this
     /// subscription.
     earlier: Subscription,
-    /// The last snapshot, while it waits for older conflated events.
+    /// The set's last snapshot, while this snapshot must wait until older conflated events are sent.
     last: Option<LastSnapshot>,
 }
 
-/// The indexes of the remaining symbols, in order.
+/// The indexes of the symbols whose snapshots have yet to be written, in ascending order.
 #[derive(Debug)]
 enum Remaining {
     All(Range<u32>),
     Named(vec::IntoIter<u32>),
 }
 
-/// The last snapshot of a set, encoded.
+/// The last snapshot of a set, already encoded as bytes.
 #[derive(Debug)]
 pub(super) struct LastSnapshot {
-    /// The shard's position when the snapshot was encoded.
+    /// The shard's position in the log when the snapshot was encoded.
     pub(super) seq: u64,
     pub(super) bytes: Box<[u8]>,
 }
 
 impl SnapshotSet {
-    /// Returns a set of all symbols, or of the named symbols; `None` if none of these symbols has data.
+    /// Returns a set for all symbols, or for the symbols in `names`; `None` if none of these symbols has
+    /// data.
     pub(super) fn new<'a>(
         last_values: &LastValueCache,
         all: bool,
@@ -74,7 +76,8 @@ impl SnapshotSet {
         next.map(|index| index as usize)
     }
 
-    /// Returns whether an event is skipped because the snapshot of its symbol has yet to be written.
+    /// Returns whether an event must be skipped, because a snapshot that has yet to be written will include
+    /// the event.
     pub(super) fn covers(&self, (index, kind): Key, symbol: &Symbol) -> bool {
         let is_remaining = match &self.remaining {
             Remaining::All(indexes) => (indexes.start as usize..indexes.end as usize).contains(&index),
@@ -85,12 +88,13 @@ impl SnapshotSet {
         is_remaining && !self.earlier.has(symbol, kind)
     }
 
-    /// Stores the last snapshot until older conflated events are flushed.
+    /// Stores the set's last snapshot, which must wait until older conflated events are flushed.
     pub(super) fn keep_last(&mut self, last: LastSnapshot) {
         self.last = Some(last);
     }
 
-    /// Returns the last snapshot, if it waits for older conflated events.
+    /// Returns the set's last snapshot, if this snapshot is stored because older conflated events must be
+    /// flushed first.
     pub(super) fn last(&self) -> Option<&LastSnapshot> {
         self.last.as_ref()
     }

@@ -1,10 +1,11 @@
 //! The sockets of a thread's connections.
 //!
-//! A session reads from its socket, and writes the pending bytes of its outbox. A batch is written to the
-//! sockets directly, without waking the sessions. A session is woken only if its socket did not accept all
-//! bytes.
+//! A session reads from its socket, and writes the pending bytes of its outbox to the socket. The shard
+//! writes a batch of new events directly to the sockets, without waking the sessions. A session is woken only
+//! if its socket did not accept all bytes of the batch.
 //!
-//! The sockets are contiguous in memory, because a batch is written to one socket after the other.
+//! The sockets are contiguous in memory, because a shard writes a batch of new events to one socket after the
+//! other.
 
 use std::fmt::Debug;
 use std::io;
@@ -21,7 +22,7 @@ use super::subscription_index::ConnectionId;
 /// A bidirectional stream of bytes to a client.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Debug {
     /// Returns the client's newest TCP acknowledgement; `None` without a TCP connection, or if the operating
-    /// system does not report it.
+    /// system does not report acknowledgements.
     fn acknowledgements(&self) -> Option<Acknowledgements> {
         None
     }
@@ -44,11 +45,11 @@ pub enum Socket {
     Other(Box<dyn Duplex>),
 }
 
-/// The sockets of one thread, by connection number.
+/// The sockets of one thread, indexed by connection number.
 #[derive(Debug, Default)]
 pub struct Sockets {
     sockets: Vec<Option<Socket>>,
-    /// Connections whose sockets have accepted bytes but not sent all of them.
+    /// The connections whose sockets have accepted bytes but not sent all of these bytes.
     unflushed: Vec<ConnectionId>,
 }
 
@@ -118,7 +119,7 @@ impl Sockets {
         self.sockets[id] = Some(socket);
     }
 
-    /// Removes a connection's socket, which closes it.
+    /// Removes a connection's socket, and so closes the socket.
     pub fn remove(&mut self, id: ConnectionId) {
         self.sockets[id] = None;
     }
@@ -127,14 +128,15 @@ impl Sockets {
     ///
     /// # Panics
     ///
-    /// The connection has no socket.
+    /// Panics if the connection has no socket.
     pub fn get(&mut self, id: ConnectionId) -> Pin<&mut Socket> {
         Pin::new(self.sockets[id].as_mut().expect("a session has a socket"))
     }
 
-    /// Tries to write once; returns how many bytes the socket accepted.
+    /// Tries once to write bytes to a connection's socket; returns how many bytes the socket accepted.
     ///
-    /// An error counts as 0 bytes. The session gets the error when it writes the rest.
+    /// If the write fails, returns 0. The connection's session gets the error when the session itself writes
+    /// the remaining bytes.
     #[must_use]
     pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
         let written = match self.sockets[id].as_mut().expect("a connection has a socket") {
@@ -159,14 +161,14 @@ impl Sockets {
         written.unwrap_or(0)
     }
 
-    /// Returns a client's newest TCP acknowledgement, if it is known.
+    /// Returns the newest TCP acknowledgement from a connection's client, if this acknowledgement is known.
     #[must_use]
     pub fn acknowledgements(&self, id: ConnectionId) -> Option<Acknowledgements> {
         self.sockets.get(id)?.as_ref()?.acknowledgements()
     }
 
-    /// Returns the connections whose sockets, since the last call, accepted bytes but did not send all of
-    /// them. The sessions must flush these sockets.
+    /// Returns the connections whose sockets have accepted bytes but not sent all of these bytes, and clears
+    /// the list. The sessions of these connections must flush the sockets.
     pub fn take_unflushed(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.unflushed)
     }

@@ -1,9 +1,9 @@
-//! Spreads numbers evenly over a range without any state: golden-ratio hashing (Knuth, TAOCP 3, section 6.4).
+//! Golden-ratio hashing, which spreads consecutive numbers evenly over a range (Knuth, TAOCP 3, section 6.4).
 
-/// 2⁶⁴ divided by the golden ratio.
+/// The multiplier of the hash: 2⁶⁴ divided by the golden ratio.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Maps `n` to `0..len`, so that consecutive numbers are evenly spread. 0 is mapped to 0.
+/// Maps `n` to a number in `0..len`, so that consecutive values of `n` are evenly spread. Maps 0 to 0.
 #[must_use]
 pub fn spread(n: u64, len: u64) -> u64 {
     let index = (u128::from(n.wrapping_mul(GOLDEN)) * u128::from(len)) >> u64::BITS;

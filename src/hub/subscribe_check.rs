@@ -1,31 +1,33 @@
 //! Checks a subscribe command: the number of its symbols, and whether the client can resume from its cursor.
 //!
-//! A route makes these checks before a connection exists. A shard makes them before it executes the command.
-//! Both send the same error replies.
+//! An HTTP route checks the subscription in a URL before the session starts. A shard checks a subscribe
+//! command before the shard executes the command. The route and the shard send the same error replies.
 
 use crate::bus::{Bus, Evicted};
 use crate::counters::Limit;
 use crate::wire::{Cursor, ErrorCode, ErrorReply, GapReason};
 
-/// Whether the log still has all events that a client missed.
+/// States whether the log still has all events that a client missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missed {
-    /// The log has all missed events.
+    /// The log still has all events that the client missed.
     InHistory,
-    /// The log lacks some of the missed events.
+    /// The log no longer has all events that the client missed.
     Lost {
-        /// The last event before the gap; `None` if the cursor is from another epoch.
+        /// The sequence number of the last event before the gap; `None` if the cursor is from another epoch.
         after: Option<u64>,
-        /// Why the events are lost.
+        /// The reason why the log lacks the missed events.
         reason: GapReason,
     },
 }
 
-/// Checks that a connection may subscribe to `count` symbols. `most` is the limit; 0 means no limit.
+/// Checks that a connection may subscribe to `count` symbols. `most` is the maximum number of symbols; 0
+/// means no limit.
 ///
 /// # Errors
 ///
-/// There are too many symbols. The limit's counter is incremented.
+/// Returns an error if there are too many symbols. Each such error also increments the counter of the symbol
+/// limit.
 pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
     if most > 0 && count > most {
         bus.counters().increment(Limit::Symbols);
@@ -39,7 +41,7 @@ pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
 ///
 /// # Errors
 ///
-/// The cursor is ahead of the feed.
+/// Returns an error if the cursor is ahead of the feed's newest event.
 pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
     if cursor.epoch != bus.epoch() {
         return Ok(Missed::Lost { after: None, reason: GapReason::EpochChanged });
@@ -55,7 +57,8 @@ pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
     })
 }
 
-/// Returns the error reply to a cursor that comes after a connection's first subscribe command.
+/// Returns the error reply to a subscribe command that has a cursor but is not the connection's first
+/// subscribe command.
 pub fn late_cursor() -> ErrorReply {
     let message = "`after` comes with a connection's first subscribe; open a new connection to resume";
     ErrorReply::new(ErrorCode::BadCursor, message)

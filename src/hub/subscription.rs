@@ -1,17 +1,17 @@
 //! A subscription: the symbols and kinds of events that one connection subscribed to.
 //!
-//! The `SubscriptionIndex` maps each symbol to its subscribers.
+//! A `SubscriptionIndex` works in the other direction: it maps each symbol to the symbol's subscribers.
 
 use crate::market::{Kind, KindSet, Symbol};
 use crate::wire::Symbols;
 
-/// The symbols and kinds that one connection subscribed to.
+/// The symbols and kinds of events that one connection subscribed to.
 #[derive(Clone, Debug, Default)]
 pub struct Subscription {
-    /// The kinds that the connection subscribed to for all symbols (`*`).
+    /// The kinds of events that the connection subscribed to for all symbols (`*`).
     pub all: KindSet,
-    /// The symbols by name, sorted, with the kinds of each. A map would need more memory, because most
-    /// connections have few symbols.
+    /// The symbols that the connection subscribed to by name, sorted, each with its kinds of events. The
+    /// field is a vector, because a map would need more memory for a connection with few symbols.
     names: Vec<(Symbol, KindSet)>,
 }
 
@@ -27,7 +27,7 @@ impl Subscription {
         self.find(symbol).is_ok()
     }
 
-    /// Returns the symbols by name, sorted, with the kinds of each.
+    /// Returns the symbols that the connection subscribed to by name, sorted, each with its kinds of events.
     pub fn names(&self) -> impl Iterator<Item = (&Symbol, KindSet)> {
         self.names.iter().map(|(symbol, kinds)| (symbol, *kinds))
     }
@@ -38,8 +38,8 @@ impl Subscription {
         self.names.len() + usize::from(!self.all.is_empty())
     }
 
-    /// Returns how many symbols the subscription would have with the new symbols added; `*` counts as one
-    /// symbol.
+    /// Returns how many symbols the subscription would have if the symbols in `new` were added; `*` counts as
+    /// one symbol.
     #[must_use]
     pub fn len_with(&self, new: &Symbols) -> usize {
         let new_names = new.names.iter().filter(|name| !self.has_name(name)).count();
@@ -47,7 +47,8 @@ impl Subscription {
         self.len() + new_names + new_star
     }
 
-    /// Returns the symbols of a kind as a reply lists them: `*` first, then the names in order.
+    /// Returns the symbols for which the connection subscribed to this kind, for a reply to the client. `*`
+    /// comes first, then the names in alphabetical order.
     #[must_use]
     pub fn list(&self, kind: Kind) -> Vec<String> {
         let star = self.all.contains(kind).then(|| "*".to_owned());
@@ -55,7 +56,8 @@ impl Subscription {
         star.into_iter().chain(names.map(|(symbol, _)| symbol.to_string())).collect()
     }
 
-    /// Returns the kinds of a symbol by name; `None` means `*`.
+    /// Returns the kinds of events that the connection subscribed to for this symbol; the symbol `None` means
+    /// `*`.
     pub(super) fn of(&self, symbol: Option<&Symbol>) -> KindSet {
         match symbol {
             None => self.all,
@@ -63,7 +65,8 @@ impl Subscription {
         }
     }
 
-    /// Sets the kinds of a symbol by name; `None` means `*`.
+    /// Sets the kinds of events that the connection subscribed to for this symbol; the symbol `None` means
+    /// `*`.
     pub(super) fn set(&mut self, symbol: Option<&Symbol>, kinds: KindSet) {
         let Some(symbol) = symbol else {
             self.all = kinds;
@@ -82,8 +85,8 @@ impl Subscription {
         }
     }
 
-    /// Removes and returns one symbol with its kinds; `*` comes after all names. Returns `None` if nothing is
-    /// left.
+    /// Removes one symbol from the subscription, and returns the symbol with its kinds of events. Removes `*`
+    /// (a symbol of `None`) only after all names. Returns `None` if the subscription is empty.
     pub(super) fn pop(&mut self) -> Option<(Option<Symbol>, KindSet)> {
         if let Some((symbol, kinds)) = self.names.pop() {
             return Some((Some(symbol), kinds));
@@ -92,7 +95,8 @@ impl Subscription {
         (!kinds.is_empty()).then_some((None, kinds))
     }
 
-    /// Returns the index of a symbol among the names, or the index at which to insert it.
+    /// Returns `Ok` with the index of a symbol in `names`, or `Err` with the index at which to insert the
+    /// symbol.
     fn find(&self, symbol: &Symbol) -> Result<usize, usize> {
         self.names.binary_search_by(|(name, _)| name.cmp(symbol))
     }

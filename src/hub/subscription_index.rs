@@ -1,7 +1,8 @@
 //! The subscription index: finds the subscribers of a symbol.
 //!
-//! The index maps each symbol to connections. A [`Subscription`] maps a connection to its symbols.
-//! [`SubscriptionIndex`] changes both together, so that they agree.
+//! The index maps each symbol to the connections that subscribed to the symbol. A [`Subscription`] has the
+//! symbols of one connection. [`SubscriptionIndex`] changes the index and the subscription together, so that
+//! they agree.
 
 use std::collections::HashMap;
 
@@ -14,36 +15,39 @@ use crate::market::{Kind, KindSet, Symbol};
 /// A connection's number within its shard.
 pub type ConnectionId = usize;
 
-/// The subscribers of each symbol and kind. A symbol without subscribers needs no memory.
+/// The connections that subscribed to each symbol and kind of events. A symbol without subscribers needs no
+/// memory.
 #[derive(Debug, Default)]
 pub struct SubscriptionIndex {
     by_symbol: HashMap<Symbol, Subscribers>,
     all: Subscribers,
 }
 
-/// The subscribers of one symbol, or of `*`, grouped by the kinds that they subscribed to.
+/// The subscribers of one symbol, or of `*`, grouped by the kinds of events that they subscribed to.
 ///
-/// Most clients subscribe to all kinds, so a symbol usually has a single group.
+/// Most clients subscribe to all kinds of events, so a symbol usually has a single group of subscribers.
 #[derive(Debug, Default)]
 struct Subscribers(SmallVec<[(KindSet, Group); 1]>);
 
-/// Connections that subscribed to the same kinds. Adding or removing a connection takes constant time.
+/// A group of connections that subscribed to the same kinds of events. Adding a connection to a group, or
+/// removing a connection from a group, takes constant time.
 type Group = IndexSet<ConnectionId>;
 
 impl SubscriptionIndex {
-    /// Returns the groups that subscribed to this kind for all symbols (`*`).
+    /// Returns the groups of connections that subscribed to this kind of events for all symbols (`*`).
     pub fn groups_of_all(&self, kind: Kind) -> impl Iterator<Item = &Group> {
         self.all.of(kind)
     }
 
-    /// Returns the groups that subscribed to this symbol by name, and to this kind.
+    /// Returns the groups of connections that subscribed to this kind of events for this symbol by name.
     ///
-    /// A connection may be in one of these groups and also in a group of [`*`](Self::groups_of_all).
+    /// A connection that also subscribed to `*` may be in one of these groups and in a group of
+    /// [`groups_of_all`](Self::groups_of_all).
     pub fn groups_of(&self, symbol: &Symbol, kind: Kind) -> impl Iterator<Item = &Group> {
         self.by_symbol.get(symbol).into_iter().flat_map(move |subscribers| subscribers.of(kind))
     }
 
-    /// Adds kinds of a symbol to a subscription; `None` means `*`.
+    /// Adds kinds of events for a symbol to a connection's subscription; the symbol `None` means `*`.
     pub fn add(
         &mut self,
         id: ConnectionId,
@@ -56,7 +60,7 @@ impl SubscriptionIndex {
         self.regroup(id, symbol, before, before.with(kinds));
     }
 
-    /// Removes kinds of a symbol from a subscription; `None` means `*`.
+    /// Removes kinds of events for a symbol from a connection's subscription; the symbol `None` means `*`.
     pub fn remove(
         &mut self,
         id: ConnectionId,
@@ -69,7 +73,8 @@ impl SubscriptionIndex {
         self.regroup(id, symbol, before, before.without(kinds));
     }
 
-    /// Removes one symbol, or `*`, from a subscription; returns false if the subscription was empty.
+    /// Removes one symbol, or `*`, from a connection's subscription; returns false if the subscription was
+    /// empty.
     pub fn remove_one(&mut self, id: ConnectionId, subscription: &mut Subscription) -> bool {
         let Some((symbol, kinds)) = subscription.pop() else { return false };
         self.regroup(id, symbol.as_ref(), kinds, KindSet::NONE);
@@ -96,7 +101,8 @@ impl Subscribers {
         self.0.iter().filter(move |(kinds, _)| kinds.contains(kind)).map(|(_, group)| group)
     }
 
-    /// Moves a connection from one group to another. A connection without kinds is in no group.
+    /// Moves a connection from the group of the kinds `from` to the group of the kinds `to`. If `to` is
+    /// empty, only removes the connection from its old group.
     fn regroup(&mut self, id: ConnectionId, from: KindSet, to: KindSet) {
         let find = |groups: &[(KindSet, Group)], of| groups.iter().position(|(kinds, _)| *kinds == of);
         if let Some(index) = find(&self.0, from) {
@@ -129,7 +135,8 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// Returns the connections of these groups, sorted. A connection in two groups is listed twice.
+    /// Returns the connections in these groups, sorted by number. A connection that is in two groups is
+    /// listed twice.
     fn ids<'a>(groups: impl Iterator<Item = &'a Group>) -> Vec<ConnectionId> {
         let mut ids: Vec<_> = groups.flatten().copied().collect();
         ids.sort_unstable();

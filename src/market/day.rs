@@ -6,8 +6,8 @@ use super::{Bar, Price, Size, Time, Trade};
 
 /// The prices and the volume of a symbol in one UTC day of market time.
 ///
-/// A day is computed from bars until the symbol's first trade. After the first trade, the day is computed
-/// from trades only.
+/// The day statistics are computed from bars until the symbol's first trade. After the first trade, the
+/// statistics are computed from trades only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     date: i64,
@@ -18,9 +18,9 @@ pub struct Day {
     pub high: Price,
     /// The lowest price of the day.
     pub low: Price,
-    /// The last price so far.
+    /// The last price of the day so far.
     pub last: Price,
-    /// The volume so far; `None` if the source states no volume.
+    /// The volume of the day so far; `None` if the source states no volume.
     pub volume: Option<Size>,
     /// The last price of the previous day; `None` if there is no previous day.
     pub previous: Option<Price>,
@@ -62,8 +62,8 @@ impl Day {
         Self::fold(day, time, &span, Basis::Bars);
     }
 
-    /// Returns the change from the last price of the previous day. Without a previous day, returns the change
-    /// from the day's open.
+    /// Returns how much the last price differs from the last price of the previous day. Without a previous
+    /// day, returns how much the last price differs from the day's open.
     ///
     /// Returns `None` if the change has more digits than a decimal can hold.
     #[must_use]
@@ -71,10 +71,10 @@ impl Day {
         self.last.0.checked_sub(self.reference().0)
     }
 
-    /// Returns the change in percent, rounded to two decimals.
+    /// Returns the price change ([`change`](Self::change)) in percent, rounded to two decimal places.
     ///
-    /// Returns `None` if the reference price is zero, or if the percentage has more digits than a decimal can
-    /// hold.
+    /// Returns `None` if the earlier price, to which the last price is compared, is zero. Also returns `None`
+    /// if a number has more digits than a decimal can hold.
     #[must_use]
     pub fn change_percent(&self) -> Option<Decimal> {
         let share = self.change()?.checked_div(self.reference().0.abs())?;

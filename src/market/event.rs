@@ -19,7 +19,7 @@ pub struct Event {
 pub enum Payload {
     /// A trade.
     Trade(Trade),
-    /// A change of the best bid or ask.
+    /// A quote, which shows a change of the best bid or the best ask.
     Quote(Quote),
     /// A bar.
     Bar(Bar),
@@ -30,11 +30,11 @@ pub enum Payload {
 pub struct Trade {
     /// The price.
     pub price: Price,
-    /// The size; `None` if the source states no size.
+    /// The size of the trade; `None` if the source states no size.
     pub size: Option<Size>,
 }
 
-/// A top-of-book quote: the best bid and ask. At least one side is present.
+/// A top-of-book quote: the best bid and ask. At least one side of the quote, the bid or the ask, is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
     /// The best bid.
@@ -50,7 +50,7 @@ pub struct Quote {
 /// A bar: the prices and the volume of an interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
-    /// The length of the interval; `None` if the source does not state the length.
+    /// The length of the bar's interval; `None` if the source does not state the length.
     pub interval: Option<Interval>,
     /// The first price.
     pub open: Option<Price>,
@@ -60,7 +60,7 @@ pub struct Bar {
     pub low: Option<Price>,
     /// The last price.
     pub close: Price,
-    /// The volume; `None` if the source states no volume.
+    /// The volume of the bar; `None` if the source states no volume.
     pub volume: Option<Size>,
 }
 
@@ -75,7 +75,7 @@ pub enum Kind {
     Bar,
 }
 
-/// A set of kinds.
+/// A set of kinds of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KindSet(u8);
 
@@ -92,7 +92,7 @@ impl Event {
 }
 
 impl Kind {
-    /// All kinds, in the order in which replies list them.
+    /// All kinds of events, in the order in which replies list the kinds.
     pub const ALL: [Self; 3] = [Self::Trade, Self::Quote, Self::Bar];
 
     /// Returns the index of the kind in [`Kind::ALL`].
@@ -103,7 +103,7 @@ impl Kind {
 }
 
 impl KindSet {
-    /// The set of all kinds.
+    /// The set that contains all kinds of events.
     pub const ALL: Self = Self(0b111);
     /// The empty set.
     pub const NONE: Self = Self(0);
@@ -120,13 +120,13 @@ impl KindSet {
         self.0 == 0
     }
 
-    /// Returns the union with `other`.
+    /// Returns the union of this set and `other`.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Returns the set without the kinds of `other`.
+    /// Returns this set without the kinds in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

@@ -10,7 +10,7 @@ pub enum FeedKind {
     Simulated,
     /// Recorded files.
     Replay,
-    /// Lines on standard input.
+    /// The feed reads lines from standard input.
     Stdin,
 }
 
@@ -21,21 +21,21 @@ pub enum FeedState {
     Starting,
     /// The feed publishes events when they are due.
     Running,
-    /// The feed publishes nothing until it is resumed or stepped.
+    /// The feed publishes no events until a client resumes or steps the feed.
     Paused,
-    /// The source has delivered no event for longer than `feed.stalled_after`.
+    /// The feed's source has delivered no event for longer than `feed.stalled_after`.
     Stalled,
     /// The feed has published its last event.
     Ended,
     /// The feed has failed, and publishes no further events.
     Failed {
-        /// The reason for the failure, as a text for a person.
+        /// The reason for the failure of the feed, as a text for people to read.
         detail: String,
     },
 }
 
 impl FeedState {
-    /// Returns the state's name on the wire.
+    /// Returns the name of this state, as in messages to clients.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl FeedState {
         }
     }
 
-    /// Returns the reason for the failure; `None` in all other states.
+    /// Returns the reason for the failure of a failed feed; `None` if the feed is in another state.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match self {
@@ -59,7 +59,7 @@ impl FeedState {
 }
 
 impl FeedKind {
-    /// Returns the kind's name, on the wire and in the configuration.
+    /// Returns the name of this kind of feed, as in messages to clients and in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

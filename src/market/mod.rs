@@ -1,7 +1,7 @@
-//! The market's values: symbol, exact price and size, time, trade, quote, bar and day.
+//! The types for market data: symbol, exact price and size, time, trade, quote, bar and day.
 //!
-//! The types of this module do not depend on the source or the receivers of an event. A field that the source
-//! does not have is `None`: never zero, never a guess.
+//! The types of this module do not depend on the source or the receivers of an event. If the source does not
+//! state the value of a field, the field is `None`, and never zero or a guess.
 
 mod day;
 mod event;

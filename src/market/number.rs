@@ -11,8 +11,8 @@ use rust_decimal::Decimal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Price(pub Decimal);
 
-/// The size of a trade or of a quote, in the source's own unit (shares, contracts, coins). A size is exact,
-/// like a price.
+/// The size of a trade or of a quote, in the source's own unit (shares, contracts, coins). A size is an exact
+/// decimal, like a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub Decimal);
 
@@ -24,7 +24,7 @@ pub struct NumberError {
 }
 
 impl NumberError {
-    /// Creates the error for a text. The error contains only the first 64 characters.
+    /// Creates the error for an invalid text. The error contains only the first 64 characters of the text.
     pub(crate) fn new(text: &str) -> Self {
         Self { found: text.chars().take(64).collect() }
     }
@@ -33,7 +33,7 @@ impl NumberError {
 impl FromStr for Price {
     type Err = NumberError;
 
-    /// Parses a decimal with an optional sign, at most 28 digits and an optional exponent.
+    /// Parses a decimal number, with an optional sign, at most 28 digits and an optional exponent.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl FromStr for Price {
 impl FromStr for Size {
     type Err = NumberError;
 
-    /// Parses a decimal in the same forms as a [`Price`].
+    /// Parses a size, which may have the same forms as a [`Price`].
     ///
     /// # Errors
     ///

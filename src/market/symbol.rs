@@ -7,13 +7,13 @@ use smol_str::SmolStr;
 
 /// The name of an instrument, of 1 to 32 characters.
 ///
-/// A character is a letter or digit of any script, or one of `. _ : / ^ = + -`.
+/// Each character of a symbol is a letter or digit of any script, or one of `. _ : / ^ = + -`.
 ///
 /// Symbols are case-sensitive. Names of up to 23 bytes are stored inline, so a clone is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(SmolStr);
 
-/// The error for a text that is not a symbol.
+/// The error for a text that is not a valid symbol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("symbol {found:?} {fault}; symbols are 1 to 32 letters and digits of any script and . _ : / ^ = + -")]
 pub struct SymbolError {
@@ -22,10 +22,11 @@ pub struct SymbolError {
 }
 
 impl Symbol {
-    /// The longest symbol, in characters.
+    /// The maximum length of a symbol, in characters.
     pub const MAX_CHARS: usize = 32;
 
-    /// Makes a symbol from a name in a file. Trims blanks, and replaces each invalid character with `_`.
+    /// Makes a symbol from a name that occurs in a file. Trims blanks at both ends of the name, and replaces
+    /// each invalid character with `_`.
     ///
     /// # Errors
     ///
@@ -39,7 +40,7 @@ impl Symbol {
         replaced.parse()
     }
 
-    /// Returns the name as text.
+    /// Returns the symbol as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
-/// A moment of market time, in nanoseconds since the Unix epoch (UTC). The range is the years 1677 to 2262.
+/// A moment of market time, in nanoseconds since the Unix epoch (UTC). A moment lies in the years 1677 to
+/// 2262.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
@@ -50,21 +51,22 @@ impl Time {
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// Returns this moment plus a duration, limited to the end of the range.
+    /// Returns this moment plus a duration, but at most the latest moment that a `Time` can hold.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_add(nanos)).unwrap_or(i64::MAX))
     }
 
-    /// Returns this moment minus a duration, limited to the start of the range.
+    /// Returns this moment minus a duration, but at least the earliest moment that a `Time` can hold.
     #[must_use]
     pub fn earlier(self, by: Duration) -> Self {
         let nanos = i128::try_from(by.as_nanos()).unwrap_or(i128::MAX);
         Self(i64::try_from(i128::from(self.0).saturating_sub(nanos)).unwrap_or(i64::MIN))
     }
 
-    /// Writes the moment as RFC 3339 in UTC. Uses the shortest exact fraction of 0, 3, 6 or 9 digits.
+    /// Writes the moment as RFC 3339 in UTC. The seconds get 0, 3, 6 or 9 decimal places: the fewest that
+    /// state the moment exactly.
     pub fn write_to(self, out: &mut Vec<u8>) {
         let digits = match self.0.rem_euclid(1_000_000_000) {
             0 => 0,
@@ -98,11 +100,11 @@ impl From<Time> for Timestamp {
 impl FromStr for Time {
     type Err = TimeError;
 
-    /// Parses RFC 3339 with an offset or `Z`.
+    /// Parses a moment in the form of RFC 3339, with a UTC offset or `Z`.
     ///
     /// # Errors
     ///
-    /// Returns an error for a text without an offset, and for a time outside the years 1677 to 2262.
+    /// Returns an error for a text without a UTC offset, and for a time outside the years 1677 to 2262.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let not_a_time = || TimeError { found: text.chars().take(64).collect() };
         let timestamp: Timestamp = text.parse().map_err(|_| not_a_time())?;
@@ -126,7 +128,7 @@ pub struct Interval {
     unit: char,
 }
 
-/// The error for a text that is not the length of a bar.
+/// The error for a text that is not a valid length of a bar.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not an interval; intervals are a number and one of s, m, h, d, w, e.g. 1m")]
 pub struct IntervalError {

@@ -2,7 +2,7 @@
 //!
 //! Between workers with the same number of connections, the loop chooses at random. Without randomness, one
 //! worker could get all busy clients, if busy and quiet clients connect in turn. The loop skips a worker
-//! whose queue is full, so that a stuck worker does not block new clients.
+//! whose queue of connections is full, so that a stuck worker does not block new clients.
 
 use std::future::poll_fn;
 use std::io;
@@ -26,7 +26,8 @@ use crate::hub::Socket;
 /// How long the accept loop waits after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Capacity of a worker's queue of sockets. When the queue is full, another worker gets the next socket.
+/// The maximum number of sockets in a worker's queue. When the queue is full, another worker gets the next
+/// socket.
 const WAITING_SOCKETS: usize = 64;
 
 /// A source of connections.
@@ -46,7 +47,7 @@ pub trait AcceptedSocket {
     ///
     /// # Errors
     ///
-    /// The runtime cannot watch the socket.
+    /// Returns an error if the runtime cannot watch the socket.
     fn register(self) -> io::Result<Socket>;
 }
 
@@ -56,7 +57,7 @@ pub struct Tcp {
     listeners: Vec<TcpListener>,
     /// The index of the listener that the next accept polls first.
     first: usize,
-    /// Maximum number of unsent bytes that the kernel buffers for a client; 0 means the system's default.
+    /// The maximum number of unsent bytes that the kernel buffers for a client; 0 means the system's default.
     send_buffer: u32,
 }
 
@@ -82,8 +83,8 @@ impl Tcp {
         Self { listeners, first: 0, send_buffer }
     }
 
-    /// Accepts a connection on one of the listening sockets. The sockets take turns, so that a flood of
-    /// connections to one socket does not block the others.
+    /// Accepts a connection on one of the listening sockets. The listening sockets take turns, so that a
+    /// flood of connections to one socket does not block the others.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let count = self.listeners.len();
         for number in (self.first..self.first + count).map(|number| number % count) {
@@ -95,8 +96,8 @@ impl Tcp {
         Poll::Pending
     }
 
-    /// Sets the options of a socket. Detaches the socket from the runtime of the accept loop, so that a
-    /// worker can register it.
+    /// Sets the options of an accepted socket. Detaches the socket from the runtime of the accept loop, so
+    /// that a worker can register it.
     fn prepare(&self, socket: TcpStream) -> io::Result<std::net::TcpStream> {
         socket.set_nodelay(true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -119,8 +120,8 @@ impl AcceptedSocket for std::net::TcpStream {
 #[derive(Debug)]
 pub struct WorkerHandle<S> {
     sockets: mpsc::Sender<(S, Permit)>,
-    /// The load of the worker: the number of clones of this value. The permit of each connection holds a
-    /// clone.
+    /// The load of the worker: the number of clones of this value. Each connection of the worker holds a
+    /// clone, in the connection's permit.
     load: Arc<()>,
 }
 

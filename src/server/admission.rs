@@ -2,10 +2,10 @@
 //! connections per address.
 //!
 //! A connection that exceeds a limit gets an error response and is closed. The number of connections that
-//! wait for an error response is also limited. Further connections are closed without an answer.
+//! wait for an error response is also limited. Connections beyond this number are closed without an answer.
 //!
 //! Behind a trusted proxy, the client's address is the last address in `X-Forwarded-For` that is not a
-//! trusted proxy. The server learns this address from the first request.
+//! trusted proxy. The server learns this address from the first request on the connection.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -24,16 +24,16 @@ use crate::counters::Limit;
 use crate::hub::{Limiter, Moment, TokioClock, limiter};
 use crate::session::Limits;
 
-/// Maximum number of connections over a limit that wait for an error response at the same time.
+/// The maximum number of rejected connections that wait for an error response at the same time.
 const MAX_ANSWERED: usize = 256;
 
-/// The maximum number of 429 responses per second, after an initial burst. Further connections are closed
-/// without an answer, because an answer may cost a TLS handshake.
+/// The maximum number of 429 responses per second, after an initial burst. Rejected connections beyond this
+/// rate are closed without an answer, because an answer may cost a TLS handshake.
 const REJECTIONS_PER_SECOND: u32 = 50;
 const REJECTIONS_BURST: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 
 /// When this many addresses have a rate limiter, the limiters of idle addresses are removed. The next removal
-/// starts when the number of limiters has doubled.
+/// starts when the number of rate limiters has doubled.
 const MIN_PRUNE_AT: usize = 1024;
 
 /// The header in which a proxy passes the client's address.
@@ -41,7 +41,7 @@ const FORWARDED: &str = "x-forwarded-for";
 
 type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, TokioClock, NoOpMiddleware<Moment>>;
 
-/// Counts the connections, and enforces their limits.
+/// Counts the connections, and enforces the limits of connections.
 #[derive(Debug)]
 pub struct Admission {
     bus: Arc<Bus>,
@@ -65,18 +65,19 @@ pub struct Permit {
     is_admitted: bool,
     /// The limit that the connection exceeds, if any.
     exceeded: Option<Limit>,
-    /// The address or IPv6 network for which this connection counts.
+    /// The address or IPv6 network under which this connection is counted, for the limits per address.
     address: Option<IpAddr>,
     /// The trusted proxy that forwards the connection.
     proxy: Option<IpAddr>,
-    /// The address of the client. Until the first request, this may be the address of a proxy.
+    /// The address of the client. Until the first request on the connection, this may be the address of a
+    /// proxy.
     client: IpAddr,
     /// A clone of the `load` in the worker's handle, so that the connection counts for its worker.
     worker: Option<Arc<()>>,
 }
 
 impl Admission {
-    /// Returns an admission without connections.
+    /// Returns an admission that has no connections yet.
     #[must_use]
     pub fn new(limits: &Limits, proxies: Vec<IpNet>, bus: Arc<Bus>) -> Arc<Self> {
         let rate = NonZeroU32::new(limits.new_per_second);
@@ -102,8 +103,8 @@ impl Admission {
         self.admitted.load(Ordering::Relaxed)
     }
 
-    /// Returns a permit for a connection from `peer`. Returns `None` when the caller must close the
-    /// connection without an answer.
+    /// Returns a permit for a connection from `peer`. Returns `None` if the caller must close the connection
+    /// without an answer.
     pub fn permit(self: &Arc<Self>, peer: IpAddr) -> Option<Permit> {
         let peer = peer.to_canonical();
         let proxy = self.is_proxy(peer).then_some(peer);
@@ -141,8 +142,8 @@ impl Admission {
         if is_admitted { &self.admitted } else { &self.answered }
     }
 
-    /// Returns the last address in `X-Forwarded-For` that is not a trusted proxy. Returns `None` when there
-    /// is no such address.
+    /// Returns the last address in `X-Forwarded-For` that is not a trusted proxy. Returns `None` if the
+    /// header has no such address, or if an invalid entry comes after this address.
     fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lists = headers.get_all(FORWARDED).iter().rev();
         let entries = lists.flat_map(|list| list.to_str().unwrap_or_default().rsplit(','));
@@ -160,8 +161,8 @@ impl Admission {
         self.proxies.iter().any(|network| network.contains(&address))
     }
 
-    /// Counts a new connection of the address. If the connection would exceed a limit, returns this limit as
-    /// the error.
+    /// Counts a new connection from this address. If the connection would exceed a limit, returns an error
+    /// that states this limit.
     fn count_address(&self, address: IpAddr) -> Result<(), Limit> {
         if let Some(rates) = &self.rates {
             if rates.check_key(&address).is_err() {
@@ -194,7 +195,8 @@ impl Permit {
         self.exceeded
     }
 
-    /// Returns the address of the client. Until the first request, this may be the address of a proxy.
+    /// Returns the address of the client. Until the first request on the connection, this may be the address
+    /// of a proxy.
     #[must_use]
     pub const fn client(&self) -> IpAddr {
         self.client
@@ -205,7 +207,8 @@ impl Permit {
         self.worker = Some(Arc::clone(load));
     }
 
-    /// If the connection comes through a trusted proxy, counts it for the client's address in `headers`.
+    /// If the connection comes through a trusted proxy, counts the connection under the client's address in
+    /// `headers`.
     pub fn forwarded(&mut self, headers: &HeaderMap) {
         if let (Some(proxy), None) = (self.proxy, self.exceeded) {
             self.client = self.admission.client(headers).unwrap_or(proxy);
@@ -213,7 +216,7 @@ impl Permit {
         }
     }
 
-    /// Counts the connection for this address instead of its previous address.
+    /// Counts the connection under this address, and no longer under its previous address.
     fn count_for(&mut self, address: IpAddr) {
         let address = network(address);
         if self.address == Some(address) || address.is_loopback() && !self.admission.loopback {
@@ -255,8 +258,8 @@ fn parse(entry: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// Returns the address for which a connection counts. IPv6 addresses of one /64 network count as one address,
-/// because the network usually belongs to one client.
+/// Returns the address under which a connection from this address is counted. IPv6 addresses of one /64
+/// network count as one address, because the network usually belongs to one client.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) if !address.is_loopback() => {
@@ -283,7 +286,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Returns the limit that a connection exceeds; `None` when it is admitted.
+    /// Returns the limit that a connection exceeds; `None` if the connection is admitted.
     fn exceeded(permit: Option<&Permit>) -> Option<Limit> {
         permit.expect("it is answered").exceeded()
     }

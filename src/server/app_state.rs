@@ -21,9 +21,9 @@ use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 /// The state that all routes share.
 #[derive(Debug)]
 pub struct AppState {
-    /// The bus, which publishes the events and has the history.
+    /// The bus, which publishes the events and keeps past events.
     pub bus: Arc<Bus>,
-    /// Controls the feed that publishes on the bus.
+    /// The control of the feed that publishes events on the bus.
     pub feed: Control,
     /// The relay, which counts the peers.
     pub relay: Arc<Relay>,
@@ -33,11 +33,12 @@ pub struct AppState {
     pub origins: Origins,
     /// Logs refused requests.
     pub refusals: Arc<RefusalLog>,
-    /// Time limit for the body of a request.
+    /// The time limit for receiving the body of a request.
     pub body_timeout: Duration,
     /// Maximum number of symbols that a connection may subscribe to; 0 means no limit.
     pub max_symbols: usize,
-    /// If a reader of the log lags by more than this time, the server is not ready.
+    /// The maximum lag of a ready server: if a reader of the log lags by more than this time, the server is
+    /// not ready.
     pub max_lag: Duration,
     /// The tokens, which may change while the server runs.
     pub auth: watch::Receiver<auth::Config>,
@@ -47,12 +48,12 @@ pub struct AppState {
 
 impl AppState {
     /// Returns the permissions of a request. A token in the `Authorization` header has precedence over a
-    /// token in the URL. A server without tokens ignores the header, because the header may be meant for a
-    /// proxy.
+    /// token in the URL. A server without tokens ignores the `Authorization` header, because the header may
+    /// be meant for a proxy.
     ///
     /// # Errors
     ///
-    /// 401 for an unknown token.
+    /// The error has the status 401 if the token is unknown.
     fn access(&self, headers: &HeaderMap, token: Option<&TokenHash>) -> Result<Access, ErrorResponse> {
         let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
@@ -68,22 +69,24 @@ impl AppState {
     ///
     /// # Errors
     ///
-    /// 401 for a missing or unknown token.
+    /// The error has the status 401 if the token is missing or unknown.
     pub fn authorize(&self, headers: &HeaderMap, query: &str) -> Result<Access, ErrorResponse> {
         require_token(self.access(headers, UrlParameters::token(query).as_ref())?)
     }
 
-    /// Returns the parameters of a URL and the permissions of the request. Also checks the subscription, so
-    /// that most errors become an HTTP error response.
+    /// Returns the parameters of a URL and the permissions of the request. Also checks the subscription in
+    /// the URL, so that most errors become an HTTP error response.
     ///
     /// # Errors
     ///
-    /// - 400: a parameter is wrong, there are too many symbols, or the cursor is ahead of the feed.
-    /// - 401: the token is unknown.
-    /// - 403: the token does not allow the symbols.
+    /// - The error has the status 400 if a parameter is wrong, there are too many symbols, or the cursor is
+    ///   ahead of the feed.
+    /// - The error has the status 401 if the token is unknown.
+    /// - The error has the status 403 if the token does not allow the symbols.
     ///
-    /// If the server requires a token and the request has none, the subscription is not checked here. An
-    /// error would reveal the state of the feed. The check then follows the client's `auth` command.
+    /// If the server requires a token and the request has none, this function does not check the
+    /// subscription. An error from the check would reveal the state of the feed to a client without a token.
+    /// In this case, the subscription is checked after the client's `auth` command.
     pub fn subscription(
         &self,
         headers: &HeaderMap,
@@ -105,11 +108,11 @@ impl AppState {
     }
 }
 
-/// Returns the permissions unchanged. Fails if the client must show a token first.
+/// Returns the permissions unchanged, unless the client must show a token first.
 ///
 /// # Errors
 ///
-/// 401 for a missing token.
+/// The error has the status 401 if the client must show a token first.
 pub fn require_token(access: Access) -> Result<Access, ErrorResponse> {
     if access.is_unauthenticated() {
         let message = "show a token: in the header `Authorization: Bearer`, or in the URL";

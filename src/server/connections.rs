@@ -1,7 +1,7 @@
 //! The connections of one worker: TLS handshakes, HTTP requests, and the sessions of WebSocket and stream
 //! clients.
 //!
-//! Each connection has its own task. A panic ends only the connection in which it occurs.
+//! Each connection has its own task. If the task of a connection panics, only this connection ends.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -41,14 +41,14 @@ use crate::session::{Context, Session, unless_zero};
 use crate::task::catch_panic;
 use crate::wire::CloseReason;
 
-/// Maximum number of headers when `server.max_headers` is 0. The number is bounded, because the HTTP library
-/// reserves memory for this many headers in each request.
+/// The maximum number of headers in a request when `server.max_headers` is 0. The number is bounded even
+/// then, because the HTTP library reserves memory for this many headers in each request.
 const MAX_HEADERS: usize = 10_000;
 
-/// The smallest and the largest read buffer of the HTTP library, in bytes.
+/// The smallest and the largest allowed size of the HTTP library's read buffer, in bytes.
 const READ_BUFFER_BYTES: (usize, usize) = (8 * 1024, 16 * 1024 * 1024);
 
-/// Maximum number of bytes that TLS buffers while the socket accepts no data: one TLS record.
+/// The maximum number of bytes that TLS buffers while the socket accepts no data: the size of one TLS record.
 const TLS_BUFFER_BYTES: usize = 16 * 1024;
 
 /// The connections of one worker.
@@ -57,7 +57,7 @@ pub(super) struct Connections {
     context: Rc<Context>,
     routes: BoxedFilter<(warp::reply::Response,)>,
     config: Config,
-    /// Does the TLS handshakes, if TLS is configured.
+    /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     tls: Option<TlsAcceptor>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -97,8 +97,8 @@ impl Connections {
         }
     }
 
-    /// Runs a session in its own task. Then calls `at_end` with the close reason, or with `None` after a
-    /// panic.
+    /// Runs a session in its own task. When the session has ended, calls `at_end` with the close reason, or
+    /// with `None` after a panic.
     fn run_session(
         self: &Rc<Self>,
         mut session: Session,
@@ -113,7 +113,8 @@ impl Connections {
         });
     }
 
-    /// Runs the future of a connection. If the future panics, counts and logs the panic and returns `None`.
+    /// Runs a future that serves a connection. If the future panics, counts and logs the panic, and returns
+    /// `None`.
     fn catch_panic_of<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
         catch_panic(future).map(|outcome| {
             outcome
@@ -138,8 +139,8 @@ impl Connections {
         self.serve_requests(socket, permit).await
     }
 
-    /// Does the TLS handshake and returns the encrypted socket. Returns `None` when the handshake fails,
-    /// takes too long, or is stopped.
+    /// Does the TLS handshake and returns the encrypted socket. Returns `None` if the handshake fails or
+    /// takes too long, or if the server stops.
     async fn tls_handshake(&self, socket: Socket, tls: &TlsAcceptor) -> Option<Socket> {
         let handshake = time::timeout(unless_zero(self.config.tls_timeout), tls.accept(socket));
         let shaken = select! {
@@ -259,7 +260,8 @@ impl Connections {
     }
 }
 
-/// Returns the limit that caused the end of a connection, if any. An idle timeout is not an exceeded limit.
+/// Returns the limit that caused the end of a connection, if any. The timeout of an idle connection does not
+/// count as an exceeded limit.
 fn exceeded_limit(error: &hyper::Error, is_idle: bool) -> Option<Limit> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     let was_stuck = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut);

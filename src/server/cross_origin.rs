@@ -10,20 +10,21 @@ use warp::reply::Response;
 
 use super::json_response::ErrorResponse;
 
-/// The headers that a page may send.
+/// The request headers that a page of an allowed origin may send.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, last-event-id");
 
 /// How many seconds a browser may cache the response to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// The outcome of the Origin rule: the `Origin` header if the request has one, or the refusal.
+/// The outcome of the Origin rule: the `Origin` header if the request has one, or the error response that
+/// refuses the request.
 pub type CheckedOrigin = Result<Option<HeaderValue>, ErrorResponse>;
 
-/// Returns the response to `OPTIONS`. `allow` lists the methods of the page.
+/// Returns the response to an `OPTIONS` request. `allow` lists the methods that the requested URL supports.
 ///
-/// For a preflight from an allowed origin, the response also lists the methods and headers that the page may
-/// use. Without this list, the browser blocks the page's request. For a refused origin, the response carries
-/// the refusal for the log, as an extension.
+/// If the request is a preflight from an allowed origin, the response also lists the methods and headers that
+/// the origin's pages may use. Without these lists, the browser blocks the request that would follow. For a
+/// refused origin, the response has the refusal as an extension, so that the server can log the refusal.
 pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &CheckedOrigin) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(ALLOW, allow.clone());
@@ -39,7 +40,7 @@ pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &Check
     response
 }
 
-/// Lets the page of an allowed origin read a response.
+/// Adds the headers to a response that let the pages of an allowed origin read the response.
 pub fn let_page_read(response: &mut Response, origin: CheckedOrigin) {
     // Without this header, a cache could send the response for one origin to another origin.
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));

@@ -1,7 +1,7 @@
 //! `/api/v1/feed`: returns the status of the feed and controls it.
 //!
 //! `GET` returns the status. `POST` executes a command such as `{"action":"pause"}` and returns the new
-//! status. The body must not exceed 4 KiB. Its `Content-Type` is ignored.
+//! status. The body of a `POST` must not exceed 4 KiB. The `Content-Type` of the body is ignored.
 //!
 //! If the server has tokens, `GET` needs a token, and `POST` needs a token that allows `control`.
 
@@ -28,7 +28,7 @@ use crate::feed::{Control, FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// The maximum length of a body, in bytes.
+/// The maximum length of a request's body, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
 
 /// The maximum number of events in one `step` command.
@@ -37,7 +37,7 @@ const MAX_STEP_EVENTS: u32 = 100_000;
 /// The last part of several error messages: a list of the actions.
 const ACTIONS: &str = "actions are pause, resume, speed, seek, step and loop";
 
-/// The JSON form of the feed's status. Unknown values are left out.
+/// The JSON form of the feed's status. Fields whose values are not known are left out of the JSON.
 #[derive(Debug, Serialize)]
 struct StatusReport {
     kind: FeedKind,
@@ -169,7 +169,7 @@ async fn read_body<B: Buf>(
     Ok(read)
 }
 
-/// Parses the body of a `POST`. `feed` supplies the time zone of a replay's files.
+/// Parses the body of a `POST`. If the feed is a replay, `feed` supplies the time zone of the replayed files.
 fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
     let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
         .map_err(|_| bad_command(r#"the body is a JSON object such as {"action":"pause"}"#))?;
@@ -217,8 +217,8 @@ fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
     }
 }
 
-/// Removes a required field from `fields` and parses its value. `form` describes the expected value in the
-/// error.
+/// Removes a required field from `fields` and parses its value. If the field is missing or wrong, the error
+/// shows `form`, a description of the expected value.
 fn field<T: DeserializeOwned>(
     fields: &mut BTreeMap<String, Box<RawValue>>,
     name: &str,

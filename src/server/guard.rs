@@ -1,4 +1,5 @@
-//! The rules for every request: connection limits, Host, Origin, and the methods of each page.
+//! The rules for every request: the connection limits, the Host rule, the Origin rule, and the methods of
+//! each page.
 //!
 //! The Host rule and the Origin rule do not apply to `/healthz` and `/readyz`. The server answers these two
 //! pages and `/metrics` even when `limits.connections` is reached.
@@ -21,7 +22,7 @@ use crate::wire::{ErrorCode, ErrorReply};
 pub struct RequestContext {
     /// The HTTP version.
     pub version: Version,
-    /// The target of the request.
+    /// The URI that the client requested.
     pub uri: Uri,
     /// The limit that the connection exceeds, if any.
     pub exceeded: Option<Limit>,
@@ -29,8 +30,8 @@ pub struct RequestContext {
     pub client: IpAddr,
 }
 
-/// Answers refused requests and `OPTIONS` requests. Returns `None` for all other requests, which the routes
-/// answer.
+/// Answers the requests that a rule refuses, and `OPTIONS` requests. Returns `None` for all other requests,
+/// which the routes answer.
 pub fn guard(
     state: &AppState,
     method: &Method,
@@ -76,7 +77,8 @@ pub fn guard(
     Some(response)
 }
 
-/// Finishes a response: logs a refusal, and lets the pages of allowed origins read the response.
+/// Finishes a response: logs the response if it is a refusal, and lets the pages of allowed origins read the
+/// response.
 pub fn finished(
     state: &AppState,
     headers: &HeaderMap,
@@ -96,16 +98,16 @@ pub fn finished(
     response
 }
 
-/// Applies the Origin rule. An origin can be the server's own only if the request's host passes the Host
-/// rule.
+/// Applies the Origin rule. An origin counts as the server's own origin only if the request's `Host` header
+/// passes the Host rule.
 fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext) -> CheckedOrigin {
     let host = state.hosts.check(context.version, headers).ok().flatten();
     state.origins.check(headers, host.as_ref())
 }
 
-/// Returns the methods of the page at a path. Returns `None` if there is no such page.
+/// Returns the HTTP methods that the page at a path supports. Returns `None` if the path has no page.
 ///
-/// This list also decides which paths reach the routes.
+/// The paths in this function are also the only paths whose requests reach the routes.
 fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
         "" | "ndjson" | "metrics" | "healthz" | "readyz" => Some(&["GET", "HEAD"]),
@@ -122,7 +124,7 @@ fn page_name(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 
-/// Joins methods to a text such as `GET, HEAD and POST`.
+/// Joins the names of methods to a text such as `GET, HEAD and POST`.
 fn in_words(methods: &[&str]) -> String {
     match methods {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
@@ -130,14 +132,14 @@ fn in_words(methods: &[&str]) -> String {
     }
 }
 
-/// Returns the response for a path without a page.
+/// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
     let message =
         "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 
-/// Returns the response for a connection that exceeds a limit.
+/// Returns the error response for a connection that exceeds a limit.
 fn limit_response(limit: Limit) -> Response {
     let (status, code, message) = match limit {
         Limit::PerAddress => (

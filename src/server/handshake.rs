@@ -29,7 +29,7 @@ impl Handshake<'_> {
     ///
     /// # Errors
     ///
-    /// The handshake is malformed.
+    /// Returns an error if the handshake is malformed.
     pub fn check(&self) -> Result<String, ErrorResponse> {
         if !is_upgrade(self.headers) || !has_token(self.headers, &CONNECTION, "upgrade") {
             return Err(upgrade_required(

@@ -1,12 +1,12 @@
 //! The Host rule: which hosts the server accepts in the `Host` header.
 //!
 //! The rule prevents DNS rebinding, in which the name of a malicious site resolves to the address of this
-//! machine. The browser then treats pages of the site as pages of this server. Only the `Host` header still
-//! contains the site's name.
+//! machine. In such an attack, the browser treats pages of the malicious site as pages of this server. Only
+//! the `Host` header still contains the name of the malicious site.
 //!
-//! A server on a loopback address accepts only loopback hosts, and the hosts in `server.allowed_hosts`. On
-//! other addresses, the server accepts every host if the list is empty, and otherwise only the listed hosts.
-//! The server ignores `X-Forwarded-Host`.
+//! A server on a loopback address accepts only loopback hosts, and the hosts in `server.allowed_hosts`. A
+//! server on another address accepts every host if `server.allowed_hosts` is empty, and otherwise only the
+//! listed hosts. The server ignores `X-Forwarded-Host`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::json_response::ErrorResponse;
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// Maximum length of a DNS name, in bytes.
+/// The maximum length of a DNS name, in bytes.
 const MAX_NAME_BYTES: usize = 253;
 
 /// A name or an address of a machine, as in a URL. Names are in lower case.
@@ -57,18 +57,18 @@ pub struct Hosts {
 pub struct NotAHost {
     /// The invalid text.
     found: String,
-    /// The correct form of the text, or an example.
+    /// Advice for the user: the correct form of the text, or an example of a host.
     advice: String,
 }
 
 impl Hosts {
-    /// Checks and returns the `Host` header of a request. An HTTP/1.0 request may lack the header. Such a
-    /// request does not come from a browser, because browsers always send `Host`.
+    /// Checks and returns the `Host` header of a request. An HTTP/1.0 request may lack the `Host` header. A
+    /// request without this header does not come from a browser, because browsers always send `Host`.
     ///
     /// # Errors
     ///
-    /// - 400: the header is missing, repeated or malformed.
-    /// - 403: the server does not accept this host.
+    /// - The error has the status 400 if the header is missing, repeated or malformed.
+    /// - The error has the status 403 if the server does not accept this host.
     pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<Option<HostPort>, ErrorResponse> {
         if version == Version::HTTP_10 && !headers.contains_key(HOST) {
             return Ok(None);
@@ -105,7 +105,7 @@ pub fn authority_of(url: &str) -> &str {
 
 impl Host {
     /// Returns whether this is a loopback address, `localhost`, or a name that ends with `.localhost`. RFC
-    /// 6761, section 6.3 reserves these names for loopback addresses.
+    /// 6761, section 6.3 reserves `localhost` and names that end with `.localhost` for loopback addresses.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
@@ -134,7 +134,7 @@ impl Host {
 }
 
 impl HostPort {
-    /// Parses a host with an optional port. Returns `None` for anything else.
+    /// Parses a host with an optional port. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         match text.rsplit_once(':') {
             // A colon inside brackets belongs to an IPv6 address, and does not precede a port.
@@ -155,11 +155,12 @@ fn parse_port(text: &str) -> Option<u16> {
 impl FromStr for Host {
     type Err = NotAHost;
 
-    /// Parses a host of the configuration.
+    /// Parses a host in the configuration.
     ///
     /// # Errors
     ///
-    /// The text is not a valid host, so no request could match it. The error shows the correct form.
+    /// Returns an error if the text is not a valid host, because no request could match the text. The error
+    /// shows the correct form of the text, or an example.
     fn from_str(text: &str) -> Result<Self, NotAHost> {
         Self::parse(text).ok_or_else(|| {
             let address = text.parse().ok().map(Self::Address);

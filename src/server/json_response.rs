@@ -22,8 +22,8 @@ pub fn json_response(status: StatusCode, body: String) -> warp::reply::Response 
         .into_response()
 }
 
-/// Returns an error response, with the headers that HTTP requires for its status. The response carries the
-/// error for the log, as an extension.
+/// Returns an error response, with the headers that HTTP requires for its status. The response also has the
+/// error as an extension, so that the server can log the error.
 pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Response {
     let mut response = json_response(status, serde_json::json!({ "error": error }).to_string());
     let headers = response.headers_mut();

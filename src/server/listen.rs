@@ -1,8 +1,8 @@
-//! Binds the addresses of `server.listen`.
+//! Binds listening sockets to the addresses in `server.listen`.
 //!
-//! A name can have several addresses, and the server listens on each. `localhost` always stands for both
-//! loopback addresses, because browsers do not resolve this name through the system (RFC 6761). If this
-//! machine lacks IPv4 or IPv6, the server skips the addresses of this family.
+//! A host name can have several addresses, and the server listens on each of these addresses. `localhost`
+//! always stands for both loopback addresses, because browsers do not resolve this name through the system
+//! (RFC 6761). If this machine lacks IPv4 or IPv6, the server skips the addresses of this family.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpListener, lookup_host};
 use tracing::debug;
 
-/// Maximum number of attempts to find a port that is free on all addresses.
+/// The maximum number of attempts to find a port that is free on all addresses.
 const PORT_ATTEMPTS: usize = 16;
 
 const LOCALHOST: &str = "localhost";
@@ -25,14 +25,14 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
-/// Binds all addresses of `listen`, e.g. of `localhost:8000`. With port 0, the system picks one free port for
-/// all addresses.
+/// Binds a listening socket to each address of `listen`, e.g. of `localhost:8000`. With port 0, the system
+/// picks one free port for all addresses.
 ///
 /// # Errors
 ///
-/// - `listen` does not resolve to an address.
-/// - An address is in use, or does not belong to this machine.
-/// - This machine lacks the family (IPv4 or IPv6) of every address.
+/// - Returns an error if `listen` does not resolve to an address.
+/// - Returns an error if an address is in use, or does not belong to this machine.
+/// - Returns an error if this machine lacks the family (IPv4 or IPv6) of every address.
 pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
     let addresses = resolve(listen).await?;
     let mut attempts = 1;
@@ -47,8 +47,8 @@ pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
     }
 }
 
-/// Returns a URL of the server that a browser on this machine can open. `listen` is the configured text.
-/// `address` is the first bound address.
+/// Returns a URL of the server that a browser on this machine can open. `listen` is the text of the setting
+/// `server.listen`. `address` is the first address that the server has bound.
 #[must_use]
 pub fn browser_url(listen: &str, address: SocketAddr, has_tls: bool) -> String {
     let scheme = if has_tls { "https" } else { "http" };
@@ -66,7 +66,8 @@ pub fn browser_url(listen: &str, address: SocketAddr, has_tls: bool) -> String {
     format!("{scheme}://{}", SocketAddr::new(ip, port))
 }
 
-/// Resolves the configured text. Returns each address once, with IPv4 addresses first.
+/// Resolves the text of the setting `server.listen` to addresses. Returns each address once, with IPv4
+/// addresses first.
 async fn resolve(listen: &str) -> Result<Vec<SocketAddr>, ListenError> {
     let failed = |source| ListenError { address: listen.to_owned(), source };
     let localhost = listen.rsplit_once(':').filter(|(host, _)| host.eq_ignore_ascii_case(LOCALHOST));
@@ -82,7 +83,8 @@ async fn resolve(listen: &str) -> Result<Vec<SocketAddr>, ListenError> {
     Ok(addresses)
 }
 
-/// Binds the addresses on one port. Skips addresses of a family that this machine lacks.
+/// Binds a listening socket to each address, all with the same port. Skips addresses of a family that this
+/// machine lacks.
 async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners = Vec::new();
     let mut port = addresses[0].port();

@@ -1,4 +1,4 @@
-//! `/metrics`: the metrics in the text format of Prometheus (`OpenMetrics` 1.0).
+//! The page `/metrics`: the server's metrics in the text format of Prometheus (`OpenMetrics` 1.0).
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::bus::Bus;
 use crate::feed::RejectCounters;
 use crate::hub::Relay;
 
-/// The content type of the response.
+/// The content type of the response to a request for `/metrics`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics of the server.
@@ -38,7 +38,7 @@ impl Metrics {
         Self(registry)
     }
 
-    /// Returns the metrics as text.
+    /// Returns the metrics in the text format of Prometheus.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -47,7 +47,7 @@ impl Metrics {
     }
 }
 
-/// Metrics whose values are read at each scrape.
+/// The metrics whose current values are read each time `/metrics` is requested.
 #[derive(Debug)]
 struct CurrentValues {
     bus: Arc<Bus>,

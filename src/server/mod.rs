@@ -2,7 +2,8 @@
 //!
 //! One loop [accepts](accept()) connections and hands each connection to the [worker](Worker) with the fewest
 //! connections. A worker is a thread with a shard, a runtime and all tasks of its connections. A session runs
-//! on the thread of its shard, from start to end. Warp routes the requests. The server speaks HTTP/1.1 only.
+//! on the thread of its shard, from start to end. The library warp routes the requests. The server speaks
+//! HTTP/1.1 only.
 
 mod accept;
 mod admission;
@@ -52,47 +53,48 @@ pub use worker::Worker;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `HOST:PORT` to listen on, where HOST is an address or a name. The server listens on all addresses of a
-    /// name. Port 0 picks a free port.
+    /// `HOST:PORT` to listen on, where HOST is an address or a name. If HOST is a name, the server listens on
+    /// all addresses of the name. With port 0, the system picks a free port.
     pub listen: String,
     /// Whether the server may listen on a non-loopback address when no tokens are configured. Without tokens,
     /// every client has all permissions.
     pub allow_anonymous: bool,
-    /// The certificate chain, in PEM form. If a certificate and its key are configured, clients must use TLS.
+    /// The file with the server's certificate chain, in PEM form. If a certificate and its key are
+    /// configured, clients must use TLS.
     pub tls_cert: Option<PathBuf>,
-    /// The private key of the certificate, in PEM form.
+    /// The file with the private key of the certificate, in PEM form.
     pub tls_key: Option<PathBuf>,
-    /// Addresses or networks of trusted proxies. Their `X-Forwarded-For` header contains the client's
-    /// address.
+    /// Addresses or networks of trusted proxies. The `X-Forwarded-For` header from a trusted proxy contains
+    /// the client's address.
     #[serde(with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Hosts that the `Host` header of a request may contain. On a loopback address, the server also accepts
+    /// The hosts that the `Host` header of a request may contain. A server on a loopback address also accepts
     /// loopback hosts.
     pub allowed_hosts: Vec<Host>,
-    /// Origins whose pages may use the server, in addition to the server's own origin.
+    /// The origins whose pages may use the server, in addition to the server's own origin.
     pub allowed_origins: Vec<AllowedOrigin>,
-    /// Number of threads that serve clients; 0 means one per core.
+    /// The number of threads that serve clients; 0 means one thread per core.
     pub shards: usize,
-    /// How long a shard collects updates before it writes them together. A shard writes the first update
-    /// after a pause at once.
+    /// How long a shard collects updates before it writes them together. After a pause without updates, a
+    /// shard writes the first update at once.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
-    /// Maximum number of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means the
-    /// system's default.
+    /// The maximum number of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means
+    /// the system's default.
     pub send_buffer: u32,
-    /// Time limit for the TLS handshake; 0 means no limit.
+    /// The time limit for the TLS handshake; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub tls_timeout: Duration,
-    /// Time limit for the headers of a request, for its body, and for each write of the response; 0 means no
-    /// limit.
+    /// The time limit for the headers of a request, for its body, and for each write of the response; 0 means
+    /// no limit.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     /// How long a connection may stay idle between two requests; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
-    /// Maximum number of headers in a request; 0 means 10,000.
+    /// The maximum number of headers in a request; 0 means 10,000.
     pub max_headers: usize,
-    /// Maximum length of the request line and the headers together, in bytes; 0 means 16 MiB.
+    /// The maximum length of the request line and the headers together, in bytes; 0 means 16 MiB.
     pub max_header_bytes: usize,
     /// How long a shutdown waits for clients to close their connections; 0 means no limit.
     #[serde(with = "humantime_serde")]
@@ -123,7 +125,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each address, path, number and time.
+    /// Returns a check of each address, path, number and time in these settings.
     pub(crate) fn checks(&self) -> Vec<Check> {
         let is_path = |path: &Option<PathBuf>| path.as_deref().is_none_or(may_be_a_path);
         vec![
@@ -147,8 +149,8 @@ impl Config {
     }
 }
 
-/// Returns whether a text has the form HOST:PORT. An IPv6 address needs brackets, because its last group
-/// could otherwise be a port.
+/// Returns whether a text has the form HOST:PORT. An IPv6 address needs brackets, because the last group of
+/// the address could otherwise be a port.
 fn is_host_and_port(text: &str) -> bool {
     let is_name = |host: &str| {
         !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
@@ -158,7 +160,8 @@ fn is_host_and_port(text: &str) -> bool {
         || text.rsplit_once(':').is_some_and(|(host, port)| is_name(host) && is_port(port))
 }
 
-/// Returns whether a text can be a path. Rejects the contents of a PEM file, which a user may set by mistake.
+/// Returns whether a configured text can be a path. Rejects the contents of a PEM file, which a user may set
+/// by mistake.
 fn may_be_a_path(path: &Path) -> bool {
     let text = path.to_string_lossy();
     !text.is_empty() && !text.contains(['\n', '\0']) && !text.contains("-----BEGIN")

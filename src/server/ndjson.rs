@@ -2,7 +2,7 @@
 //!
 //! A session writes the stream into a pipe instead of a socket. The response body reads from the pipe as fast
 //! as the client reads. If the client is slow, the pipe fills up. The session then conflates events or closes
-//! the connection, as for a WebSocket.
+//! the connection, as it does for a slow WebSocket client.
 
 use std::io;
 use std::pin::Pin;
@@ -25,13 +25,13 @@ use crate::encoding::Encoding;
 use crate::hub::{Duplex, Socket};
 use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 
-/// Capacity of the pipe, in bytes.
+/// The capacity of the pipe between session and body, in bytes.
 const PIPE_BYTES: usize = 16 * 1024;
 
-/// Maximum number of bytes that the body reads from the pipe at once.
+/// The maximum number of bytes that the response body reads from the pipe at once.
 const CHUNK_BYTES: usize = 8 * 1024;
 
-/// Tells nginx and compatible proxies to forward each line at once.
+/// The response header that tells nginx and compatible proxies to forward each line at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The parameters of a session that streams its frames as a response body. The worker removes this value from
@@ -54,7 +54,7 @@ struct Pipe {
     is_finished: Arc<AtomicBool>,
 }
 
-/// The body's end of the pipe.
+/// The response body's end of the pipe.
 struct Body {
     bytes: ReaderStream<DuplexStream>,
     /// Whether the session wrote its last line.
@@ -65,7 +65,7 @@ struct Body {
 ///
 /// # Errors
 ///
-/// The token or the subscription is missing or invalid.
+/// Returns an error if the token or the subscription is missing or invalid.
 pub fn response(
     state: &AppState,
     method: &Method,
@@ -92,7 +92,7 @@ pub fn response(
     Ok(response)
 }
 
-/// Creates a pipe. Returns the session's end, and the response with the other end as its body.
+/// Creates a pipe. Returns the session's end of the pipe, and the response, whose body is the other end.
 /// `write_timeout` is the handle of the socket that sends the response.
 pub fn pipe(
     response: warp::reply::Response,
@@ -111,8 +111,8 @@ pub fn pipe(
 impl tokio_stream::Stream for Body {
     type Item = io::Result<hyper::body::Bytes>;
 
-    /// Returns the next chunk. Fails if the session ended before it wrote its last line. Without this error,
-    /// the incomplete response would look complete to the client.
+    /// Returns the next chunk of the body. Fails if the session ended before it wrote its last line. Without
+    /// this error, the incomplete response would look complete to the client.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = ready!(Pin::new(&mut self.bytes).poll_next(cx));
         let is_cut_off = next.is_none() && !self.is_finished.load(Ordering::Relaxed);

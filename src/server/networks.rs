@@ -1,4 +1,4 @@
-//! The networks in `server.trusted_proxies`. A single address counts as a network.
+//! The networks in `server.trusted_proxies`. In this list, a single address counts as a network.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -20,10 +20,10 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
 ///
 /// # Errors
 ///
-/// - The text is not a network.
-/// - The address has bits outside the mask.
-/// - The network contains IPv4 addresses in IPv6 form. Such a network never matches, because the server
-///   converts these client addresses to IPv4.
+/// - Returns an error if the text is not a network.
+/// - Returns an error if the address has bits outside the mask.
+/// - Returns an error if the network contains IPv4 addresses in IPv6 form. Such a network never matches a
+///   client, because the server converts client addresses of this form to IPv4.
 fn parse(text: &str) -> Result<IpNet, String> {
     let network: IpNet = text
         .parse()

@@ -54,17 +54,18 @@ pub struct Origins {
 pub struct NotAnOrigin {
     /// The invalid text.
     found: String,
-    /// The correct form of the text, or an example.
+    /// Advice for the user: the correct form of the text, or an example of an origin.
     advice: String,
 }
 
 impl Origins {
-    /// Checks the origin of a request. Returns the `Origin` header if the request has one. `host` is the host
-    /// of the request if the Host rule accepts this host.
+    /// Checks the origin of a request. Returns the `Origin` header if the request has this header. `host` is
+    /// the host in the request's `Host` header; `None` if there is no such host, or if the Host rule refuses
+    /// the host.
     ///
     /// # Errors
     ///
-    /// 403 for an origin that is not allowed.
+    /// The error has the status 403 if the origin is not allowed.
     pub fn check(
         &self,
         headers: &HeaderMap,
@@ -94,7 +95,7 @@ impl Origins {
 }
 
 impl Origin {
-    /// Parses an origin. Returns `None` for anything else.
+    /// Parses an origin. Returns `None` for any other text.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
@@ -106,8 +107,8 @@ impl Origin {
         Some(Self { scheme, host, port })
     }
 
-    /// Returns whether this is the server's own origin in a request with this `Host` header. Ignores the
-    /// scheme, because a proxy may terminate TLS.
+    /// Returns whether this origin is the server's own, because it has the host and port of the request's
+    /// `Host` header. Ignores the scheme of the origin, because a proxy may terminate TLS.
     fn is_of(&self, host: &HostPort) -> bool {
         let port = host.port.filter(|port| Some(*port) != default_port(&self.scheme));
         self.host == host.host && self.port == port
@@ -129,7 +130,8 @@ impl FromStr for AllowedOrigin {
     ///
     /// # Errors
     ///
-    /// The text is not a valid origin, so no page could match it. The error shows the correct form.
+    /// Returns an error if the text is not a valid origin, because no page could match the text. The error
+    /// shows the correct form of the text, or an example.
     fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
         if text == "*" {
             return Ok(Self::Any);

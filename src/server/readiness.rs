@@ -1,7 +1,7 @@
 //! `/readyz`: reports whether the server is ready.
 //!
 //! The server is ready if the feed is running, paused or ended, and no reader of the log lags by more than
-//! `ready.max_lag`. Otherwise the response is 503 with the reason.
+//! `ready.max_lag`. If the server is not ready, the response has the status 503 and states the reason.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use crate::wire::{ErrorCode, ErrorReply};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// If a reader of the log, such as a shard, lags by more than this time, the server is not ready.
+    /// The maximum lag of a ready server: if a reader of the log, such as a shard, lags by more than this
+    /// time, the server is not ready.
     #[serde(with = "humantime_serde")]
     pub max_lag: Duration,
 }
@@ -31,7 +32,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each key.
+    /// Returns a check of the value of each key in `[ready]`.
     pub(crate) fn checks(&self) -> Vec<Check> {
         vec![range::time("max_lag", self.max_lag, MILLISECOND..=DAY)]
     }

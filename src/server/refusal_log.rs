@@ -1,7 +1,7 @@
 //! Logs the requests that the server refuses.
 //!
-//! A browser tells a page only that a WebSocket failed, not why. So people can read the reason only in this
-//! log. The log contains no URL queries and no tokens.
+//! A browser tells a page only that a WebSocket failed, not why. So the reason for a refusal can be read only
+//! in this log. The log contains no URL queries and no tokens.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,19 +14,19 @@ use tracing::info;
 /// The time span after which the count of refusals restarts.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// Maximum number of refusals in one time span that are logged one by one.
+/// The maximum number of refusals in one time span that are logged one by one.
 const LOGGED_PER_SPAN: u64 = 5;
 
-/// Maximum length of a client's text in the log, in bytes.
+/// The maximum length in the log of a text that contains input from a client, in bytes.
 const MAX_BYTES: usize = 300;
 
 /// The texts that precede a token in a URL, even in a malformed URL such as `/ws&token=…`.
 const TOKEN_MARKS: [&str; 2] = ["token=", "token%3d"];
 
-/// Logs refused requests, but only the first few of each second. Counts the others.
+/// Logs refused requests, but only the first few of each second. Counts all further refused requests.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
-    /// The number of refusals since the last report.
+    /// The number of refusals in the current time span.
     count: AtomicU64,
 }
 
@@ -39,7 +39,8 @@ impl RefusalLog {
         }
     }
 
-    /// After each second, logs the number of refusals that were only counted. Then resets the count.
+    /// After each second, logs the number of refusals that were only counted. Then resets the count of
+    /// refusals.
     pub async fn report(&self) {
         let mut spans = time::interval(SPAN);
         loop {
@@ -52,7 +53,8 @@ impl RefusalLog {
     }
 }
 
-/// Shortens a client's text for the log. Cuts off a token and all text after the token.
+/// Shortens a text that contains input from a client, for the log. If the text contains a token, cuts off the
+/// token and all text after the token.
 fn shown(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let token = TOKEN_MARKS.iter().filter_map(|mark| lower.find(mark)).min();

@@ -1,8 +1,8 @@
-//! The socket of a connection, as the HTTP library uses it.
+//! The socket through which the HTTP library reads and writes a connection.
 //!
-//! The HTTP library itself answers invalid requests, and requests with too many or too long headers. The
-//! library's answer has no body. The socket adds a JSON body to this answer, and keeps the status. The socket
-//! also tells the [timer](super::request_timer) when bytes arrive.
+//! The HTTP library itself answers invalid requests, and requests whose headers are too many or too long. The
+//! library's answer has no body. The socket adds a JSON body to the library's answer, and does not change the
+//! status. The socket also tells the [timer](super::request_timer) when bytes arrive.
 
 use std::io;
 use std::pin::Pin;
@@ -15,15 +15,15 @@ use super::request_timer::ConnectionPhase;
 use super::write_timeout::WriteTimeoutSocket;
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// Maximum length of an answer by the library itself, in bytes.
+/// The maximum length of an answer that the HTTP library itself sends, in bytes.
 const LONGEST_ANSWER: usize = 256;
 
 /// The limits for the request line and the headers of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadLimits {
-    /// Maximum number of headers.
+    /// The maximum number of headers in a request.
     pub headers: usize,
-    /// Maximum length of the request line and the headers together, in bytes.
+    /// The maximum length of the request line and the headers together, in bytes.
     pub bytes: usize,
 }
 
@@ -38,7 +38,7 @@ pub struct RequestSocket {
 }
 
 impl RequestSocket {
-    /// Wraps the socket of a connection with this phase and these limits.
+    /// Wraps the socket of a connection that has this phase and these limits.
     #[must_use]
     pub fn new(socket: WriteTimeoutSocket, phase: Arc<ConnectionPhase>, limits: HeadLimits) -> Self {
         Self { socket, phase, limits, answer: None }
@@ -102,8 +102,9 @@ impl AsyncWrite for RequestSocket {
     }
 }
 
-/// Adds a JSON body to the library's own answer. Returns `None` for all other bytes. An error response from a
-/// route always has a body, so an error response of length 0 comes from the library.
+/// Adds a JSON body to the HTTP library's own answer. Returns `None` if the bytes are not such an answer. An
+/// error response without a body comes from the library, because error responses from the routes always have
+/// a body.
 fn with_body(bytes: &[u8], limits: HeadLimits) -> Option<Vec<u8>> {
     const NO_BODY: &str = "content-length: 0\r\n";
     let answer = str::from_utf8(bytes).ok().filter(|answer| answer.len() <= LONGEST_ANSWER)?;

@@ -1,8 +1,9 @@
-//! Limits the time until the next request of a connection has arrived.
+//! Limits how long the server waits for the next request of a connection.
 //!
 //! The HTTP library asks for a timer when it begins to wait for a request. The headers of the first request
 //! must arrive within `server.header_timeout`. Before each further request, the connection may stay idle for
-//! `server.keep_alive`. The first byte of a further request starts `server.header_timeout` for its headers.
+//! `server.keep_alive`. After the first byte of a further request, the headers of this request must arrive
+//! within `server.header_timeout`.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,14 +21,14 @@ enum Phase {
     First,
     /// A request has arrived, and the server has not sent the whole response.
     Answering,
-    /// The connection waits for a further request, and no byte has arrived.
+    /// The connection waits for a further request, and no byte of this request has arrived.
     Idle,
     /// The connection waits for the rest of a further request.
     Reading,
 }
 
-/// The phase of a connection. The socket, the timer and the task of the connection share this value. All
-/// three run on one thread, so the lock is never contended.
+/// The phase of a connection. The socket, the timer and the task of the connection share this value. The
+/// socket, the timer and the task run on one thread, so the lock is never contended.
 #[derive(Debug)]
 pub struct ConnectionPhase(Mutex<Phase>);
 
@@ -36,18 +37,18 @@ pub struct ConnectionPhase(Mutex<Phase>);
 pub struct RequestTimer {
     /// The phase of the connection.
     pub phase: Arc<ConnectionPhase>,
-    /// Time limit for the headers of a request; 0 means no limit.
+    /// The time limit for the headers of a request; 0 means no limit.
     pub header_timeout: Duration,
-    /// Time limit for an idle connection; 0 means no limit.
+    /// The time limit for an idle connection; 0 means no limit.
     pub keep_alive: Duration,
 }
 
-/// The timer for one request.
+/// The timer that runs while the connection waits for one request.
 #[derive(Debug)]
 struct RequestSleep {
     phase: Arc<ConnectionPhase>,
     header_timeout: Duration,
-    /// Whether the timer measures the idle time.
+    /// Whether the timer measures how long the connection has been idle.
     is_idle: bool,
     sleep: Pin<Box<Sleep>>,
 }
@@ -59,12 +60,12 @@ impl ConnectionPhase {
         Arc::new(Self(Mutex::new(Phase::First)))
     }
 
-    /// Records that bytes have arrived.
+    /// Records in the phase that bytes have arrived.
     pub fn on_bytes(&self) {
         self.change(Phase::Idle, Phase::Reading);
     }
 
-    /// Records that a request has arrived.
+    /// Records in the phase that a request has arrived.
     pub fn on_request(&self) {
         *self.lock() = Phase::Answering;
     }
@@ -108,8 +109,8 @@ impl rt::Timer for RequestTimer {
         })
     }
 
-    /// Returns the timer for a request. Ignores the library's deadline, because the library has no separate
-    /// limit for idle connections.
+    /// Returns the timer for a request. Ignores the deadline that the HTTP library passes, because the
+    /// library has no separate limit for idle connections.
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn rt::Sleep>> {
         self.sleep(Duration::ZERO)
     }
@@ -118,8 +119,8 @@ impl rt::Timer for RequestTimer {
 impl Future for RequestSleep {
     type Output = ();
 
-    /// Notices the first byte of a request, because the library polls the timer after each read of the
-    /// socket.
+    /// Restarts the timer when the first byte of a request has arrived. The HTTP library polls the timer
+    /// after each read of the socket, so this byte is noticed.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_idle && !self.phase.is_idle() {
             self.is_idle = false;

@@ -22,7 +22,8 @@ use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 /// The page that browsers get at `/`.
 const PAGE: &str = include_str!("page.html");
 
-/// The page's content security policy. The page loads nothing and connects only to its own server.
+/// The content security policy of the page at `/`. The page loads nothing and connects only to its own
+/// server.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -30,7 +31,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style
 /// session.
 #[derive(Clone, Debug)]
 pub struct Upgrade {
-    /// Completes with the socket when the response has been sent.
+    /// The future that returns the socket when the 101 response has been sent.
     pub socket: OnUpgrade,
     /// The parameters of the URL.
     pub parameters: UrlParameters,
@@ -38,7 +39,7 @@ pub struct Upgrade {
     pub access: Access,
 }
 
-/// Returns the filter with all routes.
+/// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let [guarding, upgrading, controlling, checking, streaming, finishing] = [&state; 6].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
@@ -151,8 +152,8 @@ fn metrics_response(
     Ok(response.into_response())
 }
 
-/// Returns the page, and closes the connection. An idle connection could use up the last permit, which the
-/// page's WebSocket needs.
+/// Returns the response that has the page at `/` and closes the connection. If the connection stayed open, it
+/// could use up the last permit, which the page's WebSocket needs.
 fn page_response() -> warp::reply::Response {
     Response::builder()
         .header(CONNECTION, "close")

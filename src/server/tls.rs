@@ -1,8 +1,9 @@
 //! TLS 1.2 and 1.3, with a certificate that may be replaced while the server runs.
 //!
 //! The server reads the certificate file and the key file again every second, and on request. If a file has
-//! changed and the key matches the certificate, new connections use the new certificate. Open connections are
-//! not affected. If the files do not match, for example during a renewal, the old certificate stays in use.
+//! changed and the key matches the certificate, new connections use the new certificate. A new certificate
+//! does not affect open connections. If the key does not match the certificate, for example during a renewal,
+//! the old certificate stays in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,19 +25,19 @@ use tracing::{info, warn};
 
 use crate::hub::Duplex;
 
-/// How often the files are read again.
+/// The time after which the certificate file and the key file are read again.
 const RELOAD_PERIOD: Duration = Duration::from_secs(1);
 
 /// An error in the setup of TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// Only the certificate or only the key is configured.
+    /// Only the certificate is configured, or only the key.
     #[error("TLS needs a certificate and its key, and only {given} is given")]
     Half {
-        /// The configuration key that is set.
+        /// The name of the one setting that is configured.
         given: &'static str,
     },
-    /// A file cannot be read.
+    /// The certificate file or the key file cannot be read.
     #[error("cannot open {}", path.display())]
     Open {
         /// The file.
@@ -44,12 +45,12 @@ pub enum TlsError {
         /// The system's error.
         source: io::Error,
     },
-    /// A file does not contain a certificate or a key.
+    /// The certificate file contains no certificate, or the key file contains no key.
     #[error("{}: no {what} in PEM form", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// The expected content: a certificate or a key.
+        /// The content that the file should have: a certificate or a key.
         what: &'static str,
         /// The cause.
         source: pem::Error,
@@ -57,9 +58,9 @@ pub enum TlsError {
     /// The key does not belong to the certificate, or the server does not support this kind of key.
     #[error("{} does not fit {}", key.display(), certificate.display())]
     Mismatch {
-        /// The file of the certificate.
+        /// The path of the certificate file.
         certificate: PathBuf,
-        /// The file of the key.
+        /// The path of the key file.
         key: PathBuf,
         /// The cause.
         source: rustls::Error,
@@ -67,7 +68,7 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// Returns advice for the user, if there is any.
+    /// Returns advice for the user on this error, if there is any advice.
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
@@ -87,7 +88,7 @@ pub struct Identity {
     key: PathBuf,
     provider: Arc<CryptoProvider>,
     current: Mutex<Arc<CertifiedKey>>,
-    /// Wakes the task that reads the files.
+    /// Wakes the task that reads the certificate file and the key file again.
     asked: Notify,
 }
 
@@ -99,7 +100,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// Only one file is configured, a file cannot be read, or the key does not match the certificate.
+    /// Returns an error if only one file is configured, a file cannot be read, or the key does not match the
+    /// certificate.
     pub fn load(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<Self>>, TlsError> {
         let (certificate, key) = match (certificate, key) {
             (Some(certificate), Some(key)) => (certificate.to_owned(), key.to_owned()),
@@ -125,13 +127,14 @@ impl Identity {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// Requests an immediate reload of the files. Logs a failure even if the same failure was logged before.
+    /// Requests an immediate reload of the certificate file and the key file. If this reload fails, the
+    /// failure is logged, even if the same failure was logged before.
     pub fn reload_soon(&self) {
         self.asked.notify_one();
     }
 
-    /// Reads both files again every second and uses their contents if a file has changed. Returns only when
-    /// the runtime shuts down.
+    /// Reads the certificate file and the key file again every second, and uses their contents if a file has
+    /// changed. Returns only when the runtime shuts down.
     pub async fn reload_when_changed(self: Arc<Self>) {
         let mut known = None;
         loop {
@@ -150,8 +153,8 @@ impl Identity {
         }
     }
 
-    /// Reads the files. Returns the contents if they differ from `known`. Uses the new contents if they are
-    /// valid.
+    /// Reads the certificate file and the key file. Returns the contents of the files if they differ from
+    /// `known`. Uses the new certificate and key if they are valid.
     fn reload(&self, known: Option<&Contents>) -> Option<Contents> {
         // A file that cannot be read counts as empty, so that a repeated failure is logged only once.
         let contents = [&self.certificate, &self.key].map(|path| fs::read(path).unwrap_or_default());

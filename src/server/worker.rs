@@ -27,13 +27,13 @@ use crate::task::{TaskFailed, catch_panic};
 pub struct Worker<S> {
     /// The worker's name in logs and errors, e.g. `shard 0`.
     pub name: String,
-    /// The shard's reader of the log.
+    /// The reader through which the shard reads the log.
     pub reader: Reader,
     /// The checkpoint from which the shard starts reading the log.
     pub start: Checkpoint,
-    /// Relayed messages from clients of all shards, for the clients of this shard.
+    /// Receives the messages from clients of all shards that are relayed to the clients of this shard.
     pub inbox: mpsc::Receiver<Arc<Relayed>>,
-    /// Connections that the accept loop hands over.
+    /// Receives the connections that the accept loop hands to this worker.
     pub sockets: mpsc::Receiver<(S, Permit)>,
     /// Relays messages to the clients of all shards.
     pub relay: Arc<Relay>,
@@ -45,20 +45,22 @@ pub struct Worker<S> {
     pub session: session::Config,
     /// The limits for clients.
     pub limits: Limits,
-    /// How long a client with `delivery=every` may make a flow-controlled feed wait.
+    /// How long a client with `delivery=every` may delay a flow-controlled feed, which waits for its clients.
     pub stall_timeout: Duration,
-    /// Does the TLS handshakes, if TLS is configured.
+    /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     pub tls: Option<TlsAcceptor>,
-    /// Reports the failure of the worker.
+    /// The channel on which the worker reports its failure.
     pub failures: mpsc::Sender<TaskFailed>,
 }
 
 impl<S: AcceptedSocket> Worker<S> {
-    /// Serves connections until `stop` fires. Then closes all connections within `server.shutdown`.
+    /// Serves connections until `stop` fires. Then closes all connections within the time limit
+    /// `server.shutdown`.
     ///
-    /// The worker reports a panic in the shard's loop at once. Open connections stay open until `stop` fires.
+    /// The worker reports a panic in the shard's loop at once. After such a panic, open connections stay open
+    /// until `stop` fires.
     ///
-    /// The future must run on a [`LocalSet`](tokio::task::LocalSet).
+    /// The future that this function returns must run on a [`LocalSet`](tokio::task::LocalSet).
     pub async fn run(self, stop: CancellationToken) {
         let Self { name, reader, start, inbox, mut sockets, state, failures, .. } = self;
         let settings = Settings {

@@ -30,7 +30,8 @@ struct Pause {
     is_active: AtomicBool,
     /// Whether the session has found that the client is gone.
     is_gone: AtomicBool,
-    /// The task that waits for the socket. The end of a pause wakes the task, so that its timeout starts.
+    /// The task that waits until the socket accepts bytes. When a pause ends, this task is woken, so that its
+    /// write timeout starts.
     waiting: AtomicWaker,
 }
 
@@ -41,24 +42,26 @@ pub struct PausedWriteTimeout(Arc<Pause>);
 /// A socket whose writes fail when the client accepts no bytes for `limit`.
 #[derive(Debug)]
 pub struct WriteTimeoutSocket {
-    /// The lock is never contended, because one thread uses the socket and its handles.
+    /// The inner socket. The lock of this socket is never contended, because one thread uses the socket and
+    /// its handles.
     socket: Arc<Mutex<Socket>>,
-    /// How long a write may wait.
+    /// How long a write may wait until the client accepts bytes.
     limit: Duration,
     pause: Arc<Pause>,
-    /// Runs while the socket accepts no bytes and the timeout is not paused.
+    /// The timer of the write timeout. It runs while the socket accepts no bytes and the timeout is not
+    /// paused.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl WriteTimeoutHandle {
-    /// Pauses the timeout until the returned value is dropped.
+    /// Pauses the write timeout until the returned value is dropped.
     #[must_use]
     pub fn pause(&self) -> PausedWriteTimeout {
         self.pause.is_active.store(true, Ordering::Relaxed);
         PausedWriteTimeout(Arc::clone(&self.pause))
     }
 
-    /// Returns the TCP acknowledgements of the client's machine, if they are known.
+    /// Returns the newest TCP acknowledgement from the client's machine, if this acknowledgement is known.
     #[must_use]
     pub fn acknowledgements(&self) -> Option<Acknowledgements> {
         lock(&*self.socket.upgrade()?).acknowledgements()
@@ -97,7 +100,7 @@ impl WriteTimeoutSocket {
     ///
     /// # Panics
     ///
-    /// Panics when another thread reads the acknowledgements at this moment.
+    /// Panics if another thread reads the acknowledgements at the same time.
     #[must_use]
     pub fn into_inner(self) -> Socket {
         let socket = Arc::into_inner(self.socket).expect("a socket and its sessions are on one thread");
