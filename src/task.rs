@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 /// A panic message is cut after this many characters.
 const SHOWN: usize = 200;
 
-/// The message of a panic. The message may quote a file, so the message is cut and its control characters are
-/// replaced.
+/// The message of a panic. A panic message may contain text from a file, so a long message is cut, and
+/// control characters are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panicked(String);
 
@@ -18,35 +18,35 @@ pub struct Panicked(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{task} {reason}")]
 pub struct TaskFailed {
-    /// The name of the task, e.g. `shard 0`.
+    /// The name of the task, for example `shard 0`.
     pub task: String,
-    /// How the task ended, e.g. `has panicked: MESSAGE`.
+    /// How the task ended, for example `has panicked: MESSAGE`.
     pub reason: String,
 }
 
-/// Runs a future. Returns its output, or the message of its panic.
+/// Runs a future and returns its output, or the message of the panic if the future panics.
 ///
-/// This is not an `async` function, because an `async` function would store the future twice and enlarge
-/// every idle session.
+/// This function is not `async`, because an `async` function would store the future twice and enlarge every
+/// idle session.
 ///
 /// # Errors
 ///
-/// The future panicked.
+/// Fails if the future panics.
 pub fn catch_panic<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
     AssertUnwindSafe(future).catch_unwind().map(|outcome| outcome.map_err(Panicked::new))
 }
 
-/// Calls the function and returns its output, or the message of its panic.
+/// Calls a function and returns its output, or the message of the panic if the function panics.
 ///
 /// # Errors
 ///
-/// The function panicked.
+/// Fails if the function panics.
 pub fn catch_panic_now<T>(function: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(function)).map_err(Panicked::new)
 }
 
 impl Panicked {
-    /// Returns the message in the payload of a panic.
+    /// Takes the message from the payload of a panic.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "unwinding returns a box")]
     pub fn new(payload: Box<dyn Any + Send>) -> Self {
@@ -64,13 +64,13 @@ impl fmt::Display for Panicked {
 }
 
 impl TaskFailed {
-    /// Returns the failure of a task that panicked.
+    /// Returns the error for a task that panicked.
     #[must_use]
     pub fn panicked(task: impl Into<String>, panic: &Panicked) -> Self {
         Self { task: task.into(), reason: panic.to_string() }
     }
 
-    /// Returns the failure of a task that ended early.
+    /// Returns the error for a task that ended too early.
     #[must_use]
     pub fn ended(task: impl Into<String>) -> Self {
         Self { task: task.into(), reason: "has ended before its time".to_owned() }

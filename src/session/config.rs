@@ -1,4 +1,5 @@
-//! The configuration of sessions: `[session]` and `[limits]` in config.toml.
+//! The settings of sessions and the limits of clients, from the sections `[session]` and `[limits]` of
+//! config.toml.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,13 +14,14 @@ use crate::wire::DecoderLimits;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time between heartbeats. A heartbeat may be sent up to an eighth of this time early, so that it shares
-    /// a write with an update.
+    /// Time between heartbeats. A heartbeat may be sent early, by up to an eighth of this time, so that one
+    /// write carries the heartbeat and an update.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
-    /// Maximum bytes of pending events and relayed messages for one client. A client with `delivery=every`
-    /// that exceeds this limit is closed with 4008. Any client is closed with 4008 if a relayed message would
-    /// exceed the limit. A replay at full speed waits for its clients, so pending events close no client.
+    /// Maximum size of the pending events and relayed messages for one client, in bytes. The server closes a
+    /// client with `delivery=every` that exceeds this limit, with the close code 4008. With any delivery
+    /// policy, a client is closed with 4008 if a relayed message would exceed the limit. A replay at full
+    /// speed waits for slow clients, so it closes no client because of pending events.
     pub every_buffer: usize,
     /// Time limit for closing a connection; 0 means no limit.
     #[serde(with = "humantime_serde")]
@@ -37,7 +39,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check of each key.
+    /// Returns the range check of each setting.
     pub(crate) fn checks(&self) -> Vec<Check> {
         vec![
             range::time("heartbeat", self.heartbeat, MILLISECOND..=DAY),
@@ -61,15 +63,15 @@ pub struct Limits {
     pub new_per_second: u32,
     /// Maximum number of new connections from one address in a burst.
     pub new_burst: NonZeroU32,
-    /// Whether the limits by address apply to loopback addresses.
+    /// Whether the limits on connections from one address also apply to loopback addresses.
     pub loopback: bool,
     /// Maximum length of a client's message, in bytes; a longer message closes the connection with 1009.
     pub message_bytes: usize,
     /// Maximum number of WebSocket frames in one message, including empty frames; a further frame closes the
     /// connection with 1008.
     pub fragments: usize,
-    /// Time limit for a message from its first to its last byte; a slower message closes the connection with
-    /// 1008.
+    /// Time limit for receiving a message, from its first byte to its last; a slower message closes the
+    /// connection with 1008.
     #[serde(with = "humantime_serde")]
     pub message_timeout: Duration,
     /// Maximum rate of control frames of one connection, per second; a further frame closes the connection
@@ -80,7 +82,7 @@ pub struct Limits {
     /// Maximum number of symbols that one connection may subscribe to; `*` counts as one symbol.
     pub symbols: usize,
     /// Maximum rate of commands of one connection, per second; a further command is answered with
-    /// `rate_limited`. A command counts once more for each 100 symbols that it names.
+    /// `rate_limited`. A command counts once, plus once for each 100 symbols that it names.
     pub command_rate: u32,
     /// Maximum number of commands of one connection in a burst.
     pub command_burst: NonZeroU32,
@@ -117,7 +119,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns a check of each number and time.
+    /// Returns the range check of each number and each time limit.
     pub(crate) fn checks(&self) -> Vec<Check> {
         const COUNT: usize = MILLION as usize;
         vec![
@@ -154,7 +156,7 @@ impl Limits {
     }
 }
 
-/// Returns the time limit. For zero, which means no limit, returns the longest possible duration.
+/// Returns `limit`, or the longest possible duration if `limit` is zero, which means no limit.
 #[must_use]
 pub const fn unless_zero(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }

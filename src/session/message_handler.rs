@@ -18,19 +18,19 @@ use crate::wire::{
     Message, Owner, ParsedMessage, Reply, TokenHash, UrlParameters,
 };
 
-/// A command counts once more for each group of this many symbols, because its work grows with the number of
-/// symbols.
+/// Towards the command rate, a command counts once, plus once for each group of this many symbols. The work
+/// of a command grows with the number of its symbols.
 const SYMBOLS_A_COMMAND: usize = 100;
 
-/// Handles the messages of one client. A new handler connects the client to the shard. Dropping the handler
-/// disconnects the client.
+/// Handles the messages of one client. Creating a handler connects the client to the shard. Dropping the
+/// handler disconnects the client.
 #[derive(Debug)]
 pub(super) struct MessageHandler {
     pub(super) context: Rc<Context>,
     pub(super) id: ConnectionId,
     name: SmolStr,
     access: Access,
-    /// The subscribe command from the URL, until it is executed.
+    /// The subscribe command from the URL; `None` if the URL has none, or when the command has been executed.
     url_command: Option<Box<Command>>,
     controls: Option<Limiter>,
     commands: Option<Limiter>,
@@ -73,7 +73,8 @@ impl MessageHandler {
         client
     }
 
-    /// Sets the client's permissions. Counts the client as a peer, unless it must show a token first.
+    /// Sets the client's permissions, and counts the client as a peer in the relay. Does nothing if the
+    /// client must still show a token.
     fn set_access(&mut self, access: Access) {
         if access.is_unauthenticated() {
             return;
@@ -98,7 +99,7 @@ impl MessageHandler {
         }
     }
 
-    /// Executes a command if the client has the permission. Otherwise sends an error reply.
+    /// Executes a command if the client's permissions allow the command; otherwise sends an error reply.
     fn execute(&mut self, with_id: &CommandWithId) {
         let CommandWithId { id, command } = with_id;
         let checked = match command {
@@ -142,7 +143,7 @@ impl MessageHandler {
     ///
     /// # Errors
     ///
-    /// The reason why the connection must end.
+    /// Fails with the reason why the connection must end.
     pub(super) async fn on_message(&mut self, inbound: Incoming) -> Result<(), CloseReason> {
         let is_control = match &inbound {
             Incoming::Ping(_) => true,
@@ -174,7 +175,8 @@ impl MessageHandler {
         Ok(())
     }
 
-    /// Counts a command with this many symbols. Returns whether the command exceeds the rate.
+    /// Counts a command with this many symbols towards the command rate. Returns whether the command exceeds
+    /// the maximum rate.
     fn is_over_command_rate(&self, symbols: usize) -> bool {
         let Some(limit) = &self.commands else { return false };
         let count = u32::try_from(symbols / SYMBOLS_A_COMMAND).unwrap_or(u32::MAX).saturating_add(1);

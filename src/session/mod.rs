@@ -1,8 +1,8 @@
 //! A session: one client's connection, from the upgrade to the close.
 //!
 //! The session passes the client's commands to the shard, and the client's messages to the relay. The session
-//! also writes the client's outbox to the socket. For a client that keeps up, the shard's runner writes
-//! batches directly to the socket, without the session.
+//! also writes the bytes in the client's outbox to the socket. For a client that keeps up, the shard's runner
+//! writes batches of events directly to the socket, without the session.
 
 mod config;
 mod message_handler;
@@ -34,21 +34,22 @@ use message_handler::MessageHandler;
 
 pub use config::{Config, Limits, unless_zero};
 
-/// The maximum number of bytes that are read from a socket at a time. The buffer is on the stack, so that an
-/// idle session stays small.
+/// The maximum number of bytes that are read from a socket at a time. The read buffer is on the stack, so
+/// that an idle session uses little memory.
 const READ_BYTES: usize = 4096;
 
 /// After this many bytes from one client, the session yields to the thread's other tasks. Otherwise a client
-/// that sends fast would block them.
+/// that sends fast would block the other tasks.
 const TURN_BYTES: usize = 2 * READ_BYTES;
 
-/// The fixed cost of a message, in bytes. A turn counts this cost in addition to the message's length.
+/// The fixed cost of handling a message, expressed in bytes. Each message adds this cost to the count of
+/// bytes that `TURN_BYTES` limits.
 const MESSAGE_BYTES: usize = 128;
 
 /// The state that all sessions of a thread share.
 #[derive(Debug)]
 pub struct Context {
-    /// The shard of the thread.
+    /// The runner of the thread's shard.
     pub runner: Rc<ShardRunner>,
     /// Relays messages to the clients of all shards.
     pub relay: Arc<Relay>,
@@ -56,9 +57,9 @@ pub struct Context {
     pub config: Config,
     /// The limits of the clients.
     pub limits: Limits,
-    /// The tokens, which may change while the server runs.
+    /// The configured tokens, which may change while the server runs.
     pub auth: watch::Receiver<auth::Config>,
-    /// The permissions of each admitted client. Such a client has shown a token, or needs no token.
+    /// The permissions of each admitted client. An admitted client has shown a token, or needs no token.
     pub admitted: RefCell<HashMap<ConnectionId, Access>>,
 }
 
@@ -87,9 +88,9 @@ pub struct Session {
 struct Inbound {
     context: Rc<Context>,
     id: ConnectionId,
-    /// Decodes the client's bytes; `None` for a stream, whose client only receives.
+    /// Decodes the client's bytes; `None` for an NDJSON stream, because its client only receives.
     decoder: Option<Decoder>,
-    /// The number of the incomplete message, as last reported to the shard.
+    /// The number of the incomplete message that the shard knows of; `None` if the shard knows of none.
     partial: Option<u64>,
     /// The number of bytes read since the session last yielded to other tasks of the thread.
     turn: usize,
@@ -99,13 +100,13 @@ struct Inbound {
 struct Outbound {
     runner: Rc<ShardRunner>,
     id: ConnectionId,
-    /// Fires when the next conflated flush is due; `None` when no flush is pending.
+    /// The timer for the next flush of conflated events; `None` if no flush is pending.
     flush_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Session {
-    /// Starts a session over this socket. `read` holds the bytes that arrived with the handshake.
-    /// `parameters` come from the URL.
+    /// Starts a session over this socket. `read` contains the client's first bytes, which arrived together
+    /// with the handshake. `parameters` are the parsed parameters of the URL.
     #[must_use]
     pub fn new(
         encoding: Encoding,
@@ -129,8 +130,8 @@ impl Session {
         }
     }
 
-    /// Runs until the client leaves, violates the protocol or reads too slowly, or until `stop` fires.
-    /// Returns the close reason.
+    /// Runs the session until the client leaves, violates the protocol or reads too slowly, or until `stop`
+    /// is cancelled. Returns the close reason.
     pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
         let mut stopped = pin!(stop.cancelled_owned());
         let reason = loop {
@@ -152,7 +153,8 @@ impl Session {
         reason
     }
 
-    /// Closes the connection. Writes the pending bytes and the close frame, then shuts the stream down.
+    /// Closes the connection. Writes the pending bytes and the close frame, then shuts down the writing side
+    /// of the socket.
     async fn close(&mut self, reason: &CloseReason) {
         let Some((code, text)) = reason.frame() else { return };
         self.handler.context.runner.shard.borrow_mut().close(self.handler.id, code, text);
@@ -181,7 +183,7 @@ impl Session {
 impl Inbound {
     /// Waits until the shard allows reading, then returns the client's next message.
     ///
-    /// Cancel safe: bytes that were read stay in the decoder.
+    /// Cancel safe: if this future is dropped, the bytes that it has read stay in the decoder.
     async fn message(&mut self) -> Result<wire::Incoming, CloseReason> {
         loop {
             self.allowed().await;
@@ -200,8 +202,8 @@ impl Inbound {
 
     /// Waits until the shard allows the session to read.
     ///
-    /// This future needs no waker. Reading is allowed again only after a write to the client, and the write
-    /// wakes the session.
+    /// The returned future registers no waker. Reading is allowed again only after a write to the client, and
+    /// that write wakes the session.
     async fn allowed(&self) {
         let may_read = || self.context.runner.shard.borrow().may_read(self.id);
         poll_fn(|_| if may_read() { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -224,7 +226,7 @@ impl Inbound {
         Ok(message)
     }
 
-    /// Increments the counter of the exceeded limit, if a limit caused the error.
+    /// If the error means that a limit was exceeded, increments the counter of that limit.
     fn count(&self, error: &DecodeError) {
         let limit = match error {
             DecodeError::TooLong { .. } => Limit::MessageBytes,
@@ -241,7 +243,7 @@ impl Inbound {
         }
     }
 
-    /// Tells the shard when a message begins or completes, because the shard enforces the message timeout.
+    /// Tells the shard whether a message is incomplete, because the shard enforces the message timeout.
     fn note(&mut self, partial: Option<u64>) {
         if std::mem::replace(&mut self.partial, partial) != partial {
             self.context.runner.shard.borrow_mut().set_message_partial(
@@ -273,10 +275,10 @@ impl Inbound {
 }
 
 impl Outbound {
-    /// Waits for pending bytes, and writes as many as the socket accepts. Also completes when the client's
-    /// messages may be read again.
+    /// Waits for pending bytes, and writes as many bytes as the socket accepts. Also returns when the session
+    /// may read the client's messages again.
     ///
-    /// Cancel safe: unwritten bytes stay in the outbox.
+    /// Cancel safe: if this future is dropped, the unwritten bytes stay in the outbox.
     async fn write(&mut self) -> Result<(), CloseReason> {
         poll_fn(|cx| self.poll_write(cx)).await
     }
@@ -330,7 +332,7 @@ impl Outbound {
             .map_err(CloseReason::Lost)
     }
 
-    /// Completes when the next conflated flush is due.
+    /// Returns `Ready` when the next flush of conflated events is due.
     fn poll_flush_timer(
         &mut self,
         due: Option<Instant>,

@@ -9,7 +9,7 @@ use super::DecodeError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum CloseCode {
-    /// The client closed the connection.
+    /// The client closed the connection without a close code.
     Normal = 1000,
     /// The server shuts down.
     GoingAway = 1001,
@@ -30,7 +30,7 @@ pub enum CloseCode {
 pub enum CloseReason {
     /// The server closes the connection with this code and text.
     Server(CloseCode, Cow<'static, str>),
-    /// The client closed the connection. The close code is optional.
+    /// The client closed the connection, with this close code if the client's close frame had one.
     Client(Option<u16>),
     /// The client showed no sign of life for too long.
     Unresponsive,
@@ -39,7 +39,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Returns the code and the text of the close frame; `None` if the client can no longer receive frames.
+    /// Returns the code and the text of the close frame for this reason; `None` if the client can no longer
+    /// receive frames.
     #[must_use]
     pub fn frame(&self) -> Option<(u16, &str)> {
         match self {

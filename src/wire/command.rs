@@ -12,13 +12,13 @@ use super::suggestion::did_you_mean;
 use super::{Delivery, TokenHash};
 use crate::market::{Kind, KindSet, Symbol};
 
-/// The longest conflation interval.
+/// The longest conflation interval that a client may set.
 const MAX_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The synonyms for the field or URL parameter that lists symbols.
 pub(super) const SYMBOLS_NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
 
-/// The field names that an error may suggest.
+/// The field names that an error reply may suggest to a client that has misspelt a field.
 const FIELD_NAMES: [&str; 7] = ["symbols", "channels", "after", "delivery", "interval_ms", "token", "id"];
 
 /// A command and its `id`.
@@ -80,21 +80,21 @@ impl Command {
     }
 }
 
-/// A list of symbols, or `*` for all symbols, or both.
+/// A list that may contain symbols, and `*`, which stands for all symbols.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
-    /// Whether the list contains `*`: all symbols, including symbols that the feed adds later.
+    /// Whether the list contains `*`, which also stands for symbols that the feed adds later.
     pub all: bool,
     /// The symbols in the list, without `*`.
     pub names: BTreeSet<Symbol>,
 }
 
 impl Symbols {
-    /// Parses a symbol or `*`, and adds it to the list.
+    /// Parses a text as a symbol or `*`, and adds the result to the list.
     ///
     /// # Errors
     ///
-    /// The text is neither a symbol nor `*`.
+    /// Fails if the text is neither a symbol nor `*`.
     pub fn add(&mut self, text: &str) -> Result<(), ErrorReply> {
         if text == "*" {
             self.all = true;
@@ -104,7 +104,7 @@ impl Symbols {
         Ok(())
     }
 
-    /// Returns the number of entries. `*` counts as one entry.
+    /// Returns the number of entries in the list. `*` counts as one entry.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len() + usize::from(self.all)
@@ -139,13 +139,14 @@ pub(super) fn delivery(text: &str) -> Option<Delivery> {
     }
 }
 
-/// Converts milliseconds to a conflation interval. Returns `None` if the interval is too long.
+/// Converts milliseconds to a conflation interval. Returns `None` if the interval is longer than
+/// `MAX_INTERVAL`.
 pub(super) fn interval(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis)).filter(|interval| *interval <= MAX_INTERVAL)
 }
 
-/// Parses the fields of a command with this verb. The caller has already removed the verb and the `id` from
-/// `fields`.
+/// Parses the fields of a command; `verb` is the command's name, such as `subscribe`. The caller has already
+/// removed the verb and the `id` from `fields`.
 pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorReply> {
     let command = match verb {
         "subscribe" => Command::Subscribe {

@@ -8,7 +8,7 @@ use super::error_reply::{ErrorCode, ErrorReply, quoted};
 /// A position in a feed's sequence of events, written as `EPOCH-SEQ`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The epoch to which `seq` belongs. Each run of the server has its own epoch.
+    /// The epoch to which `seq` belongs. Each start of the server begins a new epoch.
     pub epoch: String,
     /// The sequence number of the last event that the client has.
     pub seq: u64,

@@ -37,13 +37,13 @@ pub enum DecodeError {
     /// A message is too long.
     #[error("a message may have at most {most} bytes")]
     TooLong {
-        /// The limit, in bytes.
+        /// The maximum length of a message, in bytes.
         most: u64,
     },
     /// A message has too many frames.
     #[error("a message may have at most {most} frames")]
     TooManyFragments {
-        /// The limit, in frames.
+        /// The maximum number of frames in a message.
         most: usize,
     },
 }
@@ -56,7 +56,8 @@ pub struct Decoder {
     bytes: Vec<u8>,
     /// The message whose last frame has not arrived yet.
     unfinished: Option<Unfinished>,
-    /// The number of complete messages, plus the number of control frames between messages.
+    /// The number of complete messages so far, plus the number of control frames that arrived between
+    /// messages.
     completed: u64,
 }
 
@@ -93,7 +94,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// The client violated the protocol, or exceeded a limit. The decoder cannot continue after an error.
+    /// Fails if the client violated the protocol or exceeded a limit. The decoder cannot continue after an
+    /// error.
     pub fn message(&mut self) -> Result<Option<Incoming>, DecodeError> {
         loop {
             let Some((header, payload)) = self.frame()? else {

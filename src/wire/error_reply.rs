@@ -16,7 +16,7 @@ pub enum ErrorCode {
     BadSymbol,
     /// A channel is unknown.
     BadChannel,
-    /// A cursor is malformed, is ahead of the feed, or arrives after the server has sent a market frame.
+    /// A cursor is malformed, is ahead of the feed, or arrives after the connection's first market frame.
     BadCursor,
     /// The command would exceed the connection's limit of symbols.
     TooManySymbols,
@@ -32,9 +32,9 @@ pub enum ErrorCode {
     Forbidden,
     /// A URL parameter is unknown or malformed.
     BadParameter,
-    /// The path is unknown.
+    /// The path of the URL is unknown.
     NotFound,
-    /// The feed cannot execute this command, or has ended.
+    /// The feed cannot execute a control command, or the feed has ended.
     Conflict,
     /// A request is not valid HTTP/1.1, its URL is too long, or its `Host` header is missing or malformed.
     BadRequest,
@@ -42,24 +42,25 @@ pub enum ErrorCode {
     HeadersTooLarge,
     /// The body of a request arrived too slowly.
     TooSlow,
-    /// The path does not support the method.
+    /// The path of the URL does not support the HTTP method.
     MethodNotAllowed,
-    /// The path expects a WebSocket handshake.
+    /// The path of the URL requires a WebSocket handshake, but the request is not a handshake.
     UpgradeRequired,
     /// A WebSocket handshake is malformed.
     BadHandshake,
-    /// The server or the address has reached its limit of connections.
+    /// The server, or the client's address, has the maximum number of connections.
     TooManyConnections,
     /// The server is not ready.
     NotReady,
 }
 
-/// The reply to an invalid command, message or request. A WebSocket stays open after an error reply.
+/// The reply to an invalid command, message or request. A WebSocket connection stays open after an error
+/// reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ErrorReply {
     /// The kind of the error.
     pub code: ErrorCode,
-    /// A description of the error for people, with advice.
+    /// A description of the error, with advice, for human readers.
     pub message: String,
 }
 
@@ -74,7 +75,8 @@ pub(super) fn bad_command(message: impl fmt::Display) -> ErrorReply {
     ErrorReply::new(ErrorCode::BadCommand, message)
 }
 
-/// Quotes and escapes a client's text for an error message. Cuts off the end of a long text.
+/// Returns a text from a client, quoted and escaped, for use in an error message. Cuts off the end of a long
+/// text.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 64;
     match text.char_indices().nth(SHOWN) {

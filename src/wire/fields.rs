@@ -11,12 +11,12 @@ use super::error_reply::{ErrorReply, bad_command};
 /// The `id` of a command: the unchanged text of a JSON string or number.
 pub type CommandId = Box<RawValue>;
 
-/// The fields of a JSON object, in their original order. A name may occur several times.
+/// The fields of a JSON object, in their original order. Several fields may have the same name.
 #[derive(Debug)]
 pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
-    /// Parses a JSON object. Returns `None` for any other text.
+    /// Parses a JSON object. Returns `None` if the text is not a JSON object.
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
@@ -36,7 +36,7 @@ impl Fields {
         self.0.first().map(|(name, _)| name.as_str())
     }
 
-    /// Returns a name that occurs more than once, if any.
+    /// Returns a field name that occurs more than once, or `None` if all names differ.
     pub(super) fn repeated(&self) -> Option<&str> {
         let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
         names.sort_unstable();
@@ -49,10 +49,10 @@ impl Fields {
         Some(self.0.remove(index).1)
     }
 
-    /// Removes a field from a command, and parses the field's value. `form` describes a correct value in the
-    /// error reply.
+    /// Removes a field from a command, and parses the field's value. If the value is wrong, the error reply
+    /// contains `form`, a description of a correct value.
     ///
-    /// After all removals, the remaining fields are unknown fields.
+    /// The parser takes each field that it knows, so the fields that remain at the end are unknown fields.
     pub(super) fn take<T: for<'de> Deserialize<'de>>(
         &mut self,
         name: &str,

@@ -12,11 +12,12 @@ use super::verb::take_verb;
 /// The result of parsing a client's message.
 #[derive(Debug)]
 pub enum ParsedMessage {
-    /// A message for all peers.
+    /// A message that the server relays to all peers.
     ForPeers,
     /// A command.
     Command(CommandWithId),
-    /// An invalid message, which the server neither executes nor relays: its `id` and the error reply.
+    /// An invalid message, which the server neither executes nor relays. The values are the message's `id`
+    /// and the error reply.
     Error(Option<CommandId>, ErrorReply),
 }
 
@@ -84,7 +85,7 @@ fn parse_object(mut fields: Fields) -> ParsedMessage {
     ParsedMessage::Error(id, error)
 }
 
-/// Returns whether a text begins with `{"action"`. White space may follow the brace.
+/// Returns whether a text begins with `{"action"`, with or without white space after the brace.
 fn begins_with_action(text: &str) -> bool {
     text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with("\"action\""))
 }

@@ -1,7 +1,7 @@
 //! The values of the protocol: commands, messages, replies, URL parameters, tokens and close codes.
 //!
-//! This module does no I/O and reads no clock. It parses the commands and frames of clients. The `encoding`
-//! module writes the frames that the server sends.
+//! This module does no I/O and reads no clock. The module parses the commands and frames of clients. The
+//! `encoding` module writes the frames that the server sends.
 
 mod close;
 mod command;
@@ -39,6 +39,6 @@ pub enum Delivery {
     /// Unsent events are conflated: a newer event replaces an older event of the same symbol and kind.
     #[default]
     Latest,
-    /// No event is skipped. The server closes the connection of a slow consumer.
+    /// The client gets every event, so the server closes the connection if the client reads too slowly.
     Every,
 }

@@ -19,14 +19,14 @@ pub struct SubscriptionState {
     pub quotes: Vec<String>,
     /// Symbols whose bars the client gets. `*` comes first.
     pub bars: Vec<String>,
-    /// Symbols in the command that the feed does not know.
+    /// Symbols that the command names but the feed does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
-    /// The epoch to which `seq` belongs. Each run of the server has its own epoch.
+    /// The epoch to which `seq` belongs. Each start of the server begins a new epoch.
     pub epoch: String,
     /// The newest sequence number of the feed.
     pub seq: u64,
-    /// Whether the events after the client's cursor follow this reply.
+    /// Whether this reply is followed by the events after the client's cursor.
     pub resumed: bool,
     /// The number of snapshots that follow this reply.
     pub snapshots: usize,
@@ -64,10 +64,10 @@ pub struct FeedFields {
 }
 
 impl FeedFields {
-    /// Returns the fields of the frame that reports a seek.
+    /// Returns the fields of the `feed` frame that reports a seek: the feed has moved to another market time.
     ///
     /// `position` is the market time at which the feed continues. `snapshots` is the number of snapshots that
-    /// follow the frame. `seq` is the newest sequence number.
+    /// follow the frame. `seq` is the newest sequence number of the feed.
     #[must_use]
     pub fn after_seek(state: &FeedState, position: Time, snapshots: usize, seq: u64) -> Self {
         Self {
@@ -131,7 +131,7 @@ pub enum Reply<'a> {
         seq: u64,
         /// The number of market frames that were sent to this connection.
         sent: u64,
-        /// The number of unsent events that newer events replaced (conflation).
+        /// The number of unsent events to this connection that newer events replaced (conflation).
         merged: u64,
     },
     /// Reports a gap in the client's events.
@@ -155,7 +155,7 @@ pub enum Reply<'a> {
     Feed(FeedFields),
 }
 
-/// The content of a reply, and the `id` of its command.
+/// The content of a reply, and the `id` of the command that the reply answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct WithId<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,9 @@
 //! Suggestions in error messages: the known name that is most like a wrong name.
 
-/// A name that is less like the wrong name than this is not suggested. The range is 0 to 1.
+/// The least similarity between a wrong name and a suggested name, from 0 (different) to 1 (equal).
 const LEAST_LIKENESS: f64 = 0.75;
 
-/// Returns `; did you mean NAME?` with the most similar name, or nothing if no name is similar.
+/// Returns `; did you mean NAME?` with the most similar name, or an empty text if no name is similar.
 pub(super) fn did_you_mean(wrong: &str, names: &[&str]) -> String {
     let wrong = wrong.to_lowercase();
     let likeness = |name: &str| strsim::jaro(&wrong, name);

@@ -1,8 +1,9 @@
 //! Finds messages that could contain a token, so that no token reaches a peer.
 //!
-//! By mistake, a client may send its token in a form that the server does not accept. Examples are binary
-//! messages, UTF-16, JSON after a byte order mark, and invalid JSON. So the check also covers these forms.
-//! The check does not search nested objects, because the data of an application may use the word `token`.
+//! By mistake, a client may send its token in a form that the server does not accept. Examples of such forms
+//! are binary messages, UTF-16, JSON after a byte order mark, and invalid JSON. The check for tokens
+//! therefore covers such forms, too. The check does not search nested objects, because an application may use
+//! the word `token` in its own data.
 
 use std::borrow::Cow;
 
@@ -11,10 +12,11 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::verb::nearly_named_verbs;
 
-/// Removes all NULs from a message. Also removes byte order marks, bytes that are not UTF-8, and white space
-/// from both ends. Returns `None` if the remaining text does not begin like JSON.
+/// Removes all NUL bytes from a message. At both ends of the message, also removes byte order marks, bytes
+/// that are not UTF-8, and white space. Returns `None` if the remaining text does not begin like a JSON
+/// object, list or string.
 ///
-/// Without NULs, ASCII text in UTF-16 becomes plain ASCII.
+/// The removal of NUL bytes turns UTF-16 text of ASCII characters into plain ASCII.
 pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     let is_padding =
         |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | char::REPLACEMENT_CHARACTER | '\0');
@@ -30,13 +32,13 @@ pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     text.starts_with(['{', '[', '"']).then_some(text)
 }
 
-/// Returns whether a text from [bare](bare) could contain a token.
+/// Returns whether a text that [bare](bare) returned could contain a token.
 ///
 /// These texts could contain a token:
 ///
-/// - an object that has a `token` field or is an `auth` command
-/// - a list that contains such an object
-/// - a JSON string that contains one of these texts
+/// - a JSON object that has a `token` field or is an `auth` command
+/// - a JSON list of which an item is an object with a `token` field, or an `auth` command
+/// - a JSON string whose content is itself a text that could contain a token
 /// - invalid JSON in which a colon follows the word `token`
 pub(super) fn holds_token(text: &str) -> bool {
     if let Some(fields) = Fields::parse(text) {
@@ -50,7 +52,7 @@ pub(super) fn holds_token(text: &str) -> bool {
     }
 }
 
-/// Returns whether an object has a `token` field, in any letter case, or is an `auth` command.
+/// Returns whether an object is an `auth` command, or has a field named `token` in any letter case.
 pub(super) fn object_holds_token(fields: &Fields) -> bool {
     fields.iter().any(|(name, _)| name.trim().eq_ignore_ascii_case("token"))
         || nearly_named_verbs(fields).any(|verb| verb == "auth")

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The SHA-256 hash of a token. Comparisons run in constant time. The debug output hides the hash.
+/// The SHA-256 hash of a token. Two hashes are compared in constant time. The debug output hides the hash.
 #[derive(Clone, Copy, Eq)]
 pub struct TokenHash([u8; 32]);
 
@@ -30,7 +30,7 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// Writes 64 hexadecimal digits.
+/// Writes the hash as 64 hexadecimal digits.
 impl Serialize for TokenHash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let hex = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
@@ -38,8 +38,8 @@ impl Serialize for TokenHash {
     }
 }
 
-/// Reads 64 hexadecimal digits. An error text never repeats the invalid value, because the value may be the
-/// token itself.
+/// Reads a hash of 64 hexadecimal digits. An error text never repeats the invalid value, because the value
+/// may be the token itself.
 impl<'de> Deserialize<'de> for TokenHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parsed = String::deserialize(deserializer).ok().and_then(|text| parse(&text));

@@ -1,4 +1,4 @@
-//! Parses the parameters in the URL of a WebSocket or a stream.
+//! Parses the parameters in the URL of a WebSocket or of an NDJSON stream.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::suggestion::did_you_mean;
 use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
 use crate::market::KindSet;
 
-/// The parameter names that an error may suggest.
+/// The parameter names that an error reply may suggest to a client that has misspelt a parameter.
 const NAMES: [&str; 6] = ["symbols", "channels", "delivery", "interval_ms", "after", "token"];
 
-/// The parsed parameters of a URL. The default stands for a URL without parameters.
+/// The parsed parameters of a URL. The default value is the result for a URL without parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UrlParameters {
     /// The subscription with which the connection starts.
@@ -89,14 +89,14 @@ impl UrlParameters {
         Ok(parameters)
     }
 
-    /// Returns the hash of the token in the query of a URL. Does not check the other parameters.
+    /// Returns the hash of the token in the query of a URL. Does not check the other parameters in the query.
     #[must_use]
     pub fn token(query: &str) -> Option<TokenHash> {
         pairs(query).into_iter().find(|(name, _)| name == "token").map(|(_, token)| TokenHash::of(&token))
     }
 }
 
-/// Splits a query into names and values.
+/// Splits a query into the names and values of its parameters.
 ///
 /// A plus sign is not decoded to a space, because symbols and tokens may contain plus signs.
 fn pairs(query: &str) -> Vec<(String, String)> {

@@ -1,4 +1,4 @@
-//! The verbs of commands, and the detection of messages that are almost commands.
+//! Finds the verb of a command, such as `subscribe`, and detects messages that are almost commands.
 
 use serde_json::value::RawValue;
 
@@ -11,15 +11,15 @@ const VERBS: [&str; 5] = ["subscribe", "unsubscribe", "set", "auth", "ping"];
 /// The fields that can contain the verb of a command, in order of precedence.
 const VERB_FIELDS: [&str; 3] = ["action", "op", "type"];
 
-/// The fields in which this protocol or another protocol puts the verb.
+/// The fields that contain a command's verb in this protocol or in similar protocols.
 const NEARLY_VERB_FIELDS: [&str; 5] = ["action", "op", "type", "method", "event"];
 
-/// Removes the verb's field from a command, and returns the verb. Returns `None` if the object is not meant
-/// to be a command.
+/// Removes the verb's field from a command, and returns the verb. Returns `None` if the JSON object is not
+/// meant to be a command.
 ///
 /// # Errors
 ///
-/// The object is almost a command, or its `action` is not a verb.
+/// Fails if the JSON object is almost a command, or if its `action` is not a verb.
 pub(super) fn take_verb(fields: &mut Fields) -> Result<Option<&'static str>, ErrorReply> {
     let field = VERB_FIELDS.into_iter().find(|field| fields.get(field).is_some());
     let verb = field.and_then(|field| text_of(fields.get(field)?));
@@ -38,7 +38,8 @@ pub(super) fn take_verb(fields: &mut Fields) -> Result<Option<&'static str>, Err
     })
 }
 
-/// Returns the verbs in the [`NEARLY_VERB_FIELDS`] of an object. Ignores the letter case.
+/// Returns the verbs in the [`NEARLY_VERB_FIELDS`] of an object. Field names and verbs may be in any letter
+/// case.
 pub(super) fn nearly_named_verbs(fields: &Fields) -> impl Iterator<Item = &'static str> {
     let is_verb_field = |name: &str| NEARLY_VERB_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name));
     fields.iter().filter(move |(name, _)| is_verb_field(name)).filter_map(|(_, value)| nearly_verb(value))

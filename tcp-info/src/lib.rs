@@ -1,11 +1,11 @@
 //! Finds out whether the machine at the other end of a TCP connection is reachable (Linux only).
 //!
 //! A successful write does not prove that the other machine is reachable. The kernel accepts bytes into its
-//! send buffer even if that machine is gone. A TCP acknowledgement proves that the machine is reachable, even
-//! if its program does not read.
+//! send buffer even if the other machine is gone. A TCP acknowledgement proves that the other machine is
+//! reachable, even if the program there does not read.
 //!
-//! This code is a separate crate because its system calls need `unsafe`. The rest of the project forbids
-//! `unsafe`.
+//! This code is a separate crate because its system calls need `unsafe`, which the rest of the project
+//! forbids.
 
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use std::time::Duration;
 pub struct Acknowledgements {
     /// The time since the newest acknowledgement arrived.
     pub last: Duration,
-    /// The number of unanswered retransmissions, or of unanswered probes of a full receive window.
+    /// The number of unanswered retransmissions or of unanswered window probes, whichever is greater. A
+    /// window probe asks whether a full receive window has room again.
     pub unanswered: u8,
 }
 
-/// Returns the state of the acknowledgements from the other end. Returns `None` for a socket that is not TCP,
-/// or if the system call fails.
+/// Returns the state of the acknowledgements from the other end. Returns `None` if the socket is not a TCP
+/// socket, or if the system call fails.
 #[cfg(target_os = "linux")]
 pub fn acknowledgements(socket: &impl std::os::fd::AsFd) -> Option<Acknowledgements> {
     let info = linux::info(socket.as_fd())?;
@@ -35,15 +36,16 @@ pub fn acknowledgements<S>(_socket: &S) -> Option<Acknowledgements> {
     None
 }
 
-/// Limits the time between two retransmissions, or between two probes of a full receive window. Returns
+/// Limits the time between two TCP retransmissions, and between two probes of a full receive window. Returns
 /// whether the kernel accepted the limit.
 ///
-/// Without a limit, TCP doubles this time after each retransmission or probe, up to two minutes. If a client
-/// stops reading, the probes of its receive window thus become rare. The server would then notice late that
-/// the client's machine is gone.
+/// Without this limit, TCP waits twice as long after each retransmission or probe, up to two minutes. If a
+/// client stops reading, TCP thus probes the client's receive window more and more rarely. With such rare
+/// probes, the server would notice late that the client's machine is gone.
 ///
-/// If the socket is a listener, each connection that it accepts has the same limit. Linux 6.15 introduced
-/// this limit. The kernel accepts 1 s to 120 s, so any other limit is clamped to this range.
+/// The connections that a listener accepts have the limit of the listener. Linux supports the limit from
+/// version 6.15 on. The kernel accepts only limits from 1 s to 120 s, so this function clamps `limit` to that
+/// range.
 #[cfg(target_os = "linux")]
 pub fn limit_retransmission_interval(socket: &impl std::os::fd::AsFd, limit: Duration) -> bool {
     linux::set_max_retransmission_timeout(
@@ -52,7 +54,7 @@ pub fn limit_retransmission_interval(socket: &impl std::os::fd::AsFd, limit: Dur
     )
 }
 
-/// Returns false, because this system has no such limit.
+/// Returns false, because this operating system cannot limit the time between retransmissions.
 #[cfg(not(target_os = "linux"))]
 pub fn limit_retransmission_interval<S>(_socket: &S, _limit: Duration) -> bool {
     false
@@ -64,7 +66,8 @@ mod linux {
     use std::os::fd::{AsRawFd, BorrowedFd};
     use std::time::Duration;
 
-    /// `TCP_RTO_MAX_MS` of `linux/tcp.h`: the longest retransmission timeout in milliseconds.
+    /// The socket option `TCP_RTO_MAX_MS` of `linux/tcp.h`, which sets the longest retransmission timeout in
+    /// milliseconds.
     pub const TCP_RTO_MAX_MS: libc::c_int = 44;
 
     /// Returns the kernel's information on a TCP connection. Fields that an old kernel does not know are 0.
@@ -88,7 +91,7 @@ mod linux {
         (status == 0).then(|| unsafe { info.assume_init() })
     }
 
-    /// Sets the longest retransmission timeout; returns whether the kernel accepted it.
+    /// Sets the longest retransmission timeout; returns whether the kernel accepted the timeout.
     #[allow(unsafe_code)]
     pub fn set_max_retransmission_timeout(socket: BorrowedFd<'_>, timeout: Duration) -> bool {
         let Ok(milliseconds) = libc::c_int::try_from(timeout.as_millis()) else { return false };
@@ -124,10 +127,11 @@ mod tests {
     /// A test that waits for this long has failed.
     const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// A reachable machine acknowledges in less than this time.
+    /// The tests assume that a reachable machine acknowledges received bytes within this time.
     const MOMENT: Duration = Duration::from_millis(100);
 
-    /// A packet filter that drops every incoming packet: `BPF_RET | BPF_K` with 0 bytes.
+    /// A packet filter that drops every incoming packet: its only instruction, `BPF_RET | BPF_K`, keeps 0
+    /// bytes of a packet.
     const NOTHING: SockFilter = SockFilter::new(6, 0, 0, 0);
 
     fn connection() -> (TcpStream, TcpStream) {

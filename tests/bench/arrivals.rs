@@ -1,4 +1,5 @@
-//! Counts the clients that have read each event, and records the times of the first and the last read.
+//! For each event, counts the clients that have read it, and records when the first and the last client read
+//! it.
 
 use std::ops::Range;
 
@@ -16,9 +17,9 @@ pub struct Arrivals {
 #[derive(Clone, Copy, Default)]
 struct Arrival {
     subscribers: u16,
-    /// When the first client read the event, in microseconds since the start.
+    /// When the first client read the event, in microseconds since `Arrivals::start`.
     first: u32,
-    /// When the last client read the event, in microseconds since the start.
+    /// When the last client read the event, in microseconds since `Arrivals::start`.
     last: u32,
 }
 
@@ -27,7 +28,8 @@ impl Arrivals {
         Self { start: Time::now(), all: Vec::new() }
     }
 
-    /// Records that one more client has read an event. Returns how many clients had read the event before.
+    /// Records that one more client has read an event. Returns how many clients had read the event before
+    /// this client.
     pub fn record(&mut self, seq: u64, now: Time) -> u16 {
         let index = index(seq);
         if self.all.len() <= index {
@@ -44,16 +46,16 @@ impl Arrivals {
         rank
     }
 
-    /// Returns the number of missing and superfluous deliveries of these events. Each event should reach this
-    /// many subscribers.
+    /// Returns the number of missing and superfluous deliveries of the events `seqs`. Each event should reach
+    /// as many clients as `subscribers` says.
     pub fn missing(&self, seqs: Range<u64>, subscribers: usize) -> u64 {
         let none = Arrival::default();
         let of = |seq| self.all.get(index(seq)).unwrap_or(&none);
         seqs.map(|seq| usize::from(of(seq).subscribers).abs_diff(subscribers) as u64).sum()
     }
 
-    /// Returns the time from the first to the last read of each event, in microseconds. Leaves out events
-    /// that did not reach all subscribers.
+    /// Returns the distribution of the times from the first to the last read of each event, in microseconds.
+    /// The distribution leaves out events that did not reach all subscribers.
     pub fn skew(&self, seqs: Range<u64>, subscribers: usize) -> Histogram<u64> {
         let mut skew = histogram();
         let all = self.all.iter().take(index(seqs.end)).skip(index(seqs.start));

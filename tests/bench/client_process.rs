@@ -1,7 +1,8 @@
-//! Clients in a process of their own. When the process is killed, the system closes all their sockets at
-//! once.
+//! Runs clients in a process of their own. When the process is killed, the operating system closes the
+//! sockets of all clients at once.
 //!
-//! The process runs the benchmark's own executable. The first argument tells the executable to run clients.
+//! The process runs the same executable as the benchmark. The first command-line argument tells the
+//! executable to run clients instead of the benchmark.
 
 use std::env;
 use std::io::{self, Read};
@@ -11,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 pub struct ClientProcess(Child);
 
 impl ClientProcess {
-    /// Starts the process with these arguments, and waits until all its clients are connected.
+    /// Starts the process with these command-line arguments, and waits until all its clients are connected.
     pub fn start(args: &str) -> io::Result<Self> {
         let child = Command::new(env::current_exe()?).args(args.split(' ')).stdout(Stdio::piped()).spawn()?;
         let mut process = Self(child);

@@ -1,11 +1,12 @@
 //! Many WebSocket clients on one thread, as a load on the server. Each client costs little CPU time.
 //!
 //! A client is a socket, the beginning of an incomplete WebSocket frame, and a few numbers. The clients check
-//! the protocol's promises. `seq` always ascends. `sent` in a heartbeat is the number of market frames that
-//! the client received. Every event reaches all its subscribers.
+//! that `seq` always ascends, and that every event reaches all its subscribers. The clients also check that
+//! `sent` in each heartbeat is the number of market frames that the client received.
 //!
-//! The clients record the arrival of each event. Clients that subscribe to all symbols can count their events
-//! instead, which costs less. At high rates, the clients read the times of a sample of the updates.
+//! The clients record the arrival of each event. Clients that subscribe to all symbols can merely count their
+//! events instead, which costs less CPU time. At high rates, the clients parse the times of only some of the
+//! updates (a sample).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -22,14 +23,15 @@ use crate::market_frame::{self, Times};
 use crate::statistics::{float, histogram};
 use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, kind, number, split_frame};
 
-/// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
+/// The most bytes that one read of a socket returns. The server sends no WebSocket frame that is longer than
+/// this.
 const READ_BYTES: usize = 256 * 1024;
 
 /// The number of handshakes that run at the same time.
 const HANDSHAKES: usize = 64;
 
-/// A command that changes nothing. The answer arrives after all pending frames, and contains the `seq` of the
-/// newest event.
+/// A command that changes no setting, and serves only to get an answer. The server's answer arrives after all
+/// pending frames, and contains the `seq` of the newest event.
 const BARRIER: &str = r#"{"action":"set","delivery":"every"}"#;
 
 /// All clients and their results.
@@ -46,25 +48,25 @@ struct Client {
     partial: Vec<u8>,
     /// The `seq` of the newest market frame.
     seq: u64,
-    /// The number of market frames so far.
+    /// The number of market frames that the client has received so far.
     received: u64,
     /// The `seq` after which the client gets all events, and the value of `received` at that point.
     begins: Option<(u64, u64)>,
     /// The `seq` up to which the client has got all events, and the value of `received` at that point.
     ends: Option<(u64, u64)>,
-    /// The sum and the count of the client's ranks. A rank is the number of clients that read an event before
-    /// this client.
+    /// The sum of the client's ranks, and the number of these ranks. A rank is the number of clients that
+    /// read an event before this client.
     ranks: (u64, u64),
     is_gone: bool,
 }
 
-/// The observations that the clients record.
+/// The settings that say which observations the clients record.
 #[derive(Clone, Copy)]
 pub struct Watch {
-    /// Whether the arrival of each event is recorded. If not, each client only counts its events, and must
-    /// subscribe to all symbols.
+    /// Whether the arrival of each event is recorded. If arrivals are not recorded, each client only counts
+    /// its events, and must subscribe to all symbols.
     pub each_event: bool,
-    /// The clients read the time of one update in each group of `sample` updates.
+    /// The clients parse the time of only one update in each group of `sample` updates.
     pub sample: u64,
 }
 
@@ -103,8 +105,7 @@ pub struct Faults {
     pub gone: u64,
     /// Frames of an unexpected type.
     pub unexpected: u64,
-    /// The difference between the number of events that this process wrote and the number that the server
-    /// published.
+    /// The difference between the numbers of events that this process wrote and that the server published.
     pub unpublished: u64,
 }
 
@@ -165,8 +166,9 @@ impl Clients {
         self.all.iter().filter(|client| client.is_gone).count() as u64
     }
 
-    /// Returns the least and the greatest mean rank of all clients, from 0 to 1. A client with the mean rank
-    /// 0 was always the first reader, and a client with the mean rank 1 was always the last.
+    /// Returns the least and the greatest of the clients' mean ranks, on a scale from 0 to 1. A client with
+    /// the mean rank 0 was always the first reader, and a client with the mean rank 1 was always the last
+    /// reader.
     pub fn ranks(&self, subscribers: usize) -> (f64, f64) {
         let last = subscribers.saturating_sub(1) as u64;
         let ranked = self.all.iter().filter(|client| client.ranks.1 > 0);
@@ -175,7 +177,7 @@ impl Clients {
         means.fold((f64::INFINITY, 0.0), |(least, most), mean| (mean.min(least), mean.max(most)))
     }
 
-    /// Resets the counters of the measurement, then reads for this long.
+    /// Resets the counters of the previous measurement, then lets the clients read for the duration `time`.
     pub fn measure(&mut self, time: Duration) -> io::Result<()> {
         self.results.updates = 0;
         self.results.reads = 0;
@@ -186,13 +188,13 @@ impl Clients {
         self.read(Instant::now() + time, |_| false)
     }
 
-    /// Sends a command for each client and waits for all answers. Then counts the missing and superfluous
-    /// deliveries.
+    /// Sends a command from each client, and waits until all clients have an answer. Then counts the missing
+    /// and superfluous deliveries.
     ///
-    /// The answer arrives after all pending events. Only events that all clients could receive are checked.
-    /// Each such event must have reached this many `subscribers`. `wrote` is the number of events that this
-    /// process wrote, or `None` if the server created the events. The server must have published the same
-    /// number.
+    /// A client's answer arrives after all events that were pending for the client. Only events that all
+    /// clients could receive are checked. Each checked event must have reached as many clients as
+    /// `subscribers` says. `wrote` is the number of events that this process wrote, or `None` if the server
+    /// created the events. The server must have published exactly as many events as `wrote` says.
     pub fn check_arrivals(&mut self, subscribers: usize, wrote: Option<u64>) -> io::Result<()> {
         if let Some(wrote) = wrote {
             self.read(Instant::now() + PATIENCE, |clients| newest(clients) >= wrote)?;
@@ -210,8 +212,9 @@ impl Clients {
         Ok(())
     }
 
-    /// Waits until every client has received the sender's last message. Then counts the missing and
-    /// superfluous deliveries. Each of the `sent` messages must have reached this many `clients`.
+    /// Waits until every client has received the last message of the relay sender. Then counts the missing
+    /// and superfluous deliveries. The sender has sent `sent` messages, and each message must have reached as
+    /// many clients as `clients` says.
     pub fn check_messages(&mut self, clients: usize, sent: u64) -> io::Result<()> {
         self.read(Instant::now() + PATIENCE, |clients| {
             clients.iter().all(|client| client.is_gone || client.seq >= sent)
@@ -224,7 +227,7 @@ impl Clients {
     }
 
     /// Counts the missing and superfluous deliveries of the events that all clients could receive. Also
-    /// counts the clients that lost their connection or did not receive the last frame.
+    /// counts the clients that lost their connection or did not receive the frame that ends the check.
     fn count_faults(&mut self, subscribers: usize) {
         let answered = || self.all.iter().filter(|client| !client.is_gone && client.ends.is_some());
         let spans = || answered().filter_map(|client| Some((client.begins?, client.ends?)));
@@ -242,7 +245,7 @@ impl Clients {
         self.results.faults.gone = (self.all.len() - answered().count()) as u64;
     }
 
-    /// Reads until the time `until`, or until `enough` returns true.
+    /// Lets all clients read until the time `until`, or until `enough` returns true.
     fn read(&mut self, until: Instant, enough: impl Fn(&[Client]) -> bool) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !enough(&self.all) {
@@ -263,7 +266,7 @@ impl Clients {
 }
 
 impl Client {
-    /// Reads everything that has arrived.
+    /// Reads and handles all frames that have arrived at this client's socket.
     fn read(&mut self, buffer: &mut [u8], results: &mut Results) {
         loop {
             let partial = self.partial.len();
@@ -346,7 +349,7 @@ impl Client {
     }
 }
 
-/// Returns the `seq` of the newest event that a client has received.
+/// Returns the `seq` of the newest event that any of the clients has received.
 fn newest(clients: &[Client]) -> u64 {
     clients.iter().map(|client| client.seq).max().unwrap_or(0)
 }

@@ -1,12 +1,12 @@
-//! Prints the results of the scenarios. Each scenario has a table with a line for each server. Below the
-//! table are the ratios of our server's figures to the figures of the other servers.
+//! Prints the results of the benchmark's scenarios. Each scenario has a table with a line for each server.
+//! Below the table are the ratios of our server's figures to the figures of the other servers.
 
 use crate::contenders::{Contender, Kind};
 use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
 use crate::statistics::Spread;
 
-/// A line of the table: a server in a scenario, and its runs.
+/// A line of a table: a server in a scenario, and the results of its runs.
 pub struct Line {
     pub scenario: Scenario,
     pub contender: Contender,
@@ -20,7 +20,7 @@ impl Line {
         Self { scenario, contender, runs: Vec::new() }
     }
 
-    /// Runs the scenario once more.
+    /// Runs the scenario with this server once more, and stores the figures.
     pub fn run(&mut self, runner: &Runner) {
         let run = runner.run(&self.contender, &self.scenario);
         self.runs.push(run.inspect_err(|error| eprintln!("  failed: {error}")).ok());
@@ -46,8 +46,8 @@ impl Line {
         println!("{behind}{failed}");
     }
 
-    /// Prints the ratios of this server's figures to the other server's figures. Each ratio compares two runs
-    /// of the same turn.
+    /// Prints the ratios of this server's figures to the other server's figures. Each ratio compares one run
+    /// of each server, and both runs belong to the same turn of the benchmark.
     fn print_ratios(&self, other: &Self) {
         let ratio = |figure: fn(&Figures) -> f64| {
             let all = |line: &Self| {

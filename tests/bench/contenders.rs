@@ -1,9 +1,9 @@
 //! The servers that the benchmark compares: our server, a write-only server, Bun, and Node's `ws`. The
-//! write-only server shows the least possible cost.
+//! write-only server does no more than the necessary writes, so it shows the least possible cost.
 //!
-//! All servers speak the part of our protocol that the clients use. All servers read the same lines from
-//! standard input. The simulated feeds of all servers have the same frames and the same schedule. The
-//! write-only servers relay no messages.
+//! All servers speak the part of our protocol that the clients use. In a scenario whose events come from
+//! standard input, all servers read the same lines. The simulated feeds of all servers have the same frames
+//! and the same schedule. The write-only servers relay no messages.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use clap::ValueEnum;
 
 use crate::scenario::{Feed, Scenario};
 
-/// The npm packages of the servers in JavaScript.
+/// The npm packages that the JavaScript servers need.
 const PACKAGES: [&str; 2] = ["@oven/bun-linux-x64@1.4.5", "ws@8.23.0"];
 
 /// The default flush window of our server, and of [`Kind::Collecting`].
@@ -26,11 +26,13 @@ const FLUSH_WINDOW: &str = "2ms";
 pub enum Kind {
     /// Our server.
     Tickerplant,
-    /// Another build of our server. The environment variable `EARLIER` names its program.
+    /// Another build of our server. The environment variable `EARLIER` contains the path of that build's
+    /// program.
     Earlier,
-    /// The write-only server, with one write for each update and client.
+    /// The write-only server, which writes each update to each client separately.
     Bare,
-    /// The write-only server, with one write for each flush window and client.
+    /// The write-only server, which collects the updates of a flush window and writes them to a client
+    /// together.
     Collecting,
     /// `Bun.serve` with Bun's own publish and subscribe.
     Bun,
@@ -47,12 +49,12 @@ pub struct Contender {
 }
 
 impl Kind {
-    /// Returns whether this kind is a build of our server.
+    /// Returns whether this kind of server is a build of our server.
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Tickerplant | Self::Earlier)
     }
 
-    /// Returns whether this kind can run a scenario with this feed.
+    /// Returns whether this kind of server can run a scenario with this feed.
     pub const fn has(self, feed: Feed) -> bool {
         !matches!((self, feed), (Self::Bare | Self::Collecting, Feed::Relay))
     }
@@ -63,8 +65,8 @@ impl Kind {
 }
 
 impl Contender {
-    /// Returns all combinations of these kinds, flush windows and shard counts. A setting that a kind does
-    /// not have is left out.
+    /// Returns all combinations of these kinds, flush windows and shard counts. If a kind of server does not
+    /// have one of these settings, its combinations leave the setting out.
     pub fn all(kinds: &[Kind], windows: &[Option<String>], shards: &[Option<u32>]) -> Vec<Self> {
         let mut all = Vec::new();
         for &kind in kinds {
@@ -98,8 +100,8 @@ impl Contender {
 
     /// Returns the command that starts the server on these cores, with the feed of a scenario.
     ///
-    /// Environment variables configure the server too, but the benchmark overrides the settings that it
-    /// depends on.
+    /// The server inherits the benchmark's environment variables, which may configure it. The command
+    /// overrides the settings that the benchmark depends on.
     pub fn command(&self, cores: Option<&str>, scenario: &Scenario) -> io::Result<Command> {
         let mut command = match cores {
             Some(cores) => {
@@ -158,8 +160,8 @@ impl Contender {
     }
 }
 
-/// Installs missing npm packages. Returns the kinds that can run. If the packages cannot be installed, prints
-/// the kinds that cannot run.
+/// Installs missing npm packages. Returns the kinds of servers that can run. If the packages cannot be
+/// installed, prints the names of the servers that cannot run.
 pub fn available(kinds: &[Kind]) -> io::Result<Vec<Kind>> {
     let needs = kinds.iter().any(|kind| kind.is_script());
     if needs && !is_installed() {

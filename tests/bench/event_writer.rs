@@ -1,8 +1,8 @@
 //! Writes events at equal intervals, on a thread of its own.
 //!
-//! The thread's timer has an error of about 60 µs. An event gets its time after the thread has woken, so the
-//! timer's error does not count as delay. The writer records the lateness of each event. The lateness shows
-//! whether the intervals really were equal.
+//! The timer that wakes the thread has an error of about 60 µs. An event gets its time after the thread has
+//! woken, so the timer's error does not count as delay. The writer records the lateness of each event. The
+//! lateness shows whether the intervals really were equal.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 
 use crate::statistics::histogram;
 
-/// How long the last write may take.
+/// How long the last write may take when the thread is stopped.
 const LAST_WRITE: Duration = Duration::from_secs(10);
 
 /// A thread that writes events. Dropping this value stops the thread.
@@ -25,13 +25,13 @@ pub struct EventWriter {
 /// The number and the lateness of the written events.
 pub struct Written {
     pub count: u64,
-    /// The time from the due time of each event to its write, in nanoseconds.
+    /// The lateness of the events, in nanoseconds: the time from when an event is due to its write.
     pub lateness: Histogram<u64>,
 }
 
 impl EventWriter {
-    /// Starts to write `rate` events a second. `event` gets the number of an event and returns its bytes. The
-    /// first event has the number 1.
+    /// Starts to write `rate` events a second. The function `event` gets the number of an event and returns
+    /// the event's bytes. The first event has the number 1.
     pub fn start(
         mut output: impl Write + Send + 'static,
         rate: u32,

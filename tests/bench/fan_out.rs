@@ -1,9 +1,9 @@
 //! Measures the cost of an update from the bus to the clients' outboxes, without sockets.
 //!
 //! One shard on one thread reads published events. For each client, the shard lays out the bytes that a
-//! server would write to the client's socket. In each round, the shard reads a number of events together. The
-//! measured time is the time of one round. `item/s` is the number of delivered updates a second. In rounds
-//! with few events, each write to a client contains few frames.
+//! server would write to the client's socket. In each round of a benchmark, the shard reads a fixed number of
+//! events together. The measured time is the time of one round. `item/s` is the number of delivered updates a
+//! second. In rounds with few events, each write to a client contains few frames.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 /// Each benchmark is measured for at least this long.
 const MIN_TIME: Duration = Duration::from_millis(500);
 
-/// The numbers of events in a round.
+/// The numbers of events in a round; a benchmark is measured with each of these numbers.
 const ROUNDS: [usize; 3] = [1, 10, 100];
 
 const A: Load = Load { clients: 1_000, each: 10, symbols: 500, delivery: "every" };
@@ -63,7 +63,8 @@ fn c_10000_clients_1_of_100_symbols(bencher: Bencher<'_, '_>, events: usize) {
     deliver(bencher, &C, events);
 }
 
-/// Scenario A with `delivery=latest` and clients that do not read, so that every update is conflated.
+/// Measures scenario A with `delivery=latest` and clients that do not read, so that every update is
+/// conflated.
 #[divan::bench(args = ROUNDS)]
 fn a_latest_nobody_reads(bencher: Bencher<'_, '_>, events: usize) {
     let load = Load { delivery: "latest", ..A };
@@ -115,7 +116,8 @@ impl Load {
     }
 }
 
-/// Returns a shard whose clients have received all events so far, and the walk that creates the next events.
+/// Returns a shard whose clients have received all events so far, and the random walk that creates the next
+/// events.
 fn bench(load: &Load) -> (Bench, Walk) {
     let mut bench = Bench::new(load);
     let mut walk = walk(load);

@@ -1,4 +1,4 @@
-//! Opens a client's connection: the upgrade request and its answer.
+//! Opens a client's connection: sends the upgrade request and reads the server's answer.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::websocket::{head_end, request};
 
-/// How long the server may take to answer.
+/// How long the server may take to answer a client.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects one client and returns its socket.
@@ -16,7 +16,7 @@ pub fn open(address: SocketAddr, query: &str) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-/// Connects and sends the upgrade request.
+/// Connects to the server and sends the upgrade request.
 pub fn send_request(address: SocketAddr, query: &str) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
@@ -25,7 +25,7 @@ pub fn send_request(address: SocketAddr, query: &str) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-/// Reads the answer to the handshake. Returns the bytes after the answer.
+/// Reads the answer to the handshake. Returns the bytes that arrived together with the answer and follow it.
 pub fn read_answer(mut socket: &TcpStream) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];

@@ -13,12 +13,12 @@ use crate::statistics::Spread;
 /// How long the connections are idle before the memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// A server, and its memory in each run.
+/// A server, and its measured memory in each run.
 pub struct IdleMemory {
     pub contender: Contender,
     clients: u32,
-    /// For each run, two figures in KiB: the resident memory for each connection, and the process's resident
-    /// memory before the first connection.
+    /// Two figures of each run, in KiB: the resident memory for each connection, and the resident memory
+    /// without connections.
     runs: Vec<(f64, f64)>,
     faults: u64,
 }
@@ -60,7 +60,7 @@ impl IdleMemory {
     }
 }
 
-/// Prints the memory of the servers.
+/// Prints a table with the memory of each server.
 pub fn print(all: &[IdleMemory]) {
     let Some(first) = all.first() else { return };
     println!("\n{} idle connections with one symbol each", first.clients);

@@ -13,7 +13,7 @@ const BEFORE_SEQ: &[u8] = br#"","seq":"#;
 const SEQ: usize = br#"{"type":"quote","symbol":"S001","seq":"#.len();
 const BEFORE_TIME: &[u8] = br#","time":""#;
 
-/// The length of a time up to the decimal point of its seconds: `2024-01-03T14:30:00.`.
+/// The length of a time up to and including the decimal point of its seconds, such as `2024-01-03T14:30:00.`
 const SECOND: usize = 20;
 
 /// Returns the `seq` of a market frame and the text after the `seq`, or `None` for any other frame.
@@ -25,7 +25,8 @@ pub fn seq(payload: &[u8]) -> Option<(u64, &[u8])> {
     is_market.then(|| digits(&payload[SEQ..])).map(|(seq, _, rest)| (seq, rest))
 }
 
-/// Returns a quote of this symbol with the present time, as JSON. For a line of a feed, `seq` is `None`.
+/// Returns a quote of this symbol with the present time, as JSON. A quote that is written to a server's
+/// standard input has no `seq`.
 pub fn quote(symbol: &str, seq: Option<u64>) -> String {
     let seq = seq.map_or(String::new(), |seq| format!(r#""seq":{seq},"#));
     let time = Time::now();
@@ -34,7 +35,8 @@ pub fn quote(symbol: &str, seq: Option<u64>) -> String {
     )
 }
 
-/// Parses times. The last second is cached, because most times have the same second as the previous time.
+/// Parses times. The second that was parsed last is cached, because most times have the same second as the
+/// previous time.
 #[derive(Debug, Default)]
 pub struct Times {
     second: [u8; SECOND],

@@ -12,10 +12,10 @@ use std::time::Duration;
 /// How long a server may take to log its address.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most unread log lines that are stored. Further lines are dropped.
+/// The maximum number of unread log lines that are stored. Further lines are dropped.
 const LOG_LINES: usize = 256;
 
-/// A running server. Dropping this value kills the process.
+/// A running server. Dropping this value kills the server's process.
 pub struct Server {
     child: Child,
     address: SocketAddr,
@@ -35,8 +35,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the server's standard input, or `None` if the command does not pipe it. Later calls return
-    /// `None`.
+    /// Returns the server's standard input, or `None` if the command that started the server does not pipe
+    /// it. Only the first call returns the standard input.
     pub fn input(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
@@ -67,7 +67,7 @@ impl Server {
         self.log.try_iter().filter(is_warning).collect()
     }
 
-    /// Sends SIGTERM, as a service manager does.
+    /// Sends SIGTERM to the server, as a service manager does.
     pub fn terminate(&self) -> io::Result<()> {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         status.success().then_some(()).ok_or_else(|| io::Error::other("kill cannot stop the server"))
@@ -78,7 +78,7 @@ impl Server {
         self.child.try_wait()
     }
 
-    /// Waits for the log line with the address.
+    /// Waits for the log line with the server's address, and returns the address.
     fn listening(&self) -> io::Result<SocketAddr> {
         let mut log = String::new();
         while let Ok(line) = self.log.recv_timeout(START_TIMEOUT) {
@@ -111,8 +111,8 @@ impl Drop for Server {
     }
 }
 
-/// Moves this process to the cores that the servers do not use. If there are no such cores, this process may
-/// use all cores. Returns the servers' cores, or `None` if `taskset` fails.
+/// Moves this process to the cores that the servers do not use. If the servers use all cores, this process
+/// may use all cores, too. Returns the servers' cores, or `None` if `taskset` fails.
 pub fn pin(cores: &str) -> Option<String> {
     let count = thread::available_parallelism().map_or(1, usize::from);
     let is_servers = |core: &String| cores.split(',').any(|taken| taken.trim() == core);

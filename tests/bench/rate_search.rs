@@ -1,14 +1,14 @@
 //! Searches for the highest rate of events that a server keeps up with.
 //!
-//! A server keeps up with a rate under these conditions:
+//! A server keeps up with a rate if all these conditions are met:
 //!
-//! - No update is lost or out of order.
-//! - No connection is closed.
-//! - At least 98 % of the due updates arrive.
-//! - 99 of 100 updates arrive within 20 ms.
+//! - No update may be lost or out of order.
+//! - No client's connection may be closed.
+//! - At least 98 % of the due updates must arrive.
+//! - At least 99 of 100 updates must arrive within 20 ms.
 //!
-//! Each rate is tried on a new server. A failed rate is tried once more, because other load on the machine
-//! may have caused the failure.
+//! Each rate is tried on a newly started server. A rate that fails is tried once more, because other load on
+//! the machine may have caused the failure.
 //!
 //! Each server simulates the events itself, because this process cannot write events fast enough.
 
@@ -19,7 +19,7 @@ use crate::runner::{Figures, Runner};
 use crate::scenario::{Feed, Scenario};
 use crate::statistics::Spread;
 
-/// The limit of the 99th percentile of the delays, in milliseconds.
+/// A server keeps up only if the 99th percentile of the delays is below this limit, in milliseconds.
 const MAX_P99: f64 = 20.0;
 
 /// The search ends when the lowest failed rate is at most this many per cent of the highest successful rate.
@@ -28,8 +28,8 @@ const RESOLUTION: u64 = 108;
 /// The factor between two successive rates of the first search, in per cent.
 const DOUBLE: u64 = 200;
 
-/// The factor between two successive rates of a later search, in per cent. A later search begins at the last
-/// result, so small steps suffice.
+/// The factor between two successive rates of a later search, in per cent. A later search begins at the rate
+/// that the last search found, so small steps suffice.
 const STEP: u64 = 117;
 
 /// A server in a scenario, and the result of each search.
@@ -51,7 +51,7 @@ impl RateSearch {
         Self { scenario: Scenario { feed: Feed::Simulated, ..scenario }, contender, found: Vec::new() }
     }
 
-    /// Searches once more, beginning at the last result.
+    /// Searches for the highest rate once more, beginning at the rate that the last search found.
     pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
         let (mut rate, step) = match self.found.iter().flatten().last() {
             Some(found) => (found.rate, STEP),
@@ -79,7 +79,7 @@ impl RateSearch {
         Ok(())
     }
 
-    /// Tries a rate. Returns the figures, or `None` if the server did not keep up.
+    /// Tries a rate and returns the figures, or `None` if the server did not keep up.
     fn attempt(&self, runner: &Runner, rate: u32) -> io::Result<Option<Figures>> {
         let scenario = Scenario { rate, ..self.scenario };
         let mut server = runner.start(&self.contender, &scenario)?;

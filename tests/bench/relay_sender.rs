@@ -1,4 +1,4 @@
-//! A client whose messages the server relays to all plain clients. A plain client has no subscription.
+//! A client whose messages the server relays to all other clients. The other clients have no subscription.
 //!
 //! The messages are market frames with a `seq`, so that the other clients check them like updates.
 
@@ -11,7 +11,7 @@ use crate::handshake;
 use crate::market_frame::quote;
 use crate::websocket::{TEXT, frame};
 
-/// Connects the client, and starts to send `rate` messages a second.
+/// Connects the sending client, and starts to send `rate` messages a second.
 pub fn start(address: SocketAddr, rate: u32) -> io::Result<EventWriter> {
     let socket = handshake::open(address, "")?;
     let mut echoes = socket.try_clone()?;

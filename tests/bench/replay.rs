@@ -1,15 +1,17 @@
 //! Measures how fast files are read and replayed.
 //!
-//! Reading: this process does the work of `tickerplant cat FILE > /dev/null`. For comparison, the csv crate
-//! splits the lines of the same file into cells. The two take turns, and their CPU time is measured. So other
-//! load on the machine hardly affects the ratio.
+//! To measure reading, this process does the work of `tickerplant cat FILE > /dev/null`. For comparison, the
+//! csv crate splits the lines of the same file into cells. Our reader and the csv crate take turns, and the
+//! CPU time of each is measured. Other load on the machine therefore hardly affects the ratio of the two CPU
+//! times.
 //!
-//! End to end: a server replays the file at full speed to one client with `delivery=every`. This process is
-//! the client.
+//! To measure the speed from end to end, a server replays the file at full speed to one client with
+//! `delivery=every`. This process is the client.
 //!
-//! Lateness: a server replays a file on its schedule. The benchmark compares each arrival with the schedule.
-//! The event that is earliest relative to the schedule has the lateness 0. The lateness includes delays of
-//! the server, the kernel and this client.
+//! To measure lateness, a server replays a file on a schedule: the times in the file say when each event is
+//! due. The benchmark compares the time when each event arrives with the schedule. The event that is earliest
+//! relative to the schedule has the lateness 0. The lateness includes delays of the server, the kernel and
+//! this client.
 //!
 //! ```text
 //! cargo bench --bench replay
@@ -101,7 +103,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Writes trades in time order. Returns the number of bytes.
+/// Writes a CSV file with `rows` trades in time order. Returns the length of the file, in bytes.
 fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut out = BufWriter::new(File::create(path)?);
@@ -123,7 +125,7 @@ fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.len())
 }
 
-/// Prints all events to `/dev/null`. Returns the CPU time, in seconds.
+/// Prints all events of a file to `/dev/null`. Returns the CPU time that this takes, in seconds.
 fn cat(path: &Path) -> io::Result<f64> {
     let config = Config { files: vec![PathBuf::from(path)], ..Config::default() };
     let mut out = File::create("/dev/null")?;
@@ -132,7 +134,8 @@ fn cat(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Splits all lines into cells with the csv crate. Returns the CPU time, in seconds.
+/// Splits all lines of a file into cells with the csv crate. Returns the CPU time that this takes, in
+/// seconds.
 fn csv_loop(path: &Path) -> io::Result<f64> {
     let before = process::own_cpu()?;
     let mut reader = csv::Reader::from_path(path)?;
@@ -144,7 +147,7 @@ fn csv_loop(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Replays a file at full speed to one client. Returns the client's number of events a second, and the
+/// Replays a file at full speed to one client. Returns how many events the client received a second, and the
 /// server's resident memory at the end, in KiB.
 fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
@@ -200,7 +203,7 @@ fn on_schedule(folder: &Path, speed: u32, events: usize) -> io::Result<Late> {
     Ok(Late { text: format!("{:.2}/{:.2}/{:.2}", at(50), at(99), at(100)), end })
 }
 
-/// Subscribes to all symbols, and calls `on_frame` with each frame until the feed has ended.
+/// Subscribes to all symbols of a server, and calls `on_frame` with each frame until the feed has ended.
 fn read_to_the_end(server: &Server, mut on_frame: impl FnMut(&[u8])) -> io::Result<()> {
     let mut stream = TcpStream::connect(server.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -15,14 +15,14 @@ use crate::stdin_feed;
 /// A server falls behind if it delivers less than this share of the due updates.
 pub const ENOUGH: f64 = 0.98;
 
-/// At high rates, about this many delays are recorded each second.
+/// At high rates, the clients of a rate search record only about this many delays each second.
 const SAMPLES: u64 = 100_000;
 
-/// Runs scenarios. All runs use the same cores and durations.
+/// Runs scenarios. All runs of a runner use the same cores and durations.
 pub struct Runner {
     /// The servers' cores, or `None` if the system chooses the cores.
     pub cores: Option<String>,
-    /// How long the clients read before the measurement.
+    /// How long the clients read before the measurement begins.
     pub warm_up: Duration,
     /// How long the measurement takes.
     pub time: Duration,
@@ -36,8 +36,8 @@ pub struct Figures {
     pub updates: f64,
     /// CPU time of the server for each delivered update, in microseconds.
     pub cpu: f64,
-    /// 99th percentile of the lateness of this process's writes, in milliseconds. `NaN` if the server created
-    /// the events.
+    /// 99th percentile of the lateness with which this process writes events, in milliseconds. `NaN` if the
+    /// server created the events.
     pub late_p99: f64,
     /// CPU time of the clients, in per cent of a core.
     pub client_load: f64,
@@ -49,7 +49,8 @@ pub struct Figures {
     pub skew: f64,
     /// 99th percentile of the time between an event's first and last receipt, in milliseconds.
     pub skew_p99: f64,
-    /// The least and the greatest mean rank of all clients, from 0 to 1.
+    /// The least and the greatest of the clients' mean ranks, from 0 (always the first reader) to 1 (always
+    /// the last).
     pub ranks: (f64, f64),
     /// The mean number of updates that one read of a client returned.
     pub updates_per_read: f64,
@@ -93,8 +94,8 @@ impl Runner {
         self.measure(&mut clients?, server, scenario)
     }
 
-    /// Measures a running server with connected clients. If this process creates the events, the writing of
-    /// events starts now. Does not measure the memory.
+    /// Measures a running server with connected clients. If this process creates the events, this function
+    /// starts to write them. Does not measure the memory.
     pub fn measure(
         &self,
         clients: &mut Clients,
@@ -159,7 +160,8 @@ fn start_writer(server: &mut Server, scenario: &Scenario) -> io::Result<Option<E
     })
 }
 
-/// Prints warnings, faults and checked counts to standard error. Returns the number of faults and warnings.
+/// Prints the server's warnings, the faults, and the numbers of checked events and correct heartbeats.
+/// Returns the number of faults and warnings.
 fn report_faults(clients: &Clients, server: &Server) -> u64 {
     let results = clients.results();
     let warnings = server.warnings();

@@ -1,6 +1,6 @@
 //! The scenarios: numbers of clients and symbols, and rates of events.
 
-/// All scenarios. The command line names scenarios by their letters.
+/// All scenarios. On the command line, a scenario is named by its letter.
 pub const ALL: [Scenario; 8] = [
     Scenario { name: 'A', clients: 1_000, each: 10, symbols: 500, rate: 5_000, feed: Feed::Stdin },
     Scenario { name: 'B', clients: 100, each: 50, symbols: 50, rate: 1_000, feed: Feed::Stdin },

@@ -1,25 +1,25 @@
 //! Measures the cost of the whole server over real sockets. The server runs in a process of its own, and this
 //! process runs the clients.
 //!
-//! Each run starts a new server and connects the clients of a scenario. The system reports the server's CPU
-//! time.
+//! Each run starts a new server and connects the clients of a scenario. The operating system reports the
+//! server's CPU time.
 //!
-//! In the scenarios A, B, C and L, this process writes each event to the standard input of the server. In R,
-//! one client sends the events as messages, and the server relays each message to the other clients. The
-//! first event follows when all clients are connected. The intervals between events are equal, and all
-//! servers get the same events. A delay begins when this process creates the event, and ends when a client
-//! has read the event. On a busy machine, this process writes some events late. The tables show this
-//! lateness.
+//! In the scenarios A, B, C and L, this process writes each event to the standard input of the server. In
+//! scenario R, one client sends the events as messages, and the server relays the messages to the other
+//! clients. In these five scenarios, the first event is sent after all clients have connected. The intervals
+//! between events are equal, and all servers get the same events. A delay begins when this process creates
+//! the event, and ends when a client has read the event. On a busy machine, this process writes some events
+//! late. The tables show how late this process writes events.
 //!
-//! In the other scenarios, each server creates the events itself. The server publishes the due events at most
-//! once a millisecond, so several events are sent together. In these scenarios a delay begins when an event
-//! is due. So a server that falls behind has long delays.
+//! In the scenarios F, D and S, each server creates the events itself. The server publishes the due events at
+//! most once a millisecond, so several events are sent together. In the scenarios F, D and S, a delay begins
+//! when an event is due. A server that falls behind therefore has long delays.
 //!
-//! Our server is compared with Bun, with Node's `ws`, and with a write-only server of ours (`bare`). npm
-//! installs Bun and `ws` if they are missing. The servers take turns, so that other load on the machine
-//! affects all servers. The servers run on one core, and the clients on the other cores.
+//! Our server is compared with Bun, with Node's `ws`, and with a write-only server of ours (`bare`). The
+//! benchmark installs Bun and `ws` with npm if they are missing. The servers take turns, so that other load
+//! on the machine affects all servers. The servers run on one core, and the clients on the other cores.
 //!
-//! Faults are counted and printed. A slow result does not fail the benchmark.
+//! The benchmark counts and prints faults, such as lost events. A slow result does not fail the benchmark.
 //!
 //! ```text
 //! cargo bench --bench server
@@ -44,22 +44,25 @@
 //! | D | 100 × 10 of 500 symbols, for our server alone | 50,000 | 100,000 | the server's simulation |
 //! | S | 1,000 × 1 symbol, the same for all | 20 | 20,000 | the server's simulation |
 //!
-//! The write-only server relays no messages, so it does not run R. In R, the server also relays each message
-//! to its sender. These messages are not counted as updates.
+//! The write-only server relays no messages, so it does not run scenario R. In scenario R, the server also
+//! relays each message to its sender. The messages that the sender gets back are not counted as updates.
 //!
-//! The tables show the CPU time for each update, the delays, and the time from the first to the last read of
-//! an event. Each figure is the median of all runs. For a ratio, two servers' runs of the same turn form a
-//! pair. The ratio is the median of all pairs.
+//! The tables show the CPU time for each update, and the delays of the updates. The tables also show the time
+//! from the first to the last read of an event. Each figure is the median of all runs, in some columns with
+//! the least and the greatest value. To compare two servers, the benchmark pairs their runs of the same turn.
+//! The printed ratio is the median of the ratios of all pairs.
 //!
-//! `--top` searches for the highest rate that a server keeps up with. The search runs with the clients of A
-//! and of B, unless the command line names only one of the two. In the search, the servers create the events.
-//! `--memory N` measures the memory of N idle connections. `--stalled` runs scenario C with additional
-//! clients that never read. `--vanish N` kills N clients at once. Without arguments, all parts run. They take
-//! about fifty minutes.
+//! `--top` searches for the highest rate that a server keeps up with. The search runs with the clients of the
+//! scenarios A and B. If the command line names only one of these scenarios, the search runs only with that
+//! scenario. In the search, the servers create the events. `--memory N` measures the memory of N idle
+//! connections. `--stalled` runs scenario C with additional clients that never read. `--vanish N` measures
+//! how another client is affected when N clients are killed at once. Without arguments, the benchmark runs
+//! the scenarios and all these measurements. The whole benchmark takes about fifty minutes.
 //!
-//! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. The
-//! memory for each client includes everything that the server allocates from the first connection on, for
-//! example the history. With few clients this figure therefore says little about a connection.
+//! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. In
+//! the tables, the memory for each client includes everything that the server allocates from the first
+//! connection on, for example the history. With few clients, the memory for each client therefore says little
+//! about the memory of a connection.
 
 mod arrivals;
 mod client_process;
@@ -105,7 +108,7 @@ const MANY: u32 = 10_000;
 /// Measure the whole server under load
 #[derive(Parser)]
 struct Args {
-    /// Scenarios to run, e.g. A C R [default: all]
+    /// Scenarios to run, such as A C R [default: all]
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<char>,
     /// Servers to compare
@@ -116,13 +119,13 @@ struct Args {
         default_value = "tickerplant,bare,collecting,bun,ws"
     )]
     servers: Vec<Kind>,
-    /// Flush windows of the server to compare, e.g. 0ms,2ms
+    /// Flush windows to compare, such as 0ms,2ms
     #[arg(long, value_name = "TIMES", value_delimiter = ',')]
     flush_window: Vec<String>,
-    /// Shard counts of the server to compare, e.g. 1,2
+    /// Shard counts to compare, such as 1,2
     #[arg(long, value_name = "N", value_delimiter = ',')]
     shards: Vec<u32>,
-    /// Cores of the servers, e.g. 0,1; the clients use the other cores, or all cores if none is left
+    /// Cores of the servers, such as 0,1; the clients use the other cores, or all cores if none is left
     #[arg(long, value_name = "LIST", default_value = "0")]
     cores: String,
     /// Events a second, instead of the scenario's own rate
@@ -143,7 +146,7 @@ struct Args {
     /// Measure the memory of this many idle connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     memory: Option<u32>,
-    /// Measure how clients that never read affect the others
+    /// Measure how clients that never read affect the other clients
     #[arg(long)]
     stalled: bool,
     /// Measure how another client is affected when this many clients vanish at once
@@ -218,8 +221,8 @@ impl Args {
         named.map(|scenario| Scenario { rate: self.rate.unwrap_or(scenario.rate), ..scenario })
     }
 
-    /// Runs `--repeat` turns. Each turn calls `run` with each item of `all`. The order is reversed after each
-    /// turn, because the first server of a turn may use a few per cent more CPU time.
+    /// Runs `--repeat` turns. Each turn calls `run` once with each item of `all`. After each turn, the order
+    /// of the items is reversed, because the first server of a turn may use a few per cent more CPU time.
     fn take_turns<T>(&self, all: &mut [T], mut run: impl FnMut(&mut T) -> io::Result<()>) -> io::Result<()> {
         for turn in 1..=self.repeat {
             eprintln!("turn {turn} of {}", self.repeat);

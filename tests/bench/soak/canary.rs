@@ -1,5 +1,5 @@
-//! The canary: a few well-behaved clients on a thread of their own. Their delays show how all other clients
-//! affect them.
+//! The canary of the soak test: a few well-behaved clients on a thread of their own. The delays of the canary
+//! clients show how all other clients of the test affect them.
 //!
 //! If the thread has a core of its own, the work of this process's other clients does not delay the canary
 //! clients.
@@ -20,10 +20,10 @@ use crate::statistics::histogram;
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 
-/// The interval at which the thread passes its delays to the caller.
+/// The interval at which the canary's thread passes the measured delays to the caller.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// The number of clients whose delays are measured.
+/// The number of canary clients whose delays are measured.
 const MEASURED: usize = 4;
 
 /// The number of canary clients: the measured clients, and one client that gets every event. The client that
@@ -50,7 +50,7 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Connects these clients to a server with this many symbols.
+    /// Starts a thread whose clients connect to a server with this many symbols.
     pub fn start(address: SocketAddr, symbols: usize, clients: Vec<Subscription>) -> Self {
         let shared = Arc::new(Shared {
             delays: Mutex::new(histogram()),
@@ -62,7 +62,7 @@ impl Canary {
         Self { shared, thread: Some(thread) }
     }
 
-    /// Returns the delays since the last call.
+    /// Returns the delays that were measured since the last call of this function.
     pub fn delays(&self) -> Histogram<u64> {
         let mut delays =
             self.shared.delays.lock().expect("the thread does not panic while it holds the lock");
@@ -100,7 +100,7 @@ pub fn clients(symbols: usize) -> Vec<Subscription> {
     iter::once(all).chain(measured).collect()
 }
 
-/// Adds the clients to a fleet. The clients connect one after the other.
+/// Adds the canary clients to a fleet of test clients. The clients connect one after the other.
 pub fn join(fleet: &mut Fleet, clients: Vec<Subscription>) {
     let mut begins = Instant::now();
     for subscription in clients {
@@ -109,7 +109,7 @@ pub fn join(fleet: &mut Fleet, clients: Vec<Subscription>) {
     }
 }
 
-/// Runs the clients until they are stopped.
+/// Runs the canary clients until `shared.stop` is set.
 fn run_clients(
     address: SocketAddr,
     symbols: usize,
@@ -131,8 +131,8 @@ fn run_clients(
     Ok(results)
 }
 
-/// Returns the numbers of a client's symbols, ascending. Clients with successive numbers get different
-/// symbols.
+/// Returns the indices of a client's symbols, in ascending order. Clients with successive numbers get
+/// different groups of symbols.
 pub fn spread(client: usize, each: usize, symbols: usize) -> Vec<usize> {
     let mut some: Vec<_> = (0..each).map(|number| (client * each + number) % symbols).collect();
     some.sort_unstable();
