@@ -1,5 +1,5 @@
-//! Measures how clients that never read affect the other clients. Scenario C runs without and with two such
-//! clients.
+//! Measures how clients that never read affect the other clients. Scenario C runs once without and once with
+//! two clients that never read.
 //!
 //! The two clients subscribe to every symbol, one with `delivery=every` and one with `delivery=latest`.
 
@@ -19,11 +19,11 @@ const DELIVERIES: [&str; 2] = ["every", "latest"];
 /// How long a stalled client reads at the end, to find out whether the server has closed the connection.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
-/// A server, and its pairs of runs.
+/// A server under test, and the results of its pairs of runs.
 pub struct StalledPairs {
     pub contender: Contender,
     scenario: Scenario,
-    /// The figures of each pair, without and with stalled clients.
+    /// For each pair of runs, the figures of the run without stalled clients and of the run with them.
     runs: Vec<(Figures, Figures)>,
     /// The number of stalled clients with `delivery=every` whose connection the server has closed.
     closed: usize,
@@ -73,7 +73,7 @@ impl StalledPairs {
     }
 }
 
-/// Prints the results of the pairs.
+/// Prints a table with the results of each server's pairs of runs.
 pub fn print(all: &[StalledPairs]) {
     let Some(first) = all.first() else { return };
     println!("\nclients that never read, beside {}", first.scenario.title());
@@ -88,7 +88,8 @@ pub fn print(all: &[StalledPairs]) {
     all.iter().for_each(StalledPairs::print);
 }
 
-/// Reads the pending bytes of a stalled client. Returns whether the server has closed its connection.
+/// Reads the pending bytes of a stalled client. Returns whether the server has closed this client's
+/// connection.
 fn is_closed(mut socket: &TcpStream) -> io::Result<bool> {
     let until = Instant::now() + CATCH_UP;
     socket.set_read_timeout(Some(CATCH_UP))?;

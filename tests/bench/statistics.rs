@@ -1,4 +1,4 @@
-//! Statistics of measurements: the least, the middle and the greatest of several runs, and percentiles.
+//! Statistics of measurements: percentiles, and the least, the middle and the greatest of several values.
 
 use hdrhistogram::Histogram;
 
@@ -14,8 +14,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Returns the spread of the values that are not `NaN`. If there are no such values, all three numbers
-    /// are `NaN`.
+    /// Returns the spread of the values that are not `NaN`. If all values are `NaN`, the spread consists of
+    /// three times `NaN`.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().filter(|value| !value.is_nan()).collect();
         values.sort_by(f64::total_cmp);
@@ -23,12 +23,13 @@ impl Spread {
         Self { least: at(0), middle: at(values.len() / 2), most: at(values.len().saturating_sub(1)) }
     }
 
-    /// Returns the spread of the ratios of paired values.
+    /// Divides each value of `of` by the value of `to` at the same place, and returns the spread of these
+    /// ratios.
     pub fn of_ratios(of: &[f64], to: &[f64]) -> Self {
         Self::of(of.iter().zip(to).map(|(of, to)| of / to))
     }
 
-    /// Returns the three numbers as text, with this many decimals.
+    /// Returns the least, the middle and the greatest value as text, each with `digits` decimals.
     pub fn text(&self, digits: usize) -> String {
         let Self { least, middle, most } = self;
         format!("{least:.digits$}/{middle:.digits$}/{most:.digits$}")
@@ -40,12 +41,12 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(LONGEST, 3).expect("the bounds are in order")
 }
 
-/// Returns this percentile of the values, or `NaN` if there are no values.
+/// Returns the given percentile of the values, or `NaN` if there are no values.
 pub fn percentile(values: &Histogram<u64>, percent: f64) -> f64 {
     if values.is_empty() { f64::NAN } else { float(values.value_at_percentile(percent)) }
 }
 
-/// Converts a count to a float. The counts are small enough for an exact result.
+/// Converts a count to a float. All counts of the benchmarks are small enough for an exact result.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub fn float(count: u64) -> f64 {
     count as f64

@@ -1,12 +1,12 @@
-//! A live feed: this process writes events to the server's standard input. Each event has the time of its
-//! write.
+//! A live feed: this process writes events to the server's standard input. The time of each event is the
+//! moment when this process writes it.
 
 use std::process::ChildStdin;
 
 use crate::event_writer::EventWriter;
 use crate::market_frame::quote;
 
-/// Starts to write `rate` events a second. The events cycle through the symbols.
+/// Starts to write `rate` events a second. The events belong to the symbols in `names` in turn.
 pub fn start(input: ChildStdin, names: Vec<String>, rate: u32) -> EventWriter {
     let mut next = 0;
     EventWriter::start(input, rate, move |_| {
@@ -16,7 +16,7 @@ pub fn start(input: ChildStdin, names: Vec<String>, rate: u32) -> EventWriter {
     })
 }
 
-/// Returns a line with an event of this symbol and the present time.
+/// Returns a line of the feed: an event of this symbol at the present time.
 pub fn line(name: &str) -> String {
     quote(name, None) + "\n"
 }

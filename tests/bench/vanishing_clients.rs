@@ -1,11 +1,11 @@
 //! Measures how one client is affected when many other clients vanish at once.
 //!
-//! One client gets updates all the time. The other clients run in a process of their own, which is killed. In
-//! the first run of a pair, the other clients have no subscription. In the second run, all other clients
-//! subscribe to the same symbols.
+//! One client gets updates all the time. The other clients run in a process of their own, which is killed.
+//! The benchmark runs in pairs. In the first run of a pair, the other clients have no subscription. In the
+//! second run of a pair, all other clients have the same subscription.
 //!
-//! The killed process runs the benchmark's own executable: `server vanishing-clients --address HOST:PORT
-//! --clients 10000 --symbols 100`.
+//! The killed process runs the benchmark's own executable, for example with the command line `server
+//! vanishing-clients --address HOST:PORT --clients 10000 --symbols 100`.
 
 use std::env;
 use std::io::{self, ErrorKind, Read};
@@ -28,19 +28,19 @@ const SYMBOLS: u32 = 100;
 /// The number of updates that the remaining client gets each second.
 const RATE: u32 = 1_000;
 
-/// How long the vanishing clients read before their process reports that they are connected. In this time the
-/// answers to their subscriptions arrive.
+/// How long the vanishing clients read before their process reports that they are connected. Within this
+/// time, the server's answers to the vanishing clients' subscriptions arrive.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// The longest time that the vanishing clients read, if nobody kills their process.
 const LIFETIME: Duration = Duration::from_secs(30);
 
-/// A server, and its pairs of runs.
+/// A server under test, and the results of its pairs of runs.
 pub struct VanishPairs {
     pub contender: Contender,
     clients: u32,
-    /// For each pair, the longest wait without and with subscriptions, in milliseconds. A wait is the time
-    /// between two reads of the remaining client.
+    /// For each pair of runs, the longest wait in the run without and in the run with subscriptions, in
+    /// milliseconds. A wait is the time between two reads of the remaining client.
     runs: Vec<(f64, f64)>,
 }
 
@@ -49,7 +49,7 @@ impl VanishPairs {
         Self { contender, clients, runs: Vec::new() }
     }
 
-    /// Measures once without and once with subscriptions.
+    /// Measures the longest wait of a pair: once without and once with subscriptions.
     pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
         let without = self.longest_wait(runner, 0)?;
         let with = self.longest_wait(runner, SYMBOLS)?;
@@ -58,8 +58,8 @@ impl VanishPairs {
         Ok(())
     }
 
-    /// Connects all clients and kills the vanishing clients. Returns the longest time between two reads of
-    /// the remaining client after the kill, in milliseconds.
+    /// Connects all clients, and kills the process with the vanishing clients. Returns the longest time
+    /// between two reads of the remaining client after the kill, in milliseconds.
     fn longest_wait(&self, runner: &Runner, symbols: u32) -> io::Result<f64> {
         let scenario =
             Scenario { name: 'V', clients: 1, each: 1, symbols: 1, rate: RATE, feed: Feed::Simulated };
@@ -86,7 +86,7 @@ impl VanishPairs {
     }
 }
 
-/// Prints the results of the pairs.
+/// Prints a table with the results of each server's pairs of runs.
 pub fn print(all: &[VanishPairs]) {
     let Some(first) = all.first() else { return };
     println!("\n{} clients vanish at once, beside one with {RATE} updates a second", first.clients);
@@ -102,8 +102,8 @@ pub fn print(all: &[VanishPairs]) {
     all.iter().for_each(VanishPairs::print);
 }
 
-/// Reads a client's updates for this long. Returns the longest time between two reads. If nothing arrives
-/// within the socket's timeout, returns the time since the last read.
+/// Reads a client's updates for the duration `time`. Returns the longest time between two reads. If nothing
+/// arrives within the socket's timeout, returns the time since the last read.
 fn longest_gap(mut socket: &TcpStream, time: Duration) -> io::Result<Duration> {
     let mut buffer = vec![0; 64 * 1024];
     let (start, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
@@ -121,19 +121,20 @@ fn longest_gap(mut socket: &TcpStream, time: Duration) -> io::Result<Duration> {
     Ok(longest)
 }
 
-/// The arguments of the process that is killed.
+/// The arguments of the process with the vanishing clients.
 #[derive(Parser)]
 struct Args {
     #[arg(long)]
     address: SocketAddr,
     #[arg(long)]
     clients: usize,
-    /// The number of symbols of each client
+    /// The number of symbols to which each client subscribes
     #[arg(long)]
     symbols: u32,
 }
 
-/// Connects the clients, writes a byte to standard output, and reads until the process is killed.
+/// The main function of the process with the vanishing clients. Connects these clients, writes a byte to
+/// standard output, and reads until the process is killed.
 pub fn main() -> io::Result<()> {
     let args = Args::parse_from(env::args().skip(1));
     let names: Vec<_> = (0..args.symbols).map(|symbol| format!("V{symbol:03}")).collect();

@@ -1,20 +1,21 @@
-//! The part of RFC 6455 that the clients need, and two functions that read fields of a JSON text.
+//! The part of the WebSocket protocol (RFC 6455) that the clients need, and two functions that read fields of
+//! a JSON text.
 
 use std::net::SocketAddr;
 
-/// The opcode of a text message: RFC 6455, section 5.2.
+/// The opcode of a text message (RFC 6455, section 5.2).
 pub const TEXT: u8 = 1;
 /// The opcode of a close frame.
 pub const CLOSE: u8 = 8;
-/// The opcode of a ping: RFC 6455, section 5.5.2.
+/// The opcode of a ping (RFC 6455, section 5.5.2).
 pub const PING: u8 = 9;
 /// The opcode of a pong, the answer to a ping.
 pub const PONG: u8 = 10;
 
-/// The mask of all WebSocket frames of the clients. A mask of zeros does not change the payload.
+/// The mask of all WebSocket frames that the clients send. A mask of zeros does not change the payload.
 const MASK: [u8; 4] = [0; 4];
 
-/// Returns the upgrade request with this query in its URL.
+/// Returns the HTTP request that opens a WebSocket connection, with this query in its URL.
 pub fn request(address: SocketAddr, query: &str) -> String {
     format!(
         "GET /ws?{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -27,13 +28,13 @@ pub fn head_end(answer: &[u8]) -> Option<usize> {
     answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// Returns an unfragmented WebSocket frame of a client.
+/// Returns a WebSocket frame of a client, which contains a whole message.
 pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     part(0x80 | opcode, payload)
 }
 
-/// Returns a client's WebSocket frame. The byte `first` contains the FIN bit and the opcode (RFC 6455,
-/// section 5.2).
+/// Returns a WebSocket frame of a client, which may contain only a part of a message. The byte `first`
+/// contains the FIN bit and the opcode (RFC 6455, section 5.2).
 pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u64;
     let mut frame = vec![first];
@@ -54,8 +55,8 @@ pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Splits off the first WebSocket frame of a server's bytes. Returns its opcode, its payload and the rest, or
-/// `None` if the frame is incomplete.
+/// Splits off the first WebSocket frame of the bytes that a server sent. Returns the frame's opcode, its
+/// payload and the bytes after the frame, or `None` if the frame is incomplete.
 pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let ([first, second], rest) = bytes.split_first_chunk()?;
     let (len, rest) = match second {
@@ -73,8 +74,8 @@ pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((first & 0x0f, payload, rest))
 }
 
-/// Returns the `type` of a JSON text. The `type` must be the first field, and the text must contain no
-/// spaces.
+/// Returns the value of the field `type` of a JSON text. The field `type` must be the first field, and the
+/// text must contain no spaces.
 pub fn kind(text: &str) -> Option<&str> {
     text.strip_prefix(r#"{"type":""#)?.split('"').next()
 }

@@ -1,6 +1,7 @@
 //! The feed of the write-only server: simulated events, or lines from standard input.
 //!
-//! The feed does not parse a line as JSON. A frame is the line with a `seq` inserted after the symbol.
+//! The feed does not parse a line as JSON. The feed makes a frame of a line: it inserts a `seq` after the
+//! symbol.
 
 use std::io::{self, ErrorKind, Read};
 use std::iter::Peekable;
@@ -14,7 +15,8 @@ use tickerplant::feed::simulated::{Config, Instrument, Walk};
 use tickerplant::market::{Symbol, Time};
 use tickerplant::wire::Message;
 
-/// The length of the text before a line's symbol. All kinds of events have five letters.
+/// The length of the text before a line's symbol. The length is the same for trades, because `trade` and
+/// `quote` have five letters each.
 const BEFORE_SYMBOL: usize = r#"{"type":"quote","symbol":""#.len();
 
 /// The source of the events.
@@ -23,14 +25,15 @@ pub enum WriteOnlyFeed {
     Stdin(Lines),
 }
 
-/// The lines of standard input.
+/// A reader of the lines of standard input.
 pub struct Lines {
     input: pipe::Receiver,
-    /// The bytes that were read.
+    /// The bytes that were read from standard input.
     bytes: Vec<u8>,
     /// The position in `bytes` after the last line that [`Lines::next`] returned.
     taken: usize,
-    /// Whether the pipe is empty. The poll reports when more bytes arrive.
+    /// Whether standard input, a pipe, has no bytes at present. The server's poll reports when more bytes
+    /// arrive.
     is_empty: bool,
 }
 
@@ -45,7 +48,8 @@ impl WriteOnlyFeed {
         Ok(Self::Simulated(Box::new(walk.peekable())))
     }
 
-    /// Returns a feed of the lines of standard input. The poll reports new bytes with this token.
+    /// Returns a feed of the lines of standard input. The server's poll reports new bytes of standard input
+    /// with this token.
     pub fn stdin(registry: &Registry, token: Token) -> io::Result<Self> {
         let mut input = pipe::Receiver::from(io::stdin().as_fd().try_clone_to_owned()?);
         input.set_nonblocking(true)?;
@@ -53,7 +57,8 @@ impl WriteOnlyFeed {
         Ok(Self::Stdin(Lines { input, bytes: Vec::new(), taken: 0, is_empty: false }))
     }
 
-    /// Returns the time until the next event is due, or `None` if the poll reports the next event.
+    /// Returns the time until the next event is due. Returns `None` if this time is unknown, because the next
+    /// event has not arrived on standard input.
     pub fn wait(&mut self) -> Option<Duration> {
         match self {
             Self::Simulated(walk) => walk.peek().map(|event| event.time.since(Time::now())),
@@ -61,7 +66,7 @@ impl WriteOnlyFeed {
         }
     }
 
-    /// Marks the feed as readable, because the poll has reported new bytes.
+    /// Notes that standard input has new bytes, as the server's poll has reported.
     pub fn on_readable(&mut self) {
         if let Self::Stdin(lines) = self {
             lines.is_empty = false;
@@ -111,7 +116,7 @@ impl Lines {
         }
     }
 
-    /// Reads bytes that have arrived.
+    /// Reads bytes that have arrived on standard input.
     fn read(&mut self) -> io::Result<()> {
         let mut buffer = [0; 8 * 1024];
         match self.input.read(&mut buffer) {

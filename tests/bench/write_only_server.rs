@@ -1,13 +1,13 @@
-//! A server that only writes, called `bare` in the tables. This server shows the least possible cost of an
-//! update.
+//! A server that only writes updates, called `bare` in the benchmark's tables. Its results show the least
+//! possible cost of an update.
 //!
-//! The server has one thread with epoll, and the same feeds and frames as our server. The server writes each
-//! update to each subscriber as soon as the update is due or has been read. With a flush window, the server
-//! collects a client's updates and writes them together. If a socket is full, the server writes the remaining
-//! bytes when the socket accepts them. No update is lost, and no buffer has a limit.
+//! The server has one thread with epoll, and the same feeds and frames as Tickerplant. The server writes each
+//! update to each subscriber as soon as the update is due or has been read. With the flag `--window`, the
+//! server collects a client's updates for this time and writes them together. If a socket is full, the server
+//! writes the remaining bytes when the socket accepts them. No update is lost, and no buffer has a limit.
 //!
-//! The server is the benchmark's own executable: `server bare --symbols A,B --rate 100`, or `server bare --feed
-//! stdin`.
+//! The server is the benchmark's own executable, with the command line `server bare --symbols A,B --rate 100`
+//! or `server bare --feed stdin`.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -25,10 +25,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::write_only_feed::WriteOnlyFeed;
 
-/// The token of the listener.
+/// The token with which the poll reports new connections.
 const LISTENER: Token = Token(usize::MAX);
 
-/// The token of standard input.
+/// The token with which the poll reports new bytes on standard input.
 const INPUT: Token = Token(usize::MAX - 1);
 
 /// The most events that are published before the sockets are polled again.
@@ -46,7 +46,8 @@ struct Args {
     /// The feed, if it is not simulated.
     #[arg(long, value_parser = ["stdin"])]
     feed: Option<String>,
-    /// How long updates are collected. Without a window, each update is written at once.
+    /// How long the server collects updates before it writes them. Without this flag, the server writes each
+    /// update at once.
     #[arg(long)]
     window: Option<SignedDuration>,
 }
@@ -55,14 +56,14 @@ struct WriteOnlyServer {
     poll: Poll,
     listener: TcpListener,
     clients: Slab<Client>,
-    /// The clients that subscribe to each symbol.
+    /// For each symbol, the clients that subscribe to it.
     subscribers: HashMap<Symbol, Vec<usize>>,
     feed: WriteOnlyFeed,
     /// The `seq` of the newest event.
     seq: u64,
     window: Option<Duration>,
     flushed: Instant,
-    /// Clients with collected updates.
+    /// The clients with updates that the server has collected and not written yet.
     dirty: Vec<usize>,
 }
 
@@ -72,13 +73,13 @@ struct Client {
     request: Option<Vec<u8>>,
     /// The bytes that the socket has not accepted yet.
     unsent: Vec<u8>,
-    /// Whether the socket is full. The poll reports when the socket accepts bytes again.
+    /// Whether the socket accepts no more bytes at present. The poll reports when it accepts bytes again.
     is_full: bool,
     is_dirty: bool,
     is_gone: bool,
 }
 
-/// Serves until the process is killed.
+/// Runs the server until the process is killed.
 pub fn main() -> io::Result<()> {
     let args = Args::parse_from(std::env::args().skip(1));
     let mut server = WriteOnlyServer::new(args)?;
@@ -131,8 +132,8 @@ impl WriteOnlyServer {
         }
     }
 
-    /// Returns the time until the next event or flush is due, or `None` if neither has a known time. The poll
-    /// rounds this time up to a millisecond.
+    /// Returns the time until the next event or flush is due, or `None` if neither time is known. The poll
+    /// rounds the returned time up to a millisecond.
     fn wait(&mut self) -> Option<Duration> {
         let is_dirty = !self.dirty.is_empty();
         let flush = self.window.filter(|_| is_dirty).map(|window| self.flushed + window);
@@ -232,7 +233,7 @@ impl WriteOnlyServer {
         Ok(())
     }
 
-    /// Writes the collected updates.
+    /// Writes the collected updates of all clients.
     fn flush(&mut self) {
         for id in self.dirty.drain(..) {
             let client = &mut self.clients[id];
@@ -257,14 +258,14 @@ impl Client {
         }
     }
 
-    /// Sends an answer with the `seq` of the newest event.
+    /// Sends an answer of the type `kind`. The argument `seq` is the `seq` of the newest event.
     fn send(&mut self, kind: &str, seq: u64) {
         let answer = format!(r#"{{"type":"{kind}","seq":{seq}}}"#);
         Encoding::WebSocket.write(&mut self.unsent, &Value::Message(&Message::Text(answer)));
         self.flush();
     }
 
-    /// Writes the unsent bytes until the socket is full.
+    /// Writes the unsent bytes until the socket accepts no more bytes.
     fn flush(&mut self) {
         while !self.is_full && !self.unsent.is_empty() {
             match self.socket.write(&self.unsent) {

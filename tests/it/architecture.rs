@@ -1,11 +1,11 @@
-//! Checks the rules of the architecture. Modules must not import each other in a circle. The hub must not
-//! mention the WebSocket protocol, and must not write JSON.
+//! Checks the rules of the crate's architecture. Modules must not import each other in a circle. The hub must
+//! not mention the WebSocket protocol, and must not write JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules that each module may import.
+/// For each module, the modules that it may import.
 const ALLOWED: [(&str, &[&str]); 19] = [
     ("fault", &[]),
     ("task", &[]),
@@ -94,8 +94,8 @@ fn no_files_of_a_folder_import_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// Returns the modules of a folder, each with the siblings that it imports. Leaves out `mod.rs`, which may
-/// import every sibling.
+/// Returns the modules of a folder, each with the modules of the same folder that it imports. Leaves out
+/// `mod.rs`, which may import all of them.
 fn sibling_imports(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -125,8 +125,8 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     inner.flat_map(|path| folders(&path)).chain([folder.to_owned()]).collect()
 }
 
-/// Returns the modules that a file names after `crate::`. After `crate::{`, returns each module in the
-/// braces.
+/// Returns the modules that a source file names after `crate::`. If `crate::` is followed by a list in
+/// braces, returns each module of the list.
 fn imports(text: &str) -> Vec<String> {
     names_after(text, "crate::")
 }

@@ -1,8 +1,8 @@
-//! Checks the documents. Every example in `docs/protocol.md` must work as written. Every error code, frame
-//! type and metric must be described.
+//! Checks the documents. Every example in `docs/protocol.md` must work as written. The documents must
+//! describe every error code, frame type and metric.
 //!
-//! `docs/protocol.md` explains the notation of the examples. Each example has its own server. The command in
-//! its first line configures that server.
+//! `docs/protocol.md` explains the notation of the examples. The test starts a server for each example. The
+//! command in the example's first line configures that server.
 
 use std::fs;
 use std::path::Path;
@@ -30,16 +30,16 @@ use crate::support::websocket_client::Client;
 /// The default command, for examples whose first line is not a command.
 const SERVER: &str = "target/release/tickerplant --feed replay feeds/ticks.csv --paused";
 
-/// Time between heartbeats. It is short, so that an example with a heartbeat does not take long.
+/// The time between heartbeats. This time is short, so that an example with a heartbeat does not take long.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
-/// The types of frames that are not replies.
+/// The types of the frames that are not replies to a command.
 const MARKET_FRAMES: [&str; 5] = ["trade", "quote", "bar", "snapshot", "close"];
 
-/// A line of an example, with its number in the document.
+/// A line of an example, with the line's number in the document.
 type Line = (usize, String);
 
-/// A connection of an example.
+/// A connection that an example has opened.
 enum Source {
     WebSocket(Box<Client>),
     Stream(Box<LineClient<TcpStream>>),
@@ -58,8 +58,8 @@ fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// Returns the code blocks of a document that have this mark. A line that begins with a space continues the
-/// previous line.
+/// Returns the code blocks of a Markdown document whose first line is three backquotes and the word `mark`. A
+/// line that begins with a space continues the previous line.
 fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     let mut blocks: Vec<Vec<Line>> = Vec::new();
     let mut is_inside = false;
@@ -79,8 +79,8 @@ fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     blocks
 }
 
-/// Writes the configuration files of a document into a new folder. The first line of each file is a comment
-/// with the name of the file.
+/// Writes the configuration files that a document shows into a new folder. The first line of each
+/// configuration file is a comment with the name of the file.
 fn configuration_files(text: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for block in blocks(text, "toml") {
@@ -91,7 +91,8 @@ fn configuration_files(text: &str) -> TempDir {
     folder
 }
 
-/// Returns the configuration of a command line. As in a shell, the line may begin with environment variables.
+/// Returns the server configuration that a command line gives. As in a shell, the command line may begin with
+/// environment variables.
 fn configured(command: &str, folder: &Path) -> Config {
     let words = shlex::split(command).unwrap();
     let program = words.iter().position(|word| word.ends_with("tickerplant")).expect("it starts the program");
@@ -104,7 +105,7 @@ fn configured(command: &str, folder: &Path) -> Config {
     config
 }
 
-/// Waits until all shards have read the whole log.
+/// Waits until the server's shards have read all events that were published.
 async fn caught_up(server: &TestServer) {
     let reading = async {
         while server.bus().lagging(Duration::ZERO).is_some() {
@@ -140,7 +141,8 @@ async fn play(lines: &[Line], folder: &Path) {
 }
 
 impl Conversation {
-    /// Starts the server. Waits until its feed has begun, unless the feed waits for a client.
+    /// Starts the server of an example. Waits until the server's feed has begun, unless the feed waits for a
+    /// client.
     async fn begin(command: &str, folder: &Path) -> Self {
         let server = TestServer::feed(configured(command, folder)).await;
         let begun = async {
@@ -159,8 +161,8 @@ impl Conversation {
         client.send(&text).await;
     }
 
-    /// Executes a line that connects or sends a request. `next` is the line after it, and shows the kind of
-    /// the response.
+    /// Executes a line of an example that connects or sends a request. `next` is the following line of the
+    /// example, which shows the kind of the response.
     async fn request(&mut self, line: &str, headers: &[(&str, &str)], next: &str) {
         let request = self.with_epoch(line);
         if let Some(path) = request.strip_prefix("connect ") {
@@ -182,7 +184,8 @@ impl Conversation {
         }
     }
 
-    /// Returns the next frame or response. Skips heartbeats, unless a heartbeat is expected.
+    /// Returns the next frame or response that the example receives. Skips heartbeats, unless a heartbeat is
+    /// expected.
     async fn receive(&mut self, expected: &str) -> String {
         if let Some(answer) = self.answer.take() {
             return answer;
@@ -217,12 +220,13 @@ fn is_header(line: &str) -> bool {
     line.split_once(": ").is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_alphabetic() || c == '-'))
 }
 
-/// Returns whether a line is an HTTP response, not a frame.
+/// Returns whether a line of an example shows an HTTP response, not a frame.
 fn is_answer(line: &str) -> bool {
     line.strip_prefix("< ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Returns the headers of a handshake. Headers that the example names replace the usual headers.
+/// Returns the headers of a WebSocket handshake. Headers in `named`, which the example gives, replace the
+/// usual headers.
 fn handshake<'a>(named: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let usual = [
         ("Upgrade", "websocket"),
@@ -271,7 +275,8 @@ async fn every_example_of_the_protocol_works_as_written() {
     }
 }
 
-/// Reads the variants of an enum from a source file. Returns their names in snake case, the form on the wire.
+/// Reads the variants of an enum from a source file. Returns the variants' names in snake case, as the
+/// protocol writes them.
 fn wire_names(file: &str, of: &str) -> Vec<String> {
     let source = document(file);
     let (_, rest) = source.split_once(of).unwrap();

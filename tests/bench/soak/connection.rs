@@ -13,7 +13,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, head_end, split_frame};
 
-/// The most bytes that one read of a socket returns. No WebSocket frame of the server is longer.
+/// The most bytes that one read of a socket returns. No WebSocket frame that the server sends is longer than
+/// this.
 pub const READ_BYTES: usize = 256 * 1024;
 
 /// The error code of Linux for a connect that is in progress.
@@ -31,17 +32,17 @@ pub struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The answer to the handshake has not arrived.
+    /// The client waits for the answer to its handshake.
     Asked,
     Open,
-    /// All bytes that arrive are discarded.
+    /// The client discards all bytes that arrive.
     Raw,
 }
 
-/// An answer or a WebSocket frame that has arrived.
+/// What has arrived: the answer to the handshake, or a WebSocket frame.
 #[derive(Debug)]
 pub enum Received<'a> {
-    /// The answer to the handshake.
+    /// The server's answer that accepts the handshake.
     Open,
     /// A text message.
     Text(&'a [u8]),
@@ -103,7 +104,7 @@ impl Connection {
         self.stage = Stage::Raw;
     }
 
-    /// Returns whether messages can be sent.
+    /// Returns whether the handshake is complete, so that messages can be sent.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
     }
@@ -131,8 +132,8 @@ impl Connection {
         }
     }
 
-    /// Reads at most `most` bytes. Calls `take` with each answer and WebSocket frame. Returns how the
-    /// connection ended, or `None` if it is still open.
+    /// Reads at most `most` bytes. Calls `take` with the answer to the handshake, and with each WebSocket
+    /// frame. Returns how the connection ended, or `None` if the connection is still open.
     pub fn read(
         &mut self,
         buffer: &mut [u8],

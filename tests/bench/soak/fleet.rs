@@ -1,5 +1,5 @@
-//! Many clients on one thread. A poll reports sockets that are ready, and an alarm starts each client's next
-//! action.
+//! Runs many clients on one thread. The operating system reports which sockets are ready. Each client has an
+//! alarm: the time of its next action.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,12 +20,13 @@ use crate::subscriber::{Pace, Subscriber};
 /// The longest time between two checks of the alarms.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The clients and their observations.
+/// The clients of one thread, and the state that these clients share.
 pub struct Fleet {
     poll: Poll,
     clients: Vec<Client>,
     alarms: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// The valid alarm of each client. A client's other alarms in the heap are stale.
+    /// For each client, the time of its next action, if there is one. Any other time of a client in the heap
+    /// `alarms` is outdated and ignored.
     set: Vec<Option<Instant>>,
     context: FleetContext,
 }
@@ -41,7 +42,7 @@ pub struct FleetContext {
     pub registry: Registry,
     pub buffer: Vec<u8>,
     pub observations: Observations,
-    /// Whether the server will shut down or has shut down. If so, no client connects again.
+    /// Whether the server will shut down or has shut down. While this is true, no client connects again.
     pub is_ending: bool,
 }
 
@@ -57,7 +58,7 @@ impl Fleet {
         Ok(Self { poll, clients: Vec::new(), alarms: BinaryHeap::new(), set: Vec::new(), context })
     }
 
-    /// Adds a client. The function `client` creates the client from its token.
+    /// Adds a client. The argument `client` is a function that creates the client from its token.
     pub fn add(&mut self, client: impl FnOnce(Token) -> Client) {
         let index = self.clients.len();
         self.clients.push(client(Token(index)));
@@ -98,8 +99,8 @@ impl Fleet {
         self.clients.iter().filter(is_there).count()
     }
 
-    /// Returns the number of slow clients with `delivery=every`. Such a client can fill its buffer in the
-    /// server.
+    /// Returns the number of slow clients with `delivery=every`. A slow client with `delivery=every` can fill
+    /// its buffer in the server.
     pub fn slow_every(&self) -> usize {
         let is_slow = |client: &&Client| match client {
             Client::Subscriber(subscriber) => subscriber.is_slow_every(),
@@ -130,7 +131,7 @@ impl Fleet {
         self.clients.len()
     }
 
-    /// Runs the clients until this moment.
+    /// Runs the clients until the time `until`.
     pub fn run(&mut self, until: Instant) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {

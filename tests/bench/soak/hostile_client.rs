@@ -10,10 +10,11 @@ use crate::fleet::FleetContext;
 use crate::results::increment;
 use crate::websocket::{PING, TEXT, frame, part, request};
 
-/// How long the client tries an attack.
+/// The duration of each attack, except the attack that reads nothing.
 const ATTACK_TIME: Duration = Duration::from_secs(15);
 
-/// The duration of the attack that reads nothing. The server should close the connection earlier.
+/// The duration of the attack that reads nothing. The server should close the attacker's connection before
+/// this time ends.
 const NO_READ_TIME: Duration = Duration::from_secs(45);
 
 /// At the end of the attack that reads nothing, the client reads for this long to learn the outcome.
@@ -22,7 +23,7 @@ const FINAL_READ_TIME: Duration = Duration::from_secs(2);
 /// How long the client waits before it connects again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The time between two actions.
+/// The time between two actions of an attack.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// While this many bytes or more are unsent, the client sends no further bytes.
@@ -124,8 +125,8 @@ impl HostileClient {
         self.alarm
     }
 
-    /// Returns whether the client is connected and reads nothing. Such a client fills its buffer in the
-    /// server.
+    /// Returns whether the client is connected and reads nothing. A connected client that reads nothing fills
+    /// its buffer in the server.
     pub fn is_slow_every(&self) -> bool {
         self.attack == Attack::NeverReads && self.is_connected()
     }

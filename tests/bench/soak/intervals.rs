@@ -1,9 +1,10 @@
 //! Measures the delays of updates to clients with a conflation interval.
 //!
 //! An update may wait until the end of the client's interval. Two ages of an update are measured: the time
-//! since its own event, and the time since the oldest event that the update conflates. The second age is the
-//! stricter measure. Both ages end when the client has read the update, so they include the transport.
-//! Clients without an interval measure the transport alone.
+//! since its own event, and the time since the oldest event that the update conflates. The time since the
+//! oldest event is the stricter measure. The measurement of an age ends when the client has read the update,
+//! so every age includes the transport. The delays of clients without an interval show the time of the
+//! transport alone.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -21,19 +22,19 @@ use crate::subscriber::{Pace, Subscriber};
 /// The number of symbols of each client.
 const EACH: usize = 10;
 
-/// The time over which the clients connect, so that their intervals end at different moments.
+/// The clients connect at random moments within this time, so that their intervals end at different moments.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// How long the clients read before the measurement.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// The age of an update may exceed the interval by this time, in nanoseconds.
+/// An update counts as in time if its age exceeds the interval by at most this many nanoseconds.
 const GRACE: u64 = 5_000_000;
 
-/// The least share of updates that must arrive within the interval plus `GRACE`, in per cent.
+/// At least this percentage of the updates should be in time: not older than the interval plus `GRACE`.
 const MIN_WITHIN: f64 = 99.9;
 
-/// Measures for this long. Returns the results of the clients.
+/// Measures the delays for the duration `time`. Returns the results of the clients.
 pub fn run(settings: &ServerSettings, clients: u32, interval: u32, time: Duration) -> io::Result<Results> {
     let server = settings.start()?;
     let mut fleet = Fleet::new(server.address(), settings.symbols)?;

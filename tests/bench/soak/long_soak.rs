@@ -17,13 +17,13 @@ use crate::statistics::{float, histogram, percentile};
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 
-/// The time between two cuts. Each cut closes the connection of one client, which then connects again.
+/// The time between two cuts. A cut resets the connection of one client, which then connects again.
 const SLICE: Duration = Duration::from_millis(250);
 
 /// The longest time from a cut until the client connects again, in milliseconds.
 const AWAY: u64 = 3000;
 
-/// The time over which the clients connect, in milliseconds.
+/// The clients connect at random moments within this time, in milliseconds.
 const ARRIVAL: u64 = 2000;
 
 /// The number of symbols of each well-behaved client.
@@ -36,14 +36,14 @@ const SLOW: usize = 20;
 /// One in this many clients is hostile.
 const HOSTILE: usize = 100;
 
-/// A slow client reads this many bytes ten times a second. This is about an eighth of the bytes that the
-/// server has for the client.
+/// A slow client reads this many bytes ten times a second. At the default rate of events, the server has
+/// about eight times as many bytes for the client.
 const SLOW_BYTES: usize = 8 * 1024;
 
 /// How long the server may take to stop.
 const STOP: Duration = Duration::from_secs(20);
 
-/// The limit of the 99th percentile of the delays, in milliseconds.
+/// The 99th percentile of the canary clients' delays should be below this limit, in milliseconds.
 const MAX_P99: f64 = 50.0;
 
 struct Soak {
@@ -51,14 +51,15 @@ struct Soak {
     fleet: Fleet,
     canary: Canary,
     memory: MemoryBound,
-    /// The canary's delays in three histograms: since the last report, before the slow and hostile clients
-    /// join, and after they have joined.
+    /// Three histograms of the canary clients' delays. The first contains the delays since the last report.
+    /// The second contains the delays before the slow and hostile clients joined, and the third the delays
+    /// after that.
     delays: [Histogram<u64>; 3],
     is_strained: bool,
     warnings: u64,
 }
 
-/// Runs the soak for this long. Returns the results of all clients.
+/// Runs the soak for the duration `time`. Returns the results of all clients.
 pub fn run(settings: &ServerSettings, clients: u32, time: Duration, report: Duration) -> io::Result<Results> {
     let server = settings.start()?;
     let memory = MemoryBound::new(&server)?;
@@ -81,8 +82,8 @@ pub fn run(settings: &ServerSettings, clients: u32, time: Duration, report: Dura
     soak.finish()
 }
 
-/// Returns the subscription of a well-behaved client. Each group of ten clients has the same mix of
-/// deliveries and intervals.
+/// Returns the subscription of a well-behaved client. Every ten consecutive clients have the same mix of
+/// deliveries and conflation intervals.
 fn well_behaved(number: usize, symbols: usize) -> Subscription {
     let delivery = match number % 10 {
         0..=2 => Delivery::Latest(0),
@@ -109,7 +110,7 @@ fn slow_client(number: usize) -> (Subscription, Pace) {
 }
 
 impl Soak {
-    /// Adds the slow and the hostile clients.
+    /// Adds the slow clients and the hostile clients to the fleet.
     fn strain(&mut self, slow: usize, hostile: usize) {
         println!("{slow} slow and {hostile} hostile clients join");
         self.take_delays();
@@ -125,7 +126,8 @@ impl Soak {
         }
     }
 
-    /// Runs until this moment, and prints a report after each `report` interval.
+    /// Runs the clients until the time `until`. Prints a report each time that the duration `report` has
+    /// passed.
     fn go_on(&mut self, until: Instant, report: Duration) -> io::Result<()> {
         let mut next = Instant::now() + report;
         while Instant::now() < until {
@@ -144,8 +146,8 @@ impl Soak {
         Ok(())
     }
 
-    /// Cuts the connection of a random client. The client then connects again. Does nothing if the random
-    /// client is slow, hostile or not caught up.
+    /// Cuts the connection of a random client. The client then connects again. Does nothing if the chosen
+    /// client is slow or hostile, or has not caught up.
     fn cut_one(&mut self) {
         let index = rand::random_range(0..self.fleet.len());
         let back = Instant::now() + millis(AWAY);
@@ -156,7 +158,7 @@ impl Soak {
         });
     }
 
-    /// Returns the server's memory and its bound, in KiB.
+    /// Returns the server's memory and the upper bound of this memory, in KiB.
     fn check_memory(&mut self) -> io::Result<(u32, u32)> {
         // The canary's connections count too.
         let connections = self.fleet.connections() + canary::CLIENTS;
@@ -244,7 +246,8 @@ impl Soak {
         Ok(results)
     }
 
-    /// Runs until the server has ended, but at most until this moment.
+    /// Runs the clients until the server process has ended, but at most until the time `until`. Returns the
+    /// exit status of the server if it has ended.
     fn wait(&mut self, until: Instant) -> io::Result<Option<ExitStatus>> {
         loop {
             let status = self.server.ended()?;

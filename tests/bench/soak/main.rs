@@ -1,9 +1,10 @@
-//! Checks the server's promises under strain: for a long time, in overload, and when all clients reconnect at
+//! Checks the server's promises under strain: in a long run, in overload, and when all clients reconnect at
 //! once.
 //!
-//! The clients follow the protocol and check its promises. `seq` ascends. No event is lost or sent twice,
-//! even over several connections. The counts in a heartbeat match the frames that arrived. A broken promise
-//! is printed, and the run fails. The server is a process of its own, and this process runs the clients.
+//! The clients follow the protocol and check its promises. One promise is that `seq` ascends. Another promise
+//! is that no event is lost or sent twice, even over several connections. The counts in a heartbeat must
+//! match the frames that arrived. If the server breaks a promise, the benchmark prints this and fails. The
+//! server is a process of its own, and this process runs the clients.
 //!
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
@@ -15,23 +16,24 @@
 //! ```
 //!
 //! The long soak (`--minutes`, `--seconds`) begins with well-behaved clients alone, for a fifth of its time.
-//! Then slow clients (one in twenty) and hostile clients (one in a hundred) join. A regular report prints the
-//! server's memory and the delays of a few well-behaved clients on another thread. At the end the server
-//! shuts down while all clients are connected.
+//! Then slow clients (one in twenty) and hostile clients (one in a hundred) join. Regular reports print the
+//! server's memory, and the delays of the canary: a few well-behaved clients on a thread of their own. At the
+//! end the server shuts down while all clients are connected.
 //!
-//! Then three extreme loads follow. Each load runs for some seconds on a server of its own. `--only` runs
-//! only the named parts:
+//! Then three extreme loads follow. Each load runs for some seconds on a server of its own. The flag `--only`
+//! selects parts of the benchmark by name. The parts besides the long soak are:
 //!
 //! - `overload`: events are published faster than the server can send all of them.
 //! - `vanish`: many clients vanish at once.
 //! - `market`: many clients subscribe to all symbols, and half of them read nothing.
 //!
-//! `--storm N` cuts N connections at once. All clients connect again within five seconds with their cursors,
-//! and no event may be missing. `--intervals` measures the delays of updates to clients with these conflation
-//! intervals.
+//! `--storm N` cuts N connections at once. All these clients connect again within five seconds and resume
+//! with their cursors. No event may be missing. `--intervals MS,MS` measures the delays of updates to clients
+//! with the given conflation intervals.
 //!
-//! On a slow machine the delays are long, so a long delay fails the run only under the extreme loads. If the
-//! environment variable `EARLIER` names the program of another build, that program is the server.
+//! Delays depend on the speed of the machine, so most delays are only printed. Only under the extreme loads
+//! does a delay over its limit fail the benchmark. If the environment variable `EARLIER` names the server
+//! program of another build, the benchmark tests that program.
 
 mod canary;
 #[path = "../client_process.rs"]
@@ -77,12 +79,12 @@ use clap::{Parser, ValueEnum};
 use results::{Results, list};
 use server_under_test::ServerSettings;
 
-/// The duration of the parts after the long soak. The long soak is shortened by this duration, but at most by
-/// half.
+/// About how long the parts after the long soak take together. The long soak is shortened by this duration,
+/// but at most by half.
 const OTHERS: Duration = Duration::from_secs(50);
 
-/// The server's default core in `overload` and `market`. Clients on the same core would read slowly, and the
-/// clients' delay would count as the server's delay.
+/// The server's default core in `overload` and `market`. If the clients ran on the server's core, they would
+/// read slowly. Their own delay would then count as the server's delay.
 const OWN_CORE: &str = "0";
 
 /// Check the server's promises under strain
@@ -117,12 +119,13 @@ struct Args {
     /// Cores of the server, e.g. 0; the clients use the other cores [default: the system decides]
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
-    /// Set by cargo bench; without it nothing runs, so that cargo test does not soak
+    /// Set by cargo bench; without this flag the program does nothing, so that cargo test does not run the
+    /// soak
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The parts that run without `--storm` and `--intervals`.
+/// The parts of the benchmark that run if neither `--storm` nor `--intervals` is given.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Long,

@@ -1,4 +1,4 @@
-//! Checks the server's memory against an upper bound, and records the smallest distance between the two.
+//! Checks the server's memory against an upper bound, and records how close the memory came to this bound.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ const HISTORY: u32 = 16 * 1024;
 /// The most memory for the unsent frames of a client with `delivery=every`, in KiB (`session.every_buffer`).
 const EVERY_BUFFER: u32 = 1024;
 
-/// The server's memory and its bound, over the whole run.
+/// Compares the server's memory with its upper bound, over the whole run.
 pub struct MemoryBound {
     /// The memory of the idle server after its start, in KiB.
     base: u32,
-    /// The greatest memory so far, in KiB.
+    /// The most memory that the server has used so far, in KiB.
     pub most: u32,
-    /// The least distance from the memory to the bound so far, in KiB. Negative if the memory exceeded the
-    /// bound.
+    /// The least distance from the memory to the bound so far, in KiB. The distance is negative if the memory
+    /// exceeded the bound.
     left: i64,
     started: Instant,
 }
@@ -33,7 +33,7 @@ impl MemoryBound {
         Ok(Self { base, most: base, left: i64::MAX, started: Instant::now() })
     }
 
-    /// Reads the server's memory. Returns the memory and its bound, in KiB.
+    /// Reads the server's memory. Returns the memory and its upper bound, in KiB.
     ///
     /// The bound depends on the number of connections, and on the number of slow clients with
     /// `delivery=every`.
@@ -51,7 +51,7 @@ impl MemoryBound {
         self.left >= 0
     }
 
-    /// Returns a summary in one line.
+    /// Returns a summary of the server's memory in one line.
     pub fn text(&self) -> String {
         format!(
             "{} MiB when idle, at most {} MiB, always {} MiB or more below the bound, in {:.0} s",
@@ -68,7 +68,7 @@ impl MemoryBound {
     }
 }
 
-/// Returns KiB as MiB with one decimal.
+/// Converts KiB to MiB, and returns the number as text with one decimal.
 pub fn mib(kib: u32) -> String {
     format!("{:.1}", f64::from(kib) / 1024.0)
 }

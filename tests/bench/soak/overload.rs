@@ -1,7 +1,8 @@
 //! Overload: events are published faster than the server can send each of them to all subscribers.
 //!
-//! The published events are known beforehand, because the same seed creates the same events. So no client
-//! needs to record every event. At the end the feed is paused, and then every client's count must be exact.
+//! The published events are known beforehand, because the same seed creates the same events. Because the
+//! events are known, no client needs to record every event. At the end the feed is paused, and then the
+//! number of events that each client got must be exact.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -27,10 +28,10 @@ const SYMBOLS: usize = 500;
 /// The number of symbols of each client.
 const EACH: usize = 50;
 
-/// One in this many clients is measured.
+/// The delays of one in this many clients are measured.
 const MEASURED: usize = 10;
 
-/// The time over which the clients connect.
+/// The clients connect at random moments within this time.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
 /// How long the clients read before the measurement.
@@ -39,18 +40,19 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// How long the measurement takes.
 const TIME: Duration = Duration::from_secs(4);
 
-/// How long the clients read after the pause, until all waiting events have arrived. This time is longer than
-/// a heartbeat interval.
+/// After the feed is paused, the clients read for this long, so that all waiting events arrive. This time is
+/// longer than a heartbeat interval.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Events are predicted for this many seconds. The feed is paused before this time ends.
+/// The benchmark predicts the events that the feed publishes in its first seconds: this many seconds. The
+/// feed is paused before this time ends.
 const PREDICTED_SECONDS: u32 = 15;
 
-/// The limit of the 99th percentile of the updates' age, in milliseconds.
+/// The 99th percentile of the updates' age must be below this limit, in milliseconds.
 const MAX_P99: f64 = 250.0;
 
-/// Overloads a server with the default history at two rates, and a server with a short history. Returns the
-/// results of the clients.
+/// Overloads three servers in turn: two with the default history but different rates, and one with a short
+/// history. Returns the results of the clients.
 pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
     let mut results = Results::new();
     for (rate, history) in [(100_000, "65536"), (200_000, "65536"), (20_000, "2000")] {
@@ -136,7 +138,7 @@ fn overload(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     Ok(results)
 }
 
-/// Records the events that the server will publish.
+/// Predicts the events that the server will publish, and records them in `published`.
 fn predict_events(rate: u32, published: &mut PublishedEvents) -> io::Result<()> {
     let named = |symbol| name(symbol).parse().map(Instrument::named).map_err(io::Error::other);
     let config = Config {

@@ -1,7 +1,8 @@
 //! The published events, as recorded by the clients that get every event.
 //!
 //! A client with few symbols always sees holes in the sequence, because the other sequence numbers belong to
-//! other symbols. The record shows whether an event of the client's own symbols is missing.
+//! other symbols. The record of the published events shows whether an event of the client's own symbols is
+//! missing.
 
 use std::collections::VecDeque;
 
@@ -17,7 +18,7 @@ pub struct Key {
     pub is_quote: bool,
 }
 
-/// The newest events of each symbol and kind.
+/// The record: the newest events of each symbol and kind.
 #[derive(Debug)]
 pub struct PublishedEvents {
     keys: Vec<Events>,
@@ -26,11 +27,11 @@ pub struct PublishedEvents {
     newest: u64,
 }
 
-/// The events of a symbol and kind.
+/// The newest events of one symbol and one kind (trade or quote).
 #[derive(Clone, Debug, Default)]
 struct Events {
     all: VecDeque<(u64, Time)>,
-    /// The `seq` of the newest event that was dropped from `all`.
+    /// The `seq` of the newest event that was dropped from the list `all`.
     forgotten: u64,
 }
 
@@ -73,8 +74,8 @@ impl PublishedEvents {
         }
     }
 
-    /// Returns how many events of these symbols have `after < seq <= until`, or `None` if the record is
-    /// incomplete.
+    /// Returns how many events of these symbols have a `seq` after `after` and up to `until`. Returns `None`
+    /// if the record does not contain all of these events.
     pub fn count_of(&self, symbols: &[usize], after: u64, until: u64) -> Option<u64> {
         if until > self.newest || after < self.unknown_until {
             return None;
@@ -93,8 +94,8 @@ impl PublishedEvents {
         Some(count)
     }
 
-    /// Returns the time of the first event of a key after `after`, or `None` if the record does not contain
-    /// this event.
+    /// Returns the time of the first event with this key whose `seq` is greater than `after`. Returns `None`
+    /// if the record does not contain this event.
     pub fn first_after(&self, key: Key, after: u64) -> Option<Time> {
         let events = &self.keys[index(key)];
         let at = events.all.partition_point(|(seq, _)| *seq <= after);

@@ -19,10 +19,10 @@ const EACH: usize = 2;
 /// One in this many clients gets every event of all symbols.
 const EVERY_EVENT: usize = 500;
 
-/// The time over which the clients connect.
+/// The clients connect at random moments within this time.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
-/// How long the clients read undisturbed before the cut, and after they have caught up.
+/// The clients read undisturbed for this long, once before the cut and once after all have caught up.
 const UNDISTURBED: Duration = Duration::from_secs(5);
 
 /// How long the clients may take to catch up.
@@ -37,7 +37,8 @@ struct Storm {
     memory: MemoryBound,
 }
 
-/// Connects this many clients, cuts their connections, and lets them connect again. Returns their results.
+/// Connects this many clients, cuts their connections, and lets the clients connect again. Returns the
+/// clients' results.
 pub fn run(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     let server = settings.start()?;
     let memory = MemoryBound::new(&server)?;
@@ -67,7 +68,7 @@ pub fn run(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     storm.finish(clients)
 }
 
-/// Returns a random delay within the arrival time.
+/// Returns a random delay of at most `ARRIVAL`.
 fn moment() -> Duration {
     ARRIVAL.mul_f64(rand::random())
 }

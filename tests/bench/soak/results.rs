@@ -13,46 +13,46 @@ const PRINTED: u64 = 3;
 /// Counters by name.
 pub type Counts = BTreeMap<String, u64>;
 
-/// The results of clients.
+/// The counts and delays of one or more clients.
 #[derive(Debug)]
 pub struct Results {
-    /// Market frames.
+    /// The number of market frames that arrived.
     pub updates: u64,
     /// The number of conflated events according to the heartbeats.
     pub merged: u64,
     pub heartbeats: u64,
     pub snapshots: u64,
-    /// Relayed messages of other clients.
+    /// The number of messages from other clients that the server relayed.
     pub relayed: u64,
-    /// Pings that the server sent. The clients answer every ping.
+    /// The number of pings that the server sent. The clients answer every ping.
     pub pings: u64,
     /// How often the count of a client's events was compared with the number of published events.
     pub checked: u64,
     /// How often a client's count could not be compared, because the published events were no longer
     /// recorded.
     pub unchecked: u64,
-    /// Connections that resumed from a cursor.
+    /// The number of connections that resumed from a cursor.
     pub resumed: u64,
-    /// Resumed connections that got every missed event exactly once.
+    /// The number of resumed connections that got every missed event exactly once.
     pub exact: u64,
-    /// Resumed connections that ended before their events were counted.
+    /// The number of resumed connections that ended before their events were counted.
     pub unverified: u64,
-    /// Gaps by reason.
+    /// The number of gaps with each reason.
     pub gaps: Counts,
-    /// Errors by code.
+    /// The number of errors with each code.
     pub errors: Counts,
-    /// Ends of subscribers' connections, by kind.
+    /// How often a subscriber's connection ended, counted for each kind of end.
     pub ends: Counts,
-    /// Outcomes of each attack.
+    /// How often each attack had each outcome.
     pub attacks: Counts,
-    /// Broken promises, by kind.
+    /// How often the server broke each promise.
     pub violations: Counts,
-    /// Events that should have arrived and did not.
+    /// The number of events that should have arrived and did not.
     pub lost: u64,
-    /// Events that arrived more than once.
+    /// The number of events that arrived in excess, for example twice.
     pub extra: u64,
-    /// The delays of the measured clients, in nanoseconds. A delay begins at the event's own time and ends
-    /// when the client has read the event.
+    /// The delays of the measured clients, in nanoseconds. A delay is the time from the event's own time
+    /// until the client has read the event.
     pub delays: Histogram<u64>,
     /// For each update, the age of its oldest event, in nanoseconds. An update contains one event and may
     /// conflate older events.
@@ -85,7 +85,7 @@ impl Results {
         }
     }
 
-    /// Counts a violation. Prints the first few violations of each kind.
+    /// Counts a broken promise `what`, and prints the details `how` of the first few violations of this kind.
     pub fn record_violation(&mut self, what: &str, how: impl Display) {
         let count = self.violations.entry(what.to_owned()).or_default();
         *count += 1;
@@ -94,7 +94,7 @@ impl Results {
         }
     }
 
-    /// Adds the results of other clients.
+    /// Adds the results of other clients to these results.
     pub fn add(&mut self, other: &Self) {
         self.updates += other.updates;
         self.merged += other.merged;
@@ -158,7 +158,7 @@ pub fn increment(counts: &mut Counts, name: impl Display) {
     *counts.entry(name.to_string()).or_default() += 1;
 }
 
-/// Returns the counters as one line.
+/// Returns all counters with their names, in one line of text.
 pub fn list(counts: &Counts) -> String {
     let all: Vec<_> = counts.iter().map(|(name, number)| format!("{name} {number}")).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }

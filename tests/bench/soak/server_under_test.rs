@@ -28,8 +28,9 @@ impl ServerSettings {
 
 /// Returns the command that starts the server on these cores.
 ///
-/// Environment variables configure the server too, but the benchmark overrides the settings that it depends
-/// on. The environment variable `EARLIER` may name the program of another build.
+/// The benchmark's environment variables also configure the server, except for the settings that the
+/// benchmark needs. If the environment variable `EARLIER` names the server program of another build, the
+/// command starts that program.
 pub fn command(cores: Option<&str>) -> Command {
     let program = env::var("EARLIER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tickerplant").to_owned());
     let mut command = match cores {

@@ -1,9 +1,9 @@
 //! Checks a subscriber's stream of frames over all its connections.
 //!
-//! `seq` must ascend. A client that gets every event of all symbols must see no hole in `seq`. In a
-//! heartbeat, `sent` must be the number of market frames that arrived. The sum of `sent` and `merged` must be
-//! the number of published events of the subscription. After a resume, counting continues at the cursor, so
-//! lost and repeated events change the sum.
+//! `seq` must ascend. A client that gets every event of all symbols must see no hole in `seq`. The field
+//! `sent` of a heartbeat must be the number of market frames that arrived. The sum of a heartbeat's `sent`
+//! and `merged` must be the number of published events of the subscription. After a resume, the checker
+//! counts the published events from the cursor on, so lost and repeated events make the sum wrong.
 
 use tickerplant::market::Time;
 
@@ -13,7 +13,8 @@ use crate::results::{Results, increment};
 use crate::server_under_test::name;
 use crate::websocket::{kind, number};
 
-/// The history has at least this many events. A resume must succeed if fewer events follow its cursor.
+/// The server's history holds at least this many events. A resume must succeed if fewer events than this were
+/// published after its cursor.
 const HISTORY_EVENTS: u64 = 32_768;
 
 /// The position of the symbol in a market frame. The symbol is a hexadecimal number.
@@ -22,18 +23,18 @@ const SYMBOL: std::ops::Range<usize> = 26..30;
 /// A client's subscription.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    /// The numbers of the symbols, ascending. Empty for all symbols.
+    /// The numbers of the symbols, ascending. The list is empty if the client subscribes to all symbols.
     pub symbols: Vec<usize>,
     pub delivery: Delivery,
     /// Whether the delays of the client are recorded.
     pub is_measured: bool,
 }
 
-/// How the events are delivered.
+/// How the server delivers the events to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     Every,
-    /// Conflated, with this interval in milliseconds.
+    /// The server conflates events, with this interval in milliseconds.
     Latest(u32),
 }
 
@@ -54,13 +55,14 @@ pub struct StreamChecker {
     epoch: String,
     /// The `seq` of the newest market frame, or the position at which the subscription begins.
     seq: u64,
-    /// The number of snapshots that have not arrived. Until the last snapshot arrives, the client has no
-    /// cursor.
+    /// The number of announced snapshots that have not arrived yet. Until the last snapshot arrives, the
+    /// client has no cursor.
     owed: u64,
-    /// The symbol and the position of each new snapshot. A symbol's events up to its snapshot are not sent,
-    /// so the next comparison subtracts them.
+    /// The symbol and the `seq` of each snapshot since the last comparison. The server does not send a
+    /// symbol's events up to its snapshot, so the next comparison subtracts these events.
     snapshots: Vec<(usize, u64)>,
-    /// Whether the connection resumed and no comparison has confirmed the resume yet.
+    /// Whether the connection has resumed, but no comparison of the counts has shown yet that no event is
+    /// missing.
     is_resuming: bool,
     /// Whether the client has received all events or snapshots that it missed.
     is_caught_up: bool,
@@ -71,17 +73,17 @@ pub struct StreamChecker {
     received: u64,
     /// The number of conflated events, as the last heartbeat reported it.
     merged: u64,
-    /// The number of published events of the subscription, up to `counted`.
+    /// The number of published events of the subscription, up to the `seq` in `counted`.
     expected: u64,
     counted: u64,
-    /// A comparison that waits until the number of published events is known.
+    /// A comparison of the counts that waits until the number of published events is known.
     pending: Option<PendingCheck>,
     /// For each symbol, the `seq` of the newest trade and quote.
     newest: Vec<[u64; 2]>,
 }
 
-/// The client's counts up to an event. The next comparison checks these counts against the number of
-/// published events.
+/// The numbers of events that the client had counted at the position `until`. A comparison checks them
+/// against the number of published events.
 #[derive(Clone, Copy, Debug)]
 struct PendingCheck {
     until: u64,
@@ -115,12 +117,13 @@ impl StreamChecker {
         self.is_caught_up
     }
 
-    /// Returns whether the client got exactly the events that were published, up to the last comparison.
+    /// Returns whether, at the last comparison, the client had got exactly as many events as were published.
     pub fn is_exact(&self) -> bool {
         self.expected > 0 && self.received + self.merged == self.expected
     }
 
-    /// Returns the query of the next connection's URL, which resumes where the last connection ended.
+    /// Returns the query for the URL of the next connection. This connection resumes where the last
+    /// connection ended.
     pub fn query(&self) -> String {
         let names: Vec<_> = self.subscription.symbols.iter().map(|symbol| name(*symbol)).collect();
         let symbols = if names.is_empty() { "*".to_owned() } else { names.join(",") };
@@ -145,7 +148,7 @@ impl StreamChecker {
         self.pending = None;
     }
 
-    /// Compares the counts for the last time, and ends the connection.
+    /// Compares the client's counts for the last time, because the connection has ended.
     pub fn end(&mut self, observations: &mut Observations) {
         self.compare_counts(observations);
         observations.results.unverified += u64::from(self.is_resuming);
@@ -157,7 +160,8 @@ impl StreamChecker {
         self.is_caught_up = false;
     }
 
-    /// Checks that the server closed a slow consumer with the cursor of the last frame.
+    /// Checks the cursor with which the server closed a slow consumer. It must be the cursor of the last
+    /// frame.
     pub fn closed_as_slow_consumer(&mut self, cursor: &str, results: &mut Results) {
         let (epoch, seq) = cursor.rsplit_once('-').unwrap_or_default();
         let seq = seq.parse().ok().filter(|_| epoch == self.epoch);
@@ -168,8 +172,8 @@ impl StreamChecker {
         }
     }
 
-    /// Checks a frame. Returns true if the frame confirms a resume. The client must then send a command. The
-    /// answer shows that the client has caught up.
+    /// Checks a frame. Returns true if the frame confirms a resume. After such a frame, the client must send
+    /// a command, whose answer shows that the client has caught up.
     pub fn on_frame(&mut self, payload: &[u8], now: Time, observations: &mut Observations) -> bool {
         if let Some((seq, rest)) = market_frame::seq(payload) {
             self.on_update(seq, payload, rest, now, observations);
@@ -266,7 +270,8 @@ impl StreamChecker {
         false
     }
 
-    /// Expects the announced number of snapshots. After the last snapshot the client has caught up.
+    /// Remembers how many snapshots the frame announces. After the last of these snapshots, the client has
+    /// caught up.
     fn expect_snapshots(&mut self, text: &str) {
         self.owed = number(text, r#""snapshots":"#).unwrap_or(0);
         self.is_caught_up = self.owed == 0;
@@ -289,15 +294,15 @@ impl StreamChecker {
         }
     }
 
-    /// Returns whether the client now gets every event. While a symbol's snapshot is pending, the client gets
-    /// no events of that symbol.
+    /// Returns whether the client now gets every event of all symbols. While a symbol's snapshot is pending,
+    /// the client gets no events of that symbol.
     fn gets_every_event(&self) -> bool {
         self.subscription.symbols.is_empty()
             && self.subscription.delivery == Delivery::Every
             && self.owed == 0
     }
 
-    /// Checks the answer to a command. The answer arrives after all events that the client missed.
+    /// Handles the answer to a `set` command. This answer arrives after all events that the client missed.
     fn on_set(&mut self, text: &str, observations: &mut Observations) {
         self.is_caught_up = true;
         if let (Delivery::Every, false, Some(until)) =
@@ -344,7 +349,7 @@ impl StreamChecker {
         }
     }
 
-    /// Compares the client's counts with the published events, if all of these events are recorded.
+    /// Compares the client's counts with the number of published events, if all of these events are recorded.
     pub fn compare_counts(&mut self, observations: &mut Observations) {
         let Some(pending) = self.pending.take() else { return };
         let PendingCheck { until, received, merged } = pending;
@@ -400,7 +405,7 @@ impl StreamChecker {
     }
 }
 
-/// Returns the text after a name in a JSON text, up to the next quotation mark.
+/// Returns the part of a JSON text that follows `name`, up to the next quotation mark.
 fn text_after<'a>(text: &'a str, name: &str) -> &'a str {
     text.split_once(name).and_then(|(_, rest)| rest.split('"').next()).unwrap_or("")
 }

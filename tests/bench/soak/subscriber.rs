@@ -1,5 +1,5 @@
-//! A well-behaved client with a pace of its own. Whenever its connection ends, the client connects again and
-//! resumes with its cursor.
+//! A well-behaved client that reads at a given pace. Whenever its connection ends, the client connects again
+//! and resumes with its cursor.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const SMALL_RECEIVE_BUFFER: usize = 16 * 1024;
 /// How long a client waits before it connects again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How a client reads.
+/// How fast a client reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Reads everything as soon as it arrives.
@@ -38,7 +38,8 @@ pub struct Subscriber {
     checker: StreamChecker,
     connection: Option<Connection>,
     alarm: Option<Instant>,
-    /// When the current phase of [`Pace::Pauses`] began. The client reads in one phase and rests in the next.
+    /// When the current phase of [`Pace::Pauses`] began. A client with this pace reads in one phase and rests
+    /// in the next.
     since: Instant,
     is_resting: bool,
     /// The close code of the client's last connection, if the server closed the connection.
@@ -64,8 +65,8 @@ impl Subscriber {
         self.pace == Pace::Prompt
     }
 
-    /// Returns whether the client is slow and has `delivery=every`. Such a client can fill its buffer in the
-    /// server.
+    /// Returns whether the client is slow and has `delivery=every`. A slow client with `delivery=every` can
+    /// fill its buffer in the server.
     pub fn is_slow_every(&self) -> bool {
         !self.is_prompt() && self.checker.subscription.delivery == Delivery::Every
     }
@@ -79,7 +80,7 @@ impl Subscriber {
         self.is_connected() && self.checker.is_caught_up()
     }
 
-    /// Returns whether the client got exactly the events that were published.
+    /// Returns whether the client got exactly as many events as were published.
     pub fn is_exact(&self) -> bool {
         self.checker.is_exact()
     }
@@ -111,7 +112,7 @@ impl Subscriber {
         }
     }
 
-    /// Compares the client's counts with the published events.
+    /// Compares the client's counts with the number of published events.
     pub fn compare_counts(&mut self, context: &mut FleetContext) {
         self.checker.compare_counts(&mut context.observations);
     }
@@ -210,7 +211,8 @@ impl Subscriber {
 }
 
 impl Delivery {
-    /// Returns a command that changes nothing. The answer arrives after all pending frames.
+    /// Returns a command that changes nothing. The server's answer to this command arrives after all pending
+    /// frames.
     const fn command(self) -> &'static str {
         match self {
             Self::Every => r#"{"action":"set","delivery":"every"}"#,

@@ -1,6 +1,7 @@
 //! Measures how the other clients are affected when a process with many clients is killed.
 //!
-//! The killed process runs the benchmark's own executable: `soak vanishing-clients --address HOST:PORT`.
+//! The killed process runs the benchmark's own executable, with the command line `soak vanishing-clients
+//! --address HOST:PORT`.
 
 use std::env;
 use std::io;
@@ -29,25 +30,26 @@ const EACH: usize = 100;
 /// The number of symbols of the feed.
 const SYMBOLS: usize = 500;
 
-/// Events a second. The rate is low, so that the other clients' delays are short before the kill.
+/// The number of events a second. This rate is low, so that the other clients' delays are short before the
+/// kill.
 const RATE: u32 = 1000;
 
-/// The time between the connects of two clients.
+/// The vanishing clients connect one after the other, with this time between them.
 const DISTANCE: Duration = Duration::from_micros(500);
 
-/// The longest time that the vanishing clients read.
+/// The longest time that the vanishing clients read, if nobody kills their process.
 const LIFETIME: Duration = Duration::from_secs(30);
 
-/// How long the other clients are measured before the kill, and after it.
+/// The delays of the other clients are measured for this long before the kill, and for this long after it.
 const TIME: Duration = Duration::from_secs(3);
 
-/// How long the clients run between two checks whether all are connected.
+/// The time between two checks whether all vanishing clients are connected.
 const SLICE: Duration = Duration::from_millis(20);
 
-/// The limit of an update's delay, in milliseconds.
+/// After the kill, the greatest delay of an update must be below this limit, in milliseconds.
 const MAX_WAIT: f64 = 1000.0;
 
-/// Lets the clients connect and vanish. Returns the results of the remaining clients.
+/// Lets the vanishing clients connect, and kills their process. Returns the results of the remaining clients.
 pub fn run(cores: Option<String>) -> io::Result<Results> {
     let settings = ServerSettings { symbols: SYMBOLS, rate: RATE, cores, environment: Vec::new() };
     let server = settings.start()?;
@@ -92,14 +94,15 @@ fn longest(delays: &Histogram<u64>) -> f64 {
     float(delays.max()) / 1e6
 }
 
-/// The arguments of the process that is killed.
+/// The arguments of the process with the vanishing clients.
 #[derive(Parser)]
 struct Args {
     #[arg(long)]
     address: SocketAddr,
 }
 
-/// Connects the clients, writes a byte to standard output, and reads until the process is killed.
+/// The main function of the process with the vanishing clients. Connects these clients, writes a byte to
+/// standard output, and reads until the process is killed.
 pub fn main() -> io::Result<()> {
     let args = Args::parse_from(env::args().skip(1));
     let mut fleet = Fleet::new(args.address, SYMBOLS)?;

@@ -1,7 +1,8 @@
 //! The whole market: many clients subscribe to all 65,536 symbols at once, and half of them read nothing.
 //!
 //! This process writes the events to the server's standard input. First it writes one event of each symbol.
-//! After that, half of the events belong to the symbol that the canary reads.
+//! After that, half of the events belong to one symbol. The canary, a client whose delays are measured, reads
+//! this symbol.
 
 use std::io::{self, Write};
 use std::process::Stdio;
@@ -21,13 +22,13 @@ use crate::subscriber::Pace;
 /// The most symbols that a server accepts by default (`feed.symbols`).
 const SYMBOLS: usize = 65_536;
 
-/// The symbol that the canary reads.
+/// The number of the symbol that the canary client reads.
 const BUSY: usize = 0;
 
 /// Events a second.
 const RATE: u32 = 1000;
 
-/// The time over which the clients connect.
+/// The clients connect at random moments within this time.
 const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// The time within which all snapshots must arrive.
@@ -36,13 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// The time between two checks whether the clients have all snapshots.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// The limit of the server's memory, in KiB.
+/// The memory of the server must be below this limit, in KiB.
 const MAX_MEMORY: u32 = 512 * 1024;
 
-/// The limit of the 99th percentile of the canary's delays, in milliseconds.
+/// The 99th percentile of the canary client's delays must be below this limit, in milliseconds.
 const MAX_P99: f64 = 50.0;
 
-/// Lets this many clients subscribe to the whole market. Returns their results.
+/// Lets this many clients subscribe to the whole market. Returns the clients' results.
 pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
     let mut command = server_under_test::command(cores);
     let mut server = Server::start(command.args(["--feed", "stdin"]).stdin(Stdio::piped()))?;

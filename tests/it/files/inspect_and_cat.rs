@@ -1,4 +1,5 @@
-//! The commands `inspect` and `cat` of the built program, with valid files and with unreadable files.
+//! Tests of the commands `inspect` and `cat` of the built program, with valid files and with unreadable
+//! files.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,16 +16,18 @@ use zip::write::SimpleFileOptions;
 
 use crate::support::process::{ServerProcess, WatchProcess, assert_is_one_error, by_shell, run, tickerplant};
 
-/// A file whose rows are in ascending order of time. Three rows are rejected, each for a different reason.
+/// A file whose rows are in ascending order of time. The program rejects three of these rows, each for a
+/// different reason.
 const UP: &str = "time,price,size\n2024-01-02 09:30,59.82,100\n2024-01-02 09:31,,100\nnoon,59.8,100\n\
                   2024-01-02 09:32,59.x,100\n2024-01-02 09:33,59.83,\n2024-01-02 09:34,59.84,200\n";
 /// A file whose rows are in descending order of time.
 const DOWN: &str = "Datum;Schluss\n15.01.2024;100,78\n02.01.2024;100,90\n";
-/// A file whose rows are not sorted by time. Its dates do not show whether the day or the month comes first.
+/// A file whose rows are not sorted by time. The dates of this file do not show whether the day or the month
+/// comes first.
 const UNSORTED: &str = "date\tclose\n01/02/2024\t1.5\n02/02/2024\t2.5\n01/02/2024\t1.25\n";
 const PAGE: &str = "<!DOCTYPE html>\n<p>Not found</p>\n";
 
-/// A folder with files.
+/// A temporary folder with the files of a test.
 struct Files(TempDir);
 
 impl Files {
@@ -40,14 +43,15 @@ impl Files {
         self.0.path().join(name).display().to_string()
     }
 
-    /// Runs the program in the folder. Returns the exit code, standard output and standard error.
+    /// Runs the program in the folder. Returns the program's exit code, its standard output and its standard
+    /// error.
     async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = tickerplant(arguments);
         command.current_dir(self.0.path());
         run(command).await
     }
 
-    /// Returns the objects that `inspect --json` prints. The command must succeed.
+    /// Runs `inspect --json`, which must succeed. Returns the JSON objects that the command prints.
     async fn inspected(&self, arguments: &[&str]) -> Vec<Value> {
         let (code, out, err) = self.run(&[&["inspect", "--json"], arguments].concat()).await;
         assert_eq!(code, 0, "{err}");

@@ -1,19 +1,19 @@
-//! The layouts of CSV files. Each case in `layouts/` is a file as its vendor writes it, with the events that
-//! a replay must read.
+//! Tests that a replay reads the CSV layouts of many vendors. Each test case in `layouts/` contains a file as
+//! its vendor writes it, and the events that a replay must read.
 //!
-//! A line of a case can begin with a mark:
+//! Each line of a test case is a line of the file, or begins with one of these marks:
 //!
-//! - `== layout: path` begins a case. The lines without a mark are the content of the file.
-//! - `-> ` is followed by a line that `cat` must print.
-//! - `!! ` is followed by a part of the error, if the replay must refuse the file.
-//! - `?? ` is followed by a setting of `[feed.replay]`.
+//! - `== layout: path` begins a test case for a file with this layout and path.
+//! - `-> ` is followed by a line that the command `cat` must print for the file.
+//! - `!! ` is followed by a part of the error message, if the replay must refuse the file.
+//! - `?? ` is followed by a setting of the replay, as in the section `[feed.replay]` of the configuration.
 //! - `%% ` is followed by the character encoding of the file, if it is not UTF-8.
-//! - `++ path` begins another file of the same case.
-//! - `** ` is followed by a line that is repeated thirty times. Numbers in braces count up: `{01}` becomes `01` to
-//!   `30`.
+//! - `++ path` begins another file of the same test case.
+//! - `** ` is followed by a line that is repeated thirty times. In the repeated lines, numbers in braces
+//!   count up: `{01}` becomes `01` to `30`.
 //! - `// ` is followed by a remark.
 //!
-//! A path through an archive, such as `a.zip/b.csv`, names a member of the archive.
+//! The path of a file can lead into an archive: `a.zip/b.csv` is the member `b.csv` of the archive `a.zip`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -28,10 +28,10 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 const LINE_BYTES: usize = 64 * 1024;
-/// The number of repetitions of a line that follows `** `.
+/// How often a line that follows the mark `** ` is repeated.
 const REPEATED: u64 = 30;
 
-/// A case: a file, and the events or the error that a replay of the file must give.
+/// A test case: a file, and the events or the error that a replay of the file must give.
 #[derive(Default)]
 struct Case {
     location: String,
@@ -40,7 +40,7 @@ struct Case {
     files: Vec<(String, String)>,
     coding: Option<&'static Encoding>,
     settings: String,
-    /// The layout's name and the lines of `cat`, or parts of the error.
+    /// The lines that `cat` must print, or a part of the error message, each with its mark.
     expected: String,
 }
 
@@ -97,7 +97,7 @@ impl Case {
         text.extend([line, "\n"]);
     }
 
-    /// Returns a description of a wrong result, or `None` if the result is right.
+    /// Runs the test case. Returns a description of a wrong result, or `None` if the result is right.
     fn fault(&self) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         for (path, content) in &self.files {
@@ -118,7 +118,7 @@ impl Case {
     }
 }
 
-/// Returns the layout's name, and the lines of `cat`.
+/// Reads the files of a configuration. Returns the names of their layouts, and the lines that `cat` prints.
 fn read(config: &Config) -> Result<(String, String), FilesError> {
     let replay = Replay::open(
         config,
@@ -133,7 +133,7 @@ fn read(config: &Config) -> Result<(String, String), FilesError> {
     Ok((layouts.join(" "), found.concat()))
 }
 
-/// Adds `count` to each number in braces, and removes the braces.
+/// Adds `count` to each number in braces in `pattern`, and removes the braces.
 fn counted(pattern: &str, count: u64) -> String {
     let count_up = |part: &str| {
         let counted = part.split_once('}').and_then(|(start, after)| {
@@ -147,7 +147,7 @@ fn counted(pattern: &str, count: u64) -> String {
     begin + &parts.map(count_up).collect::<String>()
 }
 
-/// Writes a file. If the path leads through an archive, writes the archive with this one member.
+/// Writes a file. If the path leads into an archive, writes an archive that contains only this file.
 fn write(path: &Path, content: &[u8]) {
     let folder = path.parent().unwrap();
     if folder.extension().is_none_or(|ending| ending != "zip") {

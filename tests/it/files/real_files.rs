@@ -1,5 +1,5 @@
-//! Tests with real files. They compare the results of `inspect` and `cat` with the results of an independent
-//! reader.
+//! Tests with real market data files. The tests compare the results of `inspect` and `cat` with the results
+//! of an independent reader.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,8 @@ use tickerplant::market::Time;
 use crate::support::history_folder::history_folder;
 use crate::support::process::{run, tickerplant};
 
-/// Flags for files that contain no symbol, or whose dates do not show the order of day and month.
+/// The flags for the files that need them: files without a symbol, or with dates that do not show the order
+/// of day and month.
 const GIVEN: [(&str, &[&str]); 4] = [
     ("nasdaq/HistoricalData.csv", &["--symbol", "AAPL"]),
     ("backtrader/2006-min-005.txt", &["--symbol", "FESX"]),
@@ -19,7 +20,8 @@ const GIVEN: [(&str, &[&str]); 4] = [
     ("backtrader/bidask.csv", &["--symbol", "QUOTE", "--date-order", "mdy"]),
 ];
 
-/// The results of reading a file, by the name of the result. Numbers are in their shortest form.
+/// What a reader found in a file: a map from the name of each result to its value. The numbers are in their
+/// shortest form.
 type Reading = BTreeMap<&'static str, Value>;
 
 #[tokio::test]
@@ -52,7 +54,8 @@ async fn real_files_read_as_an_independent_reading_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Reads a file by `inspect --json` and `cat`, and returns the results and the sums of the values.
+/// Reads a file with `inspect --json` and `cat`. Returns what the commands found, and the sums of all prices
+/// and of all sizes.
 async fn inspected(path: &str, given: &[&str]) -> Result<Reading, String> {
     let output = async |command: &[&str]| {
         let arguments: Vec<&str> = command.iter().chain(&[path]).chain(given).copied().collect();
@@ -109,8 +112,8 @@ fn differences(found: &Reading, expected: &Reading) -> Vec<String> {
     differ.map(|(what, value)| format!("{what} is {}, not {value}", found[what])).collect()
 }
 
-/// Reads a file in its vendor's time zone, and compares the times of the first and the last event. Returns
-/// the differences.
+/// Reads a file in its vendor's time zone, and compares the times of its first and last event with the
+/// expected times. Returns the differences.
 async fn in_its_zone(path: &str, given: &[&str], file: &Value) -> Vec<String> {
     let (Some(zone), Some(first)) = (file["zone"].as_str(), file["first"]["ts_zone_ns"].as_i64()) else {
         return Vec::new();
@@ -128,7 +131,8 @@ fn nanos(event: &Value) -> i64 {
     event["time"].as_str().unwrap().parse::<Time>().unwrap().as_nanos()
 }
 
-/// Returns a printed event without its type and interval, and with numbers in their shortest form.
+/// Returns an event that the program printed, without its type and interval. The numbers are in their
+/// shortest form.
 fn plain(event: &Value) -> Value {
     let Some(fields) = event.as_object() else { return Value::Null };
     let fields = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "type" | "interval"));
@@ -149,8 +153,8 @@ fn expected_event(event: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Parses a JSON number as a decimal. The result is exact for numbers of up to 15 digits. All numbers in
-/// these files are that short.
+/// Parses a JSON number as a decimal. The result is exact for numbers of up to 15 digits. No number in the
+/// test files has more digits than that.
 fn number(value: &Value) -> Option<Decimal> {
     value.as_number().map(|number| Decimal::from_str_exact(&number.to_string()).unwrap())
 }

@@ -1,4 +1,5 @@
-//! The sample files of `feeds/`. The simulator writes them, and a replay reads them back.
+//! Tests of the sample files in the folder `feeds/`. The simulator writes the sample files, and a replay
+//! reads them back.
 //!
 //! With `UPDATE_SAMPLES=1` in the environment, the tests write the sample files. Otherwise, the tests compare
 //! the sample files with the output of the simulator.
@@ -16,14 +17,15 @@ use tickerplant::market::{Bar, Event, Payload, Price, Size, Symbol, Time};
 
 const MINUTE: i64 = 60_000_000_000;
 
-/// Returns a market with the first `symbols` instruments of the default market.
+/// Returns the configuration of a simulated market, with the first `symbols` instruments of the default
+/// market.
 fn market(symbols: usize, rate: u32, start: &str) -> Config {
     let default = Config::default();
     let symbols = default.symbols.list().iter().take(symbols).cloned().collect();
     Config { rate: NonZeroU32::new(rate).unwrap(), seed: 2024, start: Some(start.parse().unwrap()), symbols }
 }
 
-/// Returns the sample of bars: the trades of one day, folded into bars of one minute.
+/// Returns the sample file of bars: the trades of one day, combined into bars of one minute.
 fn bars() -> String {
     let start: Time = "2024-01-03T14:30:00Z".parse().unwrap();
     let end: Time = "2024-01-03T21:00:00Z".parse().unwrap();
@@ -60,7 +62,7 @@ fn bars() -> String {
     text
 }
 
-/// Returns the sample of ticks: three minutes of trades and quotes, with times in nanoseconds.
+/// Returns the sample file of ticks: trades and quotes of three minutes, with times in nanoseconds.
 fn ticks() -> String {
     let end: Time = "2024-01-03T14:33:00Z".parse().unwrap();
     let market = market(3, 11, "2024-01-03T14:30:00.000000123Z");
@@ -71,8 +73,8 @@ fn ticks() -> String {
     text
 }
 
-/// Returns a row of the sample of ticks. A trade fills the columns for price and size, and a quote fills the
-/// other columns.
+/// Returns the row of an event in the sample file of ticks. A trade fills the columns for price and size, and
+/// a quote fills the other columns.
 fn tick(Event { symbol, time, payload }: &Event) -> String {
     match payload {
         Payload::Trade(trade) => format!("{time},{symbol},{},{},,,,\n", trade.price, size(trade.size)),
@@ -87,7 +89,7 @@ fn tick(Event { symbol, time, payload }: &Event) -> String {
     }
 }
 
-/// Unwraps a price. The simulator always sets it.
+/// Unwraps a price, because the simulator sets every price.
 fn price(price: Option<Price>) -> Price {
     price.unwrap()
 }

@@ -1,5 +1,5 @@
-//! Arbitrary text from a client. The parser makes a message, a command, or an error with a reason of each
-//! text. A command that is written as JSON and parsed again stays the same.
+//! Tests with arbitrary text from a client. From each text, the parser makes a message, a command, or an
+//! error with a reason. A command that is written as JSON and parsed again must stay the same.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 use crate::support::shard_harness::channels;
 
-/// The greatest allowed length of an error message. The client's text may be longer.
+/// An error message must be shorter than this many bytes, even if the client's text is longer.
 const LONGEST: usize = 1200;
 
 const SAID: [&str; 16] = [
@@ -77,8 +77,8 @@ fn a_subscribe() -> impl Strategy<Value = Command> {
     )
 }
 
-/// Generates a subscribe that may also set the delivery. The tests of URLs do not use this command, because a
-/// URL's delivery is not a part of the subscribe.
+/// Generates a subscribe command that may also set the delivery. The tests of URLs do not use this function,
+/// because the parser returns the delivery of a URL separately.
 fn a_subscribe_with_delivery() -> impl Strategy<Value = Command> {
     (a_subscribe(), prop::option::of(a_delivery()), prop::option::of(an_interval())).prop_map(
         |(mut command, new_delivery, new_interval)| {
@@ -120,7 +120,7 @@ fn list(channels: KindSet) -> Vec<&'static str> {
     names.into_iter().filter(|(kind, _)| channels.contains(*kind)).map(|(_, name)| name).collect()
 }
 
-/// Writes a command as a client writes it, as JSON.
+/// Writes a command as JSON, as a client would write it.
 fn said(command: &Command) -> Value {
     match command {
         Command::Subscribe { symbols, channels, after, delivery, interval } => {
@@ -154,7 +154,7 @@ fn say_delivery(said: &mut Value, delivery: Option<Delivery>, interval: Option<D
     }
 }
 
-/// Writes a subscription as URL parameters.
+/// Writes a subscribe command as URL parameters.
 fn asked(command: &Command) -> String {
     let Command::Subscribe { symbols, channels, after, .. } = command else { panic!("{command:?}") };
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -1,4 +1,5 @@
-//! Arbitrary files. A replay reads each file to its end or fails with a reason, and uses bounded memory.
+//! Tests with arbitrary files. A replay must read each file to its end or fail with a reason, and its memory
+//! must stay bounded.
 
 use std::fs;
 use std::iter;
@@ -24,7 +25,8 @@ use crate::support::proptest_cases::cases;
 /// If a replay takes longer than this, the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A file with one event at the last possible time. This event comes after all events of the other files.
+/// A file with one event at the last possible time. In a replay together with another file, this event comes
+/// last.
 const LAST: &str = "time,symbol,price\n9223372036854775807,LAST,1\n";
 
 const FILES: [&str; 10] = [
@@ -40,7 +42,7 @@ const FILES: [&str; 10] = [
     "time,name,last\n2024-01-03 14:30,\"NIFTY \"\"50\"\"\",1\n2024-01-03 14:31,삼성전자,71000\n",
 ];
 
-/// Bytes that [`mutated`] inserts at random places.
+/// The byte sequences that [`mutated`] inserts at random places.
 const SPICE: [&[u8]; 26] = [
     b"\"",
     b"\"\"",
@@ -70,8 +72,8 @@ const SPICE: [&[u8]; 26] = [
     b"time,price\n",
 ];
 
-/// Picks one of [`FILES`], and removes, doubles, replaces or inserts parts at random. It inserts some parts
-/// thousands of times.
+/// Generates a changed copy of one of [`FILES`]: parts are removed, doubled, replaced or inserted at random.
+/// Some parts are inserted thousands of times.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let times = prop_oneof![8 => 1_usize..4, 1 => 60..3000_usize, 1 => Just(70_000_usize)];
     let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);
@@ -98,7 +100,8 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => vec(any::<u8>(), 0..200), 2 => behind_a_header, 9 => mutated()]
 }
 
-/// Writes files to a new folder, and returns the settings to replay them.
+/// Writes files with these contents to a new folder. Returns the folder, and the configuration of a feed that
+/// replays the files.
 fn files(contents: &[&[u8]]) -> (TempDir, feed::Config) {
     let folder = tempfile::tempdir().unwrap();
     let write = |(number, content)| {
@@ -119,7 +122,7 @@ fn large_bus() -> Arc<Bus> {
     Bus::new(&bus::Config { history: size, history_bytes: size }, FeedKind::Replay, "test".to_owned())
 }
 
-/// Replays the files. Returns all events, and the reason if the replay failed.
+/// Replays the files. Returns all events that were published, and the reason if the replay failed.
 async fn replayed(config: &feed::Config) -> (Vec<Event>, Option<String>) {
     let (mut events, mut failure) = (Vec::new(), None);
     let feed = match feed::open(config) {

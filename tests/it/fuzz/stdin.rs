@@ -1,5 +1,5 @@
-//! Arbitrary standard input. Bad lines do not stop the program, and memory stays bounded. A process has only
-//! one standard input, so each test runs the built program.
+//! Tests with arbitrary bytes on standard input. Bad lines must not stop the program, and the program's
+//! memory must stay bounded. A process has only one standard input, so each test runs the built program.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::support::mutated_text::mutated;
 use crate::support::proptest_cases::cases;
 
-/// If the program reads for longer than this, the test fails.
+/// If the program takes longer than this to read its input, the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const GOOD: &str = r#"{"type":"trade","symbol":"GOOD","price":1}"#;
@@ -28,7 +28,8 @@ const EVENTS: [&str; 7] = [
     r#"{"type":"trade","symbol":"\u0041\ud83d","price":"1"}"#,
 ];
 
-/// Runs the program on an input. Returns the number of its events, and its peak memory in KiB.
+/// Runs the program with this standard input. Returns the number of events in the input, and the program's
+/// peak memory in KiB.
 async fn read(input: Vec<u8>) -> (u64, u64) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
     command.args(["--feed", "stdin", "--listen", "127.0.0.1:0", "--log", "info"]);

@@ -1,5 +1,5 @@
-//! Arbitrary bytes from a client. The decoder does not panic, no buffer grows past its limit, and each error
-//! has a reason.
+//! Tests with arbitrary bytes from a client. The WebSocket decoder must not panic, its buffers must not grow
+//! past their limits, and each error must have a reason.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,17 +17,17 @@ fn decoder() -> Decoder {
 /// A WebSocket frame of a client, valid or invalid.
 #[derive(Clone, Debug)]
 struct Frame {
-    /// The final bit, the reserved bits and the opcode.
+    /// The first byte of the frame: the final bit, the reserved bits and the opcode.
     first: u8,
     mask: Option<[u8; 4]>,
     payload: Vec<u8>,
     form: Form,
-    /// The length in the header, if it differs from the length of the payload.
+    /// The payload length that the frame's header gives, if it differs from the real length of the payload.
     declared: Option<u64>,
 }
 
-/// The form in which the length is written. If the length does not fit in the form, its high bits are cut
-/// off.
+/// How many bytes of the frame's header give the payload length. If the length does not fit in these bytes,
+/// its high bits are cut off.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Shortest,
@@ -62,7 +62,7 @@ impl Frame {
     }
 }
 
-/// Generates a frame. One in eight frames is changed, so that it may be invalid.
+/// Generates a frame. About one in eight frames gets a random change, which can make the frame invalid.
 fn any_frame() -> impl Strategy<Value = Frame> {
     let opcodes = select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8a]);
     let payload = prop_oneof![
@@ -110,7 +110,8 @@ fn some_bytes() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Splits the bytes into pieces of these lengths. Repeats the lengths until the bytes end.
+/// Splits the bytes into pieces of these lengths. If there are too few lengths, they are used again from the
+/// first one on.
 fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths = lengths.iter().cycle();
     std::iter::from_fn(move || {
@@ -120,7 +121,8 @@ fn pieces<'a>(mut bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item =
     })
 }
 
-/// Returns all messages, and the close code if an invalid frame ended the connection.
+/// Decodes the pieces. Returns all decoded messages, and the close code if an invalid frame ended the
+/// connection.
 fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option<u16>) {
     let mut decoder = decoder();
     let mut messages = Vec::new();
@@ -137,7 +139,7 @@ fn decoded<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option
     (messages, None)
 }
 
-/// Returns the number of bytes in the client's messages.
+/// Returns the number of payload bytes of a client's message or ping.
 fn len(inbound: &Incoming) -> usize {
     match inbound {
         Incoming::Message(message) => message.len(),

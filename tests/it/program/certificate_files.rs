@@ -1,4 +1,4 @@
-//! Certificate files of the built program: errors at the start, and renewal.
+//! Tests of the built program with certificate files: errors at the start, and the renewal of a certificate.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The exit codes of `watch` and `send` for each close of the server.
+//! Tests of the exit codes of `watch` and `send`, for each close code that a server sends.
 
 use futures_util::SinkExt;
 use tokio::net::TcpListener;

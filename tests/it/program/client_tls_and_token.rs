@@ -1,4 +1,4 @@
-//! `watch` and `send` with TLS and with a token.
+//! Tests of the commands `watch` and `send` with TLS and with a token.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::support::process::{PATIENCE, ServerProcess, assert_is_one_error, conf
 use crate::support::scripted_server::ScriptedServer;
 use crate::support::test_certificate::{Certificate, CertificateFiles};
 
-/// Starts a server with this certificate. Returns the server and its port.
+/// Starts a server that uses these certificate files. Returns the server and its port.
 async fn server_with(files: &CertificateFiles) -> (ServerProcess, u16) {
     let [certificate, key] = [&files.certificate, &files.key].map(|path| text(path));
     let server = ServerProcess::start(&["--tls-cert", certificate, "--tls-key", key]).await;

@@ -1,5 +1,5 @@
-//! Errors in the command line, a file or the network. The program prints one line with the error, and at most
-//! one line with a hint.
+//! Tests of errors in the command line, in a file or in the network. The program must print one line with the
+//! error, and at most one line with a hint.
 
 use crate::support::process::{ServerProcess, assert_is_one_error, run, tickerplant};
 

@@ -1,4 +1,4 @@
-//! Clients behind a network that delays bytes, splits them, and breaks connections.
+//! Tests with clients behind a network that delays bytes, splits them, and breaks connections.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The feeds of the built program: simulation, standard input and replay.
+//! Tests of the feeds of the built program: simulation, standard input and replay.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ async fn a_replayed_file_arrives_complete_in_order_and_exact() {
     }
 }
 
-/// The results of an independent reader for one file.
+/// What an independent reader found in one file.
 #[derive(Deserialize)]
 struct Expected {
     quotes: u64,
@@ -93,7 +93,7 @@ struct Expected {
     size_sum: String,
 }
 
-/// The fields of a frame that the test needs.
+/// Those fields of a frame that the tests need.
 #[derive(Deserialize)]
 struct Head {
     r#type: String,

@@ -1,4 +1,5 @@
-//! SIGHUP to the built program. The program reads the tokens and the certificate again, and keeps running.
+//! Tests that send the signal SIGHUP to the built program. After the signal, the program must read the tokens
+//! and the certificate again, and keep running.
 
 use std::fs;
 

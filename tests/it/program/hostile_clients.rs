@@ -1,4 +1,4 @@
-//! Hostile clients do not disturb a client that behaves.
+//! Tests that hostile clients do not disturb a well-behaved client.
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,7 +52,8 @@ async fn a_client_that_behaves_gets_every_event_despite_hostile_ones() {
     Subscriber::connect(address, EVERY).await.catch_up().await;
 }
 
-/// Connects and sends these bytes. The server may close before it has read all of them.
+/// Connects to the server and sends the bytes `words`. The server may close the connection before it has read
+/// all bytes.
 async fn say(address: SocketAddr, words: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let _: io::Result<()> = socket.write_all(words).await;
@@ -66,7 +67,7 @@ async fn until_hung_up(mut socket: TcpStream) {
     timeout(PATIENCE, hung_up).await.expect("the server hangs up");
 }
 
-/// Connects, and resets the connection at once.
+/// Connects to the server many times, and resets each connection at once.
 async fn resets(address: SocketAddr) {
     for n in 0..100 {
         let mut socket = say(address, HANDSHAKE.as_bytes()).await;
@@ -77,7 +78,7 @@ async fn resets(address: SocketAddr) {
     }
 }
 
-/// Sends the beginnings of handshakes and never completes them.
+/// Sends the beginnings of handshakes, over one connection each, and never completes them.
 async fn half_handshakes(address: SocketAddr) {
     let mut held = Vec::new();
     for length in (1..HANDSHAKE.len()).step_by(5) {
@@ -88,7 +89,7 @@ async fn half_handshakes(address: SocketAddr) {
     }
 }
 
-/// Sends these bytes, and then random bytes.
+/// Sends the bytes `words` and then random bytes, over several connections.
 async fn garbage(address: SocketAddr, words: &str, seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..25 {
@@ -103,8 +104,8 @@ async fn garbage(address: SocketAddr, words: &str, seed: u64) {
     }
 }
 
-/// Announces messages that are too long. The shortest exceeds the limit by one byte. The longest has the
-/// greatest possible length.
+/// Announces messages that are too long. The shortest of these messages exceeds the limit by one byte. The
+/// longest of these messages has the greatest possible length.
 async fn oversize(address: SocketAddr) {
     for length in [65_537, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX] {
         for _ in 0..5 {
@@ -117,7 +118,7 @@ async fn oversize(address: SocketAddr) {
     }
 }
 
-/// Sends messages to all peers as fast as possible, and does not read.
+/// Sends messages to all peers as fast as possible, without reading from the connection.
 async fn flood(address: SocketAddr) {
     // A text message of 125 bytes, masked with zeros.
     let mut message = vec![0x81, 0x80 + 125, 0, 0, 0, 0];

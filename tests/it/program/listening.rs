@@ -1,4 +1,4 @@
-//! The addresses on which the built program listens, and the log lines with these addresses.
+//! Tests of the addresses on which the built program listens, and of the log lines with these addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Stdio;

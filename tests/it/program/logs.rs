@@ -1,5 +1,5 @@
-//! The log of the built program. The program logs each refused request, and never logs a token. It continues
-//! if it cannot write the log.
+//! Tests of the log that the built program writes. The program must log each refused request, and must never
+//! log a token. If the program cannot write the log, it must keep running.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,4 +1,4 @@
-//! A server without free file descriptors.
+//! Tests of a server that has no file descriptors left for new connections.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The subcommands `send` and `config`.
+//! Tests of the subcommands `send` and `config`.
 
 use std::fs;
 

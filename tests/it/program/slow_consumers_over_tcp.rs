@@ -1,4 +1,4 @@
-//! Slow consumers over TCP.
+//! Tests with slow consumers over TCP: clients that read more slowly than the server could send.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,10 +14,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::support::process::{ServerProcess, configured, tickerplant};
 use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
-/// Number of events. The n-th event has the price n.
+/// The number of events that the feed publishes. The n-th event has the price n.
 const EVENTS: u64 = 30_000;
 
-/// Number of symbols. The events use the symbols in turn.
+/// The number of symbols of the feed. The events belong to the symbols in turn.
 const SYMBOLS: u64 = 10;
 
 /// The receive buffer of a slow client, in bytes.
@@ -31,7 +31,8 @@ async fn serve(settings: &[(&str, &str)]) -> (ServerProcess, ChildStdin) {
     (server, input)
 }
 
-/// Writes about 20,000 events a second to standard input, and then closes the input.
+/// Writes about 20,000 events a second to the server's standard input. After the last event, closes the
+/// input.
 async fn feed(mut input: ChildStdin) {
     let mut turns = interval(Duration::from_millis(10));
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! A server that is suspended for a while, and a server that is killed and started again.
+//! Tests of a server that is suspended for a while, and of a server that is killed and started again.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ async fn a_server_suspended_for_five_seconds_continues_where_it_was() {
     }
 }
 
-/// The server's time in each heartbeat of a client.
+/// The times that a client's heartbeats contained, by the server's clock.
 #[derive(Default)]
 struct Beats(Vec<Timestamp>);
 
@@ -115,21 +115,21 @@ impl Beats {
         self.0.push(heartbeat.time.parse().unwrap());
     }
 
-    /// Returns the first heartbeat after the suspension.
+    /// Returns the time of the first heartbeat after the suspension.
     fn first_after(&self) -> Option<Timestamp> {
         let still = |pair: &&[Timestamp]| pair[1].duration_since(pair[0]) > SignedDuration::from_secs(4);
         self.0.windows(2).find(still).map(|pair| pair[1])
     }
 
-    /// Returns whether a heartbeat came at least this many periods after the first heartbeat that followed
-    /// the suspension.
+    /// Returns whether the newest heartbeat is at least this many heartbeat periods later than the first
+    /// heartbeat after the suspension.
     fn reach(&self, periods: i32) -> bool {
         let last = self.0.last();
         self.first_after().zip(last).is_some_and(|(first, last)| *last >= first + HEARTBEAT * periods)
     }
 
-    /// Returns the number of heartbeats within this many periods, counted from the first heartbeat after the
-    /// suspension.
+    /// Returns the number of heartbeats in the first `periods` heartbeat periods after the suspension. The
+    /// first period begins at the first heartbeat after the suspension.
     fn within(&self, periods: i32) -> usize {
         let first = self.first_after().expect("the server stood still");
         self.0.iter().filter(|time| (first..first + HEARTBEAT * periods).contains(time)).count()

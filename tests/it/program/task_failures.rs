@@ -1,5 +1,6 @@
-//! Injected panics in tasks of the built program. If the pump or a reader panics, the feed fails. If a shard
-//! or the accept loop panics, the program exits with code 70.
+//! Tests that inject panics into the tasks of the built program. If a task of the feed (the pump or a reader)
+//! panics, the feed must fail. If a shard or the accept loop of the server panics, the program must exit with
+//! code 70.
 
 use std::process::Stdio;
 
@@ -17,7 +18,8 @@ use crate::support::websocket_client::Client;
 
 const TRADE: &[u8] = b"{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1}\n";
 
-/// Starts a server with two shards that reads standard input. One of its tasks panics at this place.
+/// Starts a server that has two shards and reads standard input. One of the server's tasks will panic at the
+/// point in the code that `place` names.
 async fn faulty(place: &str) -> (ServerProcess, ChildStdin) {
     let mut command = configured(tickerplant(&["--feed", "stdin"]), &[("server.shards", "2")]);
     command.stdin(Stdio::piped()).env("TICKERPLANT_FAULT", place);
@@ -51,7 +53,7 @@ async fn answer(server: &ServerProcess, path: &str) -> String {
     answer
 }
 
-/// Reads until the frame that reports the failed feed, and returns this frame.
+/// Reads a client's frames until a frame reports that the feed has failed. Returns this frame.
 async fn failed(client: &mut Client) -> Value {
     loop {
         let frame = client.json().await;
@@ -61,7 +63,7 @@ async fn failed(client: &mut Client) -> Value {
     }
 }
 
-/// Returns whether this build can inject faults. If not, prints that the test is skipped.
+/// Returns whether this build can inject faults. If this build cannot, prints that the test is skipped.
 fn has_faults(test: &str) -> bool {
     if !cfg!(debug_assertions) {
         eprintln!("skipped, a release build injects no faults: {test}");

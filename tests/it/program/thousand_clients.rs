@@ -1,4 +1,4 @@
-//! A thousand clients of one server.
+//! Tests with a thousand clients of one server.
 
 use std::net::SocketAddr;
 

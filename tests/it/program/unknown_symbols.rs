@@ -1,4 +1,4 @@
-//! `watch` with symbols that the feed does not know.
+//! Tests of the command `watch` with symbols that the feed does not know.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::time::timeout;

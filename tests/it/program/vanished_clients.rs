@@ -1,4 +1,4 @@
-//! Clients that vanish without a close, and clients that only seem to vanish.
+//! Tests with clients that vanish without a close, and with clients that are only slow to answer or to read.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Clients whose machines vanish while the server sends them updates, and clients that only read slowly.
+//! Tests with clients whose machines vanish while the server sends them updates, and with clients that only
+//! read slowly.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! `watch` when its connection breaks. `watch` connects again, resumes, and reports this on standard error.
+//! Tests of the command `watch` when its connection breaks. The command must connect again, resume, and
+//! report this on standard error.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
@@ -200,7 +201,7 @@ async fn an_interrupt_ends_watch_with_0_at_any_time() {
     copying.join_all().await;
 }
 
-/// Interrupts `watch`. Checks that it exits with code 0, and prints only warnings.
+/// Interrupts `watch`. Checks that `watch` exits with code 0, and prints only warnings on standard error.
 async fn interrupt(mut process: Child, mut told: Lines<BufReader<ChildStderr>>) {
     let id = process.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
@@ -237,7 +238,8 @@ async fn a_connection_that_is_cut_again_and_again_loses_and_repeats_nothing() {
     assert_eq!(received.resumed, 5);
 }
 
-/// A summary of the frames that `watch` has printed. The events must have consecutive sequence numbers.
+/// Checks and counts the frames that `watch` has printed. The events in these frames must have consecutive
+/// sequence numbers.
 #[derive(Default)]
 struct Received {
     seq: Option<u64>,
@@ -246,8 +248,8 @@ struct Received {
 }
 
 impl Received {
-    /// Reads this many events after the snapshots. The function is cancel safe, because it checks each frame
-    /// without a pause after the read.
+    /// Reads frames until `count` events have followed the snapshots. This function is cancel safe: between
+    /// reading a frame and checking it, there is no `await`.
     async fn read<R: AsyncBufRead + Unpin>(&mut self, out: &mut Lines<R>, count: usize) {
         let mut events = 0;
         while events < count {

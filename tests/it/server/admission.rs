@@ -1,4 +1,5 @@
-//! Limits on connections: of the whole server, of one address, and new connections of one address per second.
+//! Tests of the limits on connections: for the whole server, for one address, and for new connections of one
+//! address per second.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Returns the status of a response, and the code of the error reply in its body.
+/// Returns the status of an HTTP response, and the error code in the response's body.
 fn status(answer: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").expect("it is an answer");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -27,7 +28,7 @@ fn status(answer: &str) -> (u16, String) {
     (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Returns the status of a rejected handshake, and the code of the error reply in its body.
+/// Returns the HTTP status of a rejected handshake, and the error code in the response's body.
 fn refused(outcome: Result<Client, Error>) -> (u16, String) {
     match outcome.map(drop) {
         Err(Error::Http(response)) => {
@@ -213,7 +214,8 @@ async fn without_limits_an_address_may_open_any_number_of_connections_at_once() 
     .await;
 }
 
-/// Waits until the condition is true. The server may notice late that clients have left.
+/// Waits until the condition `is_so` is true. The wait is needed because the server may notice late that
+/// clients have left.
 async fn free_again(mut is_so: impl AsyncFnMut() -> bool) {
     let all = async {
         while !is_so().await {

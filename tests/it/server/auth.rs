@@ -21,8 +21,8 @@ const CORRECT: &str = "15a596e3c98c407e043751ff3b21ff0358a1bdfdf3fe948b1523893a8
 /// The hash of the token `a+b`, from `printf %s a+b | sha256sum`.
 const PLUS: &str = "300273daf0bb57c239f83585d71ced54ce6b3b5fb81615abbeeb3f9cf5fae92f";
 
-/// Returns a configuration with three tokens. `secret` allows AAPL and symbols that begin with MS. `correct`
-/// allows all symbols and the relay. `a+b` allows only a connection.
+/// Returns a configuration with three tokens. The token `secret` allows AAPL and symbols that begin with MS.
+/// The token `correct` allows all symbols and the relay. The token `a+b` allows a connection, but no symbols.
 fn config() -> Config {
     let auth = format!(
         "[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\nsubscribe = [\"AAPL\", \"MS*\"]\n\
@@ -161,7 +161,8 @@ async fn a_second_token_on_one_connection_is_an_error() {
     client.expect(r#"{"type":"error","code":"bad_command"}"#).await;
 }
 
-/// Returns only the second token of [`config`], with the additional permission `control`.
+/// Returns a list with only one token: the second token of [`config`], with the additional permission
+/// `control`.
 fn changed_tokens() -> Vec<Arc<Grant>> {
     let mut desk = Grant::clone(&config().auth.tokens[1]);
     desk.control = true;
@@ -221,7 +222,7 @@ async fn the_first_tokens_close_the_clients_without_one_and_an_empty_list_change
     assert!(metrics.starts_with("HTTP/1.1 401"), "{metrics}");
 }
 
-/// Waits until the status of the feed has this number of peers.
+/// Waits until the feed's status at `/api/v1/feed` gives this number of peers.
 async fn wait_for_peers(server: &TestServer, count: u64) {
     let request = "GET /api/v1/feed?token=correct HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let counted = async {

@@ -1,4 +1,4 @@
-//! Subscribing and resuming: snapshots, events, gaps and feed states.
+//! Tests of subscribing and resuming: snapshots, events, gaps and feed states.
 
 use tickerplant::config::Config;
 use tickerplant::market::FeedState;

@@ -1,4 +1,4 @@
-//! A replay at full speed waits at its end for slow clients with `delivery=every`.
+//! Tests that a replay at full speed waits at its end for slow clients with `delivery=every`.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use tokio::time::sleep;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// The number of events in a file. A replay publishes all of them before it waits. The system cannot buffer
-/// all of them for one client.
+/// The number of events in the replayed file. The number is low enough that a replay publishes all events
+/// before it waits. The number is also high enough that the operating system cannot buffer all events for one
+/// client.
 const EVENTS: u64 = 3000;
 
 const EVERY: &str = "/ws?symbols=*&delivery=every";
@@ -23,12 +24,14 @@ const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 /// The receive buffer of a slow client, in bytes.
 const ROOM: u32 = 4096;
 
-/// Starts a paused replay of a file with [`EVENTS`] events. A `resume` then runs it at full speed.
+/// Starts a paused replay of a file with [`EVENTS`] events. The command `resume` lets the replay run at full
+/// speed.
 async fn replay(settings: &str) -> (TempDir, TestServer) {
     replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), settings).await
 }
 
-/// Starts a paused replay of trades with these symbols and prices. A `resume` then runs it at full speed.
+/// Starts a paused replay of trades with these symbols and prices. The command `resume` lets the replay run
+/// at full speed.
 async fn replay_of(trades: impl Iterator<Item = (String, u64)>, settings: &str) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.csv");
@@ -68,7 +71,7 @@ async fn frame(client: &mut Client) -> Value {
     }
 }
 
-/// Reads slowly until the feed has ended. Asserts that no event is missing.
+/// Reads a client's frames slowly until the feed has ended. Asserts that no event is missing.
 async fn read_to_the_end(client: &mut Client) {
     let mut newest = 0;
     loop {

@@ -1,4 +1,5 @@
-//! Control of the feed over HTTP: its effect, what subscribers receive, and permissions.
+//! Tests of the control of the feed over HTTP: its effect, the frames that subscribers receive, and
+//! permissions.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Six trades at intervals of ten seconds. Two of them have the same time.
+/// A CSV file with six trades at five times, ten seconds apart. Two trades have the same time.
 const TRADES: &str = "time,symbol,price,size\n\
                       2024-01-03T14:30:00Z,A,1,10\n\
                       2024-01-03T14:30:10Z,A,5,10\n\
@@ -55,7 +56,7 @@ async fn request(address: SocketAddr, head: &str, body: &str) -> (String, Value)
     (head.to_owned(), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-/// Executes a command and returns the status after the command.
+/// Sends a command for the feed, and returns the feed's status after the command.
 async fn told(address: SocketAddr, command: Value) -> Value {
     let (head, status) = request(address, "POST /api/v1/feed HTTP/1.1", &command.to_string()).await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{command}: {head} {status}");
@@ -87,7 +88,8 @@ async fn ended(address: SocketAddr) -> Value {
     timeout(PATIENCE, wait).await.expect("the feed ends")
 }
 
-/// Reads the reply to the URL's subscription, and all frames until the feed is paused. Returns the epoch.
+/// Reads the reply to the subscription in the URL, and then waits until the feed is paused. Returns the epoch
+/// in the reply.
 async fn subscribed(client: &mut Client) -> String {
     let reply = client.expect(r#"{"type":"subscribed","feed":{"kind":"replay"}}"#).await;
     if reply["feed"]["state"] != "paused" {
@@ -96,7 +98,7 @@ async fn subscribed(client: &mut Client) -> String {
     reply["epoch"].as_str().unwrap().to_owned()
 }
 
-/// Reads the next market frame. Returns its sequence number, its symbol, and the seconds of its time.
+/// Reads the next trade. Returns its sequence number, its symbol, and its time in minutes and seconds.
 async fn event(client: &mut Client) -> (u64, String, String) {
     let frame = client.json().await;
     let text = |name: &str| frame[name].as_str().unwrap_or_else(|| panic!("{frame}")).to_owned();

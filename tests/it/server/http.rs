@@ -1,4 +1,4 @@
-//! HTTP requests that are not a successful WebSocket handshake.
+//! Tests of HTTP requests to the server, mostly of requests that do not open a WebSocket connection.
 
 use std::io::Write;
 use std::time::Duration;

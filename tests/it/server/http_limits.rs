@@ -1,5 +1,5 @@
-//! Limits on requests: the time, number and size of the headers, and the time in which a client must accept
-//! the response.
+//! Tests of the limits on HTTP requests: the time, number and size of the headers, and the time in which a
+//! client must accept the response.
 
 use std::time::Duration;
 
@@ -343,13 +343,13 @@ async fn an_unexpected_body_that_never_arrives_is_not_waited_for() {
     .await;
 }
 
-/// Returns a request with this many headers.
+/// Returns an HTTP request with this many headers.
 fn with_headers(count: usize) -> String {
     let more: Vec<_> = (2..count).map(|number| format!("X-{number}: x\r\n")).collect();
     format!("{}{}\r\n", str::from_utf8(REQUEST).unwrap(), more.concat())
 }
 
-/// Returns a request whose head has this many bytes, from the request line to the empty line.
+/// Returns an HTTP request whose head, up to and including the empty line, has this many bytes.
 fn with_bytes(count: usize) -> String {
     let padding = "x".repeat(count - REQUEST.len() - "X: \r\n\r\n".len());
     format!("{}X: {padding}\r\n\r\n", str::from_utf8(REQUEST).unwrap())
@@ -361,7 +361,7 @@ async fn ask(socket: &mut DuplexStream) {
     read_to(socket, r#"{"status":"alive"}"#).await;
 }
 
-/// Reads until this text has arrived.
+/// Reads from the socket until the text `end` has arrived.
 async fn read_to(socket: &mut DuplexStream, end: &str) {
     let mut read = Vec::new();
     while !read.ends_with(end.as_bytes()) {

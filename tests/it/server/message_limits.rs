@@ -1,5 +1,5 @@
-//! Limits on the messages of one connection. A client may reach a limit. If the client exceeds the limit by
-//! one, the server counts this once.
+//! Tests of the limits on the messages of one connection. A client may reach a limit without consequences. If
+//! the client exceeds the limit by one, the server must count one violation of the limit.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::support::websocket_client::Client;
 /// A text frame with the payload `hi`, masked with zeros.
 const HI: &[u8; 8] = b"\x81\x82\0\0\0\0hi";
 
-/// Returns a configuration without relay limits and without heartbeats, so that clients exceed only the
-/// limits under test.
+/// Returns a configuration in which clients can exceed only the limits under test: it has no relay limits and
+/// no heartbeats.
 fn talkative() -> Config {
     let mut config = Config::default();
     config.session.heartbeat = Duration::from_hours(1);
@@ -355,13 +355,14 @@ async fn controls(client: &mut Client, pings: usize, unasked: usize) {
     }
 }
 
-/// Sends a message and waits for its echo. The echo shows that the server has read all earlier bytes.
+/// Sends a message and waits until the server relays it back to the sender. The relayed message shows that
+/// the server has read all earlier bytes.
 async fn is_heard(client: &mut Client) {
     client.send("here").await;
     assert_eq!(client.text().await, "here");
 }
 
-/// Sends this many commands at once, and asserts that all are executed.
+/// Sends `count` commands at once, and asserts that the server executes all of them.
 async fn commands(client: &mut Client, count: usize) {
     for id in 0..count {
         client.send(&format!(r#"{{"action":"ping","id":{id}}}"#)).await;
@@ -371,8 +372,8 @@ async fn commands(client: &mut Client, count: usize) {
     }
 }
 
-/// Asserts that the expected time has passed. Allows a little more time, because the server checks its
-/// clients only a few times a second.
+/// Asserts that the time since `begin` is the expected time. The time may be a little longer, because the
+/// server checks its clients only a few times a second.
 fn assert_is_about(begin: Instant, expected: Duration) {
     let elapsed = begin.elapsed();
     assert!((expected..expected + Duration::from_millis(300)).contains(&elapsed), "{elapsed:?}");

@@ -1,11 +1,11 @@
-//! The metrics at `/metrics`.
+//! Tests of the metrics that the server shows at `/metrics`.
 
 use tickerplant::config::Config;
 
 use crate::support::events::trade;
 use crate::support::test_server::TestServer;
 
-/// Returns the value of a sample with this name and these labels.
+/// Returns the value of a metric. The argument `name` is the metric's name with its labels.
 fn sample(text: &str, name: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()

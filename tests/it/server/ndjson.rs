@@ -1,4 +1,4 @@
-//! `/ndjson`: a subscription over HTTP.
+//! Tests of the path `/ndjson`: a subscription over HTTP.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn ask(server: &TestServer, path: &str) -> LineClient<TcpStream> {
     LineClient::ask(server.open().await, path).await
 }
 
-/// Waits until this many peers are connected.
+/// Waits until the server's metrics report this many connected peers.
 async fn peers(server: &TestServer, count: usize) {
     let text = format!("tickerplant_peers {count}\n");
     let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

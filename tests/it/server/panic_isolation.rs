@@ -1,4 +1,4 @@
-//! A panic on one connection does not affect the others.
+//! Tests that a panic on one connection does not affect the other connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::events::trade;
 use crate::support::one_worker;
 
-/// A listener with in-memory connections. A connection that reads `boom` panics.
+/// A listener whose connections are in memory. A connection of this listener panics when it reads `boom`.
 struct Memory(mpsc::Receiver<DuplexStream>);
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! `/readyz`: readiness for a load balancer.
+//! Tests of the path `/readyz`, which tells a load balancer whether the server is ready.
 
 use std::time::Duration;
 

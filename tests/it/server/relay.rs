@@ -1,4 +1,4 @@
-//! The relay of messages between clients.
+//! Tests of the relay, which passes messages between clients.
 
 use std::time::Duration;
 
@@ -186,7 +186,7 @@ async fn a_disabled_relay_answers_with_an_error_and_commands_still_work() {
     client.expect(r#"{"type":"subscribed","quotes":["AAPL"]}"#).await;
 }
 
-/// Sends a message and returns the next message that the client receives.
+/// Sends a message from a client, and returns the next message that the same client receives.
 async fn said(client: &mut Client, text: &str) -> String {
     client.send(text).await;
     client.text().await

@@ -1,4 +1,4 @@
-//! A shutdown closes all clients, and waits for them for a limited time.
+//! Tests of the server's shutdown, which closes all connections and waits for the clients for a limited time.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::support::in_memory_server::InMemoryServer;
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 
-/// Returns a configuration with this time limit for a shutdown, and no time limit for a close.
+/// Returns a configuration with this time limit for a shutdown, and no time limit for the close of a
+/// connection.
 fn config(shutdown: Duration) -> Config {
     let mut config = Config::default();
     config.session.close_timeout = Duration::ZERO;

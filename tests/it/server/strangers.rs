@@ -1,5 +1,6 @@
-//! The Host rule, the Origin rule and CORS. A stranger's page cannot read any data. A page of an allowed
-//! origin can.
+//! Tests of the rules for the headers `Host` and `Origin`, and of CORS. A web page of an origin that is not
+//! allowed must not be able to read any data. A web page of an allowed origin must be able to read all
+//! responses.
 
 use tickerplant::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +14,8 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
 const CLOSE: &str = "Connection: close\r\n";
 const PREFLIGHT: &str = "Connection: close\r\nAccess-Control-Request-Method: POST\r\n";
 
-/// All routes except the probes, each with its method and the headers of its requests.
+/// All routes except `/healthz` and `/readyz`: the method, the path and the headers of a request for each
+/// route.
 const ROUTES: [(&str, &str, &str); 6] = [
     ("GET", "/ws", UPGRADE),
     ("GET", "/", CLOSE),

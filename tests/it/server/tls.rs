@@ -1,4 +1,4 @@
-//! TLS connections.
+//! Tests of TLS connections to the server.
 
 use std::time::Duration;
 
@@ -105,7 +105,8 @@ async fn bytes_buffered_by_tls_are_written_when_the_socket_has_room() {
     .await;
 }
 
-/// Publishes this many events at once. The client starts to read only when the server cannot write any more.
+/// Publishes `events` events at once, and checks that a client gets all of them. The client starts to read
+/// only when the server cannot write any more.
 async fn read_late(events: u64, acceptor: &TlsAcceptor, certificate: &Certificate) {
     let config = session::Config { heartbeat: Duration::from_hours(1), ..session::Config::default() };
     let limits = Limits { ping_interval: Duration::ZERO, ..Limits::default() };

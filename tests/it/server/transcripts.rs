@@ -1,8 +1,10 @@
-//! Plays the conversations in `transcripts/` and compares every frame.
+//! Plays the conversations in `transcripts/`, and compares every frame that a client receives. A conversation
+//! has these kinds of lines:
 //!
-//! - `a connects /ws` opens a connection named `a`.
-//! - `a> text` sends a message, and `a< text` expects a frame. `…` stands for any text.
-//! - `! trade …`, `! quote …`, `! bar …` and `! feed …` publish on the bus.
+//! - `a connects /ws` opens a connection to `/ws`, with the name `a`.
+//! - `a> text` sends a message over the connection `a`, and `a< text` expects a frame. In an expected frame,
+//!   `…` stands for any text.
+//! - `! trade …`, `! quote …` and `! bar …` publish an event, and `! feed …` changes the state of the feed.
 //! - `#` begins a comment.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The reply to a subscribe lists the symbols that the feed does not know.
+//! Tests that the reply to a subscribe command lists the symbols that the feed does not know.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -8,13 +8,13 @@ use crate::support::events::trade;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Returns a configuration with these settings of `[feed]`.
+/// Returns a configuration whose section `[feed]` has these settings.
 fn feed(settings: &str) -> Config {
     Config { feed: toml::from_str(settings).unwrap(), ..Config::default() }
 }
 
-/// Returns a paused replay of two files. The first file has the symbols A and B in a column. The name of the
-/// second file is the symbol C.
+/// Returns the configuration of a paused replay of two files. The first file has the symbols A and B in a
+/// column. The second file has no such column, so its name gives the symbol C.
 fn replay() -> (TempDir, Config) {
     let folder = tempfile::tempdir().unwrap();
     let trades =
@@ -26,7 +26,7 @@ fn replay() -> (TempDir, Config) {
     (folder, config)
 }
 
-/// Subscribes to symbols. Returns `unknown` of the reply, and skips the snapshots.
+/// Subscribes to symbols. Returns the field `unknown` of the reply, and skips the snapshots that follow.
 async fn unknown(client: &mut Client, symbols: Value) -> Value {
     client.send(&json!({"action":"subscribe","symbols":symbols}).to_string()).await;
     let reply = client.expect(r#"{"type":"subscribed"}"#).await;
