@@ -1,9 +1,9 @@
-//! The schedule: when a moment of market time is due on the machine's clock.
+//! The schedule tells when a moment of market time is due on the machine's clock.
 //!
 //! All due times are computed from one anchor: a moment of market time, and the instant at which that moment
 //! was due. Therefore delays do not add up, and a late feed can catch up with its schedule. A pause, a step,
-//! a seek and a change of speed move the anchor. A gap that is cut short and a standstill of the process also
-//! move the anchor.
+//! a seek and a change of speed move the anchor. The anchor also moves if a long gap between events is cut
+//! short, or if the process stood still.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use super::speed::Speed;
 use crate::market::Time;
 use crate::range::{self, Check, DAY, MILLISECOND};
 
-/// The longest wait that the schedule computes, about 34 years. A longer wait could overflow when it is added
-/// to an instant.
+/// The longest wait for an event that the schedule computes, about 34 years. A longer wait could overflow
+/// when it is added to an instant.
 const FAR: Duration = Duration::from_secs(1 << 30);
 
 /// The settings of the schedule (`[feed.clock]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Seconds of market time per second of real time. The speed `"max"` means: as fast as clients with
-    /// `delivery=every` read.
+    /// The number of seconds of market time that pass in one second of real time. At the speed `"max"`, the
+    /// feed runs as fast as clients with `delivery=every` read.
     pub speed: Speed,
-    /// The longest gap between two events, in market time. The excess of a longer gap is skipped.
+    /// The longest allowed gap between two events, in market time. If a gap is longer, the excess is skipped.
     #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     pub max_gap: Option<Duration>,
     /// Whether each event gets the wall-clock time at which it is due, instead of its own time.
@@ -42,7 +42,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check for each number and time of the section.
+    /// Returns a check for each number and time in the section `[feed.clock]` of the configuration.
     pub(super) fn checks(&self) -> Vec<Check> {
         let is_speed = match self.speed {
             Speed::Factor(factor) => (0.000_001..=1_000_000.0).contains(&factor),
@@ -63,7 +63,7 @@ pub struct Schedule {
     anchor: Option<Anchor>,
     /// The newest market time that was scheduled or published.
     newest: Option<Time>,
-    /// The instant at which the schedule was paused; `None` while it runs.
+    /// The instant at which the schedule was paused; `None` while the schedule runs.
     paused_at: Option<Instant>,
     cut_gaps: CutGaps,
 }
@@ -85,7 +85,7 @@ pub struct CutGaps {
 }
 
 impl Schedule {
-    /// Creates a schedule without an anchor.
+    /// Creates a schedule that has no anchor yet, so that the first event will be due at once.
     #[must_use]
     pub fn new(speed: Speed, max_gap: Option<Duration>) -> Self {
         Self { speed, max_gap, anchor: None, newest: None, paused_at: None, cut_gaps: CutGaps::default() }
@@ -97,7 +97,7 @@ impl Schedule {
         self.speed
     }
 
-    /// Returns the gaps that were cut short so far.
+    /// Returns the number of gaps that were cut short so far, and the market time that was skipped in them.
     #[must_use]
     pub fn cut_gaps(&self) -> CutGaps {
         self.cut_gaps
@@ -105,8 +105,8 @@ impl Schedule {
 
     /// Returns the instant at which a moment of market time is due.
     ///
-    /// The moment of the first call becomes the anchor, and is due now. An earlier moment is due at the same
-    /// instant as the anchor. At full speed, every moment is due now.
+    /// The moment given in the first call becomes the anchor, and is due now. A moment before the anchor is
+    /// due at the same instant as the anchor. At the speed `max`, every moment is due now.
     ///
     /// Call this function in the order of the events. Repeated calls for the same moment are allowed.
     pub fn due(&mut self, time: Time) -> Instant {
@@ -129,7 +129,7 @@ impl Schedule {
         self.paused_at.get_or_insert_with(Instant::now);
     }
 
-    /// Resumes the schedule. All due times move by the length of the pause.
+    /// Resumes the schedule. All due times move into the future by the length of the pause.
     pub fn resume(&mut self) {
         if let (Some(paused_at), Some(anchor)) = (self.paused_at.take(), &mut self.anchor) {
             anchor.at += paused_at.elapsed();
@@ -143,8 +143,8 @@ impl Schedule {
         }
     }
 
-    /// Changes the speed. `next` is the time of the next event. If the feed is late, market time continues at
-    /// `next`, so that the feed is on time again.
+    /// Changes the speed. `next` is the market time of the next event. If the feed is late, market time
+    /// continues at `next`, so that the feed is on time again.
     pub fn set_speed(&mut self, speed: Speed, next: Option<Time>) {
         let at = self.now();
         self.anchor = self.anchor.map(|anchor| {
@@ -154,7 +154,7 @@ impl Schedule {
         self.speed = speed;
     }
 
-    /// Drops the anchor. After that, the next event is due at once.
+    /// Drops the anchor. After this call, the next event is due at once.
     pub fn reset(&mut self) {
         self.anchor = None;
         self.newest = None;

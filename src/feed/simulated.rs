@@ -1,8 +1,8 @@
 //! The simulated feed: a seeded random walk for each symbol, with quotes and trades at evenly spaced times.
 //!
-//! A symbol's path is the sequence of its quotes and trades, without their times. A path depends only on the
-//! seed, and on the symbol's name and settings. The rate and the other symbols affect only the times of the
-//! quotes and trades.
+//! A symbol's path is the sequence of its quotes and trades, regardless of their times. A path depends only
+//! on the seed, and on the symbol's name and settings. The rate of events and the other symbols affect only
+//! when these quotes and trades occur.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -24,7 +24,7 @@ pub use super::instruments::{Instrument, Instruments};
 const DECIMALS: u32 = 2;
 /// The number of ticks in one unit of the currency.
 const TICKS: f64 = 100.0;
-/// The number of trades among ten events of a symbol, on average.
+/// The average number of trades among ten events of a symbol.
 const TRADES_IN_TEN: u32 = 4;
 
 /// The settings of the simulation (`[feed.simulated]` in config.toml).
@@ -33,12 +33,13 @@ const TRADES_IN_TEN: u32 = 4;
 pub struct Config {
     /// The number of events per second of market time, for all symbols together.
     pub rate: NonZeroU32,
-    /// The seed. The same seed gives the same events.
+    /// The seed of the random numbers. The same seed gives the same quotes and trades.
     pub seed: u64,
     /// The market time of the first event. The default is the wall-clock time of the first event.
     #[serde(with = "time_as_text")]
     pub start: Option<Time>,
-    /// The simulated instruments, or the number of instruments to invent. Each name must be unique.
+    /// The simulated instruments, or the number of instruments to invent. The name of each instrument must be
+    /// unique.
     pub symbols: Instruments,
 }
 
@@ -46,7 +47,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Walk {
     paths: Vec<Path>,
-    /// The random generator that draws the next symbol.
+    /// The random generator that draws the symbol of the next event.
     order: ChaCha8Rng,
     /// The time of the first event. If the configuration has no start, the first event sets this field.
     start: Option<Time>,
@@ -60,7 +61,7 @@ pub struct Walk {
 struct Path {
     symbol: Symbol,
     rng: ChaCha8Rng,
-    /// The price around which quotes are made.
+    /// The current price of the random walk, around which bids and asks are made.
     fair: f64,
     volatility: f64,
     /// The best bid and ask in ticks; `None` before the first quote.
@@ -79,7 +80,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns a check for each number and time of the section.
+    /// Returns a check for each number and time in the section `[feed.simulated]` of the configuration.
     pub(super) fn checks(&self) -> Vec<Check> {
         vec![
             range::whole_number("rate", self.rate.get(), 1..=MILLION),
@@ -91,7 +92,7 @@ impl Config {
 }
 
 impl Walk {
-    /// Creates the walk of a configuration.
+    /// Creates the random walk that a configuration describes.
     ///
     /// # Errors
     ///
@@ -126,8 +127,8 @@ impl Walk {
         self.paths.iter().map(|path| &path.symbol)
     }
 
-    /// Returns the path of the next event. At first, each path has one turn, so that every symbol soon has a
-    /// quote. After that, paths are drawn at random.
+    /// Returns the path that makes the next event. The first events come from each path once, so that every
+    /// symbol soon has a quote. After these first events, paths are drawn at random.
     fn next_path(&mut self) -> &mut Path {
         let index = match usize::try_from(self.count) {
             Ok(count) if count < self.paths.len() => count,
@@ -136,7 +137,8 @@ impl Walk {
         &mut self.paths[index]
     }
 
-    /// Returns `start + count / rate`, exact to the nanosecond for any count.
+    /// Returns the time of the next event, `start + count / rate`. The result is exact to the nanosecond for
+    /// any count.
     fn next_time(&mut self) -> Time {
         let nanos = u128::from(self.count) * 1_000_000_000 / u128::from(self.rate);
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
@@ -172,8 +174,8 @@ impl Path {
         }
     }
 
-    /// Makes the next quote or trade. The first step is a quote, because the price of a trade is a bid or an
-    /// ask.
+    /// Makes the next quote or trade. The first event of a path is a quote, because the price of a trade is
+    /// the bid or the ask of an earlier quote.
     fn step(&mut self) -> Payload {
         let is_trade = self.rng.random_ratio(TRADES_IN_TEN, 10);
         match self.book {
@@ -219,7 +221,8 @@ impl Walk {
     }
 }
 
-/// Creates the random generator for a name: `ChaCha8` with a key from the seed and the hash of the name.
+/// Creates the random generator for a name. The generator is a `ChaCha8`, whose key consists of the seed and
+/// the hash of the name.
 fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -227,15 +230,15 @@ fn rng(seed: u64, name: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Returns the 64-bit FNV-1a hash. The standard library's hash may change between releases, and would then
-/// change the walks.
+/// Returns the 64-bit FNV-1a hash of a text. The standard library's hash is not used here: a new release may
+/// change it, and would thereby change the simulated prices.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// Draws 100 to 2,000 shares, in lots of 100.
+/// Draws a random size from 100 to 2,000 shares, in lots of 100.
 fn round_lots(rng: &mut impl Rng) -> Size {
     shares(rng.random_range(1..=20) * 100)
 }
@@ -253,7 +256,7 @@ fn ticks(price: f64) -> i64 {
     (price * TICKS).round() as i64
 }
 
-/// Reads and writes a time in the configuration as RFC 3339 text.
+/// Reads and writes a time of the configuration as a text in RFC 3339.
 mod time_as_text {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

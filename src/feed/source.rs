@@ -1,7 +1,8 @@
 //! The source of a feed's events: a random walk, files, or a channel.
 //!
-//! Files are read again from their start after a seek, and in each lap of a loop. Each lap begins one second
-//! of market time after the end of the previous lap, so that times keep rising.
+//! Files are read again from their start after a seek, and when a looping replay begins its next lap. A lap
+//! is one pass over all files. Each lap begins one second of market time after the end of the previous lap,
+//! so that the times of events keep rising.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -27,7 +28,7 @@ pub enum Source {
     Walk(Box<Walk>),
     /// Recorded files.
     Files(Files),
-    /// A channel that another task or thread fills.
+    /// A channel that another task or thread fills with events.
     Channel(Batches),
 }
 
@@ -37,15 +38,15 @@ pub struct Files {
     replay: Replay,
     batches: Batches,
     repeats: bool,
-    /// The duration that is added to the files' own times in this lap.
+    /// The duration that is added to the times in the files during the current lap of a loop.
     shift: Duration,
-    /// The first and the last time of this lap so far, without the shift.
+    /// The first and the last time of the current lap so far, as written in the files.
     span: Option<(Time, Time)>,
 }
 
 impl Source {
-    /// Converts the time of an event to the time in its file, without the shift of the lap. The event must
-    /// belong to the newest batch.
+    /// Converts the time of an event to the time in its file, by subtracting the shift of the current lap.
+    /// The event must belong to the newest batch of events.
     pub fn own_time(&self, time: Time) -> Time {
         match self {
             Self::Files(files) => time.earlier(files.shift),
@@ -53,7 +54,8 @@ impl Source {
         }
     }
 
-    /// Returns whether the newest batch belongs to the first lap.
+    /// Returns whether the newest batch of events belongs to the first lap, i.e. to the first pass over the
+    /// files.
     pub fn is_first_lap(&self) -> bool {
         match self {
             Self::Files(files) => files.shift.is_zero(),
@@ -107,7 +109,7 @@ impl Files {
         Self { replay, batches, repeats, shift: Duration::ZERO, span: None }
     }
 
-    /// Starts again at the beginning of the first lap.
+    /// Starts to read the files from the beginning again, as in the first lap of a loop.
     pub fn restart(&mut self) {
         self.batches = self.replay.batches();
         self.shift = Duration::ZERO;
@@ -115,7 +117,7 @@ impl Files {
     }
 
     /// Sets whether the files are read again after their end. If `repeats` is true and the files have ended,
-    /// a new lap begins.
+    /// a new lap of the loop begins.
     pub fn set_repeats(&mut self, repeats: bool) {
         self.repeats = repeats;
     }
@@ -160,8 +162,8 @@ mod tests {
     use super::*;
     use crate::feed::{LineSettings, RejectCounters, replay};
 
-    /// Replays a file with two events in a loop. Returns the times of at least `events` events, in seconds.
-    /// `from` is the setting of the replay.
+    /// Replays a file with two events in a loop. Returns the times of at least `events` events, as seconds
+    /// after a fixed moment. `from` is the value of the setting `feed.replay.from`.
     async fn laps(from: Option<&str>, events: usize) -> Vec<i64> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("A.csv");

@@ -6,12 +6,13 @@ use std::str::FromStr;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The speed of market time: a factor such as `1`, `60` or `0.5`, or `max` for as fast as clients read.
+/// The speed of market time: a factor such as `1`, `60` or `0.5`, or `max`, which means as fast as clients
+/// read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// Seconds of market time per second of real time; above zero.
+    /// The number of seconds of market time that pass in one second of real time. The factor is above zero.
     Factor(f64),
-    /// No schedule: as fast as clients read.
+    /// Events are published without a schedule, as fast as clients read.
     Max,
 }
 

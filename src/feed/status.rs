@@ -18,10 +18,11 @@ pub struct Status {
     pub kind: FeedKind,
     /// The state.
     pub state: FeedState,
-    /// The market time of the newest event. Directly after a seek, the target of the seek. In a replay, the
-    /// position is the time in the files, without the shift of a lap.
+    /// The market time of the newest event. Directly after a seek, the position is the target of the seek. In
+    /// a replay, the position is a time as written in the files, without the shift that a loop adds to later
+    /// laps.
     pub position: Option<Time>,
-    /// The speed; `None` for standard input.
+    /// The speed of market time; `None` for a feed from standard input.
     pub speed: Option<Speed>,
     /// Whether a replay starts again at its end; `None` for other feeds.
     pub repeats: Option<bool>,
@@ -31,20 +32,22 @@ pub struct Status {
     pub configured_rate: Option<u32>,
     /// The seed of a simulation.
     pub seed: Option<u64>,
-    /// How late the newest events were published. `None` at full speed, and before the first event.
+    /// How late the newest events were published, compared with the schedule. The lateness is `None` at the
+    /// speed `max`, and before the first event.
     pub lateness: Option<Duration>,
-    /// The number of events published since the start. Laps and seeks do not reset this number.
+    /// The number of events published since the start. Neither a seek nor a new lap of a looping replay
+    /// resets this number.
     pub events: u64,
     /// The files of a replay, as the configuration names them.
     pub files: Vec<PathBuf>,
     /// The time range and the row count of a replay's files.
     pub extent: Option<Extent>,
-    /// The gaps that the schedule cut short.
+    /// The number of gaps that the schedule cut short, and the market time that was skipped in them.
     pub cut_gaps: CutGaps,
     /// The time until the end of the feed, at the current speed and without pauses.
     ///
-    /// `None` for a feed without an end. Also `None` with `feed.clock.max_gap`, because the gaps that will be
-    /// cut are not known in advance.
+    /// The remaining time is `None` for a feed without an end. The remaining time is also `None` if
+    /// `feed.clock.max_gap` is set, because the gaps that will be cut are not known in advance.
     pub ends_in: Option<Duration>,
 }
 
@@ -58,7 +61,7 @@ struct Inner {
     meter: Meter,
     /// Whether the schedule cuts long gaps, so that the remaining time cannot be computed.
     cuts_gaps: bool,
-    /// The number of events of this lap that were published, or that a seek skipped.
+    /// The number of events in the current lap of a replay that were published, or that a seek skipped.
     consumed: u64,
 }
 
@@ -86,7 +89,7 @@ impl Status {
 }
 
 impl Progress {
-    /// Creates the progress of a feed that has not started.
+    /// Creates the shared status of a feed that has not started.
     #[must_use]
     pub fn new(status: Status, cuts_gaps: bool) -> Self {
         let meter = Meter::new();
@@ -123,7 +126,7 @@ impl Progress {
         inner.meter.add(count as u64);
     }
 
-    /// Records a seek to `position`. `consumed` is the number of events before that position.
+    /// Records a seek to `position`. `consumed` is the number of events in the files before that position.
     pub fn set_position(&self, position: Time, consumed: u64) {
         let mut inner = self.inner();
         inner.status.position = Some(position);
@@ -205,7 +208,8 @@ impl Meter {
         self.counts[over].iter().sum()
     }
 
-    /// Returns the number of tenths of a second since `newest`, limited to the number of counts.
+    /// Returns how many tenths of a second have passed since the newest count began. The result is at most
+    /// the number of counts.
     fn elapsed_tenths(&self) -> usize {
         usize::try_from(self.tenth() - self.newest).unwrap_or(usize::MAX).min(self.counts.len())
     }

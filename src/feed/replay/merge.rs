@@ -1,4 +1,5 @@
-//! Merges the events of several texts: by time, then by text, then by line.
+//! Merges the events of several files by time. Events of equal time are in the order of the files, and then
+//! in the order of the lines.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,13 +9,13 @@ use crate::market::{Event, Time};
 
 /// The events of several inputs, merged by time. Each input must be in time order.
 ///
-/// At equal times, events follow the order of the inputs. An error of an input comes directly after the last
-/// event of that input.
+/// At equal times, events follow the order of the inputs. An error of an input is returned directly after the
+/// last event of that input.
 pub struct Merge<I> {
     inputs: Vec<I>,
     /// The next event of each input.
     heads: Vec<Option<Event>>,
-    /// The time and the input of each event in `heads`, the earliest on top.
+    /// The time of each event in `heads`, with the index of its input. The earliest time is on top.
     next: BinaryHeap<Reverse<(Time, usize)>>,
     failure: Option<FeedError>,
 }

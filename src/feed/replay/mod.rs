@@ -1,21 +1,23 @@
-//! The replay: recorded files as a feed.
+//! The replay: a feed of events that are read from recorded files.
 //!
-//! The steps of a replay:
+//! The modules of a replay, in the order in which they work:
 //!
-//! 1. `container` unpacks a file. A part is one file or one member of an archive. A text is the content of
-//!    a part.
-//! 2. `text_lines` decodes a text into lines, and `records` splits the lines into cells.
-//! 3. `sniff` reads the first lines and recognizes the layout: the columns, and the forms of times and
-//!    numbers.
-//! 4. `scan` reads all times and symbols once, and finds the order of the times.
-//! 5. `plan` stores the results of steps 3 and 4 for one part.
-//! 6. `row` converts each row to one or two events.
-//! 7. `merge` merges the events of all parts by time.
+//! - The module `container` unpacks a file. In this code, a part is one file or one member of an archive, and
+//!   a text is the content of a part.
+//! - The module `text_lines` decodes a text into lines, and `records` splits the lines into cells.
+//! - The module `sniff` reads the first lines of a text and recognizes the layout: the columns, and the
+//!   notation of times and numbers.
+//! - The module `scan` reads all times and symbols of a text once, and finds out whether the times rise or
+//!   fall.
+//! - The module `plan` stores the results of `sniff` and `scan` for one part.
+//! - The module `row` converts each row of a text to one or two events.
+//! - The module `merge` merges the events of all parts by time.
 //!
-//! A row that cannot be used is rejected and counted. The first few rejected rows are also logged. With
-//! `strict`, the first rejected row ends the replay with an error.
+//! A row that cannot be used is rejected and counted. The first few rejected rows are also logged. With the
+//! setting `strict`, the first rejected row ends the replay with an error.
 //!
-//! A separate thread reads the files. The thread is at most about 10,000 events ahead of publication.
+//! A separate thread reads the files. The thread reads at most about 10,000 events ahead of the newest
+//! published event.
 
 mod cells;
 mod character_encoding;
@@ -91,7 +93,7 @@ pub(super) fn check_settings(config: &Config) -> Result<(), FeedError> {
     Settings::new(config, &lines).map(drop)
 }
 
-/// Checks that the files of a replay can be opened. Does not read them.
+/// Checks that the files of a replay can be opened. Does not read the files.
 ///
 /// # Errors
 ///
@@ -113,8 +115,8 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// Returns an error if a file does not exist, if no file of a path is market data, or if a file out of
-    /// time order has more than `sort_rows` rows.
+    /// Returns an error if a file does not exist, or if none of the files that a path names holds market
+    /// data. Returns an error if a file is not in time order and has more than `sort_rows` rows.
     pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
@@ -136,7 +138,8 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Returns the extent of all files together; `None` if no file has times between `from` and `to`.
+    /// Returns the time range and the row count of all files together; `None` if no file has times between
+    /// the settings `from` and `to`.
     #[must_use]
     pub fn extent(&self) -> Option<Extent> {
         self.plans.iter().filter_map(Plan::extent).reduce(|one, other| Extent {
@@ -146,7 +149,7 @@ impl Replay {
         })
     }
 
-    /// Returns the symbols of all files; `None` if there are too many to store.
+    /// Returns the symbols of all files; `None` if there are too many symbols to store.
     #[must_use]
     pub fn symbols(&self) -> Option<HashSet<Symbol>> {
         match &self.symbols {
@@ -155,26 +158,30 @@ impl Replay {
         }
     }
 
-    /// Reads each part to its end, and returns the inspection of each part.
+    /// Reads each part (a file, or a member of an archive) to its end. Returns an [`Inspection`] for each
+    /// part.
     ///
     /// # Errors
     ///
-    /// Returns an error if a part cannot be read to its end, or, with `strict`, if a row is rejected.
+    /// Returns an error if a part cannot be read to its end. With the setting `strict`, also returns an error
+    /// if a row is rejected.
     pub fn inspect(&self) -> impl Iterator<Item = Result<Inspection, FeedError>> {
         self.plans.iter().map(Inspection::of)
     }
 
-    /// Returns all events in time order. Files in time order are streamed; other files are sorted in memory
-    /// first.
+    /// Returns all events in time order. Files in time order are streamed, and other files are first sorted
+    /// in memory.
     ///
     /// # Errors
     ///
-    /// Returns an error if a file cannot be read, or, with `strict`, if a row is rejected.
+    /// Returns an error if a file cannot be read. With the setting `strict`, also returns an error if a row
+    /// is rejected.
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Event, FeedError>>, FeedError> {
         merged(&self.plans)
     }
 
-    /// Returns a parser for times that a person gives. A time without an offset is in the zone of the files.
+    /// Returns a parser for times that a user enters. The parser assumes that a time without an offset from
+    /// UTC is in the time zone of the files.
     #[must_use]
     pub fn moments(&self) -> MomentParser {
         self.moments.clone()
@@ -188,13 +195,14 @@ impl Replay {
     }
 }
 
-/// Opens `files`, the files of one path. Creates a plan for each part of each file.
+/// Opens the files that one configured path names. Creates a plan for each part, i.e. for each file or each
+/// member of an archive.
 ///
-/// Parts that are not market data are ignored, unless `strict` is set.
+/// Files and archive members that are not market data are ignored, unless the setting `strict` is on.
 ///
 /// # Errors
 ///
-/// Returns an error if no part is market data, or if a file cannot be read.
+/// Returns an error if none of the files holds market data, or if a file cannot be read.
 fn open_all(files: &[PathBuf], settings: &Arc<Settings>) -> Result<Vec<Plan>, FeedError> {
     let mut parts = Vec::new();
     let mut errors = Vec::new();
@@ -225,7 +233,7 @@ fn merged(plans: &[Plan]) -> Result<Merge<Events>, FeedError> {
     Ok(Merge::new(plans.iter().map(Plan::events).collect::<Result<_, _>>()?))
 }
 
-/// Reads all events, and sends them in batches until the receiver is dropped.
+/// Reads all events of the files, and sends the events in batches until the receiver is dropped.
 fn read(plans: &[Plan], batches: &BatchSender) -> Result<(), FeedError> {
     let mut events = merged(plans)?;
     loop {

@@ -1,15 +1,17 @@
-//! Moments of market time that a person gives: `from`, `to` and the target of a seek.
+//! Parses moments of market time that a user enters, such as the setting `from`, the setting `to` or the
+//! target of a seek.
 
 use super::time::{self, DateOrder, Stamp};
 use super::zone::Zone;
 use crate::market::Time;
 
-/// Parses moments in every notation that is allowed in files.
+/// Parses moments in every notation of time that recorded files may use.
 #[derive(Clone, Debug, Default)]
 pub struct MomentParser {
-    /// The zone of times without an offset. If `None`, UTC is assumed, as for files.
+    /// The time zone of moments without an offset from UTC. `None` means UTC, as it does for the times in
+    /// files.
     pub zone: Option<Zone>,
-    /// The order of day, month and year. If `None`, the year comes first.
+    /// The order of day, month and year in a moment. `None` means that the year comes first.
     pub date_order: Option<DateOrder>,
 }
 
@@ -27,7 +29,7 @@ impl MomentError {
 }
 
 impl MomentParser {
-    /// Parses a moment. A date without a time of day means midnight.
+    /// Parses a moment. A date without a time of day means the midnight at which the day begins.
     ///
     /// # Errors
     ///

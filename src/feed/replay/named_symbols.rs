@@ -1,4 +1,4 @@
-//! The symbols in the rows of a text, collected before the first event is published.
+//! Collects the symbols in the rows of a file before the first event is published.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,12 @@ use super::layout::Layout;
 use super::row::SymbolReader;
 use crate::market::Symbol;
 
-/// At most this many symbols are stored, so that a column of other data cannot use up the memory.
+/// The largest number of symbols that are stored. The limit protects the memory if a column of other data is
+/// taken for symbols.
 const MAX_SYMBOLS: usize = 65_536;
 
-/// A set of symbols. Above the limit, the set becomes [`TooMany`](Self::TooMany).
+/// A set of symbols. If a set exceeds the largest number of symbols, the set becomes
+/// [`TooMany`](Self::TooMany).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamedSymbols {
     Few(HashSet<Symbol>),
@@ -45,7 +47,7 @@ impl NamedSymbols {
         }
     }
 
-    /// Adds all symbols of another text.
+    /// Adds all symbols of another set.
     pub fn append(&mut self, other: Self) {
         match other {
             Self::Few(symbols) => symbols.iter().for_each(|symbol| self.insert(symbol)),

@@ -9,34 +9,36 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid bina
     historicaldata history hour hourly huobi intraday klines kraken kucoin max message min minute monthly nt ohlcv okx orderbook price prices \
     quote quotes sample second stock tick tickbidask ticks trade trades um utf8 weekly wiki 과거 데이터";
 
-/// Currencies that may be the second half of a pair, as in `EUR_USD`.
+/// Currencies that may be the second half of a currency pair, as in `EUR_USD`.
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
     TRY TWD USD USDC USDT ZAR";
 
-/// Extensions that are removed from a file name, e.g. `csv`, or `bid` for a file of bid prices.
+/// Extensions that are removed from a file name, such as `csv` or, for a file of bid prices, `bid`.
 const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "last", "bid", "ask"];
 
 /// Returns the symbol in a file's name; `None` if no word of the name can be a symbol.
 ///
-/// The extensions are removed. The rest of the name is split into words at `_`, `,`, blanks and hyphens.
+/// First, the extensions are removed from the file name. Then the rest of the name is split into words at
+/// `_`, `,`, blanks and hyphens.
 ///
 /// - The symbol is the first word that is not an interval (`5min`, `d1`), a number, or one of
 ///   [`OTHER_WORDS`].
-/// - The symbol includes the next words if hyphens join them (`BTC-USD`).
-/// - The symbol includes the next word if that word is a currency (`EUR_USD`).
-/// - If there is no such word, the symbol is the first number of four to six digits that is not a year
-///   (`005930`).
+/// - The symbol includes further words that hyphens join to its first word (`BTC-USD`).
+/// - If a currency follows directly, the symbol includes this currency (`EUR_USD`).
+/// - If the name has no word that can be a symbol, the symbol is the first number of four to six digits that
+///   is not a year (`005930`).
 /// - A symbol in lower case is converted to upper case.
 ///
-/// Examples: `intraday_5min_IBM.csv` has the symbol `IBM`, and `eurusd-d1-bid-2017-01-01.csv` has `EURUSD`.
+/// For example, the file `intraday_5min_IBM.csv` has the symbol `IBM`, and the file
+/// `eurusd-d1-bid-2017-01-01.csv` has the symbol `EURUSD`.
 ///
 /// The file names of four vendors follow other rules:
 ///
-/// - `TradingView`: `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
-/// - `HistData`: `DAT_PROGRAM_SYMBOL_…`.
-/// - Stooq: `symbol_market_d`. The symbol is `SYMBOL.MARKET`.
-/// - LEAN: the symbol includes the contract, e.g. `ES_201312_20131220` in
-///   `20131007_es_minute_trade_201312_20131220`.
+/// - `TradingView` names a file `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
+/// - `HistData` names a file `DAT_PROGRAM_SYMBOL_…`.
+/// - Stooq names a file `symbol_market_d`. The symbol of such a file is `SYMBOL.MARKET`.
+/// - LEAN appends the contract to the file name, and the symbol includes this contract, so that
+///   `20131007_es_minute_trade_201312_20131220` has the symbol `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
     let name = stem(path);
     if let Some((listing, _interval)) = name.split_once(", ") {
@@ -75,8 +77,8 @@ pub fn symbol(path: &str) -> Option<Symbol> {
     Symbol::from_name(&if is_small { symbol.to_uppercase() } else { symbol }).ok()
 }
 
-/// Returns the words of a contract at the end of a LEAN file name. A future has a month and an expiry. An
-/// option has a right, a strike and an expiry.
+/// Returns the last words of a LEAN file name, if they describe a contract. The words for a future are a
+/// month and an expiry. The words for an option are a right (`call` or `put`), a strike and an expiry.
 /// <https://github.com/QuantConnect/Lean/blob/master/Common/Util/LeanData.cs>
 fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     let is_day = |word: &str| word.len() == 8 && is_number(word);
@@ -91,8 +93,9 @@ fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     }
 }
 
-/// Returns the symbol in the name of a `MetaTrader` 4 file. The period in minutes follows the symbol:
-/// `EURUSD1440`. <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
+/// Returns the symbol in the name of a `MetaTrader` 4 file. In the name, the period of the bars in minutes
+/// follows the symbol directly, as in `EURUSD1440`.
+/// <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
 pub fn symbol_with_period(path: &str) -> Option<Symbol> {
     const PERIODS: [&str; 9] = ["43200", "10080", "1440", "240", "60", "30", "15", "5", "1"];
     let name = stem(path);
@@ -103,12 +106,13 @@ pub fn symbol_with_period(path: &str) -> Option<Symbol> {
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
 }
 
-/// Returns the day in a path: the nanoseconds from 1970 to its midnight.
+/// Returns the day in a path, given by its midnight in nanoseconds since 1970.
 ///
-/// The file name is searched first, then each folder above it. The first name with exactly one day decides.
+/// The file name is searched first, then each folder above it. The first file or folder name with exactly one
+/// day gives the result.
 ///
-/// A day is written as eight digits (`20131007_trade.zip`) or with hyphens (`AAPL_2012-06-21_message.csv`).
-/// Two days in a name are a span, so such a name is skipped (`SPY-20200901-20210113.csv`).
+/// A day is written as eight digits (`20131007_trade.zip`) or with hyphens (`AAPL_2012-06-21_message.csv`). A
+/// name with two days gives a span of time, so such a name is skipped (`SPY-20200901-20210113.csv`).
 pub fn day(path: &str) -> Option<i64> {
     path.rsplit('/').find_map(|name| {
         let digits = |word: &&str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -152,7 +156,8 @@ fn is_among(words: &str, word: &str) -> bool {
     words.split_ascii_whitespace().any(|other| word.eq_ignore_ascii_case(other))
 }
 
-/// Returns whether a word is a number with a unit before or after it, e.g. `1min`, `5m`, `h1`, `d1`.
+/// Returns whether a word is an interval, i.e. a number with a unit of time before or after it, such as
+/// `1min`, `5m`, `h1` or `d1`.
 fn is_interval(word: &str) -> bool {
     const UNITS: [&str; 13] =
         ["s", "sec", "second", "m", "min", "minute", "h", "hour", "d", "day", "w", "week", "mn"];

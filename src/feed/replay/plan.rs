@@ -1,4 +1,5 @@
-//! The plan of a text: its layout, symbol, time order and zone, found before its first row is replayed.
+//! The plan of a file or an archive member: its layout, symbol, time order and time zone. The plan is made
+//! before the first row is replayed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,10 +22,11 @@ use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
 
-/// The number of rows at the start of a text that are tried, to test the layout.
+/// The number of rows at the start of a file that are converted to events as a test of the layout.
 const TRIED_ROWS: u64 = 100;
 
-/// A checked text that can be replayed. The plan does not keep the file open.
+/// A file, or a member of an archive, that was checked and can be replayed. The plan does not keep the file
+/// open.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub part: Part,
@@ -38,12 +40,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Sniffs a text, scans its times, and tries its first rows.
+    /// Recognizes the layout of a file or archive member, reads all its times, and tries to convert its first
+    /// rows.
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not market data, or if most of its first rows are rejected. Returns an
-    /// error if a text out of time order has more than `sort_rows` rows.
+    /// Returns an error if the content is not market data, or if most of the first rows are rejected. Returns
+    /// an error if the rows are not in time order, and there are more than `sort_rows` rows.
     pub fn open(part: Part, settings: &Arc<Settings>) -> Result<Self, FeedError> {
         let mut sniffed = sniff(&part, settings)?;
         let symbol = match (sniffed.layout.symbol, &settings.symbol) {
@@ -83,7 +86,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Logs the recognized layout and time order. Logs assumptions and damage, if any.
+    /// Logs the recognized layout and time order. Also logs the assumptions that were made, and the damage of
+    /// a packed file.
     fn log(&self) {
         let Scan { rows, order, has_local_times, damage, .. } = &self.scan;
         let (layout, symbol) = (self.layout.name, self.symbol.as_ref().map(Symbol::as_str));
@@ -107,7 +111,8 @@ impl Plan {
         }
     }
 
-    /// Returns the extent of the text between `from` and `to`; `None` if the text has no times between them.
+    /// Returns the time range, limited to the settings `from` and `to`, and the count of all rows. Returns
+    /// `None` if no time is within these limits.
     pub fn extent(&self) -> Option<Extent> {
         let (first, last) = self.scan.span?;
         let first = self.settings.from.map_or(first, |from| from.max(first));
@@ -115,7 +120,7 @@ impl Plan {
         (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
     }
 
-    /// Returns the name of the time zone, as `inspect` prints it.
+    /// Returns the name of the time zone, as the command `inspect` prints this name.
     pub fn zone(&self) -> String {
         match (&self.settings.zone, self.scan.has_local_times) {
             (_, false) => "UTC".to_owned(),
@@ -124,7 +129,7 @@ impl Plan {
         }
     }
 
-    /// Returns the events in time order.
+    /// Returns the events of the file, in time order.
     pub fn events(&self) -> Result<Events, FeedError> {
         let mut rows = self.rows()?;
         match self.scan.order {
@@ -136,7 +141,7 @@ impl Plan {
         }
     }
 
-    /// Returns the events in the order of the rows.
+    /// Returns the events of the file, in the order of the rows.
     pub fn rows(&self) -> Result<Rows, FeedError> {
         let records = Records::open(&self.part, &self.settings, &self.sniffed)?.cut_at(self.layout.cells());
         let zone = self.settings.zone.clone().unwrap_or_else(Zone::utc);

@@ -1,4 +1,4 @@
-//! The rows of a text, split into cells.
+//! Reads the rows of a file, and splits each row into cells.
 
 use super::cells::{Cells, Splitter};
 use super::container::{Damage, Part};
@@ -9,7 +9,8 @@ use super::text_lines::{TextLines, is_no_row};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 
-/// The rows of a text. Headers, comments and blank lines are left out.
+/// Reads the rows of a file or archive member, one after the other. Headers, comments and blank lines are
+/// left out.
 pub struct Records {
     lines: TextLines,
     splitter: Splitter,
@@ -20,7 +21,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Opens a sniffed text, and skips the lines before its first row.
+    /// Opens a file whose layout was already recognized, and skips the lines before the first row.
     pub fn open(part: &Part, settings: &Settings, sniffed: &Sniffed) -> Result<Self, FeedError> {
         let mut lines = TextLines::open(part, sniffed.beside.as_ref(), settings)?;
         while lines.number() < sniffed.lines_before && lines.advance()?.is_some() {}
@@ -52,7 +53,7 @@ impl Records {
         self.lines.damage()
     }
 
-    /// Returns the next row, or the reason why its line is rejected; `None` at the end of the text.
+    /// Returns the next row, or the reason why its line is rejected; `None` at the end of the file.
     pub fn next(&mut self) -> Result<Option<Result<Cells<'_>, RejectedRow>>, FeedError> {
         loop {
             match self.lines.advance()? {

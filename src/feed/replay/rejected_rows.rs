@@ -8,10 +8,10 @@ use tracing::warn;
 use super::row::{Reason, RejectedRow};
 use crate::feed::reject_counters::RejectCounters;
 
-/// The largest number of rejected rows of a text that are logged individually.
+/// For each file, at most this many rejected rows are logged individually.
 const LOGGED_ROWS: u64 = 5;
 
-/// The rejected rows of one pass over a text, counted by reason.
+/// The number of rejected rows in one pass over a file, counted for each reason of rejection.
 pub struct RejectedRows {
     name: String,
     counts: [u64; Reason::ALL.len()],
@@ -19,20 +19,22 @@ pub struct RejectedRows {
     reported: ReportedUpTo,
 }
 
-/// The number of the last line that was reported as rejected. All readers of a text share this record.
+/// The number of the last line of a file that was reported as rejected. All readers of the same file share
+/// this record.
 ///
-/// After a seek, and in each lap of a loop, the text is read again. This record ensures that the metrics
-/// count a rejected row only once, and that the row is logged at most once.
+/// A file is read again after a seek, and each time a looping replay starts again. This record ensures that
+/// the metrics count a rejected row only once, and that the row is logged at most once.
 #[derive(Clone, Debug, Default)]
 pub struct ReportedUpTo(Arc<AtomicU64>);
 
 impl ReportedUpTo {
-    /// Creates a record that marks all lines as reported, so that a trial pass reports nothing.
+    /// Creates a record that marks all lines as reported, so that a trial pass over a file reports nothing.
     pub fn all() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
 
-    /// Records a line number. Returns whether the number is greater than all numbers recorded before.
+    /// Records a line number. Returns whether this line number is greater than all line numbers recorded
+    /// before.
     fn is_new(&self, line: u64) -> bool {
         self.0.fetch_max(line, Ordering::Relaxed) < line
     }
@@ -47,14 +49,15 @@ impl RejectedRows {
         &self.name
     }
 
-    /// Returns each reason for which at least one row was rejected, with the number of these rows.
+    /// Returns each reason for which at least one row was rejected, with the number of rows rejected for this
+    /// reason.
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counted = Reason::ALL.iter().map(|reason| (reason.name(), self.counts[reason.index()]));
         counted.filter(|(_, count)| *count > 0)
     }
 
-    /// Counts a rejected row. Reports the row in the metrics and the log, unless another pass already
-    /// reported it.
+    /// Counts a rejected row. Reports the row in the metrics and the log, unless another pass over the file
+    /// already reported this row.
     pub fn add(&mut self, line: u64, RejectedRow { reason, found }: &RejectedRow) {
         self.counts[reason.index()] += 1;
         if !self.reported.is_new(line) {
@@ -67,7 +70,8 @@ impl RejectedRows {
         }
     }
 
-    /// Logs the counts at the end of the text, unless another pass already logged them.
+    /// Logs the counts of rejected rows at the end of a file, unless another pass over the file already
+    /// logged them.
     pub fn sum_up(&mut self) {
         let rows = self.bad();
         if rows > 0 && self.reported.is_new(u64::MAX) {

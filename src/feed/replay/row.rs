@@ -12,27 +12,28 @@ use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Sym
 /// The reason why a row is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The row has no price: no close of a bar, or no trade price, bid or ask.
+    /// The row has no price: it is a bar without a close, or it has neither a trade price nor a bid nor an
+    /// ask.
     Missing,
-    /// The time cannot be read.
+    /// The time of the row cannot be read.
     BadTime,
-    /// A number cannot be read. One bad number rejects the whole row.
+    /// A number in the row cannot be read. One bad number rejects the whole row.
     BadNumber,
-    /// The symbol cannot be read.
+    /// The symbol of the row cannot be read.
     BadSymbol,
-    /// The line has too many cells, or too few for the columns that every event needs.
+    /// The line has more cells than the layout allows, or lacks a column that every event needs.
     Ragged,
     /// The line is longer than `feed.line_bytes`.
     TooLong,
-    /// The row has a kind that is not replayed, or a time outside `from` and `to`.
+    /// The row is of a kind that is not replayed, or its time is not between the settings `from` and `to`.
     Filtered,
 }
 
-/// A row that does not become an event.
+/// A row that does not become an event, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedRow {
     pub reason: Reason,
-    /// The text that caused the rejection.
+    /// The text in the row that caused the rejection.
     pub found: String,
 }
 
@@ -45,7 +46,7 @@ pub struct Row {
     pub second_payload: Option<Payload>,
 }
 
-/// Parses the rows of a text, one after the other.
+/// Parses the rows of a file, one after the other.
 #[derive(Debug)]
 pub struct RowReader {
     layout: Arc<Layout>,
@@ -58,12 +59,13 @@ pub struct RowReader {
 pub enum SymbolReader {
     /// All rows have the symbol of the file.
     OfFile(Symbol),
-    /// A column has the symbol. The last symbol is cached, because the next row often has the same symbol.
+    /// A column holds the symbol of each row. The symbol of the previous row is cached, because the next row
+    /// often has the same symbol.
     Column(Option<Symbol>),
 }
 
 impl Reason {
-    /// All reasons, in the order of [`Reason::index`].
+    /// All reasons for a rejection, in the order of [`Reason::index`].
     pub const ALL: [Self; 7] = [
         Self::Missing,
         Self::BadTime,
@@ -100,7 +102,8 @@ impl RejectedRow {
 }
 
 impl TimeColumns {
-    /// Returns the time of a row, or a rejected row with the text that is not a time.
+    /// Returns the time of a row. If the text in the time columns is not a time, returns a [`RejectedRow`]
+    /// with this text.
     pub fn read(self, row: &Cells<'_>, order: DateOrder) -> Result<Stamp, RejectedRow> {
         let cell = |column: usize| {
             row.get(column).ok_or(RejectedRow { reason: Reason::Ragged, found: String::new() })
@@ -123,7 +126,7 @@ impl TimeColumns {
         stamp.ok_or_else(|| self.bad(row))
     }
 
-    /// Returns a rejected row with the text of a time that cannot be read.
+    /// Returns the [`RejectedRow`] for a row whose time cannot be read, with the text of this time.
     pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
         let cell = |column: usize| row.get(column).unwrap_or_default();
         match self {
@@ -139,7 +142,8 @@ impl TimeColumns {
 }
 
 impl TimeOfDayForm {
-    /// Adds the time of day in a cell to a day. `day` is a midnight, in nanoseconds since 1970.
+    /// Parses the time of day in a cell, and adds it to a day. `day` is the midnight of this day, in
+    /// nanoseconds since 1970.
     fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
         let nanos = match self {
             Self::Text => time::time_of_day(cell)?,
@@ -183,7 +187,8 @@ impl RowReader {
 }
 
 impl From<Option<Symbol>> for SymbolReader {
-    /// Creates a reader for a file with this symbol. `None` means that a column has the symbols.
+    /// Creates a reader for a file whose rows all have this symbol. `None` means that a column has the symbol
+    /// of each row.
     fn from(symbol: Option<Symbol>) -> Self {
         symbol.map_or(Self::Column(None), Self::OfFile)
     }
@@ -215,7 +220,8 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
-    /// Reads the values of a row. Returns one payload, or a quote and a trade.
+    /// Parses the prices and sizes of a row. Returns a bar, a quote or a trade, or returns both a quote and a
+    /// trade.
     fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {
@@ -298,7 +304,8 @@ fn interval(cell: &[u8], rule: IntervalRule) -> Option<Interval> {
     }
 }
 
-/// Reads a value of a row. Returns `None` if there is no such column, or if the line ends before it.
+/// Parses the value in one column of a row. Returns `None` if the layout has no such column, or if the line
+/// ends before this column.
 fn value<T>(
     row: &Cells<'_>,
     column: Option<usize>,

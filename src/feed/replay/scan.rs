@@ -1,4 +1,5 @@
-//! The scan: reads all times and symbols of a text once. Finds the order and the span of the times.
+//! The scan: reads all times and symbols of a file once. Finds out whether the times rise or fall, and finds
+//! the earliest and the latest time.
 
 use super::container::Part;
 use super::layout::TimeOfDayForm;
@@ -12,7 +13,7 @@ use super::zone::{Resolver, Zone};
 use crate::feed::error::FeedError;
 use crate::market::{Symbol, Time};
 
-/// The order of the times in a text.
+/// The order of the times in a file, from the first row to the last row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Ascending,
@@ -20,26 +21,28 @@ pub enum Order {
     Unsorted,
 }
 
-/// The result of a scan.
+/// The result of a scan, i.e. of reading all times and symbols of a file once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
     pub rows: u64,
     pub order: Order,
-    /// The earliest and the latest time; `None` if the text has no rows.
+    /// The earliest and the latest time; `None` if the file has no rows.
     pub span: Option<(Time, Time)>,
-    /// The symbols of all rows with a readable time. Some of these rows may be rejected later.
+    /// The symbols of all rows with a readable time. A symbol is included even if its row is rejected later
+    /// for another reason.
     pub symbols: NamedSymbols,
-    /// Whether at least one time has neither a zone nor an offset.
+    /// Whether at least one time in the file has neither a zone nor an offset from UTC.
     pub has_local_times: bool,
     /// The number of local times that occur twice, because the zone's clocks went back.
     pub repeated: u64,
     /// The number of local times that do not exist, because the zone's clocks went forward.
     pub moved: u64,
-    /// The damage of the packed file; `None` if the file is intact.
+    /// A description of the damage of the packed file; `None` if the file is intact.
     pub damage: Option<String>,
 }
 
-/// The times of a text, resolved for an assumed direction of its rows: forward or backward in time.
+/// One attempt to convert the times of a file to UTC. The attempt assumes that the rows run forward in time,
+/// or that they run backward in time.
 struct Run {
     resolver: Resolver,
     before: Option<Time>,
@@ -49,7 +52,7 @@ struct Run {
 }
 
 impl Order {
-    /// Returns the name of the order, as `inspect` prints it.
+    /// Returns the name of the order, as the command `inspect` prints this name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ascending => "ascending",
@@ -59,7 +62,8 @@ impl Order {
     }
 }
 
-/// Returns the order of day, month and year that the dates show; `None` if all dates are ambiguous.
+/// Returns the order of day, month and year that the dates of a file prove; `None` if all dates are
+/// ambiguous.
 pub fn date_order(
     part: &Part,
     settings: &Settings,
@@ -76,10 +80,10 @@ pub fn date_order(
     Ok(None)
 }
 
-/// Finds the form of times of day without colons.
+/// Finds the notation of times of day that are written without colons.
 ///
-/// All times of day are read, because a single time is ambiguous. Many files drop leading zeros, and some
-/// files count seconds or milliseconds since midnight.
+/// All times of day in the file are read, because the notation of a single time is ambiguous. Many files drop
+/// leading zeros, and some files count seconds or milliseconds since midnight.
 pub fn set_time_of_day_form(
     part: &Part,
     settings: &Settings,
@@ -107,18 +111,19 @@ pub fn set_time_of_day_form(
 /// Statistics of the times of day that consist of digits.
 #[derive(Default)]
 struct TimesOfDay {
-    /// The largest number of digits.
+    /// The largest number of digits in a cell.
     longest: usize,
     /// The number of cells that are not valid as hours, minutes and seconds.
     faults: u64,
-    /// The largest value, read as a count of seconds or milliseconds since midnight.
+    /// The largest value of a cell, read as a count of seconds or milliseconds since midnight.
     latest: u64,
     /// The number of cells that consist of digits.
     seen: u64,
 }
 
 impl TimesOfDay {
-    /// Adds a cell. Returns false if the first cell is not a number, because then the column is read as text.
+    /// Adds a cell. Returns false if the first non-empty cell is not a number, because then the times of day
+    /// are parsed as text.
     fn observe(&mut self, cell: &[u8]) -> bool {
         let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
         if cell.is_empty() {
@@ -151,7 +156,8 @@ impl TimesOfDay {
     }
 }
 
-/// Reads all times and symbols of a text. Counts the rows, and finds the order and the span of the times.
+/// Reads all times and symbols of a file. Counts the rows, and finds the order of the times, the earliest
+/// time and the latest time.
 ///
 /// `symbol` is the symbol of all rows, or `None` if a column has the symbol of each row.
 pub fn scan(
@@ -200,7 +206,7 @@ impl Run {
         Self { resolver, before: None, span: None, rises: false, falls: false }
     }
 
-    /// Adds the next time. Returns `None` if the time is outside the range of [`Time`].
+    /// Adds the time of the next row. Returns `None` if the time is outside the range of [`Time`].
     fn observe(&mut self, stamp: Stamp) -> Option<()> {
         let time = match stamp {
             Stamp::Utc(time) => time,

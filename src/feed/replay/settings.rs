@@ -18,11 +18,12 @@ use crate::market::{Symbol, Time};
 /// The parsed and checked settings of a replay.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The symbol of files without a symbol column. If `None`, the symbol is found in the file's name.
+    /// The symbol of files without a symbol column. `None` means that the symbol is found in the file's name.
     pub symbol: Option<Symbol>,
-    /// The zone of times without an offset. If `None`, UTC is assumed.
+    /// The time zone of times without an offset from UTC. `None` means that these times are in UTC.
     pub zone: Option<Zone>,
-    /// The name of the layout. If `None`, the layout is recognized.
+    /// The name of the layout of all files. `None` means that the layout is recognized from the content of
+    /// each file.
     pub layout: Option<&'static str>,
     pub map: Option<Map>,
     pub date_order: Option<DateOrder>,
@@ -37,9 +38,9 @@ pub struct Settings {
     /// Whether the first rejected row ends the replay with an error.
     pub is_strict: bool,
     pub bounds: Bounds,
-    /// The largest number of rows of a text that is not in time order.
+    /// The largest number of rows that a file may have if it is not in time order.
     pub sort_rows: usize,
-    /// The longest line, in bytes; 0 means no limit.
+    /// The largest allowed length of a line, in bytes; 0 means no limit.
     pub line_bytes: usize,
     pub reject_counters: RejectCounters,
 }

@@ -1,4 +1,4 @@
-//! Reads the first lines of a text, and finds its delimiter, its layout and its header.
+//! Reads the first lines of a file, and finds the delimiter, the layout and the header.
 
 use std::path::PathBuf;
 
@@ -14,44 +14,47 @@ use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
 
-/// The largest number of lines that are sniffed. Blank lines do not count.
+/// The largest number of lines that are read to recognize the layout. Blank lines do not count toward this
+/// number.
 const LINES: usize = 100;
-/// The number of bytes after which sniffing stops.
+/// The number of bytes after which no further line is read to recognize the layout.
 const BYTES: usize = 256 * 1024;
 /// The delimiters to try, in this order. The comma is last, because numbers and names may contain commas.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
-/// The result of sniffing.
+/// The result of reading the first lines of a file.
 #[derive(Clone, Debug)]
 pub struct Sniffed {
     pub layout: Layout,
     pub delimiter: u8,
-    /// The header line; empty if the text has none. Copies of the header between rows are skipped.
+    /// The header line; empty if the file has no header. Further copies of the header between the rows are
+    /// skipped.
     pub header: Vec<u8>,
-    /// The names in the header; empty if the text has no header.
+    /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
     /// The number of lines before the first row.
     pub lines_before: u64,
-    /// Whether the order of day and month is still unknown after sniffing.
+    /// Whether the order of day and month is still unknown after the first lines.
     pub is_date_order_open: bool,
-    /// Whether the order of day and month was assumed, because all dates of the text are ambiguous.
+    /// Whether the order of day and month was assumed, because all dates of the file are ambiguous.
     pub is_date_order_assumed: bool,
     pub encoding: &'static Encoding,
-    /// The part with the times, if another file has them; `None` if the rows have their own times.
+    /// The file or archive member with the times of the rows, if the times are in a separate file; `None` if
+    /// the rows have their own times.
     pub beside: Option<Part>,
 }
 
-/// A line at the start of a text, with its line number.
+/// A line at the start of a file, with its line number.
 struct Seen {
     number: u64,
     text: Vec<u8>,
 }
 
-/// Reads the first lines of a text, and recognizes its layout.
+/// Reads the first lines of a file or archive member, and recognizes its layout.
 ///
 /// # Errors
 ///
-/// Returns an error if the text is not market data, or if a needed value, e.g. the day, is missing.
+/// Returns an error if the content is not market data, or if a needed value is missing, such as the day.
 pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
     let path = part.virtual_path();
     let beside = times_beside(part);
@@ -142,7 +145,7 @@ fn split(line: &[u8], delimiter: u8) -> Record {
     Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
 }
 
-/// Returns the part with the times, if the layout for this path stores its times in another file.
+/// Returns the separate file that holds the times, if the layout for this path uses a separate file.
 fn times_beside(part: &Part) -> Option<Part> {
     let path = part.path.to_str()?;
     let (own, other) =
@@ -182,8 +185,8 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
     }
 }
 
-/// Guesses the type of a file that is not a table from its first line. Returns `None` if the line may belong
-/// to a table.
+/// If a file is not a table, guesses its type from its first line. Returns `None` if the line may belong to a
+/// table.
 fn other_than_text(line: &[u8]) -> Option<&'static str> {
     const BEGINNINGS: [(&[u8], &str); 9] = [
         (b"<!doctype", "an HTML page"),

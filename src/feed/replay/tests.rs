@@ -7,7 +7,7 @@ use super::*;
 use crate::feed::{ErrorClass, RejectCounters};
 use crate::market::Time;
 
-/// Writes files to a new folder, and returns the settings to replay them.
+/// Writes files to a new folder, and returns the settings for a replay of these files.
 fn files(contents: &[(&str, &str)]) -> (TempDir, Config) {
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
@@ -24,7 +24,7 @@ fn opened(config: &Config) -> Result<Batches, FeedError> {
     Replay::open(config, &lines).map(|replay| replay.batches())
 }
 
-/// Returns the symbol and the time of each event.
+/// Replays the files, and returns the symbol and the time of the first eight events.
 fn replayed(config: &Config) -> Vec<String> {
     let mut batches = opened(config).unwrap();
     let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);

@@ -1,5 +1,4 @@
-//! The lines of a text: unpacked, decoded, and joined with the times from another file if the layout needs
-//! it.
+//! Reads the lines of a file: unpacks and decodes the file, and adds the times if another file has them.
 
 use std::io::Read;
 
@@ -11,7 +10,7 @@ use super::settings::Settings;
 use crate::feed::error::FeedError;
 use crate::feed::lines::{Length, Lines};
 
-/// The lines of a part.
+/// The lines of a file, or of a member of an archive.
 ///
 /// If another file has the times, each line begins with the time from that file.
 pub struct TextLines {
@@ -24,7 +23,8 @@ pub struct TextLines {
 }
 
 impl TextLines {
-    /// Opens a text. If `beside` is given, the time of each line comes from `beside`.
+    /// Opens a file or archive member. If `beside` is given, the time of each line comes from this second
+    /// file.
     pub fn open(part: &Part, beside: Option<&Part>, settings: &Settings) -> Result<Self, FeedError> {
         let open = |part: &Part| {
             let Opened { input, damage } = part.open(&settings.bounds)?;
@@ -46,13 +46,13 @@ impl TextLines {
         self.encoding
     }
 
-    /// Returns the damage that was found so far.
+    /// Returns the damage of the packed file that was found so far.
     pub fn damage(&self) -> &Damage {
         &self.damage
     }
 
-    /// Moves to the next line. Returns `None` at the end of the text, or at the end of the file with the
-    /// times.
+    /// Moves to the next line. Returns `None` at the end of the file, or at the end of the second file that
+    /// has the times.
     pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
         let cannot_read = |source| FeedError::read_failed(&self.part.path, source);
         let mut length = self.lines.advance().map_err(cannot_read)?;
@@ -78,7 +78,7 @@ impl TextLines {
         }
     }
 
-    /// Returns the current line. Must not be called if the line is too long.
+    /// Returns the current line. This function must not be called while the current line is too long.
     pub fn line(&self) -> &[u8] {
         if self.beside.is_some() { &self.joined } else { self.lines.line() }
     }

@@ -1,9 +1,10 @@
 //! Shapes: descriptions of the columns of files without a header.
 //!
-//! A shape is a text with one word for each column. A word names a [`Role`] or a kind of cell, e.g. `unix`
-//! for a Unix time. Kinds without a role, such as `int` for a whole number, describe unused columns. `#`
-//! after a word marks a column that must fit, but is not used. `?` after a word marks a column that may be
-//! missing. `more` at the end allows any further columns.
+//! A shape is a text with one word for each column. A word names the [`Role`] of a column, or the kind of
+//! value in its cells, such as `unix` for a Unix time. A kind that implies no role, such as `int` for a whole
+//! number, describes an unused column. `#` after a word marks a column whose cells must fit the word,
+//! although the column is not used. `?` after a word marks a column that a row may lack. The word `more` at
+//! the end of a shape allows further columns of any kind.
 
 use rust_decimal::Decimal;
 
@@ -15,29 +16,29 @@ use crate::market::Price;
 
 /// The largest allowed share of rows that do not fit a shape, in percent.
 const MISFITS_IN_HUNDRED: usize = 20;
-/// A spread is plausible up to the bid divided by this number.
+/// The largest plausible spread between bid and ask is the bid divided by this number.
 const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
-/// The divisor for the range of plausible adjusted closes: close / 20 to close + close / 20.
+/// The divisor in the bounds of a plausible adjusted close: from close / 20 to close + close / 20.
 const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 
-/// A column of a shape.
+/// The description of one column in a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// The role of the column; `None` if it is not used.
+    /// The role of the column; `None` if the column is not used.
     pub role: Option<Role>,
-    /// The required kind of each cell.
+    /// The kind of value that each cell of the column must hold.
     holds: Holds,
     is_optional: bool,
 }
 
-/// The kind of the cells in a column.
+/// The kind of value in the cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holds {
     /// A Unix time.
     Unix,
     /// A date with or without a time of day, or a Unix time.
     DateTime,
-    /// A date with points between its numbers.
+    /// A date with points between its numbers, as in `03.01.2024`.
     Points,
     /// A date with slashes.
     Slashes,
@@ -55,9 +56,9 @@ enum Holds {
     Word,
     /// A number.
     Number(Option<Role>),
-    /// A number between the low and the high of its row.
+    /// A price between the low price and the high price of the same row.
     Within,
-    /// An adjusted close: a number with decimals, near or below the close of its row.
+    /// An adjusted close price: a number with decimals, near or below the close price of the same row.
     Adjusted,
     /// A whole number.
     Int,
@@ -69,7 +70,7 @@ enum Holds {
 }
 
 impl Column {
-    /// Returns the unit, if the cells are counts since midnight.
+    /// Returns the unit if the cells count the time since midnight; `None` for any other column.
     pub fn midnight_unit(self) -> Option<MidnightUnit> {
         match self.holds {
             Holds::Seconds => Some(MidnightUnit::Seconds),
@@ -79,7 +80,7 @@ impl Column {
     }
 }
 
-/// Parses a shape. Returns its columns, and whether further columns may follow.
+/// Parses a shape. Returns the columns of the shape, and whether a row may have further columns.
 pub fn columns(shape: &'static str) -> (Vec<Column>, bool) {
     let words: Vec<&str> = shape.split_ascii_whitespace().collect();
     let named = words.iter().filter(|word| **word != "more").map(|word| column(word));
@@ -165,8 +166,8 @@ impl Holds {
 
 /// Returns whether the numbers of a row are plausible.
 ///
-/// A bar must have all four prices. Its open and its close must be between its low and its high. A bid must
-/// not exceed the ask, and must be close to the ask.
+/// A bar must have all four prices: open, high, low and close. The open and the close of a bar must be
+/// between its low and its high. A bid must not exceed the ask, and must be near the ask.
 fn is_plausible(columns: &[Column], row: &Record) -> bool {
     let value = |role: Role| {
         let column = columns.iter().position(|column| column.holds == Holds::Number(Some(role)))?;
@@ -225,7 +226,8 @@ fn is_date_with(cell: &[u8], between: u8) -> bool {
     cell.split(|byte| *byte == between).count() == 3 && (is_date(DateOrder::Mdy) || is_date(DateOrder::Dmy))
 }
 
-/// Returns whether a cell is a date of eight digits. A blank and a time of day may follow the date.
+/// Returns whether a cell is a date of eight digits. In the cell, a blank and a time of day may follow the
+/// date.
 fn is_compact(cell: &[u8]) -> bool {
     cell.len() >= 8
         && is_digits(&cell[..8], 8)

@@ -1,20 +1,21 @@
 //! The table of layouts, with an entry for each file format of each vendor.
 //!
-//! An entry is recognized by the names in the header. For files without a header, it is recognized by the
-//! shape of the columns. The first entry that fits is used, so specific entries come before general entries.
-//! A new layout needs an entry here, and a case in `tests/it/files/layouts`.
+//! The entry for a file is recognized by the column names in the header. Without a header, the entry is
+//! recognized by the shape of the columns, i.e. by the kind of value in each column. The first entry that
+//! fits the file is used, so specific entries come before general entries. A new layout needs an entry in
+//! this table, and a test case in `tests/it/files/layouts`.
 
 /// A layout in the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// The name, for `--layout` and for the output of `inspect`.
+    /// The name of the layout, which the flag `--layout` accepts and the command `inspect` prints.
     pub name: &'static str,
-    /// The vendor of the files.
+    /// The vendor of files with this layout.
     pub vendor: &'static str,
     /// How the layout is recognized.
     pub recognized_by: RecognizedBy,
-    /// A pattern for the file name, or for the path if the pattern contains `/`. An empty pattern matches any
-    /// path.
+    /// A pattern that the file name must match, or the whole path if the pattern contains `/`. An empty
+    /// pattern matches any path.
     pub path: &'static str,
     /// The rules that are specific to this layout.
     pub rules: Rules,
@@ -23,38 +24,40 @@ pub struct Entry {
 /// How a layout is recognized.
 #[derive(Clone, Copy, Debug)]
 pub enum RecognizedBy {
-    /// By column names that the header must have, in lower case and without punctuation.
+    /// Recognized by the column names that the header must have. Here, the names are in lower case and
+    /// without punctuation.
     Header(&'static str),
-    /// By the shape of the columns, with one word for each column.
+    /// Recognized by the shape of the columns: a text with one word for each column.
     Shape(&'static str),
 }
 
 /// The rules that are specific to a layout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
-    /// Columns with unusual names, as `role=name`. `role=` without a name means that the role has no column.
+    /// The columns with unusual names, each written as `role=name`. A text `role=` without a name means that
+    /// the file has no column for this role.
     pub columns: &'static str,
-    /// The notation of numbers.
+    /// The notation of the numbers in a file.
     pub numbers: NumberRule,
-    /// A column and its allowed values. Rows with another value are filtered out.
+    /// The name of a column, and its allowed values. Rows with another value in this column are filtered out.
     pub only: Option<(&'static str, &'static [&'static str])>,
-    /// The notation of a bar's length.
+    /// The notation of the time that one bar covers, such as a minute.
     pub interval: IntervalRule,
-    /// Whether the file name consists of a symbol and the period of the bars, e.g. `EURUSD1440`.
+    /// Whether the file name consists of a symbol and the period of the bars, as in `EURUSD1440`.
     pub has_period_in_name: bool,
-    /// Whether the rows have no time, so the path must have the day.
+    /// Whether the rows have no time, so that the day must come from the path of the file.
     pub is_of_one_day: bool,
-    /// Two texts, if another file has the times. To find that file, the first text in the path is replaced
-    /// with the second text.
+    /// Two pieces of a path, if the times are in a separate file. To find the file with the times, the first
+    /// piece in the path is replaced with the second piece.
     pub times_beside: Option<(&'static str, &'static str)>,
-    /// The kind of data in files that cannot be replayed; `None` for all other layouts.
+    /// The kind of data, if files with this layout cannot be replayed; `None` if these files can be replayed.
     pub unfit: Option<&'static str>,
 }
 
-/// The notation of numbers.
+/// The notation of the numbers in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NumberRule {
-    /// As plain decimals.
+    /// Numbers are plain decimals.
     #[default]
     Plain,
     /// Databento's notation: prices without a point are in units of 1e-9.
@@ -64,20 +67,21 @@ pub enum NumberRule {
     /// <https://lobsterdata.com/info/DataStructure.php>
     Lobster,
     /// LEAN's notation: prices of equities and options are in units of 1e-4, other prices are plain decimals.
-    /// The path tells the kind of instrument.
+    /// The path of the file tells which kind of instrument the file contains.
     /// <https://www.quantconnect.com/docs/v2/lean-cli/datasets/format-and-storage>
     Lean,
 }
 
-/// The notation of a bar's length.
+/// The notation of the time that one bar covers, such as a minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IntervalRule {
-    /// As text, e.g. `1m`.
+    /// The length of a bar is a text such as `1m`.
     #[default]
     Text,
-    /// As Databento's record type, e.g. 33 for a minute.
+    /// The length of a bar is one of Databento's record types, e.g. 33 for a minute.
     RecordType,
-    /// As in `MetaStock` files: a number of minutes, `D` for a day or `W` for a week.
+    /// The length of a bar is written as in `MetaStock` files: a number of minutes, `D` for a day or `W` for
+    /// a week.
     Period,
 }
 
@@ -98,26 +102,27 @@ const DATABENTO: Rules = Rules {
     columns: "interval=rtype",
     ..PLAIN
 };
-/// The role `time` has no column, because the participant's timestamp is not the time of the trade.
+/// The rules for NYSE TAQ files. The role `time` has no column here, because the column with the
+/// participant's timestamp does not hold the time of the trade.
 const TAQ: Rules = Rules { columns: "time=", ..PLAIN };
 const LEAN: Rules = Rules { numbers: NumberRule::Lean, ..PLAIN };
 
-/// Creates an entry that is recognized by its header.
+/// Creates an entry for files that are recognized by their header.
 const fn header(name: &'static str, vendor: &'static str, names: &'static str, rules: Rules) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path: "", rules }
 }
 
-/// Creates an entry that is recognized by its header and its file name.
+/// Creates an entry for files that are recognized by their header and their name.
 const fn named(name: &'static str, vendor: &'static str, names: &'static str, path: &'static str) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path, rules: PLAIN }
 }
 
-/// Creates an entry that is recognized by its shape.
+/// Creates an entry for files that are recognized by the shape of their columns.
 const fn shape(name: &'static str, vendor: &'static str, shape: &'static str, rules: Rules) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Shape(shape), path: "", rules }
 }
 
-/// Creates an entry that is recognized by its shape and its path.
+/// Creates an entry for files that are recognized by their path and the shape of their columns.
 const fn shape_at(
     name: &'static str,
     vendor: &'static str,
@@ -128,7 +133,7 @@ const fn shape_at(
     Entry { name, vendor, recognized_by: RecognizedBy::Shape(shape), path, rules }
 }
 
-/// All layouts. The layouts with a header come first.
+/// All layouts. Layouts of files with a header come before layouts of files without a header.
 pub static LAYOUTS: &[Entry] = &[
     header(
         "databento-mbo",

@@ -1,4 +1,4 @@
-//! The columns of a file's time, found in its first rows.
+//! Finds the columns that hold the times of a file, from the first rows of the file.
 
 use super::columns::Columns;
 use super::role::Role;
@@ -6,23 +6,24 @@ use super::{LayoutError, Record, TimeColumns, TimeOfDayForm};
 use crate::feed::replay::time::{self, DateOrder, Stamp};
 use crate::market::Time;
 
-/// The inputs of [`find`] besides the columns and the rows.
+/// Further arguments of the function [`find`], besides the columns and the rows.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeContext<'a> {
-    /// The names in the header.
+    /// The column names in the header of the file.
     pub names: &'a [String],
-    /// The day in the path: its midnight, in nanoseconds since 1970.
+    /// The day in the path of the file, given by its midnight in nanoseconds since 1970.
     pub day: Option<i64>,
-    /// Whether the rows have no time, so their time is the day in the path.
+    /// Whether the rows have no time, so that the day in the path is the time of every row.
     pub is_of_one_day: bool,
 }
 
-/// Finds the columns of the time.
+/// Finds the columns that hold the time of each row.
 ///
 /// # Errors
 ///
-/// Returns an error if the day is unknown, or if the column beside a date holds no times of day. The error
-/// `None` means that there is no time column.
+/// Returns an error if the rows have only times of day, and the path has no day. Returns an error if the
+/// column that should add the time of day to a date holds no times of day. The error `None` means that no
+/// column of the file holds times.
 pub fn find(
     columns: &Columns,
     rows: &[Record],
@@ -71,7 +72,7 @@ pub fn find(
     }
 }
 
-/// Returns whether a row has a time in these columns.
+/// Returns whether a row has a readable time in the columns that are meant for times.
 pub fn has_time(columns: &Columns, row: &Record) -> bool {
     let cell = |role| columns.get(role).and_then(|column| row.get(column));
     match (cell(Role::Time).or(cell(Role::Date)), cell(Role::TimeOfDay)) {
@@ -84,8 +85,8 @@ pub fn has_time(columns: &Columns, row: &Record) -> bool {
     }
 }
 
-/// Returns the columns of a date and a time of day. If one column has the complete time, returns only that
-/// column.
+/// Returns the columns of the time, for a file with a date column and a time-of-day column. If one column has
+/// the complete time, returns only that column.
 fn of_two(
     rows: &[Record],
     date: usize,
@@ -129,8 +130,8 @@ fn time_of_day_by_another_name(rows: &[Record], names: &[String]) -> Option<usiz
     (0..names.len()).filter(|column| is_named(&names[*column])).find(holds_some)
 }
 
-/// Returns the first column besides the date that holds only times of day with colons, apart from empty
-/// cells.
+/// Returns the first column, apart from the date column, whose non-empty cells are all times of day with
+/// colons.
 fn time_of_day_by_its_cells(rows: &[Record], date: usize) -> Option<usize> {
     let is_one = |cell: &[u8]| cell.trim_ascii().is_empty() || cell.contains(&b':') && is_time_of_day(cell);
     let width = rows.first().map_or(0, Vec::len);
@@ -146,8 +147,8 @@ fn is_stamp(cell: &[u8]) -> bool {
     time::stamp(cell, DateOrder::Mdy).or(time::stamp(cell, DateOrder::Dmy)).is_some()
 }
 
-/// Returns whether a cell is a time on the day of `midnight`. The day before and the day after count too,
-/// because the time zones may differ.
+/// Returns whether a cell is a time on the day that begins at `midnight`. A time on the day before or the day
+/// after is accepted too, because the cell may be in another time zone.
 fn is_of_day(cell: &[u8], midnight: i64) -> bool {
     let day = |nanos| Time::from_nanos(nanos).day();
     let of_cell = match time::stamp(cell, DateOrder::Mdy) {

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 /// The decimal sign of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DecimalSign {
-    /// As in `1,234.5`.
+    /// A point separates the decimals, as in `1,234.5`.
     #[default]
     #[serde(rename = ".", alias = "point")]
     Point,
-    /// As in `1.234,5`.
+    /// A comma separates the decimals, as in `1.234,5`.
     #[serde(rename = ",", alias = "comma")]
     Comma,
 }
@@ -36,7 +36,7 @@ impl FromStr for DecimalSign {
 }
 
 impl DecimalSign {
-    /// Returns the sign as a byte.
+    /// Returns the decimal sign as an ASCII byte.
     pub(super) fn byte(self) -> u8 {
         match self {
             Self::Point => b'.',
@@ -44,7 +44,7 @@ impl DecimalSign {
         }
     }
 
-    /// Returns the other sign, which may separate thousands.
+    /// Returns the other of the two signs, which may separate thousands in the same file.
     pub(super) fn other(self) -> Self {
         match self {
             Self::Point => Self::Comma,

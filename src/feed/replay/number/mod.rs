@@ -1,4 +1,4 @@
-//! The numbers of a file: exact decimals, parsed byte by byte.
+//! Parses the numbers of a file, byte by byte, into exact decimals.
 
 mod decimal_sign;
 mod parts;
@@ -19,28 +19,30 @@ const UNDEFINED_PRICE: i64 = i64::MAX;
 /// Databento's sizes for "no size": the greatest number of each integer type.
 const UNDEFINED_SIZES: [&[u8]; 4] =
     [b"2147483647", b"4294967295", b"9223372036854775807", b"18446744073709551615"];
-/// LOBSTER's prices for an empty level of the book. <https://lobsterdata.com/info/DataStructure.php>
+/// The prices that LOBSTER files give for an empty level of the order book.
+/// <https://lobsterdata.com/info/DataStructure.php>
 const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 
 /// The notation of the numbers in a file.
 ///
-/// Any file may use these forms:
+/// The numbers of any file may have these forms:
 ///
 /// - a currency sign before or after the number
 /// - thousands separated by blanks, by apostrophes, or by the point or comma that is not the decimal sign
-/// - lakhs and crores separated by commas
-/// - parentheses for a negative number
-/// - an exponent
-/// - `K`, `M`, `B` or `T` for thousands to trillions
+/// - Indian groups of digits (lakhs and crores) separated by commas
+/// - parentheses around a negative number, instead of a minus sign
+/// - an exponent after the digits
+/// - the letter `K`, `M`, `B` or `T` after the digits, for thousands to trillions
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
-/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, although in
-/// a treasury future it means 110 and 16.5/32. `110'16` is an error.
+/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, although as
+/// the price of a treasury future it means 110 and 16.5/32. The text `110'16` is an error, because a group of
+/// thousands has three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,
-    /// Prices are divided by ten to this power: with 4, `1674100` is 167.4100.
+    /// The power of ten by which prices are divided. With a scale of 4, `1674100` is parsed as 167.4100.
     pub price_scale: u32,
 }
 
@@ -49,7 +51,7 @@ impl Numbers {
     ///
     /// # Errors
     ///
-    /// Returns an error for a text that is not a number, and for more than 28 digits.
+    /// Returns an error for a text that is not a number, and for a number of more than 28 digits.
     pub fn price(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
         Ok(read(cell, self.decimal, self.price_scale)?.map(Price))
     }
@@ -58,7 +60,8 @@ impl Numbers {
     ///
     /// # Errors
     ///
-    /// Returns an error for a text that is not a number, for a negative number, and for more than 28 digits.
+    /// Returns an error for a text that is not a number, for a negative number, and for a number of more than
+    /// 28 digits.
     pub fn size(self, cell: &[u8]) -> Result<Option<Size>, NumberError> {
         match read(cell, self.decimal, 0)? {
             Some(negative) if negative.is_sign_negative() && !negative.is_zero() => Err(bad(cell)),
@@ -66,12 +69,12 @@ impl Numbers {
         }
     }
 
-    /// Parses a price of a Databento file. A number without a point is in units of 1e-9: `189530000000` is
-    /// 189.53.
+    /// Parses a price of a Databento file. A number without a point is in units of 1e-9, so that
+    /// `189530000000` means 189.53.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Numbers::price`].
+    /// Returns an error in the same cases as [`Numbers::price`].
     pub fn fixed_point_price(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
         let raw = std::str::from_utf8(cell.trim_ascii()).ok().and_then(|text| text.parse().ok());
         match raw {
@@ -86,17 +89,17 @@ impl Numbers {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Numbers::size`].
+    /// Returns an error in the same cases as [`Numbers::size`].
     pub fn fixed_point_size(self, cell: &[u8]) -> Result<Option<Size>, NumberError> {
         if UNDEFINED_SIZES.contains(&cell.trim_ascii()) { Ok(None) } else { self.size(cell) }
     }
 
     /// Parses a price of a LOBSTER file. Returns `None` for ±9999999999, which means an empty level of the
-    /// book.
+    /// order book.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Numbers::price`].
+    /// Returns an error in the same cases as [`Numbers::price`].
     pub fn lobster_price(self, cell: &[u8]) -> Result<Option<Price>, NumberError> {
         if UNOCCUPIED.contains(&cell.trim_ascii()) { Ok(None) } else { self.price(cell) }
     }
@@ -104,8 +107,9 @@ impl Numbers {
 
 /// Returns the decimal sign that a cell proves: with the other sign, the cell would not be a number.
 ///
-/// `1.234,5`, `0,5`, `12,34` and `1.234.567` prove a comma. `1,234.5`, `0.5`, `12.34` and `1,234,567` prove a
-/// point. `1,234` proves nothing.
+/// Numbers such as `1.234,5`, `0,5`, `12,34` and `1.234.567` prove that the decimal sign is a comma. Numbers
+/// such as `1,234.5`, `0.5`, `12.34` and `1,234,567` prove that the decimal sign is a point. The number
+/// `1,234` proves nothing.
 pub fn sign_shown(cell: &[u8]) -> Option<DecimalSign> {
     let is_number = |decimal| matches!(read(cell, decimal, 0), Ok(Some(_)));
     match (is_number(DecimalSign::Point), is_number(DecimalSign::Comma)) {
@@ -129,8 +133,8 @@ fn read(cell: &[u8], decimal: DecimalSign, shift: u32) -> Result<Option<Decimal>
     number.map(Some).ok_or_else(|| bad(cell))
 }
 
-/// Parses a plain number: an optional minus, and digits with at most one decimal sign. This is a fast path,
-/// because nearly all numbers are plain.
+/// Parses a plain number: an optional minus, and digits with at most one decimal sign. The function is a fast
+/// path, because nearly all numbers in files are plain.
 #[inline]
 fn plain(text: &[u8], decimal: DecimalSign, shift: u32) -> Option<Decimal> {
     let (is_negative, text) = match text {
@@ -153,7 +157,8 @@ fn plain(text: &[u8], decimal: DecimalSign, shift: u32) -> Option<Decimal> {
     Decimal::try_new(if is_negative { -number } else { number }, shift.checked_add(decimals)?).ok()
 }
 
-/// Appends the digits at the start of a text to a number. Returns the number, and the text after the digits.
+/// Reads the digits at the start of a text, and appends them to a number. Returns the resulting number, and
+/// the text after the digits.
 #[inline]
 fn append(mut number: u64, mut text: &[u8]) -> (u64, &[u8]) {
     while let [byte, after @ ..] = text

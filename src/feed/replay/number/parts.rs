@@ -1,10 +1,11 @@
-//! The parts of a number: sign, currency, groups of digits, decimals and magnitude.
+//! Parses the parts of a number: sign, currency, groups of digits, decimals and magnitude.
 
 use rust_decimal::Decimal;
 
 use super::decimal_sign::DecimalSign;
 
-/// Words for "no value" in number columns, in lower case. In a symbol column, `NA` may be a symbol.
+/// Words for "no value" in number columns, in lower case. These words apply only to number columns, because
+/// in a symbol column, `NA` may be a symbol.
 const MISSING: [&str; 14] =
     ["-", "--", "–", "—", ".", "null", "nan", "na", "<na>", "n/a", "#n/a", "#n/a n/a", "none", "nil"];
 
@@ -14,11 +15,11 @@ const CURRENCIES: [&str; 11] = ["$", "€", "£", "¥", "₩", "원", "₹", "�
 /// Non-ASCII blanks: the no-break space, the narrow no-break space and the thin space.
 const BLANKS: [&str; 3] = ["\u{a0}", "\u{202f}", "\u{2009}"];
 
-/// Separators of thousands, apart from the point and the comma.
+/// The separators of thousands that a number may have, apart from the point and the comma.
 const BETWEEN_THOUSANDS: [&str; 6] = [" ", "\u{a0}", "\u{202f}", "\u{2009}", "'", "’"];
 
-/// A parsed number: its sign, its digits and the number of decimals. A negative number of decimals is the
-/// number of zeros to append.
+/// A parsed number: its sign, its digits and the number of decimals. If the number of decimals is negative,
+/// that many zeros follow the digits, so that the digit 5 with -3 decimals means 5000.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     is_negative: bool,
@@ -70,8 +71,8 @@ pub fn is_missing(text: &[u8]) -> bool {
         || is_greatest_double(text)
 }
 
-/// Returns whether a text is the greatest 64-bit floating-point number, which some programs write for "no
-/// value": `1.7976931348623157E308`, `1.79769313486232E+308`.
+/// Returns whether a text is the greatest 64-bit floating-point number. Some programs write this number for
+/// "no value", as `1.7976931348623157E308` or as `1.79769313486232E+308`.
 fn is_greatest_double(text: &[u8]) -> bool {
     let begins = matches!(text, [b'1', b'.' | b',', digits @ ..] if digits.starts_with(b"79769313486231")
         || digits.starts_with(b"79769313486232"));
@@ -80,7 +81,7 @@ fn is_greatest_double(text: &[u8]) -> bool {
     begins && (ends(b"e308") || ends(b"e+308"))
 }
 
-/// Splits off the sign and the currency before the digits, in any order.
+/// Splits off the sign and the currency that come before the digits of a number, in either order.
 fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
     let (mut sign, mut currency) = (None, false);
     loop {
@@ -101,7 +102,8 @@ fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
     }
 }
 
-/// Parses the digits with their separators. Returns the number, and the text after it.
+/// Parses the digits of a number, with its separators of thousands and its decimals. Returns the number, and
+/// the text after the number.
 fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
     let (first, mut text) = text.split_at(run(text));
     let mut digits = append(0, first)?;
@@ -140,7 +142,8 @@ fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
     Some((Number { is_negative: false, digits: append(digits, fraction)?, decimals }, text))
 }
 
-/// Returns the number of zeros that `K`, `M`, `B` or `T` stands for, and the text after the letter.
+/// Returns the number of zeros that a leading letter `K`, `M`, `B` or `T` stands for, and the text after this
+/// letter.
 fn magnitude(text: &[u8]) -> Option<(i64, &[u8])> {
     let (letter, after) = text.split_first()?;
     let zeros = match letter.to_ascii_lowercase() {
@@ -182,7 +185,7 @@ fn strip_any<'a>(text: &'a [u8], prefixes: &[&str]) -> Option<&'a [u8]> {
     prefixes.iter().find_map(|prefix| text.strip_prefix(prefix.as_bytes()))
 }
 
-/// Trims blanks, including non-ASCII blanks.
+/// Removes blanks, including non-ASCII blanks, from the start and the end of a text.
 pub fn trim(text: &[u8]) -> &[u8] {
     let mut text = trim_start(text).trim_ascii_end();
     while let Some(before) = BLANKS.iter().find_map(|blank| text.strip_suffix(blank.as_bytes())) {

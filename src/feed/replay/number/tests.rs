@@ -277,7 +277,7 @@ fn a_decimal_sign_has_a_name() {
     assert!(";".parse::<DecimalSign>().is_err());
 }
 
-/// Generates cells from pieces of numbers and arbitrary bytes.
+/// Generates random cells that mix pieces of numbers with arbitrary bytes.
 fn any_cell() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: [&str; 30] = [
         "0",

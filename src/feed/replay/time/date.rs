@@ -1,24 +1,25 @@
-//! The date at the beginning of a text.
+//! Parses the date at the beginning of a text.
 
 use super::date_order::DateOrder;
 use super::digits::{digits, number};
 use super::month::{is_weekday, month};
 
-/// The years that fit into 64 bits of nanoseconds since 1970.
+/// The years whose times fit into 64 bits, counted in nanoseconds since 1970.
 const YEARS: std::ops::RangeInclusive<i64> = 1677..=2262;
 
-/// The characters after the year, the month and the day: in Korean, and in Chinese or Japanese.
+/// The characters that follow the year, the month and the day in a date: first in Korean, then in Chinese and
+/// Japanese.
 const IDEOGRAPHS: [[&str; 3]; 2] = [["년", "월", "일"], ["年", "月", "日"]];
 
-/// A date, before the order of its numbers is known.
+/// A parsed date whose order of day, month and year may still be unknown.
 #[derive(Clone, Copy, Debug)]
 pub enum Date {
     /// Year, month and day of a date that begins with a four-digit year.
     YearFirst([i64; 3]),
     /// Year, month and day of a date with a month's name.
     Named([i64; 3]),
-    /// Three numbers that end with the year. If the last number has only two digits, the first number may be
-    /// the year instead.
+    /// The three numbers of a date that ends with the year. If the last number has only two digits, the first
+    /// number may be the year instead.
     YearLast { numbers: [i64; 3], two_digits: bool, points: bool },
 }
 
@@ -43,7 +44,7 @@ impl Date {
         days_since_1970(year, month, day)
     }
 
-    /// Returns the usual order of dates in this form.
+    /// Returns the order of day, month and year that is usual for the notation of this date.
     pub fn order_usual(self) -> DateOrder {
         match self {
             Self::YearFirst(_) | Self::Named(_) => DateOrder::Ymd,
@@ -52,7 +53,7 @@ impl Date {
         }
     }
 
-    /// Returns whether the numbers are a valid date in this order.
+    /// Returns whether the numbers form a valid date in a given order of day, month and year.
     pub fn is_in(self, order: DateOrder) -> bool {
         let ends_with_year = matches!(self, Self::YearLast { two_digits: false, .. });
         !(ends_with_year && order == DateOrder::Ymd) && self.day(order).is_some()
@@ -73,7 +74,7 @@ pub fn leading(text: &[u8]) -> Option<(Date, &[u8])> {
     other(text)
 }
 
-/// Parses the less common forms of a date for [`leading`].
+/// Parses a date in one of the less common notations that [`leading`] accepts.
 fn other(text: &[u8]) -> Option<(Date, &[u8])> {
     match digits(text) {
         8 => {
@@ -87,8 +88,8 @@ fn other(text: &[u8]) -> Option<(Date, &[u8])> {
     }
 }
 
-/// Parses the rest of a date after its four-digit year: `2024/1/3`, `2024- 01- 03`, `2024-Jan-03`,
-/// `2024년 1월 3일`.
+/// Parses the rest of a date after its four-digit year, in notations such as `2024/1/3`, `2024- 01- 03`,
+/// `2024-Jan-03` and `2024년 1월 3일`.
 fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     for [of_year, of_month, of_day] in IDEOGRAPHS {
         if let Some(text) = text.strip_prefix(of_year.as_bytes()) {
@@ -109,7 +110,8 @@ fn year_first(year: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     Some((Date::Named([year, month, day]), after))
 }
 
-/// Parses the rest of a date after its first number: `1/3/2024`, `03.01.24`, `3-Jan-2024`, `3. Januar 2024`.
+/// Parses the rest of a date after its first number, in notations such as `1/3/2024`, `03.01.24`,
+/// `3-Jan-2024` and `3 Januar 2024`.
 fn day_or_month_first(first: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     if let [sign, after @ ..] = text
         && is_sign(*sign)
@@ -136,7 +138,8 @@ fn day_or_month_first(first: i64, text: &[u8]) -> Option<(Date, &[u8])> {
     Some((Date::Named([year, month, first]), &after[digits(after)..]))
 }
 
-/// Parses a date that begins with a word: `January 3, 2024`, `Wed, 03 Jan 2024`, `Wed Jan 03 2024`.
+/// Parses a date that begins with a month or a weekday, such as `January 3, 2024`, `Wed, 03 Jan 2024` or
+/// `Wed Jan 03 2024`.
 fn month_name_first(text: &[u8]) -> Option<(Date, &[u8])> {
     let name = word(text);
     let text = if is_weekday(name) { between(&text[name.len()..]) } else { text };
@@ -160,7 +163,8 @@ fn word(text: &[u8]) -> &[u8] {
     &text[..len]
 }
 
-/// Removes the blanks and signs between a month's name and its neighbours.
+/// Skips the blanks and signs at the start of a text, which separate a month's name from the other parts of a
+/// date.
 fn between(text: &[u8]) -> &[u8] {
     let signs = text.iter().take_while(|byte| matches!(byte, b' ' | b'-' | b'/' | b'.' | b','));
     &text[signs.count()..]
@@ -175,7 +179,7 @@ fn one_or_two_digits(text: &[u8]) -> Option<(i64, &[u8])> {
     matches!(len, 1 | 2).then(|| (number(&text[..len]), &text[len..]))
 }
 
-/// Returns the value of two digits.
+/// Returns the number that two ASCII digits form; `None` if one of the bytes is not a digit.
 #[inline]
 pub fn two(tens: u8, ones: u8) -> Option<i64> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));

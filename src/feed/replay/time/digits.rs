@@ -1,6 +1,7 @@
-//! Digits, parsed byte by byte.
+//! Functions that parse digits byte by byte.
 
-/// Converts the decimals of a count to nanoseconds. `unit` is the count's unit in nanoseconds.
+/// Converts the decimals of a count of seconds or smaller units to nanoseconds. `unit` is the length of the
+/// unit in nanoseconds.
 pub fn part_of(unit: i64, fraction: &[u8]) -> i64 {
     let mut place = unit;
     let parts = fraction.iter().map(|digit| {
@@ -20,14 +21,14 @@ pub fn digits(text: &[u8]) -> usize {
     text.len() - rest.len()
 }
 
-/// Returns the value of at most 18 digits.
+/// Returns the number that at most 18 digits form.
 #[inline]
 pub fn number(digits: &[u8]) -> i64 {
     leading_number(digits).0.cast_signed()
 }
 
-/// Parses the number at the start of a text. Returns the number, and the text after it. The number is correct
-/// up to 19 digits.
+/// Parses the number at the start of a text. Returns the number, and the text after it. The returned number
+/// is correct if it has at most 19 digits.
 #[inline]
 pub fn leading_number(mut text: &[u8]) -> (u64, &[u8]) {
     let mut number: u64 = 0;

@@ -1,7 +1,7 @@
-//! The times of a file.
+//! Parses the times in a file.
 //!
-//! A cell holds a moment in UTC, or a local time that a zone converts to UTC. Cells are parsed byte by byte
-//! for speed, because every row has a time.
+//! A cell holds a moment in UTC, or a local time, which the time zone of the file converts to UTC. Cells are
+//! parsed byte by byte for speed, because every row has a time.
 
 mod date;
 mod date_order;
@@ -23,31 +23,33 @@ pub use time_of_day::offset;
 
 const DAY: i64 = 86_400 * SECOND;
 
-/// The unit of a count since midnight.
+/// The unit of a time of day that is written as a count since midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MidnightUnit {
     Seconds,
     Milliseconds,
 }
 
-/// Parses a cell as a time. Returns `None` if it is not a time from 1677 to 2262.
+/// Parses a cell as a time. Returns `None` if the cell is not a time from 1677 to 2262.
 ///
-/// - A date means its midnight. A [time of day](time_of_day()) may follow, as in `2024-01-03T14:30:00.123456789`,
-///   `20240103 143000065`, `1/3/2024, 2:30 PM`, `3. Jan 2024 14:30`. Digits below a nanosecond are dropped.
-/// - `Z`, `UTC`, `GMT` or an offset may follow the time of day. The name of a zone after the offset is
+/// - A date without a time of day means the midnight at which the day begins. A [time of day](time_of_day())
+///   may follow the date, as in `2024-01-03T14:30:00.123456789`, `20240103 143000065`, `1/3/2024, 2:30 PM` or
+///   `3 Jan 2024 14:30`. Digits below a nanosecond are dropped.
+/// - `Z`, `UTC`, `GMT` or an offset may follow the time of day. The name of a time zone after the offset is
 ///   ignored.
-/// - Date and time of day may be one number of 10, 12, 14, 17, 20 or 23 digits: `2024010314`,
-///   `20240103143000065`. Ten digits are a date and an hour if they begin with a year from 1970 to 2099. As
-///   Unix seconds, such digits would mean a time in the years 2032 to 2036, in the future.
-/// - A number of another length is a Unix time in seconds, milliseconds, microseconds or nanoseconds. Its
-///   magnitude tells the unit. A Unix time may have decimals and an exponent.
-/// - The whole part of a Unix time has at least nine digits (six, if negative). A shorter number may be a
-///   time of day, a date without separators, or a spreadsheet's day.
-/// - A number with an exponent must have at least eight digits before the exponent. A number with fewer
+/// - Date and time of day may form one number of 10, 12, 14, 17, 20 or 23 digits, such as `2024010314` or
+///   `20240103143000065`. Ten digits are a date and an hour if they begin with a year from 1970 to 2099. If
+///   these ten digits were Unix seconds, they would mean a time in the years 2032 to 2036, in the future.
+/// - A number with another count of digits is a Unix time in seconds, milliseconds, microseconds or
+///   nanoseconds. The magnitude of a Unix time tells its unit. A Unix time may have decimals and an exponent.
+/// - The whole part of a Unix time has at least nine digits, or at least six digits if it is negative. A
+///   number with fewer digits may be a time of day, a date without separators, or the number of a day in a
+///   spreadsheet.
+/// - A Unix time with an exponent must have at least eight digits before the exponent. A number with fewer
 ///   digits was probably rounded: spreadsheets turn a time into `1.70429E+12`.
-/// - A number of eighteen digits is a local time in .NET's ticks, from 1970 to 2099. Any other number of
-///   eighteen digits is not a time: nanoseconds before September 2001 and Windows' FILETIME do not occur in
-///   market data. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
+/// - A number of eighteen digits is a count of .NET's ticks, and means a local time from 1970 to 2099. Other
+///   numbers of eighteen digits are not accepted: neither nanoseconds before September 2001 nor Windows'
+///   FILETIME occur in market data. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let cell = cell.trim_ascii();
     // For speed, the most common form is recognized without counting digits.
@@ -62,8 +64,8 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     }
 }
 
-/// Parses a number as a Unix time in seconds, milliseconds, microseconds or nanoseconds. The rules of
-/// [`stamp`] for Unix times apply. .NET's ticks are not a Unix time.
+/// Parses a number as a Unix time in seconds, milliseconds, microseconds or nanoseconds. Accepts the same
+/// Unix times as [`stamp`], but no counts of .NET's ticks.
 pub fn unix_time(number: &str) -> Option<Time> {
     match unix_time::stamp(number.as_bytes())? {
         Stamp::Utc(time) => Some(time),
@@ -71,15 +73,15 @@ pub fn unix_time(number: &str) -> Option<Time> {
     }
 }
 
-/// Parses a time from two cells, a date and a time of day. An offset may follow the time of day.
+/// Parses a time from two cells, a date and a time of day. An offset from UTC may follow the time of day.
 pub fn stamp_of_two(date: &[u8], time_of_day: &[u8], order: DateOrder) -> Option<Stamp> {
     let midnight = self::date(date, order)?;
     let (of_day, after) = time_of_day_leading(time_of_day.trim_ascii())?;
     at(midnight / DAY, of_day, after)
 }
 
-/// Parses a date. Returns its local midnight in nanoseconds since 1970. A time of day after the date must be
-/// midnight.
+/// Parses a date. Returns the local midnight of the date, in nanoseconds since 1970. If the cell also has a
+/// time of day, this time must be midnight.
 pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
     match date_and_time_of_day(cell.trim_ascii(), order)? {
         Stamp::Local(nanos) if nanos % DAY == 0 => Some(nanos),
@@ -87,12 +89,12 @@ pub fn date(cell: &[u8], order: DateOrder) -> Option<i64> {
     }
 }
 
-/// Parses a time of day, e.g. `9:30`, `09:30:00.5` or `9:30:00 PM`. Returns nanoseconds since midnight.
-/// `24:00` is the next midnight.
+/// Parses a time of day such as `9:30`, `09:30:00.5` or `9:30:00 PM`. Returns the time of day in nanoseconds
+/// since midnight. The time `24:00` means the midnight at the end of the day.
 ///
-/// Without colons, three or four digits are hours and minutes, e.g. `930`. Five or six digits are hours,
-/// minutes and seconds, e.g. `93000`. Digits of milliseconds, microseconds or nanoseconds may follow the
-/// seconds. A cell of only zeros is midnight.
+/// In a cell without colons, three or four digits are hours and minutes, as in `930`. In such a cell, five or
+/// six digits are hours, minutes and seconds, as in `93000`. Digits of milliseconds, microseconds or
+/// nanoseconds may follow the seconds. A cell of only zeros means midnight.
 pub fn time_of_day(cell: &[u8]) -> Option<i64> {
     match time_of_day_leading(cell.trim_ascii())? {
         (of_day, []) => Some(of_day),
@@ -100,8 +102,8 @@ pub fn time_of_day(cell: &[u8]) -> Option<i64> {
     }
 }
 
-/// Parses a time of day of `count` digits. Leading zeros may be missing: with six digits, `1500` is 00:15:00.
-/// Decimals of the second may follow.
+/// Parses a time of day that is written as `count` digits. Leading zeros may be missing: if `count` is six,
+/// `1500` means 00:15:00. Decimals of the second may follow the digits.
 pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     let cell = cell.trim_ascii();
     let lost = count.checked_sub(digits(cell))?;
@@ -111,8 +113,8 @@ pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     time_of_day(&whole[..end])
 }
 
-/// Parses a count since midnight. Returns nanoseconds; `None` for more than a day. Digits below a nanosecond
-/// are dropped.
+/// Parses a count of seconds or milliseconds since midnight. Returns the count in nanoseconds; `None` if the
+/// count exceeds a day. Digits below a nanosecond are dropped.
 pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     let cell = cell.trim_ascii();
     let unit = match unit {
@@ -133,11 +135,12 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     (nanos <= DAY).then_some(nanos)
 }
 
-/// Returns the orders in which a cell is a valid date.
+/// Returns the orders of day, month and year in which a cell is a valid date.
 ///
-/// `13/01/2024` allows only day first. `01/02/2024` allows month first and day first. `24-01-31` allows day
-/// first and year first. A date that begins with a four-digit year, or has a month's name, allows all orders.
-/// A cell that is not a date allows no order.
+/// The date `13/01/2024` allows only the order with the day first. The date `01/02/2024` allows the orders
+/// with the month first and the day first. The date `24-01-31` allows the orders with the day first and the
+/// year first. A date that begins with a four-digit year, or has a month's name, allows all orders. A cell
+/// that is not a date allows no order.
 pub fn orders(cell: &[u8]) -> impl Iterator<Item = DateOrder> + use<> {
     let date = date::leading(cell.trim_ascii()).map(|(date, _)| date);
     [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd]
@@ -145,7 +148,7 @@ pub fn orders(cell: &[u8]) -> impl Iterator<Item = DateOrder> + use<> {
         .filter(move |order| date.is_some_and(|date| date.is_in(*order)))
 }
 
-/// The orders that all dates seen so far allow.
+/// The orders of day, month and year that all dates seen so far allow.
 #[derive(Clone, Debug)]
 pub struct OrdersLeft(Vec<DateOrder>);
 
@@ -161,8 +164,8 @@ impl OrdersLeft {
         self.0.contains(&order)
     }
 
-    /// Removes the orders that a cell does not allow. Returns the order if only one remains. A cell that
-    /// would remove all remaining orders is ignored.
+    /// Removes the orders that the date in a cell does not allow. Returns the remaining order if only one
+    /// order remains. A cell that would remove all remaining orders is ignored.
     pub fn observe(&mut self, cell: &[u8]) -> Option<DateOrder> {
         let orders: Vec<DateOrder> = orders(cell).filter(|order| self.0.contains(order)).collect();
         if !orders.is_empty() {
@@ -175,10 +178,12 @@ impl OrdersLeft {
     }
 }
 
-/// Returns the usual order of dates in the form of this cell, for files whose dates prove no order. A date
-/// with points has the day first, and a date with other signs has the month first.
+/// Returns the usual order of day, month and year for a date with the notation of this cell. The usual order
+/// is needed for files whose dates prove no order. A date with points usually has the day first, and a date
+/// with other signs usually has the month first.
 ///
-/// The usual order never begins with a two-digit year, although [`orders`] may allow that order.
+/// The usual order never begins with a two-digit year, although [`orders`] may allow an order with the year
+/// first.
 pub fn order_usual(cell: &[u8]) -> Option<DateOrder> {
     let (date, _) = date::leading(cell.trim_ascii())?;
     Some(date.order_usual())
@@ -199,8 +204,8 @@ fn date_and_time_of_day(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     at(day, of_day, after)
 }
 
-/// Parses a date and a time of day in one number of ten digits or more. Returns the day, the time of day, and
-/// the text after the number.
+/// Parses one number of ten digits or more that consists of a date and a time of day. Returns the day, the
+/// time of day, and the text after the number.
 fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
     // Twelve digits that begin with 19 or 20 are a date. As Unix milliseconds, these digits would mean a time
     // in 1976.
@@ -213,7 +218,8 @@ fn in_one_number(cell: &[u8]) -> Option<(i64, i64, &[u8])> {
     Some((day, of_day, after))
 }
 
-/// Combines a day and a time of day. `after` is the text after the time of day: an offset, or nothing.
+/// Combines a day and a time of day into one time. `after` is the text after the time of day: an offset, or
+/// nothing.
 fn at(day: i64, of_day: i64, after: &[u8]) -> Option<Stamp> {
     // 128 bits are needed, because midnight of the earliest day does not fit into 64 bits.
     let nanos = |offset: i64| {

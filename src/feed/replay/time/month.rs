@@ -1,7 +1,7 @@
-//! The names of months and weekdays.
+//! Parses the names of months and weekdays.
 
-/// Returns the month of a name, from 1 to 12. English and German names may be long or short. Polish names
-/// must be short. Case is ignored.
+/// Returns the number of the month with a given name, from 1 to 12. English and German names may be full or
+/// abbreviated. Polish names must be abbreviated. Upper and lower case are equal.
 pub fn month(name: &[u8]) -> Option<i64> {
     let (month, tails): (_, &[&[u8]]) = match &beginning(name)? {
         b"jan" => (1, &[b"", b"uary", b"uar"]),
@@ -34,7 +34,7 @@ pub fn month(name: &[u8]) -> Option<i64> {
     ends(name, tails).then_some(month)
 }
 
-/// Returns whether a word is an English weekday, long or short.
+/// Returns whether a word is the full or abbreviated name of an English weekday.
 pub fn is_weekday(name: &[u8]) -> bool {
     let tails: &[&[u8]] = match beginning(name).as_ref() {
         Some(b"mon" | b"fri" | b"sun") => &[b"", b"day"],
@@ -51,7 +51,7 @@ fn beginning(name: &[u8]) -> Option<[u8; 3]> {
     name.first_chunk().map(|bytes: &[u8; 3]| bytes.map(|byte| byte.to_ascii_lowercase()))
 }
 
-/// Returns whether the rest of a name after its first three bytes is one of these tails.
+/// Returns whether the rest of a name, after its first three bytes, is one of the given tails.
 fn ends(name: &[u8], tails: &[&[u8]]) -> bool {
     tails.iter().any(|tail| name[3..].eq_ignore_ascii_case(tail))
 }

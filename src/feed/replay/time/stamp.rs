@@ -1,11 +1,11 @@
-//! A stamp: a moment in UTC, or a local time.
+//! A stamp: the time in a cell of a file, either a moment in UTC or a local time.
 
 use crate::market::Time;
 
 /// A second in nanoseconds.
 pub const SECOND: i64 = 1_000_000_000;
 
-/// The time in a cell.
+/// The time in a cell of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamp {
     /// A moment in UTC: the cell has an offset or a `Z`, or is a Unix time.

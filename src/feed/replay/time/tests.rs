@@ -5,7 +5,7 @@ use proptest::sample::select;
 use super::DateOrder::{Dmy, Mdy, Ymd};
 use super::*;
 
-/// Returns the time in ISO 8601, with a `Z` if it is in UTC.
+/// Parses a cell, and returns its time in ISO 8601. The text ends with `Z` if the time is in UTC.
 fn read(cell: &str, order: DateOrder) -> String {
     let text = |nanos| Time::from_nanos(nanos).to_string();
     match stamp(cell.as_bytes(), order) {
@@ -274,7 +274,7 @@ fn an_order_has_a_name() {
     assert!("DMY".parse::<DateOrder>().is_err());
 }
 
-/// Generates cells from pieces of times and arbitrary bytes.
+/// Generates random cells that mix pieces of times with arbitrary bytes.
 fn any_cell() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: [&str; 38] = [
         "2024",

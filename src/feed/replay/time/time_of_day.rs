@@ -1,4 +1,4 @@
-//! The time of day at the beginning of a text, and the offset from UTC after it.
+//! Parses the time of day at the beginning of a text, and the offset from UTC that may follow.
 
 use super::date::two;
 use super::digits::{digits, number};
@@ -7,8 +7,9 @@ use super::stamp::SECOND;
 /// Parses the time of day at the beginning of a text. Returns nanoseconds since midnight, and the text after
 /// the time of day.
 ///
-/// `24:00:00` is the next midnight. A leap second, `23:59:60`, becomes the last nanosecond of its minute,
-/// because Unix time has no leap seconds. So events around a leap second stay in order.
+/// The time `24:00:00` means the midnight at the end of the day. A leap second, `23:59:60`, becomes the last
+/// nanosecond of its minute, because Unix time has no leap seconds. So events around a leap second stay in
+/// order.
 #[inline]
 pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
     match text {
@@ -20,7 +21,7 @@ pub fn leading(text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-/// Parses the less common forms of a time of day for [`leading`].
+/// Parses a time of day in one of the less common notations that [`leading`] accepts.
 fn other(text: &[u8]) -> Option<(i64, &[u8])> {
     let len = digits(text);
     let after = &text[len..];
@@ -46,8 +47,9 @@ fn other(text: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-/// Parses the text after a time of day as an offset: `Z`, `+09:00`, ` +0000 UTC`, ` GMT+0100 (CET)`. Returns
-/// the seconds by which local time is ahead of UTC. The name of a zone after the offset is ignored.
+/// Parses the text after a time of day as an offset from UTC, such as `Z`, `+09:00`, ` +0000 UTC` or
+/// ` GMT+0100 (CET)`. Returns the seconds by which local time is ahead of UTC. The name of a time zone after
+/// the offset is ignored.
 pub fn offset(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii_start();
     let (is_named, text) = match text {
@@ -71,8 +73,8 @@ pub fn offset(text: &[u8]) -> Option<i64> {
     repeats.then_some(seconds)
 }
 
-/// Parses an offset without its sign: `9`, `09`, `0900`, `09:00` or `09:00:00`. Returns seconds, and the text
-/// after the offset.
+/// Parses an offset from UTC without its sign, such as `9`, `09`, `0900`, `09:00` or `09:00:00`. Returns the
+/// offset in seconds, and the text after the offset.
 fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
     let (hours, minutes, seconds, after) = match text {
         [h1, h2, b':', m1, m2, b':', s1, s2, after @ ..] => {
@@ -88,7 +90,8 @@ fn ahead(text: &[u8]) -> Option<(i64, &[u8])> {
     (hours < 24 && minutes < 60 && seconds < 60).then_some((hours * 3600 + minutes * 60 + seconds, after))
 }
 
-/// Returns the time of day in nanoseconds, and the text after it. `text` may begin with AM or PM.
+/// Returns the time of day in nanoseconds since midnight, and the text after the time of day. `text` may
+/// begin with AM or PM.
 #[inline]
 fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     let (hour, text) = match text {
@@ -103,7 +106,8 @@ fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(
     (is_time_of_day && minute < 60 && second < 60).then_some((of_day, text))
 }
 
-/// Parses AM or PM, e.g. `AM` or ` p.m.`. Returns the hour from 0 to 23, and the text after AM or PM.
+/// Parses AM or PM, which may also be written as ` p.m.`. Returns the hour from 0 to 23, and the text after
+/// AM or PM.
 fn half_of_day(hour: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     // Browsers write a narrow no-break space before AM or PM.
     let half = text.strip_prefix("\u{202f}".as_bytes()).unwrap_or(text.trim_ascii_start());
@@ -126,7 +130,7 @@ fn sexagesimal(number: i64) -> [i64; 3] {
 }
 
 /// Parses the fraction of a second after a point or a comma. Returns the fraction in nanoseconds, and the
-/// text after it.
+/// text after the fraction.
 fn fraction(text: &[u8]) -> (i64, &[u8]) {
     match text {
         [b'.' | b',', after @ ..] => {
@@ -144,7 +148,7 @@ fn ticks(text: &[u8]) -> Option<(i64, &[u8])> {
     (digits(after) == 7).then(|| (nanos_of(&after[..7]), &after[7..]))
 }
 
-/// Converts the decimals of a second to nanoseconds. Digits after the ninth are dropped.
+/// Converts the decimals of a second to nanoseconds. Decimals after the ninth decimal are dropped.
 fn nanos_of(fraction: &[u8]) -> i64 {
     const PLACES: [i64; 10] =
         [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];

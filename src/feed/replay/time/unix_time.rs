@@ -1,24 +1,26 @@
-//! Unix times: counts since 1970. Also .NET's ticks, which count from the year 1.
+//! Parses Unix times, i.e. counts of seconds or smaller units since 1970. Also parses .NET's ticks, which
+//! count from the year 1.
 
 use super::digits::{digits, leading_number, number, part_of};
 use super::stamp::{SECOND, Stamp};
 use crate::market::Time;
 
-/// The least number of digits of a count with an exponent. A count with fewer digits was probably rounded.
+/// The least number of digits that a count with an exponent must have. A count with fewer digits was probably
+/// rounded.
 ///
 /// Spreadsheets and C's `%g` round to six digits. C's `%e` and R's `print` round to seven digits. A program
-/// that drops only trailing zeros usually leaves at least eight digits, even for multiples of 15 minutes.
-/// Counts of seconds that end in three zeros have fewer digits. These counts are rare, and look like rounded
-/// counts.
+/// that drops only trailing zeros usually leaves at least eight digits, even if the time is a multiple of 15
+/// minutes. Only counts of seconds that end in three zeros keep fewer than eight digits. Such counts of
+/// seconds are rare, and look like rounded counts.
 const UNROUNDED: usize = 8;
 
-/// .NET's ticks at the beginning of 1970. A second has 10,000,000 ticks.
+/// The count of .NET's ticks at the beginning of 1970. A second has 10,000,000 ticks.
 /// <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 const TICKS_OF_1970: u64 = 621_355_968_000_000_000;
-/// .NET's ticks at the beginning of 2100.
+/// The count of .NET's ticks at the beginning of 2100.
 const TICKS_OF_2100: u64 = 662_380_416_000_000_000;
 
-/// Parses a Unix time or .NET's ticks. The magnitude of the count tells its unit.
+/// Parses a Unix time, or a count of .NET's ticks. The magnitude of the count tells its unit.
 pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     let (is_negative, text) = match cell {
         [b'-', text @ ..] => (true, text),
@@ -72,14 +74,14 @@ fn nanos_of_count(count: u64, fraction: &[u8]) -> i128 {
     i128::from(count) * i128::from(unit) + i128::from(part_of(unit, fraction))
 }
 
-/// Converts .NET's ticks to nanoseconds since 1970. Ticks do not tell their time zone, so they count as local
-/// time.
+/// Converts a count of .NET's ticks to nanoseconds since 1970. Ticks do not tell their time zone, so they are
+/// taken as local time.
 fn nanos_of_ticks(ticks: u64, fraction: &[u8]) -> Option<i64> {
     let is_of_markets = (TICKS_OF_1970..TICKS_OF_2100).contains(&ticks);
     is_of_markets.then(|| (ticks - TICKS_OF_1970).cast_signed() * 100 + part_of(100, fraction))
 }
 
-/// Parses an exponent of at most two digits: `+09`, `9` or `-5`.
+/// Parses an exponent of at most two digits, such as `+09`, `9` or `-5`.
 fn exponent_of(text: &[u8]) -> Option<isize> {
     let (is_negative, text) = match text {
         [b'-', text @ ..] => (true, text),

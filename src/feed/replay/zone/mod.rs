@@ -14,7 +14,7 @@ use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use super::time;
 
-/// A time zone by its name in the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset
+/// A time zone: a zone of the IANA database (`Europe/Berlin`, `UTC`, `EST5EDT`), or a fixed offset from UTC
 /// (`+02:00`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
@@ -24,7 +24,8 @@ pub struct Zone(TimeZone);
 #[error("`{found}` is not a time zone")]
 pub struct ZoneError {
     found: String,
-    /// A suggestion: the zone of a city with this name, or else examples of zones.
+    /// A suggestion for the user: the zone of a city, if the invalid name is the name of a city, or else
+    /// examples of zones.
     hint: String,
 }
 
@@ -78,7 +79,8 @@ impl Zone {
         Self(TimeZone::UTC)
     }
 
-    /// Creates a resolver for one file. `backwards` means that the latest row comes first.
+    /// Creates a [`Resolver`], which converts the local times of one file to UTC. `backwards` means that the
+    /// latest row of the file comes first.
     pub fn resolver(&self, backwards: bool) -> Resolver {
         Resolver::new(self.0.clone(), backwards)
     }

@@ -9,26 +9,27 @@ use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The least step back that begins the second occurrence of an hour. A smaller step back means that a row is
-/// out of order.
+/// The least step back in local time, from row to row, that begins the second occurrence of an hour. A
+/// smaller step back means that a row is out of order.
 const STEP: i64 = 60 * SECOND;
 
 /// Converts the local times of one file to UTC, in the order of its rows.
 ///
-/// When clocks go back, an hour of local time occurs twice. The order of the rows tells the two occurrences
-/// apart. The first row in the hour belongs to the first occurrence. A step back of a minute or more begins
-/// the second occurrence. The next step back begins the first occurrence again, because rows of another
-/// symbol may follow.
+/// When clocks go back, an hour of local time occurs twice: this hour is a repeated hour. The order of the
+/// rows tells the two occurrences of a repeated hour apart. The first row in a repeated hour belongs to the
+/// first occurrence. A row at least a minute before the previous row begins the second occurrence. The next
+/// step back of a minute or more begins the first occurrence again, because rows of another symbol may
+/// follow.
 ///
-/// Hourly bars have two rows with the same time instead of a step back. So if the first two rows in the hour
-/// have the same time, the second row begins the second occurrence. This rule does not apply if earlier rows
-/// had equal times, because trades often share a time.
+/// A file of hourly bars has two rows with the same time in a repeated hour. So if the first two rows in a
+/// repeated hour have the same time, the second row begins the second occurrence. This rule for two equal
+/// times does not apply if earlier rows had equal times, because trades often share a time.
 ///
-/// If the latest row of a file comes first, the first row in the hour belongs to the second occurrence. Steps
-/// forward then separate the occurrences.
+/// If the latest row of a file comes first, the first row in a repeated hour belongs to the second
+/// occurrence. In such a file, steps forward in time separate the two occurrences.
 ///
-/// When clocks go forward, an hour of local time does not exist. A time in this gap is moved forward by the
-/// length of the gap.
+/// When clocks go forward, an hour of local time does not exist. A local time in this missing hour is moved
+/// forward by the length of the gap.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     zone: TimeZone,
@@ -42,7 +43,7 @@ pub struct Resolver {
     moved: u64,
 }
 
-/// A range of local times, with the offset from UTC. All values are in nanoseconds.
+/// A range of local times, with their offset or offsets from UTC. Times and offsets are in nanoseconds.
 #[derive(Clone, Debug)]
 enum Stretch {
     /// A range in which each time occurs once.
@@ -58,7 +59,7 @@ impl Stretch {
 }
 
 impl Resolver {
-    /// Creates a resolver for one file. `backwards` means that the latest row comes first.
+    /// Creates a resolver for one file. `backwards` means that the latest row of the file comes first.
     pub fn new(zone: TimeZone, backwards: bool) -> Self {
         Self { zone, backwards, stretch: Stretch::NONE, last: 0, shares_times: false, repeated: 0, moved: 0 }
     }
@@ -86,17 +87,17 @@ impl Resolver {
         }
     }
 
-    /// Returns the number of rows whose local time occurs twice.
+    /// Returns the number of rows whose local time occurs twice, because the clocks went back.
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    /// Returns the number of rows whose local time does not exist, and was moved forward.
+    /// Returns the number of rows whose local time does not exist and was therefore moved forward.
     pub fn moved(&self) -> u64 {
         self.moved
     }
 
-    /// Resolves a time outside the current stretch, and sets the next stretch.
+    /// Converts a local time outside the current range of local times to UTC, and sets the next range.
     #[cold]
     fn resolve_elsewhere(&mut self, local: i64) -> Option<Time> {
         self.last = local;
@@ -124,7 +125,8 @@ impl Resolver {
         }
     }
 
-    /// Returns the range around `local` in which all times have this offset and occur once.
+    /// Returns the range of local times around `local` that have the given offset from UTC and occur only
+    /// once.
     fn plain_around(&self, local: i64, offset: i64) -> Range<i64> {
         let second = second_of(local.saturating_sub(offset));
         let last = self.zone.preceding(second + SignedDuration::from_secs(1)).next();
@@ -139,8 +141,8 @@ impl Resolver {
         start..end
     }
 
-    /// Returns the next moment at which the clocks go back, in nanoseconds since 1970. After that moment,
-    /// `local` occurs again.
+    /// Returns the next moment at which the clocks go back, in nanoseconds since 1970. After that moment, the
+    /// local time `local` occurs for the second time.
     fn turn_behind(&self, local: i64, before: i64) -> i64 {
         let second = second_of(local.saturating_sub(before));
         let turn =
@@ -162,7 +164,7 @@ fn second_of(nanos: i64) -> Timestamp {
     Timestamp::from_second(nanos.div_euclid(SECOND)).expect("64 bits of nanoseconds lie within jiff's range")
 }
 
-/// Returns nanoseconds since 1970, limited to the range of 64 bits.
+/// Returns a timestamp as nanoseconds since 1970, limited to the range of 64 bits.
 fn saturated(timestamp: Timestamp) -> i64 {
     let nanos = timestamp.as_nanosecond();
     i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
@@ -187,7 +189,8 @@ mod tests {
         format!("{text}Z").parse::<Time>().unwrap().as_nanos()
     }
 
-    /// Returns the moments of local times on one day, and the counts of repeated and moved times.
+    /// Converts local times on one day to UTC. Returns the moments in UTC, the number of times that occur
+    /// twice, and the number of times that were moved forward.
     fn resolved(zone: &str, backwards: bool, day: &str, times_of_day: &[&str]) -> (Vec<String>, u64, u64) {
         let mut resolver = zone.parse::<Zone>().unwrap().resolver(backwards);
         let moments =
