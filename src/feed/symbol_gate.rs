@@ -1,4 +1,4 @@
-//! The limit on the number of symbols (`feed.symbols`).
+//! The limit on the number of symbols in a feed (the setting `feed.symbols`).
 
 use std::collections::HashSet;
 
@@ -17,15 +17,15 @@ pub struct SymbolGate {
 }
 
 impl SymbolGate {
-    /// The reason under which rejected events are counted.
+    /// The name of the reason under which events of too many symbols are counted as rejected.
     pub const REASON: &str = "too_many_symbols";
 
-    /// Creates a gate for the first `limit` symbols; 0 means no limit.
+    /// Creates a filter that keeps the first `limit` symbols; a limit of 0 means no limit.
     pub fn new(limit: usize, reject_counters: RejectCounters) -> Self {
         Self { limit, symbols: HashSet::new(), reject_counters, rejected: 0 }
     }
 
-    /// Removes the events of symbols beyond the limit.
+    /// Removes the events of all symbols except the first `limit` symbols.
     pub fn filter(&mut self, mut events: Vec<Event>) -> Vec<Event> {
         if self.limit > 0 {
             events.retain(|event| self.admits(&event.symbol));

@@ -1,4 +1,4 @@
-//! The wall clock, for `feed.clock.retime`: computes the date and time at which an event is due.
+//! The wall clock for the setting `feed.clock.retime`: computes the date and time at which an event is due.
 
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// Reads the machine's wall clock.
+    /// Reads the machine's wall clock, from which all later times are computed.
     #[must_use]
     pub fn start() -> Self {
         Self { start: Time::now(), start_instant: Instant::now() }

@@ -1,4 +1,4 @@
-//! `cat`: prints the events of files as JSON lines, in the form that `--feed stdin` reads.
+//! The command `cat`: prints the events of files as JSON lines, in the form that `--feed stdin` reads.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use crate::encoding;
 use crate::feed::replay::{self, Replay};
 use crate::feed::{LineSettings, RejectCounters};
 
-/// The size at which the buffer is written to the output, in bytes.
+/// The output buffer is written when it contains at least this many bytes.
 const BUFFER: usize = 64 * 1024;
 
 /// Prints the events of all files, merged by time.

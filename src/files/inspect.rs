@@ -1,4 +1,4 @@
-//! `inspect`: prints how a replay would read each file, as a table or as JSON.
+//! The command `inspect`: prints how a replay would read each file, as a table or as JSON.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,16 +13,16 @@ use crate::feed::replay::{self, Inspection, Replay};
 use crate::feed::{FeedError, LineSettings, RejectCounters, printable};
 use crate::market::{Event, Kind};
 
-/// The maximum number of symbols that the table names.
+/// The maximum number of symbols that the printed table names.
 const NAMED_SYMBOLS: usize = 8;
 
 /// The output format.
 #[derive(Clone, Debug)]
 pub enum Form {
-    /// One JSON object per file.
+    /// The output is one JSON object per file.
     Json,
-    /// One table per file. The table ends with the command that replays the file. The strings are the
-    /// arguments after the path in that command.
+    /// The output is one table per file. Each table ends with the command that replays the file. The strings
+    /// are the arguments that follow the file's path in that command.
     Table(Vec<String>),
 }
 
@@ -124,7 +124,7 @@ fn outcome(mut faults: Vec<FeedError>, all: usize) -> Result<(), FilesError> {
     }
 }
 
-/// Prints the error of a file in place of its result.
+/// For a file that cannot be read, prints the error instead of an object or a table.
 fn print_unreadable(file: &Path, error: &FeedError, form: &Form, out: &mut impl Write) -> io::Result<()> {
     match form {
         Form::Json => {
@@ -249,7 +249,7 @@ fn print_table(inspection: &Inspection, command: &str, out: &mut impl Write) -> 
     writeln!(out)
 }
 
-/// Returns the protocol's names of the kinds of events, joined by `between`.
+/// Returns the names of the kinds of events in the file, joined by `between`.
 fn kinds(inspection: &Inspection, between: &str) -> String {
     let name = |kind| match kind {
         Kind::Trade => "trade",

@@ -1,7 +1,7 @@
 //! The commands `inspect` and `cat`, which read market-data files without a server.
 //!
-//! Both commands read files with the code of the replay. Both commands print only results, because other
-//! programs may read the output.
+//! The commands `inspect` and `cat` read files with the code that a replay uses. The commands print only
+//! results, because other programs may read the output.
 
 mod cat;
 mod inspect;
@@ -19,12 +19,12 @@ pub enum FilesError {
     /// A file cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
-    /// Several files were given, and some of them cannot be read.
+    /// At least two of the given files cannot be read.
     #[error("{bad} of {all} files cannot be read; the first: {first}")]
     Some {
         /// The number of files that cannot be read.
         bad: usize,
-        /// The number of all files.
+        /// The number of given files.
         all: usize,
         /// The error of the first file that cannot be read.
         first: FeedError,
@@ -35,7 +35,7 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// Returns advice for the user, if there is any.
+    /// Returns advice on how the user can correct the error, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

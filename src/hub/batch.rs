@@ -1,43 +1,44 @@
 //! A batch: updates that are written to sockets together.
 //!
-//! A batch stores each frame once, in one buffer for all frames. A client whose updates are consecutive gets
-//! a slice of that buffer. The frames of any other client are first copied into a second buffer. So each
-//! client costs one write of contiguous bytes.
+//! A batch stores the encoded frame of each update once, in one buffer for all clients. If a client's updates
+//! are consecutive, a slice of this buffer is written to its socket. For any other client, the frames are
+//! first copied into a second buffer. So each client needs only one write of contiguous bytes.
 //!
-//! A batch is filled, written and cleared within one turn of its shard.
+//! A batch is filled, written and cleared within one turn, which is one pass of the shard's loop.
 
 use crate::bus::Key;
 
-/// A batch is full when it has this many bytes for each subscriber, on average. A full batch is written at
-/// once.
+/// A batch is full if there are, on average, this many bytes to write for each subscriber. A full batch is
+/// written at once.
 ///
-/// A socket accepts about this many bytes at a time. An update costs less if it shares a write with many
-/// others. A batch may be larger, because a segment of the log is never split between two batches.
+/// A socket accepts about this many bytes at a time. An update costs less if it is written together with many
+/// other updates. A batch may exceed this size, because a segment of the log is never split between two
+/// batches.
 const FULL_BYTES: usize = 64 * 1024;
 
-/// Updates that are written together.
+/// Updates that are written to sockets together.
 #[derive(Debug, Default)]
 pub struct Batch {
     frames: Vec<u8>,
     updates: Vec<Update>,
     /// The number of bytes to write, summed over all subscribers.
     subscribed_bytes: usize,
-    /// The copied frames of a client whose updates are not consecutive.
+    /// A buffer into which a client's frames are copied if its updates are not consecutive.
     gathered: Vec<u8>,
 }
 
-/// An update of a batch: one event.
+/// An update in a batch: one event that is sent to subscribers.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
     /// The event's sequence number.
     pub seq: u64,
     /// The event's symbol and kind.
     pub key: Key,
-    /// The index after the last byte of the update's frame.
+    /// The index, in the batch's buffer, after the last byte of the update's frame.
     end: u32,
 }
 
-/// A run: consecutive updates of a batch, as a half-open range of their numbers.
+/// A run of consecutive updates in a batch, stored as a half-open range of update numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     first: u32,
@@ -45,26 +46,26 @@ pub struct Run {
 }
 
 impl Batch {
-    /// Returns whether a batch for this many clients is full. The shard must write a full batch before it
-    /// reads more of the log.
+    /// Returns whether the batch, which has `clients` subscribers, is full. If the batch is full, the shard
+    /// must write it before reading more of the log.
     #[must_use]
     pub const fn is_full(&self, clients: usize) -> bool {
         clients > 0 && self.subscribed_bytes >= clients * FULL_BYTES
     }
 
-    /// Adds an update; returns its number.
+    /// Adds an update; returns the update's number in the batch.
     pub fn push(&mut self, seq: u64, key: Key, frame: &[u8]) -> u32 {
         self.frames.extend_from_slice(frame);
         self.updates.push(Update { seq, key, end: to_u32(self.frames.len()) });
         to_u32(self.updates.len() - 1)
     }
 
-    /// Records that an update has this many subscribers.
+    /// Records that the update with this number goes to `clients` subscribers.
     pub fn add_subscribers(&mut self, number: u32, clients: usize) {
         self.subscribed_bytes += clients * (self.start(number + 1) - self.start(number));
     }
 
-    /// Returns the updates of these runs, each with its frame.
+    /// Returns the updates in `runs`, each with its frame.
     pub fn updates(&self, runs: &[Run]) -> impl Iterator<Item = (Update, &[u8])> {
         let numbers = runs.iter().flat_map(|run| run.first..run.end);
         numbers.map(|number| {
@@ -72,17 +73,17 @@ impl Batch {
         })
     }
 
-    /// Returns the total length of the frames of these runs.
+    /// Returns the total length of the frames in `runs`, in bytes.
     pub fn len_of(&self, runs: &[Run]) -> usize {
         runs.iter().map(|run| self.start(run.end) - self.start(run.first)).sum()
     }
 
-    /// Returns the last update of these runs.
+    /// Returns the last update in `runs`; `None` if `runs` is empty.
     pub fn last_of(&self, runs: &[Run]) -> Option<Update> {
         Some(self.updates[runs.last()?.end as usize - 1])
     }
 
-    /// Returns the frames of these runs, followed by the bytes `behind`, as one slice.
+    /// Returns the frames in `runs`, followed by the bytes in `behind`, as one slice.
     pub fn bytes(&mut self, runs: &[Run], behind: &[u8]) -> &[u8] {
         if let ([run], []) = (runs, behind) {
             return &self.frames[self.start(run.first)..self.start(run.end)];
@@ -104,26 +105,26 @@ impl Batch {
         self.subscribed_bytes = 0;
     }
 
-    /// Returns the index at which the frame of an update begins.
+    /// Returns the index, in the batch's buffer, at which the frame of an update begins.
     fn start(&self, number: u32) -> usize {
         number.checked_sub(1).map_or(0, |before| self.updates[before as usize].end as usize)
     }
 }
 
 impl Run {
-    /// Returns a run of one update.
+    /// Returns a run that consists of the update with this number.
     #[must_use]
     pub const fn one(number: u32) -> Self {
         Self { first: number, end: number + 1 }
     }
 
-    /// Returns the number of updates.
+    /// Returns the number of updates in the run.
     #[must_use]
     pub fn len(self) -> u64 {
         u64::from(self.end - self.first)
     }
 
-    /// Adds an update if it directly follows the run; returns whether it was added.
+    /// Adds the update with this number if it directly follows the run; returns whether the update was added.
     pub fn extend(&mut self, number: u32) -> bool {
         let is_next = self.end == number;
         self.end += u32::from(is_next);

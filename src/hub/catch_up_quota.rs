@@ -1,38 +1,38 @@
-//! The catch-up quota: how many bytes of missed events and snapshots a shard writes in one turn.
+//! The catch-up quota limits the bytes of missed events and snapshots that a shard writes in one turn.
 //!
-//! Thousands of clients may subscribe or resume at once. If a shard wrote everything for them in one turn,
-//! all other clients would have to wait. So each turn has a quota. Once the quota is used up, further
-//! connections wait in a queue for a later turn.
+//! Thousands of clients may subscribe or resume at once. If a shard wrote all their missed events and
+//! snapshots at once, its other clients would have to wait. So a shard has a quota of bytes for each turn.
+//! Once the quota is used up, further connections wait in a queue for a later turn.
 
 use indexmap::IndexSet;
 
 use super::subscription_index::ConnectionId;
 
-/// The quota of a turn is enough for the full shares of this many connections.
+/// A turn's quota is this many times the bytes that a shard writes for one connection at a time.
 const SHARES: usize = 8;
 
-/// The rest of a shard's quota for this turn, and the connections that wait for a later turn.
+/// What is left of a shard's quota in the current turn, and the connections that wait for a later turn.
 #[derive(Debug)]
 pub(super) struct CatchUpQuota {
-    /// How many bytes one connection may write at a time.
+    /// How many bytes the shard may write for one connection at a time.
     share: usize,
     left: usize,
-    /// The waiting connections, in order of arrival.
+    /// The connections that wait for a later turn, in order of arrival.
     queue: IndexSet<ConnectionId>,
 }
 
 impl CatchUpQuota {
-    /// Returns a full quota. One connection may write `share` bytes at a time.
+    /// Returns a full quota. The shard may write `share` bytes for one connection at a time.
     pub(super) fn new(share: usize) -> Self {
         Self { share, left: SHARES * share, queue: IndexSet::new() }
     }
 
-    /// Returns whether any of the quota is left.
+    /// Returns whether any bytes of the current turn's quota are left.
     pub(super) const fn is_left(&self) -> bool {
         self.left > 0
     }
 
-    /// Subtracts this many bytes from the quota.
+    /// Subtracts `bytes` from the current turn's quota.
     pub(super) const fn spend(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
     }
@@ -52,7 +52,8 @@ impl CatchUpQuota {
         !self.queue.is_empty()
     }
 
-    /// Renews the quota; returns the queued connections that may continue, and removes them from the queue.
+    /// Renews the quota for a new turn. Removes the connections that may now continue from the queue, and
+    /// returns these connections.
     pub(super) fn renew(&mut self) -> impl Iterator<Item = ConnectionId> {
         self.left = SHARES * self.share;
         self.queue.drain(..SHARES.min(self.queue.len()))

@@ -1,4 +1,5 @@
-//! Executes commands. Every reply describes the market at the shard's own position.
+//! Executes commands. Every reply to a command describes the market at the log position that the shard has
+//! reached.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub(super) struct CommandExecutor<'a> {
 }
 
 impl<'a> CommandExecutor<'a> {
-    /// Returns the executor for a connection of this fan-out.
+    /// Returns an executor for a connection, which must belong to `fan_out`.
     pub(super) fn new(
         (id, connection): (ConnectionId, &'a mut Connection),
         fan_out: &'a mut FanOut,
@@ -45,7 +46,7 @@ impl<'a> CommandExecutor<'a> {
         Self { id, connection, index, encoded, market, bus, settings }
     }
 
-    /// Executes a command, and pushes the reply to the outbox.
+    /// Executes a client's command, and pushes the reply to the client's outbox.
     pub(super) fn execute(&mut self, with_id: &CommandWithId, now: Time) {
         let CommandWithId { id, command } = with_id;
         let id = id.as_ref();
@@ -169,19 +170,21 @@ impl<'a> CommandExecutor<'a> {
         self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
     }
 
-    /// Changes the delivery and the interval, for the events after the next reply. `None` means no change.
+    /// Changes the client's delivery mode and interval, for the events after the next reply. An argument that
+    /// is `None` changes nothing.
     fn set_delivery(&mut self, delivery: Option<Delivery>, interval: Option<Duration>) {
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
         self.connection.outbox.set_delivery(delivery, interval);
     }
 
-    /// Returns whether the feed has announced a symbol, or has published an event of it.
+    /// Returns whether the feed has announced `symbol`, or has published an event of this symbol.
     fn is_known(&self, symbol: &Symbol) -> bool {
         self.market.last_values.index_of(symbol).is_some() || self.bus.is_announced(symbol)
     }
 
-    /// Returns whether the log has all events after a cursor.
+    /// Returns whether the log still has all events after the client's cursor. Returns an error if the client
+    /// has subscribed before, or if the cursor is ahead of the feed.
     fn missed(&self, cursor: &Cursor) -> Result<Missed, ErrorReply> {
         if self.connection.has_subscribed {
             return Err(subscribe_check::late_cursor());
@@ -191,7 +194,8 @@ impl<'a> CommandExecutor<'a> {
 
     /// Returns whether the shard is behind a client that has everything up to `after`.
     ///
-    /// If both are at the same event, the shard counts as behind until it has read a seek after that event.
+    /// If both the shard and the client are at event `after`, the shard counts as behind until it reads a
+    /// seek.
     fn is_behind(&self, after: u64) -> bool {
         let head = self.market.seq();
         after > head || after == head && self.market.seek.is_none_or(|seek| seek.after < head)
@@ -204,10 +208,11 @@ impl<'a> CommandExecutor<'a> {
         change(self.index, self.id, &mut self.connection.subscription);
     }
 
-    /// Pushes the reply to a change of the subscription or the delivery, behind the client's conflated
-    /// events.
+    /// Pushes a reply behind the client's conflated events. The reply answers a command that may have changed
+    /// the subscription or the delivery.
     ///
-    /// If there are many conflated events, they are flushed later, within the shard's quota.
+    /// If the client has many conflated events, these events and the reply are written later, within the
+    /// shard's catch-up quota.
     fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {
         self.connection.answer_behind_conflated(self.market.seq(), &Value::Reply(reply));
         if self.connection.outbox.conflated_len() <= self.settings.conflated_events {

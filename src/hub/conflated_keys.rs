@@ -1,4 +1,4 @@
-//! Conflated keys: the symbols and kinds whose newest event has yet to be sent to a connection.
+//! Conflated keys: the pairs of symbol and event kind whose newest event has yet to be sent to a connection.
 //!
 //! The set of keys is a compressed bitmap. A set of all 65,536 symbols of a large market needs 24 KiB. A set
 //! of a few symbols needs a few bytes for each symbol.
@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 
-/// A set of symbols and kinds.
+/// A set of keys, each of which is a symbol and a kind of event.
 #[derive(Debug, Default)]
 pub(super) struct ConflatedKeys(RoaringBitmap);
 
@@ -18,17 +18,17 @@ impl ConflatedKeys {
         self.0.is_empty()
     }
 
-    /// Returns the number of keys.
+    /// Returns the number of keys in the set.
     pub(super) fn len(&self) -> u64 {
         self.0.len()
     }
 
-    /// Adds a key; returns whether it is new.
+    /// Adds a key; returns whether the key is new.
     pub(super) fn insert(&mut self, key: Key) -> bool {
         self.0.insert(number(key))
     }
 
-    /// Removes a key; returns whether it was in the set.
+    /// Removes a key; returns whether the key was in the set.
     pub(super) fn remove(&mut self, key: Key) -> bool {
         self.0.remove(number(key))
     }
@@ -46,8 +46,9 @@ impl ConflatedKeys {
         self.0.clear();
     }
 
-    /// Removes the keys of the oldest events up to `until`, at most `most` keys. Returns the removed keys in
-    /// the order of their events.
+    /// Removes the keys with the oldest events, at most `most` keys. Keeps the keys whose newest event has a
+    /// sequence number above `until`. Returns the removed keys, ordered by the sequence numbers of their
+    /// newest events.
     pub(super) fn remove_oldest(
         &mut self,
         last_values: &LastValueCache,

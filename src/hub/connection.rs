@@ -1,4 +1,4 @@
-//! A connection: one client, as its shard sees it.
+//! A connection: the data that a shard keeps about one client.
 
 use std::task::Waker;
 
@@ -18,7 +18,7 @@ use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
 use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply};
 
-/// One client, as its shard sees it.
+/// The data that a shard keeps about one client.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) encoding: Encoding,
@@ -29,16 +29,16 @@ pub(super) struct Connection {
     pub(super) deadlines: Deadlines,
     /// Whether a byte has arrived from the client since the last liveness check.
     pub(super) is_heard: bool,
-    /// Whether the client has ever subscribed.
+    /// Whether the client has ever subscribed to market data.
     pub(super) has_subscribed: bool,
-    /// The client's progress while the feed waits for the client; `None` while the feed does not wait.
+    /// The client's progress while a flow-controlled feed waits for the client; `None` while no feed waits.
     pub(super) behind: Option<Behind>,
     waker: Option<Waker>,
-    /// Whether the session has been woken and has not run since.
+    /// Whether the client's session has been woken and has not run since.
     is_woken: bool,
 }
 
-/// The time and progress of a client that keeps a flow-controlled feed waiting.
+/// How long a client has kept a flow-controlled feed waiting, and how much the client has read since then.
 #[derive(Debug)]
 pub(super) struct Behind {
     /// When the feed began to wait for the client.
@@ -47,14 +47,15 @@ pub(super) struct Behind {
     pub(super) written: usize,
 }
 
-/// The role of a connection, which decides what it receives.
+/// The role of a connection, which decides what the connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The connection receives nothing until the client shows a token.
+    /// The connection receives neither market data nor relayed messages until the client shows a token.
     Unauthenticated,
-    /// The connection receives the messages of its peers.
+    /// The connection receives relayed messages, but no market data.
     Plain,
-    /// The connection receives market data, and the messages of its peers in wrapped form.
+    /// The connection receives market data, and relayed messages, each wrapped in a frame that names the
+    /// sender.
     Subscriber,
 }
 
@@ -63,17 +64,18 @@ pub(super) enum Role {
 pub(super) enum Dispatch {
     /// The connection gets the event in the current batch.
     Send,
-    /// The event is conflated: a newer event may replace it.
+    /// The event is conflated: before it is sent, a newer event of the same symbol and kind may replace it.
     Conflate,
     /// The connection is resuming, and gets the event from the log later.
     Resume,
-    /// The connection does not get the event: a snapshot or a gap covers the event, or the connection is
-    /// closing.
+    /// The connection does not get the event. A snapshot includes the event, the event is part of a gap, or
+    /// the connection is closing.
     Skip,
 }
 
 impl Connection {
-    /// Returns a plain connection. `limit` is the limit of its [outbox](Outbox::new).
+    /// Returns a connection with the role `Plain`. `limit` is the maximum number of pending bytes in the
+    /// connection's [outbox](Outbox::new).
     pub(super) fn new(encoding: Encoding, limit: usize, deadlines: Deadlines) -> Self {
         Self {
             encoding,
@@ -90,8 +92,8 @@ impl Connection {
         }
     }
 
-    /// Records that the session is gone. Only the subscription stays, until the shard has removed it from the
-    /// index.
+    /// Records that the client's session has ended. Clears everything except the subscription, which the
+    /// shard later removes from the subscription index.
     pub(super) fn on_disconnect(&mut self) {
         let subscription = std::mem::take(&mut self.subscription);
         let nothing = Self::new(self.encoding, 0, Deadlines::default());
@@ -103,7 +105,7 @@ impl Connection {
         self.role == Role::Subscriber && !self.state.is_closing()
     }
 
-    /// Returns whether the delivery is `every`.
+    /// Returns whether the client's delivery mode is `every`.
     pub(super) fn is_every(&self) -> bool {
         self.outbox.delivery().0 == Delivery::Every
     }
@@ -143,13 +145,13 @@ impl Connection {
     /// Returns whether the client's next message may be read.
     ///
     /// The message must wait while the outbox is full. The message must also wait until all missed events,
-    /// all snapshots and the last reply are in the outbox.
+    /// snapshots and earlier replies are in the outbox's buffer.
     pub(super) fn may_read(&self) -> bool {
         let is_owed = self.state.is_catching_up() || self.outbox.has_delayed();
         !self.state.is_closing() && !is_owed && !self.outbox.is_full()
     }
 
-    /// Returns the signs of life since the last check, and resets them.
+    /// Returns the client's signs of life since the last liveness check, and resets these signs.
     ///
     /// A client that cannot be pinged counts as reading while its socket is not blocked.
     pub(super) fn take_signs_of_life(&mut self) -> SignsOfLife {
@@ -162,22 +164,23 @@ impl Connection {
         }
     }
 
-    /// Pushes an answer behind everything that is pending.
+    /// Pushes an answer to the outbox, behind all pending frames.
     pub(super) fn answer(&mut self, value: &Value<'_>) {
         self.outbox.push(|out| self.encoding.write(out, value));
     }
 
-    /// Pushes an answer behind all pending frames and all conflated events. The conflated events have
-    /// sequence numbers up to `until`.
+    /// Pushes an answer to the outbox, behind all pending frames and all conflated events. The conflated
+    /// events have sequence numbers up to `until`.
     pub(super) fn answer_behind_conflated(&mut self, until: u64, value: &Value<'_>) {
         self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
     }
 
-    /// Flushes a part of the conflated events that precede the delayed reply. If no such event is left, also
-    /// flushes the reply.
+    /// Writes a part of the conflated events that precede a delayed reply into the outbox's buffer. If no
+    /// such event is left, also writes the delayed reply.
     ///
-    /// A key that is still conflated after the reply has an event newer than the reply. If the client no
-    /// longer subscribes to the key, or chose `every`, the key is removed, and its event counts as merged.
+    /// A key that is still conflated afterwards has an event that is newer than the reply. If the client no
+    /// longer wants conflated events of this key, the key is removed. The event of a removed key counts as
+    /// merged.
     pub(super) fn write_delayed(
         &mut self,
         market: &MarketState,
@@ -201,13 +204,15 @@ impl Connection {
         self.answer(&Value::Reply(reply));
     }
 
-    /// Returns a heartbeat, which counts the updates of the current batch as sent.
+    /// Returns a heartbeat for the client. The heartbeat's count of sent events includes the updates in the
+    /// current batch.
     pub(super) fn heartbeat(&self, time: Time, seq: u64) -> Reply<'static> {
         let (sent, merged) = self.outbox.counts();
         Reply::Heartbeat { time, seq, sent, merged }
     }
 
-    /// Begins a set of snapshots. If `set` is `None`, the client already has everything up to `seq`.
+    /// Begins to send `set`, a set of snapshots. If `set` is `None`, the client needs no snapshot, and the
+    /// last pending frame moves its cursor to `seq`.
     pub(super) fn owe_snapshots(&mut self, set: Option<SnapshotSet>, seq: u64) {
         let owes_feed_state = self.owes_feed_state();
         match set {
@@ -216,10 +221,10 @@ impl Connection {
         }
     }
 
-    /// Writes a part of the snapshots into the outbox.
+    /// Writes a part of the client's pending snapshots into the outbox.
     ///
-    /// The last snapshot moves the client's cursor to the snapshot's position. So conflated events up to that
-    /// position must be flushed before the last snapshot.
+    /// Once the last snapshot is written to the socket, the client's cursor moves to the snapshot's position
+    /// in the log. So conflated events up to that position must be flushed before the last snapshot.
     pub(super) fn write_snapshots(
         &mut self,
         market: &MarketState,
@@ -250,11 +255,11 @@ impl Connection {
         }
     }
 
-    /// Pushes the last snapshot of a set, if the snapshot still waits for conflated events. The caller then
-    /// replaces the set with another set.
+    /// Pushes the last snapshot of the current set, if this snapshot still waits behind conflated events. The
+    /// caller then replaces the current set of snapshots with another set.
     ///
-    /// The outbox has already counted the events after the snapshot as sent or merged. Without the snapshot,
-    /// the client could not account for these events.
+    /// The outbox has already counted the events after this snapshot as sent or merged. If the snapshot were
+    /// missing, the client could not account for these events.
     fn end_snapshots(&mut self) {
         if let ConnectionState::Snapshots { set, .. } = &self.state
             && let Some(last) = set.last()
@@ -263,8 +268,8 @@ impl Connection {
         }
     }
 
-    /// Tells the client of a gap or a seek, if the client has yet to be told. Then begins snapshots of the
-    /// current values.
+    /// Pushes the notice of a gap or a seek, if the client has yet to get such a notice. Then begins to send
+    /// snapshots of the current market values.
     pub(super) fn resync(&mut self, market: &MarketState) {
         let ConnectionState::Resync { owed } = self.state else { return };
         if !owed.can_be_told(market) {
@@ -299,14 +304,14 @@ impl Connection {
         self.owe_snapshots(set, market.seq());
     }
 
-    /// Marks the last frame as the frame before a set of snapshots, if there is a set.
+    /// If `set` is not `None`, marks the last pending frame as the frame before a set of snapshots.
     pub(super) fn begin_snapshots(&mut self, set: Option<&SnapshotSet>) {
         if set.is_some() {
             self.outbox.last_frame_begins_snapshots();
         }
     }
 
-    /// Tells the client the feed state, if the client has yet to be told and is not resuming.
+    /// Pushes the current feed state, if the client has yet to get this state and is not resuming.
     pub(super) fn tell_feed_state(&mut self, market: &MarketState) {
         if self.owes_feed_state() {
             self.state.owe(|owed| owed.feed_state = false);
@@ -314,7 +319,7 @@ impl Connection {
         }
     }
 
-    /// Returns whether the client has yet to be told the feed state and is not resuming.
+    /// Returns whether the client has yet to get the current feed state and is not resuming.
     pub(super) fn owes_feed_state(&self) -> bool {
         match self.state {
             ConnectionState::Resync { owed } => owed.feed_state,
@@ -325,12 +330,13 @@ impl Connection {
         }
     }
 
-    /// Records that the shard has read a seek; `market` is the state after the seek.
+    /// Records that the shard has read a seek, at which the feed jumped to another market time. `market` is
+    /// the market state after the seek.
     ///
-    /// Conflated events are older than the seek, and count as merged. Pending events of an `every` client are
-    /// sent before the notice of the seek. If the client's outbox is full, a flow-controlled feed waits until
-    /// the client has been told of the seek. A resuming client is told later, when its next read of the log
-    /// fails.
+    /// Conflated events are dropped and count as merged, because they are older than the seek. Pending events
+    /// of an `every` client are sent before the notice of the seek. If the outbox of an `every` client is
+    /// full, a flow-controlled feed waits until the client has got the notice. A resuming client is told of
+    /// the seek later, when its next read of the log fails.
     pub(super) fn on_seek(&mut self, seek: Seek, market: &MarketState, bus: &Bus) {
         self.wake();
         if self.state.is_past(seek) {
@@ -360,7 +366,8 @@ impl Connection {
         }
     }
 
-    /// Records that the shard lagged. The events after `after`, up to the position of `market`, are lost.
+    /// Records that the shard lagged behind the log, and that events were lost. The lost events begin after
+    /// the sequence number `after`, and end at the position of `market`.
     pub(super) fn on_lag(
         &mut self,
         after: u64,
@@ -393,7 +400,8 @@ impl Connection {
         }
     }
 
-    /// Writes about `most` bytes of the next missed events into the outbox, up to the shard's own position.
+    /// Writes the next missed events, up to the shard's own position, into the outbox. Stops after about
+    /// `most` bytes.
     pub(super) fn resume(&mut self, market: &MarketState, bus: &Bus, most: usize) {
         let head = market.seq();
         while let ConnectionState::Resuming { after, owed } = self.state {
@@ -428,7 +436,7 @@ impl Connection {
         }
     }
 
-    /// Conflates `count` events of a key.
+    /// Conflates `count` events of a key, so that only the newest of these events will be sent.
     pub(super) fn conflate(&mut self, key: Key, count: u64) {
         // The session must set a timer for the flush when the first event is conflated.
         if self.outbox.conflate(key, count) {
@@ -436,7 +444,8 @@ impl Connection {
         }
     }
 
-    /// Wakes the session after a push, or closes the connection if the push exceeded the limit.
+    /// Wakes the client's session after a successful push to the outbox. If the push failed because of the
+    /// limit, closes the connection instead.
     pub(super) fn on_pushed(&mut self, pushed: Result<(), SlowConsumer>, bus: &Bus) {
         match pushed {
             Ok(()) => self.wake(),
@@ -444,8 +453,8 @@ impl Connection {
         }
     }
 
-    /// Closes a slow consumer that exceeded `limit`. The close reason is the cursor from which the client can
-    /// resume.
+    /// Closes the connection of a slow consumer: a client that exceeded `limit`. The close reason is the
+    /// cursor from which the client can resume.
     pub(super) fn close_slow_consumer(&mut self, limit: Limit, bus: &Bus) {
         bus.counters().increment(limit);
         self.outbox.discard_pending();
@@ -459,7 +468,7 @@ impl Connection {
         self.wake();
     }
 
-    /// Wakes the session, unless it was woken and has not run since.
+    /// Wakes the client's session, unless the session was woken before and has not run since.
     pub(super) fn wake(&mut self) {
         if !std::mem::replace(&mut self.is_woken, true)
             && let Some(waker) = &self.waker
@@ -468,7 +477,7 @@ impl Connection {
         }
     }
 
-    /// Stores the waker of the session, and records that the session has run.
+    /// Stores the waker of the client's session, and records that the session has run.
     pub(super) fn set_waker(&mut self, waker: &Waker) {
         self.is_woken = false;
         if !self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker)) {
@@ -476,14 +485,13 @@ impl Connection {
         }
     }
 
-    /// Returns whether the client keeps a feed waiting, because the client's socket has yet to accept pending
-    /// bytes.
+    /// Returns whether a flow-controlled feed must wait until the client's socket has accepted pending bytes.
     pub(super) fn keeps_waiting(&self) -> bool {
         !self.outbox.is_empty() && self.served().is_some()
     }
 
-    /// Returns the sequence number up to which an `every` client's socket has accepted the events. Returns
-    /// `None` if a feed need not wait for the client.
+    /// Returns the sequence number up to which the client's socket has accepted all events. Returns `None` if
+    /// a feed need not wait for the client, for example because of the delivery mode `latest`.
     pub(super) fn served(&self) -> Option<u64> {
         let is_waited_for = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
         let pending = self.outbox.first_pending().map(|seq| seq.saturating_sub(1));

@@ -1,5 +1,5 @@
-//! The state of a connection: whether it gets new events, or must first get snapshots, missed events or
-//! notices.
+//! The state of a connection: whether the connection gets new events, or must first get snapshots, missed
+//! events or notices.
 
 use super::market_state::MarketState;
 use super::snapshot_set::SnapshotSet;
@@ -7,37 +7,38 @@ use crate::bus::Seek;
 use crate::market::Time;
 use crate::wire::CloseReason;
 
-/// The state of a connection.
+/// The state of a connection: what the connection gets next.
 #[derive(Debug)]
 pub(super) enum ConnectionState {
-    /// The connection gets new events.
+    /// The connection gets new events as the shard reads them.
     Live,
     /// The connection is getting the events that it missed.
     Resuming {
-        /// Missed events up to this sequence number are in the outbox.
+        /// Missed events up to this sequence number have already been written into the outbox.
         after: u64,
-        /// The notices that follow the missed events.
+        /// The notices that the connection gets after the missed events.
         owed: Owed,
     },
-    /// The connection is getting snapshots. New events of a symbol follow its snapshot.
+    /// The connection is getting snapshots. The connection gets new events of a symbol only after the
+    /// snapshot of that symbol.
     Snapshots {
         /// The snapshots that have yet to be written.
         set: Box<SnapshotSet>,
-        /// Whether the connection has yet to be told the feed state.
+        /// Whether the connection has yet to get the current feed state.
         owes_feed_state: bool,
     },
-    /// The connection has yet to be told of a gap, a seek or a feed state.
+    /// The connection has yet to get the notice of a gap, a seek or a feed state.
     ///
-    /// Before the notice of a gap, the connection gets no events. Before the notice of a seek, a `latest`
-    /// client's events are conflated, and an `every` client gets no events.
+    /// Before the notice of a gap, the connection gets no events. Before the notice of a seek, new events are
+    /// conflated for a `latest` client. An `every` client gets no events before the notice of a seek.
     Resync {
         /// The notices that the connection has yet to get.
         owed: Owed,
     },
     /// The connection is closing, and gets nothing new.
     Closing {
-        /// The reason why the shard closes the connection. `None` after the session has taken the reason, or
-        /// if the session closes the connection itself.
+        /// The reason why the shard closes the connection. The reason is `None` after the session has taken
+        /// it, or if the session closes the connection itself.
         reason: Option<CloseReason>,
     },
 }
@@ -45,16 +46,17 @@ pub(super) enum ConnectionState {
 /// The notices that a connection has yet to get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owed {
-    /// The last event before a gap.
+    /// The sequence number of the last event before a gap; `None` if no notice of a gap is pending.
     pub(super) gap: Option<u64>,
-    /// The market time at which the feed continued after a seek.
+    /// The market time at which the feed continued after a seek; `None` if no notice of a seek is pending.
     pub(super) seek: Option<Time>,
-    /// Whether the feed state has changed.
+    /// Whether the connection has yet to get the current feed state.
     pub(super) feed_state: bool,
 }
 
 impl ConnectionState {
-    /// Returns the state of a connection that has yet to get these notices; `Live` if there are none.
+    /// Returns the state of a connection that has yet to get the notices in `owed`; `Live` if there are no
+    /// such notices.
     pub(super) fn owing(owed: Owed) -> Self {
         if owed == Owed::default() { Self::Live } else { Self::Resync { owed } }
     }
@@ -73,8 +75,8 @@ impl ConnectionState {
 
     /// Changes the notices that the connection has yet to get.
     ///
-    /// A closing connection does not change. A gap or a seek ends a set of snapshots, because another set
-    /// follows the notice.
+    /// Does nothing if the connection is closing. A notice of a gap or a seek ends the current set of
+    /// snapshots, because another set follows the notice.
     pub(super) fn owe(&mut self, change: impl FnOnce(&mut Owed)) {
         let Some(mut new) = self.owed() else { return };
         change(&mut new);
@@ -98,7 +100,7 @@ impl ConnectionState {
     }
 
     /// Returns whether snapshots or missed events have yet to be sent. The client's next command is answered
-    /// after them.
+    /// only after these snapshots or events.
     pub(super) fn is_catching_up(&self) -> bool {
         match self {
             Self::Live | Self::Closing { .. } => false,
@@ -107,8 +109,8 @@ impl ConnectionState {
         }
     }
 
-    /// Returns the client's own position while the client resumes, or has yet to be told of a gap. Otherwise
-    /// the client is at the shard's position, and the result is `None`.
+    /// Returns the client's own log position while the client resumes or waits for the notice of a gap.
+    /// Otherwise returns `None`, because the client is at the shard's position.
     pub(super) fn after(&self) -> Option<u64> {
         match self {
             Self::Resuming { after, .. } => Some(*after),
@@ -117,20 +119,21 @@ impl ConnectionState {
         }
     }
 
-    /// Returns whether the client's own position is after this seek. Such a client was ahead of its shard.
+    /// Returns whether the client's own log position is after `seek`. If so, the client was ahead of its
+    /// shard when the shard read the seek.
     pub(super) fn is_past(&self, seek: Seek) -> bool {
         self.after().is_some_and(|after| after > seek.after)
     }
 }
 
 impl Owed {
-    /// Returns whether snapshots follow the notices.
+    /// Returns whether a set of snapshots must follow the notices.
     pub(super) const fn has_snapshots(&self) -> bool {
         self.gap.is_some() || self.seek.is_some()
     }
 
-    /// Returns whether the client can be told of its seek or gap now. A gap without a seek can be told when
-    /// the shard has read an event after the start of the gap.
+    /// Returns whether the client can now get the notice of a seek or a gap. If there is only a gap, the
+    /// shard must first have read an event after the start of the gap.
     pub(super) fn can_be_told(&self, market: &MarketState) -> bool {
         self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
     }

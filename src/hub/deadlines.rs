@@ -1,24 +1,26 @@
 //! Deadlines: by when each client must act, and when the server checks each client.
 //!
-//! The server pings each client at an interval. The client must then give a sign of life in time. Any byte
-//! from the client is a sign of life.
+//! The server pings each client at an interval. After a ping, the client must give a sign of life within a
+//! time limit. Any byte from the client is a sign of life.
 //!
-//! A client with much to read answers a ping late, and the client of a stream cannot answer. So TCP
-//! acknowledgements from the client's machine are a second sign of life. The server asks TCP for
-//! acknowledgements if the socket accepted an update since the last check, is blocked, or carries a stream.
+//! A client that has much to read answers a ping late. The client of an HTTP stream cannot answer a ping at
+//! all. So TCP acknowledgements from the client's machine are a second sign of life. Acknowledgements count
+//! if the client's socket accepted an update since the last check, is blocked, or carries a stream.
 //!
-//! The machine counts as gone if two conditions hold. First, no acknowledgement has arrived since the ping.
-//! Second, at least two retransmissions, or probes of a full receive window, are unanswered. Otherwise the
-//! machine counts as reachable.
+//! The client's machine counts as gone if two conditions hold. First, no acknowledgement has arrived since
+//! the ping. Second, the machine has left at least two TCP retransmissions or window probes unanswered. If
+//! one condition does not hold, the machine counts as reachable.
 //!
-//! If a socket stays blocked, acknowledgements count for a limited number of ping intervals. So a client may
-//! read slowly, but a client that has stopped reading is dropped. If the server sends a client only pings and
-//! heartbeats, acknowledgements do not count. The client must answer the pings, because acknowledgements do
-//! not prove that its program is alive.
+//! If a client's socket stays blocked, acknowledgements count as signs of life only for a limited number of
+//! ping intervals. So a client may read slowly, but a client that has stopped reading is dropped. If the
+//! server sends a client only pings and heartbeats, acknowledgements do not count as signs of life. Such a
+//! client must answer the pings, because an acknowledgement does not prove that the client's program is
+//! alive.
 //!
-//! The server asks TCP only while a ping is unanswered. So it asks about once in a ping interval. The server
-//! cannot ask TCP on a system other than Linux, or for an in-memory socket. The client then counts as alive
-//! if its socket accepted an update. If the socket was blocked, any accepted byte counts.
+//! The server reads the TCP state of a client's socket only while a ping is unanswered. So the server reads
+//! this state about once in a ping interval. The TCP state cannot be read on a system other than Linux, or
+//! for an in-memory socket. Without the TCP state, a client counts as alive if its socket accepted an update
+//! since the last check. If the socket was blocked, any byte that it accepted counts as a sign of life.
 
 use std::time::Duration;
 
@@ -27,77 +29,81 @@ use tokio::time::Instant;
 
 use super::subscription_index::ConnectionId;
 
-/// Clients are checked this many times within the shortest timeout.
+/// The server checks clients this many times within the shortest timeout.
 const CHECKS: u32 = 16;
 
-/// The shortest and the longest time between checks.
+/// The shortest and the longest time between two checks of the clients.
 const CHECK_PERIOD: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
 
-/// After this many unanswered retransmissions or probes a machine may be gone. The acknowledgement of a
-/// single transmission may still be on its way.
+/// A client's machine counts as reachable while fewer than this many TCP retransmissions or probes are
+/// unanswered. If only one transmission is unanswered, its acknowledgement may still be on its way.
 const UNANSWERED: u8 = 2;
 
-/// The socket of a client whose machine is reachable may stay blocked for this many ping intervals.
+/// If a client's machine is reachable, the client's socket may stay blocked for this many ping intervals.
 ///
 /// The number is high because of slow clients. The socket of a client that reads 2 KB per second may accept
 /// new bytes only every 30 s.
 const BLOCKED_PINGS: u8 = 30;
 
-/// The times within which a client must act. Zero switches a timeout off.
+/// The ping interval, and the time limits within which a client must act. Zero switches the pings or the time
+/// limit off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeouts {
-    /// The time between pings.
+    /// The time between two pings to a client.
     pub ping_interval: Duration,
-    /// The longest time between a ping and a sign of life.
+    /// The longest time between a ping and the client's next sign of life.
     pub ping_timeout: Duration,
-    /// The longest time between the first and the last byte of a message.
+    /// The longest time between the first and the last byte of a client's message.
     pub message: Duration,
-    /// The longest time between the start of a connection and its token.
+    /// The longest time between the start of a connection and the arrival of the client's token.
     pub auth: Duration,
 }
 
 /// The deadlines of one client.
 #[derive(Debug, Default)]
 pub struct Deadlines {
-    /// When the client is pinged next.
+    /// The time of the next ping to the client; `None` if pings are switched off.
     next_ping: Option<Instant>,
-    /// The first ping since the last sign of life; `None` if there is none, or if pings have no timeout.
+    /// The first ping since the client's last sign of life; `None` if there was no such ping, or if pings
+    /// have no timeout.
     ping: Option<Ping>,
     /// How many pings have not been answered with a pong.
     unanswered: u32,
     /// How many pings were due while the socket was blocked. The number is reset when the client sends or
     /// reads something.
     blocked_pings: u8,
-    /// By when the partial message must be complete.
+    /// The deadline for the rest of a partial message; `None` if no such deadline is set.
     message_due: Option<Instant>,
-    /// By when the client must show a token.
+    /// The deadline for the client's token; `None` if no such deadline is set.
     auth_due: Option<Instant>,
 }
 
-/// A ping that waits for a sign of life.
+/// A ping since which the client has given no sign of life.
 #[derive(Clone, Copy, Debug)]
 struct Ping {
     /// When the ping was sent.
     sent: Instant,
-    /// By when a sign of life must come. A standstill of the server postpones this deadline.
+    /// The deadline for the client's next sign of life. If the server stands still for a while, this deadline
+    /// is postponed.
     due: Instant,
 }
 
 /// The signs of life that a client has given since the last check.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SignsOfLife {
-    /// A byte came from the client.
+    /// Whether a byte came from the client.
     pub is_heard: bool,
-    /// The socket accepted an update. If the socket was blocked, any accepted byte counts.
+    /// Whether the client's socket accepted an update. If the socket was blocked, any byte that it accepted
+    /// makes this true.
     pub is_reading: bool,
-    /// The socket accepts no more bytes for now.
+    /// Whether the client's socket accepts no more bytes for now.
     pub is_blocked: bool,
 }
 
-/// The result of a check.
+/// The result of a check of one client's deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// There is nothing to do.
+    /// The client missed no deadline, and no ping is due.
     Fine,
     /// The client is due for a ping.
     Ping,
@@ -108,20 +114,20 @@ pub enum Finding {
 /// A deadline that a client missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
-    /// The client has not shown a token.
+    /// The client has not shown a token in time.
     Token,
-    /// The client has not sent the rest of a message.
+    /// The client has not sent the rest of a message in time.
     Message,
-    /// The client has given no sign of life after a ping.
+    /// The client has not given a sign of life in time after a ping.
     SignOfLife,
 }
 
-/// When each client is due for a check, by connection number.
+/// The time at which each client is due for its next check, indexed by connection number.
 #[derive(Debug, Default)]
 pub struct CheckSchedule(Vec<Option<Instant>>);
 
 impl Timeouts {
-    /// Returns the time between checks.
+    /// Returns the time between two checks of the clients.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         let limits = [self.ping_interval, self.ping_timeout, self.message, self.auth];
@@ -137,31 +143,31 @@ impl Deadlines {
         Self { next_ping: deadline(now, timeouts.ping_interval), ..Self::default() }
     }
 
-    /// Sets or removes the deadline for a token.
+    /// Sets the deadline for the client's token, or removes this deadline if the client is authenticated.
     pub fn set_authenticated(&mut self, now: Instant, timeouts: &Timeouts, is_authenticated: bool) {
         self.auth_due = deadline(now, timeouts.auth).filter(|_| !is_authenticated);
     }
 
-    /// Sets or removes the deadline for the rest of a message.
+    /// Sets the deadline for the rest of a message, or removes this deadline if no message is partial.
     pub fn set_message_partial(&mut self, now: Instant, timeouts: &Timeouts, is_partial: bool) {
         self.message_due = deadline(now, timeouts.message).filter(|_| is_partial);
     }
 
-    /// Restarts the time limit of a partial message, if there is one.
+    /// Restarts the time limit for the rest of a partial message, if such a deadline is set.
     pub fn extend_message(&mut self, now: Instant, timeouts: &Timeouts) {
         if self.message_due.is_some() {
             self.message_due = deadline(now, timeouts.message);
         }
     }
 
-    /// Records a pong; returns whether the pong answers a ping.
+    /// Records a pong from the client; returns whether the pong answers a ping.
     pub fn ponged(&mut self) -> bool {
         let is_answer = self.unanswered > 0;
         self.unanswered = self.unanswered.saturating_sub(1);
         is_answer
     }
 
-    /// Postpones the deadlines by the time for which the server stood still.
+    /// Postpones the client's deadlines by `gap`, the time for which the server stood still.
     pub fn postpone(&mut self, gap: Duration) {
         let ping_due = self.ping.as_mut().map(|ping| &mut ping.due);
         for due in [ping_due, self.message_due.as_mut(), self.auth_due.as_mut()].into_iter().flatten() {
@@ -170,7 +176,8 @@ impl Deadlines {
     }
 
     /// Checks a client's deadlines. `signs` are the client's signs of life since the last check.
-    /// `acknowledgements` asks TCP, and returns `None` if TCP cannot be asked.
+    /// `acknowledgements` reads the TCP state of the client's socket; it returns `None` if this state cannot
+    /// be read.
     pub fn check(
         &mut self,
         now: Instant,
@@ -202,7 +209,8 @@ impl Deadlines {
         Finding::Fine
     }
 
-    /// Returns whether the client is known to be alive. Asks TCP only if the answer matters.
+    /// Returns whether the client is known to be alive. Calls `acknowledgements` only if the acknowledgements
+    /// can change the result.
     fn is_alive(
         &mut self,
         now: Instant,
@@ -224,7 +232,7 @@ impl Deadlines {
         is_reachable == Some(true) && self.blocked_pings < BLOCKED_PINGS
     }
 
-    /// Returns when the client is due for its next check.
+    /// Returns the time at which the client is due for its next check; `None` if no check is due.
     #[must_use]
     pub fn next_check(&self) -> Option<Instant> {
         [self.next_ping, self.ping.map(|ping| ping.due), self.message_due, self.auth_due]
@@ -235,7 +243,7 @@ impl Deadlines {
 }
 
 impl CheckSchedule {
-    /// Sets when a connection is due for a check.
+    /// Sets the time at which a connection is due for a check; `None` means that no check is due.
     pub fn set(&mut self, id: ConnectionId, when: Option<Instant>) {
         if self.0.len() <= id {
             self.0.resize(id + 1, None);
@@ -243,7 +251,7 @@ impl CheckSchedule {
         self.0[id] = when;
     }
 
-    /// Returns the first connection that is due for a check, starting at number `from`.
+    /// Returns the lowest connection number, at least `from`, whose connection is due for a check.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.0.iter().skip(from).position(|when| when.is_some_and(|when| when <= now))?;
@@ -251,7 +259,7 @@ impl CheckSchedule {
     }
 }
 
-/// Returns the end of a timeout; `None` if the timeout is switched off.
+/// Returns the end of a timeout that begins at `from`; `None` if the timeout is switched off.
 fn deadline(from: Instant, limit: Duration) -> Option<Instant> {
     (!limit.is_zero()).then(|| from + limit)
 }
@@ -278,7 +286,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// Checks a client that was pinged 10 s ago.
+    /// Checks a client that was pinged 10 s ago, so that the ping's deadline is reached.
     fn check_when_due(signs: SignsOfLife, found: Option<Acknowledgements>) -> Finding {
         let begin = Instant::now();
         let mut deadlines = Deadlines::new(begin, &DEADLINES);

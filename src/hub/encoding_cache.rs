@@ -1,5 +1,5 @@
-//! Caches of encoded values: the newest events, the snapshots at one position, and one value for many
-//! connections.
+//! Caches of encoded values: the newest events, the snapshots at one log position, and a single value for
+//! many connections.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,31 +8,31 @@ use crate::bus::{Key, LastValueCache};
 use crate::encoding::{Encoding, Snapshot, Value};
 use crate::market::Kind;
 
-/// Clearing a cache of snapshots frees its memory if the memory exceeds this size.
+/// When a cache of snapshots is cleared, its memory is freed if it is larger than this many bytes.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 
-/// A cache of the newest event of each symbol and kind, in one encoding.
+/// A cache of the encoded newest event of each symbol and kind, in one encoding.
 ///
-/// The cache has at most one entry for each symbol and kind. A newer event reuses the memory of the older
-/// event.
+/// The cache has at most one entry for each symbol and kind. A newer event is written into the memory of the
+/// older event of the same symbol and kind.
 #[derive(Debug)]
 pub struct EncodedEvents {
     encoding: Encoding,
     symbols: Vec<[Encoded; 3]>,
 }
 
-/// A cache of snapshots at one position, in one encoding.
+/// A cache of encoded snapshots at one log position, in one encoding.
 #[derive(Debug)]
 pub struct EncodedSnapshots {
     encoding: Encoding,
-    /// The position of the cached snapshots, as a sequence number.
+    /// The log position of the cached snapshots, as a sequence number.
     seq: u64,
     bytes: Vec<u8>,
-    /// The range of each snapshot in `bytes`, by the index of the symbol.
+    /// The range of each symbol's snapshot within `bytes`. The key of the map is the symbol's index.
     ranges: HashMap<usize, Range<usize>>,
 }
 
-/// One value for many connections, encoded once for each encoding in use.
+/// A value that is sent to many connections, and is encoded only once for each encoding in use.
 #[derive(Debug)]
 pub struct EncodedValue<'a> {
     value: Value<'a>,
@@ -41,23 +41,23 @@ pub struct EncodedValue<'a> {
 
 #[derive(Debug, Default)]
 struct Encoded {
-    /// The sequence number of the encoded event; 0 if there is none.
+    /// The sequence number of the encoded event; 0 if no event is encoded yet.
     seq: u64,
     bytes: Vec<u8>,
 }
 
 impl EncodedEvents {
-    /// Returns an empty cache.
+    /// Returns an empty cache for this encoding.
     #[must_use]
     pub const fn new(encoding: Encoding) -> Self {
         Self { encoding, symbols: Vec::new() }
     }
 
-    /// Returns the sequence number and the bytes of the newest event of a key.
+    /// Returns the sequence number and the encoded bytes of the newest event of a key (a symbol and a kind).
     ///
     /// # Panics
     ///
-    /// The key has no event yet. A shard asks only for the events that it has read.
+    /// Panics if the key has no event yet. A shard asks only for events that it has read.
     pub fn latest(&mut self, last_values: &LastValueCache, key: Key) -> (u64, &[u8]) {
         let latest = last_values.latest(key).expect("the shard has read an event of this key");
         let (index, kind) = key;
@@ -73,14 +73,14 @@ impl EncodedEvents {
         (encoded.seq, &encoded.bytes)
     }
 
-    /// Removes all events. Call this when symbols get other indexes.
+    /// Removes all events. The cache must be cleared whenever symbols get other indexes.
     pub fn clear(&mut self) {
         self.symbols.clear();
     }
 }
 
 impl EncodedSnapshots {
-    /// Returns an empty cache.
+    /// Returns an empty cache for this encoding.
     #[must_use]
     pub fn new(encoding: Encoding) -> Self {
         Self { encoding, seq: 0, bytes: Vec::new(), ranges: HashMap::new() }
@@ -90,7 +90,7 @@ impl EncodedSnapshots {
     ///
     /// # Panics
     ///
-    /// No symbol has this index.
+    /// Panics if no symbol has this index.
     pub fn get(&mut self, last_values: &LastValueCache, index: usize) -> &[u8] {
         if self.seq != last_values.seq() {
             self.clear();
@@ -120,12 +120,12 @@ impl EncodedSnapshots {
 }
 
 impl<'a> EncodedValue<'a> {
-    /// Returns a value that is not encoded yet.
+    /// Returns a cache for `value`, which is not encoded yet.
     pub fn new(value: Value<'a>) -> Self {
         Self { value, bytes: Default::default() }
     }
 
-    /// Returns the value in this encoding.
+    /// Returns the encoded bytes of the value in this encoding.
     pub fn bytes(&mut self, encoding: Encoding) -> &[u8] {
         self.bytes[encoding.index()].get_or_insert_with(|| {
             let mut bytes = Vec::new();

@@ -1,4 +1,5 @@
-//! A fan-out: finds the connections that get an event in one encoding, and adds the event to their batch.
+//! A fan-out: the part of a shard that sends events to all connections with one encoding. For each event, the
+//! fan-out finds the subscribed connections, and adds the event to their batch.
 //!
 //! A shard has one fan-out for each encoding. So an event is encoded only in the encodings that its
 //! subscribers use. An unused encoding costs one lookup in an empty index for each event.
@@ -18,7 +19,7 @@ use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
 
-/// The subscription index, the caches and the current batch of one encoding.
+/// The subscription index, the caches and the current batch for the connections with one encoding.
 #[derive(Debug)]
 pub(super) struct FanOut {
     encoding: Encoding,
@@ -28,14 +29,15 @@ pub(super) struct FanOut {
     batch: Batch,
     /// The connections that get an update of the current batch.
     subscribers: Vec<ConnectionId>,
-    /// The number of batches so far.
+    /// The number of batches that have been written so far.
     batches: u64,
-    /// A buffer for a heartbeat that is written with the batch. Its memory is reused.
+    /// A buffer for a heartbeat that is written together with the batch. The buffer's memory is reused for
+    /// each heartbeat.
     heartbeat: Vec<u8>,
 }
 
 impl FanOut {
-    /// Returns a fan-out without connections.
+    /// Returns a fan-out for this encoding, without connections.
     pub(super) fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
@@ -49,21 +51,22 @@ impl FanOut {
         }
     }
 
-    /// Empties the caches. Call this when symbols get other indexes.
+    /// Empties the caches of encoded values. These caches must be emptied whenever symbols get other indexes.
     pub(super) fn forget_encoded(&mut self) {
         self.encoded.clear();
         self.snapshots.clear();
     }
 
-    /// Returns whether the shard must write the batch before the shard reads more of the log.
+    /// Returns whether the current batch is full, so that the shard must write it before reading more of the
+    /// log.
     pub(super) fn is_full(&self) -> bool {
         self.batch.is_full(self.subscribers.len())
     }
 
-    /// Dispatches the newest of `count` events of a key to each subscriber for which `is_included` is true.
+    /// Dispatches the newest event of a key to each subscriber for which `is_included` is true.
     ///
-    /// A subscriber gets the event in the batch, or the event is conflated. The `count - 1` older events
-    /// count as merged.
+    /// A subscriber's connection state decides whether the event is added to the batch, conflated or skipped.
+    /// The event stands for `count` new events of the key. The `count - 1` older events count as merged.
     pub(super) fn apply(
         &mut self,
         (key, count): (Key, u64),
@@ -111,11 +114,11 @@ impl FanOut {
         }
     }
 
-    /// Writes the batch to its subscribers. If a subscriber's heartbeat is nearly due, the same write
-    /// includes the heartbeat.
+    /// Writes the current batch to the sockets of its subscribers. If a subscriber's heartbeat is nearly due,
+    /// the same write includes the heartbeat.
     ///
-    /// The heartbeat carries `time` and `head`. `write` tries to write to a connection's socket once, and
-    /// returns how many bytes the socket accepted.
+    /// Such a heartbeat contains `time`, and the sequence number `head`. `write` tries to write to a
+    /// connection's socket once, and returns how many bytes the socket accepted.
     pub(super) fn flush(
         &mut self,
         connections: &mut Slab<Connection>,

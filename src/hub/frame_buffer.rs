@@ -1,7 +1,7 @@
 //! A frame buffer: encoded frames that a socket has not accepted yet, in order.
 //!
-//! All frames are contiguous in memory, ready for one write. For each frame the buffer knows the kind, the
-//! length, and the effect on the client's cursor.
+//! The bytes of all frames are contiguous in memory, so that one write can send them. For each frame, the
+//! buffer stores the kind, the length, and the effect on the client's cursor.
 
 use std::collections::VecDeque;
 
@@ -9,56 +9,57 @@ use std::collections::VecDeque;
 /// frame.
 pub(super) const MIN_FRAME_BYTES: usize = 32;
 
-/// Written bytes are removed from the buffer if there are at least this many, and if they fill more than half
-/// of the buffer.
+/// The minimum number of written bytes that are removed from a buffer which still has pending bytes. The
+/// written bytes are removed only if they also fill more than half of the buffer.
 const MIN_RECLAIM: usize = 4096;
 
-/// Pending frames, in the order in which they are written.
+/// The pending frames of one client, in the order in which they are written to the socket.
 #[derive(Debug, Default)]
 pub(super) struct FrameBuffer {
     bytes: Vec<u8>,
-    /// How many of the bytes the socket has accepted.
+    /// How many bytes, from the start of `bytes`, the socket has accepted.
     written: usize,
     /// The frames that the socket has not accepted completely.
     frames: VecDeque<PendingFrame>,
-    /// Whether the socket has accepted a part of the first frame.
+    /// Whether the socket has accepted a part of the first pending frame.
     is_begun: bool,
 }
 
 /// A frame that the socket has not accepted completely.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingFrame {
-    /// The index after the frame's last byte.
+    /// The index, in the buffer, after the frame's last byte.
     end: usize,
     pub(super) effect: CursorEffect,
     pub(super) kind: FrameKind,
-    /// The frame's length, at least `MIN_FRAME_BYTES`.
+    /// The number of bytes for which the frame counts: its length, but at least `MIN_FRAME_BYTES`.
     pub(super) bytes: u32,
 }
 
-/// The kind of a frame, which decides whether the frame counts against the limit of an outbox.
+/// The kind of a frame, which decides whether the frame counts against the outbox's limit of pending bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
-    /// A reply, or any other frame that does not count against the limit.
+    /// A reply, or any other frame that does not count against the limit of pending bytes.
     Reply,
-    /// An event of the feed.
+    /// An event of the feed, which counts against the limit of pending bytes.
     Event,
-    /// Another client's message, or a new state of the feed.
+    /// A relayed message or a new feed state, which counts against the limit of pending bytes.
     News,
 }
 
-/// The effect of a frame on the client's cursor. The effect applies once the frame is written completely.
+/// The effect of a frame on the client's cursor, from which the client can resume. The effect applies once
+/// the frame is written completely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CursorEffect {
     /// The cursor does not change.
     None,
-    /// The cursor, if there is one, moves to this event.
+    /// If the client has a cursor, the cursor moves to the event with this sequence number.
     MovesTo(u64),
-    /// Snapshots follow the frame. The client has no cursor until the last snapshot is written.
+    /// A set of snapshots follows the frame. The client has no cursor until the last snapshot is written.
     BeginsSnapshots,
     /// The frame is a snapshot, but not the last snapshot of its set.
     InSnapshots,
-    /// The frame ends a set of snapshots. This event becomes the client's cursor.
+    /// The frame ends a set of snapshots. The event with this sequence number becomes the client's cursor.
     EndsSnapshots(u64),
 }
 
@@ -68,7 +69,7 @@ impl FrameBuffer {
         self.bytes.is_empty()
     }
 
-    /// Returns the bytes to write next.
+    /// Returns the bytes that the socket has not accepted yet.
     pub(super) fn pending(&self) -> &[u8] {
         &self.bytes[self.written..]
     }
@@ -78,10 +79,11 @@ impl FrameBuffer {
         self.frames.iter()
     }
 
-    /// Appends a frame, whose bytes come from `write`. Returns the frame's length, at least
-    /// `MIN_FRAME_BYTES`.
+    /// Appends a frame, whose bytes the function `write` produces. Returns the number of bytes for which the
+    /// frame counts: its length, but at least `MIN_FRAME_BYTES`.
     ///
-    /// Some encodings write nothing for some values. In that case no frame is added, and the result is 0.
+    /// Some encodings write nothing for some values. If `write` produces no bytes, no frame is added, and the
+    /// result is 0.
     pub(super) fn push(
         &mut self,
         effect: CursorEffect,
@@ -99,21 +101,21 @@ impl FrameBuffer {
         bytes as usize
     }
 
-    /// Appends all frames of a buffer that is still completely unwritten.
+    /// Appends all frames of `other`, a buffer of which no byte has been written yet.
     pub(super) fn append(&mut self, other: &Self) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&other.bytes);
         self.frames.extend(other.frames().map(|frame| PendingFrame { end: start + frame.end, ..*frame }));
     }
 
-    /// Changes the effect of the last frame.
+    /// Changes the cursor effect of the last frame in the buffer.
     pub(super) fn set_last_effect(&mut self, effect: CursorEffect) {
         if let Some(frame) = self.frames.back_mut() {
             frame.effect = effect;
         }
     }
 
-    /// Marks the next `count` bytes as written; calls `on_frame` with each frame that is now written
+    /// Marks the next `count` bytes as written. Calls `on_frame` with each frame that is now written
     /// completely.
     pub(super) fn written(&mut self, count: usize, mut on_frame: impl FnMut(PendingFrame)) {
         self.written += count;
@@ -138,7 +140,8 @@ impl FrameBuffer {
         }
     }
 
-    /// Removes all frames except a partly written frame; returns the partly written frame.
+    /// Removes all frames of which the socket has accepted no byte. Returns the partly written frame, if
+    /// there is one.
     pub(super) fn discard_unbegun(&mut self) -> Option<PendingFrame> {
         self.frames.truncate(usize::from(self.is_begun));
         let begun = self.frames.front().copied();

@@ -1,7 +1,8 @@
 //! Heartbeats: when each connection gets its next heartbeat.
 //!
 //! If a connection gets updates, its heartbeat is written together with an update, a little early. A separate
-//! write would cost more than the heartbeat itself. Any other connection gets its heartbeat on time.
+//! write would cost more than the heartbeat itself. A connection that gets no updates gets its heartbeat on
+//! time, in a separate write.
 
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use tokio::time::Instant;
 use super::spread::spread;
 use super::subscription_index::ConnectionId;
 
-/// A heartbeat that is written with an update may be early by at most the period divided by this number.
+/// A heartbeat that is written with an update is early by at most the heartbeat period divided by this
+/// number.
 const EARLY: u32 = 8;
 
-/// The number of checks for due heartbeats in a period.
+/// The number of checks for due heartbeats in one heartbeat period.
 const CHECKS: u32 = 64;
 
-/// When the next heartbeat of each connection is due, by connection number.
+/// The time at which each connection's next heartbeat is due, indexed by connection number.
 #[derive(Debug)]
 pub struct Heartbeats {
     period: Duration,
@@ -24,22 +26,22 @@ pub struct Heartbeats {
 }
 
 impl Heartbeats {
-    /// Returns the heartbeats of a shard without connections.
+    /// Returns the heartbeat times of a shard that has no connections yet.
     #[must_use]
     pub const fn new(period: Duration) -> Self {
         Self { period, due: Vec::new() }
     }
 
-    /// Returns the time between checks for due heartbeats.
+    /// Returns the time between two checks for due heartbeats.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         (self.period / CHECKS).max(Duration::from_millis(1))
     }
 
-    /// Adds a connection. Its first heartbeat is due within one period.
+    /// Adds a connection. The connection's first heartbeat is due within one heartbeat period.
     ///
-    /// The first heartbeats are spread over the period. Otherwise connections that open together would always
-    /// get their heartbeats together.
+    /// The first heartbeats of different connections are spread over the period. Otherwise connections that
+    /// open together would always get their heartbeats together.
     pub fn add(&mut self, id: ConnectionId, now: Instant) {
         let nanos = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
         let due = now + self.period.saturating_sub(Duration::from_nanos(spread(id as u64, nanos)));
@@ -49,21 +51,22 @@ impl Heartbeats {
         self.due[id] = due;
     }
 
-    /// Returns whether a connection's heartbeat may be written with an update now.
+    /// Returns whether a connection's next heartbeat is due so soon that it may be written with an update
+    /// now.
     #[must_use]
     pub fn is_nearly_due(&self, id: ConnectionId, now: Instant) -> bool {
         self.due[id] <= now + self.period / EARLY
     }
 
-    /// Records that a heartbeat was sent. The next heartbeat is due one period after the previous due time.
-    /// An early heartbeat therefore does not shorten the period.
+    /// Records that the connection's heartbeat was sent. The next heartbeat is due one period after the due
+    /// time of the sent heartbeat. An early heartbeat therefore does not shorten the period.
     pub fn sent(&mut self, id: ConnectionId, now: Instant) {
         let next = self.due[id] + self.period;
         self.due[id] = if next > now { next } else { now + self.period };
     }
 
-    /// Returns the first connection whose heartbeat is due, starting at number `from`. The connection may no
-    /// longer exist.
+    /// Returns the lowest connection number, at least `from`, whose heartbeat is due. The connection with
+    /// this number may no longer exist.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.due.iter().skip(from).position(|due| *due <= now)?;

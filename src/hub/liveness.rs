@@ -1,5 +1,5 @@
-//! Liveness: heartbeats to the clients, and checks of the clients. A heartbeat shows that the server is
-//! alive. A check finds out whether a client is alive.
+//! Liveness: sends heartbeats to the clients, and checks whether the clients are alive. A heartbeat shows a
+//! client that the server is alive. A check finds out whether a client is alive.
 
 use std::time::Duration;
 
@@ -18,10 +18,11 @@ use crate::encoding::Value;
 use crate::market::Time;
 use crate::wire::{CloseCode, CloseReason};
 
-/// If the time between two checks is longer than this, the server stood still or its clock jumped.
+/// If more time than this passes between two checks of the clients, the server stood still or its clock
+/// jumped.
 pub(super) const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// The heartbeats and deadlines of a shard's connections.
+/// The heartbeat times and the check times of a shard's connections.
 #[derive(Debug)]
 pub(super) struct Liveness {
     pub(super) heartbeats: Heartbeats,
@@ -31,7 +32,7 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    /// Returns the liveness of a shard without connections.
+    /// Returns the heartbeat times and check times of a shard that has no connections yet.
     pub(super) fn new(heartbeat: Duration, timeouts: Timeouts) -> Self {
         Self {
             heartbeats: Heartbeats::new(heartbeat),
@@ -47,7 +48,7 @@ impl Liveness {
         self.reschedule(id, deadlines);
     }
 
-    /// Records that a connection's deadlines have changed.
+    /// Sets the time of a connection's next check, after its deadlines have changed.
     pub(super) fn reschedule(&mut self, id: ConnectionId, deadlines: &Deadlines) {
         self.schedule.set(id, deadlines.next_check());
     }
@@ -57,14 +58,14 @@ impl Liveness {
         self.schedule.set(id, None);
     }
 
-    /// Returns the time between two calls of [`heartbeats`](Self::heartbeats). [`check`](Self::check) has the
-    /// same period.
+    /// Returns the period at which [`heartbeats`](Self::heartbeats) and [`check`](Self::check) must be
+    /// called.
     pub(super) fn check_period(&self) -> Duration {
         self.heartbeats.check_period().min(self.timeouts.check_period())
     }
 
-    /// Sends a heartbeat, with `time` and `head`, to each subscriber whose heartbeat is due. A client that
-    /// does not read gets the heartbeat when it reads again.
+    /// Sends a heartbeat, with `time` and `head`, to each subscriber whose heartbeat is due. If a client's
+    /// socket is blocked, the client gets the heartbeat when it reads again.
     pub(super) fn heartbeats(
         &mut self,
         connections: &mut Slab<Connection>,
@@ -140,7 +141,8 @@ impl Liveness {
     }
 }
 
-/// Returns the limit that an overdue client exceeded, and the reason of its close.
+/// For a deadline that a client missed, returns the limit to count, and the reason for closing the
+/// connection.
 fn consequence(overdue: Overdue) -> (Limit, CloseReason) {
     let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
     match overdue {

@@ -3,7 +3,7 @@
 use crate::bus::{Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::market::FeedState;
 
-/// The fold of the log up to a shard's position.
+/// The state of the market that results from all log entries up to a shard's position.
 #[derive(Debug)]
 pub struct MarketState {
     /// The newest events and the day statistics of all symbols.
@@ -15,13 +15,13 @@ pub struct MarketState {
 }
 
 impl MarketState {
-    /// Returns the sequence number of the newest event.
+    /// Returns the sequence number of the newest event that the state includes.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.last_values.seq()
     }
 
-    /// Folds the next entry of the log into the state. Clients are not told.
+    /// Updates the state with the next entry of the log. Does not tell any client of the entry.
     pub fn fold(&mut self, read: Read) {
         match read {
             Read::Lagged(checkpoint) => *self = (*checkpoint).into(),

@@ -1,11 +1,11 @@
-//! The hub: the shards between the bus and the clients. Each worker's thread has one shard.
+//! The hub: the shards, which pass events from the bus to the clients. Each worker thread has one shard.
 //!
 //! A [`Shard`] decides what each client gets, and does no I/O. The shard's [runner](ShardRunner) reads the
 //! log, and writes new events directly to the sockets of their subscribers. The runner also passes relayed
 //! messages to the shard, and wakes sessions.
 //!
-//! A shard produces values. An [encoding](crate::encoding) turns these values into bytes. The hub does not
-//! depend on the format of the bytes.
+//! A shard produces values, such as events and replies. An [encoding](crate::encoding) turns these values
+//! into bytes. So the hub does not depend on the format of the bytes.
 
 mod batch;
 mod catch_up_quota;

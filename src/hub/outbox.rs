@@ -1,20 +1,22 @@
 //! A client's outbox: the frames and conflated events that have yet to be sent to the client.
 //!
-//! The outbox of a client that keeps up has only the numbers of its updates in the current batch. Replies,
-//! and updates that the socket did not accept, are frames in a [buffer](FrameBuffer).
+//! While a client keeps up, its outbox stores only which updates of the current batch the client gets. A
+//! [buffer](FrameBuffer) stores the frames of replies, and of updates that the socket did not accept.
 //!
-//! A `latest` client that does not keep up, or that asked for an interval, also has conflated keys. A
+//! If a `latest` client does not keep up, or asked for an interval, its outbox also has conflated keys. A
 //! conflated key is a symbol and kind whose newest event has yet to be sent. The client's subscription limits
-//! the number of keys. A flush turns a limited number of keys into frames.
+//! the number of conflated keys. One flush turns a limited number of conflated keys into frames.
 //!
-//! A command may change the subscription or the delivery. The reply to such a command is delayed until the
-//! older conflated events are flushed. All later frames wait behind the delayed reply.
+//! A client's command may change the subscription or the delivery. The reply to such a command is delayed
+//! until all conflated events that are older than the reply are flushed. All later frames wait behind the
+//! delayed reply.
 //!
 //! New events are never conflated for an `every` client. The client's pending events, relayed messages and
 //! feed states have a common limit in bytes. A client that exceeds the limit is a slow consumer. The shard
-//! closes the connection, and the client may resume from its cursor.
+//! closes the connection of a slow consumer, which may connect again and resume from its cursor.
 //!
-//! A shard pushes frames and never waits; a session writes them. An outbox does no I/O and reads no clock.
+//! A shard pushes frames into the outbox and never waits. A session writes the frames to the socket. An
+//! outbox does no I/O and reads no clock.
 
 use std::time::Duration;
 
@@ -29,13 +31,13 @@ use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
 use crate::wire::Delivery;
 
-/// An outbox keeps memory for at most this many runs after a batch.
+/// After a batch is written, an outbox keeps memory for at most this many runs of consecutive updates.
 const MAX_KEPT_RUNS: usize = 64;
 
-/// If a flush is late by this much or more, the next interval begins at the flush itself.
+/// If a flush is at least this late, the client's next interval begins at the time of the flush.
 const LATE_FLUSH: Duration = Duration::from_millis(5);
 
-/// The error when a frame would exceed a client's limit of pending bytes.
+/// The error that is returned if a frame would exceed a client's limit of pending bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlowConsumer;
 
@@ -44,30 +46,31 @@ pub struct SlowConsumer;
 pub struct Outbox {
     delivery: Delivery,
     interval: Duration,
-    /// How many bytes of events, relayed messages and feed states may be pending.
+    /// The limit on the pending bytes of events, relayed messages and feed states.
     limit: usize,
-    /// The client's updates in the current batch.
+    /// The client's updates in the current batch, as runs of consecutive updates.
     runs: SmallVec<[Run; 2]>,
     buffer: FrameBuffer,
-    /// The number of pending bytes of each kind of frame.
+    /// The number of pending bytes of each kind of frame, indexed by [`FrameKind`].
     pending_bytes: [usize; 3],
-    /// Whether the socket accepts no more bytes for now.
+    /// Whether the client's socket accepts no more bytes for now.
     is_blocked: bool,
-    /// Whether the socket made progress since the last [check](Self::take_progress). An accepted update is
-    /// progress. If the socket was blocked, any accepted byte is progress.
+    /// Whether the socket made progress since the last call of [`take_progress`](Self::take_progress). The
+    /// socket makes progress when it accepts an update. If the socket was blocked, any byte that it accepts
+    /// counts as progress.
     has_progress: bool,
     conflated: ConflatedKeys,
     delayed: Option<Box<Delayed>>,
-    /// When conflated events were flushed last.
+    /// The time of the last flush of conflated events, at which the client's current interval began.
     last_flush: Option<Instant>,
-    /// The event up to which the socket has accepted everything; `None` while a set of snapshots is being
-    /// written.
+    /// The sequence number up to which the socket has accepted all events; `None` while a set of snapshots is
+    /// being written.
     cursor: Option<u64>,
     sent: u64,
     merged: u64,
 }
 
-/// A delayed reply, and all frames behind it.
+/// A delayed reply, which waits behind conflated events, and all frames behind the reply.
 #[derive(Debug)]
 struct Delayed {
     /// Conflated events up to this sequence number are flushed before the reply.
@@ -98,27 +101,29 @@ impl Outbox {
         }
     }
 
-    /// Returns the client's delivery and its interval.
+    /// Returns the client's delivery mode, and the client's interval between flushes.
     #[must_use]
     pub fn delivery(&self) -> (Delivery, Duration) {
         (self.delivery, self.interval)
     }
 
-    /// Changes the delivery from now on. Events that are already conflated are still sent.
+    /// Changes the client's delivery mode and interval for new events. Events that are already conflated are
+    /// still sent.
     pub fn set_delivery(&mut self, delivery: Delivery, interval: Duration) {
         self.delivery = delivery;
         self.interval = interval;
     }
 
-    /// Returns the number of events that were sent or are pending, and the number of events that newer events
-    /// replaced.
+    /// Returns two numbers: the events that were sent or are pending as frames, and the events that newer
+    /// events replaced.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         let current: u64 = self.runs.iter().map(|run| run.len()).sum();
         (self.sent + current, self.merged)
     }
 
-    /// Returns the client's cursor: the event up to which its socket has accepted everything.
+    /// Returns the client's cursor: the sequence number up to which the client's socket has accepted all
+    /// events.
     ///
     /// The result is 0 before the first event, and while a set of snapshots is being written.
     #[must_use]
@@ -136,14 +141,15 @@ impl Outbox {
         })
     }
 
-    /// Returns whether the socket accepts no more bytes for now.
+    /// Returns whether the client's socket accepts no more bytes for now.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.is_blocked
     }
 
-    /// Returns whether the socket made progress since the last call. An accepted update is progress. If the
-    /// socket was blocked, any accepted byte is progress.
+    /// Returns whether the socket made progress since the last call of this function. The socket makes
+    /// progress when it accepts an update. If the socket was blocked, any byte that it accepts counts as
+    /// progress.
     pub fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.has_progress)
     }
@@ -167,15 +173,15 @@ impl Outbox {
         self.delivery == Delivery::Latest && !keeps_up
     }
 
-    /// Conflates `count` events of a key into the newest event. Returns whether the outbox had no conflated
-    /// events before.
+    /// Conflates `count` events of a key, so that only the newest of these events will be sent. Returns
+    /// whether the outbox had no conflated events before.
     pub fn conflate(&mut self, key: Key, count: u64) -> bool {
         let is_first = self.conflated.is_empty();
         self.merged += count - u64::from(self.conflated.insert(key));
         is_first
     }
 
-    /// Counts events that newer events replaced.
+    /// Adds `count` to the number of merged events, which are events that newer events replaced.
     pub fn count_merged(&mut self, count: u64) {
         self.merged += count;
     }
@@ -198,7 +204,8 @@ impl Outbox {
         self.buffer.is_empty() && self.delayed.is_none()
     }
 
-    /// Adds an update of the current batch; returns whether it is the client's first update in the batch.
+    /// Adds the update with this number in the current batch to the client's updates. Returns whether this
+    /// update is the client's first update in the batch.
     pub fn add_update(&mut self, number: u32) -> bool {
         let is_first = self.runs.is_empty();
         if !self.runs.last_mut().is_some_and(|last| last.extend(number)) {
@@ -207,21 +214,22 @@ impl Outbox {
         is_first
     }
 
-    /// Returns the client's updates in the current batch.
+    /// Returns the client's updates in the current batch, as runs of consecutive updates.
     #[must_use]
     pub fn runs(&self) -> &[Run] {
         &self.runs
     }
 
-    /// Records that the socket accepted `count` bytes of a write. The bytes to write were the client's
-    /// updates of the batch, and perhaps a heartbeat.
+    /// Records that the socket accepted `count` bytes of a write. The write consisted of the client's updates
+    /// in the batch, perhaps followed by a heartbeat.
     ///
-    /// Updates that the socket did not accept are pushed or conflated. If the socket accepted all updates,
-    /// the result is the number of accepted bytes of the heartbeat.
+    /// An update that the socket did not accept is pushed into the buffer or conflated. If the socket
+    /// accepted all updates, returns how many bytes of the heartbeat the socket accepted. Otherwise returns
+    /// `None`.
     ///
     /// # Errors
     ///
-    /// The updates exceed the limit, and `unbounded` is false.
+    /// Returns an error if the updates exceed the limit of pending bytes and `unbounded` is false.
     pub fn batch_written(
         &mut self,
         batch: &Batch,
@@ -244,8 +252,8 @@ impl Outbox {
         Ok(beyond)
     }
 
-    /// Pushes or conflates the client's updates of the batch, except the first `count` bytes, which the
-    /// socket accepted.
+    /// Pushes or conflates the rest of the client's updates in the batch. The socket has already accepted the
+    /// first `count` bytes of these updates.
     fn push_rest(&mut self, batch: &Batch, mut count: usize, unbounded: bool) -> Result<(), SlowConsumer> {
         let runs = std::mem::take(&mut self.runs);
         let mut updates = batch.updates(&runs).peekable();
@@ -274,12 +282,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// Pushes the client's updates of the batch. For a `latest` client, updates over the limit are conflated.
-    /// `unbounded` is true for a flow-controlled feed.
+    /// Pushes the client's updates in the batch into the buffer. For a `latest` client, updates that exceed
+    /// the limit of pending bytes are conflated instead. `unbounded` is true for a flow-controlled feed, and
+    /// means that no limit is checked.
     ///
     /// # Errors
     ///
-    /// The updates of an `every` client exceed the limit, and `unbounded` is false.
+    /// Returns an error if the updates of an `every` client exceed the limit and `unbounded` is false.
     pub fn push_batch(&mut self, batch: &Batch, unbounded: bool) -> Result<(), SlowConsumer> {
         let runs = std::mem::take(&mut self.runs);
         for (update, frame) in batch.updates(&runs) {
@@ -307,14 +316,14 @@ impl Outbox {
         Ok(())
     }
 
-    /// Pushes another client's message, or a new state of the feed.
+    /// Pushes news: a relayed message, or a new state of the feed.
     ///
-    /// If `beside_events` is true, pending events do not count against the limit. It is true for a
-    /// flow-controlled feed, because its pending events have no limit.
+    /// If `beside_events` is true, pending events do not count against the limit. The argument is true for a
+    /// flow-controlled feed, because the pending events of such a feed have no limit.
     ///
     /// # Errors
     ///
-    /// The frame exceeds the limit.
+    /// Returns an error if the frame exceeds the limit of pending bytes.
     pub fn push_news(&mut self, frame: &[u8], beside_events: bool) -> Result<(), SlowConsumer> {
         let pending =
             if beside_events { self.pending_bytes[FrameKind::News as usize] } else { self.limited_bytes() };
@@ -323,7 +332,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Pushes an event that a resuming client missed; `write` appends its frame.
+    /// Pushes an event that a resuming client missed; `write` appends the event's frame.
     pub fn push_missed(&mut self, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
         self.append(CursorEffect::MovesTo(seq), FrameKind::Reply, write);
         self.sent += 1;
@@ -334,22 +343,23 @@ impl Outbox {
         self.append(CursorEffect::InSnapshots, FrameKind::Reply, |buffer| buffer.extend_from_slice(frame));
     }
 
-    /// Pushes the last snapshot of a set. Once the snapshot is written, the client has everything up to
+    /// Pushes the last snapshot of a set. Once the snapshot is written, the client has all events up to
     /// `seq`.
     pub fn push_last_snapshot(&mut self, frame: &[u8], seq: u64) {
         let effect = CursorEffect::EndsSnapshots(seq);
         self.append(effect, FrameKind::Reply, |buffer| buffer.extend_from_slice(frame));
     }
 
-    /// Pushes a reply. No limit is checked, because the session reads no commands while the outbox is full.
+    /// Pushes a reply. The limit of pending bytes is not checked, because the session reads no commands while
+    /// the outbox is full.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.append(CursorEffect::None, FrameKind::Reply, write);
     }
 
-    /// Pushes a reply behind the conflated events. These events have sequence numbers up to `until`.
+    /// Pushes a reply behind the conflated events. The conflated events have sequence numbers up to `until`.
     ///
-    /// If there are conflated events, the reply waits until they are [flushed](Self::flush_delayed). All
-    /// later frames wait behind the reply.
+    /// If there are conflated events, the reply waits until these events are [flushed](Self::flush_delayed).
+    /// All later frames wait behind the reply.
     pub fn push_behind_conflated(&mut self, until: u64, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.conflated.is_empty() {
             self.delayed.get_or_insert_with(|| Box::new(Delayed { until, buffer: FrameBuffer::default() }));
@@ -357,37 +367,37 @@ impl Outbox {
         self.push(write);
     }
 
-    /// Returns whether a reply is delayed.
+    /// Returns whether a reply waits behind conflated events.
     #[must_use]
     pub fn has_delayed(&self) -> bool {
         self.delayed.is_some()
     }
 
-    /// Sets the client's cursor to `seq`, which the client sent.
+    /// Sets the client's cursor to `seq`, which the client sent in order to resume.
     pub fn set_cursor(&mut self, seq: u64) {
         self.cursor = Some(seq);
     }
 
-    /// Makes the last frame move the cursor to `seq` once the frame is written.
+    /// Makes the last pending frame move the client's cursor to `seq` once the frame is written.
     pub fn last_frame_moves_to(&mut self, seq: u64) {
         self.last_buffer().set_last_effect(CursorEffect::MovesTo(seq));
     }
 
-    /// Marks the last frame as the frame before a set of snapshots.
+    /// Marks the last pending frame as the frame before a set of snapshots.
     pub fn last_frame_begins_snapshots(&mut self) {
         self.last_buffer().set_last_effect(CursorEffect::BeginsSnapshots);
     }
 
-    /// Marks the last frame as the end of a set of snapshots. Once the frame is written, the client has
-    /// everything up to `seq`.
+    /// Marks the last pending frame as the end of a set of snapshots. Once the frame is written, the client
+    /// has all events up to `seq`.
     pub fn last_frame_ends_snapshots(&mut self, seq: u64) {
         self.last_buffer().set_last_effect(CursorEffect::EndsSnapshots(seq));
     }
 
-    /// Flushes the oldest conflated events up to `until`, at most `most` events. Returns whether all events
-    /// up to `until` are flushed.
+    /// Flushes the oldest conflated events with sequence numbers up to `until`, at most `most` events.
+    /// Returns whether all conflated events up to `until` are now flushed.
     ///
-    /// The events become frames of the buffer, in the order of their sequence numbers.
+    /// The flushed events become frames in the buffer, in the order of their sequence numbers.
     pub fn flush_conflated(
         &mut self,
         last_values: &LastValueCache,
@@ -412,8 +422,8 @@ impl Outbox {
         count < most || self.conflated.is_empty()
     }
 
-    /// Flushes the oldest conflated events that precede the delayed reply, at most `most` events. If no such
-    /// event is left, also flushes the reply. Returns whether the reply was flushed.
+    /// Flushes the oldest conflated events that precede the delayed reply, at most `most` events. If no event
+    /// that precedes the reply is left, also flushes the reply. Returns whether the reply was flushed.
     ///
     /// Events that are still conflated after the reply are newer than the reply.
     pub fn flush_delayed(
@@ -430,20 +440,20 @@ impl Outbox {
         is_all
     }
 
-    /// Moves the delayed frames into the buffer.
+    /// Moves a delayed reply, and the frames behind the reply, into the buffer.
     fn push_delayed(&mut self) {
         if let Some(delayed) = self.delayed.take() {
             self.buffer.append(&delayed.buffer);
         }
     }
 
-    /// Removes the conflated keys for which `keep` is false. These keys count as merged.
+    /// Removes the conflated keys for which `keep` is false. The event of each removed key counts as merged.
     pub fn retain_conflated(&mut self, keep: impl FnMut(Key) -> bool) {
         self.merged += self.conflated.retain(keep);
     }
 
-    /// Removes the conflated keys of the symbol with this index. The keys count as merged, because a snapshot
-    /// replaces their events.
+    /// Removes the conflated keys of the symbol with this index. The events of the removed keys count as
+    /// merged, because a snapshot replaces these events.
     pub fn drop_conflated_of(&mut self, index: usize) {
         if self.has_conflated() {
             self.merged +=
@@ -451,17 +461,17 @@ impl Outbox {
         }
     }
 
-    /// Removes all conflated keys, and moves the delayed frames into the buffer. The keys count as merged,
-    /// because snapshots replace their events.
+    /// Removes all conflated keys, and moves a delayed reply and the frames behind the reply into the buffer.
+    /// The events of the removed keys count as merged, because snapshots replace these events.
     pub fn drop_conflated(&mut self) {
         self.merged += self.conflated.len();
         self.conflated.clear();
         self.push_delayed();
     }
 
-    /// Returns when to flush the conflated events, `now` at the earliest.
+    /// Returns the time at which the conflated events must be flushed. This time is never before `now`.
     ///
-    /// The result is `None` if there are no conflated events, or if the buffer must be written first.
+    /// The result is `None` if there are no conflated events, or if pending frames must be written first.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.last_flush.map_or(now, |last_flush| now.max(last_flush + self.interval));
@@ -470,20 +480,20 @@ impl Outbox {
 
     /// Records a flush of conflated events at `now`.
     ///
-    /// The next interval begins at `now`. But if the flush was only a little late, the next interval begins
-    /// at the flush's due time. Otherwise small delays would add up.
+    /// The client's next interval begins at `now`. But if the flush was only a little late, the next interval
+    /// begins when the flush was due. Otherwise small delays would add up.
     pub fn set_last_flush(&mut self, now: Instant) {
         let due = self.last_flush.map(|last_flush| last_flush + self.interval);
         self.last_flush = due.filter(|due| now.duration_since(*due) < LATE_FLUSH).or(Some(now));
     }
 
-    /// Returns the bytes to write next.
+    /// Returns the bytes of the pending frames, which are written to the socket next.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.buffer.pending()
     }
 
-    /// Records that the socket accepted the next `count` bytes.
+    /// Records that the socket accepted the next `count` bytes of the pending frames.
     pub fn written(&mut self, count: usize) {
         self.has_progress |= std::mem::take(&mut self.is_blocked) && count > 0;
         let Self { buffer, pending_bytes, has_progress, cursor, .. } = self;
@@ -512,12 +522,12 @@ impl Outbox {
         }
     }
 
-    /// Returns the number of pending bytes that count against the limit.
+    /// Returns the number of pending bytes that count against the client's limit.
     fn limited_bytes(&self) -> usize {
         self.pending_bytes[FrameKind::Event as usize] + self.pending_bytes[FrameKind::News as usize]
     }
 
-    /// Checks that a frame fits within the limit in addition to `pending` other bytes.
+    /// Checks that `frame` and `pending` other bytes together do not exceed the client's limit.
     fn check_limit(&self, frame: &[u8], pending: usize) -> Result<(), SlowConsumer> {
         if pending + frame.len().max(MIN_FRAME_BYTES) > self.limit { Err(SlowConsumer) } else { Ok(()) }
     }
@@ -527,7 +537,8 @@ impl Outbox {
         self.pending_bytes[kind as usize] += bytes;
     }
 
-    /// Returns the buffer for the next frame. If a reply is delayed, the next frame is added behind it.
+    /// Returns the buffer to which the next frame is added. If a reply is delayed, the next frame is added
+    /// behind this reply.
     fn last_buffer(&mut self) -> &mut FrameBuffer {
         self.delayed.as_mut().map_or(&mut self.buffer, |delayed| &mut delayed.buffer)
     }

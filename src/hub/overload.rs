@@ -1,13 +1,13 @@
 //! Overload: a shard that cannot send every event in time sends only the newest event of each symbol and
 //! kind.
 //!
-//! A shard that is behind for a moment catches up and sends every event. A shard is overloaded for one turn
-//! if it stays behind, or if the log is about to pass it. In that turn the shard first folds everything in
-//! the log, and counts the events of each key. Then the shard sends the newest event of each key to its
-//! `latest` clients. The other events count as merged.
+//! A shard that falls behind the log only for a moment catches up and sends every event. A shard is
+//! overloaded for one turn if it stays behind, or if the log may soon drop its next event. In that turn, the
+//! overloaded shard first reads the log, and counts the events of each symbol and kind. Then the shard sends
+//! the newest event of each symbol and kind to its `latest` clients. The older events count as merged.
 //!
-//! After that turn the shard sends every event again, because many events then share a write. Conflated
-//! events make small writes, which cost more for each event.
+//! After the overloaded turn, the shard sends every event again, because then many events share one write.
+//! Conflated events make small writes, which cost more for each event.
 
 use std::time::Duration;
 
@@ -16,39 +16,39 @@ use tokio::time::Instant;
 use crate::bus::{Backlog, Key, LastValueCache};
 use crate::market::Kind;
 
-/// A shard is overloaded if it has been behind for this long, and its next event has also waited for this
-/// long.
+/// A shard is overloaded if it has been behind, and its next event has waited, for this long.
 const MIN_BEHIND: Duration = Duration::from_millis(50);
 
-/// A shard that the log is about to pass is overloaded only if its next event has waited for this long.
-/// Otherwise the cause is only a burst, which the shard can read at once.
+/// If the log may soon drop a shard's next event, the shard is overloaded once that event has waited this
+/// long. A shorter wait means only a burst of events, which the shard can read at once.
 const MIN_AGE: Duration = Duration::from_millis(10);
 
 /// Decides in each turn of a shard whether the shard is overloaded.
 #[derive(Debug, Default)]
 pub struct Overload {
-    /// Since when the shard has been behind; `None` if it has caught up.
+    /// The time since which the shard has been behind the log; `None` if the shard has caught up.
     behind_since: Option<Instant>,
 }
 
-/// The number of events of each key since the last call of [`take`](Self::take).
+/// The number of events of each key (a symbol and a kind) since the last call of [`take`](Self::take).
 #[derive(Debug, Default)]
 pub struct EventCounts {
-    /// The counts of each symbol, by the symbol's index.
+    /// The number of events of each symbol and kind, indexed by symbol and then by kind.
     counts: Vec<[u64; Kind::ALL.len()]>,
     /// The keys with a count above 0.
     keys: Vec<Key>,
 }
 
 impl Overload {
-    /// Begins a turn with this backlog; returns whether the shard is overloaded.
+    /// Begins a turn of the shard; returns whether the shard is overloaded. `backlog` describes how far the
+    /// shard is behind the log.
     pub fn begin_turn(&mut self, backlog: Backlog, now: Instant) -> bool {
         let Backlog { age, is_soon_lost } = backlog;
         let is_late = |since| now.duration_since(since) >= MIN_BEHIND && age >= MIN_BEHIND;
         self.behind_since.is_some_and(|since| is_late(since) || is_soon_lost && age >= MIN_AGE)
     }
 
-    /// Ends a turn; `has_caught_up` says whether the shard caught up in this turn.
+    /// Ends a turn of the shard; `has_caught_up` says whether the shard caught up with the log in this turn.
     pub fn end_turn(&mut self, has_caught_up: bool, now: Instant) {
         self.behind_since = (!has_caught_up).then(|| self.behind_since.unwrap_or(now));
     }
@@ -68,7 +68,8 @@ impl EventCounts {
         *count += 1;
     }
 
-    /// Returns and resets all counts, ordered by the newest event of each key.
+    /// Returns the count of each key, ordered by the sequence number of the key's newest event. Resets all
+    /// counts.
     pub fn take(&mut self, last_values: &LastValueCache) -> Vec<(Key, u64)> {
         let mut keys = std::mem::take(&mut self.keys);
         keys.sort_by_cached_key(|key| last_values.latest(*key).map(|latest| latest.seq));

@@ -1,4 +1,5 @@
-//! Rate limits by tokio's clock. A test that pauses this clock pauses the limits too.
+//! Rate limits that measure time with tokio's clock. If a test pauses tokio's clock, the rate limits pause
+//! too.
 
 use std::num::NonZeroU32;
 use std::ops::Add;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 /// A rate limit.
 pub type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
 
-/// Returns a limit with this rate and burst; `None` for a rate of 0, which means no limit.
+/// Returns a rate limit with this rate and burst; `None` if the rate is 0, which means no limit.
 #[must_use]
 pub fn limiter(per_second: u32, burst: NonZeroU32) -> Option<Limiter> {
     let quota = Quota::per_second(NonZeroU32::new(per_second)?).allow_burst(burst);
@@ -25,7 +26,7 @@ pub fn limiter(per_second: u32, burst: NonZeroU32) -> Option<Limiter> {
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock;
 
-/// A moment of [`TokioClock`].
+/// A point in time, measured by [`TokioClock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Instant);
 

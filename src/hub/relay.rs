@@ -1,7 +1,7 @@
 //! The relay: sends each client's messages to all clients, including the sender.
 //!
-//! Each shard has a bounded inbox for messages. A message waits until every inbox has room. Meanwhile the
-//! server reads no further message from the sender. Shards never wait.
+//! Each shard has a bounded inbox for messages. A message waits until the inbox of every shard has room.
+//! While the message waits, the server reads no further message from its sender. Shards never wait.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -24,18 +24,19 @@ const FRAME_BYTES: usize = 48;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelayConfig {
-    /// Whether messages are relayed at all.
+    /// Whether the server relays messages between clients at all.
     pub enabled: bool,
     /// How many messages one connection may send per second; 0 means no limit.
     pub rate: u32,
     /// How many messages one connection may send at once.
     pub burst: NonZeroU32,
-    /// The longest message, in bytes.
+    /// The maximum length of a relayed message, in bytes; 0 means no limit.
     pub max_bytes: usize,
-    /// How many bytes the whole server may relay per second; 0 means no limit. A message counts once for each
-    /// peer.
+    /// How many bytes the whole server may relay per second; 0 means no limit. The bytes of a message count
+    /// once for each peer, which is a client that gets messages.
     pub total_bytes: u32,
-    /// How many messages may wait for a shard. Senders of further messages wait for room.
+    /// How many messages may wait in the inbox of a shard. While the inbox is full, the sender of a further
+    /// message waits.
     pub inbox: NonZeroU32,
 }
 
@@ -54,7 +55,7 @@ impl Default for RelayConfig {
 }
 
 impl RelayConfig {
-    /// Returns a check of each number.
+    /// Returns a range check for each number in the configuration.
     pub(crate) fn checks(&self) -> Vec<Check> {
         vec![
             range::whole_number("rate", self.rate, 0..=MILLION),
@@ -66,7 +67,7 @@ impl RelayConfig {
     }
 }
 
-/// A message on its way to all peers.
+/// A message that is being relayed to all peers, which are the clients that get messages.
 #[derive(Debug)]
 pub struct Relayed {
     /// The sender's name.
@@ -113,13 +114,13 @@ impl Relay {
         self.bus.counters()
     }
 
-    /// Returns the number of peers.
+    /// Returns the number of peers, which are the clients that get relayed messages.
     #[must_use]
     pub fn peers(&self) -> u32 {
         self.peers.load(Ordering::Relaxed)
     }
 
-    /// Returns a name for a new peer. Other clients see this name with the peer's messages.
+    /// Returns a name for a new peer. Other clients see this name as the sender of the peer's messages.
     pub fn name(&self) -> SmolStr {
         format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
@@ -129,16 +130,17 @@ impl Relay {
         self.peers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Removes a peer from the count.
+    /// Subtracts one peer from the number of peers.
     pub fn leave(&self) {
         self.peers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Checks whether a message may be relayed. Does not check any rate.
+    /// Checks whether a message may be relayed. Does not check how many messages or bytes are sent per
+    /// second.
     ///
     /// # Errors
     ///
-    /// The relay is off, or the message is too long.
+    /// Returns an error if the relay is off, or if the message is too long.
     pub fn check(&self, message: &Message) -> Result<(), ErrorReply> {
         if !self.config.enabled {
             let message = "this server relays no messages; commands have an `action`";
@@ -157,7 +159,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// The server relays too many bytes at the moment.
+    /// Returns an error if the server relays too many bytes at the moment.
     pub async fn send(&self, from: &str, message: Message) -> Result<(), ErrorReply> {
         if !self.total.as_ref().is_none_or(|total| self.fits(total, message.len())) {
             self.counters().increment(Limit::RelayTotal);
@@ -174,10 +176,10 @@ impl Relay {
         Ok(())
     }
 
-    /// Returns whether the server may relay a message of this length now.
+    /// Returns whether the limit of bytes per second allows a message of this length now.
     ///
-    /// A message never counts as more bytes than the limit of one second. Otherwise a message that exceeds
-    /// this limit could never be sent.
+    /// A message never counts as more bytes than the server may relay in one second. Otherwise a message that
+    /// exceeds this limit could never be sent.
     fn fits(&self, total: &Limiter, len: usize) -> bool {
         let frame = u32::try_from(len + FRAME_BYTES).unwrap_or(u32::MAX);
         let bytes = frame.saturating_mul(self.peers()).min(self.config.total_bytes);

@@ -7,32 +7,33 @@ use super::deadlines::Timeouts;
 /// The settings of a shard.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The time between heartbeats. A heartbeat that is written with an update may be early by up to an
-    /// eighth of this time.
+    /// The time between two heartbeats to a connection. A heartbeat that is written with an update may be
+    /// early by up to an eighth of this time.
     pub heartbeat: Duration,
     /// How many bytes of events, relayed messages and feed states may be pending for a connection.
     pub every_buffer: usize,
     /// How many symbols a connection may subscribe to; 0 means no limit.
     pub max_symbols: usize,
-    /// The times within which a client must act.
+    /// The ping interval, and the time limits within which a client must act.
     pub timeouts: Timeouts,
     /// How long updates are collected before they are written. Updates of a flow-controlled feed are not
     /// collected, because such a feed already publishes many events at once.
     pub flush_window: Duration,
     /// About how many bytes of missed events or snapshots are written for a connection at a time.
     pub catch_up_bytes: usize,
-    /// How many conflated events are flushed for a connection at a time.
+    /// The maximum number of conflated events that are flushed for a connection at a time.
     pub conflated_events: usize,
-    /// How long an `every` client may keep a flow-controlled feed waiting. The time restarts when the client
-    /// has caught up, or has read `catch_up_bytes` bytes.
+    /// How long an `every` client may keep a flow-controlled feed waiting. This time limit restarts when the
+    /// client has caught up, or has read `catch_up_bytes` bytes.
     pub stall_timeout: Duration,
 }
 
 impl Settings {
-    /// The server's `catch_up_bytes`. A socket accepts about this many bytes at a time.
+    /// The value of `catch_up_bytes` that the server uses. A socket accepts about this many bytes at a time.
     pub const CATCH_UP_BYTES: usize = 64 * 1024;
 
-    /// The server's `conflated_events`. Frames of this many events have about 256 KiB. With fewer events, the
-    /// search for the oldest events would cost more than the write.
+    /// The value of `conflated_events` that the server uses. The frames of this many events take about 256
+    /// KiB. If fewer events were flushed at a time, the search for the oldest events would cost more than the
+    /// write.
     pub const CONFLATED_EVENTS: usize = 2048;
 }

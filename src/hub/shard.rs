@@ -1,11 +1,11 @@
 //! A shard: the market state at one position of the log, and the connections of one thread.
 //!
-//! A shard [reads](Shard::read) the log at its own position, and folds each event into the market state. The
-//! shard answers a subscribe command from the same state. So the events that follow a snapshot have no gap
-//! and no repetition, and no lock is needed.
+//! A shard [reads](Shard::read) the log at its own position, and updates the market state with each event.
+//! The shard also answers subscribe commands from this market state. So no event is missing or repeated after
+//! a snapshot, and no lock is needed.
 //!
-//! The shard produces values. Each of its [fan-outs](FanOut) encodes the values for the connections of one
-//! encoding.
+//! A shard produces values, such as events and replies. Each [fan-out](FanOut) of the shard encodes these
+//! values for the connections with one encoding.
 //!
 //! A shard does no I/O, reads no clock and starts no task.
 
@@ -38,30 +38,30 @@ use crate::wire::{CloseReason, CommandWithId, Delivery, Message, Reply};
 /// A turn of the shard ends after this many events, so that the other tasks of the thread can run.
 const READ_EVENTS: usize = 4096;
 
-/// A turn of an overloaded shard ends after this many events. This limit is higher, because an overloaded
-/// shard only folds and counts events.
+/// A turn of an overloaded shard ends after this many events. This limit is higher than the usual limit,
+/// because an overloaded shard mostly counts events instead of sending them.
 const OVERLOAD_READ_EVENTS: usize = 65_536;
 
 /// At most this many subscriptions of disconnected connections are removed in a turn.
 const REMOVED_SUBSCRIPTIONS: usize = 1024;
 
-/// A search for a client's oldest conflated events spends this many bytes of the quota for each conflated
-/// event. Examining one event takes about as long as writing this many bytes.
+/// A search for a client's oldest conflated events spends this many bytes of the catch-up quota for each
+/// conflated event. To examine one event takes about as long as to write this many bytes.
 const SEARCH_BYTES: usize = 16;
 
-/// At most one warning of an overload is logged within this time.
+/// A shard logs at most one warning about an overload within this time.
 const WARN_PERIOD: Duration = Duration::from_secs(10);
 
-/// If a client is ahead of its shard, its session checks again after this time.
+/// If a client is ahead of its shard, the client's session checks for the shard's progress after this time.
 const AHEAD_CHECK: Duration = Duration::from_millis(5);
 
-/// The market state and the connections of one thread.
+/// The market state and the connections of one worker thread.
 #[derive(Debug)]
 pub struct Shard {
     bus: Arc<Bus>,
     settings: Settings,
     market: MarketState,
-    /// One fan-out for each encoding, by the encoding's index.
+    /// One fan-out for each encoding, at the index of the encoding.
     fan_outs: [FanOut; Encoding::ALL.len()],
     connections: Slab<Connection>,
     /// Disconnected connections whose subscriptions have yet to be removed.
@@ -70,11 +70,11 @@ pub struct Shard {
     quota: CatchUpQuota,
     /// Whether the shard conflates all events for its `latest` clients.
     is_overloaded: bool,
-    /// When an overload was last logged.
+    /// The time at which a warning about an overload was last logged.
     last_overload_warning: Option<Instant>,
     /// The counts of the events that an overloaded shard has read but not sent yet.
     conflated: EventCounts,
-    /// When [`close_stalled`](Self::close_stalled) was last called.
+    /// The time at which [`close_stalled`](Self::close_stalled) was last called.
     last_stall_check: Option<Instant>,
 }
 
@@ -98,7 +98,7 @@ impl Shard {
         }
     }
 
-    /// Adds a plain connection with this encoding; returns its number.
+    /// Adds a connection with this encoding and the role `Plain`; returns the connection's number.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
         // Before a connection is added, one disconnected connection is removed completely. So disconnected
         // connections do not accumulate.
@@ -125,17 +125,17 @@ impl Shard {
         self.connections[id].outbox.set_delivery(delivery, interval);
     }
 
-    /// Marks a connection as disconnected. The next [turns](Self::begin_turn) remove its subscriptions, and
-    /// then the connection.
+    /// Marks a connection as disconnected. The shard's next [turns](Self::begin_turn) remove the connection's
+    /// subscriptions, and then the connection itself.
     pub fn disconnect(&mut self, id: ConnectionId) {
         self.connections[id].on_disconnect();
         self.disconnected.push(id);
         self.liveness.remove(id);
     }
 
-    /// Removes subscriptions of disconnected connections, a limited number in a turn.
+    /// Removes subscriptions of disconnected connections, up to a limit for each turn.
     ///
-    /// Because of the limit, other clients do not wait when many clients leave at once.
+    /// Because of the limit, the other clients need not wait when many clients disconnect at once.
     fn remove_subscriptions(&mut self) {
         for _ in 0..REMOVED_SUBSCRIPTIONS {
             let Some(id) = self.disconnected.pop() else { break };
@@ -156,8 +156,8 @@ impl Shard {
         had_any
     }
 
-    /// Executes a client's command, and pushes the reply to its outbox. Does nothing for a closing
-    /// connection.
+    /// Executes a client's command, and pushes the reply to the client's outbox. Does nothing if the
+    /// connection is closing.
     pub fn execute(&mut self, id: ConnectionId, with_id: &CommandWithId, now: Time) {
         let connection = &mut self.connections[id];
         if connection.state.is_closing() {
@@ -168,7 +168,8 @@ impl Shard {
             .execute(with_id, now);
     }
 
-    /// Pushes an answer from the session to the client's outbox. Does nothing for a closing connection.
+    /// Pushes `value`, an answer of the client's session, to the client's outbox. Does nothing if the
+    /// connection is closing.
     pub fn answer(&mut self, id: ConnectionId, value: &Value<'_>) {
         let connection = &mut self.connections[id];
         if !connection.state.is_closing() {
@@ -176,8 +177,8 @@ impl Shard {
         }
     }
 
-    /// Pushes a client's message to every outbox. Clients that are closing, or have yet to show a token, do
-    /// not get the message.
+    /// Pushes a relayed message to the outbox of every client. Clients that are closing, or have yet to show
+    /// a token, do not get the message.
     pub fn relay(&mut self, from: &str, message: &Message) {
         let wrapped = Reply::message(from, message);
         let (mut plain, mut wrapped) =
@@ -198,8 +199,8 @@ impl Shard {
 
     /// Sets whether the shard is overloaded. An overloaded shard cannot send every event in time.
     ///
-    /// Such a shard [reads](Self::read) more of the log in a turn. The shard's `latest` clients get only the
-    /// newest event of each symbol and kind.
+    /// An overloaded shard [reads](Self::read) more of the log in one turn than usual. The `latest` clients
+    /// of an overloaded shard get only the newest event of each symbol and kind.
     pub fn set_overloaded(&mut self, is_overloaded: bool, now: Instant) {
         if !std::mem::replace(&mut self.is_overloaded, is_overloaded) && is_overloaded {
             self.bus.counters().overloads.inc();
@@ -211,12 +212,12 @@ impl Shard {
         }
     }
 
-    /// Reads the log for one turn, and writes the new events. Returns whether the shard reached the end of
-    /// the log.
+    /// Reads the log for one turn, and writes the new events to the clients' sockets. Returns whether the
+    /// shard reached the end of the log.
     ///
     /// `write` tries to write to a connection's socket once, and returns how many bytes the socket accepted.
-    /// The session writes the rest. A heartbeat that is nearly due is written with the updates, and carries
-    /// `time`.
+    /// The client's session writes the bytes that the socket did not accept. A heartbeat that is nearly due
+    /// is written together with the events, and contains `time`.
     pub fn read(
         &mut self,
         now: Instant,
@@ -277,8 +278,8 @@ impl Shard {
         }
     }
 
-    /// Counts an event that is conflated for `latest` clients. If there are `every` clients, they get the
-    /// event as usual.
+    /// Updates the market state with an event, and counts the event, because it is conflated for `latest`
+    /// clients. If `has_every` is true, the `every` clients get the event as usual.
     fn conflate(&mut self, seq: u64, event: &Event, has_every: bool) {
         let key = (self.market.last_values.fold(seq, event), event.kind());
         self.conflated.add(key);
@@ -290,7 +291,8 @@ impl Shard {
         }
     }
 
-    /// Writes the new events to each subscriber, together with a heartbeat that is nearly due.
+    /// Writes the new events to each subscriber, together with the subscriber's heartbeat if it is nearly
+    /// due.
     fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         for (key, count) in self.conflated.take(&self.market.last_values) {
             let last_values = &self.market.last_values;
@@ -320,7 +322,7 @@ impl Shard {
         }
     }
 
-    /// Changes the feed state, and tells every subscriber.
+    /// Changes the feed state, and tells every subscriber the new state.
     fn set_feed_state(&mut self, state: FeedState) {
         self.market.feed_state = state;
         let reply = Reply::Feed((&self.market.feed_state).into());
@@ -351,7 +353,7 @@ impl Shard {
         }
     }
 
-    /// Continues with the values after a seek, and tells every subscriber of the seek.
+    /// Replaces the market state with the state after a seek, and tells every subscriber of the seek.
     fn seek(&mut self, seek: Seek, state: FeedState, last_values: LastValueCache) {
         self.set_market(MarketState { last_values, feed_state: state, seek: Some(seek) });
         for id in self.subscribed() {
@@ -366,11 +368,11 @@ impl Shard {
         subscribed.map(|(id, _)| id).collect()
     }
 
-    /// Continues after a lag with `market`, the state at the checkpoint. Tells every subscriber which events
-    /// are lost.
+    /// Continues after the log dropped entries that the shard had yet to read. `market` is the market state
+    /// at the checkpoint where the shard continues. Tells every subscriber which events are lost.
     ///
-    /// An overloaded shard first folds everything in the log. If the shard continued at the oldest entry, the
-    /// log would soon pass the shard again.
+    /// If events are lost, an overloaded shard first reads all entries of the log into `market`. If an
+    /// overloaded shard continued at the log's oldest entry, the log would soon drop unread entries again.
     fn on_lag(&mut self, mut market: MarketState, mut next: impl FnMut() -> Option<Read>) {
         let after = self.market.seq();
         let is_event_lost = market.seq() > after;
@@ -400,7 +402,8 @@ impl Shard {
         }
     }
 
-    /// Replaces the market state. The new state may give symbols other indexes.
+    /// Replaces the market state. Symbols may have other indexes in the new state, so the caches of encoded
+    /// values are emptied.
     fn set_market(&mut self, market: MarketState) {
         self.market = market;
         for fan_out in &mut self.fan_outs {
@@ -413,8 +416,8 @@ impl Shard {
         }
     }
 
-    /// Returns the time between two calls of [`heartbeats`](Self::heartbeats).
-    /// [`check_liveness`](Self::check_liveness) has the same period.
+    /// Returns the period at which [`heartbeats`](Self::heartbeats) and
+    /// [`check_liveness`](Self::check_liveness) must be called.
     #[must_use]
     pub fn check_period(&self) -> Duration {
         self.liveness.check_period()
@@ -422,7 +425,7 @@ impl Shard {
 
     /// Pings the clients that are due for a ping, and closes the clients that missed a deadline.
     ///
-    /// `acknowledgements` returns a client's newest TCP acknowledgement, if it is known.
+    /// `acknowledgements` returns the state of a client's TCP acknowledgements, if this state can be read.
     pub fn check_liveness(
         &mut self,
         now: Instant,
@@ -436,7 +439,7 @@ impl Shard {
         self.liveness.heartbeats(&mut self.connections, now, time, self.market.seq());
     }
 
-    /// Wakes a client's session, so that it writes to its socket.
+    /// Wakes a client's session, so that the session writes to the client's socket.
     pub fn wake(&mut self, id: ConnectionId) {
         self.connections[id].wake();
     }
@@ -451,14 +454,14 @@ impl Shard {
         self.connections[id].deadlines.ponged()
     }
 
-    /// Sets whether a message of a client has arrived in part.
+    /// Records whether only a part of a client's message has arrived so far.
     pub fn set_message_partial(&mut self, id: ConnectionId, now: Instant, is_partial: bool) {
         let deadlines = &mut self.connections[id].deadlines;
         deadlines.set_message_partial(now, &self.settings.timeouts, is_partial);
         self.liveness.reschedule(id, deadlines);
     }
 
-    /// Asks the session of a connection to close it, unless the connection is closing already.
+    /// Asks the session of a connection to close the connection, unless the connection is closing already.
     pub fn ask_to_close(&mut self, id: ConnectionId, reason: CloseReason) {
         let connection = &mut self.connections[id];
         if !connection.state.is_closing() {
@@ -466,7 +469,8 @@ impl Shard {
         }
     }
 
-    /// Removes and returns the reason why the shard closes a connection; `None` if there is no reason.
+    /// Returns the reason why the shard closes a connection, and forgets the reason. Returns `None` if there
+    /// is no such reason.
     pub fn take_closing(&mut self, id: ConnectionId) -> Option<CloseReason> {
         match &mut self.connections[id].state {
             ConnectionState::Closing { reason } => reason.take(),
@@ -490,8 +494,8 @@ impl Shard {
 
     /// Begins the shard's next turn.
     ///
-    /// Renews the catch-up quota, and wakes connections that waited for the quota. Also removes some
-    /// subscriptions of disconnected connections.
+    /// Renews the catch-up quota, and wakes the sessions of connections that waited for the quota. Also
+    /// removes some subscriptions of disconnected connections.
     pub fn begin_turn(&mut self) {
         self.remove_subscriptions();
         for id in self.quota.renew() {
@@ -508,7 +512,7 @@ impl Shard {
     }
 
     /// Writes notices, missed events, snapshots and due conflated events into a client's outbox. Returns the
-    /// bytes to write to the socket next.
+    /// bytes that the session must write to the client's socket next.
     pub fn outgoing(&mut self, id: ConnectionId, now: Instant) -> &[u8] {
         if self.connections[id].outbox.bytes().is_empty() {
             self.connections[id].resync(&self.market);
@@ -537,8 +541,8 @@ impl Shard {
 
     /// Returns whether the shard may search for a client's oldest conflated events in this turn.
     ///
-    /// A search among many events spends the catch-up quota, because such a search takes as long as writing
-    /// missed events. A closing client does not wait for the quota.
+    /// A search among many events spends the catch-up quota, because such a search takes as long as a write
+    /// of missed events. A closing client does not wait for the quota.
     fn may_search(&mut self, id: ConnectionId, now: Instant) -> bool {
         let Connection { outbox, state, .. } = &self.connections[id];
         let is_many = outbox.conflated_len() > self.settings.conflated_events;
@@ -557,14 +561,15 @@ impl Shard {
         true
     }
 
-    /// Writes a part of a client's conflated events, and then the delayed reply, into its outbox.
+    /// If a reply is delayed, writes a part of the conflated events before the reply into the client's
+    /// outbox. If no such event is left, also writes the delayed reply.
     fn write_delayed(&mut self, id: ConnectionId) {
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_delayed(&self.market, encoded, &self.settings);
     }
 
-    /// Writes a part of a client's missed events or snapshots into its outbox.
+    /// Writes a part of a client's missed events or snapshots into the client's outbox.
     fn catch_up(&mut self, id: ConnectionId) {
         let connection = &mut self.connections[id];
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
@@ -584,8 +589,8 @@ impl Shard {
         self.quota.spend(connection.outbox.bytes().len() - waiting);
     }
 
-    /// Records that a client's socket accepted bytes. Returns whether a flow-controlled feed may have waited
-    /// for this write.
+    /// Records that a client's socket accepted `count` bytes. Returns whether a flow-controlled feed may have
+    /// waited for this write.
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
@@ -608,7 +613,7 @@ impl Shard {
         self.connections[id].outbox.block();
     }
 
-    /// Returns when an idle session must run again, even if nothing wakes it.
+    /// Returns the time at which an idle client's session must run again, even if nothing wakes the session.
     #[must_use]
     pub fn due(&self, id: ConnectionId, now: Instant) -> Option<Instant> {
         let Connection { state, outbox, .. } = &self.connections[id];
@@ -638,7 +643,7 @@ impl Shard {
         connection.state = ConnectionState::Closing { reason: None };
     }
 
-    /// Returns the sequence number up to which the sockets of all `every` clients have accepted the events.
+    /// Returns the sequence number up to which the sockets of all `every` clients have accepted all events.
     /// If no client is behind, the result is the shard's own position.
     #[must_use]
     pub fn served(&self) -> u64 {
@@ -646,8 +651,9 @@ impl Shard {
         waiting.min().unwrap_or(u64::MAX).min(self.market.seq())
     }
 
-    /// Closes each `every` client that has stalled a flow-controlled feed for the duration of the stall
-    /// timeout. In this time the client's socket has accepted fewer than `catch_up_bytes` bytes.
+    /// Closes the connection of each `every` client that has stalled a flow-controlled feed for the duration
+    /// of the stall timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes
+    /// during the timeout.
     ///
     /// The timeout starts at the first call that finds the feed waiting for the client. Reading
     /// `catch_up_bytes` bytes restarts the timeout, so a large resume has enough time. A client that reads

@@ -1,7 +1,7 @@
 //! A shard runner: a shard, the sockets of its connections, and the loop that serves them.
 //!
-//! The first update after a quiet moment is written at once. Under load the shard reads the log once in each
-//! flush window, so that several updates share a write.
+//! The first update after a quiet moment is written at once. Under load, the shard reads the log only once in
+//! each flush window, which is a short time. So several updates share one write.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::bus::{Checkpoint, Reader};
 use crate::fault;
 use crate::market::Time;
 
-/// The time between checks for clients that keep a flow-controlled feed waiting.
+/// The time between two checks for clients that keep a flow-controlled feed waiting.
 const STALL_CHECK_PERIOD: Duration = Duration::from_millis(100);
 
 /// A shard and the sockets of its connections, on one thread.
@@ -32,18 +32,19 @@ pub struct ShardRunner {
     pub shard: RefCell<Shard>,
     /// The sockets of the shard's connections.
     pub sockets: RefCell<Sockets>,
-    /// Notified after a write to a client for which the feed may wait, and when a client disconnects.
+    /// A signal after each write to a client for which the feed may wait, and after a client disconnects.
     pub served: Notify,
-    /// Notified when a client waits for the shard's next turn, and when a client disconnects.
+    /// A signal that a client waits for the shard's next turn, or that a client has disconnected.
     pub turn_wanted: Notify,
     /// How long updates are collected before they are written.
     flush_window: Duration,
-    /// The position up to which the loop has read the log.
+    /// The position up to which the shard's loop has read the log.
     position: watch::Sender<u64>,
 }
 
 impl ShardRunner {
-    /// Returns a runner whose shard starts at the checkpoint of `reader`, without connections.
+    /// Returns a runner whose shard has no connections, and starts at `checkpoint`, the checkpoint of
+    /// `reader`.
     #[must_use]
     pub fn new(reader: &Reader, checkpoint: Checkpoint, settings: Settings) -> Self {
         let (flush_window, position) = (settings.flush_window, watch::Sender::new(checkpoint.position));
@@ -52,21 +53,21 @@ impl ShardRunner {
         Self { shard, sockets: RefCell::default(), served, turn_wanted, flush_window, position }
     }
 
-    /// Marks the loop as failed, which ends all waits in [`caught_up`](Self::caught_up).
+    /// Marks the shard's loop as failed, which ends all waits in [`caught_up`](Self::caught_up).
     pub fn fail(&self) {
         self.position.send_replace(u64::MAX);
     }
 
-    /// Completes when the loop has read the log up to this position, or has failed.
+    /// Waits until the shard's loop has read the log up to this position, or has failed.
     pub async fn caught_up(&self, position: u64) {
         // The runner holds the sender, so the wait cannot fail.
         let _ = self.position.subscribe().wait_for(|read| *read >= position).await;
     }
 
-    /// Runs the loop until `stop` fires.
+    /// Runs the shard's loop until `stop` is cancelled.
     ///
     /// The loop must not run under tokio's cooperative budget. The loop writes a batch to all subscribers
-    /// without a pause. When the budget is used up, a socket refuses a write even if it has room.
+    /// without a pause. When tokio's budget is used up, a socket refuses a write even if the socket has room.
     pub async fn run(
         &self,
         mut reader: Reader,
@@ -117,7 +118,7 @@ impl ShardRunner {
         }
     }
 
-    /// Passes the first message, and all messages in the inbox, to the shard.
+    /// Passes the relayed message `first`, and then all messages in the inbox, to the shard.
     fn relay(&self, first: &Relayed, inbox: &mut mpsc::Receiver<Arc<Relayed>>) {
         let mut shard = self.shard.borrow_mut();
         shard.relay(&first.from, &first.message);

@@ -1,4 +1,4 @@
-//! The fields of a line: the values of the known fields, and the fields that no event has.
+//! The fields of an input line: known fields, and unknown fields, which no kind of event has.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-/// A field of a market frame.
+/// A field of a market frame, which is a trade, a quote or a bar.
 #[derive(Clone, Copy, Debug)]
 pub enum Field {
     Type,
@@ -29,11 +29,11 @@ pub enum Field {
     Volume,
 }
 
-/// The fields of a line. The parser removes each field that the event has. The event does not have the
-/// remaining fields.
+/// The fields of a line that have yet to be parsed. The parser removes each field that it reads into the
+/// event. The fields that are left when the event is complete are ignored.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
-    /// The values of the known fields, at the index of each field.
+    /// The value of each known field, at the index `field as usize`; `None` if the line lacks the field.
     known: [Option<&'a RawValue>; Field::ALL.len()],
     unknown: SmallVec<[(Cow<'a, str>, &'a RawValue); 4]>,
 }
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
         self.known[field as usize].take().filter(|value| !is_null(value))
     }
 
-    /// Returns the names of the remaining known fields. Omits fields with the value `null`.
+    /// Returns the names of the known fields that have not been removed. Omits fields with the value `null`.
     pub fn known(&self) -> impl Iterator<Item = &'static str> {
         let is_left = |field: &Field| self.known[*field as usize].is_some_and(|value| !is_null(value));
         Field::ALL.into_iter().filter(is_left).map(Field::name)
@@ -137,6 +137,6 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// The name of a field, borrowed from the line unless the name has escapes.
+/// The name of a field, borrowed from the line unless the name contains escape sequences.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,4 +1,5 @@
-//! Counts and logs the fields that an event does not have. Each name is logged once.
+//! Counts and logs ignored fields: fields of an input line that its event does not use. Each field name is
+//! logged once.
 
 use std::collections::HashSet;
 
@@ -8,29 +9,30 @@ use super::fields::Fields;
 use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
 
-/// The maximum number of names that are logged. Fields with further names are counted, but not logged.
+/// The maximum number of field names that are logged. After that, fields with other names are counted, but
+/// not logged.
 const NAMES: usize = 100;
 
 /// The maximum length of a logged name, in bytes. A longer name is cut.
 const NAME_BYTES: usize = 64;
 
-/// The names of the ignored fields that were logged.
+/// Counts ignored fields, and remembers the names that were logged.
 #[derive(Debug)]
 pub struct IgnoredFields {
     names: HashSet<String>,
-    /// Whether the log already says that further names are not logged.
+    /// Whether a warning was logged that the maximum number of names is reached.
     is_full: bool,
     counters: RejectCounters,
 }
 
 impl IgnoredFields {
-    /// Creates an empty set of names.
+    /// Returns a counter of ignored fields that has logged no names yet.
     pub fn new(counters: RejectCounters) -> Self {
         Self { names: HashSet::new(), is_full: false, counters }
     }
 
-    /// Counts the fields in `left`, and logs each new name. `kind` is the kind of the event, and `line` is
-    /// the number of its line.
+    /// Counts the ignored fields in `left`, and logs each name that was not logged before. `kind` is the kind
+    /// of the event, and `line` is the event's line number.
     pub fn observe(&mut self, left: &Fields<'_>, kind: &'static str, line: u64) {
         for name in left.known() {
             if self.is_new(name, line) {

@@ -1,4 +1,4 @@
-//! Parses a line as an event.
+//! Parses a line of standard input as an event.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::line_error::{LineError, found};
 use crate::feed::replay;
 use crate::market::{Bar, Event, Payload, Price, Quote, Size, Time, Trade};
 
-/// The types of the server's frames that are not market frames.
+/// The values of `type` in server frames that are not a trade, a quote or a bar.
 const OTHER_FRAMES: [&str; 12] = [
     "subscribed",
     "unsubscribed",
@@ -28,20 +28,20 @@ const OTHER_FRAMES: [&str; 12] = [
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// An event, and the other fields of its line.
+/// An event, and the fields of its line that the event does not use.
 #[derive(Debug)]
 pub struct EventLine<'a> {
     pub event: Event,
-    /// The event's type, e.g. `trade`.
+    /// The event's type, for example `trade`.
     pub kind: &'static str,
-    /// The fields that the event does not have.
+    /// The remaining fields of the line, which the event does not use.
     pub left: Fields<'a>,
 }
 
-/// Parses a line. Returns `None` for a blank line, and for a frame of the server that is not a market frame.
+/// Parses a line. Returns `None` for a blank line, and for a server frame other than a trade, quote or bar.
 ///
-/// An event without a time gets the time that `now` returns. A byte order mark before the object is ignored,
-/// because the input may consist of several joined files with such marks.
+/// If the line has no time, the event gets the time that `now` returns. A byte order mark before the JSON
+/// object is ignored, because joined files contain such marks between lines.
 pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine<'_>>, LineError> {
     let line = line.trim_ascii();
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
@@ -100,8 +100,8 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
     Ok(Some(EventLine { event: Event { symbol, time, payload }, kind, left }))
 }
 
-/// Removes a field and returns its value. If the field is missing, returns an error with `form`, a
-/// description of the event's fields.
+/// Removes a field and returns its value. If the field is missing, returns an error whose text includes
+/// `form`, a description of the event's fields.
 fn required<'a>(field: Field, left: &mut Fields<'a>, form: &'static str) -> Result<&'a RawValue, LineError> {
     left.take(field).ok_or_else(|| LineError::missing(field, form, left))
 }
@@ -114,12 +114,13 @@ fn optional<'a, T>(
     left.take(field).map(|value| read(field, value)).transpose()
 }
 
-/// Parses a JSON string. An error shows `example`, a valid value.
+/// Parses a JSON string. If the value is not a string, the error text shows `example`, a valid value.
 fn text<'a>(field: Field, value: &'a RawValue, example: &'static str) -> Result<Cow<'a, str>, LineError> {
     string(value).ok_or_else(|| LineError::NoText { field: field.name(), found: found(value.get()), example })
 }
 
-/// Parses the text of a JSON number, so that no digit is lost. A JSON string is an error.
+/// Parses a price from the text of a JSON number, so that no digit is lost. Returns an error for a JSON
+/// string.
 fn price(field: Field, value: &RawValue) -> Result<Price, LineError> {
     value.get().parse().map_err(|fault| LineError::number(field, value.get(), fault))
 }

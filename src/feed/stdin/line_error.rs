@@ -1,4 +1,4 @@
-//! The reasons why a line is rejected. Most error texts also say how to correct the line.
+//! The reasons why a line of standard input is rejected. Most error texts also say how to correct the line.
 
 use serde_json::error::Category;
 
@@ -6,10 +6,10 @@ use super::fields::{Field, Fields};
 use crate::feed::printable::printable;
 use crate::market::{IntervalError, NumberError, SymbolError};
 
-/// The longest part of a line that an error repeats, in characters.
+/// The maximum number of characters of a line that an error message quotes.
 const FOUND: usize = 64;
 
-/// The largest number of unknown fields that an error names.
+/// The maximum number of unknown fields that an error message names.
 const NAMED_FIELDS: usize = 3;
 
 const EXAMPLE: &str = r#"a line is one event, e.g. {"type":"trade","symbol":"AAPL","price":189.53}"#;
@@ -82,8 +82,8 @@ impl LineError {
         Self::Json { fault, advice }
     }
 
-    /// Returns the error for a line without a required field. `form` describes the fields of the event, and
-    /// `left` contains the remaining fields of the line.
+    /// Returns the error for a line without a required field. `form` describes the fields of the event.
+    /// `left` contains the fields of the line that have not been parsed yet.
     pub fn missing(field: Field, form: &'static str, left: &Fields<'_>) -> Self {
         let wrapper = left.unknown().find(|(_, value)| value.get().starts_with(['{', '[']));
         let unknown = left.unknown().map(|(name, _)| format!("`{}`", found(name)));
@@ -98,7 +98,7 @@ impl LineError {
         Self::Missing { field: field.name(), form, rest }
     }
 
-    /// Returns the error for a value that is not a number.
+    /// Returns the error for a field whose value is not a valid number.
     pub fn number(field: Field, value: &str, fault: NumberError) -> Self {
         let field = field.name();
         if value.starts_with('"') {
@@ -108,18 +108,19 @@ impl LineError {
         }
     }
 
-    /// Returns the reason under which the line is counted.
+    /// Returns the name of the reason under which the rejected line is counted.
     pub fn reason(&self) -> &'static str {
         if matches!(self, Self::TooLong(_)) { "too_long" } else { "bad_line" }
     }
 }
 
-/// Returns the beginning of a text, without control characters.
+/// Returns the beginning of `text` for an error message, with each control character replaced.
 pub fn found(text: &str) -> String {
     printable(&text.chars().take(FOUND).collect::<String>())
 }
 
-/// Guesses the format of a line that is not a JSON object. Returns a name of the format, and advice.
+/// Guesses the format of a line that is not a JSON object. Returns the name of the format, and advice on how
+/// to correct the line; `None` if the format is unknown.
 fn likeness(line: &[u8], text: &str) -> Option<(&'static str, &'static str)> {
     let is_packed =
         [&b"\x1f\x8b"[..], b"\x28\xb5\x2f\xfd", b"PK\x03\x04"].iter().any(|magic| line.starts_with(magic));

@@ -1,9 +1,10 @@
 //! The feed on standard input: one JSON object per line, in the format of the server's market frames.
 //!
-//! The output of `watch --json` can be piped in. The field `seq` is ignored. Other frames of the server
-//! (`subscribed`, `snapshot`, `heartbeat` and so on) are ignored, too. A bad line is rejected, counted, and
-//! logged with its number. A bad line never stops the feed. A field that the event does not have is ignored
-//! and counted, because a source may add fields at any time. Each name of an ignored field is logged once.
+//! The output of the command `watch --json` can be piped into this feed. The field `seq` of a line is
+//! ignored. Lines with other server frames (`subscribed`, `snapshot`, `heartbeat` and so on) are ignored,
+//! too. A bad line is rejected, counted, and logged with its number. A bad line never stops the feed. A field
+//! that the event does not use is ignored and counted. Such a field is not an error, because a source may add
+//! fields at any time. The name of each ignored field is logged once.
 
 mod fields;
 mod ignored_fields;
@@ -25,20 +26,20 @@ use ignored_fields::IgnoredFields;
 use line::EventLine;
 use line_error::LineError;
 
-/// Each of the first bad lines is logged, up to this number. After that, only the 32nd, 64th, 128th bad line
+/// Up to this number of bad lines, every bad line is logged. After that, only the 32nd, 64th, 128th bad line
 /// and so on are logged.
 const LOGGED_LINES: u64 = 20;
 
 /// Starts a thread that reads standard input.
 ///
-/// The thread ends at the end of the input. Neither the feed nor the process waits for the thread, because a
-/// read may block for ever.
+/// The thread ends at the end of the input. Neither the feed nor the process waits for the thread to end,
+/// because a read may block for ever.
 pub fn open(input: LineSettings) -> Batches {
     reader::start("standard input", move |batches| read(io::stdin(), &input, batches))
 }
 
-/// Sends the events of an input. Lines that arrive together form one batch. A batch is sent before a read
-/// that may block, so that no event waits for a later line.
+/// Reads lines from `from`, and sends their events to `batches`. The events of lines that arrive together
+/// form one batch. A batch is sent before a read that may block, so that no event waits for a later line.
 fn read(
     from: impl Read,
     LineSettings { line_bytes, reject_counters }: &LineSettings,
@@ -95,7 +96,7 @@ mod tests {
         read_all(input).0
     }
 
-    /// Returns the batches, and the counters of rejected lines.
+    /// Reads all lines; returns the batches of events, and the counters of rejected lines.
     fn read_all(from: impl Read) -> (Vec<Vec<Event>>, RejectCounters) {
         let (sender, mut receiver) = mpsc::channel(64);
         let input = LineSettings { line_bytes: LIMIT, reject_counters: RejectCounters::default() };
