@@ -1,5 +1,5 @@
-//! A client that floods a shard does not delay other clients. Clients that leave together leave no
-//! subscriptions behind.
+//! Tests that a client that floods a shard with commands does not block the other clients. Also tests that
+//! the shard removes the subscriptions of all clients that leave at the same time.
 
 use std::time::Duration;
 

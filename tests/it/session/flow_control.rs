@@ -1,4 +1,4 @@
-//! A flow-controlled feed: which clients it waits for, and for how long.
+//! Tests of a flow-controlled feed: which clients the feed waits for, and for how long.
 
 use std::time::Duration;
 

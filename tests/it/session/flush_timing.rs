@@ -1,4 +1,5 @@
-//! When updates are flushed. Conflated updates are flushed at the end of the interval, and a backlog at once.
+//! Tests of the time at which updates are flushed. Conflated updates are flushed at the end of the conflation
+//! interval. A backlog of unread events in the log is flushed at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A shard that lags, and clients that resume.
+//! Tests of a shard that lags behind the log, and of clients that resume.
 
 use std::time::Duration;
 

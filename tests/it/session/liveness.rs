@@ -1,4 +1,4 @@
-//! Heartbeats, pings, the end of connections of silent clients, and the time limit of a close.
+//! Tests of heartbeats and pings, of the timeout for silent clients, and of the time limit of a close.
 
 use std::time::Duration;
 
@@ -20,19 +20,19 @@ const PING: u8 = 0x89;
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 
-/// A client's pong, masked with zeros.
+/// The bytes of a WebSocket pong frame from a client, with a mask of zeros.
 const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
 
-/// A client's text frame with the payload `hi`, masked with zeros.
+/// The bytes of a WebSocket text frame from a client, with the payload `hi` and a mask of zeros.
 const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 
-/// How late a timeout may be, because the server checks its clients only a few times a second.
+/// The longest time by which a timeout may be late. The server checks its clients only a few times a second.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// If a test waits longer than this on the paused clock, it fails.
+/// The time limit for each wait in a test, on the paused clock. A test that waits longer fails.
 const FOR_EVER: Duration = Duration::from_hours(1);
 
-/// The number of bytes that a socket buffers. No test fills this buffer.
+/// The number of bytes that a client's in-memory socket buffers. No test fills this buffer.
 const ROOM: usize = 1 << 20;
 
 /// A client that sends nothing on its own, not even a pong.
@@ -71,7 +71,7 @@ impl Mute {
         timeout(FOR_EVER, pinged).await.expect("it is pinged");
     }
 
-    /// Waits until the connection ends without a close frame. Returns the time of the end.
+    /// Waits until the connection ends without a close frame. Returns the time at which the connection ended.
     async fn dropped(&mut self) -> Instant {
         let dropped = async {
             while let Some((first, _)) = self.frame().await {
@@ -83,7 +83,7 @@ impl Mute {
     }
 }
 
-/// Waits until a session ends.
+/// Waits until a session ends, and returns the reason for its end.
 async fn ended(session: JoinHandle<CloseReason>) -> CloseReason {
     timeout(FOR_EVER, session).await.expect("the session ends").unwrap()
 }
@@ -229,7 +229,7 @@ async fn a_clock_that_jumps_drops_no_client_and_causes_no_burst() {
     .await;
 }
 
-/// Reads all pending frames of a client. Returns the first byte of each frame.
+/// Reads all frames that are pending for a client. Returns the first byte of each of these frames.
 async fn waiting(client: &mut Mute) -> Vec<u8> {
     let mut frames = Vec::new();
     while let Ok(Some((first, _))) = timeout(Duration::from_millis(10), client.frame()).await {

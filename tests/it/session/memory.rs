@@ -1,9 +1,9 @@
-//! The memory that the server uses for one client is bounded. No client can exceed the bound, whether it
-//! sends as much as possible or does not read.
+//! Tests that the memory that the server uses for one client is bounded. The bound holds for a client that
+//! sends as much as possible, and for a client that never reads.
 //!
 //! In each test, the client makes the server use the maximum that the limits allow. Most tests measure the
-//! memory that is freed when the client leaves. The bounds apply to the default limits. `docs/operations.md`
-//! lists the same bounds.
+//! memory that the server frees when the client leaves. The bounds in this file hold for the default
+//! configuration. `docs/operations.md` lists the same bounds.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -28,27 +28,31 @@ use crate::support::session_harness::SessionHarness;
 const KIB: i64 = 1024;
 const MIB: i64 = 1024 * KIB;
 
-/// Bound for an idle connection.
+/// The most memory that an idle connection may use, in bytes.
 const IDLE: i64 = 2 * KIB;
 
-/// Bound for 1,000 named symbols of the greatest length.
+/// The most memory that a subscription to 1,000 symbols with names of the greatest length may use, in bytes.
 const NAMES: i64 = 600 * KIB;
 
-/// Bound for the keys of conflated updates, of all symbols and kinds.
+/// The most memory that the keys of a client's conflated updates may use, in bytes. A key is a symbol and a
+/// kind of event.
 const CONFLATED: i64 = 32 * KIB;
 
-/// Bound for one part of a resume, of snapshots, or of conflated updates. The shard writes them in parts.
+/// The most memory that one part of a long output may use, in bytes. The shard writes resumes, snapshots and
+/// conflated updates in parts.
 const PART: i64 = 512 * KIB;
 
-/// Bound for a message whose last byte has not arrived.
+/// The most memory that an incomplete message from a client may use, in bytes.
 const MESSAGE: i64 = 256 * KIB;
 
-/// Bound for pending replies. Pending events and relayed messages together have the same bound. The setting
-/// `session.every_buffer` limits both. The bound is greater than the setting: a growing buffer can use twice
-/// the memory of its content. The positions of short frames can use the same amount again.
+/// The most memory that the pending replies to a client may use, in bytes. The pending events and relayed
+/// messages of a client together have the same bound. The setting `session.every_buffer` limits the replies,
+/// and also limits the events and messages together. The bound is greater than the setting, because a growing
+/// buffer can use twice the memory of its content. The list of the positions of short frames can use the same
+/// amount again.
 const BUFFER: i64 = 4 * MIB;
 
-/// Bound for the sum of all parts of one connection.
+/// The most memory that one connection may use in total, in bytes.
 const MOST: i64 = 10 * MIB;
 
 const _: () = assert!(IDLE + NAMES + CONFLATED + PART + MESSAGE + 2 * BUFFER <= MOST);
@@ -58,14 +62,14 @@ const SYMBOLS: usize = 65_536;
 /// The number of bytes that an in-memory socket buffers in each direction.
 const SOCKET: usize = 4096;
 
-/// A server with its clients on this thread, with a paused clock.
+/// A shard and its clients, which all run on one thread with a paused clock.
 struct Scene {
     runtime: Runtime,
     tasks: LocalSet,
     harness: SessionHarness,
 }
 
-/// A client that reads only when the test says so.
+/// A client that reads only when the test calls a method that reads.
 struct Client {
     socket: DuplexStream,
     session: JoinHandle<CloseReason>,
@@ -73,7 +77,7 @@ struct Client {
     unread: VecDeque<u8>,
 }
 
-/// Lets all tasks of the server run until they wait.
+/// Lets all tasks of the server run until every task waits.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
@@ -118,7 +122,7 @@ impl Scene {
         });
     }
 
-    /// Lets the client read about this many bytes, or fewer if fewer are pending.
+    /// Lets the client read about `most` bytes, or all pending bytes if there are fewer.
     fn read(&self, client: &mut Client, most: usize) {
         let mut bytes = [0; SOCKET];
         self.run(async {
@@ -145,7 +149,7 @@ impl Scene {
         });
     }
 
-    /// Relays a message of another client this many times.
+    /// Lets the shard relay the message `text` of another client `times` times.
     fn relay(&self, text: &str, times: usize) {
         self.run(async {
             for _ in 0..times {
@@ -155,7 +159,7 @@ impl Scene {
         });
     }
 
-    /// Seeks to a position at which exactly these symbols have data.
+    /// Lets the feed seek to a position at which only the given symbols have data.
     fn seek(&self, symbols: &[String]) {
         let mut last_values = LastValueCache::at(self.harness.bus.head());
         for event in updates(symbols) {
@@ -165,13 +169,14 @@ impl Scene {
         self.run(settle());
     }
 
-    /// Publishes more events at once than the history holds.
+    /// Publishes more events at once than the log can hold, so that the shard lags.
     fn lag(&self) {
         self.harness.publish((0..=SYMBOLS).map(|_| trade("S00000", "184.25")));
         self.run(settle());
     }
 
-    /// Disconnects the client. Returns the number of freed bytes, without the bytes of the client's socket.
+    /// Disconnects the client. Returns the number of bytes that the server freed, without the bytes of the
+    /// client's in-memory socket.
     fn leave(&self, client: Client) -> i64 {
         let Client { socket, session, .. } = client;
         let freed = measure(|| {
@@ -185,19 +190,20 @@ impl Scene {
     }
 }
 
-/// Returns the memory of the two ends of an in-memory socket, in bytes.
+/// Returns the number of bytes of memory that an in-memory socket uses, including both ends.
 fn socket_bytes() -> i64 {
     let mut socket = None;
     measure(|| socket = Some(tokio::io::duplex(SOCKET))).bytes_current
 }
 
-/// Returns a frame of a client, masked with zeros.
+/// Returns a WebSocket frame from a client with this first byte and payload, and with a mask of zeros.
 fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     let len = (payload.len() as u64).to_be_bytes();
     [&[head, 0xff][..], &len, &[0; 4], payload].concat()
 }
 
-/// Returns symbol names of the greatest length, as many as a connection may have.
+/// Returns as many symbol names as one connection may subscribe to. Each name has the greatest allowed
+/// length.
 fn names() -> Vec<String> {
     (0..1000).map(|n| format!("{n:0>32}")).collect()
 }
@@ -220,7 +226,7 @@ fn unsubscribe(names: &[String]) -> String {
     serde_json::json!({ "action": "unsubscribe", "symbols": names }).to_string()
 }
 
-/// Checks measured bytes against a bound.
+/// Asserts that a measured number of bytes does not exceed a bound.
 fn check(what: &str, held: i64, most: i64) {
     assert!(held <= most, "{what}: {held} bytes, more than {most}");
     println!("{what}: {held} bytes of {most}");

@@ -1,4 +1,4 @@
-//! Slow consumers: their pending bytes, conflation, and the close with code 4008.
+//! Tests of slow consumers: their pending bytes, conflation, and the close with code 4008.
 
 use std::time::Duration;
 

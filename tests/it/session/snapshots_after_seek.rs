@@ -1,4 +1,4 @@
-//! After a seek, each client gets the new position and the snapshots of that position.
+//! Tests that each client gets the new position after a seek of the feed, and the snapshots at that position.
 
 use std::time::Duration;
 

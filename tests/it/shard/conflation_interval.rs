@@ -1,5 +1,5 @@
-//! A `latest` client with a conflation interval, checked against a model. Conflated events are flushed when
-//! the interval has passed, and not before.
+//! Tests a `latest` client that has a conflation interval against a model. The shard must flush conflated
+//! events when the conflation interval has passed, and not before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,27 +14,28 @@ use crate::support::client_model::{Key, key_of};
 use crate::support::received_frames::Frame;
 use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, encoding, event, subscribe, symbols};
 
-/// The maximum delay with which the session wakes, in milliseconds.
+/// The longest time by which the session wakes too late in these tests, in milliseconds.
 const MAX_WAKE_DELAY: u64 = 8;
 
-/// If a flush is late by this duration or more, the next interval begins at the flush. Otherwise, the next
-/// interval begins at the time at which the flush was due.
+/// If a flush is late by this duration or more, the next conflation interval begins at the time of the flush.
+/// If the flush is less late, the next conflation interval begins at the time at which the flush was due.
 const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// The shard reads these events at once, and the session wakes.
+    /// Events that the numbers choose are published. The shard reads the published events at once, and the
+    /// session wakes.
     Publish(Vec<u8>),
-    /// Time passes. The first number is the duration in milliseconds. When conflated events are due, the
-    /// session wakes late. The second number is this delay in milliseconds.
+    /// Time passes. The first number is how much time passes, in milliseconds. The second number is how late
+    /// the session wakes when conflated events are due, in milliseconds.
     Wait(u64, u64),
-    /// The session wakes without a cause, and writes any pending bytes.
+    /// The session wakes without a cause, and writes its pending bytes if there are any.
     Write,
     Set(Delivery, u64),
     SetFeedState,
-    /// The socket accepts no more bytes.
+    /// The client's socket accepts no more bytes.
     Block,
-    /// The socket accepts all bytes again.
+    /// The client's socket accepts all bytes again.
     Unblock,
 }
 
@@ -58,15 +59,16 @@ fn act() -> impl Strategy<Value = Act> {
 struct Expected {
     delivery: Delivery,
     interval: Duration,
-    /// For each conflated key: its newest event, and the time at which the first event of the key was
-    /// conflated.
+    /// For each key with conflated events: the sequence number of its newest event, and the time at which its
+    /// first event was conflated.
     conflated: BTreeMap<Key, (u64, Instant)>,
-    /// The time at which the current interval began. `None` before the first flush of due conflated events.
+    /// The time at which the current conflation interval began, or `None` before the first flush of conflated
+    /// events that were due.
     last_flush: Option<Instant>,
     is_blocked: bool,
     owes_feed_state: bool,
     merged: u64,
-    /// The events that were sent or are pending, in order.
+    /// The sequence numbers of the events that were sent or are pending, in order.
     sent: Vec<u64>,
 }
 
@@ -91,8 +93,8 @@ impl Expected {
         self.conflated.clear();
     }
 
-    /// Returns the time at which conflated events are due: one interval after the last flush, but not before
-    /// `now`.
+    /// Returns the time at which the conflated events must be flushed: one conflation interval after the last
+    /// flush, but not before `now`. Returns `None` if there are no conflated events.
     fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.last_flush.map_or(now, |last_flush| now.max(last_flush + self.interval));
         (!self.conflated.is_empty()).then_some(due)
@@ -174,8 +176,8 @@ impl Checked {
         }
     }
 
-    /// Returns the time at which the session's timer fires. There is no timer while the session waits for its
-    /// socket.
+    /// Returns the time at which the session's timer fires. Returns `None` if the session has no timer, for
+    /// example while its socket accepts no bytes.
     fn due(&self) -> Option<Instant> {
         let is_awake = !self.expected.is_blocked;
         self.shard.shard.due(self.client.id, self.shard.now).filter(|_| is_awake)

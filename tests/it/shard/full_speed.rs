@@ -1,5 +1,5 @@
-//! A feed at full speed waits for its `every` clients. The tests check when the shard closes such a
-//! client.
+//! Tests of a feed that publishes at full speed, and therefore waits for all clients with `delivery=every`.
+//! The tests check when the shard closes a client for which the feed waits.
 
 use std::iter;
 use std::pin::pin;
@@ -19,20 +19,20 @@ use crate::support::shard_harness::{
     symbols, wildcard_client,
 };
 
-/// Time between two checks for stalled clients.
+/// The time between two checks in which the shard looks for stalled clients.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The number of checks within the stall timeout of a harness.
+/// The number of checks for stalled clients within the stall timeout, which is 10 seconds.
 const LOOKS: usize = 20;
 
-/// The size of one part of a resume or of snapshots, in bytes. A client must read this many bytes within the
-/// stall timeout.
+/// The size of one part, in bytes, when the shard writes a resume or snapshots in parts. A client must read
+/// at least this many bytes within the stall timeout.
 const PORTION: usize = 2000;
 
-/// The number of events. It is more than any client reads in this test.
+/// The number of events that the test publishes. No client reads all of these events.
 const EVENTS: usize = 400;
 
-/// The kind of the frames that are pending for an `every` client.
+/// What kind of frames is pending for a client with `delivery=every`.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Snapshots,

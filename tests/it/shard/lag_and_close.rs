@@ -1,5 +1,5 @@
-//! A shard that lags, a feed that ends, and a client that the shard closes. The client's frames stay complete
-//! and in order, and its cursor stays correct.
+//! Tests of a shard that lags, of a feed that ends, and of a client that the shard closes. In each situation,
+//! the client's frames stay complete and in order, and the client's cursor stays correct.
 
 use std::time::Duration;
 

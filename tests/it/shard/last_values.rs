@@ -1,4 +1,4 @@
-//! The last-value cache of a shard with the largest possible price.
+//! Tests that the last-value cache of a shard can hold the largest possible price.
 
 use tickerplant::wire::Delivery;
 

@@ -1,5 +1,5 @@
-//! Clients of both encodings in one shard. Each client gets the same frames as if it were alone. All clients
-//! of one encoding get the same bytes for an event.
+//! Tests of one shard that has WebSocket clients and NDJSON clients. Each client gets the same frames as if
+//! it were the only client. All clients with the same encoding get the same bytes for an event.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,14 +13,14 @@ use crate::support::shard_harness::{
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// One client takes a step.
+    /// The step of a random test is applied to one client.
     One(Index, Step),
-    /// The shard reads. Each number is the maximum of bytes that one socket accepts. The sockets use the
-    /// numbers in turn.
+    /// The shard reads the log. Each number is the maximum number of bytes that a client's socket accepts. If
+    /// there are more clients than numbers, the numbers repeat.
     Read(Vec<usize>),
-    /// One client reads everything that is pending for it.
+    /// One client reads all of its pending bytes.
     Drain(Index),
-    /// One client leaves and resumes with its cursor, in this encoding.
+    /// One client disconnects, connects again with this encoding, and resumes with its cursor.
     ComeBack(Index, Encoding),
 }
 

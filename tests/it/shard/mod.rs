@@ -1,4 +1,5 @@
-//! Tests of the log, one shard and its outboxes. The tests call them directly, without tasks and sockets.
+//! Tests of the log, of one shard and of its outboxes. The tests call the functions of these types directly,
+//! without tasks and sockets.
 
 mod conflation_interval;
 mod full_speed;

@@ -1,4 +1,5 @@
-//! The outbox, checked against a model: a list of frames, and the number of bytes that the socket accepted.
+//! Tests an outbox against a model. The model is a list of frames, and the number of bytes that the socket
+//! accepted.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,14 +17,14 @@ use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, 
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// Pushes a reply of this many bytes.
+    /// Pushes a reply of this many bytes into the outbox.
     Reply(usize),
-    /// Pushes another client's message of this many bytes. If the flag is set, pending events do not count
-    /// towards the limit.
+    /// Pushes a message of another client, with this many bytes, into the outbox. If the flag is set, pending
+    /// events do not count towards the outbox's limit.
     News(usize, bool),
-    /// Pushes an event that the client missed.
+    /// Pushes an event that the client missed into the outbox.
     Missed(u8),
-    /// Sets the cursor of the last frame to a new event.
+    /// Sets the cursor of the last frame in the outbox to the sequence number of a new event.
     MoveCursor,
     Written(usize),
     Block,
@@ -55,11 +56,11 @@ struct Frame {
     is_news: bool,
 }
 
-/// The expected content and counts of an outbox.
+/// A model of an outbox: the expected frames and counts.
 #[derive(Default)]
 struct ClientModel {
     frames: VecDeque<Frame>,
-    /// The number of bytes that the socket has accepted of the first frame.
+    /// How many bytes of the first frame the socket has accepted.
     written_bytes: usize,
     is_blocked: bool,
     last_written: u64,
@@ -95,7 +96,7 @@ impl ClientModel {
         }
     }
 
-    /// Discards all frames, except the first frame if it is partly written.
+    /// Discards all pending frames. The first frame stays if the socket has accepted a part of it.
     fn discard_pending(&mut self) {
         self.frames.truncate(usize::from(self.written_bytes > 0));
         let moves_to = self.frames.front().and_then(|begun| begun.moves_to);
@@ -104,7 +105,8 @@ impl ClientModel {
     }
 }
 
-/// The minimum size with which a pending frame counts, in bytes.
+/// The minimum number of bytes that each pending frame counts towards the limit, even if the frame is
+/// shorter.
 const MIN_FRAME_BYTES: usize = 32;
 
 proptest! {

@@ -1,4 +1,4 @@
-//! Random steps. The log, the shard and the outbox must not lose or repeat an event.
+//! Tests with random steps. The log, the shard and the outbox must not lose or repeat an event.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::shard_harness::{
     ShardHarness, Step, a_bus, catch_up_bytes, cursor, encoding, event, step, subscribe, symbols,
 };
 
-/// A limit that no test reaches.
+/// A number of events or bytes so large that no test reaches a limit of this size.
 const ENOUGH: usize = 1 << 30;
 
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ proptest! {
 }
 
 /// Reads the log once, and checks the result against the reference history. Returns false if the log had
-/// nothing to read.
+/// nothing new to read.
 fn read_and_check(
     reader: &mut Reader,
     fold: &mut LastValueCache,

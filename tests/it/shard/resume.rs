@@ -1,5 +1,5 @@
-//! A resume is complete or refused. The tests vary the events that the log still has, and the pace of the
-//! client.
+//! Tests that a resume either delivers every missed event or is refused. The tests vary which events the log
+//! still has, and how fast the client reads.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::support::shard_harness::{
     EPOCH, ShardHarness, Step, a_bus, catch_up_bytes, channels, cursor, delivery, encoding, step, symbols,
 };
 
-/// A limit that no test reaches.
+/// A number of events or bytes so large that no test reaches a limit of this size.
 const ENOUGH: usize = 1 << 30;
 
 /// The cursor with which a client resumes.
 #[derive(Clone, Debug)]
 enum ResumeCursor {
-    /// The sequence number of any published event, or 0.
+    /// A cursor with the sequence number of any published event, or with 0.
     Within(Index),
-    /// The newest sequence number plus this number.
+    /// A cursor that is ahead of the newest event by this number.
     Ahead(u64),
     OtherEpoch(u64),
 }
@@ -47,7 +47,7 @@ fn resume_cursor() -> impl Strategy<Value = ResumeCursor> {
     ]
 }
 
-/// Generates a step for the time before the client connects.
+/// Generates a random step that happens before the client connects.
 fn before() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => vec(any::<u8>(), 1..6).prop_map(Step::Publish),
@@ -57,7 +57,7 @@ fn before() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Generates a step for the time of a long resume.
+/// Generates a random step that happens during a long resume.
 fn busy() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (any::<u8>(), 1_usize..1500).prop_map(|(first, count)| Step::PublishMany(first, count)),
@@ -69,7 +69,7 @@ fn busy() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Returns another client, which gets all events.
+/// Connects and returns another client, which subscribes to all events.
 fn bystander(shard: &mut ShardHarness) -> ResumingClient {
     let all = (symbols(0, true), KindSet::ALL);
     let latest = (Delivery::Latest, Duration::ZERO);
@@ -159,8 +159,8 @@ proptest! {
     }
 }
 
-/// Returns a client in the middle of a resume. The client has received the first missed events, and the log
-/// has evicted the next missed events.
+/// Returns a client in the middle of a resume. The client has received the first events that it missed. The
+/// log has already evicted the missed events that come next.
 fn passed_while_resuming(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let mut shard = ShardHarness::new(a_bus(2048, ENOUGH), 1 << 20);
     let mut bystander = bystander(&mut shard);

@@ -1,5 +1,5 @@
-//! No resume can cross a seek. A client that resumes from a cursor before the seek gets a gap. If a seek
-//! interrupts a resume, the client gets a gap or a close.
+//! Tests that no resume can cross a seek of the feed. A client that resumes from a cursor before the seek
+//! gets a gap frame. If a seek interrupts a resume, the client gets a gap frame or a close.
 
 use std::time::Duration;
 

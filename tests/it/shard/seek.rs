@@ -1,5 +1,5 @@
-//! Seeks in rare situations. Each client gets the seeks in order, and snapshots of its symbols that have
-//! data.
+//! Tests of seeks in rare situations. Each client is told of the seeks in order, and gets a snapshot of each
+//! subscribed symbol that has data.
 
 use std::time::Duration;
 

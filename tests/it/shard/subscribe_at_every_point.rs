@@ -1,4 +1,4 @@
-//! A fixed sequence of steps. The tests try a subscribe at every point of this sequence.
+//! Tests in which a client subscribes at every point of a fixed sequence of steps.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use crate::support::client_model::Pace;
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, symbols};
 
-/// Returns the steps. They include several events between two reads, a read between two events, and a socket
-/// that accepts some bytes or none. They also include feed states, seeks and messages of peers.
+/// Returns the fixed sequence of steps. In this sequence, the shard reads one or several events at a time,
+/// and the client's socket accepts all bytes, some bytes or none. The sequence also has feed states, seeks
+/// and messages of other clients.
 fn steps() -> Vec<Step> {
     let publish = |choices: &[u8]| Step::Publish(choices.to_vec());
     vec![
@@ -60,14 +61,15 @@ const DELIVERIES: [(Delivery, Duration); 3] = [
     (Delivery::Every, Duration::ZERO),
 ];
 
-/// Returns the cursors to try: no cursor, a cursor of another epoch, and a cursor at each position so far.
-/// The last cursor is ahead of the newest event.
+/// Returns the cursors with which the tests subscribe: no cursor, a cursor of another epoch, and a cursor at
+/// each sequence number from 0 to `head`. The last cursor is one event ahead of the newest event, which is
+/// `head`.
 fn cursors(head: u64) -> impl Iterator<Item = Option<Cursor>> {
     let other = Cursor { epoch: "other".to_owned(), seq: 1 };
     [None, Some(other)].into_iter().chain((0..=head + 1).map(|seq| Some(cursor(seq))))
 }
 
-/// When and how one client subscribes.
+/// A plan for one client: when and how the client subscribes.
 #[derive(Clone, Debug)]
 struct Plan {
     /// The client subscribes before the step with this number.
@@ -76,13 +78,14 @@ struct Plan {
     encoding: Encoding,
     delivery: (Delivery, Duration),
     symbols: Symbols,
-    /// Whether the client reads all pending bytes after each step. If so, the steps do not limit its socket.
+    /// Whether the client reads all pending bytes after each step. The steps do not limit the socket of a
+    /// client that reads all pending bytes.
     keeps_up: bool,
 }
 
-/// Runs the steps twice with these clients. The steps act on the client that subscribed last. In the first
-/// run, the shard writes snapshots and missed events one at a time. In the second run, it writes them all at
-/// once.
+/// Runs the fixed sequence of steps twice, with clients that follow the given plans. Steps of a client act on
+/// the client that subscribed last. In the first run, the shard writes snapshots and missed events one at a
+/// time. In the second run, the shard writes all snapshots and missed events at once.
 fn run(history: usize, plans: &[Plan]) {
     for catch_up_bytes in [1, Settings::CATCH_UP_BYTES] {
         run_catching_up_by(catch_up_bytes, history, plans);

@@ -1,7 +1,7 @@
-//! Checks the frames of a client against the protocol and the log of published events.
+//! Checks the frames that a client receives against the protocol and against the log of published events.
 //!
-//! A checker belongs to one client and outlives the client's connections. The only setting of the server that
-//! a checker uses is the length of the history.
+//! A checker belongs to one client and outlives the client's connections. A checker uses only one setting of
+//! the server, the length of the log's history.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,40 +15,41 @@ use super::published_log::{CHANNELS, Epoch, PublishedLog, Subscription};
 use super::scenario::{Habits, MAX_DELAY};
 use crate::support::reference_history::seeks_at;
 
-/// The result of a check. The error describes the fault.
+/// The result of a check. If a check fails, the error describes the fault.
 pub type Verdict = Result<(), String>;
 
-/// An epoch's name and a sequence number.
+/// A cursor of a client: the name of an epoch, and a sequence number.
 pub type Cursor = (String, u64);
 
 /// A change that a connected client requests.
 #[derive(Clone)]
 pub enum Change {
-    /// Another delivery: whether the delivery is `every`, and the interval in milliseconds.
+    /// A change of the delivery. The flag says whether the new delivery is `every`, and the number is the new
+    /// conflation interval in milliseconds.
     Set(bool, u64),
-    /// More symbols in the same channels.
+    /// A second subscribe, with more symbols in the same channels.
     Subscribe(Subscription),
 }
 
 pub struct Checker {
     published_log: Rc<RefCell<PublishedLog>>,
-    /// The habits with which each connection begins.
+    /// The habits that the client has at the beginning of each connection.
     initially: Habits,
-    /// The habits after the changes on this connection.
+    /// The client's present habits, after the changes that the client requested on this connection.
     habits: Habits,
-    /// The requested change that the server has not answered yet.
+    /// The change that the client has requested and the server has not answered yet.
     change: Option<Change>,
-    /// Whether the disturbances are over.
+    /// Whether all disturbances of the run are over.
     is_watched: bool,
     history: u64,
-    /// The cursor with which the client resumes.
+    /// The cursor with which the client resumes on its next connection.
     cursor: Option<Cursor>,
     connection: Connection,
-    /// How often each situation occurred.
+    /// How often each situation that the simulation must cover occurred.
     pub seen: BTreeMap<&'static str, u64>,
 }
 
-/// The state of a connection, as far as its frames show it.
+/// The state of a connection, as far as the received frames show this state.
 #[derive(Default)]
 struct Connection {
     phase: Phase,
@@ -56,21 +57,23 @@ struct Connection {
     after: Option<Cursor>,
     epoch: String,
     model: ConnectionModel,
-    /// Whether the delivery was ever `latest` on this connection. If so, a feed state may wait until the
-    /// client reads again.
+    /// Whether the delivery was ever `latest` on this connection. A feed state for a `latest` client may wait
+    /// until the client reads again.
     was_latest: bool,
-    /// Whether the connection resumed. If so, a feed state arrives after the missed events, even if the feed
-    /// state is older than these events.
+    /// Whether the client resumed on this connection. After a resume, a feed state arrives after all missed
+    /// events, even if the feed state is older than the missed events.
     was_resumed: bool,
-    /// The position of the newest complete set of snapshots. An older feed state arrives after the snapshots.
+    /// The position of the newest complete set of snapshots. A feed state that is older than this position
+    /// arrives after the snapshots.
     snapshots_at: u64,
-    /// The number of snapshots that the last frame announced, if this frame was a gap. A seek may replace
-    /// these snapshots.
+    /// The number of snapshots that the last frame announced, if the last frame was a gap. A seek may replace
+    /// the announced snapshots.
     announced: Option<u64>,
-    /// Whether a heartbeat and all missed events have arrived since the disturbances. If so, later events
-    /// must arrive in time.
+    /// Whether the connection is steady: a heartbeat and all missed events have arrived since the
+    /// disturbances ended. On a steady connection, later events must arrive in time.
     is_steady: bool,
-    /// The last event that the server has written to this connection, as far as the frames show it.
+    /// The sequence number of the last event that the server has written to this connection, according to the
+    /// received frames.
     written: u64,
 }
 
@@ -81,14 +84,16 @@ enum Phase {
     Disconnected,
     /// The server has not answered a subscribe yet.
     Unanswered,
-    /// The next frame must be this gap. Then this many snapshots follow.
+    /// The next frame must be a gap frame with the reason and the sequence numbers in these fields. After the
+    /// gap frame, `snapshots` snapshots follow.
     Gap {
         reason: &'static str,
         after: Option<u64>,
         until: u64,
         snapshots: u64,
     },
-    /// The log has a seek that the shard has not read yet. The shard sends a gap when it reads the seek.
+    /// The log has a seek that the shard has not read yet. The shard sends a gap frame when it reads this
+    /// seek.
     SeekAhead,
     Live,
 }
@@ -119,7 +124,7 @@ impl Checker {
         self.cursor = None;
     }
 
-    /// Begins a connection. A client with a cursor resumes after the cursor.
+    /// Begins a connection. A client that has a cursor resumes after this cursor.
     pub fn connected(&mut self) {
         self.habits = self.initially.clone();
         self.change = None;
@@ -131,10 +136,11 @@ impl Checker {
         };
     }
 
-    /// Returns whether the client may request this change now. If so, remembers the change.
+    /// Returns whether the client may request this change now. If the change is allowed, the checker
+    /// remembers the change.
     ///
-    /// The client waits for each answer before its next request, because the server stops reading from a
-    /// client that does not read.
+    /// The client waits for the answer to each request before it sends the next request. The server stops
+    /// reading from a client that does not read.
     pub fn try_change(&mut self, change: &Change) -> bool {
         let may = self.is_answered() && self.change.is_none();
         if may {
@@ -148,7 +154,7 @@ impl Checker {
         self.connection = Connection::default();
     }
 
-    /// Returns whether the server has answered the subscribe.
+    /// Returns whether the server has answered the first subscribe of the connection.
     pub fn is_answered(&self) -> bool {
         !matches!(self.connection.phase, Phase::Disconnected | Phase::Unanswered)
     }
@@ -158,7 +164,7 @@ impl Checker {
         MAX_DELAY + Duration::from_millis(if self.habits.every { 0 } else { self.habits.interval_ms })
     }
 
-    /// Notes that the disturbances are over. From now on the connection can become steady.
+    /// Notes that the disturbances are over. After this call, the connection can become steady.
     pub fn begin_watching(&mut self) {
         self.is_watched = true;
     }
@@ -179,7 +185,7 @@ impl Checker {
         self.connection.model.is_caught_up_at(newest.head()) && self.connection.epoch == newest.name
     }
 
-    /// Checks the next frame.
+    /// Checks the next frame that the client received.
     pub fn on_frame(&mut self, text: &str) -> Verdict {
         let frame: Value =
             serde_json::from_str(text).map_err(|error| format!("the frame is not JSON: {error}"))?;
@@ -241,8 +247,8 @@ impl Checker {
         }
     }
 
-    /// Returns whether the server may close the client as a slow consumer. A requested change to `every`
-    /// counts before the server answers.
+    /// Returns whether the server may close the client as a slow consumer. If the client has requested the
+    /// delivery `every`, the request counts even before the server answers.
     pub fn may_be_slow_consumer(&self) -> bool {
         self.habits.every || matches!(self.change, Some(Change::Set(true, _)))
     }
@@ -251,8 +257,8 @@ impl Checker {
         *self.seen.entry(what).or_default() += 1;
     }
 
-    /// Checks that this kind of frame may arrive now. An announced gap must come next, and no answer may
-    /// interrupt a set of snapshots.
+    /// Checks that this kind of frame may arrive now. An announced gap must be the next frame. No answer to a
+    /// command may interrupt a set of snapshots.
     fn check_phase(&self, kind: &str) -> Verdict {
         let awaits_snapshots = self.connection.model.awaits_snapshots();
         let is_right = match &self.connection.phase {
@@ -335,8 +341,8 @@ impl Checker {
         self.check_count(frame)
     }
 
-    /// Checks the answer to a second subscribe. The earlier subscription continues, and the new symbols get
-    /// snapshots.
+    /// Checks the answer to a second subscribe on the same connection. The earlier subscription continues,
+    /// and the client gets snapshots of the new symbols.
     fn on_subscribed_to_more(&mut self, frame: &Value, epoch: &Epoch, seq: u64) -> Verdict {
         let Some(Change::Subscribe(more)) = self.change.take() else {
             return Err("the client has not subscribed again".to_owned());
@@ -385,12 +391,12 @@ impl Checker {
         Ok(())
     }
 
-    /// Returns whether the history contains all events after the event `after`.
+    /// Returns whether the log's history still contains all events after the sequence number `after`.
     fn is_in_history(&self, epoch: &Epoch, after: u64) -> bool {
         after + self.history >= epoch.head() && !was_replaced(epoch, after)
     }
 
-    /// Expects a snapshot of each symbol that has values.
+    /// Notes that the client must now get a snapshot of each symbol in `wanted` that has values.
     fn expect_snapshots(&mut self, epoch: &Epoch, wanted: &Subscription, had: Option<Subscription>) {
         self.connection.model.expect_snapshots(epoch, wanted, had);
         self.connection.is_steady &= !self.connection.model.awaits_snapshots();
@@ -398,7 +404,7 @@ impl Checker {
         self.end_set();
     }
 
-    /// If the last snapshot of a set has arrived, moves the cursor to the position of the set.
+    /// If the last snapshot of a set has arrived, moves the client's cursor to the position of the set.
     fn end_set(&mut self) {
         if !self.connection.model.awaits_snapshots() {
             let (seq, has_several_positions) = self.connection.model.set();
@@ -474,7 +480,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks the answer to a `set`. If the delivery was or becomes `every`, no earlier event may be unsent.
+    /// Checks the answer to a `set` command. If the old or the new delivery is `every`, no event before the
+    /// answer may still wait to be sent.
     fn on_set(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
         let Some(Change::Set(every, interval_ms)) = self.change.take() else {
             return Err("the client has not asked for it".to_owned());
@@ -491,10 +498,10 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks the position of a feed state.
+    /// Checks that a feed state arrives at an allowed place among the events.
     ///
-    /// With `every`, all earlier events arrive before the feed state. Later events may arrive before the feed
-    /// state only after a resume or a set of snapshots.
+    /// With `delivery=every`, all events that are older than the feed state arrive before it. Newer events
+    /// may arrive before the feed state only if the client resumed or got a set of snapshots.
     fn on_feed(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
         if let Some(position) = frame["position"].as_str() {
             return self.on_seek(frame, epoch, position);
@@ -513,7 +520,7 @@ impl Checker {
         model.check_complete(epoch, &self.habits, after)
     }
 
-    /// Checks the feed frame of a seek. Snapshots follow this frame.
+    /// Checks the feed frame that announces a seek. Snapshots follow this feed frame.
     fn on_seek(&mut self, frame: &Value, epoch: &Epoch, position: &str) -> Verdict {
         let seeks = seeks_at(position.parse().map_err(|_| "position is not a time")?);
         let seq = number(frame, "seq")?;
@@ -525,14 +532,14 @@ impl Checker {
     }
 }
 
-/// Returns the position that a feed state contains: the newest event before the feed state, and the number of
-/// seeks.
+/// Returns the position in the log that the text of a feed state contains: the newest event before the feed
+/// state, and the number of seeks.
 fn position_of(state: &Value) -> Option<(u64, usize)> {
     let (after, seeks) = state["detail"].as_str()?.split_once(' ')?;
     Some((after.parse().ok()?, seeks.parse().ok()?))
 }
 
-/// Returns whether a seek has replaced the values up to this event.
+/// Returns whether a seek has replaced the values of all events up to the sequence number `after`.
 fn was_replaced(epoch: &Epoch, after: u64) -> bool {
     epoch.seeks() > 0 && after <= epoch.head_at_seek(epoch.seeks())
 }

@@ -20,31 +20,32 @@ use super::checker::{Change, Checker, Verdict};
 use super::published_log::CHANNELS;
 use super::scenario::Habits;
 
-/// How long a client waits for a frame before it leaves the connection: three heartbeat intervals.
+/// How long a client waits for a frame before the client gives up its connection: three heartbeat intervals.
 const SILENCE_TIMEOUT: Duration = Duration::from_millis(3 * 640);
 
-/// How long a connect or a handshake may take.
+/// The time limit for a client's TCP connect, and for its WebSocket handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A client on its host. This state survives a crash of the host.
+/// The state of a simulated client. This state survives a crash of the client's simulated host.
 pub struct Client {
     pub habits: Habits,
     pub checker: RefCell<Checker>,
     pub visits: Cell<u64>,
-    /// The commands and frames of all connections, with their times.
+    /// The commands and frames of all connections of the client, each with its time.
     pub transcript: RefCell<Vec<String>>,
     /// The first fault.
     pub fault: RefCell<Option<String>>,
-    /// Whether the disturbances are over. If so, the client stays connected.
+    /// Whether the disturbances are over. After the disturbances, the client stays connected.
     pub is_calm: Rc<Cell<bool>>,
-    /// When the last disturbance of the client's link or of the server ended, or `None` during a disturbance.
+    /// The time at which the last disturbance of the client's link or of the server ended, or `None` during a
+    /// disturbance.
     pub undisturbed_since: Cell<Option<Duration>>,
 }
 
 /// One connection of the client. The random numbers of a connection do not depend on earlier connections.
 struct Visit {
     rng: ChaCha8Rng,
-    /// The client's `undisturbed_since` at the beginning of the connection.
+    /// The value of the client's `undisturbed_since` at the beginning of this connection.
     undisturbed_since: Option<Duration>,
 }
 
@@ -104,8 +105,9 @@ impl Visit {
         self.listen(client, &mut socket).await
     }
 
-    /// Returns the URL and the commands that subscribe with the cursor. Random numbers decide whether the URL
-    /// or a command contains the subscription and the delivery.
+    /// Returns the URL and the commands with which the client subscribes. If the client has a cursor, the
+    /// subscription contains the cursor. Random numbers decide which settings are in the URL, and which
+    /// settings are in commands.
     fn requests(&mut self, client: &Client) -> (String, Vec<String>) {
         let Habits { wanted, every, interval_ms, .. } = &client.habits;
         let cursor = client.checker.borrow().cursor().map(|(epoch, seq)| format!("{epoch}-{seq}"));
@@ -161,7 +163,7 @@ impl Visit {
         })
     }
 
-    /// Checks that the server may end the connection without a close frame.
+    /// Checks that there was a valid reason for the server to end the connection without a close frame.
     ///
     /// There are two valid reasons: a disturbance ended the connection, or a slow consumer did not receive
     /// its close frame.
@@ -236,8 +238,8 @@ fn delivery(every: bool) -> &'static str {
     if every { "every" } else { "latest" }
 }
 
-/// Checks the error of a connection. A connection may break at any time, but the server must not violate the
-/// protocol.
+/// Checks whether an error of a connection is allowed. A connection may break at any time, but the server
+/// must not violate the protocol.
 fn check_error(error: &Error) -> Verdict {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => Ok(()),

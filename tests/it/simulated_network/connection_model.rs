@@ -8,45 +8,50 @@ use super::scenario::Habits;
 
 #[derive(Default)]
 pub struct ConnectionModel {
-    /// All events up to this `seq` have arrived, were conflated, or are covered by a snapshot or a gap.
+    /// Each event up to this sequence number has arrived, was conflated, or is covered by a snapshot or a
+    /// gap.
     base: u64,
-    /// The number of due events up to `base` on this connection.
+    /// The number of events up to `base` that had to arrive or count as merged on this connection.
     due_before_base: u64,
-    /// The newest event that arrived, or the position of a complete set of snapshots.
+    /// The sequence number of the newest event that arrived, or the position of the newest complete set of
+    /// snapshots.
     last: u64,
-    /// For each key, the newest event that has arrived.
+    /// For each symbol and kind, the sequence number of the newest event that has arrived.
     newest: BTreeMap<(String, usize), u64>,
     /// The number of seeks before the client's position in the log.
     seeks: usize,
     set: SnapshotSet,
-    /// The last missed event of a resume. Missed events are not conflated, even with `delivery=latest`.
+    /// The sequence number of the last missed event of a resume. Missed events are not conflated, even with
+    /// `delivery=latest`.
     complete_until: u64,
-    /// Whether missed events may still be on their way.
+    /// Whether missed events of a resume may still be on their way to the client.
     is_catching_up: bool,
     received: u64,
     merged: u64,
     heartbeat_seq: u64,
-    /// The `seq` of the last heartbeat, if this heartbeat showed that the client has caught up. A later event
-    /// or snapshot clears this value.
+    /// The sequence number in the last heartbeat, if this heartbeat showed that the client has caught up. A
+    /// later event or snapshot resets this value to `None`.
     caught_up_at: Option<u64>,
 }
 
-/// The newest set of snapshots.
+/// The newest set of snapshots on a connection.
 #[derive(Default)]
 struct SnapshotSet {
     /// The symbols whose snapshots have not arrived.
     owed: BTreeSet<String>,
-    /// The positions of the snapshots that have arrived.
+    /// The position of each snapshot that has arrived, by symbol.
     covered: BTreeMap<String, u64>,
-    /// The subscription before the set was requested. The events of this subscription still arrive.
+    /// The subscription that the client had before it requested this set of snapshots. The events of this
+    /// earlier subscription still arrive.
     had: Option<Subscription>,
-    /// The position of the newest snapshot, or of the frame that announced the set.
+    /// The position of the newest snapshot that has arrived. Before the first snapshot, the position of the
+    /// frame that announced the set.
     position: u64,
-    /// Whether the snapshots have several positions.
+    /// Whether snapshots of this set have different positions in the log.
     has_several_positions: bool,
 }
 
-/// The counts in a heartbeat.
+/// The numbers in a heartbeat frame.
 pub struct Heartbeat {
     pub seq: u64,
     pub sent: u64,
@@ -70,41 +75,45 @@ impl ConnectionModel {
         self.is_catching_up
     }
 
-    /// Returns whether snapshots are missing. If so, the client has no cursor.
+    /// Returns whether the client still waits for snapshots. A client that waits for snapshots has no cursor.
     pub fn awaits_snapshots(&self) -> bool {
         !self.set.owed.is_empty()
     }
 
-    /// Returns how many snapshots are missing.
+    /// Returns for how many snapshots the client still waits.
     pub fn owed_snapshots(&self) -> u64 {
         self.set.owed.len() as u64
     }
 
-    /// Returns the position of the newest set of snapshots, and whether the set has several positions.
+    /// Returns the position of the newest set of snapshots, and whether its snapshots have different
+    /// positions.
     pub fn set(&self) -> (u64, bool) {
         (self.set.position, self.set.has_several_positions)
     }
 
-    /// Begins at the position `seq`, after this many seeks.
+    /// Starts the model at the position `seq` in the log, after `seeks` seeks.
     pub fn begin(&mut self, seeks: usize, seq: u64) {
         self.seeks = seeks;
         self.restart_at(seq);
     }
 
-    /// Resumes after the event `after`. All events up to `until` must arrive without conflation.
+    /// Starts the model with a resume after the sequence number `after`. All events up to `until` must arrive
+    /// without conflation.
     pub fn resume(&mut self, seeks: usize, after: u64, until: u64) {
         self.begin(seeks, after);
         self.complete_until = until;
         self.is_catching_up = true;
     }
 
-    /// Expects a snapshot of each symbol that has values. The events of the earlier subscription still arrive.
+    /// Notes that the client must get a snapshot of each symbol in `wanted` that has values. The events of
+    /// the earlier subscription `had` still arrive.
     pub fn expect_snapshots(&mut self, epoch: &Epoch, wanted: &Subscription, had: Option<Subscription>) {
         let owed = epoch.symbols(wanted, self.seeks, self.base);
         self.set = SnapshotSet { owed, had, position: self.base, ..SnapshotSet::default() };
     }
 
-    /// Checks a snapshot. All earlier events must have arrived, except events that may be conflated.
+    /// Checks a snapshot. All events before the snapshot must have arrived, except events that may be
+    /// conflated.
     pub fn snapshot(&mut self, epoch: &Epoch, habits: &Habits, symbol: &str, seq: u64) -> Verdict {
         if seq < self.set.position || seq > epoch.head() {
             return Err(format!("its seq is not from {} to {}", self.set.position, epoch.head()));
@@ -137,7 +146,8 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks the announcement of a seek. All due events before the seek must have arrived or been conflated.
+    /// Checks the frame that announces a seek. All due events before the seek must have arrived or been
+    /// conflated.
     pub fn seek(&mut self, epoch: &Epoch, habits: &Habits, seeks: usize, seq: u64) -> Verdict {
         if seeks <= self.seeks || seeks > epoch.seeks() {
             return Err(format!("its seek is not after {} and up to {}", self.seeks, epoch.seeks()));
@@ -156,7 +166,8 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks the answer to a second subscribe. All earlier due events must have arrived or been conflated.
+    /// Checks the answer to a second subscribe. All due events before the answer must have arrived or been
+    /// conflated.
     pub fn subscribe_more(&mut self, epoch: &Epoch, habits: &Habits, seq: u64) -> Verdict {
         if self.awaits_snapshots() || seq < self.last.max(self.set.position) || seq > epoch.head() {
             return Err(format!("its seq is not from {} to {}", self.last, epoch.head()));
@@ -169,7 +180,7 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks an event. All earlier events must have arrived, except events that may be conflated.
+    /// Checks an event. All events before this event must have arrived, except events that may be conflated.
     pub fn event(&mut self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> Verdict {
         if seq <= self.last {
             return Err(format!("its seq does not follow {}", self.last));
@@ -200,7 +211,8 @@ impl ConnectionModel {
         }
     }
 
-    /// Checks a heartbeat. Each due event has arrived, was conflated, or can still arrive.
+    /// Checks a heartbeat. The counts in the heartbeat must show that each due event has arrived, was
+    /// conflated, or can still arrive.
     pub fn heartbeat(&mut self, epoch: &Epoch, habits: &Habits, heartbeat: &Heartbeat) -> Verdict {
         let before = self.last.max(self.heartbeat_seq).max(self.set.position);
         if heartbeat.seq < before || heartbeat.seq > epoch.head() {
@@ -228,7 +240,7 @@ impl ConnectionModel {
         Ok(())
     }
 
-    /// Checks that no event up to `seq` waits to be sent.
+    /// Checks that no event up to `seq` still waits to be sent to the client.
     pub fn nothing_waits(&self, epoch: &Epoch, habits: &Habits, seq: u64) -> Verdict {
         match self.waiting(epoch, habits, seq)? {
             waiting if waiting > 0 && !self.is_catching_up => Err(format!("{waiting} events are too late")),
@@ -236,10 +248,10 @@ impl ConnectionModel {
         }
     }
 
-    /// Returns whether an event must arrive or count as merged.
+    /// Returns whether an event is due, which means that it must arrive or count as merged.
     ///
-    /// An event that a snapshot contains neither arrives nor counts as merged. Events between a seek and its
-    /// announcement count as merged, because the following snapshots contain them.
+    /// An event that a snapshot contains neither arrives nor counts as merged. Events between a seek and the
+    /// frame that announces the seek count as merged. The snapshots after this frame contain these events.
     fn is_due(&self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> bool {
         let SnapshotSet { owed, had, .. } = &self.set;
         habits.wanted.includes(event)
@@ -248,7 +260,7 @@ impl ConnectionModel {
                 || !owed.contains(&event.symbol) && !self.is_covered(&event.symbol, seq))
     }
 
-    /// Returns whether the snapshot of the symbol contains this event.
+    /// Returns whether a snapshot of the symbol has arrived that already contains the event `seq`.
     fn is_covered(&self, symbol: &str, seq: u64) -> bool {
         self.set.covered.get(symbol).is_some_and(|at| seq <= *at)
     }
@@ -257,13 +269,13 @@ impl ConnectionModel {
         epoch.count(self.base, until, |seq, event| self.is_due(epoch, habits, seq, event))
     }
 
-    /// Adds the due events up to `until` to `due_before_base`. All of these events have arrived or were
-    /// conflated.
+    /// Adds the number of due events up to `until` to `due_before_base`. Each of the added events has arrived
+    /// or was conflated.
     fn add_due(&mut self, epoch: &Epoch, habits: &Habits, until: u64) {
         self.due_before_base += self.count(epoch, habits, until);
     }
 
-    /// Continues at this position. Earlier events can no longer arrive.
+    /// Restarts the model at the position `seq` in the log. Events before this position can no longer arrive.
     fn restart_at(&mut self, seq: u64) {
         (self.base, self.last) = (seq, seq);
         self.newest.clear();
@@ -272,8 +284,8 @@ impl ConnectionModel {
         self.caught_up_at = None;
     }
 
-    /// Returns the number of keys whose newest event can still arrive. Events arrive in order, so an event
-    /// before `last` cannot arrive any more.
+    /// Returns the number of keys (a symbol and a kind) whose newest event can still arrive. Events arrive in
+    /// order, so an event before `last` cannot arrive any more.
     fn waiting(&self, epoch: &Epoch, habits: &Habits, seq: u64) -> Result<u64, String> {
         let mut waiting = 0;
         let due = epoch.newest_in(self.base, seq, |seq, event| self.is_due(epoch, habits, seq, event));

@@ -1,12 +1,14 @@
 //! Runs the real server on a simulated network. The server must tell each client about every event that the
 //! client misses, even if the network fails.
 //!
-//! The seed decides everything: the limits, the market, the clients, and the disturbances. Links delay or
-//! drop messages, hosts crash or vanish, and the server's process is stopped at times. Time is simulated, so
-//! the same seed repeats the same run. In a third of the runs, the market is large. The snapshots of one set
-//! then have several positions in the log. In a quarter of the runs the shard is overloaded at times.
+//! The seed of a run decides everything: the limits, the market, the clients, and the disturbances. Links
+//! delay or drop messages, hosts crash or vanish, and the server's process is suspended at times. Time is
+//! simulated, so the same seed repeats the same run. In a third of the runs, the market has hundreds of
+//! symbols. With hundreds of symbols, the snapshots of one set have several positions in the log. In a
+//! quarter of the runs, the shard is overloaded at times.
 //!
-//! `TICKERPLANT_SEED=7` runs one seed, `TICKERPLANT_SEEDS=1000..3000` runs many.
+//! The environment variable `TICKERPLANT_SEED=7` selects one seed. The environment variable
+//! `TICKERPLANT_SEEDS=1000..3000` selects many seeds.
 
 mod checker;
 mod client;
@@ -27,8 +29,8 @@ use std::thread;
 use scenario::Scenario;
 use simulation::Run;
 
-/// Each situation must occur in at least this many of the fifty seeds. Otherwise the test would not cover the
-/// situation.
+/// The situations that the test must cover. Each situation must occur in at least this number of the fifty
+/// seeds.
 const SITUATIONS: [(&str, u64); 14] = [
     ("resumed", 25),
     ("epoch_changed", 10),
@@ -72,7 +74,8 @@ fn the_same_seed_repeats_the_same_run() {
     }
 }
 
-/// Returns the seeds that an environment variable names, or `None` if neither variable is set.
+/// Returns the seeds that `TICKERPLANT_SEED` or `TICKERPLANT_SEEDS` selects, or `None` if neither variable is
+/// set.
 fn named_seeds() -> Option<Range<u64>> {
     if let Ok(seed) = std::env::var("TICKERPLANT_SEED") {
         let seed = seed.parse().expect("TICKERPLANT_SEED is a number");
@@ -83,7 +86,8 @@ fn named_seeds() -> Option<Range<u64>> {
     Some(ends.expect("TICKERPLANT_SEEDS is two numbers with .. between them"))
 }
 
-/// Runs the seeds on all cores. Returns the seeds that failed, and in how many seeds each situation occurred.
+/// Runs the simulations of the seeds on all processor cores. Returns the seeds that failed, and for each
+/// situation, the number of seeds in which it occurred.
 fn try_all(seeds: Range<u64>) -> (Vec<u64>, BTreeMap<&'static str, u64>) {
     let is_single = seeds.clone().count() == 1;
     let left = Mutex::new(seeds);
@@ -110,7 +114,8 @@ fn try_all(seeds: Range<u64>) -> (Vec<u64>, BTreeMap<&'static str, u64>) {
     outcome.into_inner().expect("no thread panics")
 }
 
-/// Runs a seed. A panic in a task is a fault too, because the runtimes would continue without the task.
+/// Runs the simulation of a seed. A panic in a task counts as a fault, because the runtimes do not stop when
+/// a task panics.
 fn try_one(seed: u64) -> Run {
     let panics = panics_here();
     let mut run = simulation::run(Scenario::new(seed));
@@ -120,7 +125,8 @@ fn try_one(seed: u64) -> Run {
     run
 }
 
-/// Returns the fault, the command that repeats the run, and lines of the transcript.
+/// Returns a text that describes a failed run: the fault, the command that repeats the run, and lines of the
+/// client's transcript.
 fn report(seed: u64, run: &Run, with_whole_transcript: bool) -> String {
     let (client, fault) = run.fault.as_ref().expect("the run has a fault");
     let scenario = Scenario::new(seed);

@@ -1,4 +1,4 @@
-//! The server's open sockets, and the client machines that have vanished.
+//! Keeps track of the server's open sockets, and of the client machines that have vanished.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tcp_info::Acknowledgements;
 
-/// After this time without an acknowledgement, TCP has sent the same bytes more than once.
+/// If no acknowledgement arrives within this time, TCP has sent the same bytes more than once.
 const RETRANSMITTED_AFTER: Duration = Duration::from_millis(300);
 
 /// The number of the server's open sockets to each client machine.
@@ -17,11 +17,11 @@ pub struct OpenSockets(Arc<Mutex<BTreeMap<IpAddr, Machine>>>);
 #[derive(Debug, Default)]
 struct Machine {
     sockets: usize,
-    /// When the machine vanished, or `None` for a machine that has not vanished.
+    /// The time at which the machine vanished, or `None` for a machine that has not vanished.
     vanished_at: Option<Duration>,
 }
 
-/// An open socket of the server.
+/// An open socket of the server to a client machine.
 #[derive(Debug)]
 pub struct OpenSocket {
     open_sockets: OpenSockets,
@@ -29,18 +29,19 @@ pub struct OpenSocket {
 }
 
 impl OpenSockets {
-    /// Counts a new socket to this machine. Dropping the returned value ends the count.
+    /// Counts a new open socket to the machine at this address. The socket counts as open until the returned
+    /// value is dropped.
     pub fn open(&self, address: IpAddr) -> OpenSocket {
         self.machines().entry(address).or_default().sockets += 1;
         OpenSocket { open_sockets: self.clone(), address }
     }
 
-    /// Marks a machine as vanished.
+    /// Marks the machine at this address as vanished at the time `now`.
     pub fn mark_vanished(&self, address: IpAddr, now: Duration) {
         self.machines().entry(address).or_default().vanished_at = Some(now);
     }
 
-    /// Returns whether the server has an open socket to this machine.
+    /// Returns whether the server has an open socket to the machine at this address.
     pub fn has_socket_to(&self, address: IpAddr) -> bool {
         self.machines().get(&address).is_some_and(|machine| machine.sockets > 0)
     }

@@ -1,4 +1,5 @@
-//! The test's own log of all published events. The log shows which events and snapshots must arrive.
+//! The test's own log of all published events. From this log, the tests know which events and snapshots each
+//! client must get.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,36 +8,37 @@ use serde_json::{Map, Value, json};
 
 use super::checker::Verdict;
 
-/// The kinds of event, as frames name them.
+/// The names of the kinds of event, as they appear in frames.
 pub const KINDS: [&str; 3] = ["trade", "quote", "bar"];
 
-/// The channels, in the order of [`KINDS`].
+/// The names of the channels, in the order of the kinds in [`KINDS`].
 pub const CHANNELS: [&str; 3] = ["trades", "quotes", "bars"];
 
-/// A symbol and a kind. A newer event replaces an unsent older event of the same key.
+/// The key of an event: a symbol, and the index of a kind in [`KINDS`]. A newer event replaces an unsent
+/// older event with the same key.
 pub type Key<'a> = (&'a str, usize);
 
-/// The published events, with one epoch for each run of the server's process.
+/// All published events, in one epoch for each run of the server's process.
 #[derive(Default)]
 pub struct PublishedLog(Vec<Epoch>);
 
-/// An epoch: one run of the server's process.
+/// The events and seeks of one epoch, which is one run of the server's process.
 #[derive(Default)]
 pub struct Epoch {
     pub name: String,
-    /// The published events. The first event has the sequence number 1.
+    /// The published events. The first event of an epoch has the sequence number 1.
     events: Vec<PublishedEvent>,
-    /// The sequence numbers of each symbol's events, by kind.
+    /// For each symbol and kind, the sequence numbers of the events.
     seqs: BTreeMap<String, [Vec<u64>; KINDS.len()]>,
     seeks: Vec<Seek>,
 }
 
 /// A seek of the feed.
 pub struct Seek {
-    /// The newest event before the seek.
+    /// The sequence number of the newest event before the seek.
     pub after: u64,
-    /// For each symbol and kind, the frame of the last value at the seek's position. These frames were not
-    /// published.
+    /// For each symbol and kind, the market frame with the last value at the position of the seek. The feed
+    /// did not publish the events of these frames.
     folded: BTreeMap<String, [Option<Map<String, Value>>; KINDS.len()]>,
 }
 
@@ -45,7 +47,7 @@ pub struct PublishedEvent {
     pub symbol: String,
     pub kind: usize,
     pub frame: Map<String, Value>,
-    /// When the event was published, in simulated time.
+    /// The simulated time at which the event was published.
     pub at: Duration,
 }
 
@@ -53,21 +55,21 @@ pub struct PublishedEvent {
 #[derive(Clone, Debug)]
 pub struct Subscription {
     pub all: bool,
-    /// The names of symbols, sorted.
+    /// The names of the subscribed symbols, in sorted order.
     pub names: Vec<String>,
-    /// The indexes of the kinds in [`KINDS`], sorted.
+    /// The subscribed kinds, as sorted indexes in [`KINDS`].
     pub kinds: Vec<usize>,
 }
 
 impl PublishedLog {
-    /// Begins an epoch and returns its name.
+    /// Begins a new epoch, and returns the name of the epoch.
     pub fn begin(&mut self) -> String {
         let name = format!("run{}", self.0.len());
         self.0.push(Epoch { name: name.clone(), ..Epoch::default() });
         name
     }
 
-    /// Adds an event to the current epoch. Returns its sequence number.
+    /// Adds an event to the current epoch. Returns the sequence number of the event.
     pub fn publish(&mut self, mut event: PublishedEvent) -> u64 {
         let epoch = self.0.last_mut().expect("there is an epoch");
         let seq = epoch.head() + 1;
@@ -77,8 +79,8 @@ impl PublishedLog {
         seq
     }
 
-    /// Adds a seek to the current epoch. `events` are the unpublished events that set the last values at the
-    /// seek's position. Returns the number of seeks.
+    /// Adds a seek to the current epoch. The `events`, which are not published, set the last values at the
+    /// position of the seek. Returns the number of seeks in the epoch so far.
     pub fn seek(&mut self, events: Vec<PublishedEvent>) -> usize {
         let epoch = self.0.last_mut().expect("there is an epoch");
         let after = epoch.head();
@@ -109,17 +111,18 @@ impl Epoch {
         self.events.get(index(seq.checked_sub(1)?))
     }
 
-    /// Returns the number of due events with `after < seq <= until`.
+    /// Returns how many events with `after < seq <= until` are due according to `is_due`.
     pub fn count(&self, after: u64, until: u64, is_due: impl Fn(u64, &PublishedEvent) -> bool) -> u64 {
         self.span(after, until).filter(|(seq, event)| is_due(*seq, event)).count() as u64
     }
 
-    /// Returns the first due event after `seq`.
+    /// Returns the sequence number of the first event after `seq` that is due according to `is_due`.
     pub fn next(&self, seq: u64, is_due: impl Fn(u64, &PublishedEvent) -> bool) -> Option<u64> {
         self.span(seq, self.head()).find(|(seq, event)| is_due(*seq, event)).map(|(seq, _)| seq)
     }
 
-    /// Returns the newest due event of each key with `after < seq <= until`.
+    /// Returns the newest event of each key, among the events with `after < seq <= until` that are due
+    /// according to `is_due`.
     pub fn newest_in(
         &self,
         after: u64,
@@ -135,23 +138,23 @@ impl Epoch {
         (after + 1..).zip(self.events[..index(until)].iter().skip(index(after)))
     }
 
-    /// Returns the number of seeks.
+    /// Returns the number of seeks in this epoch so far.
     pub fn seeks(&self) -> usize {
         self.seeks.len()
     }
 
-    /// Returns the newest event before seek number `seeks`, or 0 if `seeks` is 0.
+    /// Returns the sequence number of the newest event before seek number `seeks`, or 0 if `seeks` is 0.
     pub fn head_at_seek(&self, seeks: usize) -> u64 {
         seeks.checked_sub(1).map_or(0, |last| self.seeks[last].after)
     }
 
-    /// Returns the newest event before seek number `seeks + 1`, or `u64::MAX` if there is no such seek.
+    /// Returns the sequence number of the newest event before seek number `seeks + 1`, or `u64::MAX` if there
+    /// was no seek with that number.
     pub fn head_at_next_seek(&self, seeks: usize) -> u64 {
         self.seeks.get(seeks).map_or(u64::MAX, |seek| seek.after)
     }
 
-    /// Returns the subscribed symbols that have values after this many seeks and after all events up to
-    /// `seq`.
+    /// Returns the subscribed symbols that have values after `seeks` seeks and all events up to `seq`.
     pub fn symbols(&self, wanted: &Subscription, seeks: usize, seq: u64) -> BTreeSet<String> {
         let published = self.seqs.keys();
         let folded = seeks.checked_sub(1).map(|last| self.seeks[last].folded.keys());
@@ -159,8 +162,8 @@ impl Epoch {
         named.filter(|symbol| self.snapshot(symbol, seeks, seq).is_some()).cloned().collect()
     }
 
-    /// Returns a symbol's snapshot after this many seeks and after all events up to `seq`. Returns `None` if
-    /// the symbol has no values.
+    /// Returns the snapshot of a symbol after `seeks` seeks and all events up to `seq`. Returns `None` if the
+    /// symbol has no values at that point.
     ///
     /// The snapshot contains the newest event of each kind, even for channels that the client has not
     /// subscribed to.
@@ -186,7 +189,7 @@ impl Epoch {
 }
 
 impl PublishedEvent {
-    /// Checks that this frame is the event's market frame.
+    /// Checks that a received frame is the market frame of this event.
     pub fn check(&self, frame: &Value, text: &str) -> Verdict {
         if frame.as_object() != Some(&self.frame) {
             return Err(format!("the published event is {}", json!(self.frame)));
@@ -206,7 +209,7 @@ impl Subscription {
         self.all || self.names.binary_search_by(|name| name.as_str().cmp(symbol)).is_ok()
     }
 
-    /// Returns the union with another subscription of the same kinds.
+    /// Returns the union of this subscription and another subscription with the same kinds.
     pub fn with(&self, more: &Self) -> Self {
         let mut names = [self.names.as_slice(), &more.names].concat();
         names.sort_unstable();
@@ -218,7 +221,7 @@ impl Subscription {
         self.kinds.contains(&event.kind) && self.names(&event.symbol)
     }
 
-    /// Returns the subscribed names. If all symbols are subscribed, `*` comes first.
+    /// Returns the names of the subscribed symbols. In a subscription to all symbols, the first name is `*`.
     pub fn symbols(&self) -> Vec<&str> {
         let star = self.all.then_some("*");
         star.into_iter().chain(self.names.iter().map(String::as_str)).collect()

@@ -1,4 +1,5 @@
-//! The scenario of a seed: the server's limits, the market, the clients' habits, and the disturbances.
+//! The scenario that belongs to a seed: the server's limits, the market, the clients' habits, and the
+//! disturbances.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,99 +11,101 @@ use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
 
 use super::published_log::{KINDS, PublishedEvent, Subscription};
 
-/// How long the disturbances last.
+/// The length of the first phase of a run, in which disturbances happen.
 pub const DISTURBED: Duration = Duration::from_secs(6);
 
-/// How long events are published after the disturbances.
+/// How long events are still published after the disturbances have ended.
 const AFTERMATH: Duration = Duration::from_millis(1500);
 
-/// The ping interval of scenarios with frequent pings.
+/// The server's ping interval in scenarios with frequent pings.
 const PING_INTERVAL: Duration = Duration::from_millis(640);
 
-/// Without a disturbance, an event arrives within this time after its publish or after the end of its
-/// conflation interval.
+/// The longest time that an event may take to arrive at a client without a disturbance. The time counts from
+/// the publish of the event, or from the end of its conflation interval.
 pub const MAX_DELAY: Duration = Duration::from_millis(200);
 
-/// How long the clients may take to catch up after the last event.
+/// How long the clients may take to catch up after the last event has been published.
 const CATCH_UP: Duration = Duration::from_secs(12);
 
-/// The names of the first symbols. A larger market also has symbols such as `S008`.
+/// The names of the first symbols in the market. A larger market also has symbols such as `S008`.
 const SYMBOLS: [&str; 8] = ["AAPL", "BRK.B", "BTC/USD", "EURUSD", "MSFT", "NIFTY_50", "^GSPC", "Ä1"];
 
-/// The scenario of one run.
+/// The scenario of one run: its settings and its disturbances.
 pub struct Scenario {
     pub seed: u64,
     pub config: Config,
-    /// How many bytes a socket of the server accepts at a time.
+    /// How many bytes each socket of the server accepts in one write.
     pub write_bytes: usize,
     pub market: Market,
     pub clients: Vec<Habits>,
-    /// The disturbances in order of time.
+    /// The disturbances, each with its time, in order of time.
     pub disturbances: Vec<(Duration, Disturbance)>,
 }
 
-/// The settings of the market, which publishes events.
+/// The settings of the simulated market, which publishes the events.
 pub struct Market {
     seed: u64,
     symbols: usize,
-    /// The longest pause between two steps, in units of 2 ms.
+    /// The longest pause between two steps of the market, in units of 2 ms.
     pause: u64,
-    /// The number of floods in a thousand steps.
+    /// The average number of floods in a thousand steps of the market. In a flood, very many events are
+    /// published at once.
     floods: u32,
-    /// The number of events in a flood.
+    /// The smallest and the greatest number of events in a flood.
     flood: RangeInclusive<usize>,
-    /// The most events in a batch.
+    /// The greatest number of events that are published together as a batch.
     batch: usize,
-    /// The number of feed states in a thousand steps.
+    /// The average number of feed states in a thousand steps of the market.
     feed_states: u32,
-    /// The number of seeks in a thousand steps.
+    /// The average number of seeks in a thousand steps of the market.
     seeks: u32,
 }
 
-/// The habits of a client.
+/// The habits of a client: its subscription, its delivery, and how often it does something unusual.
 #[derive(Clone, Debug)]
 pub struct Habits {
     pub seed: u64,
     pub wanted: Subscription,
     pub every: bool,
     pub interval_ms: u64,
-    /// On average, the client pauses after this many of a thousand frames.
+    /// How often the client stops reading for a while, per thousand received frames on average.
     pub pauses: u32,
-    /// On average, the client leaves after this many of a thousand frames.
+    /// How often the client disconnects, per thousand received frames on average.
     pub leaves: u32,
-    /// On average, the client changes its delivery after this many of a thousand frames.
+    /// How often the client changes its delivery, per thousand received frames on average.
     pub changes: u32,
-    /// On average, the client subscribes to more symbols after this many of a thousand frames.
+    /// How often the client subscribes to more symbols, per thousand received frames on average.
     pub subscribes: u32,
     /// The number of symbols in the market.
     symbols: usize,
 }
 
-/// The beginning or the end of a disturbance. The first field is the number of the affected client.
+/// The beginning or the end of a disturbance. If the disturbance affects one client, the first field is the
+/// client's number.
 #[derive(Clone, Copy, Debug)]
 pub enum Disturbance {
-    /// Messages wait in the network until `Release`.
+    /// All messages between the client and the server wait in the network until `Release`.
     Hold(usize),
     Release(usize),
-    /// All messages are lost in both directions.
+    /// All messages between the client and the server are lost, in both directions.
     Partition(usize),
-    /// Messages from the client are lost.
+    /// All messages from the client to the server are lost.
     DropFromClient(usize),
-    /// Messages to the client are lost.
+    /// All messages from the server to the client are lost.
     DropToClient(usize),
     Repair(usize),
-    /// The greatest latency of the link changes to an unusual value.
+    /// The greatest latency of the client's link changes to an unusual value.
     Slow(usize, Duration),
-    /// The greatest latency of the link returns to its usual value.
+    /// The greatest latency of the client's link returns to its usual value.
     UsualLatency(usize, Duration),
-    /// The link's latency is constant.
+    /// The latency of the client's link becomes constant.
     FixedLatency(usize, Duration),
     Crash(usize),
     Restart(usize),
     /// The client's machine disappears without closing its connections.
     Vanish(usize),
     CrashServer,
-    /// The server shuts down in order.
+    /// The server begins an orderly shutdown.
     StopServer,
     RestartServer,
     /// The server's process is suspended while the clock keeps running.
@@ -111,7 +114,8 @@ pub enum Disturbance {
 }
 
 impl Disturbance {
-    /// Returns the affected client, and whether a disturbance of this client ends.
+    /// Returns the number of the affected client, and whether this is the end of a disturbance. Returns
+    /// `None` if the disturbance affects the server.
     pub fn client(self) -> Option<(usize, bool)> {
         match self {
             Self::Hold(client)
@@ -176,13 +180,13 @@ impl Scenario {
         Self { seed, config, write_bytes, market, clients, disturbances }
     }
 
-    /// Returns the time at which the effects of all disturbances have ended. By then, clients no longer pause
-    /// and delayed messages have arrived.
+    /// Returns the time at which the effects of all disturbances have ended. At that time, no client pauses
+    /// any more, and all delayed messages have arrived.
     pub fn calm_at() -> Duration {
         DISTURBED + Duration::from_millis(500)
     }
 
-    /// Returns the time after which no event is published.
+    /// Returns the time after which the market publishes no more events.
     pub fn quiet_at() -> Duration {
         DISTURBED + AFTERMATH
     }
@@ -190,8 +194,8 @@ impl Scenario {
     /// Returns the latest time at which the server closes the connection of a client that vanished at the
     /// time `at`.
     ///
-    /// The client may first become a slow consumer, and the close takes up to `close_timeout`. The process
-    /// may also be stopped once meanwhile.
+    /// The vanished client may first become a slow consumer, and the close of its connection then takes up to
+    /// `close_timeout`. The server's process may also be suspended once before it closes the connection.
     pub fn closed_by(&self, at: Duration) -> Duration {
         let Config { limits, session, .. } = &self.config;
         at + limits.ping_interval + limits.ping_timeout + session.close_timeout + Duration::from_millis(1500)
@@ -203,7 +207,7 @@ impl Scenario {
     }
 }
 
-/// Returns the server's configuration, with limits that are small enough to be reached.
+/// Returns the server's configuration. Its limits are so small that a run can reach them.
 fn config(rng: &mut impl Rng) -> Config {
     let mut config = Config::default();
     // With this heartbeat the server checks its clients every 10 ms. Events are published at odd
@@ -226,12 +230,13 @@ fn config(rng: &mut impl Rng) -> Config {
     config
 }
 
-/// Sets up a shard that is overloaded at times. The shard reads the log so rarely that a flood fills the log
-/// and waits there for a long time.
+/// Changes the scenario so that the shard is overloaded at times. The shard reads the log so rarely that a
+/// flood of events fills the log and waits in the log for a long time.
 ///
-/// A turn of the shard ends at a feed state or at a full batch. The shard is then behind, and the rest of the
-/// flood overloads it. The shard's turns take no simulated time, so that several timers are never due
-/// together. tokio would choose the order of such timers at random, without the seed.
+/// The shard works in turns. A turn ends at a feed state or at a full batch of events. After that turn, the
+/// shard is behind the log, and the rest of the flood overloads the shard. The shard's turns take no
+/// simulated time, so that several timers are never due together. If several timers were due together, tokio
+/// would choose their order at random, without the seed.
 fn overload(rng: &mut impl Rng, config: &mut Config, market: &mut Market) {
     let history = pick(rng, [100, 500, 2000]);
     config.bus.history = history.try_into().expect("it is not zero");
@@ -273,7 +278,7 @@ impl Habits {
         }
     }
 
-    /// Returns a random second subscription.
+    /// Returns a random subscription with which the client subscribes to more symbols.
     pub fn more(&self, rng: &mut impl Rng) -> Subscription {
         let all = rng.random_bool(0.3);
         let mut names = some_symbols(rng, self.symbols);
@@ -284,12 +289,13 @@ impl Habits {
     }
 }
 
-/// Returns the name of a symbol.
+/// Returns the name of the symbol with this number.
 fn symbol(number: usize) -> String {
     SYMBOLS.get(number).map_or_else(|| format!("S{number:03}"), |name| (*name).to_owned())
 }
 
-/// Returns random symbols, sorted as in answers. Some of them may not be in the market.
+/// Returns the names of random symbols, sorted as in the server's answers. Some of these symbols may not be
+/// in the market.
 fn some_symbols(rng: &mut impl Rng, symbols: usize) -> Vec<String> {
     let mut names: Vec<String> = (0..symbols.max(SYMBOLS.len())).map(symbol).collect();
     names.retain(|_| rng.random_bool(1.0 / 3.0));
@@ -359,31 +365,32 @@ fn disturbances(
 }
 
 impl Market {
-    /// Returns the random number generator of an epoch.
+    /// Returns the random number generator for the events of an epoch.
     pub fn rng(&self, epoch: &str) -> ChaCha8Rng {
         let epoch = epoch.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte));
         ChaCha8Rng::seed_from_u64(self.seed ^ epoch.rotate_left(32))
     }
 
-    /// Returns the pause until the next step. The pause is an even number of milliseconds, so that every step
-    /// is at an odd millisecond.
+    /// Returns a random pause until the next step of the market. The pause is an even number of milliseconds,
+    /// so that every step is at an odd millisecond.
     pub fn pause(&self, rng: &mut impl Rng) -> Duration {
         Duration::from_millis(2 * rng.random_range(1..=self.pause))
     }
 
-    /// Returns whether there is a feed state after a step.
+    /// Decides at random whether the market sets a feed state after a step.
     pub fn has_feed_state(&self, rng: &mut impl Rng) -> bool {
         rng.random_ratio(self.feed_states, 1000)
     }
 
-    /// Returns the first events: two of each symbol in a large market, none in a small one.
+    /// Returns the first events of an epoch. A large market has two first events for each symbol, and a small
+    /// market has no first events.
     pub fn listing(&self, rng: &mut impl Rng) -> Vec<(Event, PublishedEvent)> {
         let symbols = if self.symbols > SYMBOLS.len() { self.symbols } else { 0 };
         (0..2 * symbols).map(|number| event_of(rng, number / 2)).collect()
     }
 
-    /// Returns the events before a seek's position, if the feed seeks after this step. After the disturbances
-    /// the feed does not seek.
+    /// Decides at random whether the feed seeks after a step. If the feed seeks, returns the events that
+    /// happened before the new position. After the disturbances the feed does not seek.
     pub fn seek(&self, rng: &mut impl Rng, is_calm: bool) -> Option<Vec<(Event, PublishedEvent)>> {
         let seeks = !is_calm && rng.random_ratio(self.seeks, 1000);
         seeks.then(|| {
@@ -392,7 +399,7 @@ impl Market {
         })
     }
 
-    /// Returns the batches of a step. After the disturbances there are no floods.
+    /// Returns the events of one step of the market, in batches. After the disturbances there are no floods.
     pub fn step(&self, rng: &mut impl Rng, is_calm: bool) -> Vec<Vec<(Event, PublishedEvent)>> {
         let mut left = rng.random_range(1..=3);
         if !is_calm && rng.random_ratio(self.floods, 1000) {
@@ -407,15 +414,15 @@ impl Market {
         batches
     }
 
-    /// Returns a random event.
+    /// Returns a random event of a random symbol, and its market frame.
     fn event(&self, rng: &mut impl Rng) -> (Event, PublishedEvent) {
         let symbol = rng.random_range(0..self.symbols);
         event_of(rng, symbol)
     }
 }
 
-/// Returns a random event of this symbol, and its market frame. The event and the frame contain the same
-/// numbers.
+/// Returns a random event of the symbol with this number, and the market frame of the event. The event and
+/// the frame contain the same numbers.
 fn event_of(rng: &mut impl Rng, number: usize) -> (Event, PublishedEvent) {
     let symbol = symbol(number);
     let kind = rng.random_range(0..KINDS.len());

@@ -32,16 +32,16 @@ use crate::support::reference_history::position;
 
 const SERVER: &str = "server";
 
-/// The simulated time of a step.
+/// The simulated time that passes in one step of the simulation.
 const TICK: Duration = Duration::from_millis(2);
 
-/// The result of a run.
+/// The result of a simulated run.
 pub struct Run {
     /// The transcript of each client.
     pub transcripts: Vec<Vec<String>>,
-    /// How often each situation occurred.
+    /// How often each situation that the test must cover occurred.
     pub seen: BTreeMap<&'static str, u64>,
-    /// The client with the first fault, and the fault.
+    /// The number of the client with the first fault, and a description of the fault.
     pub fault: Option<(usize, String)>,
 }
 
@@ -52,22 +52,23 @@ struct ServerHost {
     published_log: Rc<RefCell<PublishedLog>>,
     control: Rc<ProcessControl>,
     open_sockets: OpenSockets,
-    /// The bus of each run of the process.
+    /// The buses of the server. Each run of the server's process has its own bus.
     buses: Rc<RefCell<Vec<Arc<Bus>>>>,
 }
 
 /// Stops, continues and ends the server's process.
 #[derive(Default)]
 struct ProcessControl {
-    /// Shuts the current process down in order.
+    /// The token that begins an orderly shutdown of the server's current process.
     stop: RefCell<CancellationToken>,
-    /// Whether the process is stopped.
+    /// Whether the server's process is suspended.
     is_stopped: Cell<bool>,
-    /// Wakes the process when it continues.
+    /// Wakes the server's process when it continues after a suspension.
     waker: RefCell<Option<Waker>>,
 }
 
-/// The simulated network's listener. Its sockets accept a limited number of bytes at a time.
+/// The server's listener on the simulated network. The sockets that it accepts take only a limited number of
+/// bytes in one write.
 struct SimulatedListener {
     listener: TcpListener,
     write_bytes: usize,
@@ -157,23 +158,23 @@ pub fn run(scenario: Scenario) -> Run {
     Run { transcripts: clients.iter().map(|client| client.transcript.take()).collect(), seen, fault }
 }
 
-/// The state of a run.
+/// The state of a simulated run.
 struct Simulation<'a> {
     sim: Sim<'a>,
     scenario: &'a Scenario,
     clients: &'a [Rc<Client>],
     control: &'a ProcessControl,
     open_sockets: &'a OpenSockets,
-    /// The client that vanished while the server had a socket to it, and the time at which the client
+    /// The client that vanished while the server had an open socket to it, and the time at which the client
     /// vanished.
     vanished: Option<(usize, Duration)>,
-    /// Whether the server's process was stopped while the server had a socket to a client.
+    /// Whether the server's process was suspended while the server had an open socket to a client.
     was_stopped: bool,
 }
 
 impl Simulation<'_> {
-    /// Runs until all clients have caught up and the vanished client's connection is closed. Returns the
-    /// first fault.
+    /// Runs the simulation until all clients have caught up and the vanished client's connection is closed.
+    /// Stops at the first fault, and returns this fault.
     fn drive(&mut self, is_calm: &Cell<bool>) -> Option<(usize, String)> {
         let mut disturbances = self.scenario.disturbances.iter().peekable();
         loop {
@@ -213,7 +214,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Returns whether a client has caught up or is no longer running.
+    /// Returns whether a client has caught up, or its host is no longer running.
     fn is_done(&mut self, client: usize) -> bool {
         !self.sim.is_host_running(name(client)) || self.clients[client].checker.borrow().is_caught_up()
     }
@@ -356,7 +357,8 @@ impl ServerHost {
         bus.seek(last_values, position(seeks), self.feed_state());
     }
 
-    /// Returns a feed state that contains its position in the log: the newest event, and the number of seeks.
+    /// Returns a feed state whose text contains its position in the log: the newest event, and the number of
+    /// seeks.
     fn feed_state(&self) -> FeedState {
         let published_log = self.published_log.borrow();
         let epoch = published_log.newest();
@@ -365,7 +367,7 @@ impl ServerHost {
 }
 
 impl ProcessControl {
-    /// Runs the server's process, except while it is stopped.
+    /// Runs the server's process, but not while the process is suspended.
     async fn run(&self, mut process: Pin<Box<impl Future<Output = ()>>>) {
         poll_fn(|cx| {
             if self.is_stopped.get() {
@@ -378,7 +380,8 @@ impl ProcessControl {
     }
 }
 
-/// Waits for an odd millisecond, because the server checks its clients at even milliseconds.
+/// Waits until the simulated time is an odd number of milliseconds. The server checks its clients at even
+/// milliseconds.
 async fn odd_millisecond() {
     if turmoil::sim_elapsed().is_some_and(|now| now.as_millis().is_multiple_of(2)) {
         sleep(Duration::from_millis(1)).await;

@@ -1,5 +1,5 @@
-//! A model of a client. The model checks each received frame against the protocol, and computes which frames
-//! must follow.
+//! A model of one connection of a client. The model checks each received frame against the protocol, and
+//! computes which frames must follow.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,19 +13,20 @@ use crate::support::received_frames::Frame;
 use crate::support::reference_history::{ReferenceHistory, seeks_at};
 use crate::support::shard_harness::SYMBOLS;
 
-/// A symbol and a kind.
+/// The key of an event: the name of its symbol and the name of its kind.
 pub type Key = (String, String);
 
 /// The expected answer to a subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Snapshots, because the subscribe has no cursor.
+    /// The client gets snapshots, because its subscribe has no cursor.
     Fresh,
-    /// A resume with all events after this sequence number.
+    /// The client resumes, and gets all events after this sequence number.
     Resumed(u64),
-    /// A gap that begins after this sequence number, and snapshots.
+    /// The client gets a gap frame that begins after this sequence number, and then snapshots.
     HistoryExhausted(u64),
-    /// A gap without sequence numbers, and snapshots.
+    /// The client gets a gap frame without sequence numbers, and then snapshots, because its cursor has
+    /// another epoch.
     EpochChanged,
     /// An error reply.
     Refused,
@@ -34,13 +35,14 @@ pub enum Answer {
 /// A set of snapshots that the client is receiving.
 #[derive(Debug, Default)]
 struct SnapshotSet {
-    /// The symbols whose snapshots are still to come.
+    /// The symbols whose snapshots have not arrived yet.
     owed: BTreeSet<String>,
-    /// The positions of the snapshots that have arrived.
+    /// The position of each snapshot that has arrived, by symbol.
     covered: BTreeMap<String, u64>,
-    /// The subscriptions that the client had before this set began. Their events continue during the set.
+    /// The subscriptions that the client had before this set began. The events of these subscriptions
+    /// continue to arrive between the snapshots.
     had: BTreeSet<Key>,
-    /// The number of seeks before this set began. The next seek ends the set.
+    /// The number of seeks before this set of snapshots began. The next seek of the feed ends the set.
     seeks: usize,
 }
 
@@ -49,54 +51,57 @@ struct SnapshotSet {
 pub enum Pace {
     /// The client may read at any pace.
     ItsOwn,
-    /// The client reads every event immediately. So no event may be conflated, even with `delivery=latest`.
+    /// The client reads every event immediately. No event may be conflated for this client, even with
+    /// `delivery=latest`.
     OfTheFeed,
     /// The client may read at any pace, and the feed waits for the client. A seek may reach the client late.
-    /// Then the snapshots of the seek also include later events.
+    /// The snapshots after a late seek also include later events.
     TheFeedWaits,
 }
 
-/// The model of one connection.
+/// The expected state of a client on one connection.
 #[derive(Debug)]
 pub struct ClientModel {
     /// Whether the client has subscribed.
     pub has_asked: bool,
     pub pace: Pace,
-    /// The subscribes that wait for a reply, each with the expected answer. The number is the count of seeks
-    /// that the shard had read when the client subscribed.
+    /// The subscribes that wait for a reply, each with the expected answer. The number in each entry is how
+    /// many seeks the shard had read when the client subscribed.
     asked: VecDeque<(Symbols, Answer, usize)>,
-    /// The frame that must come next.
+    /// The exact frame that must come next, if the model knows this frame.
     expected: Option<Value>,
     set: SnapshotSet,
-    /// The subscriptions by symbol and kind, with `*` expanded.
+    /// The symbols and kinds to which the client has subscribed. A subscription to `*` appears as one entry
+    /// for each symbol.
     active: BTreeSet<Key>,
-    /// The subscriptions by symbol.
+    /// The symbols to which the client has subscribed, in at least one channel.
     wants: Symbols,
     is_every: bool,
-    /// The cursor with which the client resumed.
+    /// The sequence number after which the client resumed.
     resumed_from: u64,
-    /// The last event of the resume. Events up to this event must not be conflated.
+    /// The sequence number of the last event of the resume. Events up to this sequence number must not be
+    /// conflated.
     resumed_until: u64,
-    /// The newest event that the model has processed.
+    /// The sequence number of the newest event that the model has processed.
     cursor: u64,
     /// Only events after this sequence number may arrive.
     newest: u64,
-    /// Only snapshots at this position or later may arrive.
+    /// Only snapshots at this position in the log or later may arrive.
     position: u64,
-    /// The cursor of the client: the sequence number of its newest event or complete set of snapshots. It is
-    /// 0 while a set is incomplete.
+    /// The client's cursor: the sequence number of its newest event, or of its newest complete set of
+    /// snapshots. The cursor is 0 while a set of snapshots is incomplete.
     shown: u64,
     received: u64,
     due: u64,
     known: BTreeMap<Key, u64>,
     counted: Option<(u64, u64)>,
     lagged: u64,
-    /// The number of seeks that the client knows of.
+    /// The number of seeks of which the client has been told.
     seeks: usize,
-    /// The number of snapshots that a gap announced, if this gap was the last frame. A seek may replace these
-    /// snapshots.
+    /// The number of snapshots that the last frame announced, if the last frame was a gap. A seek may replace
+    /// the announced snapshots.
     told: Option<Value>,
-    /// The cursor of a client that is ahead of its shard, until the shard has caught up.
+    /// The client's cursor, while the client is ahead of its shard. `None` when the shard has caught up.
     ahead: Option<u64>,
 }
 
@@ -134,28 +139,28 @@ impl ClientModel {
         self.asked.push_back((symbols, answer, seeks));
     }
 
-    /// Returns `sent` and `merged` of the last heartbeat.
+    /// Returns the counts `sent` and `merged` from the last heartbeat.
     pub fn counted(&self) -> Option<(u64, u64)> {
         self.counted
     }
 
-    /// Returns the cursor of the client. It is 0 before the first event, and while a set of snapshots is
-    /// incomplete.
+    /// Returns the cursor of the client. The cursor is 0 before the first event, and while a set of snapshots
+    /// is incomplete.
     pub fn shown(&self) -> u64 {
         self.shown
     }
 
-    /// Returns whether snapshots are still to come, so that the client has no cursor.
+    /// Returns whether the client still waits for snapshots, and therefore has no cursor.
     pub fn is_in_set(&self) -> bool {
         !self.set.owed.is_empty()
     }
 
-    /// Returns the number of `lagged` gaps.
+    /// Returns how many gap frames with the reason `lagged` the client has received.
     pub fn lagged(&self) -> u64 {
         self.lagged
     }
 
-    /// Checks frames and updates the model.
+    /// Checks frames that the client received, and updates the model.
     pub fn take(&mut self, frames: Vec<Frame>, past: &ReferenceHistory) -> Result<(), TestCaseError> {
         for Frame { text, value, .. } in frames {
             let told = self.told.take();
@@ -193,15 +198,16 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Checks the cursor in a close. No event after the cursor has arrived. Each due event up to the cursor
-    /// has arrived or may have been merged.
+    /// Checks the cursor `seq`, which the server sent in a close. No event after this cursor may have
+    /// arrived. Each due event up to this cursor must have arrived, except events that may have been merged.
     pub fn closed_at(&mut self, past: &ReferenceHistory, seq: u64) -> Result<(), TestCaseError> {
         prop_assert!(self.shown <= seq, "cursor {} for a client that was shown {}", seq, self.shown);
         prop_assert!(seq == 0 || !self.is_in_set(), "cursor {} within {:?}", seq, self.set);
         self.pass(past, seq.max(self.cursor), false)
     }
 
-    /// Checks that the newest value of each key has arrived, and that every skipped event was counted.
+    /// Checks that the newest value of each key has arrived, and that every skipped event was counted as
+    /// merged.
     pub fn finish(&self, past: &ReferenceHistory) -> Result<(), TestCaseError> {
         prop_assert!(self.expected.is_none() && self.asked.is_empty() && !self.is_in_set());
         prop_assert_eq!(self.counted, Some((self.received, self.due - self.received)));
@@ -267,7 +273,7 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Sets the subscriptions and the position to the values in a reply.
+    /// Sets the model's subscriptions and position to the values in a reply of the server.
     fn stand(&mut self, past: &ReferenceHistory, reply: &Value) -> Result<(), TestCaseError> {
         let seq = reply["seq"].as_u64().unwrap();
         prop_assert!(!self.is_in_set(), "{} within {:?}", reply, self.set);
@@ -285,7 +291,7 @@ impl ClientModel {
         self.wants = Symbols { all, names };
     }
 
-    /// Handles a `lagged` gap. The model does not expect the events in the gap.
+    /// Handles a gap frame with the reason `lagged`. The model no longer expects the events in the gap.
     fn lag(&mut self, past: &ReferenceHistory, gap: &Value) -> Result<(), TestCaseError> {
         let (after, until) = (gap["after"].as_u64().unwrap(), gap["until"].as_u64().unwrap());
         prop_assert_eq!(gap["reason"].as_str(), Some("lagged"));
@@ -326,7 +332,8 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Expects a snapshot of each symbol that has data at `seq`.
+    /// Notes that the client must get a snapshot of each symbol in `symbols` that has data at the position
+    /// `seq`.
     fn owe_snapshots(&mut self, past: &ReferenceHistory, seq: u64, symbols: &Symbols, had: BTreeSet<Key>) {
         let fold = past.fold(self.seeks, seq);
         let is_meant = |symbol: &Symbol| symbols.all || symbols.names.contains(symbol);
@@ -337,7 +344,8 @@ impl ClientModel {
         }
     }
 
-    /// Checks that a snapshot is the fold of all events up to its position.
+    /// Checks that a snapshot contains the last values of its symbol after all events up to the snapshot's
+    /// position.
     fn snapshot(&mut self, past: &ReferenceHistory, frame: &Value) -> Result<(), TestCaseError> {
         let (seq, name) = (frame["seq"].as_u64().unwrap(), frame["symbol"].as_str().unwrap());
         prop_assert!(self.set.owed.remove(name), "{} is not owed", frame);
@@ -387,7 +395,8 @@ impl ClientModel {
         Ok(())
     }
 
-    /// Moves on to `seq`. Checks that each due event before `seq` has arrived or may have been merged.
+    /// Moves the model forward to the position `seq`. Checks that each due event before `seq` has arrived or
+    /// may have been merged.
     fn pass(&mut self, past: &ReferenceHistory, seq: u64, is_event: bool) -> Result<(), TestCaseError> {
         prop_assert!(seq >= self.cursor, "back from {} to {}", self.cursor, seq);
         while self.cursor < seq {
@@ -407,7 +416,7 @@ impl ClientModel {
 
 impl ClientModel {
     /// Returns whether an event is due: it must be sent or counted as merged. An event that a snapshot
-    /// includes is not due.
+    /// already includes is not due.
     fn is_due(&self, past: &ReferenceHistory, seq: u64) -> bool {
         let key = key_of(past.event(seq));
         let SnapshotSet { owed, covered, had, seeks } = &self.set;

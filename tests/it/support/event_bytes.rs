@@ -7,14 +7,15 @@ use tickerplant::encoding::Encoding;
 
 use crate::support::received_frames::Frame;
 
-/// The first received frame of each event, by sequence number and encoding.
+/// The first frame that any client received for each event, by sequence number and encoding.
 #[derive(Debug, Default)]
 pub struct EventBytes {
     first: BTreeMap<u64, [Option<Frame>; Encoding::ALL.len()]>,
 }
 
 impl EventBytes {
-    /// Checks that an event has the same bytes for all clients of an encoding, and the same JSON for all clients.
+    /// Checks that each event has the same bytes for all clients with the same encoding, and the same JSON
+    /// for all clients.
     pub fn check(&mut self, encoding: Encoding, frames: &[Frame]) -> Result<(), TestCaseError> {
         for frame in frames {
             let Some(seq) = frame.event() else { continue };

@@ -1,4 +1,4 @@
-//! Trades, quotes and bars that tests publish.
+//! Creates the trades, quotes and bars that tests publish.
 
 use tickerplant::market::{Bar, Event, Payload, Quote, Trade};
 

@@ -1,7 +1,7 @@
 //! A TCP proxy that imitates network faults.
 //!
-//! The proxy forwards bytes in both directions. A test can set a [`Fault`] for all open and all later
-//! connections.
+//! The proxy forwards bytes in both directions. A test can set a [`Fault`], which applies to all open and all
+//! later connections.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,11 +18,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio::{select, try_join};
 
-/// The size of the receive buffer towards the server, in bytes. It is small, so that the server soon notices
-/// when the proxy stops reading.
+/// The size of the receive buffer of the proxy's socket to the server, in bytes. The buffer is small, so that
+/// the server soon notices when the proxy stops reading.
 const ROOM: u32 = 16 * 1024;
 
-/// The number of pieces that the proxy buffers in each direction while it delays them.
+/// The greatest number of pieces of data that the proxy holds back in each direction while it delays them.
 const PIECES: usize = 1024;
 
 /// The fault that the proxy imitates on all its connections.
@@ -32,9 +32,9 @@ pub enum Fault {
     None,
     /// Delays all bytes by this duration.
     Delay(Duration),
-    /// Forwards this many bytes at a time, with this pause in between.
+    /// Forwards at most this many bytes at a time, with this pause between two writes.
     Drip(usize, Duration),
-    /// Reads and forwards nothing. To both ends, the connection seems open.
+    /// Neither reads nor forwards any bytes. The connection still seems open to the client and to the server.
     Silence,
     /// Ends the stream from the client to the server. Still forwards bytes from the server to the client.
     HalfClose,
@@ -69,12 +69,12 @@ impl Proxy {
         Self { address, fault, _running: running }
     }
 
-    /// Returns the address for clients.
+    /// Returns the address to which clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Sets the fault of all connections from now on.
+    /// Sets the fault that the proxy imitates on all connections from now on.
     pub fn strike(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
@@ -122,7 +122,8 @@ async fn exchange(
     }
 }
 
-/// One direction of a connection. If the fault changes, bytes that were read but not yet forwarded are kept.
+/// One direction of a connection through the proxy. If the fault changes, bytes that were read but not yet
+/// forwarded are kept.
 struct Way<'a> {
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
@@ -136,7 +137,7 @@ impl<'a> Way<'a> {
         Self { from, to, waiting: VecDeque::new(), is_at_end: false, is_shut: false }
     }
 
-    /// Forwards until the end of the stream.
+    /// Forwards bytes with this fault until the end of the stream.
     async fn pass(&mut self, fault: Fault) -> io::Result<()> {
         let (most, pause, delay, pieces) = match fault {
             Fault::Delay(delay) => (usize::MAX, Duration::ZERO, delay, PIECES),
@@ -180,7 +181,8 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Sleeps until this moment. Returns at once if the moment has passed, because a timer may round up.
+/// Sleeps until the time `due`. If `due` has passed, returns without a timer, because a timer may round up to
+/// a later time.
 async fn reach(due: Instant) {
     if due > Instant::now() {
         sleep_until(due).await;

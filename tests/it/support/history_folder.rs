@@ -1,8 +1,8 @@
-//! The folder with real files of market history.
+//! Finds the folder with real files of market history.
 //!
 //! The files belong to their owners and are not part of this project. The folder is `../shared/data/history`,
-//! relative to the checkout. The environment variable `TICKERPLANT_HISTORY` can name another folder. Without
-//! it, the tests that need the files print a note and pass.
+//! relative to the checkout. The environment variable `TICKERPLANT_HISTORY` can name another folder. If there
+//! is no folder with files, the tests that need the files print a note and pass.
 
 use std::env;
 use std::path::{Path, PathBuf};

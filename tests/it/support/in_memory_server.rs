@@ -23,16 +23,17 @@ use tokio_util::sync::CancellationToken;
 use crate::support::one_worker;
 use crate::support::websocket_client::Client;
 
-/// The default address of clients.
+/// The IP address from which clients connect by default.
 pub const HERE: &str = "192.0.2.1";
 
-/// A duration longer than any time limit. If a test waits longer than this on the paused clock, it fails.
+/// A duration that is longer than any time limit of the server. A test that waits longer than this duration
+/// on the paused clock fails.
 const FOR_EVER: Duration = Duration::from_hours(24);
 
-/// The number of bytes that a socket buffers.
+/// The number of bytes that a client's in-memory socket buffers by default.
 const ROOM: usize = 1 << 20;
 
-/// A server without a network and a feed. The test connects the clients and publishes the events.
+/// A server that uses neither a network nor a feed. The test connects the clients and publishes the events.
 pub struct InMemoryServer {
     bus: Arc<Bus>,
     connecting: mpsc::Sender<(DuplexStream, SocketAddr)>,
@@ -74,7 +75,7 @@ impl InMemoryServer {
         &self.bus
     }
 
-    /// Returns how often clients exceeded a limit.
+    /// Returns how often clients have exceeded a limit so far.
     pub fn count_of(&self, limit: Limit) -> u64 {
         self.bus.counters().count_of(limit)
     }
@@ -89,7 +90,7 @@ impl InMemoryServer {
         Ok(Client::new(socket))
     }
 
-    /// Connects from an address, with a socket that buffers `room` bytes.
+    /// Connects a client from the address `from`, over a socket that buffers `room` bytes.
     pub async fn open(&self, from: &str, room: usize) -> DuplexStream {
         let (ours, theirs) = duplex(room);
         let peer = SocketAddr::new(from.parse::<IpAddr>().unwrap(), 4711);
@@ -97,7 +98,8 @@ impl InMemoryServer {
         ours
     }
 
-    /// Sends these bytes over a new connection and returns everything that comes back.
+    /// Sends these bytes over a new connection. Returns everything that the server sends until it ends the
+    /// connection.
     pub async fn request(&self, bytes: &str) -> String {
         let mut socket = self.open(HERE, ROOM).await;
         // The server may answer and close before it has read everything.
@@ -110,13 +112,13 @@ impl InMemoryServer {
         self.stop.cancel();
     }
 
-    /// Waits for the end of the shutdown.
+    /// Waits until the server has finished its shutdown.
     pub async fn ended(&mut self) {
         timeout(FOR_EVER, &mut self.running).await.expect("the server ends").unwrap();
     }
 }
 
-/// Reads until the server ends the connection.
+/// Reads until the server ends the connection, and returns the text that it has read.
 pub async fn rest(socket: &mut DuplexStream) -> String {
     let mut answer = Vec::new();
     let _ = timeout(FOR_EVER, socket.read_to_end(&mut answer)).await.expect("the server ends the connection");

@@ -4,7 +4,8 @@ use crate::support::events::trade;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// Publishes events of `A` while the client does not read. Checks that the client then receives every event.
+/// Publishes events of the symbol `A` while the client does not read. Checks that the client then receives
+/// every event.
 pub async fn gets_every_event_though_it_reads_late(server: &TestServer, mut client: Client) {
     const EVENTS: u64 = 6000;
     client.expect(r#"{"type":"subscribed"}"#).await;

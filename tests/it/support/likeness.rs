@@ -1,4 +1,4 @@
-//! Compares a text with an expected text. Parts of the text may differ from run to run.
+//! Compares a text with an expected text. Some parts of the compared text may differ from run to run.
 
 /// Returns whether a text matches the expected text. Each `…` in the expected text matches any text.
 pub fn is_like(text: &str, expected: &str) -> bool {

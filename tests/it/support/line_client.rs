@@ -1,4 +1,4 @@
-//! A client of `/ndjson`: reads the chunks of a response and splits them into lines.
+//! A client of the path `/ndjson`, which reads the chunks of a response and splits them into lines.
 
 use std::fmt::Debug;
 
@@ -8,17 +8,17 @@ use tokio::time::timeout;
 
 use super::process::PATIENCE;
 
-/// A reader of one response.
+/// A client that reads one response line by line.
 pub struct LineClient<S> {
     socket: S,
     pub head: String,
-    /// Bytes that arrived and have not been parsed.
+    /// Bytes that have arrived and that the client has not parsed yet.
     bytes: Vec<u8>,
-    /// The incomplete line at the end of the chunks so far.
+    /// The text of received chunks that the client has not returned as lines yet.
     text: Vec<u8>,
 }
 
-/// The next part of a response.
+/// The next line of a response, or the end of the response.
 #[derive(Debug, PartialEq)]
 pub enum Next {
     Line(Value),
@@ -34,8 +34,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         Self::ask_with(socket, path, "").await
     }
 
-    /// Requests `path` with these headers, and reads the head of the response. Each header must end with a
-    /// line end.
+    /// Requests `path` with these headers, and reads the head of the response. Each header in `headers` must
+    /// end with a line end.
     pub async fn ask_with(mut socket: S, path: &str, headers: &str) -> Self {
         let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         client
     }
 
-    /// Returns the next part of the response.
+    /// Returns the next line of the response, or the end of the response.
     pub async fn next(&mut self) -> Next {
         match self.text().await {
             Ok(line) => Next::Line(serde_json::from_str(&line).unwrap()),
@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// Returns the next line.
+    /// Returns the next line of the response. Panics if no line follows.
     pub async fn line(&mut self) -> Value {
         match self.next().await {
             Next::Line(line) => line,
@@ -88,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// Returns the next event, and skips all other frames.
+    /// Returns the next event, and skips all other kinds of frames.
     pub async fn event(&mut self) -> Value {
         loop {
             let line = self.line().await;

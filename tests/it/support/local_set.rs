@@ -2,7 +2,7 @@
 
 use tokio::task::LocalSet;
 
-/// Runs a test and the tasks that it spawns on this thread.
+/// Runs a test on the current thread, together with all local tasks that the test spawns.
 pub async fn locally<F: Future<Output = ()>>(test: F) {
     LocalSet::new().run_until(test).await;
 }

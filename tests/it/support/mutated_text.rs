@@ -1,10 +1,10 @@
-//! Generates texts that are almost valid.
+//! Generates texts that are almost valid, by random changes to given texts.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// Texts that [`mutated`] inserts at random places.
+/// Short texts that [`mutated`] inserts at random places in a given text.
 const SPICE: [&str; 24] = [
     "\"",
     "{",
@@ -32,7 +32,8 @@ const SPICE: [&str; 24] = [
     " ",
 ];
 
-/// Picks one of these texts, and removes, repeats or inserts parts at random.
+/// Generates a changed copy of one of the given texts. Parts of the text are removed, repeated or inserted at
+/// random.
 pub fn mutated(texts: &'static [&'static str]) -> impl Strategy<Value = String> {
     let times = prop_oneof![4 => 1_usize..20, 1 => 20_usize..3000];
     let change = (any::<[Index; 2]>(), 0..4_u8, select(&SPICE[..]), times);

@@ -1,4 +1,4 @@
-//! The whole server with one worker, for any listener. It runs in the caller's runtime.
+//! Runs the whole server with one worker, for any kind of listener. The server runs in the caller's runtime.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::join;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
-/// Serves until `stop` fires. The test publishes on `bus`.
+/// Serves clients until the token `stop` is cancelled. The test publishes its events on `bus`.
 pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
     let Wiring { admission, handles, workers, failures: _failures, .. } =
         Wiring::new(&config, &bus, None, None, false, 1);

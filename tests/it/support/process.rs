@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// If a test waits longer than this, it fails.
+/// The time limit for each wait in a test. A test that waits longer fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tickerplant");
@@ -18,14 +18,14 @@ pub fn tickerplant(arguments: &[&str]) -> Command {
     prepared(Command::new(PROGRAM), arguments)
 }
 
-/// Returns a command that runs the program. The program can open at most this many file descriptors.
+/// Returns a command that runs the program. The program can open at most `count` file descriptors.
 pub fn tickerplant_with_descriptors(count: u32, arguments: &[&str]) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!(r#"ulimit -n {count} && exec "$0" "$@""#), PROGRAM]);
     prepared(shell, arguments)
 }
 
-/// Returns the command that runs a command line in a shell.
+/// Returns a command that runs the command line `line` in a shell.
 pub fn by_shell(line: &str) -> Command {
     let folder = Path::new(PROGRAM).parent().expect("the program is in a folder");
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
@@ -48,7 +48,7 @@ fn prepared(mut command: Command, arguments: &[&str]) -> Command {
     command
 }
 
-/// Sets keys of the configuration through the environment.
+/// Sets keys of the program's configuration through environment variables of the command.
 pub fn configured(mut command: Command, settings: &[(&str, &str)]) -> Command {
     for (key, value) in settings {
         command.env(format!("TICKERPLANT_{}", key.to_uppercase().replace('.', "__")), value);
@@ -56,7 +56,8 @@ pub fn configured(mut command: Command, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Returns whether this system can send signals to processes. If not, prints that the test is skipped.
+/// Returns whether this system can send signals to processes. If this system cannot send signals, prints that
+/// the test is skipped.
 pub async fn can_signal(test: &str) -> bool {
     let own = std::process::id().to_string();
     let sent = Command::new("kill").args(["-0", &own]).status().await;
@@ -67,8 +68,8 @@ pub async fn can_signal(test: &str) -> bool {
     can
 }
 
-/// Raises this process's limit to this many file descriptors. If the system refuses, prints that the test is
-/// skipped, and returns false.
+/// Raises this process's limit of file descriptors, and returns whether the limit is now at least `count`. If
+/// the limit is lower, prints that the test is skipped.
 pub fn has_descriptors(count: usize, test: &str) -> bool {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0);
     let has = limit >= count as u64;
@@ -98,7 +99,8 @@ impl ServerProcess {
         Self { process, log, url: format!("ws://{address}/ws") }
     }
 
-    /// Starts a server with these keys of the configuration, e.g. `limits.connections`.
+    /// Starts a server with these settings. Each setting is a pair of a configuration key, such as
+    /// `limits.connections`, and its value.
     pub async fn configured(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         Self::spawn(configured(tickerplant(arguments), settings)).await
     }
@@ -107,21 +109,21 @@ impl ServerProcess {
         self.url.trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap()
     }
 
-    /// Sends the signal with this name.
+    /// Sends the signal with this name to the server's process.
     pub async fn signal(&self, name: &str) {
         let id = self.process.id().expect("the server runs").to_string();
         let signal = format!("-{name}");
         assert!(Command::new("kill").args([&signal, &id]).status().await.unwrap().success());
     }
 
-    /// Sends SIGTERM and waits for the process to end.
+    /// Sends SIGTERM to the server's process, and waits for the process to end.
     pub async fn terminate(mut self) -> ExitStatus {
         self.signal("TERM").await;
         timeout(PATIENCE, self.process.wait()).await.expect("the server ends").unwrap()
     }
 }
 
-/// A running `watch --json`.
+/// A running process of the command `tickerplant watch --json`.
 pub struct WatchProcess {
     lines: Lines<BufReader<ChildStdout>>,
     _process: Child,
@@ -171,7 +173,8 @@ pub async fn run(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// Asserts that standard error contains exactly one error with this text, and at most one hint.
+/// Asserts that standard error contains exactly one error, that this error contains the text `place`, and
+/// that at most one hint follows.
 pub fn assert_is_one_error(err: &str, place: &str) {
     let lines: Vec<&str> = err.lines().collect();
     assert!(lines[0].starts_with("error: ") && lines[0].contains(place), "{err}");

@@ -1,9 +1,9 @@
-//! The number of cases of property tests.
+//! Sets the number of random cases that property tests try.
 
 use proptest::prelude::*;
 
-/// Returns a configuration with this number of cases. The environment variable `PROPTEST_CASES` overrides the
-/// number.
+/// Returns a configuration for property tests with this number of random cases. The environment variable
+/// `PROPTEST_CASES` overrides this number of cases.
 pub fn cases(default: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
     let is_told = std::env::var_os("PROPTEST_CASES").is_some();

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 /// A received frame.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// The received bytes, with the WebSocket header or the line end.
+    /// All received bytes of the frame, including the WebSocket header or the line end.
     pub bytes: Vec<u8>,
     pub text: Vec<u8>,
     pub value: Value,
@@ -43,7 +43,7 @@ pub fn in_short(frames: &[Frame]) -> Vec<String> {
     frames.iter().map(|frame| said(&frame.value)).collect()
 }
 
-/// Removes all complete frames from the front of `bytes`. Returns these frames, except the close.
+/// Removes all complete frames from the front of `bytes`. Returns the removed frames, but not a close frame.
 pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     let (frames, len) = match encoding {
         Encoding::WebSocket => websocket_frames(bytes),
@@ -53,8 +53,8 @@ pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     frames
 }
 
-/// Returns the complete text frames. Also returns the total length of all complete WebSocket frames, in
-/// bytes.
+/// Returns all complete text frames in `bytes`. Also returns the total length of all complete WebSocket
+/// frames, in bytes.
 fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let mut frames = Vec::new();
     let mut rest = bytes;
@@ -73,8 +73,8 @@ fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     (frames, bytes.len() - rest.len())
 }
 
-/// Returns the complete lines, except the close. Also returns the total length of all complete lines, in
-/// bytes.
+/// Returns all complete lines in `bytes`, but not a line that reports a close. Also returns the total length
+/// of all complete lines, in bytes.
 fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let whole: Vec<Frame> =

@@ -1,4 +1,4 @@
-//! A client that resumes after a close.
+//! A client that resumes after the shard has closed its connection.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tickerplant::wire::{Cursor, Delivery, Symbols};
 use crate::support::client_model::Answer;
 use crate::support::shard_harness::{Client, ShardHarness, cursor, subscribe};
 
-/// A client with fixed subscriptions. It resumes when the shard closes it with 4008.
+/// A client whose subscriptions do not change. The client resumes when the shard closes its connection with
+/// code 4008.
 #[derive(Debug)]
 pub struct ResumingClient {
     pub client: Client,
@@ -18,13 +19,13 @@ pub struct ResumingClient {
     interval: Duration,
     symbols: Symbols,
     channels: KindSet,
-    /// The sequence number from which the client last resumed, or 0. The cursor of a later close must not be
-    /// older.
+    /// The sequence number from which the client last resumed, or 0. The cursor in a later close must not be
+    /// older than this sequence number.
     has: u64,
 }
 
 impl ResumingClient {
-    /// Connects and subscribes. If a cursor is given, the client resumes.
+    /// Connects and subscribes. If `after` contains a cursor, the client resumes from this cursor.
     pub fn begin(
         shard: &mut ShardHarness,
         encoding: Encoding,
@@ -44,7 +45,8 @@ impl ResumingClient {
         shard.ask(&mut self.client, subscribe(self.symbols.clone(), self.channels, after));
     }
 
-    /// Checks the received frames. If the shard has closed the connection, resumes and returns true.
+    /// Checks the frames that the client received. If the shard has closed the connection, the client
+    /// resumes, and this function returns true.
     pub fn follow(&mut self, shard: &mut ShardHarness) -> Result<bool, TestCaseError> {
         shard.check(&mut self.client)?;
         let Some(cursor) = shard.closed(&mut self.client)? else { return Ok(false) };
@@ -55,7 +57,8 @@ impl ResumingClient {
         Ok(true)
     }
 
-    /// Disconnects, and resumes in this encoding after the last received event.
+    /// Disconnects the client and connects it again with this encoding. The client resumes after the last
+    /// event that it received.
     pub fn come_back(&mut self, shard: &mut ShardHarness, encoding: Encoding) -> Result<(), TestCaseError> {
         shard.check(&mut self.client)?;
         shard.shard.disconnect(self.client.id);
@@ -74,7 +77,7 @@ impl ResumingClient {
         self.interval.is_zero()
     }
 
-    /// Reads everything, and resumes after each close.
+    /// Lets the client read all frames, and resume after each close.
     pub fn finish(mut self, shard: &mut ShardHarness) -> Result<Client, TestCaseError> {
         loop {
             shard.settle(self.client.id);

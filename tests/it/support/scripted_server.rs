@@ -48,8 +48,9 @@ impl ScriptedServer {
         ScriptedConnection { query, authorization, socket }
     }
 
-    /// Accepts the next client, sends these frames, and closes with this code. Without a code, drops the
-    /// connection. Returns the query of the client's URL.
+    /// Accepts the next client, sends these frames to it, and closes the connection with this close code. If
+    /// there is no code, drops the connection without a close frame. Returns the query string of the URL that
+    /// the client requested.
     pub async fn serve(&self, frames: &[&str], code: Option<u16>) -> String {
         let mut connection = self.accept().await;
         connection.say(frames).await;
@@ -58,7 +59,7 @@ impl ScriptedServer {
         query
     }
 
-    /// Answers the next client with this status, and with this error message as JSON.
+    /// Answers the request of the next client with this HTTP status, and with this error message as JSON.
     pub async fn refuse(&self, status: u16, message: &str) {
         let mut socket = self.socket().await;
         let mut request = Vec::new();
@@ -78,7 +79,8 @@ impl ScriptedConnection {
         }
     }
 
-    /// Closes with this code, and waits for the client to leave. Without a code, drops the connection.
+    /// Closes the connection with this close code, and waits for the client to leave. If there is no code,
+    /// drops the connection without a close frame.
     pub async fn close(mut self, code: Option<u16>) {
         if let Some(code) = code {
             let frame = CloseFrame { code: code.into(), reason: "e-7".into() };
@@ -87,13 +89,13 @@ impl ScriptedConnection {
         }
     }
 
-    /// Reads until the client leaves.
+    /// Reads and ignores the client's messages until the client leaves.
     pub async fn wait_for_end(&mut self) {
         let end = async { while let Some(Ok(_)) = self.socket.next().await {} };
         timeout(PATIENCE, end).await.expect("the client leaves");
     }
 
-    /// Returns the socket below the WebSocket.
+    /// Returns the TCP socket that carries the WebSocket connection.
     pub fn line(&mut self) -> &mut TcpStream {
         self.socket.get_mut()
     }

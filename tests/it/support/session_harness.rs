@@ -1,4 +1,4 @@
-//! A shard with sessions, over in-memory sockets and with a paused clock.
+//! Runs a shard with sessions for tests, over in-memory sockets and with a paused clock.
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
-/// A shard that runs on this thread.
+/// A shard that runs on the test's thread.
 pub struct SessionHarness {
     pub bus: Arc<Bus>,
     context: Rc<Context>,
@@ -79,7 +79,7 @@ impl SessionHarness {
         Peer { socket, session }
     }
 
-    /// Starts a session over this socket.
+    /// Starts a session that serves a client over this socket.
     pub fn serve(&self, query: &str, socket: Socket) -> JoinHandle<CloseReason> {
         let parameters = UrlParameters::parse(query).unwrap();
         let mut session = Session::new(
@@ -114,7 +114,7 @@ impl Peer {
         }
     }
 
-    /// Returns the next market frame.
+    /// Returns the next market frame, and skips all other frames.
     pub async fn event(&mut self) -> Value {
         loop {
             let frame = self.json().await;

@@ -1,5 +1,5 @@
-//! One shard with its log and its clients. A test calls them step by step and sets the time. There are no
-//! sockets and no runtime.
+//! A harness for tests of one shard, with a log and clients. A test calls the log, the shard and the clients
+//! step by step and sets the time. The harness has no sockets and no runtime.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ pub const PERIOD: Duration = Duration::from_secs(5);
 /// The symbols. One symbol is much longer than the others, so that frames differ in length.
 pub const SYMBOLS: [&str; 3] = ["A", "B", "A-LONG-NAME-OF-A-SYMBOL"];
 
-/// A limit that no test reaches.
+/// A number of events or bytes so large that no test reaches a limit of this size.
 pub const ENOUGH: usize = 1 << 30;
 
 /// The approximate length of a frame, in bytes.
 const FRAME_BYTES: usize = 130;
 
-/// The epoch of each bus.
+/// The name of the epoch of each bus in these tests.
 pub const EPOCH: &str = "test";
 
 pub fn event(choice: u8) -> Event {
@@ -54,14 +54,14 @@ pub fn a_bus(history: usize, bytes: usize) -> Arc<Bus> {
     Bus::new(&config, FeedKind::Simulated, EPOCH.to_owned())
 }
 
-/// Returns the symbols whose bits are set, and `*` if `star` is set.
+/// Returns the symbols in [`SYMBOLS`] whose bits are set in `bits`, and `*` if `star` is set.
 pub fn symbols(bits: u8, star: bool) -> Symbols {
     let names =
         (0..SYMBOLS.len()).filter(|n| bits & (1 << n) != 0).map(|n| SYMBOLS[n].parse().unwrap()).collect();
     Symbols { all: star, names }
 }
 
-/// Returns the channels whose bits are set.
+/// Returns the channels whose bits are set in `bits`.
 pub fn channels(bits: u8) -> KindSet {
     let kinds = Kind::ALL.into_iter().filter(|kind| bits & (1 << kind.index()) != 0);
     kinds.fold(KindSet::NONE, |set, kind| set.with(kind.into()))
@@ -79,14 +79,14 @@ pub fn subscribe(symbols: Symbols, channels: KindSet, after: Option<Cursor>) -> 
 #[derive(Clone, Debug)]
 pub enum Step {
     Publish(Vec<u8>),
-    /// Publishes several events at once. The first number chooses the first event, and each next event uses
-    /// the next number. The second number is the number of events.
+    /// Publishes several events at once. The first number chooses the first event, and the numbers that
+    /// follow it choose the other events. The second number is how many events are published.
     PublishMany(u8, usize),
     SetFeedState,
-    /// The feed seeks to a new position. These events have happened before that position.
+    /// The feed seeks to a new position. The numbers choose the events that happened before the new position.
     Seek(Vec<u8>),
-    /// The shard reads, and the socket accepts at most this many bytes. If the flag is set, a heartbeat
-    /// period passes before the read.
+    /// The shard reads the log, and the client's socket accepts at most this many bytes. If the flag is set,
+    /// a heartbeat period passes before the shard reads.
     Read(usize, bool),
     Subscribe(u8, bool, u8),
     /// A subscribe that may also set the delivery and the conflation interval.
@@ -95,13 +95,13 @@ pub enum Step {
     ResumeAgain,
     Unsubscribe(u8, bool, u8),
     Set(Option<Delivery>, Option<Duration>),
-    /// The session writes, and the socket accepts at most this many bytes.
+    /// The session writes to the client's socket, which accepts at most this many bytes.
     Write(usize),
-    /// The session tries to write, and the socket accepts nothing.
+    /// The session tries to write to the client's socket, which accepts nothing.
     Block,
-    /// Another client sends a message.
+    /// Another client sends a message, which the shard relays.
     Relay,
-    /// The shard becomes overloaded, or recovers.
+    /// The shard becomes overloaded if the flag is set. Otherwise, the shard recovers.
     Overload(bool),
 }
 
@@ -154,14 +154,15 @@ pub struct ShardHarness {
     pub shard: Shard,
     pub now: Instant,
     pub past: ReferenceHistory,
-    /// The bytes of each received event. All clients of one encoding must receive the same bytes.
+    /// The bytes of each received event. All clients with the same encoding must receive the same bytes for
+    /// an event.
     received: EventBytes,
     /// The number of seeks that the shard has read.
     seeks: usize,
     reader: Reader,
     /// For each connection, the bytes that its socket accepted and that the test has not parsed yet.
     socket_bytes: Vec<Vec<u8>>,
-    /// The connections that their sessions must close, each with the reason.
+    /// The connections that their sessions must close, each with the reason for the close.
     closing: BTreeMap<ConnectionId, CloseReason>,
 }
 
@@ -220,14 +221,14 @@ impl ShardHarness {
         assert_eq!(self.bus.publish(events), self.past.head());
     }
 
-    /// Seeks to a new position. These events have happened before that position.
+    /// Lets the feed seek to a new position. The events in `folded` happened before the new position.
     pub fn seek(&mut self, folded: Vec<Event>, state: FeedState) {
         let (last_values, position) = self.past.seek(folded);
         self.bus.seek(last_values, position, state);
     }
 
-    /// Executes a command. Does nothing while too many replies are pending, because a session then reads no
-    /// commands.
+    /// Executes a command of a client. Does nothing while too many replies to the client are pending, because
+    /// its session then reads no commands.
     pub fn ask(&mut self, client: &mut Client, command: Command) {
         if !self.shard.may_read(client.id) {
             return;
@@ -239,7 +240,7 @@ impl ShardHarness {
         self.shard.execute(client.id, &CommandWithId { id: None, command }, Time::default());
     }
 
-    /// Returns the answer that the shard must give to a subscribe now.
+    /// Returns the answer that the shard must give now to a subscribe with the cursor `after`.
     pub fn answer(&self, after: Option<&Cursor>, has_asked: bool) -> Answer {
         match after {
             None => Answer::Fresh,
@@ -288,8 +289,8 @@ impl ShardHarness {
         }
     }
 
-    /// Lets the shard read once. Each socket accepts at most `most` bytes. Returns false if the log had
-    /// nothing to read.
+    /// Lets the shard read the log once. For each client, `most` returns how many bytes its socket accepts at
+    /// most. Returns false if the log had nothing new to read.
     pub fn read(&mut self, most: impl Fn(ConnectionId) -> usize) -> bool {
         let mut is_any = false;
         let next = || {
@@ -314,8 +315,8 @@ impl ShardHarness {
         is_any
     }
 
-    /// Lets the session check for a close, and write once. The socket accepts at most `most` bytes. Returns
-    /// the number of accepted bytes.
+    /// Lets the session of a client check whether it must close, and then write once. The client's socket
+    /// accepts at most `most` bytes. Returns the number of bytes that the socket accepted.
     pub fn write(&mut self, id: ConnectionId, most: usize) -> usize {
         self.closing.extend(self.shard.take_closing(id).map(|reason| (id, reason)));
         if self.closing.contains_key(&id) {
@@ -356,13 +357,13 @@ impl ShardHarness {
         take_frames(client.encoding, &mut self.socket_bytes[client.id])
     }
 
-    /// Returns whether the received bytes end with a complete frame.
+    /// Returns whether the bytes that the client has received end with a complete frame.
     pub fn is_between_frames(&self, client: &Client) -> bool {
         self.socket_bytes[client.id].is_empty()
     }
 
-    /// Lets the client read everything. Checks that no event is missing, and that the heartbeat counts every
-    /// event.
+    /// Lets the client read all pending frames. Checks that no event is missing, and that the last heartbeat
+    /// counts every event.
     pub fn finish(&mut self, client: &mut Client) -> Result<(), TestCaseError> {
         self.settle(client.id);
         // Every due event comes before this reply. So the model checks all events up to the head.
@@ -375,8 +376,8 @@ impl ShardHarness {
         client.model.finish(&self.past)
     }
 
-    /// Lets the session write the close with code 4008, if the shard wants to close the client. Returns the
-    /// cursor in the close.
+    /// If the shard wants to close the client, lets the session write the close with code 4008. Returns the
+    /// cursor in this close, or `None` if there is no close.
     pub fn closed(&mut self, client: &mut Client) -> Result<Option<Cursor>, TestCaseError> {
         let reason = self.shard.take_closing(client.id).or_else(|| self.closing.remove(&client.id));
         let Some(reason) = reason else { return Ok(None) };
@@ -402,7 +403,7 @@ impl ShardHarness {
         Ok(())
     }
 
-    /// Lets the session write a close, and checks that the client receives nothing after it.
+    /// Lets the session write a close, and checks that the client receives nothing after this close.
     fn send_close(&mut self, client: &Client, code: u16, text: &str) -> Result<(), TestCaseError> {
         self.shard.close(client.id, code, text);
         while self.shard.has_bytes(client.id) {
@@ -420,7 +421,8 @@ pub fn shard_with_endless_history() -> ShardHarness {
     ShardHarness::new(a_bus(ENOUGH, ENOUGH), 1 << 20)
 }
 
-/// Connects a client that subscribes to all events. If `after` is set, the client resumes.
+/// Connects a client that subscribes to all events. If `after` is set, the client resumes after this sequence
+/// number.
 pub fn wildcard_client(shard: &mut ShardHarness, delivery: Delivery, after: Option<u64>) -> Client {
     let mut client = shard.connect(Encoding::WebSocket, delivery, Duration::ZERO);
     shard.ask(&mut client, subscribe(symbols(0, true), KindSet::ALL, after.map(cursor)));

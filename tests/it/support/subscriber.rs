@@ -14,10 +14,10 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::support::process::PATIENCE;
 
-/// The URL parameters for every event of all symbols.
+/// The URL parameters of a subscriber that wants every event of all symbols.
 pub const EVERY: &str = "symbols=*&delivery=every";
 
-/// A subscriber that has received its first reply.
+/// A client that has subscribed and has received the reply to its subscribe.
 pub struct Subscriber {
     socket: WebSocketStream<TcpStream>,
     /// Whether the subscriber has `delivery=every`, so that no event may be missing.
@@ -31,7 +31,7 @@ pub struct Subscriber {
     owed: usize,
 }
 
-/// A frame, or the end of the connection.
+/// What a subscriber receives next: a frame, or the end of the connection.
 #[derive(Debug)]
 pub enum Frame {
     /// A trade, a quote or a bar.
@@ -39,7 +39,7 @@ pub enum Frame {
     Heartbeat(Heartbeat),
     /// Any other frame.
     Other(String),
-    /// A close, with its code and reason.
+    /// A close frame, with its code and reason.
     Closed(u16, String),
     /// The connection ended without a close frame.
     Lost,
@@ -70,7 +70,7 @@ struct Subscribed {
 }
 
 impl Subscriber {
-    /// Connects with these URL parameters. They must include `symbols`.
+    /// Connects with the URL parameters in `query`, which must include `symbols`.
     pub async fn connect(address: SocketAddr, query: &str) -> Self {
         Self::try_connect(address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
@@ -86,7 +86,7 @@ impl Subscriber {
         Self::over(socket, address, query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
-    /// Connects again and resumes.
+    /// Connects with the URL parameters in `query`, and resumes after `cursor`.
     pub async fn resume(address: SocketAddr, query: &str, cursor: &str) -> Self {
         let mut subscriber = Self::connect(address, &format!("{query}&after={cursor}")).await;
         if subscriber.resumed {
@@ -122,7 +122,8 @@ impl Subscriber {
         self.socket.get_ref()
     }
 
-    /// Returns the cursor to resume from. Until all snapshots have arrived, its sequence number is 0.
+    /// Returns the cursor from which the client can resume. Until all snapshots have arrived, the sequence
+    /// number of the cursor is 0.
     pub fn cursor(&self) -> String {
         let seq = if self.owed == 0 { self.seq } else { 0 };
         format!("{}-{seq}", self.epoch)
@@ -132,8 +133,8 @@ impl Subscriber {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// Returns the next frame. Checks that each event is newer than the events before it. With
-    /// `delivery=every`, checks that no event was skipped.
+    /// Returns the next frame. Checks that each event is newer than the events before it. If the client has
+    /// `delivery=every`, also checks that no event was skipped.
     pub async fn next(&mut self) -> Frame {
         loop {
             let message = timeout(PATIENCE, self.socket.next()).await.expect("a frame comes");
@@ -204,7 +205,7 @@ impl Subscriber {
         }
     }
 
-    /// Reads until the server closes or the connection is lost.
+    /// Reads until the server closes the connection, or until the connection is lost.
     pub async fn read_to_end(&mut self) -> Frame {
         loop {
             if let end @ (Frame::Closed(..) | Frame::Lost) = self.next().await {

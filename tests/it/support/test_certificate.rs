@@ -1,4 +1,4 @@
-//! A new certificate for each test, and clients that trust it.
+//! Creates a new certificate for each test, and clients that trust this certificate.
 
 use std::fs;
 use std::io;
@@ -25,7 +25,7 @@ pub struct Certificate {
     der: CertificateDer<'static>,
 }
 
-/// The certificate file and the key file for a server.
+/// The certificate file and the key file that a server uses for TLS.
 pub struct CertificateFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
@@ -37,7 +37,8 @@ impl Certificate {
         Self::from(CertificateParams::new(["localhost".to_owned()]).unwrap())
     }
 
-    /// Does a TLS handshake over a socket, with one of these versions of TLS. Trusts only this certificate.
+    /// Does the client's side of a TLS handshake over a socket, with one of these versions of TLS. The client
+    /// trusts only this certificate.
     pub async fn encrypt<S: Line>(
         &self,
         socket: S,
@@ -54,13 +55,13 @@ impl Certificate {
         TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 
-    /// Connects a WebSocket with TLS over this socket.
+    /// Connects a WebSocket client with TLS over this socket.
     pub async fn websocket<S: Line + 'static>(&self, socket: S, path: &str) -> Client {
         let socket = self.encrypt(socket, ALL_VERSIONS).await.unwrap();
         Client::new(client_async(format!("wss://localhost{path}"), Box::new(socket) as _).await.unwrap().0)
     }
 
-    /// Connects a client to this server.
+    /// Connects a WebSocket client with TLS to this server.
     pub async fn connect(&self, server: &TestServer, path: &str) -> Client {
         self.websocket(server.open().await, path).await
     }
@@ -87,7 +88,7 @@ impl CertificateFiles {
         files
     }
 
-    /// Returns a configuration of a server with these files.
+    /// Returns the configuration of a server that uses these files for TLS.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         config.server.tls_cert = Some(self.certificate.clone());

@@ -1,4 +1,4 @@
-//! A new server for each test, on a free loopback port.
+//! Starts a new server for each test, on a free loopback port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::websocket_client::Client;
 
-/// If a test waits longer than this, it fails.
+/// The time limit for each wait in a test. A test that waits longer fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running server. The test publishes its events, unless a feed is configured.
+/// A running server. The test publishes the server's events, unless the server has a configured feed.
 pub struct TestServer {
     address: SocketAddr,
     bus: Arc<Bus>,
@@ -39,7 +39,7 @@ impl TestServer {
         Self::run(config, None).await
     }
 
-    /// Starts a server with the configured feed.
+    /// Starts a server that gets its events from the feed in `config`.
     pub async fn feed(config: Config) -> Self {
         let feed = feed::open(&config.feed).unwrap();
         Self::run(config, Some(feed)).await
@@ -63,7 +63,7 @@ impl TestServer {
         &self.bus
     }
 
-    /// Returns the reloader, which replaces the tokens or the certificate.
+    /// Returns the reloader, which replaces the tokens or the certificate of the running server.
     pub fn reloader(&self) -> &Reloader {
         &self.reloader
     }
@@ -95,7 +95,7 @@ impl TestServer {
         socket.connect(self.address).await.unwrap()
     }
 
-    /// Sends these bytes over a new connection and returns everything that comes back.
+    /// Sends these bytes over a new connection, and returns everything that the server sends back.
     pub async fn request(&self, bytes: &str) -> String {
         let mut socket = self.open().await;
         socket.write_all(bytes.as_bytes()).await.unwrap();
@@ -106,7 +106,7 @@ impl TestServer {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Sends these bytes over a new connection and returns the head of the response.
+    /// Sends these bytes over a new connection, and returns the head of the server's response.
     pub async fn first_bytes(&self, bytes: &str) -> String {
         let mut socket = self.open().await;
         socket.write_all(bytes.as_bytes()).await.unwrap();
@@ -122,13 +122,13 @@ impl TestServer {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// Returns how often clients exceeded a limit.
+    /// Returns how often clients have exceeded a limit so far.
     pub fn count_of(&self, limit: Limit) -> u64 {
         self.bus.counters().count_of(limit)
     }
 
-    /// Waits until clients have exceeded a limit this often. A client may see the error before the server
-    /// counts it.
+    /// Waits until clients have exceeded a limit at least `times` times. A client may see the error of an
+    /// exceeded limit before the server counts the error.
     pub async fn wait_for_exceeded(&self, limit: Limit, times: u64) {
         let counted = async {
             while self.count_of(limit) < times {
@@ -139,7 +139,7 @@ impl TestServer {
         assert_eq!(self.count_of(limit), times);
     }
 
-    /// Begins to shut down.
+    /// Begins to shut the server down.
     pub fn stop(&self) {
         self.stop.cancel();
     }

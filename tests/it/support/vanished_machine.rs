@@ -3,11 +3,12 @@
 use socket2::{SockFilter, SockRef};
 use tokio::net::TcpStream;
 
-/// A packet filter that drops every incoming packet: `BPF_RET | BPF_K` with 0 bytes.
+/// A packet filter that drops every incoming packet. Its only instruction, `BPF_RET | BPF_K`, accepts 0 bytes
+/// of each packet.
 const NOTHING: SockFilter = SockFilter::new(6, 0, 0, 0);
 
-/// Makes the kernel drop all incoming packets of this socket. The other end then gets no acknowledgements, as
-/// if the machine had lost power.
+/// Makes the kernel drop all incoming packets of this socket. The other end of the connection then gets no
+/// acknowledgements, as if this machine had lost power.
 pub fn vanish(socket: &TcpStream) {
     SockRef::from(socket).attach_filter(&[NOTHING]).unwrap();
 }

@@ -1,4 +1,4 @@
-//! A WebSocket client that sends messages and expects frames.
+//! A WebSocket client for tests, which sends messages and checks the frames that it receives.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
-/// If a test waits longer than this, it fails.
+/// The time limit for each wait in a test. A test that waits longer fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A transport of a client: TCP, TLS or memory.
+/// The transport under a client's WebSocket connection: a TCP socket, a TLS stream or an in-memory socket.
 pub trait Line: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Line for S {}
@@ -37,14 +37,14 @@ impl Client {
         self.socket.get_mut()
     }
 
-    /// Sends a text in several frames, one for each part.
+    /// Sends a text message in several frames, with one frame for each part.
     pub async fn send_parts(&mut self, parts: &[&str]) {
         for (number, part) in parts.iter().enumerate() {
             self.send_part(part, number == 0, number + 1 == parts.len()).await;
         }
     }
 
-    /// Sends one frame of a fragmented text.
+    /// Sends one frame of a text message that is split into several frames.
     pub async fn send_part(&mut self, part: &str, is_first: bool, is_last: bool) {
         let opcode = OpCode::Data(if is_first { Opcode::Text } else { Opcode::Continue });
         let frame = Frame::message(part.to_owned(), opcode, is_last);
@@ -67,7 +67,7 @@ impl Client {
         self.socket.send(Message::binary(bytes.to_vec())).await.unwrap();
     }
 
-    /// Returns the next message of any kind.
+    /// Returns the next WebSocket message of any kind.
     pub async fn next(&mut self) -> Message {
         let message = timeout(PATIENCE, self.socket.next()).await.expect("a message comes");
         message.expect("the connection stays").unwrap()
@@ -85,7 +85,7 @@ impl Client {
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} is not JSON"))
     }
 
-    /// Reads the next frame, and asserts that it has the fields of `expected` with these values.
+    /// Reads the next frame, and asserts that the frame has all fields of `expected`, with the same values.
     pub async fn expect(&mut self, expected: &str) -> Value {
         let frame = self.json().await;
         let expected: Value = serde_json::from_str(expected).unwrap();
@@ -93,7 +93,7 @@ impl Client {
         frame
     }
 
-    /// Reads until the close, and returns its code and reason.
+    /// Reads until a close frame arrives, and returns the code and the reason of the close.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.next().await {
@@ -106,7 +106,7 @@ impl Client {
         }
     }
 
-    /// Sends a ping command, and asserts that nothing arrives before its reply.
+    /// Sends a ping command, and asserts that nothing arrives before the reply to this command.
     pub async fn quiet(&mut self) {
         self.send(r#"{"action":"ping","id":"quiet"}"#).await;
         let frame = self.json().await;
@@ -114,7 +114,7 @@ impl Client {
     }
 }
 
-/// Returns whether `found` has all fields of `expected`.
+/// Returns whether `found` has all fields of `expected`, with the same values.
 fn has(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
