@@ -32,7 +32,7 @@ pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     text.starts_with(['{', '[', '"']).then_some(text)
 }
 
-/// Returns whether a text that [bare](bare) returned could contain a token.
+/// Returns whether a text that [`bare`] returned could contain a token.
 ///
 /// These texts could contain a token:
 ///

@@ -65,7 +65,7 @@ pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
 }
 
 /// Parses a number as a Unix time in seconds, milliseconds, microseconds or nanoseconds. Accepts the same
-/// Unix times as [`stamp`], but no counts of .NET's ticks.
+/// Unix times as [`stamp()`], but no counts of .NET's ticks.
 pub fn unix_time(number: &str) -> Option<Time> {
     match unix_time::stamp(number.as_bytes())? {
         Stamp::Utc(time) => Some(time),
