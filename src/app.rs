@@ -131,8 +131,8 @@ impl Reloader {
     }
 }
 
-/// The parts of a server between the bus and the clients. The parts are connected to each other, but do not
-/// run yet.
+/// The parts of a server that lie between the bus and the clients. The parts are connected to each other, but
+/// do not run yet.
 pub struct Wiring<S> {
     /// Admits connections.
     pub admission: Arc<Admission>,
@@ -151,8 +151,8 @@ pub struct Wiring<S> {
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
-    /// Creates the parts between the bus and the clients, among them `shards` workers, and connects the
-    /// parts. If `feed` is `None`, the owner of the bus must publish the events.
+    /// Creates the parts that lie between the bus and the clients, among them `shards` workers. Connects
+    /// these parts to each other. If `feed` is `None`, the owner of the bus must publish the events.
     #[must_use]
     pub fn new(
         config: &Config,

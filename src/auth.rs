@@ -18,8 +18,8 @@ use crate::wire::{Command, ErrorCode, ErrorReply, Symbols, TokenHash};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time limit for a client to show a token; 0 means no limit. A client that exceeds the time limit is
-    /// closed with close code 1008.
+    /// How long a client may take to show a token; 0 means no limit. A client that takes longer is closed
+    /// with close code 1008.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     /// The tokens. If the list of tokens is empty, every client may do everything.
@@ -55,7 +55,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
-    /// Whether a `*` follows the text, so that the pattern matches every symbol with this prefix.
+    /// Whether the pattern ends with `*`, and so matches every symbol that begins with `text`.
     is_open: bool,
 }
 

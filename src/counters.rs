@@ -135,7 +135,8 @@ pub struct Counters {
     limits: LabelledCounters,
     /// How often a reader found that the log had evicted the entry that the reader was to read next.
     pub lags: Counter,
-    /// How often a shard conflated events because it could not send every event in time.
+    /// How often a shard (a thread that serves connections) conflated events, because the shard could not
+    /// send every event in time.
     pub overloads: Counter,
     /// How many clients resumed and received all events that they had missed.
     pub resumed: Counter,

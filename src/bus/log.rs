@@ -1,5 +1,5 @@
-//! The log is one sequence of events, feed states and seeks. The number of events and the size in bytes are
-//! limited.
+//! The log is one sequence of events, feed states and seeks. The log has a maximum number of events, and a
+//! maximum size in bytes.
 //!
 //! The log folds evicted events into a last-value cache, so that a reader that starts at the oldest entry has
 //! all last values.
@@ -97,8 +97,8 @@ pub enum Read {
 /// The backlog of a reader: how far the reader is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// The age of the reader's next entry in the log. If the log has evicted the reader's next entry, this is
-    /// the age of the oldest entry.
+    /// The age of the reader's next entry in the log. If the log has evicted the reader's next entry, `age`
+    /// is the age of the oldest entry in the log.
     pub age: Duration,
     /// Whether the log may soon evict the reader's next entry. The value is true if the reader's next entry
     /// is in the older half of the log, and the log already evicts entries.

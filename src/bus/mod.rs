@@ -192,7 +192,8 @@ impl Bus {
     /// Appends a seek: the feed continues at the market time `position`, in the state `state`.
     ///
     /// `last_values` replaces the last values from before the seek. The epoch does not change, and the
-    /// sequence numbers continue. A client cannot resume from a cursor at or before the current head.
+    /// sequence numbers continue. After the seek, clients cannot resume from a cursor at or before the head
+    /// that the log had at the seek.
     ///
     /// Build `last_values` from [`LastValueCache::at`] with the current [head](Self::head). Publish no event
     /// between the call of `at` and the seek, because an event moves the head.
@@ -273,8 +274,8 @@ impl Bus {
         self.is_flow_controlled.store(is_flow_controlled, Ordering::Relaxed);
     }
 
-    /// Returns whether the feed waits for readers that are behind. If the feed is flow-controlled, pending
-    /// events do not count against a client's buffer limit.
+    /// Returns whether the feed waits for readers that are behind. If the feed is flow-controlled, events
+    /// that wait to be sent to a client do not count against the client's buffer limit.
     #[must_use]
     pub fn is_flow_controlled(&self) -> bool {
         self.is_flow_controlled.load(Ordering::Relaxed)

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-/// The limit above which a feed counts as late: the time from when an event was due to when the feed
-/// published it.
+/// A feed counts as late when it publishes an event more than this duration after the event was due.
 const LATE: Duration = Duration::from_secs(1);
-/// The limit below which a late feed counts as on time again: the time from when an event was due to when the
-/// feed published it.
+/// A late feed counts as on time again when it publishes an event less than this duration after the event was
+/// due.
 const ON_TIME: Duration = Duration::from_millis(100);
 
 /// Logs one message when a feed becomes late, and one message when it is on time again.
@@ -18,8 +17,8 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// Takes the lateness of the events just published. Logs a message if the feed has become late, or is on
-    /// time again.
+    /// Logs a message if the feed has become late, or is on time again. `lateness` tells how much too late
+    /// the feed published its newest events.
     pub fn observe(&mut self, lateness: Duration) {
         if !self.is_late && lateness > LATE {
             self.is_late = true;

@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
-    /// The position in the buffer from which bytes are not split into lines yet.
+    /// The position in the buffer of the first byte that is not split into lines yet.
     start: usize,
     /// The position in the buffer at which the bytes read so far end.
     end: usize,
@@ -103,8 +103,8 @@ impl<R: Read> Lines<R> {
         self.is_at_end && self.line.end == self.end && self.start == self.end
     }
 
-    /// Returns whether the read buffer already contains the whole next line. If this is so, the next call of
-    /// [`advance`](Self::advance) does not block.
+    /// Returns whether the read buffer already contains the whole next line. If the buffer contains that
+    /// line, the next call of [`advance`](Self::advance) does not block.
     pub fn has_next_at_hand(&self) -> bool {
         memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
     }

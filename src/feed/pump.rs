@@ -42,8 +42,8 @@ const AHEAD: usize = 4096;
 /// timeout.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// The limit for detecting a standstill: if a sleep ends later than planned by more than this, the process or
-/// the machine was suspended.
+/// The limit for detecting a standstill: if a sleep ends later than planned by more than this duration, the
+/// process or the machine is assumed to have been suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed's events and state until the feed fails or `stop` is cancelled. Also executes the
@@ -232,7 +232,7 @@ impl Pump<'_> {
     /// Waits at the end of a flow-controlled feed until all readers have caught up.
     ///
     /// The wait ends early if a reader is behind, and reports no progress during the stall timeout plus
-    /// [`STALL_MARGIN`]. This is long enough for the server's threads to close stalled clients.
+    /// [`STALL_MARGIN`]. This time is long enough for the server's threads to close stalled clients.
     ///
     /// Cancel safe: cancelling the wait loses at most some of the readers' progress reports.
     async fn wait_for_the_last_readers(&self) {

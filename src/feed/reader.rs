@@ -76,7 +76,8 @@ mod tests {
         vec![Event { symbol: "A".parse().unwrap(), time: Time::default(), payload }; size]
     }
 
-    /// Receives all batches. Returns the size of each batch, or the text of its error.
+    /// Receives everything that a reader thread sends. Returns the size of each batch, and the text of each
+    /// error.
     fn received(mut batches: Batches) -> Vec<String> {
         let batches = iter::from_fn(|| batches.blocking_recv());
         let words = batches.map(|batch| match batch {

@@ -1,4 +1,4 @@
-//! Tests of the log without a bus.
+//! Tests that use a log directly, without a bus.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Tests of the pump. They use Tokio's paused clock and a source of events that the test fills.
+//! Tests of the pump. The tests use Tokio's paused clock, and feeds whose events come from the test itself.
 
 mod commands;
 mod panics;
@@ -52,8 +52,8 @@ fn trade(seconds: i64) -> Event {
     }
 }
 
-/// Returns a text for each entry of the bus's log. For a batch of events, the text is their number. For a
-/// change of the feed's state, the text is the name of the state or, after a failure, the reason.
+/// Returns a text for each entry of the bus's log. For a batch of events, the text is the size of the batch.
+/// For a change of the feed's state, the text is the name of the state or, after a failure, the reason.
 fn entries(bus: &Arc<Bus>) -> Vec<String> {
     let (mut reader, _) = bus.awaited_reader("test");
     let entries = iter::from_fn(|| reader.try_next()).map(|read| match read {

@@ -5,7 +5,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 /// The maximum number of cells that are read from a line; further cells are ignored.
 const MAX_CELLS: usize = 1024;
 
-/// Splits lines into cells. The buffers are reused for each line.
+/// Splits lines into cells. A splitter reuses its buffers for each line.
 pub struct Splitter {
     delimiter: u8,
     quoted: Reader,
@@ -33,7 +33,7 @@ impl Splitter {
 
     /// Returns the first `most` cells of a line.
     ///
-    /// A quoted cell always ends with its line, so a missing closing quote spoils only one row.
+    /// A quoted cell never continues on the next line, so a missing closing quote spoils only one row.
     pub fn split<'a>(&'a mut self, line: &'a [u8], most: usize) -> Cells<'a> {
         let most = most.min(MAX_CELLS);
         if memchr::memchr(b'"', line).is_some() {

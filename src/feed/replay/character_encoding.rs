@@ -76,8 +76,8 @@ fn encoding_of(beginning: &[u8]) -> &'static Encoding {
     })
 }
 
-/// Returns little-endian or big-endian UTF-16, if a text decoded this way has mostly ASCII characters. UTF-16
-/// can be recognized like this because market data in any language are mostly ASCII.
+/// Returns little-endian or big-endian UTF-16, if a text decoded this way has mostly ASCII characters. The
+/// ASCII characters are enough to recognize UTF-16, because market data in any language are mostly ASCII.
 fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     let (units, _) = beginning.as_chunks();
     let text = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');

@@ -103,8 +103,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns the checks of all settings that are numbers or durations, and of those that are texts with a
-    /// fixed set of values.
+    /// Returns the checks of all settings whose values are numbers, durations, or texts from a fixed set.
     pub(in crate::feed) fn checks(&self) -> Vec<Check> {
         vec![
             range::text("date_order", "mdy, dmy or ymd", true),

@@ -26,7 +26,8 @@ pub struct Inspection {
     pub rows: u64,
     /// The number of events that the rows become. A row with both a trade and a quote becomes two events.
     pub events: u64,
-    /// Each reason for which rows were rejected, with the number of these rows.
+    /// The reasons for which rows were rejected, each with the number of rows that were rejected for this
+    /// reason.
     pub rejected: Vec<(&'static str, u64)>,
     /// The order of the rows by time, i.e. `ascending`, `descending` or `unsorted`.
     pub order: &'static str,
@@ -89,7 +90,7 @@ impl Ends {
     }
 
     /// Returns the events that a replay publishes first and last. If the file's rows are in descending time
-    /// order, a replay reverses them.
+    /// order, a replay publishes the rows in reverse order.
     fn of(self, order: Order) -> (Option<Event>, Option<Event>) {
         let ([first, first_turned], [last_turned, last]) = (self.first, self.last);
         if order == Order::Descending { (first_turned, last_turned) } else { (first, last) }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::feed::simulated::Walk;
 
-/// The start of the reason that the feed's state `failed` gives after a panic.
+/// The beginning of the text with which the feed's state `failed` reports a panic.
 const DETAIL: &str = "the feed's own task has panicked: ";
 
 /// Returns a feed with these `[feed]` settings, whose source panics at the first event.

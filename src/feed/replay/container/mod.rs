@@ -94,8 +94,8 @@ impl Packing {
     }
 }
 
-/// Returns the texts in a file. For a zip archive, these are its members, in the order of its directory. For
-/// any other file, this is the file itself.
+/// Returns the texts in a file. The texts in a zip archive are its members, in the order of its directory.
+/// Any other file is one text.
 ///
 /// An archive's folders, and the extra files that macOS adds to archives, are left out. The returned list is
 /// never empty.

@@ -88,7 +88,7 @@ impl OnDisk {
     }
 }
 
-/// Reads a text. Returns the text, and the damage that was found, if any.
+/// Reads and unpacks a text. Returns the unpacked bytes, and the damage that was found, if there was any.
 fn read(part: &Part, bounds: Bounds) -> Result<(Vec<u8>, Option<String>), FeedError> {
     let Opened { mut input, damage } = part.open(&bounds)?;
     let mut text = Vec::new();

@@ -1,8 +1,8 @@
 //! Decompressors that, at an error, first return all bytes before the error, and then the error itself.
 //!
 //! The readers of the libraries flate2 and zstd work differently: if a call fails, the bytes that this call
-//! decompressed are lost. A small damaged file could be lost as a whole. So this module calls the decoders of
-//! these libraries directly, piece by piece.
+//! decompressed are lost. With those readers, a small damaged file could be lost as a whole. So this module
+//! calls the decoders of these libraries directly, piece by piece.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};

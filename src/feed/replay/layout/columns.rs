@@ -186,8 +186,9 @@ impl Columns {
     }
 }
 
-/// Returns whether a column name means a volume with a unit, such as `Volume BTC` or `Volume Shares`. Longer
-/// names do not match, because they may mean an average, such as a volume-weighted price.
+/// Returns whether a column name means a volume with a unit, such as `Volume BTC` or `Volume Shares`. A name
+/// with more than a unit after `volume` does not match, because it may mean an average, such as a
+/// volume-weighted price.
 fn is_volume_in(name: &str) -> bool {
     let unit = name.strip_prefix("volume").unwrap_or_default();
     unit == "shares" || (3..=5).contains(&unit.len()) && unit.bytes().all(|byte| byte.is_ascii_alphabetic())

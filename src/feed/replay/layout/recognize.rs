@@ -26,7 +26,8 @@ pub struct Given<'a> {
     pub price_scale: Option<u32>,
     /// The absolute path of the file, in which a zip archive counts as a folder.
     pub path: &'a str,
-    /// The day that the file's path tells, given as its first midnight, in nanoseconds since 1970.
+    /// The day that the file's path tells, given as the midnight at which the day begins, in nanoseconds
+    /// since 1970.
     pub day: Option<i64>,
     /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
     pub has_free_comma: bool,
@@ -363,9 +364,9 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
 }
 
 /// Returns the most likely order of day, month and year. Only orders in which all dates are valid are
-/// considered. The year is assumed to come first if the dates read this way are closest together. Otherwise,
-/// the day is assumed to come first if the dates have points, or if the header is in a European language. In
-/// all other cases, the month is assumed to come first.
+/// considered. The year is assumed to come first if, of all orders, this order puts consecutive dates closest
+/// together. Otherwise, the day is assumed to come first if the dates have points, or if the header is in a
+/// European language. In all other cases, the month is assumed to come first.
 fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     left: &OrdersLeft,
     dates: impl Fn() -> D,
@@ -391,7 +392,7 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
 }
 
 /// Returns the decimal sign that the numbers in the rows show: a point or a comma, whichever more numbers
-/// prove. If both are proved by equally many numbers, e.g. by none because all look like `1,234`,
+/// prove. If equally many numbers prove a point and a comma (e.g. no number, because all look like `1,234`),
 /// `is_comma_likely` decides.
 fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));

@@ -24,8 +24,8 @@ pub struct Entry {
 /// How a layout is recognized.
 #[derive(Clone, Copy, Debug)]
 pub enum RecognizedBy {
-    /// Recognized by the column names that the header must have. Here, the names are in lower case and
-    /// without punctuation.
+    /// Recognized by the column names that the header must have. The text of this variant lists the names in
+    /// lower case and without punctuation.
     Header(&'static str),
     /// Recognized by the shape of the columns: a text with one word for each column.
     Shape(&'static str),
@@ -41,14 +41,14 @@ pub struct Rules {
     pub numbers: NumberRule,
     /// The name of a column, and its allowed values. Rows with another value in this column are filtered out.
     pub only: Option<(&'static str, &'static [&'static str])>,
-    /// The notation of the time that one bar covers, such as a minute.
+    /// How the rows of bars write the length of a bar, such as a minute.
     pub interval: IntervalRule,
     /// Whether the file name consists of a symbol and the period of the bars, as in `EURUSD1440`.
     pub has_period_in_name: bool,
     /// Whether the rows have no time, so that the day must come from the path of the file.
     pub is_of_one_day: bool,
-    /// Two pieces of a path, if the times are in a separate file. To find the file with the times, the first
-    /// piece in the path is replaced with the second piece.
+    /// For files whose times are in a separate file: two pieces of text that convert the path of a file to
+    /// the path of the file with the times. In the path, the first piece is replaced with the second piece.
     pub times_beside: Option<(&'static str, &'static str)>,
     /// The kind of data, if files with this layout cannot be replayed; `None` if these files can be replayed.
     pub unfit: Option<&'static str>,
@@ -72,7 +72,7 @@ pub enum NumberRule {
     Lean,
 }
 
-/// The notation of the time that one bar covers, such as a minute.
+/// How the rows of bars write the length of a bar, such as a minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IntervalRule {
     /// The length of a bar is a text such as `1m`.

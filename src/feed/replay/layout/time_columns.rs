@@ -11,7 +11,8 @@ use crate::market::Time;
 pub struct TimeContext<'a> {
     /// The column names in the header of the file.
     pub names: &'a [String],
-    /// The day in the path of the file, given by its midnight in nanoseconds since 1970.
+    /// The day in the path of the file, given as the midnight at which the day begins, in nanoseconds since
+    /// 1970.
     pub day: Option<i64>,
     /// Whether the rows have no time, so that the day in the path is the time of every row.
     pub is_of_one_day: bool,
