@@ -2,7 +2,7 @@
 //!
 //! A symbol's path is the sequence of its quotes and trades, regardless of their times. A path depends only
 //! on the seed, and on the symbol's name and settings. The rate of events and the other symbols affect only
-//! when these quotes and trades occur.
+//! the times of a symbol's quotes and trades.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -56,7 +56,7 @@ pub struct Walk {
     count: u64,
 }
 
-/// The path of one symbol.
+/// The path of one symbol: the random walk that makes the symbol's quotes and trades.
 #[derive(Debug)]
 struct Path {
     symbol: Symbol,
@@ -127,8 +127,8 @@ impl Walk {
         self.paths.iter().map(|path| &path.symbol)
     }
 
-    /// Returns the path that makes the next event. The first events come from each path once, so that every
-    /// symbol soon has a quote. After these first events, paths are drawn at random.
+    /// Returns the path that makes the next event. At first, each path makes one event, so that every symbol
+    /// soon has a quote. After these first events, paths are drawn at random.
     fn next_path(&mut self) -> &mut Path {
         let index = match usize::try_from(self.count) {
             Ok(count) if count < self.paths.len() => count,

@@ -1,8 +1,8 @@
 //! A batch: updates that are written to sockets together.
 //!
 //! A batch stores the encoded frame of each update once, in one buffer for all clients. If a client's updates
-//! are consecutive, a slice of this buffer is written to its socket. For any other client, the frames are
-//! first copied into a second buffer. So each client needs only one write of contiguous bytes.
+//! are consecutive, a slice of this buffer is written to the client's socket. For any other client, the
+//! frames are first copied into a second buffer. So each client needs only one write of contiguous bytes.
 //!
 //! A batch is filled, written and cleared within one turn, which is one pass of the shard's loop.
 

@@ -1,14 +1,14 @@
 //! The catch-up quota limits the bytes of missed events and snapshots that a shard writes in one turn.
 //!
-//! Thousands of clients may subscribe or resume at once. If a shard wrote all their missed events and
-//! snapshots at once, its other clients would have to wait. So a shard has a quota of bytes for each turn.
-//! Once the quota is used up, further connections wait in a queue for a later turn.
+//! Thousands of clients may subscribe or resume at once. If a shard wrote the missed events and snapshots of
+//! thousands of clients in one turn, its other clients would have to wait. So a shard has a quota of bytes
+//! for each turn. Once the quota is used up, further connections wait in a queue for a later turn.
 
 use indexmap::IndexSet;
 
 use super::subscription_index::ConnectionId;
 
-/// A turn's quota is this many times the bytes that a shard writes for one connection at a time.
+/// A turn's quota, as a multiple of the number of bytes that a shard may write for one connection at a time.
 const SHARES: usize = 8;
 
 /// What is left of a shard's quota in the current turn, and the connections that wait for a later turn.

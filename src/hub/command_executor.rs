@@ -192,10 +192,10 @@ impl<'a> CommandExecutor<'a> {
         subscribe_check::cursor(self.bus, cursor)
     }
 
-    /// Returns whether the shard is behind a client that has everything up to `after`.
+    /// Returns whether the shard is behind a client that has all events up to the sequence number `after`.
     ///
-    /// If both the shard and the client are at event `after`, the shard counts as behind until it reads a
-    /// seek.
+    /// If the shard is also at the event `after`, the shard counts as behind until it has read a seek
+    /// directly after this event.
     fn is_behind(&self, after: u64) -> bool {
         let head = self.market.seq();
         after > head || after == head && self.market.seek.is_none_or(|seek| seek.after < head)

@@ -68,8 +68,8 @@ pub(super) enum Dispatch {
     Conflate,
     /// The connection is resuming, and gets the event from the log later.
     Resume,
-    /// The connection does not get the event. A snapshot includes the event, the event is part of a gap, or
-    /// the connection is closing.
+    /// The connection does not get the event, because a snapshot includes the event, because the event is
+    /// part of a gap, or because the connection is closing.
     Skip,
 }
 
@@ -453,8 +453,8 @@ impl Connection {
         }
     }
 
-    /// Closes the connection of a slow consumer: a client that exceeded `limit`. The close reason is the
-    /// cursor from which the client can resume.
+    /// Closes the connection of a slow consumer: a client that exceeded `limit`. The text of the close reason
+    /// is the cursor from which the client can resume.
     pub(super) fn close_slow_consumer(&mut self, limit: Limit, bus: &Bus) {
         bus.counters().increment(limit);
         self.outbox.discard_pending();

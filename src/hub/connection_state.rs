@@ -132,8 +132,8 @@ impl Owed {
         self.gap.is_some() || self.seek.is_some()
     }
 
-    /// Returns whether the client can now get the notice of a seek or a gap. If there is only a gap, the
-    /// shard must first have read an event after the start of the gap.
+    /// Returns whether the client can now get the notice of a seek or a gap. If only the notice of a gap is
+    /// pending, the shard must first have read an event after the start of the gap.
     pub(super) fn can_be_told(&self, market: &MarketState) -> bool {
         self.seek.is_some() || self.gap.is_some_and(|after| after < market.seq())
     }

@@ -45,8 +45,8 @@ const UNANSWERED: u8 = 2;
 /// new bytes only every 30 s.
 const BLOCKED_PINGS: u8 = 30;
 
-/// The ping interval, and the time limits within which a client must act. Zero switches the pings or the time
-/// limit off.
+/// The ping interval, and the time limits within which a client must act. A ping interval of zero switches
+/// pings off. A time limit of zero means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeouts {
     /// The time between two pings to a client.
@@ -93,8 +93,8 @@ struct Ping {
 pub struct SignsOfLife {
     /// Whether a byte came from the client.
     pub is_heard: bool,
-    /// Whether the client's socket accepted an update. If the socket was blocked, any byte that it accepted
-    /// makes this true.
+    /// Whether the client's socket accepted an update. If the socket was blocked, any accepted byte counts
+    /// like an update.
     pub is_reading: bool,
     /// Whether the client's socket accepts no more bytes for now.
     pub is_blocked: bool,

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 /// frame.
 pub(super) const MIN_FRAME_BYTES: usize = 32;
 
-/// The minimum number of written bytes that are removed from a buffer which still has pending bytes. The
-/// written bytes are removed only if they also fill more than half of the buffer.
+/// If a buffer still has pending bytes, its written bytes are removed only if there are at least this many.
+/// The written bytes must also fill more than half of the buffer.
 const MIN_RECLAIM: usize = 4096;
 
 /// The pending frames of one client, in the order in which they are written to the socket.

@@ -141,8 +141,8 @@ impl Liveness {
     }
 }
 
-/// For a deadline that a client missed, returns the limit to count, and the reason for closing the
-/// connection.
+/// For a deadline that a client missed, returns the limit whose counter is incremented, and the reason for
+/// closing the connection.
 fn consequence(overdue: Overdue) -> (Limit, CloseReason) {
     let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
     match overdue {

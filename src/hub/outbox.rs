@@ -425,7 +425,7 @@ impl Outbox {
     /// Flushes the oldest conflated events that precede the delayed reply, at most `most` events. If no event
     /// that precedes the reply is left, also flushes the reply. Returns whether the reply was flushed.
     ///
-    /// Events that are still conflated after the reply are newer than the reply.
+    /// Events that are still conflated after the reply was flushed are newer than the reply.
     pub fn flush_delayed(
         &mut self,
         last_values: &LastValueCache,
@@ -481,7 +481,7 @@ impl Outbox {
     /// Records a flush of conflated events at `now`.
     ///
     /// The client's next interval begins at `now`. But if the flush was only a little late, the next interval
-    /// begins when the flush was due. Otherwise small delays would add up.
+    /// begins when the flush was due. So small delays do not add up.
     pub fn set_last_flush(&mut self, now: Instant) {
         let due = self.last_flush.map(|last_flush| last_flush + self.interval);
         self.last_flush = due.filter(|due| now.duration_since(*due) < LATE_FLUSH).or(Some(now));

@@ -6,8 +6,8 @@
 //! overloaded shard first reads the log, and counts the events of each symbol and kind. Then the shard sends
 //! the newest event of each symbol and kind to its `latest` clients. The older events count as merged.
 //!
-//! After the overloaded turn, the shard sends every event again, because then many events share one write.
-//! Conflated events make small writes, which cost more for each event.
+//! After the overloaded turn, the shard returns to sending every event, because many events then share one
+//! write. Conflated events make small writes, which cost more for each event.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 /// - The symbol is the first word that is not an interval (`5min`, `d1`), a number, or one of
 ///   [`OTHER_WORDS`].
 /// - The symbol includes further words that hyphens join to its first word (`BTC-USD`).
-/// - If a currency follows directly, the symbol includes this currency (`EUR_USD`).
+/// - If the next word is a currency, the symbol includes this currency (`EUR_USD`).
 /// - If the name has no word that can be a symbol, the symbol is the first number of four to six digits that
 ///   is not a year (`005930`).
 /// - A symbol in lower case is converted to upper case.
@@ -36,7 +36,7 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 ///
 /// - `TradingView` names a file `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
 /// - `HistData` names a file `DAT_PROGRAM_SYMBOL_…`.
-/// - Stooq names a file `symbol_market_d`. The symbol of such a file is `SYMBOL.MARKET`.
+/// - Stooq names a file `symbol_market_d`. The symbol of this file is `SYMBOL.MARKET`.
 /// - LEAN appends the contract to the file name, and the symbol includes this contract, so that
 ///   `20131007_es_minute_trade_201312_20131220` has the symbol `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {

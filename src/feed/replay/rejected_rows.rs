@@ -19,8 +19,8 @@ pub struct RejectedRows {
     reported: ReportedUpTo,
 }
 
-/// The number of the last line of a file that was reported as rejected. All readers of the same file share
-/// this record.
+/// A record of the rejected lines that were reported: the greatest line number so far. All readers of the
+/// same file share this record.
 ///
 /// A file is read again after a seek, and each time a looping replay starts again. This record ensures that
 /// the metrics count a rejected row only once, and that the row is logged at most once.
@@ -71,7 +71,7 @@ impl RejectedRows {
     }
 
     /// Logs the counts of rejected rows at the end of a file, unless another pass over the file already
-    /// logged them.
+    /// logged these counts.
     pub fn sum_up(&mut self) {
         let rows = self.bad();
         if rows > 0 && self.reported.is_new(u64::MAX) {

@@ -51,8 +51,8 @@ impl TextLines {
         &self.damage
     }
 
-    /// Moves to the next line. Returns `None` at the end of the file, or at the end of the second file that
-    /// has the times.
+    /// Moves to the next line. Returns `None` at the end of the file. If another file has the times, the end
+    /// of that file also gives `None`.
     pub fn advance(&mut self) -> Result<Option<Length>, FeedError> {
         let cannot_read = |source| FeedError::read_failed(&self.part.path, source);
         let mut length = self.lines.advance().map_err(cannot_read)?;

@@ -60,7 +60,7 @@ impl Date {
     }
 }
 
-/// Parses the date at the beginning of a text. Returns the date, and the text after it.
+/// Parses the date at the beginning of a text. Returns the date, and the text after the date.
 #[inline]
 pub fn leading(text: &[u8]) -> Option<(Date, &[u8])> {
     if let [y1, y2, y3, y4, sign, m1, m2, again, d1, d2, after @ ..] = text
@@ -186,7 +186,7 @@ pub fn two(tens: u8, ones: u8) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
-/// Returns the year from 1970 to 2069 that ends with these two digits.
+/// Converts a two-digit year to the year from 1970 to 2069 that ends with the same two digits.
 fn century(year: i64) -> i64 {
     if year < 70 { 2000 + year } else { 1900 + year }
 }

@@ -1,7 +1,7 @@
 //! Functions that parse digits byte by byte.
 
-/// Converts the decimals of a count of seconds or smaller units to nanoseconds. `unit` is the length of the
-/// unit in nanoseconds.
+/// Converts the decimals of a number to nanoseconds. The number counts seconds or a smaller unit of time, and
+/// `unit` is the length of that unit in nanoseconds.
 pub fn part_of(unit: i64, fraction: &[u8]) -> i64 {
     let mut place = unit;
     let parts = fraction.iter().map(|digit| {
@@ -27,8 +27,8 @@ pub fn number(digits: &[u8]) -> i64 {
     leading_number(digits).0.cast_signed()
 }
 
-/// Parses the number at the start of a text. Returns the number, and the text after it. The returned number
-/// is correct if it has at most 19 digits.
+/// Parses the number at the start of a text. Returns the number, and the text after the number. If the text
+/// begins with more than 19 digits, the returned number may be wrong.
 #[inline]
 pub fn leading_number(mut text: &[u8]) -> (u64, &[u8]) {
     let mut number: u64 = 0;

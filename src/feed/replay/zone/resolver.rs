@@ -17,9 +17,9 @@ const STEP: i64 = 60 * SECOND;
 ///
 /// When clocks go back, an hour of local time occurs twice: this hour is a repeated hour. The order of the
 /// rows tells the two occurrences of a repeated hour apart. The first row in a repeated hour belongs to the
-/// first occurrence. A row at least a minute before the previous row begins the second occurrence. The next
-/// step back of a minute or more begins the first occurrence again, because rows of another symbol may
-/// follow.
+/// first occurrence. If the time of a row is a minute or more before the time of the previous row, this row
+/// begins the second occurrence. The next step back of a minute or more begins the first occurrence again,
+/// because rows of another symbol may follow.
 ///
 /// A file of hourly bars has two rows with the same time in a repeated hour. So if the first two rows in a
 /// repeated hour have the same time, the second row begins the second occurrence. This rule for two equal
@@ -141,8 +141,10 @@ impl Resolver {
         start..end
     }
 
-    /// Returns the next moment at which the clocks go back, in nanoseconds since 1970. After that moment, the
-    /// local time `local` occurs for the second time.
+    /// For a local time that occurs twice, returns the moment between the two occurrences at which the clocks
+    /// go back. The moment is in nanoseconds since 1970.
+    ///
+    /// `before` is the offset from UTC before that moment.
     fn turn_behind(&self, local: i64, before: i64) -> i64 {
         let second = second_of(local.saturating_sub(before));
         let turn =
