@@ -165,7 +165,7 @@
 //!
 //! ## feed/replay
 //!
-//! The files are in the order in which a replayed file passes through them.
+//! The table lists the source files of this folder in the order in which they process a replayed file.
 //!
 //! | file | what it has or does |
 //! |---|---|

@@ -35,11 +35,12 @@ use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{CloseReason, CommandWithId, Delivery, Message, Reply};
 
-/// A turn of the shard ends after this many events, so that the other tasks of the thread can run.
+/// In one turn, a shard stops reading the log after this many events, so that the other tasks of the thread
+/// can run.
 const READ_EVENTS: usize = 4096;
 
-/// A turn of an overloaded shard ends after this many events. This limit is higher than the usual limit,
-/// because an overloaded shard mostly counts events instead of sending them.
+/// In one turn, an overloaded shard stops reading the log after this many events. This limit is higher than
+/// the usual limit, because an overloaded shard mostly counts events instead of sending them.
 const OVERLOAD_READ_EVENTS: usize = 65_536;
 
 /// At most this many subscriptions of disconnected connections are removed in a turn.
@@ -52,7 +53,8 @@ const SEARCH_BYTES: usize = 16;
 /// A shard logs at most one warning about an overload within this time.
 const WARN_PERIOD: Duration = Duration::from_secs(10);
 
-/// If a client is ahead of its shard, the client's session checks for the shard's progress after this time.
+/// A client that resumes may already have events that its shard has yet to read. The client's session then
+/// checks the shard's progress after this time.
 const AHEAD_CHECK: Duration = Duration::from_millis(5);
 
 /// The market state and the connections of one worker thread.
@@ -79,7 +81,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Returns a shard without connections, at the checkpoint of a reader of `bus`.
+    /// Returns a shard without connections, which starts at `checkpoint`. The checkpoint comes from a reader
+    /// of `bus`.
     #[must_use]
     pub fn new(bus: Arc<Bus>, checkpoint: Checkpoint, settings: Settings) -> Self {
         Self {
@@ -561,8 +564,8 @@ impl Shard {
         true
     }
 
-    /// If a reply is delayed, writes a part of the conflated events before the reply into the client's
-    /// outbox. If no such event is left, also writes the delayed reply.
+    /// If a client's reply is delayed, writes some of the conflated events that precede the reply into the
+    /// client's outbox. If none of these events is left, also writes the reply.
     fn write_delayed(&mut self, id: ConnectionId) {
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];

@@ -32,7 +32,8 @@ pub struct ShardRunner {
     pub shard: RefCell<Shard>,
     /// The sockets of the shard's connections.
     pub sockets: RefCell<Sockets>,
-    /// A signal after each write to a client for which the feed may wait, and after a client disconnects.
+    /// A signal that a client for which the feed may have waited was written to, or that a client has
+    /// disconnected.
     pub served: Notify,
     /// A signal that a client waits for the shard's next turn, or that a client has disconnected.
     pub turn_wanted: Notify,
@@ -66,8 +67,9 @@ impl ShardRunner {
 
     /// Runs the shard's loop until `stop` is cancelled.
     ///
-    /// The loop must not run under tokio's cooperative budget. The loop writes a batch to all subscribers
-    /// without a pause. When tokio's budget is used up, a socket refuses a write even if the socket has room.
+    /// The loop must not run under tokio's cooperative budget. The loop writes a batch of new events to all
+    /// subscribers without a pause. When tokio's budget is used up, a socket refuses a write even if the
+    /// socket has room.
     pub async fn run(
         &self,
         mut reader: Reader,

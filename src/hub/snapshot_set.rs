@@ -16,8 +16,8 @@ use crate::market::Symbol;
 #[derive(Debug)]
 pub(super) struct SnapshotSet {
     remaining: Remaining,
-    /// The connection's subscription before the set began. The connection still gets the updates of this
-    /// subscription.
+    /// An earlier subscription of the connection, whose updates the connection still gets while the snapshots
+    /// are pending. This subscription is empty if the set follows a gap or a seek.
     earlier: Subscription,
     /// The set's last snapshot, while this snapshot must wait until older conflated events are sent.
     last: Option<LastSnapshot>,

@@ -20,8 +20,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// Maximum size of the pending events and relayed messages for one client, in bytes. The server closes a
     /// client with `delivery=every` that exceeds this limit, with the close code 4008. With any delivery
-    /// policy, a client is closed with 4008 if a relayed message would exceed the limit. A replay at full
-    /// speed waits for slow clients, so it closes no client because of pending events.
+    /// policy, a client is closed with 4008 if a relayed message would exceed the limit. During a replay at
+    /// full speed, pending events never close a client, because the replay waits for slow clients.
     pub every_buffer: usize,
     /// Time limit for closing a connection; 0 means no limit.
     #[serde(with = "humantime_serde")]

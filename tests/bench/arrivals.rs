@@ -46,16 +46,17 @@ impl Arrivals {
         rank
     }
 
-    /// Returns the number of missing and superfluous deliveries of the events `seqs`. Each event should reach
-    /// as many clients as `subscribers` says.
+    /// Returns the number of missing and superfluous deliveries of the events whose `seq` is in `seqs`. Each
+    /// event should reach as many clients as `subscribers` says.
     pub fn missing(&self, seqs: Range<u64>, subscribers: usize) -> u64 {
         let none = Arrival::default();
         let of = |seq| self.all.get(index(seq)).unwrap_or(&none);
         seqs.map(|seq| usize::from(of(seq).subscribers).abs_diff(subscribers) as u64).sum()
     }
 
-    /// Returns the distribution of the times from the first to the last read of each event, in microseconds.
-    /// The distribution leaves out events that did not reach all subscribers.
+    /// Returns the distribution of the events' skews, in microseconds. An event's skew is the time from the
+    /// moment when the first client reads the event to the moment when the last client reads the event. The
+    /// distribution leaves out events that did not reach all subscribers.
     pub fn skew(&self, seqs: Range<u64>, subscribers: usize) -> Histogram<u64> {
         let mut skew = histogram();
         let all = self.all.iter().take(index(seqs.end)).skip(index(seqs.start));

@@ -46,8 +46,8 @@ impl Line {
         println!("{behind}{failed}");
     }
 
-    /// Prints the ratios of this server's figures to the other server's figures. Each ratio compares one run
-    /// of each server, and both runs belong to the same turn of the benchmark.
+    /// Prints the ratios of this server's figures to the other server's figures. In each turn of the
+    /// benchmark, every server runs once. A ratio compares the two servers' runs of the same turn.
     fn print_ratios(&self, other: &Self) {
         let ratio = |figure: fn(&Figures) -> f64| {
             let all = |line: &Self| {

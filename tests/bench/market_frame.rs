@@ -3,7 +3,8 @@
 //! A frame's `seq` and time are parsed in a few nanoseconds, so that the clients are not the bottleneck.
 //!
 //! A frame begins with `{"type":"quote","symbol":"S001","seq":12,"time":"2024-01-03T14:30:00.123456789Z"`.
-//! Kinds have five letters and symbols four characters, so `seq` begins at a known position.
+//! The kinds in these frames (`quote` and `trade`) have five letters, and the symbols have four characters.
+//! So `seq` begins at a known position.
 
 use tickerplant::market::Time;
 
@@ -35,8 +36,8 @@ pub fn quote(symbol: &str, seq: Option<u64>) -> String {
     )
 }
 
-/// Parses times. The second that was parsed last is cached, because most times have the same second as the
-/// previous time.
+/// Parses times. The second of the last parsed time is cached, because the next time usually lies in the same
+/// second.
 #[derive(Debug, Default)]
 pub struct Times {
     second: [u8; SECOND],

@@ -9,9 +9,9 @@
 //! `delivery=every`. This process is the client.
 //!
 //! To measure lateness, a server replays a file on a schedule: the times in the file say when each event is
-//! due. The benchmark compares the time when each event arrives with the schedule. The event that is earliest
-//! relative to the schedule has the lateness 0. The lateness includes delays of the server, the kernel and
-//! this client.
+//! due. The benchmark compares the time when each event arrives with the schedule. By definition, the event
+//! that arrives earliest compared with the schedule has the lateness 0. The lateness includes delays of the
+//! server, the kernel and this client.
 //!
 //! ```text
 //! cargo bench --bench replay
@@ -167,7 +167,7 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
 /// The lateness of events, in milliseconds.
 struct Late {
     text: String,
-    /// The lateness of the last event relative to the first event.
+    /// The lateness of the last event, if the lateness of the first event counts as 0.
     end: f64,
 }
 

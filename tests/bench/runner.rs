@@ -45,14 +45,15 @@ pub struct Figures {
     pub p50: f64,
     /// 99th percentile of the delays, in milliseconds.
     pub p99: f64,
-    /// Median of the time between an event's first and last receipt, in milliseconds.
+    /// Median of the events' skews, in milliseconds. An event's skew is the time from the moment when the
+    /// first client reads the event to the moment when the last client reads the event.
     pub skew: f64,
-    /// 99th percentile of the time between an event's first and last receipt, in milliseconds.
+    /// 99th percentile of the events' skews, in milliseconds.
     pub skew_p99: f64,
     /// The least and the greatest of the clients' mean ranks, from 0 (always the first reader) to 1 (always
     /// the last).
     pub ranks: (f64, f64),
-    /// The mean number of updates that one read of a client returned.
+    /// The mean number of updates that a client received with one read of its socket.
     pub updates_per_read: f64,
     /// Resident memory of the server for each connection, in KiB.
     pub memory: f64,

@@ -47,10 +47,11 @@
 //! The write-only server relays no messages, so it does not run scenario R. In scenario R, the server also
 //! relays each message to its sender. The messages that the sender gets back are not counted as updates.
 //!
-//! The tables show the CPU time for each update, and the delays of the updates. The tables also show the time
-//! from the first to the last read of an event. Each figure is the median of all runs, in some columns with
-//! the least and the greatest value. To compare two servers, the benchmark pairs their runs of the same turn.
-//! The printed ratio is the median of the ratios of all pairs.
+//! The tables show the CPU time for each update, and the delays of the updates. The tables also show how long
+//! after the first client the last client reads the same event. Each figure is the median of all runs, in
+//! some columns with the least and the greatest value. In each turn of the benchmark, every server runs once.
+//! To compare two servers, the benchmark computes the ratio of their figures in each turn. The printed ratio
+//! is the median of these ratios.
 //!
 //! `--top` searches for the highest rate that a server keeps up with. The search runs with the clients of the
 //! scenarios A and B. If the command line names only one of these scenarios, the search runs only with that

@@ -37,7 +37,7 @@ const SLOW: usize = 20;
 const HOSTILE: usize = 100;
 
 /// A slow client reads this many bytes ten times a second. At the default rate of events, the server has
-/// about eight times as many bytes for the client.
+/// about eight times as many bytes for a slow client as the client reads.
 const SLOW_BYTES: usize = 8 * 1024;
 
 /// How long the server may take to stop.
@@ -51,9 +51,9 @@ struct Soak {
     fleet: Fleet,
     canary: Canary,
     memory: MemoryBound,
-    /// Three histograms of the canary clients' delays. The first contains the delays since the last report.
-    /// The second contains the delays before the slow and hostile clients joined, and the third the delays
-    /// after that.
+    /// Three histograms of the canary clients' delays. The first histogram contains the delays since the last
+    /// report. The second histogram contains the delays before the slow and hostile clients joined, and the
+    /// third histogram contains the later delays.
     delays: [Histogram<u64>; 3],
     is_strained: bool,
     warnings: u64,

@@ -3,8 +3,8 @@
 //!
 //! The clients follow the protocol and check its promises. One promise is that `seq` ascends. Another promise
 //! is that no event is lost or sent twice, even over several connections. The counts in a heartbeat must
-//! match the frames that arrived. If the server breaks a promise, the benchmark prints this and fails. The
-//! server is a process of its own, and this process runs the clients.
+//! match the frames that arrived. If the server breaks a promise, the benchmark prints the broken promise and
+//! fails. The server is a process of its own, and this process runs the clients.
 //!
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
@@ -84,7 +84,7 @@ use server_under_test::ServerSettings;
 const OTHERS: Duration = Duration::from_secs(50);
 
 /// The server's default core in `overload` and `market`. If the clients ran on the server's core, they would
-/// read slowly. Their own delay would then count as the server's delay.
+/// read slowly. The clients' own delay would then count as the server's delay.
 const OWN_CORE: &str = "0";
 
 /// Check the server's promises under strain

@@ -44,7 +44,7 @@ const TIME: Duration = Duration::from_secs(4);
 /// longer than a heartbeat interval.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// The benchmark predicts the events that the feed publishes in its first seconds: this many seconds. The
+/// The benchmark predicts the events that the feed publishes during this many seconds after its start. The
 /// feed is paused before this time ends.
 const PREDICTED_SECONDS: u32 = 15;
 

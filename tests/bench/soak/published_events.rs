@@ -56,7 +56,7 @@ impl PublishedEvents {
         self.newest - self.unknown_until
     }
 
-    /// Records an event. Several clients may record the same event.
+    /// Records an event. If several clients record the same event, the event is stored only once.
     pub fn record(&mut self, seq: u64, key: Key, time: Time) {
         if self.newest == 0 {
             self.unknown_until = seq - 1;

@@ -22,7 +22,7 @@ const EVERY_EVENT: usize = 500;
 /// The clients connect at random moments within this time.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
-/// The clients read undisturbed for this long, once before the cut and once after all have caught up.
+/// The clients read undisturbed for this long, once before the cut and once after all clients have caught up.
 const UNDISTURBED: Duration = Duration::from_secs(5);
 
 /// How long the clients may take to catch up.

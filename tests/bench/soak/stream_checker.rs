@@ -58,8 +58,9 @@ pub struct StreamChecker {
     /// The number of announced snapshots that have not arrived yet. Until the last snapshot arrives, the
     /// client has no cursor.
     owed: u64,
-    /// The symbol and the `seq` of each snapshot since the last comparison. The server does not send a
-    /// symbol's events up to its snapshot, so the next comparison subtracts these events.
+    /// The symbol and the `seq` of each snapshot since the last comparison of the counts. The server does not
+    /// send the events that are older than their symbol's snapshot, so the next comparison of the counts
+    /// subtracts these events.
     snapshots: Vec<(usize, u64)>,
     /// Whether the connection has resumed, but no comparison of the counts has shown yet that no event is
     /// missing.
@@ -82,8 +83,8 @@ pub struct StreamChecker {
     newest: Vec<[u64; 2]>,
 }
 
-/// The numbers of events that the client had counted at the position `until`. A comparison checks them
-/// against the number of published events.
+/// The numbers of events that the client had counted at the position `until`. A later comparison checks these
+/// numbers against the number of published events.
 #[derive(Clone, Copy, Debug)]
 struct PendingCheck {
     until: u64,
@@ -160,8 +161,8 @@ impl StreamChecker {
         self.is_caught_up = false;
     }
 
-    /// Checks the cursor with which the server closed a slow consumer. It must be the cursor of the last
-    /// frame.
+    /// Checks the cursor with which the server closed a slow consumer. This cursor must be the cursor of the
+    /// last frame.
     pub fn closed_as_slow_consumer(&mut self, cursor: &str, results: &mut Results) {
         let (epoch, seq) = cursor.rsplit_once('-').unwrap_or_default();
         let seq = seq.parse().ok().filter(|_| epoch == self.epoch);
