@@ -40,7 +40,7 @@ pub struct VanishPairs {
     pub contender: Contender,
     clients: u32,
     /// For each pair of runs, the longest wait in the run without and in the run with subscriptions, in
-    /// milliseconds. A wait is the time between two reads of the remaining client.
+    /// milliseconds. A wait is the time between two successive reads of the remaining client.
     runs: Vec<(f64, f64)>,
 }
 
@@ -49,7 +49,7 @@ impl VanishPairs {
         Self { contender, clients, runs: Vec::new() }
     }
 
-    /// Measures the longest wait of a pair: once without and once with subscriptions.
+    /// Runs the benchmark once without and once with subscriptions, and stores the longest wait of each run.
     pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
         let without = self.longest_wait(runner, 0)?;
         let with = self.longest_wait(runner, SYMBOLS)?;

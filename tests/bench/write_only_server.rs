@@ -3,8 +3,9 @@
 //!
 //! The server has one thread with epoll, and the same feeds and frames as Tickerplant. The server writes each
 //! update to each subscriber as soon as the update is due or has been read. With the flag `--window`, the
-//! server collects a client's updates for this time and writes them together. If a socket is full, the server
-//! writes the remaining bytes when the socket accepts them. No update is lost, and no buffer has a limit.
+//! server collects a client's updates for the given time and writes them together. If a socket is full, the
+//! server writes the remaining bytes when the socket accepts them. No update is lost, and no buffer has a
+//! limit.
 //!
 //! The server is the benchmark's own executable, with the command line `server bare --symbols A,B --rate 100`
 //! or `server bare --feed stdin`.
@@ -69,11 +70,12 @@ struct WriteOnlyServer {
 
 struct Client {
     socket: TcpStream,
-    /// The beginning of the upgrade request, until the request is answered.
+    /// The bytes of the upgrade request that have arrived so far, or `None` if the request is complete.
     request: Option<Vec<u8>>,
     /// The bytes that the socket has not accepted yet.
     unsent: Vec<u8>,
-    /// Whether the socket accepts no more bytes at present. The poll reports when it accepts bytes again.
+    /// Whether the socket accepts no more bytes at present. The poll reports when the socket accepts bytes
+    /// again.
     is_full: bool,
     is_dirty: bool,
     is_gone: bool,

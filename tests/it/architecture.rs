@@ -95,7 +95,7 @@ fn no_files_of_a_folder_import_each_other_in_a_circle() {
 }
 
 /// Returns the modules of a folder, each with the modules of the same folder that it imports. Leaves out
-/// `mod.rs`, which may import all of them.
+/// `mod.rs`, which may import all modules of the folder.
 fn sibling_imports(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();

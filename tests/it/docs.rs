@@ -58,8 +58,8 @@ fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// Returns the code blocks of a Markdown document whose first line is three backquotes and the word `mark`. A
-/// line that begins with a space continues the previous line.
+/// Returns those code blocks of a Markdown document that begin with three backquotes and the text in `mark`.
+/// In a code block, a line that begins with a space continues the previous line.
 fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     let mut blocks: Vec<Vec<Line>> = Vec::new();
     let mut is_inside = false;

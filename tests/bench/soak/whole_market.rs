@@ -19,10 +19,10 @@ use crate::stdin_feed;
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::Pace;
 
-/// The most symbols that a server accepts by default (`feed.symbols`).
+/// The number of symbols of the feed: the greatest number that a server accepts by default (`feed.symbols`).
 const SYMBOLS: usize = 65_536;
 
-/// The number of the symbol that the canary client reads.
+/// The index of the symbol that the canary client reads.
 const BUSY: usize = 0;
 
 /// Events a second.

@@ -20,8 +20,8 @@ const GIVEN: [(&str, &[&str]); 4] = [
     ("backtrader/bidask.csv", &["--symbol", "QUOTE", "--date-order", "mdy"]),
 ];
 
-/// What a reader found in a file: a map from the name of each result to its value. The numbers are in their
-/// shortest form.
+/// What a reader found in a file: a map from the name of each result to its value. Each price, size
+/// or sum is a string without unnecessary zeros, such as `1.5` for 1.50.
 type Reading = BTreeMap<&'static str, Value>;
 
 #[tokio::test]
@@ -131,8 +131,8 @@ fn nanos(event: &Value) -> i64 {
     event["time"].as_str().unwrap().parse::<Time>().unwrap().as_nanos()
 }
 
-/// Returns an event that the program printed, without its type and interval. The numbers are in their
-/// shortest form.
+/// Returns an event that the program printed, without its type and interval. Each price or size is a
+/// string without unnecessary zeros, such as `1.5` for 1.50.
 fn plain(event: &Value) -> Value {
     let Some(fields) = event.as_object() else { return Value::Null };
     let fields = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "type" | "interval"));

@@ -48,8 +48,8 @@ const MESSAGE: i64 = 256 * KIB;
 /// The most memory that the pending replies to a client may use, in bytes. The pending events and relayed
 /// messages of a client together have the same bound. The setting `session.every_buffer` limits the replies,
 /// and also limits the events and messages together. The bound is greater than the setting, because a growing
-/// buffer can use twice the memory of its content. The list of the positions of short frames can use the same
-/// amount again.
+/// buffer can use twice the memory of its content. If the frames are short, the list of their positions can
+/// use as much memory as the buffer.
 const BUFFER: i64 = 4 * MIB;
 
 /// The most memory that one connection may use in total, in bytes.

@@ -1,5 +1,5 @@
-//! Tests a `latest` client that has a conflation interval against a model. The shard must flush conflated
-//! events when the conflation interval has passed, and not before.
+//! Compares a `latest` client that has a conflation interval with a model of this client. The shard must
+//! flush conflated events when the conflation interval has passed, and not before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// Events that the numbers choose are published. The shard reads the published events at once, and the
+    /// Publishes the events that the numbers choose. The shard reads the published events at once, and the
     /// session wakes.
     Publish(Vec<u8>),
     /// Time passes. The first number is how much time passes, in milliseconds. The second number is how late

@@ -13,7 +13,7 @@ use crate::support::shard_harness::{
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// The step of a random test is applied to one client.
+    /// One client executes a step of a random test, for example a subscribe.
     One(Index, Step),
     /// The shard reads the log. Each number is the maximum number of bytes that a client's socket accepts. If
     /// there are more clients than numbers, the numbers repeat.

@@ -62,8 +62,8 @@ const DELIVERIES: [(Delivery, Duration); 3] = [
 ];
 
 /// Returns the cursors with which the tests subscribe: no cursor, a cursor of another epoch, and a cursor at
-/// each sequence number from 0 to `head`. The last cursor is one event ahead of the newest event, which is
-/// `head`.
+/// each sequence number from 0 to `head + 1`. The sequence number of the newest event is `head`, so the last
+/// cursor is one event ahead of the newest event.
 fn cursors(head: u64) -> impl Iterator<Item = Option<Cursor>> {
     let other = Cursor { epoch: "other".to_owned(), seq: 1 };
     [None, Some(other)].into_iter().chain((0..=head + 1).map(|seq| Some(cursor(seq))))
@@ -83,9 +83,9 @@ struct Plan {
     keeps_up: bool,
 }
 
-/// Runs the fixed sequence of steps twice, with clients that follow the given plans. Steps of a client act on
-/// the client that subscribed last. In the first run, the shard writes snapshots and missed events one at a
-/// time. In the second run, the shard writes all snapshots and missed events at once.
+/// Runs the fixed sequence of steps twice, with clients that follow the given plans. If a step is an action
+/// of a client, the client that subscribed last performs it. In the first run, the shard writes snapshots and
+/// missed events one at a time. In the second run, the shard writes all snapshots and missed events at once.
 fn run(history: usize, plans: &[Plan]) {
     for catch_up_bytes in [1, Settings::CATCH_UP_BYTES] {
         run_catching_up_by(catch_up_bytes, history, plans);

@@ -124,7 +124,7 @@ impl Checker {
         self.cursor = None;
     }
 
-    /// Begins a connection. A client that has a cursor resumes after this cursor.
+    /// Begins a connection. If the client has a cursor, it resumes after this cursor.
     pub fn connected(&mut self) {
         self.habits = self.initially.clone();
         self.change = None;
@@ -139,8 +139,8 @@ impl Checker {
     /// Returns whether the client may request this change now. If the change is allowed, the checker
     /// remembers the change.
     ///
-    /// The client waits for the answer to each request before it sends the next request. The server stops
-    /// reading from a client that does not read.
+    /// The client waits for the answer to each request before it sends the next request, because the server
+    /// stops reading requests from a client that does not read the answers.
     pub fn try_change(&mut self, change: &Change) -> bool {
         let may = self.is_answered() && self.change.is_none();
         if may {

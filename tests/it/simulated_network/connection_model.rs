@@ -251,7 +251,7 @@ impl ConnectionModel {
     /// Returns whether an event is due, which means that it must arrive or count as merged.
     ///
     /// An event that a snapshot contains neither arrives nor counts as merged. Events between a seek and the
-    /// frame that announces the seek count as merged. The snapshots after this frame contain these events.
+    /// frame that announces the seek count as merged, because the snapshots after the frame contain them.
     fn is_due(&self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> bool {
         let SnapshotSet { owed, had, .. } = &self.set;
         habits.wanted.includes(event)

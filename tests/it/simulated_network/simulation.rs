@@ -67,8 +67,8 @@ struct ProcessControl {
     waker: RefCell<Option<Waker>>,
 }
 
-/// The server's listener on the simulated network. The sockets that it accepts take only a limited number of
-/// bytes in one write.
+/// The server's listener on the simulated network. Each accepted socket takes only a limited number of bytes
+/// in one write.
 struct SimulatedListener {
     listener: TcpListener,
     write_bytes: usize,

@@ -118,7 +118,7 @@ impl InMemoryServer {
     }
 }
 
-/// Reads until the server ends the connection, and returns the text that it has read.
+/// Reads until the server ends the connection, and returns the text that has arrived.
 pub async fn rest(socket: &mut DuplexStream) -> String {
     let mut answer = Vec::new();
     let _ = timeout(FOR_EVER, socket.read_to_end(&mut answer)).await.expect("the server ends the connection");

@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
-    /// Reads more bytes. Returns false when the connection has ended.
+    /// Reads more bytes of the response. Returns false if the connection has ended.
     async fn read(&mut self) -> bool {
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.bytes)).await.expect("something comes");
         read.is_ok_and(|count| count > 0)

@@ -37,8 +37,8 @@ impl Certificate {
         Self::from(CertificateParams::new(["localhost".to_owned()]).unwrap())
     }
 
-    /// Does the client's side of a TLS handshake over a socket, with one of these versions of TLS. The client
-    /// trusts only this certificate.
+    /// Does the client's side of a TLS handshake over a socket, with one of the TLS versions in `versions`.
+    /// The client trusts only this certificate.
     pub async fn encrypt<S: Line>(
         &self,
         socket: S,
