@@ -1,6 +1,7 @@
 //! The URL of a server, and the parameters in the URL's query.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 use http::Uri;
 use http::uri::InvalidUri;
@@ -17,6 +18,12 @@ pub enum UrlError {
         /// The scheme of the URL.
         scheme: String,
     },
+    /// The URL has no host.
+    #[error("the URL has no host")]
+    Host,
+    /// The port of the URL is not a port.
+    #[error("the URL's port is not a number from 1 to 65535")]
+    Port,
 }
 
 /// Parses the URL of a server. The scheme may be left out, as in `localhost:8000`. `http` counts as `ws`, and
@@ -32,7 +39,24 @@ pub fn parse(text: &str) -> Result<Uri, UrlError> {
         "wss" | "https" => "wss",
         _ => return Err(UrlError::Scheme { scheme }),
     };
-    Ok(format!("{scheme}://{rest}").parse()?)
+    let url: Uri = format!("{scheme}://{rest}").parse()?;
+    check_server(&url)?;
+    Ok(url)
+}
+
+/// Checks the host and the port of a URL. A client would use the scheme's port in place of a malformed port,
+/// and so could show the token to another server.
+fn check_server(url: &Uri) -> Result<(), UrlError> {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let server = authority.rsplit('@').next().unwrap_or_default();
+    let host = url.host().unwrap_or_default();
+    if host.is_empty() {
+        return Err(UrlError::Host);
+    }
+    match server.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
+        Some(port) if port.parse::<NonZeroU16>().is_err() => Err(UrlError::Port),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the URL with one more parameter in its query.
@@ -115,6 +139,22 @@ mod tests {
         assert!(matches!(parse("ftp://h"), Err(UrlError::Scheme { scheme }) if scheme == "ftp"));
         for malformed in ["", "/ws", "ws://[bad", "ws://h/a b"] {
             assert!(matches!(parse(malformed), Err(UrlError::Malformed(_))), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_from_1_to_65535() {
+        for server in ["h:1", "h:65535", "[::1]:8000", "[::1]", "u:p@h", "u:99999@h:8000"] {
+            assert!(parse(&format!("ws://{server}/ws")).is_ok(), "{server}");
+        }
+        for server in ["h:", "h:0", "h:65536", "h:99999", "h:x", "h:-1", "h:8000x", "[::1]:0", "u:1@h:99999"]
+        {
+            for url in [format!("ws://{server}/ws"), format!("wss://{server}?after=e-1"), server.to_owned()] {
+                assert!(matches!(parse(&url), Err(UrlError::Port)), "{url} {:?}", parse(&url));
+            }
+        }
+        for server in ["ws://:8000/ws", "ws://u@:8000", ":8000"] {
+            assert!(matches!(parse(server), Err(UrlError::Host)), "{server} {:?}", parse(server));
         }
     }
 

@@ -125,6 +125,11 @@ async fn a_command_line_that_is_almost_right_leads_to_the_right_one() {
             "--url: a server has no `ftp://`",
             "a URL has the form ws://127.0.0.1:8000/ws",
         ),
+        (
+            &["watch", "--url", "ws://127.0.0.1:99999/ws"],
+            "--url: the URL's port is not a number from 1 to 65535",
+            "a URL has the form ws://127.0.0.1:8000/ws",
+        ),
     ] {
         let mut command = tickerplant(arguments);
         command.current_dir(folder.path());
