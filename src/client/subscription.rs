@@ -4,10 +4,15 @@
 //! the subscription resumes from its cursor. An error before the server's first answer ends the subscription,
 //! because the user may have made a mistake. A permanent error, such as an unknown token, always ends the
 //! subscription.
+//!
+//! A server with tokens sends nothing to a client that has shown none, and waits for a token. So if a new
+//! connection stays silent for a second, a client without a token sends a `ping`. Such a server answers the
+//! ping with an error, which tells the user that a token is missing.
 
 use std::mem;
+use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::backoff::Backoff;
@@ -18,11 +23,19 @@ use super::progress::Progress;
 use super::target::Target;
 use super::url;
 
+/// If a new connection is silent for this time, a client without a token asks the server for an answer.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+
+/// The message that asks the server for an answer.
+const PING: &str = r#"{"action":"ping"}"#;
+
 /// A subscription to the symbols that the URL of the target names.
 #[derive(Debug)]
 pub struct Subscription {
     target: Target,
     connection: Option<Connection>,
+    /// Whether the server has not sent anything over this connection yet.
+    is_new: bool,
     progress: Progress,
     phase: Phase,
     backoff: Backoff,
@@ -88,6 +101,7 @@ impl Subscription {
         Ok(Self {
             target: Target { url, ..target },
             connection: Some(connection),
+            is_new: true,
             progress,
             phase: Phase::First,
             backoff: Backoff::default(),
@@ -106,9 +120,8 @@ impl Subscription {
                 return Ok(update);
             }
             let error = match self.read().await {
-                Ok(Message::Text(text)) => return Ok(Update::Frame(text)),
-                // Binary messages are ignored, because the server sends none to subscribers.
-                Ok(_) => continue,
+                Ok(Some(frame)) => return Ok(Update::Frame(frame)),
+                Ok(None) => continue,
                 Err(error) => error,
             };
             self.connection = None;
@@ -121,24 +134,35 @@ impl Subscription {
         }
     }
 
-    /// Waits for the next message from the server. If there is no connection, connects first.
-    async fn read(&mut self) -> Result<Message, ClientError> {
+    /// Waits for the next message from the server. If there is no connection, connects first. Returns `None` if
+    /// the message is not a frame of the subscription.
+    async fn read(&mut self) -> Result<Option<Utf8Bytes>, ClientError> {
         if self.connection.is_none() {
             sleep(self.backoff.pause()).await;
             self.connection = Some(Connection::open(&self.resuming()).await?);
+            self.is_new = true;
         }
         let connection = self.connection.as_mut().expect("the client has connected");
-        let message = connection.next().await?;
-        if let Message::Text(text) = &message {
-            let head = Head::of(text);
-            if matches!(self.phase, Phase::First | Phase::Away)
-                && let Some(error) = head.clone().into_error()
-            {
-                return Err(connection.rejected(error));
-            }
-            self.note(head);
+        let asks = mem::take(&mut self.is_new) && !self.target.has_token();
+        let Ok(message) = timeout(if asks { ASK_AFTER } else { Duration::MAX }, connection.next()).await
+        else {
+            // A failed send is ignored, because the next read fails too, and finds the server's reason.
+            let _ = connection.send(PING.to_owned()).await;
+            return Ok(None);
+        };
+        // Binary messages are ignored, because the server sends none to subscribers.
+        let Message::Text(text) = message? else { return Ok(None) };
+        let head = Head::of(&text);
+        if matches!(self.phase, Phase::First | Phase::Away)
+            && let Some(error) = head.clone().into_error()
+        {
+            return Err(connection.rejected(error));
         }
-        Ok(message)
+        if head.kind == "pong" {
+            return Ok(None);
+        }
+        self.note(head);
+        Ok(Some(text))
     }
 
     /// Returns the target, with the current cursor in the target's URL. If the cursor would make the URL too

@@ -76,6 +76,11 @@ impl Target {
         Ok(Self { url, authorization, tls })
     }
 
+    /// Returns whether the client shows a token when it connects, in the header or in the URL.
+    pub(super) fn has_token(&self) -> bool {
+        self.authorization.is_some() || url::value(&self.url, "token").is_some()
+    }
+
     /// Adds these symbols to the URL. If `symbols` is empty and the URL names no symbols, adds `*`.
     ///
     /// # Errors

@@ -142,6 +142,34 @@ async fn an_error_reply_to_the_subscription_ends_watch() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_nothing_to_a_client_without_a_token_is_asked_for_an_answer() {
+    let server = ScriptedServer::start().await;
+    let ask = r#"{"action":"ping"}"#;
+    let unauthorized = r#"{"type":"error","code":"unauthorized","message":"show a token first"}"#;
+    let script = async {
+        let mut open = server.accept().await;
+        assert_eq!(open.hear().await, ask);
+        open.say(&[r#"{"type":"pong"}"#, SUBSCRIBED, SNAPSHOT]).await;
+        open.close(None).await;
+        // When the client comes back, the server has tokens. The server answers nothing else.
+        let mut closed = server.accept().await;
+        assert_eq!(closed.hear().await, ask);
+        closed.say(&[unauthorized]).await;
+        closed.wait_for_end().await;
+    };
+
+    let ((code, out, err), ()) = tokio::join!(run(watch(&server)), script);
+
+    // The answer to the client's own question is not part of the output.
+    assert_eq!((code, out), (76, lines(&[SUBSCRIBED, SNAPSHOT])), "{err}");
+    let end = format!(
+        "error: {} answers unauthorized: show a token first\n hint: set TICKERPLANT_TOKEN to a token of this server\n",
+        server.url()
+    );
+    assert!(err.ends_with(&end), "{err}");
+}
+
+#[tokio::test]
 async fn a_silent_connection_is_replaced() {
     let server = ScriptedServer::start().await;
     let script = async {

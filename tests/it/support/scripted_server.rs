@@ -79,6 +79,12 @@ impl ScriptedConnection {
         }
     }
 
+    /// Returns the next message of the client.
+    pub async fn hear(&mut self) -> String {
+        let message = timeout(PATIENCE, self.socket.next()).await.expect("the client sends a message");
+        message.expect("the client stays").unwrap().into_text().unwrap().to_string()
+    }
+
     /// Closes the connection with this close code, and waits for the client to leave. If there is no code,
     /// drops the connection without a close frame.
     pub async fn close(mut self, code: Option<u16>) {
