@@ -108,7 +108,7 @@ fn of_target(error: &TargetError) -> u8 {
     match error {
         TargetError::Url(_) | TargetError::CaWithoutTls => USAGE,
         TargetError::Ca(CaError::Open { .. }) => NO_INPUT,
-        TargetError::Ca(_) | TargetError::Token(_) => CONFIG,
+        TargetError::Ca(_) | TargetError::Token => CONFIG,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::Uri;
-use http::header::{HeaderValue, InvalidHeaderValue};
+use http::header::HeaderValue;
 use http::uri::InvalidUri;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -36,7 +36,7 @@ pub enum TargetError {
     Ca(#[from] CaError),
     /// The token has characters that a header cannot have. The error does not repeat the token.
     #[error("the token has a character that a token cannot have")]
-    Token(#[source] InvalidHeaderValue),
+    Token,
 }
 
 impl TargetError {
@@ -52,7 +52,7 @@ impl TargetError {
             Self::Ca(_) => Some(
                 "the file has the certificate of an authority; it begins with -----BEGIN CERTIFICATE-----",
             ),
-            Self::Token(_) => Some("TICKERPLANT_TOKEN is one line of printable ASCII characters"),
+            Self::Token => Some("TICKERPLANT_TOKEN is one line of printable ASCII characters"),
         }
     }
 }
@@ -98,7 +98,11 @@ impl Target {
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, TargetError> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(TargetError::Token)?;
+    // A header could have other bytes, but the server reads only text of ASCII characters from it.
+    if !token.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return Err(TargetError::Token);
+    }
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).expect("the token is printable");
     value.set_sensitive(true);
     Ok(value)
 }
@@ -130,7 +134,10 @@ mod tests {
         assert_eq!(target.authorization.as_ref().unwrap(), "Bearer secret");
         assert!(!format!("{target:?}").contains("secret"));
         assert_eq!(with_token(" ").unwrap().authorization, None);
-        let error = with_token("sec\nret").unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("ret\""), "{error:?}");
+        for token in ["sec\nret", "sec\u{e9}ret", "sec\tret"] {
+            let error = with_token(token).unwrap_err();
+            assert!(matches!(error, TargetError::Token), "{error:?}");
+            assert!(!format!("{error} {error:?}").contains("ret\""), "{error:?}");
+        }
     }
 }
