@@ -70,7 +70,6 @@ impl ClientError {
     /// Returns advice for the user, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<Cow<'static, str>> {
-        const TOKEN: &str = "set TICKERPLANT_TOKEN to a token of this server";
         match self {
             // The server's first bytes are not HTTP, or the server closes the connection when it receives
             // HTTP. So the server may expect TLS.
@@ -82,13 +81,17 @@ impl ClientError {
                 "start a server with `tickerplant`, or choose another with --url ws://HOST:PORT/ws".into(),
             ),
             Self::Tls { url, cause } => tls_hint(url, cause),
-            Self::Refused { status: 401, .. } => Some(TOKEN.into()),
+            Self::Refused { status: 401, message, .. } => Some(token_hint(message).into()),
             Self::Refused { url, status: 301 | 302 | 307 | 308, .. } => {
                 let url = url.with_tls()?;
                 Some(format!("the server wants another URL; often that is --url {url}").into())
             }
-            Self::Rejected { code, .. } if code == "unauthorized" => Some(TOKEN.into()),
-            Self::Closed { code: 1008, reason, .. } if reason.contains("token") => Some(TOKEN.into()),
+            Self::Rejected { code, message, .. } if code == "unauthorized" => {
+                Some(token_hint(message).into())
+            }
+            Self::Closed { code: 1008, reason, .. } if reason.contains("token") => {
+                Some(token_hint(reason).into())
+            }
             Self::Closed { code: 4008, reason, .. } => {
                 Some(format!("connect again with after={reason} in the URL to resume").into())
             }
@@ -112,6 +115,15 @@ impl ClientError {
             // code. A proxy may send the others.
             Self::Closed { code, .. } => matches!(code, 1001 | 1005 | 1006 | 1011..=1014 | 4008),
         }
+    }
+}
+
+/// Returns the hint for an error whose message from the server is about tokens.
+fn token_hint(message: &str) -> &'static str {
+    if message.contains("no tokens") {
+        "leave the token out of the URL or the message"
+    } else {
+        "set TICKERPLANT_TOKEN to a token of this server"
     }
 }
 

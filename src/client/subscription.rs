@@ -134,8 +134,8 @@ impl Subscription {
         }
     }
 
-    /// Waits for the next message from the server. If there is no connection, connects first. Returns `None` if
-    /// the message is not a frame of the subscription.
+    /// Waits for the next message from the server. If there is no connection, connects first. Returns `None`
+    /// if the message is not a frame of the subscription.
     async fn read(&mut self) -> Result<Option<Utf8Bytes>, ClientError> {
         if self.connection.is_none() {
             sleep(self.backoff.pause()).await;

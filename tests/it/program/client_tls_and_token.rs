@@ -159,6 +159,7 @@ async fn a_server_with_tokens_leads_to_the_variable() {
         ("", ["send", "hi"], "answers unauthorized"),
         ("", ["watch", "A"], "answers unauthorized"),
         ("a\u{1}b", ["send", "hi"], "the token has a character"),
+        ("é", ["send", "hi"], "the token has a character"),
     ] {
         let (code, out, err) = run(with(token, &arguments)).await;
 
@@ -172,6 +173,26 @@ async fn a_server_with_tokens_leads_to_the_variable() {
     let (code, _, err) = run(with("secret", &["watch", "B"])).await;
     assert_eq!(code, 76, "{err}");
     assert_is_one_error(&err, "answers 403: this token does not allow B");
+}
+
+#[tokio::test]
+async fn a_server_without_tokens_does_not_lead_to_the_variable() {
+    let server = ServerProcess::start(&[]).await;
+    let url = format!("{}?token=secret", server.url);
+    let auth = r#"{"action":"auth","token":"secret"}"#;
+
+    for (arguments, answer) in [
+        (["send", "hi", "--url", &url], "answers 401"),
+        (["watch", "A", "--url", &url], "answers 401"),
+        (["send", auth, "--url", &server.url], "answers unauthorized"),
+    ] {
+        let (code, _, err) = run(tickerplant(&arguments)).await;
+
+        assert_eq!(code, 76, "{err}");
+        assert_is_one_error(&err, &format!("{answer}: this server has no tokens; connect without one"));
+        let hint = " hint: leave the token out of the URL or the message";
+        assert_eq!(err.lines().nth(1), Some(hint), "{err}");
+    }
 }
 
 #[tokio::test]
