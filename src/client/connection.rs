@@ -57,7 +57,7 @@ impl Connection {
     /// Fails if the connection broke.
     pub async fn send(&mut self, text: String) -> Result<(), ClientError> {
         let sent = self.socket.send(Message::text(text)).await;
-        sent.map_err(|source| self.broken(source))
+        sent.map_err(|cause| self.broken(cause))
     }
 
     /// Waits for the next text or binary message from the server. If the server is silent, pings the server.
@@ -76,11 +76,11 @@ impl Connection {
                 }
                 is_asked = true;
                 let sent = self.socket.send(Message::Ping("".into())).await;
-                sent.map_err(|source| self.broken(source))?;
+                sent.map_err(|cause| self.broken(cause))?;
                 continue;
             };
             is_asked = false;
-            match message.transpose().map_err(|source| self.broken(source))? {
+            match message.transpose().map_err(|cause| self.broken(cause))? {
                 Some(message @ (Message::Text(_) | Message::Binary(_))) => return Ok(message),
                 Some(Message::Close(frame)) => return Err(self.closed(frame)),
                 Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
@@ -119,8 +119,8 @@ impl Connection {
         ClientError::Rejected { url: Endpoint::of(&self.url), code, message }
     }
 
-    fn broken(&self, source: Error) -> ClientError {
-        ClientError::Broken { url: Endpoint::of(&self.url), source: Box::new(source) }
+    fn broken(&self, cause: Error) -> ClientError {
+        ClientError::Broken { url: Endpoint::of(&self.url), cause: Box::new(cause) }
     }
 
     fn closed(&self, frame: Option<CloseFrame>) -> ClientError {
@@ -149,9 +149,9 @@ fn cannot_connect(url: Endpoint, error: Error) -> ClientError {
         }
         Error::Io(error) => match error.downcast() {
             Ok(cause) => ClientError::Tls { url, cause },
-            Err(error) => ClientError::Connect { url, source: Box::new(Error::Io(error)) },
+            Err(error) => ClientError::Connect { url, cause: Box::new(Error::Io(error)) },
         },
-        source => ClientError::Connect { url, source: Box::new(source) },
+        cause => ClientError::Connect { url, cause: Box::new(cause) },
     }
 }
 

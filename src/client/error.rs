@@ -1,9 +1,11 @@
 //! The errors of a client, their hints, and whether a later attempt can succeed.
 
 use std::borrow::Cow;
+use std::io;
 
 use tokio_rustls::rustls::{self, CertificateError};
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 
 use super::url::Endpoint;
 
@@ -11,12 +13,12 @@ use super::url::Endpoint;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The client cannot connect.
-    #[error("cannot connect to {url}")]
+    #[error("cannot connect to {url}: {}", connection_fault(cause))]
     Connect {
         /// The server.
         url: Endpoint,
         /// The cause.
-        source: Box<Error>,
+        cause: Box<Error>,
     },
     /// The TLS handshake failed.
     #[error("no TLS with {url}: {}", tls_fault(cause))]
@@ -47,12 +49,12 @@ pub enum ClientError {
         message: String,
     },
     /// The connection broke.
-    #[error("the connection to {url} broke")]
+    #[error("the connection to {url} broke: {}", connection_fault(cause))]
     Broken {
         /// The server.
         url: Endpoint,
         /// The cause.
-        source: Box<Error>,
+        cause: Box<Error>,
     },
     /// The server closed the connection.
     #[error("{url} closed with {code} {reason}")]
@@ -73,7 +75,7 @@ impl ClientError {
         match self {
             // The server's first bytes are not HTTP, or the server closes the connection when it receives
             // HTTP. So the server may expect TLS.
-            Self::Connect { url, source } if matches!(**source, Error::Protocol(_)) => {
+            Self::Connect { url, cause } if matches!(&**cause, Error::Protocol(cause) if !is_http(cause)) => {
                 let url = url.with_tls()?;
                 Some(format!("if the server speaks TLS, connect with --url {url}").into())
             }
@@ -82,6 +84,9 @@ impl ClientError {
             ),
             Self::Tls { url, cause } => tls_hint(url, cause),
             Self::Refused { status: 401, message, .. } => Some(token_hint(message).into()),
+            Self::Refused { status: 200..=299, .. } => Some(
+                "this is no tickerplant server, or the URL's path is wrong; a URL has the form ws://HOST:PORT/ws".into(),
+            ),
             Self::Refused { url, status: 301 | 302 | 307 | 308, .. } => {
                 let url = url.with_tls()?;
                 Some(format!("the server wants another URL; often that is --url {url}").into())
@@ -108,8 +113,8 @@ impl ClientError {
             Self::Tls { .. } => false,
             Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             Self::Rejected { code, .. } => code == "rate_limited",
-            Self::Broken { source, .. } => {
-                matches!(**source, Error::Io(_) | Error::Protocol(_) | Error::ConnectionClosed)
+            Self::Broken { cause, .. } => {
+                matches!(**cause, Error::Io(_) | Error::Protocol(_) | Error::ConnectionClosed)
             }
             // This server sends 1001 and 4008 (slow consumer). The codes 1005 and 1006 stand for a missing
             // code. A proxy may send the others.
@@ -127,18 +132,95 @@ fn token_hint(message: &str) -> &'static str {
     }
 }
 
+/// Describes an error of a connection for the user.
+fn connection_fault(error: &Error) -> String {
+    let text = match error {
+        Error::Io(error) => return io_fault(error),
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            "the server closed the connection without an answer"
+        }
+        Error::Protocol(ProtocolError::HttparseError(_)) => "the server does not answer in HTTP",
+        Error::Protocol(error) if is_http(error) => {
+            "this is no tickerplant server, but an HTTP server without WebSockets"
+        }
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | Error::ConnectionClosed
+        | Error::AlreadyClosed => "the server ended the connection without a close code",
+        Error::Protocol(_) => "the server sent what the WebSocket protocol does not allow",
+        Error::Capacity(CapacityError::TooManyHeaders) => "the server's answer has too many headers",
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => "the server sent too long a message",
+        Error::Utf8(_) => "the server sent a text that is not UTF-8",
+        Error::Tls(_) => "the certificate of a server cannot have the name in the URL",
+        error => return error.to_string(),
+    };
+    text.to_owned()
+}
+
+fn io_fault(error: &io::Error) -> String {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    match (tls, error.kind()) {
+        (Some(error), _) => tls_fault(error),
+        (None, io::ErrorKind::TimedOut) => "timed out".to_owned(),
+        (None, io::ErrorKind::UnexpectedEof) => "the server ended the connection".to_owned(),
+        (None, _) => error.to_string(),
+    }
+}
+
+/// Returns whether the error means that the server's answer is HTTP, but not the answer of a WebSocket server.
+fn is_http(error: &ProtocolError) -> bool {
+    use ProtocolError::{
+        MissingConnectionUpgradeHeader, MissingUpgradeWebSocketHeader, SecWebSocketAcceptKeyMismatch,
+        SecWebSocketSubProtocolError, WrongHttpVersion,
+    };
+    matches!(
+        error,
+        WrongHttpVersion
+            | MissingConnectionUpgradeHeader
+            | MissingUpgradeWebSocketHeader
+            | SecWebSocketAcceptKeyMismatch
+            | SecWebSocketSubProtocolError(_)
+    )
+}
+
 /// Describes an error of TLS for the user.
 fn tls_fault(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidMessage(_) => "the server does not answer in TLS".to_owned(),
-        rustls::Error::InvalidCertificate(error) if is_untrusted(error) => {
-            "no authority that this client trusts has signed the certificate".to_owned()
+    let text = match error {
+        rustls::Error::InvalidMessage(_) => "the server does not answer in TLS",
+        rustls::Error::InvalidCertificate(error) => return certificate_fault(error),
+        rustls::Error::PeerIncompatible(_) => {
+            "the server has no version or cipher of TLS that the client has"
         }
-        rustls::Error::InvalidCertificate(error) if is_an_authority(error) => {
-            "the server shows the certificate of an authority as its own".to_owned()
+        rustls::Error::AlertReceived(alert) => return format!("the server rejects the client ({alert:?})"),
+        error => return error.to_string(),
+    };
+    text.to_owned()
+}
+
+/// Describes an error in a server's certificate for the user.
+fn certificate_fault(error: &CertificateError) -> String {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+    };
+    let text = match error {
+        error if is_untrusted(error) => "no authority that this client trusts has signed the certificate",
+        error if is_an_authority(error) => "the server shows the certificate of an authority as its own",
+        Expired | ExpiredContext { .. } => "the certificate has expired",
+        NotValidYet | NotValidYetContext { .. } => "the certificate is not valid yet",
+        NotValidForName => "the certificate is not valid for the name in the URL",
+        NotValidForNameContext { expected, presented } => {
+            // rustls writes a name as in `DnsName("localhost")`.
+            let bare = |name: &String| {
+                let mut parts = name.split(['(', ')', '"']).filter(|part| !part.is_empty());
+                parts.nth(1).unwrap_or(name).to_owned()
+            };
+            let names = presented.iter().map(bare).collect::<Vec<_>>().join(", ");
+            let names = if names.is_empty() { "no name".to_owned() } else { names };
+            let expected = expected.to_str();
+            return format!("the certificate is not valid for name {expected}, but for {names}");
         }
-        error => error.to_string(),
-    }
+        error => return format!("the certificate cannot be used ({error})"),
+    };
+    text.to_owned()
 }
 
 fn tls_hint(url: &Endpoint, error: &rustls::Error) -> Option<Cow<'static, str>> {

@@ -72,10 +72,16 @@ async fn an_error_of_tls_says_what_is_wrong_and_what_helps() {
             format!("wss://127.0.0.1:{port}/ws"),
             Some(&mine),
             76,
-            "not valid for name",
+            "not valid for name 127.0.0.1, but for localhost",
             "a name that the certificate has",
         ),
-        (format!("wss://localhost:{old_port}/ws"), Some(&old), 76, "expired", "a new certificate"),
+        (
+            format!("wss://localhost:{old_port}/ws"),
+            Some(&old),
+            76,
+            "the certificate has expired",
+            "a new certificate",
+        ),
         (format!("wss://localhost:{authority_port}/ws"), Some(&authority), 76, "of an authority", "CA:FALSE"),
         (
             format!("wss://localhost:{plain_port}/ws"),

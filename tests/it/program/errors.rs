@@ -1,6 +1,9 @@
 //! Tests of errors in the command line, in a file or in the network. The program must print one line with the
 //! error, and at most one line with a hint.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::support::process::{ServerProcess, assert_is_one_error, run, tickerplant};
 
 #[tokio::test]
@@ -179,6 +182,56 @@ async fn an_error_does_not_repeat_a_url_that_may_contain_a_token() {
             assert!(!err.contains("secret"), "{err}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_of_another_kind_is_an_error_in_words_of_this_program() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let (other, tls) = ("start a server with `tickerplant`", "if the server speaks TLS");
+    let switching = "HTTP/1.1 101 Switching Protocols\r\n";
+    let upgraded = format!("{switching}Connection: upgrade\r\nUpgrade: websocket\r\n");
+    let no_websockets = "this is no tickerplant server, but an HTTP server without WebSockets";
+    for (answer, code, fault, hint) in [
+        ("HTTP/1.0 200 OK\r\n\r\n", 69, no_websockets, other),
+        ("HTTP/1.0 404 Not Found\r\n\r\n", 69, no_websockets, other),
+        (&format!("{switching}\r\n"), 69, no_websockets, other),
+        (&format!("{upgraded}\r\n"), 69, no_websockets, other),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            76,
+            "answers 200: OK",
+            "this is no tickerplant server",
+        ),
+        ("SSH-2.0-OpenSSH_9.6\r\n", 69, "the server does not answer in HTTP", tls),
+        ("HTTP/7 200 OK\r\n\r\n", 69, "the server does not answer in HTTP", tls),
+        ("", 69, "the server closed the connection without an answer", tls),
+    ] {
+        for arguments in [["send", "hi", "--url", &url], ["watch", "AAPL", "--url", &url]] {
+            let served = async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(socket.read_u8().await.unwrap());
+                }
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            };
+
+            let ((found, out, err), ()) = tokio::join!(run(tickerplant(&arguments)), served);
+
+            assert_eq!((found, out.as_str()), (code, ""), "{answer:?}: {err}");
+            let error = err.lines().next().unwrap();
+            assert!(error.ends_with(&format!(" {fault}")), "{answer:?}: {err}");
+            assert_is_one_error(&err, &url);
+            assert!(err.lines().nth(1).unwrap_or_default().contains(hint), "{answer:?}: {err}");
+        }
+    }
+    drop(listener);
+
+    let (code, _, err) = run(tickerplant(&["send", "hi", "--url", &url])).await;
+
+    assert_eq!(code, 69, "{err}");
+    assert!(err.starts_with(&format!("error: cannot connect to {url}: Connection refused")), "{err}");
 }
 
 #[tokio::test]
