@@ -45,11 +45,12 @@
 //! |---|---|---|
 //! | [`tcp_info`] | reads TCP acknowledgements; a separate crate for `unsafe` code | nothing of ours |
 //! | [range] | checks configured values, such as a number against its range | nothing of ours |
+//! | [nearest] | suggests the names nearest to a wrong name | nothing of ours |
 //! | [task] | turns a panic or an early end of a task into an error | nothing of ours |
 //! | `fault` | injects faults, for tests of the built program | nothing of ours |
 //! | [counters] | the counters of `/metrics`, such as how often each limit is exceeded | nothing of ours |
 //! | [market] | market data: events, symbols, prices, sizes and times | nothing of ours |
-//! | [wire] | commands, replies and errors of the protocol; parses messages | market |
+//! | [wire] | commands, replies and errors of the protocol; parses messages | market, nearest |
 //! | [encoding] | turns values into bytes | wire, market |
 //! | [auth] | tokens and their permissions | wire, market, range |
 //! | [bus] | the log, its readers, the last-value cache | market, counters, range |
@@ -79,6 +80,7 @@
 //! | `auth.rs` | tokens, permissions, `[auth]` |
 //! | `counters.rs` | the counters and limits of `/metrics` |
 //! | `range.rs` | checks configured values |
+//! | `nearest.rs` | the names nearest to a wrong name, `did you mean` |
 //!
 //! ## config
 //!
@@ -113,7 +115,6 @@
 //! | `command.rs` | commands, their symbols and channels |
 //! | `fields.rs` | fields of a JSON object, `id` |
 //! | `token_check.rs` | messages that could hold a token |
-//! | `suggestion.rs` | `did you mean` |
 //! | `cursor.rs` | positions from which clients resume |
 //! | `url_parameters.rs` | `?symbols=…` |
 //! | `error_reply.rs` | error codes |
@@ -285,7 +286,6 @@
 //! | `stderr.rs` | lines on standard error |
 //! | `error.rs` | errors and hints |
 //! | `did_you_mean.rs` | misspelt commands |
-//! | `nearest.rs` | the nearest words |
 //!
 //! ## files
 //!
@@ -367,6 +367,7 @@ pub mod feed;
 pub mod files;
 pub mod hub;
 pub mod market;
+pub mod nearest;
 pub mod range;
 pub mod server;
 pub mod session;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use super::nearest::nearest;
 use super::{Cli, CliError};
 use crate::market::FeedKind;
+use crate::nearest::nearest;
 
 /// The kinds of feeds. A user may mistake the name of a kind for a command.
 const KINDS: [FeedKind; 3] = [FeedKind::Simulated, FeedKind::Replay, FeedKind::Stdin];

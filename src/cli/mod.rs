@@ -7,7 +7,6 @@ mod error;
 mod file_args;
 mod load_config;
 mod log;
-mod nearest;
 mod progress_bar;
 mod reload;
 mod send;

@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::nearest::nearest;
 use super::stderr::{self, in_one_line};
 use super::{CliError, block_on};
 use crate::client::{ClientError, Notice, Subscription, Target, Update, names};
 use crate::feed::printable;
+use crate::nearest::did_you_mean;
 use crate::task::{Panicked, TaskFailed};
 
 /// The largest number of unknown symbols that each get their own warning.
@@ -72,9 +72,7 @@ async fn print_frames(target: Target, format: Format) -> Result<(), CliError> {
 async fn warn_of_unknown(target: Target, symbols: Vec<String>) {
     let names = names(&target).await;
     for symbol in symbols.iter().take(MOST_UNKNOWN) {
-        let near = nearest(symbol, names.iter().map(String::as_str));
-        let question =
-            if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        let question = did_you_mean(symbol, names.iter().map(String::as_str));
         stderr::print(&format!("warning: the feed has had no symbol {symbol} so far{question}"));
     }
     if let Some(more @ 1..) = symbols.len().checked_sub(MOST_UNKNOWN) {

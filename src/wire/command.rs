@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::cursor::Cursor;
 use super::error_reply::{ErrorCode, ErrorReply, bad_command, quoted};
 use super::fields::{CommandId, Fields};
-use super::suggestion::did_you_mean;
 use super::{Delivery, TokenHash};
 use crate::market::{Kind, KindSet, Symbol};
+use crate::nearest::did_you_mean;
 
 /// The longest conflation interval that a client may set.
 const MAX_INTERVAL: Duration = Duration::from_mins(1);
@@ -174,7 +174,7 @@ pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorR
     };
     match fields.first_name() {
         Some(unknown) => {
-            let suggestion = did_you_mean(unknown, &FIELD_NAMES);
+            let suggestion = did_you_mean(unknown, FIELD_NAMES);
             Err(bad_command(format_args!("{verb} has no field {}{suggestion}", quoted(unknown))))
         }
         None => Ok(command),

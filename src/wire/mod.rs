@@ -12,7 +12,6 @@ mod fields;
 mod message;
 mod message_parser;
 mod reply;
-mod suggestion;
 mod token_check;
 mod token_hash;
 mod url_parameters;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::command::{SYMBOLS_NAMES, channel, delivery, interval};
 use super::error_reply::quoted;
-use super::suggestion::did_you_mean;
 use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
 use crate::market::KindSet;
+use crate::nearest::did_you_mean;
 
 /// The parameter names that an error reply may suggest to a client that has misspelt a parameter.
 const NAMES: [&str; 6] = ["symbols", "channels", "delivery", "interval_ms", "after", "token"];
@@ -65,7 +65,7 @@ impl UrlParameters {
                     return Err(bad(format_args!(
                         "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token{}",
                         quoted(&name),
-                        did_you_mean(&name, &NAMES)
+                        did_you_mean(&name, NAMES)
                     )));
                 }
             }

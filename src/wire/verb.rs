@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::error_reply::{ErrorCode, ErrorReply, bad_command, quoted};
 use super::fields::Fields;
-use super::suggestion::did_you_mean;
+use crate::nearest::did_you_mean;
 
 const VERBS: [&str; 5] = ["subscribe", "unsubscribe", "set", "auth", "ping"];
 
@@ -60,7 +60,7 @@ fn text_of(value: &RawValue) -> Option<String> {
 
 fn unknown_action(action: Option<&str>) -> ErrorReply {
     let found = action.map_or_else(|| "the value of `action`".to_owned(), quoted);
-    let suggestion = action.map(|action| did_you_mean(action, &VERBS)).unwrap_or_default();
+    let suggestion = action.map(|action| did_you_mean(action, VERBS)).unwrap_or_default();
     ErrorReply::new(
         ErrorCode::UnknownAction,
         format_args!(

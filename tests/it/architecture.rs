@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each module, the modules that it may import.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("fault", &[]),
     ("task", &[]),
     ("range", &[]),
+    ("nearest", &[]),
     ("counters", &[]),
     ("market", &[]),
-    ("wire", &["market"]),
+    ("wire", &["market", "nearest"]),
     ("encoding", &["wire", "market"]),
     ("auth", &["wire", "market", "range"]),
     ("bus", &["market", "counters", "range"]),
@@ -25,12 +26,12 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         "server",
         &[
             "auth", "session", "hub", "feed", "bus", "encoding", "wire", "market", "counters", "task",
-            "fault", "range",
+            "fault", "range", "nearest",
         ],
     ),
     ("config", &["auth", "server", "session", "hub", "feed", "bus", "range"]),
     ("app", &["auth", "config", "server", "session", "hub", "feed", "bus", "task"]),
-    ("cli", &["app", "config", "client", "files", "feed", "market", "task"]),
+    ("cli", &["app", "config", "client", "files", "feed", "market", "nearest", "task"]),
     ("exit_code", &["cli", "app", "config", "server", "client", "files", "feed", "task"]),
 ];
 
