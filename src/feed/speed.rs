@@ -3,14 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The speed of market time: a factor such as `1`, `60` or `0.5`, or `max`, which means as fast as clients
 /// read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// The number of seconds of market time that pass in one second of real time. The factor is above zero.
+    /// The number of seconds of market time that pass in one second of real time. A parsed factor is from
+    /// 0.000001 to 1000000.
     Factor(f64),
     /// Events are published without a schedule, as fast as clients read.
     Max,
@@ -18,14 +19,17 @@ pub enum Speed {
 
 /// The error for a text or number that is not a speed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a speed; a speed is a number above zero, e.g. 60, or max")]
+#[error("`{found}` is not a speed; a speed is {form}", form = Speed::FORM)]
 pub struct SpeedError {
     found: String,
 }
 
 impl Speed {
+    /// The form of a speed, for error messages.
+    pub const FORM: &str = "a number from 0.000001 to 1000000, or max";
+
     fn new(factor: f64) -> Result<Self, SpeedError> {
-        if factor.is_finite() && factor > 0.0 {
+        if (0.000_001..=1_000_000.0).contains(&factor) {
             Ok(Self::Factor(factor))
         } else {
             Err(SpeedError { found: factor.to_string() })
@@ -77,7 +81,7 @@ impl<'de> Deserialize<'de> for Speed {
             type Value = Speed;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number above zero or \"max\"")
+                f.write_str(Speed::FORM)
             }
 
             fn visit_f64<E: de::Error>(self, factor: f64) -> Result<Speed, E> {
@@ -93,7 +97,12 @@ impl<'de> Deserialize<'de> for Speed {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Speed, E> {
-                text.parse().map_err(E::custom)
+                // A number in quotes is not a speed, here as in every other number of JSON and TOML.
+                if text == "max" {
+                    Ok(Speed::Max)
+                } else {
+                    Err(E::invalid_value(Unexpected::Str(text), &self))
+                }
             }
         }
 
@@ -107,10 +116,10 @@ mod tests {
 
     #[test]
     fn a_speed_is_read_as_it_is_written() {
-        for text in ["1", "60", "0.5", "max"] {
+        for text in ["1", "60", "0.5", "0.000001", "1000000", "max"] {
             assert_eq!(text.parse::<Speed>().unwrap().to_string(), text);
         }
-        for text in ["0", "-1", "fast", "", "inf", "NaN", "MAX"] {
+        for text in ["0", "-1", "1e-7", "1000001", "1e300", "fast", "", "inf", "NaN", "MAX"] {
             let error = text.parse::<Speed>().unwrap_err();
             assert!(error.to_string().starts_with(&format!("`{text}` is not a speed")), "{error}");
         }
@@ -128,7 +137,9 @@ mod tests {
         assert_eq!(read("speed = 60").unwrap(), Speed::Factor(60.0));
         assert_eq!(read("speed = 2.5").unwrap(), Speed::Factor(2.5));
         assert_eq!(read("speed = \"max\"").unwrap(), Speed::Max);
-        assert!(read("speed = 0").is_err());
+        for wrong in ["0", "1000001", "1e15", "1e-300", "\"10\"", "true"] {
+            assert!(read(&format!("speed = {wrong}")).is_err(), "{wrong}");
+        }
         for speed in [Speed::Factor(1.0), Speed::Factor(0.25), Speed::Max] {
             let text = toml::to_string(&Holder { speed }).unwrap();
             assert_eq!(read(&text).unwrap(), speed, "{text}");

@@ -5,8 +5,6 @@
 //!
 //! If the server has tokens, `GET` needs a token, and `POST` needs a token that allows `control`.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +14,6 @@ use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use tokio::time::timeout;
 use warp::Buf;
 use warp::reply::Response;
@@ -26,7 +23,8 @@ use super::json_response::{ErrorResponse, error_response, json_response};
 use crate::feed::replay::MomentError;
 use crate::feed::{Control, FeedCommand, Speed, Status};
 use crate::market::{FeedKind, Time};
-use crate::wire::{ErrorCode, ErrorReply};
+use crate::nearest::did_you_mean;
+use crate::wire::{ErrorCode, ErrorReply, Fields, bad_command, quoted, unknown_field};
 
 /// The maximum length of a request's body, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
@@ -36,6 +34,16 @@ const MAX_STEP_EVENTS: u32 = 100_000;
 
 /// The last part of several error messages: a list of the actions.
 const ACTIONS: &str = "actions are pause, resume, speed, seek, step and loop";
+
+/// The actions and the other fields of each.
+const FIELDS: [(&str, &[&str]); 6] = [
+    ("pause", &[]),
+    ("resume", &[]),
+    ("speed", &["speed"]),
+    ("seek", &["time"]),
+    ("step", &["events"]),
+    ("loop", &["loop"]),
+];
 
 /// The JSON form of the feed's status. Fields whose values are not known are left out of the JSON.
 #[derive(Debug, Serialize)]
@@ -171,8 +179,12 @@ async fn read_body<B: Buf>(
 
 /// Parses the body of a `POST`. If the feed is a replay, `feed` supplies the time zone of the replayed files.
 fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
-    let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body)
-        .map_err(|_| bad_command(r#"the body is a JSON object such as {"action":"pause"}"#))?;
+    let fields = std::str::from_utf8(body).ok().and_then(Fields::parse);
+    let mut fields =
+        fields.ok_or_else(|| bad_command(r#"the body is a JSON object such as {"action":"pause"}"#))?;
+    if let Some(error) = fields.repeated() {
+        return Err(error);
+    }
     let action = fields.remove("action");
     let action: String = action
         .and_then(|action| serde_json::from_str(action.get()).ok())
@@ -180,7 +192,7 @@ fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
     let command = match action.as_str() {
         "pause" => FeedCommand::Pause,
         "resume" => FeedCommand::Resume,
-        "speed" => FeedCommand::Speed(field(&mut fields, "speed", "a number above zero, or \"max\"")?),
+        "speed" => FeedCommand::Speed(field(&mut fields, "speed", Speed::FORM)?),
         "seek" => {
             // A Unix time may also be a JSON number. The number's raw text has all digits.
             let value = fields.remove("time");
@@ -192,7 +204,7 @@ fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
             FeedCommand::Seek(time.map_err(with_forms)?)
         }
         "loop" => FeedCommand::Loop(field(&mut fields, "loop", "true or false")?),
-        "step" if !fields.contains_key("events") => FeedCommand::Step(NonZeroU32::MIN),
+        "step" if fields.get("events").is_none() => FeedCommand::Step(NonZeroU32::MIN),
         "step" => {
             let events: NonZeroU32 = field(&mut fields, "events", "a whole number from 1 to 100000")?;
             if events.get() > MAX_STEP_EVENTS {
@@ -203,33 +215,22 @@ fn parse(body: &[u8], feed: &Control) -> Result<FeedCommand, ErrorReply> {
             FeedCommand::Step(events)
         }
         other => {
-            let other: String = other.chars().take(64).collect();
-            let message = format!("{other:?} is not an action; {ACTIONS}");
+            let suggestion = did_you_mean(other, FIELDS.map(|(action, _)| action));
+            let message = format!("{} is not an action; {ACTIONS}{suggestion}", quoted(other));
             return Err(ErrorReply::new(ErrorCode::UnknownAction, message));
         }
     };
-    match fields.keys().next() {
+    match fields.first_name() {
         None => Ok(command),
-        Some(unknown) => {
-            let unknown: String = unknown.chars().take(64).collect();
-            Err(bad_command(format_args!("{action} has no field {unknown:?}")))
-        }
+        Some(unknown) => Err(unknown_field(&action, unknown, &FIELDS)),
     }
 }
 
 /// Removes a required field from `fields` and parses its value. If the field is missing or wrong, the error
 /// shows `form`, a description of the expected value.
-fn field<T: DeserializeOwned>(
-    fields: &mut BTreeMap<String, Box<RawValue>>,
-    name: &str,
-    form: &str,
-) -> Result<T, ErrorReply> {
+fn field<T: DeserializeOwned>(fields: &mut Fields, name: &str, form: &str) -> Result<T, ErrorReply> {
     let value = fields.remove(name).and_then(|value| serde_json::from_str(value.get()).ok());
     value.ok_or_else(|| bad_command(format_args!("`{name}` is missing, or not {form}")))
-}
-
-fn bad_command(message: impl Display) -> ErrorReply {
-    ErrorReply::new(ErrorCode::BadCommand, message)
 }
 
 #[cfg(test)]
@@ -284,10 +285,25 @@ mod tests {
             (
                 r#"{"action":"speed"}"#,
                 ErrorCode::BadCommand,
-                "`speed` is missing, or not a number above zero",
+                "`speed` is missing, or not a number from 0.000001 to 1000000, or max",
             ),
-            (r#"{"action":"speed","speed":0}"#, ErrorCode::BadCommand, "not a number above zero"),
-            (r#"{"action":"speed","speed":null}"#, ErrorCode::BadCommand, "not a number above zero"),
+            (r#"{"action":"speed","speed":0}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (r#"{"action":"speed","speed":null}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (r#"{"action":"speed","speed":"10"}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (r#"{"action":"speed","speed":1000001}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (r#"{"action":"speed","speed":1e15}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (r#"{"action":"speed","speed":1e300}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (r#"{"action":"speed","speed":1e-300}"#, ErrorCode::BadCommand, "not a number from 0.000001"),
+            (r#"{"action":"pause","action":"resume"}"#, ErrorCode::BadCommand, r#""action" is given twice"#),
+            (
+                r#"{"action":"step","events":1,"events":2}"#,
+                ErrorCode::BadCommand,
+                r#""events" is given twice"#,
+            ),
+            (r#"{"action":"Pause"}"#, ErrorCode::UnknownAction, "; did you mean pause?"),
+            (r#"{"action":"resum"}"#, ErrorCode::UnknownAction, "; did you mean resume?"),
+            (r#"{"action":"pause","speed":2}"#, ErrorCode::BadCommand, "; only speed has it"),
+            (r#"{"action":"step","event":2}"#, ErrorCode::BadCommand, "; did you mean events?"),
             (r#"{"action":"seek","time":"noon"}"#, ErrorCode::BadCommand, "`noon` is not a time; times are"),
             (r#"{"action":"seek","time":17}"#, ErrorCode::BadCommand, "`17` is not a time; times are dates"),
             (r#"{"action":"seek","time":null}"#, ErrorCode::BadCommand, "`null` is not a time; times are"),

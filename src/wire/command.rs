@@ -18,8 +18,14 @@ const MAX_INTERVAL: Duration = Duration::from_mins(1);
 /// The synonyms for the field or URL parameter that lists symbols.
 pub(super) const SYMBOLS_NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
 
-/// The field names that an error reply may suggest to a client that has misspelt a field.
-const FIELD_NAMES: [&str; 7] = ["symbols", "channels", "after", "delivery", "interval_ms", "token", "id"];
+/// The fields of each command, which an error reply may suggest to a client. Every command may have an `id`.
+const FIELDS: [(&str, &[&str]); 5] = [
+    ("subscribe", &["symbols", "channels", "after", "delivery", "interval_ms", "id"]),
+    ("unsubscribe", &["symbols", "channels", "id"]),
+    ("set", &["delivery", "interval_ms", "id"]),
+    ("auth", &["token", "id"]),
+    ("ping", &["id"]),
+];
 
 /// A command and its `id`.
 #[derive(Debug)]
@@ -173,12 +179,25 @@ pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorR
         _ => Command::Ping,
     };
     match fields.first_name() {
-        Some(unknown) => {
-            let suggestion = did_you_mean(unknown, FIELD_NAMES);
-            Err(bad_command(format_args!("{verb} has no field {}{suggestion}", quoted(unknown))))
-        }
+        Some(unknown) => Err(unknown_field(verb, unknown, &FIELDS)),
         None => Ok(command),
     }
+}
+
+/// Returns the error for a field that a command does not have. The error names the commands in `all` that
+/// have this field, or else the nearest field of the command.
+#[must_use]
+pub fn unknown_field(command: &str, unknown: &str, all: &[(&str, &[&str])]) -> ErrorReply {
+    let name = if SYMBOLS_NAMES.contains(&unknown) { SYMBOLS_NAMES[0] } else { unknown };
+    let owners: Vec<&str> =
+        all.iter().filter(|(_, fields)| fields.contains(&name)).map(|(owner, _)| *owner).collect();
+    let own = all.iter().find(|(owner, _)| *owner == command).map_or(&[][..], |(_, fields)| fields);
+    let suggestion = match owners.as_slice() {
+        [] => did_you_mean(unknown, own.iter().copied()),
+        [owner] => format!("; only {owner} has it"),
+        owners => format!("; only {} have it", owners.join(" and ")),
+    };
+    bad_command(format_args!("{command} has no field {}{suggestion}", quoted(unknown)))
 }
 
 fn delivery_field(fields: &mut Fields) -> Result<Option<Delivery>, ErrorReply> {

@@ -71,13 +71,15 @@ impl ErrorReply {
     }
 }
 
-pub(super) fn bad_command(message: impl fmt::Display) -> ErrorReply {
+/// Returns the error reply to a command that has a wrong field or the wrong form.
+pub fn bad_command(message: impl fmt::Display) -> ErrorReply {
     ErrorReply::new(ErrorCode::BadCommand, message)
 }
 
 /// Returns a text from a client, quoted and escaped, for use in an error message. Cuts off the end of a long
 /// text.
-pub(super) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     const SHOWN: usize = 64;
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -6,45 +6,50 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::error_reply::{ErrorReply, bad_command};
+use super::error_reply::{ErrorReply, bad_command, quoted};
 
 /// The `id` of a command: the unchanged text of a JSON string or number.
 pub type CommandId = Box<RawValue>;
 
 /// The fields of a JSON object, in their original order. Several fields may have the same name.
 #[derive(Debug)]
-pub(super) struct Fields(Vec<(String, Box<RawValue>)>);
+pub struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl Fields {
     /// Parses a JSON object. Returns `None` if the text is not a JSON object.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
     /// Returns the value of the first field with this name.
-    pub(super) fn get(&self, name: &str) -> Option<&RawValue> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&RawValue> {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
     /// Returns all fields.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), &**value))
     }
 
     /// Returns the name of the first field.
-    pub(super) fn first_name(&self) -> Option<&str> {
+    #[must_use]
+    pub fn first_name(&self) -> Option<&str> {
         self.0.first().map(|(name, _)| name.as_str())
     }
 
-    /// Returns a field name that occurs more than once, or `None` if all names differ.
-    pub(super) fn repeated(&self) -> Option<&str> {
+    /// Returns the error for a field name that occurs more than once, or `None` if all names differ.
+    #[must_use]
+    pub fn repeated(&self) -> Option<ErrorReply> {
         let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
         names.sort_unstable();
-        names.array_windows().find(|[one, next]| one == next).map(|[one, _]| *one)
+        let [name, _] = names.array_windows().find(|[one, next]| one == next)?;
+        Some(bad_command(format_args!("{} is given twice", quoted(name))))
     }
 
     /// Removes the first field with this name, and returns its value.
-    pub(super) fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
+    pub fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
         let index = self.0.iter().position(|(found, _)| found == name)?;
         Some(self.0.remove(index).1)
     }
@@ -53,7 +58,11 @@ impl Fields {
     /// contains `form`, a description of a correct value.
     ///
     /// The parser takes each field that it knows, so the fields that remain at the end are unknown fields.
-    pub(super) fn take<T: for<'de> Deserialize<'de>>(
+    ///
+    /// # Errors
+    ///
+    /// Fails if the value is not a `T`.
+    pub fn take<T: for<'de> Deserialize<'de>>(
         &mut self,
         name: &str,
         form: &str,
@@ -66,8 +75,12 @@ impl Fields {
             .map_err(|_| bad_command(format_args!("`{name}` is {form}")))
     }
 
-    /// Removes and returns the `id` of a command. Fails if the `id` is neither a string nor a number.
-    pub(super) fn take_id(&mut self) -> Result<Option<CommandId>, ErrorReply> {
+    /// Removes and returns the `id` of a command.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the `id` is neither a string nor a number.
+    pub fn take_id(&mut self) -> Result<Option<CommandId>, ErrorReply> {
         let Some(id) = self.remove("id") else { return Ok(None) };
         if id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
             Ok(Some(id))

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::command::{CommandWithId, command};
-use super::error_reply::{ErrorReply, bad_command, quoted};
+use super::error_reply::{ErrorReply, bad_command};
 use super::fields::{CommandId, Fields};
 use super::message::Message;
 use super::token_check::{bare, holds_token, object_holds_token};
@@ -65,7 +65,7 @@ pub fn parse_text(text: &str) -> ParsedMessage {
 }
 
 fn parse_object(mut fields: Fields) -> ParsedMessage {
-    let repeated = fields.repeated().map(|name| bad_command(format_args!("{} is given twice", quoted(name))));
+    let repeated = fields.repeated();
     let could_hold_token = object_holds_token(&fields).then(could_hold_token);
     let (id, bad_id) = match fields.take_id() {
         Ok(id) => (id, None),
@@ -170,6 +170,21 @@ mod tests {
         let (code, message) = error_of(r#"{"action":"subscribe","symbols":["AA PL"]}"#);
         assert_eq!(code, ErrorCode::BadSymbol);
         assert!(message.starts_with("symbol \"AA PL\" has a space"), "{message}");
+
+        for (text, expected) in [
+            (
+                r#"{"action":"unsubscribe","symbols":"AAPL","delivery":"every"}"#,
+                "unsubscribe has no field \"delivery\"; only subscribe and set have it",
+            ),
+            (r#"{"action":"ping","token":"x"}"#, "ping has no field \"token\"; only auth has it"),
+            (
+                r#"{"action":"set","ticker":"AAPL"}"#,
+                "set has no field \"ticker\"; only subscribe and unsubscribe have it",
+            ),
+            (r#"{"action":"ping","delivry":"every"}"#, "ping has no field \"delivry\""),
+        ] {
+            assert_eq!(error_of(text), (ErrorCode::BadCommand, expected.to_owned()));
+        }
 
         assert_eq!(error_of(r#"{"action":"subscribe"}"#).0, ErrorCode::BadCommand);
         assert_eq!(error_of(r#"{"action":"subscribe","symbols":[]}"#).0, ErrorCode::BadCommand);

@@ -18,11 +18,11 @@ mod url_parameters;
 mod verb;
 
 pub use close::{CloseCode, CloseReason};
-pub use command::{Command, CommandWithId, Symbols};
+pub use command::{Command, CommandWithId, Symbols, unknown_field};
 pub use cursor::Cursor;
 pub use decoder::{DecodeError, Decoder, DecoderLimits, Incoming};
-pub use error_reply::{ErrorCode, ErrorReply};
-pub use fields::CommandId;
+pub use error_reply::{ErrorCode, ErrorReply, bad_command, quoted};
+pub use fields::{CommandId, Fields};
 pub use message::Message;
 pub use message_parser::{ParsedMessage, parse_message, parse_text};
 pub use reply::{FeedFields, FeedInfo, GapReason, Owner, Reply, SubscriptionState};
