@@ -228,6 +228,16 @@ mod tests {
             "{'action':'auth','token':'s3cret'}",
             "{action: \"auth\", token : \"s3cret\"}",
             "{\"text\":1}\n{\"token\":\"s3cret\"}",
+            r#"["{\"action\":\"auth\",\"token\":\"s3cret\"}"]"#,
+            r#"[["hi",[{"token":"s3cret"}]]]"#,
+            r#"[[["{\"action\":\"auth\",\"token\":\"s3cret\"}"]]]"#,
+            r#"42["auth",{"token":"s3cret"}]"#,
+            r#"40{"token":"s3cret"}"#,
+            r#"42/prices,17["auth",{"token":"s3cret"}]"#,
+            r#"451-["auth",{"token":"s3cret"}]"#,
+            "18\n{\"token\":\"s3cret\"}",
+            r#"18:{"token":"s3cret"},"#,
+            r#"{"\u200btoken":"s3cret"}"#,
         ] {
             let utf16 = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
             let with_mark = |mark: &[u8], text: &[u8]| [mark, text].concat();
@@ -248,6 +258,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unseen_before_a_token_does_not_hide_the_token() {
+        let unseen = "\x01\x1e\x1b\x7f\u{80}\u{9f}\u{a0}\u{ad}\u{34f}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\
+                      \u{200e}\u{200f}\u{2028}\u{202e}\u{2060}\u{2064}\u{2066}\u{3000}\u{fe0f}\u{feff}\u{fff9}\
+                      \u{fffd}\u{e0001}";
+        for unseen in unseen.chars() {
+            let text = format!("{unseen}{{\"action\":\"auth\",\"token\":\"s3cret\"}}{unseen}");
+            let utf16 = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+            for message in [
+                Message::Text(text.clone()),
+                Message::Binary(text.as_bytes().to_vec()),
+                Message::Binary(utf16(u16::to_le_bytes)),
+                Message::Binary(utf16(u16::to_be_bytes)),
+            ] {
+                assert!(matches!(parse_message(&message), ParsedMessage::Error(..)), "{message:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_within_very_many_lists_is_found_without_opening_each_list() {
+        const DEPTH: usize = 100_000;
+        let text = format!("{}{{\"token\":\"s3cret\"}}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+
+        assert!(matches!(parse_text(&text), ParsedMessage::Error(..)));
+        assert!(matches!(parse_text(&"[".repeat(DEPTH)), ParsedMessage::ForPeers));
+    }
+
+    #[test]
     fn a_message_about_tokens_is_relayed() {
         for text in [
             "which token: do I need?",
@@ -258,6 +296,12 @@ mod tests {
             r#"["token"]"#,
             r#""token""#,
             "[bot] no token today",
+            r#"42["chat","which token: do I need?"]"#,
+            r#"42["chat",{"coin":{"token":"BTC"}}]"#,
+            "42 tokens: {\"token\":5}",
+            "token=s3cret",
+            "42",
+            r#"["{\"coin\":{\"token\":\"BTC\"}}"]"#,
         ] {
             for message in [Message::Text(text.to_owned()), Message::Binary(text.as_bytes().to_vec())] {
                 assert!(matches!(parse_message(&message), ParsedMessage::ForPeers), "{message:?}");

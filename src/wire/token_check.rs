@@ -1,9 +1,9 @@
 //! Finds messages that could contain a token, so that no token reaches a peer.
 //!
 //! By mistake, a client may send its token in a form that the server does not accept. Examples of such forms
-//! are binary messages, UTF-16, JSON after a byte order mark, and invalid JSON. The check for tokens
-//! therefore covers such forms, too. The check does not search nested objects, because an application may use
-//! the word `token` in its own data.
+//! are binary messages, UTF-16, JSON after a byte order mark, invalid JSON, and the framing of `SockJS` or
+//! `Socket.IO`. The check for tokens therefore covers such forms, too. The check does not search nested
+//! objects, because an application may use the word `token` in its own data.
 
 use std::borrow::Cow;
 
@@ -12,24 +12,54 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::verb::nearly_named_verbs;
 
-/// Removes all NUL bytes from a message. At both ends of the message, also removes byte order marks, bytes
-/// that are not UTF-8, and white space. Returns `None` if the remaining text does not begin like a JSON
-/// object, list or string.
+/// The most lists and strings around an object that are opened one after the other.
+const MAX_DEPTH: usize = 16;
+
+/// Removes what may surround the JSON of a message: all NUL bytes, the padding at both ends, and the packet
+/// type of Socket.IO. Returns `None` if the remaining text does not begin like a JSON object, list or string.
 ///
-/// The removal of NUL bytes turns UTF-16 text of ASCII characters into plain ASCII.
+/// The removal of NUL bytes turns UTF-16 text of ASCII characters into plain ASCII. Other characters before
+/// the JSON need a real conversion from UTF-16.
 pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
-    let is_padding =
-        |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | char::REPLACEMENT_CHARACTER | '\0');
-    let text = if message.contains(&0) {
-        let bytes: Vec<u8> = message.iter().copied().filter(|byte| *byte != 0).collect();
-        Cow::Owned(String::from_utf8_lossy(&bytes).trim_matches(is_padding).to_owned())
-    } else {
-        match String::from_utf8_lossy(message) {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(is_padding)),
-            Cow::Owned(text) => Cow::Owned(text.trim_matches(is_padding).to_owned()),
-        }
+    if !message.contains(&0) {
+        return match String::from_utf8_lossy(message) {
+            Cow::Borrowed(text) => json_in(text).map(Cow::Borrowed),
+            Cow::Owned(text) => json_in(&text).map(|json| Cow::Owned(json.to_owned())),
+        };
+    }
+    let without_nul: Vec<u8> = message.iter().copied().filter(|byte| *byte != 0).collect();
+    let utf16 = |unit: fn([u8; 2]) -> u16| {
+        let units = message.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
     };
-    text.starts_with(['{', '[', '"']).then_some(text)
+    let readings = [
+        String::from_utf8_lossy(&without_nul).into_owned(),
+        utf16(u16::from_le_bytes),
+        utf16(u16::from_be_bytes),
+    ];
+    readings.iter().find_map(|text| json_in(text)).map(|json| Cow::Owned(json.to_owned()))
+}
+
+/// Returns the part of a text that begins like a JSON object, list or string. Removes padding, and the packet
+/// type of Socket.IO: digits, which a namespace and more digits may follow, before an object or a list.
+fn json_in(text: &str) -> Option<&str> {
+    let text = text.trim_matches(is_padding);
+    if text.starts_with(['{', '[', '"']) {
+        return Some(text);
+    }
+    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | ':') || is_padding(c);
+    let rest = text.strip_prefix(|c: char| c.is_ascii_digit())?.trim_start_matches(is_number);
+    let rest = match rest.strip_prefix('/') {
+        Some(namespace) => namespace.split_once(',')?.1.trim_start_matches(is_number),
+        None => rest,
+    };
+    rest.starts_with(['{', '[']).then_some(rest)
+}
+
+/// Returns whether a character may surround JSON unseen, such as white space, a control character, or a byte
+/// order mark. Every character beyond ASCII counts that is neither a letter nor a digit.
+fn is_padding(c: char) -> bool {
+    !c.is_ascii_graphic() && !c.is_alphanumeric()
 }
 
 /// Returns whether a text that [`bare`] returned could contain a token.
@@ -37,16 +67,23 @@ pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
 /// These texts could contain a token:
 ///
 /// - a JSON object that has a `token` field or is an `auth` command
-/// - a JSON list of which an item is an object with a `token` field, or an `auth` command
+/// - a JSON list of which an item could contain a token
 /// - a JSON string whose content is itself a text that could contain a token
-/// - invalid JSON in which a colon follows the word `token`
+/// - invalid JSON, or JSON within more than [`MAX_DEPTH`] lists and strings, in which a colon follows the
+///   word `token`
 pub(super) fn holds_token(text: &str) -> bool {
+    holds_token_within(text, MAX_DEPTH)
+}
+
+fn holds_token_within(text: &str, depth: usize) -> bool {
     if let Some(fields) = Fields::parse(text) {
-        object_holds_token(&fields)
-    } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
-        items.into_iter().filter_map(|item| Fields::parse(item.get())).any(|item| object_holds_token(&item))
+        return object_holds_token(&fields);
+    }
+    let Some(depth) = depth.checked_sub(1) else { return has_token_before_colon(text) };
+    if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
+        items.into_iter().any(|item| holds_token_within(item.get(), depth))
     } else if let Ok(quoted) = serde_json::from_str::<String>(text) {
-        bare(quoted.as_bytes()).is_some_and(|inner| holds_token(&inner))
+        bare(quoted.as_bytes()).is_some_and(|inner| holds_token_within(&inner, depth))
     } else {
         has_token_before_colon(text)
     }
@@ -54,7 +91,7 @@ pub(super) fn holds_token(text: &str) -> bool {
 
 /// Returns whether an object is an `auth` command, or has a field named `token` in any letter case.
 pub(super) fn object_holds_token(fields: &Fields) -> bool {
-    fields.iter().any(|(name, _)| name.trim().eq_ignore_ascii_case("token"))
+    fields.iter().any(|(name, _)| name.trim_matches(is_padding).eq_ignore_ascii_case("token"))
         || nearly_named_verbs(fields).any(|verb| verb == "auth")
 }
 
