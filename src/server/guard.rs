@@ -55,7 +55,7 @@ pub fn guard(
         Ok(())
     } else {
         let is_options = method == Method::OPTIONS;
-        let hosted = state.hosts.check(context.version, headers);
+        let hosted = state.hosts.check(context.version, &context.uri, headers);
         hosted.and_then(|_| if is_options { Ok(()) } else { origin.clone().map(drop) })
     };
     if let Err((status, error)) = checked {
@@ -98,10 +98,10 @@ pub fn finished(
     response
 }
 
-/// Applies the Origin rule. An origin counts as the server's own origin only if the request's `Host` header
-/// passes the Host rule.
+/// Applies the Origin rule. An origin counts as the server's own origin only if the request's host passes the Host
+/// rule.
 fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext) -> CheckedOrigin {
-    let host = state.hosts.check(context.version, headers).ok().flatten();
+    let host = state.hosts.check(context.version, &context.uri, headers).ok().flatten();
     state.origins.check(headers, host.as_ref())
 }
 

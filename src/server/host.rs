@@ -1,4 +1,4 @@
-//! The Host rule: which hosts the server accepts in the `Host` header.
+//! The Host rule: which hosts the server accepts in the `Host` header and in the target of a request.
 //!
 //! The rule prevents DNS rebinding, in which the name of a malicious site resolves to the address of this
 //! machine. In such an attack, the browser treats pages of the malicious site as pages of this server. Only
@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use http::header::HOST;
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, StatusCode, Uri, Version};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::json_response::ErrorResponse;
@@ -62,18 +62,31 @@ pub struct NotAHost {
 }
 
 impl Hosts {
-    /// Checks and returns the `Host` header of a request. An HTTP/1.0 request may lack the `Host` header. A
-    /// request without this header does not come from a browser, because browsers always send `Host`.
+    /// Checks and returns the host of a request. This is the host of an absolute target such as
+    /// `http://localhost/ws`, and otherwise the `Host` header (RFC 9112, section 3.2.2). An HTTP/1.0 request
+    /// may lack the `Host` header. A request without this header does not come from a browser, because
+    /// browsers always send `Host`.
     ///
     /// # Errors
     ///
-    /// - The error has the status 400 if the header is missing, repeated or malformed.
+    /// - The error has the status 400 if the header is missing, repeated or malformed, or if the host of the
+    ///   target is malformed.
     /// - The error has the status 403 if the server does not accept this host.
-    pub fn check(&self, version: Version, headers: &HeaderMap) -> Result<Option<HostPort>, ErrorResponse> {
-        if version == Version::HTTP_10 && !headers.contains_key(HOST) {
-            return Ok(None);
-        }
-        let Some(requested) = requested_host(headers) else {
+    pub fn check(
+        &self,
+        version: Version,
+        target: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Option<HostPort>, ErrorResponse> {
+        let needs_header = version != Version::HTTP_10 || headers.contains_key(HOST);
+        let header = needs_header.then(|| host_header(headers));
+        let absolute = target.authority().map(|authority| HostPort::parse_requested(authority.as_str()));
+        let requested = match (header, absolute) {
+            (None, None) => return Ok(None),
+            (Some(None), _) => None,
+            (_, Some(host)) | (Some(host), None) => host,
+        };
+        let Some(requested) = requested else {
             let message =
                 "a request needs one `Host` header, which is a name or an address, and optionally a port";
             return Err((StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadRequest, message)));
@@ -89,10 +102,10 @@ impl Hosts {
     }
 }
 
-/// Returns the host and port of a request that has exactly one well-formed `Host` header.
-fn requested_host(headers: &HeaderMap) -> Option<HostPort> {
+/// Returns the host and port in the `Host` header of a request that has exactly one such well-formed header.
+fn host_header(headers: &HeaderMap) -> Option<HostPort> {
     let mut values = headers.get_all(HOST).iter();
-    let host = HostPort::parse(values.next()?.to_str().ok()?)?;
+    let host = HostPort::parse_requested(values.next()?.to_str().ok()?)?;
     values.next().is_none().then_some(host)
 }
 
@@ -136,13 +149,32 @@ impl Host {
 impl HostPort {
     /// Parses a host with an optional port. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        match text.rsplit_once(':') {
-            // A colon inside brackets belongs to an IPv6 address, and does not precede a port.
-            Some((host, port)) if !port.ends_with(']') => {
-                Some(Self { host: Host::parse(host)?, port: Some(parse_port(port)?) })
-            }
-            _ => Some(Self { host: Host::parse(text)?, port: None }),
+        let (host, port) = split(text);
+        let port = match port {
+            Some(port) => Some(parse_port(port)?),
+            None => None,
+        };
+        Some(Self { host: Host::parse(host)?, port })
+    }
+
+    /// Parses the host and port of a request. Here a name may end with a dot and a port may be empty (RFC
+    /// 3986, sections 3.2.2 and 3.2.3). The result has neither.
+    fn parse_requested(text: &str) -> Option<Self> {
+        let (host, port) = split(text);
+        let host = Host::parse(host.strip_suffix('.').unwrap_or(host))?;
+        match port {
+            None | Some("") => Some(Self { host, port: None }),
+            Some(port) => Some(Self { host, port: Some(parse_port(port)?) }),
         }
+    }
+}
+
+/// Splits a text at the colon before a port.
+fn split(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        // A colon inside brackets belongs to an IPv6 address, and does not precede a port.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
     }
 }
 
@@ -201,11 +233,18 @@ mod tests {
     use super::*;
 
     fn check(hosts: &Hosts, version: Version, values: &[&str]) -> Result<(), u16> {
+        check_target(hosts, version, "/ws", values)
+    }
+
+    fn check_target(hosts: &Hosts, version: Version, target: &str, values: &[&str]) -> Result<(), u16> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(HOST, value.parse().unwrap());
         }
-        hosts.check(version, &headers).map(drop).map_err(|(status, _)| status.as_u16())
+        hosts
+            .check(version, &target.parse().unwrap(), &headers)
+            .map(drop)
+            .map_err(|(status, _)| status.as_u16())
     }
 
     fn hosts(allowed: &[&str], loopback: bool) -> Hosts {
@@ -224,6 +263,11 @@ mod tests {
             "[::1]",
             "[::1]:8000",
             "[::ffff:7f00:1]:8000",
+            "localhost.",
+            "localhost.:8000",
+            "localhost:",
+            "[::1]:",
+            "ticks.example.",
             "ticks.example",
             "ticks.example:443",
             "192.0.2.1:8000",
@@ -233,6 +277,8 @@ mod tests {
         for host in [
             "evil.example",
             "evil.example:8000",
+            "evil.example.",
+            "evil.example:",
             "localhost.evil.example",
             "evil-localhost",
             "127.0.0.1.evil.example",
@@ -264,11 +310,14 @@ mod tests {
                 &["localhost", "localhost"],
                 &[""],
                 &["localhost, evil.example"],
-                &["localhost:"],
+                &["localhost.."],
+                &["localhost::"],
+                &["localhost:80."],
+                &["."],
+                &[":"],
                 &["localhost:+80"],
                 &["localhost:080"],
                 &["localhost:65536"],
-                &["localhost."],
                 &["[::1"],
                 &["::1"],
                 &["me@localhost"],
@@ -281,6 +330,23 @@ mod tests {
             assert_eq!(check(&hosts, Version::HTTP_10, &[]), Ok(()));
         }
         assert_eq!(check(&hosts(&[], true), Version::HTTP_10, &["evil.example"]), Err(403));
+    }
+
+    #[test]
+    fn the_host_of_an_absolute_target_counts_instead_of_the_header() {
+        let hosts = hosts(&[], true);
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            let check = |target: &str, values: &[&str]| check_target(&hosts, version, target, values);
+
+            assert_eq!(check("http://evil.example/api/v1/feed", &["localhost"]), Err(403));
+            assert_eq!(check("ws://evil.example:8000/ws", &["localhost"]), Err(403));
+            assert_eq!(check("http://me@localhost/ws", &["localhost"]), Err(400));
+            assert_eq!(check("http://localhost:8000/ws", &["evil.example"]), Ok(()));
+            assert_eq!(check("http://localhost./ws", &["localhost"]), Ok(()));
+            assert_eq!(check("http://localhost/ws", &["two names"]), Err(400));
+        }
+        let absolute = |version| check_target(&hosts, version, "http://evil.example/ws", &[]);
+        assert_eq!((absolute(Version::HTTP_10), absolute(Version::HTTP_11)), (Err(403), Err(400)));
     }
 
     #[test]

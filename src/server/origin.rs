@@ -60,8 +60,7 @@ pub struct NotAnOrigin {
 
 impl Origins {
     /// Checks the origin of a request. Returns the `Origin` header if the request has this header. `host` is
-    /// the host in the request's `Host` header; `None` if there is no such host, or if the Host rule refuses
-    /// the host.
+    /// the host of the request; `None` if there is no such host, or if the Host rule refuses the host.
     ///
     /// # Errors
     ///
