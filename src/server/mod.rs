@@ -3,7 +3,7 @@
 //! One loop [accepts](accept()) connections and hands each connection to the [worker](Worker) with the fewest
 //! connections. A worker is a thread with a shard, a runtime and all tasks of its connections. A session runs
 //! on the thread of its shard, from start to end. The library warp routes the requests. The server speaks
-//! HTTP/1.1, and HTTP/1.0 except for WebSockets.
+//! HTTP/1.1, and HTTP/1.0 except for the handshake.
 
 mod accept;
 mod admission;
