@@ -226,13 +226,14 @@ impl App {
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
         let (listeners, addresses) = listen(&config).await?;
-        let url = server::browser_url(&config.server.listen, addresses[0], tls.is_some());
+        let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
+        let hosts = Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback };
+        let url = server::browser_url(&config.server.listen, addresses[0], &hosts, tls.is_some());
         let bus = Bus::new(&config.bus, config.feed.kind, epoch());
         let shards = match config.server.shards {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
         };
-        let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
         let Wiring { admission, handles, workers, refusals, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();

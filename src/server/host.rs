@@ -92,13 +92,19 @@ impl Hosts {
             return Err((StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadRequest, message)));
         };
         let host = &requested.host;
-        let is_restricted = self.loopback || !self.allowed.is_empty();
-        if !is_restricted || self.loopback && host.is_loopback() || self.allowed.contains(host) {
+        if self.admits(host) {
             return Ok(Some(requested));
         }
         let message =
             format!("this server does not answer as \"{host}\"; list the name in server.allowed_hosts");
         Err((StatusCode::FORBIDDEN, ErrorReply::new(ErrorCode::Forbidden, message)))
+    }
+
+    /// Returns whether the server accepts this host in the `Host` header.
+    #[must_use]
+    pub fn admits(&self, host: &Host) -> bool {
+        let is_restricted = self.loopback || !self.allowed.is_empty();
+        !is_restricted || self.loopback && host.is_loopback() || self.allowed.contains(host)
     }
 }
 

@@ -10,6 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpListener, lookup_host};
 use tracing::debug;
 
+use super::host::{Host, Hosts};
+
 /// The maximum number of attempts to find a port that is free on all addresses.
 const PORT_ATTEMPTS: usize = 16;
 
@@ -49,21 +51,26 @@ pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
 
 /// Returns a URL of the server that a browser on this machine can open. `listen` is the text of the setting
 /// `server.listen`. `address` is the first address that the server has bound.
+///
+/// The host of the URL is the first of these hosts that the [Host rule](super::host) accepts: the name in
+/// `listen`, the address, and the allowed hosts. Among the allowed hosts, a loopback host comes first if the
+/// address is reached through loopback.
 #[must_use]
-pub fn browser_url(listen: &str, address: SocketAddr, has_tls: bool) -> String {
+pub fn browser_url(listen: &str, address: SocketAddr, hosts: &Hosts, has_tls: bool) -> String {
     let scheme = if has_tls { "https" } else { "http" };
     let port = address.port();
-    let name =
-        listen.rsplit_once(':').map(|(host, _)| host).filter(|_| listen.parse::<SocketAddr>().is_err());
-    if let Some(name) = name {
-        return format!("{scheme}://{name}:{port}");
-    }
+    let name = listen.rsplit_once(':').and_then(|(name, _)| name.parse().ok());
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    format!("{scheme}://{}", SocketAddr::new(ip, port))
+    let (near, far): (Vec<Host>, Vec<Host>) =
+        hosts.allowed.iter().cloned().partition(|host| host.is_loopback() == ip.is_loopback());
+    let name = name.filter(|name| matches!(name, Host::Name(_)));
+    let mut candidates = name.into_iter().chain([Host::Address(ip)]).chain(near).chain(far);
+    let host = candidates.find(|host| hosts.admits(host)).unwrap_or(Host::Address(ip));
+    format!("{scheme}://{host}:{port}")
 }
 
 /// Resolves the text of the setting `server.listen` to addresses. Returns each address once, with IPv4
@@ -125,6 +132,12 @@ async fn has_family_of(address: SocketAddr) -> bool {
 mod tests {
     use super::*;
 
+    /// Returns the Host rule of a server that has bound this address, with these allowed hosts.
+    fn hosts(address: SocketAddr, allowed: &[&str]) -> Hosts {
+        let allowed = allowed.iter().map(|host| host.parse().unwrap()).collect();
+        Hosts { allowed, loopback: address.ip().is_loopback() }
+    }
+
     #[test]
     fn the_url_has_a_host_that_a_browser_on_this_machine_reaches() {
         for (listen, address, url) in [
@@ -136,10 +149,34 @@ mod tests {
             ("localhost:0", "127.0.0.1:8000", "http://localhost:8000"),
             ("ticks.example:8000", "192.0.2.7:8000", "http://ticks.example:8000"),
         ] {
-            assert_eq!(browser_url(listen, address.parse().unwrap(), false), url);
+            let address = address.parse().unwrap();
+            assert_eq!(browser_url(listen, address, &hosts(address, &[]), false), url);
         }
         let address = "127.0.0.1:8443".parse().unwrap();
-        assert_eq!(browser_url("127.0.0.1:8443", address, true), "https://127.0.0.1:8443");
+        let hosts = hosts(address, &[]);
+        assert_eq!(browser_url("127.0.0.1:8443", address, &hosts, true), "https://127.0.0.1:8443");
+    }
+
+    #[test]
+    fn the_url_has_a_host_that_the_server_accepts() {
+        for (listen, address, allowed, host) in [
+            ("vm:8000", "127.0.0.1:8000", &[][..], "127.0.0.1"),
+            ("vm:8000", "127.0.0.1:8000", &["ticks.example"], "127.0.0.1"),
+            ("vm:8000", "127.0.0.1:8000", &["vm"], "vm"),
+            ("0.0.0.0:8000", "0.0.0.0:8000", &["ticks.example"], "ticks.example"),
+            ("0.0.0.0:8000", "0.0.0.0:8000", &["ticks.example", "localhost"], "localhost"),
+            ("[::]:8000", "[::]:8000", &["ticks.example", "[::1]"], "[::1]"),
+            ("192.0.2.7:8000", "192.0.2.7:8000", &["localhost", "ticks.example"], "ticks.example"),
+            ("vm:8000", "192.0.2.7:8000", &["192.0.2.7"], "192.0.2.7"),
+        ] {
+            let address = address.parse().unwrap();
+            let hosts = hosts(address, allowed);
+
+            let url = browser_url(listen, address, &hosts, false);
+
+            assert_eq!(url, format!("http://{host}:8000"), "{listen} {allowed:?}");
+            assert!(hosts.admits(&host.parse().unwrap()));
+        }
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::support::process::{PATIENCE, assert_is_one_error, line_with, run, tickerplant};
+use crate::support::process::{PATIENCE, assert_is_one_error, configured, line_with, run, tickerplant};
 
 #[tokio::test]
 async fn localhost_is_served_on_both_loopback_addresses() {
@@ -56,6 +56,18 @@ async fn the_start_ends_with_a_url_that_a_browser_can_open() {
 
         assert_eq!(line_with(&mut log, "Open").await, format!("Open http://{host}:{port}"));
     }
+}
+
+#[tokio::test]
+async fn the_url_at_the_start_has_a_host_that_the_server_accepts() {
+    let mut command =
+        configured(tickerplant(&["--allow-anonymous"]), &[("server.allowed_hosts", "ticks.example")]);
+    let mut process = command.args(["--listen", "0.0.0.0:0"]).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+
+    let url = line_with(&mut log, "Open").await;
+
+    assert!(url.starts_with("Open http://ticks.example:"), "{url}");
 }
 
 #[tokio::test]
