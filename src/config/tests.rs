@@ -70,6 +70,14 @@ fn lists_and_numbers_are_read_from_the_environment_unchanged() {
 }
 
 #[test]
+fn a_column_is_mapped_by_its_name_or_its_number() {
+    let config = load("[feed.replay.map]\ntime = 0\nprice = \"px\"", &[], &[]).unwrap();
+
+    let columns: Vec<_> = config.feed.replay.map.0.iter().map(|(role, at)| (role.name(), &at[..])).collect();
+    assert_eq!(columns, [("time", "0"), ("price", "px")]);
+}
+
+#[test]
 fn a_number_of_symbols_is_read_from_each_source_and_printed_as_a_number() {
     let environment = [("TICKERPLANT_FEED__SIMULATED__SYMBOLS", "500")];
     let flags = [("feed.simulated.symbols", "500")];
@@ -248,6 +256,19 @@ fn the_error_for_a_wrong_value_in_the_file_names_the_line_the_value_and_the_righ
             "[feed.replay]\nto = \"2024-01-01\"\nfrom = 2024-01-02",
             "config.toml:2: feed.replay.to: 2024-01-01T00:00:00Z is not after",
         ),
+        (
+            "[feed.replay.map]\n\n\ntime = -1",
+            "config.toml:4: feed.replay.map.time: `-1` is not a column's name in quotes, or its number from 0",
+        ),
+        (
+            "[feed.replay.map]\ntime = true",
+            "config.toml:2: feed.replay.map.time: `true` is not a column's name",
+        ),
+        (
+            "[feed.replay.map]\n\nfoo = \"5\"",
+            "config.toml:3: feed.replay.map.foo: `foo` is not a role of a column; roles are time, date, ",
+        ),
+        ("[feed.replay]\nmap.foo = 5", "config.toml:2: feed.replay.map.foo: `foo` is not a role"),
         ("log = \"loud\"", "config.toml:1: log: `\"loud\"` is not a level"),
         ("log = \"\"", "config.toml:1: log: `\"\"` is not a level"),
         ("log = 0", "config.toml:1: log: `0` is not a level"),

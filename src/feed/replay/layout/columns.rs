@@ -1,8 +1,10 @@
 //! The columns of a file, each found by its role, such as time or price.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::role::{Role, normal};
 use super::shape;
@@ -15,7 +17,7 @@ use crate::feed::replay::time::MidnightUnit;
 /// the entry for `time` names both columns, as in `DATE+TIME`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Map(pub BTreeMap<Role, String>);
+pub struct Map(#[serde(deserialize_with = "named_columns")] pub BTreeMap<Role, String>);
 
 /// The index of the column for each role, such as time or price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,45 @@ pub struct Columns {
     indices: [Option<usize>; Role::COUNT],
     /// The unit of the time of day, if the time of day is a count since midnight.
     pub(super) unit: Option<MidnightUnit>,
+}
+
+/// Deserializes the columns of a map. The number of a column needs no quotes.
+fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Role, String>, D::Error> {
+    /// The name or the number of a column.
+    struct Column(String);
+
+    struct NameOrNumber;
+
+    impl Visitor<'_> for NameOrNumber {
+        type Value = Column;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a column's name in quotes, or its number from 0")
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Column, E> {
+            let number =
+                u64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))?;
+            self.visit_u64(number)
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Column, E> {
+            Ok(Column(number.to_string()))
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<Column, E> {
+            Ok(Column(name.to_owned()))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Column {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(NameOrNumber)
+        }
+    }
+
+    let columns = BTreeMap::<Role, Column>::deserialize(deserializer)?;
+    Ok(columns.into_iter().map(|(role, Column(column))| (role, column)).collect())
 }
 
 impl Map {
