@@ -58,19 +58,22 @@ pub fn nearest(unknown: &str, siblings: &[String]) -> Option<String> {
         .rsplit_once('.')
         .map_or((String::new(), unknown), |(section, name)| (format!("{section}."), name));
     let siblings = siblings.iter().map(|sibling| (sibling.clone(), format!("{section}{sibling}")));
-    most_similar(name, 0.6, siblings).or_else(|| of_name(name))
+    most_similar(name, 0.6, siblings).or_else(|| of_name(name, all()))
 }
 
 /// Returns the key that the name of an environment variable may mean. In `name`, a single underscore stands
-/// for each dot of the key.
+/// for each dot of the key. The key is never a section, because no variable sets a section.
 pub fn nearest_of_variable(name: &str) -> Option<String> {
-    let candidates = all().into_iter().map(|key| (key.replace('.', "_"), key));
-    most_similar(name, 0.8, candidates).or_else(|| of_name(name))
+    let all = all();
+    let is_section = |key: &String| all.iter().any(|other| other.starts_with(&format!("{key}.")));
+    let keys: Vec<String> = all.iter().filter(|key| !is_section(key)).cloned().collect();
+    let candidates = keys.iter().map(|key| (key.replace('.', "_"), key.clone()));
+    most_similar(name, 0.8, candidates).or_else(|| of_name(name, keys))
 }
 
-/// Returns the first key of any section that has this name.
-fn of_name(name: &str) -> Option<String> {
-    all().into_iter().find(|key| key.rsplit('.').next() == Some(name))
+/// Returns the first of the keys that has this name, whatever the key's section is.
+fn of_name(name: &str, keys: Vec<String>) -> Option<String> {
+    keys.into_iter().find(|key| key.rsplit('.').next() == Some(name))
 }
 
 /// Returns the key of the candidate whose text is most similar to `name`. Returns `None` if every similarity
