@@ -122,8 +122,9 @@ impl Config {
             ));
             file = ConfigFile::default();
         }
+        file.check_encoding()?;
         let error = |fault: Fault| {
-            let found = fault.path.find(&file.table).map(shown::value);
+            let found = file.found(&fault.path);
             in_place(file.place(&fault.path), &fault, &fault.path.to_string(), found)
         };
         check(file.table.clone()).map_err(error)?;

@@ -137,6 +137,11 @@ fn a_variable_that_sets_no_key_causes_a_warning_that_names_the_nearest_key() {
         let found = warnings(name);
         assert!(found.len() == 1 && found[0].starts_with(warning), "{found:?}");
     }
+    for section in ["SERVER", "FEED", "FEED_CLOCK", "CLOCK"] {
+        let found = warnings(&format!("TICKERPLANT_{section}"));
+        let is_right = found.len() == 1 && found[0].contains("is not read; a variable that sets a key");
+        assert!(is_right, "{found:?}");
+    }
     for name in ["TICKERPLANT_TOKEN", "TICKERPLANT_FAULT", "TICKER", "PATH"] {
         assert!(warnings(name).is_empty(), "{name}");
     }
@@ -269,6 +274,19 @@ fn the_error_for_a_wrong_value_in_the_file_names_the_line_the_value_and_the_righ
             "config.toml:3: feed.replay.map.foo: `foo` is not a role of a column; roles are time, date, ",
         ),
         ("[feed.replay]\nmap.foo = 5", "config.toml:2: feed.replay.map.foo: `foo` is not a role"),
+        (
+            "[limits]\nconnections = 99999999999999999999999",
+            "config.toml:2: limits.connections: `99999999999999999999999` is not a whole number from ",
+        ),
+        (
+            "[limits]\nconnections = 0xffffffffffffffffffff",
+            "config.toml:2: limits.connections: `0xffffffffffffffffffff` is not a whole number from ",
+        ),
+        ("[feed.clock]\nspeed = 1e999", "config.toml:2: feed.clock.speed: `1e999` is not a number from"),
+        (
+            "[feed.replay]\ntz = 99999999999999999999999",
+            "config.toml:2: feed.replay.tz: `99999999999999999999999` is not a text in quotes",
+        ),
         ("log = \"loud\"", "config.toml:1: log: `\"loud\"` is not a level"),
         ("log = \"\"", "config.toml:1: log: `\"\"` is not a level"),
         ("log = 0", "config.toml:1: log: `0` is not a level"),
@@ -283,6 +301,24 @@ fn the_error_for_a_wrong_value_in_the_file_names_the_line_the_value_and_the_righ
     ] {
         let found = load(text, &[], &[]).unwrap_err();
         assert!(found.starts_with(error) && !found.contains("secret"), "{found}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_is_an_error_with_the_line() {
+    let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+    let utf_16: Vec<u8> = "log = \"info\"\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf_16 = [&[0xff, 0xfe][..], &utf_16].concat();
+    for (bytes, line) in
+        [(&b"log = \"info\"\n# B\xf6rse\n"[..], 2), (&b"log = \"\xf6\""[..], 1), (&utf_16, 1)]
+    {
+        std::fs::write(file.path(), bytes).unwrap();
+
+        let error = Config::load(&sources).unwrap_err().to_string();
+
+        let place = format!("{}:{line}: the text is not UTF-8", file.path().display());
+        assert!(error.starts_with(&place), "{error}");
     }
 }
 
