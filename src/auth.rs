@@ -73,10 +73,21 @@ pub enum Access {
 impl Config {
     /// Returns the checks of the values in the `[auth]` section.
     pub(crate) fn checks(&self) -> Vec<Check> {
-        vec![
+        let mut checks = vec![
             range::time("timeout", self.timeout, Duration::ZERO..=DAY),
             range::text("tokens", "a list of tables [[auth.tokens]] with name, sha256 and permissions", true),
-        ]
+        ];
+        for (index, grant) in self.tokens.iter().enumerate() {
+            let earlier = &self.tokens[..index];
+            let name = format!("tokens[{index}].name");
+            checks.push(range::text(&name, "a name, because it is empty", !grant.name.trim().is_empty()));
+            let is_new = earlier.iter().all(|other| other.name != grant.name);
+            checks.push(range::text(&name, "a name that no other token has", is_new));
+            let is_new = earlier.iter().all(|other| other.sha256 != grant.sha256);
+            let hash = format!("tokens[{index}].sha256");
+            checks.push(range::text(&hash, "a SHA-256 that no other token has", is_new));
+        }
+        checks
     }
 
     /// Returns the permissions for a token. `None` stands for a client that has shown no token.

@@ -19,9 +19,16 @@ pub enum Step {
 }
 
 impl KeyPath {
-    /// Returns the path of a key, for example of `feed.clock.speed`.
+    /// Returns the path of a key, for example of `feed.clock.speed` or `auth.tokens[0].name`.
     pub fn of_key(key: &str) -> Self {
-        Self(key.split('.').map(|name| Step::Key(name.to_owned())).collect())
+        let steps = |name: &str| {
+            let item = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
+            match item.and_then(|(list, index)| Some((list, index.parse().ok()?))) {
+                Some((list, index)) => vec![Step::Key(list.to_owned()), Step::Index(index)],
+                None => vec![Step::Key(name.to_owned())],
+            }
+        };
+        Self(key.split('.').flat_map(steps).collect())
     }
 
     /// Returns whether the path leads to the value of this key, or to a part of that value.
