@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer, Serializer, de};
 
+use super::host::{Host, HostPort};
+
 /// Serializes a list of networks.
 pub fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(networks)
@@ -25,10 +27,10 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpN
 /// - Returns an error if the network contains IPv4 addresses in IPv6 form. Such a network never matches a
 ///   client, because the server converts client addresses of this form to IPv4.
 fn parse(text: &str) -> Result<IpNet, String> {
-    let network: IpNet = text
-        .parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"))?;
+    let network: IpNet = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+        let advice = bare(text).map_or_else(String::new, |network| format!("; write `{network}`"));
+        format!("`{text}` is neither an address nor a network such as 10.0.0.0/8{advice}")
+    })?;
     if network.addr() != network.network() {
         let (whole, address) = (network.trunc(), network.addr());
         return Err(format!(
@@ -39,6 +41,16 @@ fn parse(text: &str) -> Result<IpNet, String> {
         Some(short) => Err(format!("`{text}` is in IPv6 form and never matches; write `{short}`")),
         None => Ok(network),
     }
+}
+
+/// Returns the address or the network in a text that also has brackets, a port or a slash at its end.
+fn bare(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('/');
+    if let Some(HostPort { host: Host::Address(address), .. }) = HostPort::parse(text) {
+        return Some(address.to_string());
+    }
+    let network: IpNet = text.replace(['[', ']'], "").parse().ok()?;
+    Some(network.to_string())
 }
 
 /// Converts a network of IPv4 addresses in IPv6 form (`::ffff:10.0.0.0`) to IPv4. Returns `None` for any
@@ -79,7 +91,11 @@ mod tests {
             ("::ffff:10.0.0.1", "is in IPv6 form and never matches; write `10.0.0.1/32`"),
             ("::ffff:10.0.0.0/104", "write `10.0.0.0/8`"),
             ("10.0.0.0/33", "is neither an address nor a network"),
-            ("10.0.0.1:80", "is neither an address nor a network"),
+            ("10.0.0.1:80", "is neither an address nor a network such as 10.0.0.0/8; write `10.0.0.1`"),
+            ("10.0.0.1/", "; write `10.0.0.1`"),
+            ("[::1]", "; write `::1`"),
+            ("[::1]:80", "; write `::1`"),
+            ("[fd00::]/8", "; write `fd00::/8`"),
             ("proxy.example", "is neither an address nor a network"),
             ("*", "is neither an address nor a network"),
             ("", "is neither an address nor a network"),
