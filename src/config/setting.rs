@@ -24,19 +24,15 @@ impl Setting {
     pub fn typed(&self) -> Result<Table, Fault> {
         let mut fault: Option<Fault> = None;
         for value in self.readings() {
-            // The key's own type has already rejected the text, so the key does not need a list.
-            if value.is_array()
-                && fault.as_ref().is_some_and(|fault| matches!(fault.kind, FaultKind::Text(_)))
-            {
-                continue;
-            }
             let table = nested(&self.key, value);
             match check(table.clone()) {
                 Ok(_) => return Ok(table),
-                // An error text about one item of a list is more helpful than the error that the value is not
-                // a list.
-                Err(new) if fault.is_none() || matches!(new.kind, FaultKind::Text(_)) => fault = Some(new),
-                Err(_) => {}
+                // An error text comes from the key's own type, which has rejected the setting's text or one
+                // item of the list. Such an error is more helpful than the error for another type.
+                Err(new) if matches!(new.kind, FaultKind::Text(_)) => return Err(new),
+                Err(new) => {
+                    fault.get_or_insert(new);
+                }
             }
         }
         Err(fault.expect("every value can be read in at least one way"))

@@ -24,7 +24,8 @@ const MAX_INVENTED: u32 = 1 << 16;
 ///
 /// In config.toml, the value is a list of instruments, or the number of instruments to invent. On the command
 /// line, the value is a text such as `500` or `AAPL,MSFT`. In such a text, digits with a comma (`500,`) or a
-/// leading zero (`005930`) are a name, not a number of instruments.
+/// leading zero (`005930`) are a name, not a number of instruments. Any other number, such as `1.5`, is an
+/// error without the comma.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruments {
     /// A list of instruments with configured names.
@@ -75,11 +76,15 @@ impl Instruments {
     ) -> Result<Self, E> {
         match count.try_into() {
             Ok(valid @ 1..=MAX_INVENTED) => Ok(Self::Invented(valid)),
-            _ => Err(E::custom(format_args!(
-                "`{count}` is not a number of symbols from 1 to {MAX_INVENTED}; \
-                 a symbol with this name is written {as_name}"
-            ))),
+            _ => Err(Self::not_a_count(count, as_name)),
         }
+    }
+
+    fn not_a_count<E: de::Error>(found: impl Display, as_name: impl Display) -> E {
+        E::custom(format_args!(
+            "`{found}` is not a number of symbols from 1 to {MAX_INVENTED}; \
+             a symbol with this name is written {as_name}"
+        ))
     }
 }
 
@@ -179,6 +184,11 @@ impl<'de> Deserialize<'de> for Instruments {
                 if is_number && (!text.starts_with('0') || text == "0") {
                     let count = text.parse().unwrap_or(u64::MAX);
                     return Instruments::invented(count, format_args!("`{text},`"));
+                }
+                // Texts such as `-5` and `1e3` are probably mistyped numbers.
+                let has_digit = text.contains(|c: char| c.is_ascii_digit());
+                if !is_number && has_digit && text.parse::<f64>().is_ok() {
+                    return Err(Instruments::not_a_count(text, format_args!("`{text},`")));
                 }
                 let names = text.strip_suffix(',').unwrap_or(text).split(',');
                 let instruments =
@@ -280,11 +290,11 @@ mod tests {
             ("500,600", &["500", "600"]),
             ("AAPL, MSFT", &["AAPL", "MSFT"]),
             ("00", &["00"]),
-            ("5.5", &["5.5"]),
+            ("5.5,", &["5.5"]),
         ] {
             assert_eq!(names(&of_text(text).unwrap()), expected, "{text}");
         }
-        for text in ["0", "65537", "373220", "99999999999999999999999"] {
+        for text in ["0", "65537", "373220", "99999999999999999999999", "5.5", "-5", "+5", "1e3"] {
             let error = of_text(text).unwrap_err();
             assert!(error.contains("` is not a number of symbols from 1 to 65536; "), "{error}");
         }
