@@ -218,6 +218,14 @@ fn merge(sources: &[Table]) -> Result<Table, ConfigError> {
 /// Returns the error for a wrong value or an unknown key that was set in `place`. `key` is the full
 /// configuration key. `found` is the wrong value, formatted for the error.
 fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> LoadError {
+    let path = fault.path.to_string();
+    if let (Place::Variable(_), Some(".")) = (&place, key.strip_prefix(&path).and_then(|rest| rest.get(..1)))
+        && !matches!(fault.kind, FaultKind::Unknown { .. })
+    {
+        // The variable treats a key as a section.
+        let nearest = Some(environment::variable_of(&path));
+        return LoadError::Unknown { key: key.to_owned(), nearest, place };
+    }
     let is_secret = fault.path.is_within(SECRET);
     let fault = match &fault.kind {
         FaultKind::Unknown { siblings } => return unknown(place, &fault.path, key, siblings),
@@ -239,8 +247,10 @@ fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> Load
         Place::Variable(_) => environment::variable_of(&format!("{nearest}{rest}")),
         Place::Flag(_) | Place::Line { .. } => nearest,
     });
-    // The error does not repeat a name that resembles no key, because the name may be a token.
-    let key = if path.is_within(SECRET) && nearest.is_none() { SECRET } else { key };
+    // The error does not repeat a name that resembles no key, because the name may be a token. The name
+    // `token` is an obvious mistake for `sha256`.
+    let may_be_token = path.is_within(SECRET) && nearest.is_none() && !key.ends_with("].token");
+    let key = if may_be_token { SECRET } else { key };
     LoadError::Unknown { key: key.to_owned(), nearest, place }
 }
 

@@ -4,10 +4,10 @@
 //! [form](crate::range::Check) that the value must have.
 
 use serde::Deserialize;
-use toml::Table;
+use toml::{Table, Value};
 
 use super::Config;
-use super::key_path::KeyPath;
+use super::key_path::{KeyPath, Step};
 use super::keys;
 
 /// A wrong value or an unknown key in a table of the configuration.
@@ -30,6 +30,11 @@ pub enum FaultKind {
 
 /// Deserializes a table of the configuration, and checks that every value has the right form.
 pub fn check(table: Table) -> Result<Config, Fault> {
+    let defaults = Table::try_from(Config::default()).expect("the defaults can be written as TOML");
+    if let Some(path) = section_with_list(&table, &defaults) {
+        let form = format!("a table, which begins with [{path}]");
+        return Err(Fault { path, kind: FaultKind::Form(form) });
+    }
     let mut track = serde_path_to_error::Track::new();
     let config = Config::deserialize(serde_path_to_error::Deserializer::new(table, &mut track));
     let config = config.map_err(|error| {
@@ -41,6 +46,23 @@ pub fn check(table: Table) -> Result<Config, Fault> {
         None => Ok(config),
         Some(wrong) => Err(Fault { path: KeyPath::of_key(&wrong.key), kind: FaultKind::Form(wrong.form) }),
     }
+}
+
+/// Returns the path of a section that is a list, as in `[[server]]`. Serde would read the items of the list as
+/// the values of the section's keys.
+fn section_with_list(table: &Table, defaults: &Table) -> Option<KeyPath> {
+    defaults.iter().find_map(|(name, default)| {
+        let (section, value) = (default.as_table()?, table.get(name)?);
+        let step = Step::Key(name.clone());
+        match value {
+            Value::Array(_) => Some(KeyPath(vec![step])),
+            Value::Table(inner) => {
+                let below = section_with_list(inner, section)?;
+                Some(KeyPath([vec![step], below.0].concat()))
+            }
+            _ => None,
+        }
+    })
 }
 
 /// Translates the message of a serde error into a kind of fault.

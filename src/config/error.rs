@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::SECRET;
+
 /// The place where a value of the configuration is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -95,6 +97,11 @@ impl LoadError {
         match self {
             Self::Open { .. } => "--config names a file that can be read".to_owned(),
             Self::Unknown { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
+            Self::Unknown { key, .. } if key.starts_with(SECRET) => {
+                "a token has the keys name, sha256, subscribe, relay and control; \
+                 printf %s TOKEN | sha256sum prints the value of sha256"
+                    .to_owned()
+            }
             Self::Wrong { hint: Some(hint), .. } => hint.clone(),
             Self::Wrong { place: Place::Flag(_), .. } => {
                 "tickerplant --help lists commands and flags".to_owned()

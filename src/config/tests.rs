@@ -97,6 +97,15 @@ fn a_number_of_symbols_is_read_from_each_source_and_printed_as_a_number() {
     assert_eq!(list.feed.simulated.symbols.list()[0].name.as_str(), "500");
     let error = load("", &[], &[("feed.simulated.symbols", "0")]).unwrap_err();
     assert!(error.starts_with("--symbols: `0` is not a number of symbols from 1 to 65536"), "{error}");
+    for text in ["0", "-5", "+5", "1.5", "1e3", "70000"] {
+        let error = load("", &[], &[("feed.simulated.symbols", text)]).unwrap_err();
+        assert!(error.starts_with(&format!("--symbols: `{text}` is not a number of symbols from 1 to")));
+        assert!(error.contains(&format!("; a symbol with this name is written `{text},`;")), "{error}");
+
+        let as_name = format!("{text},");
+        let config = load("", &[], &[("feed.simulated.symbols", &as_name)]).unwrap();
+        assert_eq!(config.feed.simulated.symbols.list()[0].name.as_str(), text);
+    }
 }
 
 #[test]
@@ -261,6 +270,26 @@ fn the_error_for_a_wrong_value_in_the_file_names_the_line_the_value_and_the_righ
             "[feed.replay]\nto = \"2024-01-01\"\nfrom = 2024-01-02",
             "config.toml:2: feed.replay.to: 2024-01-01T00:00:00Z is not after",
         ),
+        ("log = \"loud\"", "config.toml:1: log: `\"loud\"` is not a level"),
+        ("log = \"\"", "config.toml:1: log: `\"\"` is not a level"),
+        ("log = 0", "config.toml:1: log: `0` is not a level"),
+        ("log = \"0\"", "config.toml:1: log: `\"0\"` is not a level"),
+        ("server = 5", "config.toml:1: server: `5` is not a table"),
+        (
+            "[relay]\nenabled = \"yes\"",
+            "config.toml:2: relay.enabled: `\"yes\"` is not true or false; hint: e.g. enabled = true",
+        ),
+        ("[[auth.tokens]]\nname = \"a\"", "config.toml:1: auth.tokens[0]: a token is given as its SHA-256"),
+        ("[[auth.tokens]]\nrelay = true", "config.toml:1: auth.tokens[0]: `name` is missing"),
+    ] {
+        let found = load(text, &[], &[]).unwrap_err();
+        assert!(found.starts_with(error) && !found.contains("secret"), "{found}");
+    }
+}
+
+#[test]
+fn the_error_for_a_wrong_column_number_or_section_names_the_line_and_the_right_form() {
+    for (text, error) in [
         (
             "[feed.replay.map]\n\n\ntime = -1",
             "config.toml:4: feed.replay.map.time: `-1` is not a column's name in quotes, or its number from 0",
@@ -287,20 +316,17 @@ fn the_error_for_a_wrong_value_in_the_file_names_the_line_the_value_and_the_righ
             "[feed.replay]\ntz = 99999999999999999999999",
             "config.toml:2: feed.replay.tz: `99999999999999999999999` is not a text in quotes",
         ),
-        ("log = \"loud\"", "config.toml:1: log: `\"loud\"` is not a level"),
-        ("log = \"\"", "config.toml:1: log: `\"\"` is not a level"),
-        ("log = 0", "config.toml:1: log: `0` is not a level"),
-        ("log = \"0\"", "config.toml:1: log: `\"0\"` is not a level"),
-        ("server = 5", "config.toml:1: server: `5` is not a table"),
         (
-            "[relay]\nenabled = \"yes\"",
-            "config.toml:2: relay.enabled: `\"yes\"` is not true or false; hint: e.g. enabled = true",
+            "log = \"info\"\n[[server]]\nlisten = \"a:1\"",
+            "config.toml:2: server: a list is not a table, which begins with [server]",
         ),
-        ("[[auth.tokens]]\nname = \"a\"", "config.toml:1: auth.tokens[0]: a token is given as its SHA-256"),
-        ("[[auth.tokens]]\nrelay = true", "config.toml:1: auth.tokens[0]: `name` is missing"),
+        (
+            "[[feed.clock]]\nspeed = 1",
+            "config.toml:1: feed.clock: a list is not a table, which begins with [feed.clock]",
+        ),
     ] {
         let found = load(text, &[], &[]).unwrap_err();
-        assert!(found.starts_with(error) && !found.contains("secret"), "{found}");
+        assert!(found.starts_with(error), "{found}");
     }
 }
 
@@ -335,6 +361,11 @@ fn the_error_for_a_wrong_value_of_a_variable_names_the_variable() {
             "TICKERPLANT_SERVER__TLS_KEY",
             "-----BEGIN PRIVATE KEY-----\\nsecret",
             "the text of a PEM file is not the path of a private key",
+        ),
+        (
+            "TICKERPLANT_SERVER__LISTEN__X",
+            "x",
+            "unknown key `server.listen.x`; hint: did you mean TICKERPLANT_SERVER__LISTEN?",
         ),
         ("TICKERPLANT_RELAY__ENABLED", "yes", "`yes` is not true or false"),
         ("TICKERPLANT_SERVER__TRUSTED_PROXIES", "proxy", "`proxy` is neither an address nor a network"),
@@ -444,6 +475,40 @@ fn the_printed_configuration_loads_as_the_same_configuration() {
     let printed = toml::to_string_pretty(&config).unwrap();
 
     assert_eq!(load(&printed, &[], &[]).unwrap(), config);
+}
+
+#[test]
+fn tokens_with_the_same_name_or_hash_or_an_empty_name_are_errors() {
+    let token =
+        |name: &str, digit: u8| format!("[[auth.tokens]]\nname = \"{name}\"\nsha256 = \"{digit:064}\"\n");
+    for (second, error) in [
+        (
+            token("b", 1),
+            "config.toml:6: auth.tokens[1].sha256: the value is not a SHA-256 that no other token has",
+        ),
+        (
+            token("a", 2),
+            "config.toml:5: auth.tokens[1].name: the value is not a name that no other token has",
+        ),
+        (token("", 2), "config.toml:5: auth.tokens[1].name: the value is not a name, because it is empty"),
+        (token(" ", 2), "config.toml:5: auth.tokens[1].name: the value is not a name"),
+    ] {
+        let found = load(&(token("a", 1) + &second), &[], &[]).unwrap_err();
+        assert!(found.starts_with(error), "{found}");
+    }
+    assert_eq!(load(&(token("a", 1) + &token("b", 2)), &[], &[]).unwrap().auth.tokens.len(), 2);
+}
+
+#[test]
+fn the_error_for_the_text_of_a_token_names_its_key_and_the_hash() {
+    let error = load("[[auth.tokens]]\nname = \"a\"\ntoken = \"secret\"", &[], &[]).unwrap_err();
+
+    assert!(error.starts_with("config.toml:3: unknown key `auth.tokens[0].token`; hint: "), "{error}");
+    assert!(
+        error.contains("name, sha256, subscribe") && error.contains("printf %s TOKEN | sha256sum"),
+        "{error}"
+    );
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[test]
