@@ -49,6 +49,17 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Returns the configuration key whose value causes the error. Returns `None` for an error of the system
+    /// or of a file.
+    #[must_use]
+    pub const fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::Exposed { .. } => Some("server.listen"),
+            Self::Tls(TlsError::Half { given }) => Some(given),
+            Self::Listen(_) | Self::Tls(_) | Self::Thread(_) => None,
+        }
+    }
+
     /// Returns advice for the user, if there is any.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -76,7 +87,7 @@ impl StartError {
 /// Fails if TLS cannot be set up, or if the server must not listen on the address without tokens.
 pub fn check(config: &Config) -> Result<(), StartError> {
     Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
-    config.server.listen.parse().map_or(Ok(()), |address| check_exposure(config, address))
+    check_configured_exposure(config)
 }
 
 /// A running application.
@@ -386,6 +397,7 @@ async fn finish(mut tasks: JoinSet<()>) {
 /// Binds the listening addresses. Fails if other machines can reach an address, but there are no tokens and
 /// anonymous clients are not allowed.
 async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    check_configured_exposure(config)?;
     let listeners = server::bind(&config.server.listen).await?;
     let failed = |source| ListenError { address: config.server.listen.clone(), source };
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
@@ -400,6 +412,12 @@ async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), 
     }
     addresses.iter().try_for_each(|address| check_exposure(config, *address))?;
     Ok((listeners, addresses))
+}
+
+/// Makes the check of [`check_exposure`] before an address is bound. A host name is not checked, because the
+/// name is not looked up yet.
+fn check_configured_exposure(config: &Config) -> Result<(), StartError> {
+    config.server.listen.parse().map_or(Ok(()), |address| check_exposure(config, address))
 }
 
 /// Returns an error if other machines can reach the address, but there are no tokens and anonymous clients

@@ -167,11 +167,16 @@ impl Loaded {
     /// file. Returns `None` if the error is not about a setting, or if the setting has its default.
     #[must_use]
     pub fn locate(&self, error: &FeedError) -> Option<LoadError> {
-        let key = error.key()?;
-        let place = self.place(&key)?;
-        let fault = error.to_string();
-        let fault = fault.strip_prefix(&format!("{key}: ")).unwrap_or(&fault).to_owned();
-        Some(LoadError::Wrong { hint: error.hint().map(str::to_owned), place, key, fault })
+        self.locate_key(&error.key()?, &error.to_string(), error.hint())
+    }
+
+    /// Returns the error for a wrong setting, with the place where the key is set. Returns `None` if the key
+    /// has its default.
+    #[must_use]
+    pub fn locate_key(&self, key: &str, error: &str, hint: Option<&str>) -> Option<LoadError> {
+        let place = self.place(key)?;
+        let fault = error.strip_prefix(&format!("{key}: ")).unwrap_or(error).to_owned();
+        Some(LoadError::Wrong { hint: hint.map(str::to_owned), place, key: key.to_owned(), fault })
     }
 
     /// Returns the place where a key is set; `None` if the key has its default.

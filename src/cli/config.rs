@@ -20,7 +20,7 @@ pub fn check(args: &ServeArgs) -> Result<(), CliError> {
     let loaded = load_config::for_server(args)?;
     log::log_to(io::stderr, "warn", &loaded.warnings);
     let unusable = |error: CliError| CliError::Unusable(Box::new(error));
-    app::check(&loaded.config).map_err(|error| unusable(error.into()))?;
+    load_config::started(&loaded, app::check(&loaded.config)).map_err(unusable)?;
     load_config::located(&loaded, loaded.config.feed.check_input()).map_err(unusable)?;
     writeln!(io::stderr(), "the configuration is valid").map_err(CliError::Output)
 }

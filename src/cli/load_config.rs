@@ -5,6 +5,7 @@ use std::io;
 
 use super::did_you_mean::words_without_replay;
 use super::{CliError, FilesArgs, ServeArgs, log};
+use crate::app::StartError;
 use crate::config::{Config, Loaded, Sources};
 use crate::feed::FeedError;
 use crate::market::FeedKind;
@@ -40,6 +41,16 @@ pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
 /// Adds the place of a wrong setting to an error of the feed: the flag, the variable or the line of the file.
 pub fn located<T>(loaded: &Loaded, opened: Result<T, FeedError>) -> Result<T, CliError> {
     opened.map_err(|error| loaded.locate(&error).map_or_else(|| error.into(), CliError::Load))
+}
+
+/// Adds the place of a wrong setting to an error of the server's start: the flag, the variable or the line of
+/// the file.
+pub fn started<T>(loaded: &Loaded, started: Result<T, StartError>) -> Result<T, CliError> {
+    started.map_err(|error| {
+        let key = error.key();
+        let located = key.and_then(|key| loaded.locate_key(key, &error.to_string(), error.hint()));
+        located.map_or_else(|| error.into(), CliError::Load)
+    })
 }
 
 fn environment() -> Vec<(String, String)> {

@@ -20,8 +20,8 @@ async fn wrong_certificate_files_are_one_error_that_names_them() {
         [&other.key, &rubbish.certificate, &rubbish.key].map(|file| path(file));
 
     for (given, code, place) in [
-        (vec!["--tls-cert", &cert], 78, "server.tls_cert"),
-        (vec!["--tls-key", &key], 78, "server.tls_key"),
+        (vec!["--tls-cert", &cert], 2, "--tls-cert: TLS needs"),
+        (vec!["--tls-key", &key], 2, "--tls-key: TLS needs"),
         (vec!["--tls-cert", "no-such.pem", "--tls-key", &key], 66, "no-such.pem"),
         (vec!["--tls-cert", &cert, "--tls-key", "no-such.pem"], 66, "no-such.pem"),
         (vec!["--tls-cert", &cert, "--tls-key", &other_key], 78, &other_key),

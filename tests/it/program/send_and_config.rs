@@ -44,7 +44,14 @@ async fn config_check_finds_what_would_stop_a_server_at_its_start() {
     let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
     for (text, error) in [
         ("[server]\nlisten = 5", "check.toml:2: server.listen: `5` is not an address and a port"),
-        ("[server]\nlisten = \"0.0.0.0:8000\"", "can be reached from other machines"),
+        (
+            "[server]\nlisten = \"0.0.0.0:8000\"",
+            "check.toml:2: server.listen: 0.0.0.0:8000 can be reached from other",
+        ),
+        (
+            "\n[server]\ntls_key = \"no.pem\"",
+            "check.toml:3: server.tls_key: TLS needs a certificate and its key",
+        ),
         ("[server]\ntls_cert = \"no.pem\"\ntls_key = \"no.pem\"", "cannot open no.pem"),
         (
             "[server]\ntls_cert = \"check.toml\"\ntls_key = \"check.toml\"",
@@ -73,7 +80,8 @@ async fn config_check_finds_what_would_stop_a_server_at_its_start() {
 #[tokio::test]
 async fn what_belongs_to_other_programs_is_passed_over_with_a_warning() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("config.toml"), "title = \"a blog\"\n[params]\nserver = 1\n").unwrap();
+    // The text is not UTF-8.
+    fs::write(folder.path().join("config.toml"), b"title = \"a bl\xf6g\"\n[params]\nserver = 1\n").unwrap();
     let mut command = tickerplant(&[]);
     command.env("TICKERPLANT_PORT_8000_TCP", "tcp://10.0.0.1:8000").current_dir(folder.path());
 
@@ -85,6 +93,7 @@ async fn what_belongs_to_other_programs_is_passed_over_with_a_warning() {
     line_with(&mut log, "config.toml in the working directory is not read").await;
     line_with(&mut log, "listening").await;
 
+    fs::write(folder.path().join("config.toml"), "title = \"a blog\"\n[params]\nserver = 1\n").unwrap();
     let mut command = tickerplant(&["config", "--config", "config.toml"]);
     command.current_dir(folder.path());
     let (code, _, err) = run(command).await;
