@@ -6,12 +6,19 @@ use std::process::ChildStdin;
 use crate::event_writer::EventWriter;
 use crate::market_frame::quote;
 
-/// Starts to write `rate` events a second. The events belong to the symbols in `names` in turn.
+/// The distance between the symbols of two successive events, in the list of names.
+///
+/// A client subscribes to neighbouring symbols. With this distance, successive events go to different clients,
+/// as in a market of independent symbols. The distance and any scenario's number of symbols have no common
+/// factor, so each symbol has its turn.
+const STEP: usize = 61;
+
+/// Starts to write `rate` events a second. Each symbol in `names` gets the same number of events.
 pub fn start(input: ChildStdin, names: Vec<String>, rate: u32) -> EventWriter {
     let mut next = 0;
     EventWriter::start(input, rate, move |_| {
         let name = &names[next];
-        next = (next + 1) % names.len();
+        next = (next + STEP) % names.len();
         line(name).into_bytes()
     })
 }
