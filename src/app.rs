@@ -214,6 +214,7 @@ impl<S: AcceptedSocket> Wiring<S> {
                 session: config.session.clone(),
                 limits: config.limits.clone(),
                 stall_timeout: config.feed.replay.stall_timeout,
+                has_system_clock: false,
                 tls: tls.cloned(),
                 failures: failure_sender.clone(),
             };
@@ -249,7 +250,8 @@ impl App {
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
-        let workers = workers.into_iter().map(|worker| spawn_worker(worker, stop.clone()));
+        let workers = workers.into_iter().map(|worker| Worker { has_system_clock: true, ..worker });
+        let workers = workers.map(|worker| spawn_worker(worker, stop.clone()));
         let workers = workers.collect::<Result<_, _>>()?;
         let mut tasks = JoinSet::new();
         let listener = Tcp::new(listeners, config.server.send_buffer);

@@ -219,6 +219,8 @@
 //! | `snapshot_set.rs` | symbols whose snapshots have yet to be sent |
 //! | `catch_up_quota.rs` | share of a turn for catching up |
 //! | `overload.rs` | when a shard conflates |
+//! | `flush_window.rs` | when and how long a shard collects updates |
+//! | `exact_timer.rs` | a timer for waits of a few milliseconds |
 //! | `heartbeats.rs` | when each heartbeat is due |
 //! | `deadlines.rs` | ping, message and auth timeouts, unreachable clients |
 //! | `liveness.rs` | sends pings, closes |

@@ -23,6 +23,8 @@ pub struct Batch {
     updates: Vec<Update>,
     /// The number of bytes to write, summed over all subscribers.
     subscribed_bytes: usize,
+    /// The number of updates, summed over all subscribers.
+    subscribed_updates: u64,
     /// A buffer into which a client's frames are copied if its updates are not consecutive.
     gathered: Vec<u8>,
 }
@@ -63,6 +65,13 @@ impl Batch {
     /// Records that the update with this number goes to `clients` subscribers.
     pub fn add_subscribers(&mut self, number: u32, clients: usize) {
         self.subscribed_bytes += clients * (self.start(number + 1) - self.start(number));
+        self.subscribed_updates += clients as u64;
+    }
+
+    /// Returns the number of updates for all subscribers together.
+    #[must_use]
+    pub const fn subscribed_updates(&self) -> u64 {
+        self.subscribed_updates
     }
 
     /// Returns the updates in `runs`, each with its frame.
@@ -103,6 +112,7 @@ impl Batch {
         self.frames.clear();
         self.updates.clear();
         self.subscribed_bytes = 0;
+        self.subscribed_updates = 0;
     }
 
     /// Returns the index, in the batch's buffer, at which the frame of an update begins.

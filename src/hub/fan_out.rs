@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::connection::{Connection, Dispatch};
 use super::encoding_cache::{EncodedEvents, EncodedSnapshots};
+use super::flush_window::FlushWindow;
 use super::heartbeats::Heartbeats;
 use super::outbox::SlowConsumer;
 use super::spread::spread;
@@ -123,6 +124,7 @@ impl FanOut {
         &mut self,
         connections: &mut Slab<Connection>,
         heartbeats: &mut Heartbeats,
+        window: &mut FlushWindow,
         bus: &Bus,
         (now, time, head): (Instant, Time, u64),
         mut write: impl FnMut(ConnectionId, &[u8]) -> usize,
@@ -136,8 +138,11 @@ impl FanOut {
         self.batches += 1;
         let (last, first) =
             self.subscribers.split_at(usize::try_from(first).expect("it is below the number of subscribers"));
+        let number = window.enter(now);
+        let mut first_updates = 0;
         for &id in first.iter().chain(last) {
             let connection = &mut connections[id];
+            first_updates += u64::from(connection.outbox.enter_window(number));
             if !connection.outbox.is_empty() {
                 let pushed = connection.outbox.push_batch(&self.batch, is_flow_controlled);
                 connection.on_pushed(pushed, bus);
@@ -163,6 +168,7 @@ impl FanOut {
                 Err(SlowConsumer) => connection.close_slow_consumer(Limit::EveryBuffer, bus),
             }
         }
+        window.record(self.batch.subscribed_updates(), first_updates);
         self.subscribers.clear();
         self.batch.clear();
     }

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use super::batch::{Batch, Run};
 use super::conflated_keys::ConflatedKeys;
 use super::encoding_cache::EncodedEvents;
+use super::flush_window::WindowNumber;
 use super::frame_buffer::{CursorEffect, FrameBuffer, FrameKind, MIN_FRAME_BYTES, PendingFrame};
 use crate::bus::{Key, LastValueCache};
 use crate::market::Kind;
@@ -53,6 +54,8 @@ pub struct Outbox {
     buffer: FrameBuffer,
     /// The number of pending bytes of each kind of frame, indexed by [`FrameKind`].
     pending_bytes: [usize; 3],
+    /// The flush window in which the client got its last update.
+    window: WindowNumber,
     /// Whether the client's socket accepts no more bytes for now.
     is_blocked: bool,
     /// Whether the socket made progress since the last call of [`take_progress`](Self::take_progress). The
@@ -90,6 +93,7 @@ impl Outbox {
             runs: SmallVec::new(),
             buffer: FrameBuffer::default(),
             pending_bytes: [0; 3],
+            window: WindowNumber::default(),
             is_blocked: false,
             has_progress: false,
             conflated: ConflatedKeys::default(),
@@ -212,6 +216,12 @@ impl Outbox {
             self.runs.push(Run::one(number));
         }
         is_first
+    }
+
+    /// Records that the client gets an update in this flush window. Returns whether the update is the client's
+    /// first in the window.
+    pub fn enter_window(&mut self, number: WindowNumber) -> bool {
+        std::mem::replace(&mut self.window, number) != number
     }
 
     /// Returns the client's updates in the current batch, as runs of consecutive updates.

@@ -16,9 +16,11 @@ pub struct Settings {
     pub max_symbols: usize,
     /// The ping interval, and the time limits within which a client must act.
     pub timeouts: Timeouts,
-    /// How long updates are collected before they are written. Updates of a flow-controlled feed are not
-    /// collected, because such a feed already publishes many events at once.
+    /// The longest time that updates are collected before they are written. Updates of a flow-controlled feed
+    /// are not collected, because such a feed already publishes many events at once.
     pub flush_window: Duration,
+    /// Whether the server's time is the system's time. In tests, tokio's clock may be paused.
+    pub has_system_clock: bool,
     /// About how many bytes of missed events or snapshots are written for a connection at a time.
     pub catch_up_bytes: usize,
     /// The maximum number of conflated events that are flushed for a connection at a time.

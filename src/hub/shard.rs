@@ -24,6 +24,7 @@ use super::connection_state::ConnectionState;
 use super::deadlines::Deadlines;
 use super::encoding_cache::EncodedValue;
 use super::fan_out::FanOut;
+use super::flush_window::FlushWindow;
 use super::liveness::{Liveness, STANDSTILL};
 use super::market_state::MarketState;
 use super::overload::EventCounts;
@@ -70,6 +71,7 @@ pub struct Shard {
     disconnected: Vec<ConnectionId>,
     liveness: Liveness,
     quota: CatchUpQuota,
+    flush_window: FlushWindow,
     /// Whether the shard conflates all events for its `latest` clients.
     is_overloaded: bool,
     /// The time at which a warning about an overload was last logged.
@@ -94,6 +96,7 @@ impl Shard {
             disconnected: Vec::new(),
             liveness: Liveness::new(settings.heartbeat, settings.timeouts),
             quota: CatchUpQuota::new(settings.catch_up_bytes),
+            flush_window: FlushWindow::new(settings.flush_window),
             is_overloaded: false,
             last_overload_warning: None,
             conflated: EventCounts::default(),
@@ -274,6 +277,12 @@ impl Shard {
         is_drained
     }
 
+    /// Returns how long to collect updates after a turn, before they are written.
+    #[must_use]
+    pub fn collect_for(&self) -> Duration {
+        self.flush_window.collect_for()
+    }
+
     fn apply(&mut self, seq: u64, event: &Event) {
         let key = (self.market.last_values.fold(seq, event), event.kind());
         for fan_out in &mut self.fan_outs {
@@ -318,6 +327,7 @@ impl Shard {
             fan_out.flush(
                 &mut self.connections,
                 &mut self.liveness.heartbeats,
+                &mut self.flush_window,
                 &self.bus,
                 moment,
                 &mut write,

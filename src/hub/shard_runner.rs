@@ -1,7 +1,7 @@
 //! A shard runner: a shard, the sockets of its connections, and the loop that serves them.
 //!
-//! The first update after a quiet moment is written at once. Under load, the shard reads the log only once in
-//! each flush window, which is a short time. So several updates share one write.
+//! The shard writes each update at once while few updates would share a write. Otherwise, the shard reads the log
+//! only once in each flush window, so that several updates share one write.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::{self, Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::exact_timer::ExactTimer;
 use super::overload::Overload;
 use super::relay::Relayed;
 use super::settings::Settings;
@@ -37,8 +38,8 @@ pub struct ShardRunner {
     pub served: Notify,
     /// A signal that a client waits for the shard's next turn, or that a client has disconnected.
     pub turn_wanted: Notify,
-    /// How long updates are collected before they are written.
-    flush_window: Duration,
+    /// Whether the loop may use the system's timer. In tests, tokio's clock may be paused.
+    has_system_clock: bool,
     /// The position up to which the shard's loop has read the log.
     position: watch::Sender<u64>,
 }
@@ -48,10 +49,11 @@ impl ShardRunner {
     /// `reader`.
     #[must_use]
     pub fn new(reader: &Reader, checkpoint: Checkpoint, settings: Settings) -> Self {
-        let (flush_window, position) = (settings.flush_window, watch::Sender::new(checkpoint.position));
+        let (position, has_system_clock) =
+            (watch::Sender::new(checkpoint.position), settings.has_system_clock);
         let shard = RefCell::new(Shard::new(Arc::clone(reader.bus()), checkpoint, settings));
         let (served, turn_wanted) = (Notify::new(), Notify::new());
-        Self { shard, sockets: RefCell::default(), served, turn_wanted, flush_window, position }
+        Self { shard, sockets: RefCell::default(), served, turn_wanted, has_system_clock, position }
     }
 
     /// Marks the shard's loop as failed, which ends all waits in [`caught_up`](Self::caught_up).
@@ -82,6 +84,7 @@ impl ShardRunner {
         let mut check = time::interval(self.shard.borrow().check_period());
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut window_end = Instant::now();
+        let mut timer = ExactTimer::new(self.has_system_clock);
         let mut overload = Overload::default();
         loop {
             let is_flow_controlled = reader.bus().is_flow_controlled();
@@ -102,7 +105,7 @@ impl ShardRunner {
                     self.shard.borrow_mut().close_stalled(Instant::now());
                     self.report(&reader);
                 }
-                () = ready(&mut reader, window_end) => {
+                () = ready(&mut reader, &mut timer, window_end) => {
                     let now = Instant::now();
                     // A flow-controlled feed waits for its readers, so it cannot overload a shard.
                     let is_overloaded = !is_flow_controlled && overload.begin_turn(reader.backlog(now), now);
@@ -111,7 +114,7 @@ impl ShardRunner {
                     overload.end_turn(is_drained, Instant::now());
                     // A shard that is behind does not wait for more updates.
                     let may_collect = is_drained && !reader.bus().is_flow_controlled();
-                    window_end = if may_collect { now + self.flush_window } else { now };
+                    window_end = if may_collect { now + self.shard.borrow().collect_for() } else { now };
                 }
             }
             self.begin_turn();
@@ -165,10 +168,10 @@ impl ShardRunner {
 }
 
 /// Waits until the flush window has ended, and then until the log has a new entry.
-async fn ready(reader: &mut Reader, window_end: Instant) {
+async fn ready(reader: &mut Reader, timer: &mut ExactTimer, window_end: Instant) {
     // Because of this order, an event that is published within the window does not wake the thread.
     if Instant::now() < window_end {
-        time::sleep_until(window_end).await;
+        timer.sleep_until(window_end).await;
     }
     reader.ready().await;
 }

@@ -75,8 +75,8 @@ pub struct Config {
     pub allowed_origins: Vec<AllowedOrigin>,
     /// The number of threads that serve clients; 0 means one thread per core.
     pub shards: usize,
-    /// How long a shard collects updates before it writes them together. After a pause without updates, a
-    /// shard writes the first update at once.
+    /// The longest time that updates are collected before they are written together. The server collects only
+    /// while clients get several updates in this time.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
     /// The maximum number of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means

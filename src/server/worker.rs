@@ -47,6 +47,8 @@ pub struct Worker<S> {
     pub limits: Limits,
     /// How long a client with `delivery=every` may delay a flow-controlled feed, which waits for its clients.
     pub stall_timeout: Duration,
+    /// Whether the server's time is the system's time. In tests, tokio's clock may be paused.
+    pub has_system_clock: bool,
     /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     pub tls: Option<TlsAcceptor>,
     /// The channel on which the worker reports its failure.
@@ -69,6 +71,7 @@ impl<S: AcceptedSocket> Worker<S> {
             max_symbols: self.limits.symbols,
             timeouts: self.limits.deadlines(state.auth.borrow().timeout),
             flush_window: self.config.flush_window,
+            has_system_clock: self.has_system_clock,
             stall_timeout: self.stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,
             conflated_events: Settings::CONFLATED_EVENTS,

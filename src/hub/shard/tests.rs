@@ -20,6 +20,7 @@ fn shard(every_buffer: usize) -> Shard {
         max_symbols: 0,
         timeouts: Timeouts::default(),
         flush_window: Duration::ZERO,
+        has_system_clock: false,
         stall_timeout: Duration::from_secs(10),
         catch_up_bytes: Settings::CATCH_UP_BYTES,
         conflated_events: Settings::CONFLATED_EVENTS,

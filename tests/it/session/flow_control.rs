@@ -223,13 +223,24 @@ async fn flow_control_includes_clients_that_were_slow_before_it_began() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn updates_are_collected_for_as_long_as_the_feed_does_not_wait() {
+async fn updates_of_a_busy_feed_that_does_not_wait_are_collected() {
     locally(async {
         let window = Duration::from_secs(1);
         let harness = SessionHarness::open(Config::default(), window, None);
-        let mut client = harness.connect("symbols=A", 4096).await;
+        let mut client = harness.connect("symbols=A", 1 << 20).await;
         client.json().await;
-        for (is_flow_controlled, waited) in [(false, window), (true, Duration::ZERO), (false, window)] {
+        for (is_busy, is_flow_controlled, waited) in [
+            (false, false, Duration::ZERO),
+            (true, false, window),
+            (true, true, Duration::ZERO),
+            (true, false, window),
+        ] {
+            // A busy feed publishes many updates of a client within one window.
+            let burst = if is_busy { 2000 } else { 0 };
+            harness.publish((0..burst).map(|_| trade("A", "0")));
+            for _ in 0..burst {
+                client.event().await;
+            }
             harness.bus.set_flow_controlled(is_flow_controlled);
             sleep(Duration::from_secs(2)).await;
             harness.publish([trade("A", "1")]);
@@ -241,8 +252,10 @@ async fn updates_are_collected_for_as_long_as_the_feed_does_not_wait() {
 
             assert!(
                 (waited..=waited + Duration::from_millis(5)).contains(&start.elapsed()),
-                "{is_flow_controlled}"
+                "busy {is_busy}, flow-controlled {is_flow_controlled}: {:?}",
+                start.elapsed()
             );
+            harness.bus.set_flow_controlled(false);
         }
     })
     .await;

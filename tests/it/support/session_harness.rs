@@ -57,6 +57,7 @@ impl SessionHarness {
             max_symbols: 0,
             timeouts: limits.deadlines(auth.borrow().timeout),
             flush_window,
+            has_system_clock: false,
             stall_timeout,
             catch_up_bytes: Settings::CATCH_UP_BYTES,
             conflated_events: Settings::CONFLATED_EVENTS,

@@ -190,6 +190,7 @@ impl ShardHarness {
             max_symbols: 0,
             timeouts,
             flush_window: Duration::ZERO,
+            has_system_clock: false,
             stall_timeout: Duration::from_secs(10),
             catch_up_bytes,
             conflated_events: catch_up_bytes.div_ceil(FRAME_BYTES),
