@@ -26,8 +26,8 @@ pub enum CaError {
     Pem {
         /// The file.
         path: PathBuf,
-        /// The cause.
-        source: pem::Error,
+        /// The cause. The error does not show the cause, because it is in the words of a library.
+        cause: pem::Error,
     },
     /// A certificate in the file cannot be used.
     #[error("{}: a certificate cannot be used", path.display())]
@@ -66,11 +66,11 @@ fn trusted_by_file(path: &Path) -> Result<RootCertStore, CaError> {
     let file = std::fs::read(path()).map_err(|source| CaError::Open { path: path(), source })?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&file) {
-        let certificate = certificate.map_err(|source| CaError::Pem { path: path(), source })?;
+        let certificate = certificate.map_err(|cause| CaError::Pem { path: path(), cause })?;
         roots.add(certificate).map_err(|source| CaError::Certificate { path: path(), source })?;
     }
     if roots.is_empty() {
-        return Err(CaError::Pem { path: path(), source: pem::Error::NoItemsFound });
+        return Err(CaError::Pem { path: path(), cause: pem::Error::NoItemsFound });
     }
     Ok(roots)
 }

@@ -10,8 +10,8 @@ use http::uri::InvalidUri;
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     /// The URL is malformed.
-    #[error(transparent)]
-    Malformed(#[from] InvalidUri),
+    #[error("this is not a URL")]
+    Malformed(InvalidUri),
     /// The URL has the scheme of another protocol, such as `ftp`.
     #[error("a server has no `{scheme}://`")]
     Scheme {
@@ -39,7 +39,7 @@ pub fn parse(text: &str) -> Result<Uri, UrlError> {
         "wss" | "https" => "wss",
         _ => return Err(UrlError::Scheme { scheme }),
     };
-    let url: Uri = format!("{scheme}://{rest}").parse()?;
+    let url: Uri = format!("{scheme}://{rest}").parse().map_err(UrlError::Malformed)?;
     check_server(&url)?;
     Ok(url)
 }

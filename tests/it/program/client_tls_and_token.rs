@@ -120,6 +120,7 @@ async fn a_wrong_file_of_certificates_is_one_error_that_names_it() {
 
         assert_eq!((found, out.as_str()), (code, ""), "{err}");
         assert_is_one_error(&err, place);
+        assert_eq!(code == 78, err.lines().next().unwrap().ends_with("no certificate in PEM form"), "{err}");
     }
 }
 

@@ -129,6 +129,11 @@ async fn a_command_line_that_is_almost_right_leads_to_the_right_one() {
             "a URL has the form ws://127.0.0.1:8000/ws",
         ),
         (
+            &["send", "hi", "--url", "ws://[h"],
+            "--url: this is not a URL",
+            "a URL has the form ws://127.0.0.1:8000/ws",
+        ),
+        (
             &["watch", "--url", "ws://127.0.0.1:99999/ws"],
             "--url: the URL's port is not a number from 1 to 65535",
             "a URL has the form ws://127.0.0.1:8000/ws",
