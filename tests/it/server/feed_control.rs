@@ -379,7 +379,7 @@ async fn an_error_reply_shows_a_right_request() {
         (post, r#"{"action":"stop"}"#, 400, "unknown_action", "pause, resume, speed, seek, step and loop"),
         (post, r#"{"action":"pause","for":1}"#, 400, "bad_command", r#"no field "for""#),
         (post, r#"{"action":"seek","time":"noon"}"#, 400, "bad_command", "2024-01-03T14:30:00Z"),
-        (post, r#"{"action":"speed","speed":-1}"#, 400, "bad_command", "a number above zero"),
+        (post, r#"{"action":"speed","speed":-1}"#, 400, "bad_command", "a number from 0.000001 to 1000000"),
         (post, &long, 413, "message_too_long", "4096"),
         (evil, r#"{"action":"step"}"#, 403, "forbidden", "evil.example"),
         ("PUT /api/v1/feed HTTP/1.1", "{}", 405, "method_not_allowed", "GET, HEAD and POST"),
