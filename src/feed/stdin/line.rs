@@ -85,7 +85,7 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
             }
             Payload::Quote(quote)
         }
-        _ => Payload::Bar(plausible(Bar {
+        _ => Payload::Bar(Bar {
             interval: optional(Field::Interval, &mut left, |field, value| {
                 Ok(text(field, value, "\"1m\"")?.parse()?)
             })?,
@@ -94,30 +94,10 @@ pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine
             low: optional(Field::Low, &mut left, price)?,
             close: price(Field::Close, required(Field::Close, &mut left, form)?)?,
             volume: optional(Field::Volume, &mut left, size)?,
-        })?),
+        }),
     };
     let time = left.take(Field::Time).map_or_else(|| Ok(now()), time)?;
     Ok(Some(EventLine { event: Event { symbol, time, payload }, kind, left }))
-}
-
-/// Returns a bar whose prices all lie between its low and its high. Any other bar is an error.
-fn plausible(bar: Bar) -> Result<Bar, LineError> {
-    let [open, high, low, close] = [
-        (Field::Open, bar.open),
-        (Field::High, bar.high),
-        (Field::Low, bar.low),
-        (Field::Close, Some(bar.close)),
-    ];
-    for ((lower, least), (upper, most)) in
-        [(low, high), (low, open), (low, close), (open, high), (close, high)]
-    {
-        if let (Some(least), Some(most)) = (least, most)
-            && least > most
-        {
-            return Err(LineError::Implausible { lower: lower.name(), least, upper: upper.name(), most });
-        }
-    }
-    Ok(bar)
 }
 
 /// Removes a field and returns its value. If the field is missing, returns an error whose text includes
@@ -277,21 +257,6 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_with_a_price_outside_low_and_high_is_an_error() {
-        for (prices, expected) in [
-            (r#""high":1,"low":2,"close":1.5"#, "low `2` is above high `1`; the low of a bar is its lowest"),
-            (r#""low":2,"close":1.5"#, "low `2` is above close `1.5`"),
-            (r#""high":2,"close":2.01"#, "close `2.01` is above high `2`"),
-            (r#""open":3,"high":2,"low":1,"close":1"#, "open `3` is above high `2`"),
-            (r#""open":0.5,"high":2,"low":1,"close":1"#, "low `1` is above open `0.5`"),
-        ] {
-            let fault = fault(&format!(r#"{{"type":"bar","symbol":"A",{prices}}}"#));
-            assert!(fault.starts_with(expected), "{fault}");
-        }
-        event(r#"{"type":"bar","symbol":"A","open":1,"high":1.00,"low":1,"close":1}"#);
-    }
-
-    #[test]
     fn a_byte_order_mark_and_white_space_around_an_object_are_ignored() {
         let event = event("\u{feff}{\"type\" : \"trade\" , \"symbol\":\"A\",\"price\":\t1 }\r");
 
@@ -392,12 +357,6 @@ mod tests {
                 "it looks like Server-Sent Events: write only what follows `data:`",
             ),
             ("event: trade", "`event: trade` is", "it looks like Server-Sent Events"),
-            (
-                "\u{1e}{\"type\":\"trade\",\"price\":1}",
-                "`\u{fffd}{\"type\"",
-                "it looks like a JSON object after an unseen character: write nothing before the `{`",
-            ),
-            ("\u{200b}{\"a\":1,\"b\":2}", "`", "it looks like a JSON object after an unseen character"),
             ("{\0\"\0t\0y\0", "`{\u{fffd}", "it looks like UTF-16: write UTF-8"),
             ("\u{1f}8", "`\u{fffd}8` is", "a line is one event"),
         ] {

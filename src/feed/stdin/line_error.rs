@@ -4,7 +4,7 @@ use serde_json::error::Category;
 
 use super::fields::{Field, Fields};
 use crate::feed::printable::printable;
-use crate::market::{IntervalError, NumberError, Price, SymbolError};
+use crate::market::{IntervalError, NumberError, SymbolError};
 
 /// The maximum number of characters of a line that an error message quotes.
 const FOUND: usize = 64;
@@ -45,10 +45,6 @@ pub enum LineError {
     QuotedNumber { field: &'static str, found: String },
     #[error("interval: {0}")]
     Interval(#[from] IntervalError),
-    #[error(
-        "{lower} `{least}` is above {upper} `{most}`; the low of a bar is its lowest price, and the high its highest"
-    )]
-    Implausible { lower: &'static str, least: Price, upper: &'static str, most: Price },
     #[error("a line has at most {0} bytes (feed.line_bytes)")]
     TooLong(usize),
 }
@@ -132,13 +128,10 @@ fn likeness(line: &[u8], text: &str) -> Option<(&'static str, &'static str)> {
     let after_quotes = text.strip_prefix('"').and_then(|text| text.split_once('"')).map(|(_, after)| after);
     let is_member = after_quotes.is_some_and(|after| after.trim_start().starts_with(':'));
     let is_stream = ["data:", "event:", "id:", "retry:"].iter().any(|name| text.starts_with(name));
-    let is_unseen = |c: char| !c.is_ascii_graphic() && !c.is_alphanumeric();
     let likeness = if is_packed {
         ("a packed file", "unpack it first")
     } else if line.contains(&0) || line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
         ("UTF-16", "write UTF-8")
-    } else if text.trim_start_matches(is_unseen).starts_with('{') {
-        ("a JSON object after an unseen character", "write nothing before the `{`")
     } else if is_member || text.starts_with(['}', ']']) {
         ("a part of a JSON object", ON_ONE_LINE)
     } else if text.starts_with('[') {
