@@ -52,7 +52,7 @@ pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
 /// Returns a URL of the server that a browser on this machine can open. `listen` is the text of the setting
 /// `server.listen`. `address` is the first address that the server has bound.
 ///
-/// The host of the URL is the first of these hosts that the [Host rule](super::host) accepts: the name in
+/// The host of the URL is the first of these hosts that the Host rule accepts: the name in
 /// `listen`, the address, and the allowed hosts. Among the allowed hosts, a loopback host comes first if the
 /// address is reached through loopback.
 #[must_use]
