@@ -19,7 +19,7 @@ pub(super) struct SnapshotSet {
     /// An earlier subscription of the connection, whose updates the connection still gets while the snapshots
     /// are pending. This subscription is empty if the set follows a gap or a seek.
     earlier: Subscription,
-    /// The set's last snapshot, while this snapshot must wait until older conflated events are sent.
+    /// The final snapshot of the set, if it waits behind older conflated events; else `None`.
     last: Option<LastSnapshot>,
 }
 

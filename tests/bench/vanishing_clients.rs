@@ -1,7 +1,7 @@
 //! Measures how one client is affected when many other clients vanish at once.
 //!
 //! One client gets updates all the time. The other clients run in a process of their own, which is killed.
-//! The benchmark runs in pairs. In the first run of a pair, the other clients have no subscription. In the
+//! The benchmark makes pairs of runs. In the first run of a pair, the other clients have no subscription. In the
 //! second run of a pair, all other clients have the same subscription.
 //!
 //! The killed process runs the benchmark's own executable, for example with the command line `server

@@ -74,7 +74,7 @@ pub struct StreamChecker {
     received: u64,
     /// The number of conflated events, as the last heartbeat reported it.
     merged: u64,
-    /// The number of published events of the subscription, up to the `seq` in `counted`.
+    /// How many events of the subscribed symbols the server has published, up to the `seq` in `counted`.
     expected: u64,
     counted: u64,
     /// A comparison of the counts that waits until the number of published events is known.
