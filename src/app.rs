@@ -99,8 +99,7 @@ pub struct App {
     bus: Arc<Bus>,
     feed: JoinSet<()>,
     feed_stop: CancellationToken,
-    /// The background tasks: the accept loop, the log of refused requests, and the renewal of the
-    /// certificate.
+    /// The background tasks, which accept connections, log refused requests and renew the certificate.
     tasks: JoinSet<()>,
     /// Stops the server when this guard is dropped, even if `run` was never called.
     server_stop: DropGuard,
@@ -162,8 +161,8 @@ pub struct Wiring<S> {
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
-    /// Creates the parts that lie between the bus and the clients, among them `shards` workers. Connects
-    /// these parts to each other. If `feed` is `None`, the owner of the bus must publish the events.
+    /// Creates and connects the parts that lie between the bus and the clients, among them `shards` workers.
+    /// If `feed` is `None`, the owner of the bus must publish the events.
     #[must_use]
     pub fn new(
         config: &Config,

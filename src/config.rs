@@ -44,7 +44,7 @@ pub struct Config {
     pub log: String,
     /// The settings of the server.
     pub server: server::Config,
-    /// The settings of the sessions.
+    /// The settings of the sessions, each of which serves one client.
     pub session: session::Config,
     /// The limits of clients.
     pub limits: session::Limits,
@@ -163,8 +163,8 @@ impl Config {
 }
 
 impl Loaded {
-    /// Adds the place of a wrong setting to an error of the feed: the flag, the variable or the line of the
-    /// file. Returns `None` if the error is not about a setting, or if the setting has its default.
+    /// Returns the feed's error with the place of the wrong setting: the flag, the variable or the line of
+    /// the file. Returns `None` if the error is not about a setting, or if the setting has its default.
     #[must_use]
     pub fn locate(&self, error: &FeedError) -> Option<LoadError> {
         self.locate_key(&error.key()?, &error.to_string(), error.hint())
@@ -243,8 +243,8 @@ fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> Lo
     LoadError::Wrong { key: key.to_owned(), fault, hint: example(&place, key), place }
 }
 
-/// Returns the error for an unknown key. `siblings` are the names of the existing keys in the same table.
-/// `key` is longer than `path` if a variable names a key in an unknown section.
+/// Returns the error for an unknown key. `siblings` are the names of the existing keys in the same table. If
+/// a variable names a key in an unknown section, `path` is the section, and `key` is the full key.
 fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> LoadError {
     let unknown = path.to_string();
     let rest = key.strip_prefix(&unknown).unwrap_or_default();

@@ -8,8 +8,7 @@ use crate::market::{Day, Event, Kind, Payload, Symbol};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencedEvent {
     /// The sequence number of the event; the first event has 1. An [unpublished
-    /// event](LastValueCache::fold_unpublished) gets the sequence number that the cache has when the event is
-    /// folded in.
+    /// event](LastValueCache::fold_unpublished) gets the sequence number of the cache.
     pub seq: u64,
     /// The event itself.
     pub event: Event,
@@ -74,8 +73,8 @@ impl LastValueCache {
 
     /// Folds an unpublished event into the cache. Returns the index of the event's symbol.
     ///
-    /// An unpublished event has no sequence number of its own. A snapshot shows an unpublished event with the
-    /// sequence number of the cache. Several unpublished events may share this sequence number.
+    /// A seek folds the events before the new market time without publishing them. Several unpublished events
+    /// may share the sequence number of the cache.
     pub fn fold_unpublished(&mut self, event: &Event) -> usize {
         let index = match self.symbols.get_index_of(&event.symbol) {
             Some(index) => index,

@@ -192,8 +192,8 @@ impl Bus {
     /// Appends a seek: the feed continues at the market time `position`, in the state `state`.
     ///
     /// `last_values` replaces the last values from before the seek. The epoch does not change, and the
-    /// sequence numbers continue. After the seek, clients cannot resume from a cursor at or before the head
-    /// that the log had at the seek.
+    /// sequence numbers continue. From the seek on, a client can resume only from events that follow the
+    /// seek.
     ///
     /// Build `last_values` from [`LastValueCache::at`] with the current [head](Self::head). Publish no event
     /// between the call of `at` and the seek, because an event moves the head.

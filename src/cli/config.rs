@@ -14,7 +14,7 @@ pub fn print(args: &ServeArgs) -> Result<(), CliError> {
     io::stdout().write_all(text.as_bytes()).map_err(CliError::Output)
 }
 
-/// Makes the checks that `serve` makes before `serve` reads the feed's files and binds the port. An unusable
+/// Makes the checks with which `serve` begins. Does not read the feed's events or bind the port. An unusable
 /// file counts as an error of the configuration.
 pub fn check(args: &ServeArgs) -> Result<(), CliError> {
     let loaded = load_config::for_server(args)?;

@@ -15,7 +15,7 @@ use crate::market::{FeedKind, FeedState, Time};
 /// The time between two drawings of the bar.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// The length of the bar, in parts. The bar measures progress in thousandths.
+/// The position of the full bar: the bar measures progress in thousandths.
 const PARTS: u16 = 1000;
 
 /// A progress bar on standard error. The bar is visible only for a replay on a terminal.

@@ -22,8 +22,8 @@ use super::url::Endpoint;
 /// The time limit for the handshake, and for the answer to a message.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// If no message arrives for this time, the client pings the server. This is twice the server's default time
-/// between heartbeats.
+/// If no message arrives for this time, the client pings the server. The value is twice the server's default
+/// time between heartbeats.
 const PING_AFTER: Duration = Duration::from_secs(10);
 
 /// If no message arrives within this time after the client's ping, the connection counts as lost.

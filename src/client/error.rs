@@ -123,7 +123,7 @@ impl ClientError {
     }
 }
 
-/// Returns the hint for an error whose message from the server is about tokens.
+/// Returns the hint for an error about tokens. `message` is the server's text for this error.
 fn token_hint(message: &str) -> &'static str {
     if message.contains("no tokens") {
         "leave the token out of the URL or the message"
@@ -251,7 +251,7 @@ fn tls_hint(url: &Endpoint, error: &rustls::Error) -> Option<Cow<'static, str>> 
 }
 
 /// Returns whether the error means that no trusted authority has signed the certificate. A wrong signature
-/// counts, because the client then trusts another authority with the same name.
+/// also counts as untrusted, because the client then trusts another authority with the same name.
 fn is_untrusted(error: &CertificateError) -> bool {
     use CertificateError::{BadSignature, UnknownIssuer, UnsupportedSignatureAlgorithmForPublicKeyContext};
     matches!(error, UnknownIssuer | BadSignature | UnsupportedSignatureAlgorithmForPublicKeyContext { .. })

@@ -12,7 +12,7 @@ pub struct Head<'a> {
     /// The type of the frame; empty if the text is not a frame.
     #[serde(borrow, rename = "type")]
     pub kind: Cow<'a, str>,
-    /// The sequence number of an event or a snapshot. In the reply to a subscribe, this is the sequence
+    /// The sequence number of an event or a snapshot. In the reply to a subscribe, `seq` is the sequence
     /// number of the newest event.
     pub seq: Option<u64>,
     /// The epoch: the run of the server to which the sequence numbers belong.

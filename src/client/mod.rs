@@ -1,7 +1,7 @@
 //! The client of the server's WebSocket protocol, which `watch` and `send` use.
 //!
 //! A [`Target`] holds the server's URL, the token and the trusted certificates. A [`Connection`] is one
-//! WebSocket connection. When its connection is lost, a [`Subscription`] connects again and resumes.
+//! WebSocket connection. A [`Subscription`] connects again and resumes when its connection is lost.
 
 mod backoff;
 mod connection;

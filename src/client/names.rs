@@ -17,8 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MOST: u64 = 100_000;
 
 /// Returns the names of the symbols that have had an event. Subscribes to all symbols on a second connection,
-/// and reads their snapshots. A time-out or an error makes the list incomplete, for example if the token does
-/// not allow `*`.
+/// and reads their snapshots. After a time-out or an error, such as a token that does not allow `*`, the list
+/// is incomplete.
 pub async fn names(target: &Target) -> Vec<String> {
     let mut names = Vec::new();
     let target = Target { url: url::keeping(&target.url, |name| name == "token"), ..target.clone() };

@@ -1,9 +1,9 @@
 //! The cursor of a client is the position in the sequence of events up to which the client has received
 //! everything.
 //!
-//! Each event moves the cursor to the event's `seq`. While snapshots of a set are missing, the client has no
-//! cursor, because it does not know all symbols yet. The last snapshot of the set moves the cursor to the
-//! snapshot's `seq`.
+//! Each event moves the cursor to the event's `seq`. A set of snapshots has one snapshot for each symbol.
+//! While snapshots of the set are missing, the client has no cursor, because it does not know all symbols
+//! yet. The last snapshot of the set moves the cursor to the snapshot's `seq`.
 
 use super::frame::Head;
 
@@ -16,8 +16,8 @@ pub struct Progress {
     /// The sequence number of the newest event that the client has received, as a frame or as part of a
     /// snapshot.
     seq: Option<u64>,
-    /// The cursor from which this connection resumes. The client keeps this cursor until the first event or a
-    /// set of snapshots begins to arrive.
+    /// The cursor from which this connection resumes. The client keeps this cursor until the first event
+    /// arrives, or until a set of snapshots begins.
     resumed_from: Option<String>,
 }
 

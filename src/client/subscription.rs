@@ -5,9 +5,9 @@
 //! because the user may have made a mistake. A permanent error, such as an unknown token, always ends the
 //! subscription.
 //!
-//! A server with tokens sends nothing to a client that has shown none, and waits for a token. So if a new
-//! connection stays silent for a second, a client without a token sends a `ping`. Such a server answers the
-//! ping with an error, which tells the user that a token is missing.
+//! A server with tokens sends nothing to a client until the client shows a token. So if a new connection
+//! stays silent for a second, a client without a token sends a `ping`. A server with tokens answers the ping
+//! with an error, which tells the user that a token is missing.
 
 use std::mem;
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub struct Subscription {
     progress: Progress,
     phase: Phase,
     backoff: Backoff,
-    /// The update that the next call of `next` returns. The frame that was returned before caused this
-    /// update.
+    /// The update that the next call of `next` returns. The frame that the previous call returned has caused
+    /// this update.
     next: Option<Update>,
 }
 

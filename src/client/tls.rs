@@ -26,7 +26,7 @@ pub enum CaError {
     Pem {
         /// The file.
         path: PathBuf,
-        /// The cause. The error does not show the cause, because it is in the words of a library.
+        /// The cause. The error's text leaves the cause out, because the cause is in the words of a library.
         cause: pem::Error,
     },
     /// A certificate in the file cannot be used.

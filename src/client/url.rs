@@ -21,7 +21,7 @@ pub enum UrlError {
     /// The URL has no host.
     #[error("the URL has no host")]
     Host,
-    /// The port of the URL is not a port.
+    /// The port of the URL is not a number from 1 to 65535.
     #[error("the URL's port is not a number from 1 to 65535")]
     Port,
 }
@@ -44,8 +44,8 @@ pub fn parse(text: &str) -> Result<Uri, UrlError> {
     Ok(url)
 }
 
-/// Checks the host and the port of a URL. A client would use the scheme's port in place of a malformed port,
-/// and so could show the token to another server.
+/// Checks the host and the port of a URL. Without this check, a client would replace a malformed port by the
+/// scheme's port. The client could then show the token to another server.
 fn check_server(url: &Uri) -> Result<(), UrlError> {
     let authority = url.authority().map_or("", |authority| authority.as_str());
     let server = authority.rsplit('@').next().unwrap_or_default();

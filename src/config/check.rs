@@ -22,7 +22,7 @@ pub struct Fault {
 pub enum FaultKind {
     /// The key does not exist. `siblings` are the names of the keys in the same table.
     Unknown { siblings: Vec<String> },
-    /// The value does not have this form.
+    /// The value does not have the form that the text describes.
     Form(String),
     /// The text says what is wrong with the value.
     Text(String),
@@ -48,8 +48,8 @@ pub fn check(table: Table) -> Result<Config, Fault> {
     }
 }
 
-/// Returns the path of a section that is a list, as in `[[server]]`. Serde would read the items of the list as
-/// the values of the section's keys.
+/// Returns the path of a section that is wrongly a list, as in `[[server]]`. Serde would read the items of
+/// the list as the values of the section's keys.
 fn section_with_list(table: &Table, defaults: &Table) -> Option<KeyPath> {
     defaults.iter().find_map(|(name, default)| {
         let (section, value) = (default.as_table()?, table.get(name)?);

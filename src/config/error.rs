@@ -50,8 +50,8 @@ pub enum LoadError {
         place: Place,
         /// The key with the names of its sections, separated by dots.
         key: String,
-        /// The existing key with the most similar name; if a variable has the wrong name, the name of the
-        /// variable for that key.
+        /// The existing key with the most similar name. For a variable with a wrong name, `nearest` is the
+        /// name of the variable that sets the existing key.
         nearest: Option<String>,
     },
     /// A value cannot be used.

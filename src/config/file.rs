@@ -26,7 +26,7 @@ pub struct ConfigFile {
 
 impl ConfigFile {
     /// Reads the file at `path`. Without a path, reads `config.toml`. Bytes that are not UTF-8 become
-    /// replacement characters, until [`ConfigFile::check_encoding`] reports them.
+    /// replacement characters; [`ConfigFile::check_encoding`] reports them.
     pub fn read(path: Option<&Path>) -> Result<Self, LoadError> {
         let may_be_missing = path.is_none();
         let path = path.unwrap_or(Path::new(FILE)).to_owned();
@@ -85,8 +85,8 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Follows the steps of a path into a TOML table. Returns the byte offset of the last key or list item on the
-/// path that exists.
+/// Follows the steps of a path into a TOML table. Returns the byte offset of the path's last existing key or
+/// list item.
 fn offset_in(table: &DeTable<'_>, steps: &[Step]) -> Option<usize> {
     let [Step::Key(name), rest @ ..] = steps else { return None };
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
@@ -121,7 +121,7 @@ fn as_table(table: &DeTable<'_>) -> Table {
 }
 
 /// Converts a value of the TOML parser. Dates and times become strings. An integer beyond 64 bits becomes a
-/// float, so that the check of the integer's key can report the integer as out of range.
+/// float. So the check of the value can report that the integer is out of range.
 fn as_value(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),

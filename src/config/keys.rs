@@ -1,4 +1,4 @@
-//! The names of all configuration keys, among which an error finds the key that a wrong name may mean.
+//! The names of all configuration keys, and the search for the key that a wrong name may mean.
 
 use serde::Deserialize;
 use strsim::normalized_damerau_levenshtein;
@@ -34,8 +34,8 @@ fn names_in(section: &str) -> Vec<String> {
     }
 }
 
-/// Returns the names that serde's error for an unknown name lists as expected: all names in backticks, except
-/// the first.
+/// Returns the names that serde's error for an unknown name lists as expected. The first name in backticks is
+/// the unknown name, which is left out.
 pub fn expected_names(message: &str) -> Vec<String> {
     message.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
 }
@@ -76,8 +76,8 @@ fn of_name(name: &str, keys: Vec<String>) -> Option<String> {
     keys.into_iter().find(|key| key.rsplit('.').next() == Some(name))
 }
 
-/// Returns the key of the candidate whose text is most similar to `name`. Returns `None` if every similarity
-/// is below `least`.
+/// Returns the key whose text is most similar to `name`; each candidate is a text and its key. Returns `None`
+/// if every similarity is below `least`.
 fn most_similar(
     name: &str,
     least: f64,

@@ -43,8 +43,8 @@ impl Setting {
         self.value.as_str().map_or_else(|| shown::value(&self.value), shown::text)
     }
 
-    /// Returns the values that the setting's text may stand for, the likeliest first. A list comes before a
-    /// number with leading zeros, so that `005930` is read as a symbol.
+    /// Returns the values that the setting's text may stand for, the likeliest first. For a text with leading
+    /// zeros, a list comes before an integer, so that `005930` is read as a symbol.
     fn readings(&self) -> Vec<Value> {
         let Value::String(text) = &self.value else { return vec![self.value.clone()] };
         let integer = text.parse::<i64>().ok();
