@@ -1,7 +1,7 @@
 //! Counters for `/metrics`: how often clients exceeded each limit, how often readers lagged, and more.
 //!
-//! Each bus has one set of [`Counters`]. Every label of a metric is a constant of this program. Text from a
-//! client or a file never becomes a label, so that clients cannot create new metrics.
+//! Each bus has one set of [`Counters`]. Text from a client or a file never becomes a label of a metric, so
+//! that clients cannot create new metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

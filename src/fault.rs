@@ -1,8 +1,8 @@
 //! Fault injection: panics on purpose, so that tests can check how the built program handles a panic.
 //!
 //! With `TICKERPLANT_FAULT=PLACE` in the environment, a debug build panics when it first reaches
-//! `point("PLACE")`. With `TICKERPLANT_FAULT=PLACE:N`, a debug build panics when it reaches this call for the
-//! N-th time. A release build ignores the environment variable `TICKERPLANT_FAULT`.
+//! `point("PLACE")`. With `TICKERPLANT_FAULT=PLACE:N`, a debug build panics when it reaches `point("PLACE")`
+//! for the N-th time. A release build ignores the environment variable `TICKERPLANT_FAULT`.
 
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Encodings: turn the values of the hub into bytes for clients.
+//! Encodings, which turn values such as events and snapshots into bytes for clients.
 //!
 //! An [`Encoding`] combines a dialect and a framing. The dialect defines how one value is written: the native
 //! dialect writes a JSON object. The framing tells a client where each value ends: each value is a WebSocket
@@ -37,7 +37,7 @@ pub enum Value<'a> {
     Reply(&'a Reply<'a>),
     /// A message from another client to a client that is not a subscriber.
     Message(&'a Message),
-    /// A WebSocket ping. Only the WebSocket encoding has pings.
+    /// A WebSocket ping.
     Ping,
     /// A WebSocket pong, with the payload of the client's ping.
     Pong(&'a [u8]),
@@ -53,8 +53,8 @@ pub struct Snapshot<'a> {
     pub seq: u64,
     /// The symbol.
     pub symbol: &'a Symbol,
-    /// The symbol's latest event of each kind (such as trade or quote) and the event's sequence number, in
-    /// the order of [`Kind::ALL`](crate::market::Kind::ALL).
+    /// The symbol's latest event of each kind (such as trade or quote), with its sequence number. The kinds
+    /// are in the order of [`Kind::ALL`](crate::market::Kind::ALL).
     pub latest: [Option<(u64, &'a Event)>; 3],
     /// The symbol's statistics of the day so far, such as the highest and the lowest price.
     pub day: Option<&'a Day>,

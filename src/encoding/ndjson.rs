@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Value, native_json};
 
-/// The JSON object in the last line of a stream, which tells why the server closes the stream.
+/// The last line of a stream: a JSON object that tells why the server closes the stream.
 #[derive(Serialize)]
 struct Close<'a> {
     r#type: &'static str,

@@ -1,8 +1,8 @@
-//! The control of a running feed: its commands and its status.
+//! The commands to a running feed, and the handle that sends the commands.
 //!
 //! Commands wait in a short queue for the pump, the task that publishes the feed's events. The pump executes
-//! one command at a time. Meanwhile, the pump publishes no events, except the events that the command `step`
-//! requests. The pump answers each command with the feed's new status.
+//! one command at a time. During a command, the pump publishes no events, except the events that the command
+//! `step` requests. The pump answers each command with the feed's new status.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -53,7 +53,7 @@ impl fmt::Display for FeedCommand {
 /// The reason why a command cannot be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// The feed reads standard input. A feed from standard input takes no commands.
+    /// The feed reads standard input, and therefore takes no commands.
     #[error("standard input is published as it comes; only a replay and a simulation can be controlled")]
     Live,
     /// The feed is a simulation, which cannot seek.

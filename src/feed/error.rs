@@ -318,8 +318,8 @@ impl FeedError {
         }
     }
 
-    /// Returns the configuration key whose value causes the error; `None` if no such value causes the error.
-    /// If there is a key, the error text begins with this key.
+    /// Returns the configuration key whose value causes the error; `None` if the error has another cause. If
+    /// there is a key, the error text begins with this key.
     #[must_use]
     pub fn key(&self) -> Option<String> {
         match self {

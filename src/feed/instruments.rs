@@ -24,8 +24,8 @@ const MAX_INVENTED: u32 = 1 << 16;
 ///
 /// In config.toml, the value is a list of instruments, or the number of instruments to invent. On the command
 /// line, the value is a text such as `500` or `AAPL,MSFT`. In such a text, digits with a comma (`500,`) or a
-/// leading zero (`005930`) are a name, not a number of instruments. Any other number, such as `1.5`, is an
-/// error without the comma.
+/// leading zero (`005930`) are a name, not a number of instruments. Without a comma, a number with a sign, a
+/// point or an exponent, such as `1.5`, is an error.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruments {
     /// A list of instruments with configured names.

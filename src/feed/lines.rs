@@ -22,7 +22,7 @@ pub struct Lines<R> {
     is_at_end: bool,
     /// The range of the current line in the buffer.
     line: Range<usize>,
-    /// The maximum length of a line, in bytes. Longer lines are discarded.
+    /// The maximum length of a line, in bytes.
     limit: usize,
     number: u64,
 }

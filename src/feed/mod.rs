@@ -5,9 +5,9 @@
 //! [`Control`], a user can pause, step or seek a feed, and change its speed. A replay at full speed ignores
 //! due times, but waits for the readers of its events. Events on standard input are published as they arrive.
 //!
-//! [`open`] checks the feed's settings and input files, and returns an error if they cannot be used.
-//! [`pump()`] publishes events that are due, and the feed's state, on the bus. When a feed fails, clients see
-//! the state `failed`, and the server stays up.
+//! [`open`] checks the feed's settings and input files, and returns an error if a setting or a file cannot be
+//! used. [`pump()`] publishes events that are due, and the feed's state, on the bus. When a feed fails,
+//! clients see the state `failed`, and the server stays up.
 
 mod control;
 mod error;
@@ -234,7 +234,7 @@ impl Feed {
     }
 
     /// Returns the symbols that are known and [announced](crate::bus::Bus::announce) before the first event;
-    /// `None` if there are too many to be known in advance.
+    /// `None` if a replay has too many symbols to store.
     #[must_use]
     pub fn announced_symbols(&self) -> Option<HashSet<Symbol>> {
         self.source.symbols()

@@ -232,7 +232,7 @@ impl Pump<'_> {
     /// Waits at the end of a flow-controlled feed until all readers have caught up.
     ///
     /// The wait ends early if a reader is behind, and reports no progress during the stall timeout plus
-    /// [`STALL_MARGIN`]. This time is long enough for the server's threads to close stalled clients.
+    /// [`STALL_MARGIN`].
     ///
     /// Cancel safe: cancelling the wait loses at most some of the readers' progress reports.
     async fn wait_for_the_last_readers(&self) {

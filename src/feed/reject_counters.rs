@@ -1,12 +1,12 @@
-//! Counters of the input that a feed rejects (lines, rows and events, by reason) or ignores (single fields).
+//! Counters of the input that a feed rejects or ignores.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
 use crate::counters::LabelledCounters;
 
-/// Counters of the input that a feed rejects (lines, rows and events, by reason) or ignores (single fields).
-/// A reason for a rejection is a fixed text of this program, never text from a file.
+/// One counter for each reason to reject a line, a row or an event of a feed, and one counter of ignored
+/// fields. A reason for a rejection is a fixed text of this program, never text from a file.
 #[derive(Clone, Debug, Default)]
 pub struct RejectCounters {
     rejected: LabelledCounters,
@@ -30,7 +30,6 @@ impl RejectCounters {
         self.rejected.get_or_create(&[("reason", reason)]).get()
     }
 
-    /// Returns the number of ignored input fields.
     #[cfg(test)]
     pub(super) fn ignored_fields(&self) -> u64 {
         self.ignored_fields.get()

@@ -76,8 +76,9 @@ fn encoding_of(beginning: &[u8]) -> &'static Encoding {
     })
 }
 
-/// Returns little-endian or big-endian UTF-16, if a text decoded this way has mostly ASCII characters. The
-/// ASCII characters are enough to recognize UTF-16, because market data in any language are mostly ASCII.
+/// Returns UTF-16LE or UTF-16BE, whichever decodes the text to mostly ASCII characters; `None` if neither
+/// does. The ASCII characters are enough to recognize UTF-16, because market data in any language are mostly
+/// ASCII.
 fn utf16_of(beginning: &[u8]) -> Option<&'static Encoding> {
     let (units, _) = beginning.as_chunks();
     let text = |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');

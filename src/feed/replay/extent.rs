@@ -1,4 +1,4 @@
-//! The extent of a replay, i.e. its earliest and latest event time, and its number of rows.
+//! The extent of a replay.
 
 use crate::market::Time;
 

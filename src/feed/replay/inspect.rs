@@ -69,9 +69,9 @@ pub struct Inspection {
 /// Finds the first and the last event in time order, while the rows are read in file order.
 #[derive(Default)]
 struct Ends {
-    /// Of the events with the earliest time, the first and the last in file order.
+    /// The first and the last event, in file order, among the events with the earliest time.
     first: [Option<Event>; 2],
-    /// Of the events with the latest time, the first and the last in file order.
+    /// The first and the last event, in file order, among the events with the latest time.
     last: [Option<Event>; 2],
 }
 

@@ -12,8 +12,8 @@ struct Playing {
 }
 
 impl Playing {
-    /// Starts a pump for a feed with these `[feed]` settings. The feed takes its events from a channel, which
-    /// [`Self::send`] fills.
+    /// Starts a pump for a feed with the given `[feed]` settings. The feed takes its events from a channel,
+    /// which [`Self::send`] fills.
     fn start(settings: &str) -> Self {
         let config: Config = toml::from_str(settings).unwrap();
         let (sender, receiver) = mpsc::channel(8);
@@ -24,7 +24,7 @@ impl Playing {
         Self { sender, bus, control, _pump: pumping }
     }
 
-    /// Gives the feed one trade for each of these market times, in seconds.
+    /// Gives the feed one trade for each of the given market times, in seconds.
     async fn send<const N: usize>(&self, seconds: [i64; N]) {
         self.sender.send(Ok(seconds.map(trade).into())).await.unwrap();
     }

@@ -6,7 +6,7 @@ use crate::feed::simulated::Walk;
 /// The beginning of the text with which the feed's state `failed` reports a panic.
 const DETAIL: &str = "the feed's own task has panicked: ";
 
-/// Returns a feed with these `[feed]` settings, whose source panics at the first event.
+/// Returns a feed with the given `[feed]` settings, and with a source that panics at the first event.
 fn broken(settings: &str) -> Feed {
     let source = Source::Walk(Box::new(Walk::broken()));
     Feed::new(&toml::from_str(settings).unwrap(), source, RejectCounters::default())

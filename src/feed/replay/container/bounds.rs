@@ -1,4 +1,4 @@
-//! The limits on the unpacked size of a packed file.
+//! Limits against decompression bombs, i.e. small packed files that unpack to a huge size.
 
 /// The limits on the unpacked size of a packed file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

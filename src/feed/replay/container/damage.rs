@@ -1,9 +1,8 @@
-//! A record of the damage that is found while a packed file is read.
+//! A record of the damage in a packed file.
 
 use std::sync::{Arc, OnceLock};
 
-/// A record of the first damage that was found while a packed file was read, if there was any. All clones
-/// share the same record.
+/// A record of the first damage that is found while a packed file is read. All clones share the same record.
 #[derive(Clone, Debug, Default)]
 pub struct Damage(Arc<OnceLock<String>>);
 

@@ -27,8 +27,8 @@ use unpack::{Bytes, Checked, Guarded, Inflate, Zstd};
 pub use bounds::Bounds;
 pub use damage::Damage;
 
-/// The maximum number of times that a text may be packed by gzip or zstd, one inside the other. Two times are
-/// allowed, because a web server may compress a file that is already packed.
+/// The maximum number of layers of gzip or zstd compression around a text. Two layers are allowed, because a
+/// web server may compress a file that is already packed.
 const LAYERS: usize = 2;
 
 /// The number of bytes at the start of a file from which its packing is recognized.

@@ -91,7 +91,7 @@ impl<R: Read> Read for Inflate<R> {
     }
 }
 
-/// Converts a number of bytes to `usize`. The number must not exceed the length of a slice.
+/// Converts a number of bytes to `usize`. The number counts bytes of one slice, so it always fits.
 fn narrow(count: u64) -> usize {
     usize::try_from(count).expect("no slice is longer")
 }

@@ -75,7 +75,8 @@ impl Map {
 }
 
 impl Columns {
-    /// Finds the column for each role by the names in a header, and by the rules of a layout's entry.
+    /// Finds the column for each role by the names in a header, and by the rules of `entry`, a layout in the
+    /// table of known layouts.
     pub fn of_header(names: &[String], entry: Option<&Entry>) -> Self {
         let index_of = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();

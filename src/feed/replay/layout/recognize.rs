@@ -52,7 +52,7 @@ pub enum LayoutError {
     NoTime(usize),
     /// The header, which is the line with this index, has no price column.
     NoPrice(usize),
-    /// The file has no header, and no known layout has columns like those of the line with this index.
+    /// The file has no header, and the line with this index does not fit any known layout.
     NoShape(usize),
     /// The file has no column of this name, although its layout or the configuration requires the column.
     NoColumn(String),
@@ -150,8 +150,9 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     })
 }
 
-/// Returns the known layout, and its description of the columns, that fit the rows of a file without a
-/// header. If the configuration names a layout, this layout fits if one row has a readable time.
+/// Finds the known layout that fits the rows of a file without a header. Returns the layout, and its
+/// description of the columns. If the configuration names a layout, one row with a readable time is enough
+/// for a fit.
 fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
     let shapes = || {
         LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
@@ -174,8 +175,8 @@ fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'stat
     })
 }
 
-/// Returns the error that a file lacks the first column that a layout requires in the header; `None` if the
-/// layout has no header.
+/// Returns an error that reports the first column of a layout's header as missing; `None` if the layout has
+/// no header.
 fn missing_column(layout: &str) -> Option<LayoutError> {
     let entry = LAYOUTS.iter().find(|entry| entry.name == layout)?;
     match entry.recognized_by {
@@ -364,9 +365,9 @@ fn is_ambiguous(row: &Record, time: TimeColumns) -> bool {
 }
 
 /// Returns the most likely order of day, month and year. Only orders in which all dates are valid are
-/// considered. The year is assumed to come first if, of all orders, this order puts consecutive dates closest
-/// together. Otherwise, the day is assumed to come first if the dates have points, or if the header is in a
-/// European language. In all other cases, the month is assumed to come first.
+/// considered. If consecutive dates lie closest together when they are read with the year first, the year is
+/// assumed to come first. Otherwise, the day is assumed to come first if the dates have points, or if the
+/// header is in a European language. In all other cases, the month is assumed to come first.
 fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     left: &OrdersLeft,
     dates: impl Fn() -> D,
@@ -391,9 +392,8 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     }
 }
 
-/// Returns the decimal sign that the numbers in the rows show: a point or a comma, whichever more numbers
-/// prove. If equally many numbers prove a point and a comma (e.g. no number, because all look like `1,234`),
-/// `is_comma_likely` decides.
+/// Returns the decimal sign (a point or a comma) that more of the numbers in the rows prove. If neither sign
+/// has more proofs, e.g. because all numbers look like `1,234`, `is_comma_likely` decides.
 fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
     let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
