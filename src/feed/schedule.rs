@@ -15,8 +15,8 @@ use super::speed::Speed;
 use crate::market::Time;
 use crate::range::{self, Check, DAY, MILLISECOND};
 
-/// The longest wait for an event that the schedule computes, about 34 years. A longer wait could overflow
-/// when it is added to an instant.
+/// The longest wait that the schedule computes, about 34 years. A longer wait could overflow when it is added
+/// to an instant.
 const FAR: Duration = Duration::from_secs(1 << 30);
 
 /// The settings of the schedule (`[feed.clock]` in config.toml).

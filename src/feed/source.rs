@@ -18,7 +18,6 @@ use super::replay::{Extent, MomentParser, Replay};
 use super::simulated::Walk;
 use crate::market::{Event, Symbol, Time};
 
-/// The market time between the last event of a lap and the first event of the next lap.
 const BETWEEN_LAPS: Duration = Duration::from_secs(1);
 
 /// The source of a feed's events.

@@ -6,8 +6,7 @@ use std::str::FromStr;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The speed of market time: a factor such as `1`, `60` or `0.5`, or `max`, which means as fast as clients
-/// read.
+/// The speed of market time: a factor such as `60` or `0.5`, or the word `max`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
     /// The number of seconds of market time that pass in one second of real time. A parsed factor is from
@@ -25,7 +24,7 @@ pub struct SpeedError {
 }
 
 impl Speed {
-    /// The form of a speed, for error messages.
+    /// The accepted notations of a speed, for error messages.
     pub const FORM: &str = "a number from 0.000001 to 1000000, or max";
 
     fn new(factor: f64) -> Result<Self, SpeedError> {

@@ -61,7 +61,7 @@ struct Inner {
     meter: Meter,
     /// Whether the schedule cuts long gaps, so that the remaining time cannot be computed.
     cuts_gaps: bool,
-    /// The number of events in the current lap of a replay that were published, or that a seek skipped.
+    /// The number of events of a replay that were published or skipped in the current pass over the files.
     consumed: u64,
 }
 
@@ -113,7 +113,7 @@ impl Progress {
     }
 
     /// Records that `count` events were published. `head` is the newest sequence number, and `position` is
-    /// the newest event's time in its source.
+    /// the newest event's time, without the shift that a loop adds to later laps.
     pub fn published(&self, count: usize, head: u64, position: Option<Time>) {
         let mut inner = self.inner();
         inner.status.events = head;
@@ -175,7 +175,7 @@ impl Inner {
     }
 }
 
-/// Counts the events of the last second, in tenths of a second.
+/// Counts the events of the last second, with a separate count for each tenth of a second.
 #[derive(Debug)]
 struct Meter {
     start: Instant,

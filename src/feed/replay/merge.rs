@@ -1,5 +1,4 @@
-//! Merges the events of several files by time. Events of equal time are in the order of the files, and then
-//! in the order of the lines.
+//! Merges the events of several files by time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -8,8 +8,7 @@ use crate::market::Time;
 /// Parses moments in every notation of time that recorded files may use.
 #[derive(Clone, Debug, Default)]
 pub struct MomentParser {
-    /// The time zone of moments without an offset from UTC. `None` means UTC; the same is true of the times
-    /// in files.
+    /// The time zone of moments without an offset from UTC. `None` means UTC.
     pub zone: Option<Zone>,
     /// The order of day, month and year in a moment. `None` means that the year comes first.
     pub date_order: Option<DateOrder>,

@@ -13,7 +13,8 @@ const OTHER_WORDS: &str = "adj adjusted agg aggs aggtrades ask bar bars bid bina
 const CURRENCIES: &str = "AUD BRL BTC CAD CHF CNY CZK DKK ETH EUR GBP HKD HUF IDR INR JPY KRW MXN NOK NZD PLN SEK SGD THB \
     TRY TWD USD USDC USDT ZAR";
 
-/// Extensions that are removed from a file name, such as `csv` or, for a file of bid prices, `bid`.
+/// Extensions that are removed from a file name: file formats such as `csv`, and kinds of prices such as
+/// `bid`.
 const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "last", "bid", "ask"];
 
 /// Returns the symbol in a file's name; `None` if no word of the name can be a symbol.
@@ -37,7 +38,7 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 /// - `TradingView` names a file `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
 /// - `HistData` names a file `DAT_PROGRAM_SYMBOL_…`.
 /// - Stooq names a file `symbol_market_d`. The symbol of this file is `SYMBOL.MARKET`.
-/// - LEAN appends the contract to the file name, and the symbol includes this contract, so that
+/// - LEAN appends the contract to the file name, and the symbol includes this contract. The file
 ///   `20131007_es_minute_trade_201312_20131220` has the symbol `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
     let name = stem(path);
@@ -106,7 +107,7 @@ pub fn symbol_with_period(path: &str) -> Option<Symbol> {
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
 }
 
-/// Returns the day in a path, given by its midnight in nanoseconds since 1970.
+/// Returns the midnight at which the day in a path begins, in nanoseconds since 1970.
 ///
 /// The file name is searched first, then each folder above it. The first file or folder name with exactly one
 /// day gives the result.

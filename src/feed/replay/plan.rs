@@ -22,7 +22,7 @@ use crate::feed::error::FeedError;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
 
-/// The number of rows at the start of a file that are converted to events as a test of the layout.
+/// To test the layout, this many rows at the start of a file are converted to events.
 const TRIED_ROWS: u64 = 100;
 
 /// A file, or a member of an archive, that was checked and can be replayed. The plan does not keep the file
@@ -111,8 +111,8 @@ impl Plan {
         }
     }
 
-    /// Returns the time range, limited to the settings `from` and `to`, and the count of all rows. Returns
-    /// `None` if no time is within these limits.
+    /// Returns the count of all rows, and the time range between the settings `from` and `to`. Returns `None`
+    /// if no time in the file is between these two settings.
     pub fn extent(&self) -> Option<Extent> {
         let (first, last) = self.scan.span?;
         let first = self.settings.from.map_or(first, |from| from.max(first));
@@ -120,7 +120,7 @@ impl Plan {
         (first <= last).then_some(Extent { first, last, rows: self.scan.rows })
     }
 
-    /// Returns the name of the time zone, as the command `inspect` prints this name.
+    /// Returns the text that the command `inspect` prints for the time zone.
     pub fn zone(&self) -> String {
         match (&self.settings.zone, self.scan.has_local_times) {
             (_, false) => "UTC".to_owned(),

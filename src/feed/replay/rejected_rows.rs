@@ -19,22 +19,22 @@ pub struct RejectedRows {
     reported: ReportedUpTo,
 }
 
-/// A record of the rejected lines that were reported: the greatest line number so far. All readers of the
-/// same file share this record.
+/// The greatest line number among the rejected rows that were already reported. All readers of the same file
+/// share this number.
 ///
-/// A file is read again after a seek, and each time a looping replay starts again. This record ensures that
+/// A file is read again after a seek, and each time a looping replay starts again. This number ensures that
 /// the metrics count a rejected row only once, and that the row is logged at most once.
 #[derive(Clone, Debug, Default)]
 pub struct ReportedUpTo(Arc<AtomicU64>);
 
 impl ReportedUpTo {
-    /// Creates a record that marks all lines as reported, so that a trial pass over a file reports nothing.
+    /// Marks all lines as already reported, so that a trial pass over a file reports nothing.
     pub fn all() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
 
-    /// Records a line number. Returns whether this line number is greater than all line numbers recorded
-    /// before.
+    /// Records the line number of a rejected row. Returns whether the number is greater than all numbers
+    /// recorded before.
     fn is_new(&self, line: u64) -> bool {
         self.0.fetch_max(line, Ordering::Relaxed) < line
     }

@@ -52,7 +52,7 @@ struct Run {
 }
 
 impl Order {
-    /// Returns the name of the order, as the command `inspect` prints this name.
+    /// Returns the name of the order in logs and in the output of `inspect`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ascending => "ascending",
@@ -122,8 +122,8 @@ struct TimesOfDay {
 }
 
 impl TimesOfDay {
-    /// Adds a cell. Returns false if the first non-empty cell is not a number, because then the times of day
-    /// are parsed as text.
+    /// Adds a cell. Returns false if the first non-empty cell is not a number: the times of day of the file
+    /// must then be parsed as text.
     fn observe(&mut self, cell: &[u8]) -> bool {
         let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();
         if cell.is_empty() {

@@ -39,8 +39,7 @@ pub struct Sniffed {
     /// Whether the order of day and month was assumed, because all dates of the file are ambiguous.
     pub is_date_order_assumed: bool,
     pub encoding: &'static Encoding,
-    /// The file or archive member with the times of the rows, if the times are in a separate file; `None` if
-    /// the rows have their own times.
+    /// The file or archive member with the times of the rows; `None` if the rows have their own times.
     pub beside: Option<Part>,
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub enum Role {
     /// A complete time: a date with a time of day, or a Unix time.
     Time,
-    /// A date. If another column has the role `clock`, that column adds the time of day.
+    /// A date. A column with the role `clock`, if there is one, adds the time of day.
     Date,
     /// A time of day, or a complete time in a file without a date column. The configuration calls this role
     /// `clock`.
@@ -176,8 +176,7 @@ impl FromStr for Role {
     }
 }
 
-/// Deserializes a role as a string, not as a variant. So an error of the configuration also names a key that
-/// is not a role.
+/// Deserializes a role from a string, so that the error for an unknown role contains the unknown name.
 impl<'de> Deserialize<'de> for Role {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -198,8 +197,9 @@ pub fn is_european(names: &[String]) -> bool {
     names.iter().any(|name| NAMES.split_ascii_whitespace().any(|known| name == known))
 }
 
-/// Normalizes a column name: keeps only letters in lower case, digits, brackets and percent signs. For
-/// example, `<DATE>` becomes `date`, and `asks[0].price` becomes `asks[0]price`.
+/// Normalizes a column name: converts letters to lower case, and removes all characters except letters,
+/// digits, brackets and percent signs. For example, `<DATE>` becomes `date`, and `asks[0].price` becomes
+/// `asks[0]price`.
 pub fn normal(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let counts = |c: &char| c.is_alphanumeric() || "[]%".contains(*c);

@@ -26,7 +26,6 @@ const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 pub struct Column {
     /// The role of the column; `None` if the column is not used.
     pub role: Option<Role>,
-    /// The kind of value that each cell of the column must hold.
     holds: Holds,
     is_optional: bool,
 }
@@ -44,9 +43,7 @@ enum Holds {
     Slashes,
     /// A date of eight digits, with or without a time of day after it.
     Compact,
-    /// A date.
     Date,
-    /// A time of day.
     TimeOfDay,
     /// A time of day in seconds since midnight.
     Seconds,
@@ -70,7 +67,7 @@ enum Holds {
 }
 
 impl Column {
-    /// Returns the unit if the cells count the time since midnight; `None` for any other column.
+    /// Returns the unit of a column whose cells count the time since midnight; `None` for any other column.
     pub fn midnight_unit(self) -> Option<MidnightUnit> {
         match self.holds {
             Holds::Seconds => Some(MidnightUnit::Seconds),

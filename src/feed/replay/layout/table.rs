@@ -47,8 +47,8 @@ pub struct Rules {
     pub has_period_in_name: bool,
     /// Whether the rows have no time, so that the day must come from the path of the file.
     pub is_of_one_day: bool,
-    /// For files whose times are in a separate file: two pieces of text that convert the path of a file to
-    /// the path of the file with the times. In the path, the first piece is replaced with the second piece.
+    /// Two pieces of text, if the times of a file are in a separate file. To get the path of the file with
+    /// the times, the first piece in the path is replaced with the second piece.
     pub times_beside: Option<(&'static str, &'static str)>,
     /// The kind of data, if files with this layout cannot be replayed; `None` if these files can be replayed.
     pub unfit: Option<&'static str>,

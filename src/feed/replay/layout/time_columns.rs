@@ -86,8 +86,8 @@ pub fn has_time(columns: &Columns, row: &Record) -> bool {
     }
 }
 
-/// Returns the columns of the time, for a file with a date column and a time-of-day column. If one column has
-/// the complete time, returns only that column.
+/// Finds the time columns of a file that has a date column and a time-of-day column. If one column has the
+/// complete time, returns only that column.
 fn of_two(
     rows: &[Record],
     date: usize,

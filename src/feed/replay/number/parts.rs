@@ -18,8 +18,8 @@ const BLANKS: [&str; 3] = ["\u{a0}", "\u{202f}", "\u{2009}"];
 /// The separators of thousands that a number may have, apart from the point and the comma.
 const BETWEEN_THOUSANDS: [&str; 6] = [" ", "\u{a0}", "\u{202f}", "\u{2009}", "'", "’"];
 
-/// A parsed number: its sign, its digits and the number of decimals. If the number of decimals is negative,
-/// that many zeros follow the digits, so that the digit 5 with -3 decimals means 5000.
+/// A parsed number: its sign, its digits and the number of decimals. A negative number of decimals adds zeros
+/// after the digits: the digit 5 with -3 decimals means 5000.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     is_negative: bool,

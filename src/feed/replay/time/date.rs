@@ -163,8 +163,7 @@ fn word(text: &[u8]) -> &[u8] {
     &text[..len]
 }
 
-/// Skips the blanks and signs at the start of a text, which separate a month's name from the other parts of a
-/// date.
+/// Skips the blanks and signs that separate the name of a month from the rest of a date.
 fn between(text: &[u8]) -> &[u8] {
     let signs = text.iter().take_while(|byte| matches!(byte, b' ' | b'-' | b'/' | b'.' | b','));
     &text[signs.count()..]

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The order of day, month and year in a date of three numbers.
 ///
-/// A date that begins with a four-digit year always means year, month, day. A date that ends with a
-/// four-digit year cannot have the order `Ymd`, so `Ymd` then stands for the usual order of such dates. A
-/// date with points usually has the day first, and a date with other signs usually has the month first. The
+/// A date that begins with a four-digit year always means year, month, day. If a date ends with a four-digit
+/// year, `Ymd` means the usual order: day first in a date with points, and month first in other dates. The
 /// two-digit years 70 to 99 mean 1970 to 1999, and the other two-digit years mean 2000 to 2069.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

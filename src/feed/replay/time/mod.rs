@@ -47,9 +47,9 @@ pub enum MidnightUnit {
 ///   spreadsheet.
 /// - A Unix time with an exponent must have at least eight digits before the exponent. A number with fewer
 ///   digits was probably rounded: spreadsheets turn a time into `1.70429E+12`.
-/// - A number of eighteen digits is a count of .NET's ticks, and means a local time from 1970 to 2099. Other
-///   numbers of eighteen digits are not accepted: neither nanoseconds before September 2001 nor Windows'
-///   FILETIME occur in market data. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
+/// - A number of eighteen digits must be a count of .NET's ticks for a local time from 1970 to 2099. Other
+///   counts with eighteen digits do not occur in market data: nanoseconds before September 2001, and Windows'
+///   FILETIME. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let cell = cell.trim_ascii();
     // For speed, the most common form is recognized without counting digits.
@@ -103,7 +103,7 @@ pub fn time_of_day(cell: &[u8]) -> Option<i64> {
 }
 
 /// Parses a time of day that is written as `count` digits. Leading zeros may be missing: if `count` is six,
-/// `1500` means 00:15:00. Decimals of the second may follow the digits.
+/// `1500` means 00:15:00. A fraction of a second may follow the digits.
 pub fn time_of_day_of_digits(cell: &[u8], count: usize) -> Option<i64> {
     let cell = cell.trim_ascii();
     let lost = count.checked_sub(digits(cell))?;
@@ -178,9 +178,8 @@ impl OrdersLeft {
     }
 }
 
-/// Returns the usual order of day, month and year for a date with the notation of this cell. The usual order
-/// is needed for files whose dates prove no order. A date with points usually has the day first, and a date
-/// with other signs usually has the month first.
+/// Returns the usual order of day, month and year for dates in the notation of a cell. The usual order is
+/// needed for files whose dates prove no order.
 ///
 /// The usual order never begins with a two-digit year, although [`orders`] may allow an order with the year
 /// first.

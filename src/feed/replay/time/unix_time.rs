@@ -20,7 +20,7 @@ const TICKS_OF_1970: u64 = 621_355_968_000_000_000;
 /// The count of .NET's ticks at the beginning of 2100.
 const TICKS_OF_2100: u64 = 662_380_416_000_000_000;
 
-/// Parses a Unix time, or a count of .NET's ticks. The magnitude of the count tells its unit.
+/// Parses a Unix time, or a count of .NET's ticks.
 pub fn stamp(cell: &[u8]) -> Option<Stamp> {
     let (is_negative, text) = match cell {
         [b'-', text @ ..] => (true, text),

@@ -24,8 +24,8 @@ pub struct Zone(TimeZone);
 #[error("`{found}` is not a time zone")]
 pub struct ZoneError {
     found: String,
-    /// A suggestion for the user: the zone of a city, if the invalid name is the name of a city, or else
-    /// examples of zones.
+    /// A suggestion for the user. If the invalid name is the name of a city, the hint names the zone of this
+    /// city; otherwise, the hint gives examples of zones.
     hint: String,
 }
 

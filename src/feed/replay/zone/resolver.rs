@@ -9,8 +9,8 @@ use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The least step back in local time, from row to row, that begins the second occurrence of an hour. A
-/// smaller step back means that a row is out of order.
+/// In an hour of local time that occurs twice, a step back of at least this length from one row to the next
+/// separates the two occurrences. A smaller step back means that a row is out of order.
 const STEP: i64 = 60 * SECOND;
 
 /// Converts the local times of one file to UTC, in the order of its rows.
@@ -59,7 +59,7 @@ impl Stretch {
 }
 
 impl Resolver {
-    /// Creates a resolver for one file. `backwards` means that the latest row of the file comes first.
+    /// `backwards` means that the latest row of the file comes first.
     pub fn new(zone: TimeZone, backwards: bool) -> Self {
         Self { zone, backwards, stretch: Stretch::NONE, last: 0, shares_times: false, repeated: 0, moved: 0 }
     }
@@ -97,7 +97,8 @@ impl Resolver {
         self.moved
     }
 
-    /// Converts a local time outside the current range of local times to UTC, and sets the next range.
+    /// Converts a local time outside the current range to UTC. Makes the range around this time the current
+    /// range.
     #[cold]
     fn resolve_elsewhere(&mut self, local: i64) -> Option<Time> {
         self.last = local;
