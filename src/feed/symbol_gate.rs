@@ -17,7 +17,7 @@ pub struct SymbolGate {
 }
 
 impl SymbolGate {
-    /// The name of the reason under which events of too many symbols are counted as rejected.
+    /// The name of the reason under which the filter counts each event that it rejects.
     pub const REASON: &str = "too_many_symbols";
 
     /// Creates a filter that keeps the first `limit` symbols; a limit of 0 means no limit.

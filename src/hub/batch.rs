@@ -12,8 +12,8 @@ use crate::bus::Key;
 /// written at once.
 ///
 /// A socket accepts about this many bytes at a time. An update costs less if it is written together with many
-/// other updates. A batch may exceed this size, because a segment of the log is never split between two
-/// batches.
+/// other updates. A batch may exceed this size, because all events of one segment of the log go into the
+/// same batch.
 const FULL_BYTES: usize = 64 * 1024;
 
 /// Updates that are written to sockets together.
@@ -68,7 +68,7 @@ impl Batch {
         self.subscribed_updates += clients as u64;
     }
 
-    /// Returns the number of updates for all subscribers together.
+    /// Returns the number of updates, summed over all subscribers.
     #[must_use]
     pub const fn subscribed_updates(&self) -> u64 {
         self.subscribed_updates

@@ -52,8 +52,8 @@ impl CatchUpQuota {
         !self.queue.is_empty()
     }
 
-    /// Renews the quota for a new turn. Removes the connections that may now continue from the queue, and
-    /// returns these connections.
+    /// Renews the quota for a new turn. Returns the connections that may write in this turn, and removes
+    /// these connections from the queue.
     pub(super) fn renew(&mut self) -> impl Iterator<Item = ConnectionId> {
         self.left = SHARES * self.share;
         self.queue.drain(..SHARES.min(self.queue.len()))

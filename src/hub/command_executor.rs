@@ -194,8 +194,8 @@ impl<'a> CommandExecutor<'a> {
 
     /// Returns whether the shard is behind a client that has all events up to the sequence number `after`.
     ///
-    /// If the shard is also at the event `after`, the shard counts as behind until it has read a seek
-    /// directly after this event.
+    /// A shard at the event `after` also counts as behind, unless it has read a seek directly after this
+    /// event.
     fn is_behind(&self, after: u64) -> bool {
         let head = self.market.seq();
         after > head || after == head && self.market.seek.is_none_or(|seek| seek.after < head)

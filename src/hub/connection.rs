@@ -68,8 +68,8 @@ pub(super) enum Dispatch {
     Conflate,
     /// The connection is resuming, and gets the event from the log later.
     Resume,
-    /// The connection does not get the event, because a snapshot includes the event, because the event is
-    /// part of a gap, or because the connection is closing.
+    /// The connection does not get the event: a snapshot includes the event, the event is part of a gap, or
+    /// the connection is closing.
     Skip,
 }
 
@@ -169,14 +169,14 @@ impl Connection {
         self.outbox.push(|out| self.encoding.write(out, value));
     }
 
-    /// Pushes an answer to the outbox, behind all pending frames and all conflated events. The conflated
-    /// events have sequence numbers up to `until`.
+    /// Pushes an answer to the outbox, behind all pending frames and all conflated events. `until` is at
+    /// least the sequence number of the newest conflated event.
     pub(super) fn answer_behind_conflated(&mut self, until: u64, value: &Value<'_>) {
         self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
     }
 
-    /// Writes a part of the conflated events that precede a delayed reply into the outbox's buffer. If no
-    /// such event is left, also writes the delayed reply.
+    /// If a reply is delayed, writes some of the conflated events that precede the reply into the outbox's
+    /// buffer. If none of these events is left, also writes the reply.
     ///
     /// A key that is still conflated afterwards has an event that is newer than the reply. If the client no
     /// longer wants conflated events of this key, the key is removed. The event of a removed key counts as
@@ -212,7 +212,7 @@ impl Connection {
     }
 
     /// Begins to send `set`, a set of snapshots. If `set` is `None`, the client needs no snapshot, and the
-    /// last pending frame moves its cursor to `seq`.
+    /// last pending frame moves the client's cursor to `seq`.
     pub(super) fn owe_snapshots(&mut self, set: Option<SnapshotSet>, seq: u64) {
         let owes_feed_state = self.owes_feed_state();
         match set {
@@ -336,7 +336,7 @@ impl Connection {
     /// Conflated events are dropped and count as merged, because they are older than the seek. Pending events
     /// of an `every` client are sent before the notice of the seek. If the outbox of an `every` client is
     /// full, a flow-controlled feed waits until the client has got the notice. A resuming client is told of
-    /// the seek later, when its next read of the log fails.
+    /// the seek later, when the shard fails to read the client's missed events from the log.
     pub(super) fn on_seek(&mut self, seek: Seek, market: &MarketState, bus: &Bus) {
         self.wake();
         if self.state.is_past(seek) {
@@ -445,7 +445,7 @@ impl Connection {
     }
 
     /// Wakes the client's session after a successful push to the outbox. If the push failed because of the
-    /// limit, closes the connection instead.
+    /// client's limit of pending bytes, closes the connection instead.
     pub(super) fn on_pushed(&mut self, pushed: Result<(), SlowConsumer>, bus: &Bus) {
         match pushed {
             Ok(()) => self.wake(),

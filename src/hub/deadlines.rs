@@ -153,7 +153,7 @@ impl Deadlines {
         self.message_due = deadline(now, timeouts.message).filter(|_| is_partial);
     }
 
-    /// Restarts the time limit for the rest of a partial message, if such a deadline is set.
+    /// Restarts the time limit for the rest of a partial message; does nothing if no message is partial.
     pub fn extend_message(&mut self, now: Instant, timeouts: &Timeouts) {
         if self.message_due.is_some() {
             self.message_due = deadline(now, timeouts.message);

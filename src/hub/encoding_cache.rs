@@ -13,8 +13,7 @@ const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// A cache of the encoded newest event of each symbol and kind, in one encoding.
 ///
-/// The cache has at most one entry for each symbol and kind. A newer event is written into the memory of the
-/// older event of the same symbol and kind.
+/// A newer event is written into the memory of the older event of the same symbol and kind.
 #[derive(Debug)]
 pub struct EncodedEvents {
     encoding: Encoding,
@@ -57,7 +56,8 @@ impl EncodedEvents {
     ///
     /// # Panics
     ///
-    /// Panics if the key has no event yet. A shard asks only for events that it has read.
+    /// Panics if the key has no event yet. No shard causes this panic, because a shard asks only for events
+    /// that it has read.
     pub fn latest(&mut self, last_values: &LastValueCache, key: Key) -> (u64, &[u8]) {
         let latest = last_values.latest(key).expect("the shard has read an event of this key");
         let (index, kind) = key;

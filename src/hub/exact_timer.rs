@@ -1,8 +1,8 @@
 //! A timer for waits of a few milliseconds.
 //!
-//! Tokio's timer rounds a wait up to the next millisecond, and so does its wait for events: 2 ms become 3. On
-//! Linux this timer uses the system's own timer (`timerfd`), which is exact to some 0.1 ms. Each wait costs
-//! two system calls.
+//! Tokio's timer has a resolution of 1 ms and rounds up, so a wait of 2 ms may take 3 ms. On Linux, the exact
+//! timer uses the system's own timer (`timerfd`), which is exact to about 0.1 ms. Each wait costs two system
+//! calls.
 
 use tokio::time::{self, Instant};
 
@@ -14,7 +14,8 @@ pub(super) struct ExactTimer {
 }
 
 impl ExactTimer {
-    /// Returns a timer. Without the system's clock, or without a free file descriptor, it is tokio's timer.
+    /// Returns a timer. If `has_system_clock` is false, or if no file descriptor is free, the timer is
+    /// tokio's.
     #[cfg(target_os = "linux")]
     pub(super) fn new(has_system_clock: bool) -> Self {
         Self { system: has_system_clock.then(linux::SystemTimer::new).and_then(Result::ok) }
@@ -53,7 +54,8 @@ mod linux {
     /// A `timerfd` of the kernel.
     #[derive(Debug)]
     pub(super) struct SystemTimer {
-        /// The kernel's timer. Like a pipe, it becomes readable. `AsyncFd` would need `unsafe` code.
+        /// The kernel's timer. The timer has the type of a pipe, because a due timer becomes readable like a
+        /// pipe, and because tokio's `AsyncFd` would need `unsafe` code.
         timer: Receiver,
         /// The instant for which the kernel's timer is set.
         set_for: Option<Instant>,

@@ -118,7 +118,7 @@ impl FanOut {
     /// Writes the current batch to the sockets of its subscribers. If a subscriber's heartbeat is nearly due,
     /// the same write includes the heartbeat.
     ///
-    /// Such a heartbeat contains `time`, and the sequence number `head`. `write` tries to write to a
+    /// Each heartbeat contains `time`, and the sequence number `head`. `write` tries to write to a
     /// connection's socket once, and returns how many bytes the socket accepted.
     pub(super) fn flush(
         &mut self,

@@ -1,21 +1,25 @@
 //! The flush window: how long a shard collects updates before it writes them.
 //!
 //! Collected updates save writes only if a client gets several of them in one window. So the shard counts how
-//! many of its updates follow another update to the same client within a window. The shard collects while
-//! this share is high, and writes each update at once while the share is low.
+//! many of its updates follow another update to the same client within a window. While the percentage of such
+//! updates is high, the shard collects updates. While the percentage is low, the shard writes each update at
+//! once.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The shard begins to collect when at least this share of the updates would share a write, in percent.
+/// The shard begins to collect when at least this percentage of the updates could be written together with
+/// another update to the same client.
 const COLLECT_FROM: u64 = 40;
 
-/// The shard stops collecting when less than this share of the updates shares a write, in percent. The gap
-/// between the two shares prevents frequent changes.
+/// The shard stops collecting when less than this percentage of the updates could be written together with
+/// another update to the same client. The gap between `STOP_BELOW` and `COLLECT_FROM` prevents frequent
+/// changes.
 const STOP_BELOW: u64 = 25;
 
-/// The share is judged after at least this many updates. Older updates then count half.
+/// The shard counts at least this many updates before it decides whether to collect. After each decision, the
+/// counts are halved.
 const JUDGED_UPDATES: u64 = 512;
 
 /// Decides whether a shard collects updates.
@@ -58,8 +62,8 @@ impl FlushWindow {
         self.number
     }
 
-    /// Records a batch of this many updates. `first` of its updates were the first to their client in the
-    /// current window.
+    /// Records a batch of this many updates. `first` of these updates were each the first update to a client
+    /// in the current window.
     pub(super) fn record(&mut self, updates: u64, first: u64) {
         self.updates += updates;
         self.shared += updates.saturating_sub(first);
@@ -79,7 +83,8 @@ mod tests {
 
     const LONGEST: Duration = Duration::from_millis(2);
 
-    /// Sends batches of one update to each of `clients`, `period` apart; returns how long the last batch is collected for.
+    /// Records batches, `period` apart, of one update to each of `clients` clients. Returns how long the
+    /// shard then collects updates.
     fn collected_after(
         window: &mut FlushWindow,
         now: &mut Instant,

@@ -1,5 +1,5 @@
 //! Liveness: sends heartbeats to the clients, and checks whether the clients are alive. A heartbeat shows a
-//! client that the server is alive. A check finds out whether a client is alive.
+//! client that the server is alive.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl Liveness {
     }
 
     /// Sends a heartbeat, with `time` and `head`, to each subscriber whose heartbeat is due. If a client's
-    /// socket is blocked, the client gets the heartbeat when it reads again.
+    /// socket is blocked, the client gets the heartbeat after the socket accepts bytes again.
     pub(super) fn heartbeats(
         &mut self,
         connections: &mut Slab<Connection>,

@@ -58,9 +58,7 @@ pub struct Outbox {
     window: WindowNumber,
     /// Whether the client's socket accepts no more bytes for now.
     is_blocked: bool,
-    /// Whether the socket made progress since the last call of [`take_progress`](Self::take_progress). The
-    /// socket makes progress when it accepts an update. If the socket was blocked, any byte that it accepts
-    /// counts as progress.
+    /// Whether the socket made progress since the last call of [`take_progress`](Self::take_progress).
     has_progress: bool,
     conflated: ConflatedKeys,
     delayed: Option<Box<Delayed>>,
@@ -366,7 +364,8 @@ impl Outbox {
         self.append(CursorEffect::None, FrameKind::Reply, write);
     }
 
-    /// Pushes a reply behind the conflated events. The conflated events have sequence numbers up to `until`.
+    /// Pushes a reply behind the conflated events. `until` is at least the sequence number of the newest
+    /// conflated event.
     ///
     /// If there are conflated events, the reply waits until these events are [flushed](Self::flush_delayed).
     /// All later frames wait behind the reply.

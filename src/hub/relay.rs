@@ -178,8 +178,8 @@ impl Relay {
 
     /// Returns whether the limit of bytes per second allows a message of this length now.
     ///
-    /// A message never counts as more bytes than the server may relay in one second. If it counted as more,
-    /// the message could never be sent.
+    /// A message never counts as more bytes than the server may relay in one second. Otherwise, a
+    /// longer message could never be sent.
     fn fits(&self, total: &Limiter, len: usize) -> bool {
         let frame = u32::try_from(len + FRAME_BYTES).unwrap_or(u32::MAX);
         let bytes = frame.saturating_mul(self.peers()).min(self.config.total_bytes);

@@ -19,7 +19,7 @@ pub struct Settings {
     /// The longest time that updates are collected before they are written. Updates of a flow-controlled feed
     /// are not collected, because such a feed already publishes many events at once.
     pub flush_window: Duration,
-    /// Whether the server's time is the system's time. In tests, tokio's clock may be paused.
+    /// Whether tokio's clock runs with the system's clock; false in tests, which may pause tokio's clock.
     pub has_system_clock: bool,
     /// About how many bytes of missed events or snapshots are written for a connection at a time.
     pub catch_up_bytes: usize,

@@ -48,14 +48,14 @@ const OVERLOAD_READ_EVENTS: usize = 65_536;
 const REMOVED_SUBSCRIPTIONS: usize = 1024;
 
 /// A search for a client's oldest conflated events spends this many bytes of the catch-up quota for each
-/// conflated event. To examine one event takes about as long as to write this many bytes.
+/// conflated event. Examining one event takes about as long as writing this many bytes.
 const SEARCH_BYTES: usize = 16;
 
 /// A shard logs at most one warning about an overload within this time.
 const WARN_PERIOD: Duration = Duration::from_secs(10);
 
-/// A client that resumes may already have events that its shard has yet to read. The client's session then
-/// checks the shard's progress after this time.
+/// If a resuming client already has events that its shard has yet to read, the client's session checks the
+/// shard's progress again after this time.
 const AHEAD_CHECK: Duration = Duration::from_millis(5);
 
 /// The market state and the connections of one worker thread.
@@ -668,9 +668,9 @@ impl Shard {
     /// of the stall timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes
     /// during the timeout.
     ///
-    /// The timeout starts at the first call that finds the feed waiting for the client. Reading
-    /// `catch_up_bytes` bytes restarts the timeout, so a large resume has enough time. A client that reads
-    /// only a byte now and then is still closed.
+    /// The timeout starts at the first call that finds the feed waiting for the client. The timeout restarts
+    /// when the client has read `catch_up_bytes` bytes, so a large resume has enough time. A client that
+    /// reads only a byte now and then is still closed.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
         let last_check = self.last_stall_check.replace(now).unwrap_or(now);
