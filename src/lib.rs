@@ -331,16 +331,16 @@
 //! 2. For each symbol, a client gets a snapshot at one position of the log. Then the client gets every event
 //!    after that position, without a gap or a repetition. The client's shard sends the snapshot and the later
 //!    events on one thread, without a lock. Snapshots are written as fast as the client reads them.
-//! 3. A client that resumes from a cursor either gets all missed events, or the resume is refused. The missed
-//!    events are read from the log in chunks. A cursor at or before the newest seek is refused, because the
-//!    seek replaced the values that the client had at this cursor.
-//! 4. The server counts every event that it does not send to a subscriber, and tells this client.
+//! 3. If a client resumes from a cursor, the client gets all missed events, or the server refuses the resume.
+//!    The missed events are read from the log in chunks. A cursor at or before the newest seek is refused,
+//!    because the seek replaced the values that the client had at this cursor.
+//! 4. The server counts every event that it does not send to a subscriber, and tells the subscriber how many.
 //! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
 //!    clients. The only exception is back-pressure: a replay at full speed waits for the shards. If a client
 //!    stalls a replay at full speed, the server closes the client's connection.
-//! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. A
-//!    shard also encodes a snapshot at one position of the log at most once for each encoding. When a client
-//!    resumes, its missed events are encoded for this client alone.
+//! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. At
+//!    each position of the log, a shard also encodes a symbol's snapshot at most once for each encoding. When
+//!    a client resumes, its missed events are encoded for this client alone.
 //! 7. Every queue and every message has a configured limit. The code that enforces a limit also counts how
 //!    often clients exceed the limit. A batch, which is a group of events that a shard writes together, has
 //!    at most about 5,000 events. The memory that the server uses for one client is bounded, by default to 10
@@ -348,8 +348,8 @@
 //! 8. A client cannot harm other clients. An error or a panic in a connection ends only this connection.
 //! 9. Every task has an owner. The owner of a task waits until the task ends, and gets the task's result. If
 //!    a task of the feed fails (the pump, which publishes events, or a reader), the feed's state becomes
-//!    `failed`. Clients are told the reason. If a shard or the accept loop fails, the process shuts down in
-//!    order.
+//!    `failed`, and clients are told the reason. If a shard or the accept loop fails, the process shuts down
+//!    in order.
 //! 10. `market`, `wire`, `encoding`, the shard, the outbox and the log do no I/O and read no clock.
 //! 11. Shards share only the log and the relay. A shard locks the log once for each segment of events that it
 //!     reads.

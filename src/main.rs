@@ -16,7 +16,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the error of a failed command, with the error's causes and its hint.
 fn failed(error: &CliError) -> ExitCode {
     // It is not an error if a reader such as `head` closes the output early.
     if error.is_broken_pipe() {

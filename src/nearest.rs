@@ -3,7 +3,7 @@
 /// The largest number of names that a message suggests.
 const MOST: usize = 3;
 
-/// The fewest letters of an abbreviation, such as `sub` for `subscribe`.
+/// The minimum length of an abbreviation such as `sub` for `subscribe`, in bytes.
 const LEAST_ABBREVIATION: usize = 3;
 
 /// Returns `; did you mean NAME?` with the nearest names, or an empty text if no name is near.
@@ -16,8 +16,9 @@ pub fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -
 
 /// Returns the candidates nearest to a word: those at the smallest edit distance, three at most. Letter case
 /// does not count as a difference, and two swapped letters count as one difference. A candidate may differ
-/// from the word in at most a third of the letters, rounded up. If every candidate differs more, the nearest
-/// candidates are those of which the word is the beginning, or which the word continues with letters.
+/// from the word in at most a third of the letters, rounded up. If every candidate differs more, returns the
+/// candidates that the word abbreviates (`sub` for `subscribe`), and the candidates that the word extends by
+/// letters (`authenticate` for `auth`).
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let lower = word.to_lowercase();
     let letters = lower.chars().count();
@@ -45,8 +46,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     nearest
 }
 
-/// Returns whether one of two names is the beginning of the other. What a word has after a candidate must be
-/// letters, so that a file such as `catalog.csv` is not taken for `cat`.
+/// Returns whether one of two names is the beginning of the other. A word that begins with the candidate must
+/// continue with letters only, so that a file such as `catalog.csv` is not taken for the command `cat`.
 fn abbreviates(word: &str, candidate: &str) -> bool {
     let is_continued = |rest: &str| rest.chars().all(char::is_alphabetic);
     word.len().min(candidate.len()) >= LEAST_ABBREVIATION

@@ -1,7 +1,8 @@
-//! A shard runner: a shard, the sockets of its connections, and the loop that serves them.
+//! A shard runner: a shard, the sockets of its connections, and the shard's loop.
 //!
-//! The shard writes each update at once while few updates would share a write. Otherwise, the shard reads the log
-//! only once in each flush window, so that several updates share one write.
+//! While clients seldom get several updates in one flush window, the shard writes each update at once.
+//! Otherwise, the shard reads the log only once in each flush window, so that one write sends several updates
+//! to a client.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -33,20 +34,20 @@ pub struct ShardRunner {
     pub shard: RefCell<Shard>,
     /// The sockets of the shard's connections.
     pub sockets: RefCell<Sockets>,
-    /// A signal that a client for which the feed may have waited was written to, or that a client has
-    /// disconnected.
+    /// A signal that a client has accepted bytes or has disconnected, so that a flow-controlled feed may no
+    /// longer need to wait for this client.
     pub served: Notify,
     /// A signal that a client waits for the shard's next turn, or that a client has disconnected.
     pub turn_wanted: Notify,
-    /// Whether the loop may use the system's timer. In tests, tokio's clock may be paused.
+    /// Whether the loop may use the system's timer. False in tests, which may pause tokio's clock.
     has_system_clock: bool,
     /// The position up to which the shard's loop has read the log.
     position: watch::Sender<u64>,
 }
 
 impl ShardRunner {
-    /// Returns a runner whose shard has no connections, and starts at `checkpoint`, the checkpoint of
-    /// `reader`.
+    /// Returns a runner whose shard has no connections. The shard starts at `checkpoint`, which is the
+    /// checkpoint of `reader`.
     #[must_use]
     pub fn new(reader: &Reader, checkpoint: Checkpoint, settings: Settings) -> Self {
         let (position, has_system_clock) =
@@ -69,9 +70,9 @@ impl ShardRunner {
 
     /// Runs the shard's loop until `stop` is cancelled.
     ///
-    /// The loop must not run under tokio's cooperative budget. The loop writes a batch of new events to all
-    /// subscribers without a pause. When tokio's budget is used up, a socket refuses a write even if the
-    /// socket has room.
+    /// The loop must not run under tokio's cooperative budget. A batch of new events is written to all
+    /// subscribers without a pause, and could use up this budget. Then a socket would refuse a write even if
+    /// the socket has room.
     pub async fn run(
         &self,
         mut reader: Reader,

@@ -2,8 +2,8 @@
 //!
 //! A snapshot is encoded only when the connection's socket has room for the bytes of the snapshot. So a
 //! snapshot shows the newest values at the moment of its encoding. A symbol's updates before its snapshot are
-//! not sent, because the snapshot will include them. For symbols by name, a set needs four bytes for each
-//! symbol. For all symbols (`*`), a set stores only a range of indexes.
+//! not sent, because the snapshot will include them. For symbols that a client subscribed to by name, a set
+//! needs four bytes for each symbol. For all symbols (`*`), a set stores only a range of indexes.
 
 use std::ops::Range;
 use std::vec;
@@ -93,8 +93,7 @@ impl SnapshotSet {
         self.last = Some(last);
     }
 
-    /// Returns the set's last snapshot, if this snapshot is stored because older conflated events must be
-    /// flushed first.
+    /// Returns the last snapshot that [`keep_last`](Self::keep_last) has stored, if any.
     pub(super) fn last(&self) -> Option<&LastSnapshot> {
         self.last.as_ref()
     }

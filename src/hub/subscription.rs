@@ -85,8 +85,8 @@ impl Subscription {
         }
     }
 
-    /// Removes one symbol from the subscription, and returns the symbol with its kinds of events. Removes `*`
-    /// (a symbol of `None`) only after all names. Returns `None` if the subscription is empty.
+    /// Removes one symbol from the subscription, and returns the symbol with its kinds of events. The symbol
+    /// `None` means `*`, which is removed after all names. Returns `None` if the subscription is empty.
     pub(super) fn pop(&mut self) -> Option<(Option<Symbol>, KindSet)> {
         if let Some((symbol, kinds)) = self.names.pop() {
             return Some((Some(symbol), kinds));

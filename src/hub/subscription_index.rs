@@ -1,8 +1,7 @@
-//! The subscription index: finds the subscribers of a symbol.
+//! The subscription index: maps each symbol to the connections that subscribed to the symbol.
 //!
-//! The index maps each symbol to the connections that subscribed to the symbol. A [`Subscription`] has the
-//! symbols of one connection. [`SubscriptionIndex`] changes the index and the subscription together, so that
-//! they agree.
+//! A [`Subscription`] has the symbols of one connection. All changes of a subscription go through
+//! [`SubscriptionIndex`], so that the index and the subscription agree.
 
 use std::collections::HashMap;
 

@@ -14,7 +14,7 @@ pub struct Event {
     pub payload: Payload,
 }
 
-/// The payload of an event.
+/// The data of an event besides its symbol and time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// A trade.

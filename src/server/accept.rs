@@ -55,7 +55,7 @@ pub trait AcceptedSocket {
 #[derive(Debug)]
 pub struct Tcp {
     listeners: Vec<TcpListener>,
-    /// The index of the listener that the next accept polls first.
+    /// The index of the listener that the next call of `poll_accept` polls first.
     first: usize,
     /// The maximum number of unsent bytes that the kernel buffers for a client; 0 means the system's default.
     send_buffer: u32,
@@ -120,7 +120,7 @@ impl AcceptedSocket for std::net::TcpStream {
 #[derive(Debug)]
 pub struct WorkerHandle<S> {
     sockets: mpsc::Sender<(S, Permit)>,
-    /// The load of the worker: the number of clones of this value. Each connection of the worker holds a
+    /// The number of clones of this value is the load of the worker. Each connection of the worker holds a
     /// clone, in the connection's permit.
     load: Arc<()>,
 }

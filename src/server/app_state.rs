@@ -23,9 +23,9 @@ use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 pub struct AppState {
     /// The bus, which publishes the events and keeps past events.
     pub bus: Arc<Bus>,
-    /// The control of the feed that publishes events on the bus.
+    /// Sends commands to the feed, and returns the feed's status.
     pub feed: Control,
-    /// The relay, which counts the peers.
+    /// The relay of messages between clients, which also counts the clients.
     pub relay: Arc<Relay>,
     /// The hosts that the server accepts.
     pub hosts: Hosts,

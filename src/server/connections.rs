@@ -1,4 +1,4 @@
-//! The connections of one worker: TLS handshakes, HTTP requests, and the sessions of WebSocket and stream
+//! The connections of one worker: TLS handshakes, HTTP requests, and the sessions of WebSocket and NDJSON
 //! clients.
 //!
 //! Each connection has its own task. If the task of a connection panics, only this connection ends.
@@ -51,7 +51,6 @@ const READ_BUFFER_BYTES: (usize, usize) = (8 * 1024, 16 * 1024 * 1024);
 /// The maximum number of bytes that TLS buffers while the socket accepts no data: the size of one TLS record.
 const TLS_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The connections of one worker.
 pub(super) struct Connections {
     /// The state that all sessions of the worker share.
     context: Rc<Context>,

@@ -23,8 +23,9 @@ pub type CheckedOrigin = Result<Option<HeaderValue>, ErrorResponse>;
 /// Returns the response to an `OPTIONS` request. `allow` lists the methods that the requested URL supports.
 ///
 /// If the request is a preflight from an allowed origin, the response also lists the methods and headers that
-/// the origin's pages may use. Without these lists, the browser blocks the request that would follow. For a
-/// refused origin, the response has the refusal as an extension, so that the server can log the refusal.
+/// the origin's pages may use. Without these lists, the browser does not send the request that should follow
+/// the preflight. For a refused origin, the response has the refusal as an extension, so that the server can
+/// log the refusal.
 pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &CheckedOrigin) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(ALLOW, allow.clone());
@@ -40,7 +41,7 @@ pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &Check
     response
 }
 
-/// Adds the headers to a response that let the pages of an allowed origin read the response.
+/// Adds headers to a response, so that the pages of an allowed origin can read the response.
 pub fn let_page_read(response: &mut Response, origin: CheckedOrigin) {
     // Without this header, a cache could send the response for one origin to another origin.
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));

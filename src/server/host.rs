@@ -62,10 +62,10 @@ pub struct NotAHost {
 }
 
 impl Hosts {
-    /// Checks and returns the host of a request. This is the host of an absolute target such as
-    /// `http://localhost/ws`, and otherwise the `Host` header (RFC 9112, section 3.2.2). An HTTP/1.0 request
-    /// may lack the `Host` header. A request without this header does not come from a browser, because
-    /// browsers always send `Host`.
+    /// Checks and returns the host of a request. If the request has an absolute target such as
+    /// `http://localhost/ws`, the host in the target counts, and otherwise the host in the `Host` header (RFC
+    /// 9112, section 3.2.2). An HTTP/1.0 request may lack the `Host` header. A request without this header
+    /// does not come from a browser, because browsers always send `Host`.
     ///
     /// # Errors
     ///
@@ -108,7 +108,8 @@ impl Hosts {
     }
 }
 
-/// Returns the host and port in the `Host` header of a request that has exactly one such well-formed header.
+/// Returns the host and port in the `Host` header, if the request has exactly one `Host` header and this
+/// header is well-formed.
 fn host_header(headers: &HeaderMap) -> Option<HostPort> {
     let mut values = headers.get_all(HOST).iter();
     let host = HostPort::parse_requested(values.next()?.to_str().ok()?)?;
@@ -163,8 +164,8 @@ impl HostPort {
         Some(Self { host: Host::parse(host)?, port })
     }
 
-    /// Parses the host and port of a request. Here a name may end with a dot and a port may be empty (RFC
-    /// 3986, sections 3.2.2 and 3.2.3). The result has neither.
+    /// Parses the host and port of a request. Drops a dot at the end of the name and an empty port, which RFC
+    /// 3986 allows (sections 3.2.2 and 3.2.3).
     fn parse_requested(text: &str) -> Option<Self> {
         let (host, port) = split(text);
         let host = Host::parse(host.strip_suffix('.').unwrap_or(host))?;

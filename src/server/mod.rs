@@ -3,7 +3,7 @@
 //! One loop [accepts](accept()) connections and hands each connection to the [worker](Worker) with the fewest
 //! connections. A worker is a thread with a shard, a runtime and all tasks of its connections. A session runs
 //! on the thread of its shard, from start to end. The library warp routes the requests. The server speaks
-//! HTTP/1.1, and HTTP/1.0 except for the handshake.
+//! HTTP/1.0 and HTTP/1.1, but a WebSocket handshake needs HTTP/1.1.
 
 mod accept;
 mod admission;
@@ -75,8 +75,8 @@ pub struct Config {
     pub allowed_origins: Vec<AllowedOrigin>,
     /// The number of threads that serve clients; 0 means one thread per core.
     pub shards: usize,
-    /// The longest time that updates are collected before they are written together. The server collects only
-    /// while clients get several updates in this time.
+    /// The longest time for which the server collects updates before it writes them together. The server
+    /// collects updates only while clients often get several updates in this time.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
     /// The maximum number of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means
@@ -150,7 +150,7 @@ impl Config {
 }
 
 /// Returns whether a text has the form HOST:PORT. An IPv6 address needs brackets, because the last group of
-/// the address could otherwise be a port.
+/// the address could otherwise be read as a port.
 fn is_host_and_port(text: &str) -> bool {
     let is_name = |host: &str| {
         !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))

@@ -43,7 +43,7 @@ fn parse(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// Returns the address or the network in a text that also has brackets, a port or a slash at its end.
+/// Returns the address or the network that is left of a text without its brackets, port and final slashes.
 fn bare(text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
     if let Some(HostPort { host: Host::Address(address), .. }) = HostPort::parse(text) {

@@ -60,7 +60,7 @@ pub struct NotAnOrigin {
 
 impl Origins {
     /// Checks the origin of a request. Returns the `Origin` header if the request has this header. `host` is
-    /// the host of the request; `None` if there is no such host, or if the Host rule refuses the host.
+    /// the host of the request; `None` if the request has no host, or if the Host rule refuses the host.
     ///
     /// # Errors
     ///
@@ -106,8 +106,8 @@ impl Origin {
         Some(Self { scheme, host, port })
     }
 
-    /// Returns whether this origin is the server's own, because it has the host and port of the request's
-    /// `Host` header. Ignores the scheme of the origin, because a proxy may terminate TLS.
+    /// Returns whether this origin is the server's own: whether the origin has the host and port of the
+    /// request. Ignores the scheme of the origin, because a proxy may terminate TLS.
     fn is_of(&self, host: &HostPort) -> bool {
         let port = host.port.filter(|port| Some(*port) != default_port(&self.scheme));
         self.host == host.host && self.port == port

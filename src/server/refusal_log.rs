@@ -17,7 +17,7 @@ const SPAN: Duration = Duration::from_secs(1);
 /// The maximum number of refusals in one time span that are logged one by one.
 const LOGGED_PER_SPAN: u64 = 5;
 
-/// The maximum length in the log of a text that contains input from a client, in bytes.
+/// The maximum length of a logged text that contains input from a client, in bytes.
 const MAX_BYTES: usize = 300;
 
 /// The texts that precede a token in a URL, even in a malformed URL such as `/ws&token=…`.
@@ -31,7 +31,7 @@ pub struct RefusalLog {
 }
 
 impl RefusalLog {
-    /// Logs a refused request. After the first few refusals in a second, only counts the request.
+    /// Counts a refused request, and logs the request if it is one of the first few in the current second.
     pub fn refused(&self, client: IpAddr, path: &str, status: StatusCode, reason: &str) {
         if self.count.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SPAN {
             let (path, reason) = (shown(path), shown(reason));
@@ -39,8 +39,7 @@ impl RefusalLog {
         }
     }
 
-    /// After each second, logs the number of refusals that were only counted. Then resets the count of
-    /// refusals.
+    /// After each second, logs the number of refusals that were counted but not logged, and resets the count.
     pub async fn report(&self) {
         let mut spans = time::interval(SPAN);
         loop {

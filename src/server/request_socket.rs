@@ -102,9 +102,9 @@ impl AsyncWrite for RequestSocket {
     }
 }
 
-/// Adds a JSON body to the HTTP library's own answer. Returns `None` if the bytes are not such an answer. An
-/// error response without a body comes from the library, because error responses from the routes always have
-/// a body.
+/// Adds a JSON body to the HTTP library's own answer. Returns `None` if the bytes are not an answer of the
+/// library. An error response without a body comes from the library, because error responses from the routes
+/// always have a body.
 fn with_body(bytes: &[u8], limits: HeadLimits) -> Option<Vec<u8>> {
     const NO_BODY: &str = "content-length: 0\r\n";
     let answer = str::from_utf8(bytes).ok().filter(|answer| answer.len() <= LONGEST_ANSWER)?;

@@ -22,8 +22,8 @@ use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 /// The page that browsers get at `/`.
 const PAGE: &str = include_str!("page.html");
 
-/// The content security policy of the page at `/`. The page loads nothing and connects only to its own
-/// server.
+/// The content security policy of the page at `/`. The policy lets the page load no other files, and connect
+/// only to its own server.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

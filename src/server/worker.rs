@@ -31,7 +31,7 @@ pub struct Worker<S> {
     pub reader: Reader,
     /// The checkpoint from which the shard starts reading the log.
     pub start: Checkpoint,
-    /// Receives the messages from clients of all shards that are relayed to the clients of this shard.
+    /// Receives messages from the clients of all shards, for the clients of this shard.
     pub inbox: mpsc::Receiver<Arc<Relayed>>,
     /// Receives the connections that the accept loop hands to this worker.
     pub sockets: mpsc::Receiver<(S, Permit)>,
@@ -47,7 +47,7 @@ pub struct Worker<S> {
     pub limits: Limits,
     /// How long a client with `delivery=every` may delay a flow-controlled feed, which waits for its clients.
     pub stall_timeout: Duration,
-    /// Whether the server's time is the system's time. In tests, tokio's clock may be paused.
+    /// Whether the server's time is the system's time. False in tests, which may pause tokio's clock.
     pub has_system_clock: bool,
     /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     pub tls: Option<TlsAcceptor>,
