@@ -24,23 +24,23 @@ pub struct TaskFailed {
     pub reason: String,
 }
 
-/// Runs a future and returns its output, or the message of the panic if the future panics.
+/// Runs a future and returns its output.
 ///
 /// This function is not `async`, because an `async` function would store the future twice and enlarge every
 /// idle session.
 ///
 /// # Errors
 ///
-/// Fails if the future panics.
+/// Fails with the message of the panic if the future panics.
 pub fn catch_panic<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
     AssertUnwindSafe(future).catch_unwind().map(|outcome| outcome.map_err(Panicked::new))
 }
 
-/// Calls a function and returns its output, or the message of the panic if the function panics.
+/// Calls a function and returns its output.
 ///
 /// # Errors
 ///
-/// Fails if the function panics.
+/// Fails with the message of the panic if the function panics.
 pub fn catch_panic_now<T>(function: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(function)).map_err(Panicked::new)
 }

@@ -61,7 +61,8 @@ impl WriteTimeoutHandle {
         PausedWriteTimeout(Arc::clone(&self.pause))
     }
 
-    /// Returns the newest TCP acknowledgement from the client's machine, if this acknowledgement is known.
+    /// Returns the state of the TCP acknowledgements from the client's machine, or `None` if the state is
+    /// unknown.
     #[must_use]
     pub fn acknowledgements(&self) -> Option<Acknowledgements> {
         lock(&*self.socket.upgrade()?).acknowledgements()
@@ -83,7 +84,7 @@ impl Drop for PausedWriteTimeout {
 }
 
 impl WriteTimeoutSocket {
-    /// Returns a socket whose writes fail when the client accepts no bytes for `limit`.
+    /// Adds a write timeout of `limit` to a socket.
     #[must_use]
     pub fn new(socket: Socket, limit: Duration) -> Self {
         let socket = Arc::new(Mutex::new(socket));

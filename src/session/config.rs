@@ -18,10 +18,11 @@ pub struct Config {
     /// write carries the heartbeat and an update.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
-    /// Maximum size of the pending events and relayed messages for one client, in bytes. The server closes a
-    /// client with `delivery=every` that exceeds this limit, with the close code 4008. With any delivery
-    /// policy, a client is closed with 4008 if a relayed message would exceed the limit. During a replay at
-    /// full speed, pending events never close a client, because the replay waits for slow clients.
+    /// Maximum size of the pending events and relayed messages for one client, in bytes. If the pending bytes
+    /// of a client with `delivery=every` exceed this limit, the server closes the connection with the code
+    /// 4008. With any delivery policy, a relayed message that would exceed the limit also closes the
+    /// connection with 4008. During a replay at full speed, pending events never close a client, because the
+    /// replay waits for slow clients.
     pub every_buffer: usize,
     /// Time limit for closing a connection; 0 means no limit.
     #[serde(with = "humantime_serde")]

@@ -30,7 +30,8 @@ pub(super) struct MessageHandler {
     pub(super) id: ConnectionId,
     name: SmolStr,
     access: Access,
-    /// The subscribe command from the URL; `None` if the URL has none, or when the command has been executed.
+    /// The subscribe command from the URL; `None` if the URL has no such command, or after the command was
+    /// executed.
     url_command: Option<Box<Command>>,
     controls: Option<Limiter>,
     commands: Option<Limiter>,

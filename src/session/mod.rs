@@ -1,8 +1,8 @@
-//! A session: one client's connection, from the upgrade to the close.
+//! A session serves one client's WebSocket or NDJSON stream until the connection closes.
 //!
 //! The session passes the client's commands to the shard, and the client's messages to the relay. The session
 //! also writes the bytes in the client's outbox to the socket. For a client that keeps up, the shard's runner
-//! writes batches of events directly to the socket, without the session.
+//! writes events directly to the socket, without the session.
 
 mod config;
 mod message_handler;
@@ -90,7 +90,8 @@ struct Inbound {
     id: ConnectionId,
     /// Decodes the client's bytes; `None` for an NDJSON stream, because its client only receives.
     decoder: Option<Decoder>,
-    /// The number of the incomplete message that the shard knows of; `None` if the shard knows of none.
+    /// The incomplete message that the shard knows of, as a number from [`Decoder::partial`]; `None` if the
+    /// shard knows of no incomplete message.
     partial: Option<u64>,
     /// The number of bytes read since the session last yielded to other tasks of the thread.
     turn: usize,

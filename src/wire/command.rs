@@ -1,4 +1,4 @@
-//! The commands of clients, and the parsing of their fields.
+//! The commands of clients, and the parsing of a command's fields.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::nearest::did_you_mean;
 /// The longest conflation interval that a client may set.
 const MAX_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The synonyms for the field or URL parameter that lists symbols.
+/// The accepted names of the field or URL parameter that lists symbols.
 pub(super) const SYMBOLS_NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
 
 /// The fields of each command, which an error reply may suggest to a client. Every command may have an `id`.
@@ -185,7 +185,8 @@ pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorR
 }
 
 /// Returns the error for a field that a command does not have. The error names the commands in `all` that
-/// have this field, or else the nearest field of the command.
+/// have this field. If no command has the field, the error may suggest a field of the command that has a
+/// similar name.
 #[must_use]
 pub fn unknown_field(command: &str, unknown: &str, all: &[(&str, &[&str])]) -> ErrorReply {
     let name = if SYMBOLS_NAMES.contains(&unknown) { SYMBOLS_NAMES[0] } else { unknown };

@@ -48,7 +48,7 @@ pub enum ErrorCode {
     UpgradeRequired,
     /// A WebSocket handshake is malformed.
     BadHandshake,
-    /// The server, or the client's address, has the maximum number of connections.
+    /// The server or the client's address has reached its maximum number of connections.
     TooManyConnections,
     /// The server is not ready.
     NotReady,
@@ -71,7 +71,7 @@ impl ErrorReply {
     }
 }
 
-/// Returns the error reply to a command that has a wrong field or the wrong form.
+/// Returns an error reply with the code `BadCommand`.
 pub fn bad_command(message: impl fmt::Display) -> ErrorReply {
     ErrorReply::new(ErrorCode::BadCommand, message)
 }

@@ -1,4 +1,4 @@
-//! Decides whether a client's message is a command, an error, or a message for the client's peers.
+//! Decides whether a client's message is a command, is invalid, or is meant for the client's peers.
 
 use serde::de::IgnoredAny;
 

@@ -131,7 +131,7 @@ pub enum Reply<'a> {
         seq: u64,
         /// The number of market frames that were sent to this connection.
         sent: u64,
-        /// The number of unsent events to this connection that newer events replaced (conflation).
+        /// The number of unsent events to this connection that were replaced by newer events (conflation).
         merged: u64,
     },
     /// Reports a gap in the client's events.

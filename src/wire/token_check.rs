@@ -2,8 +2,8 @@
 //!
 //! By mistake, a client may send its token in a form that the server does not accept. Examples of such forms
 //! are binary messages, UTF-16, JSON after a byte order mark, invalid JSON, and the framing of `SockJS` or
-//! `Socket.IO`. The check for tokens therefore covers such forms, too. The check does not search nested
-//! objects, because an application may use the word `token` in its own data.
+//! `Socket.IO`. The check therefore also finds tokens in messages that are not valid commands. The check does
+//! not search nested objects, because an application may use the word `token` in its own data.
 
 use std::borrow::Cow;
 
@@ -12,14 +12,14 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::verb::nearly_named_verbs;
 
-/// The most lists and strings around an object that are opened one after the other.
+/// The check for tokens opens at most this many nested lists and strings, one inside the other.
 const MAX_DEPTH: usize = 16;
 
-/// Removes what may surround the JSON of a message: all NUL bytes, the padding at both ends, and the packet
-/// type of Socket.IO. Returns `None` if the remaining text does not begin like a JSON object, list or string.
+/// Returns the JSON of a message without NUL bytes, without padding at both ends, and without the packet type
+/// of Socket.IO. Returns `None` if the remaining text does not begin like a JSON object, list or string.
 ///
-/// The removal of NUL bytes turns UTF-16 text of ASCII characters into plain ASCII. Other characters before
-/// the JSON need a real conversion from UTF-16.
+/// The removal of NUL bytes turns UTF-16 text of ASCII characters into plain ASCII. Non-ASCII characters
+/// before the JSON can need a real conversion from UTF-16, so this function also tries that conversion.
 pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     if !message.contains(&0) {
         return match String::from_utf8_lossy(message) {
@@ -40,8 +40,9 @@ pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     readings.iter().find_map(|text| json_in(text)).map(|json| Cow::Owned(json.to_owned()))
 }
 
-/// Returns the part of a text that begins like a JSON object, list or string. Removes padding, and the packet
-/// type of Socket.IO: digits, which a namespace and more digits may follow, before an object or a list.
+/// Returns the part of a text that begins like a JSON object, list or string. Removes padding. Before an
+/// object or a list, also removes the packet type of Socket.IO: digits, then optionally a namespace and more
+/// digits.
 fn json_in(text: &str) -> Option<&str> {
     let text = text.trim_matches(is_padding);
     if text.starts_with(['{', '[', '"']) {
@@ -56,8 +57,8 @@ fn json_in(text: &str) -> Option<&str> {
     rest.starts_with(['{', '[']).then_some(rest)
 }
 
-/// Returns whether a character may surround JSON unseen, such as white space, a control character, or a byte
-/// order mark. Every character beyond ASCII counts that is neither a letter nor a digit.
+/// Returns whether a character is padding: neither a visible ASCII character, nor a letter or digit of any
+/// script. For example, white space, control characters and the byte order mark are padding.
 fn is_padding(c: char) -> bool {
     !c.is_ascii_graphic() && !c.is_alphanumeric()
 }
@@ -69,8 +70,9 @@ fn is_padding(c: char) -> bool {
 /// - a JSON object that has a `token` field or is an `auth` command
 /// - a JSON list of which an item could contain a token
 /// - a JSON string whose content is itself a text that could contain a token
-/// - invalid JSON, or JSON within more than [`MAX_DEPTH`] lists and strings, in which a colon follows the
-///   word `token`
+/// - invalid JSON in which a colon follows the word `token`
+/// - a list or string that lies within [`MAX_DEPTH`] other lists and strings, if a colon follows the word
+///   `token`
 pub(super) fn holds_token(text: &str) -> bool {
     holds_token_within(text, MAX_DEPTH)
 }

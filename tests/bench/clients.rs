@@ -34,7 +34,6 @@ const HANDSHAKES: usize = 64;
 /// pending frames, and contains the `seq` of the newest event.
 const BARRIER: &str = r#"{"action":"set","delivery":"every"}"#;
 
-/// All clients and their results.
 pub struct Clients {
     poll: Poll,
     all: Vec<Client>,
@@ -82,7 +81,6 @@ pub struct Results {
     pub delays: Histogram<u64>,
     /// The `seq` of the newest event.
     pub newest: u64,
-    /// The number of heartbeats.
     pub heartbeats: u64,
     /// The number of events whose delivery was [checked](Clients::check_arrivals).
     pub checked: u64,
@@ -105,7 +103,8 @@ pub struct Faults {
     pub gone: u64,
     /// Frames of an unexpected type.
     pub unexpected: u64,
-    /// The difference between the numbers of events that this process wrote and that the server published.
+    /// The difference between the number of events that this process wrote and the number that the server
+    /// published.
     pub unpublished: u64,
 }
 
@@ -227,7 +226,7 @@ impl Clients {
     }
 
     /// Counts the missing and superfluous deliveries of the events that all clients could receive. Also
-    /// counts the clients that lost their connection or did not receive the frame that ends the check.
+    /// counts the clients that lost their connection or did not receive the frame that the check waits for.
     fn count_faults(&mut self, subscribers: usize) {
         let answered = || self.all.iter().filter(|client| !client.is_gone && client.ends.is_some());
         let spans = || answered().filter_map(|client| Some((client.begins?, client.ends?)));

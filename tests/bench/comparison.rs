@@ -68,7 +68,6 @@ impl Line {
     }
 }
 
-/// A column of the tables.
 struct Column {
     title: [&'static str; 2],
     width: usize,

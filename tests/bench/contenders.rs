@@ -100,8 +100,8 @@ impl Contender {
 
     /// Returns the command that starts the server on these cores, with the feed of a scenario.
     ///
-    /// The server inherits the benchmark's environment variables, which may configure it. The command
-    /// overrides the settings that the benchmark depends on.
+    /// The server inherits the benchmark's environment variables, and these variables may configure the
+    /// server. The command overrides the settings that the benchmark depends on.
     pub fn command(&self, cores: Option<&str>, scenario: &Scenario) -> io::Result<Command> {
         let mut command = match cores {
             Some(cores) => {

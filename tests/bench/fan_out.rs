@@ -63,7 +63,7 @@ fn c_10000_clients_1_of_100_symbols(bencher: Bencher<'_, '_>, events: usize) {
     deliver(bencher, &C, events);
 }
 
-/// Measures scenario A with `delivery=latest` and clients that do not read, so that every update is
+/// Measures the load `A`, but with `delivery=latest` and clients that do not read, so that every update is
 /// conflated.
 #[divan::bench(args = ROUNDS)]
 fn a_latest_nobody_reads(bencher: Bencher<'_, '_>, events: usize) {
@@ -166,8 +166,8 @@ impl Bench {
         Self { reader, shard, now }
     }
 
-    /// Publishes events and lets the shard read them. For each write, `accept` returns the number of bytes
-    /// that the socket accepts.
+    /// Publishes events and lets the shard read them. `accept` stands in for a client's socket: it gets the
+    /// bytes of a write and returns how many bytes it accepts.
     fn publish(&mut self, events: Vec<Event>, accept: impl Fn(&[u8]) -> usize) {
         let Self { reader, shard, now } = self;
         reader.bus().publish(events);

@@ -125,7 +125,7 @@ fn write_trades(path: &Path, rows: u32) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.len())
 }
 
-/// Prints all events of a file to `/dev/null`. Returns the CPU time that this takes, in seconds.
+/// Prints all events of a file to `/dev/null`, and returns the CPU time of the printing, in seconds.
 fn cat(path: &Path) -> io::Result<f64> {
     let config = Config { files: vec![PathBuf::from(path)], ..Config::default() };
     let mut out = File::create("/dev/null")?;
@@ -134,7 +134,7 @@ fn cat(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Splits all lines of a file into cells with the csv crate. Returns the CPU time that this takes, in
+/// Splits all lines of a file into cells with the csv crate, and returns the CPU time of the splitting, in
 /// seconds.
 fn csv_loop(path: &Path) -> io::Result<f64> {
     let before = process::own_cpu()?;

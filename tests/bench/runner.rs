@@ -69,7 +69,6 @@ impl Runner {
         Server::start(&mut contender.command(self.cores.as_deref(), scenario)?)
     }
 
-    /// Runs a scenario once.
     pub fn run(&self, contender: &Contender, scenario: &Scenario) -> io::Result<Figures> {
         let mut server = self.start(contender, scenario)?;
         let empty = server.memory()?;

@@ -47,18 +47,19 @@
 //! The write-only server relays no messages, so it does not run scenario R. In scenario R, the server also
 //! relays each message to its sender. The messages that the sender gets back are not counted as updates.
 //!
-//! The tables show the CPU time for each update, and the delays of the updates. The tables also show how long
-//! after the first client the last client reads the same event. Each figure is the median of all runs, in
-//! some columns with the least and the greatest value. In each turn of the benchmark, every server runs once.
-//! To compare two servers, the benchmark computes the ratio of their figures in each turn. The printed ratio
-//! is the median of these ratios.
+//! The tables show the CPU time for each update, and the delays of the updates. The tables also show how much
+//! later the last client reads an event than the first client does. Each figure is the median of all runs.
+//! Some columns also show the least and the greatest value. In each turn of the benchmark, every server runs
+//! once. To compare two servers, the benchmark computes the ratio of their figures in each turn. The printed
+//! ratio is the median of these ratios.
 //!
 //! `--top` searches for the highest rate that a server keeps up with. The search runs with the clients of the
-//! scenarios A and B. If the command line names only one of these scenarios, the search runs only with that
-//! scenario. In the search, the servers create the events. `--memory N` measures the memory of N idle
+//! scenarios A and B. If the command line names only A or only B, the search runs only with the clients of
+//! that scenario. In the search, the servers create the events. `--memory N` measures the memory of N idle
 //! connections. `--stalled` runs scenario C with additional clients that never read. `--vanish N` measures
 //! how another client is affected when N clients are killed at once. Without arguments, the benchmark runs
-//! the scenarios and all these measurements. The whole benchmark takes about fifty minutes.
+//! the scenarios and the four measurements `--top`, `--memory`, `--stalled` and `--vanish`. The whole
+//! benchmark takes about fifty minutes.
 //!
 //! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. In
 //! the tables, the memory for each client includes everything that the server allocates from the first

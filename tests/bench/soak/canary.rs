@@ -1,5 +1,5 @@
 //! The canary of the soak test: a few well-behaved clients on a thread of their own. The delays of the canary
-//! clients show how all other clients of the test affect them.
+//! clients show how the other clients of the test affect well-behaved clients.
 //!
 //! If the thread has a core of its own, the work of this process's other clients does not delay the canary
 //! clients.

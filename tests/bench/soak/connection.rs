@@ -1,6 +1,6 @@
-//! A non-blocking WebSocket connection of a client, from the connect to the end.
+//! A non-blocking WebSocket connection of a client, including the TCP connect and the handshake.
 //!
-//! The connection answers pings itself. Bytes that the socket does not accept stay in a buffer.
+//! The connection answers pings itself.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
