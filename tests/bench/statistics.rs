@@ -23,7 +23,7 @@ impl Spread {
         Self { least: at(0), middle: at(values.len() / 2), most: at(values.len().saturating_sub(1)) }
     }
 
-    /// Divides each value of `of` by the value of `to` at the same place, and returns the spread of these
+    /// Divides each value of `of` by the value of `to` with the same index, and returns the spread of these
     /// ratios.
     pub fn of_ratios(of: &[f64], to: &[f64]) -> Self {
         Self::of(of.iter().zip(to).map(|(of, to)| of / to))

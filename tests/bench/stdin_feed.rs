@@ -1,5 +1,5 @@
-//! A live feed: this process writes events to the server's standard input. The time of each event is the
-//! moment when this process writes it.
+//! A live feed: the benchmark writes events to the server's standard input. The time of each event is the
+//! moment when the benchmark writes the event.
 
 use std::process::ChildStdin;
 

@@ -28,13 +28,13 @@ pub fn head_end(answer: &[u8]) -> Option<usize> {
     answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// Returns a WebSocket frame of a client, which contains a whole message.
+/// Returns a client's WebSocket frame that contains a whole message.
 pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     part(0x80 | opcode, payload)
 }
 
-/// Returns a WebSocket frame of a client, which may contain only a part of a message. The byte `first`
-/// contains the FIN bit and the opcode (RFC 6455, section 5.2).
+/// Returns a client's WebSocket frame that may contain only a part of a message. The byte `first` contains
+/// the FIN bit and the opcode (RFC 6455, section 5.2).
 pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u64;
     let mut frame = vec![first];

@@ -1,7 +1,7 @@
 //! The feed of the write-only server: simulated events, or lines from standard input.
 //!
-//! The feed does not parse a line as JSON. The feed makes a frame of a line: it inserts a `seq` after the
-//! symbol.
+//! The feed turns a line into a frame by inserting a `seq` after the symbol, without parsing the line as
+//! JSON.
 
 use std::io::{self, ErrorKind, Read};
 use std::iter::Peekable;

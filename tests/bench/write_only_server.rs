@@ -1,11 +1,11 @@
 //! A server that only writes updates, called `bare` in the benchmark's tables. Its results show the least
 //! possible cost of an update.
 //!
-//! The server has one thread with epoll, and the same feeds and frames as Tickerplant. The server writes each
-//! update to each subscriber as soon as the update is due or has been read. With the flag `--window`, the
-//! server collects a client's updates for the given time and writes them together. If a socket is full, the
-//! server writes the remaining bytes when the socket accepts them. No update is lost, and no buffer has a
-//! limit.
+//! The server has one thread with epoll, and the same feeds and frames as Tickerplant. The server writes a
+//! simulated update as soon as it is due, and an update from standard input as soon as it has been read. With
+//! the flag `--window`, the server collects a client's updates for the given time and writes them together.
+//! If a socket is full, the server writes the remaining bytes when the socket accepts them. No update is
+//! lost, and no buffer has a limit.
 //!
 //! The server is the benchmark's own executable, with the command line `server bare --symbols A,B --rate 100`
 //! or `server bare --feed stdin`.
@@ -26,10 +26,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::write_only_feed::WriteOnlyFeed;
 
-/// The token with which the poll reports new connections.
+/// The token with which the server's poll reports new connections.
 const LISTENER: Token = Token(usize::MAX);
 
-/// The token with which the poll reports new bytes on standard input.
+/// The token with which the server's poll reports new bytes on standard input.
 const INPUT: Token = Token(usize::MAX - 1);
 
 /// The most events that are published before the sockets are polled again.
@@ -74,8 +74,8 @@ struct Client {
     request: Option<Vec<u8>>,
     /// The bytes that the socket has not accepted yet.
     unsent: Vec<u8>,
-    /// Whether the socket accepts no more bytes at present. The poll reports when the socket accepts bytes
-    /// again.
+    /// Whether the socket accepts no more bytes at present. The server's poll reports when the socket accepts
+    /// bytes again.
     is_full: bool,
     is_dirty: bool,
     is_gone: bool,
@@ -134,8 +134,8 @@ impl WriteOnlyServer {
         }
     }
 
-    /// Returns the time until the next event or flush is due, or `None` if neither time is known. The poll
-    /// rounds the returned time up to a millisecond.
+    /// Returns the time until the next event or flush is due, or `None` if neither time is known. The
+    /// server's poll rounds the returned time up to a millisecond.
     fn wait(&mut self) -> Option<Duration> {
         let is_dirty = !self.dirty.is_empty();
         let flush = self.window.filter(|_| is_dirty).map(|window| self.flushed + window);

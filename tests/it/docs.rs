@@ -225,8 +225,8 @@ fn is_answer(line: &str) -> bool {
     line.strip_prefix("< ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Returns the headers of a WebSocket handshake. Headers in `named`, which the example gives, replace the
-/// usual headers.
+/// Returns the headers of a WebSocket handshake. The example gives the headers in `named`. These headers
+/// replace the usual headers of the same names.
 fn handshake<'a>(named: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let usual = [
         ("Upgrade", "websocket"),

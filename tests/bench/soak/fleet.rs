@@ -25,8 +25,8 @@ pub struct Fleet {
     poll: Poll,
     clients: Vec<Client>,
     alarms: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// For each client, the time of its next action, if there is one. Any other time of a client in the heap
-    /// `alarms` is outdated and ignored.
+    /// For each client, the time of its next action, or `None` if no action is planned. The heap `alarms` may
+    /// also contain outdated times, which are ignored because they differ from this time.
     set: Vec<Option<Instant>>,
     context: FleetContext,
 }
@@ -99,8 +99,7 @@ impl Fleet {
         self.clients.iter().filter(is_there).count()
     }
 
-    /// Returns the number of slow clients with `delivery=every`. A slow client with `delivery=every` can fill
-    /// its buffer in the server.
+    /// Returns the number of slow clients with `delivery=every`.
     pub fn slow_every(&self) -> usize {
         let is_slow = |client: &&Client| match client {
             Client::Subscriber(subscriber) => subscriber.is_slow_every(),

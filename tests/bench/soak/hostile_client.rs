@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The time between two actions of an attack.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// While this many bytes or more are unsent, the client sends no further bytes.
+/// If this many bytes or more wait to be sent, the client skips its next action.
 const MAX_UNSENT: usize = 256 * 1024;
 
 /// The opcode of each fragment of a message, except the first fragment.
@@ -125,8 +125,8 @@ impl HostileClient {
         self.alarm
     }
 
-    /// Returns whether the client is connected and reads nothing. A connected client that reads nothing fills
-    /// its buffer in the server.
+    /// Returns whether the client is connected and reads nothing. For a connected client that reads nothing,
+    /// the server may have to keep a full buffer of unsent frames.
     pub fn is_slow_every(&self) -> bool {
         self.attack == Attack::NeverReads && self.is_connected()
     }

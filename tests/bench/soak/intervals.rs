@@ -1,10 +1,10 @@
 //! Measures the delays of updates to clients with a conflation interval.
 //!
-//! An update may wait until the end of the client's interval. Two ages of an update are measured: the time
-//! since its own event, and the time since the oldest event that the update conflates. The time since the
-//! oldest event is the stricter measure. The measurement of an age ends when the client has read the update,
-//! so every age includes the transport. The delays of clients without an interval show the time of the
-//! transport alone.
+//! An update may wait until the end of the client's interval. An update contains its newest event and may
+//! conflate older events. The benchmark measures two ages of an update: the age of the newest event and the
+//! age of the oldest event. The age of the oldest event is the stricter measure. The measurement of an age
+//! ends when the client has read the update, so every age includes the transport. The delays of clients
+//! without an interval show the time of the transport alone.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ const GRACE: u64 = 5_000_000;
 /// At least this percentage of the updates should be in time: not older than the interval plus `GRACE`.
 const MIN_WITHIN: f64 = 99.9;
 
-/// Measures the delays for the duration `time`. Returns the results of the clients.
+/// Measures the delays for the duration `time`.
 pub fn run(settings: &ServerSettings, clients: u32, interval: u32, time: Duration) -> io::Result<Results> {
     let server = settings.start()?;
     let mut fleet = Fleet::new(server.address(), settings.symbols)?;

@@ -37,7 +37,7 @@ const SLOW: usize = 20;
 const HOSTILE: usize = 100;
 
 /// A slow client reads this many bytes ten times a second. At the default rate of events, the server has
-/// about eight times as many bytes for a slow client as the client reads.
+/// about eight times as many bytes a second for this client.
 const SLOW_BYTES: usize = 8 * 1024;
 
 /// How long the server may take to stop.
@@ -52,14 +52,14 @@ struct Soak {
     canary: Canary,
     memory: MemoryBound,
     /// Three histograms of the canary clients' delays. The first histogram contains the delays since the last
-    /// report. The second histogram contains the delays before the slow and hostile clients joined, and the
-    /// third histogram contains the later delays.
+    /// report. The second histogram contains all delays before the slow and hostile clients joined. The third
+    /// histogram contains all later delays.
     delays: [Histogram<u64>; 3],
     is_strained: bool,
     warnings: u64,
 }
 
-/// Runs the soak for the duration `time`. Returns the results of all clients.
+/// Runs the soak for the duration `time`.
 pub fn run(settings: &ServerSettings, clients: u32, time: Duration, report: Duration) -> io::Result<Results> {
     let server = settings.start()?;
     let memory = MemoryBound::new(&server)?;

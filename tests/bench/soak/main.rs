@@ -1,10 +1,10 @@
 //! Checks the server's promises under strain: in a long run, in overload, and when all clients reconnect at
 //! once.
 //!
-//! The clients follow the protocol and check its promises. One promise is that `seq` ascends. Another promise
-//! is that no event is lost or sent twice, even over several connections. The counts in a heartbeat must
-//! match the frames that arrived. If the server breaks a promise, the benchmark prints the broken promise and
-//! fails. The server is a process of its own, and this process runs the clients.
+//! The well-behaved clients check what the protocol promises. One promise is that `seq` ascends. Another
+//! promise is that no event is lost or sent twice, even over several connections. The counts in a heartbeat
+//! must match the frames that arrived. If the server breaks a promise, the benchmark prints the broken
+//! promise and fails. The server is a process of its own, and this process runs the clients.
 //!
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
@@ -31,8 +31,8 @@
 //! with their cursors. No event may be missing. `--intervals MS,MS` measures the delays of updates to clients
 //! with the given conflation intervals.
 //!
-//! Delays depend on the speed of the machine, so most delays are only printed. Only under the extreme loads
-//! does a delay over its limit fail the benchmark. If the environment variable `EARLIER` names the server
+//! Delays depend on the speed of the machine, so most delays are only printed. A delay over its limit makes
+//! the benchmark fail only under the extreme loads. If the environment variable `EARLIER` names the server
 //! program of another build, the benchmark tests that program.
 
 mod canary;

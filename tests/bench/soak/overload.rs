@@ -28,7 +28,7 @@ const SYMBOLS: usize = 500;
 /// The number of symbols of each client.
 const EACH: usize = 50;
 
-/// The delays of one in this many clients are measured.
+/// The benchmark measures the delays of one in this many clients.
 const MEASURED: usize = 10;
 
 /// The clients connect at random moments within this time.
@@ -41,7 +41,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const TIME: Duration = Duration::from_secs(4);
 
 /// After the feed is paused, the clients read for this long, so that all waiting events arrive. This time is
-/// longer than a heartbeat interval.
+/// longer than a heartbeat interval, so that each client also gets a heartbeat with its counts.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// The benchmark predicts the events that the feed publishes during this many seconds after its start. The
@@ -52,7 +52,7 @@ const PREDICTED_SECONDS: u32 = 15;
 const MAX_P99: f64 = 250.0;
 
 /// Overloads three servers in turn: two with the default history but different rates, and one with a short
-/// history. Returns the results of the clients.
+/// history.
 pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
     let mut results = Results::new();
     for (rate, history) in [(100_000, "65536"), (200_000, "65536"), (20_000, "2000")] {

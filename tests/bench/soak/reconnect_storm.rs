@@ -37,8 +37,7 @@ struct Storm {
     memory: MemoryBound,
 }
 
-/// Connects this many clients, cuts their connections, and lets the clients connect again. Returns the
-/// clients' results.
+/// Connects this many clients, cuts their connections, and lets the clients connect again.
 pub fn run(settings: &ServerSettings, clients: u32) -> io::Result<Results> {
     let server = settings.start()?;
     let memory = MemoryBound::new(&server)?;

@@ -38,7 +38,7 @@ pub enum Delivery {
     Latest(u32),
 }
 
-/// The observations that all clients of a thread share.
+/// What the clients of a thread have observed together: their results, and the published events.
 #[derive(Debug)]
 pub struct Observations {
     pub results: Results,
@@ -58,12 +58,11 @@ pub struct StreamChecker {
     /// The number of announced snapshots that have not arrived yet. Until the last snapshot arrives, the
     /// client has no cursor.
     owed: u64,
-    /// The symbol and the `seq` of each snapshot since the last comparison of the counts. The server does not
-    /// send the events that are older than their symbol's snapshot, so the next comparison of the counts
-    /// subtracts these events.
+    /// The symbol and the `seq` of each snapshot since the last comparison of the counts. A snapshot stands
+    /// for all older events of its symbol, which the server does not send. The next comparison of the counts
+    /// therefore subtracts the older events.
     snapshots: Vec<(usize, u64)>,
-    /// Whether the connection has resumed, but no comparison of the counts has shown yet that no event is
-    /// missing.
+    /// Whether the connection has resumed and has not yet passed a comparison of the counts.
     is_resuming: bool,
     /// Whether the client has received all events or snapshots that it missed.
     is_caught_up: bool,
@@ -161,8 +160,8 @@ impl StreamChecker {
         self.is_caught_up = false;
     }
 
-    /// Checks the cursor with which the server closed a slow consumer. This cursor must be the cursor of the
-    /// last frame.
+    /// Checks the cursor that the server gave when it closed the connection of a slow consumer. This cursor
+    /// must be the cursor of the last frame.
     pub fn closed_as_slow_consumer(&mut self, cursor: &str, results: &mut Results) {
         let (epoch, seq) = cursor.rsplit_once('-').unwrap_or_default();
         let seq = seq.parse().ok().filter(|_| epoch == self.epoch);

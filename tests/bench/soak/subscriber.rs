@@ -65,8 +65,8 @@ impl Subscriber {
         self.pace == Pace::Prompt
     }
 
-    /// Returns whether the client is slow and has `delivery=every`. A slow client with `delivery=every` can
-    /// fill its buffer in the server.
+    /// Returns whether the client is slow and has `delivery=every`. For a slow client with `delivery=every`,
+    /// the server may have to keep a full buffer of unsent frames.
     pub fn is_slow_every(&self) -> bool {
         !self.is_prompt() && self.checker.subscription.delivery == Delivery::Every
     }

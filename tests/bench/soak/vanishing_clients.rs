@@ -34,7 +34,7 @@ const SYMBOLS: usize = 500;
 /// kill.
 const RATE: u32 = 1000;
 
-/// The time between the connects of two vanishing clients, which connect one after the other.
+/// The vanishing clients connect one after the other, with this pause between two clients.
 const DISTANCE: Duration = Duration::from_micros(500);
 
 /// The longest time that the vanishing clients read, if nobody kills their process.

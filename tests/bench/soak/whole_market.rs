@@ -1,8 +1,8 @@
 //! The whole market: many clients subscribe to all 65,536 symbols at once, and half of them read nothing.
 //!
-//! This process writes the events to the server's standard input. First it writes one event of each symbol.
-//! After that, half of the events belong to one symbol. The canary, a client whose delays are measured, reads
-//! this symbol.
+//! The benchmark writes the events to the server's standard input. The benchmark first writes one event of
+//! each symbol. After that, half of the events belong to one symbol. The canary, a client whose delays are
+//! measured, reads this symbol.
 
 use std::io::{self, Write};
 use std::process::Stdio;
@@ -43,7 +43,7 @@ const MAX_MEMORY: u32 = 512 * 1024;
 /// The 99th percentile of the canary client's delays must be below this limit, in milliseconds.
 const MAX_P99: f64 = 50.0;
 
-/// Lets this many clients subscribe to the whole market. Returns the clients' results.
+/// Lets this many clients subscribe to the whole market.
 pub fn run(clients: u32, cores: Option<&str>) -> io::Result<Results> {
     let mut command = server_under_test::command(cores);
     let mut server = Server::start(command.args(["--feed", "stdin"]).stdin(Stdio::piped()))?;

@@ -118,7 +118,8 @@ impl Case {
     }
 }
 
-/// Reads the files of a configuration. Returns the names of their layouts, and the lines that `cat` prints.
+/// Reads the files of a configuration. Returns the names of the files' layouts, and the lines that `cat`
+/// prints.
 fn read(config: &Config) -> Result<(String, String), FilesError> {
     let replay = Replay::open(
         config,

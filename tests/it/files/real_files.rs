@@ -153,8 +153,8 @@ fn expected_event(event: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
-/// Parses a JSON number as a decimal. The result is exact for numbers of up to 15 digits. No number in the
-/// test files has more digits than that.
+/// Parses a JSON number as a decimal. The result is exact for numbers of up to 15 digits, and no number in
+/// the test files has more digits.
 fn number(value: &Value) -> Option<Decimal> {
     value.as_number().map(|number| Decimal::from_str_exact(&number.to_string()).unwrap())
 }

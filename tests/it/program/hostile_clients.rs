@@ -52,8 +52,8 @@ async fn a_client_that_behaves_gets_every_event_despite_hostile_ones() {
     Subscriber::connect(address, EVERY).await.catch_up().await;
 }
 
-/// Connects to the server and sends the bytes `words`. The server may close the connection before it has read
-/// all bytes.
+/// Connects to the server and sends the bytes `words`. A failed write is ignored, because the server may
+/// close the connection before it has read all bytes.
 async fn say(address: SocketAddr, words: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let _: io::Result<()> = socket.write_all(words).await;

@@ -63,7 +63,7 @@ async fn failed(client: &mut Client) -> Value {
     }
 }
 
-/// Returns whether this build can inject faults. If this build cannot, prints that the test is skipped.
+/// Returns whether this build can inject faults. If not, prints that the test is skipped.
 fn has_faults(test: &str) -> bool {
     if !cfg!(debug_assertions) {
         eprintln!("skipped, a release build injects no faults: {test}");

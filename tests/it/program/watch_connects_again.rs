@@ -1,5 +1,5 @@
 //! Tests of the command `watch` when its connection breaks. The command must connect again, resume, and
-//! report this on standard error.
+//! report the new connection on standard error.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};

@@ -13,8 +13,8 @@ use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
 /// The number of events in the replayed file. The number is low enough that a replay publishes all events
-/// before it waits. The number is also high enough that the operating system cannot buffer all events for one
-/// client.
+/// before it waits for slow clients. The number is also high enough that the operating system cannot buffer
+/// all events for one client.
 const EVENTS: u64 = 3000;
 
 const EVERY: &str = "/ws?symbols=*&delivery=every";

@@ -18,7 +18,7 @@ use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// A CSV file with six trades at five times, ten seconds apart. Two trades have the same time.
+/// A CSV file with six trades at five times, ten seconds apart.
 const TRADES: &str = "time,symbol,price,size\n\
                       2024-01-03T14:30:00Z,A,1,10\n\
                       2024-01-03T14:30:10Z,A,5,10\n\

@@ -26,7 +26,8 @@ fn replay() -> (TempDir, Config) {
     (folder, config)
 }
 
-/// Subscribes to symbols. Returns the field `unknown` of the reply, and skips the snapshots that follow.
+/// Subscribes to symbols, and skips the snapshots that follow the reply. Returns the field `unknown` of the
+/// reply.
 async fn unknown(client: &mut Client, symbols: Value) -> Value {
     client.send(&json!({"action":"subscribe","symbols":symbols}).to_string()).await;
     let reply = client.expect(r#"{"type":"subscribed"}"#).await;
