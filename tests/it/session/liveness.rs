@@ -26,7 +26,7 @@ const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
 /// The bytes of a WebSocket text frame from a client, with the payload `hi` and a mask of zeros.
 const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 
-/// The longest time by which a timeout may be late. The server checks its clients only a few times a second.
+/// A timeout may be this late, because the server checks its clients only a few times a second.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// The time limit for each wait in a test, on the paused clock. A test that waits longer fails.

@@ -46,10 +46,9 @@ const PART: i64 = 512 * KIB;
 const MESSAGE: i64 = 256 * KIB;
 
 /// The most memory that the pending replies to a client may use, in bytes. The pending events and relayed
-/// messages of a client together have the same bound. The setting `session.every_buffer` limits the replies,
-/// and also limits the events and messages together. The bound is greater than the setting, because a growing
-/// buffer can use twice the memory of its content. If the frames are short, the list of their positions can
-/// use as much memory as the buffer.
+/// messages of a client together have the same bound. The bound is greater than the limit in
+/// `session.every_buffer`, because a growing buffer can use twice the memory of its content. If the frames in
+/// the buffer are short, the list of their positions can use as much memory as the buffer.
 const BUFFER: i64 = 4 * MIB;
 
 /// The most memory that one connection may use in total, in bytes.
@@ -149,7 +148,7 @@ impl Scene {
         });
     }
 
-    /// Lets the shard relay the message `text` of another client `times` times.
+    /// Lets the shard relay the message `text` from another client, `times` times.
     fn relay(&self, text: &str, times: usize) {
         self.run(async {
             for _ in 0..times {
@@ -382,7 +381,7 @@ fn repeated_seeks_and_lags_take_no_more_memory_than_one() {
     }
 }
 
-/// A step of a random test: an action of the client or of its environment.
+/// A step of a random test: an action of the client, of another client or of the feed.
 #[derive(Clone, Debug)]
 enum Act {
     Say(&'static str),

@@ -1,5 +1,5 @@
-//! Compares a `latest` client that has a conflation interval with a model of this client. The shard must
-//! flush conflated events when the conflation interval has passed, and not before.
+//! Tests a client with `delivery=latest` and a conflation interval against a model of this client. The shard
+//! must flush conflated events when the conflation interval has passed, and not before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::support::client_model::{Key, key_of};
 use crate::support::received_frames::Frame;
 use crate::support::shard_harness::{Client, ShardHarness, Step, a_bus, encoding, event, subscribe, symbols};
 
-/// The longest time by which the session wakes too late in these tests, in milliseconds.
+/// In these tests, the session wakes at most this many milliseconds late.
 const MAX_WAKE_DELAY: u64 = 8;
 
 /// If a flush is late by this duration or more, the next conflation interval begins at the time of the flush.
@@ -62,8 +62,7 @@ struct Expected {
     /// For each key with conflated events: the sequence number of its newest event, and the time at which its
     /// first event was conflated.
     conflated: BTreeMap<Key, (u64, Instant)>,
-    /// The time at which the current conflation interval began, or `None` before the first flush of conflated
-    /// events that were due.
+    /// The time at which the current conflation interval began, or `None` until the first flush that was due.
     last_flush: Option<Instant>,
     is_blocked: bool,
     owes_feed_state: bool,

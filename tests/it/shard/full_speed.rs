@@ -19,14 +19,14 @@ use crate::support::shard_harness::{
     symbols, wildcard_client,
 };
 
-/// The time between two checks in which the shard looks for stalled clients.
+/// The shard checks for stalled clients at this interval.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The number of checks for stalled clients within the stall timeout, which is 10 seconds.
 const LOOKS: usize = 20;
 
-/// The size of one part, in bytes, when the shard writes a resume or snapshots in parts. A client must read
-/// at least this many bytes within the stall timeout.
+/// The shard writes resumes and snapshots in parts of this many bytes. A client must read at least this many
+/// bytes within the stall timeout.
 const PORTION: usize = 2000;
 
 /// The number of events that the test publishes. No client reads all of these events.

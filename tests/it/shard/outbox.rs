@@ -96,7 +96,7 @@ impl ClientModel {
         }
     }
 
-    /// Discards all pending frames. The first frame stays if the socket has accepted a part of it.
+    /// Discards all pending frames, but not a frame of which the socket has accepted a part.
     fn discard_pending(&mut self) {
         self.frames.truncate(usize::from(self.written_bytes > 0));
         let moves_to = self.frames.front().and_then(|begun| begun.moves_to);
@@ -105,8 +105,7 @@ impl ClientModel {
     }
 }
 
-/// The minimum number of bytes that each pending frame counts towards the limit, even if the frame is
-/// shorter.
+/// A pending frame that is shorter than this counts as this many bytes towards the outbox's limit.
 const MIN_FRAME_BYTES: usize = 32;
 
 proptest! {

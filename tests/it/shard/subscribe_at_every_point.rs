@@ -78,14 +78,15 @@ struct Plan {
     encoding: Encoding,
     delivery: (Delivery, Duration),
     symbols: Symbols,
-    /// Whether the client reads all pending bytes after each step. The steps do not limit the socket of a
-    /// client that reads all pending bytes.
+    /// Whether the client reads all pending bytes after each step. If this is true, no step limits or blocks
+    /// the client's socket.
     keeps_up: bool,
 }
 
-/// Runs the fixed sequence of steps twice, with clients that follow the given plans. If a step is an action
-/// of a client, the client that subscribed last performs it. In the first run, the shard writes snapshots and
-/// missed events one at a time. In the second run, the shard writes all snapshots and missed events at once.
+/// Runs the fixed sequence of steps twice, with clients that follow the given plans. The client that
+/// subscribed last performs all steps that are actions of a client. In the first run, the shard writes
+/// snapshots and missed events one at a time. In the second run, the shard writes all snapshots and missed
+/// events at once.
 fn run(history: usize, plans: &[Plan]) {
     for catch_up_bytes in [1, Settings::CATCH_UP_BYTES] {
         run_catching_up_by(catch_up_bytes, history, plans);

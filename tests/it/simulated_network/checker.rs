@@ -79,7 +79,6 @@ struct Connection {
 
 #[derive(Default)]
 enum Phase {
-    /// There is no connection.
     #[default]
     Disconnected,
     /// The server has not answered a subscribe yet.
@@ -124,7 +123,7 @@ impl Checker {
         self.cursor = None;
     }
 
-    /// Begins a connection. If the client has a cursor, it resumes after this cursor.
+    /// Begins a connection. If the client has a cursor, the client resumes after this cursor.
     pub fn connected(&mut self) {
         self.habits = self.initially.clone();
         self.change = None;
@@ -247,8 +246,8 @@ impl Checker {
         }
     }
 
-    /// Returns whether the server may close the client as a slow consumer. If the client has requested the
-    /// delivery `every`, the request counts even before the server answers.
+    /// Returns whether the server may close the client as a slow consumer. This is true if the delivery is
+    /// `every`, or if the client has requested a change to `every`.
     pub fn may_be_slow_consumer(&self) -> bool {
         self.habits.every || matches!(self.change, Some(Change::Set(true, _)))
     }
@@ -257,8 +256,8 @@ impl Checker {
         *self.seen.entry(what).or_default() += 1;
     }
 
-    /// Checks that this kind of frame may arrive now. An announced gap must be the next frame. No answer to a
-    /// command may interrupt a set of snapshots.
+    /// Checks that this kind of frame may arrive now. If a gap frame is due, no other kind of frame may
+    /// arrive. No answer to a command may interrupt a set of snapshots.
     fn check_phase(&self, kind: &str) -> Verdict {
         let awaits_snapshots = self.connection.model.awaits_snapshots();
         let is_right = match &self.connection.phase {

@@ -44,8 +44,8 @@ struct SnapshotSet {
     /// The subscription that the client had before it requested this set of snapshots. The events of this
     /// earlier subscription still arrive.
     had: Option<Subscription>,
-    /// The position of the newest snapshot that has arrived. Before the first snapshot, the position of the
-    /// frame that announced the set.
+    /// The position of the newest snapshot that has arrived. Until a snapshot arrives, this is the position
+    /// of the frame that announced the set.
     position: u64,
     /// Whether snapshots of this set have different positions in the log.
     has_several_positions: bool,
@@ -251,7 +251,8 @@ impl ConnectionModel {
     /// Returns whether an event is due, which means that it must arrive or count as merged.
     ///
     /// An event that a snapshot contains neither arrives nor counts as merged. Events between a seek and the
-    /// frame that announces the seek count as merged, because the snapshots after the frame contain them.
+    /// frame that announces the seek count as merged, because the snapshots after that frame contain the
+    /// events.
     fn is_due(&self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> bool {
         let SnapshotSet { owed, had, .. } = &self.set;
         habits.wanted.includes(event)

@@ -29,8 +29,8 @@ use std::thread;
 use scenario::Scenario;
 use simulation::Run;
 
-/// The situations that the test must cover. Each situation must occur in at least this number of the fifty
-/// seeds.
+/// The situations that the test must cover. Each number says in how many of the fifty seeds the situation
+/// must at least occur.
 const SITUATIONS: [(&str, u64); 14] = [
     ("resumed", 25),
     ("epoch_changed", 10),

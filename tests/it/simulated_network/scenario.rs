@@ -114,8 +114,8 @@ pub enum Disturbance {
 }
 
 impl Disturbance {
-    /// Returns the number of the affected client, and whether this is the end of a disturbance. Returns
-    /// `None` if the disturbance affects the server.
+    /// Returns the number of the affected client, and whether the disturbance ends. Returns `None` if the
+    /// disturbance affects the server.
     pub fn client(self) -> Option<(usize, bool)> {
         match self {
             Self::Hold(client)
@@ -233,10 +233,10 @@ fn config(rng: &mut impl Rng) -> Config {
 /// Changes the scenario so that the shard is overloaded at times. The shard reads the log so rarely that a
 /// flood of events fills the log and waits in the log for a long time.
 ///
-/// The shard works in turns. A turn ends at a feed state or at a full batch of events. After that turn, the
-/// shard is behind the log, and the rest of the flood overloads the shard. The shard's turns take no
-/// simulated time, so that several timers are never due together. If several timers were due together, tokio
-/// would choose their order at random, without the seed.
+/// In one turn (one pass of its loop), the shard reads the log up to a feed state, or reads a full batch of
+/// events. The unread rest of a flood then overloads the shard. The shard's turns take no simulated time, so
+/// that several timers are never due together. If several timers were due together, tokio would choose their
+/// order at random, without the seed.
 fn overload(rng: &mut impl Rng, config: &mut Config, market: &mut Market) {
     let history = pick(rng, [100, 500, 2000]);
     config.bus.history = history.try_into().expect("it is not zero");
@@ -289,7 +289,6 @@ impl Habits {
     }
 }
 
-/// Returns the name of the symbol with this number.
 fn symbol(number: usize) -> String {
     SYMBOLS.get(number).map_or_else(|| format!("S{number:03}"), |name| (*name).to_owned())
 }
@@ -372,7 +371,7 @@ impl Market {
     }
 
     /// Returns a random pause until the next step of the market. The pause is an even number of milliseconds,
-    /// so that every step is at an odd millisecond.
+    /// so that every step is at an odd millisecond, like the first.
     pub fn pause(&self, rng: &mut impl Rng) -> Duration {
         Duration::from_millis(2 * rng.random_range(1..=self.pause))
     }

@@ -158,7 +158,6 @@ pub fn run(scenario: Scenario) -> Run {
     Run { transcripts: clients.iter().map(|client| client.transcript.take()).collect(), seen, fault }
 }
 
-/// The state of a simulated run.
 struct Simulation<'a> {
     sim: Sim<'a>,
     scenario: &'a Scenario,
@@ -380,8 +379,8 @@ impl ProcessControl {
     }
 }
 
-/// Waits until the simulated time is an odd number of milliseconds. The server checks its clients at even
-/// milliseconds.
+/// Waits until the simulated time is an odd number of milliseconds. So the market never acts at the same time
+/// as the server's checks of its clients, which are at even milliseconds.
 async fn odd_millisecond() {
     if turmoil::sim_elapsed().is_some_and(|now| now.as_millis().is_multiple_of(2)) {
         sleep(Duration::from_millis(1)).await;

@@ -54,8 +54,8 @@ pub enum Pace {
     /// The client reads every event immediately. No event may be conflated for this client, even with
     /// `delivery=latest`.
     OfTheFeed,
-    /// The client may read at any pace, and the feed waits for the client. A seek may reach the client late.
-    /// The snapshots after a late seek also include later events.
+    /// The client may read at any pace, and the feed waits for the client. A seek may reach the client late,
+    /// and its snapshots then include events that were published after the seek.
     TheFeedWaits,
 }
 
@@ -101,7 +101,7 @@ pub struct ClientModel {
     /// The number of snapshots that the last frame announced, if the last frame was a gap. A seek may replace
     /// the announced snapshots.
     told: Option<Value>,
-    /// The client's cursor, while the client is ahead of its shard. `None` when the shard has caught up.
+    /// The client's cursor while the client is ahead of its shard, or `None` if the shard has caught up.
     ahead: Option<u64>,
 }
 

@@ -7,7 +7,7 @@ use tickerplant::encoding::Encoding;
 
 use crate::support::received_frames::Frame;
 
-/// The first frame that any client received for each event, by sequence number and encoding.
+/// For each event and encoding, the first frame that any client received.
 #[derive(Debug, Default)]
 pub struct EventBytes {
     first: BTreeMap<u64, [Option<Frame>; Encoding::ALL.len()]>,

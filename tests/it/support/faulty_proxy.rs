@@ -22,7 +22,8 @@ use tokio::{select, try_join};
 /// the server soon notices when the proxy stops reading.
 const ROOM: u32 = 16 * 1024;
 
-/// The greatest number of pieces of data that the proxy holds back in each direction while it delays them.
+/// The greatest number of pieces of data that the proxy stores in each direction while it delays them. A
+/// piece is the result of one read.
 const PIECES: usize = 1024;
 
 /// The fault that the proxy imitates on all its connections.

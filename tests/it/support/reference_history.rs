@@ -54,8 +54,8 @@ impl ReferenceHistory {
         fold
     }
 
-    /// Records a seek. Returns the last-value cache and the position of the seek, which the caller passes to
-    /// the bus.
+    /// Records a seek. Returns the last-value cache and the position that the caller passes to the bus for
+    /// this seek.
     pub fn seek(&mut self, folded: Vec<Event>) -> (LastValueCache, Time) {
         self.seeks.push(Sought { after: self.head(), folded });
         (self.fold(self.seeks.len(), self.head()), position(self.seeks.len()))

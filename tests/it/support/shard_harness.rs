@@ -79,8 +79,8 @@ pub fn subscribe(symbols: Symbols, channels: KindSet, after: Option<Cursor>) -> 
 #[derive(Clone, Debug)]
 pub enum Step {
     Publish(Vec<u8>),
-    /// Publishes several events at once. The first number chooses the first event, and the next greater
-    /// numbers choose the other events. The second number is how many events are published.
+    /// Publishes several events at once. Consecutive numbers choose the events. The first field is the first
+    /// of these numbers. The second field is how many events are published.
     PublishMany(u8, usize),
     SetFeedState,
     /// The feed seeks to a new position. The numbers choose the events that happened before the new position.
