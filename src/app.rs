@@ -84,7 +84,7 @@ impl StartError {
 ///
 /// # Errors
 ///
-/// Fails if TLS cannot be set up, or if the server must not listen on the address without tokens.
+/// Fails if TLS cannot be set up, or if the listening address needs tokens and there are none.
 pub fn check(config: &Config) -> Result<(), StartError> {
     Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
     check_configured_exposure(config)
@@ -161,8 +161,8 @@ pub struct Wiring<S> {
 }
 
 impl<S: AcceptedSocket> Wiring<S> {
-    /// Creates and connects the parts that lie between the bus and the clients, among them `shards` workers.
-    /// If `feed` is `None`, the owner of the bus must publish the events.
+    /// Creates the parts that lie between the bus and the clients, and connects them. `shards` is the number
+    /// of workers. If `feed` is `None`, the owner of the bus must publish the events.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -231,8 +231,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// Fails if an address cannot be bound or must not be used without tokens. Also fails if TLS cannot be
-    /// set up or a thread cannot be started.
+    /// Fails if an address cannot be bound, or if an address needs tokens and there are none. Also fails if
+    /// TLS cannot be set up or a thread cannot be started.
     pub async fn start(config: Config, feed: Option<Feed>) -> Result<Self, StartError> {
         let identity = Identity::load(config.server.tls_cert.as_deref(), config.server.tls_key.as_deref())?;
         let tls = identity.as_ref().map(Identity::acceptor);
@@ -415,8 +415,8 @@ async fn listen(config: &Config) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), 
     Ok((listeners, addresses))
 }
 
-/// Makes the check of [`check_exposure`] before an address is bound. A host name is not checked, because the
-/// name is not looked up yet.
+/// Applies [`check_exposure`] to the configured address, before the address is bound. A host name is not
+/// checked, because the name is not looked up yet.
 fn check_configured_exposure(config: &Config) -> Result<(), StartError> {
     config.server.listen.parse().map_or(Ok(()), |address| check_exposure(config, address))
 }

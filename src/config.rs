@@ -52,7 +52,7 @@ pub struct Config {
     pub auth: auth::Config,
     /// The settings of the relay, which passes messages between clients.
     pub relay: hub::RelayConfig,
-    /// The limits of the bus's history of events.
+    /// The limits of the bus's history.
     pub bus: bus::Config,
     /// The settings of the feed.
     pub feed: feed::Config,
@@ -83,12 +83,12 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The names and values of the environment variables.
     pub environment: Vec<(String, String)>,
-    /// The configuration keys that flags set, with their values. The last part of a key is the name of the
-    /// key's flag.
+    /// The value of each flag that is given, with the flag's configuration key. The flag's name is the last
+    /// part of the key.
     pub flags: Vec<(&'static str, Value)>,
 }
 
-/// A checked configuration, with the warnings from its loading and the places where its values are set.
+/// A checked configuration, the warnings from its loading, and the place where each value is set.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
@@ -106,8 +106,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Fails if a file cannot be read, a key is unknown, or a value does not have the form that its key
-    /// needs.
+    /// Fails if a file cannot be read, a key is unknown, or a value has the wrong form.
     pub fn load(sources: &Sources) -> Result<Loaded, LoadError> {
         let (mut settings, mut warnings) = environment::settings(&sources.environment);
         settings.extend(sources.flags.iter().map(|(key, value)| Setting {
@@ -200,8 +199,8 @@ pub fn log_filter(text: &str) -> Option<EnvFilter> {
 }
 
 /// Returns the name of the flag that sets a key. For example, the key `feed.clock.max_gap` has the flag
-/// `--max-gap`. The flag `--feed` and the argument FILE do not follow this rule, but other code reports wrong
-/// values of these two.
+/// `--max-gap`. The flag `--feed` and the argument FILE do not follow this rule. Other code reports their
+/// wrong values.
 pub(crate) fn flag_name(key: &str) -> String {
     format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-"))
 }
@@ -243,8 +242,9 @@ fn in_place(place: Place, fault: &Fault, key: &str, found: Option<String>) -> Lo
     LoadError::Wrong { key: key.to_owned(), fault, hint: example(&place, key), place }
 }
 
-/// Returns the error for an unknown key. `siblings` are the names of the existing keys in the same table. If
-/// a variable names a key in an unknown section, `path` is the section, and `key` is the full key.
+/// Returns the error for an unknown key. `siblings` are the names of the existing keys in the table of the
+/// unknown key. `key` is the full key. If a variable belongs to an unknown section, `path` is only this
+/// section.
 fn unknown(place: Place, path: &KeyPath, key: &str, siblings: &[String]) -> LoadError {
     let unknown = path.to_string();
     let rest = key.strip_prefix(&unknown).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The last-value cache holds the newest event of each symbol and kind, and each symbol's prices of the day.
+//! For each symbol, the last-value cache holds the newest event of each kind, and the prices of the day.
 
 use indexmap::IndexMap;
 
@@ -7,8 +7,8 @@ use crate::market::{Day, Event, Kind, Payload, Symbol};
 /// An event with its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequencedEvent {
-    /// The sequence number of the event; the first event has 1. An [unpublished
-    /// event](LastValueCache::fold_unpublished) gets the sequence number of the cache.
+    /// The sequence number of the event; the first event has the number 1. An [unpublished
+    /// event](LastValueCache::fold_unpublished) gets the cache's current sequence number.
     pub seq: u64,
     /// The event itself.
     pub event: Event,
@@ -28,8 +28,8 @@ pub type Key = (usize, Kind);
 /// The last values of all symbols, computed from all events up to one sequence number. To fold an event into
 /// the cache means to update the last values with the event.
 ///
-/// A symbol gets its index in the cache when the symbol's first event is folded in. Between two seeks of the
-/// feed, a symbol has the same index in all caches of one log.
+/// A symbol gets its index in the cache when the symbol's first event is folded in. All caches of one log
+/// give a symbol the same index, until the feed seeks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastValueCache {
     seq: u64,
@@ -90,7 +90,8 @@ impl LastValueCache {
         index
     }
 
-    /// Returns the newest events of a symbol and its prices of the day; `None` if the symbol has no data.
+    /// Returns a symbol's newest events, and the symbol's prices of the day; `None` if the symbol has no
+    /// data.
     #[must_use]
     pub fn get(&self, symbol: &Symbol) -> Option<&SymbolValues> {
         self.symbols.get(symbol)
@@ -120,7 +121,7 @@ impl LastValueCache {
         self.symbols.get_index(index)
     }
 
-    /// Returns the newest event of the symbol and the kind that the key names.
+    /// Returns the newest event with this key.
     #[must_use]
     pub fn latest(&self, (index, kind): Key) -> Option<&SequencedEvent> {
         self.symbols.get_index(index)?.1.latest(kind)

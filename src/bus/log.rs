@@ -63,7 +63,7 @@ pub struct Seek {
 pub struct Checkpoint {
     /// The position of the first entry after the checkpoint.
     pub position: u64,
-    /// The last values of all events before the checkpoint.
+    /// The last values at the checkpoint.
     pub last_values: LastValueCache,
     /// The state of the feed at the checkpoint.
     pub feed_state: FeedState,
@@ -100,8 +100,8 @@ pub struct Backlog {
     /// The age of the reader's next entry in the log. If the log has evicted the reader's next entry, `age`
     /// is the age of the oldest entry in the log.
     pub age: Duration,
-    /// Whether the log may soon evict the reader's next entry. The value is true if the reader's next entry
-    /// is in the older half of the log, and the log already evicts entries.
+    /// Whether the log may soon evict the reader's next entry. The value is true if the log already evicts
+    /// entries, and the next entry is in the log's older half.
     pub is_soon_lost: bool,
 }
 
@@ -134,8 +134,8 @@ pub struct Log {
     bytes: usize,
     max_events: usize,
     max_bytes: usize,
-    /// The last values of all evicted events, except the events in `unfolded`. While a reader copies this
-    /// cache, the log and the reader share the cache.
+    /// The last values, computed from all evicted events except the events in `unfolded`. While a reader
+    /// copies this cache, the log and the reader share the cache.
     base: Arc<LastValueCache>,
     /// Evicted events that are not yet folded into `base`, because a reader shares `base`.
     unfolded: Vec<Arc<Segment>>,
@@ -158,7 +158,7 @@ impl Segment {
     }
 
     /// Returns the sequence number of the segment's first event. For a segment without events, returns the
-    /// sequence number that the next event after the segment gets.
+    /// sequence number of the first event after the segment.
     fn first(&self) -> u64 {
         match self {
             Self::Events { first, .. } => *first,
@@ -224,8 +224,8 @@ impl Log {
         }
     }
 
-    /// Returns how many events a reader can be behind before the log may evict the reader's next entry. The
-    /// result assumes that every event has the largest possible size.
+    /// Returns how far a reader can fall behind, in events, before the log may evict the reader's next entry.
+    /// The result assumes that every event has the largest possible size.
     #[must_use]
     pub fn capacity(config: &Config) -> usize {
         let largest = size_of::<Event>() + 4 * Symbol::MAX_CHARS;
@@ -254,8 +254,7 @@ impl Log {
     /// Returns the lag of a reader at this position: the time since the reader's next entry was appended to
     /// the log.
     ///
-    /// Returns [`Duration::MAX`] if the log has evicted the reader's next entry, because the age of an
-    /// evicted entry is unknown.
+    /// Returns [`Duration::MAX`] if the log has evicted this entry, because the entry's age is then unknown.
     #[must_use]
     pub fn lag(&self, position: u64, now: Instant) -> Duration {
         let Some(offset) = position.checked_sub(self.first_position) else { return Duration::MAX };
@@ -327,8 +326,8 @@ impl Log {
         }
     }
 
-    /// Returns the next events after the event with sequence number `seq`, up to the end of their segment.
-    /// Returns `None` if no event after `seq` is published yet.
+    /// Returns a chunk of the events after the sequence number `seq`. The chunk ends where its segment ends,
+    /// so more events may follow. Returns `None` if no event after `seq` is published yet.
     ///
     /// # Errors
     ///
@@ -351,8 +350,8 @@ impl Log {
         Ok(Some(Chunk { segment: Arc::clone(segment), from }))
     }
 
-    /// Returns the sequence number of the oldest event that a resuming client may get. If the log has no
-    /// event for a resuming client, returns the sequence number that the next event will have.
+    /// Returns the sequence number of the oldest event that a resuming client may get. If there is no such
+    /// event, returns the sequence number that the next published event will have.
     fn oldest(&self) -> u64 {
         let by_count = (self.head + 1).saturating_sub(self.max_events as u64);
         by_count.max(self.segments.front().map_or(self.head + 1, |entry| entry.segment.first()))
@@ -367,8 +366,8 @@ impl Log {
         }
     }
 
-    /// Returns whether the log exceeds a limit, so that the oldest segment must be evicted. The newest
-    /// segment is never evicted.
+    /// Returns whether the log exceeds a limit and must evict its oldest segment. The newest segment is never
+    /// evicted.
     fn is_over(&self) -> bool {
         let Some(oldest) = self.segments.front().filter(|_| self.segments.len() > 1) else {
             return false;
@@ -400,8 +399,8 @@ impl Log {
 
     /// Folds evicted events into the cache `base`, unless a reader shares this cache.
     ///
-    /// If the unfolded events exceed the history's limit in bytes, the log copies the shared cache and folds
-    /// the events into the copy. So the memory of the unfolded events is limited.
+    /// If the unfolded events exceed the history's limit in bytes, folds them into a copy of the shared
+    /// cache. So the memory of the unfolded events is limited.
     fn fold_evicted(&mut self) {
         if self.unfolded_bytes > self.max_bytes {
             Arc::make_mut(&mut self.base);

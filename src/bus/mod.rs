@@ -149,7 +149,7 @@ impl Bus {
         &self.epoch
     }
 
-    /// Returns how many events a reader can be behind before the log may evict the reader's next entry.
+    /// Returns how far a reader can fall behind, in events, before the log may evict the reader's next entry.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -213,8 +213,8 @@ impl Bus {
         self.log().head()
     }
 
-    /// Returns the next events after the event with sequence number `seq`, up to the end of their segment.
-    /// Returns `None` if no event after `seq` is published yet.
+    /// Returns a chunk of the events after the sequence number `seq`. The chunk ends where its segment ends,
+    /// so more events may follow. Returns `None` if no event after `seq` is published yet.
     ///
     /// # Errors
     ///
@@ -248,7 +248,7 @@ impl Bus {
     /// Returns an awaited reader, and the checkpoint at which the reader starts.
     ///
     /// A [flow-controlled](Self::is_flow_controlled) feed waits until the reader reports its work as
-    /// [done](Reader::done), or is dropped.
+    /// [done](Reader::done), or until the reader is dropped.
     #[must_use]
     pub fn awaited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let (mut reader, checkpoint) = self.reader(name);
@@ -274,14 +274,14 @@ impl Bus {
         self.is_flow_controlled.store(is_flow_controlled, Ordering::Relaxed);
     }
 
-    /// Returns whether the feed waits for readers that are behind. If the feed is flow-controlled, events
-    /// that wait to be sent to a client do not count against the client's buffer limit.
+    /// Returns whether the feed waits for readers that are behind. If the feed is flow-controlled, a client's
+    /// unsent events do not count against the client's buffer limit.
     #[must_use]
     pub fn is_flow_controlled(&self) -> bool {
         self.is_flow_controlled.load(Ordering::Relaxed)
     }
 
-    /// Waits until all awaited readers have processed all events published so far.
+    /// Waits until all awaited readers have processed every event that was published before this call.
     ///
     /// Readers report their progress only while the feed is [flow-controlled](Self::is_flow_controlled).
     /// Without flow control, the wait may never end.

@@ -14,8 +14,8 @@ pub fn print(args: &ServeArgs) -> Result<(), CliError> {
     io::stdout().write_all(text.as_bytes()).map_err(CliError::Output)
 }
 
-/// Makes the checks with which `serve` begins. Does not read the feed's events or bind the port. An unusable
-/// file counts as an error of the configuration.
+/// Makes the checks that `serve` makes at its start, but reads no events and binds no port. A file that
+/// cannot be used, such as a certificate, counts as an error of the configuration.
 pub fn check(args: &ServeArgs) -> Result<(), CliError> {
     let loaded = load_config::for_server(args)?;
     log::log_to(io::stderr, "warn", &loaded.warnings);

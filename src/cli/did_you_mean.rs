@@ -42,8 +42,9 @@ pub fn commands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
-/// Returns the command line that a user probably meant. The command line repeats the words in `rest` only if
-/// they are files of a replay, because other words may contain a token.
+/// Returns the command line that a user probably meant. If the user probably meant a replay, the words in
+/// `rest` are the files, and the command line repeats them. Other words are left out, because they may
+/// contain a token.
 fn meant(word: &str, rest: &[String]) -> Option<String> {
     let commands = commands();
     let kinds = KINDS.iter().map(|kind| kind.name());

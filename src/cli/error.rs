@@ -19,7 +19,8 @@ pub enum CliError {
     /// The configuration cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// `config --check` found something in the configuration that cannot be used, such as a missing file.
+    /// `config --check` found that a part of the configuration cannot be used, for example because a file is
+    /// missing.
     #[error(transparent)]
     Unusable(Box<CliError>),
     /// The feed cannot be opened.

@@ -1,4 +1,4 @@
-//! The flags for reading files, which a replay, `inspect` and `cat` share.
+//! The flags that say how files are read. A replay, `inspect` and `cat` share these flags.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ pub struct FilesArgs {
 }
 
 impl ReadArgs {
-    /// Returns the configuration keys that these flags set, with their values.
+    /// Returns the value of each flag that the user gave, with the flag's configuration key.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Value)> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
         let map: toml::Table =

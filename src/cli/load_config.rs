@@ -38,14 +38,14 @@ pub fn for_files(args: &FilesArgs) -> Result<Config, CliError> {
     Ok(loaded.config)
 }
 
-/// Adds to an error of the feed the place of the wrong setting: the flag, the variable or the line of the
-/// file.
+/// Adds the place of the wrong setting to an error of the feed. The place is a flag, a variable or a line of
+/// the file.
 pub fn located<T>(loaded: &Loaded, opened: Result<T, FeedError>) -> Result<T, CliError> {
     opened.map_err(|error| loaded.locate(&error).map_or_else(|| error.into(), CliError::Load))
 }
 
-/// Adds to an error of the server's start the place of the wrong setting: the flag, the variable or the line
-/// of the file.
+/// Adds the place of the wrong setting to an error of the server's start. The place is a flag, a variable or
+/// a line of the file.
 pub fn started<T>(loaded: &Loaded, started: Result<T, StartError>) -> Result<T, CliError> {
     started.map_err(|error| {
         let key = error.key();

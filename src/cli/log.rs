@@ -8,8 +8,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config;
 use crate::feed;
 
-/// Starts the log, which goes to the writer `stderr`. `filter` must come from a checked configuration. After
-/// the start, logs the `warnings` that were found before the log started.
+/// Starts the log, which goes to the writer `stderr`. Then logs the `warnings`, which were found before the
+/// log started. `filter` must come from a checked configuration.
 pub fn log_to(
     stderr: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
     filter: &str,

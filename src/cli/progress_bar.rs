@@ -15,7 +15,7 @@ use crate::market::{FeedKind, FeedState, Time};
 /// The time between two drawings of the bar.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// The position of the full bar: the bar measures progress in thousandths.
+/// The value at which the bar is full: the bar measures progress in thousandths.
 const PARTS: u16 = 1000;
 
 /// A progress bar on standard error. The bar is visible only for a replay on a terminal.

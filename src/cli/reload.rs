@@ -12,11 +12,11 @@ use tracing::{error, info, warn};
 use crate::app::Reloader;
 use crate::config::{Config, Loaded, Sources};
 
-/// The configuration key of the tokens, whose value is read again on SIGHUP.
+/// The configuration key of the tokens, which are read again on SIGHUP.
 const TOKENS: &str = "auth.tokens";
 
 /// Reads the tokens and the certificate again at each SIGHUP, until the token `stop` fires. `running` is the
-/// configuration of the running server, which was loaded from `sources`.
+/// configuration with which the server runs. This configuration was loaded from `sources`.
 pub async fn on_hangups(
     mut hangups: Signal,
     sources: Sources,

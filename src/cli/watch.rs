@@ -16,7 +16,8 @@ use crate::feed::printable;
 use crate::nearest::did_you_mean;
 use crate::task::{Panicked, TaskFailed};
 
-/// The largest number of unknown symbols that each get their own warning.
+/// The first unknown symbols, up to this number, get a warning each. One more warning counts the other
+/// symbols.
 const MOST_UNKNOWN: usize = 10;
 
 /// The format in which frames are printed.

@@ -64,8 +64,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Fails if the server closed the connection, the connection broke, or the server does not answer the
-    /// ping.
+    /// Fails if the server closes the connection or does not answer the ping, or if the connection breaks.
     pub async fn next(&mut self) -> Result<Message, ClientError> {
         let mut is_asked = false;
         loop {
@@ -89,7 +88,7 @@ impl Connection {
         }
     }
 
-    /// Waits at most ten seconds for the next message from the server, which counts as the answer to `text`.
+    /// Waits at most ten seconds for the server's next message. This message counts as the answer to `text`.
     ///
     /// # Errors
     ///

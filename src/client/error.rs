@@ -104,8 +104,8 @@ impl ClientError {
         }
     }
 
-    /// Returns whether a client whose subscription has worked before should try to connect again after this
-    /// error.
+    /// Returns whether the client should try to connect again after this error. Assumes that the client's
+    /// subscription worked before the error.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -166,7 +166,7 @@ fn io_fault(error: &io::Error) -> String {
     }
 }
 
-/// Returns whether the error means that the server's answer is HTTP, but not the answer of a WebSocket server.
+/// Returns whether the error means that the server answers in HTTP, but not with a valid WebSocket handshake.
 fn is_http(error: &ProtocolError) -> bool {
     use ProtocolError::{
         MissingConnectionUpgradeHeader, MissingUpgradeWebSocketHeader, SecWebSocketAcceptKeyMismatch,
@@ -251,7 +251,7 @@ fn tls_hint(url: &Endpoint, error: &rustls::Error) -> Option<Cow<'static, str>> 
 }
 
 /// Returns whether the error means that no trusted authority has signed the certificate. A wrong signature
-/// also counts as untrusted, because the client then trusts another authority with the same name.
+/// also counts as untrusted: the authority that the client trusts is not the signer, but has the same name.
 fn is_untrusted(error: &CertificateError) -> bool {
     use CertificateError::{BadSignature, UnknownIssuer, UnsupportedSignatureAlgorithmForPublicKeyContext};
     matches!(error, UnknownIssuer | BadSignature | UnsupportedSignatureAlgorithmForPublicKeyContext { .. })

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-/// The fields of a frame that a client reads to follow its subscription. If the frame lacks a field, this
-/// struct's field is empty.
+/// The fields of a frame that a client reads to follow its subscription. A field is empty if the frame does
+/// not have this field.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Head<'a> {
     /// The type of the frame; empty if the text is not a frame.
     #[serde(borrow, rename = "type")]
     pub kind: Cow<'a, str>,
-    /// The sequence number of an event or a snapshot. In the reply to a subscribe, `seq` is the sequence
-    /// number of the newest event.
+    /// The sequence number of an event or a snapshot. In a `subscribed` frame, `seq` is the sequence number
+    /// of the newest event.
     pub seq: Option<u64>,
     /// The epoch: the run of the server to which the sequence numbers belong.
     pub epoch: Option<String>,
@@ -27,7 +27,7 @@ pub struct Head<'a> {
     pub after: Option<u64>,
     /// In a `gap` frame, the sequence number of the last event in the gap.
     pub until: Option<u64>,
-    /// In a `gap` frame, the reason of the gap.
+    /// In a `gap` frame, the reason for the gap.
     pub reason: Option<String>,
     /// The symbol of a market frame.
     pub symbol: Option<String>,

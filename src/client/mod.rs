@@ -1,4 +1,4 @@
-//! The client of the server's WebSocket protocol, which `watch` and `send` use.
+//! The WebSocket client that `watch` and `send` use.
 //!
 //! A [`Target`] holds the server's URL, the token and the trusted certificates. A [`Connection`] is one
 //! WebSocket connection. A [`Subscription`] connects again and resumes when its connection is lost.

@@ -17,8 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MOST: u64 = 100_000;
 
 /// Returns the names of the symbols that have had an event. Subscribes to all symbols on a second connection,
-/// and reads their snapshots. After a time-out or an error, such as a token that does not allow `*`, the list
-/// is incomplete.
+/// and reads their snapshots. The list is incomplete after a time-out or an error, for example if the token
+/// does not allow `*`.
 pub async fn names(target: &Target) -> Vec<String> {
     let mut names = Vec::new();
     let target = Target { url: url::keeping(&target.url, |name| name == "token"), ..target.clone() };

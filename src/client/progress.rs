@@ -1,13 +1,12 @@
-//! The cursor of a client is the position in the sequence of events up to which the client has received
-//! everything.
+//! A client's cursor says up to which event the client has received everything.
 //!
 //! Each event moves the cursor to the event's `seq`. A set of snapshots has one snapshot for each symbol.
-//! While snapshots of the set are missing, the client has no cursor, because it does not know all symbols
-//! yet. The last snapshot of the set moves the cursor to the snapshot's `seq`.
+//! While snapshots of the set are missing, the client has no cursor, because the client does not know all
+//! symbols yet. The last snapshot of the set moves the cursor to the snapshot's `seq`.
 
 use super::frame::Head;
 
-/// The progress of a client: the position in the sequence of events up to which it has received everything.
+/// The progress of a client: up to which event the client has received everything.
 #[derive(Debug, Default)]
 pub struct Progress {
     epoch: String,
@@ -70,8 +69,8 @@ impl Progress {
 mod tests {
     use super::*;
 
-    /// Returns the cursor that a client has after each of the frames. An empty text means that the client has
-    /// no cursor. The client resumes from the cursor `old-3`.
+    /// Returns the client's cursor after each frame. An empty text means that the client has no cursor. The
+    /// client resumes from the cursor `old-3`.
     fn cursors(frames: &[&str]) -> Vec<String> {
         let mut progress = Progress::from(Some("old-3".to_owned()));
         let after = frames.iter().map(|frame| {

@@ -29,18 +29,17 @@ const ASK_AFTER: Duration = Duration::from_secs(1);
 /// The message that asks the server for an answer.
 const PING: &str = r#"{"action":"ping"}"#;
 
-/// A subscription to the symbols that the URL of the target names.
+/// A subscription to the symbols in the target's URL.
 #[derive(Debug)]
 pub struct Subscription {
     target: Target,
     connection: Option<Connection>,
-    /// Whether the server has not sent anything over this connection yet.
+    /// Whether the next call of `read` is the first call for this connection.
     is_new: bool,
     progress: Progress,
     phase: Phase,
     backoff: Backoff,
-    /// The update that the next call of `next` returns. The frame that the previous call returned has caused
-    /// this update.
+    /// An update that a frame has caused. `next` returns the update in the call after the frame.
     next: Option<Update>,
 }
 
@@ -60,14 +59,14 @@ pub enum Update {
 pub enum Notice {
     /// The connection is lost.
     Lost(ClientError),
-    /// The subscription resumed after a loss. The missed events follow.
+    /// The subscription resumed after a loss. The events that the client missed follow this notice.
     Resumed,
     /// The subscription continues, but events are missing.
     Missed {
         /// The sequence numbers of the last event before the gap and of the last event in the gap. The value
         /// is `None` if the server's epoch has changed.
         events: Option<(u64, u64)>,
-        /// The reason of the gap.
+        /// The reason for the gap.
         reason: String,
     },
     /// The subscription started anew after a loss, because the client had no cursor yet.
@@ -77,14 +76,14 @@ pub enum Notice {
 /// The phase of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The server has not answered the first subscribe yet.
+    /// The server has not sent the first `subscribed` frame yet.
     First,
     /// The server sends frames.
     Live,
     /// The connection is lost.
     Away,
     /// After a loss, the server has answered but has not resumed the subscription. The server's next `gap`
-    /// frame names the missing events.
+    /// frame says which events are missing.
     Returned,
 }
 

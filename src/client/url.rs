@@ -45,7 +45,7 @@ pub fn parse(text: &str) -> Result<Uri, UrlError> {
 }
 
 /// Checks the host and the port of a URL. Without this check, a client would replace a malformed port by the
-/// scheme's port. The client could then show the token to another server.
+/// default port of the scheme. The client could then show the token to another server.
 fn check_server(url: &Uri) -> Result<(), UrlError> {
     let authority = url.authority().map_or("", |authority| authority.as_str());
     let server = authority.rsplit('@').next().unwrap_or_default();
@@ -74,7 +74,7 @@ pub fn value(url: &Uri, name: &str) -> Option<String> {
     pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
 }
 
-/// Returns the URL without the parameters whose names the filter rejects.
+/// Returns the URL with only the parameters whose name passes the filter `keep`.
 pub fn keeping(url: &Uri, keep: impl Fn(&str) -> bool) -> Uri {
     let pairs = url.query().unwrap_or_default().split('&');
     let kept: Vec<&str> = pairs.filter(|pair| keep(pair.split('=').next().unwrap_or_default())).collect();
@@ -85,8 +85,8 @@ pub fn keeping(url: &Uri, keep: impl Fn(&str) -> bool) -> Uri {
     kept.parse().expect("a URL with fewer parameters is a URL")
 }
 
-/// The URL of a server in the form that errors show. The user info and the query of the URL are left out,
-/// because they may contain a token.
+/// The URL of a server, as error texts show it. The user info and the query of the URL are left out, because
+/// they may contain a token.
 #[derive(Debug)]
 pub struct Endpoint(String);
 
@@ -100,13 +100,13 @@ impl Endpoint {
         Self(format!("{scheme}://{server}{}", url.path()))
     }
 
-    /// Returns the URL of this endpoint with TLS, or `None` if the endpoint has TLS already.
+    /// Returns the endpoint's URL with the scheme `wss`, or `None` if the URL has this scheme already.
     #[must_use]
     pub fn with_tls(&self) -> Option<String> {
         self.0.strip_prefix("ws://").map(|rest| format!("wss://{rest}"))
     }
 
-    /// Returns the URL of this endpoint without TLS, or `None` if the endpoint has no TLS.
+    /// Returns the endpoint's URL with the scheme `ws`, or `None` if the URL has this scheme already.
     #[must_use]
     pub fn without_tls(&self) -> Option<String> {
         self.0.strip_prefix("wss://").map(|rest| format!("ws://{rest}"))

@@ -1,7 +1,7 @@
 //! Deserializes a table of the configuration and checks its values.
 //!
-//! For a wrong value, an error of the library serde names a Rust type. An error of this module names the
-//! [form](crate::range::Check) that the value must have.
+//! If a value is wrong, an error of the library serde contains the name of a Rust type. Instead, an error of
+//! this module describes the [form](crate::range::Check) that the value must have.
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -20,7 +20,7 @@ pub struct Fault {
 /// The kind of a fault in the configuration.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
-    /// The key does not exist. `siblings` are the names of the keys in the same table.
+    /// The key does not exist. `siblings` are the names of the keys that its table can have.
     Unknown { siblings: Vec<String> },
     /// The value does not have the form that the text describes.
     Form(String),

@@ -9,8 +9,8 @@ use super::setting::Setting;
 /// The text with which the names of this program's environment variables begin.
 const PREFIX: &str = "TICKERPLANT_";
 
-/// Variables (named without the prefix) that other code reads: the token of `watch` and `send`, and faults
-/// for tests.
+/// The names, without the prefix, of variables that other code reads. `TOKEN` holds the token of `watch` and
+/// `send`, and `FAULT` causes a fault in a test.
 const OTHERS: [&str; 2] = ["TOKEN", "FAULT"];
 
 /// Returns the settings from environment variables, and warnings about variables that set no key. A variable

@@ -70,7 +70,7 @@ pub enum LoadError {
 
 impl Place {
     /// Returns the prefix of an error text: the key, or nothing for a flag or a variable. The name of a flag
-    /// or a variable already tells the key.
+    /// or a variable already tells which key is wrong.
     fn prefix(&self, key: &str) -> String {
         match self {
             Self::Flag(_) | Self::Variable(_) => String::new(),

@@ -62,7 +62,7 @@ impl ConfigFile {
         LoadError::Syntax { place: Place::Line { path: self.path.clone(), line }, fault: fault.to_owned() }
     }
 
-    /// Returns the line of the file that sets the value at `path`.
+    /// Returns the line that sets the value at `path`.
     pub fn place(&self, path: &KeyPath) -> Place {
         let offset = DeTable::parse(&self.text).ok().and_then(|root| offset_in(root.get_ref(), &path.0));
         Place::Line { path: self.path.clone(), line: offset.map_or(1, |offset| line_at(&self.text, offset)) }
@@ -85,8 +85,8 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Follows the steps of a path into a TOML table. Returns the byte offset of the path's last existing key or
-/// list item.
+/// Follows the steps of a path into a TOML table. Returns the byte offset of the deepest key or list item
+/// that exists on the path.
 fn offset_in(table: &DeTable<'_>, steps: &[Step]) -> Option<usize> {
     let [Step::Key(name), rest @ ..] = steps else { return None };
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;

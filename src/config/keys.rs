@@ -34,8 +34,8 @@ fn names_in(section: &str) -> Vec<String> {
     }
 }
 
-/// Returns the names that serde's error for an unknown name lists as expected. The first name in backticks is
-/// the unknown name, which is left out.
+/// Returns the expected names from serde's error for an unknown name. The first name in backticks is the
+/// unknown name, which is left out.
 pub fn expected_names(message: &str) -> Vec<String> {
     message.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
 }
@@ -49,10 +49,10 @@ pub fn nested(key: &str, value: Value) -> Table {
     Table::from_iter([(name.to_owned(), value)])
 }
 
-/// Returns the key that an unknown key may mean. `siblings` are the names of the existing keys in the same
-/// table.
+/// Returns the key that an unknown key may mean. `siblings` are the names of the existing keys in the table
+/// of the unknown key.
 ///
-/// The function prefers a similar name in the same table to the same name in another section.
+/// A similar name in this table is preferred to an identical name in another section.
 pub fn nearest(unknown: &str, siblings: &[String]) -> Option<String> {
     let (section, name) = unknown
         .rsplit_once('.')
@@ -61,8 +61,8 @@ pub fn nearest(unknown: &str, siblings: &[String]) -> Option<String> {
     most_similar(name, 0.6, siblings).or_else(|| of_name(name, all()))
 }
 
-/// Returns the key that the name of an environment variable may mean. In `name`, a single underscore stands
-/// for each dot of the key. The key is never a section, because no variable sets a section.
+/// Returns the key that the name of an environment variable may mean. `name` has a single underscore in place
+/// of each dot of the key. The key is never a section, because no variable sets a section.
 pub fn nearest_of_variable(name: &str) -> Option<String> {
     let all = all();
     let is_section = |key: &String| all.iter().any(|other| other.starts_with(&format!("{key}.")));
@@ -71,13 +71,13 @@ pub fn nearest_of_variable(name: &str) -> Option<String> {
     most_similar(name, 0.8, candidates).or_else(|| of_name(name, keys))
 }
 
-/// Returns the first of the keys that has this name, whatever the key's section is.
+/// Returns the first key with this name, in any section.
 fn of_name(name: &str, keys: Vec<String>) -> Option<String> {
     keys.into_iter().find(|key| key.rsplit('.').next() == Some(name))
 }
 
-/// Returns the key whose text is most similar to `name`; each candidate is a text and its key. Returns `None`
-/// if every similarity is below `least`.
+/// Returns the key whose text is most similar to `name`. Each candidate is a text and the key that belongs to
+/// it. Returns `None` if every similarity is below `least`.
 fn most_similar(
     name: &str,
     least: f64,

@@ -1,4 +1,4 @@
-//! A setting from a flag or an environment variable, and the conversion of its value to the type of its key.
+//! A setting from a flag or an environment variable. The setting's text is converted to the type of the key.
 
 use toml::{Table, Value};
 

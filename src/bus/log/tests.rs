@@ -97,7 +97,7 @@ impl Folded {
         self.folds.push(LastValueCache::clone(last_values));
     }
 
-    /// Compares a checkpoint with the expected last values at its position.
+    /// Asserts that a checkpoint has the last values that are expected at the checkpoint's position.
     fn check(&self, shared: SharedCheckpoint) {
         let checkpoint = Checkpoint::from(shared);
         let fold = &self.folds[usize::try_from(checkpoint.position).unwrap()];
