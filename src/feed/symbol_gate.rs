@@ -17,7 +17,7 @@ pub struct SymbolGate {
 }
 
 impl SymbolGate {
-    /// The name of the reason under which the filter counts each event that it rejects.
+    /// The name under which the filter counts rejected events.
     pub const REASON: &str = "too_many_symbols";
 
     /// Creates a filter that keeps the first `limit` symbols; a limit of 0 means no limit.

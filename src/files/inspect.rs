@@ -22,7 +22,7 @@ pub enum Form {
     /// The output is one JSON object per file.
     Json,
     /// The output is one table per file. Each table ends with the command that replays the file. The strings
-    /// are the arguments of the replay command that follow the file's path.
+    /// are the replay command's arguments after the file's path.
     Table(Vec<String>),
 }
 

@@ -8,7 +8,7 @@
 
 use crate::bus::Key;
 
-/// A batch is full if there are, on average, this many bytes to write for each subscriber. A full batch is
+/// A batch is full if it has, on average, at least this many bytes for each subscriber. A full batch is
 /// written at once.
 ///
 /// A socket accepts about this many bytes at a time. An update costs less if it is written together with many
@@ -25,7 +25,7 @@ pub struct Batch {
     subscribed_bytes: usize,
     /// The number of updates, summed over all subscribers.
     subscribed_updates: u64,
-    /// A buffer into which a client's frames are copied if its updates are not consecutive.
+    /// If the bytes for a client are not a single slice of `frames`, the bytes are copied into this buffer.
     gathered: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ pub struct Update {
     pub seq: u64,
     /// The event's symbol and kind.
     pub key: Key,
-    /// The index, in the batch's buffer, after the last byte of the update's frame.
+    /// Where the update's frame ends in the batch's buffer, as an exclusive index.
     end: u32,
 }
 
@@ -115,7 +115,7 @@ impl Batch {
         self.subscribed_updates = 0;
     }
 
-    /// Returns the index, in the batch's buffer, at which the frame of an update begins.
+    /// Returns the index at which an update's frame begins in the batch's buffer.
     fn start(&self, number: u32) -> usize {
         number.checked_sub(1).map_or(0, |before| self.updates[before as usize].end as usize)
     }

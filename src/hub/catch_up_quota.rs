@@ -8,7 +8,8 @@ use indexmap::IndexSet;
 
 use super::subscription_index::ConnectionId;
 
-/// A turn's quota, as a multiple of the number of bytes that a shard may write for one connection at a time.
+/// A turn's quota consists of this many shares. A share is the number of bytes that a shard may write for one
+/// connection at a time.
 const SHARES: usize = 8;
 
 /// What is left of a shard's quota in the current turn, and the connections that wait for a later turn.

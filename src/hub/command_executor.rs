@@ -22,7 +22,7 @@ use crate::wire::{
     SubscriptionState, Symbols,
 };
 
-/// A connection with a command to execute, and the parts of its shard that the command needs.
+/// A connection whose command is executed, and the parts of the shard that the command needs.
 pub(super) struct CommandExecutor<'a> {
     id: ConnectionId,
     connection: &'a mut Connection,
@@ -170,8 +170,8 @@ impl<'a> CommandExecutor<'a> {
         self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
     }
 
-    /// Changes the client's delivery mode and interval, for the events after the next reply. An argument that
-    /// is `None` changes nothing.
+    /// Changes the client's delivery mode and interval. The change applies to events after the reply to the
+    /// current command. An argument that is `None` changes nothing.
     fn set_delivery(&mut self, delivery: Option<Delivery>, interval: Option<Duration>) {
         let (old_delivery, old_interval) = self.connection.outbox.delivery();
         let (delivery, interval) = (delivery.unwrap_or(old_delivery), interval.unwrap_or(old_interval));
@@ -194,8 +194,8 @@ impl<'a> CommandExecutor<'a> {
 
     /// Returns whether the shard is behind a client that has all events up to the sequence number `after`.
     ///
-    /// A shard at the event `after` also counts as behind, unless it has read a seek directly after this
-    /// event.
+    /// A shard whose newest event is `after` also counts as behind. The only exception is a shard that has
+    /// read a seek directly after this event.
     fn is_behind(&self, after: u64) -> bool {
         let head = self.market.seq();
         after > head || after == head && self.market.seek.is_none_or(|seek| seek.after < head)

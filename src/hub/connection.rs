@@ -54,8 +54,8 @@ pub(super) enum Role {
     Unauthenticated,
     /// The connection receives relayed messages, but no market data.
     Plain,
-    /// The connection receives market data, and relayed messages, each wrapped in a frame that names the
-    /// sender.
+    /// The connection receives market data and relayed messages. Each relayed message is wrapped in a frame
+    /// that names the sender.
     Subscriber,
 }
 
@@ -68,8 +68,8 @@ pub(super) enum Dispatch {
     Conflate,
     /// The connection is resuming, and gets the event from the log later.
     Resume,
-    /// The connection does not get the event: a snapshot includes the event, the event is part of a gap, or
-    /// the connection is closing.
+    /// The connection does not get the event. Either a snapshot includes the event, the event is part of a
+    /// gap, or the connection is closing.
     Skip,
 }
 
@@ -175,12 +175,12 @@ impl Connection {
         self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
     }
 
-    /// If a reply is delayed, writes some of the conflated events that precede the reply into the outbox's
-    /// buffer. If none of these events is left, also writes the reply.
+    /// If a reply is delayed, writes conflated events into the outbox's buffer: some of those that precede
+    /// the reply. If none of these events is left, also writes the reply.
     ///
-    /// A key that is still conflated afterwards has an event that is newer than the reply. If the client no
-    /// longer wants conflated events of this key, the key is removed. The event of a removed key counts as
-    /// merged.
+    /// If a key is still conflated after the reply was written, the key's newest event is newer than the
+    /// reply. If the client no longer wants conflated events of this key, the key is removed. The event of a
+    /// removed key counts as merged.
     pub(super) fn write_delayed(
         &mut self,
         market: &MarketState,
@@ -211,8 +211,8 @@ impl Connection {
         Reply::Heartbeat { time, seq, sent, merged }
     }
 
-    /// Begins to send `set`, a set of snapshots. If `set` is `None`, the client needs no snapshot, and the
-    /// last pending frame moves the client's cursor to `seq`.
+    /// Begins to send `set`, a set of snapshots. If `set` is `None`, the client needs no snapshot. Then the
+    /// client's cursor moves to `seq` once the last pending frame is written.
     pub(super) fn owe_snapshots(&mut self, set: Option<SnapshotSet>, seq: u64) {
         let owes_feed_state = self.owes_feed_state();
         match set {
@@ -366,8 +366,8 @@ impl Connection {
         }
     }
 
-    /// Records that the shard lagged behind the log, and that events were lost. The lost events begin after
-    /// the sequence number `after`, and end at the position of `market`.
+    /// Records that the shard lagged behind the log, and that events were lost. The lost events are those
+    /// after the sequence number `after`, up to the position of `market`.
     pub(super) fn on_lag(
         &mut self,
         after: u64,

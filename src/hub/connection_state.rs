@@ -119,8 +119,8 @@ impl ConnectionState {
         }
     }
 
-    /// Returns whether the client's own log position is after `seek`. A client past a seek was ahead of
-    /// its shard when the shard read the seek.
+    /// Returns whether the client's own log position is after `seek`. If so, the client was ahead of its
+    /// shard when the shard read the seek.
     pub(super) fn is_past(&self, seek: Seek) -> bool {
         self.after().is_some_and(|after| after > seek.after)
     }

@@ -9,7 +9,7 @@
 //!
 //! The client's machine counts as gone if two conditions hold. First, no acknowledgement has arrived since
 //! the ping. Second, the machine has left at least two TCP retransmissions or window probes unanswered. If
-//! one condition does not hold, the machine counts as reachable.
+//! either condition does not hold, the machine counts as reachable.
 //!
 //! If a client's socket stays blocked, acknowledgements count as signs of life only for a limited number of
 //! ping intervals. So a client may read slowly, but a client that has stopped reading is dropped. If the
@@ -72,9 +72,9 @@ pub struct Deadlines {
     /// How many pings were due while the socket was blocked. The number is reset when the client sends or
     /// reads something.
     blocked_pings: u8,
-    /// The deadline for the rest of a partial message; `None` if no such deadline is set.
+    /// By when the rest of a partial message must arrive; `None` if no such deadline is set.
     message_due: Option<Instant>,
-    /// The deadline for the client's token; `None` if no such deadline is set.
+    /// By when the client must show its token; `None` if no such deadline is set.
     auth_due: Option<Instant>,
 }
 
@@ -83,8 +83,8 @@ pub struct Deadlines {
 struct Ping {
     /// When the ping was sent.
     sent: Instant,
-    /// The deadline for the client's next sign of life. If the server stands still for a while, this deadline
-    /// is postponed.
+    /// By when the client must give its next sign of life. If the server stands still for a while, this
+    /// deadline is postponed.
     due: Instant,
 }
 
@@ -143,17 +143,20 @@ impl Deadlines {
         Self { next_ping: deadline(now, timeouts.ping_interval), ..Self::default() }
     }
 
-    /// Sets the deadline for the client's token, or removes this deadline if the client is authenticated.
+    /// Sets the deadline by which the client must show its token. If the client is authenticated, removes
+    /// this deadline.
     pub fn set_authenticated(&mut self, now: Instant, timeouts: &Timeouts, is_authenticated: bool) {
         self.auth_due = deadline(now, timeouts.auth).filter(|_| !is_authenticated);
     }
 
-    /// Sets the deadline for the rest of a message, or removes this deadline if no message is partial.
+    /// Sets the deadline by which the rest of a partial message must arrive. If no message is partial,
+    /// removes this deadline.
     pub fn set_message_partial(&mut self, now: Instant, timeouts: &Timeouts, is_partial: bool) {
         self.message_due = deadline(now, timeouts.message).filter(|_| is_partial);
     }
 
-    /// Restarts the time limit for the rest of a partial message; does nothing if no message is partial.
+    /// Restarts the time limit within which the rest of a partial message must arrive. Does nothing if no
+    /// message is partial.
     pub fn extend_message(&mut self, now: Instant, timeouts: &Timeouts) {
         if self.message_due.is_some() {
             self.message_due = deadline(now, timeouts.message);
@@ -167,7 +170,7 @@ impl Deadlines {
         is_answer
     }
 
-    /// Postpones the client's deadlines by `gap`, the time for which the server stood still.
+    /// Postpones the client's deadlines by `gap`, which is how long the server stood still.
     pub fn postpone(&mut self, gap: Duration) {
         let ping_due = self.ping.as_mut().map(|ping| &mut ping.due);
         for due in [ping_due, self.message_due.as_mut(), self.auth_due.as_mut()].into_iter().flatten() {
@@ -251,7 +254,7 @@ impl CheckSchedule {
         self.0[id] = when;
     }
 
-    /// Returns the lowest connection number, at least `from`, whose connection is due for a check.
+    /// Returns the lowest number, from `from` upwards, of a connection that is due for a check.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.0.iter().skip(from).position(|when| when.is_some_and(|when| when <= now))?;

@@ -8,7 +8,7 @@ use crate::bus::{Key, LastValueCache};
 use crate::encoding::{Encoding, Snapshot, Value};
 use crate::market::Kind;
 
-/// When a cache of snapshots is cleared, its memory is freed if it is larger than this many bytes.
+/// If a cache of snapshots has more memory than this many bytes, clearing the cache frees the memory.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// A cache of the encoded newest event of each symbol and kind, in one encoding.

@@ -55,7 +55,7 @@ mod linux {
     #[derive(Debug)]
     pub(super) struct SystemTimer {
         /// The kernel's timer. The timer has the type of a pipe, because a due timer becomes readable like a
-        /// pipe, and because tokio's `AsyncFd` would need `unsafe` code.
+        /// pipe. The alternative, tokio's `AsyncFd`, would need `unsafe` code.
         timer: Receiver,
         /// The instant for which the kernel's timer is set.
         set_for: Option<Instant>,

@@ -1,8 +1,8 @@
-//! A fan-out: the part of a shard that sends events to all connections with one encoding. For each event, the
-//! fan-out finds the subscribed connections, and adds the event to their batch.
+//! A fan-out: the part of a shard that sends events to all connections that use the same encoding. For each
+//! event, the fan-out finds the subscribed connections, and adds the event to their batch.
 //!
 //! A shard has one fan-out for each encoding. So an event is encoded only in the encodings that its
-//! subscribers use. An unused encoding costs one lookup in an empty index for each event.
+//! subscribers use. For each event, an unused encoding costs only one lookup in an empty index.
 
 use slab::Slab;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Symbol, Time};
 
-/// The subscription index, the caches and the current batch for the connections with one encoding.
+/// The subscription index, the caches and the current batch for all connections that use the same encoding.
 #[derive(Debug)]
 pub(super) struct FanOut {
     encoding: Encoding,

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The shard begins to collect when at least this percentage of the updates could be written together with
-/// another update to the same client.
+/// The shard begins to collect when at least this percentage of its updates are shared. A shared update
+/// follows another update to the same client within a window.
 const COLLECT_FROM: u64 = 40;
 
-/// The shard stops collecting when less than this percentage of the updates could be written together with
-/// another update to the same client. The gap between `STOP_BELOW` and `COLLECT_FROM` prevents frequent
-/// changes.
+/// The shard stops collecting when less than this percentage of its updates are shared. The gap between
+/// `STOP_BELOW` and `COLLECT_FROM` prevents frequent changes.
 const STOP_BELOW: u64 = 25;
 
 /// The shard counts at least this many updates before it decides whether to collect. After each decision, the
@@ -53,7 +52,8 @@ impl FlushWindow {
         if self.is_collecting { self.longest } else { Duration::ZERO }
     }
 
-    /// Returns the number of the current window. A batch after the end of a window begins the next window.
+    /// If the current window has ended, begins a new window. Returns the number of the window that is now
+    /// current.
     pub(super) fn enter(&mut self, now: Instant) -> WindowNumber {
         if self.end.is_none_or(|end| now >= end) {
             self.end = Some(now + self.longest);
@@ -62,8 +62,8 @@ impl FlushWindow {
         self.number
     }
 
-    /// Records a batch of this many updates. `first` of these updates were each the first update to a client
-    /// in the current window.
+    /// Records a batch. `updates` is the number of updates in the batch, summed over all clients. `first` is
+    /// how many of these updates were a client's first update in the current window.
     pub(super) fn record(&mut self, updates: u64, first: u64) {
         self.updates += updates;
         self.shared += updates.saturating_sub(first);
@@ -83,8 +83,8 @@ mod tests {
 
     const LONGEST: Duration = Duration::from_millis(2);
 
-    /// Records batches, `period` apart, of one update to each of `clients` clients. Returns how long the
-    /// shard then collects updates.
+    /// Records a series of batches, one every `period`. Each batch has one update for each of `clients`
+    /// clients. Returns how long the shard then collects updates.
     fn collected_after(
         window: &mut FlushWindow,
         now: &mut Instant,

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 /// frame.
 pub(super) const MIN_FRAME_BYTES: usize = 32;
 
-/// If a buffer still has pending bytes, its written bytes are removed only if there are at least this many.
-/// The written bytes must also fill more than half of the buffer.
+/// While a buffer has pending bytes, its written bytes are removed only under two conditions. There must be
+/// at least this many written bytes, and they must fill more than half of the buffer.
 const MIN_RECLAIM: usize = 4096;
 
 /// The pending frames of one client, in the order in which they are written to the socket.
@@ -28,11 +28,11 @@ pub(super) struct FrameBuffer {
 /// A frame that the socket has not accepted completely.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingFrame {
-    /// The index, in the buffer, after the frame's last byte.
+    /// Where the frame ends in the buffer, as an exclusive index.
     end: usize,
     pub(super) effect: CursorEffect,
     pub(super) kind: FrameKind,
-    /// The number of bytes for which the frame counts: its length, but at least `MIN_FRAME_BYTES`.
+    /// How many bytes the frame counts as: its length, but at least `MIN_FRAME_BYTES`.
     pub(super) bytes: u32,
 }
 
@@ -59,7 +59,7 @@ pub(super) enum CursorEffect {
     BeginsSnapshots,
     /// The frame is a snapshot, but not the last snapshot of its set.
     InSnapshots,
-    /// The frame ends a set of snapshots. The event with this sequence number becomes the client's cursor.
+    /// The frame ends a set of snapshots. The client's cursor becomes this sequence number.
     EndsSnapshots(u64),
 }
 
@@ -79,8 +79,8 @@ impl FrameBuffer {
         self.frames.iter()
     }
 
-    /// Appends a frame, whose bytes the function `write` produces. Returns the number of bytes for which the
-    /// frame counts: its length, but at least `MIN_FRAME_BYTES`.
+    /// Appends a frame, whose bytes the function `write` produces. Returns how many bytes the frame counts
+    /// as: its length, but at least `MIN_FRAME_BYTES`.
     ///
     /// Some encodings write nothing for some values. If `write` produces no bytes, no frame is added, and the
     /// result is 0.

@@ -65,8 +65,8 @@ impl Heartbeats {
         self.due[id] = if next > now { next } else { now + self.period };
     }
 
-    /// Returns the lowest connection number, at least `from`, whose heartbeat is due. The connection with
-    /// this number may no longer exist.
+    /// Returns the lowest number, from `from` upwards, of a connection whose heartbeat is due. The connection
+    /// with this number may no longer exist.
     #[must_use]
     pub fn next_due(&self, from: ConnectionId, now: Instant) -> Option<ConnectionId> {
         let after = self.due.iter().skip(from).position(|due| *due <= now)?;

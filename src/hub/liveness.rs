@@ -48,7 +48,7 @@ impl Liveness {
         self.reschedule(id, deadlines);
     }
 
-    /// Sets the time of a connection's next check, after its deadlines have changed.
+    /// After a connection's deadlines have changed, sets the time of the connection's next check.
     pub(super) fn reschedule(&mut self, id: ConnectionId, deadlines: &Deadlines) {
         self.schedule.set(id, deadlines.next_check());
     }
@@ -141,8 +141,7 @@ impl Liveness {
     }
 }
 
-/// For a deadline that a client missed, returns the limit whose counter is incremented, and the reason for
-/// closing the connection.
+/// Returns the consequences of a missed deadline: which limit is counted, and why the connection is closed.
 fn consequence(overdue: Overdue) -> (Limit, CloseReason) {
     let policy = |reason: &'static str| CloseReason::Server(CloseCode::Policy, reason.into());
     match overdue {

@@ -1,19 +1,18 @@
 //! A client's outbox: the frames and conflated events that have yet to be sent to the client.
 //!
-//! While a client keeps up, its outbox stores only which updates of the current batch the client gets. A
-//! [buffer](FrameBuffer) stores the frames of replies, and of updates that the socket did not accept.
+//! While a client keeps up, its outbox stores only the numbers of the client's updates in the current batch.
+//! A [buffer](FrameBuffer) stores replies, and updates that the socket did not accept, as encoded frames.
 //!
 //! If a `latest` client does not keep up, or asked for an interval, its outbox also has conflated keys. A
 //! conflated key is a symbol and kind whose newest event has yet to be sent. The client's subscription limits
 //! the number of conflated keys. One flush turns a limited number of conflated keys into frames.
 //!
-//! A client's command may change the subscription or the delivery. The reply to such a command is delayed
-//! until all conflated events that are older than the reply are flushed. All later frames wait behind the
-//! delayed reply.
+//! A client's command may change the subscription or the delivery. The reply to such a command is delayed:
+//! first, all older conflated events are flushed. All later frames wait behind the delayed reply.
 //!
 //! New events are never conflated for an `every` client. The client's pending events, relayed messages and
 //! feed states have a common limit in bytes. A client that exceeds the limit is a slow consumer. The shard
-//! closes the connection of a slow consumer, which may connect again and resume from its cursor.
+//! closes a slow consumer's connection. The client may connect again and resume from its cursor.
 //!
 //! A shard pushes frames into the outbox and never waits. A session writes the frames to the socket. An
 //! outbox does no I/O and reads no clock.
@@ -71,7 +70,8 @@ pub struct Outbox {
     merged: u64,
 }
 
-/// A delayed reply, which waits behind conflated events, and all frames behind the reply.
+/// A delayed reply, and all frames that wait behind the reply. The reply itself waits until conflated events
+/// are flushed.
 #[derive(Debug)]
 struct Delayed {
     /// Conflated events up to this sequence number are flushed before the reply.
@@ -116,8 +116,8 @@ impl Outbox {
         self.interval = interval;
     }
 
-    /// Returns two numbers: the events that were sent or are pending as frames, and the events that newer
-    /// events replaced.
+    /// Returns two numbers of events. The first counts the events that were sent or are pending as frames.
+    /// The second counts the events that newer events replaced.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         let current: u64 = self.runs.iter().map(|run| run.len()).sum();
@@ -206,8 +206,8 @@ impl Outbox {
         self.buffer.is_empty() && self.delayed.is_none()
     }
 
-    /// Adds the update with this number in the current batch to the client's updates. Returns whether this
-    /// update is the client's first update in the batch.
+    /// Adds an update of the current batch, the update with this number, to the client's updates. Returns
+    /// whether this update is the client's first update in the batch.
     pub fn add_update(&mut self, number: u32) -> bool {
         let is_first = self.runs.is_empty();
         if !self.runs.last_mut().is_some_and(|last| last.extend(number)) {
@@ -387,7 +387,8 @@ impl Outbox {
         self.cursor = Some(seq);
     }
 
-    /// Makes the last pending frame move the client's cursor to `seq` once the frame is written.
+    /// Sets the effect of the last pending frame: once the frame is written, the client's cursor moves to
+    /// `seq`.
     pub fn last_frame_moves_to(&mut self, seq: u64) {
         self.last_buffer().set_last_effect(CursorEffect::MovesTo(seq));
     }
@@ -434,7 +435,7 @@ impl Outbox {
     /// Flushes the oldest conflated events that precede the delayed reply, at most `most` events. If no event
     /// that precedes the reply is left, also flushes the reply. Returns whether the reply was flushed.
     ///
-    /// Events that are still conflated after the reply was flushed are newer than the reply.
+    /// If events are still conflated after the reply was flushed, these events are newer than the reply.
     pub fn flush_delayed(
         &mut self,
         last_values: &LastValueCache,
@@ -536,7 +537,7 @@ impl Outbox {
         self.pending_bytes[FrameKind::Event as usize] + self.pending_bytes[FrameKind::News as usize]
     }
 
-    /// Checks that `frame` and `pending` other bytes together do not exceed the client's limit.
+    /// Checks that `pending` bytes plus the bytes of `frame` do not exceed the client's limit.
     fn check_limit(&self, frame: &[u8], pending: usize) -> Result<(), SlowConsumer> {
         if pending + frame.len().max(MIN_FRAME_BYTES) > self.limit { Err(SlowConsumer) } else { Ok(()) }
     }

@@ -1,11 +1,11 @@
 //! Overload: a shard that cannot send every event in time sends only the newest event of each symbol and
 //! kind.
 //!
-//! A shard that falls behind the log only for a moment catches up and sends every event. A shard is
-//! overloaded for one turn if it stays behind, or if the log may soon drop the event that the shard reads
-//! next. In that turn, the overloaded shard first reads the log, and counts the events of each symbol and
-//! kind. Then the shard sends the newest event of each symbol and kind to its `latest` clients. The older
-//! events count as merged.
+//! A shard that falls behind the log only for a moment catches up and sends every event. A shard that stays
+//! behind is overloaded for one turn. A shard is also overloaded if the log may soon drop the event that the
+//! shard reads next. In an overloaded turn, the shard first reads the log, and counts the events of each
+//! symbol and kind. Then the shard sends the newest event of each symbol and kind to its `latest` clients.
+//! The older events count as merged.
 //!
 //! After the overloaded turn, the shard returns to sending every event, because many events then share one
 //! write. Conflated events make small writes, which cost more for each event.
@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use crate::bus::{Backlog, Key, LastValueCache};
 use crate::market::Kind;
 
-/// A shard is overloaded if it has been behind the log for this long, and if its next event has waited for
-/// this long, too.
+/// A shard is overloaded if it has been behind the log for this long. The log entry that the shard reads next
+/// must also be at least this old.
 const MIN_BEHIND: Duration = Duration::from_millis(50);
 
 /// If the log may soon drop a shard's next event, the shard is overloaded once that event has waited this

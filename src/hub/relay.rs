@@ -1,7 +1,7 @@
 //! The relay: sends each client's messages to all clients, including the sender.
 //!
 //! Each shard has a bounded inbox for messages. A message waits until the inbox of every shard has room.
-//! While the message waits, the server reads no further message from its sender. Shards never wait.
+//! While a client's message waits, the server reads no further message from this client. Shards never wait.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

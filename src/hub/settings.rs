@@ -16,10 +16,10 @@ pub struct Settings {
     pub max_symbols: usize,
     /// The ping interval, and the time limits within which a client must act.
     pub timeouts: Timeouts,
-    /// The longest time that updates are collected before they are written. Updates of a flow-controlled feed
+    /// How long updates are collected, at most, before they are written. Updates of a flow-controlled feed
     /// are not collected, because such a feed already publishes many events at once.
     pub flush_window: Duration,
-    /// Whether tokio's clock runs with the system's clock; false in tests, which may pause tokio's clock.
+    /// Whether tokio's clock follows the system's clock; false in tests, which may pause tokio's clock.
     pub has_system_clock: bool,
     /// About how many bytes of missed events or snapshots are written for a connection at a time.
     pub catch_up_bytes: usize,

@@ -5,7 +5,7 @@
 //! a snapshot, and no lock is needed.
 //!
 //! A shard produces values, such as events and replies. Each [fan-out](FanOut) of the shard encodes these
-//! values for the connections with one encoding.
+//! values for all connections that use the fan-out's encoding.
 //!
 //! A shard does no I/O, reads no clock and starts no task.
 
@@ -36,8 +36,8 @@ use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{CloseReason, CommandWithId, Delivery, Message, Reply};
 
-/// In one turn, a shard stops reading the log after this many events, so that the other tasks of the thread
-/// can run.
+/// In one turn, a shard stops reading the log after this many events. Then the other tasks of the thread can
+/// run.
 const READ_EVENTS: usize = 4096;
 
 /// In one turn, an overloaded shard stops reading the log after this many events. This limit is higher than
@@ -47,15 +47,15 @@ const OVERLOAD_READ_EVENTS: usize = 65_536;
 /// At most this many subscriptions of disconnected connections are removed in a turn.
 const REMOVED_SUBSCRIPTIONS: usize = 1024;
 
-/// A search for a client's oldest conflated events spends this many bytes of the catch-up quota for each
-/// conflated event. Examining one event takes about as long as writing this many bytes.
+/// A search for a client's oldest conflated events spends catch-up quota: this many bytes for each conflated
+/// event. Examining one event takes about as long as writing this many bytes.
 const SEARCH_BYTES: usize = 16;
 
 /// A shard logs at most one warning about an overload within this time.
 const WARN_PERIOD: Duration = Duration::from_secs(10);
 
-/// If a resuming client already has events that its shard has yet to read, the client's session checks the
-/// shard's progress again after this time.
+/// A resuming client may already have events that its shard has yet to read. In this case, the client's
+/// session checks the shard's progress again after this time.
 const AHEAD_CHECK: Duration = Duration::from_millis(5);
 
 /// The market state and the connections of one worker thread.
@@ -222,8 +222,8 @@ impl Shard {
     /// shard reached the end of the log.
     ///
     /// `write` tries to write to a connection's socket once, and returns how many bytes the socket accepted.
-    /// The client's session writes the bytes that the socket did not accept. A heartbeat that is nearly due
-    /// is written together with the events, and contains `time`.
+    /// The client's session writes the bytes that the socket did not accept. If a client's heartbeat is
+    /// nearly due, the heartbeat is written together with the events. Each heartbeat contains `time`.
     pub fn read(
         &mut self,
         now: Instant,
@@ -277,7 +277,7 @@ impl Shard {
         is_drained
     }
 
-    /// Returns how long to collect updates after a turn, before they are written.
+    /// Returns how long updates are collected after a turn before they are written.
     #[must_use]
     pub fn collect_for(&self) -> Duration {
         self.flush_window.collect_for()
@@ -290,7 +290,7 @@ impl Shard {
         }
     }
 
-    /// Updates the market state with an event, and counts the event, because it is conflated for `latest`
+    /// Updates the market state with an event. Counts the event instead of sending it to the `latest`
     /// clients. If `has_every` is true, the `every` clients get the event as usual.
     fn conflate(&mut self, seq: u64, event: &Event, has_every: bool) {
         let key = (self.market.last_values.fold(seq, event), event.kind());
@@ -303,8 +303,8 @@ impl Shard {
         }
     }
 
-    /// Writes the new events to each subscriber, together with the subscriber's heartbeat if it is nearly
-    /// due.
+    /// Writes the new events to each subscriber. If a subscriber's heartbeat is nearly due, the heartbeat is
+    /// written together with the events.
     fn flush(&mut self, now: Instant, time: Time, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         for (key, count) in self.conflated.take(&self.market.last_values) {
             let last_values = &self.market.last_values;
@@ -574,8 +574,8 @@ impl Shard {
         true
     }
 
-    /// If a client's reply is delayed, writes some of the conflated events that precede the reply into the
-    /// client's outbox. If none of these events is left, also writes the reply.
+    /// If a client's reply is delayed, writes conflated events into the client's outbox: some of those that
+    /// precede the reply. If none of these events is left, also writes the reply.
     fn write_delayed(&mut self, id: ConnectionId) {
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
@@ -664,13 +664,13 @@ impl Shard {
         waiting.min().unwrap_or(u64::MAX).min(self.market.seq())
     }
 
-    /// Closes the connection of each `every` client that has stalled a flow-controlled feed for the duration
-    /// of the stall timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes
-    /// during the timeout.
+    /// Closes the connection of each `every` client that has stalled a flow-controlled feed for the whole
+    /// stall timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes during
+    /// the timeout.
     ///
     /// The timeout starts at the first call that finds the feed waiting for the client. The timeout restarts
-    /// when the client has read `catch_up_bytes` bytes, so a large resume has enough time. A client that
-    /// reads only a byte now and then is still closed.
+    /// when the client has read `catch_up_bytes` bytes, so a client has enough time to read many missed
+    /// events. A client that reads only a byte now and then is still closed.
     pub fn close_stalled(&mut self, now: Instant) {
         let timeout = self.settings.stall_timeout;
         let last_check = self.last_stall_check.replace(now).unwrap_or(now);

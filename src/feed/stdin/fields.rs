@@ -29,8 +29,8 @@ pub enum Field {
     Volume,
 }
 
-/// The fields of a line that have yet to be parsed. The parser removes each field that it reads into the
-/// event. The fields that are left when the event is complete are ignored.
+/// The unparsed fields of an input line. The parser removes each field that it reads into the event. Once the
+/// event is complete, the remaining fields are ignored.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     /// The value of each known field, at the index `field as usize`; `None` if the line lacks the field.

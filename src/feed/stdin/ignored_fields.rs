@@ -1,5 +1,5 @@
-//! Counts and logs ignored fields: fields of an input line that its event does not use. Each field name is
-//! logged once.
+//! Counts and logs ignored fields. An ignored field is part of an input line, but the event that is parsed
+//! from the line does not use the field. Each field name is logged once.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,8 @@ use super::fields::Fields;
 use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
 
-/// The maximum number of field names that are logged. After that, fields with other names are counted, but
-/// not logged.
+/// The maximum number of field names that are logged. Once this many names are logged, fields with other
+/// names are only counted.
 const NAMES: usize = 100;
 
 /// The maximum length of a logged name, in bytes. A longer name is cut.
@@ -20,13 +20,13 @@ const NAME_BYTES: usize = 64;
 #[derive(Debug)]
 pub struct IgnoredFields {
     names: HashSet<String>,
-    /// Whether a warning was logged that the maximum number of names is reached.
+    /// Whether a warning was logged because of a name beyond the maximum number of names.
     is_full: bool,
     counters: RejectCounters,
 }
 
 impl IgnoredFields {
-    /// Returns a counter of ignored fields that has logged no names yet.
+    /// Returns a counter that has not logged any field name yet.
     pub fn new(counters: RejectCounters) -> Self {
         Self { names: HashSet::new(), is_full: false, counters }
     }

@@ -28,7 +28,7 @@ const OTHER_FRAMES: [&str; 12] = [
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// An event, and the fields of its line that the event does not use.
+/// An event that was parsed from an input line, and the line's unused fields.
 #[derive(Debug)]
 pub struct EventLine<'a> {
     pub event: Event,
@@ -40,8 +40,8 @@ pub struct EventLine<'a> {
 
 /// Parses a line. Returns `None` for a blank line, and for a server frame other than a trade, quote or bar.
 ///
-/// If the line has no time, the event gets the time that `now` returns. A byte order mark before the JSON
-/// object is ignored, because joined files contain such marks between lines.
+/// If the line has no time, the event gets the time that `now` returns. If a byte order mark precedes the
+/// JSON object, the mark is ignored. Joined files contain such marks between lines.
 pub fn parse(line: &[u8], now: impl FnOnce() -> Time) -> Result<Option<EventLine<'_>>, LineError> {
     let line = line.trim_ascii();
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);

@@ -6,7 +6,7 @@ use super::fields::{Field, Fields};
 use crate::feed::printable::printable;
 use crate::market::{IntervalError, NumberError, SymbolError};
 
-/// The maximum number of characters of a line that an error message quotes.
+/// An error message quotes at most this many characters of a rejected line.
 const FOUND: usize = 64;
 
 /// The maximum number of unknown fields that an error message names.
@@ -108,13 +108,13 @@ impl LineError {
         }
     }
 
-    /// Returns the name of the reason under which the rejected line is counted.
+    /// Returns the name under which the rejected line is counted.
     pub fn reason(&self) -> &'static str {
         if matches!(self, Self::TooLong(_)) { "too_long" } else { "bad_line" }
     }
 }
 
-/// Returns the beginning of `text` for an error message, with each control character replaced.
+/// Returns what an error message quotes: the beginning of `text`, with each control character replaced.
 pub fn found(text: &str) -> String {
     printable(&text.chars().take(FOUND).collect::<String>())
 }
