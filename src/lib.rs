@@ -325,16 +325,16 @@
 //!
 //! # Invariants
 //!
-//! 1. The bus alone defines the order of events. Feed states and seeks are entries of the same log as the
-//!    events. So a client gets the feed state `ended` after the last event. Every shard handles a seek at the
-//!    same position of the log.
+//! 1. The bus alone defines the order of events. The log of the events also has an entry for each feed state
+//!    and each seek. So a client gets the feed state `ended` after the last event. Every shard handles a seek
+//!    at the same position of the log.
 //! 2. For each symbol, a client gets a snapshot at one position of the log. Then the client gets every event
 //!    after that position, without a gap or a repetition. The client's shard sends the snapshot and the later
 //!    events on one thread, without a lock. Snapshots are written as fast as the client reads them.
 //! 3. If a client resumes from a cursor, the client gets all missed events, or the server refuses the resume.
-//!    The missed events are read from the log in chunks. A cursor at or before the newest seek is refused,
-//!    because the seek replaced the values that the client had at this cursor.
-//! 4. The server counts every event that it does not send to a subscriber, and tells the subscriber how many.
+//!    The missed events are read from the log in chunks. The server refuses a cursor at or before the newest
+//!    seek, because this seek has replaced all earlier values.
+//! 4. The server counts the subscribed events that a client does not get, and tells the client this number.
 //! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
 //!    clients. The only exception is back-pressure: a replay at full speed waits for the shards. If a client
 //!    stalls a replay at full speed, the server closes the client's connection.
@@ -346,10 +346,10 @@
 //!    at most about 5,000 events. The memory that the server uses for one client is bounded, by default to 10
 //!    MiB.
 //! 8. A client cannot harm other clients. An error or a panic in a connection ends only this connection.
-//! 9. Every task has an owner. The owner of a task waits until the task ends, and gets the task's result. If
-//!    a task of the feed fails (the pump, which publishes events, or a reader), the feed's state becomes
-//!    `failed`, and clients are told the reason. If a shard or the accept loop fails, the process shuts down
-//!    in order.
+//! 9. Every task has an owner. The owner of a task waits until the task ends, and gets the task's result. The
+//!    tasks of the feed are the pump, which publishes events, and the readers. If one of these tasks fails,
+//!    the feed's state becomes `failed`, and the server tells clients the reason. If a shard or the accept
+//!    loop fails, the process shuts down all its parts in order.
 //! 10. `market`, `wire`, `encoding`, the shard, the outbox and the log do no I/O and read no clock.
 //! 11. Shards share only the log and the relay. A shard locks the log once for each segment of events that it
 //!     reads.

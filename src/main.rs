@@ -25,8 +25,8 @@ fn failed(error: &CliError) -> ExitCode {
     ExitCode::from(exit_code::of(error))
 }
 
-/// Prints an error of the library clap in the format of this program's other errors. Help and version, which
-/// clap returns as errors, are printed to standard output.
+/// Prints an error of the library clap in the format of this program's other errors. Prints the help text and
+/// the version, which clap also returns as errors, to standard output.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // A write fails when nobody reads the output, so the failure is ignored.

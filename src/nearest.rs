@@ -1,4 +1,4 @@
-//! Finds the names that a person probably meant by a wrong name, and suggests them in an error message.
+//! Finds the known names that are most similar to a wrong name, and suggests these names in an error message.
 
 /// The largest number of names that a message suggests.
 const MOST: usize = 3;
@@ -14,11 +14,12 @@ pub fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -
     }
 }
 
-/// Returns the candidates nearest to a word: those at the smallest edit distance, three at most. Letter case
-/// does not count as a difference, and two swapped letters count as one difference. A candidate may differ
-/// from the word in at most a third of the letters, rounded up. If every candidate differs more, returns the
-/// candidates that the word abbreviates (`sub` for `subscribe`), and the candidates that the word extends by
-/// letters (`authenticate` for `auth`).
+/// Returns the candidates with the smallest edit distance to a word, but at most three candidates. Letter
+/// case does not count as a difference, and two swapped letters count as one difference. The maximum distance
+/// is a third of the number of the word's letters, rounded up. If every candidate has a larger distance,
+/// returns candidates of two other sorts. The word may abbreviate the candidate (the word `sub` for
+/// `subscribe`). Or the word may continue the candidate with more letters (the word `authenticate` for
+/// `auth`).
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let lower = word.to_lowercase();
     let letters = lower.chars().count();
@@ -46,8 +47,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     nearest
 }
 
-/// Returns whether one of two names is the beginning of the other. A word that begins with the candidate must
-/// continue with letters only, so that a file such as `catalog.csv` is not taken for the command `cat`.
+/// Returns whether one of two names is the beginning of the other. If the word begins with the candidate,
+/// only letters may follow. So the file name `catalog.csv` is not mistaken for the command `cat`.
 fn abbreviates(word: &str, candidate: &str) -> bool {
     let is_continued = |rest: &str| rest.chars().all(char::is_alphabetic);
     word.len().min(candidate.len()) >= LEAST_ABBREVIATION

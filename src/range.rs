@@ -1,8 +1,8 @@
 //! Checks that values of the configuration have the right form, for example that a number lies in its range.
 //!
 //! The settings struct of each configuration section lists the checks of its own keys. The function
-//! [`section`] then prefixes these keys with the section's name. If a value has the wrong type, the error
-//! message states the right form, as given in the check of the value's key.
+//! [`section`] then prefixes these keys with the section's name. Each check describes the right form of a
+//! value. If a value has the wrong type, the error message contains this description.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

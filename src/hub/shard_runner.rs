@@ -1,8 +1,8 @@
 //! A shard runner: a shard, the sockets of its connections, and the shard's loop.
 //!
-//! While clients seldom get several updates in one flush window, the shard writes each update at once.
-//! Otherwise, the shard reads the log only once in each flush window, so that one write sends several updates
-//! to a client.
+//! If clients seldom get several updates in one flush window, the shard writes each update immediately. If
+//! clients often get several updates in one flush window, the shard reads the log once per window. One write
+//! then sends several updates to a client.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::bus::{Checkpoint, Reader};
 use crate::fault;
 use crate::market::Time;
 
-/// The time between two checks for clients that keep a flow-controlled feed waiting.
+/// Once per this period, the loop checks whether a client keeps a flow-controlled feed waiting.
 const STALL_CHECK_PERIOD: Duration = Duration::from_millis(100);
 
 /// A shard and the sockets of its connections, on one thread.
@@ -34,7 +34,7 @@ pub struct ShardRunner {
     pub shard: RefCell<Shard>,
     /// The sockets of the shard's connections.
     pub sockets: RefCell<Sockets>,
-    /// A signal that a client has accepted bytes or has disconnected, so that a flow-controlled feed may no
+    /// A signal that a client has accepted bytes or has disconnected. A flow-controlled feed may then no
     /// longer need to wait for this client.
     pub served: Notify,
     /// A signal that a client waits for the shard's next turn, or that a client has disconnected.
@@ -70,9 +70,9 @@ impl ShardRunner {
 
     /// Runs the shard's loop until `stop` is cancelled.
     ///
-    /// The loop must not run under tokio's cooperative budget. A batch of new events is written to all
-    /// subscribers without a pause, and could use up this budget. Then a socket would refuse a write even if
-    /// the socket has room.
+    /// The loop must not run under tokio's cooperative budget. The loop writes a batch of new events to all
+    /// subscribers without a pause, which could use up this budget. Then a socket would refuse a write even
+    /// if the socket has room.
     pub async fn run(
         &self,
         mut reader: Reader,

@@ -1,9 +1,9 @@
 //! A snapshot set: an iterator over the symbols whose snapshots have yet to be sent to a connection.
 //!
 //! A snapshot is encoded only when the connection's socket has room for the bytes of the snapshot. So a
-//! snapshot shows the newest values at the moment of its encoding. A symbol's updates before its snapshot are
-//! not sent, because the snapshot will include them. For symbols that a client subscribed to by name, a set
-//! needs four bytes for each symbol. For all symbols (`*`), a set stores only a range of indexes.
+//! snapshot shows the newest values at the moment of its encoding. Until a symbol's snapshot is sent, the
+//! symbol's updates are not sent, because the snapshot will include them. A set needs four bytes for each
+//! symbol that a client subscribed to by name. For all symbols (`*`), a set stores only a range of indexes.
 
 use std::ops::Range;
 use std::vec;
@@ -16,10 +16,10 @@ use crate::market::Symbol;
 #[derive(Debug)]
 pub(super) struct SnapshotSet {
     remaining: Remaining,
-    /// An earlier subscription of the connection, whose updates the connection still gets while the snapshots
-    /// are pending. This subscription is empty if the set follows a gap or a seek.
+    /// The connection's earlier subscription. While the snapshots are pending, the connection still gets the
+    /// updates of this subscription. The subscription is empty if the set follows a gap or a seek.
     earlier: Subscription,
-    /// The final snapshot of the set, if it waits behind older conflated events; else `None`.
+    /// The last snapshot of the set, if this snapshot waits for older conflated events; otherwise `None`.
     last: Option<LastSnapshot>,
 }
 
@@ -76,8 +76,8 @@ impl SnapshotSet {
         next.map(|index| index as usize)
     }
 
-    /// Returns whether an event must be skipped, because a snapshot that has yet to be written will include
-    /// the event.
+    /// Returns whether to skip an event. An event is skipped if a snapshot that has yet to be written will
+    /// include the event, unless the event belongs to the earlier subscription.
     pub(super) fn covers(&self, (index, kind): Key, symbol: &Symbol) -> bool {
         let is_remaining = match &self.remaining {
             Remaining::All(indexes) => (indexes.start as usize..indexes.end as usize).contains(&index),

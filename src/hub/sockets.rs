@@ -49,7 +49,7 @@ pub enum Socket {
 #[derive(Debug, Default)]
 pub struct Sockets {
     sockets: Vec<Option<Socket>>,
-    /// The connections whose sockets have accepted bytes but not sent all of these bytes.
+    /// The connections whose sockets still hold accepted bytes that are not sent yet.
     unflushed: Vec<ConnectionId>,
 }
 
@@ -167,8 +167,8 @@ impl Sockets {
         self.sockets.get(id)?.as_ref()?.acknowledgements()
     }
 
-    /// Returns the connections whose sockets have accepted bytes but not sent all of these bytes, and clears
-    /// the list. The sessions of these connections must flush the sockets.
+    /// Returns the connections whose sockets still hold accepted bytes that are not sent yet, and clears the
+    /// list. The sessions of these connections must flush the sockets.
     pub fn take_unflushed(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.unflushed)
     }

@@ -26,8 +26,8 @@ pub enum Missed {
 ///
 /// # Errors
 ///
-/// Returns an error if there are too many symbols. Each such error also increments the counter of the symbol
-/// limit.
+/// Returns an error if there are too many symbols. In this case, the function also increments the counter of
+/// the symbol limit.
 pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
     if most > 0 && count > most {
         bus.counters().increment(Limit::Symbols);
@@ -37,7 +37,7 @@ pub fn symbols(most: usize, count: usize, bus: &Bus) -> Result<(), ErrorReply> {
     Ok(())
 }
 
-/// Returns whether the log has all events after a cursor.
+/// Returns whether the log still has all events after a cursor.
 ///
 /// # Errors
 ///
@@ -57,8 +57,7 @@ pub fn cursor(bus: &Bus, cursor: &Cursor) -> Result<Missed, ErrorReply> {
     })
 }
 
-/// Returns the error reply to a subscribe command that has a cursor but is not the connection's first
-/// subscribe command.
+/// Returns the error reply to a late cursor: only a connection's first subscribe command may have a cursor.
 pub fn late_cursor() -> ErrorReply {
     let message = "`after` comes with a connection's first subscribe; open a new connection to resume";
     ErrorReply::new(ErrorCode::BadCursor, message)

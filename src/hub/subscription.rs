@@ -10,8 +10,9 @@ use crate::wire::Symbols;
 pub struct Subscription {
     /// The kinds of events that the connection subscribed to for all symbols (`*`).
     pub all: KindSet,
-    /// The symbols that the connection subscribed to by name, sorted, each with its kinds of events. The
-    /// field is a vector, because a map would need more memory for a connection with few symbols.
+    /// The symbols that the connection subscribed to by name, in alphabetical order. Each symbol comes with
+    /// its kinds of events. The field is a vector, because a map would need more memory for a connection with
+    /// few symbols.
     names: Vec<(Symbol, KindSet)>,
 }
 
@@ -27,7 +28,8 @@ impl Subscription {
         self.find(symbol).is_ok()
     }
 
-    /// Returns the symbols that the connection subscribed to by name, sorted, each with its kinds of events.
+    /// Returns the symbols that the connection subscribed to by name, in alphabetical order. Each symbol
+    /// comes with its kinds of events.
     pub fn names(&self) -> impl Iterator<Item = (&Symbol, KindSet)> {
         self.names.iter().map(|(symbol, kinds)| (symbol, *kinds))
     }
@@ -47,8 +49,8 @@ impl Subscription {
         self.len() + new_names + new_star
     }
 
-    /// Returns the symbols for which the connection subscribed to this kind, for a reply to the client. `*`
-    /// comes first, then the names in alphabetical order.
+    /// Lists the symbols for which the connection subscribed to this kind of events. The list is for a reply
+    /// to the client. `*` comes first, then the names in alphabetical order.
     #[must_use]
     pub fn list(&self, kind: Kind) -> Vec<String> {
         let star = self.all.contains(kind).then(|| "*".to_owned());

@@ -14,8 +14,7 @@ use crate::market::{Kind, KindSet, Symbol};
 /// A connection's number within its shard.
 pub type ConnectionId = usize;
 
-/// The connections that subscribed to each symbol and kind of events. A symbol without subscribers needs no
-/// memory.
+/// Maps each symbol, and `*`, to its subscribers. A symbol without subscribers needs no memory.
 #[derive(Debug, Default)]
 pub struct SubscriptionIndex {
     by_symbol: HashMap<Symbol, Subscribers>,
@@ -40,13 +39,13 @@ impl SubscriptionIndex {
 
     /// Returns the groups of connections that subscribed to this kind of events for this symbol by name.
     ///
-    /// A connection that also subscribed to `*` may be in one of these groups and in a group of
+    /// If a connection also subscribed to `*`, the connection may also be in a group of
     /// [`groups_of_all`](Self::groups_of_all).
     pub fn groups_of(&self, symbol: &Symbol, kind: Kind) -> impl Iterator<Item = &Group> {
         self.by_symbol.get(symbol).into_iter().flat_map(move |subscribers| subscribers.of(kind))
     }
 
-    /// Adds kinds of events for a symbol to a connection's subscription; the symbol `None` means `*`.
+    /// Subscribes a connection to these kinds of events of a symbol; the symbol `None` means `*`.
     pub fn add(
         &mut self,
         id: ConnectionId,
@@ -59,7 +58,7 @@ impl SubscriptionIndex {
         self.regroup(id, symbol, before, before.with(kinds));
     }
 
-    /// Removes kinds of events for a symbol from a connection's subscription; the symbol `None` means `*`.
+    /// Unsubscribes a connection from these kinds of events of a symbol; the symbol `None` means `*`.
     pub fn remove(
         &mut self,
         id: ConnectionId,
@@ -100,8 +99,8 @@ impl Subscribers {
         self.0.iter().filter(move |(kinds, _)| kinds.contains(kind)).map(|(_, group)| group)
     }
 
-    /// Moves a connection from the group of the kinds `from` to the group of the kinds `to`. If `to` is
-    /// empty, only removes the connection from its old group.
+    /// Moves a connection to the group for the kinds in `to`; the old group is the group for the kinds in
+    /// `from`. If `to` is empty, only removes the connection from its old group.
     fn regroup(&mut self, id: ConnectionId, from: KindSet, to: KindSet) {
         let find = |groups: &[(KindSet, Group)], of| groups.iter().position(|(kinds, _)| *kinds == of);
         if let Some(index) = find(&self.0, from) {

@@ -42,8 +42,8 @@ struct Span {
 }
 
 impl Day {
-    /// Adds a trade to the day. Begins a new day if the trade has a later date, or if the day so far was
-    /// computed from bars.
+    /// Adds a trade to the day. Begins a new day if the trade has a later date than the day, or if the old
+    /// statistics were computed from bars.
     pub fn fold_trade(day: &mut Option<Self>, time: Time, trade: &Trade) {
         let Trade { price, size } = *trade;
         let span = Span { open: price, high: price, low: price, close: price, volume: size };

@@ -26,13 +26,13 @@ impl Time {
         Self(nanos)
     }
 
-    /// Returns the nanoseconds since the Unix epoch.
+    /// Returns the number of nanoseconds from the Unix epoch to this moment.
     #[must_use]
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// Returns the machine's wall-clock time.
+    /// Returns the current moment by the machine's wall clock.
     #[must_use]
     pub fn now() -> Self {
         Timestamp::now().try_into().unwrap_or_default()

@@ -1,8 +1,9 @@
-//! The accept loop: accepts connections and hands each to the worker with the fewest connections.
+//! The accept loop: accepts connections, and hands each new connection to the worker with the fewest
+//! connections.
 //!
-//! Between workers with the same number of connections, the loop chooses at random. Without randomness, one
-//! worker could get all busy clients, if busy and quiet clients connect in turn. The loop skips a worker
-//! whose queue of connections is full, so that a stuck worker does not block new clients.
+//! Between workers with the same number of connections, the loop chooses at random. Otherwise, if busy and
+//! quiet clients connect alternately, one worker could get all busy clients. The loop skips a worker whose
+//! queue of connections is full, so that a stuck worker does not block new clients.
 
 use std::future::poll_fn;
 use std::io;

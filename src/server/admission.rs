@@ -1,8 +1,9 @@
-//! Admission: limits the total number of connections, their number per address, and the rate of new
-//! connections per address.
+//! Admission: limits the number of connections, in total and per address. Also limits how often one address
+//! may connect.
 //!
 //! A connection that exceeds a limit gets an error response and is closed. The number of connections that
-//! wait for an error response is also limited. Connections beyond this number are closed without an answer.
+//! wait for an error response is also limited. Further connections that exceed a limit are closed without an
+//! answer.
 //!
 //! Behind a trusted proxy, the client's address is the last address in `X-Forwarded-For` that is not a
 //! trusted proxy. The server learns this address from the first request on the connection.
@@ -33,7 +34,7 @@ const REJECTIONS_PER_SECOND: u32 = 50;
 const REJECTIONS_BURST: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 
 /// When this many addresses have a rate limiter, the limiters of idle addresses are removed. The next removal
-/// starts when the number of rate limiters has doubled.
+/// starts when twice as many addresses have a rate limiter as after this removal.
 const MIN_PRUNE_AT: usize = 1024;
 
 /// The header in which a proxy passes the client's address.
@@ -41,7 +42,7 @@ const FORWARDED: &str = "x-forwarded-for";
 
 type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, TokioClock, NoOpMiddleware<Moment>>;
 
-/// Counts the connections, and enforces the limits of connections.
+/// Counts the connections, and enforces the limits on connections.
 #[derive(Debug)]
 pub struct Admission {
     bus: Arc<Bus>,
@@ -65,14 +66,15 @@ pub struct Permit {
     is_admitted: bool,
     /// The limit that the connection exceeds, if any.
     exceeded: Option<Limit>,
-    /// The address or IPv6 network under which this connection is counted, for the limits per address.
+    /// The limits per address count this connection under this address or IPv6 network.
     address: Option<IpAddr>,
     /// The trusted proxy that forwards the connection.
     proxy: Option<IpAddr>,
     /// The address of the client. Until the first request on the connection, this may be the address of a
     /// proxy.
     client: IpAddr,
-    /// A clone of the `load` in the worker's handle, so that the connection counts for its worker.
+    /// A clone of the `load` in the worker's handle. This clone adds the connection to the load of its
+    /// worker.
     worker: Option<Arc<()>>,
 }
 
@@ -286,7 +288,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Returns the limit that a connection exceeds; `None` if the connection is admitted.
+    /// Returns the limit that a connection exceeds; `None` if the connection exceeds no limit.
     fn exceeded(permit: Option<&Permit>) -> Option<Limit> {
         permit.expect("it is answered").exceeded()
     }

@@ -75,7 +75,7 @@ impl AppState {
     }
 
     /// Returns the parameters of a URL and the permissions of the request. Also checks the subscription in
-    /// the URL, so that most errors become an HTTP error response.
+    /// the URL, so that most errors in a subscription get an HTTP error response.
     ///
     /// # Errors
     ///
@@ -84,9 +84,9 @@ impl AppState {
     /// - The error has the status 401 if the token is unknown.
     /// - The error has the status 403 if the token does not allow the symbols.
     ///
-    /// If the server requires a token and the request has none, this function does not check the
-    /// subscription. An error from the check would reveal the state of the feed to a client without a token.
-    /// In this case, the subscription is checked after the client's `auth` command.
+    /// If the server requires a token and the request has none, the subscription is checked only after the
+    /// client's `auth` command. An earlier error could reveal the state of the feed to a client without a
+    /// token.
     pub fn subscription(
         &self,
         headers: &HeaderMap,
@@ -108,11 +108,11 @@ impl AppState {
     }
 }
 
-/// Returns the permissions unchanged, unless the client must show a token first.
+/// Returns the same permissions, or an error if the client has yet to show a token.
 ///
 /// # Errors
 ///
-/// The error has the status 401 if the client must show a token first.
+/// The error has the status 401.
 pub fn require_token(access: Access) -> Result<Access, ErrorResponse> {
     if access.is_unauthenticated() {
         let message = "show a token: in the header `Authorization: Bearer`, or in the URL";

@@ -41,8 +41,8 @@ use crate::session::{Context, Session, unless_zero};
 use crate::task::catch_panic;
 use crate::wire::CloseReason;
 
-/// The maximum number of headers in a request when `server.max_headers` is 0. The number is bounded even
-/// then, because the HTTP library reserves memory for this many headers in each request.
+/// The maximum number of headers in a request when `server.max_headers` is 0. A bound is always needed,
+/// because the HTTP library reserves memory for this many headers in each request.
 const MAX_HEADERS: usize = 10_000;
 
 /// The smallest and the largest allowed size of the HTTP library's read buffer, in bytes.

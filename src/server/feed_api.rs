@@ -35,7 +35,7 @@ const MAX_STEP_EVENTS: u32 = 100_000;
 /// The last part of several error messages: a list of the actions.
 const ACTIONS: &str = "actions are pause, resume, speed, seek, step and loop";
 
-/// The actions, each with the names of the other fields that its command may have.
+/// All actions. For each action: the names of the fields that its command may have besides `action`.
 const FIELDS: [(&str, &[&str]); 6] = [
     ("pause", &[]),
     ("resume", &[]),

@@ -17,7 +17,8 @@ use super::json_response::error_response;
 use crate::counters::Limit;
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// Facts about a request that warp does not pass to the routes. The worker adds these facts to the request.
+/// Facts about a request. The worker adds these facts to the request, because warp does not pass them to the
+/// routes.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The HTTP version.
@@ -30,7 +31,7 @@ pub struct RequestContext {
     pub client: IpAddr,
 }
 
-/// Answers the requests that a rule refuses, and `OPTIONS` requests. Returns `None` for all other requests,
+/// Answers `OPTIONS` requests, and all requests that violate a rule. Returns `None` for all other requests,
 /// which the routes answer.
 pub fn guard(
     state: &AppState,
@@ -77,8 +78,7 @@ pub fn guard(
     Some(response)
 }
 
-/// Finishes a response: logs the response if it is a refusal, and lets the pages of allowed origins read the
-/// response.
+/// Finishes a response: logs some kinds of refusals, and lets the pages of allowed origins read the response.
 pub fn finished(
     state: &AppState,
     headers: &HeaderMap,
@@ -98,8 +98,8 @@ pub fn finished(
     response
 }
 
-/// Applies the Origin rule. An origin counts as the server's own origin only if the request's host passes the Host
-/// rule.
+/// Applies the Origin rule. If the request's host violates the Host rule, no origin counts as the server's
+/// own origin.
 fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext) -> CheckedOrigin {
     let host = state.hosts.check(context.version, &context.uri, headers).ok().flatten();
     state.origins.check(headers, host.as_ref())
@@ -107,7 +107,7 @@ fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext)
 
 /// Returns the HTTP methods that the page at a path supports. Returns `None` if the path has no page.
 ///
-/// The paths in this function are also the only paths whose requests reach the routes.
+/// Only requests for the paths in this function reach the routes.
 fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
         "" | "ndjson" | "metrics" | "healthz" | "readyz" => Some(&["GET", "HEAD"]),

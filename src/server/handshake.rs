@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::json_response::ErrorResponse;
 use crate::wire::{ErrorCode, ErrorReply};
 
-/// The parts of a request that the handshake checks.
+/// The HTTP version and the headers of a request for a WebSocket handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
     /// The HTTP version.

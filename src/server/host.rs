@@ -62,10 +62,10 @@ pub struct NotAHost {
 }
 
 impl Hosts {
-    /// Checks and returns the host of a request. If the request has an absolute target such as
-    /// `http://localhost/ws`, the host in the target counts, and otherwise the host in the `Host` header (RFC
-    /// 9112, section 3.2.2). An HTTP/1.0 request may lack the `Host` header. A request without this header
-    /// does not come from a browser, because browsers always send `Host`.
+    /// Checks and returns the host of a request. The host is in the `Host` header. But if the request has an
+    /// absolute target such as `http://localhost/ws`, the host in the target counts instead (RFC 9112,
+    /// section 3.2.2). An HTTP/1.0 request may lack the `Host` header. A request without this header does not
+    /// come from a browser, because browsers always send `Host`.
     ///
     /// # Errors
     ///
@@ -108,8 +108,7 @@ impl Hosts {
     }
 }
 
-/// Returns the host and port in the `Host` header, if the request has exactly one `Host` header and this
-/// header is well-formed.
+/// Returns the host and port in the `Host` header; `None` if the header is missing, repeated or malformed.
 fn host_header(headers: &HeaderMap) -> Option<HostPort> {
     let mut values = headers.get_all(HOST).iter();
     let host = HostPort::parse_requested(values.next()?.to_str().ok()?)?;
@@ -164,8 +163,8 @@ impl HostPort {
         Some(Self { host: Host::parse(host)?, port })
     }
 
-    /// Parses the host and port of a request. Drops a dot at the end of the name and an empty port, which RFC
-    /// 3986 allows (sections 3.2.2 and 3.2.3).
+    /// Parses the host and port of a request. Drops an empty port, and drops a dot at the end of the name.
+    /// RFC 3986 allows both (sections 3.2.2 and 3.2.3).
     fn parse_requested(text: &str) -> Option<Self> {
         let (host, port) = split(text);
         let host = Host::parse(host.strip_suffix('.').unwrap_or(host))?;

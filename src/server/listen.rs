@@ -21,14 +21,14 @@ const LOCALHOST: &str = "localhost";
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}")]
 pub struct ListenError {
-    /// The address that cannot be bound, or the configured text if it does not resolve to an address.
+    /// The address that cannot be bound, or the configured text if this text does not resolve to an address.
     pub address: String,
     /// The system's error.
     pub source: io::Error,
 }
 
-/// Binds a listening socket to each address of `listen`, e.g. of `localhost:8000`. With port 0, the system
-/// picks one free port for all addresses.
+/// Binds one listening socket to each address that `listen` (e.g. `localhost:8000`) resolves to. With port 0,
+/// the system picks one free port for all addresses.
 ///
 /// # Errors
 ///
@@ -52,9 +52,9 @@ pub async fn bind(listen: &str) -> Result<Vec<TcpListener>, ListenError> {
 /// Returns a URL of the server that a browser on this machine can open. `listen` is the text of the setting
 /// `server.listen`. `address` is the first address that the server has bound.
 ///
-/// The host of the URL is the first of these hosts that the Host rule accepts: the name in
-/// `listen`, the address, and the allowed hosts. Among the allowed hosts, a loopback host comes first if the
-/// address is reached through loopback.
+/// The candidates for the host of the URL are, in this order: the name in `listen`, the address, and the
+/// allowed hosts. Among the allowed hosts, a loopback host comes first if the address is reached through
+/// loopback. The first candidate that the Host rule accepts becomes the host.
 #[must_use]
 pub fn browser_url(listen: &str, address: SocketAddr, hosts: &Hosts, has_tls: bool) -> String {
     let scheme = if has_tls { "https" } else { "http" };
@@ -90,8 +90,8 @@ async fn resolve(listen: &str) -> Result<Vec<SocketAddr>, ListenError> {
     Ok(addresses)
 }
 
-/// Binds a listening socket to each address, all with the same port. Skips addresses of a family that this
-/// machine lacks.
+/// Binds one listening socket to each address; all sockets get the same port. Skips addresses of a family
+/// that this machine lacks.
 async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners = Vec::new();
     let mut port = addresses[0].port();

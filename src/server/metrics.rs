@@ -47,7 +47,7 @@ impl Metrics {
     }
 }
 
-/// The metrics whose current values are read each time `/metrics` is requested.
+/// The metrics whose values the server reads anew at each request to `/metrics`.
 #[derive(Debug)]
 struct CurrentValues {
     bus: Arc<Bus>,

@@ -76,7 +76,7 @@ pub struct Config {
     /// The number of threads that serve clients; 0 means one thread per core.
     pub shards: usize,
     /// The longest time for which the server collects updates before it writes them together. The server
-    /// collects updates only while clients often get several updates in this time.
+    /// collects updates only if clients often get several updates within `flush_window`.
     #[serde(with = "humantime_serde")]
     pub flush_window: Duration,
     /// The maximum number of unsent bytes that the kernel buffers for a client (`TCP_NOTSENT_LOWAT`); 0 means
@@ -85,8 +85,8 @@ pub struct Config {
     /// The time limit for the TLS handshake; 0 means no limit.
     #[serde(with = "humantime_serde")]
     pub tls_timeout: Duration,
-    /// The time limit for the headers of a request, for its body, and for each write of the response; 0 means
-    /// no limit.
+    /// The time limit for the headers of a request; 0 means no limit. The same limit also applies to the body
+    /// of a request, and to each write of a response.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
     /// How long a connection may stay idle between two requests; 0 means no limit.

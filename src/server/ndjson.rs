@@ -57,7 +57,7 @@ struct Pipe {
 /// The response body's end of the pipe.
 struct Body {
     bytes: ReaderStream<DuplexStream>,
-    /// Whether the session wrote its last line.
+    /// Whether the session has written its last line.
     is_finished: Arc<AtomicBool>,
 }
 

@@ -43,7 +43,8 @@ fn parse(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// Returns the address or the network that is left of a text without its brackets, port and final slashes.
+/// Removes brackets, a port and final slashes from a text. Returns the rest if the rest is an address or a
+/// network.
 fn bare(text: &str) -> Option<String> {
     let text = text.trim_end_matches('/');
     if let Some(HostPort { host: Host::Address(address), .. }) = HostPort::parse(text) {

@@ -1,8 +1,8 @@
 //! The Origin rule: which pages may use the server.
 //!
 //! A browser sends the origin of a page with each WebSocket handshake, each `POST` and each cross-origin
-//! read. The server accepts requests without an `Origin` header, because they come from other programs, or from
-//! pages that cannot read the response.
+//! read. The server accepts requests without an `Origin` header. Such requests come from other programs, or
+//! from pages that cannot read the response.
 
 use std::fmt;
 use std::str::FromStr;
@@ -106,7 +106,7 @@ impl Origin {
         Some(Self { scheme, host, port })
     }
 
-    /// Returns whether this origin is the server's own: whether the origin has the host and port of the
+    /// Returns whether this origin is the server's own. The server's own origin has the host and port of the
     /// request. Ignores the scheme of the origin, because a proxy may terminate TLS.
     fn is_of(&self, host: &HostPort) -> bool {
         let port = host.port.filter(|port| Some(*port) != default_port(&self.scheme));

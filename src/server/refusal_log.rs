@@ -14,7 +14,7 @@ use tracing::info;
 /// The time span after which the count of refusals restarts.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// The maximum number of refusals in one time span that are logged one by one.
+/// At most this many refusals in each time span get a log line of their own.
 const LOGGED_PER_SPAN: u64 = 5;
 
 /// The maximum length of a logged text that contains input from a client, in bytes.

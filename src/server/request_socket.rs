@@ -38,7 +38,8 @@ pub struct RequestSocket {
 }
 
 impl RequestSocket {
-    /// Wraps the socket of a connection that has this phase and these limits.
+    /// Wraps the socket of a connection. `phase` is the connection's phase; `limits` are the limits for its
+    /// requests.
     #[must_use]
     pub fn new(socket: WriteTimeoutSocket, phase: Arc<ConnectionPhase>, limits: HeadLimits) -> Self {
         Self { socket, phase, limits, answer: None }

@@ -2,8 +2,8 @@
 //!
 //! The HTTP library asks for a timer when it begins to wait for a request. The headers of the first request
 //! must arrive within `server.header_timeout`. Before each further request, the connection may stay idle for
-//! `server.keep_alive`. After the first byte of a further request, the headers of this request must arrive
-//! within `server.header_timeout`.
+//! at most `server.keep_alive`. After the first byte of a further request, the headers of this request must
+//! arrive within `server.header_timeout`.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::session::unless_zero;
 enum Phase {
     /// The connection waits for its first request.
     First,
-    /// A request has arrived, and the server has not sent the whole response.
+    /// A request has arrived, and the server has yet to send all of the response.
     Answering,
     /// The connection waits for a further request, and no byte of this request has arrived.
     Idle,
@@ -119,8 +119,8 @@ impl rt::Timer for RequestTimer {
 impl Future for RequestSleep {
     type Output = ();
 
-    /// Restarts the timer when the first byte of a request has arrived. The HTTP library polls the timer
-    /// after each read of the socket, so this byte is noticed.
+    /// When the first byte of a further request has arrived, restarts the timer with the limit for headers.
+    /// The HTTP library polls the timer after each read of the socket, so the timer notices this byte.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_idle && !self.phase.is_idle() {
             self.is_idle = false;

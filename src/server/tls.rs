@@ -1,9 +1,9 @@
 //! TLS 1.2 and 1.3, with a certificate that may be replaced while the server runs.
 //!
-//! The server reads the certificate file and the key file again every second, and on request. If a file has
-//! changed and the key matches the certificate, new connections use the new certificate. A new certificate
-//! does not affect open connections. If the key does not match the certificate, for example during a renewal,
-//! the old certificate stays in use.
+//! The server reads the certificate file and the key file again every second, and after each SIGHUP. If a
+//! file has changed and the key matches the certificate, new connections use the new certificate. A new
+//! certificate does not affect open connections. If the key does not match the certificate, for example
+//! during a renewal, the old certificate stays in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -31,7 +31,7 @@ pub struct Worker<S> {
     pub reader: Reader,
     /// The checkpoint from which the shard starts reading the log.
     pub start: Checkpoint,
-    /// Receives messages from the clients of all shards, for the clients of this shard.
+    /// Receives the messages that clients of any shard send, and that the clients of this shard should get.
     pub inbox: mpsc::Receiver<Arc<Relayed>>,
     /// Receives the connections that the accept loop hands to this worker.
     pub sockets: mpsc::Receiver<(S, Permit)>,
@@ -45,9 +45,10 @@ pub struct Worker<S> {
     pub session: session::Config,
     /// The limits for clients.
     pub limits: Limits,
-    /// How long a client with `delivery=every` may delay a flow-controlled feed, which waits for its clients.
+    /// How long a client with `delivery=every` may delay a flow-controlled feed (a feed that waits for
+    /// clients).
     pub stall_timeout: Duration,
-    /// Whether the server's time is the system's time. False in tests, which may pause tokio's clock.
+    /// Whether tokio's clock runs with the system's clock. False in tests, which may pause tokio's clock.
     pub has_system_clock: bool,
     /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     pub tls: Option<TlsAcceptor>,

@@ -49,7 +49,7 @@ fn subscribe_to(shard: &mut Shard, id: ConnectionId, symbols: Symbols, now: Inst
     shard.written(id, answer);
 }
 
-/// Connects this many clients, each of which subscribes to the symbol `A` and 999 other symbols.
+/// Connects `clients` clients. Each client subscribes to the symbol `A` and to 999 other symbols.
 fn a_thousand_symbols_each(shard: &mut Shard, clients: usize, now: Instant) -> Vec<ConnectionId> {
     let names = (1..1000).map(|number| format!("S{number}")).chain(["A".to_owned()]);
     let names: Vec<_> = names.map(|name| name.parse().unwrap()).collect();
