@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::hub::{Duplex, Socket};
 
-/// A handle on a [`WriteTimeoutSocket`] for the sessions that stream over the socket. The handle does not
+/// Lets a session that streams over a [`WriteTimeoutSocket`] pause the write timeout. The handle does not
 /// keep the socket open.
 #[derive(Clone, Debug)]
 pub struct WriteTimeoutHandle {
@@ -30,8 +30,8 @@ struct Pause {
     is_active: AtomicBool,
     /// Whether the session has found that the client is gone.
     is_gone: AtomicBool,
-    /// The task that waits until the socket accepts bytes. When a pause ends, this task is woken, so that its
-    /// write timeout starts.
+    /// The task that waits until the socket accepts bytes. The end of a pause wakes this task, so that the
+    /// task starts the timer of the write timeout.
     waiting: AtomicWaker,
 }
 
@@ -48,8 +48,8 @@ pub struct WriteTimeoutSocket {
     /// How long a write may wait until the client accepts bytes.
     limit: Duration,
     pause: Arc<Pause>,
-    /// The timer of the write timeout. It runs while the socket accepts no bytes and the timeout is not
-    /// paused.
+    /// The timer of the write timeout. The timer runs while the socket accepts no bytes and the timeout is
+    /// not paused.
     timer: Option<Pin<Box<Sleep>>>,
 }
 

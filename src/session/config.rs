@@ -20,8 +20,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// Maximum size of the pending events and relayed messages for one client, in bytes. If the pending bytes
     /// of a client with `delivery=every` exceed this limit, the server closes the connection with the code
-    /// 4008. With any delivery policy, a relayed message that would exceed the limit also closes the
-    /// connection with 4008. During a replay at full speed, pending events never close a client, because the
+    /// 4008. A relayed message that would exceed the limit closes the connection with 4008 under either
+    /// delivery policy. During a replay at full speed, pending events never close a client, because the
     /// replay waits for slow clients.
     pub every_buffer: usize,
     /// Time limit for closing a connection; 0 means no limit.
@@ -83,7 +83,7 @@ pub struct Limits {
     /// Maximum number of symbols that one connection may subscribe to; `*` counts as one symbol.
     pub symbols: usize,
     /// Maximum rate of commands of one connection, per second; a further command is answered with
-    /// `rate_limited`. A command counts once, plus once for each 100 symbols that it names.
+    /// `rate_limited`. A command counts once, and once more for every 100 of its symbols.
     pub command_rate: u32,
     /// Maximum number of commands of one connection in a burst.
     pub command_burst: NonZeroU32,
@@ -157,7 +157,7 @@ impl Limits {
     }
 }
 
-/// Returns `limit`, or the longest possible duration if `limit` is zero, which means no limit.
+/// Returns `limit`. If `limit` is zero, which means no limit, returns the longest possible duration.
 #[must_use]
 pub const fn unless_zero(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }

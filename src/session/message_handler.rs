@@ -18,8 +18,8 @@ use crate::wire::{
     Message, Owner, ParsedMessage, Reply, TokenHash, UrlParameters,
 };
 
-/// Towards the command rate, a command counts once, plus once for each group of this many symbols. The work
-/// of a command grows with the number of its symbols.
+/// A command counts once towards the command rate, and once more for every group of this many symbols. The
+/// work of a command grows with the number of its symbols.
 const SYMBOLS_A_COMMAND: usize = 100;
 
 /// Handles the messages of one client. Creating a handler connects the client to the shard. Dropping the
@@ -30,8 +30,8 @@ pub(super) struct MessageHandler {
     pub(super) id: ConnectionId,
     name: SmolStr,
     access: Access,
-    /// The subscribe command from the URL; `None` if the URL has no such command, or after the command was
-    /// executed.
+    /// The subscribe command from the URL. `None` if the URL has no subscribe command, or if the command has
+    /// been executed.
     url_command: Option<Box<Command>>,
     controls: Option<Limiter>,
     commands: Option<Limiter>,

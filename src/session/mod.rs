@@ -34,16 +34,15 @@ use message_handler::MessageHandler;
 
 pub use config::{Config, Limits, unless_zero};
 
-/// The maximum number of bytes that are read from a socket at a time. The read buffer is on the stack, so
-/// that an idle session uses little memory.
+/// The maximum number of bytes that one read from a socket returns. The read buffer is on the stack, so that
+/// an idle session uses little memory.
 const READ_BYTES: usize = 4096;
 
 /// After this many bytes from one client, the session yields to the thread's other tasks. Otherwise a client
 /// that sends fast would block the other tasks.
 const TURN_BYTES: usize = 2 * READ_BYTES;
 
-/// The fixed cost of handling a message, expressed in bytes. Each message adds this cost to the count of
-/// bytes that `TURN_BYTES` limits.
+/// The fixed cost of handling a message, expressed in bytes. Each message adds this cost to `Inbound::turn`.
 const MESSAGE_BYTES: usize = 128;
 
 /// The state that all sessions of a thread share.
@@ -90,10 +89,11 @@ struct Inbound {
     id: ConnectionId,
     /// Decodes the client's bytes; `None` for an NDJSON stream, because its client only receives.
     decoder: Option<Decoder>,
-    /// The incomplete message that the shard knows of, as a number from [`Decoder::partial`]; `None` if the
-    /// shard knows of no incomplete message.
+    /// The incomplete message that the session has reported to the shard: the message's number from
+    /// [`Decoder::partial`], or `None` if the shard knows of no incomplete message.
     partial: Option<u64>,
-    /// The number of bytes read since the session last yielded to other tasks of the thread.
+    /// How many bytes the session has read since it last yielded to other tasks of the thread, plus
+    /// `MESSAGE_BYTES` for each message.
     turn: usize,
 }
 
@@ -276,8 +276,8 @@ impl Inbound {
 }
 
 impl Outbound {
-    /// Waits for pending bytes, and writes as many bytes as the socket accepts. Also returns when the session
-    /// may read the client's messages again.
+    /// Waits for pending bytes, and writes as many bytes as the socket accepts. Returns without a write when
+    /// the session may read the client's messages again.
     ///
     /// Cancel safe: if this future is dropped, the unwritten bytes stay in the outbox.
     async fn write(&mut self) -> Result<(), CloseReason> {

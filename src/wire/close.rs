@@ -30,7 +30,8 @@ pub enum CloseCode {
 pub enum CloseReason {
     /// The server closes the connection with this code and text.
     Server(CloseCode, Cow<'static, str>),
-    /// The client closed the connection, with this close code if the client's close frame had one.
+    /// The client closed the connection. The value is the close code, or `None` if the client's close frame
+    /// had none.
     Client(Option<u16>),
     /// The client showed no sign of life for too long.
     Unresponsive,

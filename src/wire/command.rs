@@ -18,7 +18,8 @@ const MAX_INTERVAL: Duration = Duration::from_mins(1);
 /// The accepted names of the field or URL parameter that lists symbols.
 pub(super) const SYMBOLS_NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
 
-/// The fields of each command, which an error reply may suggest to a client. Every command may have an `id`.
+/// For each command, the names of its fields. An error reply may suggest these names. Every command may have
+/// an `id`.
 const FIELDS: [(&str, &[&str]); 5] = [
     ("subscribe", &["symbols", "channels", "after", "delivery", "interval_ms", "id"]),
     ("unsubscribe", &["symbols", "channels", "id"]),
@@ -86,10 +87,10 @@ impl Command {
     }
 }
 
-/// A list that may contain symbols, and `*`, which stands for all symbols.
+/// A list of symbols. The list may also contain `*`, which stands for all symbols.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbols {
-    /// Whether the list contains `*`, which also stands for symbols that the feed adds later.
+    /// Whether the list contains `*`. The `*` includes symbols that the feed adds later.
     pub all: bool,
     /// The symbols in the list, without `*`.
     pub names: BTreeSet<Symbol>,
@@ -185,8 +186,8 @@ pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorR
 }
 
 /// Returns the error for a field that a command does not have. The error names the commands in `all` that
-/// have this field. If no command has the field, the error may suggest a field of the command that has a
-/// similar name.
+/// have this field. If no command has the field, the error may suggest a similar name from the fields of this
+/// command.
 #[must_use]
 pub fn unknown_field(command: &str, unknown: &str, all: &[(&str, &[&str])]) -> ErrorReply {
     let name = if SYMBOLS_NAMES.contains(&unknown) { SYMBOLS_NAMES[0] } else { unknown };

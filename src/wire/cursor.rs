@@ -1,4 +1,4 @@
-//! Cursors: positions in a feed's sequence of events, from which clients resume.
+//! Cursors: the positions in a feed's sequence of events from which clients can resume.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::error_reply::{ErrorCode, ErrorReply, quoted};
 pub struct Cursor {
     /// The epoch to which `seq` belongs. Each start of the server begins a new epoch.
     pub epoch: String,
-    /// The sequence number of the last event that the client has.
+    /// The sequence number of the last event that the client has received.
     pub seq: u64,
 }
 

@@ -21,7 +21,7 @@ pub enum Incoming {
     Ping(Vec<u8>),
     /// A pong: the answer to a ping, or an unsolicited pong.
     Pong,
-    /// A close frame, with its close code if it has one.
+    /// A close frame. The value is the close code, or `None` if the frame has none.
     Close(Option<u16>),
 }
 

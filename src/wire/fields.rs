@@ -57,8 +57,7 @@ impl Fields {
     /// Removes a field from a command, and parses the field's value. If the value is wrong, the error reply
     /// contains `form`, a description of a correct value.
     ///
-    /// The parser of a command takes each field that the command may have. The fields that then remain are
-    /// unknown fields.
+    /// The parser of a command takes all known fields of the command. Only unknown fields then remain.
     ///
     /// # Errors
     ///

@@ -31,7 +31,7 @@ pub use url_parameters::UrlParameters;
 
 use serde::Serialize;
 
-/// The policy for unsent events when a client reads too slowly.
+/// The delivery policy: what happens to unsent events when a client reads too slowly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {

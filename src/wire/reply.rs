@@ -19,18 +19,18 @@ pub struct SubscriptionState {
     pub quotes: Vec<String>,
     /// Symbols whose bars the client gets. `*` comes first.
     pub bars: Vec<String>,
-    /// Symbols that the command names but the feed does not know.
+    /// The command's symbols that the feed does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
     /// The epoch to which `seq` belongs. Each start of the server begins a new epoch.
     pub epoch: String,
     /// The newest sequence number of the feed.
     pub seq: u64,
-    /// Whether this reply is followed by the events after the client's cursor.
+    /// Whether the events after the client's cursor follow this reply.
     pub resumed: bool,
     /// The number of snapshots that follow this reply.
     pub snapshots: usize,
-    /// The policy for unsent events when the client reads too slowly.
+    /// The delivery policy: what happens to unsent events when the client reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval, in milliseconds.
     pub interval_ms: u64,
@@ -131,7 +131,8 @@ pub enum Reply<'a> {
         seq: u64,
         /// The number of market frames that were sent to this connection.
         sent: u64,
-        /// The number of unsent events to this connection that were replaced by newer events (conflation).
+        /// The number of events that this connection did not get because newer events replaced them
+        /// (conflation).
         merged: u64,
     },
     /// Reports a gap in the client's events.
@@ -144,7 +145,7 @@ pub enum Reply<'a> {
         until: Option<u64>,
         /// The reason.
         reason: GapReason,
-        /// The epoch of the feed, if the client's cursor belongs to another epoch.
+        /// The feed's epoch; `None` unless the reason is `EpochChanged`.
         #[serde(skip_serializing_if = "Option::is_none")]
         epoch: Option<&'a str>,
         /// The number of snapshots that follow; `None` if an earlier reply has already stated this number.
@@ -155,7 +156,7 @@ pub enum Reply<'a> {
     Feed(FeedFields),
 }
 
-/// The content of a reply, and the `id` of the command that the reply answers.
+/// The content of a reply, and the `id` of the answered command.
 #[derive(Clone, Debug, Serialize)]
 pub struct WithId<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,14 +12,14 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::verb::nearly_named_verbs;
 
-/// The check for tokens opens at most this many nested lists and strings, one inside the other.
+/// The check for tokens opens lists and strings that are nested at most this deep.
 const MAX_DEPTH: usize = 16;
 
-/// Returns the JSON of a message without NUL bytes, without padding at both ends, and without the packet type
-/// of Socket.IO. Returns `None` if the remaining text does not begin like a JSON object, list or string.
+/// Returns the JSON of a message, after removing NUL bytes, the padding at both ends, and the packet type of
+/// Socket.IO. Returns `None` if the remaining text does not begin like a JSON object, list or string.
 ///
-/// The removal of NUL bytes turns UTF-16 text of ASCII characters into plain ASCII. Non-ASCII characters
-/// before the JSON can need a real conversion from UTF-16, so this function also tries that conversion.
+/// The removal of NUL bytes turns UTF-16 text of ASCII characters into plain ASCII. If non-ASCII characters
+/// precede the JSON, this removal may not suffice, so the function also decodes the message as UTF-16.
 pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     if !message.contains(&0) {
         return match String::from_utf8_lossy(message) {
@@ -40,9 +40,9 @@ pub(super) fn bare(message: &[u8]) -> Option<Cow<'_, str>> {
     readings.iter().find_map(|text| json_in(text)).map(|json| Cow::Owned(json.to_owned()))
 }
 
-/// Returns the part of a text that begins like a JSON object, list or string. Removes padding. Before an
-/// object or a list, also removes the packet type of Socket.IO: digits, then optionally a namespace and more
-/// digits.
+/// Returns the part of a text that begins like a JSON object, list or string. Removes padding. Removes the
+/// packet type of Socket.IO in front of an object or a list. The packet type consists of digits, then
+/// optionally a namespace and more digits.
 fn json_in(text: &str) -> Option<&str> {
     let text = text.trim_matches(is_padding);
     if text.starts_with(['{', '[', '"']) {
@@ -68,11 +68,10 @@ fn is_padding(c: char) -> bool {
 /// These texts could contain a token:
 ///
 /// - a JSON object that has a `token` field or is an `auth` command
-/// - a JSON list of which an item could contain a token
+/// - a JSON list with an item that could contain a token
 /// - a JSON string whose content is itself a text that could contain a token
 /// - invalid JSON in which a colon follows the word `token`
-/// - a list or string that lies within [`MAX_DEPTH`] other lists and strings, if a colon follows the word
-///   `token`
+/// - a list or string, nested [`MAX_DEPTH`] levels deep, in which a colon follows the word `token`
 pub(super) fn holds_token(text: &str) -> bool {
     holds_token_within(text, MAX_DEPTH)
 }

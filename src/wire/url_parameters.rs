@@ -16,7 +16,7 @@ const NAMES: [&str; 6] = ["symbols", "channels", "delivery", "interval_ms", "aft
 pub struct UrlParameters {
     /// The subscription with which the connection starts.
     pub subscribe: Option<Command>,
-    /// The policy for unsent events when the client reads too slowly.
+    /// The delivery policy: what happens to unsent events when the client reads too slowly.
     pub delivery: Delivery,
     /// The conflation interval.
     pub interval: Duration,

@@ -39,13 +39,12 @@ pub fn acknowledgements<S>(_socket: &S) -> Option<Acknowledgements> {
 /// Limits the time between two TCP retransmissions, and between two probes of a full receive window. Returns
 /// whether the kernel accepted the limit.
 ///
-/// Without this limit, TCP waits twice as long after each retransmission or probe, up to two minutes. If a
-/// client stops reading, TCP thus probes the client's receive window more and more rarely. With such rare
+/// Without this limit, TCP doubles the waiting time after each retransmission or probe, up to two minutes. If
+/// a client stops reading, TCP thus probes the client's receive window more and more rarely. With such rare
 /// probes, the server would notice late that the client's machine is gone.
 ///
-/// The connections that a listener accepts have the limit of the listener. Linux supports the limit from
-/// version 6.15 on. The kernel accepts only limits from 1 s to 120 s, so this function clamps `limit` to that
-/// range.
+/// An accepted connection inherits the limit of its listener. Linux supports the limit from version 6.15 on.
+/// The kernel accepts only limits from 1 s to 120 s, so this function clamps `limit` to that range.
 #[cfg(target_os = "linux")]
 pub fn limit_retransmission_interval(socket: &impl std::os::fd::AsFd, limit: Duration) -> bool {
     linux::set_max_retransmission_timeout(

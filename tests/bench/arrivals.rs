@@ -54,9 +54,9 @@ impl Arrivals {
         seqs.map(|seq| usize::from(of(seq).subscribers).abs_diff(subscribers) as u64).sum()
     }
 
-    /// Returns the distribution of the events' skews, in microseconds. An event's skew is the time from the
-    /// moment when the first client reads the event to the moment when the last client reads the event. The
-    /// distribution leaves out events that did not reach all subscribers.
+    /// Returns the distribution of the events' skews, in microseconds. An event's skew is how much later the
+    /// last client reads the event than the first client does. The distribution leaves out events that did
+    /// not reach all subscribers.
     pub fn skew(&self, seqs: Range<u64>, subscribers: usize) -> Histogram<u64> {
         let mut skew = histogram();
         let all = self.all.iter().take(index(seqs.end)).skip(index(seqs.start));

@@ -2,11 +2,11 @@
 //!
 //! A client is a socket, the beginning of an incomplete WebSocket frame, and a few numbers. The clients check
 //! that `seq` always ascends, and that every event reaches all its subscribers. The clients also check that
-//! `sent` in each heartbeat is the number of market frames that the client received.
+//! `sent` in each heartbeat equals the number of received market frames.
 //!
-//! The clients record the arrival of each event. Clients that subscribe to all symbols can merely count their
-//! events instead, which costs less CPU time. At high rates, the clients parse the times of only some of the
-//! updates (a sample).
+//! The clients record the arrival of each event. Clients that subscribe to all symbols can count their events
+//! without recording arrivals, which costs less CPU time. At high rates, the clients parse the times of only
+//! some of the updates (a sample).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -190,7 +190,7 @@ impl Clients {
     /// Sends a command from each client, and waits until all clients have an answer. Then counts the missing
     /// and superfluous deliveries.
     ///
-    /// A client's answer arrives after all events that were pending for the client. Only events that all
+    /// The server answers a client only after it has sent the client's pending events. Only events that all
     /// clients could receive are checked. Each checked event must have reached as many clients as
     /// `subscribers` says. `wrote` is the number of events that this process wrote, or `None` if the server
     /// created the events. The server must have published exactly as many events as `wrote` says.
@@ -226,7 +226,7 @@ impl Clients {
     }
 
     /// Counts the missing and superfluous deliveries of the events that all clients could receive. Also
-    /// counts the clients that lost their connection or did not receive the frame that the check waits for.
+    /// counts the clients that lost their connection or did not receive the awaited frame.
     fn count_faults(&mut self, subscribers: usize) {
         let answered = || self.all.iter().filter(|client| !client.is_gone && client.ends.is_some());
         let spans = || answered().filter_map(|client| Some((client.begins?, client.ends?)));

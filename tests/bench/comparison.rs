@@ -6,7 +6,7 @@ use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
 use crate::statistics::Spread;
 
-/// A line of a table: a server in a scenario, and the results of its runs.
+/// A line of a table: the results of one server in one scenario.
 pub struct Line {
     pub scenario: Scenario,
     pub contender: Contender,

@@ -31,8 +31,8 @@ pub enum Kind {
     Earlier,
     /// The write-only server, which writes each update to each client separately.
     Bare,
-    /// The write-only server, which collects the updates of a flush window and writes them to a client
-    /// together.
+    /// The write-only server, which collects a client's updates of a flush window and sends them with one
+    /// write.
     Collecting,
     /// `Bun.serve` with Bun's own publish and subscribe.
     Bun,
@@ -65,8 +65,8 @@ impl Kind {
 }
 
 impl Contender {
-    /// Returns all combinations of these kinds, flush windows and shard counts. If a kind of server does not
-    /// have one of these settings, its combinations leave the setting out.
+    /// Returns all combinations of these kinds, flush windows and shard counts. The combinations of a kind
+    /// leave out a setting that this kind of server does not have.
     pub fn all(kinds: &[Kind], windows: &[Option<String>], shards: &[Option<u32>]) -> Vec<Self> {
         let mut all = Vec::new();
         for &kind in kinds {

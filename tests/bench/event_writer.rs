@@ -25,8 +25,8 @@ pub struct EventWriter {
 /// The number and the lateness of the written events.
 pub struct Written {
     pub count: u64,
-    /// The lateness of the events, in nanoseconds. An event's lateness is the time between the moment when
-    /// the event is due and the moment when the event is written.
+    /// The lateness of the events, in nanoseconds. An event's lateness is how long after its due time the
+    /// event is written.
     pub lateness: Histogram<u64>,
 }
 

@@ -1,9 +1,9 @@
-//! Measures the cost of an update from the bus to the clients' outboxes, without sockets.
+//! Measures the cost of bringing an update from the bus to the clients' outboxes, without sockets.
 //!
-//! One shard on one thread reads published events. For each client, the shard lays out the bytes that a
+//! One shard on one thread reads published events. For each client, the shard prepares the bytes that a
 //! server would write to the client's socket. In each round of a benchmark, the shard reads a fixed number of
-//! events together. The measured time is the time of one round. `item/s` is the number of delivered updates a
-//! second. In rounds with few events, each write to a client contains few frames.
+//! events together. The measured time is the duration of one round. `item/s` is the number of delivered
+//! updates a second. In rounds with few events, each write to a client contains few frames.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 /// Each benchmark is measured for at least this long.
 const MIN_TIME: Duration = Duration::from_millis(500);
 
-/// The numbers of events in a round; a benchmark is measured with each of these numbers.
+/// How many events a round has. Each benchmark is measured once with each of these numbers.
 const ROUNDS: [usize; 3] = [1, 10, 100];
 
 const A: Load = Load { clients: 1_000, each: 10, symbols: 500, delivery: "every" };
@@ -116,7 +116,7 @@ impl Load {
     }
 }
 
-/// Returns a shard whose clients have received all events so far, and the random walk that creates the next
+/// Returns a shard whose clients have received all events so far, and the random walk that creates further
 /// events.
 fn bench(load: &Load) -> (Bench, Walk) {
     let mut bench = Bench::new(load);

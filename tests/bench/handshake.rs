@@ -25,7 +25,7 @@ pub fn send_request(address: SocketAddr, query: &str) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-/// Reads the answer to the handshake. Returns the bytes that arrived together with the answer and follow it.
+/// Reads the answer to the handshake. Returns the bytes that were read past the end of the answer.
 pub fn read_answer(mut socket: &TcpStream) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];

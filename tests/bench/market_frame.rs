@@ -14,7 +14,7 @@ const BEFORE_SEQ: &[u8] = br#"","seq":"#;
 const SEQ: usize = br#"{"type":"quote","symbol":"S001","seq":"#.len();
 const BEFORE_TIME: &[u8] = br#","time":""#;
 
-/// The length of a time up to and including the decimal point of its seconds, such as `2024-01-03T14:30:00.`
+/// The length of a time without its decimals but with the decimal point, such as `2024-01-03T14:30:00.`
 const SECOND: usize = 20;
 
 /// Returns the `seq` of a market frame and the text after the `seq`, or `None` for any other frame.
@@ -36,8 +36,7 @@ pub fn quote(symbol: &str, seq: Option<u64>) -> String {
     )
 }
 
-/// Parses times. The second of the last parsed time is cached, because the next time usually lies in the same
-/// second.
+/// Parses times. Successive times usually lie in the same second, so the last parsed second is cached.
 #[derive(Debug, Default)]
 pub struct Times {
     second: [u8; SECOND],

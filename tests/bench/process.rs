@@ -35,8 +35,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the server's standard input, or `None` if the command that started the server does not pipe
-    /// it. Only the first call returns the standard input.
+    /// Returns the server's standard input, or `None` if the server was started without a pipe for it. Only
+    /// the first call returns the standard input.
     pub fn input(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
@@ -91,7 +91,7 @@ impl Server {
         Err(io::Error::other(format!("the server does not log its address; its log: {log}")))
     }
 
-    /// Returns a value of `/proc/PID/status` by its name, in KiB.
+    /// Returns the value, in KiB, that has this name in `/proc/PID/status`.
     fn status(&self, name: &str) -> io::Result<u32> {
         let status = fs::read_to_string(format!("{}/status", self.proc()))?;
         let kib = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));

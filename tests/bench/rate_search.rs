@@ -28,8 +28,8 @@ const RESOLUTION: u64 = 108;
 /// The factor between two successive rates of the first search, in per cent.
 const DOUBLE: u64 = 200;
 
-/// The factor between two successive rates of a later search, in per cent. A later search begins at the rate
-/// that the last search found, so small steps suffice.
+/// The factor between two successive rates of a later search, in per cent. A later search begins at the
+/// result of an earlier search, so small steps suffice.
 const STEP: u64 = 117;
 
 /// A server in a scenario, and the result of each search.
@@ -51,7 +51,7 @@ impl RateSearch {
         Self { scenario: Scenario { feed: Feed::Simulated, ..scenario }, contender, found: Vec::new() }
     }
 
-    /// Searches for the highest rate once more, beginning at the rate that the last search found.
+    /// Searches for the highest rate once more, beginning at the result of the latest successful search.
     pub fn run(&mut self, runner: &Runner) -> io::Result<()> {
         let (mut rate, step) = match self.found.iter().flatten().last() {
             Some(found) => (found.rate, STEP),

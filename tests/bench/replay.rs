@@ -9,9 +9,9 @@
 //! `delivery=every`. This process is the client.
 //!
 //! To measure lateness, a server replays a file on a schedule: the times in the file say when each event is
-//! due. The benchmark compares the time when each event arrives with the schedule. By definition, the event
-//! that arrives earliest compared with the schedule has the lateness 0. The lateness includes delays of the
-//! server, the kernel and this client.
+//! due. The benchmark compares the arrival of each event with its due time. The event that is least behind
+//! the schedule counts as punctual: its lateness is 0. The lateness includes delays of the server, the kernel
+//! and this client.
 //!
 //! ```text
 //! cargo bench --bench replay
@@ -147,7 +147,7 @@ fn csv_loop(path: &Path) -> io::Result<f64> {
     Ok(process::own_cpu()?.saturating_sub(before).as_secs_f64())
 }
 
-/// Replays a file at full speed to one client. Returns how many events the client received a second, and the
+/// Replays a file at full speed to one client. Returns how many events a second the client received, and the
 /// server's resident memory at the end, in KiB.
 fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tickerplant"));
@@ -167,7 +167,7 @@ fn replayed(path: &Path, rows: u64) -> io::Result<(f64, u32)> {
 /// The lateness of events, in milliseconds.
 struct Late {
     text: String,
-    /// The lateness of the last event, if the lateness of the first event counts as 0.
+    /// How late the last event arrives, if the first event counts as punctual.
     end: f64,
 }
 

@@ -45,8 +45,8 @@ pub struct Figures {
     pub p50: f64,
     /// 99th percentile of the delays, in milliseconds.
     pub p99: f64,
-    /// Median of the events' skews, in milliseconds. An event's skew is the time from the moment when the
-    /// first client reads the event to the moment when the last client reads the event.
+    /// Median of the events' skews, in milliseconds. An event's skew is how much later the last client reads
+    /// the event than the first client does.
     pub skew: f64,
     /// 99th percentile of the events' skews, in milliseconds.
     pub skew_p99: f64,

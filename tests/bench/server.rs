@@ -44,8 +44,8 @@
 //! | D | 100 × 10 of 500 symbols, for our server alone | 50,000 | 100,000 | the server's simulation |
 //! | S | 1,000 × 1 symbol, the same for all | 20 | 20,000 | the server's simulation |
 //!
-//! The write-only server relays no messages, so it does not run scenario R. In scenario R, the server also
-//! relays each message to its sender. The messages that the sender gets back are not counted as updates.
+//! The write-only server relays no messages, so it does not run scenario R. In scenario R, the sender gets
+//! its own messages back, but these messages do not count as updates.
 //!
 //! The tables show the CPU time for each update, and the delays of the updates. The tables also show how much
 //! later the last client reads an event than the first client does. Each figure is the median of all runs.
