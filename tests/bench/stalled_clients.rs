@@ -1,5 +1,5 @@
-//! Measures how clients that never read affect the other clients. Scenario C runs once without and once with
-//! two clients that never read.
+//! Measures how the delays of the other clients change when two clients never read. Scenario C runs once
+//! without these two clients and once with them.
 //!
 //! The two clients subscribe to every symbol, one with `delivery=every` and one with `delivery=latest`.
 

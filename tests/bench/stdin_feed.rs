@@ -6,11 +6,11 @@ use std::process::ChildStdin;
 use crate::event_writer::EventWriter;
 use crate::market_frame::quote;
 
-/// The distance between the symbols of two successive events, in the list of names.
+/// The distance, in the list of names, from the symbol of one event to the symbol of the next event.
 ///
-/// A client subscribes to neighbouring symbols. With this distance, successive events go to different clients,
-/// as in a market of independent symbols. The distance and any scenario's number of symbols have no common
-/// factor, so each symbol has its turn.
+/// A client subscribes to neighbouring symbols. With this distance, successive events go to different
+/// clients, as in a market of independent symbols. The distance has no common factor with the number of
+/// symbols of any scenario, so every symbol gets events.
 const STEP: usize = 61;
 
 /// Starts to write `rate` events a second. Each symbol in `names` gets the same number of events.

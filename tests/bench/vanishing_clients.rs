@@ -22,7 +22,7 @@ use crate::runner::Runner;
 use crate::scenario::{Feed, Scenario};
 use crate::statistics::Spread;
 
-/// The number of symbols of each vanishing client. The feed has no events of these symbols.
+/// The number of symbols that each vanishing client subscribes to. The feed has no events of these symbols.
 const SYMBOLS: u32 = 100;
 
 /// The number of updates that the remaining client gets each second.
@@ -39,8 +39,8 @@ const LIFETIME: Duration = Duration::from_secs(30);
 pub struct VanishPairs {
     pub contender: Contender,
     clients: u32,
-    /// For each pair of runs, the longest wait in the run without and in the run with subscriptions, in
-    /// milliseconds. A wait is the time between two successive reads of the remaining client.
+    /// For each pair of runs, the longest wait without subscriptions and the longest wait with subscriptions,
+    /// in milliseconds. A wait is the time between two successive reads of the remaining client.
     runs: Vec<(f64, f64)>,
 }
 
@@ -58,8 +58,8 @@ impl VanishPairs {
         Ok(())
     }
 
-    /// Connects all clients, and kills the process with the vanishing clients. Returns the longest time
-    /// between two reads of the remaining client after the kill, in milliseconds.
+    /// Connects all clients, and kills the process with the vanishing clients. Returns the remaining client's
+    /// longest wait after the kill, in milliseconds.
     fn longest_wait(&self, runner: &Runner, symbols: u32) -> io::Result<f64> {
         let scenario =
             Scenario { name: 'V', clients: 1, each: 1, symbols: 1, rate: RATE, feed: Feed::Simulated };

@@ -55,7 +55,7 @@ pub fn part(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Splits off the first WebSocket frame of the bytes that a server sent. Returns the frame's opcode, its
+/// Splits off the first WebSocket frame from the bytes that a server sent. Returns the frame's opcode, its
 /// payload and the bytes after the frame, or `None` if the frame is incomplete.
 pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let ([first, second], rest) = bytes.split_first_chunk()?;

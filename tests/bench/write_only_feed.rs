@@ -30,7 +30,8 @@ pub struct Lines {
     input: pipe::Receiver,
     /// The bytes that were read from standard input.
     bytes: Vec<u8>,
-    /// The position in `bytes` after the last line that [`Lines::next`] returned.
+    /// The position in `bytes` at which the next line begins, after all lines that [`Lines::next`] has
+    /// returned.
     taken: usize,
     /// Whether standard input, a pipe, has no bytes at present. The server's poll reports when more bytes
     /// arrive.
@@ -48,8 +49,8 @@ impl WriteOnlyFeed {
         Ok(Self::Simulated(Box::new(walk.peekable())))
     }
 
-    /// Returns a feed of the lines of standard input. The server's poll reports new bytes of standard input
-    /// with this token.
+    /// Returns a feed of the lines of standard input. The server's poll uses this token to report new bytes
+    /// on standard input.
     pub fn stdin(registry: &Registry, token: Token) -> io::Result<Self> {
         let mut input = pipe::Receiver::from(io::stdin().as_fd().try_clone_to_owned()?);
         input.set_nonblocking(true)?;
@@ -73,7 +74,7 @@ impl WriteOnlyFeed {
         }
     }
 
-    /// Appends the next due event to `frame`, as a WebSocket frame with this `seq`. Returns the event's
+    /// If an event is due, appends it to `frame` as a WebSocket frame with this `seq`. Returns the event's
     /// symbol, or `None` if no event is due.
     pub fn next(&mut self, seq: u64, frame: &mut Vec<u8>) -> io::Result<Option<Symbol>> {
         match self {

@@ -2,10 +2,10 @@
 //! possible cost of an update.
 //!
 //! The server has one thread with epoll, and the same feeds and frames as Tickerplant. The server writes a
-//! simulated update as soon as it is due, and an update from standard input as soon as it has been read. With
-//! the flag `--window`, the server collects a client's updates for the given time and writes them together.
-//! If a socket is full, the server writes the remaining bytes when the socket accepts them. No update is
-//! lost, and no buffer has a limit.
+//! simulated update as soon as the update is due, and an update from standard input at once. With the flag
+//! `--window`, the server collects a client's updates for the given time and writes them together. If a
+//! socket is full, the server writes the remaining bytes when the socket accepts them. No update is lost, and
+//! no buffer has a limit.
 //!
 //! The server is the benchmark's own executable, with the command line `server bare --symbols A,B --rate 100`
 //! or `server bare --feed stdin`.
@@ -64,7 +64,7 @@ struct WriteOnlyServer {
     seq: u64,
     window: Option<Duration>,
     flushed: Instant,
-    /// The clients with updates that the server has collected and not written yet.
+    /// The clients with collected updates that the server has not written yet.
     dirty: Vec<usize>,
 }
 

@@ -126,7 +126,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     inner.flat_map(|path| folders(&path)).chain([folder.to_owned()]).collect()
 }
 
-/// Returns the modules that a source file names after `crate::`. If `crate::` is followed by a list in
+/// Returns the modules whose names follow `crate::` in a source file. If `crate::` is followed by a list in
 /// braces, returns each module of the list.
 fn imports(text: &str) -> Vec<String> {
     names_after(text, "crate::")

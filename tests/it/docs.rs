@@ -79,8 +79,8 @@ fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     blocks
 }
 
-/// Writes the configuration files that a document shows into a new folder. The first line of each
-/// configuration file is a comment with the name of the file.
+/// Creates a new folder with all configuration files from the code blocks of a document. The first line of
+/// each configuration file is a comment with the name of the file.
 fn configuration_files(text: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for block in blocks(text, "toml") {
@@ -91,8 +91,8 @@ fn configuration_files(text: &str) -> TempDir {
     folder
 }
 
-/// Returns the server configuration that a command line gives. As in a shell, the command line may begin with
-/// environment variables.
+/// Returns the configuration of the server that a command line starts. As in a shell, the command line may
+/// begin with environment variables.
 fn configured(command: &str, folder: &Path) -> Config {
     let words = shlex::split(command).unwrap();
     let program = words.iter().position(|word| word.ends_with("tickerplant")).expect("it starts the program");

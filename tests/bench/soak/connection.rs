@@ -26,7 +26,7 @@ pub struct Connection {
     stage: Stage,
     /// The beginning of an incomplete HTTP response or WebSocket frame.
     partial: Vec<u8>,
-    /// The bytes that the socket has not accepted.
+    /// The bytes to send that the socket has not accepted yet.
     unsent: Vec<u8>,
 }
 
@@ -77,7 +77,8 @@ impl fmt::Display for End {
 }
 
 impl Connection {
-    /// Begins to connect. `receive_buffer` limits the bytes that the kernel stores for a slow reader.
+    /// Begins to connect. `receive_buffer` limits how many received bytes the kernel stores until the client
+    /// reads them.
     pub fn open(
         address: SocketAddr,
         receive_buffer: Option<usize>,

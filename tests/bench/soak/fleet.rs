@@ -25,8 +25,8 @@ pub struct Fleet {
     poll: Poll,
     clients: Vec<Client>,
     alarms: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// For each client, the time of its next action, or `None` if no action is planned. The heap `alarms` may
-    /// also contain outdated times, which are ignored because they differ from this time.
+    /// For each client, the time of its next action, or `None` if no action is planned. Any other time of the
+    /// client in the heap `alarms` is outdated and ignored.
     set: Vec<Option<Instant>>,
     context: FleetContext,
 }
@@ -42,7 +42,8 @@ pub struct FleetContext {
     pub registry: Registry,
     pub buffer: Vec<u8>,
     pub observations: Observations,
-    /// Whether the server will shut down or has shut down. While this is true, no client connects again.
+    /// Whether the shutdown of the server is imminent or has begun. While this is true, no client connects
+    /// again.
     pub is_ending: bool,
 }
 
@@ -66,7 +67,7 @@ impl Fleet {
         self.set_alarm(index);
     }
 
-    /// Adds a well-behaved client that will connect at the given time.
+    /// Adds a well-behaved client that first connects at the time `begins`.
     pub fn subscribe(&mut self, subscription: Subscription, pace: Pace, begins: Instant) {
         self.add(|token| Client::Subscriber(Box::new(Subscriber::new(token, subscription, pace, begins))));
     }

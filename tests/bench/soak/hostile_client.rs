@@ -17,7 +17,7 @@ const ATTACK_TIME: Duration = Duration::from_secs(15);
 /// this time ends.
 const NO_READ_TIME: Duration = Duration::from_secs(45);
 
-/// At the end of the attack that reads nothing, the client reads for this long to learn the outcome.
+/// At the end of the attack `NeverReads`, the client does read for this long, to learn the outcome.
 const FINAL_READ_TIME: Duration = Duration::from_secs(2);
 
 /// How long the client waits before it connects again.
@@ -105,7 +105,7 @@ pub struct HostileClient {
     connection: Option<Connection>,
     alarm: Instant,
     attack_ends: Instant,
-    /// The number of the client's actions on this connection.
+    /// How many actions the client has performed on its present connection.
     acts: usize,
 }
 

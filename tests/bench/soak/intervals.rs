@@ -2,9 +2,9 @@
 //!
 //! An update may wait until the end of the client's interval. An update contains its newest event and may
 //! conflate older events. The benchmark measures two ages of an update: the age of the newest event and the
-//! age of the oldest event. The age of the oldest event is the stricter measure. The measurement of an age
-//! ends when the client has read the update, so every age includes the transport. The delays of clients
-//! without an interval show the time of the transport alone.
+//! age of the oldest event. The age of the oldest event is the stricter measure. An age lasts until the
+//! client has read the update, so it includes the time of the transport. The delays of clients without an
+//! interval show how long the transport alone takes.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::statistics::{float, percentile};
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 
-/// The number of symbols of each client.
+/// The number of symbols that each client subscribes to.
 const EACH: usize = 10;
 
 /// The clients connect at random moments within this time, so that their intervals end at different moments.
@@ -28,10 +28,10 @@ const ARRIVAL: Duration = Duration::from_secs(2);
 /// How long the clients read before the measurement.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// An update counts as in time if its age exceeds the interval by at most this many nanoseconds.
+/// An update is in time if its age is at most the interval plus this many nanoseconds.
 const GRACE: u64 = 5_000_000;
 
-/// At least this percentage of the updates should be in time: not older than the interval plus `GRACE`.
+/// At least this percentage of the updates should be in time.
 const MIN_WITHIN: f64 = 99.9;
 
 /// Measures the delays for the duration `time`.

@@ -26,24 +26,25 @@ const AWAY: u64 = 3000;
 /// The clients connect at random moments within this time, in milliseconds.
 const ARRIVAL: u64 = 2000;
 
-/// The number of symbols of each well-behaved client.
+/// The number of symbols that each well-behaved client subscribes to.
 const EACH: usize = 10;
 
-/// One in this many clients gets every event of all symbols.
+/// Of this many clients, one gets every event of all symbols.
 const EVERY_EVENT: usize = 100;
-/// One in this many clients reads slowly.
+/// Of this many clients, one reads slowly.
 const SLOW: usize = 20;
-/// One in this many clients is hostile.
+/// Of this many clients, one is hostile.
 const HOSTILE: usize = 100;
 
 /// A slow client reads this many bytes ten times a second. At the default rate of events, the server has
-/// about eight times as many bytes a second for this client.
+/// about eight times as many bytes to send to this client.
 const SLOW_BYTES: usize = 8 * 1024;
 
 /// How long the server may take to stop.
 const STOP: Duration = Duration::from_secs(20);
 
-/// The 99th percentile of the canary clients' delays should be below this limit, in milliseconds.
+/// The canary clients are a few well-behaved clients on a thread of their own. The 99th percentile of their
+/// delays should be below this limit, in milliseconds.
 const MAX_P99: f64 = 50.0;
 
 struct Soak {

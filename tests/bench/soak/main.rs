@@ -1,10 +1,11 @@
 //! Checks the server's promises under strain: in a long run, in overload, and when all clients reconnect at
 //! once.
 //!
-//! The well-behaved clients check what the protocol promises. One promise is that `seq` ascends. Another
-//! promise is that no event is lost or sent twice, even over several connections. The counts in a heartbeat
-//! must match the frames that arrived. If the server breaks a promise, the benchmark prints the broken
-//! promise and fails. The server is a process of its own, and this process runs the clients.
+//! The well-behaved clients check whether the server keeps the promises of the protocol. One promise is that
+//! `seq` ascends. Another promise is that no event is lost or sent twice, even over several connections. The
+//! counts in a heartbeat must match the frames that arrived. If the server breaks a promise, the benchmark
+//! prints the broken promise and fails. The server runs in a process of its own, and the clients run in the
+//! benchmark's process.
 //!
 //! ```text
 //! cargo bench --bench soak -- --minutes 10
@@ -15,10 +16,10 @@
 //! EARLIER=PATH cargo bench --bench soak -- --minutes 10
 //! ```
 //!
-//! The long soak (`--minutes`, `--seconds`) begins with well-behaved clients alone, for a fifth of its time.
-//! Then slow clients (one in twenty) and hostile clients (one in a hundred) join. Regular reports print the
-//! server's memory, and the delays of the canary: a few well-behaved clients on a thread of their own. At the
-//! end the server shuts down while all clients are connected.
+//! For the first fifth of the long soak (`--minutes`, `--seconds`), all clients are well-behaved. Then slow
+//! clients (one in twenty) and hostile clients (one in a hundred) join. At regular intervals, the soak prints
+//! the server's memory and the delays of the canary clients. The canary clients are a few well-behaved
+//! clients on a thread of their own. At the end the server shuts down while all clients are connected.
 //!
 //! Then three extreme loads follow. Each load runs for some seconds on a server of its own. The flag `--only`
 //! selects parts of the benchmark by name. The parts besides the long soak are:
@@ -27,13 +28,13 @@
 //! - `vanish`: many clients vanish at once.
 //! - `market`: many clients subscribe to all symbols, and half of them read nothing.
 //!
-//! `--storm N` cuts N connections at once. All these clients connect again within five seconds and resume
-//! with their cursors. No event may be missing. `--intervals MS,MS` measures the delays of updates to clients
-//! with the given conflation intervals.
+//! `--storm N` cuts N connections at once. The clients of these connections connect again within five seconds
+//! and resume with their cursors. No event may be missing. `--intervals MS,MS` measures the delays of updates
+//! to clients with the given conflation intervals.
 //!
-//! Delays depend on the speed of the machine, so most delays are only printed. A delay over its limit makes
-//! the benchmark fail only under the extreme loads. If the environment variable `EARLIER` names the server
-//! program of another build, the benchmark tests that program.
+//! Delays depend on the speed of the machine, so most delays are only printed. Under the extreme loads,
+//! however, the benchmark fails if a delay exceeds its limit. If the environment variable `EARLIER` names the
+//! server program of another build, the benchmark tests that program.
 
 mod canary;
 #[path = "../client_process.rs"]
@@ -79,8 +80,8 @@ use clap::{Parser, ValueEnum};
 use results::{Results, list};
 use server_under_test::ServerSettings;
 
-/// About how long the parts after the long soak take together. The long soak is shortened by this duration,
-/// but at most by half.
+/// Approximately how long all parts after the long soak take together. The long soak is shortened by this
+/// duration, but at most by half.
 const OTHERS: Duration = Duration::from_secs(50);
 
 /// The server's default core in `overload` and `market`. If the clients ran on the server's core, they would

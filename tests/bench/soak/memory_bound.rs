@@ -11,7 +11,8 @@ const CONNECTION: u32 = 48;
 /// The memory that the history may use, in KiB (`bus.history_bytes`).
 const HISTORY: u32 = 16 * 1024;
 
-/// The most memory for the unsent frames of a client with `delivery=every`, in KiB (`session.every_buffer`).
+/// The most memory that the unsent frames of one client with `delivery=every` may use, in KiB
+/// (`session.every_buffer`).
 const EVERY_BUFFER: u32 = 1024;
 
 /// Compares the server's memory with its upper bound, over the whole run.
@@ -20,7 +21,7 @@ pub struct MemoryBound {
     base: u32,
     /// The most memory that the server has used so far, in KiB.
     pub most: u32,
-    /// The least distance from the memory to the bound so far, in KiB. The distance is negative if the memory
+    /// The least value so far of the bound minus the memory, in KiB. The value is negative if the memory has
     /// exceeded the bound.
     left: i64,
     started: Instant,

@@ -1,8 +1,9 @@
 //! Overload: events are published faster than the server can send each of them to all subscribers.
 //!
 //! The published events are known beforehand, because the same seed creates the same events. Because the
-//! events are known, no client needs to record every event. At the end the feed is paused, and then the
-//! number of events that each client got must be exact.
+//! events are known, no client needs to record every event. At the end the feed is paused. Then each client's
+//! count of received and conflated events must equal the number of events that were published for its
+//! symbols.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -25,10 +26,10 @@ use crate::websocket::number;
 /// The number of symbols of the feed.
 const SYMBOLS: usize = 500;
 
-/// The number of symbols of each client.
+/// The number of symbols that each client subscribes to.
 const EACH: usize = 50;
 
-/// The benchmark measures the delays of one in this many clients.
+/// Of this many clients, the benchmark measures the delays of one.
 const MEASURED: usize = 10;
 
 /// The clients connect at random moments within this time.

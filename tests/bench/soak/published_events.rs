@@ -22,7 +22,7 @@ pub struct Key {
 #[derive(Debug)]
 pub struct PublishedEvents {
     keys: Vec<Events>,
-    /// Events up to this `seq` were not recorded.
+    /// No event up to this `seq` was recorded, because the record began later.
     unknown_until: u64,
     newest: u64,
 }
@@ -51,7 +51,7 @@ impl PublishedEvents {
         self.newest
     }
 
-    /// Returns the number of all events since the first recorded event.
+    /// Returns how many events were recorded, including events that have been dropped since.
     pub fn count(&self) -> u64 {
         self.newest - self.unknown_until
     }
@@ -74,8 +74,8 @@ impl PublishedEvents {
         }
     }
 
-    /// Returns how many events of these symbols have a `seq` after `after` and up to `until`. Returns `None`
-    /// if the record does not contain all of these events.
+    /// Returns how many events of these symbols have a `seq` greater than `after` and at most `until`.
+    /// Returns `None` if the record does not contain all of these events.
     pub fn count_of(&self, symbols: &[usize], after: u64, until: u64) -> Option<u64> {
         if until > self.newest || after < self.unknown_until {
             return None;

@@ -1,5 +1,5 @@
-//! The reconnect storm: all connections are cut at once, and all clients connect again within seconds with
-//! their cursors.
+//! The reconnect storm: all connections are cut at once. Within seconds, all clients connect again and resume
+//! with their cursors.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::server_under_test::ServerSettings;
 use crate::stream_checker::{Delivery, Subscription};
 use crate::subscriber::{Pace, Subscriber};
 
-/// The number of symbols of each client.
+/// The number of symbols that each client subscribes to.
 const EACH: usize = 2;
 
-/// One in this many clients gets every event of all symbols.
+/// Of this many clients, one gets every event of all symbols.
 const EVERY_EVENT: usize = 500;
 
 /// The clients connect at random moments within this time.

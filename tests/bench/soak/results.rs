@@ -35,7 +35,7 @@ pub struct Results {
     pub resumed: u64,
     /// The number of resumed connections that got every missed event exactly once.
     pub exact: u64,
-    /// The number of resumed connections that ended before their events were counted.
+    /// The number of resumed connections that ended before they passed a comparison of the counts.
     pub unverified: u64,
     /// The number of gaps with each reason.
     pub gaps: Counts,
@@ -51,8 +51,8 @@ pub struct Results {
     pub lost: u64,
     /// The number of events that arrived in excess, for example twice.
     pub extra: u64,
-    /// The delays of the measured clients, in nanoseconds. A delay is the time from the event's own time
-    /// until the client has read the event.
+    /// The delays of the measured clients, in nanoseconds. A delay begins at the time in the event, and ends
+    /// when the client has read the event.
     pub delays: Histogram<u64>,
     /// For each update, the age of its oldest event, in nanoseconds. An update contains one event and may
     /// conflate older events.
@@ -85,7 +85,8 @@ impl Results {
         }
     }
 
-    /// Counts a broken promise `what`, and prints the details `how` of the first few violations of this kind.
+    /// Counts a violation of the kind `what`. Prints the details in `how` for the first few violations of
+    /// each kind.
     pub fn record_violation(&mut self, what: &str, how: impl Display) {
         let count = self.violations.entry(what.to_owned()).or_default();
         *count += 1;

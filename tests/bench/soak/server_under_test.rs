@@ -28,8 +28,8 @@ impl ServerSettings {
 
 /// Returns the command that starts the server on these cores.
 ///
-/// The server inherits the benchmark's environment variables, which may configure all settings that the
-/// benchmark does not set itself. If the environment variable `EARLIER` names the server program of another
+/// The server inherits the benchmark's environment variables. These variables can configure every setting
+/// that the benchmark leaves open. If the environment variable `EARLIER` names the server program of another
 /// build, the command starts that program.
 pub fn command(cores: Option<&str>) -> Command {
     let program = env::var("EARLIER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tickerplant").to_owned());

@@ -2,7 +2,7 @@
 //!
 //! `seq` must ascend. A client that gets every event of all symbols must see no hole in `seq`. The field
 //! `sent` of a heartbeat must be the number of market frames that arrived. The sum of a heartbeat's `sent`
-//! and `merged` must be the number of published events of the subscription. After a resume, the checker
+//! and `merged` must be the number of published events of the subscribed symbols. After a resume, the checker
 //! counts the published events from the cursor on, so lost and repeated events make the sum wrong.
 
 use tickerplant::market::Time;
@@ -60,18 +60,19 @@ pub struct StreamChecker {
     owed: u64,
     /// The symbol and the `seq` of each snapshot since the last comparison of the counts. A snapshot stands
     /// for all older events of its symbol, which the server does not send. The next comparison of the counts
-    /// therefore subtracts the older events.
+    /// therefore subtracts the older events from the number of published events.
     snapshots: Vec<(usize, u64)>,
     /// Whether the connection has resumed and has not yet passed a comparison of the counts.
     is_resuming: bool,
-    /// Whether the client has received all events or snapshots that it missed.
+    /// Whether the client has received everything that it missed: the missed events, or snapshots in their
+    /// place.
     is_caught_up: bool,
     /// Whether a gap with the reason `lagged` has arrived. After such a gap, the number of lost events is
     /// unknown.
     has_lagged: bool,
     /// The number of market frames on this connection.
     received: u64,
-    /// The number of conflated events, as the last heartbeat reported it.
+    /// The number of conflated events according to the last heartbeat.
     merged: u64,
     /// How many events of the subscribed symbols the server has published, up to the `seq` in `counted`.
     expected: u64,
@@ -82,8 +83,8 @@ pub struct StreamChecker {
     newest: Vec<[u64; 2]>,
 }
 
-/// The numbers of events that the client had counted at the position `until`. A later comparison checks these
-/// numbers against the number of published events.
+/// How many received events and how many conflated events the client had counted up to the `seq` in `until`.
+/// A later comparison checks these numbers against the number of published events.
 #[derive(Clone, Copy, Debug)]
 struct PendingCheck {
     until: u64,
@@ -112,7 +113,7 @@ impl StreamChecker {
         }
     }
 
-    /// Returns whether the client has received all events or snapshots that it missed.
+    /// Returns whether the client has received the events that it missed, or snapshots in their place.
     pub fn is_caught_up(&self) -> bool {
         self.is_caught_up
     }

@@ -47,7 +47,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Creates a client that will connect at the given time.
+    /// Creates a client that first connects at the time `begins`.
     pub fn new(token: Token, subscription: Subscription, pace: Pace, begins: Instant) -> Self {
         Self {
             token,
@@ -75,7 +75,8 @@ impl Subscriber {
         self.connection.is_some()
     }
 
-    /// Returns whether the client is connected and has received all events or snapshots that it missed.
+    /// Returns whether the client is connected and has received the events that it missed, or snapshots in
+    /// their place.
     pub fn is_caught_up(&self) -> bool {
         self.is_connected() && self.checker.is_caught_up()
     }

@@ -24,7 +24,7 @@ use crate::subscriber::{Pace, Subscriber};
 /// The number of clients that vanish.
 const CLIENTS: usize = 2000;
 
-/// The number of symbols of each vanishing client.
+/// The number of symbols that each vanishing client subscribes to.
 const EACH: usize = 100;
 
 /// The number of symbols of the feed.

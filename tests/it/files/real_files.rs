@@ -11,8 +11,8 @@ use tickerplant::market::Time;
 use crate::support::history_folder::history_folder;
 use crate::support::process::{run, tickerplant};
 
-/// The flags for the files that need them: files without a symbol, or with dates that do not show the order
-/// of day and month.
+/// The flags for each file that cannot be read without flags. Such a file has no symbol, or its dates do not
+/// show the order of day and month.
 const GIVEN: [(&str, &[&str]); 4] = [
     ("nasdaq/HistoricalData.csv", &["--symbol", "AAPL"]),
     ("backtrader/2006-min-005.txt", &["--symbol", "FESX"]),
@@ -131,8 +131,8 @@ fn nanos(event: &Value) -> i64 {
     event["time"].as_str().unwrap().parse::<Time>().unwrap().as_nanos()
 }
 
-/// Returns an event that the program printed, without its type and interval. Each price or size is a
-/// string without unnecessary zeros, such as `1.5` for 1.50.
+/// Returns the fields of an event that the program printed, except the fields `type` and `interval`. Each
+/// price or size is a string without unnecessary zeros, such as `1.5` for 1.50.
 fn plain(event: &Value) -> Value {
     let Some(fields) = event.as_object() else { return Value::Null };
     let fields = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "type" | "interval"));

@@ -78,7 +78,7 @@ fn a_subscribe() -> impl Strategy<Value = Command> {
 }
 
 /// Generates a subscribe command that may also set the delivery. The tests of URLs do not use this function,
-/// because the parser returns the delivery of a URL separately.
+/// because the parser returns the delivery in a URL separately from the command.
 fn a_subscribe_with_delivery() -> impl Strategy<Value = Command> {
     (a_subscribe(), prop::option::of(a_delivery()), prop::option::of(an_interval())).prop_map(
         |(mut command, new_delivery, new_interval)| {

@@ -78,7 +78,7 @@ async fn resets(address: SocketAddr) {
     }
 }
 
-/// Sends the beginnings of handshakes, over one connection each, and never completes them.
+/// Opens several connections. Sends the beginning of a handshake over each connection, and never the rest.
 async fn half_handshakes(address: SocketAddr) {
     let mut held = Vec::new();
     for length in (1..HANDSHAKE.len()).step_by(5) {

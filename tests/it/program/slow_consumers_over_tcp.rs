@@ -17,7 +17,7 @@ use crate::support::subscriber::{EVERY, Frame, Subscriber};
 /// The number of events that the feed publishes. The n-th event has the price n.
 const EVENTS: u64 = 30_000;
 
-/// The number of symbols of the feed. The events belong to the symbols in turn.
+/// The number of symbols of the feed. Any ten successive events belong to ten different symbols.
 const SYMBOLS: u64 = 10;
 
 /// The receive buffer of a slow client, in bytes.

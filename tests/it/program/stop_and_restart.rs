@@ -106,7 +106,7 @@ async fn a_server_suspended_for_five_seconds_continues_where_it_was() {
     }
 }
 
-/// The times that a client's heartbeats contained, by the server's clock.
+/// The field `time` of each heartbeat that a client received: a moment by the server's clock.
 #[derive(Default)]
 struct Beats(Vec<Timestamp>);
 
@@ -121,8 +121,8 @@ impl Beats {
         self.0.windows(2).find(still).map(|pair| pair[1])
     }
 
-    /// Returns whether the newest heartbeat is at least this many heartbeat periods later than the first
-    /// heartbeat after the suspension.
+    /// Returns whether the newest heartbeat came at least `periods` heartbeat periods after the suspension.
+    /// The first period begins at the first heartbeat after the suspension.
     fn reach(&self, periods: i32) -> bool {
         let last = self.0.last();
         self.first_after().zip(last).is_some_and(|(first, last)| *last >= first + HEARTBEAT * periods)

@@ -18,8 +18,8 @@ use crate::support::websocket_client::Client;
 
 const TRADE: &[u8] = b"{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1}\n";
 
-/// Starts a server that has two shards and reads standard input. One of the server's tasks will panic at the
-/// point in the code that `place` names.
+/// Starts a server that has two shards and reads standard input. The argument `place` names the point in the
+/// code where one of the server's tasks will panic.
 async fn faulty(place: &str) -> (ServerProcess, ChildStdin) {
     let mut command = configured(tickerplant(&["--feed", "stdin"]), &[("server.shards", "2")]);
     command.stdin(Stdio::piped()).env("TICKERPLANT_FAULT", place);

@@ -12,7 +12,7 @@ use crate::support::subscriber::{EVERY, Frame, Subscriber};
 
 const CLIENTS: usize = 1000;
 
-/// Connects a client for each query, all at once.
+/// Connects one client for each query. All clients connect at the same time.
 async fn connect_all(address: SocketAddr, queries: impl Iterator<Item = String>) -> Vec<Subscriber> {
     let mut connecting = JoinSet::new();
     for query in queries {

@@ -1,4 +1,5 @@
-//! Tests with clients that vanish without a close, and with clients that are only slow to answer or to read.
+//! Tests with clients that vanish without a close, and with clients that are still there but answer or read
+//! slowly.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tests with clients whose machines vanish while the server sends them updates, and with clients that only
-//! read slowly.
+//! Tests with clients whose machines vanish while the server sends them updates. In other tests, the clients
+//! are still there but read slowly.
 
 use std::net::SocketAddr;
 use std::time::Duration;

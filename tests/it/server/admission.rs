@@ -1,5 +1,5 @@
-//! Tests of the limits on connections: for the whole server, for one address, and for new connections of one
-//! address per second.
+//! Tests of three limits on connections. They limit the connections of the whole server, the connections of
+//! one address, and how many connections one address may open per second.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tests of the control of the feed over HTTP: its effect, the frames that subscribers receive, and
-//! permissions.
+//! Tests of the HTTP requests that control the feed: their effect, the frames that subscribers receive, and
+//! the permissions.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::support::process::{PATIENCE, ServerProcess};
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
-/// A CSV file with six trades at five times, ten seconds apart.
+/// A CSV file with six trades, ten seconds apart. Only the fourth and the fifth trade have the same time.
 const TRADES: &str = "time,symbol,price,size\n\
                       2024-01-03T14:30:00Z,A,1,10\n\
                       2024-01-03T14:30:10Z,A,5,10\n\
@@ -36,7 +36,8 @@ fn file() -> (TempDir, String) {
     (folder, path)
 }
 
-/// Returns the configuration of a paused replay of [`TRADES`], with these settings of `[feed]`.
+/// Returns the configuration of a paused replay of [`TRADES`], with these additional settings in the section
+/// `[feed]`.
 fn replay(settings: &str) -> (TempDir, Config) {
     let (folder, path) = file();
     let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.paused = true\n{settings}");

@@ -1,5 +1,5 @@
-//! Tests of the limits on HTTP requests: the time, number and size of the headers, and the time in which a
-//! client must accept the response.
+//! Tests of the limits on HTTP requests. The headers must arrive in time, and their number and size are
+//! limited. The client must accept the response in time.
 
 use std::time::Duration;
 

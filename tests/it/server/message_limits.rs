@@ -372,8 +372,8 @@ async fn commands(client: &mut Client, count: usize) {
     }
 }
 
-/// Asserts that the time since `begin` is the expected time. The time may be a little longer, because the
-/// server checks its clients only a few times a second.
+/// Asserts that the time since `begin` is the duration `expected` or a little longer. The extra time is
+/// needed because the server checks its clients only a few times a second.
 fn assert_is_about(begin: Instant, expected: Duration) {
     let elapsed = begin.elapsed();
     assert!((expected..expected + Duration::from_millis(300)).contains(&elapsed), "{elapsed:?}");

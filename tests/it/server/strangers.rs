@@ -14,8 +14,7 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
 const CLOSE: &str = "Connection: close\r\n";
 const PREFLIGHT: &str = "Connection: close\r\nAccess-Control-Request-Method: POST\r\n";
 
-/// All routes except `/healthz` and `/readyz`: the method, the path and the headers of a request for each
-/// route.
+/// A request for each route except `/healthz` and `/readyz`: its method, its path and its headers.
 const ROUTES: [(&str, &str, &str); 6] = [
     ("GET", "/ws", UPGRADE),
     ("GET", "/", CLOSE),
