@@ -1,5 +1,5 @@
-//! Tests of the time at which updates are flushed. Conflated updates are flushed at the end of the conflation
-//! interval. A backlog of unread events in the log is flushed at once.
+//! Tests that updates are flushed at the right time. Conflated updates are flushed at the end of the
+//! conflation interval. A backlog of unread events in the log is flushed at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tests of heartbeats and pings, of the timeout for silent clients, and of the time limit of a close.
+//! Tests of heartbeats and pings, of the timeout for silent clients, and of the time limit for a close.
 
 use std::time::Duration;
 
@@ -26,13 +26,14 @@ const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
 /// The bytes of a WebSocket text frame from a client, with the payload `hi` and a mask of zeros.
 const HI: &[u8] = b"\x81\x82\0\0\0\0hi";
 
-/// A timeout may be this late, because the server checks its clients only a few times a second.
+/// The greatest delay with which the server notices a timeout. The server checks its clients only a few times
+/// a second.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// The time limit for each wait in a test, on the paused clock. A test that waits longer fails.
 const FOR_EVER: Duration = Duration::from_hours(1);
 
-/// The number of bytes that a client's in-memory socket buffers. No test fills this buffer.
+/// How many bytes fit in a client's in-memory socket. No test fills the socket.
 const ROOM: usize = 1 << 20;
 
 /// A client that sends nothing on its own, not even a pong.
@@ -71,7 +72,8 @@ impl Mute {
         timeout(FOR_EVER, pinged).await.expect("it is pinged");
     }
 
-    /// Waits until the connection ends without a close frame. Returns the time at which the connection ended.
+    /// Waits until the connection ends, and asserts that no close frame arrives before the end. Returns the
+    /// time at which the connection ended.
     async fn dropped(&mut self) -> Instant {
         let dropped = async {
             while let Some((first, _)) = self.frame().await {

@@ -1,7 +1,7 @@
-//! Tests that the memory that the server uses for one client is bounded. The bound holds for a client that
+//! Tests that the server uses a bounded amount of memory for one client. The bound holds for a client that
 //! sends as much as possible, and for a client that never reads.
 //!
-//! In each test, the client makes the server use the maximum that the limits allow. Most tests measure the
+//! In each test, the client makes the server use as much memory as the limits allow. Most tests measure the
 //! memory that the server frees when the client leaves. The bounds in this file hold for the default
 //! configuration. `docs/operations.md` lists the same bounds.
 
@@ -31,15 +31,16 @@ const MIB: i64 = 1024 * KIB;
 /// The most memory that an idle connection may use, in bytes.
 const IDLE: i64 = 2 * KIB;
 
-/// The most memory that a subscription to 1,000 symbols with names of the greatest length may use, in bytes.
+/// The most memory that a subscription may use, in bytes. The subscription has 1,000 symbols, and each name
+/// has the greatest length.
 const NAMES: i64 = 600 * KIB;
 
 /// The most memory that the keys of a client's conflated updates may use, in bytes. A key is a symbol and a
 /// kind of event.
 const CONFLATED: i64 = 32 * KIB;
 
-/// The most memory that one part of a long output may use, in bytes. The shard writes resumes, snapshots and
-/// conflated updates in parts.
+/// The most memory that one part of a long output may use, in bytes. The shard writes missed events,
+/// snapshots and conflated updates in parts.
 const PART: i64 = 512 * KIB;
 
 /// The most memory that an incomplete message from a client may use, in bytes.
@@ -58,7 +59,7 @@ const _: () = assert!(IDLE + NAMES + CONFLATED + PART + MESSAGE + 2 * BUFFER <= 
 
 const SYMBOLS: usize = 65_536;
 
-/// The number of bytes that an in-memory socket buffers in each direction.
+/// How many bytes fit in an in-memory socket in each direction.
 const SOCKET: usize = 4096;
 
 /// A shard and its clients, which all run on one thread with a paused clock.

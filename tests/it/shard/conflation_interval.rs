@@ -23,8 +23,8 @@ const LATE_FLUSH: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Debug)]
 enum Act {
-    /// Publishes the events that the numbers choose. The shard reads the published events at once, and the
-    /// session wakes.
+    /// Publishes one event for each number. The number chooses the event. The shard reads the published
+    /// events at once, and the session wakes.
     Publish(Vec<u8>),
     /// Time passes. The first number is how much time passes, in milliseconds. The second number is how late
     /// the session wakes when conflated events are due, in milliseconds.
@@ -62,7 +62,7 @@ struct Expected {
     /// For each key with conflated events: the sequence number of its newest event, and the time at which its
     /// first event was conflated.
     conflated: BTreeMap<Key, (u64, Instant)>,
-    /// The time at which the current conflation interval began, or `None` until the first flush that was due.
+    /// The time at which the current conflation interval began. `None` means that no flush has been due yet.
     last_flush: Option<Instant>,
     is_blocked: bool,
     owes_feed_state: bool,

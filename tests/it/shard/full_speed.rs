@@ -25,8 +25,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The number of checks for stalled clients within the stall timeout, which is 10 seconds.
 const LOOKS: usize = 20;
 
-/// The shard writes resumes and snapshots in parts of this many bytes. A client must read at least this many
-/// bytes within the stall timeout.
+/// The shard writes missed events and snapshots in parts of this many bytes. A client must read at least this
+/// many bytes within the stall timeout.
 const PORTION: usize = 2000;
 
 /// The number of events that the test publishes. No client reads all of these events.

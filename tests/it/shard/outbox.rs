@@ -19,8 +19,8 @@ use crate::support::shard_harness::{ShardHarness, Step, a_bus, encoding, event, 
 enum Act {
     /// Pushes a reply of this many bytes into the outbox.
     Reply(usize),
-    /// Pushes a message of another client, with this many bytes, into the outbox. If the flag is set, pending
-    /// events do not count towards the outbox's limit.
+    /// Pushes a message of this many bytes, which another client sent, into the outbox. If the flag is set,
+    /// pending events do not count towards the outbox's limit.
     News(usize, bool),
     /// Pushes an event that the client missed into the outbox.
     Missed(u8),

@@ -15,7 +15,7 @@ use crate::support::shard_harness::{
     ShardHarness, Step, a_bus, catch_up_bytes, cursor, encoding, event, step, subscribe, symbols,
 };
 
-/// A number of events or bytes so large that no test reaches a limit of this size.
+/// A limit for a number of events or bytes. No test reaches this limit.
 const ENOUGH: usize = 1 << 30;
 
 #[derive(Clone, Debug)]

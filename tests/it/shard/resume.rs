@@ -16,7 +16,7 @@ use crate::support::shard_harness::{
     EPOCH, ShardHarness, Step, a_bus, catch_up_bytes, channels, cursor, delivery, encoding, step, symbols,
 };
 
-/// A number of events or bytes so large that no test reaches a limit of this size.
+/// A limit for a number of events or bytes. No test reaches this limit.
 const ENOUGH: usize = 1 << 30;
 
 /// The cursor with which a client resumes.
@@ -24,7 +24,7 @@ const ENOUGH: usize = 1 << 30;
 enum ResumeCursor {
     /// A cursor with the sequence number of any published event, or with 0.
     Within(Index),
-    /// A cursor that is ahead of the newest event by this number.
+    /// A cursor that is ahead of the newest event by this many events.
     Ahead(u64),
     OtherEpoch(u64),
 }
@@ -159,8 +159,8 @@ proptest! {
     }
 }
 
-/// Returns a client in the middle of a resume. The client has received the first events that it missed. The
-/// log has already evicted the missed events that come next.
+/// Returns a client in the middle of a resume. The client has received only the first part of its missed
+/// events. The log no longer has the missed event that the client would receive next.
 fn passed_while_resuming(delivery: Delivery) -> (ShardHarness, ResumingClient) {
     let mut shard = ShardHarness::new(a_bus(2048, ENOUGH), 1 << 20);
     let mut bystander = bystander(&mut shard);

@@ -11,9 +11,9 @@ use crate::support::client_model::Pace;
 use crate::support::resuming_client::ResumingClient;
 use crate::support::shard_harness::{ShardHarness, Step, a_bus, cursor, symbols};
 
-/// Returns the fixed sequence of steps. In this sequence, the shard reads one or several events at a time,
-/// and the client's socket accepts all bytes, some bytes or none. The sequence also has feed states, seeks
-/// and messages of other clients.
+/// Returns the fixed sequence of steps. In this sequence, the shard reads one or several events at a time.
+/// The client's socket accepts all bytes, some bytes or none. The sequence also has feed states, seeks and
+/// messages of other clients.
 fn steps() -> Vec<Step> {
     let publish = |choices: &[u8]| Step::Publish(choices.to_vec());
     vec![
@@ -83,8 +83,8 @@ struct Plan {
     keeps_up: bool,
 }
 
-/// Runs the fixed sequence of steps twice, with clients that follow the given plans. The client that
-/// subscribed last performs all steps that are actions of a client. In the first run, the shard writes
+/// Runs the fixed sequence of steps twice, with clients that follow the given plans. Only the client that
+/// subscribed last performs the steps that are actions of a client. In the first run, the shard writes
 /// snapshots and missed events one at a time. In the second run, the shard writes all snapshots and missed
 /// events at once.
 fn run(history: usize, plans: &[Plan]) {

@@ -45,15 +45,15 @@ pub struct Checker {
     /// The cursor with which the client resumes on its next connection.
     cursor: Option<Cursor>,
     connection: Connection,
-    /// How often each situation that the simulation must cover occurred.
+    /// For each situation that the simulation must cover: how often the situation occurred.
     pub seen: BTreeMap<&'static str, u64>,
 }
 
-/// The state of a connection, as far as the received frames show this state.
+/// The state of a connection, as derived from the received frames.
 #[derive(Default)]
 struct Connection {
     phase: Phase,
-    /// The cursor after which the client asked to resume.
+    /// The cursor that the client sent in order to resume, if it sent one.
     after: Option<Cursor>,
     epoch: String,
     model: ConnectionModel,
@@ -66,11 +66,11 @@ struct Connection {
     /// The position of the newest complete set of snapshots. A feed state that is older than this position
     /// arrives after the snapshots.
     snapshots_at: u64,
-    /// The number of snapshots that the last frame announced, if the last frame was a gap. A seek may replace
-    /// the announced snapshots.
+    /// If the newest received frame is a gap: the number of snapshots that this gap announced. A seek may
+    /// replace the announced snapshots.
     announced: Option<u64>,
     /// Whether the connection is steady: a heartbeat and all missed events have arrived since the
-    /// disturbances ended. On a steady connection, later events must arrive in time.
+    /// disturbances ended. On a steady connection, no event may arrive late.
     is_steady: bool,
     /// The sequence number of the last event that the server has written to this connection, according to the
     /// received frames.
@@ -83,8 +83,8 @@ enum Phase {
     Disconnected,
     /// The server has not answered a subscribe yet.
     Unanswered,
-    /// The next frame must be a gap frame with the reason and the sequence numbers in these fields. After the
-    /// gap frame, `snapshots` snapshots follow.
+    /// The next frame must be a gap frame with the reason and the sequence numbers in these fields. The field
+    /// `snapshots` is the number of snapshots that follow the gap frame.
     Gap {
         reason: &'static str,
         after: Option<u64>,
@@ -138,8 +138,8 @@ impl Checker {
     /// Returns whether the client may request this change now. If the change is allowed, the checker
     /// remembers the change.
     ///
-    /// The client waits for the answer to each request before it sends the next request, because the server
-    /// stops reading requests from a client that does not read the answers.
+    /// The client waits for the answer to each request before it sends the next request. Without this wait,
+    /// the server could stop reading requests when too many answers are pending.
     pub fn try_change(&mut self, change: &Change) -> bool {
         let may = self.is_answered() && self.change.is_none();
         if may {
@@ -499,8 +499,8 @@ impl Checker {
 
     /// Checks that a feed state arrives at an allowed place among the events.
     ///
-    /// With `delivery=every`, all events that are older than the feed state arrive before it. Newer events
-    /// may arrive before the feed state only if the client resumed or got a set of snapshots.
+    /// With `delivery=every`, all events that are older than the feed state arrive before the feed state.
+    /// Newer events may arrive before the feed state only if the client resumed or got a set of snapshots.
     fn on_feed(&mut self, frame: &Value, epoch: &Epoch) -> Verdict {
         if let Some(position) = frame["position"].as_str() {
             return self.on_seek(frame, epoch, position);
@@ -531,8 +531,8 @@ impl Checker {
     }
 }
 
-/// Returns the position in the log that the text of a feed state contains: the newest event before the feed
-/// state, and the number of seeks.
+/// Returns the log position in a feed state's text: the newest event before the feed state, and the number of
+/// seeks.
 fn position_of(state: &Value) -> Option<(u64, usize)> {
     let (after, seeks) = state["detail"].as_str()?.split_once(' ')?;
     Some((after.parse().ok()?, seeks.parse().ok()?))

@@ -37,8 +37,9 @@ pub struct Client {
     pub fault: RefCell<Option<String>>,
     /// Whether the disturbances are over. After the disturbances, the client stays connected.
     pub is_calm: Rc<Cell<bool>>,
-    /// The time at which the last disturbance of the client's link or of the server ended, or `None` during a
-    /// disturbance.
+    /// The time at which the last disturbance of this client ended. Each crash or shutdown of the server also
+    /// counts as a disturbance. The value is `None` until the first disturbance has ended, and during each
+    /// later disturbance.
     pub undisturbed_since: Cell<Option<Duration>>,
 }
 

@@ -250,9 +250,9 @@ impl ConnectionModel {
 
     /// Returns whether an event is due, which means that it must arrive or count as merged.
     ///
-    /// An event that a snapshot contains neither arrives nor counts as merged. Events between a seek and the
-    /// frame that announces the seek count as merged, because the snapshots after that frame contain the
-    /// events.
+    /// An event that a snapshot contains neither arrives nor counts as merged. Some events lie between a seek
+    /// and the frame that announces this seek. They count as merged, because the snapshots after that frame
+    /// contain them.
     fn is_due(&self, epoch: &Epoch, habits: &Habits, seq: u64, event: &PublishedEvent) -> bool {
         let SnapshotSet { owed, had, .. } = &self.set;
         habits.wanted.includes(event)
@@ -261,7 +261,7 @@ impl ConnectionModel {
                 || !owed.contains(&event.symbol) && !self.is_covered(&event.symbol, seq))
     }
 
-    /// Returns whether a snapshot of the symbol has arrived that already contains the event `seq`.
+    /// Returns whether a received snapshot of the symbol contains the event `seq`.
     fn is_covered(&self, symbol: &str, seq: u64) -> bool {
         self.set.covered.get(symbol).is_some_and(|at| seq <= *at)
     }
@@ -270,8 +270,8 @@ impl ConnectionModel {
         epoch.count(self.base, until, |seq, event| self.is_due(epoch, habits, seq, event))
     }
 
-    /// Adds the number of due events up to `until` to `due_before_base`. Each of the added events has arrived
-    /// or was conflated.
+    /// Increases `due_before_base` by the number of due events up to `until`. Each of the counted events has
+    /// arrived or was conflated.
     fn add_due(&mut self, epoch: &Epoch, habits: &Habits, until: u64) {
         self.due_before_base += self.count(epoch, habits, until);
     }

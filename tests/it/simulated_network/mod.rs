@@ -29,8 +29,8 @@ use std::thread;
 use scenario::Scenario;
 use simulation::Run;
 
-/// The situations that the test must cover. Each number says in how many of the fifty seeds the situation
-/// must at least occur.
+/// The situations that the test must cover. Each number is a minimum: the situation must occur in at least
+/// this many of the fifty seeds.
 const SITUATIONS: [(&str, u64); 14] = [
     ("resumed", 25),
     ("epoch_changed", 10),
@@ -114,8 +114,8 @@ fn try_all(seeds: Range<u64>) -> (Vec<u64>, BTreeMap<&'static str, u64>) {
     outcome.into_inner().expect("no thread panics")
 }
 
-/// Runs the simulation of a seed. A panic in a task counts as a fault, because the runtimes do not stop when
-/// a task panics.
+/// Runs the simulation of a seed. A panic in a task does not stop the run, so this function reports the panic
+/// as a fault.
 fn try_one(seed: u64) -> Run {
     let panics = panics_here();
     let mut run = simulation::run(Scenario::new(seed));
@@ -125,8 +125,8 @@ fn try_one(seed: u64) -> Run {
     run
 }
 
-/// Returns a text that describes a failed run: the fault, the command that repeats the run, and lines of the
-/// client's transcript.
+/// Returns a text that describes a failed run. The text contains the fault, the command that repeats the run,
+/// and transcript lines of the client with the fault.
 fn report(seed: u64, run: &Run, with_whole_transcript: bool) -> String {
     let (client, fault) = run.fault.as_ref().expect("the run has a fault");
     let scenario = Scenario::new(seed);

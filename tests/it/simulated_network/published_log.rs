@@ -18,7 +18,7 @@ pub const CHANNELS: [&str; 3] = ["trades", "quotes", "bars"];
 /// older event with the same key.
 pub type Key<'a> = (&'a str, usize);
 
-/// All published events, in one epoch for each run of the server's process.
+/// All published events, grouped by epoch.
 #[derive(Default)]
 pub struct PublishedLog(Vec<Epoch>);
 
@@ -154,7 +154,8 @@ impl Epoch {
         self.seeks.get(seeks).map_or(u64::MAX, |seek| seek.after)
     }
 
-    /// Returns the subscribed symbols that have values after `seeks` seeks and all events up to `seq`.
+    /// Returns the subscribed symbols that have values at one point: after `seeks` seeks and all events up to
+    /// `seq`.
     pub fn symbols(&self, wanted: &Subscription, seeks: usize, seq: u64) -> BTreeSet<String> {
         let published = self.seqs.keys();
         let folded = seeks.checked_sub(1).map(|last| self.seeks[last].folded.keys());

@@ -20,8 +20,8 @@ const AFTERMATH: Duration = Duration::from_millis(1500);
 /// The server's ping interval in scenarios with frequent pings.
 const PING_INTERVAL: Duration = Duration::from_millis(640);
 
-/// The longest time that an event may take to arrive at a client without a disturbance. The time counts from
-/// the publish of the event, or from the end of its conflation interval.
+/// While nothing disturbs a client, each event must arrive at the client within this time. This time begins
+/// when the event is published, or when the event's conflation interval ends.
 pub const MAX_DELAY: Duration = Duration::from_millis(200);
 
 /// How long the clients may take to catch up after the last event has been published.
@@ -38,7 +38,7 @@ pub struct Scenario {
     pub write_bytes: usize,
     pub market: Market,
     pub clients: Vec<Habits>,
-    /// The disturbances, each with its time, in order of time.
+    /// Each disturbance and the time at which it happens, in order of time.
     pub disturbances: Vec<(Duration, Disturbance)>,
 }
 
@@ -114,8 +114,8 @@ pub enum Disturbance {
 }
 
 impl Disturbance {
-    /// Returns the number of the affected client, and whether the disturbance ends. Returns `None` if the
-    /// disturbance affects the server.
+    /// Returns the number of the affected client, and whether this value is the end of the disturbance.
+    /// Returns `None` if the disturbance affects the server.
     pub fn client(self) -> Option<(usize, bool)> {
         match self {
             Self::Hold(client)
@@ -191,7 +191,7 @@ impl Scenario {
         DISTURBED + AFTERMATH
     }
 
-    /// Returns the latest time at which the server closes the connection of a client that vanished at the
+    /// Returns the time by which the server must have closed the connection of a client that vanished at the
     /// time `at`.
     ///
     /// The vanished client may first become a slow consumer, and the close of its connection then takes up to
@@ -370,8 +370,8 @@ impl Market {
         ChaCha8Rng::seed_from_u64(self.seed ^ epoch.rotate_left(32))
     }
 
-    /// Returns a random pause until the next step of the market. The pause is an even number of milliseconds,
-    /// so that every step is at an odd millisecond, like the first.
+    /// Returns a random pause until the next step of the market. The pause is an even number of milliseconds.
+    /// The first step is at an odd millisecond, so every later step is also at an odd millisecond.
     pub fn pause(&self, rng: &mut impl Rng) -> Duration {
         Duration::from_millis(2 * rng.random_range(1..=self.pause))
     }
@@ -381,8 +381,8 @@ impl Market {
         rng.random_ratio(self.feed_states, 1000)
     }
 
-    /// Returns the first events of an epoch. A large market has two first events for each symbol, and a small
-    /// market has no first events.
+    /// Returns the first events of an epoch. In a large market, there are two of these events for each
+    /// symbol. In a small market, there are none.
     pub fn listing(&self, rng: &mut impl Rng) -> Vec<(Event, PublishedEvent)> {
         let symbols = if self.symbols > SYMBOLS.len() { self.symbols } else { 0 };
         (0..2 * symbols).map(|number| event_of(rng, number / 2)).collect()

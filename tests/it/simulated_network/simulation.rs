@@ -39,7 +39,7 @@ const TICK: Duration = Duration::from_millis(2);
 pub struct Run {
     /// The transcript of each client.
     pub transcripts: Vec<Vec<String>>,
-    /// How often each situation that the test must cover occurred.
+    /// For each situation that the test must cover: how often the situation occurred.
     pub seen: BTreeMap<&'static str, u64>,
     /// The number of the client with the first fault, and a description of the fault.
     pub fault: Option<(usize, String)>,
@@ -56,7 +56,7 @@ struct ServerHost {
     buses: Rc<RefCell<Vec<Arc<Bus>>>>,
 }
 
-/// Stops, continues and ends the server's process.
+/// Suspends, continues and ends the server's process.
 #[derive(Default)]
 struct ProcessControl {
     /// The token that begins an orderly shutdown of the server's current process.
@@ -379,8 +379,8 @@ impl ProcessControl {
     }
 }
 
-/// Waits until the simulated time is an odd number of milliseconds. So the market never acts at the same time
-/// as the server's checks of its clients, which are at even milliseconds.
+/// Waits until the simulated time is an odd number of milliseconds. The server checks its clients at even
+/// milliseconds, so the market never acts at the time of such a check.
 async fn odd_millisecond() {
     if turmoil::sim_elapsed().is_some_and(|now| now.as_millis().is_multiple_of(2)) {
         sleep(Duration::from_millis(1)).await;

@@ -54,8 +54,8 @@ pub enum Pace {
     /// The client reads every event immediately. No event may be conflated for this client, even with
     /// `delivery=latest`.
     OfTheFeed,
-    /// The client may read at any pace, and the feed waits for the client. A seek may reach the client late,
-    /// and its snapshots then include events that were published after the seek.
+    /// The client may read at any pace, and the feed waits for the client. The client may be told of a seek
+    /// late. The snapshots for this seek then include events that were published after the seek.
     TheFeedWaits,
 }
 
@@ -79,8 +79,8 @@ pub struct ClientModel {
     is_every: bool,
     /// The sequence number after which the client resumed.
     resumed_from: u64,
-    /// The sequence number of the last event of the resume. Events up to this sequence number must not be
-    /// conflated.
+    /// The sequence number of the last event that the client missed before it resumed. Events up to this
+    /// sequence number must not be conflated.
     resumed_until: u64,
     /// The sequence number of the newest event that the model has processed.
     cursor: u64,
@@ -96,10 +96,10 @@ pub struct ClientModel {
     known: BTreeMap<Key, u64>,
     counted: Option<(u64, u64)>,
     lagged: u64,
-    /// The number of seeks of which the client has been told.
+    /// How many seeks the client already knows of.
     seeks: usize,
-    /// The number of snapshots that the last frame announced, if the last frame was a gap. A seek may replace
-    /// the announced snapshots.
+    /// If the newest received frame is a gap: the number of snapshots that this gap announced. A seek may
+    /// replace the announced snapshots.
     told: Option<Value>,
     /// The client's cursor while the client is ahead of its shard, or `None` if the shard has caught up.
     ahead: Option<u64>,
@@ -133,7 +133,8 @@ impl ClientModel {
         }
     }
 
-    /// Records a subscribe, its expected answer, and the number of seeks that the shard had read.
+    /// Records a subscribe and its expected answer. The number `seeks` is how many seeks the shard has read
+    /// so far.
     pub fn asked(&mut self, symbols: Symbols, answer: Answer, seeks: usize) {
         self.has_asked |= answer != Answer::Refused;
         self.asked.push_back((symbols, answer, seeks));

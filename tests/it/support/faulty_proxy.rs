@@ -18,12 +18,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio::{select, try_join};
 
-/// The size of the receive buffer of the proxy's socket to the server, in bytes. The buffer is small, so that
-/// the server soon notices when the proxy stops reading.
+/// The size of the receive buffer for the server's data, in bytes. The buffer is small, so that the server
+/// soon notices when the proxy stops reading.
 const ROOM: u32 = 16 * 1024;
 
-/// The greatest number of pieces of data that the proxy stores in each direction while it delays them. A
-/// piece is the result of one read.
+/// While the proxy delays data, it stores at most this many pieces of data in each direction. A piece is the
+/// result of one read.
 const PIECES: usize = 1024;
 
 /// The fault that the proxy imitates on all its connections.
@@ -138,7 +138,7 @@ impl<'a> Way<'a> {
         Self { from, to, waiting: VecDeque::new(), is_at_end: false, is_shut: false }
     }
 
-    /// Forwards bytes with this fault until the end of the stream.
+    /// Forwards bytes as `fault` demands, until the end of the stream.
     async fn pass(&mut self, fault: Fault) -> io::Result<()> {
         let (most, pause, delay, pieces) = match fault {
             Fault::Delay(delay) => (usize::MAX, Duration::ZERO, delay, PIECES),

@@ -30,7 +30,7 @@ pub const HERE: &str = "192.0.2.1";
 /// on the paused clock fails.
 const FOR_EVER: Duration = Duration::from_hours(24);
 
-/// The number of bytes that a client's in-memory socket buffers by default.
+/// How many bytes fit in a client's in-memory socket by default.
 const ROOM: usize = 1 << 20;
 
 /// A server that uses neither a network nor a feed. The test connects the clients and publishes the events.

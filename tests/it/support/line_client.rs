@@ -14,7 +14,7 @@ pub struct LineClient<S> {
     pub head: String,
     /// Bytes that have arrived and that the client has not parsed yet.
     bytes: Vec<u8>,
-    /// The text of received chunks that the client has not returned as lines yet.
+    /// The part of the received text that the client has not returned as lines yet.
     text: Vec<u8>,
 }
 

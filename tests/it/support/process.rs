@@ -173,8 +173,8 @@ pub async fn run(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// Asserts that standard error contains exactly one error, that this error contains the text `place`, and
-/// that at most one hint follows.
+/// Asserts that standard error contains exactly one error, which contains the text `place`. At most one hint
+/// may follow the error.
 pub fn assert_is_one_error(err: &str, place: &str) {
     let lines: Vec<&str> = err.lines().collect();
     assert!(lines[0].starts_with("error: ") && lines[0].contains(place), "{err}");

@@ -43,7 +43,7 @@ pub fn in_short(frames: &[Frame]) -> Vec<String> {
     frames.iter().map(|frame| said(&frame.value)).collect()
 }
 
-/// Removes all complete frames from the front of `bytes`. Returns the removed frames, but not a close frame.
+/// Removes all complete frames from the front of `bytes`. Returns the removed frames, except close frames.
 pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     let (frames, len) = match encoding {
         Encoding::WebSocket => websocket_frames(bytes),
@@ -73,8 +73,8 @@ fn websocket_frames(bytes: &[u8]) -> (Vec<Frame>, usize) {
     (frames, bytes.len() - rest.len())
 }
 
-/// Returns all complete lines in `bytes`, but not a line that reports a close. Also returns the total length
-/// of all complete lines, in bytes.
+/// Returns all complete lines in `bytes`, except lines that report a close. Also returns the total length of
+/// all complete lines, in bytes.
 fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let whole: Vec<Frame> =

@@ -19,8 +19,8 @@ pub struct ResumingClient {
     interval: Duration,
     symbols: Symbols,
     channels: KindSet,
-    /// The sequence number from which the client last resumed, or 0. The cursor in a later close must not be
-    /// older than this sequence number.
+    /// The sequence number after which the client resumed on this connection, or 0 if it did not resume. The
+    /// cursor in a later close must not be older than this sequence number.
     has: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Runs a shard with sessions for tests, over in-memory sockets and with a paused clock.
+//! Runs a shard and its sessions, over in-memory sockets and with a paused clock.
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;

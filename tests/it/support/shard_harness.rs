@@ -1,5 +1,5 @@
 //! A harness for tests of one shard, with a log and clients. A test calls the log, the shard and the clients
-//! step by step and sets the time. The harness has no sockets and no runtime.
+//! step by step. The test also sets the current time. The harness has no sockets and no runtime.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub const PERIOD: Duration = Duration::from_secs(5);
 /// The symbols. One symbol is much longer than the others, so that frames differ in length.
 pub const SYMBOLS: [&str; 3] = ["A", "B", "A-LONG-NAME-OF-A-SYMBOL"];
 
-/// A number of events or bytes so large that no test reaches a limit of this size.
+/// A limit for a number of events or bytes. No test reaches this limit.
 pub const ENOUGH: usize = 1 << 30;
 
 /// The approximate length of a frame, in bytes.
@@ -91,7 +91,7 @@ pub enum Step {
     Subscribe(u8, bool, u8),
     /// A subscribe that may also set the delivery and the conflation interval.
     SubscribeWith(u8, bool, Option<Delivery>, Option<Duration>),
-    /// A client that has already subscribed tries to resume from the start.
+    /// A client that has already subscribed tries to resume from the sequence number 0.
     ResumeAgain,
     Unsubscribe(u8, bool, u8),
     Set(Option<Delivery>, Option<Duration>),
@@ -134,7 +134,8 @@ pub fn encoding() -> impl Strategy<Value = Encoding> {
     prop::sample::select(&Encoding::ALL[..])
 }
 
-/// Generates a size for the parts of resumes and snapshots: one frame, a few frames, or everything at once.
+/// Generates the size at which a part is complete, in bytes. A part of the missed events or the snapshots
+/// then has one frame, a few frames, or everything.
 pub fn catch_up_bytes() -> impl Strategy<Value = usize> {
     prop_oneof![2 => Just(1), 2 => 100_usize..1000, 1 => Just(Settings::CATCH_UP_BYTES)]
 }
@@ -162,7 +163,7 @@ pub struct ShardHarness {
     reader: Reader,
     /// For each connection, the bytes that its socket accepted and that the test has not parsed yet.
     socket_bytes: Vec<Vec<u8>>,
-    /// The connections that their sessions must close, each with the reason for the close.
+    /// For each connection that a session must close: the reason for the close.
     closing: BTreeMap<ConnectionId, CloseReason>,
 }
 
@@ -179,8 +180,8 @@ impl ShardHarness {
         Self::catching_up_by(Settings::CATCH_UP_BYTES, bus, every_buffer)
     }
 
-    /// Returns a harness whose shard writes resumes, snapshots and conflated events in parts. Each part has
-    /// about `catch_up_bytes` bytes.
+    /// Returns a harness whose shard writes missed events, snapshots and conflated events in parts. Each part
+    /// has about `catch_up_bytes` bytes.
     pub fn catching_up_by(catch_up_bytes: usize, bus: Arc<Bus>, every_buffer: usize) -> Self {
         let (reader, checkpoint) = bus.reader("test");
         let timeouts = Timeouts::default();
@@ -290,8 +291,8 @@ impl ShardHarness {
         }
     }
 
-    /// Lets the shard read the log once. For each client, `most` returns how many bytes its socket accepts at
-    /// most. Returns false if the log had nothing new to read.
+    /// Lets the shard read the log once. For each client, `most` returns the greatest number of bytes that
+    /// the client's socket accepts. Returns false if the log had nothing new to read.
     pub fn read(&mut self, most: impl Fn(ConnectionId) -> usize) -> bool {
         let mut is_any = false;
         let next = || {
