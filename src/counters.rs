@@ -22,8 +22,8 @@ pub enum Limit {
     NewPerSecond,
     /// `server.tls_timeout`: a connection whose TLS handshake takes longer than this time is dropped.
     TlsTimeout,
-    /// `server.header_timeout`: a connection is dropped when its first headers arrive too late or a write
-    /// takes too long.
+    /// `server.header_timeout`: a connection is dropped if the headers of a request arrive too late, or if a
+    /// write to the client takes too long.
     HeaderTimeout,
     /// `server.max_headers` and `server.max_header_bytes`: a request whose headers exceed one of these limits
     /// is answered with status 431.
@@ -46,27 +46,27 @@ pub enum Limit {
     /// `limits.symbols`: a subscribe command that would exceed this number of symbols is answered with
     /// `too_many_symbols`.
     Symbols,
-    /// `limits.ping_timeout`: a client that shows no sign of life within this time is dropped.
+    /// `limits.ping_timeout`: a client that shows no sign of life within this time after a ping is dropped.
     PingTimeout,
     /// `session.close_timeout`: a connection that takes longer than this time to close is dropped.
     CloseTimeout,
-    /// `session.every_buffer`: a client for which more bytes than this limit are pending is closed with code
-    /// 4008.
+    /// `session.every_buffer`: a client is closed with code 4008 if more bytes than this limit are pending
+    /// for the client.
     EveryBuffer,
-    /// `feed.replay.stall_timeout`: a client that delays a replay for this time without enough progress is
-    /// closed with code 4008.
+    /// `feed.replay.stall_timeout`: a client that keeps a replay waiting is closed with code 4008 if the
+    /// client makes too little progress within this time.
     StallTimeout,
-    /// `bus.history` and `bus.history_bytes`: a client that needs events which the log has evicted gets a
-    /// `gap` frame or is closed with code 4008.
+    /// `bus.history` and `bus.history_bytes`: if a client needs events that are no longer in the log, the
+    /// client gets a `gap` frame or is closed with code 4008.
     History,
-    /// `relay.max_bytes`: a message to peers that is longer than this limit is answered with
-    /// `message_too_long`.
+    /// `relay.max_bytes`: a client's message to its peers is answered with `message_too_long` if the message
+    /// is longer than this limit.
     RelayBytes,
     /// `relay.rate`: if one client sends messages to peers faster than this rate, further messages are
     /// answered with `rate_limited`.
     RelayRate,
-    /// `relay.total_bytes`: if all clients together send more bytes than this rate to peers, further messages
-    /// are answered with `rate_limited`.
+    /// `relay.total_bytes`: if all clients together send bytes to peers faster than this rate, further
+    /// messages are answered with `rate_limited`.
     RelayTotal,
     /// `server.shutdown`: during the shutdown, a connection that takes longer than this time to close is
     /// dropped.
@@ -99,7 +99,7 @@ impl Limit {
         Self::Shutdown,
     ];
 
-    /// Returns the name of the limit, which labels its counter.
+    /// Returns the name of the limit, which is also the label of the limit's counter.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -133,16 +133,16 @@ impl Limit {
 #[derive(Debug)]
 pub struct Counters {
     limits: LabelledCounters,
-    /// How often a reader found that the log had evicted the entry that the reader was to read next.
+    /// How often the log had already evicted a reader's next entry when the reader tried to read it.
     pub lags: Counter,
-    /// How often a shard (a thread that serves connections) conflated events, because the shard could not
-    /// send every event in time.
+    /// How often a shard conflated events, because the shard could not send every event in time. A shard is a
+    /// thread that serves connections.
     pub overloads: Counter,
     /// How many clients resumed and received all events that they had missed.
     pub resumed: Counter,
     /// How many messages were relayed from a client to its peers.
     pub relayed: Counter,
-    /// How many sessions of clients ended in a panic.
+    /// How many client sessions ended in a panic.
     pub panics: Counter,
 }
 
@@ -176,7 +176,7 @@ impl Counters {
         self.limits.get_or_create(&[("limit", limit.name())]).get()
     }
 
-    /// Registers the counters as metrics of `/metrics`.
+    /// Registers the counters, so that they appear at `/metrics`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("limit_strikes", "How often clients exceeded a limit", self.limits.clone());
         registry.register("lags", "How often the history has passed a shard", self.lags.clone());

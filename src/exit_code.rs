@@ -25,7 +25,7 @@ use crate::feed::{ErrorClass, FeedError};
 use crate::files::FilesError;
 use crate::server::TlsError;
 
-/// The exit code of a server that a second signal stopped during its shutdown.
+/// The exit code if a second signal stopped the server during its shutdown.
 pub const STOPPED: u8 = 1;
 /// The exit code for a wrong command line.
 pub const USAGE: u8 = 2;

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-/// The maximum number of characters of a wrong value that an error message shows.
+/// An error message shows at most this many characters of a wrong value.
 const MOST: usize = 64;
 
 /// Formats a value from the configuration file for an error message. A string keeps its quotes.
@@ -14,8 +14,8 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-/// Formats the value of a flag or an environment variable for an error message. A long value is cut. The
-/// contents of a PEM file are not shown, because they may be a private key.
+/// Formats the value of a flag or an environment variable for an error message. A value of more than `MOST`
+/// characters is cut. The contents of a PEM file are not shown, because they may be a private key.
 pub fn text(text: &str) -> String {
     if text.contains("-----BEGIN") {
         return "the text of a PEM file".to_owned();

@@ -1,8 +1,8 @@
 use super::*;
 use crate::feed::simulated::Instruments;
 
-/// Loads the configuration from a file with this text, from environment variables and from flags. In an
-/// error, replaces the path of the file by config.toml.
+/// Loads the configuration from a file with this text, from environment variables and from flags. In the text
+/// of an error, replaces the path of the file with `config.toml`.
 fn load(text: &str, environment: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     std::fs::write(file.path(), text).unwrap();

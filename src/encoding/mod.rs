@@ -4,8 +4,8 @@
 //! dialect writes a JSON object. The framing tells a client where each value ends: each value is a WebSocket
 //! frame or a line. The encoding of a connection never changes.
 //!
-//! The functions of this module do no I/O and read no clock. A shard, i.e. a thread that serves connections,
-//! encodes an event once for all its connections with the same encoding.
+//! The functions of this module do no I/O and read no clock. A shard (a thread that serves connections)
+//! encodes an event only once for all connections that have the same encoding.
 
 mod native_json;
 mod ndjson;
@@ -32,10 +32,10 @@ pub enum Value<'a> {
     Event(u64, &'a Event),
     /// A snapshot of a symbol.
     Snapshot(&'a Snapshot<'a>),
-    /// A protocol frame without market data, such as a reply, a heartbeat, or a message from another client
-    /// to a subscriber.
+    /// A protocol frame without market data, such as a reply, a heartbeat, or another client's message for a
+    /// subscriber.
     Reply(&'a Reply<'a>),
-    /// A message from another client to a client that is not a subscriber.
+    /// Another client's message for a recipient that is not a subscriber.
     Message(&'a Message),
     /// A WebSocket ping.
     Ping,
@@ -53,15 +53,15 @@ pub struct Snapshot<'a> {
     pub seq: u64,
     /// The symbol.
     pub symbol: &'a Symbol,
-    /// The symbol's latest event of each kind (such as trade or quote), with its sequence number. The kinds
-    /// are in the order of [`Kind::ALL`](crate::market::Kind::ALL).
+    /// The symbol's latest event of each kind (such as trade or quote), each with the sequence number of the
+    /// event. The kinds are in the order of [`Kind::ALL`](crate::market::Kind::ALL).
     pub latest: [Option<(u64, &'a Event)>; 3],
     /// The symbol's statistics of the day so far, such as the highest and the lowest price.
     pub day: Option<&'a Day>,
 }
 
 impl Encoding {
-    /// All encodings, each at the position that [`index`](Self::index) returns.
+    /// All encodings, in the order of their [`index`](Self::index).
     pub const ALL: [Self; 2] = [Self::WebSocket, Self::Ndjson];
 
     /// Returns the index of the encoding in [`ALL`](Self::ALL).

@@ -1,7 +1,6 @@
 //! The native dialect: writes each value as one JSON object of the protocol.
 //!
-//! Events and snapshots are written without the serde library, so that a number keeps all digits that the
-//! source of the event gave.
+//! Events and snapshots are written without the serde library, so that each number keeps all its digits.
 
 use rust_decimal::Decimal;
 

@@ -27,7 +27,7 @@ pub enum FeedCommand {
     /// Changes the speed of the feed.
     Speed(Speed),
     /// Continues with the first event at or after the given market time. In a looping replay, a seek searches
-    /// only the first pass over the files, because later passes have shifted times.
+    /// only the first pass over the files, because later passes shift the times of the events.
     Seek(Time),
     /// Publishes the given number of events at once, then pauses the feed. If the feed has fewer events left,
     /// publishes only those.
@@ -65,7 +65,7 @@ pub enum ControlError {
     /// The feed is a simulation, which cannot run at the speed `max`.
     #[error("a simulation has no end and waits for nobody: its speed is a number above zero, e.g. 60")]
     Endless,
-    /// The task that publishes the feed's events, and executes its commands, has ended.
+    /// The pump, i.e. the task that publishes the feed's events, has ended.
     #[error("the feed is over{}", detail.as_ref().map(|detail| format!(", it has failed: {detail}")).unwrap_or_default())]
     Over {
         /// The reason why the feed failed; `None` if it did not fail.
@@ -82,7 +82,7 @@ pub struct Control {
     commands: mpsc::Sender<QueuedCommand>,
 }
 
-/// A queued command, and the sender for the answer to the caller.
+/// A queued command, and the sender through which the caller gets the answer.
 #[derive(Debug)]
 pub(super) struct QueuedCommand {
     pub(super) command: FeedCommand,

@@ -66,7 +66,7 @@ pub enum FeedError {
         part: String,
         /// The packed size of the file or member, in bytes.
         packed: u64,
-        /// The limit on unpacked bytes per packed byte.
+        /// The maximum number of unpacked bytes for each packed byte.
         limit: u64,
     },
     /// The setting `feed.replay.encoding` is not the name of a character encoding.
@@ -134,7 +134,7 @@ pub enum FeedError {
         path: PathBuf,
         /// The index of the column that should hold times of day, counted from 0.
         column: usize,
-        /// The text of a row, which shows the user what the column holds.
+        /// The text of one row, as an example of what the column holds.
         found: String,
     },
     /// A file holds a kind of market data that the replay does not support.
@@ -163,7 +163,7 @@ pub enum FeedError {
         line: u64,
         /// The reason why the first rejected row cannot be used.
         reason: &'static str,
-        /// The text in the row that caused its rejection.
+        /// An excerpt from the row: the text that caused the rejection.
         found: String,
     },
     /// No row of a file becomes an event.
@@ -174,7 +174,7 @@ pub enum FeedError {
         /// The number of rows in the file.
         rows: u64,
     },
-    /// A row is rejected, and the setting `feed.replay.strict` makes this an error.
+    /// A row is rejected, which is an error because the setting `feed.replay.strict` is on.
     #[error("{}:{line}: {reason}: `{found}`", path.display())]
     BadRow {
         /// The file.
@@ -183,7 +183,7 @@ pub enum FeedError {
         line: u64,
         /// The reason why the row is rejected.
         reason: &'static str,
-        /// The text in the row that caused its rejection.
+        /// An excerpt from the row: the text that caused the rejection.
         found: String,
     },
     /// A folder contains no market-data files, or a file-name pattern is invalid or matches no file.

@@ -17,15 +17,15 @@ pub(super) const PRICES: std::ops::RangeInclusive<f64> = 0.02..=10_000_000.0;
 /// a word. Each of the 16 letters stands for four bits of an instrument's number.
 const LETTERS: &[u8; 16] = b"BCDGHJLMPQRTVWXZ";
 
-/// The maximum number of invented instruments. There are only this many names with four letters.
+/// The maximum number of invented instruments. The 16 letters give only this many names of four letters.
 const MAX_INVENTED: u32 = 1 << 16;
 
 /// The setting that chooses the instruments of a simulation.
 ///
 /// In config.toml, the value is a list of instruments, or the number of instruments to invent. On the command
-/// line, the value is a text such as `500` or `AAPL,MSFT`. In such a text, digits with a comma (`500,`) or a
-/// leading zero (`005930`) are a name, not a number of instruments. Without a comma, a number with a sign, a
-/// point or an exponent, such as `1.5`, is an error.
+/// line, the value is a text such as `500` or `AAPL,MSFT`. In such a text, digits are a name, not a number of
+/// instruments, if they end with a comma (`500,`) or begin with a zero (`005930`). A number with a sign, a
+/// point or an exponent is an error (`1.5`), unless a comma follows (`1.5,`).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruments {
     /// A list of instruments with configured names.
@@ -44,8 +44,8 @@ pub struct Instrument {
     /// The first price, which is rounded to 0.01. `None` means a random first price, which depends on the
     /// seed and the name.
     pub price: Option<f64>,
-    /// The standard deviation of one random step of the price, as a fraction of the price. `None` means a
-    /// random volatility, which depends on the seed and the name.
+    /// The standard deviation of one random price step, as a fraction of the price. `None` means a random
+    /// volatility, which depends on the seed and the name.
     pub volatility: Option<f64>,
 }
 
@@ -69,7 +69,7 @@ impl Instruments {
     }
 
     /// Returns the setting for `count` invented instruments. If `count` is out of range, the error text also
-    /// shows `as_name`, the notation for a symbol whose name is this number.
+    /// tells the user how to write a symbol whose name is this number. `as_name` is this notation.
     fn invented<E: de::Error>(
         count: impl Copy + Display + TryInto<u32>,
         as_name: impl Display,

@@ -17,8 +17,8 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// Logs a message if the feed has become late, or is on time again. `lateness` tells how much too late
-    /// the feed published its newest events.
+    /// Logs a message if the feed has become late, or is on time again. `lateness` is the delay from the due
+    /// time of the newest events to their publication.
     pub fn observe(&mut self, lateness: Duration) {
         if !self.is_late && lateness > LATE {
             self.is_late = true;

@@ -15,9 +15,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
-    /// The position in the buffer of the first byte that is not split into lines yet.
+    /// The position in the buffer where the next line begins.
     start: usize,
-    /// The position in the buffer at which the bytes read so far end.
+    /// The position in the buffer just after the last byte from the input.
     end: usize,
     is_at_end: bool,
     /// The range of the current line in the buffer.

@@ -6,7 +6,7 @@
 //! due times, but waits for the readers of its events. Events on standard input are published as they arrive.
 //!
 //! [`open`] checks the feed's settings and input files, and returns an error if a setting or a file cannot be
-//! used. [`pump()`] publishes events that are due, and the feed's state, on the bus. When a feed fails,
+//! used. On the bus, [`pump()`] publishes the feed's state, and each event when it is due. When a feed fails,
 //! clients see the state `failed`, and the server stays up.
 
 mod control;
@@ -59,9 +59,8 @@ use status::Progress;
 pub struct Config {
     /// The kind of the feed, i.e. `simulated`, `replay` or `stdin`.
     pub kind: FeedKind,
-    /// The duration without an event from the feed's source, after which the feed's state becomes `stalled`.
-    /// The time during which the feed itself waits for an event to be due, or for its readers, does not
-    /// count.
+    /// If the feed's source gives no event for this long, the feed's state becomes `stalled`. Only the wait
+    /// for the source counts: not the wait until an event is due, and not the wait for readers.
     #[serde(with = "humantime_serde")]
     pub stalled_after: Duration,
     /// Whether a replay or standard input starts only when the first client subscribes. A simulation never
@@ -160,7 +159,7 @@ pub struct Feed {
     retime: bool,
     is_paused: bool,
     waits_for_client: bool,
-    /// The duration without an event from the source, after which the feed counts as stalled.
+    /// If the source gives no event for this long, the feed's state becomes `stalled`.
     stalled_after: Duration,
     /// How long one slow client may keep the feed waiting.
     stall_timeout: Duration,

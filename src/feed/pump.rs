@@ -34,16 +34,15 @@ use crate::task::catch_panic;
 /// up.
 ///
 /// The number of events is large, so that the feed rarely waits. But the number is small enough that a
-/// client's outbox, i.e. its send buffer, can hold so many events.
+/// client's outbox, i.e. its send buffer, can hold this many events.
 const AHEAD: usize = 4096;
 
-/// The time, in addition to the stall timeout, for which the pump waits for slow readers at the end of a
-/// replay. Within this additional time, the server's threads close the clients that have exceeded the stall
-/// timeout.
+/// At the end of a replay, the pump waits for slow readers this much longer than the stall timeout. Within
+/// this additional time, the server's threads close the clients that have exceeded the stall timeout.
 const STALL_MARGIN: Duration = Duration::from_secs(1);
 
-/// The limit for detecting a standstill: if a sleep ends later than planned by more than this duration, the
-/// process or the machine is assumed to have been suspended.
+/// If a sleep ends more than this duration after its planned end, the process or the machine is assumed to
+/// have been suspended.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Publishes a feed's events and state until the feed fails or `stop` is cancelled. Also executes the
@@ -97,11 +96,11 @@ struct Pump<'a> {
     stalled_after: Duration,
     /// How long one slow client may keep the feed waiting.
     stall_timeout: Duration,
-    /// Whether the feed will be paused when a command starts it again after its end.
+    /// Whether a feed that has ended will be paused after a command starts it again.
     ends_paused: bool,
     /// The number of events that were published since the last wait for the readers.
     ahead: usize,
-    /// The channel to the caller who waits for the command that is being executed.
+    /// The channel for the answer to the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
     progress: Progress,
     bus: &'a Bus,
@@ -117,8 +116,8 @@ enum Mode {
 }
 
 impl Pump<'_> {
-    /// Publishes events and executes commands until the feed fails. If no [`Control`](super::Control) handle
-    /// is left, also returns when the feed is paused or has ended. The function does not change the feed's
+    /// Publishes events and executes commands until the feed fails. Also returns if the feed is paused or has
+    /// ended, and no [`Control`](super::Control) handle is left. The function does not change the feed's
     /// state when it returns.
     async fn run(&mut self, commands: &mut mpsc::Receiver<QueuedCommand>) -> Result<(), FeedError> {
         self.update_flow_control();
@@ -193,9 +192,9 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Sleeps until the instant `due`. If the process was suspended meanwhile, moves all due times by the
-    /// length of the suspension. If the due times did not move, hours of events would be due at once, and
-    /// healthy clients would fall too far behind.
+    /// Sleeps until the instant `due`. If the process was suspended meanwhile, makes all due times later by
+    /// the length of the suspension. Without this change, many events would be due at once, and healthy
+    /// clients would fall too far behind.
     ///
     /// Cancel safe: the function changes nothing before the sleep ends.
     async fn sleep_until(&mut self, due: Instant) {
@@ -220,8 +219,8 @@ impl Pump<'_> {
         Ok(true)
     }
 
-    /// Waits until all readers have caught up, if publishing the pending events could put a reader too far
-    /// behind. Too far means more events than `AHEAD` or the capacity of the bus's log, whichever is smaller.
+    /// Waits until all readers have caught up, but only if a reader could otherwise fall too far behind. Too
+    /// far means: by more events than `AHEAD` or than the capacity of the bus's log, whichever is smaller.
     async fn wait_for_readers(&mut self) {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
             self.bus.caught_up().await;
@@ -234,7 +233,7 @@ impl Pump<'_> {
     /// The wait ends early if a reader is behind, and reports no progress during the stall timeout plus
     /// [`STALL_MARGIN`].
     ///
-    /// Cancel safe: cancelling the wait loses at most some of the readers' progress reports.
+    /// Cancel safe: a cancelled wait can lose some of the readers' progress reports, but nothing else.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
         let mut caught_up = pin!(self.bus.caught_up());

@@ -16,7 +16,7 @@ use crate::task::catch_panic_now;
 /// The maximum number of events in a batch that a reader thread sends.
 pub const BATCH: usize = 1024;
 
-/// The maximum number of batches that wait for the pump. While so many batches wait, the reader thread
+/// The maximum number of batches that wait for the pump. While this many batches wait, the reader thread
 /// pauses.
 const READ_AHEAD: usize = 8;
 
@@ -27,8 +27,8 @@ pub type Batches = mpsc::Receiver<Result<Vec<Event>, FeedError>>;
 /// The sender with which a reader thread sends batches of events.
 pub type BatchSender = mpsc::Sender<Result<Vec<Event>, FeedError>>;
 
-/// Starts a reader thread that runs the function `read`. Error texts contain `input`, which is the name of
-/// the feed's input, such as `files`.
+/// Starts a reader thread that runs the function `read`. `input`, such as `files`, is the name of the feed's
+/// input in error texts.
 pub fn start<F>(input: &'static str, read: F) -> Batches
 where
     F: FnOnce(&BatchSender) -> Result<(), FeedError> + Send + 'static,

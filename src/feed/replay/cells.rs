@@ -9,7 +9,7 @@ const MAX_CELLS: usize = 1024;
 pub struct Splitter {
     delimiter: u8,
     quoted: Reader,
-    /// The text of the current line without its quotes, if the line has quotes.
+    /// If the current line has quotes, the text of the line without these quotes.
     text: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -20,8 +20,8 @@ pub struct Cells<'a> {
     text: &'a [u8],
     /// For each cell, the position in `text` where the cell ends.
     ends: &'a [usize],
-    /// The number of bytes between two cells in `text`: 1 for the delimiter, or 0 if removing the quotes also
-    /// removed the delimiters.
+    /// The number of bytes between two cells in `text`: 1 for the delimiter, or 0 if the delimiters were
+    /// removed together with the quotes.
     gap: usize,
 }
 

@@ -16,7 +16,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::feed::error::FeedError;
 
-/// The number of bytes at the start of a text from which its encoding is guessed.
+/// How many bytes at the start of a text are read to guess the encoding of the text.
 const BEGINNING: usize = 64 * 1024;
 
 /// A text counts as UTF-8 if it has at least this many valid non-ASCII characters for each invalid character.

@@ -15,7 +15,7 @@ use crate::range::{self, Check, DAY, MILLION, MILLISECOND};
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The files, folders and file-name patterns to replay. The events of all files are merged by time.
-    /// Events with the same time are published in the order of their files.
+    /// Events with the same time are published in the order in which their files are listed.
     pub files: Vec<PathBuf>,
     /// Whether the replay starts again after its end. The event times of each repetition are shifted, so that
     /// the repetition begins one second after the end of the previous repetition.
@@ -31,8 +31,8 @@ pub struct Config {
     /// recognized from the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
-    /// The columns for roles such as time or price. A column is given by its name in the file's header, or by
-    /// its number, counted from 0.
+    /// The configured columns, each for a role such as time or price. A column is given by its name in the
+    /// file's header, or by its number, counted from 0.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub map: Map,
     /// The order of day, month and year in dates such as `01/02/2024`. By default, the order is recognized

@@ -15,7 +15,8 @@ const ENDINGS: [&str; 8] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "prn
 
 /// Returns the files that a path stands for, sorted by name.
 ///
-/// - A folder expands to all files in it and its subfolders that have an extension of market data.
+/// - A folder expands to the market-data files in the folder and its subfolders, recognized by their
+///   extensions.
 /// - A pattern expands to all files that match the pattern.
 /// - A pattern may have `*`, `?`, `[…]`, `{…,…}`, and `**` for any number of folders.
 /// - An existing path is never a pattern, even if it contains `*`, `?`, `[` or `{`.

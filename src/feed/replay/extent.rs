@@ -1,9 +1,9 @@
-//! The extent of a replay.
+//! The extent of a replay: its time range, and its number of rows.
 
 use crate::market::Time;
 
-/// The earliest and latest event time, and the row count of a replay. The earliest and the latest time lie
-/// within the settings `from` and `to`.
+/// The times of a replay's earliest and latest event, and its number of rows. Both times lie in the range
+/// that the settings `from` and `to` define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The time of the earliest event.

@@ -20,14 +20,14 @@ pub struct Inspection {
     /// The vendor whose files have the layout; `None` if the layout is not one of
     /// [`LAYOUTS`](super::LAYOUTS).
     pub vendor: Option<&'static str>,
-    /// The kinds of events that the file has, such as trades.
+    /// The kinds of events in the file, such as trades.
     pub kinds: KindSet,
     /// The number of data rows in the file.
     pub rows: u64,
-    /// The number of events that the rows become. A row with both a trade and a quote becomes two events.
+    /// The number of events that are read from the rows. A row with both a trade and a quote becomes two
+    /// events.
     pub events: u64,
-    /// The reasons for which rows were rejected, each with the number of rows that were rejected for this
-    /// reason.
+    /// The reasons why rows were rejected, each with the number of rows to which the reason applies.
     pub rejected: Vec<(&'static str, u64)>,
     /// The order of the rows by time, i.e. `ascending`, `descending` or `unsorted`.
     pub order: &'static str,
@@ -69,9 +69,9 @@ pub struct Inspection {
 /// Finds the first and the last event in time order, while the rows are read in file order.
 #[derive(Default)]
 struct Ends {
-    /// The first and the last event, in file order, among the events with the earliest time.
+    /// Among the events with the earliest time: the first and the last event in file order.
     first: [Option<Event>; 2],
-    /// The first and the last event, in file order, among the events with the latest time.
+    /// Among the events with the latest time: the first and the last event in file order.
     last: [Option<Event>; 2],
 }
 

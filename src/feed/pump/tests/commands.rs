@@ -7,7 +7,7 @@ struct Playing {
     sender: mpsc::Sender<Result<Vec<Event>, FeedError>>,
     bus: Arc<Bus>,
     control: Control,
-    /// The set of tasks that contains the pump. Dropping the set ends the pump.
+    /// The task set in which the pump runs. Dropping the set ends the pump.
     _pump: JoinSet<()>,
 }
 

@@ -31,7 +31,7 @@ pub use damage::Damage;
 /// web server may compress a file that is already packed.
 const LAYERS: usize = 2;
 
-/// The number of bytes at the start of a file from which its packing is recognized.
+/// How many bytes at the start of a file are read to recognize how the file is packed.
 const SIGN: u64 = 4;
 
 /// The name of a member that marks a zip archive as an office document (Office Open XML, ECMA-376).
@@ -161,8 +161,8 @@ impl Part {
     /// # Errors
     ///
     /// Returns an error if the file no longer exists, or if its packing is not supported. Returns an error if
-    /// the unpacked text exceeds the limits in `bounds`; the returned reader checks these limits too, and may
-    /// return the same error later.
+    /// the unpacked text exceeds the limits in `bounds`. The returned reader checks these limits again, and
+    /// may return the same error later.
     pub fn open(&self, bounds: &Bounds) -> Result<Opened, FeedError> {
         let read_failed = |source| FeedError::read_failed(&self.path, source);
         let damage = Damage::default();
@@ -267,7 +267,7 @@ fn open(path: &Path) -> Result<File, FeedError> {
     File::open(path).map_err(cannot_open)
 }
 
-/// Reads the first bytes of a file, from which its packing is recognized.
+/// Reads the first bytes of a file, which show how the file is packed.
 fn beginning_of(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut beginning = Vec::new();
     input.take(SIGN).read_to_end(&mut beginning)?;

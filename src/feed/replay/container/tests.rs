@@ -103,7 +103,7 @@ fn assert_gives(content: &[u8], text: &[u8]) {
     assert_eq!(damage, None);
 }
 
-/// Checks that at least the first `least` bytes of `text` are unpacked from `content`, and that the
+/// Checks that unpacking `content` gives at least the first `least` bytes of `text`. Also checks that the
 /// description of the damage begins with `said`.
 #[track_caller]
 fn assert_gives_the_start(content: &[u8], text: &[u8], least: usize, said: &str) {

@@ -34,7 +34,8 @@ pub struct Inflate<R> {
     gzip: bool,
     /// Whether the latest gzip member or deflate stream is complete, and no further member has begun.
     ended: bool,
-    /// An error that the next call of `read` returns, because the bytes before the error are returned first.
+    /// An error that is kept for the next call of `read`, because the bytes before the error are returned
+    /// first.
     fault: Option<io::Error>,
 }
 
@@ -159,8 +160,8 @@ pub struct Checked<R> {
 }
 
 impl<R> Checked<R> {
-    /// Creates a reader that compares the checksum of the bytes read from `input` with `crc32`, the checksum
-    /// in the archive's directory.
+    /// Creates a reader that verifies the checksum of the bytes from `input`. `crc32` is the expected
+    /// checksum, which is taken from the archive's directory.
     pub fn new(input: R, crc32: u32) -> Self {
         Self { input, crc: Crc::new(), expected: crc32 }
     }

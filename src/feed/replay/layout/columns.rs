@@ -12,9 +12,9 @@ use super::table::Entry;
 use super::{SymbolColumns, TimeColumns, Values};
 use crate::feed::replay::time::MidnightUnit;
 
-/// The columns that the configuration names for roles such as time or price. A column is given by its name in
-/// the file's header, or by its number, counted from 0. If the date and the time of day are in two columns,
-/// the entry for `time` names both columns, as in `DATE+TIME`.
+/// The configured columns, each for a role such as time or price. A column is given by its name in the file's
+/// header, or by its number, counted from 0. If the date and the time of day are in two columns, the entry
+/// for `time` names both columns, as in `DATE+TIME`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Map(#[serde(deserialize_with = "named_columns")] pub BTreeMap<Role, String>);
@@ -27,7 +27,7 @@ pub struct Columns {
     pub(super) unit: Option<MidnightUnit>,
 }
 
-/// Deserializes the columns of a map. The number of a column needs no quotes.
+/// Deserializes the columns of a map. The number of a column may be written without quotes.
 fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Role, String>, D::Error> {
     /// The name or the number of a column.
     struct Column(String);
@@ -67,7 +67,7 @@ fn named_columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
 }
 
 impl Map {
-    /// Returns whether the map names no column.
+    /// Returns whether the map contains no column.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -75,8 +75,8 @@ impl Map {
 }
 
 impl Columns {
-    /// Finds the column for each role by the names in a header, and by the rules of `entry`, a layout in the
-    /// table of known layouts.
+    /// Finds the column for each role by the names in a header. `entry` is the known layout with this header,
+    /// if any. The rules of this layout override the usual column names.
     pub fn of_header(names: &[String], entry: Option<&Entry>) -> Self {
         let index_of = |wanted: &str| names.iter().position(|name| name == wanted);
         let mut columns = Self::default();
@@ -105,7 +105,8 @@ impl Columns {
         columns
     }
 
-    /// Returns the columns of a shape, i.e. of a description of the columns in a file without a header.
+    /// Returns the columns that a shape describes. A shape is a description of the columns in a file without
+    /// a header.
     pub fn of_shape(shape: &'static str) -> Self {
         let mut columns = Self::default();
         for (index, column) in shape::columns(shape).0.into_iter().enumerate() {
@@ -117,11 +118,11 @@ impl Columns {
         columns
     }
 
-    /// Sets the column for each role that a configured map contains.
+    /// Sets the columns of all roles in the configured map.
     ///
     /// # Errors
     ///
-    /// Returns a role for which the map names a column that is not in the header.
+    /// If the configured column for a role is not in the header, returns this role as the error.
     pub fn amended(mut self, map: &Map, names: &[String]) -> Result<Self, Role> {
         let index_of = |column: &str| {
             let wanted = normal(column.as_bytes());
@@ -142,9 +143,9 @@ impl Columns {
 
     /// Removes the columns that contradict the columns in a configured map.
     ///
-    /// If the map names a time column, all other time columns are removed. If the map names a column for
-    /// trade prices or quotes, all columns for bars are removed. If the map names a column for the prices of
-    /// bars, all columns for trades and quotes are removed.
+    /// If the map has a time column, all other time columns are removed. If the map has a column for trade
+    /// prices or quotes, all columns for bars are removed. If the map has a column for the prices of bars,
+    /// all columns for trades and quotes are removed.
     fn give_way(&mut self, map: &Map) {
         const TIME: &[Role] = &[Role::Time, Role::Date, Role::TimeOfDay];
         const TICKS: &[Role] = &[Role::Price, Role::Size, Role::Bid, Role::BidSize, Role::Ask, Role::AskSize];
@@ -183,8 +184,8 @@ impl Columns {
         Some(SymbolColumns { name: self.get(Role::Symbol)?, suffix: self.get(Role::Suffix) })
     }
 
-    /// Returns whether the rows only count the time since midnight, so that the day must be found in the
-    /// file's path.
+    /// Returns whether the time in the rows is just a count since midnight, without a date. The day must then
+    /// be found in the file's path.
     pub fn needs_day(&self) -> bool {
         self.unit.is_some() && self.get(Role::Date).is_none()
     }
@@ -229,7 +230,7 @@ impl Columns {
 }
 
 /// Returns whether a column name means a volume with a unit, such as `Volume BTC` or `Volume Shares`. A name
-/// with more than a unit after `volume` does not match, because it may mean an average, such as a
+/// with more text than a unit after `volume` does not match, because the name may mean an average, such as a
 /// volume-weighted price.
 fn is_volume_in(name: &str) -> bool {
     let unit = name.strip_prefix("volume").unwrap_or_default();

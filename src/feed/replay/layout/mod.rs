@@ -84,7 +84,8 @@ pub enum TimeOfDayForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SymbolColumns {
     pub name: usize,
-    /// The column with a suffix of the name. If there is such a column, the symbol is written `NAME.SUFFIX`.
+    /// The column that holds the symbol's suffix. If there is such a column, the symbol is written
+    /// `NAME.SUFFIX`.
     pub suffix: Option<usize>,
 }
 

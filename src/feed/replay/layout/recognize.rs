@@ -10,24 +10,22 @@ use super::table::{Entry, LAYOUTS, NumberRule, RecognizedBy};
 use super::time_columns::{self, TimeContext};
 use super::{Layout, Record, TimeColumns, shape};
 
-/// The number of lines at the start of a file that are searched for a header.
+/// How many lines at the start of a file are searched for a header.
 const HEADER_AMONG: usize = 20;
 
-/// The settings, and facts about the file, that the recognition of a layout uses in addition to the file's
-/// lines.
+/// What the recognition of a layout uses besides the lines of the file: settings, and facts about the file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Given<'a> {
-    /// The name of the layout that the configuration sets, if any.
+    /// The name of the configured layout, if any.
     pub layout: Option<&'static str>,
-    /// The columns that the configuration names for roles such as time or price, if any.
+    /// The configured columns, if any, each for a role such as time or price.
     pub map: Option<&'a Map>,
     pub date_order: Option<DateOrder>,
     pub decimal: Option<DecimalSign>,
     pub price_scale: Option<u32>,
     /// The absolute path of the file, in which a zip archive counts as a folder.
     pub path: &'a str,
-    /// The day that the file's path tells, given as the midnight at which the day begins, in nanoseconds
-    /// since 1970.
+    /// The day in the file's path, if any: the midnight at which this day begins, in nanoseconds since 1970.
     pub day: Option<i64>,
     /// Whether the delimiter is not a comma, so that a comma may be a decimal sign.
     pub has_free_comma: bool,
@@ -41,7 +39,7 @@ pub struct Recognized {
     pub header: Option<usize>,
     /// The index of the line that is the first row.
     pub first_row: usize,
-    /// Whether the dates in the first rows do not tell which number is the day and which is the month.
+    /// Whether the dates in the first rows leave open which number is the day and which is the month.
     pub is_date_order_open: bool,
 }
 
@@ -65,8 +63,8 @@ pub enum LayoutError {
     Unfit(&'static str, &'static str),
 }
 
-/// Recognizes the layout of a file from its first lines. If the configuration names columns, these override
-/// the column names in the header.
+/// Recognizes the layout of a file from its first lines. Configured columns override the column names in the
+/// header.
 pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     match given.map {
         Some(map) => by_map(lines, map, given),
@@ -74,8 +72,8 @@ pub fn recognize(lines: &[Record], given: Given<'_>) -> Result<Recognized, Layou
     }
 }
 
-/// Recognizes the layout if the configuration names no columns: by the header, or by the kinds of values in
-/// the rows.
+/// Recognizes the layout of a file for which no columns are configured: by the header, or by the kinds of
+/// values in the rows.
 fn by_content(lines: &[Record], given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut best_error = None;
     for (line, names) in headers(lines) {
@@ -127,7 +125,7 @@ fn without_empty_ends(rows: &[Record]) -> Vec<Record> {
     rows.iter().map(|row| row.iter().take(width).cloned().collect()).collect()
 }
 
-/// Returns the index of each line that may be a header, with its normalized column names. A line may be a
+/// Returns the index and the normalized column names of each line that may be a header. A line may be a
 /// header if at most a quarter of its cells are numbers or times.
 fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     let may_be = |(_, record): &(usize, &Record)| {
@@ -139,7 +137,7 @@ fn headers(lines: &[Record]) -> impl Iterator<Item = (usize, Vec<String>)> {
     among.filter(may_be).map(move |(line, record)| (line, names(record)))
 }
 
-/// Returns the first known layout whose column names are all in a header.
+/// Returns the first known layout whose column names all occur in a header.
 fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
     LAYOUTS.iter().find(|entry| match entry.recognized_by {
         RecognizedBy::Header(wanted) => {
@@ -151,8 +149,7 @@ fn entry_of(names: &[String], given: Given<'_>) -> Option<&'static Entry> {
 }
 
 /// Finds the known layout that fits the rows of a file without a header. Returns the layout, and its
-/// description of the columns. If the configuration names a layout, one row with a readable time is enough
-/// for a fit.
+/// description of the columns. A configured layout already fits if one row has a readable time.
 fn shape_of(rows: &[Record], given: Given<'_>) -> Option<(&'static Entry, &'static str)> {
     let shapes = || {
         LAYOUTS.iter().filter_map(|entry| match entry.recognized_by {
@@ -221,8 +218,8 @@ fn first_row_behind(lines: &[Record], header: usize) -> usize {
     (header + 1..lines.len()).find(|line| has_values(&lines[*line])).unwrap_or(header + 1)
 }
 
-/// Recognizes a layout by the columns that the configured map names. If the file has a header, the other
-/// columns are found by their names in the header.
+/// Recognizes the layout of a file by the columns in the configured map. If the file has a header, the
+/// columns for all other roles are found by their names in the header.
 fn by_map(lines: &[Record], map: &Map, given: Given<'_>) -> Result<Recognized, LayoutError> {
     let mut unnamed = None;
     for (line, names) in headers(lines) {
@@ -392,8 +389,9 @@ fn usual_order<'a, D: Iterator<Item = &'a Vec<u8>>>(
     }
 }
 
-/// Returns the decimal sign (a point or a comma) that more of the numbers in the rows prove. If neither sign
-/// has more proofs, e.g. because all numbers look like `1,234`, `is_comma_likely` decides.
+/// Returns the decimal sign that has more proofs in the rows: a point or a comma. A number such as `0.5` or
+/// `0,5` is a proof. If neither sign has more proofs, e.g. because all numbers look like `1,234`,
+/// `is_comma_likely` decides.
 fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> DecimalSign {
     let cells = || rows.iter().flat_map(|row| columns.numbers().filter_map(|column| row.get(column)));
     let shown = |sign| cells().filter(|cell| number::sign_shown(cell) == Some(sign)).count();
@@ -405,7 +403,8 @@ fn decimal_sign(rows: &[Record], columns: &Columns, is_comma_likely: bool) -> De
     }
 }
 
-/// Returns whether the trading engine LEAN writes the prices in a file with this path in units of 1e-4.
+/// For the path of a file from the trading engine LEAN, returns whether the prices in the file are in units
+/// of 1e-4.
 fn is_scaled_by_lean(path: &str) -> bool {
     ["equity", "option", "indexoption"].iter().any(|kind| path.split('/').any(|folder| folder == *kind))
 }
