@@ -24,7 +24,7 @@ const FAR: Duration = Duration::from_secs(1 << 30);
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The number of seconds of market time that pass in one second of real time. At the speed `"max"`, the
-    /// feed runs as fast as clients with `delivery=every` read.
+    /// feed runs without a schedule, and waits only for clients with `delivery=every`.
     pub speed: Speed,
     /// The longest allowed gap between two events, in market time. If a gap is longer, the excess is skipped.
     #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ struct Anchor {
 pub struct CutGaps {
     /// The number of gaps that were cut.
     pub gaps: u64,
-    /// The total market time that was skipped in the cut gaps.
+    /// How much market time was skipped in all cut gaps together.
     pub time: Duration,
 }
 
@@ -94,7 +94,7 @@ impl Schedule {
         self.speed
     }
 
-    /// Returns the number of gaps that were cut short so far, and the market time that was skipped in them.
+    /// Returns the number of gaps that were cut short so far, and how much market time was skipped in them.
     #[must_use]
     pub fn cut_gaps(&self) -> CutGaps {
         self.cut_gaps
@@ -102,8 +102,8 @@ impl Schedule {
 
     /// Returns the instant at which a moment of market time is due.
     ///
-    /// The moment given in the first call becomes the anchor, and is due now. A moment before the anchor is
-    /// due at the same instant as the anchor. At the speed `max`, every moment is due now.
+    /// The moment given in the first call becomes the anchor, and is due now. If a moment is before the
+    /// anchor, it is due at the same instant as the anchor. At the speed `max`, every moment is due now.
     ///
     /// Call this function in the order of the events. Repeated calls for the same moment are allowed.
     pub fn due(&mut self, time: Time) -> Instant {
@@ -133,7 +133,7 @@ impl Schedule {
         }
     }
 
-    /// Delays all due times by the length of a standstill of the process.
+    /// Delays all due times by `by`: the duration for which the process stood still.
     pub fn delay(&mut self, by: Duration) {
         if let Some(anchor) = &mut self.anchor {
             anchor.at += by;
@@ -178,7 +178,7 @@ impl Schedule {
 }
 
 impl Anchor {
-    /// Returns the market time that is due at an instant.
+    /// Returns the market time that is due at the instant `now`.
     fn time_at(self, now: Instant, speed: Speed) -> Time {
         let Speed::Factor(factor) = speed else { return self.time };
         let passed = (now - self.at).as_secs_f64() * factor;

@@ -1,8 +1,8 @@
 //! The simulated feed: a seeded random walk for each symbol, with quotes and trades at evenly spaced times.
 //!
 //! A symbol's path is the sequence of its quotes and trades, regardless of their times. A path depends only
-//! on the seed, and on the symbol's name and settings. The rate of events and the other symbols affect only
-//! the times of a symbol's quotes and trades.
+//! on the seed, and on the symbol's name and settings. Two things affect only the times of a symbol's quotes
+//! and trades: the rate of events, and the other symbols.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -92,11 +92,11 @@ impl Config {
 }
 
 impl Walk {
-    /// Creates the random walk that a configuration describes.
+    /// Creates the random walk for a configuration.
     ///
     /// # Errors
     ///
-    /// Returns [`FeedError::Simulated`] if there is no symbol or a duplicate symbol, or if a price or a
+    /// Returns [`FeedError::Simulated`] if there is no symbol, if a symbol is there twice, or if a price or a
     /// volatility is out of range.
     pub fn new(config: &Config) -> Result<Self, FeedError> {
         let fault = |fault| FeedError::Simulated { key: "symbols", fault };

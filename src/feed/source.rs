@@ -37,7 +37,7 @@ pub struct Files {
     replay: Replay,
     batches: Batches,
     repeats: bool,
-    /// The duration that is added to the times in the files during the current lap of a loop.
+    /// During the current lap of a loop, this duration is added to the times from the files.
     shift: Duration,
     /// The first and the last time of the current lap so far, as written in the files.
     span: Option<(Time, Time)>,
@@ -79,7 +79,7 @@ impl Source {
         }
     }
 
-    /// Returns a parser for times that a user enters, with the time zone of the files.
+    /// Returns a parser for times that a user enters. The parser uses the time zone of the files.
     pub fn moments(&self) -> MomentParser {
         match self {
             Self::Files(files) => files.replay.moments(),
@@ -161,8 +161,8 @@ mod tests {
     use super::*;
     use crate::feed::{LineSettings, RejectCounters, replay};
 
-    /// Replays a file with two events in a loop. Returns the times of at least `events` events, as seconds
-    /// after a fixed moment. `from` is the value of the setting `feed.replay.from`.
+    /// Repeats the replay of a file with two events. Returns the times of at least `events` events, as
+    /// seconds after a fixed moment. `from` is the value of the setting `feed.replay.from`.
     async fn laps(from: Option<&str>, events: usize) -> Vec<i64> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("A.csv");

@@ -12,7 +12,7 @@ pub enum Speed {
     /// The number of seconds of market time that pass in one second of real time. A parsed factor is from
     /// 0.000001 to 1000000.
     Factor(f64),
-    /// Events are published without a schedule, as fast as clients read.
+    /// Events are published without a schedule. The feed waits only for clients with `delivery=every`.
     Max,
 }
 

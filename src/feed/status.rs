@@ -19,8 +19,8 @@ pub struct Status {
     /// The state.
     pub state: FeedState,
     /// The market time of the newest event. Directly after a seek, the position is the target of the seek. In
-    /// a replay, the position is a time as written in the files, without the shift that a loop adds to later
-    /// laps.
+    /// a replay, the position is a time as written in the files. The shift that a loop adds to later laps is
+    /// not included.
     pub position: Option<Time>,
     /// The speed of market time; `None` for a feed from standard input.
     pub speed: Option<Speed>,
@@ -38,11 +38,11 @@ pub struct Status {
     /// The number of events published since the start. Neither a seek nor a new lap of a looping replay
     /// resets this number.
     pub events: u64,
-    /// The files of a replay, as the configuration names them.
+    /// The files of a replay, as written in the configuration.
     pub files: Vec<PathBuf>,
     /// The time range and the row count of a replay's files.
     pub extent: Option<Extent>,
-    /// The number of gaps that the schedule cut short, and the market time that was skipped in them.
+    /// The number of gaps that the schedule cut short, and how much market time was skipped in them.
     pub cut_gaps: CutGaps,
     /// The time until the end of the feed, at the current speed and without pauses.
     ///
@@ -51,7 +51,7 @@ pub struct Status {
     pub ends_in: Option<Duration>,
 }
 
-/// A status that the pump updates and other threads read.
+/// A status that is updated by the pump and read by other threads.
 #[derive(Clone, Debug)]
 pub struct Progress(Arc<Mutex<Inner>>);
 
@@ -112,8 +112,8 @@ impl Progress {
         is_new
     }
 
-    /// Records that `count` events were published. `head` is the newest sequence number, and `position` is
-    /// the newest event's time, without the shift that a loop adds to later laps.
+    /// Records that `count` events were published. `head` is the newest sequence number. `position` is the
+    /// time of the newest event, without the shift that a loop adds to later laps.
     pub fn published(&self, count: usize, head: u64, position: Option<Time>) {
         let mut inner = self.inner();
         inner.status.events = head;
@@ -209,7 +209,7 @@ impl Meter {
     }
 
     /// Returns how many tenths of a second have passed since the newest count began. The result is at most
-    /// the number of counts.
+    /// the length of `counts`.
     fn elapsed_tenths(&self) -> usize {
         usize::try_from(self.tenth() - self.newest).unwrap_or(usize::MAX).min(self.counts.len())
     }

@@ -8,8 +8,8 @@ use crate::market::{Event, Time};
 
 /// The events of several inputs, merged by time. Each input must be in time order.
 ///
-/// At equal times, events follow the order of the inputs. An error of an input is returned directly after the
-/// last event of that input.
+/// Events with the same time come in the order of the inputs. An error of an input is returned directly after
+/// the last event of that input.
 pub struct Merge<I> {
     inputs: Vec<I>,
     /// The next event of each input.

@@ -16,7 +16,7 @@
 //! A row that cannot be used is rejected and counted. The first few rejected rows are also logged. With the
 //! setting `strict`, the first rejected row ends the replay with an error.
 //!
-//! A separate thread reads the files. The thread reads at most about 10,000 events ahead of the newest
+//! A separate thread reads the files. The thread is never more than about 10,000 events ahead of the newest
 //! published event.
 
 mod cells;
@@ -97,7 +97,7 @@ pub(super) fn check_settings(config: &Config) -> Result<(), FeedError> {
 ///
 /// # Errors
 ///
-/// Returns an error if `paths` is empty, if a path names no file, or if a file cannot be opened.
+/// Returns an error if `paths` is empty, if a path leads to no file, or if a file cannot be opened.
 pub(super) fn check_files(paths: &[PathBuf]) -> Result<(), FeedError> {
     if paths.is_empty() {
         return Err(FeedError::NoFiles);
@@ -115,8 +115,8 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// Returns an error if a file does not exist, or if none of the files that a path names holds market
-    /// data. Returns an error if a file is not in time order and has more than `sort_rows` rows.
+    /// Returns an error if a file does not exist, or if all files of one configured path lack market data.
+    /// Returns an error if a file is not in time order and has more than `sort_rows` rows.
     pub fn open(config: &Config, lines: &LineSettings) -> Result<Self, FeedError> {
         if config.files.is_empty() {
             return Err(FeedError::NoFiles);
@@ -187,16 +187,16 @@ impl Replay {
         self.moments.clone()
     }
 
-    /// Starts a thread that reads the files from the beginning. Returns the batches of events that the thread
-    /// reads, in time order.
+    /// Starts a thread that reads the files from the beginning. Returns the events that the thread reads, in
+    /// batches and in time order.
     pub(super) fn batches(&self) -> Batches {
         let plans = Arc::clone(&self.plans);
         reader::start("files", move |batches| read(&plans, batches))
     }
 }
 
-/// Opens the files that one configured path names. Creates a plan for each part, i.e. for each file or each
-/// member of an archive.
+/// Opens the files of one configured path. Creates a plan for each part, i.e. for each file or each member of
+/// an archive.
 ///
 /// Files and archive members that are not market data are ignored, unless the setting `strict` is on.
 ///

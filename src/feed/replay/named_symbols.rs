@@ -7,8 +7,8 @@ use super::layout::Layout;
 use super::row::SymbolReader;
 use crate::market::Symbol;
 
-/// The largest number of symbols that are stored. The limit saves memory if a column is mistaken for the
-/// symbol column.
+/// The largest number of symbols that are stored. The limit saves memory if a column with other data is
+/// mistaken for the symbol column.
 const MAX_SYMBOLS: usize = 65_536;
 
 /// A set of symbols. If a set exceeds the largest number of symbols, the set becomes

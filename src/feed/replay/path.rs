@@ -22,10 +22,10 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 /// First, the extensions are removed from the file name. Then the rest of the name is split into words at
 /// `_`, `,`, blanks and hyphens.
 ///
-/// - The symbol is the first word that is not an interval (`5min`, `d1`), a number, or one of
+/// - The symbol is the first word that is neither an interval (`5min`, `d1`), nor a number, nor one of
 ///   [`OTHER_WORDS`].
-/// - The symbol includes further words that hyphens join to its first word (`BTC-USD`).
-/// - If the next word is a currency, the symbol includes this currency (`EUR_USD`).
+/// - The symbol includes further words that are joined to the first word with hyphens (`BTC-USD`).
+/// - If the word after the symbol is a currency, the symbol includes this currency (`EUR_USD`).
 /// - If the name has no word that can be a symbol, the symbol is the first number of four to six digits that
 ///   is not a year (`005930`).
 /// - A symbol in lower case is converted to upper case.
@@ -37,7 +37,7 @@ const ENDINGS: [&str; 10] = ["csv", "txt", "tsv", "gz", "zip", "zst", "dat", "la
 ///
 /// - `TradingView` names a file `EXCHANGE_SYMBOL, INTERVAL`, where the exchange may be `CME_MINI_DL`.
 /// - `HistData` names a file `DAT_PROGRAM_SYMBOL_…`.
-/// - Stooq names a file `symbol_market_d`. The symbol of this file is `SYMBOL.MARKET`.
+/// - Stooq names a file `symbol_market_d`. The symbol of such a file is `SYMBOL.MARKET`.
 /// - LEAN appends the contract to the file name, and the symbol includes this contract. The file
 ///   `20131007_es_minute_trade_201312_20131220` has the symbol `ES_201312_20131220`.
 pub fn symbol(path: &str) -> Option<Symbol> {
@@ -94,7 +94,7 @@ fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
     }
 }
 
-/// Returns the symbol in the name of a `MetaTrader` 4 file. In the name, the period of the bars in minutes
+/// Returns the symbol in the name of a `MetaTrader` 4 file. In the name, the length of a bar in minutes
 /// follows the symbol directly, as in `EURUSD1440`.
 /// <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
 pub fn symbol_with_period(path: &str) -> Option<Symbol> {
@@ -157,8 +157,8 @@ fn is_among(words: &str, word: &str) -> bool {
     words.split_ascii_whitespace().any(|other| word.eq_ignore_ascii_case(other))
 }
 
-/// Returns whether a word is an interval, i.e. a number with a unit of time before or after it, such as
-/// `1min`, `5m`, `h1` or `d1`.
+/// Returns whether a word is an interval, such as `1min`, `5m`, `h1` or `d1`. An interval is a number with a
+/// unit of time before or after it.
 fn is_interval(word: &str) -> bool {
     const UNITS: [&str; 13] =
         ["s", "sec", "second", "m", "min", "minute", "h", "hour", "d", "day", "w", "week", "mn"];

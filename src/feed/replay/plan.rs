@@ -40,8 +40,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Recognizes the layout of a file or archive member, reads all its times, and tries to convert its first
-    /// rows.
+    /// Recognizes the layout of a file or archive member, reads all times in it, and tries to convert the
+    /// first rows.
     ///
     /// # Errors
     ///
@@ -86,8 +86,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Logs the recognized layout and time order. Also logs the assumptions that were made, and the damage of
-    /// a packed file.
+    /// Logs the recognized layout and time order. Also logs what was assumed about the time zone and the
+    /// dates. If a packed file is damaged, also logs how.
     fn log(&self) {
         let Scan { rows, order, has_local_times, damage, .. } = &self.scan;
         let (layout, symbol) = (self.layout.name, self.symbol.as_ref().map(Symbol::as_str));
@@ -111,8 +111,8 @@ impl Plan {
         }
     }
 
-    /// Returns the count of all rows, and the time range between the settings `from` and `to`. Returns `None`
-    /// if no time in the file is between these two settings.
+    /// Returns the count of all rows, and the time range of the file, limited to the settings `from` and
+    /// `to`. Returns `None` if the limited range is empty.
     pub fn extent(&self) -> Option<Extent> {
         let (first, last) = self.scan.span?;
         let first = self.settings.from.map_or(first, |from| from.max(first));

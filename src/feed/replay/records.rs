@@ -48,7 +48,7 @@ impl Records {
         self.lines.number()
     }
 
-    /// Returns the damage found so far in the packed file.
+    /// Returns a record of the damage that was found in the packed file so far.
     pub fn damage(&self) -> &Damage {
         self.lines.damage()
     }

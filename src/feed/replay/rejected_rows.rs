@@ -11,7 +11,7 @@ use crate::feed::reject_counters::RejectCounters;
 /// For each file, at most this many rejected rows are logged individually.
 const LOGGED_ROWS: u64 = 5;
 
-/// The number of rejected rows in one pass over a file, counted for each reason of rejection.
+/// For each reason, the number of rows that were rejected in one pass over a file.
 pub struct RejectedRows {
     name: String,
     counts: [u64; Reason::ALL.len()],
@@ -22,13 +22,14 @@ pub struct RejectedRows {
 /// The greatest line number among the rejected rows that were already reported. All readers of the same file
 /// share this number.
 ///
-/// A file is read again after a seek, and each time a looping replay starts again. This number ensures that
+/// A file is read again after a seek, and whenever a looping replay starts again. This number ensures that
 /// the metrics count a rejected row only once, and that the row is logged at most once.
 #[derive(Clone, Debug, Default)]
 pub struct ReportedUpTo(Arc<AtomicU64>);
 
 impl ReportedUpTo {
-    /// Marks all lines as already reported, so that a trial pass over a file reports nothing.
+    /// Returns a value for a trial pass over a file: all lines count as already reported, so nothing is
+    /// reported.
     pub fn all() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
@@ -49,8 +50,7 @@ impl RejectedRows {
         &self.name
     }
 
-    /// Returns each reason for which at least one row was rejected, with the number of rows rejected for this
-    /// reason.
+    /// Returns each reason that occurred, and the number of rows that were rejected for this reason.
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counted = Reason::ALL.iter().map(|reason| (reason.name(), self.counts[reason.index()]));
         counted.filter(|(_, count)| *count > 0)

@@ -12,8 +12,7 @@ use crate::market::{Bar, Interval, NumberError, Payload, Price, Quote, Size, Sym
 /// The reason why a row is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The row has no price: it is a bar without a close, or it has neither a trade price nor a bid nor an
-    /// ask.
+    /// The row has no price. A bar needs a close, and any other row needs a trade price, a bid or an ask.
     Missing,
     /// The time of the row cannot be read.
     BadTime,
@@ -33,7 +32,7 @@ pub enum Reason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedRow {
     pub reason: Reason,
-    /// The text in the row that caused the rejection.
+    /// The text that caused the rejection of the row.
     pub found: String,
 }
 
@@ -126,7 +125,7 @@ impl TimeColumns {
         stamp.ok_or_else(|| self.bad(row))
     }
 
-    /// Returns the [`RejectedRow`] for a row whose time cannot be read, with the text of this time.
+    /// Returns the [`RejectedRow`] for a row whose time cannot be read. It contains the unreadable text.
     pub fn bad(self, row: &Cells<'_>) -> RejectedRow {
         let cell = |column: usize| row.get(column).unwrap_or_default();
         match self {
@@ -142,8 +141,8 @@ impl TimeColumns {
 }
 
 impl TimeOfDayForm {
-    /// Parses the time of day in a cell, and adds it to a day. `day` is the midnight of this day, in
-    /// nanoseconds since 1970.
+    /// Parses the time of day in a cell, and adds it to a day. `day` is the midnight at which this day
+    /// begins, in nanoseconds since 1970.
     fn read(self, cell: &[u8], day: i64) -> Option<Stamp> {
         let nanos = match self {
             Self::Text => time::time_of_day(cell)?,
@@ -187,8 +186,8 @@ impl RowReader {
 }
 
 impl From<Option<Symbol>> for SymbolReader {
-    /// Creates a reader for a file whose rows all have this symbol. `None` means that a column has the symbol
-    /// of each row.
+    /// Creates a reader for a file whose rows all have the given symbol. `None` means that a column has the
+    /// symbol of each row.
     fn from(symbol: Option<Symbol>) -> Self {
         symbol.map_or(Self::Column(None), Self::OfFile)
     }
@@ -220,8 +219,7 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
-    /// Parses the prices and sizes of a row. Returns a bar, a quote or a trade, or returns both a quote and a
-    /// trade.
+    /// Parses the prices and sizes of a row. Returns a bar, a quote, a trade, or both a quote and a trade.
     fn payload(&self, row: &Cells<'_>) -> Result<(Payload, Option<Payload>), RejectedRow> {
         match &self.values {
             Values::Bars { open, high, low, close, volume } => {

@@ -33,16 +33,16 @@ pub struct Scan {
     pub symbols: NamedSymbols,
     /// Whether at least one time in the file has neither a zone nor an offset from UTC.
     pub has_local_times: bool,
-    /// The number of local times that occur twice, because the zone's clocks went back.
+    /// The number of rows whose local time occurs twice, because the zone's clocks went back.
     pub repeated: u64,
-    /// The number of local times that do not exist, because the zone's clocks went forward.
+    /// The number of rows whose local time does not exist, because the zone's clocks went forward.
     pub moved: u64,
-    /// A description of the damage of the packed file; `None` if the file is intact.
+    /// A description of the damage to the packed file; `None` if the file is intact.
     pub damage: Option<String>,
 }
 
-/// One attempt to convert the times of a file to UTC. The attempt assumes that the rows run forward in time,
-/// or that they run backward in time.
+/// One attempt to convert the times of a file to UTC. The attempt assumes one direction: either the rows run
+/// forward in time, or they run backward.
 struct Run {
     resolver: Resolver,
     before: Option<Time>,
@@ -113,7 +113,7 @@ pub fn set_time_of_day_form(
 struct TimesOfDay {
     /// The largest number of digits in a cell.
     longest: usize,
-    /// The number of cells that are not valid as hours, minutes and seconds.
+    /// The number of cells whose digits are not valid hours, minutes and seconds.
     faults: u64,
     /// The largest value of a cell, read as a count of seconds or milliseconds since midnight.
     latest: u64,
@@ -122,7 +122,7 @@ struct TimesOfDay {
 }
 
 impl TimesOfDay {
-    /// Adds a cell. Returns false if the first non-empty cell is not a number: the times of day of the file
+    /// Adds a cell. Returns false if the first non-empty cell is not a number. The times of day in the file
     /// must then be parsed as text.
     fn observe(&mut self, cell: &[u8]) -> bool {
         let whole = cell.split(|byte| *byte == b'.').next().unwrap_or_default();

@@ -144,7 +144,7 @@ fn split(line: &[u8], delimiter: u8) -> Record {
     Splitter::new(delimiter).split(line, usize::MAX).iter().map(<[u8]>::to_vec).collect()
 }
 
-/// Returns the separate file that holds the times, if the layout for this path uses a separate file.
+/// If the layout for this path has its times in a separate file, returns that file.
 fn times_beside(part: &Part) -> Option<Part> {
     let path = part.path.to_str()?;
     let (own, other) =

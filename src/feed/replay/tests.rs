@@ -24,7 +24,7 @@ fn opened(config: &Config) -> Result<Batches, FeedError> {
     Replay::open(config, &lines).map(|replay| replay.batches())
 }
 
-/// Replays the files, and returns the symbol and the time of the first eight events.
+/// Replays the files, and returns the symbol and the time of each of the first eight events.
 fn replayed(config: &Config) -> Vec<String> {
     let mut batches = opened(config).unwrap();
     let events = iter::from_fn(|| batches.blocking_recv()).flat_map(Result::unwrap);

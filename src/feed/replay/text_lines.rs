@@ -1,4 +1,4 @@
-//! Reads the lines of a file: unpacks and decodes the file, and adds the times if another file has them.
+//! Reads the lines of a file: unpacks and decodes the file, and adds the times if they are in another file.
 
 use std::io::Read;
 
@@ -46,7 +46,7 @@ impl TextLines {
         self.encoding
     }
 
-    /// Returns the damage of the packed file that was found so far.
+    /// Returns a record of the damage that was found in the packed file so far.
     pub fn damage(&self) -> &Damage {
         &self.damage
     }

@@ -13,8 +13,8 @@ pub enum Role {
     Time,
     /// A date. A column with the role `clock`, if there is one, adds the time of day.
     Date,
-    /// A time of day, or a complete time in a file without a date column. The configuration calls this role
-    /// `clock`.
+    /// A time of day. In a file without a date column, the cells may also hold complete times. The
+    /// configuration calls this role `clock`.
     #[serde(rename = "clock")]
     TimeOfDay,
     /// The name of the instrument.
@@ -47,7 +47,7 @@ pub enum Role {
     Interval,
 }
 
-/// For each role, the column names that vendors use, as [`normal`] returns them.
+/// For each role, the column names that vendors use, converted by [`normal`].
 ///
 /// If a header has several of the names for a role, the name that comes first in this list is used. So a
 /// column `time` (the time at the exchange) is preferred to a column `localtimestamp` (the time of
@@ -189,8 +189,8 @@ impl fmt::Display for Role {
     }
 }
 
-/// Returns whether a header is in a European language in which numbers have decimal commas, and dates begin
-/// with the day.
+/// Returns whether a header is in a European language that uses decimal commas and puts the day first in a
+/// date.
 pub fn is_european(names: &[String]) -> bool {
     const NAMES: &str = "datum uhrzeit zeit zeitpunkt kurs schluss schlusskurs eröffnung hoch tief data czas otwarcie zamknięcie \
         zamkniecie kurszamknięcia fecha hora cierre apertura heure ouv ouverture clôture";

@@ -3,8 +3,8 @@
 //! A shape is a text with one word for each column. A word names the [`Role`] of a column, or the kind of
 //! value in its cells, such as `unix` for a Unix time. A kind that implies no role, such as `int` for a whole
 //! number, describes an unused column. `#` after a word marks a column whose cells must fit the word,
-//! although the column is not used. `?` after a word marks a column that a row may lack. The word `more` at
-//! the end of a shape allows further columns of any kind.
+//! although the column is not used. `?` after a word marks a column that may be missing in a row. The word
+//! `more` at the end of a shape allows further columns of any kind.
 
 use rust_decimal::Decimal;
 
@@ -14,11 +14,11 @@ use super::Record;
 use super::role::Role;
 use crate::market::Price;
 
-/// The largest allowed share of rows that do not fit a shape, in percent.
+/// A shape fits a file if at most this percentage of the rows do not fit the shape.
 const MISFITS_IN_HUNDRED: usize = 20;
 /// The largest plausible spread between bid and ask is the bid divided by this number.
 const WIDEST_SPREAD: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
-/// The divisor in the bounds of a plausible adjusted close: from close / 20 to close + close / 20.
+/// An adjusted close is plausible from close / 20 to close + close / 20; this number is the divisor.
 const LEAST_ADJUSTED: Decimal = Decimal::from_parts(20, 0, 0, false, 0);
 
 /// The description of one column in a shape.
@@ -77,7 +77,7 @@ impl Column {
     }
 }
 
-/// Parses a shape. Returns the columns of the shape, and whether a row may have further columns.
+/// Parses a shape. Returns the columns of the shape, and whether a row may have more columns than the shape.
 pub fn columns(shape: &'static str) -> (Vec<Column>, bool) {
     let words: Vec<&str> = shape.split_ascii_whitespace().collect();
     let named = words.iter().filter(|word| **word != "more").map(|word| column(word));

@@ -1,21 +1,21 @@
 //! The table of layouts, with an entry for each file format of each vendor.
 //!
-//! The entry for a file is recognized by the column names in the header. Without a header, the entry is
-//! recognized by the shape of the columns, i.e. by the kind of value in each column. The first entry that
+//! The entry for a file is recognized by the column names in the header. If the file has no header, the entry
+//! is recognized by the shape of the columns, i.e. by the kind of value in each column. The first entry that
 //! fits the file is used, so specific entries come before general entries. A new layout needs an entry in
 //! this table, and a test case in `tests/it/files/layouts`.
 
 /// A layout in the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// The name of the layout, which the flag `--layout` accepts and the command `inspect` prints.
+    /// The name of the layout in the flag `--layout` and in the output of the command `inspect`.
     pub name: &'static str,
     /// The vendor of files with this layout.
     pub vendor: &'static str,
     /// How the layout is recognized.
     pub recognized_by: RecognizedBy,
-    /// A pattern that the file name must match, or the whole path if the pattern contains `/`. An empty
-    /// pattern matches any path.
+    /// A pattern that the file name must match. If the pattern contains `/`, the whole path must match it. An
+    /// empty pattern matches any path.
     pub path: &'static str,
     /// The rules that are specific to this layout.
     pub rules: Rules,
@@ -41,16 +41,16 @@ pub struct Rules {
     pub numbers: NumberRule,
     /// The name of a column, and its allowed values. Rows with another value in this column are filtered out.
     pub only: Option<(&'static str, &'static [&'static str])>,
-    /// How the rows of bars write the length of a bar, such as a minute.
+    /// How the length of a bar, such as a minute, is written in a file.
     pub interval: IntervalRule,
     /// Whether the file name consists of a symbol and the period of the bars, as in `EURUSD1440`.
     pub has_period_in_name: bool,
     /// Whether the rows have no time, so that the day must come from the path of the file.
     pub is_of_one_day: bool,
-    /// Two pieces of text, if the times of a file are in a separate file. To get the path of the file with
-    /// the times, the first piece in the path is replaced with the second piece.
+    /// For a layout whose times are in a separate file: two texts that give the path of this file. In the
+    /// path of the file without times, the first text is replaced with the second text.
     pub times_beside: Option<(&'static str, &'static str)>,
-    /// The kind of data, if files with this layout cannot be replayed; `None` if these files can be replayed.
+    /// If files with this layout cannot be replayed, the kind of data in them; otherwise `None`.
     pub unfit: Option<&'static str>,
 }
 
@@ -60,7 +60,7 @@ pub enum NumberRule {
     /// Numbers are plain decimals.
     #[default]
     Plain,
-    /// Databento's notation: prices without a point are in units of 1e-9.
+    /// Databento's notation: prices without a decimal point are in units of 1e-9.
     /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
     FixedPoint,
     /// LOBSTER's notation: prices are in units of 1e-4, and 9999999999 means "no price".
@@ -72,7 +72,7 @@ pub enum NumberRule {
     Lean,
 }
 
-/// How the rows of bars write the length of a bar, such as a minute.
+/// How the length of a bar, such as a minute, is written in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IntervalRule {
     /// The length of a bar is a text such as `1m`.
@@ -112,7 +112,7 @@ const fn header(name: &'static str, vendor: &'static str, names: &'static str, r
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path: "", rules }
 }
 
-/// Creates an entry for files that are recognized by their header and their name.
+/// Creates an entry for files that are recognized by their header and their file name.
 const fn named(name: &'static str, vendor: &'static str, names: &'static str, path: &'static str) -> Entry {
     Entry { name, vendor, recognized_by: RecognizedBy::Header(names), path, rules: PLAIN }
 }

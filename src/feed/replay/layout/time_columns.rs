@@ -22,9 +22,9 @@ pub struct TimeContext<'a> {
 ///
 /// # Errors
 ///
-/// Returns an error if the rows have only times of day, and the path has no day. Returns an error if the
-/// column that should add the time of day to a date holds no times of day. The error `None` means that no
-/// column of the file holds times.
+/// Returns an error if the rows have only times of day, and the path has no day. Returns an error if a file
+/// has dates in one column, but no times of day in the column for times of day. The error `None` means that
+/// no column of the file holds times.
 pub fn find(
     columns: &Columns,
     rows: &[Record],

@@ -44,7 +44,7 @@ impl DecimalSign {
         }
     }
 
-    /// Returns the other of the two signs, which may separate thousands in the same file.
+    /// Returns the sign that is not the decimal sign, and that may therefore separate thousands.
     pub(super) fn other(self) -> Self {
         match self {
             Self::Point => Self::Comma,

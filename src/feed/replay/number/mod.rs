@@ -11,7 +11,7 @@ use crate::market::{NumberError, Price, Size};
 
 pub use decimal_sign::DecimalSign;
 
-/// The number of decimals that Databento's integer prices imply.
+/// How many of the last digits of Databento's integer prices are decimals.
 /// <https://databento.com/docs/standards-and-conventions/common-fields-enums-types>
 const FIXED_POINT_DECIMALS: u32 = 9;
 /// Databento's integer price for "no price".
@@ -36,13 +36,14 @@ const UNOCCUPIED: [&[u8]; 2] = [b"9999999999", b"-9999999999"];
 ///
 /// A word for "no value" is parsed as `None`. A percentage is an error. Numbers are never rounded.
 ///
-/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, although as
-/// the price of a treasury future it means 110 and 16.5/32. The text `110'16` is an error, because a group of
-/// thousands has three digits.
+/// An apostrophe always separates thousands, as in Switzerland. So `110'165` is parsed as 110165, even if it
+/// is the price of a treasury future and means 110 and 16.5/32. The text `110'16` is an error, because a
+/// group of thousands has three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub decimal: DecimalSign,
-    /// The power of ten by which prices are divided. With a scale of 4, `1674100` is parsed as 167.4100.
+    /// Prices are divided by ten to the power of this number. With a scale of 4, `1674100` is parsed as
+    /// 167.4100.
     pub price_scale: u32,
 }
 
@@ -69,7 +70,7 @@ impl Numbers {
         }
     }
 
-    /// Parses a price of a Databento file. A number without a point is in units of 1e-9, so that
+    /// Parses a price of a Databento file. A number without a decimal point is in units of 1e-9, so that
     /// `189530000000` means 189.53.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ const CURRENCIES: [&str; 11] = ["$", "€", "£", "¥", "₩", "원", "₹", "�
 /// Non-ASCII blanks: the no-break space, the narrow no-break space and the thin space.
 const BLANKS: [&str; 3] = ["\u{a0}", "\u{202f}", "\u{2009}"];
 
-/// The separators of thousands that a number may have, apart from the point and the comma.
+/// Signs that may separate thousands in a number, besides the point and the comma.
 const BETWEEN_THOUSANDS: [&str; 6] = [" ", "\u{a0}", "\u{202f}", "\u{2009}", "'", "’"];
 
 /// A parsed number: its sign, its digits and the number of decimals. A negative number of decimals adds zeros
@@ -81,7 +81,7 @@ fn is_greatest_double(text: &[u8]) -> bool {
     begins && (ends(b"e308") || ends(b"e+308"))
 }
 
-/// Splits off the sign and the currency that come before the digits of a number, in either order.
+/// Splits off the sign and the currency before the digits of a number. Either of the two may come first.
 fn front(mut text: &[u8]) -> (Option<u8>, bool, &[u8]) {
     let (mut sign, mut currency) = (None, false);
     loop {
@@ -142,8 +142,8 @@ fn digits(text: &[u8], decimal: DecimalSign) -> Option<(Number, &[u8])> {
     Some((Number { is_negative: false, digits: append(digits, fraction)?, decimals }, text))
 }
 
-/// Returns the number of zeros that a leading letter `K`, `M`, `B` or `T` stands for, and the text after this
-/// letter.
+/// Parses a letter `K`, `M`, `B` or `T` at the start of a text. Returns how many zeros the letter means, and
+/// the text after the letter.
 fn magnitude(text: &[u8]) -> Option<(i64, &[u8])> {
     let (letter, after) = text.split_first()?;
     let zeros = match letter.to_ascii_lowercase() {

@@ -4,7 +4,7 @@ use super::date_order::DateOrder;
 use super::digits::{digits, number};
 use super::month::{is_weekday, month};
 
-/// The years whose times fit into 64 bits, counted in nanoseconds since 1970.
+/// The years whose times, counted in nanoseconds since 1970, fit into 64 bits.
 const YEARS: std::ops::RangeInclusive<i64> = 1677..=2262;
 
 /// The characters that follow the year, the month and the day in a date: first in Korean, then in Chinese and
@@ -178,7 +178,7 @@ fn one_or_two_digits(text: &[u8]) -> Option<(i64, &[u8])> {
     matches!(len, 1 | 2).then(|| (number(&text[..len]), &text[len..]))
 }
 
-/// Returns the number that two ASCII digits form; `None` if one of the bytes is not a digit.
+/// Converts two ASCII digits to a number. Returns `None` if one of the bytes is not a digit.
 #[inline]
 pub fn two(tens: u8, ones: u8) -> Option<i64> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));

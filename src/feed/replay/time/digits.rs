@@ -21,7 +21,7 @@ pub fn digits(text: &[u8]) -> usize {
     text.len() - rest.len()
 }
 
-/// Returns the number that at most 18 digits form.
+/// Converts at most 18 digits to a number.
 #[inline]
 pub fn number(digits: &[u8]) -> i64 {
     leading_number(digits).0.cast_signed()

@@ -1,7 +1,7 @@
 //! Parses the times in a file.
 //!
-//! A cell holds a moment in UTC, or a local time, which the time zone of the file converts to UTC. Cells are
-//! parsed byte by byte for speed, because every row has a time.
+//! A cell holds either a moment in UTC or a local time. A local time is converted to UTC with the time zone
+//! of the file. Cells are parsed byte by byte for speed, because every row has a time.
 
 mod date;
 mod date_order;
@@ -47,9 +47,9 @@ pub enum MidnightUnit {
 ///   spreadsheet.
 /// - A Unix time with an exponent must have at least eight digits before the exponent. A number with fewer
 ///   digits was probably rounded: spreadsheets turn a time into `1.70429E+12`.
-/// - A number of eighteen digits must be a count of .NET's ticks for a local time from 1970 to 2099. Other
-///   counts with eighteen digits do not occur in market data: nanoseconds before September 2001, and Windows'
-///   FILETIME. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
+/// - A number of eighteen digits must be a count of .NET's ticks for a local time from 1970 to 2099. The
+///   other counts with eighteen digits are nanoseconds before September 2001 and Windows' FILETIME. They do
+///   not occur in market data. <https://learn.microsoft.com/dotnet/api/system.datetime.ticks>
 pub fn stamp(cell: &[u8], order: DateOrder) -> Option<Stamp> {
     let cell = cell.trim_ascii();
     // For speed, the most common form is recognized without counting digits.
@@ -178,8 +178,8 @@ impl OrdersLeft {
     }
 }
 
-/// Returns the usual order of day, month and year for dates in the notation of a cell. The usual order is
-/// needed for files whose dates prove no order.
+/// Returns the usual order of day, month and year for dates that are written like the date in a cell. The
+/// usual order is needed for files whose dates prove no order.
 ///
 /// The usual order never begins with a two-digit year, although [`orders`] may allow an order with the year
 /// first.

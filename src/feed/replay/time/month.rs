@@ -1,7 +1,7 @@
 //! Parses the names of months and weekdays.
 
 /// Returns the number of the month with a given name, from 1 to 12. English and German names may be full or
-/// abbreviated. Polish names must be abbreviated. Upper and lower case are equal.
+/// abbreviated. Polish names must be abbreviated. The letters may be in upper or lower case.
 pub fn month(name: &[u8]) -> Option<i64> {
     let (month, tails): (_, &[&[u8]]) = match &beginning(name)? {
         b"jan" => (1, &[b"", b"uary", b"uar"]),

@@ -106,8 +106,8 @@ fn of_day([hour, minute, second]: [i64; 3], nanos: i64, text: &[u8]) -> Option<(
     (is_time_of_day && minute < 60 && second < 60).then_some((of_day, text))
 }
 
-/// Parses AM or PM, which may also be written as ` p.m.`. Returns the hour from 0 to 23, and the text after
-/// AM or PM.
+/// Parses AM or PM after the hour `hour`, also in notations such as ` p.m.`. Returns the hour from 0 to 23,
+/// and the text after AM or PM.
 fn half_of_day(hour: i64, text: &[u8]) -> Option<(i64, &[u8])> {
     // Browsers write a narrow no-break space before AM or PM.
     let half = text.strip_prefix("\u{202f}".as_bytes()).unwrap_or(text.trim_ascii_start());
@@ -129,8 +129,8 @@ fn sexagesimal(number: i64) -> [i64; 3] {
     [number / 10_000, number / 100 % 100, number % 100]
 }
 
-/// Parses the fraction of a second after a point or a comma. Returns the fraction in nanoseconds, and the
-/// text after the fraction.
+/// Parses a point or a comma, and the fraction of a second that follows. Returns the fraction in nanoseconds,
+/// and the text after the fraction.
 fn fraction(text: &[u8]) -> (i64, &[u8]) {
     match text {
         [b'.' | b',', after @ ..] => {

@@ -1,4 +1,4 @@
-//! Time zones, which convert a file's times without an offset to UTC.
+//! Time zones. A time zone converts the local times of a file to UTC.
 //!
 //! The program contains a time-zone database, so a file has the same times on every machine.
 
@@ -24,8 +24,8 @@ pub struct Zone(TimeZone);
 #[error("`{found}` is not a time zone")]
 pub struct ZoneError {
     found: String,
-    /// A suggestion for the user. If the invalid name is the name of a city, the hint names the zone of this
-    /// city; otherwise, the hint gives examples of zones.
+    /// A suggestion for the user. If the invalid name is the name of a city, the hint suggests the zone of
+    /// this city. Otherwise, the hint gives examples of zones.
     hint: String,
 }
 

@@ -9,17 +9,17 @@ use crate::market::Time;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// In an hour of local time that occurs twice, a step back of at least this length from one row to the next
-/// separates the two occurrences. A smaller step back means that a row is out of order.
+/// When clocks go back, an hour of local time occurs twice. A step back of at least this length, from one row
+/// to the next, separates the two occurrences. A smaller step back means that a row is out of order.
 const STEP: i64 = 60 * SECOND;
 
 /// Converts the local times of one file to UTC, in the order of its rows.
 ///
 /// When clocks go back, an hour of local time occurs twice: this hour is a repeated hour. The order of the
-/// rows tells the two occurrences of a repeated hour apart. The first row in a repeated hour belongs to the
-/// first occurrence. If the time of a row is a minute or more before the time of the previous row, this row
-/// begins the second occurrence. The next step back of a minute or more begins the first occurrence again,
-/// because rows of another symbol may follow.
+/// rows shows to which occurrence of a repeated hour a row belongs. The first row in a repeated hour belongs
+/// to the first occurrence. If the time of a row is a minute or more before the time of the previous row,
+/// this row begins the second occurrence. The next step back of a minute or more begins the first occurrence
+/// again, because rows of another symbol may follow.
 ///
 /// A file of hourly bars has two rows with the same time in a repeated hour. So if the first two rows in a
 /// repeated hour have the same time, the second row begins the second occurrence. This rule for two equal
@@ -97,8 +97,8 @@ impl Resolver {
         self.moved
     }
 
-    /// Converts a local time outside the current range to UTC. Makes the range around this time the current
-    /// range.
+    /// Converts a local time to UTC if the time is outside the current range. The range around this time
+    /// becomes the current range.
     #[cold]
     fn resolve_elsewhere(&mut self, local: i64) -> Option<Time> {
         self.last = local;
@@ -142,8 +142,8 @@ impl Resolver {
         start..end
     }
 
-    /// For a local time that occurs twice, returns the moment between the two occurrences at which the clocks
-    /// go back. The moment is in nanoseconds since 1970.
+    /// Returns the moment at which the clocks go back, so that the local time `local` occurs twice. The
+    /// moment is in nanoseconds since 1970.
     ///
     /// `before` is the offset from UTC before that moment.
     fn turn_behind(&self, local: i64, before: i64) -> i64 {
