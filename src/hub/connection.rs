@@ -32,7 +32,7 @@ pub(super) struct Connection {
     /// Whether the client has ever subscribed to market data.
     pub(super) has_subscribed: bool,
     /// The client's progress while a flow-controlled feed waits for the client; `None` while no feed waits.
-    pub(super) behind: Option<Behind>,
+    pub(super) behind: Option<Box<Behind>>,
     waker: Option<Waker>,
     /// Whether the client's session has been woken and has not run since.
     is_woken: bool,

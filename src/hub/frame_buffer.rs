@@ -14,13 +14,21 @@ pub(super) const MIN_FRAME_BYTES: usize = 32;
 const MIN_RECLAIM: usize = 4096;
 
 /// The pending frames of one client, in the order in which they are written to the socket.
+///
+/// An empty buffer needs no heap memory, and most clients have an empty buffer at most times.
 #[derive(Debug, Default)]
-pub(super) struct FrameBuffer {
+pub(super) struct FrameBuffer(Option<Box<Frames>>);
+
+/// The pending frames of a buffer that is not empty.
+#[derive(Debug, Default)]
+struct Frames {
     bytes: Vec<u8>,
     /// How many bytes, from the start of `bytes`, the socket has accepted.
     written: usize,
     /// The frames that the socket has not accepted completely.
-    frames: VecDeque<PendingFrame>,
+    pending: VecDeque<PendingFrame>,
+    /// The number of pending bytes of each kind of frame, indexed by [`FrameKind`].
+    pending_bytes: [usize; 3],
     /// Whether the socket has accepted a part of the first pending frame.
     is_begun: bool,
 }
@@ -33,7 +41,7 @@ pub(super) struct PendingFrame {
     pub(super) effect: CursorEffect,
     pub(super) kind: FrameKind,
     /// How many bytes the frame counts as: its length, but at least `MIN_FRAME_BYTES`.
-    pub(super) bytes: u32,
+    counted: usize,
 }
 
 /// The kind of a frame, which decides whether the frame counts against the outbox's limit of pending bytes.
@@ -66,51 +74,61 @@ pub(super) enum CursorEffect {
 impl FrameBuffer {
     /// Returns whether the buffer has no bytes.
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.0.is_none()
     }
 
     /// Returns the bytes that the socket has not accepted yet.
     pub(super) fn pending(&self) -> &[u8] {
-        &self.bytes[self.written..]
+        self.0.as_ref().map_or(&[], |frames| &frames.bytes[frames.written..])
+    }
+
+    /// Returns the number of pending bytes of this kind of frame. A short frame counts as `MIN_FRAME_BYTES`.
+    pub(super) fn pending_bytes(&self, kind: FrameKind) -> usize {
+        self.0.as_ref().map_or(0, |frames| frames.pending_bytes[kind as usize])
     }
 
     /// Returns the frames that the socket has not accepted completely, in order.
-    pub(super) fn frames(&self) -> impl ExactSizeIterator<Item = &PendingFrame> {
-        self.frames.iter()
+    pub(super) fn frames(&self) -> impl Iterator<Item = &PendingFrame> {
+        self.0.iter().flat_map(|frames| &frames.pending)
     }
 
-    /// Appends a frame, whose bytes the function `write` produces. Returns how many bytes the frame counts
-    /// as: its length, but at least `MIN_FRAME_BYTES`.
+    /// Returns the number of frames that the socket has not accepted completely.
+    pub(super) fn frame_count(&self) -> usize {
+        self.0.as_ref().map_or(0, |frames| frames.pending.len())
+    }
+
+    /// Appends a frame, whose bytes the function `write` produces.
     ///
-    /// Some encodings write nothing for some values. If `write` produces no bytes, no frame is added, and the
-    /// result is 0.
-    pub(super) fn push(
-        &mut self,
-        effect: CursorEffect,
-        kind: FrameKind,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> usize {
-        let start = self.bytes.len();
-        write(&mut self.bytes);
-        let end = self.bytes.len();
-        if end == start {
-            return 0;
+    /// Some encodings write nothing for some values. If `write` produces no bytes, no frame is added.
+    pub(super) fn push(&mut self, effect: CursorEffect, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
+        let Frames { bytes, pending, pending_bytes, .. } = &mut **self.0.get_or_insert_default();
+        let start = bytes.len();
+        write(bytes);
+        let end = bytes.len();
+        if end > start {
+            let counted = (end - start).max(MIN_FRAME_BYTES);
+            pending.push_back(PendingFrame { end, effect, kind, counted });
+            pending_bytes[kind as usize] += counted;
+        } else if end == 0 {
+            self.0 = None;
         }
-        let bytes = u32::try_from((end - start).max(MIN_FRAME_BYTES)).expect("a frame is shorter than 4 GiB");
-        self.frames.push_back(PendingFrame { end, effect, kind, bytes });
-        bytes as usize
     }
 
     /// Appends all frames of `other`, a buffer of which no byte has been written yet.
     pub(super) fn append(&mut self, other: &Self) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&other.bytes);
-        self.frames.extend(other.frames().map(|frame| PendingFrame { end: start + frame.end, ..*frame }));
+        let Some(other) = &other.0 else { return };
+        let Frames { bytes, pending, pending_bytes, .. } = &mut **self.0.get_or_insert_default();
+        let start = bytes.len();
+        bytes.extend_from_slice(&other.bytes);
+        pending.extend(other.pending.iter().map(|frame| PendingFrame { end: start + frame.end, ..*frame }));
+        for (sum, more) in pending_bytes.iter_mut().zip(other.pending_bytes) {
+            *sum += more;
+        }
     }
 
     /// Changes the cursor effect of the last frame in the buffer.
     pub(super) fn set_last_effect(&mut self, effect: CursorEffect) {
-        if let Some(frame) = self.frames.back_mut() {
+        if let Some(frame) = self.0.as_mut().and_then(|frames| frames.pending.back_mut()) {
             frame.effect = effect;
         }
     }
@@ -118,35 +136,40 @@ impl FrameBuffer {
     /// Marks the next `count` bytes as written. Calls `on_frame` with each frame that is now written
     /// completely.
     pub(super) fn written(&mut self, count: usize, mut on_frame: impl FnMut(PendingFrame)) {
-        self.written += count;
-        self.is_begun |= count > 0;
-        while let Some(frame) = self.frames.pop_front_if(|frame| frame.end <= self.written) {
-            self.is_begun = frame.end < self.written;
+        let Some(frames) = &mut self.0 else { return };
+        frames.written += count;
+        frames.is_begun |= count > 0;
+        while let Some(frame) = frames.pending.pop_front_if(|frame| frame.end <= frames.written) {
+            frames.is_begun = frame.end < frames.written;
+            frames.pending_bytes[frame.kind as usize] -= frame.counted;
             on_frame(frame);
         }
-        if self.written == self.bytes.len() {
-            // An idle client needs no buffer, so the memory is freed.
-            self.bytes = Vec::new();
-            self.frames = VecDeque::new();
-            self.written = 0;
-        } else if self.written >= MIN_RECLAIM && self.written > self.bytes.len() / 2 {
+        if frames.written == frames.bytes.len() {
+            self.0 = None;
+        } else if frames.written >= MIN_RECLAIM && frames.written > frames.bytes.len() / 2 {
             // A client that is always a little behind never empties its buffer. Without this removal the
             // buffer would grow without limit.
-            self.bytes.drain(..self.written);
-            for frame in &mut self.frames {
-                frame.end -= self.written;
+            frames.bytes.drain(..frames.written);
+            for frame in &mut frames.pending {
+                frame.end -= frames.written;
             }
-            self.written = 0;
+            frames.written = 0;
         }
     }
 
     /// Removes all frames of which the socket has accepted no byte. Returns the partly written frame, if
     /// there is one.
     pub(super) fn discard_unbegun(&mut self) -> Option<PendingFrame> {
-        self.frames.truncate(usize::from(self.is_begun));
-        let begun = self.frames.front().copied();
-        self.bytes.truncate(begun.map_or(self.written, |frame| frame.end));
-        begun
+        let frames = self.0.as_mut()?;
+        let Some(begun) = frames.pending.front().copied().filter(|_| frames.is_begun) else {
+            self.0 = None;
+            return None;
+        };
+        frames.pending.truncate(1);
+        frames.bytes.truncate(begun.end);
+        frames.pending_bytes = [0; 3];
+        frames.pending_bytes[begun.kind as usize] = begun.counted;
+        Some(begun)
     }
 }
 
@@ -182,6 +205,7 @@ mod tests {
         }
 
         assert_eq!(buffer.pending().len(), 1000);
-        assert!(buffer.bytes.capacity() < 64 * 1024, "{}", buffer.bytes.capacity());
+        let capacity = buffer.0.unwrap().bytes.capacity();
+        assert!(capacity < 64 * 1024, "{capacity}");
     }
 }

@@ -39,7 +39,7 @@ mod subscription_index;
 pub use deadlines::Timeouts;
 pub use outbox::{Outbox, SlowConsumer};
 pub use rate_limiter::{Limiter, Moment, TokioClock, limiter};
-pub use relay::{Relay, RelayConfig, Relayed};
+pub use relay::{PeerName, Relay, RelayConfig, Relayed};
 pub use settings::Settings;
 pub use shard::Shard;
 pub use shard_runner::ShardRunner;

@@ -51,8 +51,6 @@ pub struct Outbox {
     /// The client's updates in the current batch, as runs of consecutive updates.
     runs: SmallVec<[Run; 2]>,
     buffer: FrameBuffer,
-    /// The number of pending bytes of each kind of frame, indexed by [`FrameKind`].
-    pending_bytes: [usize; 3],
     /// The flush window in which the client got its last update.
     window: WindowNumber,
     /// Whether the client's socket accepts no more bytes for now.
@@ -90,7 +88,6 @@ impl Outbox {
             limit,
             runs: SmallVec::new(),
             buffer: FrameBuffer::default(),
-            pending_bytes: [0; 3],
             window: WindowNumber::default(),
             is_blocked: false,
             has_progress: false,
@@ -136,8 +133,7 @@ impl Outbox {
     /// Returns the sequence number of the first pending frame that moves the cursor.
     #[must_use]
     pub fn first_pending(&self) -> Option<u64> {
-        let delayed = self.delayed.iter().flat_map(|delayed| delayed.buffer.frames());
-        self.buffer.frames().chain(delayed).find_map(|frame| match frame.effect {
+        self.buffers().flat_map(FrameBuffer::frames).find_map(|frame| match frame.effect {
             CursorEffect::MovesTo(seq) | CursorEffect::EndsSnapshots(seq) => Some(seq),
             CursorEffect::None | CursorEffect::BeginsSnapshots | CursorEffect::InSnapshots => None,
         })
@@ -160,10 +156,8 @@ impl Outbox {
     /// client's next message must wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let buffers = [Some(&self.buffer), self.delayed.as_ref().map(|delayed| &delayed.buffer)];
-        let buffers = buffers.into_iter().flatten();
-        let (bytes, frames) = buffers.fold((0, 0), |(bytes, frames), buffer| {
-            (bytes + buffer.pending().len(), frames + buffer.frames().len())
+        let (bytes, frames) = self.buffers().fold((0, 0), |(bytes, frames), buffer| {
+            (bytes + buffer.pending().len(), frames + buffer.frame_count())
         });
         bytes.max(frames * MIN_FRAME_BYTES) >= self.limit
     }
@@ -333,8 +327,7 @@ impl Outbox {
     ///
     /// Returns an error if the frame exceeds the limit of pending bytes.
     pub fn push_news(&mut self, frame: &[u8], beside_events: bool) -> Result<(), SlowConsumer> {
-        let pending =
-            if beside_events { self.pending_bytes[FrameKind::News as usize] } else { self.limited_bytes() };
+        let pending = if beside_events { self.pending_bytes(FrameKind::News) } else { self.limited_bytes() };
         self.check_limit(frame, pending)?;
         self.append(CursorEffect::None, FrameKind::News, |buffer| buffer.extend_from_slice(frame));
         Ok(())
@@ -506,9 +499,8 @@ impl Outbox {
     /// Records that the socket accepted the next `count` bytes of the pending frames.
     pub fn written(&mut self, count: usize) {
         self.has_progress |= std::mem::take(&mut self.is_blocked) && count > 0;
-        let Self { buffer, pending_bytes, has_progress, cursor, .. } = self;
+        let Self { buffer, has_progress, cursor, .. } = self;
         buffer.written(count, |frame| {
-            pending_bytes[frame.kind as usize] -= frame.bytes as usize;
             *has_progress |= !matches!(frame.effect, CursorEffect::None | CursorEffect::BeginsSnapshots);
             frame.effect.apply(cursor);
         });
@@ -523,9 +515,7 @@ impl Outbox {
     pub fn discard_pending(&mut self) {
         self.conflated.clear();
         self.delayed = None;
-        self.pending_bytes = [0; 3];
-        if let Some(PendingFrame { effect, kind, bytes, .. }) = self.buffer.discard_unbegun() {
-            self.pending_bytes[kind as usize] = bytes as usize;
+        if let Some(PendingFrame { effect, .. }) = self.buffer.discard_unbegun() {
             // The session writes the rest of this frame before the close, so the frame's effect is applied
             // now.
             effect.apply(&mut self.cursor);
@@ -534,7 +524,17 @@ impl Outbox {
 
     /// Returns the number of pending bytes that count against the client's limit.
     fn limited_bytes(&self) -> usize {
-        self.pending_bytes[FrameKind::Event as usize] + self.pending_bytes[FrameKind::News as usize]
+        self.pending_bytes(FrameKind::Event) + self.pending_bytes(FrameKind::News)
+    }
+
+    /// Returns the number of pending bytes of this kind of frame.
+    fn pending_bytes(&self, kind: FrameKind) -> usize {
+        self.buffers().map(|buffer| buffer.pending_bytes(kind)).sum()
+    }
+
+    /// Returns the buffer, and the buffer of the frames that wait behind a delayed reply.
+    fn buffers(&self) -> impl Iterator<Item = &FrameBuffer> {
+        [&self.buffer].into_iter().chain(self.delayed.as_ref().map(|delayed| &delayed.buffer))
     }
 
     /// Checks that `pending` bytes plus the bytes of `frame` do not exceed the client's limit.
@@ -543,8 +543,7 @@ impl Outbox {
     }
 
     fn append(&mut self, effect: CursorEffect, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
-        let bytes = self.last_buffer().push(effect, kind, write);
-        self.pending_bytes[kind as usize] += bytes;
+        self.last_buffer().push(effect, kind, write);
     }
 
     /// Returns the buffer to which the next frame is added. If a reply is delayed, the next frame is added

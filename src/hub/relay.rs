@@ -3,12 +3,12 @@
 //! Each shard has a bounded inbox for messages. A message waits until the inbox of every shard has room.
 //! While a client's message waits, the server reads no further message from this client. Shards never wait.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
-use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::mpsc;
 
 use super::rate_limiter::{Limiter, limiter};
@@ -76,6 +76,16 @@ pub struct Relayed {
     pub message: Message,
 }
 
+/// The name of a peer. Other clients see this name as the sender of the peer's messages.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerName(u64);
+
+impl fmt::Display for PeerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.0)
+    }
+}
+
 /// Relays the messages of each client to the clients of all shards.
 #[derive(Debug)]
 pub struct Relay {
@@ -120,9 +130,9 @@ impl Relay {
         self.peers.load(Ordering::Relaxed)
     }
 
-    /// Returns a name for a new peer. Other clients see this name as the sender of the peer's messages.
-    pub fn name(&self) -> SmolStr {
-        format_smolstr!("c{}", self.names.fetch_add(1, Ordering::Relaxed))
+    /// Returns a name for a new peer.
+    pub fn name(&self) -> PeerName {
+        PeerName(self.names.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Counts a new peer, which gets messages from now on.
@@ -160,14 +170,14 @@ impl Relay {
     /// # Errors
     ///
     /// Returns an error if the server relays too many bytes at the moment.
-    pub async fn send(&self, from: &str, message: Message) -> Result<(), ErrorReply> {
+    pub async fn send(&self, from: PeerName, message: Message) -> Result<(), ErrorReply> {
         if !self.total.as_ref().is_none_or(|total| self.fits(total, message.len())) {
             self.counters().increment(Limit::RelayTotal);
             let message = "the server relays too much at the moment; try again later";
             return Err(ErrorReply::new(ErrorCode::RateLimited, message));
         }
         self.counters().relayed.inc();
-        let relayed = Arc::new(Relayed { from: from.to_owned(), message });
+        let relayed = Arc::new(Relayed { from: from.to_string(), message });
         for inbox in &self.inboxes {
             // A send fails only if the shard has ended. The server is then shutting down, and the shard has
             // no peers.

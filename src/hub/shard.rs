@@ -482,6 +482,11 @@ impl Shard {
         }
     }
 
+    /// Wakes the sessions of all connections.
+    pub fn wake_all(&mut self) {
+        self.connections.iter_mut().for_each(|(_, connection)| connection.wake());
+    }
+
     /// Returns the reason why the shard closes a connection, and forgets the reason. Returns `None` if there
     /// is no such reason.
     pub fn take_closing(&mut self, id: ConnectionId) -> Option<CloseReason> {
@@ -685,7 +690,7 @@ impl Shard {
                 // The time for which the server itself stood still does not count.
                 behind.since += gap;
             }
-            let behind = connection.behind.get_or_insert(Behind { since: now, written: 0 });
+            let behind = connection.behind.get_or_insert_with(|| Box::new(Behind { since: now, written: 0 }));
             if now.duration_since(behind.since) >= timeout {
                 connection.close_slow_consumer(Limit::StallTimeout, &self.bus);
             }

@@ -105,7 +105,7 @@ impl Connections {
     ) {
         let here = Rc::clone(self);
         self.tasks.spawn_local(async move {
-            let reason = here.catch_panic_of(session.run(here.stop.clone())).await;
+            let reason = here.catch_panic_of(session.run()).await;
             debug!(?reason, "a session has ended");
             drop(session);
             at_end(reason);

@@ -1,6 +1,5 @@
 //! A worker: a shard and its connections, on one thread.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,14 +77,13 @@ impl<S: AcceptedSocket> Worker<S> {
             conflated_events: Settings::CONFLATED_EVENTS,
         };
         let runner = Rc::new(ShardRunner::new(&reader, start, settings));
-        let context = Rc::new(Context {
-            runner: Rc::clone(&runner),
-            relay: self.relay,
-            config: self.session,
-            limits: self.limits,
-            auth: state.auth.clone(),
-            admitted: RefCell::default(),
-        });
+        let context = Rc::new(Context::new(
+            Rc::clone(&runner),
+            self.relay,
+            self.session,
+            self.limits,
+            state.auth.clone(),
+        ));
         let (clients, mut auth) = (Rc::clone(&context), state.auth.clone());
         let shard = Rc::clone(&runner);
         let stop_shard = CancellationToken::new();
@@ -131,6 +129,7 @@ impl<S: AcceptedSocket> Worker<S> {
         // The worker waits for this at most `session.close_timeout`.
         let _ = time::timeout(close_timeout, shard.caught_up(bus.end())).await;
         close_stop.cancel();
+        clients.stop();
         connections.finish().await;
         stop_shard.cancel();
         // The task has already reported its own failure.

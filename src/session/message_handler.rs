@@ -1,17 +1,17 @@
 //! Handles a client's messages: checks permissions and rates, then executes the command or relays the
 //! message.
 
+use std::cell::OnceCell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
-use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::Context;
 use crate::auth::Access;
 use crate::counters::{Counters, Limit};
 use crate::encoding::{Encoding, Value};
-use crate::hub::{ConnectionId, Limiter, Socket, limiter};
+use crate::hub::{ConnectionId, Limiter, PeerName, Socket, limiter};
 use crate::market::Time;
 use crate::wire::{
     self, CloseCode, CloseReason, Command, CommandId, CommandWithId, ErrorCode, ErrorReply, Incoming,
@@ -28,11 +28,17 @@ const SYMBOLS_A_COMMAND: usize = 100;
 pub(super) struct MessageHandler {
     pub(super) context: Rc<Context>,
     pub(super) id: ConnectionId,
-    name: SmolStr,
-    access: Access,
+    name: PeerName,
     /// The subscribe command from the URL. `None` if the URL has no subscribe command, or if the command has
     /// been executed.
     url_command: Option<Box<Command>>,
+    /// The rate limits of the client; created when the client sends its first message.
+    limiters: OnceCell<Box<Limiters>>,
+}
+
+/// The rate limits of one client; `None` for a rate without a limit.
+#[derive(Debug)]
+struct Limiters {
     controls: Option<Limiter>,
     commands: Option<Limiter>,
     messages: Option<Limiter>,
@@ -55,20 +61,8 @@ impl MessageHandler {
             shard.set_authenticated(id, Instant::now(), false);
         }
         drop(shard);
-        let controls = limiter(context.limits.control_rate, context.limits.control_burst);
-        let commands = limiter(context.limits.command_rate, context.limits.command_burst);
-        let messages = limiter(context.relay.config().rate, context.relay.config().burst);
         let url_command = parameters.subscribe.clone().map(Box::new);
-        let mut client = Self {
-            context,
-            id,
-            name,
-            access: Access::Unauthenticated,
-            url_command,
-            controls,
-            commands,
-            messages,
-        };
+        let mut client = Self { context, id, name, url_command, limiters: OnceCell::new() };
         client.set_access(access);
         client.execute_url_command();
         client
@@ -76,14 +70,13 @@ impl MessageHandler {
 
     /// Sets the client's permissions, and counts the client as a peer in the relay. Does nothing if the
     /// client must still show a token.
-    fn set_access(&mut self, access: Access) {
+    fn set_access(&self, access: Access) {
         if access.is_unauthenticated() {
             return;
         }
-        self.access = access.clone();
         self.context.relay.join();
         let is_current = self.context.auth.borrow().is_current(&access);
-        self.context.admitted.borrow_mut().insert(self.id, access);
+        self.context.set_access(self.id, access);
         if !is_current {
             // The tokens have changed since the request of this client was checked.
             self.context.close_revoked();
@@ -92,7 +85,7 @@ impl MessageHandler {
 
     /// Executes the subscribe command from the URL, unless the client must show a token first.
     fn execute_url_command(&mut self) {
-        if self.access.is_unauthenticated() {
+        if self.access().is_unauthenticated() {
             return;
         }
         if let Some(command) = self.url_command.take() {
@@ -105,7 +98,7 @@ impl MessageHandler {
         let CommandWithId { id, command } = with_id;
         let checked = match command {
             Command::Auth { token } => self.authenticate(id.as_ref(), token),
-            command => self.access.check(command),
+            command => self.access().check(command),
         };
         match checked {
             Ok(()) => self.context.runner.shard.borrow_mut().execute(self.id, with_id, Time::now()),
@@ -114,7 +107,7 @@ impl MessageHandler {
     }
 
     fn authenticate(&mut self, id: Option<&CommandId>, token: &TokenHash) -> Result<(), ErrorReply> {
-        if let Access::Granted(grant) = &self.access {
+        if let Access::Granted(grant) = self.access() {
             let message =
                 format!("this connection already showed the token of {}; open a new connection", grant.name);
             return Err(ErrorReply::new(ErrorCode::BadCommand, message));
@@ -123,7 +116,7 @@ impl MessageHandler {
         self.set_access(access);
         let mut shard = self.context.runner.shard.borrow_mut();
         shard.set_authenticated(self.id, Instant::now(), true);
-        if let Access::Granted(grant) = &self.access {
+        if let Access::Granted(grant) = self.access() {
             let owner = Owner { name: &grant.name, relay: grant.relay, control: grant.control };
             shard.answer(self.id, &Value::Reply(&Reply::authenticated(id, owner)));
         }
@@ -152,7 +145,7 @@ impl MessageHandler {
             Incoming::Pong => !self.context.runner.shard.borrow_mut().ponged(self.id),
             Incoming::Message(_) | Incoming::Close(_) => false,
         };
-        if is_control && is_over(self.controls.as_ref()) {
+        if is_control && is_over(self.limiters().controls.as_ref()) {
             self.counters().increment(Limit::ControlRate);
             let reason = format!("at most {} control frames a second", self.context.limits.control_rate);
             return Err(CloseReason::Server(CloseCode::Policy, reason.into()));
@@ -179,7 +172,7 @@ impl MessageHandler {
     /// Counts a command with this many symbols towards the command rate. Returns whether the command exceeds
     /// the maximum rate.
     fn is_over_command_rate(&self, symbols: usize) -> bool {
-        let Some(limit) = &self.commands else { return false };
+        let Some(limit) = &self.limiters().commands else { return false };
         let count = u32::try_from(symbols / SYMBOLS_A_COMMAND).unwrap_or(u32::MAX).saturating_add(1);
         let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN).min(self.context.limits.command_burst);
         let is_over = !matches!(limit.check_n(count), Ok(Ok(())));
@@ -198,9 +191,9 @@ impl MessageHandler {
     }
 
     async fn relay(&self, message: Message) {
-        let checked = self.access.check_relay().and_then(|()| self.context.relay.check(&message));
+        let checked = self.access().check_relay().and_then(|()| self.context.relay.check(&message));
         let sent = match checked.and_then(|()| self.check_message_rate()) {
-            Ok(()) => self.context.relay.send(&self.name, message).await,
+            Ok(()) => self.context.relay.send(self.name, message).await,
             error => error,
         };
         if let Err(error) = sent {
@@ -209,13 +202,28 @@ impl MessageHandler {
     }
 
     fn check_message_rate(&self) -> Result<(), ErrorReply> {
-        if !is_over(self.messages.as_ref()) {
+        if !is_over(self.limiters().messages.as_ref()) {
             return Ok(());
         }
         self.counters().increment(Limit::RelayRate);
         let rate = self.context.relay.config().rate;
         let message = format!("at most {rate} messages a second are relayed; this one was not");
         Err(ErrorReply::new(ErrorCode::RateLimited, message))
+    }
+
+    fn access(&self) -> Access {
+        self.context.access(self.id)
+    }
+
+    fn limiters(&self) -> &Limiters {
+        self.limiters.get_or_init(|| {
+            let (limits, relay) = (&self.context.limits, self.context.relay.config());
+            Box::new(Limiters {
+                controls: limiter(limits.control_rate, limits.control_burst),
+                commands: limiter(limits.command_rate, limits.command_burst),
+                messages: limiter(relay.rate, relay.burst),
+            })
+        })
     }
 
     fn reply_error(&self, id: Option<&CommandId>, error: ErrorReply) {
@@ -237,7 +245,7 @@ impl Drop for MessageHandler {
         self.context.runner.sockets.borrow_mut().remove(self.id);
         self.context.runner.served.notify_one();
         self.context.runner.turn_wanted.notify_one();
-        if self.context.admitted.borrow_mut().remove(&self.id).is_some() {
+        if !self.context.set_access(self.id, Access::Unauthenticated).is_unauthenticated() {
             self.context.relay.leave();
         }
     }

@@ -7,8 +7,7 @@
 mod config;
 mod message_handler;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -18,11 +17,9 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::select;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{self, Instant, Sleep};
-use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, Access};
 use crate::counters::Limit;
@@ -58,35 +55,67 @@ pub struct Context {
     pub limits: Limits,
     /// The configured tokens, which may change while the server runs.
     pub auth: watch::Receiver<auth::Config>,
-    /// The permissions of each admitted client. An admitted client has shown a token, or needs no token.
-    pub admitted: RefCell<HashMap<ConnectionId, Access>>,
+    /// The permissions of each client, indexed by connection number. A number without a client counts as
+    /// unauthenticated.
+    permissions: RefCell<Vec<Access>>,
+    /// Whether all sessions must close, because the server shuts down.
+    is_stopping: Cell<bool>,
 }
 
 impl Context {
+    /// Returns the state of a thread that has no sessions yet.
+    #[must_use]
+    pub fn new(
+        runner: Rc<ShardRunner>,
+        relay: Arc<Relay>,
+        config: Config,
+        limits: Limits,
+        auth: watch::Receiver<auth::Config>,
+    ) -> Self {
+        let (permissions, is_stopping) = (RefCell::default(), Cell::new(false));
+        Self { runner, relay, config, limits, auth, permissions, is_stopping }
+    }
+
     /// Closes each client whose permissions are no longer valid, because the tokens have changed.
     pub fn close_revoked(&self) {
         let auth = self.auth.borrow();
         let mut shard = self.runner.shard.borrow_mut();
-        let admitted = self.admitted.borrow();
-        for (&id, _) in admitted.iter().filter(|(_, access)| !auth.is_current(access)) {
+        for (id, _) in
+            self.permissions.borrow().iter().enumerate().filter(|(_, access)| !auth.is_current(access))
+        {
             let reason = "the tokens of the server have changed; connect again with a valid token";
             shard.ask_to_close(id, CloseReason::Server(CloseCode::Policy, reason.into()));
         }
     }
+
+    /// Closes all sessions, and each session that starts later, because the server shuts down.
+    pub fn stop(&self) {
+        self.is_stopping.set(true);
+        self.runner.shard.borrow_mut().wake_all();
+    }
+
+    /// Returns the permissions of a client.
+    fn access(&self, id: ConnectionId) -> Access {
+        self.permissions.borrow().get(id).cloned().unwrap_or(Access::Unauthenticated)
+    }
+
+    /// Sets the permissions of a client; returns its former permissions.
+    fn set_access(&self, id: ConnectionId, access: Access) -> Access {
+        let mut permissions = self.permissions.borrow_mut();
+        if permissions.len() <= id {
+            permissions.resize(id + 1, Access::Unauthenticated);
+        }
+        std::mem::replace(&mut permissions[id], access)
+    }
 }
 
 /// One client's connection.
+///
+/// An idle session must be small. So what only an active client needs is boxed, and the session waits in
+/// functions that [poll](Self::poll_message), which need no state of their own.
 #[derive(Debug)]
 pub struct Session {
-    inbound: Inbound,
-    outbound: Outbound,
     handler: MessageHandler,
-}
-
-#[derive(Debug)]
-struct Inbound {
-    context: Rc<Context>,
-    id: ConnectionId,
     /// Decodes the client's bytes; `None` for an NDJSON stream, because its client only receives.
     decoder: Option<Decoder>,
     /// The incomplete message that the session has reported to the shard: the message's number from
@@ -95,12 +124,8 @@ struct Inbound {
     /// How many bytes the session has read since it last yielded to other tasks of the thread, plus
     /// `MESSAGE_BYTES` for each message.
     turn: usize,
-}
-
-#[derive(Debug)]
-struct Outbound {
-    runner: Rc<ShardRunner>,
-    id: ConnectionId,
+    /// Whether the session has yielded, and has not continued since.
+    has_yielded: bool,
     /// The timer for the next flush of conflated events; `None` if no flush is pending.
     flush_timer: Option<Pin<Box<Sleep>>>,
 }
@@ -122,92 +147,93 @@ impl Session {
             decoder.feed(read);
             decoder
         });
-        let runner = Rc::clone(&context.runner);
-        let handler = MessageHandler::new(Rc::clone(&context), encoding, parameters, access, socket);
-        Self {
-            inbound: Inbound { context, id: handler.id, decoder, partial: None, turn: 0 },
-            outbound: Outbound { runner, id: handler.id, flush_timer: None },
-            handler,
-        }
+        let handler = MessageHandler::new(context, encoding, parameters, access, socket);
+        Self { handler, decoder, partial: None, turn: 0, has_yielded: false, flush_timer: None }
     }
 
-    /// Runs the session until the client leaves, violates the protocol or reads too slowly, or until `stop`
-    /// is cancelled. Returns the close reason.
-    pub async fn run(&mut self, stop: CancellationToken) -> CloseReason {
-        let mut stopped = pin!(stop.cancelled_owned());
+    /// Runs the session until the client leaves, violates the protocol or reads too slowly, or until the
+    /// server closes the connection. Returns the close reason.
+    pub async fn run(&mut self) -> CloseReason {
         let reason = loop {
-            let outcome = select! {
-                biased;
-                () = &mut stopped => Err(CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into())),
-                message = self.inbound.message() => match message {
-                    // This future and the close below are boxed, so that an idle session stays small.
-                    Ok(message) => Box::pin(self.handler.on_message(message)).await,
-                    Err(reason) => Err(reason),
-                },
-                written = self.outbound.write() => written,
+            let outcome = match poll_fn(|cx| self.poll_next(cx)).await {
+                Ok(message) => Box::pin(self.handler.on_message(message)).await,
+                Err(reason) => Err(reason),
             };
             if let Err(reason) = outcome {
                 break reason;
             }
         };
-        Box::pin(self.close(&reason)).await;
-        reason
+        Box::pin(self.close(reason)).await
+    }
+
+    /// Returns the client's next message. Until the message has arrived, writes what is pending for the
+    /// client.
+    fn poll_next(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<wire::Incoming, CloseReason>> {
+        loop {
+            if self.context().is_stopping.get() {
+                let reason = CloseReason::Server(CloseCode::GoingAway, "the server shuts down".into());
+                return Poll::Ready(Err(reason));
+            }
+            if let Poll::Ready(message) = self.poll_message(cx) {
+                return Poll::Ready(message);
+            }
+            ready!(self.poll_write(cx))?;
+            // The other tasks of the thread have not run since the session last yielded.
+            self.has_yielded = false;
+        }
     }
 
     /// Closes the connection. Writes the pending bytes and the close frame, then shuts down the writing side
-    /// of the socket.
-    async fn close(&mut self, reason: &CloseReason) {
-        let Some((code, text)) = reason.frame() else { return };
-        self.handler.context.runner.shard.borrow_mut().close(self.handler.id, code, text);
+    /// of the socket. Returns `reason`.
+    async fn close(&mut self, reason: CloseReason) -> CloseReason {
+        let Some((code, text)) = reason.frame() else { return reason };
+        self.context().runner.shard.borrow_mut().close(self.handler.id, code, text);
+        let timeout = unless_zero(self.context().config.close_timeout);
         let closing = async {
             while self.handler.has_bytes() {
-                self.outbound.write().await?;
+                poll_fn(|cx| self.poll_write(cx)).await?;
             }
-            self.outbound.shut_down().await?;
+            poll_fn(|cx| self.poll_shut_down(cx)).await?;
             // Incoming bytes are read and dropped. If bytes stayed unread, the operating system would reset
             // the connection. The client might then not get the close frame.
             loop {
-                self.inbound.read().await?;
-                self.inbound.forget();
+                poll_fn(|cx| self.poll_read(cx)).await?;
+                self.decoder.iter_mut().for_each(Decoder::forget);
             }
         };
-        let ended: Result<Result<(), CloseReason>, _> =
-            time::timeout(unless_zero(self.handler.context.config.close_timeout), closing).await;
+        let ended: Result<Result<(), CloseReason>, _> = time::timeout(timeout, closing).await;
         // The inner result is always an error, because the loop above ends only when the client closes its
         // side or is lost.
         if ended.is_err() {
             self.handler.counters().increment(Limit::CloseTimeout);
         }
+        reason
     }
-}
 
-impl Inbound {
     /// Waits until the shard allows reading, then returns the client's next message.
     ///
-    /// Cancel safe: if this future is dropped, the bytes that it has read stay in the decoder.
-    async fn message(&mut self) -> Result<wire::Incoming, CloseReason> {
+    /// While reading is not allowed, no waker is registered. Reading is allowed again only after a write to
+    /// the client, and that write wakes the session.
+    fn poll_message(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<wire::Incoming, CloseReason>> {
         loop {
-            self.allowed().await;
+            if !self.context().runner.shard.borrow().may_read(self.handler.id) {
+                return Poll::Pending;
+            }
             if self.turn >= TURN_BYTES {
-                // The count is reset only after the yield, because a write can cancel this wait before other
-                // tasks have run.
-                yield_now().await;
+                if !self.has_yielded {
+                    self.has_yielded = true;
+                    // Tokio wakes the session again after the other tasks have run.
+                    let _ = pin!(yield_now()).poll(cx);
+                    return Poll::Pending;
+                }
+                self.has_yielded = false;
                 self.turn = 0;
             }
             if let Some(message) = self.decoded()? {
-                return Ok(message);
+                return Poll::Ready(Ok(message));
             }
-            self.read().await?;
+            ready!(self.poll_read(cx))?;
         }
-    }
-
-    /// Waits until the shard allows the session to read.
-    ///
-    /// The returned future registers no waker. Reading is allowed again only after a write to the client, and
-    /// that write wakes the session.
-    async fn allowed(&self) {
-        let may_read = || self.context.runner.shard.borrow().may_read(self.id);
-        poll_fn(|_| if may_read() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Returns the next message, if the bytes that have been read contain a complete message.
@@ -234,119 +260,104 @@ impl Inbound {
             DecodeError::TooManyFragments { .. } => Limit::Fragments,
             DecodeError::Protocol(_) | DecodeError::Utf8 => return,
         };
-        self.context.relay.counters().increment(limit);
-    }
-
-    /// Drops the bytes of incomplete messages.
-    fn forget(&mut self) {
-        if let Some(decoder) = &mut self.decoder {
-            decoder.forget();
-        }
+        self.handler.counters().increment(limit);
     }
 
     /// Tells the shard whether a message is incomplete, because the shard enforces the message timeout.
     fn note(&mut self, partial: Option<u64>) {
         if std::mem::replace(&mut self.partial, partial) != partial {
-            self.context.runner.shard.borrow_mut().set_message_partial(
-                self.id,
-                Instant::now(),
-                partial.is_some(),
-            );
+            let mut shard = self.handler.context.runner.shard.borrow_mut();
+            shard.set_message_partial(self.handler.id, Instant::now(), partial.is_some());
         }
     }
 
-    async fn read(&mut self) -> Result<(), CloseReason> {
-        poll_fn(|cx| {
-            let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
-            let mut buffer = ReadBuf::uninit(&mut bytes);
-            let mut sockets = self.context.runner.sockets.borrow_mut();
-            ready!(sockets.get(self.id).poll_read(cx, &mut buffer)).map_err(CloseReason::Lost)?;
-            self.turn += buffer.filled().len();
-            if let Some(decoder) = &mut self.decoder {
-                decoder.feed(buffer.filled());
-            }
-            self.context.runner.shard.borrow_mut().heard(self.id);
-            Poll::Ready(match buffer.filled() {
-                [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
-                _ => Ok(()),
-            })
+    /// Reads once from the socket, and passes the bytes to the decoder.
+    fn poll_read(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
+        let ShardRunner { shard, sockets, .. } = &*self.handler.context.runner;
+        ready!(sockets.borrow_mut().get(self.handler.id).poll_read(cx, &mut buffer))
+            .map_err(CloseReason::Lost)?;
+        self.turn += buffer.filled().len();
+        if let Some(decoder) = &mut self.decoder {
+            decoder.feed(buffer.filled());
+        }
+        shard.borrow_mut().heard(self.handler.id);
+        Poll::Ready(match buffer.filled() {
+            [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
+            _ => Ok(()),
         })
-        .await
-    }
-}
-
-impl Outbound {
-    /// Waits for pending bytes, and writes as many bytes as the socket accepts. Returns without a write when
-    /// the session may read the client's messages again.
-    ///
-    /// Cancel safe: if this future is dropped, the unwritten bytes stay in the outbox.
-    async fn write(&mut self) -> Result<(), CloseReason> {
-        poll_fn(|cx| self.poll_write(cx)).await
     }
 
+    /// Waits for pending bytes, and writes as many bytes as the socket accepts. Also returns when the session
+    /// may read the client's messages again.
     fn poll_write(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), CloseReason>> {
-        let mut shard = self.runner.shard.borrow_mut();
-        shard.set_waker(self.id, cx.waker());
-        if let Some(reason) = shard.take_closing(self.id) {
+        let (runner, id) = (&self.handler.context.runner, self.handler.id);
+        let mut shard = runner.shard.borrow_mut();
+        shard.set_waker(id, cx.waker());
+        if let Some(reason) = shard.take_closing(id) {
             return Poll::Ready(Err(reason));
         }
         let now = Instant::now();
-        let may_read = shard.may_read(self.id);
-        let bytes = shard.outgoing(self.id, now);
+        let may_read = shard.may_read(id);
+        let bytes = shard.outgoing(id, now);
         if bytes.is_empty() {
-            if let Some(reason) = shard.take_closing(self.id) {
+            if let Some(reason) = shard.take_closing(id) {
                 return Poll::Ready(Err(reason));
             }
-            if shard.may_read(self.id) != may_read {
+            if shard.may_read(id) != may_read {
                 return Poll::Ready(Ok(()));
             }
-            let due = shard.due(self.id, now);
+            let due = shard.due(id, now);
             if shard.is_turn_wanted() {
-                self.runner.turn_wanted.notify_one();
+                runner.turn_wanted.notify_one();
             }
             drop(shard);
             // A flush is needed, because a TLS socket may buffer bytes that it has accepted.
-            if let Poll::Ready(Err(error)) = self.runner.sockets.borrow_mut().get(self.id).poll_flush(cx) {
+            if let Poll::Ready(Err(error)) = runner.sockets.borrow_mut().get(id).poll_flush(cx) {
                 return Poll::Ready(Err(CloseReason::Lost(error)));
             }
-            return self.poll_flush_timer(due, cx);
+            return poll_flush_timer(&mut self.flush_timer, due, cx);
         }
-        match self.runner.sockets.borrow_mut().get(self.id).poll_write(cx, bytes) {
+        match runner.sockets.borrow_mut().get(id).poll_write(cx, bytes) {
             Poll::Ready(Ok(count)) => {
-                if shard.written(self.id, count) {
-                    self.runner.served.notify_one();
+                if shard.written(id, count) {
+                    runner.served.notify_one();
                 }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(CloseReason::Lost(error))),
             Poll::Pending => {
-                shard.block(self.id);
+                shard.block(id);
                 Poll::Pending
             }
         }
     }
 
     /// Shuts down the writing side of the socket.
-    async fn shut_down(&mut self) -> Result<(), CloseReason> {
-        poll_fn(|cx| self.runner.sockets.borrow_mut().get(self.id).poll_shutdown(cx))
-            .await
-            .map_err(CloseReason::Lost)
+    fn poll_shut_down(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let mut sockets = self.context().runner.sockets.borrow_mut();
+        sockets.get(self.handler.id).poll_shutdown(cx).map_err(CloseReason::Lost)
     }
 
-    /// Returns `Ready` when the next flush of conflated events is due.
-    fn poll_flush_timer(
-        &mut self,
-        due: Option<Instant>,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<Result<(), CloseReason>> {
-        let Some(due) = due else {
-            self.flush_timer = None;
-            return Poll::Pending;
-        };
-        let flush_timer = self.flush_timer.get_or_insert_with(|| Box::pin(time::sleep_until(due)));
-        if flush_timer.deadline() != due {
-            flush_timer.as_mut().reset(due);
-        }
-        flush_timer.as_mut().poll(cx).map(Ok)
+    fn context(&self) -> &Context {
+        &self.handler.context
     }
+}
+
+/// Returns `Ready` when the next flush of conflated events is due.
+fn poll_flush_timer(
+    flush_timer: &mut Option<Pin<Box<Sleep>>>,
+    due: Option<Instant>,
+    cx: &mut task::Context<'_>,
+) -> Poll<Result<(), CloseReason>> {
+    let Some(due) = due else {
+        *flush_timer = None;
+        return Poll::Pending;
+    };
+    let timer = flush_timer.get_or_insert_with(|| Box::pin(time::sleep_until(due)));
+    if timer.deadline() != due {
+        timer.as_mut().reset(due);
+    }
+    timer.as_mut().poll(cx).map(Ok)
 }

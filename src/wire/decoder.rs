@@ -55,7 +55,7 @@ pub struct Decoder {
     /// Bytes that have not been decoded yet.
     bytes: Vec<u8>,
     /// The message whose last frame has not arrived yet.
-    unfinished: Option<Unfinished>,
+    unfinished: Option<Box<Unfinished>>,
     /// The number of complete messages so far, plus the number of control frames that arrived between
     /// messages.
     completed: u64,
@@ -185,10 +185,11 @@ impl Decoder {
         payload: Vec<u8>,
         is_final: bool,
     ) -> Result<Option<Incoming>, DecodeError> {
-        let Unfinished { kind, bytes, frames } = match (data, self.unfinished.take()) {
+        let unfinished = match (data, self.unfinished.take()) {
             (Data::Continue, Some(mut unfinished)) => {
                 unfinished.bytes.extend_from_slice(&payload);
-                Unfinished { frames: unfinished.frames + 1, ..unfinished }
+                unfinished.frames += 1;
+                unfinished
             }
             (Data::Continue, None) => {
                 return Err(DecodeError::Protocol("a continuation frame follows no message"));
@@ -196,12 +197,13 @@ impl Decoder {
             (_, Some(_)) => {
                 return Err(DecodeError::Protocol("a new message begins before the last one was complete"));
             }
-            (kind, None) => Unfinished { kind, bytes: payload, frames: 1 },
+            (kind, None) => Box::new(Unfinished { kind, bytes: payload, frames: 1 }),
         };
         if !is_final {
-            self.unfinished = Some(Unfinished { kind, bytes, frames });
+            self.unfinished = Some(unfinished);
             return Ok(None);
         }
+        let Unfinished { kind, bytes, .. } = *unfinished;
         if kind == Data::Binary {
             return Ok(Some(Incoming::Message(Message::Binary(bytes))));
         }

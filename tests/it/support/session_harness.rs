@@ -1,6 +1,6 @@
 //! Runs a shard and its sessions, over in-memory sockets and with a paused clock.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub struct SessionHarness {
     pub bus: Arc<Bus>,
     context: Rc<Context>,
-    pub stop: CancellationToken,
+    stop: CancellationToken,
 }
 
 /// A client and its session.
@@ -68,7 +68,7 @@ impl SessionHarness {
         let inbox = inboxes.remove(0);
         let (looping, stopped) = (Rc::clone(&runner), stop.clone());
         spawn_local(async move { looping.run(reader, inbox, stopped).await });
-        let context = Rc::new(Context { runner, relay, config, limits, auth, admitted: RefCell::default() });
+        let context = Rc::new(Context::new(runner, relay, config, limits, auth));
         Self { bus, context, stop }
     }
 
@@ -91,8 +91,13 @@ impl SessionHarness {
             Access::Unrestricted,
             Rc::clone(&self.context),
         );
-        let stop = self.stop.clone();
-        spawn_local(async move { session.run(stop).await })
+        spawn_local(async move { session.run().await })
+    }
+
+    /// Stops the shard and closes all sessions.
+    pub fn stop(&self) {
+        self.context.stop();
+        self.stop.cancel();
     }
 
     pub fn shard(&self) -> RefMut<'_, Shard> {
