@@ -66,7 +66,7 @@ pub struct Deadlines {
     next_ping: Option<Instant>,
     /// The first ping since the client's last sign of life; `None` if there was no such ping, or if pings
     /// have no timeout.
-    ping: Option<Ping>,
+    ping: Option<Box<Ping>>,
     /// How many pings have not been answered with a pong.
     unanswered: u32,
     /// How many pings were due while the socket was blocked. The number is reset when the client sends or
@@ -195,7 +195,7 @@ impl Deadlines {
         if is_over(self.message_due) {
             return Finding::Overdue(Overdue::Message);
         }
-        let is_due = is_over(self.ping.map(|ping| ping.due));
+        let is_due = is_over(self.ping_due());
         if self.is_alive(now, signs, is_due, acknowledgements) {
             self.ping = None;
         } else if is_due {
@@ -203,8 +203,8 @@ impl Deadlines {
         }
         if is_over(self.next_ping) {
             self.next_ping = deadline(now, timeouts.ping_interval);
-            let ping = deadline(now, timeouts.ping_timeout).map(|due| Ping { sent: now, due });
-            self.ping = self.ping.or(ping);
+            let ping = deadline(now, timeouts.ping_timeout).map(|due| Box::new(Ping { sent: now, due }));
+            self.ping = self.ping.take().or(ping);
             self.unanswered = self.unanswered.saturating_add(1);
             self.blocked_pings = self.blocked_pings.saturating_add(signs.is_blocked.into());
             return Finding::Ping;
@@ -221,7 +221,7 @@ impl Deadlines {
         is_due: bool,
         acknowledgements: impl FnOnce() -> Option<Acknowledgements>,
     ) -> bool {
-        let is_reachable = match self.ping {
+        let is_reachable = match &self.ping {
             Some(ping) if !signs.is_heard && (signs.is_reading || signs.is_blocked && is_due) => {
                 let since_ping = now.duration_since(ping.sent);
                 acknowledgements().map(|found| found.unanswered < UNANSWERED || found.last < since_ping)
@@ -238,10 +238,12 @@ impl Deadlines {
     /// Returns the time at which the client is due for its next check; `None` if no check is due.
     #[must_use]
     pub fn next_check(&self) -> Option<Instant> {
-        [self.next_ping, self.ping.map(|ping| ping.due), self.message_due, self.auth_due]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.next_ping, self.ping_due(), self.message_due, self.auth_due].into_iter().flatten().min()
+    }
+
+    /// Returns by when the client must give a sign of life after a ping; `None` if no such deadline is set.
+    fn ping_due(&self) -> Option<Instant> {
+        self.ping.as_ref().map(|ping| ping.due)
     }
 }
 

@@ -45,7 +45,8 @@ pub struct SlowConsumer;
 #[derive(Debug)]
 pub struct Outbox {
     delivery: Delivery,
-    interval: Duration,
+    /// The times of flushes; `None` if the client has neither asked for an interval nor had a flush.
+    flushes: Option<Box<Flushes>>,
     /// The limit on the pending bytes of events, relayed messages and feed states.
     limit: usize,
     /// The client's updates in the current batch, as runs of consecutive updates.
@@ -59,13 +60,20 @@ pub struct Outbox {
     has_progress: bool,
     conflated: ConflatedKeys,
     delayed: Option<Box<Delayed>>,
-    /// The time of the last flush of conflated events, at which the client's current interval began.
-    last_flush: Option<Instant>,
     /// The sequence number up to which the socket has accepted all events; `None` while a set of snapshots is
     /// being written.
     cursor: Option<u64>,
     sent: u64,
     merged: u64,
+}
+
+/// The times at which a client's conflated events are flushed.
+#[derive(Debug, Default)]
+struct Flushes {
+    /// The interval between flushes for which the client has asked; zero means as soon as possible.
+    interval: Duration,
+    /// The time of the last flush, at which the client's current interval began.
+    last: Option<Instant>,
 }
 
 /// A delayed reply, and all frames that wait behind the reply. The reply itself waits until conflated events
@@ -84,7 +92,7 @@ impl Outbox {
     pub fn new(limit: usize) -> Self {
         Self {
             delivery: Delivery::Latest,
-            interval: Duration::ZERO,
+            flushes: None,
             limit,
             runs: SmallVec::new(),
             buffer: FrameBuffer::default(),
@@ -93,7 +101,6 @@ impl Outbox {
             has_progress: false,
             conflated: ConflatedKeys::default(),
             delayed: None,
-            last_flush: None,
             cursor: Some(0),
             sent: 0,
             merged: 0,
@@ -103,14 +110,16 @@ impl Outbox {
     /// Returns the client's delivery mode, and the client's interval between flushes.
     #[must_use]
     pub fn delivery(&self) -> (Delivery, Duration) {
-        (self.delivery, self.interval)
+        (self.delivery, self.interval())
     }
 
     /// Changes the client's delivery mode and interval for new events. Events that are already conflated are
     /// still sent.
     pub fn set_delivery(&mut self, delivery: Delivery, interval: Duration) {
         self.delivery = delivery;
-        self.interval = interval;
+        if self.flushes.is_some() || !interval.is_zero() {
+            self.flushes.get_or_insert_default().interval = interval;
+        }
     }
 
     /// Returns two numbers of events. The first counts the events that were sent or are pending as frames.
@@ -165,7 +174,7 @@ impl Outbox {
     /// Returns whether a new event must be conflated, because it cannot be sent at once.
     #[must_use]
     pub fn must_conflate(&self) -> bool {
-        let keeps_up = !self.is_blocked && self.conflated.is_empty() && self.interval.is_zero();
+        let keeps_up = !self.is_blocked && self.conflated.is_empty() && self.interval().is_zero();
         self.delivery == Delivery::Latest && !keeps_up
     }
 
@@ -477,7 +486,7 @@ impl Outbox {
     /// The result is `None` if there are no conflated events, or if pending frames must be written first.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        let due = self.last_flush.map_or(now, |last_flush| now.max(last_flush + self.interval));
+        let due = self.flushes.as_ref().and_then(|flushes| flushes.due()).map_or(now, |due| now.max(due));
         (!self.conflated.is_empty() && self.buffer.is_empty()).then_some(due)
     }
 
@@ -486,8 +495,13 @@ impl Outbox {
     /// The client's next interval begins at `now`. But if the flush was only a little late, the next interval
     /// begins when the flush was due. So small delays do not add up.
     pub fn set_last_flush(&mut self, now: Instant) {
-        let due = self.last_flush.map(|last_flush| last_flush + self.interval);
-        self.last_flush = due.filter(|due| now.duration_since(*due) < LATE_FLUSH).or(Some(now));
+        let flushes = self.flushes.get_or_insert_default();
+        let due = flushes.due().filter(|due| now.duration_since(*due) < LATE_FLUSH);
+        flushes.last = due.or(Some(now));
+    }
+
+    fn interval(&self) -> Duration {
+        self.flushes.as_ref().map_or(Duration::ZERO, |flushes| flushes.interval)
     }
 
     /// Returns the bytes of the pending frames, which are written to the socket next.
@@ -550,6 +564,13 @@ impl Outbox {
     /// behind this reply.
     fn last_buffer(&mut self) -> &mut FrameBuffer {
         self.delayed.as_mut().map_or(&mut self.buffer, |delayed| &mut delayed.buffer)
+    }
+}
+
+impl Flushes {
+    /// Returns when the next flush is due; `None` if there was no flush yet.
+    fn due(&self) -> Option<Instant> {
+        self.last.map(|last| last + self.interval)
     }
 }
 

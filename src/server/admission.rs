@@ -66,8 +66,8 @@ pub struct Permit {
     is_admitted: bool,
     /// The limit that the connection exceeds, if any.
     exceeded: Option<Limit>,
-    /// The limits per address count this connection under this address or IPv6 network.
-    address: Option<IpAddr>,
+    /// Whether the limits per address count this connection under its client's address or IPv6 network.
+    is_counted: bool,
     /// The trusted proxy that forwards the connection.
     proxy: Option<IpAddr>,
     /// The address of the client. Until the first request on the connection, this may be the address of a
@@ -114,13 +114,13 @@ impl Admission {
             admission: Arc::clone(self),
             is_admitted: false,
             exceeded: None,
-            address: None,
+            is_counted: false,
             proxy,
             client: peer,
             worker: None,
         };
         if proxy.is_none() {
-            permit.count_for(peer);
+            permit.count_address();
         }
         let is_full = self.connections > 0 && self.admitted() >= self.connections;
         if is_full && permit.exceeded.is_none() {
@@ -213,20 +213,23 @@ impl Permit {
     /// `headers`.
     pub fn forwarded(&mut self, headers: &HeaderMap) {
         if let (Some(proxy), None) = (self.proxy, self.exceeded) {
-            self.client = self.admission.client(headers).unwrap_or(proxy);
-            self.count_for(self.client);
+            let client = self.admission.client(headers).unwrap_or(proxy);
+            if network(client) != network(self.client) {
+                self.leave_address();
+            }
+            self.client = client;
+            self.count_address();
         }
     }
 
-    /// Counts the connection under this address, and no longer under its previous address.
-    fn count_for(&mut self, address: IpAddr) {
-        let address = network(address);
-        if self.address == Some(address) || address.is_loopback() && !self.admission.loopback {
+    /// Counts the connection under its client's address, unless it is already counted there.
+    fn count_address(&mut self) {
+        let address = network(self.client);
+        if self.is_counted || address.is_loopback() && !self.admission.loopback {
             return;
         }
-        self.leave_address();
         match self.admission.count_address(address) {
-            Ok(()) => self.address = Some(address),
+            Ok(()) => self.is_counted = true,
             Err(limit) => {
                 self.admission.bus.counters().increment(limit);
                 self.exceeded = Some(limit);
@@ -235,7 +238,10 @@ impl Permit {
     }
 
     fn leave_address(&mut self) {
-        let Some(address) = self.address.take() else { return };
+        if !std::mem::take(&mut self.is_counted) {
+            return;
+        }
+        let address = network(self.client);
         let mut addresses = self.admission.addresses();
         if let Some(count) = addresses.get_mut(&address) {
             *count -= 1;
@@ -362,10 +368,11 @@ mod tests {
             through("192.0.2.1, 192.0.2.3:4711, 10.9.9.9"),
             through("[2001:db8::1]:443"),
         ];
-        let addresses = permits.each_ref().map(|permit| permit.address.unwrap());
+        let addresses = permits.each_ref().map(|permit| network(permit.client()));
+        assert!(permits.iter().all(|permit| permit.is_counted));
         assert_eq!(addresses, ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::"].map(ip));
         assert_eq!(through("203.0.113.7, 192.0.2.2").exceeded(), Some(Limit::PerAddress));
-        assert_eq!(through("192.0.2.1, made up").address, Some(ip("10.0.0.1")));
+        assert_eq!(through("192.0.2.1, made up").client(), ip("10.0.0.1"));
     }
 
     #[test]
@@ -377,7 +384,7 @@ mod tests {
 
         permit.forwarded(&headers);
 
-        assert_eq!(permit.address, Some(ip("192.0.2.1")));
+        assert_eq!(permit.client(), ip("192.0.2.1"));
     }
 
     #[test]
