@@ -228,6 +228,7 @@
 //! | `market_state.rs` | the last values, the feed state and the newest seek |
 //! | `sockets.rs` | the sockets of a thread's connections |
 //! | `relay.rs` | messages to all peers, `[relay]` |
+//! | `relay_frames.rs` | encodes relayed messages once |
 //! | `rate_limiter.rs` | rate limits |
 //! | `spread.rs` | spreads numbers evenly |
 //! | `settings.rs` | a shard's settings |

@@ -26,6 +26,7 @@ mod outbox;
 mod overload;
 mod rate_limiter;
 mod relay;
+mod relay_frames;
 mod settings;
 mod shard;
 mod shard_runner;

@@ -342,6 +342,30 @@ impl Outbox {
         Ok(())
     }
 
+    /// Records that the socket accepted the first `count` bytes of these frames of news; pushes the rest.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the rest exceeds the limit of pending bytes, as for [`push_news`](Self::push_news).
+    pub fn news_written<'a>(
+        &mut self,
+        frames: impl Iterator<Item = &'a [u8]>,
+        mut count: usize,
+        beside_events: bool,
+    ) -> Result<(), SlowConsumer> {
+        for frame in frames {
+            if frame.len() <= count {
+                count -= frame.len();
+            } else if count > 0 {
+                self.append(CursorEffect::None, FrameKind::News, |buffer| buffer.extend_from_slice(frame));
+                self.written(std::mem::take(&mut count));
+            } else {
+                self.push_news(frame, beside_events)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Pushes an event that a resuming client missed; `write` appends the event's frame.
     pub fn push_missed(&mut self, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
         self.append(CursorEffect::MovesTo(seq), FrameKind::Reply, write);

@@ -28,13 +28,15 @@ use super::flush_window::FlushWindow;
 use super::liveness::{Liveness, STANDSTILL};
 use super::market_state::MarketState;
 use super::overload::EventCounts;
+use super::relay::Relayed;
+use super::relay_frames::RelayFrames;
 use super::settings::Settings;
 use super::subscription_index::ConnectionId;
 use crate::bus::{Bus, Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::counters::Limit;
 use crate::encoding::{Encoding, Value};
 use crate::market::{Event, FeedState, Time};
-use crate::wire::{CloseReason, CommandWithId, Delivery, Message, Reply};
+use crate::wire::{CloseReason, CommandWithId, Delivery, Reply};
 
 /// In one turn, a shard stops reading the log after this many events. Then the other tasks of the thread can
 /// run.
@@ -183,23 +185,25 @@ impl Shard {
         }
     }
 
-    /// Pushes a relayed message to the outbox of every client. Clients that are closing, or have yet to show
-    /// a token, do not get the message.
-    pub fn relay(&mut self, from: &str, message: &Message) {
-        let wrapped = Reply::message(from, message);
-        let (mut plain, mut wrapped) =
-            (EncodedValue::new(Value::Message(message)), EncodedValue::new(Value::Reply(&wrapped)));
+    /// Writes relayed messages to the sockets of all clients. Clients that are closing, or have yet to show a
+    /// token, do not get the messages.
+    ///
+    /// `write` tries to write to a connection's socket once, and returns how many bytes the socket accepted. If
+    /// bytes are already pending for a client, the messages wait behind these bytes.
+    pub fn relay(&mut self, messages: &[Arc<Relayed>], mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
+        let mut frames = RelayFrames::new(messages);
         let is_flow_controlled = self.bus.is_flow_controlled();
-        for (_, connection) in
-            self.connections.iter_mut().filter(|(_, connection)| !connection.state.is_closing())
-        {
-            let bytes = match connection.role {
-                Role::Unauthenticated => continue,
-                Role::Plain => plain.bytes(connection.encoding),
-                Role::Subscriber => wrapped.bytes(connection.encoding),
-            };
-            let pushed = connection.outbox.push_news(bytes, is_flow_controlled);
-            connection.on_pushed(pushed, &self.bus);
+        for (id, connection) in &mut self.connections {
+            if connection.state.is_closing() || connection.role == Role::Unauthenticated {
+                continue;
+            }
+            let frames = frames.get(connection.encoding, connection.role == Role::Subscriber);
+            let is_next = connection.outbox.is_empty() && !frames.bytes.is_empty();
+            let count = if is_next { write(id, &frames.bytes) } else { 0 };
+            if count < frames.bytes.len() {
+                let pushed = connection.outbox.news_written(frames.iter(), count, is_flow_controlled);
+                connection.on_pushed(pushed, &self.bus);
+            }
         }
     }
 

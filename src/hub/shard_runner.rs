@@ -5,6 +5,7 @@
 //! then sends several updates to a client.
 
 use std::cell::RefCell;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ impl ShardRunner {
             // others.
             select! {
                 () = stop.cancelled() => break,
-                Some(relayed) = inbox.recv() => self.relay(&relayed, &mut inbox),
+                Some(relayed) = inbox.recv() => self.relay(relayed, &mut inbox),
                 () = self.served.notified(), if is_flow_controlled => self.report(&reader),
                 () = self.turn_wanted.notified() => {}
                 _ = check.tick() => {
@@ -124,15 +125,14 @@ impl ShardRunner {
         }
     }
 
-    /// Passes the relayed message `first`, and then all messages in the inbox, to the shard.
-    fn relay(&self, first: &Relayed, inbox: &mut mpsc::Receiver<Arc<Relayed>>) {
-        let mut shard = self.shard.borrow_mut();
-        shard.relay(&first.from, &first.message);
-        for _ in 0..inbox.len() {
-            if let Ok(relayed) = inbox.try_recv() {
-                shard.relay(&relayed.from, &relayed.message);
-            }
-        }
+    /// Writes the relayed message `first`, and then all messages in the inbox, to the clients.
+    fn relay(&self, first: Arc<Relayed>, inbox: &mut mpsc::Receiver<Arc<Relayed>>) {
+        let mut messages = vec![first];
+        let waiting = inbox.len();
+        messages.extend(iter::from_fn(|| inbox.try_recv().ok()).take(waiting));
+        let mut sockets = self.sockets.borrow_mut();
+        self.shard.borrow_mut().relay(&messages, |id, bytes| sockets.write(id, bytes));
+        self.wake_unflushed(&mut sockets);
     }
 
     fn read(&self, reader: &mut Reader, now: Instant) -> bool {
@@ -143,13 +143,17 @@ impl ShardRunner {
         if reader.bus().head() > 0 {
             fault::point("shard");
         }
-        for id in sockets.take_unflushed() {
-            shard.wake(id);
-        }
         drop(shard);
+        self.wake_unflushed(&mut sockets);
         self.position.send_replace(reader.position());
         self.report(reader);
         is_drained
+    }
+
+    /// Wakes the sessions whose sockets have accepted bytes that they have not sent yet.
+    fn wake_unflushed(&self, sockets: &mut Sockets) {
+        let mut shard = self.shard.borrow_mut();
+        sockets.take_unflushed().into_iter().for_each(|id| shard.wake(id));
     }
 
     /// Begins the shard's next turn, and requests another turn if work is left.

@@ -15,7 +15,7 @@ use tickerplant::bus::LastValueCache;
 use tickerplant::hub::Socket;
 use tickerplant::market::{Event, FeedState, Time};
 use tickerplant::session::{Config, Limits};
-use tickerplant::wire::{CloseReason, Message};
+use tickerplant::wire::CloseReason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, LocalSet};
@@ -153,7 +153,7 @@ impl Scene {
     fn relay(&self, text: &str, times: usize) {
         self.run(async {
             for _ in 0..times {
-                self.harness.shard().relay("c9", &Message::Text(text.to_owned()));
+                self.harness.relay(text);
             }
             settle().await;
         });

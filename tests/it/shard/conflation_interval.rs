@@ -164,7 +164,7 @@ impl Checked {
                 self.write();
             }
             Act::Block => {
-                self.shard.step(&mut self.client, Step::Relay);
+                self.shard.step(&mut self.client, Step::Relay(0));
                 self.shard.step(&mut self.client, Step::Block);
                 self.expected.is_blocked = true;
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tickerplant::encoding::{Encoding, Value};
 use tickerplant::market::{FeedState, KindSet, Time};
-use tickerplant::wire::{Command, CommandWithId, Delivery, Message};
+use tickerplant::wire::{Command, CommandWithId, Delivery};
 
 use crate::support::shard_harness::{
     Client, ENOUGH, ShardHarness, Step, a_bus, cursor, event, subscribe, symbols, wildcard_client,
@@ -73,7 +73,7 @@ fn a_slow_consumer_is_sent_nothing_after_its_cursor() {
     }
     shard.read(|_| usize::MAX);
     for _ in 0..20 {
-        shard.shard.relay("c9", &Message::Text("hello".to_owned()));
+        shard.relay("hello", |_| 0);
     }
     let cursor = cursor_of_close(&mut shard, &client).unwrap();
     shard.shard.close(client.id, 4008, &cursor);
@@ -90,7 +90,7 @@ fn a_client_that_is_closed_before_its_resume_begins_is_told_its_own_cursor() {
     let client = wildcard_client(&mut shard, Delivery::Every, Some(4));
 
     for _ in 0..20 {
-        shard.shard.relay("c9", &Message::Text("hello".to_owned()));
+        shard.relay("hello", |_| 0);
     }
 
     assert_eq!(cursor_of_close(&mut shard, &client).as_deref(), Some("test-4"));
@@ -145,7 +145,7 @@ fn a_closing_client_stays_closing_whatever_it_sends() {
     let mut shard = ShardHarness::new(a_bus(100, ENOUGH), 100);
     let client = shard.connect(Encoding::WebSocket, Delivery::Latest, Duration::ZERO);
     for _ in 0..3 {
-        shard.shard.relay("c9", &Message::Text("x".repeat(60)));
+        shard.relay(&"x".repeat(60), |_| 0);
     }
 
     // The session executes a command that it had received before the shard decided to close the client.

@@ -210,7 +210,7 @@ proptest! {
         for step in steps {
             let id = resuming.client.id;
             match step {
-                Step::Publish(_) | Step::SetFeedState | Step::Relay | Step::Write(_) | Step::Block => {
+                Step::Publish(_) | Step::SetFeedState | Step::Relay(_) | Step::Write(_) | Step::Block => {
                     shard.step(&mut resuming.client, step);
                 }
                 Step::Read(most, _) => shard.step(&mut resuming.client, Step::Read(most, false)),

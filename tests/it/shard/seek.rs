@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tickerplant::encoding::Encoding;
 use tickerplant::market::{FeedState, KindSet, Time};
-use tickerplant::wire::{Delivery, Message};
+use tickerplant::wire::Delivery;
 
 use crate::support::events::trade;
 use crate::support::shard_harness::{
@@ -159,7 +159,7 @@ fn seeks_do_not_pile_up_for_an_every_client_that_does_not_read() {
     let mut client = wildcard_client(&mut shard, Delivery::Every, None);
     shard.publish(vec![trade("A", "1")]);
     shard.settle(client.id);
-    shard.step(&mut client, Step::Relay);
+    shard.step(&mut client, Step::Relay(0));
     shard.step(&mut client, Step::Block);
 
     for _ in 0..100 {
@@ -176,12 +176,12 @@ fn a_closing_client_is_not_told_of_a_seek() {
     let mut shard = ShardHarness::new(a_bus(ENOUGH, ENOUGH), 200);
     let mut client = wildcard_client(&mut shard, Delivery::Latest, None);
     shard.drain(client.id);
-    shard.step(&mut client, Step::Relay);
+    shard.step(&mut client, Step::Relay(0));
     shard.step(&mut client, Step::Block);
     shard.seek(vec![trade("A", "1")], FeedState::Paused);
     read_all(&mut shard);
     for _ in 0..20 {
-        shard.shard.relay("c9", &Message::Text("hello".to_owned()));
+        shard.relay("hello", |_| 0);
     }
     let reason = shard.shard.take_closing(client.id).unwrap();
     shard.shard.close(client.id, 4008, reason.frame().unwrap().1);

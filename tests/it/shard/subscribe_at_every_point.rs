@@ -30,7 +30,7 @@ fn steps() -> Vec<Step> {
         publish(&[0, 3, 6]),
         Step::Read(usize::MAX, false),
         Step::Write(usize::MAX),
-        Step::Relay,
+        Step::Relay(20),
         publish(&[9]),
         // These seeks have data or none. Some seeks happen while events are conflated.
         Step::Seek(vec![3, 0, 10]),

@@ -9,10 +9,10 @@ use serde_json::Value;
 use tickerplant::auth::{self, Access};
 use tickerplant::bus::{self, Bus};
 use tickerplant::encoding::Encoding;
-use tickerplant::hub::{Relay, RelayConfig, Settings, Shard, ShardRunner, Socket};
+use tickerplant::hub::{Relay, RelayConfig, Relayed, Settings, Shard, ShardRunner, Socket};
 use tickerplant::market::{Event, FeedKind};
 use tickerplant::session::{Config, Context, Limits, Session};
-use tickerplant::wire::{CloseReason, UrlParameters};
+use tickerplant::wire::{self, CloseReason, UrlParameters};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
@@ -102,6 +102,13 @@ impl SessionHarness {
 
     pub fn shard(&self) -> RefMut<'_, Shard> {
         self.context.runner.shard.borrow_mut()
+    }
+
+    /// Lets the shard relay a message from another client.
+    pub fn relay(&self, text: &str) {
+        let message = Relayed { from: "c9".to_owned(), message: wire::Message::Text(text.to_owned()) };
+        let mut sockets = self.context.runner.sockets.borrow_mut();
+        self.shard().relay(&[Arc::new(message)], |id, bytes| sockets.write(id, bytes));
     }
 
     pub fn publish(&self, events: impl IntoIterator<Item = Event>) {

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tickerplant::bus::{self, Bus, Read, Reader, Segment};
 use tickerplant::encoding::{Encoding, Value};
-use tickerplant::hub::{ConnectionId, Settings, Shard, Timeouts};
+use tickerplant::hub::{ConnectionId, Relayed, Settings, Shard, Timeouts};
 use tickerplant::market::{Bar, Event, FeedKind, FeedState, Kind, KindSet, Payload, Time};
 use tickerplant::wire::{CloseReason, Command, CommandWithId, Cursor, Delivery, Message, Symbols};
 use tokio::time::Instant;
@@ -99,8 +99,9 @@ pub enum Step {
     Write(usize),
     /// The session tries to write to the client's socket, which accepts nothing.
     Block,
-    /// Another client sends a message, which the shard relays.
-    Relay,
+    /// Another client sends a message, which the shard relays. The client's socket accepts at most this many
+    /// bytes.
+    Relay(usize),
     /// The shard becomes overloaded if the flag is set. Otherwise, the shard recovers.
     Overload(bool),
 }
@@ -123,7 +124,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Block),
         1 => Just(Step::SetFeedState),
         1 => vec(any::<u8>(), 0..5).prop_map(Step::Seek),
-        1 => Just(Step::Relay),
+        1 => (0_usize..100).prop_map(Step::Relay),
         1 => Just(Step::ResumeAgain),
         1 => any::<bool>().prop_map(Step::Overload),
     ]
@@ -173,6 +174,19 @@ pub struct Client {
     pub id: ConnectionId,
     pub encoding: Encoding,
     pub model: ClientModel,
+}
+
+/// Returns a function that stands for the clients' sockets. The socket of each client accepts at most `most`
+/// bytes of a write, and stores these bytes in `socket_bytes`.
+fn accept(
+    socket_bytes: &mut [Vec<u8>],
+    most: impl Fn(ConnectionId) -> usize,
+) -> impl FnMut(ConnectionId, &[u8]) -> usize {
+    move |id, bytes| {
+        let count = bytes.len().min(most(id));
+        socket_bytes[id].extend_from_slice(&bytes[..count]);
+        count
+    }
 }
 
 impl ShardHarness {
@@ -287,7 +301,9 @@ impl ShardHarness {
             }
             Step::Block => self.shard.block(client.id),
             Step::Overload(is_overloaded) => self.shard.set_overloaded(is_overloaded, self.now),
-            Step::Relay => self.shard.relay("c9", &Message::Text(r#"{"type":"message"}"#.to_owned())),
+            Step::Relay(most) => {
+                self.relay(r#"{"type":"message"}"#, |id| if id == client.id { most } else { usize::MAX });
+            }
         }
     }
 
@@ -308,13 +324,15 @@ impl ShardHarness {
             self.seeks = seek.map_or(self.seeks, |seek| seeks_at(seek.position));
             Some(read)
         };
-        let take = |id: ConnectionId, batch: &[u8]| {
-            let count = batch.len().min(most(id));
-            self.socket_bytes[id].extend_from_slice(&batch[..count]);
-            count
-        };
-        self.shard.read(self.now, Time::default(), next, take);
+        self.shard.read(self.now, Time::default(), next, accept(&mut self.socket_bytes, most));
         is_any
+    }
+
+    /// Lets the shard relay a message from another client. For each client, `most` returns the greatest number
+    /// of bytes that the client's socket accepts.
+    pub fn relay(&mut self, text: &str, most: impl Fn(ConnectionId) -> usize) {
+        let message = Relayed { from: "c9".to_owned(), message: Message::Text(text.to_owned()) };
+        self.shard.relay(&[Arc::new(message)], accept(&mut self.socket_bytes, most));
     }
 
     /// Lets the session of a client check whether it must close, and then write once. The client's socket
