@@ -1,14 +1,20 @@
-//! Counters for `/metrics`: how often clients exceeded each limit, how often readers lagged, and more.
+//! Counters for `/metrics`: how often clients exceeded each limit, how often readers lagged, how old updates
+//! are when they are sent, and more.
 //!
 //! Each bus has one set of [`Counters`]. Text from a client or a file never becomes a label of a metric, so
 //! that clients cannot create new metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 /// The counters of one metric, with one counter for each value of the metric's label.
 pub type LabelledCounters = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// The upper bounds of the histogram of data ages, in seconds.
+const DATA_AGE_BOUNDS: [f64; 14] =
+    [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
 /// A limit that clients can exceed. [`Counters`] has one counter for each limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +150,9 @@ pub struct Counters {
     pub relayed: Counter,
     /// How many client sessions ended in a panic.
     pub panics: Counter,
+    /// The data age in seconds: the time from the publication of an update until a client's socket has accepted
+    /// the update.
+    pub data_age: Histogram,
 }
 
 impl Default for Counters {
@@ -160,6 +169,7 @@ impl Default for Counters {
             resumed: Counter::default(),
             relayed: Counter::default(),
             panics: Counter::default(),
+            data_age: Histogram::new(DATA_AGE_BOUNDS),
         }
     }
 }
@@ -189,5 +199,7 @@ impl Counters {
             self.relayed.clone(),
         );
         registry.register("panics", "Sessions that ended in a panic", self.panics.clone());
+        let help = "Time from the publication of an update until a client's socket has accepted it, sampled";
+        registry.register_with_unit("data_age", help, Unit::Seconds, self.data_age.clone());
     }
 }

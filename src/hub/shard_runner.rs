@@ -28,6 +28,10 @@ use crate::market::Time;
 /// Once per this period, the loop checks whether a client keeps a flow-controlled feed waiting.
 const STALL_CHECK_PERIOD: Duration = Duration::from_millis(100);
 
+/// In each turn, the data age is measured for the first write, and then for one of this many writes. Each
+/// measurement reads the clock.
+const WRITES_A_SAMPLE: usize = 8;
+
 /// A shard and the sockets of its connections, on one thread.
 #[derive(Debug)]
 pub struct ShardRunner {
@@ -110,9 +114,11 @@ impl ShardRunner {
                 () = ready(&mut reader, &mut timer, window_end) => {
                     let now = Instant::now();
                     // A flow-controlled feed waits for its readers, so it cannot overload a shard.
-                    let is_overloaded = !is_flow_controlled && overload.begin_turn(reader.backlog(now), now);
+                    let backlog = reader.backlog(now);
+                    let published = now - backlog.age;
+                    let is_overloaded = !is_flow_controlled && overload.begin_turn(backlog, now);
                     self.shard.borrow_mut().set_overloaded(is_overloaded, now);
-                    let is_drained = self.read(&mut reader, now);
+                    let is_drained = self.read(&mut reader, now, published);
                     overload.end_turn(is_drained, Instant::now());
                     // A shard that is behind does not wait for more updates.
                     let may_collect = is_drained && !reader.bus().is_flow_controlled();
@@ -135,9 +141,19 @@ impl ShardRunner {
         self.wake_unflushed(&mut sockets);
     }
 
-    fn read(&self, reader: &mut Reader, now: Instant) -> bool {
+    /// Reads the log for one turn. The oldest entry that the shard has not read was published at `published`.
+    fn read(&self, reader: &mut Reader, now: Instant, published: Instant) -> bool {
         let mut sockets = self.sockets.borrow_mut();
-        let write = |id, bytes: &[u8]| sockets.write(id, bytes);
+        let bus = Arc::clone(reader.bus());
+        let mut writes = 0_usize;
+        let write = |id, bytes: &[u8]| {
+            let count = sockets.write(id, bytes);
+            if writes.is_multiple_of(WRITES_A_SAMPLE) && count == bytes.len() {
+                bus.counters().data_age.observe(published.elapsed().as_secs_f64());
+            }
+            writes += 1;
+            count
+        };
         let mut shard = self.shard.borrow_mut();
         let is_drained = shard.read(now, Time::now(), || reader.try_next(), write);
         if reader.bus().head() > 0 {

@@ -39,3 +39,24 @@ async fn metrics_count_connections_and_limits_under_fixed_names() {
     }
     assert!(!text.to_lowercase().contains("evil"), "{text}");
 }
+
+#[tokio::test]
+async fn the_age_of_an_update_is_counted_once_its_client_has_it() {
+    let server = TestServer::start(Config::default()).await;
+    let mut client = server.connect("/ws?symbols=AAPL").await;
+    client.next().await;
+    let count = async || {
+        let text =
+            server.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        (
+            sample(&text, "tickerplant_data_age_seconds_count"),
+            sample(&text, "tickerplant_data_age_seconds_bucket{le=\"+Inf\"}"),
+        )
+    };
+    assert_eq!(count().await, (0, 0));
+
+    server.publish([trade("AAPL", "1")]);
+    client.expect(r#"{"type":"trade","symbol":"AAPL"}"#).await;
+
+    assert_eq!(count().await, (1, 1));
+}
