@@ -199,8 +199,8 @@ pub fn log_filter(text: &str) -> Option<EnvFilter> {
 }
 
 /// Returns the name of the flag that sets a key. For example, the key `feed.clock.max_gap` has the flag
-/// `--max-gap`. The flag `--feed` and the argument FILE do not follow this rule. Other code reports their
-/// wrong values.
+/// `--max-gap`. The flag `--feed` and the argument FILE do not follow this rule. Errors about these two do
+/// not use this function.
 pub(crate) fn flag_name(key: &str) -> String {
     format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-"))
 }

@@ -245,10 +245,10 @@ impl Bus {
         (Reader { bus: Arc::clone(self), number, awaited: None, position, shared_position, end }, checkpoint)
     }
 
-    /// Returns an awaited reader, and the checkpoint at which the reader starts.
+    /// Returns a reader for which a flow-controlled feed waits, and the reader's checkpoint at the start.
     ///
-    /// A [flow-controlled](Self::is_flow_controlled) feed waits until the reader reports its work as
-    /// [done](Reader::done), or until the reader is dropped.
+    /// A [flow-controlled](Self::is_flow_controlled) feed goes on only when the reader reports its work as
+    /// [done](Reader::done), or when the reader is dropped.
     #[must_use]
     pub fn awaited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
         let (mut reader, checkpoint) = self.reader(name);

@@ -153,7 +153,8 @@ impl Connection {
 
     /// Returns the client's signs of life since the last liveness check, and resets these signs.
     ///
-    /// A client that cannot be pinged counts as reading while its socket is not blocked.
+    /// If a client cannot be pinged, the server treats the client as reading as long as the client's socket
+    /// is not blocked.
     pub(super) fn take_signs_of_life(&mut self) -> SignsOfLife {
         let is_blocked = self.outbox.is_blocked();
         let is_open = !self.encoding.has_pings() && !is_blocked;

@@ -293,7 +293,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Pushes the client's updates in the batch into the buffer. For a `latest` client, updates that exceed
+    /// Moves the client's updates from the batch to the buffer. For a `latest` client, updates that exceed
     /// the limit of pending bytes are conflated instead. `unbounded` is true for a flow-controlled feed, and
     /// means that no limit is checked.
     ///

@@ -71,7 +71,7 @@ fn is_padding(c: char) -> bool {
 /// - a JSON list with an item that could contain a token
 /// - a JSON string whose content is itself a text that could contain a token
 /// - invalid JSON in which a colon follows the word `token`
-/// - a list or string, nested [`MAX_DEPTH`] levels deep, in which a colon follows the word `token`
+/// - a text inside [`MAX_DEPTH`] other lists or strings, if a colon follows the word `token` in it
 pub(super) fn holds_token(text: &str) -> bool {
     holds_token_within(text, MAX_DEPTH)
 }

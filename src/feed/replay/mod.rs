@@ -9,7 +9,7 @@
 //!   notation of times and numbers.
 //! - The module `scan` reads all times and symbols of a text once, and finds out whether the times rise or
 //!   fall.
-//! - The module `plan` stores the results of `sniff` and `scan` for one part.
+//! - The module `plan` stores what `sniff` and `scan` found out about one part.
 //! - The module `row` converts each row of a text to one or two events.
 //! - The module `merge` merges the events of all parts by time.
 //!

@@ -24,7 +24,7 @@ pub struct ConnectionModel {
     /// The sequence number of the last missed event of a resume. Missed events are not conflated, even with
     /// `delivery=latest`.
     complete_until: u64,
-    /// Whether missed events of a resume may still be on their way to the client.
+    /// Whether the client has resumed, and events that it had missed may still be on their way to it.
     is_catching_up: bool,
     received: u64,
     merged: u64,

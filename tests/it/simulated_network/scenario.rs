@@ -114,8 +114,8 @@ pub enum Disturbance {
 }
 
 impl Disturbance {
-    /// Returns the number of the affected client, and whether this value is the end of the disturbance.
-    /// Returns `None` if the disturbance affects the server.
+    /// Returns the number of the affected client, and whether the step ends the client's disturbance. Returns
+    /// `None` if the step affects the server.
     pub fn client(self) -> Option<(usize, bool)> {
         match self {
             Self::Hold(client)

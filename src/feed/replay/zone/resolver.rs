@@ -25,8 +25,9 @@ const STEP: i64 = 60 * SECOND;
 /// repeated hour have the same time, the second row begins the second occurrence. This rule for two equal
 /// times does not apply if earlier rows had equal times, because trades often share a time.
 ///
-/// If the latest row of a file comes first, the first row in a repeated hour belongs to the second
-/// occurrence. In such a file, steps forward in time separate the two occurrences.
+/// In a file with the latest row at the top, times fall from row to row. So the topmost row of a repeated
+/// hour belongs to the hour's second occurrence. In such a file, a step forward in time separates the two
+/// occurrences of the hour.
 ///
 /// When clocks go forward, an hour of local time does not exist. A local time in this missing hour is moved
 /// forward by the length of the gap.
