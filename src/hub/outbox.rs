@@ -54,6 +54,8 @@ pub struct Outbox {
     buffer: FrameBuffer,
     /// The flush window in which the client got its last update.
     window: WindowNumber,
+    /// Whether the client has asked for an interval between flushes.
+    has_interval: bool,
     /// Whether the client's socket accepts no more bytes for now.
     is_blocked: bool,
     /// Whether the socket made progress since the last call of [`take_progress`](Self::take_progress).
@@ -97,6 +99,7 @@ impl Outbox {
             runs: SmallVec::new(),
             buffer: FrameBuffer::default(),
             window: WindowNumber::default(),
+            has_interval: false,
             is_blocked: false,
             has_progress: false,
             conflated: ConflatedKeys::default(),
@@ -117,7 +120,8 @@ impl Outbox {
     /// still sent.
     pub fn set_delivery(&mut self, delivery: Delivery, interval: Duration) {
         self.delivery = delivery;
-        if self.flushes.is_some() || !interval.is_zero() {
+        self.has_interval = !interval.is_zero();
+        if self.flushes.is_some() || self.has_interval {
             self.flushes.get_or_insert_default().interval = interval;
         }
     }
@@ -174,8 +178,8 @@ impl Outbox {
     /// Returns whether a new event must be conflated, because it cannot be sent at once.
     #[must_use]
     pub fn must_conflate(&self) -> bool {
-        let keeps_up = !self.is_blocked && self.conflated.is_empty() && self.interval().is_zero();
-        self.delivery == Delivery::Latest && !keeps_up
+        let is_late = self.is_blocked || self.has_interval || self.has_conflated();
+        is_late && self.delivery == Delivery::Latest
     }
 
     /// Conflates `count` events of a key, so that only the newest of these events will be sent. Returns
