@@ -130,6 +130,7 @@
 //! |---|---|
 //! | `native_json.rs` | the JSON of market frames and snapshots |
 //! | `websocket.rs` | outgoing WebSocket frames |
+//! | `body.rs` | how the body of a stream ends, chunks |
 //! | `ndjson.rs` | lines of JSON |
 //!
 //! ## bus
@@ -262,6 +263,7 @@
 //! | `refusal_log.rs` | logs refused requests |
 //! | `handshake.rs` | the WebSocket handshake |
 //! | `ndjson.rs` | `/ndjson` |
+//! | `session_response.rs` | the head of the response that begins a session |
 //! | `feed_api.rs` | `/api/v1/feed` |
 //! | `metrics.rs` | gauges of `/metrics` |
 //! | `readiness.rs` | `/readyz`, `[ready]` |

@@ -2,11 +2,12 @@
 //!
 //! An [`Encoding`] combines a dialect and a framing. The dialect defines how one value is written: the native
 //! dialect writes a JSON object. The framing tells a client where each value ends: each value is a WebSocket
-//! frame or a line. The encoding of a connection never changes.
+//! frame, or a line in the body of a response. The encoding of a connection never changes.
 //!
 //! The functions of this module do no I/O and read no clock. A shard (a thread that serves connections)
 //! encodes an event only once for all connections that have the same encoding.
 
+mod body;
 mod native_json;
 mod ndjson;
 mod websocket;
@@ -14,6 +15,7 @@ mod websocket;
 use crate::market::{Day, Event, Symbol};
 use crate::wire::{Message, Reply};
 
+pub use body::Body;
 pub use native_json::event_without_seq;
 
 /// The format of the bytes that a connection receives.
@@ -21,8 +23,8 @@ pub use native_json::event_without_seq;
 pub enum Encoding {
     /// Native JSON in WebSocket text frames.
     WebSocket,
-    /// Native JSON with one object per line (NDJSON).
-    Ndjson,
+    /// Native JSON with one object per line (NDJSON), in the body of a response.
+    Ndjson(Body),
 }
 
 /// A value that is sent to a client.
@@ -62,12 +64,15 @@ pub struct Snapshot<'a> {
 
 impl Encoding {
     /// All encodings, in the order of their [`index`](Self::index).
-    pub const ALL: [Self; 2] = [Self::WebSocket, Self::Ndjson];
+    pub const ALL: [Self; 3] = [Self::WebSocket, Self::Ndjson(Body::Chunked), Self::Ndjson(Body::UntilClose)];
 
     /// Returns the index of the encoding in [`ALL`](Self::ALL).
     #[must_use]
     pub const fn index(self) -> usize {
-        self as usize
+        match self {
+            Self::WebSocket => 0,
+            Self::Ndjson(body) => 1 + body as usize,
+        }
     }
 
     /// Returns whether the server can ping a client with this encoding.
@@ -76,12 +81,21 @@ impl Encoding {
         matches!(self, Self::WebSocket)
     }
 
+    /// Returns how the body of a stream ends; `None` for a WebSocket.
+    #[must_use]
+    pub const fn body(self) -> Option<Body> {
+        match self {
+            Self::WebSocket => None,
+            Self::Ndjson(body) => Some(body),
+        }
+    }
+
     /// Appends an encoded value to `out`. Appends nothing if the encoding cannot express the value: NDJSON
     /// has no pings, for example.
     pub fn write(self, out: &mut Vec<u8>, value: &Value<'_>) {
         match self {
             Self::WebSocket => websocket::write(out, value),
-            Self::Ndjson => ndjson::write(out, value),
+            Self::Ndjson(body) => body.write(out, value, ndjson::write),
         }
     }
 }

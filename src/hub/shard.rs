@@ -120,6 +120,12 @@ impl Shard {
         id
     }
 
+    /// Pushes the head of the HTTP response that begins a connection's session. Nothing may be pending for the
+    /// connection yet.
+    pub fn push_head(&mut self, id: ConnectionId, head: &[u8]) {
+        self.connections[id].outbox.push(|out| out.extend_from_slice(head));
+    }
+
     /// Marks a connection as authenticated, or as not yet authenticated.
     pub fn set_authenticated(&mut self, id: ConnectionId, now: Instant, is_authenticated: bool) {
         let connection = &mut self.connections[id];

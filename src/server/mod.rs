@@ -25,6 +25,7 @@ mod refusal_log;
 mod request_socket;
 mod request_timer;
 mod routes;
+mod session_response;
 mod tls;
 mod worker;
 mod write_timeout;

@@ -7,7 +7,6 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Response, StatusCode};
-use hyper::upgrade::OnUpgrade;
 use warp::filters::BoxedFilter;
 use warp::{Filter, Reply, reject};
 
@@ -16,8 +15,8 @@ use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
 use super::{feed_api, ndjson, readiness};
-use crate::auth::Access;
-use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
+use crate::encoding::Encoding;
+use crate::session::Start;
 
 /// The page that browsers get at `/`.
 const PAGE: &str = include_str!("page.html");
@@ -26,18 +25,6 @@ const PAGE: &str = include_str!("page.html");
 /// only to its own server.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// An accepted WebSocket handshake. The worker removes this value from the 101 response and starts the
-/// session.
-#[derive(Clone, Debug)]
-pub struct Upgrade {
-    /// The future that returns the socket when the 101 response has been sent.
-    pub socket: OnUpgrade,
-    /// The parameters of the URL.
-    pub parameters: UrlParameters,
-    /// The client's permissions.
-    pub access: Access,
-}
 
 /// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
@@ -48,12 +35,10 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         let guarded = guard(&guarding, &method, &headers, &context);
         async move { guarded.ok_or_else(reject::not_found) }
     });
-    let handshake = facts.and(query).and(warp::ext::optional::<OnUpgrade>()).map(
-        move |headers, context, query: String, socket| {
-            upgrade_response(&upgrading, &headers, &query, &context, socket)
-                .unwrap_or_else(|(status, error)| error_response(status, &error))
-        },
-    );
+    let handshake = facts.and(query).map(move |headers, context, query: String| {
+        upgrade_response(&upgrading, &headers, &query, &context)
+            .unwrap_or_else(|(status, error)| error_response(status, &error))
+    });
     let wants_upgrade = warp::get()
         .and(warp::header::headers_cloned())
         .and_then(|headers: HeaderMap| async move {
@@ -73,13 +58,12 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         },
     );
     let ready = warp::path!("readyz").map(move || readiness::response(&checking));
-    let ndjson =
-        warp::path!("ndjson").and(warp::method()).and(warp::header::headers_cloned()).and(query).map(
-            move |method, headers, query: String| {
-                ndjson::response(&streaming, &method, &headers, &query)
-                    .unwrap_or_else(|(status, error)| error_response(status, &error))
-            },
-        );
+    let ndjson = warp::path!("ndjson").and(warp::method()).and(facts).and(query).map(
+        move |method, headers, context: RequestContext, query: String| {
+            ndjson::response(&streaming, &method, context.version, &headers, &query)
+                .unwrap_or_else(|(status, error)| error_response(status, &error))
+        },
+    );
     let feed = warp::path!("api" / "v1" / "feed")
         .and(warp::any().map(move || Arc::clone(&controlling)))
         .and(warp::method())
@@ -118,14 +102,9 @@ fn upgrade_response(
     headers: &HeaderMap,
     query: &str,
     context: &RequestContext,
-    socket: Option<OnUpgrade>,
 ) -> Result<warp::reply::Response, ErrorResponse> {
     let accept = Handshake { version: context.version, headers }.check()?;
     let (parameters, access) = state.subscription(headers, query)?;
-    let socket = socket.ok_or_else(|| {
-        let message = "this connection cannot be upgraded";
-        (StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadHandshake, message))
-    })?;
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(CONNECTION, "Upgrade")
@@ -134,7 +113,7 @@ fn upgrade_response(
         .body("")
         .expect("the headers are well-formed")
         .into_response();
-    response.extensions_mut().insert(Upgrade { socket, parameters, access });
+    response.extensions_mut().insert(Start { encoding: Encoding::WebSocket, parameters, access });
     Ok(response)
 }
 

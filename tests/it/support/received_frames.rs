@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use serde_json::Value;
-use tickerplant::encoding::Encoding;
+use tickerplant::encoding::{Body, Encoding};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
 /// A received frame.
@@ -47,7 +47,8 @@ pub fn in_short(frames: &[Frame]) -> Vec<String> {
 pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     let (frames, len) = match encoding {
         Encoding::WebSocket => websocket_frames(bytes),
-        Encoding::Ndjson => lines(bytes),
+        Encoding::Ndjson(Body::UntilClose) => lines(bytes),
+        Encoding::Ndjson(Body::Chunked) => chunks(bytes),
     };
     bytes.drain(..len);
     frames
@@ -82,6 +83,28 @@ fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
     let len = whole.iter().map(|line| line.bytes.len()).sum();
     let frames = whole.into_iter().filter(|line| line.value["type"] != "close").collect();
     (frames, len)
+}
+
+/// Returns the line in each complete chunk of `bytes`, except lines that report a close. Also returns the total
+/// length of all complete chunks, in bytes.
+fn chunks(bytes: &[u8]) -> (Vec<Frame>, usize) {
+    let mut frames = Vec::new();
+    let mut rest = bytes;
+    while let Some((content, len)) = whole_chunk(rest) {
+        frames.extend(lines(content).0.into_iter().map(|line| Frame { bytes: rest[..len].to_vec(), ..line }));
+        rest = &rest[len..];
+    }
+    (frames, bytes.len() - rest.len())
+}
+
+/// Returns the content of the first chunk, and the length of the chunk with its header and its end.
+fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let header = bytes.windows(2).position(|end| end == b"\r\n")? + 2;
+    let len = usize::from_str_radix(str::from_utf8(&bytes[..header - 2]).unwrap(), 16).unwrap();
+    let content = bytes.get(header..header + len)?;
+    let end = bytes.get(header + len..header + len + 2)?;
+    assert_eq!(end, b"\r\n");
+    Some((content, header + len + 2))
 }
 
 fn whole_frame(bytes: &[u8]) -> Option<usize> {
