@@ -132,6 +132,7 @@
 //! | `websocket.rs` | outgoing WebSocket frames |
 //! | `body.rs` | how the body of a stream ends, chunks |
 //! | `ndjson.rs` | lines of JSON |
+//! | `sse.rs` | Server-Sent Events |
 //!
 //! ## bus
 //!
@@ -262,7 +263,7 @@
 //! | `networks.rs` | parses trusted proxies |
 //! | `refusal_log.rs` | logs refused requests |
 //! | `handshake.rs` | the WebSocket handshake |
-//! | `ndjson.rs` | `/ndjson` |
+//! | `streams.rs` | `/ndjson` and `/sse` |
 //! | `session_response.rs` | the head of the response that begins a session |
 //! | `feed_api.rs` | `/api/v1/feed` |
 //! | `metrics.rs` | gauges of `/metrics` |

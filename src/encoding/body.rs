@@ -41,6 +41,15 @@ impl Body {
             }
         }
     }
+
+    /// Returns the content of a frame, and perhaps what follows the content.
+    pub(super) fn content(self, frame: &mut [u8]) -> &mut [u8] {
+        let header = match self {
+            Self::UntilClose => 0,
+            Self::Chunked => frame.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1),
+        };
+        &mut frame[header..]
+    }
 }
 
 /// Appends a chunk whose content the function `write` appends. Appends nothing if there is no content, because an

@@ -10,6 +10,7 @@
 mod body;
 mod native_json;
 mod ndjson;
+mod sse;
 mod websocket;
 
 use crate::market::{Day, Event, Symbol};
@@ -25,6 +26,17 @@ pub enum Encoding {
     WebSocket,
     /// Native JSON with one object per line (NDJSON), in the body of a response.
     Ndjson(Body),
+    /// Native JSON as Server-Sent Events (SSE), in the body of a response.
+    Sse(Body),
+}
+
+/// A position in the feed's sequence of events.
+#[derive(Clone, Copy, Debug)]
+pub struct Position<'a> {
+    /// The epoch to which `seq` belongs.
+    pub epoch: &'a str,
+    /// The sequence number of the last event before the position.
+    pub seq: u64,
 }
 
 /// A value that is sent to a client.
@@ -64,7 +76,13 @@ pub struct Snapshot<'a> {
 
 impl Encoding {
     /// All encodings, in the order of their [`index`](Self::index).
-    pub const ALL: [Self; 3] = [Self::WebSocket, Self::Ndjson(Body::Chunked), Self::Ndjson(Body::UntilClose)];
+    pub const ALL: [Self; 5] = [
+        Self::WebSocket,
+        Self::Ndjson(Body::Chunked),
+        Self::Ndjson(Body::UntilClose),
+        Self::Sse(Body::Chunked),
+        Self::Sse(Body::UntilClose),
+    ];
 
     /// Returns the index of the encoding in [`ALL`](Self::ALL).
     #[must_use]
@@ -72,6 +90,7 @@ impl Encoding {
         match self {
             Self::WebSocket => 0,
             Self::Ndjson(body) => 1 + body as usize,
+            Self::Sse(body) => 3 + body as usize,
         }
     }
 
@@ -86,16 +105,38 @@ impl Encoding {
     pub const fn body(self) -> Option<Body> {
         match self {
             Self::WebSocket => None,
-            Self::Ndjson(body) => Some(body),
+            Self::Ndjson(body) | Self::Sse(body) => Some(body),
         }
+    }
+
+    /// Returns whether a client with this encoding gets its cursor beside the frames. Otherwise the client takes
+    /// the cursor from the numbers in the frames.
+    #[must_use]
+    pub const fn has_positions(self) -> bool {
+        matches!(self, Self::Sse(_))
     }
 
     /// Appends an encoded value to `out`. Appends nothing if the encoding cannot express the value: NDJSON
     /// has no pings, for example.
     pub fn write(self, out: &mut Vec<u8>, value: &Value<'_>) {
+        self.write_at(out, value, None);
+    }
+
+    /// Appends an encoded value to `out`, as [`write`](Self::write) does. After a client has received the value,
+    /// the client can resume from `position`.
+    pub fn write_at(self, out: &mut Vec<u8>, value: &Value<'_>, position: Option<Position<'_>>) {
         match self {
             Self::WebSocket => websocket::write(out, value),
             Self::Ndjson(body) => body.write(out, value, ndjson::write),
+            Self::Sse(body) => body.write(out, value, |out, value| sse::write(out, value, position)),
+        }
+    }
+
+    /// Hides the position in an encoded frame, because a client that resumed from this position would lose
+    /// something.
+    pub fn hide_position(self, frame: &mut [u8]) {
+        if let Self::Sse(body) = self {
+            sse::hide_position(body.content(frame));
         }
     }
 }

@@ -34,7 +34,7 @@ use super::settings::Settings;
 use super::subscription_index::ConnectionId;
 use crate::bus::{Bus, Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::counters::Limit;
-use crate::encoding::{Encoding, Value};
+use crate::encoding::{Encoding, Position, Value};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{CloseReason, CommandWithId, Delivery, Reply};
 
@@ -89,11 +89,12 @@ impl Shard {
     /// of `bus`.
     #[must_use]
     pub fn new(bus: Arc<Bus>, checkpoint: Checkpoint, settings: Settings) -> Self {
+        let epoch = Arc::from(bus.epoch());
         Self {
             bus,
             settings,
             market: checkpoint.into(),
-            fan_outs: Encoding::ALL.map(FanOut::new),
+            fan_outs: Encoding::ALL.map(|encoding| FanOut::new(encoding, &epoch)),
             connections: Slab::new(),
             disconnected: Vec::new(),
             liveness: Liveness::new(settings.heartbeat, settings.timeouts),
@@ -459,7 +460,8 @@ impl Shard {
 
     /// Sends a heartbeat to each subscriber whose heartbeat is due.
     pub fn heartbeats(&mut self, now: Instant, time: Time) {
-        self.liveness.heartbeats(&mut self.connections, now, time, self.market.seq());
+        let head = Position { epoch: self.bus.epoch(), seq: self.market.seq() };
+        self.liveness.heartbeats(&mut self.connections, now, time, head);
     }
 
     /// Wakes a client's session, so that the session writes to the client's socket.
@@ -667,7 +669,7 @@ impl Shard {
         connection.resync(&self.market);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.market, encoded, snapshots, &self.settings);
-        connection.answer_behind_conflated(self.market.seq(), &Value::Close(code, reason));
+        connection.answer_behind_conflated(self.market.seq(), &Value::Close(code, reason), None);
         connection.state = ConnectionState::Closing { reason: None };
     }
 

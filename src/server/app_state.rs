@@ -16,7 +16,7 @@ use crate::auth::{self, Access};
 use crate::bus::Bus;
 use crate::feed::Control;
 use crate::hub::{self, Relay};
-use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
+use crate::wire::{Command, Cursor, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 
 /// The state that all routes share.
 #[derive(Debug)]
@@ -74,7 +74,8 @@ impl AppState {
         require_token(self.access(headers, UrlParameters::token(query).as_ref())?)
     }
 
-    /// Returns the parameters of a URL and the permissions of the request. Also checks the subscription in
+    /// Returns the parameters of a URL and the permissions of the request. If `last` is a cursor, the client resumes
+    /// from it instead of the cursor in the URL. Also checks the subscription in
     /// the URL, so that most errors in a subscription get an HTTP error response.
     ///
     /// # Errors
@@ -91,9 +92,13 @@ impl AppState {
         &self,
         headers: &HeaderMap,
         query: &str,
+        last: Option<Cursor>,
     ) -> Result<(UrlParameters, Access), ErrorResponse> {
         let bad = |error| (StatusCode::BAD_REQUEST, error);
-        let parameters = UrlParameters::parse(query).map_err(bad)?;
+        let mut parameters = UrlParameters::parse(query).map_err(bad)?;
+        if let (Some(Command::Subscribe { after, .. }), Some(last)) = (&mut parameters.subscribe, last) {
+            *after = Some(last);
+        }
         let access = self.access(headers, parameters.token.as_ref())?;
         if let (Some(command @ Command::Subscribe { symbols, after, .. }), false) =
             (&parameters.subscribe, access.is_unauthenticated())

@@ -89,7 +89,7 @@ pub fn finished(
         // Every refusal of a WebSocket or a stream is logged, because browsers and most libraries hide the
         // reason. On other pages, only refusals by permissions or by the Host and Origin rules are logged.
         let path = context.uri.path();
-        let is_connecting = is_upgrade(headers) || matches!(page_name(path), "ws" | "ndjson");
+        let is_connecting = is_upgrade(headers) || matches!(page_name(path), "ws" | "ndjson" | "sse");
         if is_connecting || matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden) {
             state.refusals.refused(context.client, path, response.status(), &message);
         }
@@ -110,7 +110,7 @@ fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext)
 /// Only requests for the paths in this function reach the routes.
 fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
-        "" | "ndjson" | "metrics" | "healthz" | "readyz" => Some(&["GET", "HEAD"]),
+        "" | "ndjson" | "sse" | "metrics" | "healthz" | "readyz" => Some(&["GET", "HEAD"]),
         "ws" => Some(&["GET"]),
         // `OPTIONS *` asks for the methods of the whole server.
         "api/v1/feed" | "*" => Some(&["GET", "HEAD", "POST"]),
@@ -134,8 +134,7 @@ fn in_words(methods: &[&str]) -> String {
 
 /// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
-    let message =
-        "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /healthz, /readyz and /metrics";
+    let message = "there is no such page; there are /, /ws, /ndjson, /sse, /api/v1/feed, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 

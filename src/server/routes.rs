@@ -14,7 +14,8 @@ use super::app_state::AppState;
 use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
-use super::{feed_api, ndjson, readiness};
+use super::streams::{self, Stream};
+use super::{feed_api, readiness};
 use crate::encoding::Encoding;
 use crate::session::Start;
 
@@ -58,9 +59,11 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         },
     );
     let ready = warp::path!("readyz").map(move || readiness::response(&checking));
-    let ndjson = warp::path!("ndjson").and(warp::method()).and(facts).and(query).map(
-        move |method, headers, context: RequestContext, query: String| {
-            ndjson::response(&streaming, &method, context.version, &headers, &query)
+    let stream =
+        warp::path!("ndjson").map(|| Stream::Ndjson).or(warp::path!("sse").map(|| Stream::Sse)).unify();
+    let stream = stream.and(warp::method()).and(facts).and(query).map(
+        move |stream, method, headers, context: RequestContext, query: String| {
+            streams::response(&streaming, stream, &method, context.version, &headers, &query)
                 .unwrap_or_else(|(status, error)| error_response(status, &error))
         },
     );
@@ -83,7 +86,7 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .unify()
         .or(socket_at_root)
         .unify()
-        .or(ndjson)
+        .or(stream)
         .unify()
         .or(feed)
         .unify()
@@ -104,7 +107,7 @@ fn upgrade_response(
     context: &RequestContext,
 ) -> Result<warp::reply::Response, ErrorResponse> {
     let accept = Handshake { version: context.version, headers }.check()?;
-    let (parameters, access) = state.subscription(headers, query)?;
+    let (parameters, access) = state.subscription(headers, query, None)?;
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(CONNECTION, "Upgrade")

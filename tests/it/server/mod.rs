@@ -14,6 +14,7 @@ mod panic_isolation;
 mod readiness;
 mod relay;
 mod shutdown;
+mod sse;
 mod strangers;
 mod tls;
 mod transcripts;

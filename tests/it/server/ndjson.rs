@@ -81,7 +81,7 @@ async fn a_stream_that_resumes_after_each_cut_gets_every_event_once() {
     let mut stream = ask(&server, "/ndjson?symbols=*&delivery=every").await;
     let epoch = stream.line().await["epoch"].as_str().unwrap().to_owned();
     let mut seen = 0;
-    for cut in 0..50_u64 {
+    for cut in 0..200_u64 {
         server.publish((0..20).map(|n| trade(["A", "B"][n % 2], "1")));
 
         // Reads a few events before the cut. So the cut is within the live events or within the resumed

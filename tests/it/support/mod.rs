@@ -2,6 +2,7 @@
 
 pub mod client_model;
 pub mod event_bytes;
+pub mod event_source;
 pub mod events;
 pub mod faulty_proxy;
 pub mod history_folder;

@@ -48,7 +48,9 @@ pub fn take_frames(encoding: Encoding, bytes: &mut Vec<u8>) -> Vec<Frame> {
     let (frames, len) = match encoding {
         Encoding::WebSocket => websocket_frames(bytes),
         Encoding::Ndjson(Body::UntilClose) => lines(bytes),
-        Encoding::Ndjson(Body::Chunked) => chunks(bytes),
+        Encoding::Ndjson(Body::Chunked) => chunks(bytes, lines),
+        Encoding::Sse(Body::UntilClose) => server_sent_events(bytes),
+        Encoding::Sse(Body::Chunked) => chunks(bytes, server_sent_events),
     };
     bytes.drain(..len);
     frames
@@ -85,13 +87,13 @@ fn lines(bytes: &[u8]) -> (Vec<Frame>, usize) {
     (frames, len)
 }
 
-/// Returns the line in each complete chunk of `bytes`, except lines that report a close. Also returns the total
-/// length of all complete chunks, in bytes.
-fn chunks(bytes: &[u8]) -> (Vec<Frame>, usize) {
+/// Returns the frame in each complete chunk of `bytes`, except frames that report a close. The function `frames`
+/// reads the content of a chunk. Also returns the total length of all complete chunks, in bytes.
+fn chunks(bytes: &[u8], frames_in: impl Fn(&[u8]) -> (Vec<Frame>, usize)) -> (Vec<Frame>, usize) {
     let mut frames = Vec::new();
     let mut rest = bytes;
     while let Some((content, len)) = whole_chunk(rest) {
-        frames.extend(lines(content).0.into_iter().map(|line| Frame { bytes: rest[..len].to_vec(), ..line }));
+        frames.extend(frames_in(content).0);
         rest = &rest[len..];
     }
     (frames, bytes.len() - rest.len())
@@ -105,6 +107,26 @@ fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let end = bytes.get(header + len..header + len + 2)?;
     assert_eq!(end, b"\r\n");
     Some((content, header + len + 2))
+}
+
+/// Returns all complete Server-Sent Events in `bytes`, except events that report a close. Also returns the total
+/// length of all complete events, in bytes.
+fn server_sent_events(bytes: &[u8]) -> (Vec<Frame>, usize) {
+    let mut frames = Vec::new();
+    let mut rest = str::from_utf8(bytes).unwrap();
+    while let Some((event, behind)) = rest.split_once("\n\n") {
+        let fields = event.lines().filter_map(|line| line.split_once(": "));
+        let field = |name| fields.clone().find(|(other, _)| *other == name).map(|(_, value)| value);
+        let data = field("data").expect("each event has data");
+        // A cursor that is hidden from one client and not from another is the only difference between their
+        // bytes.
+        let shown = event.strip_prefix(":d: ").map_or(event.to_owned(), |hidden| format!("id: {hidden}"));
+        let frame = Frame::new(shown.as_bytes(), data.as_bytes());
+        assert_eq!(frame.value["type"].as_str(), field("event"), "{event}");
+        frames.extend(Some(frame).filter(|frame| frame.value["type"] != "close"));
+        rest = behind;
+    }
+    (frames, bytes.len() - rest.len())
 }
 
 fn whole_frame(bytes: &[u8]) -> Option<usize> {
