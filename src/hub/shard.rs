@@ -561,7 +561,10 @@ impl Shard {
                 if is_due && is_all {
                     connection.outbox.set_last_flush(now);
                 }
-                connection.tell_feed_state(market);
+                // While the feed runs, new events may keep a slow client from ever getting all events.
+                if is_all || market.feed_state == FeedState::Running {
+                    connection.tell_feed_state(market);
+                }
             }
         }
         connection.outbox.bytes()
