@@ -79,6 +79,20 @@ impl StartError {
     }
 }
 
+/// An error that ends a running application.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// A task of the server failed.
+    #[error(transparent)]
+    Task(#[from] TaskFailed),
+    /// The feed failed, and the setting `feed.exit_at_end` is on.
+    #[error("the feed has failed: {detail}")]
+    Feed {
+        /// The reason why the feed failed.
+        detail: String,
+    },
+}
+
 /// Checks the certificate and the listening address as [`App::start`] does, but without binding the port. If
 /// the listening address is a host name, checks only the certificate, because the name is not looked up.
 ///
@@ -98,6 +112,8 @@ pub struct App {
     url: String,
     bus: Arc<Bus>,
     feed: JoinSet<()>,
+    /// Whether the application ends when the feed has ended.
+    exits_at_end: bool,
     feed_stop: CancellationToken,
     /// The background tasks, which accept connections, log refused requests and renew the certificate.
     tasks: JoinSet<()>,
@@ -245,6 +261,7 @@ impl App {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
         };
+        bus.set_exits_at_end(config.feed.exit_at_end);
         let Wiring { admission, handles, workers, refusals, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
@@ -283,6 +300,7 @@ impl App {
             url,
             bus,
             feed: pumping,
+            exits_at_end: config.feed.exit_at_end,
             feed_stop,
             tasks,
             server_stop,
@@ -317,21 +335,27 @@ impl App {
         &self.bus
     }
 
-    /// Runs the application until the token `stop` fires or a task fails. At the end, stops the feed, closes
-    /// the clients and ends the worker threads, in this order.
+    /// Runs the application until the token `stop` fires or a task fails. If the setting `feed.exit_at_end` is
+    /// on, the end of the feed also ends the application. At the end, stops the feed, closes the clients and
+    /// ends the worker threads, in this order.
     ///
     /// # Errors
     ///
-    /// Fails if a task of the server failed.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), TaskFailed> {
+    /// Fails if a task of the server failed, or if the application ends because the feed failed.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
-            Some(failure) = self.failures.recv() => Err(failure),
+            Some(failure) = self.failures.recv() => Err(failure.into()),
+            Some(_) = self.feed.join_next(), if self.exits_at_end => {
+                let failed = |detail: &str| Err(RunError::Feed { detail: detail.to_owned() });
+                self.bus.feed_state().detail().map_or(Ok(()), failed)
+            }
         };
-        if let Err(failure) = &outcome {
-            error!(%failure, "shutting down because a task of the server has failed");
-        } else {
-            info!("shutting down");
+        match &outcome {
+            Err(RunError::Task(failure)) => {
+                error!(%failure, "shutting down because a task of the server has failed");
+            }
+            Err(RunError::Feed { .. }) | Ok(()) => info!("shutting down"),
         }
         self.feed_stop.cancel();
         finish(self.feed).await;

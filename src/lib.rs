@@ -340,8 +340,9 @@
 //!    seek, because this seek has replaced all earlier values.
 //! 4. The server counts the subscribed events that a client does not get, and tells the client this number.
 //! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
-//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards. If a client
-//!    stalls a replay at full speed, the server closes the client's connection.
+//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards. So does a
+//!    feed at whose end the program exits. If a client stalls such a feed, the server closes the client's
+//!    connection.
 //! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. At
 //!    each position of the log, a shard also encodes a symbol's snapshot at most once for each encoding. When
 //!    a client resumes, its missed events are encoded for this client alone.

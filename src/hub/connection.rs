@@ -505,22 +505,32 @@ impl Connection {
         }
     }
 
+    /// Returns whether a flow-controlled feed may have to wait for the client. The feed of
+    /// an [ending](Bus::is_ending) bus waits for all clients.
+    pub(super) fn is_waited_for(&self, is_ending: bool) -> bool {
+        (is_ending || self.is_every()) && !self.state.is_closing()
+    }
+
     /// Returns whether a flow-controlled feed must wait until the client's socket has accepted pending bytes.
-    pub(super) fn keeps_waiting(&self) -> bool {
-        !self.outbox.is_empty() && self.served().is_some()
+    pub(super) fn keeps_waiting(&self, is_ending: bool) -> bool {
+        !self.outbox.is_empty() && self.served(is_ending).is_some()
     }
 
     /// Returns the sequence number up to which the client's socket has accepted all events. Returns `None` if
-    /// a feed need not wait for the client, for example because of the delivery mode `latest`.
-    pub(super) fn served(&self) -> Option<u64> {
-        let is_waited_for = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
+    /// a feed need not wait for the client, for example because of the delivery mode `latest`. The feed of
+    /// an [ending](Bus::is_ending) bus waits for all clients.
+    pub(super) fn served(&self, is_ending: bool) -> Option<u64> {
         let pending = self.outbox.first_pending().map(|seq| seq.saturating_sub(1));
         let catching_up = match self.state {
             ConnectionState::Resuming { after, .. } => Some(after),
             ConnectionState::Snapshots { .. }
             | ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } => Some(0),
+            // The last feed state follows all conflated events of a `latest` client.
+            ConnectionState::Resync { owed: Owed { gap: None, feed_state: true, .. } } if is_ending => {
+                Some(0)
+            }
             ConnectionState::Live | ConnectionState::Resync { .. } | ConnectionState::Closing { .. } => None,
         };
-        is_waited_for.then(|| pending.or(catching_up)).flatten()
+        self.is_waited_for(is_ending).then(|| pending.or(catching_up)).flatten()
     }
 }

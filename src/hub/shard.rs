@@ -563,7 +563,10 @@ impl Shard {
                 if is_due && is_all {
                     connection.outbox.set_last_flush(now);
                 }
-                connection.tell_feed_state(market);
+                // While the feed runs, new events may keep a slow client from ever getting all events.
+                if is_all || market.feed_state == FeedState::Running {
+                    connection.tell_feed_state(market);
+                }
             }
         }
         connection.outbox.bytes()
@@ -624,18 +627,18 @@ impl Shard {
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
-        let is_flow_controlled = self.bus.is_flow_controlled();
+        let (is_flow_controlled, is_ending) = (self.bus.is_flow_controlled(), self.bus.is_ending());
         if let Some(behind) = &mut connection.behind {
             behind.written += count;
             // Only a flow-controlled feed waits.
             if behind.written >= self.settings.catch_up_bytes
                 || !is_flow_controlled
-                || !connection.keeps_waiting()
+                || !connection.keeps_waiting(is_ending)
             {
                 connection.behind = None;
             }
         }
-        is_flow_controlled && connection.is_every()
+        is_flow_controlled && connection.is_waited_for(is_ending)
     }
 
     /// Records that a client's socket accepts no more bytes for now.
@@ -674,15 +677,17 @@ impl Shard {
     }
 
     /// Returns the sequence number up to which the sockets of all `every` clients have accepted all events.
-    /// If no client is behind, the result is the shard's own position.
+    /// If the bus is [ending](Bus::is_ending), the other clients count, too. If no client is behind, the
+    /// result is the shard's own position.
     #[must_use]
     pub fn served(&self) -> u64 {
-        let waiting = self.connections.iter().filter_map(|(_, connection)| connection.served());
+        let is_ending = self.bus.is_ending();
+        let waiting = self.connections.iter().filter_map(|(_, connection)| connection.served(is_ending));
         waiting.min().unwrap_or(u64::MAX).min(self.market.seq())
     }
 
-    /// Closes the connection of each `every` client that has stalled a flow-controlled feed for the whole
-    /// stall timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes during
+    /// Closes the connection of each client that has stalled a flow-controlled feed for the whole stall
+    /// timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes during
     /// the timeout.
     ///
     /// The timeout starts at the first call that finds the feed waiting for the client. The timeout restarts
@@ -692,9 +697,9 @@ impl Shard {
         let timeout = self.settings.stall_timeout;
         let last_check = self.last_stall_check.replace(now).unwrap_or(now);
         let gap = Some(now.duration_since(last_check)).filter(|gap| *gap > STANDSTILL).unwrap_or_default();
-        let is_waiting = self.bus.is_waiting();
+        let (is_waiting, is_ending) = (self.bus.is_waiting(), self.bus.is_ending());
         for (_, connection) in &mut self.connections {
-            if !is_waiting || !connection.keeps_waiting() {
+            if !is_waiting || !connection.keeps_waiting(is_ending) {
                 connection.behind = None;
                 continue;
             }

@@ -10,7 +10,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
-use tokio_tungstenite::client_async;
 
 use crate::support::line_client::{LineClient, Next};
 use crate::support::process::{PATIENCE, ServerProcess, can_signal, configured, line_with, tickerplant};
@@ -29,9 +28,7 @@ async fn faulty(place: &str) -> (ServerProcess, ChildStdin) {
 }
 
 async fn socket(server: &ServerProcess) -> Client {
-    let stream = Box::new(TcpStream::connect(server.address()).await.unwrap());
-    let mut client =
-        Client::new(client_async(format!("{}?symbols=A", server.url), stream as _).await.unwrap().0);
+    let mut client = server.connect("/ws?symbols=A").await;
     client.expect(r#"{"type":"subscribed"}"#).await;
     client
 }

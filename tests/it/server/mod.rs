@@ -2,6 +2,8 @@
 
 mod admission;
 mod auth;
+#[cfg(target_os = "linux")]
+mod behind_proxies;
 mod delivery;
 mod end_of_replay;
 mod feed_control;

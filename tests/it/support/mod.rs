@@ -18,6 +18,8 @@ pub mod proptest_cases;
 pub mod received_frames;
 pub mod reference_history;
 pub mod resuming_client;
+#[cfg(target_os = "linux")]
+pub mod reverse_proxy;
 pub mod scripted_server;
 pub mod session_harness;
 pub mod shard_harness;

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickerplant::app::{App, Reloader};
+use tickerplant::app::{App, Reloader, RunError};
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
 use tickerplant::counters::Limit;
 use tickerplant::feed::{self, Feed};
 use tickerplant::market::Event;
-use tickerplant::task::TaskFailed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinSet, yield_now};
@@ -31,7 +30,7 @@ pub struct TestServer {
     bus: Arc<Bus>,
     reloader: Reloader,
     stop: CancellationToken,
-    running: JoinSet<Result<(), TaskFailed>>,
+    running: JoinSet<Result<(), RunError>>,
 }
 
 impl TestServer {
