@@ -54,12 +54,13 @@
 //! | [encoding] | turns values into bytes | wire, market |
 //! | [auth] | tokens and their permissions | wire, market, range |
 //! | [bus] | the log, its readers, the last-value cache | market, counters, range |
+//! | [bars] | folds trades into bars, for HTTP clients | bus, market, range |
 //! | [feed] | sources of events, and the schedule of events | bus, market, counters, range, task, fault |
 //! | [hub] | sends events to connections | bus, encoding, wire, market, counters, range, fault, `tcp_info` |
 //! | [session] | serves one client until the close | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
 //! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
-//! | [server] | accepts connections, answers HTTP with warp | auth, session, feed and those above |
+//! | [server] | accepts connections, answers HTTP with warp | auth, bars, session, feed and those above |
 //! | [mod@config] | loads the configuration from all its sources, and checks it | all above |
 //! | [app] | connects all parts, owns all tasks, shuts the parts down in order | all above |
 //! | [cli] | the subcommands and flags | all above |
@@ -139,6 +140,18 @@
 //! | `log.rs` | the history, its bounds, eviction, seeks |
 //! | `last_value_cache.rs` | the newest event of each symbol and kind |
 //! | `mod.rs` | publish, wake readers, `[bus]` |
+//!
+//! ## bars
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `mod.rs` | the task that reads the log, the newest bars of a symbol |
+//! | `config.rs` | `[bars]` |
+//! | `interval.rs` | the served intervals |
+//! | `packed_bar.rs` | a bar in 64 bytes, how a trade changes a bar |
+//! | `series.rs` | the bars of one symbol and one interval, their number |
+//! | `symbol_bars.rs` | the bars of one symbol, late trades, seeks, longer bars derived from minutes |
+//! | `fold.rs` | all symbols, the market time, eviction by `bars.bytes` |
 //!
 //! ## feed
 //!
@@ -263,6 +276,7 @@
 //! | `handshake.rs` | the WebSocket handshake |
 //! | `ndjson.rs` | `/ndjson` |
 //! | `feed_api.rs` | `/api/v1/feed` |
+//! | `bars_api.rs` | `/api/v1/bars/SYMBOL` |
 //! | `metrics.rs` | gauges of `/metrics` |
 //! | `readiness.rs` | `/readyz`, `[ready]` |
 //! | `json_response.rs` | error responses |
@@ -358,6 +372,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod bars;
 pub mod bus;
 pub mod cli;
 pub mod client;
