@@ -43,8 +43,10 @@ impl PackedBar {
     /// Packs a bar. Every number keeps all its digits. The bar's interval is not stored.
     #[must_use]
     pub fn new(start: Time, bar: &Bar) -> Self {
-        Compact::new(start, bar)
-            .map_or_else(|| Self::Wide(Box::new((start, Bar { interval: None, ..bar.clone() }))), Self::Compact)
+        Compact::new(start, bar).map_or_else(
+            || Self::Wide(Box::new((start, Bar { interval: None, ..bar.clone() }))),
+            Self::Compact,
+        )
     }
 
     /// Returns the start of the bar.
@@ -246,10 +248,7 @@ mod tests {
 
         let long = "1234567890123456789.123456789";
         let bar = folded(&[trade("1", Some("1")), trade(long, Some(long)), trade("2", Some("1"))]);
-        assert_eq!(
-            texts(&bar.unpack()),
-            ["1", long, "1", "2", "1234567890123456791.123456789"]
-        );
+        assert_eq!(texts(&bar.unpack()), ["1", long, "1", "2", "1234567890123456791.123456789"]);
         assert_eq!(bar.start(), Time::from_nanos(60));
     }
 

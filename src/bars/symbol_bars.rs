@@ -104,7 +104,11 @@ impl SymbolBars {
             }
         }
         if let Some(taken) = &mut self.taken {
-            taken.by_interval.iter_mut().chain([&mut taken.unlabelled]).for_each(|bars| bars.drop_from(target));
+            taken
+                .by_interval
+                .iter_mut()
+                .chain([&mut taken.unlabelled])
+                .for_each(|bars| bars.drop_from(target));
         }
     }
 

@@ -26,8 +26,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     (
         "server",
         &[
-            "auth", "bars", "session", "hub", "feed", "bus", "encoding", "wire", "market", "counters", "task",
-            "fault", "range", "nearest",
+            "auth", "bars", "session", "hub", "feed", "bus", "encoding", "wire", "market", "counters",
+            "task", "fault", "range", "nearest",
         ],
     ),
     ("config", &["auth", "bars", "server", "session", "hub", "feed", "bus", "range"]),
