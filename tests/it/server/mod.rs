@@ -2,6 +2,7 @@
 
 mod admission;
 mod auth;
+mod bars;
 mod delivery;
 mod end_of_replay;
 mod feed_control;
