@@ -273,7 +273,7 @@ impl App {
         let workers = workers.map(|worker| spawn_worker(worker, stop.clone()));
         let mut threads = workers.collect::<Result<Vec<_>, _>>()?;
         let bars_stop = stop.clone();
-        threads.push(spawn_thread("bars".to_owned(), failure_sender.clone(), move |runtime| {
+        threads.push(spawn_thread("bars reader".to_owned(), failure_sender.clone(), move |runtime| {
             runtime.block_on(bars_stop.run_until_cancelled_owned(bars.run()));
         })?);
         let mut tasks = JoinSet::new();

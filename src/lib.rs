@@ -10,9 +10,10 @@
 //! subscribers. A shard produces values of three sorts: events, snapshots and replies. An [encoding] turns
 //! each value into bytes once, for all connections that use this encoding. A shard writes new events directly
 //! to the sockets, with one contiguous write for each subscriber. If a socket does not accept all bytes, the
-//! client's [session] writes the remaining bytes. Only the [feed] distinguishes live, simulated and replayed
-//! market time. Market data flows from the feed to the clients. Commands, and messages for other clients,
-//! flow from the clients to the server.
+//! client's [session] writes the remaining bytes. On a thread of its own, another reader of the log folds
+//! trades into [bars], which clients get over HTTP. Only the [feed] distinguishes live, simulated and
+//! replayed market time. Market data flows from the feed to the clients. Commands, and messages for other
+//! clients, flow from the clients to the server.
 //!
 //! ```text
 //!          CSV files     random walk     standard input
@@ -54,7 +55,7 @@
 //! | [encoding] | turns values into bytes | wire, market |
 //! | [auth] | tokens and their permissions | wire, market, range |
 //! | [bus] | the log, its readers, the last-value cache | market, counters, range |
-//! | [bars] | folds trades into bars, for HTTP clients | bus, market, range |
+//! | [bars] | folds trades into bars, for HTTP clients | bus, market, range, fault |
 //! | [feed] | sources of events, and the schedule of events | bus, market, counters, range, task, fault |
 //! | [hub] | sends events to connections | bus, encoding, wire, market, counters, range, fault, `tcp_info` |
 //! | [session] | serves one client until the close | auth, hub, encoding, wire, market, counters, range |
@@ -351,8 +352,9 @@
 //!    seek, because this seek has replaced all earlier values.
 //! 4. The server counts the subscribed events that a client does not get, and tells the client this number.
 //! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
-//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards. If a client
-//!    stalls a replay at full speed, the server closes the client's connection.
+//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards and for the
+//!    reader of the bars. If a client stalls a replay at full speed, the server closes the client's
+//!    connection.
 //! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. At
 //!    each position of the log, a shard also encodes a symbol's snapshot at most once for each encoding. When
 //!    a client resumes, its missed events are encoded for this client alone.

@@ -34,6 +34,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::bus::{Bus, Read, Reader};
+use crate::fault;
 use crate::market::Symbol;
 
 pub use config::Config;
@@ -48,8 +49,15 @@ const COLLECT: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct Bars {
     fold: Mutex<Fold>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// How far the task has come.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
     /// The position in the log up to which the task has folded.
-    position: watch::Receiver<u64>,
+    position: u64,
+    figures: Figures,
 }
 
 /// The task that folds the log into the bars.
@@ -57,7 +65,7 @@ pub struct Bars {
 pub struct BarsTask {
     bars: Arc<Bars>,
     reader: Reader,
-    position: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
 }
 
 impl Bars {
@@ -65,20 +73,23 @@ impl Bars {
     #[must_use]
     pub fn new(config: &Config, bus: &Arc<Bus>) -> (Arc<Self>, BarsTask) {
         let (reader, checkpoint) = bus.awaited_reader("bars");
-        let (sender, position) = watch::channel(checkpoint.position);
-        let fold = Mutex::new(Fold::new(config.clone(), &checkpoint));
-        let bars = Arc::new(Self { fold, position });
-        (Arc::clone(&bars), BarsTask { bars, reader, position: sender })
+        let fold = Fold::new(config.clone(), &checkpoint);
+        let progress = Progress { position: checkpoint.position, figures: fold.figures() };
+        let (sender, progress) = watch::channel(progress);
+        let bars = Arc::new(Self { fold: Mutex::new(fold), progress });
+        (Arc::clone(&bars), BarsTask { bars, reader, progress: sender })
     }
 
     /// Waits until the log is folded up to this position, or until the task has ended.
     pub async fn caught_up(&self, position: u64) {
         // An error means that the task has ended.
-        let _ = self.position.clone().wait_for(|folded| *folded >= position).await;
+        let _ = self.progress.clone().wait_for(|progress| progress.position >= position).await;
     }
 
     /// Returns the newest bars of a symbol, at most `limit` of them, oldest first. Returns `None` if the feed
     /// has published no event of the symbol.
+    ///
+    /// This function may wait for the task, so do not call it on a thread that serves clients.
     #[must_use]
     pub fn newest(&self, symbol: &Symbol, interval: BarInterval, limit: usize) -> Option<Vec<ServedBar>> {
         let fold = self.fold();
@@ -89,10 +100,10 @@ impl Bars {
         Some(bars)
     }
 
-    /// Returns the figures for `/metrics`.
+    /// Returns the figures for `/metrics`. Does not wait for the task.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        self.fold().figures()
+        self.progress.borrow().figures
     }
 
     fn fold(&self) -> MutexGuard<'_, Fold> {
@@ -124,9 +135,12 @@ impl BarsTask {
         }
         let mut fold = self.bars.fold();
         fold.apply(read);
-        let seq = fold.seq();
+        let (seq, figures) = (fold.seq(), fold.figures());
         drop(fold);
+        if seq > 0 {
+            fault::point("bars");
+        }
+        self.progress.send_replace(Progress { position: self.reader.position(), figures });
         self.reader.done(seq);
-        self.position.send_replace(self.reader.position());
     }
 }

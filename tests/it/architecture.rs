@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("encoding", &["wire", "market"]),
     ("auth", &["wire", "market", "range"]),
     ("bus", &["market", "counters", "range"]),
-    ("bars", &["bus", "market", "range"]),
+    ("bars", &["bus", "fault", "market", "range"]),
     ("feed", &["bus", "fault", "market", "counters", "range", "task"]),
     ("hub", &["bus", "fault", "encoding", "wire", "market", "counters", "range"]),
     ("session", &["auth", "hub", "encoding", "wire", "market", "counters", "range"]),

@@ -197,7 +197,9 @@ proptest! {
                     folding.publish([event(symbol, time, Payload::Quote(quote))]);
                 }
                 Step::Seek(target) => {
-                    model.iter_mut().for_each(|symbol| symbol.seek(target));
+                    for symbol in &mut model {
+                        symbol.seek(target);
+                    }
                     clock = target;
                     folding.seek(target);
                 }
