@@ -17,7 +17,7 @@ pub struct Fold {
     config: Config,
     symbols: IndexMap<Symbol, SymbolBars>,
     /// The current market time: the time of the newest event, or of a later seek.
-    clock: Time,
+    market_time: Time,
     /// The sequence number of the newest event that was folded.
     seq: u64,
     bytes: usize,
@@ -46,7 +46,7 @@ impl Fold {
         let mut fold = Self {
             config,
             symbols: IndexMap::new(),
-            clock: Time::from_nanos(i64::MIN),
+            market_time: Time::from_nanos(i64::MIN),
             seq: 0,
             bytes: 0,
             evict_above,
@@ -88,8 +88,8 @@ impl Fold {
 
     /// Returns the current market time.
     #[must_use]
-    pub fn clock(&self) -> Time {
-        self.clock
+    pub fn market_time(&self) -> Time {
+        self.market_time
     }
 
     /// Returns the sequence number of the newest event that was folded.
@@ -122,7 +122,7 @@ impl Fold {
     }
 
     fn event(&mut self, Event { symbol, time, payload }: &Event) {
-        self.clock = self.clock.max(*time);
+        self.market_time = self.market_time.max(*time);
         let index = self.index_of(symbol);
         let bars = &mut self.symbols[index];
         let before = bars.bytes();
@@ -138,7 +138,7 @@ impl Fold {
     }
 
     fn seek(&mut self, target: Time) {
-        self.clock = target;
+        self.market_time = target;
         for bars in self.symbols.values_mut() {
             let before = bars.bytes();
             bars.seek(target);

@@ -11,12 +11,14 @@
 //! - A trade without a size does not change the volume. A bar without any size has no volume.
 //! - The market data has no corrections of earlier trades. A bar that a feed publishes again replaces the
 //!   earlier bar with the same start.
-//! - A bar of the feed that states no interval has the smallest distance between two such bars of its symbol.
+//! - If the bars of the feed state no interval, their interval is the smallest distance between two of these
+//!   bars of one symbol.
 //! - A seek drops the bars that may hold trades from the seek's target on. In a loop, market time goes on
 //!   rising, so the bars of the next lap follow.
 //!
 //! A feed at full speed waits for the reader. A live feed never waits. If the log has evicted the reader's
-//! next entry, the reader goes on at the log's checkpoint, and the trades between are missing in the bars.
+//! next entry, the reader goes on at the log's checkpoint. The trades that the reader missed are missing in the
+//! bars. Only the bars' thread and threads that encode responses lock the bars, so no worker waits for a lock.
 
 mod config;
 mod fold;
@@ -93,9 +95,9 @@ impl Bars {
     #[must_use]
     pub fn newest(&self, symbol: &Symbol, interval: BarInterval, limit: usize) -> Option<Vec<ServedBar>> {
         let fold = self.fold();
-        let (copy, clock) = (fold.get(symbol)?.clone(), fold.clock());
+        let (copy, market_time) = (fold.get(symbol)?.clone(), fold.market_time());
         drop(fold);
-        let mut bars = copy.bars(interval, clock);
+        let mut bars = copy.bars(interval, market_time);
         bars.drain(..bars.len().saturating_sub(limit));
         Some(bars)
     }

@@ -9,8 +9,7 @@ use crate::market::{Bar, Time, Trade};
 #[derive(Clone, Debug)]
 pub struct Series {
     bars: VecDeque<PackedBar>,
-    /// The earliest start that a bar may have. All bars with an earlier start are evicted, so such a bar would
-    /// be incomplete.
+    /// The earliest start that a bar may have. A bar with an earlier start is evicted, or would be incomplete.
     floor: Time,
     boxed_bytes: usize,
 }

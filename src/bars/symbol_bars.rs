@@ -112,13 +112,13 @@ impl SymbolBars {
         }
     }
 
-    /// Returns all bars of an interval, oldest first. `clock` is the current market time.
+    /// Returns all bars of an interval, oldest first. `market_time` is the current market time.
     ///
     /// A bar of the feed has precedence over a bar that was folded or derived. A derived bar appears only if
     /// none of its parts is evicted.
     #[must_use]
-    pub fn bars(&self, interval: BarInterval, clock: Time) -> Vec<ServedBar> {
-        self.answer(interval, clock).bars
+    pub fn bars(&self, interval: BarInterval, market_time: Time) -> Vec<ServedBar> {
+        self.answer(interval, market_time).bars
     }
 
     /// Returns how many bytes the bars take.
@@ -150,21 +150,21 @@ impl SymbolBars {
         self.taken.get_or_insert_default()
     }
 
-    fn answer(&self, interval: BarInterval, clock: Time) -> Answer {
-        let own = self.own(interval, clock);
+    fn answer(&self, interval: BarInterval, market_time: Time) -> Answer {
+        let own = self.own(interval, market_time);
         match interval.shorter() {
             Some(shorter) if interval > BarInterval::Minute || own.bars.is_empty() => {
-                own.or(self.answer(shorter, clock).grouped(shorter, interval, clock), interval)
+                own.or(self.answer(shorter, market_time).grouped(shorter, interval, market_time), interval)
             }
             _ => own,
         }
     }
 
     /// Returns the bars of an interval that are not derived from shorter bars.
-    fn own(&self, interval: BarInterval, clock: Time) -> Answer {
+    fn own(&self, interval: BarInterval, market_time: Time) -> Answer {
         let folded = match interval {
-            BarInterval::Second => Answer::folded(&self.seconds, interval, clock),
-            BarInterval::Minute => Answer::folded(&self.minutes, interval, clock),
+            BarInterval::Second => Answer::folded(&self.seconds, interval, market_time),
+            BarInterval::Minute => Answer::folded(&self.minutes, interval, market_time),
             _ => Answer::taken(&Series::default()),
         };
         let Some(taken) = &self.taken else { return folded };
@@ -186,10 +186,10 @@ impl Answer {
         Self { bars, floor: series.floor() }
     }
 
-    fn folded(series: &Series, interval: BarInterval, clock: Time) -> Self {
+    fn folded(series: &Series, interval: BarInterval, market_time: Time) -> Self {
         let mut folded = Self::taken(series);
         for bar in &mut folded.bars {
-            bar.is_partial = interval.end_of(bar.start) > clock;
+            bar.is_partial = interval.end_of(bar.start) > market_time;
         }
         folded
     }
@@ -207,13 +207,13 @@ impl Answer {
     }
 
     /// Derives the bars of a longer interval.
-    fn grouped(self, interval: BarInterval, longer: BarInterval, clock: Time) -> Self {
+    fn grouped(self, interval: BarInterval, longer: BarInterval, market_time: Time) -> Self {
         let mut groups: Vec<ServedBar> = Vec::new();
         for part in &self.bars {
             let start = longer.start_of(part.start);
             let end = longer.end_of(start);
             let is_last_part = interval.end_of(part.start) >= end && !part.is_partial;
-            let is_partial = end > clock && !is_last_part;
+            let is_partial = end > market_time && !is_last_part;
             match groups.last_mut() {
                 Some(group) if group.start == start => {
                     extend(&mut group.bar, &part.bar, false);

@@ -85,6 +85,6 @@ fn answer(bencher: Bencher<'_, '_>, interval: &str) {
     fold.apply(&Read::Segment(Arc::new(Segment::Events { first: 1, events: events.collect() })));
     bencher.bench_local(|| {
         let bars = fold.get(&symbols[0]).expect("it has trades").clone();
-        bars.bars(interval, fold.clock())
+        bars.bars(interval, fold.market_time())
     });
 }

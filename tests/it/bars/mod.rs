@@ -45,7 +45,7 @@ impl Folding {
 
     fn bars(&self, symbol: &str, interval: BarInterval) -> Vec<ServedBar> {
         let bars = self.fold.get(&symbol.parse().unwrap());
-        bars.map_or_else(Vec::new, |bars| bars.bars(interval, self.fold.clock()))
+        bars.map_or_else(Vec::new, |bars| bars.bars(interval, self.fold.market_time()))
     }
 
     /// Returns the bars of a symbol as texts, e.g. `14:30:00 1 3 1 2 x30 partial`.

@@ -90,7 +90,7 @@ impl ModelSymbol {
         }
     }
 
-    fn bars(&self, interval: BarInterval, clock: Time) -> Vec<ServedBar> {
+    fn bars(&self, interval: BarInterval, market_time: Time) -> Vec<ServedBar> {
         // After a seek, a symbol may have seconds but no minutes. Then the seconds stand in for the minutes.
         let is_of_seconds = interval == BarInterval::Second || self.minutes.bars.is_empty();
         let series = if is_of_seconds { &self.seconds } else { &self.minutes };
@@ -106,7 +106,7 @@ impl ModelSymbol {
         let served = |(start, parts): (Time, Vec<Bar>)| ServedBar {
             start,
             bar: joined(&parts),
-            is_partial: interval.end_of(start) > clock,
+            is_partial: interval.end_of(start) > market_time,
         };
         groups.into_iter().map(served).collect()
     }
@@ -181,26 +181,26 @@ proptest! {
         let config = Config { seconds, minutes, ..Config::default() };
         let mut folding = Folding::start(config.clone());
         let mut model = [ModelSymbol::new(&config), ModelSymbol::new(&config)];
-        let mut clock = Time::from_nanos(i64::MIN);
+        let mut market_time = Time::from_nanos(i64::MIN);
 
         for step in steps {
             match step {
                 Step::Trade { symbol, time, trade } => {
                     model[symbol].trade(time, &trade);
-                    clock = clock.max(time);
+                    market_time = market_time.max(time);
                     folding.publish([event(symbol, time, Payload::Trade(trade))]);
                 }
                 Step::Quote { symbol, time } => {
                     let bid = Some(Price(Decimal::ONE));
                     let quote = Quote { bid, bid_size: None, ask: None, ask_size: None };
-                    clock = clock.max(time);
+                    market_time = market_time.max(time);
                     folding.publish([event(symbol, time, Payload::Quote(quote))]);
                 }
                 Step::Seek(target) => {
                     for symbol in &mut model {
                         symbol.seek(target);
                     }
-                    clock = target;
+                    market_time = target;
                     folding.seek(target);
                 }
             }
@@ -208,7 +208,7 @@ proptest! {
                 for interval in BarInterval::ALL {
                     prop_assert_eq!(
                         folding.bars(symbol, interval),
-                        model.bars(interval, clock),
+                        model.bars(interval, market_time),
                         "{} {}", symbol, interval.name()
                     );
                 }
