@@ -166,7 +166,8 @@ impl Fold {
     }
 
     /// Evicts a quarter of each symbol's bars, beginning with the symbol that has the oldest bar, until the
-    /// bars take at most `goal` bytes. Begins again after the last symbol. Returns false if that is not enough.
+    /// bars take at most `goal` bytes. Begins again after the last symbol. Returns false if all eviction is
+    /// not enough.
     fn evict_oldest(&mut self, goal: usize, series: impl Fn(&mut SymbolBars) -> Vec<&mut Series>) -> bool {
         loop {
             let oldest = self.symbols.values_mut().enumerate().filter_map(|(index, bars)| {

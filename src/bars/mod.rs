@@ -17,8 +17,9 @@
 //!   rising, so the bars of the next lap follow.
 //!
 //! A feed at full speed waits for the reader. A live feed never waits. If the log has evicted the reader's
-//! next entry, the reader goes on at the log's checkpoint. The trades that the reader missed are missing in the
-//! bars. Only the bars' thread and threads that encode responses lock the bars, so no worker waits for a lock.
+//! next entry, the reader goes on at the log's checkpoint. The trades that the reader missed are missing in
+//! the bars. Only the bars' thread and threads that encode responses lock the bars, so no worker waits for a
+//! lock.
 
 mod config;
 mod fold;

@@ -9,7 +9,8 @@ use crate::market::{Bar, Time, Trade};
 #[derive(Clone, Debug)]
 pub struct Series {
     bars: VecDeque<PackedBar>,
-    /// The earliest start that a bar may have. A bar with an earlier start is evicted, or would be incomplete.
+    /// The earliest start that a bar may have. A bar with an earlier start is evicted, or would be
+    /// incomplete.
     floor: Time,
     boxed_bytes: usize,
 }
@@ -51,8 +52,8 @@ impl Series {
         self.floor = self.floor.min(first);
     }
 
-    /// Evicts the oldest quarter of the bars, at least one, but not the newest bar. Returns how many bars were
-    /// evicted.
+    /// Evicts the oldest quarter of the bars, at least one, but not the newest bar. Returns how many bars
+    /// were evicted.
     pub fn evict_quarter(&mut self) -> u64 {
         let most = self.bars.len().saturating_sub(1);
         let count = (self.bars.len() / 4).max(1).min(most);
