@@ -16,6 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info, warn};
 
 use crate::auth;
+use crate::bars::{Bars, BarsTask};
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::feed::{self, Control, Feed};
@@ -119,7 +120,8 @@ pub struct App {
     tasks: JoinSet<()>,
     /// Stops the server when this guard is dropped, even if `run` was never called.
     server_stop: DropGuard,
-    workers: Vec<thread::JoinHandle<()>>,
+    /// The threads of the workers and of the bars.
+    threads: Vec<thread::JoinHandle<()>>,
     failures: mpsc::Receiver<TaskFailed>,
     reloader: Reloader,
 }
@@ -166,6 +168,8 @@ pub struct Wiring<S> {
     pub handles: Vec<WorkerHandle<S>>,
     /// The workers.
     pub workers: Vec<Worker<S>>,
+    /// The task that folds the log into bars.
+    pub bars: BarsTask,
     /// Logs the requests that the workers refuse.
     pub refusals: Arc<RefusalLog>,
     /// The sender with which a task reports its failure.
@@ -196,11 +200,18 @@ impl<S: AcceptedSocket> Wiring<S> {
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
         let reject_counters = feed.map(Feed::reject_counters).cloned().unwrap_or_default();
-        let metrics =
-            Metrics::new(Arc::clone(bus), Arc::clone(&relay), Arc::clone(&admission), &reject_counters);
+        let (bars, bars_task) = Bars::new(&config.bars, bus);
+        let metrics = Metrics::new(
+            Arc::clone(bus),
+            Arc::clone(&bars),
+            Arc::clone(&relay),
+            Arc::clone(&admission),
+            &reject_counters,
+        );
         let (auth_sender, auth) = watch::channel(config.auth.clone());
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
+            bars,
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
             relay: Arc::clone(&relay),
             hosts: Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback },
@@ -237,7 +248,16 @@ impl<S: AcceptedSocket> Wiring<S> {
         };
         let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
         let refusals = Arc::clone(&state.refusals);
-        Self { admission, handles, workers, refusals, failure_sender, failures, auth: auth_sender }
+        Self {
+            admission,
+            handles,
+            workers,
+            bars: bars_task,
+            refusals,
+            failure_sender,
+            failures,
+            auth: auth_sender,
+        }
     }
 }
 
@@ -262,13 +282,17 @@ impl App {
             shards => shards,
         };
         bus.set_exits_at_end(config.feed.exit_at_end);
-        let Wiring { admission, handles, workers, refusals, failure_sender, failures, auth } =
+        let Wiring { admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
         let workers = workers.into_iter().map(|worker| Worker { has_system_clock: true, ..worker });
         let workers = workers.map(|worker| spawn_worker(worker, stop.clone()));
-        let workers = workers.collect::<Result<_, _>>()?;
+        let mut threads = workers.collect::<Result<Vec<_>, _>>()?;
+        let bars_stop = stop.clone();
+        threads.push(spawn_thread("bars reader".to_owned(), failure_sender.clone(), move |runtime| {
+            runtime.block_on(bars_stop.run_until_cancelled_owned(bars.run()));
+        })?);
         let mut tasks = JoinSet::new();
         let listener = Tcp::new(listeners, config.server.send_buffer);
         let accepting = server::accept(listener, handles, admission, stop.clone());
@@ -304,7 +328,7 @@ impl App {
             feed_stop,
             tasks,
             server_stop,
-            workers,
+            threads,
             failures,
             reloader,
         })
@@ -361,9 +385,9 @@ impl App {
         finish(self.feed).await;
         drop(self.server_stop);
         finish(self.tasks).await;
-        for worker in self.workers {
+        for thread in self.threads {
             // The result is ignored, because a thread that panicked has already reported the panic.
-            let _ = tokio::task::spawn_blocking(|| worker.join()).await;
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
         }
         outcome
     }
@@ -375,6 +399,15 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
     stop: CancellationToken,
 ) -> Result<thread::JoinHandle<()>, StartError> {
     let (name, failure_sender) = (worker.name.clone(), worker.failures.clone());
+    spawn_thread(name, failure_sender, |runtime| LocalSet::new().block_on(runtime, worker.run(stop)))
+}
+
+/// Starts a thread with a runtime of its own. Reports a panic of the thread.
+fn spawn_thread(
+    name: String,
+    failure_sender: mpsc::Sender<TaskFailed>,
+    run: impl FnOnce(&runtime::Runtime) + Send + 'static,
+) -> Result<thread::JoinHandle<()>, StartError> {
     let runtime =
         // The runtime polls the network and the timers after every task. By default, tokio polls them after
         // 61 tasks, so that a few busy clients would delay all others.
@@ -385,8 +418,8 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
             .map_err(StartError::Thread)?;
     let thread = thread::Builder::new().name(name.replace(' ', "-"));
     let run = move || {
-        if let Err(panic) = catch_panic_now(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
-            error!(%panic, worker = name, "a worker has panicked");
+        if let Err(panic) = catch_panic_now(|| run(&runtime)) {
+            error!(%panic, thread = name, "a thread has panicked");
             // The channel has room for the first failure, which ends the program. Later failures are dropped.
             let _ = failure_sender.try_send(TaskFailed::panicked(name, &panic));
         }

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::Snapshot;
-use crate::market::{Event, Kind, Payload};
+use crate::market::{Bar, Event, Kind, Payload, Symbol, Time};
 use crate::wire::Reply;
 
 /// Appends a reply as one JSON object.
@@ -69,6 +69,29 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
     out.push(b'}');
 }
 
+/// Appends the bars of one symbol and one interval as one JSON object. Each bar comes with its start, and with
+/// whether it is partial.
+pub fn bars<'a>(
+    out: &mut Vec<u8>,
+    symbol: &Symbol,
+    interval: &str,
+    bars: impl IntoIterator<Item = (Time, &'a Bar, bool)>,
+) {
+    put(out, "{\"symbol\":\"");
+    put(out, symbol.as_str());
+    put(out, "\",\"interval\":\"");
+    put(out, interval);
+    put(out, "\",\"bars\":[");
+    for (index, (start, bar, is_partial)) in bars.into_iter().enumerate() {
+        put(out, if index == 0 { "{\"time\":\"" } else { ",{\"time\":\"" });
+        start.write_to(out);
+        out.push(b'"');
+        bar_values(out, bar);
+        put(out, if is_partial { ",\"partial\":true}" } else { "}" });
+    }
+    put(out, "]}");
+}
+
 /// Appends the fields for the time and the values of an event. An event frame and a snapshot both contain
 /// these fields.
 fn time_and_values(out: &mut Vec<u8>, event: &Event) {
@@ -92,13 +115,18 @@ fn time_and_values(out: &mut Vec<u8>, event: &Event) {
                 put(out, &interval.to_string());
                 out.push(b'"');
             }
-            number(out, "open", bar.open.map(|price| price.0));
-            number(out, "high", bar.high.map(|price| price.0));
-            number(out, "low", bar.low.map(|price| price.0));
-            number(out, "close", Some(bar.close.0));
-            number(out, "volume", bar.volume.map(|size| size.0));
+            bar_values(out, bar);
         }
     }
+}
+
+/// Appends the fields for the prices and the volume of a bar.
+fn bar_values(out: &mut Vec<u8>, bar: &Bar) {
+    number(out, "open", bar.open.map(|price| price.0));
+    number(out, "high", bar.high.map(|price| price.0));
+    number(out, "low", bar.low.map(|price| price.0));
+    number(out, "close", Some(bar.close.0));
+    number(out, "volume", bar.volume.map(|size| size.0));
 }
 
 const fn name(kind: Kind) -> &'static str {

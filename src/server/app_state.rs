@@ -13,6 +13,7 @@ use super::json_response::ErrorResponse;
 use super::origin::Origins;
 use super::refusal_log::RefusalLog;
 use crate::auth::{self, Access};
+use crate::bars::Bars;
 use crate::bus::Bus;
 use crate::feed::Control;
 use crate::hub::{self, Relay};
@@ -23,6 +24,8 @@ use crate::wire::{Command, Cursor, ErrorCode, ErrorReply, TokenHash, UrlParamete
 pub struct AppState {
     /// The bus, which publishes the events and keeps past events.
     pub bus: Arc<Bus>,
+    /// The bars of all symbols.
+    pub bars: Arc<Bars>,
     /// Sends commands to the feed, and returns the feed's status.
     pub feed: Control,
     /// The relay of messages between clients, which also counts the clients.

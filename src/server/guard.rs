@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use warp::reply::Response;
 
 use super::app_state::AppState;
+use super::bars_api;
 use super::cross_origin::{CheckedOrigin, let_page_read, options_response};
 use super::handshake::is_upgrade;
 use super::json_response::error_response;
@@ -113,6 +114,7 @@ fn methods(path: &str) -> Option<&'static [&'static str]> {
         "" | "ndjson" | "sse" | "metrics" | "healthz" | "readyz" => Some(&["GET", "HEAD"]),
         "ws" => Some(&["GET"]),
         // `OPTIONS *` asks for the methods of the whole server.
+        name if name.starts_with(bars_api::PREFIX) => Some(&["GET", "HEAD"]),
         "api/v1/feed" | "*" => Some(&["GET", "HEAD", "POST"]),
         _ => None,
     }
@@ -134,7 +136,7 @@ fn in_words(methods: &[&str]) -> String {
 
 /// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
-    let message = "there is no such page; there are /, /ws, /ndjson, /sse, /api/v1/feed, /healthz, /readyz and /metrics";
+    let message = "there is no such page; there are /, /ws, /ndjson, /sse, /api/v1/feed, /api/v1/bars/SYMBOL, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 

@@ -8,6 +8,7 @@
 mod accept;
 mod admission;
 mod app_state;
+mod bars_api;
 mod connections;
 mod cross_origin;
 mod feed_api;

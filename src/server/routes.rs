@@ -15,7 +15,7 @@ use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
 use super::streams::{self, Stream};
-use super::{feed_api, readiness};
+use super::{bars_api, feed_api, readiness};
 use crate::encoding::Encoding;
 use crate::session::Start;
 
@@ -29,7 +29,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style
 
 /// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [guarding, upgrading, controlling, checking, streaming, finishing] = [&state; 6].map(Arc::clone);
+    let [guarding, upgrading, controlling, charting, checking, streaming, finishing] =
+        [&state; 7].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let facts = warp::header::headers_cloned().and(warp::ext::get::<RequestContext>());
     let guard = warp::method().and(facts).and_then(move |method, headers, context| {
@@ -74,6 +75,12 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(query)
         .and(warp::body::stream())
         .then(feed_api::respond);
+    let bars = warp::path!("api" / "v1" / "bars" / ..)
+        .and(warp::any().map(move || Arc::clone(&charting)))
+        .and(warp::path::tail())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .then(bars_api::respond);
 
     let answer = guard
         .or(health)
@@ -89,6 +96,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .or(stream)
         .unify()
         .or(feed)
+        .unify()
+        .or(bars)
         .unify()
         .or(page)
         .unify()

@@ -27,7 +27,7 @@ pub use message::Message;
 pub use message_parser::{ParsedMessage, parse_message, parse_text};
 pub use reply::{FeedFields, FeedInfo, GapReason, Owner, Reply, SubscriptionState};
 pub use token_hash::TokenHash;
-pub use url_parameters::UrlParameters;
+pub use url_parameters::{UrlParameters, bad_parameter, pairs};
 
 use serde::Serialize;
 

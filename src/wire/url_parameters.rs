@@ -40,7 +40,7 @@ impl UrlParameters {
             let is_same =
                 |earlier: &str| earlier == name || [earlier, &name].iter().all(|name| is_symbols(name));
             if let Some(earlier) = seen.iter().find(|earlier| is_same(earlier)) {
-                return Err(bad(if *earlier == name {
+                return Err(bad_parameter(if *earlier == name {
                     format!("the parameter `{name}` is given twice")
                 } else {
                     format!("the parameters `{earlier}` and `{name}` mean the same; give only one of them")
@@ -52,17 +52,20 @@ impl UrlParameters {
                 "after" => after = Some(value.parse::<Cursor>()?),
                 "delivery" => {
                     parameters.delivery = delivery(&value).ok_or_else(|| {
-                        bad(format_args!("delivery is latest or every, not {}", quoted(&value)))
+                        bad_parameter(format_args!("delivery is latest or every, not {}", quoted(&value)))
                     })?;
                 }
                 "interval_ms" => {
                     parameters.interval = value.parse().ok().and_then(interval).ok_or_else(|| {
-                        bad(format_args!("interval_ms is a number from 0 to 60000, not {}", quoted(&value)))
+                        bad_parameter(format_args!(
+                            "interval_ms is a number from 0 to 60000, not {}",
+                            quoted(&value)
+                        ))
                     })?;
                 }
                 "token" => parameters.token = Some(TokenHash::of(&value)),
                 _ => {
-                    return Err(bad(format_args!(
+                    return Err(bad_parameter(format_args!(
                         "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token{}",
                         quoted(&name),
                         did_you_mean(&name, NAMES)
@@ -80,7 +83,7 @@ impl UrlParameters {
                     Some(Command::Subscribe { symbols, channels, after, delivery, interval });
             }
             None if channels.is_some() || after.is_some() => {
-                return Err(bad(
+                return Err(bad_parameter(
                     "channels and after need symbols beside them, e.g. symbols=AAPL,MSFT or symbols=*",
                 ));
             }
@@ -99,7 +102,8 @@ impl UrlParameters {
 /// Splits a query into the names and values of its parameters.
 ///
 /// A plus sign is not decoded to a space, because symbols and tokens may contain plus signs.
-fn pairs(query: &str) -> Vec<(String, String)> {
+#[must_use]
+pub fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.replace('+', "%2B").as_bytes()).into_owned().collect()
 }
 
@@ -119,7 +123,8 @@ fn parse_channels(value: &str) -> Result<KindSet, ErrorReply> {
     value.split(',').try_fold(KindSet::NONE, |channels, text| Ok(channels.with(channel(text)?)))
 }
 
-fn bad(message: impl std::fmt::Display) -> ErrorReply {
+/// Returns an error reply with the code `BadParameter`.
+pub fn bad_parameter(message: impl std::fmt::Display) -> ErrorReply {
     ErrorReply::new(ErrorCode::BadParameter, message)
 }
 

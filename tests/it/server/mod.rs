@@ -2,6 +2,7 @@
 
 mod admission;
 mod auth;
+mod bars;
 #[cfg(target_os = "linux")]
 mod behind_proxies;
 mod delivery;
