@@ -21,7 +21,7 @@ use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
 /// The paths of streams.
-const STREAMS: [&str; 1] = ["/ndjson"];
+const STREAMS: [&str; 2] = ["/ndjson", "/sse"];
 
 /// The changes that turn the documented configuration of nginx into one with nginx's defaults: HTTP/1.0 to
 /// the server, without an upgrade.
@@ -124,7 +124,7 @@ async fn each_line_of_a_stream_arrives_at_once() {
                 let mut last = String::new();
                 loop {
                     match stream.text().await {
-                        Ok(line) if line.is_empty() => {}
+                        Ok(line) if !line.contains('{') => {}
                         Ok(line) => last = line,
                         Err(end) => break (last, end),
                     }
