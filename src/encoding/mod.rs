@@ -14,7 +14,7 @@ mod websocket;
 use crate::market::{Day, Event, Symbol};
 use crate::wire::{Message, Reply};
 
-pub use native_json::event_without_seq;
+pub use native_json::{event, event_without_seq, snapshot, summary};
 
 /// The format of the bytes that a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::market_state::snapshot;
 use crate::bus::{Key, LastValueCache};
-use crate::encoding::{Encoding, Snapshot, Value};
-use crate::market::Kind;
+use crate::encoding::{Encoding, Value};
 
 /// If a cache of snapshots has more memory than this many bytes, clearing the cache frees the memory.
 const MAX_KEPT_BYTES: usize = 1 << 20;
@@ -96,11 +96,9 @@ impl EncodedSnapshots {
             self.clear();
             self.seq = last_values.seq();
         }
-        let Self { encoding, seq, bytes, ranges } = self;
+        let Self { encoding, bytes, ranges, .. } = self;
         let range = ranges.entry(index).or_insert_with(|| {
-            let (symbol, last) = last_values.get_index(index).expect("a symbol keeps its index");
-            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-            let snapshot = Snapshot { seq: *seq, symbol, latest, day: last.day() };
+            let snapshot = snapshot(last_values, index).expect("a symbol keeps its index");
             let start = bytes.len();
             encoding.write(bytes, &Value::Snapshot(&snapshot));
             start..bytes.len()
