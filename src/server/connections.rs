@@ -28,6 +28,8 @@ use tracing::{debug, error, warn};
 use warp::filters::BoxedFilter;
 
 use super::admission::Permit;
+use super::answers::Answers;
+use super::compression::Coding;
 use super::guard::RequestContext;
 use super::ndjson::{self, StreamedSession};
 use super::request_socket::{HeadLimits, RequestSocket};
@@ -55,6 +57,7 @@ pub(super) struct Connections {
     /// The state that all sessions of the worker share.
     context: Rc<Context>,
     routes: BoxedFilter<(warp::reply::Response,)>,
+    answers: Answers,
     config: Config,
     /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     tls: Option<TlsAcceptor>,
@@ -71,7 +74,8 @@ impl Connections {
         tls: Option<TlsAcceptor>,
         stop: CancellationToken,
     ) -> Self {
-        Self { context, routes, config, tls, stop, tasks: TaskTracker::new() }
+        let answers = Answers::new(Rc::clone(&context.runner));
+        Self { context, routes, answers, config, tls, stop, tasks: TaskTracker::new() }
     }
 
     /// Serves a connection in its own task.
@@ -178,10 +182,11 @@ impl Connections {
             permit.borrow_mut().forwarded(request.headers());
             let (exceeded, client) = (permit.borrow().exceeded(), permit.borrow().client());
             request.extensions_mut().insert(RequestContext { version, uri, exceeded, client });
+            let coding = Coding::of(request.headers());
             let response = routes.call(request);
             let (sender, here, write_timeout) = (sender.clone(), Rc::clone(&here), timeout_handle.clone());
             async move {
-                let mut response = response.await?;
+                let mut response = here.answers.complete(response.await?, coding).await;
                 if exceeded.is_some() {
                     // The server closes a connection over a limit after one response.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

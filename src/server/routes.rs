@@ -15,7 +15,7 @@ use super::app_state::AppState;
 use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
-use super::{feed_api, ndjson, readiness};
+use super::{data_api, feed_api, ndjson, readiness};
 use crate::auth::Access;
 use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
 
@@ -39,9 +39,13 @@ pub struct Upgrade {
     pub access: Access,
 }
 
+/// A function that checks a request for market data.
+type DataRoute = fn(&AppState, &HeaderMap, &str) -> Result<warp::reply::Response, ErrorResponse>;
+
 /// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [guarding, upgrading, controlling, checking, streaming, finishing] = [&state; 6].map(Arc::clone);
+    let [guarding, upgrading, controlling, checking, streaming, finishing, informing] =
+        [&state; 7].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let facts = warp::header::headers_cloned().and(warp::ext::get::<RequestContext>());
     let guard = warp::method().and(facts).and_then(move |method, headers, context| {
@@ -66,6 +70,21 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let page = warp::path::end().map(page_response);
     let health =
         warp::path!("healthz").map(|| json_response(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
+    let reading = |name: &'static str, respond: DataRoute| {
+        let state = Arc::clone(&state);
+        let facts = warp::header::headers_cloned().and(query);
+        warp::path!("api" / "v1" / ..).and(warp::path(name)).and(warp::path::end()).and(facts).map(
+            move |headers, query: String| {
+                respond(&state, &headers, &query)
+                    .unwrap_or_else(|(status, error)| error_response(status, &error))
+            },
+        )
+    };
+    let symbols = reading("symbols", data_api::symbols);
+    let snapshots = reading("snapshots", data_api::snapshots);
+    let events = reading("events", data_api::events);
+    let info = warp::path!("api" / "v1" / "info")
+        .map(move || informing.info.response(!informing.auth.borrow().tokens.is_empty()));
     let metrics = warp::path!("metrics").and(warp::header::headers_cloned()).and(query).map(
         move |headers, query: String| {
             metrics_response(&state, &headers, &query)
@@ -102,6 +121,14 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .or(ndjson)
         .unify()
         .or(feed)
+        .unify()
+        .or(symbols)
+        .unify()
+        .or(snapshots)
+        .unify()
+        .or(events)
+        .unify()
+        .or(info)
         .unify()
         .or(page)
         .unify()

@@ -2,6 +2,9 @@
 
 mod admission;
 mod auth;
+mod compression;
+mod data_api;
+mod data_pages;
 mod delivery;
 mod end_of_replay;
 mod feed_control;
