@@ -119,6 +119,7 @@
 //! | `token_check.rs` | messages that could hold a token |
 //! | `cursor.rs` | positions from which clients resume |
 //! | `url_parameters.rs` | `?symbols=…` |
+//! | `data_parameters.rs` | `?symbols=…&after=…&limit=…` of requests for market data |
 //! | `error_reply.rs` | error codes |
 //! | `reply.rs` | `subscribed`, `heartbeat`, `gap` and `feed` frames |
 //! | `message.rs` | relayed messages |
@@ -130,7 +131,7 @@
 //!
 //! | file | what it has or does |
 //! |---|---|
-//! | `native_json.rs` | the JSON of market frames and snapshots |
+//! | `native_json.rs` | the JSON of market frames, snapshots and last prices |
 //! | `websocket.rs` | outgoing WebSocket frames |
 //! | `body.rs` | how the body of a stream ends, chunks |
 //! | `ndjson.rs` | lines of JSON |
@@ -281,6 +282,12 @@
 //! | `session_response.rs` | the head of the response that begins a session |
 //! | `feed_api.rs` | `/api/v1/feed` |
 //! | `bars_api.rs` | `/api/v1/bars/SYMBOL` |
+//! | `data_api.rs` | checks `/api/v1/symbols`, `/api/v1/snapshots` and `/api/v1/events` |
+//! | `last_values_page.rs` | the JSON of last prices and snapshots, in slices |
+//! | `events_page.rs` | the JSON of past events |
+//! | `answers.rs` | writes, compresses and sends long answers without a delay of updates |
+//! | `compression.rs` | `Accept-Encoding`, gzip, brotli, zstd |
+//! | `info.rs` | `/api/v1/info` |
 //! | `metrics.rs` | gauges of `/metrics` |
 //! | `readiness.rs` | `/readyz`, `[ready]` |
 //! | `json_response.rs` | error responses |

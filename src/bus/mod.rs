@@ -231,6 +231,13 @@ impl Bus {
         self.log().after(seq)
     }
 
+    /// Returns the first chunk of the history. The history begins with the oldest event in the log, or after
+    /// the newest [seek](Self::seek). Returns `None` if the history has no events.
+    #[must_use]
+    pub fn oldest_chunk(&self) -> Option<Chunk> {
+        self.log().oldest_chunk()
+    }
+
     /// Returns the newest state of the feed.
     #[must_use]
     pub fn feed_state(&self) -> FeedState {

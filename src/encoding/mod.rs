@@ -17,7 +17,7 @@ use crate::market::{Day, Event, Symbol};
 use crate::wire::{Message, Reply};
 
 pub use body::Body;
-pub use native_json::{bars, event_without_seq};
+pub use native_json::{bars, event, event_without_seq, snapshot, summary};
 
 /// The format of the bytes that a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

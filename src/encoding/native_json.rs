@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::Snapshot;
-use crate::market::{Bar, Event, Kind, Payload, Symbol, Time};
+use crate::market::{Bar, Day, Event, Kind, Payload, Symbol, Time};
 use crate::wire::Reply;
 
 /// Appends a reply as one JSON object.
@@ -90,6 +90,24 @@ pub fn bars<'a>(
         put(out, if is_partial { ",\"partial\":true}" } else { "}" });
     }
     put(out, "]}");
+}
+
+/// Appends a summary of a symbol as one JSON object: the last price, the time of the last price, and the
+/// change and the volume of the day. The object has only the symbol's name if the symbol has no price yet.
+pub fn summary(out: &mut Vec<u8>, symbol: &Symbol, last: Option<(Time, &Day)>) {
+    put(out, "{\"symbol\":\"");
+    put(out, symbol.as_str());
+    out.push(b'"');
+    if let Some((time, day)) = last {
+        number(out, "last", Some(day.last.0));
+        put(out, ",\"time\":\"");
+        time.write_to(out);
+        out.push(b'"');
+        number(out, "change", day.change());
+        number(out, "change_percent", day.change_percent());
+        number(out, "volume", day.volume.map(|size| size.0));
+    }
+    out.push(b'}');
 }
 
 /// Appends the fields for the time and the values of an event. An event frame and a snapshot both contain
@@ -179,7 +197,7 @@ fn put(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Bar, Day, Quote, Trade};
+    use crate::market::{Bar, Quote, Trade};
 
     fn made(payload: Payload) -> Event {
         Event {

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::market_state::snapshot;
 use crate::bus::{Key, LastValueCache};
-use crate::encoding::{Encoding, Position, Snapshot, Value};
-use crate::market::Kind;
+use crate::encoding::{Encoding, Position, Value};
 
 /// If a cache of snapshots has more memory than this many bytes, clearing the cache frees the memory.
 const MAX_KEPT_BYTES: usize = 1 << 20;
@@ -103,9 +103,7 @@ impl EncodedSnapshots {
         }
         let Self { encoding, epoch, seq, bytes, ranges } = self;
         let range = ranges.entry(index).or_insert_with(|| {
-            let (symbol, last) = last_values.get_index(index).expect("a symbol keeps its index");
-            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-            let snapshot = Snapshot { seq: *seq, symbol, latest, day: last.day() };
+            let snapshot = snapshot(last_values, index).expect("a symbol keeps its index");
             let start = bytes.len();
             let position = Position { epoch, seq: *seq };
             encoding.write_at(bytes, &Value::Snapshot(&snapshot), Some(position));

@@ -107,6 +107,18 @@ impl Shard {
         }
     }
 
+    /// Returns the bus whose log the shard reads.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// Returns the market state at the shard's position in the log.
+    #[must_use]
+    pub fn market(&self) -> &MarketState {
+        &self.market
+    }
+
     /// Adds a connection with this encoding and the role `Plain`; returns the connection's number.
     pub fn connect(&mut self, encoding: Encoding, now: Instant) -> ConnectionId {
         // Before a connection is added, one disconnected connection is removed completely. So disconnected

@@ -7,9 +7,10 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
-use super::Metrics;
 use super::host::Hosts;
+use super::info::Info;
 use super::json_response::ErrorResponse;
+use super::metrics::Metrics;
 use super::origin::Origins;
 use super::refusal_log::RefusalLog;
 use crate::auth::{self, Access};
@@ -47,6 +48,8 @@ pub struct AppState {
     pub auth: watch::Receiver<auth::Config>,
     /// The metrics.
     pub metrics: Metrics,
+    /// The description of the server for clients.
+    pub info: Info,
 }
 
 impl AppState {

@@ -31,6 +31,8 @@ use warp::filters::BoxedFilter;
 
 use super::Config;
 use super::admission::Permit;
+use super::answers::Answers;
+use super::compression::Coding;
 use super::guard::RequestContext;
 use super::request_socket::{HeadLimits, RequestSocket};
 use super::request_timer::{ConnectionPhase, RequestTimer};
@@ -55,6 +57,7 @@ pub(super) struct Connections {
     /// The state that all sessions of the worker share.
     context: Rc<Context>,
     routes: BoxedFilter<(warp::reply::Response,)>,
+    answers: Answers,
     config: Config,
     /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     tls: Option<TlsAcceptor>,
@@ -71,7 +74,8 @@ impl Connections {
         tls: Option<TlsAcceptor>,
         stop: CancellationToken,
     ) -> Self {
-        Self { context, routes, config, tls, stop, tasks: TaskTracker::new() }
+        let answers = Answers::new(Rc::clone(&context.runner));
+        Self { context, routes, answers, config, tls, stop, tasks: TaskTracker::new() }
     }
 
     /// Serves a connection in its own task.
@@ -159,22 +163,23 @@ impl Connections {
     }
 
     /// Answers the HTTP requests of one connection. Returns a session if a request began a session.
-    async fn serve_requests(&self, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
+    async fn serve_requests(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let socket = WriteTimeoutSocket::new(socket, unless_zero(self.config.header_timeout));
         let phase = ConnectionPhase::new();
         let socket = RequestSocket::new(socket, Arc::clone(&phase), self.head_limits());
         let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let departure = Rc::new(RefCell::new(None));
-        let (asked, departing) = (Arc::clone(&phase), Rc::clone(&departure));
+        let (asked, departing, here) = (Arc::clone(&phase), Rc::clone(&departure), Rc::clone(self));
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             asked.on_request();
             let (version, uri) = (request.version(), request.uri().clone());
             permit.borrow_mut().forwarded(request.headers());
             let (exceeded, client) = (permit.borrow().exceeded(), permit.borrow().client());
             request.extensions_mut().insert(RequestContext { version, uri, exceeded, client });
-            let (response, departing) = (routes.call(request), Rc::clone(&departing));
+            let coding = Coding::of(request.headers());
+            let (response, departing, here) = (routes.call(request), Rc::clone(&departing), Rc::clone(&here));
             async move {
-                let mut response = response.await?;
+                let mut response = here.answers.complete(response.await?, coding).await;
                 if let Some(departure) = Departure::take(&mut response) {
                     departing.replace(Some(departure));
                     // The library waits in vain for the response that has left it, until the library is dropped.

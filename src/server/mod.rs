@@ -7,15 +7,21 @@
 
 mod accept;
 mod admission;
+mod answers;
 mod app_state;
 mod bars_api;
+mod compression;
 mod connections;
 mod cross_origin;
+mod data_api;
+mod events_page;
 mod feed_api;
 mod guard;
 mod handshake;
 mod host;
+mod info;
 mod json_response;
+mod last_values_page;
 mod listen;
 mod metrics;
 mod networks;
@@ -44,6 +50,7 @@ pub use accept::{AcceptedSocket, Listener, Tcp, WorkerHandle, accept, worker_cha
 pub use admission::{Admission, Permit};
 pub use app_state::AppState;
 pub use host::{Host, Hosts, NotAHost};
+pub use info::Info;
 pub use listen::{ListenError, bind, browser_url};
 pub use metrics::Metrics;
 pub use origin::{AllowedOrigin, NotAnOrigin, Origin, Origins};

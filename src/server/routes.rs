@@ -15,7 +15,7 @@ use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
 use super::streams::{self, Stream};
-use super::{bars_api, feed_api, readiness};
+use super::{bars_api, data_api, feed_api, readiness};
 use crate::encoding::Encoding;
 use crate::session::Start;
 
@@ -27,10 +27,13 @@ const PAGE: &str = include_str!("page.html");
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// A function that checks a request for market data.
+type DataRoute = fn(&AppState, &HeaderMap, &str) -> Result<warp::reply::Response, ErrorResponse>;
+
 /// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [guarding, upgrading, controlling, charting, checking, streaming, finishing] =
-        [&state; 7].map(Arc::clone);
+    let [guarding, upgrading, controlling, charting, checking, streaming, finishing, informing] =
+        [&state; 8].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let facts = warp::header::headers_cloned().and(warp::ext::get::<RequestContext>());
     let guard = warp::method().and(facts).and_then(move |method, headers, context| {
@@ -53,6 +56,21 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let page = warp::path::end().map(page_response);
     let health =
         warp::path!("healthz").map(|| json_response(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
+    let reading = |name: &'static str, respond: DataRoute| {
+        let state = Arc::clone(&state);
+        let facts = warp::header::headers_cloned().and(query);
+        warp::path!("api" / "v1" / ..).and(warp::path(name)).and(warp::path::end()).and(facts).map(
+            move |headers, query: String| {
+                respond(&state, &headers, &query)
+                    .unwrap_or_else(|(status, error)| error_response(status, &error))
+            },
+        )
+    };
+    let symbols = reading("symbols", data_api::symbols);
+    let snapshots = reading("snapshots", data_api::snapshots);
+    let events = reading("events", data_api::events);
+    let info = warp::path!("api" / "v1" / "info")
+        .map(move || informing.info.response(!informing.auth.borrow().tokens.is_empty()));
     let metrics = warp::path!("metrics").and(warp::header::headers_cloned()).and(query).map(
         move |headers, query: String| {
             metrics_response(&state, &headers, &query)
@@ -98,6 +116,14 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .or(feed)
         .unify()
         .or(bars)
+        .unify()
+        .or(symbols)
+        .unify()
+        .or(snapshots)
+        .unify()
+        .or(events)
+        .unify()
+        .or(info)
         .unify()
         .or(page)
         .unify()

@@ -6,6 +6,7 @@
 mod close;
 mod command;
 mod cursor;
+mod data_parameters;
 mod decoder;
 mod error_reply;
 mod fields;
@@ -20,6 +21,7 @@ mod verb;
 pub use close::{CloseCode, CloseReason};
 pub use command::{Command, CommandWithId, Symbols, unknown_field};
 pub use cursor::Cursor;
+pub use data_parameters::{DataParameters, MAX_LIMIT};
 pub use decoder::{DecodeError, Decoder, DecoderLimits, Incoming};
 pub use error_reply::{ErrorCode, ErrorReply, bad_command, quoted};
 pub use fields::{CommandId, Fields};

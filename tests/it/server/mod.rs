@@ -5,6 +5,9 @@ mod auth;
 mod bars;
 #[cfg(target_os = "linux")]
 mod behind_proxies;
+mod compression;
+mod data_api;
+mod data_pages;
 mod delivery;
 mod end_of_replay;
 mod feed_control;

@@ -7,6 +7,7 @@ pub mod events;
 pub mod faulty_proxy;
 pub mod history_folder;
 pub mod in_memory_server;
+pub mod json_answer;
 pub mod late_reader;
 pub mod likeness;
 pub mod line_client;
