@@ -76,6 +76,9 @@ impl FanOut {
         connections: &mut Slab<Connection>,
         is_included: impl Fn(&Connection) -> bool,
     ) {
+        if self.index.is_empty() {
+            return;
+        }
         let (_, kind) = key;
         let of_all = self.index.groups_of_all(kind).map(|group| (group, true));
         let by_name = self.index.groups_of(symbol, kind).map(|group| (group, false));

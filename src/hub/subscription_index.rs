@@ -32,6 +32,11 @@ struct Subscribers(SmallVec<[(KindSet, Group); 1]>);
 type Group = IndexSet<ConnectionId>;
 
 impl SubscriptionIndex {
+    /// Returns whether no connection has subscribed to anything.
+    pub fn is_empty(&self) -> bool {
+        self.by_symbol.is_empty() && self.all.0.is_empty()
+    }
+
     /// Returns the groups of connections that subscribed to this kind of events for all symbols (`*`).
     pub fn groups_of_all(&self, kind: Kind) -> impl Iterator<Item = &Group> {
         self.all.of(kind)
