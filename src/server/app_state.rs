@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
 use super::Metrics;
+use super::contract_pages::ContractPages;
 use super::host::Hosts;
 use super::json_response::ErrorResponse;
 use super::origin::Origins;
@@ -44,6 +45,8 @@ pub struct AppState {
     pub auth: watch::Receiver<auth::Config>,
     /// The metrics.
     pub metrics: Metrics,
+    /// The documents that describe the contract with clients.
+    pub contract: ContractPages,
 }
 
 impl AppState {

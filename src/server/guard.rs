@@ -110,7 +110,9 @@ fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext)
 /// Only requests for the paths in this function reach the routes.
 fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
-        "" | "ndjson" | "metrics" | "healthz" | "readyz" => Some(&["GET", "HEAD"]),
+        "" | "ndjson" | "metrics" | "healthz" | "readyz" | "openapi.json" | "asyncapi.json" => {
+            Some(&["GET", "HEAD"])
+        }
         "ws" => Some(&["GET"]),
         // `OPTIONS *` asks for the methods of the whole server.
         "api/v1/feed" | "*" => Some(&["GET", "HEAD", "POST"]),
@@ -134,8 +136,7 @@ fn in_words(methods: &[&str]) -> String {
 
 /// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
-    let message =
-        "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /healthz, /readyz and /metrics";
+    let message = "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /openapi.json, /asyncapi.json, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 

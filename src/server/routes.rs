@@ -41,7 +41,8 @@ pub struct Upgrade {
 
 /// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [guarding, upgrading, controlling, checking, streaming, finishing] = [&state; 6].map(Arc::clone);
+    let [guarding, upgrading, controlling, checking, streaming, openapi, asyncapi, finishing] =
+        [&state; 8].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let facts = warp::header::headers_cloned().and(warp::ext::get::<RequestContext>());
     let guard = warp::method().and(facts).and_then(move |method, headers, context| {
@@ -72,6 +73,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
                 .unwrap_or_else(|(status, error)| error_response(status, &error))
         },
     );
+    let openapi = warp::path!("openapi.json").map(move || openapi.contract.openapi());
+    let asyncapi = warp::path!("asyncapi.json").map(move || asyncapi.contract.asyncapi());
     let ready = warp::path!("readyz").map(move || readiness::response(&checking));
     let ndjson =
         warp::path!("ndjson").and(warp::method()).and(warp::header::headers_cloned()).and(query).map(
@@ -102,6 +105,10 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .or(ndjson)
         .unify()
         .or(feed)
+        .unify()
+        .or(openapi)
+        .unify()
+        .or(asyncapi)
         .unify()
         .or(page)
         .unify()

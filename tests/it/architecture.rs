@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each module, the modules that it may import.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("fault", &[]),
     ("task", &[]),
     ("range", &[]),
@@ -15,6 +15,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("market", &[]),
     ("wire", &["market", "nearest"]),
     ("encoding", &["wire", "market"]),
+    ("contract", &["wire", "market"]),
     ("auth", &["wire", "market", "range"]),
     ("bus", &["market", "counters", "range"]),
     ("feed", &["bus", "fault", "market", "counters", "range", "task"]),
@@ -26,7 +27,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
         "server",
         &[
             "auth", "session", "hub", "feed", "bus", "encoding", "wire", "market", "counters", "task",
-            "fault", "range", "nearest",
+            "contract", "fault", "range", "nearest",
         ],
     ),
     ("config", &["auth", "server", "session", "hub", "feed", "bus", "range"]),

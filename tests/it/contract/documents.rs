@@ -1,0 +1,117 @@
+//! Asks the server for the two documents, and compares the OpenAPI document with the server's answers.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tickerplant::config::Config;
+use tickerplant::contract::answers::{BarsPage, EventsPage, Info, SnapshotsPage, SymbolsPage};
+use tickerplant::contract::{Schemas, frames, openapi};
+
+use super::schema_check::SchemaCheck;
+use crate::support::test_server::TestServer;
+
+/// Sends a request and returns the status, the headers and the body of the response.
+async fn answered(server: &TestServer, method: &str, path: &str, body: &str) -> (u16, String, String) {
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let answer = server.request(&request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), head.to_owned(), body.to_owned())
+}
+
+#[tokio::test]
+async fn both_documents_are_served_without_a_token() {
+    let mut config = Config::default();
+    config.auth = toml::from_str(
+        "[[tokens]]\nname = \"dash\"\nsha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n",
+    )
+    .unwrap();
+    let server = TestServer::start(config).await;
+
+    for (path, version, form) in
+        [("/openapi.json", "openapi", "3.1.0"), ("/asyncapi.json", "asyncapi", "3.0.0")]
+    {
+        let (status, head, body) = answered(&server, "GET", path, "").await;
+        let document: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &document[version]), (200, &json!(form)));
+        assert!(head.contains("content-type: application/json\r\n"), "{head}");
+
+        let (status, _, body) = answered(&server, "HEAD", path, "").await;
+        assert_eq!((status, body.as_str()), (200, ""));
+        assert_eq!(answered(&server, "POST", path, "").await.0, 405);
+    }
+    assert_eq!(answered(&server, "GET", "/metrics", "").await.0, 401);
+}
+
+#[tokio::test]
+async fn the_openapi_document_describes_every_page_of_the_server() {
+    let server = TestServer::start(Config::default()).await;
+    let (_, _, body) = answered(&server, "GET", "/nope", "").await;
+    let error: Value = serde_json::from_str(&body).unwrap();
+    let message = error["error"]["message"].as_str().unwrap();
+    let (_, pages) = message.split_once("there are ").unwrap();
+    let pages: BTreeSet<&str> = pages.split([',', ' ']).filter(|word| word.starts_with('/')).collect();
+
+    let document = openapi();
+    let described: BTreeSet<&str> =
+        document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(described, pages);
+    for path in described {
+        let (_, head, _) = answered(&server, "OPTIONS", path, "").await;
+        let allow = head.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
+        let methods: BTreeSet<String> = allow.split(", ").map(str::to_lowercase).collect();
+        let methods: BTreeSet<&str> = methods.iter().map(String::as_str).collect();
+        let operations: BTreeSet<&str> =
+            document["paths"][path].as_object().unwrap().keys().map(String::as_str).collect();
+        let others = BTreeSet::from(["head", "options"]);
+        assert_eq!(operations, methods.difference(&others).copied().collect(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn each_answer_has_the_form_that_the_openapi_document_states() {
+    let document = openapi();
+    let check = SchemaCheck::new(document["components"]["schemas"].clone());
+    let mut config = Config::default();
+    config.feed =
+        toml::from_str("kind = \"replay\"\nreplay.files = [\"feeds/ticks.csv\"]\nclock.paused = true")
+            .unwrap();
+    let server = TestServer::feed(config).await;
+
+    for (method, path, body, status, schema) in [
+        ("POST", "/api/v1/feed", r#"{"action":"step","events":10}"#, 200, "FeedStatus"),
+        ("GET", "/healthz", "", 200, "Health"),
+        ("GET", "/readyz", "", 200, "Readiness"),
+        ("GET", "/api/v1/feed", "", 200, "FeedStatus"),
+        ("POST", "/api/v1/feed", r#"{"action":"speed","speed":"max"}"#, 200, "FeedStatus"),
+        ("POST", "/api/v1/feed", r#"{"action":"seek","time":"noon"}"#, 400, "ErrorAnswer"),
+        ("GET", "/ndjson", "", 400, "ErrorAnswer"),
+        ("GET", "/ws", "", 426, "ErrorAnswer"),
+    ] {
+        let (found, _, body) = answered(&server, method, path, body).await;
+        assert_eq!(found, status, "{method} {path}: {body}");
+        check.check(schema, &serde_json::from_str(&body).unwrap()).unwrap();
+        let operation = &document["paths"][path][method.to_lowercase()];
+        assert!(operation["responses"][status.to_string()].is_object(), "{method} {path} {status}");
+    }
+}
+
+#[test]
+fn all_examples_of_answers_have_the_form_of_their_schemas() {
+    let check = SchemaCheck::new(openapi()["components"]["schemas"].clone());
+    assert!(check.check_examples() > 20);
+
+    // These answers belong to routes that are yet to be served.
+    let mut schemas = Schemas::default();
+    schemas.of::<SymbolsPage>();
+    schemas.of::<SnapshotsPage>();
+    schemas.of::<EventsPage>();
+    schemas.of::<BarsPage>();
+    schemas.of::<Info>();
+    frames::stream_frames(&mut schemas);
+    let events = frames::events(&mut schemas);
+    schemas.one_of("EventFrame", "One event.", "type", &events);
+    assert!(SchemaCheck::new(schemas.into_value()).check_examples() > 20);
+}
