@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::frames::Snapshot;
 use super::values::{Cursor, Decimal, FeedState, Speed, Symbol, Time};
 use crate::market::FeedKind;
 use crate::wire::ErrorCode;
@@ -78,7 +79,7 @@ pub struct FeedStatus {
     pub lag_ms: Option<u64>,
     /// The number of events so far: the newest `seq`.
     pub events: u64,
-    /// The number of clients of WebSockets and streams.
+    /// The number of WebSocket clients and stream clients.
     pub peers: u32,
     /// The files of a replay, as the configuration names them.
     pub files: Option<Vec<String>>,
@@ -265,7 +266,7 @@ pub struct ClientLimits {
 }
 
 /// A reference to the schema of snapshot frames, which `frames.rs` adds.
-pub struct SnapshotFrame;
+pub struct SnapshotFrame(pub Snapshot);
 
 impl PartialSchema for SnapshotFrame {
     fn schema() -> RefOr<Schema> {

@@ -10,6 +10,12 @@ use tickerplant::contract::{Schemas, frames, openapi};
 use super::schema_check::SchemaCheck;
 use crate::support::test_server::TestServer;
 
+/// The hash of the token `secret`, from `printf %s secret | sha256sum`.
+const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+
+/// The settings of a paused replay.
+const REPLAY: &str = "kind = \"replay\"\nreplay.files = [\"feeds/ticks.csv\"]\nclock.paused = true";
+
 /// Sends a request and returns the status, the headers and the body of the response.
 async fn answered(server: &TestServer, method: &str, path: &str, body: &str) -> (u16, String, String) {
     let length = body.len();
@@ -23,12 +29,8 @@ async fn answered(server: &TestServer, method: &str, path: &str, body: &str) -> 
 
 #[tokio::test]
 async fn both_documents_are_served_without_a_token() {
-    let mut config = Config::default();
-    config.auth = toml::from_str(
-        "[[tokens]]\nname = \"dash\"\nsha256 = \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n",
-    )
-    .unwrap();
-    let server = TestServer::start(config).await;
+    let auth = toml::from_str(&format!("[[tokens]]\nname = \"dash\"\nsha256 = \"{SECRET}\"\n")).unwrap();
+    let server = TestServer::start(Config { auth, ..Config::default() }).await;
 
     for (path, version, form) in
         [("/openapi.json", "openapi", "3.1.0"), ("/asyncapi.json", "asyncapi", "3.0.0")]
@@ -74,11 +76,8 @@ async fn the_openapi_document_describes_every_page_of_the_server() {
 async fn each_answer_has_the_form_that_the_openapi_document_states() {
     let document = openapi();
     let check = SchemaCheck::new(document["components"]["schemas"].clone());
-    let mut config = Config::default();
-    config.feed =
-        toml::from_str("kind = \"replay\"\nreplay.files = [\"feeds/ticks.csv\"]\nclock.paused = true")
-            .unwrap();
-    let server = TestServer::feed(config).await;
+    let feed = toml::from_str(REPLAY).unwrap();
+    let server = TestServer::feed(Config { feed, ..Config::default() }).await;
 
     for (method, path, body, status, schema) in [
         ("POST", "/api/v1/feed", r#"{"action":"step","events":10}"#, 200, "FeedStatus"),
