@@ -15,7 +15,8 @@ fn every_frame_has_the_form_of_its_schema_and_every_property_occurs_in_a_frame()
     let document = asyncapi();
     let check = SchemaCheck::new(document["components"]["schemas"].clone());
 
-    TestRunner::new(cases(1000))
+    let config = ProptestConfig { source_file: Some(file!()), ..cases(1000) };
+    TestRunner::new(config)
         .run(&frame(), |text| {
             let frame: Value = serde_json::from_str(&text).unwrap();
             check.check_tagged("type", "Frame", &frame).map_err(TestCaseError::fail)
