@@ -9,7 +9,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::frames::Snapshot;
-use super::values::{Cursor, Decimal, FeedState, Speed, Symbol, Time};
+use super::values::{Cursor, FeedState, Number, Speed, Symbol, Time};
 use crate::market::FeedKind;
 use crate::wire::ErrorCode;
 
@@ -116,15 +116,15 @@ pub struct SymbolSummary {
     /// The symbol.
     pub symbol: Symbol,
     /// The last price.
-    pub last: Option<Decimal>,
+    pub last: Option<Number>,
     /// The market time of the newest trade, or of the newest bar.
     pub time: Option<Time>,
     /// The change since the previous day.
-    pub change: Option<Decimal>,
+    pub change: Option<Number>,
     /// The change in percent, with at most two decimal places.
-    pub change_percent: Option<Decimal>,
+    pub change_percent: Option<Number>,
     /// The volume of the day.
-    pub volume: Option<Decimal>,
+    pub volume: Option<Number>,
 }
 
 /// The answer of `/api/v1/snapshots`: the snapshots of the symbols that have data.
@@ -203,15 +203,15 @@ pub struct StoredBar {
     /// The start of the bar.
     pub time: Time,
     /// The first price.
-    pub open: Option<Decimal>,
+    pub open: Option<Number>,
     /// The highest price.
-    pub high: Option<Decimal>,
+    pub high: Option<Number>,
     /// The lowest price.
-    pub low: Option<Decimal>,
+    pub low: Option<Number>,
     /// The last price.
-    pub close: Decimal,
+    pub close: Number,
     /// The volume.
-    pub volume: Option<Decimal>,
+    pub volume: Option<Number>,
     /// The bar is still running. A complete bar does not have this field.
     pub partial: Option<bool>,
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::schemas::{Schemas, TaggedReference};
 use super::values::{
-    ChannelList, CommandId, Cursor, Decimal, FeedState, Interval, Symbol, SymbolList, SymbolOrAll, Time,
+    ChannelList, CommandId, Cursor, FeedState, Interval, Number, Symbol, SymbolList, SymbolOrAll, Time,
 };
 use crate::market::FeedKind;
 use crate::wire::{Delivery, ErrorCode, GapReason};
@@ -19,9 +19,9 @@ pub struct Trade {
     /// The market time of the trade.
     pub time: Time,
     /// The price.
-    pub price: Decimal,
+    pub price: Number,
     /// The size, if the source states a size.
-    pub size: Option<Decimal>,
+    pub size: Option<Number>,
 }
 
 /// A quote: the best bid, the best ask, or both.
@@ -35,13 +35,13 @@ pub struct Quote {
     /// The market time of the quote.
     pub time: Time,
     /// The best price of a buyer.
-    pub bid: Option<Decimal>,
+    pub bid: Option<Number>,
     /// The size at the bid.
-    pub bid_size: Option<Decimal>,
+    pub bid_size: Option<Number>,
     /// The best price of a seller.
-    pub ask: Option<Decimal>,
+    pub ask: Option<Number>,
     /// The size at the ask.
-    pub ask_size: Option<Decimal>,
+    pub ask_size: Option<Number>,
 }
 
 /// A bar: the prices and the volume of an interval.
@@ -58,15 +58,15 @@ pub struct Bar {
     /// The length of the bar, if the source states a length.
     pub interval: Option<Interval>,
     /// The first price.
-    pub open: Option<Decimal>,
+    pub open: Option<Number>,
     /// The highest price.
-    pub high: Option<Decimal>,
+    pub high: Option<Number>,
     /// The lowest price.
-    pub low: Option<Decimal>,
+    pub low: Option<Number>,
     /// The last price.
-    pub close: Decimal,
+    pub close: Number,
     /// The volume.
-    pub volume: Option<Decimal>,
+    pub volume: Option<Number>,
 }
 
 /// The state of one symbol: the newest event of each kind, and the day so far.
@@ -96,20 +96,20 @@ pub struct Snapshot {
 #[derive(ToSchema)]
 pub struct Day {
     /// The first price of the day.
-    pub open: Decimal,
+    pub open: Number,
     /// The highest price of the day.
-    pub high: Decimal,
+    pub high: Number,
     /// The lowest price of the day.
-    pub low: Decimal,
+    pub low: Number,
     /// The last price of the day.
-    pub last: Decimal,
+    pub last: Number,
     /// The volume of the day.
-    pub volume: Option<Decimal>,
+    pub volume: Option<Number>,
     /// The difference between the last price and the last price of the previous day. Without a previous day,
     /// the difference to the day's first price.
-    pub change: Option<Decimal>,
+    pub change: Option<Number>,
     /// The change in percent, with at most two decimal places.
-    pub change_percent: Option<Decimal>,
+    pub change_percent: Option<Number>,
 }
 
 /// All that the connection now receives. This frame answers a command, or a URL that subscribes.

@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 /// An exact decimal number with all digits of its source. The number never has an exponent.
 #[derive(ToSchema)]
 #[schema(format = "decimal", examples(184.25))]
-pub struct Decimal(pub rust_decimal::Decimal);
+pub struct Number(pub rust_decimal::Decimal);
 
 /// A moment in the form of RFC 3339, in UTC with `Z`. The seconds have 0, 3, 6 or 9 decimal places.
 #[derive(ToSchema)]

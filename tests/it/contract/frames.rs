@@ -56,6 +56,24 @@ fn a_frame_with_an_undescribed_field_and_one_without_a_required_field_are_notice
 }
 
 #[test]
+fn prices_and_sizes_are_exact_decimals() {
+    let schemas = &asyncapi()["components"]["schemas"];
+    assert_eq!(schemas["Number"]["format"], "decimal");
+
+    for (schema, fields) in [
+        ("TradeFrame", &["price", "size"][..]),
+        ("QuoteFrame", &["bid", "bid_size", "ask", "ask_size"]),
+        ("BarFrame", &["open", "high", "low", "close", "volume"]),
+        ("Day", &["open", "high", "low", "last", "volume", "change", "change_percent"]),
+    ] {
+        for field in fields {
+            let reference = &schemas[schema]["properties"][field]["$ref"];
+            assert_eq!(reference, "#/components/schemas/Number", "{schema}.{field}");
+        }
+    }
+}
+
+#[test]
 fn the_parser_takes_every_command_that_has_the_form_of_its_schema() {
     let mut schemas = Schemas::default();
     commands::websocket(&mut schemas);
