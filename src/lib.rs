@@ -335,6 +335,7 @@
 //! | `browser/` | tests in a browser |
 //! | `conformance/` | the Autobahn test suite |
 //! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
+//! | `virtual_environment.sh` | creates the Python environments of `conformance/` and `contract/` |
 //!
 //! Tests also check that the files of a folder do not import each other in a circle. The code of the hub must
 //! not mention the WebSocket protocol and must not write JSON. Only the server uses the library warp.
