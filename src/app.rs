@@ -16,13 +16,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info, warn};
 
 use crate::auth;
+use crate::bars::{Bars, BarsTask};
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::feed::{self, Control, Feed};
 use crate::hub::Relay;
 use crate::server::{
-    self, AcceptedSocket, Admission, AppState, ContractPages, Hosts, Identity, ListenError, Metrics, Origins,
-    RefusalLog, Tcp, TlsError, Worker, WorkerHandle,
+    self, AcceptedSocket, Admission, AppState, ContractPages, Hosts, Identity, Info, ListenError, Metrics,
+    Origins, RefusalLog, Tcp, TlsError, Worker, WorkerHandle,
 };
 use crate::session::{self, Limits};
 use crate::task::{TaskFailed, catch_panic, catch_panic_now};
@@ -79,6 +80,20 @@ impl StartError {
     }
 }
 
+/// An error that ends a running application.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// A task of the server failed.
+    #[error(transparent)]
+    Task(#[from] TaskFailed),
+    /// The feed failed, and the setting `feed.exit_at_end` is on.
+    #[error("the feed has failed: {detail}")]
+    Feed {
+        /// The reason why the feed failed.
+        detail: String,
+    },
+}
+
 /// Checks the certificate and the listening address as [`App::start`] does, but without binding the port. If
 /// the listening address is a host name, checks only the certificate, because the name is not looked up.
 ///
@@ -98,12 +113,15 @@ pub struct App {
     url: String,
     bus: Arc<Bus>,
     feed: JoinSet<()>,
+    /// Whether the application ends when the feed has ended.
+    exits_at_end: bool,
     feed_stop: CancellationToken,
     /// The background tasks, which accept connections, log refused requests and renew the certificate.
     tasks: JoinSet<()>,
     /// Stops the server when this guard is dropped, even if `run` was never called.
     server_stop: DropGuard,
-    workers: Vec<thread::JoinHandle<()>>,
+    /// The threads of the workers and of the bars.
+    threads: Vec<thread::JoinHandle<()>>,
     failures: mpsc::Receiver<TaskFailed>,
     reloader: Reloader,
 }
@@ -150,6 +168,8 @@ pub struct Wiring<S> {
     pub handles: Vec<WorkerHandle<S>>,
     /// The workers.
     pub workers: Vec<Worker<S>>,
+    /// The task that folds the log into bars.
+    pub bars: BarsTask,
     /// Logs the requests that the workers refuse.
     pub refusals: Arc<RefusalLog>,
     /// The sender with which a task reports its failure.
@@ -180,11 +200,18 @@ impl<S: AcceptedSocket> Wiring<S> {
         let proxies = config.server.trusted_proxies.clone();
         let admission = Admission::new(&config.limits, proxies, Arc::clone(bus));
         let reject_counters = feed.map(Feed::reject_counters).cloned().unwrap_or_default();
-        let metrics =
-            Metrics::new(Arc::clone(bus), Arc::clone(&relay), Arc::clone(&admission), &reject_counters);
+        let (bars, bars_task) = Bars::new(&config.bars, bus);
+        let metrics = Metrics::new(
+            Arc::clone(bus),
+            Arc::clone(&bars),
+            Arc::clone(&relay),
+            Arc::clone(&admission),
+            &reject_counters,
+        );
         let (auth_sender, auth) = watch::channel(config.auth.clone());
         let state = Arc::new(AppState {
             bus: Arc::clone(bus),
+            bars,
             feed: feed.map_or_else(|| Control::of_nothing(bus.kind()), |feed| feed.control().clone()),
             relay: Arc::clone(&relay),
             hosts: Hosts { allowed: config.server.allowed_hosts.clone(), loopback: is_loopback },
@@ -196,6 +223,7 @@ impl<S: AcceptedSocket> Wiring<S> {
             auth,
             metrics,
             contract: ContractPages::default(),
+            info: Info::new(bus.kind(), &config.session, &config.limits, &config.relay),
         });
         let (failure_sender, failures) = mpsc::channel(1);
         let worker = |(number, inbox)| {
@@ -222,7 +250,16 @@ impl<S: AcceptedSocket> Wiring<S> {
         };
         let (handles, workers) = inboxes.into_iter().enumerate().map(worker).unzip();
         let refusals = Arc::clone(&state.refusals);
-        Self { admission, handles, workers, refusals, failure_sender, failures, auth: auth_sender }
+        Self {
+            admission,
+            handles,
+            workers,
+            bars: bars_task,
+            refusals,
+            failure_sender,
+            failures,
+            auth: auth_sender,
+        }
     }
 }
 
@@ -246,13 +283,18 @@ impl App {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             shards => shards,
         };
-        let Wiring { admission, handles, workers, refusals, failure_sender, failures, auth } =
+        bus.set_exits_at_end(config.feed.exit_at_end);
+        let Wiring { admission, handles, workers, bars, refusals, failure_sender, failures, auth } =
             Wiring::new(&config, &bus, feed.as_ref(), tls.as_ref(), is_loopback, shards);
         let stop = CancellationToken::new();
         let server_stop = stop.clone().drop_guard();
         let workers = workers.into_iter().map(|worker| Worker { has_system_clock: true, ..worker });
         let workers = workers.map(|worker| spawn_worker(worker, stop.clone()));
-        let workers = workers.collect::<Result<_, _>>()?;
+        let mut threads = workers.collect::<Result<Vec<_>, _>>()?;
+        let bars_stop = stop.clone();
+        threads.push(spawn_thread("bars reader".to_owned(), failure_sender.clone(), move |runtime| {
+            runtime.block_on(bars_stop.run_until_cancelled_owned(bars.run()));
+        })?);
         let mut tasks = JoinSet::new();
         let listener = Tcp::new(listeners, config.server.send_buffer);
         let accepting = server::accept(listener, handles, admission, stop.clone());
@@ -284,10 +326,11 @@ impl App {
             url,
             bus,
             feed: pumping,
+            exits_at_end: config.feed.exit_at_end,
             feed_stop,
             tasks,
             server_stop,
-            workers,
+            threads,
             failures,
             reloader,
         })
@@ -318,29 +361,35 @@ impl App {
         &self.bus
     }
 
-    /// Runs the application until the token `stop` fires or a task fails. At the end, stops the feed, closes
-    /// the clients and ends the worker threads, in this order.
+    /// Runs the application until the token `stop` fires or a task fails. If the setting `feed.exit_at_end` is
+    /// on, the end of the feed also ends the application. At the end, stops the feed, closes the clients and
+    /// ends the worker threads, in this order.
     ///
     /// # Errors
     ///
-    /// Fails if a task of the server failed.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), TaskFailed> {
+    /// Fails if a task of the server failed, or if the application ends because the feed failed.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), RunError> {
         let outcome = tokio::select! {
             () = stop.cancelled() => Ok(()),
-            Some(failure) = self.failures.recv() => Err(failure),
+            Some(failure) = self.failures.recv() => Err(failure.into()),
+            Some(_) = self.feed.join_next(), if self.exits_at_end => {
+                let failed = |detail: &str| Err(RunError::Feed { detail: detail.to_owned() });
+                self.bus.feed_state().detail().map_or(Ok(()), failed)
+            }
         };
-        if let Err(failure) = &outcome {
-            error!(%failure, "shutting down because a task of the server has failed");
-        } else {
-            info!("shutting down");
+        match &outcome {
+            Err(RunError::Task(failure)) => {
+                error!(%failure, "shutting down because a task of the server has failed");
+            }
+            Err(RunError::Feed { .. }) | Ok(()) => info!("shutting down"),
         }
         self.feed_stop.cancel();
         finish(self.feed).await;
         drop(self.server_stop);
         finish(self.tasks).await;
-        for worker in self.workers {
+        for thread in self.threads {
             // The result is ignored, because a thread that panicked has already reported the panic.
-            let _ = tokio::task::spawn_blocking(|| worker.join()).await;
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
         }
         outcome
     }
@@ -352,6 +401,15 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
     stop: CancellationToken,
 ) -> Result<thread::JoinHandle<()>, StartError> {
     let (name, failure_sender) = (worker.name.clone(), worker.failures.clone());
+    spawn_thread(name, failure_sender, |runtime| LocalSet::new().block_on(runtime, worker.run(stop)))
+}
+
+/// Starts a thread with a runtime of its own. Reports a panic of the thread.
+fn spawn_thread(
+    name: String,
+    failure_sender: mpsc::Sender<TaskFailed>,
+    run: impl FnOnce(&runtime::Runtime) + Send + 'static,
+) -> Result<thread::JoinHandle<()>, StartError> {
     let runtime =
         // The runtime polls the network and the timers after every task. By default, tokio polls them after
         // 61 tasks, so that a few busy clients would delay all others.
@@ -362,8 +420,8 @@ fn spawn_worker<S: AcceptedSocket + Send + 'static>(
             .map_err(StartError::Thread)?;
     let thread = thread::Builder::new().name(name.replace(' ', "-"));
     let run = move || {
-        if let Err(panic) = catch_panic_now(|| LocalSet::new().block_on(&runtime, worker.run(stop))) {
-            error!(%panic, worker = name, "a worker has panicked");
+        if let Err(panic) = catch_panic_now(|| run(&runtime)) {
+            error!(%panic, thread = name, "a thread has panicked");
             // The channel has room for the first failure, which ends the program. Later failures are dropped.
             let _ = failure_sender.try_send(TaskFailed::panicked(name, &panic));
         }

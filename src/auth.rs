@@ -144,8 +144,31 @@ impl Access {
     pub fn check(&self, command: &Command) -> Result<(), ErrorReply> {
         match (self, command) {
             (Self::Unauthenticated, _) => Err(unauthenticated()),
-            (Self::Granted(grant), Command::Subscribe { symbols, .. }) => grant.check(symbols),
+            (_, Command::Subscribe { symbols, .. }) => self.check_symbols(symbols),
             _ => Ok(()),
+        }
+    }
+
+    /// Checks that the client may get market data of these symbols.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the client has no permission for one of the symbols.
+    pub fn check_symbols(&self, symbols: &Symbols) -> Result<(), ErrorReply> {
+        match self {
+            Self::Unrestricted => Ok(()),
+            Self::Unauthenticated => Err(unauthenticated()),
+            Self::Granted(grant) => grant.check(symbols),
+        }
+    }
+
+    /// Returns whether the client may get market data of a symbol.
+    #[must_use]
+    pub fn allows(&self, symbol: &Symbol) -> bool {
+        match self {
+            Self::Unrestricted => true,
+            Self::Unauthenticated => false,
+            Self::Granted(grant) => grant.allows(symbol),
         }
     }
 
@@ -187,14 +210,17 @@ impl Grant {
             let message = "this token does not allow `*`; name the symbols that it allows";
             return Err(ErrorReply::new(ErrorCode::Forbidden, message));
         }
-        let may = |symbol: &&Symbol| self.subscribe.iter().any(|pattern| pattern.matches(symbol));
-        match symbols.names.iter().find(|symbol| !may(symbol)) {
+        match symbols.names.iter().find(|symbol| !self.allows(symbol)) {
             None => Ok(()),
             Some(symbol) => {
                 let message = format!("this token does not allow {symbol}");
                 Err(ErrorReply::new(ErrorCode::Forbidden, message))
             }
         }
+    }
+
+    fn allows(&self, symbol: &Symbol) -> bool {
+        self.subscribe.iter().any(|pattern| pattern.matches(symbol))
     }
 }
 

@@ -23,7 +23,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::feed::FeedError;
 use crate::range::{self, Check};
-use crate::{auth, bus, feed, hub, server, session};
+use crate::{auth, bars, bus, feed, hub, server, session};
 
 pub use error::{LoadError, Place};
 pub use file::FILE;
@@ -54,6 +54,8 @@ pub struct Config {
     pub relay: hub::RelayConfig,
     /// The limits of the bus's history.
     pub bus: bus::Config,
+    /// The limits of the held bars.
+    pub bars: bars::Config,
     /// The settings of the feed.
     pub feed: feed::Config,
     /// The conditions under which `/readyz` reports that the server is ready.
@@ -70,6 +72,7 @@ impl Default for Config {
             auth: auth::Config::default(),
             relay: hub::RelayConfig::default(),
             bus: bus::Config::default(),
+            bars: bars::Config::default(),
             feed: feed::Config::default(),
             ready: server::readiness::Config::default(),
         }
@@ -155,6 +158,7 @@ impl Config {
             .chain(range::section("auth", self.auth.checks()))
             .chain(range::section("relay", self.relay.checks()))
             .chain(range::section("bus", self.bus.checks()))
+            .chain(range::section("bars", self.bars.checks()))
             .chain(range::section("feed", self.feed.checks()))
             .chain(range::section("ready", self.ready.checks()))
             .collect()

@@ -189,7 +189,11 @@ impl Counters {
     /// Registers the counters, so that they appear at `/metrics`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("limit_strikes", "How often clients exceeded a limit", self.limits.clone());
-        registry.register("lags", "How often the history has passed a shard", self.lags.clone());
+        registry.register(
+            "lags",
+            "How often the history has passed a shard or the reader of the bars",
+            self.lags.clone(),
+        );
         let help = "How often a shard conflated because it could not send every event in time";
         registry.register("overloads", help, self.overloads.clone());
         registry.register("resumed", "Clients that were sent all that they had missed", self.resumed.clone());

@@ -6,7 +6,7 @@
 //! | 0 | | the command succeeded, or the reader of its output closed the pipe |
 //! | 1 | [`STOPPED`] | a second signal stopped the server during its shutdown |
 //! | 2 | [`USAGE`] | the command line is wrong |
-//! | 65 | [`DATA`] | an input is not readable market data |
+//! | 65 | [`DATA`] | an input is not readable market data, or the feed failed and `--exit-at-end` was given |
 //! | 66 | [`NO_INPUT`] | a file is missing or cannot be read |
 //! | 69 | [`UNAVAILABLE`] | the port is taken, no server answers, or the server closed a slow client |
 //! | 70 | [`SOFTWARE`] | a part of the program failed |
@@ -17,7 +17,7 @@
 
 use std::io;
 
-use crate::app::StartError;
+use crate::app::{RunError, StartError};
 use crate::cli::CliError;
 use crate::client::{CaError, ClientError, TargetError};
 use crate::config::LoadError;
@@ -29,7 +29,8 @@ use crate::server::TlsError;
 pub const STOPPED: u8 = 1;
 /// The exit code for a wrong command line.
 pub const USAGE: u8 = 2;
-/// The exit code for an input that is not readable market data (`EX_DATAERR`).
+/// The exit code for an input that is not readable market data, or for a feed that failed while the setting
+/// `feed.exit_at_end` was on (`EX_DATAERR`).
 pub const DATA: u8 = 65;
 /// The exit code for a file that is missing or cannot be read (`EX_NOINPUT`).
 pub const NO_INPUT: u8 = 66;
@@ -69,7 +70,8 @@ pub fn of(error: &CliError) -> u8 {
             USAGE => USAGE,
             _ => CONFIG,
         },
-        CliError::Failed(_) => SOFTWARE,
+        CliError::Failed(_) | CliError::Run(RunError::Task(_)) => SOFTWARE,
+        CliError::Run(RunError::Feed { .. }) => DATA,
         CliError::System(_) => OS,
         CliError::Output(_) | CliError::Files(FilesError::Output(_)) => OUTPUT,
     }
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_failed_task_exits_with_70() {
-        assert_eq!(of(&TaskFailed::ended("shard 0").into()), 70);
+        assert_eq!(of(&RunError::from(TaskFailed::ended("shard 0")).into()), 70);
     }
 
     #[test]

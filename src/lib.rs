@@ -10,9 +10,10 @@
 //! subscribers. A shard produces values of three sorts: events, snapshots and replies. An [encoding] turns
 //! each value into bytes once, for all connections that use this encoding. A shard writes new events directly
 //! to the sockets, with one contiguous write for each subscriber. If a socket does not accept all bytes, the
-//! client's [session] writes the remaining bytes. Only the [feed] distinguishes live, simulated and replayed
-//! market time. Market data flows from the feed to the clients. Commands, and messages for other clients,
-//! flow from the clients to the server.
+//! client's [session] writes the remaining bytes. On a thread of its own, another reader of the log folds
+//! trades into [bars], which clients get over HTTP. Only the [feed] distinguishes live, simulated and
+//! replayed market time. Market data flows from the feed to the clients. Commands, and messages for other
+//! clients, flow from the clients to the server.
 //!
 //! ```text
 //!          CSV files     random walk     standard input
@@ -55,12 +56,13 @@
 //! | [contract] | the OpenAPI and the AsyncAPI document | wire, market |
 //! | [auth] | tokens and their permissions | wire, market, range |
 //! | [bus] | the log, its readers, the last-value cache | market, counters, range |
+//! | [bars] | folds trades into bars, for HTTP clients | bus, market, range, fault |
 //! | [feed] | sources of events, and the schedule of events | bus, market, counters, range, task, fault |
 //! | [hub] | sends events to connections | bus, encoding, wire, market, counters, range, fault, `tcp_info` |
 //! | [session] | serves one client until the close | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
 //! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
-//! | [server] | accepts connections, answers HTTP with warp | auth, session, feed, contract and those above |
+//! | [server] | accepts connections, answers HTTP with warp | auth, bars, session, feed, contract and those above |
 //! | [mod@config] | loads the configuration from all its sources, and checks it | all above |
 //! | [app] | connects all parts, owns all tasks, shuts the parts down in order | all above |
 //! | [cli] | the subcommands and flags | all above |
@@ -118,6 +120,7 @@
 //! | `token_check.rs` | messages that could hold a token |
 //! | `cursor.rs` | positions from which clients resume |
 //! | `url_parameters.rs` | `?symbols=…` |
+//! | `data_parameters.rs` | `?symbols=…&after=…&limit=…` of requests for market data |
 //! | `error_reply.rs` | error codes |
 //! | `reply.rs` | `subscribed`, `heartbeat`, `gap` and `feed` frames |
 //! | `message.rs` | relayed messages |
@@ -129,9 +132,11 @@
 //!
 //! | file | what it has or does |
 //! |---|---|
-//! | `native_json.rs` | the JSON of market frames and snapshots |
+//! | `native_json.rs` | the JSON of market frames, snapshots and last prices |
 //! | `websocket.rs` | outgoing WebSocket frames |
+//! | `body.rs` | how the body of a stream ends, chunks |
 //! | `ndjson.rs` | lines of JSON |
+//! | `sse.rs` | Server-Sent Events |
 //!
 //! ## contract
 //!
@@ -152,6 +157,18 @@
 //! | `log.rs` | the history, its bounds, eviction, seeks |
 //! | `last_value_cache.rs` | the newest event of each symbol and kind |
 //! | `mod.rs` | publish, wake readers, `[bus]` |
+//!
+//! ## bars
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `mod.rs` | the task that reads the log, the newest bars of a symbol |
+//! | `config.rs` | `[bars]` |
+//! | `interval.rs` | the served intervals |
+//! | `packed_bar.rs` | a bar in 64 bytes, how a trade changes a bar |
+//! | `series.rs` | the bars of one symbol and one interval, their number |
+//! | `symbol_bars.rs` | the bars of one symbol, late trades, seeks, longer bars derived from minutes |
+//! | `fold.rs` | all symbols, the market time, eviction by `bars.bytes` |
 //!
 //! ## feed
 //!
@@ -274,8 +291,16 @@
 //! | `networks.rs` | parses trusted proxies |
 //! | `refusal_log.rs` | logs refused requests |
 //! | `handshake.rs` | the WebSocket handshake |
-//! | `ndjson.rs` | `/ndjson` |
+//! | `streams.rs` | `/ndjson` and `/sse` |
+//! | `session_response.rs` | the head of the response that begins a session |
 //! | `feed_api.rs` | `/api/v1/feed` |
+//! | `bars_api.rs` | `/api/v1/bars/SYMBOL` |
+//! | `data_api.rs` | checks `/api/v1/symbols`, `/api/v1/snapshots` and `/api/v1/events` |
+//! | `last_values_page.rs` | the JSON of last prices and snapshots, in slices |
+//! | `events_page.rs` | the JSON of past events |
+//! | `answers.rs` | writes, compresses and sends long answers without a delay of updates |
+//! | `compression.rs` | `Accept-Encoding`, gzip, brotli, zstd |
+//! | `info.rs` | `/api/v1/info` |
 //! | `contract_pages.rs` | `/openapi.json`, `/asyncapi.json` |
 //! | `metrics.rs` | gauges of `/metrics` |
 //! | `readiness.rs` | `/readyz`, `[ready]` |
@@ -353,8 +378,10 @@
 //!    seek, because this seek has replaced all earlier values.
 //! 4. The server counts the subscribed events that a client does not get, and tells the client this number.
 //! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
-//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards. If a client
-//!    stalls a replay at full speed, the server closes the client's connection.
+//!    clients. The only exception is back-pressure: a replay at full speed waits for the shards and for the
+//!    reader of the bars. So does a feed at whose end the program exits. If a client stalls such a feed, the
+//!    server closes the client's
+//!    connection.
 //! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. At
 //!    each position of the log, a shard also encodes a symbol's snapshot at most once for each encoding. When
 //!    a client resumes, its missed events are encoded for this client alone.
@@ -374,6 +401,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod bars;
 pub mod bus;
 pub mod cli;
 pub mod client;

@@ -338,16 +338,30 @@ impl Log {
         if self.seek.is_some_and(|seek| seq <= seek.after) {
             return Err(Evicted);
         }
-        if next > self.head {
-            return Ok(None);
-        }
         if next < self.oldest() {
             return Err(Evicted);
+        }
+        Ok(self.chunk_from(next))
+    }
+
+    /// Returns the first chunk of the history. The history begins with the oldest event in the log, or after
+    /// the newest seek. Returns `None` if the history has no events.
+    #[must_use]
+    pub fn oldest_chunk(&self) -> Option<Chunk> {
+        let after_seek = self.seek.map_or(0, |seek| seek.after + 1);
+        self.chunk_from(self.oldest().max(after_seek))
+    }
+
+    /// Returns the chunk that begins with the event `next`, which the log must not have evicted. Returns
+    /// `None` if this event is not published yet.
+    fn chunk_from(&self, next: u64) -> Option<Chunk> {
+        if next > self.head {
+            return None;
         }
         let behind = self.segments.partition_point(|entry| entry.segment.last() < next);
         let segment = &self.segments[behind].segment;
         let from = usize::try_from(next - segment.first()).expect("a segment fits in memory");
-        Ok(Some(Chunk { segment: Arc::clone(segment), from }))
+        Some(Chunk { segment: Arc::clone(segment), from })
     }
 
     /// Returns the sequence number of the oldest event that a resuming client may get. If there is no such

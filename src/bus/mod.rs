@@ -75,6 +75,9 @@ pub struct Bus {
     /// announce.
     announced: OnceLock<Option<HashSet<Symbol>>>,
     is_flow_controlled: AtomicBool,
+    /// Whether the server ends after the feed, as the setting `feed.exit_at_end` says.
+    exits_at_end: AtomicBool,
+    is_ending: AtomicBool,
     is_waiting: AtomicBool,
     counters: Counters,
 }
@@ -138,6 +141,8 @@ impl Bus {
             has_subscriber: watch::Sender::new(false),
             announced: OnceLock::new(),
             is_flow_controlled: AtomicBool::new(false),
+            exits_at_end: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             counters: Counters::default(),
         })
@@ -186,6 +191,7 @@ impl Bus {
 
     /// Appends a new state of the feed to the log, so that readers get the state after all earlier events.
     pub fn set_feed_state(&self, state: FeedState) {
+        self.begin_to_end_at(&state);
         self.append(|log, now| log.set_feed_state(state, now));
     }
 
@@ -198,6 +204,7 @@ impl Bus {
     /// Build `last_values` from [`LastValueCache::at`] with the current [head](Self::head). Publish no event
     /// between the call of `at` and the seek, because an event moves the head.
     pub fn seek(&self, last_values: LastValueCache, position: Time, state: FeedState) {
+        self.begin_to_end_at(&state);
         self.append(|log, now| log.seek(last_values, position, state, now));
     }
 
@@ -222,6 +229,13 @@ impl Bus {
     /// after `seq`.
     pub fn after(&self, seq: u64) -> Result<Option<Chunk>, Evicted> {
         self.log().after(seq)
+    }
+
+    /// Returns the first chunk of the history. The history begins with the oldest event in the log, or after
+    /// the newest [seek](Self::seek). Returns `None` if the history has no events.
+    #[must_use]
+    pub fn oldest_chunk(&self) -> Option<Chunk> {
+        self.log().oldest_chunk()
     }
 
     /// Returns the newest state of the feed.
@@ -275,10 +289,23 @@ impl Bus {
     }
 
     /// Returns whether the feed waits for readers that are behind. If the feed is flow-controlled, a client's
-    /// unsent events do not count against the client's buffer limit.
+    /// unsent events do not count against the client's buffer limit. An [ending](Self::is_ending) bus makes
+    /// every feed flow-controlled.
     #[must_use]
     pub fn is_flow_controlled(&self) -> bool {
-        self.is_flow_controlled.load(Ordering::Relaxed)
+        self.is_flow_controlled.load(Ordering::Relaxed) || self.is_ending()
+    }
+
+    /// Sets whether the server ends after the feed. The initial value is false.
+    pub fn set_exits_at_end(&self, exits_at_end: bool) {
+        self.exits_at_end.store(exits_at_end, Ordering::Relaxed);
+    }
+
+    /// Returns whether the server ends as soon as the clients have got everything, because the feed has ended
+    /// or failed. The feed then waits for all clients, and not only for clients with `delivery=every`.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
     }
 
     /// Waits until all awaited readers have processed every event that was published before this call.
@@ -330,6 +357,15 @@ impl Bus {
     pub async fn first_subscriber(&self) {
         // The bus holds the sender, so the wait cannot fail.
         let _ = self.has_subscriber.subscribe().wait_for(|has_subscriber| *has_subscriber).await;
+    }
+
+    /// If the server ends after the feed, and `next` is the feed's last state, records that the bus is ending.
+    /// Call this function before the state is appended. When the readers read the state, they then report
+    /// their progress.
+    fn begin_to_end_at(&self, next: &FeedState) {
+        if next.is_last() && self.exits_at_end.load(Ordering::Relaxed) {
+            self.is_ending.store(true, Ordering::Relaxed);
+        }
     }
 
     fn append<T>(&self, change: impl FnOnce(&mut Log, Instant) -> T) -> T {

@@ -6,7 +6,7 @@ use std::io;
 use http::uri::InvalidUri;
 
 use super::did_you_mean::commands;
-use crate::app::StartError;
+use crate::app::{RunError, StartError};
 use crate::client::{ClientError, TargetError};
 use crate::config::LoadError;
 use crate::feed::FeedError;
@@ -29,9 +29,12 @@ pub enum CliError {
     /// The server cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A task of the server failed.
+    /// A task of the program failed.
     #[error(transparent)]
     Failed(#[from] TaskFailed),
+    /// The running server ended with an error.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// A second signal arrived during the shutdown.
     #[error("stopped before the shutdown was complete")]
     Stopped,
@@ -125,7 +128,12 @@ impl CliError {
                 );
             }
             Self::FlagWithoutClock { .. } => "only a replay and a simulation have a clock",
-            Self::Failed(_) | Self::Stopped | Self::Output(_) | Self::System(_) | Self::Symbols(_) => {
+            Self::Failed(_)
+            | Self::Run(_)
+            | Self::Stopped
+            | Self::Output(_)
+            | Self::System(_)
+            | Self::Symbols(_) => {
                 return None;
             }
         };

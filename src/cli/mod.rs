@@ -120,12 +120,9 @@ pub struct ServeArgs {
     /// The flags that say how time passes in a replay or a simulation
     #[command(flatten)]
     pub clock: ClockArgs,
-    /// At the end of a replay, start the replay again
-    #[arg(long = "loop")]
-    pub repeat: bool,
-    /// Start a replay or the reading of standard input only when the first client subscribes
-    #[arg(long)]
-    pub wait_for_client: bool,
+    /// The flags for the beginning and the end of a feed
+    #[command(flatten)]
+    pub bounds: BoundsArgs,
     /// Address or host name to listen on, with a port; port 0 picks a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
@@ -148,6 +145,20 @@ pub struct ServeArgs {
     /// The flags that say how files are read
     #[command(flatten)]
     pub read: ReadArgs,
+}
+
+/// The flags for the beginning and the end of a feed.
+#[derive(Debug, Default, Args)]
+pub struct BoundsArgs {
+    /// At the end of a replay, start the replay again
+    #[arg(long = "loop")]
+    pub repeat: bool,
+    /// Start a replay or the reading of standard input only when the first client subscribes
+    #[arg(long)]
+    pub wait_for_client: bool,
+    /// End with exit code 0 when a replay or standard input has ended and the clients have got everything
+    #[arg(long)]
+    pub exit_at_end: bool,
 }
 
 /// The flags for the clock of a feed.
@@ -225,8 +236,9 @@ impl ServeArgs {
             ("feed.clock.max_gap", text(&self.clock.max_gap)),
             ("feed.clock.retime", switch(self.clock.retime)),
             ("feed.clock.paused", switch(self.clock.paused)),
-            ("feed.replay.loop", switch(self.repeat)),
-            ("feed.wait_for_client", switch(self.wait_for_client)),
+            ("feed.replay.loop", switch(self.bounds.repeat)),
+            ("feed.wait_for_client", switch(self.bounds.wait_for_client)),
+            ("feed.exit_at_end", switch(self.bounds.exit_at_end)),
             ("server.listen", text(&self.listen)),
             ("server.tls_cert", path(&self.tls_cert)),
             ("server.tls_key", path(&self.tls_key)),
@@ -282,8 +294,8 @@ mod tests {
     #[test]
     fn an_error_names_a_flag_as_it_is_typed() {
         let line = "tickerplant --symbols A --rate 1 --seed 1 --speed 1 --max-gap 1s --retime --paused --loop \
-             --wait-for-client --listen a:1 --tls-cert a --tls-key a --allow-anonymous --log info --symbol A --tz UTC \
-             --layout a --map price=0 --date-order mdy --decimal . --price-scale 1 --delimiter tab --encoding a \
+             --wait-for-client --exit-at-end --listen a:1 --tls-cert a --tls-key a --allow-anonymous --log info \
+             --symbol A --tz UTC --layout a --map price=0 --date-order mdy --decimal . --price-scale 1 --delimiter tab --encoding a \
              --from 2024 --to 2024 --strict --max-bytes 1";
         let sources = Cli::try_parse_from(line.split_whitespace()).unwrap().serve.sources(Vec::new());
 

@@ -11,7 +11,8 @@ use super::{CliError, ServeArgs, block_on, load_config, log, reload};
 use crate::app::App;
 use crate::feed;
 
-/// Runs a server until a signal shuts it down. A second signal stops the program at once. SIGHUP does not end
+/// Runs a server until a signal shuts it down, or until the end of its feed if the setting `feed.exit_at_end`
+/// is on. A second signal stops the program at once. SIGHUP does not end
 /// the program.
 pub fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let loaded = load_config::for_server(args)?;

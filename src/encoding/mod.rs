@@ -2,27 +2,41 @@
 //!
 //! An [`Encoding`] combines a dialect and a framing. The dialect defines how one value is written: the native
 //! dialect writes a JSON object. The framing tells a client where each value ends: each value is a WebSocket
-//! frame or a line. The encoding of a connection never changes.
+//! frame, or a line in the body of a response. The encoding of a connection never changes.
 //!
 //! The functions of this module do no I/O and read no clock. A shard (a thread that serves connections)
 //! encodes an event only once for all connections that have the same encoding.
 
+mod body;
 mod native_json;
 mod ndjson;
+mod sse;
 mod websocket;
 
 use crate::market::{Day, Event, Symbol};
 use crate::wire::{Message, Reply};
 
-pub use native_json::event_without_seq;
+pub use body::Body;
+pub use native_json::{bars, event, event_without_seq, snapshot, summary};
 
 /// The format of the bytes that a connection receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Native JSON in WebSocket text frames.
     WebSocket,
-    /// Native JSON with one object per line (NDJSON).
-    Ndjson,
+    /// Native JSON with one object per line (NDJSON), in the body of a response.
+    Ndjson(Body),
+    /// Native JSON as Server-Sent Events (SSE), in the body of a response.
+    Sse(Body),
+}
+
+/// A position in the feed's sequence of events.
+#[derive(Clone, Copy, Debug)]
+pub struct Position<'a> {
+    /// The epoch to which `seq` belongs.
+    pub epoch: &'a str,
+    /// The sequence number of the last event before the position.
+    pub seq: u64,
 }
 
 /// A value that is sent to a client.
@@ -62,12 +76,22 @@ pub struct Snapshot<'a> {
 
 impl Encoding {
     /// All encodings, in the order of their [`index`](Self::index).
-    pub const ALL: [Self; 2] = [Self::WebSocket, Self::Ndjson];
+    pub const ALL: [Self; 5] = [
+        Self::WebSocket,
+        Self::Ndjson(Body::Chunked),
+        Self::Ndjson(Body::UntilClose),
+        Self::Sse(Body::Chunked),
+        Self::Sse(Body::UntilClose),
+    ];
 
     /// Returns the index of the encoding in [`ALL`](Self::ALL).
     #[must_use]
     pub const fn index(self) -> usize {
-        self as usize
+        match self {
+            Self::WebSocket => 0,
+            Self::Ndjson(body) => 1 + body as usize,
+            Self::Sse(body) => 3 + body as usize,
+        }
     }
 
     /// Returns whether the server can ping a client with this encoding.
@@ -76,12 +100,43 @@ impl Encoding {
         matches!(self, Self::WebSocket)
     }
 
+    /// Returns how the body of a stream ends; `None` for a WebSocket.
+    #[must_use]
+    pub const fn body(self) -> Option<Body> {
+        match self {
+            Self::WebSocket => None,
+            Self::Ndjson(body) | Self::Sse(body) => Some(body),
+        }
+    }
+
+    /// Returns whether a client with this encoding gets its cursor beside the frames. Otherwise the client takes
+    /// the cursor from the numbers in the frames.
+    #[must_use]
+    pub const fn has_positions(self) -> bool {
+        matches!(self, Self::Sse(_))
+    }
+
     /// Appends an encoded value to `out`. Appends nothing if the encoding cannot express the value: NDJSON
     /// has no pings, for example.
     pub fn write(self, out: &mut Vec<u8>, value: &Value<'_>) {
+        self.write_at(out, value, None);
+    }
+
+    /// Appends an encoded value to `out`, as [`write`](Self::write) does. After a client has received the value,
+    /// the client can resume from `position`.
+    pub fn write_at(self, out: &mut Vec<u8>, value: &Value<'_>, position: Option<Position<'_>>) {
         match self {
             Self::WebSocket => websocket::write(out, value),
-            Self::Ndjson => ndjson::write(out, value),
+            Self::Ndjson(body) => body.write(out, value, ndjson::write),
+            Self::Sse(body) => body.write(out, value, |out, value| sse::write(out, value, position)),
+        }
+    }
+
+    /// Hides the position in an encoded frame, because a client that resumed from this position would lose
+    /// something.
+    pub fn hide_position(self, frame: &mut [u8]) {
+        if let Self::Sse(body) = self {
+            sse::hide_position(body.content(frame));
         }
     }
 }

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 use super::Snapshot;
-use crate::market::{Event, Kind, Payload};
+use crate::market::{Bar, Day, Event, Kind, Payload, Symbol, Time};
 use crate::wire::Reply;
 
 /// Appends a reply as one JSON object.
@@ -69,6 +69,47 @@ pub fn snapshot(out: &mut Vec<u8>, snapshot: &Snapshot<'_>) {
     out.push(b'}');
 }
 
+/// Appends the bars of one symbol and one interval as one JSON object. Each bar comes with its start, and with
+/// whether it is partial.
+pub fn bars<'a>(
+    out: &mut Vec<u8>,
+    symbol: &Symbol,
+    interval: &str,
+    bars: impl IntoIterator<Item = (Time, &'a Bar, bool)>,
+) {
+    put(out, "{\"symbol\":\"");
+    put(out, symbol.as_str());
+    put(out, "\",\"interval\":\"");
+    put(out, interval);
+    put(out, "\",\"bars\":[");
+    for (index, (start, bar, is_partial)) in bars.into_iter().enumerate() {
+        put(out, if index == 0 { "{\"time\":\"" } else { ",{\"time\":\"" });
+        start.write_to(out);
+        out.push(b'"');
+        bar_values(out, bar);
+        put(out, if is_partial { ",\"partial\":true}" } else { "}" });
+    }
+    put(out, "]}");
+}
+
+/// Appends a summary of a symbol as one JSON object: the last price, the time of the last price, and the
+/// change and the volume of the day. The object has only the symbol's name if the symbol has no price yet.
+pub fn summary(out: &mut Vec<u8>, symbol: &Symbol, last: Option<(Time, &Day)>) {
+    put(out, "{\"symbol\":\"");
+    put(out, symbol.as_str());
+    out.push(b'"');
+    if let Some((time, day)) = last {
+        number(out, "last", Some(day.last.0));
+        put(out, ",\"time\":\"");
+        time.write_to(out);
+        out.push(b'"');
+        number(out, "change", day.change());
+        number(out, "change_percent", day.change_percent());
+        number(out, "volume", day.volume.map(|size| size.0));
+    }
+    out.push(b'}');
+}
+
 /// Appends the fields for the time and the values of an event. An event frame and a snapshot both contain
 /// these fields.
 fn time_and_values(out: &mut Vec<u8>, event: &Event) {
@@ -92,13 +133,18 @@ fn time_and_values(out: &mut Vec<u8>, event: &Event) {
                 put(out, &interval.to_string());
                 out.push(b'"');
             }
-            number(out, "open", bar.open.map(|price| price.0));
-            number(out, "high", bar.high.map(|price| price.0));
-            number(out, "low", bar.low.map(|price| price.0));
-            number(out, "close", Some(bar.close.0));
-            number(out, "volume", bar.volume.map(|size| size.0));
+            bar_values(out, bar);
         }
     }
+}
+
+/// Appends the fields for the prices and the volume of a bar.
+fn bar_values(out: &mut Vec<u8>, bar: &Bar) {
+    number(out, "open", bar.open.map(|price| price.0));
+    number(out, "high", bar.high.map(|price| price.0));
+    number(out, "low", bar.low.map(|price| price.0));
+    number(out, "close", Some(bar.close.0));
+    number(out, "volume", bar.volume.map(|size| size.0));
 }
 
 const fn name(kind: Kind) -> &'static str {
@@ -151,7 +197,7 @@ fn put(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::{Bar, Day, Quote, Trade};
+    use crate::market::{Bar, Quote, Trade};
 
     fn made(payload: Payload) -> Event {
         Event {

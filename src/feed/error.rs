@@ -245,6 +245,12 @@ pub enum FeedError {
     /// The feed is a simulation, but the setting `feed.clock.speed` is `max`.
     #[error("feed.clock.speed: a simulation has no end and waits for nobody, so it cannot run at `max`")]
     Endless,
+    /// The feed is a simulation, but the setting `feed.exit_at_end` is on.
+    #[error("feed.exit_at_end: a simulation has no end")]
+    NoEndOfSimulation,
+    /// The settings `feed.exit_at_end` and `feed.replay.loop` are both on.
+    #[error("feed.exit_at_end: a replay that starts again (feed.replay.loop, --loop) has no end")]
+    NoEndOfLoop,
     /// Reading standard input failed.
     #[error("cannot read standard input")]
     Stdin {
@@ -314,7 +320,9 @@ impl FeedError {
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }
-            | Self::Endless => ErrorClass::Configuration,
+            | Self::Endless
+            | Self::NoEndOfSimulation
+            | Self::NoEndOfLoop => ErrorClass::Configuration,
         }
     }
 
@@ -328,6 +336,7 @@ impl FeedError {
             Self::Zone { .. } => Some("feed.replay.tz".to_owned()),
             Self::Encoding { .. } => Some("feed.replay.encoding".to_owned()),
             Self::Endless => Some("feed.clock.speed".to_owned()),
+            Self::NoEndOfSimulation | Self::NoEndOfLoop => Some("feed.exit_at_end".to_owned()),
             _ => None,
         }
     }
@@ -407,6 +416,10 @@ impl FeedError {
             Self::Endless => {
                 Some("give a number, e.g. --speed 60, or more events a second, e.g. --rate 10000")
             }
+            Self::NoEndOfSimulation => {
+                Some("only a replay and standard input end: --feed replay FILE, or --feed stdin")
+            }
+            Self::NoEndOfLoop => Some("leave out one of the two"),
             Self::Read { .. }
             | Self::Setting { .. }
             | Self::Stdin { .. }

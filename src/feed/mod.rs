@@ -66,6 +66,8 @@ pub struct Config {
     /// Whether a replay or standard input starts only when the first client subscribes. A simulation never
     /// waits for a client.
     pub wait_for_client: bool,
+    /// Whether the server ends when a replay or standard input has ended and the clients have got everything.
+    pub exit_at_end: bool,
     /// The largest number of different symbols in the feed; events of further symbols are rejected. 0 means
     /// no limit.
     pub symbols: usize,
@@ -86,6 +88,7 @@ impl Default for Config {
             kind: FeedKind::Simulated,
             stalled_after: Duration::from_secs(30),
             wait_for_client: false,
+            exit_at_end: false,
             symbols: 65_536,
             line_bytes: 64 * 1024,
             clock: schedule::Config::default(),
@@ -121,17 +124,27 @@ impl Config {
         replay::check_settings(&self.replay)
     }
 
-    /// Checks that the speed fits the kind of the feed, and that the files of a replay can be opened. Does
+    /// Checks that the settings fit the kind of the feed, and that the files of a replay can be opened. Does
     /// not read the files' contents.
     ///
     /// # Errors
     ///
-    /// Returns an error if the speed does not fit the kind of the feed, or if a file cannot be opened.
+    /// Returns an error if a setting does not fit the kind of the feed, or if a file cannot be opened.
     pub fn check_input(&self) -> Result<(), FeedError> {
+        self.check_end()?;
         match self.kind {
-            FeedKind::Simulated if self.clock.speed == Speed::Max => Err(FeedError::Endless),
             FeedKind::Simulated | FeedKind::Stdin => Ok(()),
             FeedKind::Replay => replay::check_files(&self.replay.files),
+        }
+    }
+
+    /// Returns an error if the feed has no end, but a setting needs an end.
+    fn check_end(&self) -> Result<(), FeedError> {
+        match self.kind {
+            FeedKind::Simulated if self.clock.speed == Speed::Max => Err(FeedError::Endless),
+            FeedKind::Simulated if self.exit_at_end => Err(FeedError::NoEndOfSimulation),
+            FeedKind::Replay if self.exit_at_end && self.replay.r#loop => Err(FeedError::NoEndOfLoop),
+            FeedKind::Simulated | FeedKind::Replay | FeedKind::Stdin => Ok(()),
         }
     }
 
@@ -179,8 +192,8 @@ pub struct Feed {
 pub fn open(config: &Config) -> Result<Feed, FeedError> {
     let reject_counters = RejectCounters::default();
     let lines = LineSettings { line_bytes: config.line_bytes, reject_counters: reject_counters.clone() };
+    config.check_end()?;
     let source = match config.kind {
-        FeedKind::Simulated if config.clock.speed == Speed::Max => return Err(FeedError::Endless),
         FeedKind::Simulated if config.has_too_many_symbols() => {
             let (count, limit) = (config.simulated.symbols.count(), config.symbols);
             let fault = format!("{count} symbols are more than feed.symbols allows, which is {limit}");

@@ -50,6 +50,9 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 ///
 /// After the feed's last event, the pump waits for commands such as a seek, until all
 /// [`Control`](super::Control) handles are dropped. If the pump panics, the feed's state becomes `failed`.
+///
+/// If the bus is [ending](Bus::is_ending) after the feed's last event or failure, the pump returns as soon as
+/// the clients have got everything.
 pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
     let Feed { source, schedule, retime, is_paused, waits_for_client, stalled_after, .. } = feed;
     let Feed { stall_timeout, symbols, reject_counters, progress, control, mut commands, .. } = feed;
@@ -78,6 +81,9 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         None | Some(Ok(Ok(()))) => {}
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
         Some(Err(panic)) => pump.fail(format!("the feed's own task {panic}")),
+    }
+    if bus.is_ending() {
+        stop.run_until_cancelled(pump.wait_for_the_last_readers()).await;
     }
 }
 
@@ -117,8 +123,8 @@ enum Mode {
 
 impl Pump<'_> {
     /// Publishes events and executes commands until the feed fails. Also returns if the feed is paused or has
-    /// ended, and no [`Control`](super::Control) handle is left. The function does not change the feed's
-    /// state when it returns.
+    /// ended, and no [`Control`](super::Control) handle is left. If the bus is [ending](Bus::is_ending),
+    /// returns at once. The function does not change the feed's state when it returns.
     async fn run(&mut self, commands: &mut mpsc::Receiver<QueuedCommand>) -> Result<(), FeedError> {
         self.update_flow_control();
         self.apply_mode();
@@ -137,6 +143,9 @@ impl Pump<'_> {
                     if is_more? { self.publish() } else { self.end() }
                 }
                 else => return Ok(()),
+            }
+            if self.bus.is_ending() {
+                return Ok(());
             }
             // A late feed never sleeps, so the pump yields here to the other tasks of the thread.
             task::yield_now().await;
@@ -228,7 +237,8 @@ impl Pump<'_> {
         }
     }
 
-    /// Waits at the end of a flow-controlled feed until all readers have caught up.
+    /// Waits at the end of a flow-controlled feed until all readers have caught up. An
+    /// [ending](Bus::is_ending) bus makes every feed flow-controlled.
     ///
     /// The wait ends early if a reader is behind, and reports no progress during the stall timeout plus
     /// [`STALL_MARGIN`].

@@ -158,7 +158,7 @@ impl Inner {
         let Status { state, position, speed, extent, repeats, .. } = &self.status;
         let has_known_end = !self.cuts_gaps && *repeats != Some(true);
         let extent = (*extent).filter(|_| has_known_end)?;
-        if matches!(state, FeedState::Ended | FeedState::Failed { .. }) {
+        if state.is_last() {
             return None;
         }
         let seconds = match (*speed)? {

@@ -15,7 +15,7 @@ use super::subscription::Subscription;
 use super::subscription_index::{ConnectionId, SubscriptionIndex};
 use crate::bus::Bus;
 use crate::counters::Limit;
-use crate::encoding::Value;
+use crate::encoding::{Position, Value};
 use crate::market::{Kind, KindSet, Symbol, Time};
 use crate::wire::{
     Command, CommandId, CommandWithId, Cursor, Delivery, ErrorReply, FeedInfo, GapReason, Reply,
@@ -128,7 +128,15 @@ impl<'a> CommandExecutor<'a> {
         let unknown = symbols.names.iter().filter(|symbol| !self.is_known(symbol)).map(ToString::to_string);
         let unknown = unknown.collect();
         let state = SubscriptionState { unknown, ..self.subscription_state(resumed, snapshots) };
-        self.reply_behind_conflated(&Reply::subscribed(id, state));
+        // After the reply, the client can resume from its own cursor, or from the shard's position if nothing else
+        // is owed to the client.
+        let seq = if resumed {
+            Some(cursor)
+        } else {
+            (set.is_none() && missed.is_none()).then(|| self.market.seq())
+        };
+        let position = seq.map(|seq| Position { epoch: self.bus.epoch(), seq });
+        self.reply_behind_conflated(&Reply::subscribed(id, state), position);
         self.connection.begin_snapshots(set.as_ref());
         if resumed {
             self.bus.counters().resumed.inc();
@@ -161,13 +169,13 @@ impl<'a> CommandExecutor<'a> {
                 index.remove(id, subscription, Some(symbol), channels);
             }
         });
-        self.reply_behind_conflated(&Reply::unsubscribed(id, self.subscription_state(false, 0)));
+        self.reply_behind_conflated(&Reply::unsubscribed(id, self.subscription_state(false, 0)), None);
     }
 
     fn set(&mut self, id: Option<&CommandId>, delivery: Option<Delivery>, interval: Option<Duration>) {
         self.connection.role = Role::Subscriber;
         self.set_delivery(delivery, interval);
-        self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)));
+        self.reply_behind_conflated(&Reply::set(id, self.subscription_state(false, 0)), None);
     }
 
     /// Changes the client's delivery mode and interval. The change applies to events after the reply to the
@@ -213,8 +221,8 @@ impl<'a> CommandExecutor<'a> {
     ///
     /// If the client has many conflated events, these events and the reply are written later, within the
     /// shard's catch-up quota.
-    fn reply_behind_conflated(&mut self, reply: &Reply<'_>) {
-        self.connection.answer_behind_conflated(self.market.seq(), &Value::Reply(reply));
+    fn reply_behind_conflated(&mut self, reply: &Reply<'_>, position: Option<Position<'_>>) {
+        self.connection.answer_behind_conflated(self.market.seq(), &Value::Reply(reply), position);
         if self.connection.outbox.conflated_len() <= self.settings.conflated_events {
             self.connection.write_delayed(self.market, self.encoded, self.settings);
         }

@@ -14,7 +14,7 @@ use super::snapshot_set::{LastSnapshot, SnapshotSet};
 use super::subscription::Subscription;
 use crate::bus::{Bus, Key, Seek};
 use crate::counters::Limit;
-use crate::encoding::{Encoding, Value};
+use crate::encoding::{Encoding, Position, Value};
 use crate::market::{Symbol, Time};
 use crate::wire::{self, CloseCode, CloseReason, Cursor, Delivery, GapReason, Reply};
 
@@ -172,8 +172,15 @@ impl Connection {
 
     /// Pushes an answer to the outbox, behind all pending frames and all conflated events. `until` is at
     /// least the sequence number of the newest conflated event.
-    pub(super) fn answer_behind_conflated(&mut self, until: u64, value: &Value<'_>) {
-        self.outbox.push_behind_conflated(until, |out| self.encoding.write(out, value));
+    ///
+    /// After the client has received the answer, it can resume from `position`.
+    pub(super) fn answer_behind_conflated(
+        &mut self,
+        until: u64,
+        value: &Value<'_>,
+        position: Option<Position<'_>>,
+    ) {
+        self.outbox.push_behind_conflated(until, |out| self.encoding.write_at(out, value, position));
     }
 
     /// If a reply is delayed, writes conflated events into the outbox's buffer: some of those that precede
@@ -205,11 +212,20 @@ impl Connection {
         self.answer(&Value::Reply(reply));
     }
 
-    /// Returns a heartbeat for the client. The heartbeat's count of sent events includes the updates in the
-    /// current batch.
-    pub(super) fn heartbeat(&self, time: Time, seq: u64) -> Reply<'static> {
+    /// Appends a heartbeat for the client to `out`. `head` is the newest position of the feed. The heartbeat's count
+    /// of sent events includes the updates in the current batch.
+    pub(super) fn write_heartbeat(&self, out: &mut Vec<u8>, time: Time, head: Position<'_>) {
         let (sent, merged) = self.outbox.counts();
-        Reply::Heartbeat { time, seq, sent, merged }
+        let heartbeat = Reply::Heartbeat { time, seq: head.seq, sent, merged };
+        let is_complete = matches!(self.state, ConnectionState::Live) && !self.outbox.has_conflated();
+        self.encoding.write_at(out, &Value::Reply(&heartbeat), is_complete.then_some(head));
+    }
+
+    /// Pushes a heartbeat to the outbox, behind all pending frames.
+    pub(super) fn push_heartbeat(&mut self, time: Time, head: Position<'_>) {
+        let mut heartbeat = Vec::new();
+        self.write_heartbeat(&mut heartbeat, time, head);
+        self.outbox.push(|out| out.extend_from_slice(&heartbeat));
     }
 
     /// Begins to send `set`, a set of snapshots. If `set` is `None`, the client needs no snapshot. Then the
@@ -308,7 +324,7 @@ impl Connection {
     /// If `set` is not `None`, marks the last pending frame as the frame before a set of snapshots.
     pub(super) fn begin_snapshots(&mut self, set: Option<&SnapshotSet>) {
         if set.is_some() {
-            self.outbox.last_frame_begins_snapshots();
+            self.outbox.last_frame_begins_snapshots(self.encoding);
         }
     }
 
@@ -428,7 +444,10 @@ impl Connection {
             for (seq, event) in chunk.iter().take_while(|(seq, _)| *seq <= head) {
                 self.state = ConnectionState::Resuming { after: seq, owed };
                 if self.subscription.has(&event.symbol, event.kind()) {
-                    self.outbox.push_missed(seq, |out| self.encoding.write(out, &Value::Event(seq, event)));
+                    let position = Position { epoch: bus.epoch(), seq };
+                    self.outbox.push_missed(seq, |out| {
+                        self.encoding.write_at(out, &Value::Event(seq, event), Some(position));
+                    });
                 }
                 if self.outbox.bytes().len() >= most {
                     return;
@@ -486,22 +505,32 @@ impl Connection {
         }
     }
 
+    /// Returns whether a flow-controlled feed may have to wait for the client. The feed of
+    /// an [ending](Bus::is_ending) bus waits for all clients.
+    pub(super) fn is_waited_for(&self, is_ending: bool) -> bool {
+        (is_ending || self.is_every()) && !self.state.is_closing()
+    }
+
     /// Returns whether a flow-controlled feed must wait until the client's socket has accepted pending bytes.
-    pub(super) fn keeps_waiting(&self) -> bool {
-        !self.outbox.is_empty() && self.served().is_some()
+    pub(super) fn keeps_waiting(&self, is_ending: bool) -> bool {
+        !self.outbox.is_empty() && self.served(is_ending).is_some()
     }
 
     /// Returns the sequence number up to which the client's socket has accepted all events. Returns `None` if
-    /// a feed need not wait for the client, for example because of the delivery mode `latest`.
-    pub(super) fn served(&self) -> Option<u64> {
-        let is_waited_for = self.outbox.delivery().0 == Delivery::Every && !self.state.is_closing();
+    /// a feed need not wait for the client, for example because of the delivery mode `latest`. The feed of
+    /// an [ending](Bus::is_ending) bus waits for all clients.
+    pub(super) fn served(&self, is_ending: bool) -> Option<u64> {
         let pending = self.outbox.first_pending().map(|seq| seq.saturating_sub(1));
         let catching_up = match self.state {
             ConnectionState::Resuming { after, .. } => Some(after),
             ConnectionState::Snapshots { .. }
             | ConnectionState::Resync { owed: Owed { seek: Some(_), .. } } => Some(0),
+            // The last feed state follows all conflated events of a `latest` client.
+            ConnectionState::Resync { owed: Owed { gap: None, feed_state: true, .. } } if is_ending => {
+                Some(0)
+            }
             ConnectionState::Live | ConnectionState::Resync { .. } | ConnectionState::Closing { .. } => None,
         };
-        is_waited_for.then(|| pending.or(catching_up)).flatten()
+        self.is_waited_for(is_ending).then(|| pending.or(catching_up)).flatten()
     }
 }

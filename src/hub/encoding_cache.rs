@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::market_state::snapshot;
 use crate::bus::{Key, LastValueCache};
-use crate::encoding::{Encoding, Snapshot, Value};
-use crate::market::Kind;
+use crate::encoding::{Encoding, Position, Value};
 
 /// If a cache of snapshots has more memory than this many bytes, clearing the cache frees the memory.
 const MAX_KEPT_BYTES: usize = 1 << 20;
@@ -17,6 +18,7 @@ const MAX_KEPT_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct EncodedEvents {
     encoding: Encoding,
+    epoch: Arc<str>,
     symbols: Vec<[Encoded; 3]>,
 }
 
@@ -24,6 +26,7 @@ pub struct EncodedEvents {
 #[derive(Debug)]
 pub struct EncodedSnapshots {
     encoding: Encoding,
+    epoch: Arc<str>,
     /// The log position of the cached snapshots, as a sequence number.
     seq: u64,
     bytes: Vec<u8>,
@@ -46,10 +49,10 @@ struct Encoded {
 }
 
 impl EncodedEvents {
-    /// Returns an empty cache for this encoding.
+    /// Returns an empty cache for this encoding and the epoch of the feed.
     #[must_use]
-    pub const fn new(encoding: Encoding) -> Self {
-        Self { encoding, symbols: Vec::new() }
+    pub const fn new(encoding: Encoding, epoch: Arc<str>) -> Self {
+        Self { encoding, epoch, symbols: Vec::new() }
     }
 
     /// Returns the sequence number and the encoded bytes of the newest event of a key (a symbol and a kind).
@@ -68,7 +71,9 @@ impl EncodedEvents {
         if encoded.seq != latest.seq {
             encoded.seq = latest.seq;
             encoded.bytes.clear();
-            self.encoding.write(&mut encoded.bytes, &Value::Event(latest.seq, &latest.event));
+            let position = Position { epoch: &self.epoch, seq: latest.seq };
+            let value = Value::Event(latest.seq, &latest.event);
+            self.encoding.write_at(&mut encoded.bytes, &value, Some(position));
         }
         (encoded.seq, &encoded.bytes)
     }
@@ -80,10 +85,10 @@ impl EncodedEvents {
 }
 
 impl EncodedSnapshots {
-    /// Returns an empty cache for this encoding.
+    /// Returns an empty cache for this encoding and the epoch of the feed.
     #[must_use]
-    pub fn new(encoding: Encoding) -> Self {
-        Self { encoding, seq: 0, bytes: Vec::new(), ranges: HashMap::new() }
+    pub fn new(encoding: Encoding, epoch: Arc<str>) -> Self {
+        Self { encoding, epoch, seq: 0, bytes: Vec::new(), ranges: HashMap::new() }
     }
 
     /// Returns the encoded snapshot of the symbol with this index, at the position of `last_values`.
@@ -96,13 +101,12 @@ impl EncodedSnapshots {
             self.clear();
             self.seq = last_values.seq();
         }
-        let Self { encoding, seq, bytes, ranges } = self;
+        let Self { encoding, epoch, seq, bytes, ranges } = self;
         let range = ranges.entry(index).or_insert_with(|| {
-            let (symbol, last) = last_values.get_index(index).expect("a symbol keeps its index");
-            let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
-            let snapshot = Snapshot { seq: *seq, symbol, latest, day: last.day() };
+            let snapshot = snapshot(last_values, index).expect("a symbol keeps its index");
             let start = bytes.len();
-            encoding.write(bytes, &Value::Snapshot(&snapshot));
+            let position = Position { epoch, seq: *seq };
+            encoding.write_at(bytes, &Value::Snapshot(&snapshot), Some(position));
             start..bytes.len()
         });
         &bytes[range.clone()]
@@ -111,7 +115,7 @@ impl EncodedSnapshots {
     /// Removes all snapshots.
     pub fn clear(&mut self) {
         if self.bytes.capacity() > MAX_KEPT_BYTES {
-            *self = Self::new(self.encoding);
+            *self = Self::new(self.encoding, Arc::clone(&self.epoch));
         } else {
             self.bytes.clear();
             self.ranges.clear();

@@ -4,6 +4,8 @@
 //! A shard has one fan-out for each encoding. So an event is encoded only in the encodings that its
 //! subscribers use. For each event, an unused encoding costs only one lookup in an empty index.
 
+use std::sync::Arc;
+
 use slab::Slab;
 use tokio::time::Instant;
 
@@ -17,13 +19,12 @@ use super::spread::spread;
 use super::subscription_index::{ConnectionId, SubscriptionIndex};
 use crate::bus::{Bus, Key, LastValueCache};
 use crate::counters::Limit;
-use crate::encoding::{Encoding, Value};
+use crate::encoding::{Encoding, Position};
 use crate::market::{Symbol, Time};
 
 /// The subscription index, the caches and the current batch for all connections that use the same encoding.
 #[derive(Debug)]
 pub(super) struct FanOut {
-    encoding: Encoding,
     pub(super) index: SubscriptionIndex,
     pub(super) encoded: EncodedEvents,
     pub(super) snapshots: EncodedSnapshots,
@@ -38,13 +39,12 @@ pub(super) struct FanOut {
 }
 
 impl FanOut {
-    /// Returns a fan-out for this encoding, without connections.
-    pub(super) fn new(encoding: Encoding) -> Self {
+    /// Returns a fan-out for this encoding and the epoch of the feed, without connections.
+    pub(super) fn new(encoding: Encoding, epoch: &Arc<str>) -> Self {
         Self {
-            encoding,
             index: SubscriptionIndex::default(),
-            encoded: EncodedEvents::new(encoding),
-            snapshots: EncodedSnapshots::new(encoding),
+            encoded: EncodedEvents::new(encoding, Arc::clone(epoch)),
+            snapshots: EncodedSnapshots::new(encoding, Arc::clone(epoch)),
             batch: Batch::default(),
             subscribers: Vec::new(),
             batches: 0,
@@ -143,15 +143,18 @@ impl FanOut {
         for &id in first.iter().chain(last) {
             let connection = &mut connections[id];
             first_updates += u64::from(connection.outbox.enter_window(number));
-            if !connection.outbox.is_empty() {
+            if !connection.outbox.may_write_directly() {
                 let pushed = connection.outbox.push_batch(&self.batch, is_flow_controlled);
                 connection.on_pushed(pushed, bus);
                 continue;
             }
             self.heartbeat.clear();
             if heartbeats.is_nearly_due(id, now) {
-                let heartbeat = connection.heartbeat(time, head);
-                self.encoding.write(&mut self.heartbeat, &Value::Reply(&heartbeat));
+                connection.write_heartbeat(
+                    &mut self.heartbeat,
+                    time,
+                    Position { epoch: bus.epoch(), seq: head },
+                );
             }
             let count = write(id, self.batch.bytes(connection.outbox.runs(), &self.heartbeat));
             match connection.outbox.batch_written(&self.batch, count, is_flow_controlled) {

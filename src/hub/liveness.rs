@@ -14,7 +14,7 @@ use super::outbox::Outbox;
 use super::subscription_index::ConnectionId;
 use crate::bus::Bus;
 use crate::counters::Limit;
-use crate::encoding::Value;
+use crate::encoding::{Position, Value};
 use crate::market::Time;
 use crate::wire::{CloseCode, CloseReason};
 
@@ -71,7 +71,7 @@ impl Liveness {
         connections: &mut Slab<Connection>,
         now: Instant,
         time: Time,
-        head: u64,
+        head: Position<'_>,
     ) {
         let mut from = 0;
         while let Some(id) = self.heartbeats.next_due(from, now) {
@@ -83,8 +83,7 @@ impl Liveness {
             }
             self.heartbeats.sent(id, now);
             if let Some(connection) = connection {
-                let heartbeat = connection.heartbeat(time, head);
-                connection.answer(&Value::Reply(&heartbeat));
+                connection.push_heartbeat(time, head);
                 connection.wake();
             }
         }

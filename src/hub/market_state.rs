@@ -1,7 +1,8 @@
 //! The market state: the last values, the feed state and the newest seek at a shard's position in the log.
 
 use crate::bus::{Checkpoint, LastValueCache, Read, Seek, Segment};
-use crate::market::FeedState;
+use crate::encoding::Snapshot;
+use crate::market::{FeedState, Kind};
 
 /// The state of the market that results from all log entries up to a shard's position.
 #[derive(Debug)]
@@ -45,4 +46,12 @@ impl From<Checkpoint> for MarketState {
     fn from(Checkpoint { last_values, feed_state, seek, .. }: Checkpoint) -> Self {
         Self { last_values, feed_state, seek }
     }
+}
+
+/// Returns the snapshot of the symbol with this index; `None` if no symbol has this index.
+#[must_use]
+pub fn snapshot(last_values: &LastValueCache, index: usize) -> Option<Snapshot<'_>> {
+    let (symbol, last) = last_values.get_index(index)?;
+    let latest = Kind::ALL.map(|kind| last.latest(kind).map(|latest| (latest.seq, &latest.event)));
+    Some(Snapshot { seq: last_values.seq(), symbol, latest, day: last.day() })
 }

@@ -38,6 +38,7 @@ mod subscription;
 mod subscription_index;
 
 pub use deadlines::Timeouts;
+pub use market_state::{MarketState, snapshot};
 pub use outbox::{Outbox, SlowConsumer};
 pub use rate_limiter::{Limiter, Moment, TokioClock, limiter};
 pub use relay::{PeerName, Relay, RelayConfig, Relayed};
@@ -45,5 +46,5 @@ pub use settings::Settings;
 pub use shard::Shard;
 pub use shard_runner::ShardRunner;
 pub use sockets::{Duplex, Socket, Sockets};
-pub use subscribe_check::{cursor as check_cursor, symbols as check_symbols};
+pub use subscribe_check::{Missed, cursor as check_cursor, symbols as check_symbols};
 pub use subscription_index::ConnectionId;

@@ -28,6 +28,7 @@ use super::encoding_cache::EncodedEvents;
 use super::flush_window::WindowNumber;
 use super::frame_buffer::{CursorEffect, FrameBuffer, FrameKind, MIN_FRAME_BYTES, PendingFrame};
 use crate::bus::{Key, LastValueCache};
+use crate::encoding::Encoding;
 use crate::market::Kind;
 use crate::wire::Delivery;
 
@@ -54,6 +55,8 @@ pub struct Outbox {
     buffer: FrameBuffer,
     /// The flush window in which the client got its last update.
     window: WindowNumber,
+    /// Whether the client has asked for an interval between flushes.
+    has_interval: bool,
     /// Whether the client's socket accepts no more bytes for now.
     is_blocked: bool,
     /// Whether the socket made progress since the last call of [`take_progress`](Self::take_progress).
@@ -63,6 +66,9 @@ pub struct Outbox {
     /// The sequence number up to which the socket has accepted all events; `None` while a set of snapshots is
     /// being written.
     cursor: Option<u64>,
+    /// The encoding in which the positions of pushed frames are hidden; `None` if positions are shown. Positions are
+    /// hidden until a set of snapshots is complete. A client that resumed earlier would lose the rest of the set.
+    hides_positions: Option<Encoding>,
     sent: u64,
     merged: u64,
 }
@@ -97,11 +103,13 @@ impl Outbox {
             runs: SmallVec::new(),
             buffer: FrameBuffer::default(),
             window: WindowNumber::default(),
+            has_interval: false,
             is_blocked: false,
             has_progress: false,
             conflated: ConflatedKeys::default(),
             delayed: None,
             cursor: Some(0),
+            hides_positions: None,
             sent: 0,
             merged: 0,
         }
@@ -117,7 +125,8 @@ impl Outbox {
     /// still sent.
     pub fn set_delivery(&mut self, delivery: Delivery, interval: Duration) {
         self.delivery = delivery;
-        if self.flushes.is_some() || !interval.is_zero() {
+        self.has_interval = !interval.is_zero();
+        if self.flushes.is_some() || self.has_interval {
             self.flushes.get_or_insert_default().interval = interval;
         }
     }
@@ -174,8 +183,8 @@ impl Outbox {
     /// Returns whether a new event must be conflated, because it cannot be sent at once.
     #[must_use]
     pub fn must_conflate(&self) -> bool {
-        let keeps_up = !self.is_blocked && self.conflated.is_empty() && self.interval().is_zero();
-        self.delivery == Delivery::Latest && !keeps_up
+        let is_late = self.is_blocked || self.has_interval || self.has_conflated();
+        is_late && self.delivery == Delivery::Latest
     }
 
     /// Conflates `count` events of a key, so that only the newest of these events will be sent. Returns
@@ -203,7 +212,14 @@ impl Outbox {
         usize::try_from(self.conflated.len()).unwrap_or(usize::MAX)
     }
 
-    /// Returns whether no frame is pending, so that a batch may be written to the socket directly.
+    /// Returns whether a batch may be written to the socket directly: no frame is pending, and no position must
+    /// be hidden.
+    #[must_use]
+    pub fn may_write_directly(&self) -> bool {
+        self.is_empty() && self.hides_positions.is_none()
+    }
+
+    /// Returns whether no frame is pending.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty() && self.delayed.is_none()
@@ -380,6 +396,7 @@ impl Outbox {
     /// Pushes the last snapshot of a set. Once the snapshot is written, the client has all events up to
     /// `seq`.
     pub fn push_last_snapshot(&mut self, frame: &[u8], seq: u64) {
+        self.hides_positions = None;
         let effect = CursorEffect::EndsSnapshots(seq);
         self.append(effect, FrameKind::Reply, |buffer| buffer.extend_from_slice(frame));
     }
@@ -420,13 +437,15 @@ impl Outbox {
     }
 
     /// Marks the last pending frame as the frame before a set of snapshots.
-    pub fn last_frame_begins_snapshots(&mut self) {
+    pub fn last_frame_begins_snapshots(&mut self, encoding: Encoding) {
+        self.hides_positions = Some(encoding).filter(|encoding| encoding.has_positions());
         self.last_buffer().set_last_effect(CursorEffect::BeginsSnapshots);
     }
 
     /// Marks the last pending frame as the end of a set of snapshots. Once the frame is written, the client
     /// has all events up to `seq`.
     pub fn last_frame_ends_snapshots(&mut self, seq: u64) {
+        self.hides_positions = None;
         self.last_buffer().set_last_effect(CursorEffect::EndsSnapshots(seq));
     }
 
@@ -581,7 +600,14 @@ impl Outbox {
     }
 
     fn append(&mut self, effect: CursorEffect, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
-        self.last_buffer().push(effect, kind, write);
+        let hides_positions = self.hides_positions;
+        self.last_buffer().push(effect, kind, |buffer| {
+            let start = buffer.len();
+            write(buffer);
+            if let Some(encoding) = hides_positions {
+                encoding.hide_position(&mut buffer[start..]);
+            }
+        });
     }
 
     /// Returns the buffer to which the next frame is added. If a reply is delayed, the next frame is added

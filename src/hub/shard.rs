@@ -34,7 +34,7 @@ use super::settings::Settings;
 use super::subscription_index::ConnectionId;
 use crate::bus::{Bus, Checkpoint, LastValueCache, Read, Seek, Segment};
 use crate::counters::Limit;
-use crate::encoding::{Encoding, Value};
+use crate::encoding::{Encoding, Position, Value};
 use crate::market::{Event, FeedState, Time};
 use crate::wire::{CloseReason, CommandWithId, Delivery, Reply};
 
@@ -89,11 +89,12 @@ impl Shard {
     /// of `bus`.
     #[must_use]
     pub fn new(bus: Arc<Bus>, checkpoint: Checkpoint, settings: Settings) -> Self {
+        let epoch = Arc::from(bus.epoch());
         Self {
             bus,
             settings,
             market: checkpoint.into(),
-            fan_outs: Encoding::ALL.map(FanOut::new),
+            fan_outs: Encoding::ALL.map(|encoding| FanOut::new(encoding, &epoch)),
             connections: Slab::new(),
             disconnected: Vec::new(),
             liveness: Liveness::new(settings.heartbeat, settings.timeouts),
@@ -104,6 +105,18 @@ impl Shard {
             conflated: EventCounts::default(),
             last_stall_check: None,
         }
+    }
+
+    /// Returns the bus whose log the shard reads.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// Returns the market state at the shard's position in the log.
+    #[must_use]
+    pub fn market(&self) -> &MarketState {
+        &self.market
     }
 
     /// Adds a connection with this encoding and the role `Plain`; returns the connection's number.
@@ -118,6 +131,12 @@ impl Shard {
         let id = self.connections.insert(connection);
         self.liveness.add(id, &self.connections[id].deadlines, now);
         id
+    }
+
+    /// Pushes the head of the HTTP response that begins a connection's session. Nothing may be pending for the
+    /// connection yet.
+    pub fn push_head(&mut self, id: ConnectionId, head: &[u8]) {
+        self.connections[id].outbox.push(|out| out.extend_from_slice(head));
     }
 
     /// Marks a connection as authenticated, or as not yet authenticated.
@@ -453,7 +472,8 @@ impl Shard {
 
     /// Sends a heartbeat to each subscriber whose heartbeat is due.
     pub fn heartbeats(&mut self, now: Instant, time: Time) {
-        self.liveness.heartbeats(&mut self.connections, now, time, self.market.seq());
+        let head = Position { epoch: self.bus.epoch(), seq: self.market.seq() };
+        self.liveness.heartbeats(&mut self.connections, now, time, head);
     }
 
     /// Wakes a client's session, so that the session writes to the client's socket.
@@ -555,7 +575,10 @@ impl Shard {
                 if is_due && is_all {
                     connection.outbox.set_last_flush(now);
                 }
-                connection.tell_feed_state(market);
+                // While the feed runs, new events may keep a slow client from ever getting all events.
+                if is_all || market.feed_state == FeedState::Running {
+                    connection.tell_feed_state(market);
+                }
             }
         }
         connection.outbox.bytes()
@@ -616,18 +639,18 @@ impl Shard {
     pub fn written(&mut self, id: ConnectionId, count: usize) -> bool {
         let connection = &mut self.connections[id];
         connection.outbox.written(count);
-        let is_flow_controlled = self.bus.is_flow_controlled();
+        let (is_flow_controlled, is_ending) = (self.bus.is_flow_controlled(), self.bus.is_ending());
         if let Some(behind) = &mut connection.behind {
             behind.written += count;
             // Only a flow-controlled feed waits.
             if behind.written >= self.settings.catch_up_bytes
                 || !is_flow_controlled
-                || !connection.keeps_waiting()
+                || !connection.keeps_waiting(is_ending)
             {
                 connection.behind = None;
             }
         }
-        is_flow_controlled && connection.is_every()
+        is_flow_controlled && connection.is_waited_for(is_ending)
     }
 
     /// Records that a client's socket accepts no more bytes for now.
@@ -661,20 +684,22 @@ impl Shard {
         connection.resync(&self.market);
         let FanOut { encoded, snapshots, .. } = &mut self.fan_outs[connection.encoding.index()];
         connection.write_snapshots(&self.market, encoded, snapshots, &self.settings);
-        connection.answer_behind_conflated(self.market.seq(), &Value::Close(code, reason));
+        connection.answer_behind_conflated(self.market.seq(), &Value::Close(code, reason), None);
         connection.state = ConnectionState::Closing { reason: None };
     }
 
     /// Returns the sequence number up to which the sockets of all `every` clients have accepted all events.
-    /// If no client is behind, the result is the shard's own position.
+    /// If the bus is [ending](Bus::is_ending), the other clients count, too. If no client is behind, the
+    /// result is the shard's own position.
     #[must_use]
     pub fn served(&self) -> u64 {
-        let waiting = self.connections.iter().filter_map(|(_, connection)| connection.served());
+        let is_ending = self.bus.is_ending();
+        let waiting = self.connections.iter().filter_map(|(_, connection)| connection.served(is_ending));
         waiting.min().unwrap_or(u64::MAX).min(self.market.seq())
     }
 
-    /// Closes the connection of each `every` client that has stalled a flow-controlled feed for the whole
-    /// stall timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes during
+    /// Closes the connection of each client that has stalled a flow-controlled feed for the whole stall
+    /// timeout. A client stalls the feed if its socket accepts fewer than `catch_up_bytes` bytes during
     /// the timeout.
     ///
     /// The timeout starts at the first call that finds the feed waiting for the client. The timeout restarts
@@ -684,9 +709,9 @@ impl Shard {
         let timeout = self.settings.stall_timeout;
         let last_check = self.last_stall_check.replace(now).unwrap_or(now);
         let gap = Some(now.duration_since(last_check)).filter(|gap| *gap > STANDSTILL).unwrap_or_default();
-        let is_waiting = self.bus.is_waiting();
+        let (is_waiting, is_ending) = (self.bus.is_waiting(), self.bus.is_ending());
         for (_, connection) in &mut self.connections {
-            if !is_waiting || !connection.keeps_waiting() {
+            if !is_waiting || !connection.keeps_waiting(is_ending) {
                 connection.behind = None;
                 continue;
             }

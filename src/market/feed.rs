@@ -35,6 +35,12 @@ pub enum FeedState {
 }
 
 impl FeedState {
+    /// Returns whether the feed publishes no further events in this state, unless a command starts it again.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        matches!(self, Self::Ended | Self::Failed { .. })
+    }
+
     /// Returns the name of this state, as in messages to clients.
     #[must_use]
     pub const fn name(&self) -> &'static str {

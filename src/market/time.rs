@@ -135,6 +135,21 @@ pub struct IntervalError {
     found: String,
 }
 
+impl Interval {
+    /// Returns the length of the interval.
+    #[must_use]
+    pub fn length(self) -> Duration {
+        let seconds = match self.unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => 604_800,
+        };
+        Duration::from_secs(u64::from(self.count) * seconds)
+    }
+}
+
 impl FromStr for Interval {
     type Err = IntervalError;
 

@@ -7,23 +7,27 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
-use super::Metrics;
 use super::contract_pages::ContractPages;
 use super::host::Hosts;
+use super::info::Info;
 use super::json_response::ErrorResponse;
+use super::metrics::Metrics;
 use super::origin::Origins;
 use super::refusal_log::RefusalLog;
 use crate::auth::{self, Access};
+use crate::bars::Bars;
 use crate::bus::Bus;
 use crate::feed::Control;
 use crate::hub::{self, Relay};
-use crate::wire::{Command, ErrorCode, ErrorReply, TokenHash, UrlParameters};
+use crate::wire::{Command, Cursor, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 
 /// The state that all routes share.
 #[derive(Debug)]
 pub struct AppState {
     /// The bus, which publishes the events and keeps past events.
     pub bus: Arc<Bus>,
+    /// The bars of all symbols.
+    pub bars: Arc<Bars>,
     /// Sends commands to the feed, and returns the feed's status.
     pub feed: Control,
     /// The relay of messages between clients, which also counts the clients.
@@ -47,6 +51,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// The documents that describe the contract with clients.
     pub contract: ContractPages,
+    /// The description of the server for clients.
+    pub info: Info,
 }
 
 impl AppState {
@@ -77,7 +83,8 @@ impl AppState {
         require_token(self.access(headers, UrlParameters::token(query).as_ref())?)
     }
 
-    /// Returns the parameters of a URL and the permissions of the request. Also checks the subscription in
+    /// Returns the parameters of a URL and the permissions of the request. If `last` is a cursor, the client resumes
+    /// from it instead of the cursor in the URL. Also checks the subscription in
     /// the URL, so that most errors in a subscription get an HTTP error response.
     ///
     /// # Errors
@@ -94,9 +101,13 @@ impl AppState {
         &self,
         headers: &HeaderMap,
         query: &str,
+        last: Option<Cursor>,
     ) -> Result<(UrlParameters, Access), ErrorResponse> {
         let bad = |error| (StatusCode::BAD_REQUEST, error);
-        let parameters = UrlParameters::parse(query).map_err(bad)?;
+        let mut parameters = UrlParameters::parse(query).map_err(bad)?;
+        if let (Some(Command::Subscribe { after, .. }), Some(last)) = (&mut parameters.subscribe, last) {
+            *after = Some(last);
+        }
         let access = self.access(headers, parameters.token.as_ref())?;
         if let (Some(command @ Command::Subscribe { symbols, after, .. }), false) =
             (&parameters.subscribe, access.is_unauthenticated())

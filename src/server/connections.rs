@@ -5,21 +5,23 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::{pending, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::HeaderValue;
 use http::header::CONNECTION;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::select;
-use tokio::sync::mpsc;
 use tokio::time;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -27,19 +29,19 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 use warp::filters::BoxedFilter;
 
+use super::Config;
 use super::admission::Permit;
+use super::answers::Answers;
+use super::compression::Coding;
 use super::guard::RequestContext;
-use super::ndjson::{self, StreamedSession};
 use super::request_socket::{HeadLimits, RequestSocket};
 use super::request_timer::{ConnectionPhase, RequestTimer};
+use super::session_response::Departure;
 use super::write_timeout::WriteTimeoutSocket;
-use super::{Config, routes};
 use crate::counters::{Counters, Limit};
-use crate::encoding::Encoding;
 use crate::hub::Socket;
 use crate::session::{Context, Session, unless_zero};
 use crate::task::catch_panic;
-use crate::wire::CloseReason;
 
 /// The maximum number of headers in a request when `server.max_headers` is 0. A bound is always needed,
 /// because the HTTP library reserves memory for this many headers in each request.
@@ -55,6 +57,7 @@ pub(super) struct Connections {
     /// The state that all sessions of the worker share.
     context: Rc<Context>,
     routes: BoxedFilter<(warp::reply::Response,)>,
+    answers: Answers,
     config: Config,
     /// The acceptor that does the TLS handshakes; `None` if TLS is not configured.
     tls: Option<TlsAcceptor>,
@@ -71,7 +74,8 @@ impl Connections {
         tls: Option<TlsAcceptor>,
         stop: CancellationToken,
     ) -> Self {
-        Self { context, routes, config, tls, stop, tasks: TaskTracker::new() }
+        let answers = Answers::new(Rc::clone(&context.runner));
+        Self { context, routes, answers, config, tls, stop, tasks: TaskTracker::new() }
     }
 
     /// Serves a connection in its own task.
@@ -82,7 +86,7 @@ impl Connections {
             let serving = here.serve_one(socket, Rc::clone(&permit));
             if let Some(session) = here.catch_panic_of(serving).await.flatten() {
                 // The session runs in a new task, because the task that served the requests uses more memory.
-                here.run_session(session, |_| drop(permit));
+                here.run_session(session, permit);
             }
         });
     }
@@ -96,19 +100,14 @@ impl Connections {
         }
     }
 
-    /// Runs a session in its own task. When the session has ended, calls `at_end` with the close reason, or
-    /// with `None` after a panic.
-    fn run_session(
-        self: &Rc<Self>,
-        mut session: Session,
-        at_end: impl FnOnce(Option<CloseReason>) + 'static,
-    ) {
+    /// Runs a session in its own task. The permit of the connection is dropped when the session has ended.
+    fn run_session(self: &Rc<Self>, mut session: Session, permit: Rc<RefCell<Permit>>) {
         let here = Rc::clone(self);
         self.tasks.spawn_local(async move {
             let reason = here.catch_panic_of(session.run()).await;
             debug!(?reason, "a session has ended");
             drop(session);
-            at_end(reason);
+            drop(permit);
         });
     }
 
@@ -129,7 +128,7 @@ impl Connections {
         self.context.relay.counters()
     }
 
-    /// Serves one connection. Returns a session if the connection was upgraded to a WebSocket.
+    /// Serves one connection. Returns a session if a request began a session.
     async fn serve_one(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
         let socket = match &self.tls {
             Some(tls) => self.tls_handshake(socket, tls).await?,
@@ -163,77 +162,68 @@ impl Connections {
         }
     }
 
-    /// Answers the HTTP requests of one connection. Returns a session if the connection was upgraded to a
-    /// WebSocket.
+    /// Answers the HTTP requests of one connection. Returns a session if a request began a session.
     async fn serve_requests(self: &Rc<Self>, socket: Socket, permit: Rc<RefCell<Permit>>) -> Option<Session> {
-        let (sender, mut accepted) = mpsc::channel(1);
         let socket = WriteTimeoutSocket::new(socket, unless_zero(self.config.header_timeout));
-        let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
         let phase = ConnectionPhase::new();
-        let (asked, here, timeout_handle) = (Arc::clone(&phase), Rc::clone(self), socket.handle());
         let socket = RequestSocket::new(socket, Arc::clone(&phase), self.head_limits());
+        let routes = TowerToHyperService::new(warp::service(self.routes.clone()));
+        let departure = Rc::new(RefCell::new(None));
+        let (asked, departing, here) = (Arc::clone(&phase), Rc::clone(&departure), Rc::clone(self));
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             asked.on_request();
             let (version, uri) = (request.version(), request.uri().clone());
             permit.borrow_mut().forwarded(request.headers());
             let (exceeded, client) = (permit.borrow().exceeded(), permit.borrow().client());
             request.extensions_mut().insert(RequestContext { version, uri, exceeded, client });
-            let response = routes.call(request);
-            let (sender, here, write_timeout) = (sender.clone(), Rc::clone(&here), timeout_handle.clone());
+            let coding = Coding::of(request.headers());
+            let (response, departing, here) = (routes.call(request), Rc::clone(&departing), Rc::clone(&here));
             async move {
-                let mut response = response.await?;
+                let mut response = here.answers.complete(response.await?, coding).await;
+                if let Some(departure) = Departure::take(&mut response) {
+                    departing.replace(Some(departure));
+                    // The library waits in vain for the response that has left it, until the library is dropped.
+                    pending::<()>().await;
+                }
                 if exceeded.is_some() {
                     // The server closes a connection over a limit after one response.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                if let Some(upgrade) = response.extensions_mut().remove::<routes::Upgrade>() {
-                    // The channel has room, because a connection is upgraded at most once.
-                    let _ = sender.try_send(upgrade);
-                }
-                if let Some(streaming) = response.extensions_mut().remove::<StreamedSession>() {
-                    let StreamedSession { encoding, parameters, access } = streaming;
-                    // The write timeout is paused during a session, because the session itself handles a slow
-                    // client.
-                    let paused = write_timeout.pause();
-                    let (socket, piped) = ndjson::pipe(response, write_timeout);
-                    let context = Rc::clone(&here.context);
-                    let session = Session::new(encoding, socket, &[], &parameters, access, context);
-                    here.run_session(session, |reason| match reason {
-                        Some(CloseReason::Unresponsive) => paused.fail_writes(),
-                        _ => drop(paused),
-                    });
-                    response = piped;
-                }
                 Ok::<_, Infallible>(response)
             }
         });
-        let serving = self.http(&phase).serve_connection(TokioIo::new(socket), service);
-        let mut connection = Box::pin(serving.with_upgrades());
+        let mut connection = Box::new(self.http(&phase).serve_connection(TokioIo::new(socket), service));
+        let serving = poll_fn(|cx| {
+            let served = Pin::new(&mut *connection).poll(cx);
+            // If earlier responses are not completely written, the departure waits for them.
+            if served.is_pending() && !phase.is_blocked() && departure.borrow().is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            served
+        });
         let served = select! {
             biased;
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                let limit = unless_zero(self.context.config.close_timeout);
-                time::timeout(limit, &mut connection).await.unwrap_or(Ok(()))
-            }
-            served = &mut connection => served,
+            () = self.stop.cancelled() => None,
+            served = serving => Some(served),
         };
-        // If the handshake response was not sent, the upgrade below fails only after `connection` is dropped.
-        drop(connection);
+        let served = if let Some(served) = served {
+            served
+        } else {
+            Pin::new(&mut *connection).graceful_shutdown();
+            let limit = unless_zero(self.context.config.close_timeout);
+            time::timeout(limit, &mut *connection).await.unwrap_or(Ok(()))
+        };
         if let Err(error) = served {
             debug!(%error, "a connection ended");
             if let Some(limit) = exceeded_limit(&error, phase.is_idle()) {
                 self.counters().increment(limit);
             }
+            return None;
         }
-        let routes::Upgrade { socket, parameters, access } = accepted.try_recv().ok()?;
-        let upgraded = socket.await.inspect_err(|error| debug!(%error, "an upgrade failed")).ok()?;
-        let parts = upgraded
-            .downcast::<TokioIo<RequestSocket>>()
-            .expect("the upgrade returns the socket that was served");
-        let socket = parts.io.into_inner().into_inner().into_inner();
-        let context = Rc::clone(&self.context);
-        Some(Session::new(Encoding::WebSocket, socket, &parts.read_buf, &parameters, access, context))
+        let Departure { head, start } = departure.take()?;
+        let Parts { io, read_buf, .. } = connection.into_parts();
+        let socket = io.into_inner().into_inner().into_inner();
+        Some(Session::new(start, socket, &head, &read_buf, Rc::clone(&self.context)))
     }
 
     /// Returns the settings of the HTTP library for one connection.

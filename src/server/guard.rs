@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use warp::reply::Response;
 
 use super::app_state::AppState;
+use super::bars_api;
 use super::cross_origin::{CheckedOrigin, let_page_read, options_response};
 use super::handshake::is_upgrade;
 use super::json_response::error_response;
@@ -89,7 +90,7 @@ pub fn finished(
         // Every refusal of a WebSocket or a stream is logged, because browsers and most libraries hide the
         // reason. On other pages, only refusals by permissions or by the Host and Origin rules are logged.
         let path = context.uri.path();
-        let is_connecting = is_upgrade(headers) || matches!(page_name(path), "ws" | "ndjson");
+        let is_connecting = is_upgrade(headers) || matches!(page_name(path), "ws" | "ndjson" | "sse");
         if is_connecting || matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden) {
             state.refusals.refused(context.client, path, response.status(), &message);
         }
@@ -110,11 +111,11 @@ fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext)
 /// Only requests for the paths in this function reach the routes.
 fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
-        "" | "ndjson" | "metrics" | "healthz" | "readyz" | "openapi.json" | "asyncapi.json" => {
-            Some(&["GET", "HEAD"])
-        }
+        "" | "ndjson" | "sse" | "metrics" | "healthz" | "readyz" | "openapi.json" | "asyncapi.json"
+        | "api/v1/symbols" | "api/v1/snapshots" | "api/v1/events" | "api/v1/info" => Some(&["GET", "HEAD"]),
         "ws" => Some(&["GET"]),
         // `OPTIONS *` asks for the methods of the whole server.
+        name if name.starts_with(bars_api::PREFIX) => Some(&["GET", "HEAD"]),
         "api/v1/feed" | "*" => Some(&["GET", "HEAD", "POST"]),
         _ => None,
     }
@@ -136,7 +137,9 @@ fn in_words(methods: &[&str]) -> String {
 
 /// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
-    let message = "there is no such page; there are /, /ws, /ndjson, /api/v1/feed, /openapi.json, /asyncapi.json, /healthz, /readyz and /metrics";
+    let message = "there is no such page; there are /, /ws, /ndjson, /sse, /api/v1/feed, /api/v1/symbols, \
+                   /api/v1/snapshots, /api/v1/events, /api/v1/bars/SYMBOL, /api/v1/info, /openapi.json, \
+                   /asyncapi.json, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 

@@ -1,7 +1,8 @@
 //! Responses with a JSON body, and error responses.
 
 use http::header::{
-    CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use warp::Reply;
@@ -11,11 +12,13 @@ use crate::wire::ErrorReply;
 /// The status of an error response, and the error reply in its body.
 pub type ErrorResponse = (StatusCode, ErrorReply);
 
-/// Returns a response with this JSON body.
+/// Returns a response with this JSON body. No cache may store the response, because the state of a feed
+/// changes all the time.
 pub fn json_response(status: StatusCode, body: String) -> warp::reply::Response {
     Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/json")
+        .header(CACHE_CONTROL, "no-store")
         .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
         .body(body)
         .expect("the headers are well-formed")
@@ -25,7 +28,7 @@ pub fn json_response(status: StatusCode, body: String) -> warp::reply::Response 
 /// Returns an error response, with the headers that HTTP requires for its status. The response also has the
 /// error as an extension, so that the server can log the error.
 pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Response {
-    let mut response = json_response(status, serde_json::json!({ "error": error }).to_string());
+    let mut response = json_response(status, error_body(error));
     let headers = response.headers_mut();
     match status {
         StatusCode::UPGRADE_REQUIRED => {
@@ -40,4 +43,9 @@ pub fn error_response(status: StatusCode, error: &ErrorReply) -> warp::reply::Re
     }
     response.extensions_mut().insert(error.clone());
     response
+}
+
+/// Returns the body of an error response, as JSON.
+pub fn error_body(error: &ErrorReply) -> String {
+    serde_json::json!({ "error": error }).to_string()
 }

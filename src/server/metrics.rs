@@ -6,11 +6,13 @@ use std::sync::Arc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::admission::Admission;
+use crate::bars::{Bars, Evicted};
 use crate::bus::Bus;
 use crate::feed::RejectCounters;
 use crate::hub::Relay;
@@ -27,6 +29,7 @@ impl Metrics {
     #[must_use]
     pub fn new(
         bus: Arc<Bus>,
+        bars: Arc<Bars>,
         relay: Arc<Relay>,
         admission: Arc<Admission>,
         reject_counters: &RejectCounters,
@@ -34,7 +37,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tickerplant");
         bus.counters().register(&mut registry);
         reject_counters.register(&mut registry);
-        registry.register_collector(Box::new(CurrentValues { bus, relay, admission }));
+        registry.register_collector(Box::new(CurrentValues { bus, bars, relay, admission }));
         Self(registry)
     }
 
@@ -51,6 +54,7 @@ impl Metrics {
 #[derive(Debug)]
 struct CurrentValues {
     bus: Arc<Bus>,
+    bars: Arc<Bars>,
     relay: Arc<Relay>,
     admission: Arc<Admission>,
 }
@@ -67,6 +71,17 @@ impl Collector for CurrentValues {
             "Connections, those that ask for a page included",
             &gauge(self.admission.admitted()),
         )?;
-        write("peers", "Clients of WebSockets and streams", &gauge(self.relay.peers() as usize))
+        write("peers", "Clients of WebSockets and streams", &gauge(self.relay.peers() as usize))?;
+        let bars = self.bars.figures();
+        write("bars_bytes", "Memory of the bars, in bytes", &gauge(bars.bytes))?;
+        let help = "How often the history has passed the reader of the bars";
+        write("bars_lags", help, &ConstCounter::new(bars.lags))?;
+        let help = "Bars that were evicted, by the limit of [bars]";
+        let mut family = encoder.encode_descriptor("bars_evicted", help, None, MetricType::Counter)?;
+        let Evicted { seconds, minutes, bytes } = bars.evicted;
+        for (limit, count) in [("seconds", seconds), ("minutes", minutes), ("bytes", bytes)] {
+            ConstCounter::new(count).encode(family.encode_family(&[("limit", limit)])?)?;
+        }
+        Ok(())
     }
 }

@@ -88,10 +88,13 @@ impl AsyncWrite for RequestSocket {
         if this.answer.is_none() && this.phase.is_waiting() {
             this.answer = with_body(bytes, this.limits);
         }
-        if this.answer.is_none() {
-            return Pin::new(&mut this.socket).poll_write(cx, bytes);
-        }
-        this.poll_answer(cx).map_ok(|()| bytes.len())
+        let written = if this.answer.is_none() {
+            Pin::new(&mut this.socket).poll_write(cx, bytes)
+        } else {
+            this.poll_answer(cx).map_ok(|()| bytes.len())
+        };
+        this.phase.set_blocked(written.is_pending());
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

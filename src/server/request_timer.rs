@@ -6,6 +6,7 @@
 //! arrive within `server.header_timeout`.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -30,7 +31,11 @@ enum Phase {
 /// The phase of a connection. The socket, the timer and the task of the connection share this value. The
 /// socket, the timer and the task run on one thread, so the lock is never contended.
 #[derive(Debug)]
-pub struct ConnectionPhase(Mutex<Phase>);
+pub struct ConnectionPhase {
+    phase: Mutex<Phase>,
+    /// Whether the client has not yet accepted all bytes of the responses so far.
+    is_blocked: AtomicBool,
+}
 
 /// Creates the timers of a connection for the HTTP library.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl ConnectionPhase {
     /// Returns the phase of a new connection.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Phase::First)))
+        Arc::new(Self { phase: Mutex::new(Phase::First), is_blocked: AtomicBool::new(false) })
     }
 
     /// Records in the phase that bytes have arrived.
@@ -82,6 +87,17 @@ impl ConnectionPhase {
         *self.lock() != Phase::Answering
     }
 
+    /// Records whether the client has yet to accept bytes of a response.
+    pub fn set_blocked(&self, is_blocked: bool) {
+        self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    /// Returns whether the client has yet to accept bytes of a response.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
+    }
+
     fn change(&self, from: Phase, to: Phase) {
         let mut phase = self.lock();
         if *phase == from {
@@ -90,7 +106,7 @@ impl ConnectionPhase {
     }
 
     fn lock(&self) -> impl std::ops::DerefMut<Target = Phase> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

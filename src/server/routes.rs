@@ -7,7 +7,6 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Response, StatusCode};
-use hyper::upgrade::OnUpgrade;
 use warp::filters::BoxedFilter;
 use warp::{Filter, Reply, reject};
 
@@ -15,9 +14,10 @@ use super::app_state::AppState;
 use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
-use super::{feed_api, ndjson, readiness};
-use crate::auth::Access;
-use crate::wire::{ErrorCode, ErrorReply, UrlParameters};
+use super::streams::{self, Stream};
+use super::{bars_api, data_api, feed_api, readiness};
+use crate::encoding::Encoding;
+use crate::session::Start;
 
 /// The page that browsers get at `/`.
 const PAGE: &str = include_str!("page.html");
@@ -27,34 +27,24 @@ const PAGE: &str = include_str!("page.html");
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// An accepted WebSocket handshake. The worker removes this value from the 101 response and starts the
-/// session.
-#[derive(Clone, Debug)]
-pub struct Upgrade {
-    /// The future that returns the socket when the 101 response has been sent.
-    pub socket: OnUpgrade,
-    /// The parameters of the URL.
-    pub parameters: UrlParameters,
-    /// The client's permissions.
-    pub access: Access,
-}
+/// A function that checks a request for market data.
+type DataRoute = fn(&AppState, &HeaderMap, &str) -> Result<warp::reply::Response, ErrorResponse>;
 
 /// Returns the warp filter that contains all routes.
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
-    let [guarding, upgrading, controlling, checking, streaming, openapi, asyncapi, finishing] =
+    let [guarding, upgrading, controlling, charting, checking, streaming, finishing, informing] =
         [&state; 8].map(Arc::clone);
+    let [openapi, asyncapi] = [&state; 2].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let facts = warp::header::headers_cloned().and(warp::ext::get::<RequestContext>());
     let guard = warp::method().and(facts).and_then(move |method, headers, context| {
         let guarded = guard(&guarding, &method, &headers, &context);
         async move { guarded.ok_or_else(reject::not_found) }
     });
-    let handshake = facts.and(query).and(warp::ext::optional::<OnUpgrade>()).map(
-        move |headers, context, query: String, socket| {
-            upgrade_response(&upgrading, &headers, &query, &context, socket)
-                .unwrap_or_else(|(status, error)| error_response(status, &error))
-        },
-    );
+    let handshake = facts.and(query).map(move |headers, context, query: String| {
+        upgrade_response(&upgrading, &headers, &query, &context)
+            .unwrap_or_else(|(status, error)| error_response(status, &error))
+    });
     let wants_upgrade = warp::get()
         .and(warp::header::headers_cloned())
         .and_then(|headers: HeaderMap| async move {
@@ -67,6 +57,21 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let page = warp::path::end().map(page_response);
     let health =
         warp::path!("healthz").map(|| json_response(StatusCode::OK, "{\"status\":\"alive\"}".to_owned()));
+    let reading = |name: &'static str, respond: DataRoute| {
+        let state = Arc::clone(&state);
+        let facts = warp::header::headers_cloned().and(query);
+        warp::path!("api" / "v1" / ..).and(warp::path(name)).and(warp::path::end()).and(facts).map(
+            move |headers, query: String| {
+                respond(&state, &headers, &query)
+                    .unwrap_or_else(|(status, error)| error_response(status, &error))
+            },
+        )
+    };
+    let symbols = reading("symbols", data_api::symbols);
+    let snapshots = reading("snapshots", data_api::snapshots);
+    let events = reading("events", data_api::events);
+    let info = warp::path!("api" / "v1" / "info")
+        .map(move || informing.info.response(!informing.auth.borrow().tokens.is_empty()));
     let metrics = warp::path!("metrics").and(warp::header::headers_cloned()).and(query).map(
         move |headers, query: String| {
             metrics_response(&state, &headers, &query)
@@ -76,13 +81,14 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let openapi = warp::path!("openapi.json").map(move || openapi.contract.openapi());
     let asyncapi = warp::path!("asyncapi.json").map(move || asyncapi.contract.asyncapi());
     let ready = warp::path!("readyz").map(move || readiness::response(&checking));
-    let ndjson =
-        warp::path!("ndjson").and(warp::method()).and(warp::header::headers_cloned()).and(query).map(
-            move |method, headers, query: String| {
-                ndjson::response(&streaming, &method, &headers, &query)
-                    .unwrap_or_else(|(status, error)| error_response(status, &error))
-            },
-        );
+    let stream =
+        warp::path!("ndjson").map(|| Stream::Ndjson).or(warp::path!("sse").map(|| Stream::Sse)).unify();
+    let stream = stream.and(warp::method()).and(facts).and(query).map(
+        move |stream, method, headers, context: RequestContext, query: String| {
+            streams::response(&streaming, stream, &method, context.version, &headers, &query)
+                .unwrap_or_else(|(status, error)| error_response(status, &error))
+        },
+    );
     let feed = warp::path!("api" / "v1" / "feed")
         .and(warp::any().map(move || Arc::clone(&controlling)))
         .and(warp::method())
@@ -90,25 +96,28 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(query)
         .and(warp::body::stream())
         .then(feed_api::respond);
+    let bars = warp::path!("api" / "v1" / "bars" / ..)
+        .and(warp::any().map(move || Arc::clone(&charting)))
+        .and(warp::path::tail())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .then(bars_api::respond);
 
+    // Each `or` makes the type of its filter longer. The compiler needs boxes to finish in a short time.
+    let market = bars.or(symbols).unify().or(snapshots).unify().or(events).unify().boxed();
+    let descriptions = info.or(openapi).unify().or(asyncapi).unify().boxed();
+    let operation = health.or(ready).unify().or(metrics).unify().boxed();
+    let sessions = socket.or(socket_at_root).unify().or(stream).unify().boxed();
     let answer = guard
-        .or(health)
+        .or(operation)
         .unify()
-        .or(ready)
-        .unify()
-        .or(metrics)
-        .unify()
-        .or(socket)
-        .unify()
-        .or(socket_at_root)
-        .unify()
-        .or(ndjson)
+        .or(sessions)
         .unify()
         .or(feed)
         .unify()
-        .or(openapi)
+        .or(market)
         .unify()
-        .or(asyncapi)
+        .or(descriptions)
         .unify()
         .or(page)
         .unify()
@@ -125,14 +134,9 @@ fn upgrade_response(
     headers: &HeaderMap,
     query: &str,
     context: &RequestContext,
-    socket: Option<OnUpgrade>,
 ) -> Result<warp::reply::Response, ErrorResponse> {
     let accept = Handshake { version: context.version, headers }.check()?;
-    let (parameters, access) = state.subscription(headers, query)?;
-    let socket = socket.ok_or_else(|| {
-        let message = "this connection cannot be upgraded";
-        (StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadHandshake, message))
-    })?;
+    let (parameters, access) = state.subscription(headers, query, None)?;
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(CONNECTION, "Upgrade")
@@ -141,7 +145,7 @@ fn upgrade_response(
         .body("")
         .expect("the headers are well-formed")
         .into_response();
-    response.extensions_mut().insert(Upgrade { socket, parameters, access });
+    response.extensions_mut().insert(Start { encoding: Encoding::WebSocket, parameters, access });
     Ok(response)
 }
 

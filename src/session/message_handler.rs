@@ -7,15 +7,15 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use super::Context;
+use super::{Context, Start};
 use crate::auth::Access;
 use crate::counters::{Counters, Limit};
-use crate::encoding::{Encoding, Value};
+use crate::encoding::Value;
 use crate::hub::{ConnectionId, Limiter, PeerName, Socket, limiter};
 use crate::market::Time;
 use crate::wire::{
     self, CloseCode, CloseReason, Command, CommandId, CommandWithId, ErrorCode, ErrorReply, Incoming,
-    Message, Owner, ParsedMessage, Reply, TokenHash, UrlParameters,
+    Message, Owner, ParsedMessage, Reply, TokenHash,
 };
 
 /// A command counts once towards the command rate, and once more for every group of this many symbols. The
@@ -45,23 +45,19 @@ struct Limiters {
 }
 
 impl MessageHandler {
-    pub(super) fn new(
-        context: Rc<Context>,
-        encoding: Encoding,
-        parameters: &UrlParameters,
-        access: Access,
-        socket: Socket,
-    ) -> Self {
+    pub(super) fn new(context: Rc<Context>, start: Start, head: &[u8], socket: Socket) -> Self {
+        let Start { encoding, parameters, access } = start;
         let name = context.relay.name();
         let mut shard = context.runner.shard.borrow_mut();
         let id = shard.connect(encoding, Instant::now());
         context.runner.sockets.borrow_mut().insert(id, socket);
+        shard.push_head(id, head);
         shard.set_delivery(id, parameters.delivery, parameters.interval);
         if access.is_unauthenticated() {
             shard.set_authenticated(id, Instant::now(), false);
         }
         drop(shard);
-        let url_command = parameters.subscribe.clone().map(Box::new);
+        let url_command = parameters.subscribe.map(Box::new);
         let mut client = Self { context, id, name, url_command, limiters: OnceCell::new() };
         client.set_access(access);
         client.execute_url_command();

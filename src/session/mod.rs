@@ -109,10 +109,21 @@ impl Context {
     }
 }
 
+/// What a request asks for when it begins a session.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The encoding of what the client gets.
+    pub encoding: Encoding,
+    /// The parameters of the URL.
+    pub parameters: UrlParameters,
+    /// The client's permissions.
+    pub access: Access,
+}
+
 /// One client's connection.
 ///
-/// An idle session must be small. So what only an active client needs is boxed, and the session waits in
-/// functions that [poll](Self::poll_message), which need no state of their own.
+/// An idle session must be small. So what only an active client needs is boxed. The session waits in functions
+/// that poll, because such functions need no state of their own.
 #[derive(Debug)]
 pub struct Session {
     handler: MessageHandler,
@@ -131,23 +142,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts a session over this socket. `read` contains the client's first bytes, which arrived together
-    /// with the handshake. `parameters` are the parsed parameters of the URL.
+    /// Starts a session over this socket. The session first writes `head`, the head of the response that begins
+    /// the session. `read` contains the client's first bytes, which arrived together with the request.
     #[must_use]
-    pub fn new(
-        encoding: Encoding,
-        socket: Socket,
-        read: &[u8],
-        parameters: &UrlParameters,
-        access: Access,
-        context: Rc<Context>,
-    ) -> Self {
-        let decoder = (encoding == Encoding::WebSocket).then(|| {
+    pub fn new(start: Start, socket: Socket, head: &[u8], read: &[u8], context: Rc<Context>) -> Self {
+        let decoder = (start.encoding == Encoding::WebSocket).then(|| {
             let mut decoder = Decoder::new(context.limits.inbound());
             decoder.feed(read);
             decoder
         });
-        let handler = MessageHandler::new(context, encoding, parameters, access, socket);
+        let handler = MessageHandler::new(context, start, head, socket);
         Self { handler, decoder, partial: None, turn: 0, has_yielded: false, flush_timer: None }
     }
 

@@ -33,6 +33,10 @@ pub enum ErrorCode {
     Forbidden,
     /// A URL parameter is unknown or malformed.
     BadParameter,
+    /// The cursor of a request belongs to another epoch.
+    EpochChanged,
+    /// The history no longer reaches back to the cursor of a request.
+    HistoryExhausted,
     /// The path of the URL is unknown.
     NotFound,
     /// The feed cannot execute a control command, or the feed has ended.

@@ -6,6 +6,7 @@
 mod close;
 mod command;
 mod cursor;
+mod data_parameters;
 mod decoder;
 mod error_reply;
 mod fields;
@@ -20,6 +21,7 @@ mod verb;
 pub use close::{CloseCode, CloseReason};
 pub use command::{Command, CommandWithId, Symbols, unknown_field};
 pub use cursor::Cursor;
+pub use data_parameters::{DataParameters, MAX_LIMIT};
 pub use decoder::{DecodeError, Decoder, DecoderLimits, Incoming};
 pub use error_reply::{ErrorCode, ErrorReply, bad_command, quoted};
 pub use fields::{CommandId, Fields};
@@ -27,7 +29,7 @@ pub use message::Message;
 pub use message_parser::{ParsedMessage, parse_message, parse_text};
 pub use reply::{FeedFields, FeedInfo, GapReason, Owner, Reply, SubscriptionState};
 pub use token_hash::TokenHash;
-pub use url_parameters::UrlParameters;
+pub use url_parameters::{UrlParameters, bad_parameter, pairs};
 
 use serde::Serialize;
 use utoipa::ToSchema;

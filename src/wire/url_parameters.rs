@@ -32,44 +32,37 @@ impl UrlParameters {
     /// Returns an error that names the first unknown, repeated or malformed parameter.
     pub fn parse(query: &str) -> Result<Self, ErrorReply> {
         let mut parameters = Self::default();
-        let mut seen: Vec<String> = Vec::new();
         let mut symbols = None;
         let mut channels = None;
         let mut after = None;
-        for (name, value) in pairs(query) {
-            let is_same =
-                |earlier: &str| earlier == name || [earlier, &name].iter().all(|name| is_symbols(name));
-            if let Some(earlier) = seen.iter().find(|earlier| is_same(earlier)) {
-                return Err(bad(if *earlier == name {
-                    format!("the parameter `{name}` is given twice")
-                } else {
-                    format!("the parameters `{earlier}` and `{name}` mean the same; give only one of them")
-                }));
-            }
+        for pair in distinct_pairs(query) {
+            let (name, value) = pair?;
             match &*name {
                 name if is_symbols(name) => symbols = Some(parse_symbols(&value)?),
                 "channels" => channels = Some(parse_channels(&value)?),
                 "after" => after = Some(value.parse::<Cursor>()?),
                 "delivery" => {
                     parameters.delivery = delivery(&value).ok_or_else(|| {
-                        bad(format_args!("delivery is latest or every, not {}", quoted(&value)))
+                        bad_parameter(format_args!("delivery is latest or every, not {}", quoted(&value)))
                     })?;
                 }
                 "interval_ms" => {
                     parameters.interval = value.parse().ok().and_then(interval).ok_or_else(|| {
-                        bad(format_args!("interval_ms is a number from 0 to 60000, not {}", quoted(&value)))
+                        bad_parameter(format_args!(
+                            "interval_ms is a number from 0 to 60000, not {}",
+                            quoted(&value)
+                        ))
                     })?;
                 }
                 "token" => parameters.token = Some(TokenHash::of(&value)),
                 _ => {
-                    return Err(bad(format_args!(
+                    return Err(bad_parameter(format_args!(
                         "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token{}",
                         quoted(&name),
                         did_you_mean(&name, NAMES)
                     )));
                 }
             }
-            seen.push(name);
         }
         match symbols {
             Some(symbols) => {
@@ -80,7 +73,7 @@ impl UrlParameters {
                     Some(Command::Subscribe { symbols, channels, after, delivery, interval });
             }
             None if channels.is_some() || after.is_some() => {
-                return Err(bad(
+                return Err(bad_parameter(
                     "channels and after need symbols beside them, e.g. symbols=AAPL,MSFT or symbols=*",
                 ));
             }
@@ -99,15 +92,36 @@ impl UrlParameters {
 /// Splits a query into the names and values of its parameters.
 ///
 /// A plus sign is not decoded to a space, because symbols and tokens may contain plus signs.
-fn pairs(query: &str) -> Vec<(String, String)> {
+#[must_use]
+pub fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.replace('+', "%2B").as_bytes()).into_owned().collect()
 }
 
-fn is_symbols(name: &str) -> bool {
+/// Splits a query into the names and values of its parameters. Yields an error for a parameter that repeats
+/// an earlier parameter.
+pub(super) fn distinct_pairs(query: &str) -> impl Iterator<Item = Result<(String, String), ErrorReply>> {
+    let mut seen: Vec<String> = Vec::new();
+    pairs(query).into_iter().map(move |(name, value)| {
+        let is_same = |earlier: &str| earlier == name || [earlier, &name].iter().all(|name| is_symbols(name));
+        if let Some(earlier) = seen.iter().find(|earlier| is_same(earlier)) {
+            return Err(bad_parameter(if *earlier == name {
+                format!("the parameter `{name}` is given twice")
+            } else {
+                format!("the parameters `{earlier}` and `{name}` mean the same; give only one of them")
+            }));
+        }
+        seen.push(name.clone());
+        Ok((name, value))
+    })
+}
+
+/// Returns whether this is a name of the parameter that lists symbols.
+pub(super) fn is_symbols(name: &str) -> bool {
     SYMBOLS_NAMES.contains(&name)
 }
 
-fn parse_symbols(value: &str) -> Result<Symbols, ErrorReply> {
+/// Parses a list of symbols that are separated by commas.
+pub(super) fn parse_symbols(value: &str) -> Result<Symbols, ErrorReply> {
     let mut symbols = Symbols::default();
     for text in value.split(',') {
         symbols.add(text)?;
@@ -115,11 +129,13 @@ fn parse_symbols(value: &str) -> Result<Symbols, ErrorReply> {
     Ok(symbols)
 }
 
-fn parse_channels(value: &str) -> Result<KindSet, ErrorReply> {
+/// Parses a list of channels that are separated by commas.
+pub(super) fn parse_channels(value: &str) -> Result<KindSet, ErrorReply> {
     value.split(',').try_fold(KindSet::NONE, |channels, text| Ok(channels.with(channel(text)?)))
 }
 
-fn bad(message: impl std::fmt::Display) -> ErrorReply {
+/// Returns an error reply with the code `BadParameter`.
+pub fn bad_parameter(message: impl std::fmt::Display) -> ErrorReply {
     ErrorReply::new(ErrorCode::BadParameter, message)
 }
 

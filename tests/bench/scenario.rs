@@ -70,7 +70,9 @@ impl Scenario {
 
     /// Returns the names of the symbols, which all have four characters.
     pub fn names(&self) -> Vec<String> {
-        (0..self.symbols).map(|symbol| format!("S{symbol:03}")).collect()
+        let name =
+            |symbol| if self.symbols > 1000 { format!("{symbol:04}") } else { format!("S{symbol:03}") };
+        (0..self.symbols).map(name).collect()
     }
 
     /// Returns the query of each client's URL. The query is empty if the clients have no subscription.

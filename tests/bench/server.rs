@@ -81,6 +81,7 @@ mod rate_search;
 mod relay_sender;
 mod runner;
 mod scenario;
+mod snapshot_requests;
 mod stalled_clients;
 mod statistics;
 mod stdin_feed;
@@ -101,6 +102,7 @@ use idle_memory::IdleMemory;
 use rate_search::RateSearch;
 use runner::Runner;
 use scenario::Scenario;
+use snapshot_requests::SnapshotPairs;
 use stalled_clients::StalledPairs;
 use vanishing_clients::VanishPairs;
 
@@ -109,6 +111,7 @@ const MANY: u32 = 10_000;
 
 /// Measure the whole server under load
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Args {
     /// Scenarios to run, such as A C R [default: all]
     #[arg(value_name = "SCENARIO")]
@@ -151,6 +154,9 @@ struct Args {
     /// Measure how clients that never read affect the other clients
     #[arg(long)]
     stalled: bool,
+    /// Measure how requests for all snapshots affect the clients
+    #[arg(long)]
+    snapshots: bool,
     /// Measure how another client is affected when this many clients vanish at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     vanish: Option<u32>,
@@ -173,7 +179,8 @@ fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let cores = process::pin(&args.cores);
     let kinds = contenders::available(&args.servers)?;
-    let is_part_named = args.top || args.memory.is_some() || args.stalled || args.vanish.is_some();
+    let is_part_named =
+        args.top || args.memory.is_some() || args.stalled || args.snapshots || args.vanish.is_some();
     let is_all = !is_part_named && args.scenarios.is_empty();
     if !is_part_named {
         args.run_scenarios(&kinds, cores.clone())?;
@@ -186,6 +193,9 @@ fn main() -> io::Result<()> {
     }
     if args.stalled || is_all {
         args.measure_stalled_clients(&kinds, cores.clone())?;
+    }
+    if args.snapshots || is_all {
+        args.measure_snapshot_requests(&kinds, cores.clone())?;
     }
     if let Some(clients) = args.vanish.or(is_all.then_some(MANY)) {
         args.measure_vanishing_clients(&kinds, clients, cores)?;
@@ -299,6 +309,19 @@ impl Args {
             pairs.run(&runner)
         })?;
         stalled_clients::print(&all);
+        Ok(())
+    }
+
+    fn measure_snapshot_requests(&self, kinds: &[Kind], cores: Option<String>) -> io::Result<()> {
+        let kinds: Vec<_> = kinds.iter().copied().filter(|kind| *kind == Kind::Tickerplant).collect();
+        let contenders = Contender::all(&kinds, &[None], &[None]).into_iter();
+        let mut all: Vec<_> = contenders.map(SnapshotPairs::new).collect();
+        let runner = self.runner(10, cores);
+        self.take_turns(&mut all, |pairs| {
+            eprintln!("requests for all snapshots, {}", pairs.contender.title());
+            pairs.run(&runner)
+        })?;
+        snapshot_requests::print(&all);
         Ok(())
     }
 

@@ -1,10 +1,10 @@
-// Tests the page and the README's snippet in a browser.
+// Tests the page, the README's snippet and the Server-Sent Events in a browser.
 
 const { rmSync } = require("node:fs");
 const { chromium } = require("playwright-core");
 const { FOLDER } = require("./support.cjs");
 
-const checks = { ...require("./page.cjs"), ...require("./snippet.cjs") };
+const checks = { ...require("./page.cjs"), ...require("./snippet.cjs"), ...require("./event_source.cjs") };
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP ticks.example 127.0.0.1"];

@@ -105,16 +105,6 @@ fn configured(command: &str, folder: &Path) -> Config {
     config
 }
 
-/// Waits until the server's shards have read all events that were published.
-async fn caught_up(server: &TestServer) {
-    let reading = async {
-        while server.bus().lagging(Duration::ZERO).is_some() {
-            yield_now().await;
-        }
-    };
-    timeout(PATIENCE, reading).await.expect("the shards read on");
-}
-
 async fn play(lines: &[Line], folder: &Path) {
     let mut lines = lines.iter().peekable();
     let command = lines.next_if(|(_, line)| line.starts_with("$ ")).map_or(SERVER, |(_, line)| &line[2..]);
@@ -151,7 +141,7 @@ impl Conversation {
             }
         };
         timeout(PATIENCE, begun).await.expect("the feed begins");
-        caught_up(&server).await;
+        server.caught_up().await;
         Self { server, sources: Vec::new(), answer: None }
     }
 
@@ -180,7 +170,7 @@ impl Conversation {
             self.sources.push(Source::Stream(Box::new(client)));
         } else {
             self.answer = Some(answered(&self.server, &request, headers).await);
-            caught_up(&self.server).await;
+            self.server.caught_up().await;
         }
     }
 

@@ -4,6 +4,7 @@
 //! | folder | what its tests check |
 //! |---|---|
 //! | `shard` | the log, one shard and its outboxes, called step by step without a runtime or sockets |
+//! | `bars` | the bars that are folded from the log, and the task that folds them |
 //! | `session` | one shard with its sessions, over in-memory sockets and a paused clock |
 //! | `server` | the whole server in this process: HTTP, WebSocket, TLS, limits, the relay, feed control |
 //! | `program` | the built program as a process: commands, errors, logs, signals, faulty networks |
@@ -16,6 +17,7 @@
 //! | `support` | no tests: the servers, clients and models that the tests share |
 
 mod architecture;
+mod bars;
 mod contract;
 mod docs;
 mod files;

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use super::super::deadlines::Timeouts;
 use super::*;
 use crate::bus::{self, Bus};
+use crate::encoding::Body;
 use crate::market::{FeedKind, Kind, KindSet, Payload, Trade};
 use crate::wire::{Command, CommandWithId, Symbols};
 
@@ -87,9 +88,13 @@ fn a_turn_ends_even_if_the_log_does_not_and_no_batch_is_full() {
 fn an_event_is_encoded_once_for_all_connections_of_an_encoding() {
     let now = Instant::now();
     let mut shard = shard(1 << 20);
-    let [frame, line, other_frame, other_line] =
-        [Encoding::WebSocket, Encoding::Ndjson, Encoding::WebSocket, Encoding::Ndjson]
-            .map(|encoding| subscribe(&mut shard, encoding, Delivery::Every, Duration::ZERO, now));
+    let [frame, line, other_frame, other_line] = [
+        Encoding::WebSocket,
+        Encoding::Ndjson(Body::Chunked),
+        Encoding::WebSocket,
+        Encoding::Ndjson(Body::Chunked),
+    ]
+    .map(|encoding| subscribe(&mut shard, encoding, Delivery::Every, Duration::ZERO, now));
     let mut segment = Some(segment(1));
     let mut written = BTreeMap::new();
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::Union;
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
-use tickerplant::encoding::{Encoding, Snapshot, Value};
+use tickerplant::encoding::{Body, Encoding, Snapshot, Value};
 use tickerplant::market::{
     Bar, Day, Event, FeedKind, FeedState, Interval, Kind, Payload, Price, Quote, Size, Symbol, Time, Trade,
 };
@@ -25,7 +25,7 @@ pub fn frame() -> impl Strategy<Value = String> {
 
 fn encoded(value: &Value<'_>) -> String {
     let mut line = Vec::new();
-    Encoding::Ndjson.write(&mut line, value);
+    Encoding::Ndjson(Body::UntilClose).write(&mut line, value);
     String::from_utf8(line).unwrap()
 }
 

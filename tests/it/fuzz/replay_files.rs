@@ -14,7 +14,7 @@ use proptest::sample::{Index, select};
 use serde_json::Value;
 use tempfile::TempDir;
 use tickerplant::bus::{self, Bus, Read, Segment};
-use tickerplant::encoding::{self, Encoding};
+use tickerplant::encoding::{self, Body, Encoding};
 use tickerplant::feed::{self, Speed, schedule};
 use tickerplant::market::{Event, FeedKind, FeedState};
 use tokio::time::timeout;
@@ -158,7 +158,7 @@ fn check(content: &[u8]) -> Result<(), TestCaseError> {
     prop_assert!(events.len() <= content.len() + 1);
     for event in &events {
         let mut frame = Vec::new();
-        Encoding::Ndjson.write(&mut frame, &encoding::Value::Event(1, event));
+        Encoding::Ndjson(Body::UntilClose).write(&mut frame, &encoding::Value::Event(1, event));
         prop_assert!(serde_json::from_slice::<Value>(&frame).is_ok(), "{:?}", event);
     }
     Ok(())

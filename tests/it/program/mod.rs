@@ -4,6 +4,7 @@ mod certificate_files;
 mod client_exit_codes;
 mod client_tls_and_token;
 mod errors;
+mod exit_at_end;
 mod faulty_network;
 mod feeds;
 mod hangup;

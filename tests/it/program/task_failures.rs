@@ -1,6 +1,6 @@
 //! Tests that inject panics into the tasks of the built program. If a task of the feed (the pump or a reader)
-//! panics, the feed must fail. If a shard or the accept loop of the server panics, the program must exit with
-//! code 70.
+//! panics, the feed must fail. If a shard, the reader of the bars or the accept loop panics, the program must
+//! exit with code 70.
 
 use std::process::Stdio;
 
@@ -10,7 +10,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
-use tokio_tungstenite::client_async;
 
 use crate::support::line_client::{LineClient, Next};
 use crate::support::process::{PATIENCE, ServerProcess, can_signal, configured, line_with, tickerplant};
@@ -29,9 +28,7 @@ async fn faulty(place: &str) -> (ServerProcess, ChildStdin) {
 }
 
 async fn socket(server: &ServerProcess) -> Client {
-    let stream = Box::new(TcpStream::connect(server.address()).await.unwrap());
-    let mut client =
-        Client::new(client_async(format!("{}?symbols=A", server.url), stream as _).await.unwrap().0);
+    let mut client = server.connect("/ws?symbols=A").await;
     client.expect(r#"{"type":"subscribed"}"#).await;
     client
 }
@@ -123,11 +120,11 @@ async fn a_panic_in_the_file_reader_fails_the_replay() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_shard_or_the_accept_loop_closes_every_client_and_exits_with_70() {
-    if !has_faults("a_panic_in_a_shard_or_the_accept_loop_closes_every_client_and_exits_with_70") {
+async fn a_panic_in_a_shard_the_bars_or_the_accept_loop_closes_every_client_and_exits_with_70() {
+    if !has_faults("a_panic_in_a_shard_the_bars_or_the_accept_loop_closes_every_client_and_exits_with_70") {
         return;
     }
-    for (place, task) in [("shard", "shard "), ("accept:21", "the accept loop ")] {
+    for (place, task) in [("shard", "shard "), ("bars", "bars reader "), ("accept:21", "the accept loop ")] {
         let (mut server, mut input) = faulty(place).await;
         let mut sockets = join_all((0..10).map(|_| socket(&server))).await;
         let mut streams = join_all((0..10).map(|_| stream(&server))).await;

@@ -2,6 +2,12 @@
 
 mod admission;
 mod auth;
+mod bars;
+#[cfg(target_os = "linux")]
+mod behind_proxies;
+mod compression;
+mod data_api;
+mod data_pages;
 mod delivery;
 mod end_of_replay;
 mod feed_control;
@@ -14,6 +20,7 @@ mod panic_isolation;
 mod readiness;
 mod relay;
 mod shutdown;
+mod sse;
 mod strangers;
 mod tls;
 mod transcripts;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tickerplant::config::Config;
 use tickerplant::counters::Limit;
 use tickerplant::market::FeedState;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
@@ -80,7 +81,7 @@ async fn a_stream_that_resumes_after_each_cut_gets_every_event_once() {
     let mut stream = ask(&server, "/ndjson?symbols=*&delivery=every").await;
     let epoch = stream.line().await["epoch"].as_str().unwrap().to_owned();
     let mut seen = 0;
-    for cut in 0..50_u64 {
+    for cut in 0..200_u64 {
         server.publish((0..20).map(|n| trade(["A", "B"][n % 2], "1")));
 
         // Reads a few events before the cut. So the cut is within the live events or within the resumed
@@ -295,10 +296,9 @@ async fn a_thousand_streams_get_every_event_beside_websockets() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_leaves_its_connection_to_the_next_request() {
+async fn the_end_of_a_stream_ends_its_connection() {
     let mut config = Config::default();
     config.session.every_buffer = 1024;
-    config.session.close_timeout = Duration::ZERO;
     let server = TestServer::start(config).await;
     let mut stream = ask(&server, "/ndjson?symbols=*&delivery=every").await;
     stream.line().await;
@@ -308,9 +308,46 @@ async fn a_stream_that_ends_leaves_its_connection_to_the_next_request() {
     }
     while stream.next().await != Next::End {}
 
-    let next = LineClient::ask(stream.into_socket(), "/healthz").await;
+    let mut rest = Vec::new();
+    stream.into_socket().read_to_end(&mut rest).await.unwrap();
 
-    assert!(next.head.starts_with("HTTP/1.1 200 "), "{}", next.head);
+    assert_eq!(rest, b"");
+}
+
+#[tokio::test]
+async fn a_stream_follows_the_responses_to_earlier_requests() {
+    let server = TestServer::start(Config::default()).await;
+    let mut socket = server.open().await;
+    let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    socket.write_all(health.repeat(2).as_bytes()).await.unwrap();
+    let mut stream = LineClient::ask(socket, "/ndjson?symbols=A").await;
+
+    for _ in 0..2 {
+        assert!(stream.head.contains("content-type: application/json"), "{}", stream.head);
+        stream = stream.next_response(br#"{"status":"alive"}"#).await;
+    }
+    assert!(stream.head.contains("content-type: application/x-ndjson"), "{}", stream.head);
+    assert_eq!(stream.line().await["type"], "subscribed");
+}
+
+#[tokio::test]
+async fn in_http_1_0_a_stream_has_no_chunks_and_ends_with_its_connection() {
+    let server = TestServer::start(Config::default()).await;
+    let mut socket = BufReader::new(server.open().await);
+
+    socket.write_all(b"GET /ndjson?symbols=A HTTP/1.0\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut head = String::new();
+    while socket.read_line(&mut head).await.unwrap() > 2 {}
+    let mut line = String::new();
+    socket.read_line(&mut line).await.unwrap();
+    server.stop();
+    let mut rest = String::new();
+    socket.read_to_string(&mut rest).await.unwrap();
+
+    assert!(head.contains("connection: close") && !head.contains("transfer-encoding"), "{head}");
+    assert!(line.starts_with(r#"{"type":"subscribed""#), "{line}");
+    assert!(rest.ends_with("\"reason\":\"the server shuts down\"}\n"), "{rest}");
 }
 
 #[tokio::test(start_paused = true)]

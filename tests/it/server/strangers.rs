@@ -15,12 +15,16 @@ const CLOSE: &str = "Connection: close\r\n";
 const PREFLIGHT: &str = "Connection: close\r\nAccess-Control-Request-Method: POST\r\n";
 
 /// A request for each route except `/healthz` and `/readyz`: its method, its path and its headers.
-const ROUTES: [(&str, &str, &str); 6] = [
+const ROUTES: [(&str, &str, &str); 10] = [
     ("GET", "/ws", UPGRADE),
     ("GET", "/", CLOSE),
     ("GET", "/ndjson?symbols=*", CLOSE),
     ("GET", "/api/v1/feed", CLOSE),
     ("POST", "/api/v1/feed", "Connection: close\r\nContent-Length: 0\r\n"),
+    ("GET", "/api/v1/symbols", CLOSE),
+    ("GET", "/api/v1/snapshots?symbols=*", CLOSE),
+    ("GET", "/api/v1/events?symbols=*", CLOSE),
+    ("GET", "/api/v1/info", CLOSE),
     ("GET", "/metrics", CLOSE),
 ];
 

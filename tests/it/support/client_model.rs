@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tickerplant::encoding::{self, Encoding, Snapshot};
+use tickerplant::encoding::{self, Body, Encoding, Snapshot};
 use tickerplant::market::{Event, Kind, Symbol};
 use tickerplant::wire::{Delivery, Symbols};
 
@@ -360,7 +360,7 @@ impl ClientModel {
         }
         let mut text = Vec::new();
         let snapshot = Snapshot { seq, symbol: &symbol, latest, day: last.day() };
-        Encoding::Ndjson.write(&mut text, &encoding::Value::Snapshot(&snapshot));
+        Encoding::Ndjson(Body::UntilClose).write(&mut text, &encoding::Value::Snapshot(&snapshot));
         prop_assert_eq!(frame, &serde_json::from_slice::<Value>(&text).unwrap());
         self.set.covered.insert(name.to_owned(), seq);
         if self.is_every || !self.is_in_set() {
@@ -377,7 +377,7 @@ impl ClientModel {
         let seq = frame["seq"].as_u64().unwrap();
         let event = past.event(seq);
         let mut expected = Vec::new();
-        Encoding::Ndjson.write(&mut expected, &encoding::Value::Event(seq, event));
+        Encoding::Ndjson(Body::UntilClose).write(&mut expected, &encoding::Value::Event(seq, event));
         prop_assert_eq!(text, expected.strip_suffix(b"\n").unwrap());
         prop_assert!(self.active.contains(&key_of(event)), "{} is not subscribed to", frame);
         prop_assert!(seq > self.newest, "{} after {}", frame, self.newest);

@@ -40,11 +40,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut client = Self { socket, head: String::new(), bytes: Vec::new(), text: Vec::new() };
-        while !client.head.ends_with("\r\n\r\n") {
-            let line = client.raw_line().await.expect("the head is whole");
-            client.head.push_str(&line);
-        }
+        client.read_head().await;
         client
+    }
+
+    /// Reads `body`, the body of this response, and then the head of the next response.
+    pub async fn next_response(mut self, body: &[u8]) -> Self {
+        while self.bytes.len() < body.len() {
+            assert!(self.read().await, "the body is complete");
+        }
+        assert_eq!(self.bytes.drain(..body.len()).collect::<Vec<_>>(), body);
+        self.head.clear();
+        self.read_head().await;
+        self
+    }
+
+    async fn read_head(&mut self) {
+        while !self.head.ends_with("\r\n\r\n") {
+            let line = self.raw_line().await.expect("the head is complete");
+            self.head.push_str(&line);
+        }
     }
 
     /// Returns the next line of the response, or the end of the response.

@@ -2,10 +2,12 @@
 
 pub mod client_model;
 pub mod event_bytes;
+pub mod event_source;
 pub mod events;
 pub mod faulty_proxy;
 pub mod history_folder;
 pub mod in_memory_server;
+pub mod json_answer;
 pub mod late_reader;
 pub mod likeness;
 pub mod line_client;
@@ -17,6 +19,8 @@ pub mod proptest_cases;
 pub mod received_frames;
 pub mod reference_history;
 pub mod resuming_client;
+#[cfg(target_os = "linux")]
+pub mod reverse_proxy;
 pub mod scripted_server;
 pub mod session_harness;
 pub mod shard_harness;

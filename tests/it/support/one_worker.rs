@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Serves clients until the token `stop` is cancelled. The test publishes its events on `bus`.
 pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop: CancellationToken) {
-    let Wiring { admission, handles, workers, failures: _failures, .. } =
+    let Wiring { admission, handles, workers, bars, failures: _failures, .. } =
         Wiring::new(&config, &bus, None, None, false, 1);
     let accepting = server::accept(listener, handles, admission, stop.clone());
     let working = async {
@@ -20,5 +20,6 @@ pub async fn serve<L: Listener>(config: Config, bus: Arc<Bus>, listener: L, stop
             worker.run(stop.clone()).await;
         }
     };
-    LocalSet::new().run_until(async { join!(accepting, working) }).await;
+    let folding = stop.run_until_cancelled(bars.run());
+    LocalSet::new().run_until(async { join!(accepting, working, folding) }).await;
 }

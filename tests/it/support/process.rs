@@ -6,8 +6,12 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
+use tokio_tungstenite::client_async;
+
+use super::websocket_client::Client;
 
 /// The time limit for each wait in a test. A test that waits longer fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,6 +109,13 @@ impl ServerProcess {
         Self::spawn(configured(tickerplant(arguments), settings)).await
     }
 
+    /// Connects a WebSocket client to this path.
+    pub async fn connect(&self, path: &str) -> Client {
+        let socket = Box::new(TcpStream::connect(self.address()).await.unwrap());
+        let url = format!("ws://{}{path}", self.address());
+        Client::new(client_async(url, socket as _).await.unwrap().0)
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.url.trim_start_matches("ws://").trim_end_matches("/ws").parse().unwrap()
     }
@@ -117,8 +128,13 @@ impl ServerProcess {
     }
 
     /// Sends SIGTERM to the server's process, and waits for the process to end.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(self) -> ExitStatus {
         self.signal("TERM").await;
+        self.ended().await
+    }
+
+    /// Waits for the server's process to end.
+    pub async fn ended(mut self) -> ExitStatus {
         timeout(PATIENCE, self.process.wait()).await.expect("the server ends").unwrap()
     }
 }
@@ -126,13 +142,16 @@ impl ServerProcess {
 /// A running process of the command `tickerplant watch --json`.
 pub struct WatchProcess {
     lines: Lines<BufReader<ChildStdout>>,
+    pub log: Lines<BufReader<ChildStderr>>,
     _process: Child,
 }
 
 impl WatchProcess {
     pub fn start(url: &str) -> Self {
         let mut process = tickerplant(&["watch", "--json", "--url", url]).spawn().unwrap();
-        Self { lines: BufReader::new(process.stdout.take().unwrap()).lines(), _process: process }
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let log = BufReader::new(process.stderr.take().unwrap()).lines();
+        Self { lines, log, _process: process }
     }
 
     pub async fn line(&mut self) -> String {

@@ -11,7 +11,7 @@ use tickerplant::bus::{self, Bus};
 use tickerplant::encoding::Encoding;
 use tickerplant::hub::{Relay, RelayConfig, Relayed, Settings, Shard, ShardRunner, Socket};
 use tickerplant::market::{Event, FeedKind};
-use tickerplant::session::{Config, Context, Limits, Session};
+use tickerplant::session::{Config, Context, Limits, Session, Start};
 use tickerplant::wire::{self, CloseReason, UrlParameters};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
@@ -83,14 +83,8 @@ impl SessionHarness {
     /// Starts a session that serves a client over this socket.
     pub fn serve(&self, query: &str, socket: Socket) -> JoinHandle<CloseReason> {
         let parameters = UrlParameters::parse(query).unwrap();
-        let mut session = Session::new(
-            Encoding::WebSocket,
-            socket,
-            &[],
-            &parameters,
-            Access::Unrestricted,
-            Rc::clone(&self.context),
-        );
+        let start = Start { encoding: Encoding::WebSocket, parameters, access: Access::Unrestricted };
+        let mut session = Session::new(start, socket, &[], &[], Rc::clone(&self.context));
         spawn_local(async move { session.run().await })
     }
 

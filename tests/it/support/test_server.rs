@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickerplant::app::{App, Reloader};
+use tickerplant::app::{App, Reloader, RunError};
 use tickerplant::bus::Bus;
 use tickerplant::config::Config;
 use tickerplant::counters::Limit;
 use tickerplant::feed::{self, Feed};
 use tickerplant::market::Event;
-use tickerplant::task::TaskFailed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinSet, yield_now};
@@ -31,7 +30,7 @@ pub struct TestServer {
     bus: Arc<Bus>,
     reloader: Reloader,
     stop: CancellationToken,
-    running: JoinSet<Result<(), TaskFailed>>,
+    running: JoinSet<Result<(), RunError>>,
 }
 
 impl TestServer {
@@ -97,13 +96,28 @@ impl TestServer {
 
     /// Sends these bytes over a new connection, and returns everything that the server sends back.
     pub async fn request(&self, bytes: &str) -> String {
+        String::from_utf8_lossy(&self.request_bytes(bytes).await).into_owned()
+    }
+
+    /// Sends these bytes over a new connection, and returns all bytes that the server sends back.
+    pub async fn request_bytes(&self, bytes: &str) -> Vec<u8> {
         let mut socket = self.open().await;
         socket.write_all(bytes.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // The server may answer and close before it has read everything.
         let _ =
             timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("the server ends the connection");
-        String::from_utf8_lossy(&answer).into_owned()
+        answer
+    }
+
+    /// Waits until the server's shards have read all events that were published.
+    pub async fn caught_up(&self) {
+        let reading = async {
+            while self.bus.lagging(Duration::ZERO).is_some() {
+                yield_now().await;
+            }
+        };
+        timeout(PATIENCE, reading).await.expect("the shards read on");
     }
 
     /// Sends these bytes over a new connection, and returns the head of the server's response.

@@ -1,0 +1,77 @@
+//! Writes the answer of `/api/v1/events` from the history.
+
+use http::StatusCode;
+
+use super::data_api::EventsRequest;
+use super::json_response::ErrorResponse;
+use crate::bus::{Bus, Evicted};
+use crate::encoding;
+use crate::hub::{self, Missed};
+use crate::wire::{Cursor, ErrorCode, ErrorReply, GapReason};
+
+/// Returns a page of past events, as JSON.
+///
+/// The page ends before the newest event if the page has as many events as the request allows. The page also
+/// ends if the log evicts the next event, or if the feed seeks.
+///
+/// # Errors
+///
+/// - The error has the status 400 if the cursor is ahead of the feed.
+/// - The error has the status 410 if the cursor is of another epoch, or if the history no longer reaches back
+///   to the cursor.
+pub fn events_page(bus: &Bus, request: &EventsRequest) -> Result<Vec<u8>, ErrorResponse> {
+    let mut next = match &request.after {
+        Some(cursor) => {
+            check(bus, cursor)?;
+            bus.after(cursor.seq).map_err(|Evicted| exhausted(bus, cursor))?
+        }
+        None => bus.oldest_chunk(),
+    };
+    let (epoch, head) = (bus.epoch(), bus.head());
+    let mut seq = request.after.as_ref().map_or(head, |cursor| cursor.seq);
+    let mut out = format!("{{\"epoch\":\"{epoch}\",\"seq\":{head},\"events\":[").into_bytes();
+    let mut count = 0;
+    'page: while let Some(chunk) = next {
+        for (event_seq, event) in chunk.iter() {
+            if count == request.limit || event_seq > head {
+                break 'page;
+            }
+            seq = event_seq;
+            let is_asked = request.symbols.all || request.symbols.names.contains(&event.symbol);
+            if is_asked && request.channels.contains(event.kind()) {
+                if count > 0 {
+                    out.push(b',');
+                }
+                encoding::event(&mut out, event_seq, event);
+                count += 1;
+            }
+        }
+        next = bus.after(seq).unwrap_or(None);
+    }
+    let next = Cursor { epoch: epoch.to_owned(), seq };
+    out.extend_from_slice(format!("],\"next\":\"{next}\"}}").as_bytes());
+    Ok(out)
+}
+
+/// Checks that the history continues after a cursor.
+fn check(bus: &Bus, cursor: &Cursor) -> Result<(), ErrorResponse> {
+    match hub::check_cursor(bus, cursor).map_err(|error| (StatusCode::BAD_REQUEST, error))? {
+        Missed::InHistory => Ok(()),
+        Missed::Lost { reason: GapReason::EpochChanged, .. } => {
+            let message = format!(
+                "{cursor} is of another epoch, because the feed has started again (now {}); begin without `after`",
+                bus.epoch()
+            );
+            Err((StatusCode::GONE, ErrorReply::new(ErrorCode::EpochChanged, message)))
+        }
+        Missed::Lost { .. } => Err(exhausted(bus, cursor)),
+    }
+}
+
+fn exhausted(bus: &Bus, cursor: &Cursor) -> ErrorResponse {
+    let oldest = bus.oldest_chunk().and_then(|chunk| chunk.iter().next().map(|(seq, _)| seq));
+    let begins = oldest.map_or_else(|| "is empty".to_owned(), |seq| format!("begins with event {seq}"));
+    let message =
+        format!("the history {begins}, and no longer reaches back to {cursor}; begin without `after`");
+    (StatusCode::GONE, ErrorReply::new(ErrorCode::HistoryExhausted, message))
+}
