@@ -1,7 +1,4 @@
 //! The answers of HTTP routes.
-//!
-//! The pages of symbols, snapshots, events and bars, and `Info`, are the answers of routes to come. Each of
-//! these routes needs an entry in `openapi.rs`.
 
 use std::collections::BTreeMap;
 

@@ -61,6 +61,13 @@ pub fn asyncapi() -> Value {
                 "servers": [{"$ref": "#/servers/http"}],
                 "messages": channel_messages(&stream_names),
             },
+            "sse": {
+                "address": "/sse",
+                "description": "The same stream as Server-Sent Events. `id` is the cursor, `data` is the frame, and \
+                                `event` is the frame's type. With the header `Last-Event-ID` the client resumes.",
+                "servers": [{"$ref": "#/servers/http"}],
+                "messages": channel_messages(&stream_names),
+            },
         },
         "operations": operations(&commands, &frame_names, &stream_names, &query),
         "components": {
@@ -114,7 +121,8 @@ fn operations(
         })
         .collect();
     let frames: Vec<Value> = frame_names.iter().map(|name| in_channel("websocket", name)).collect();
-    let lines: Vec<Value> = stream_names.iter().map(|name| in_channel("ndjson", name)).collect();
+    let stream =
+        |channel: &str| -> Vec<Value> { stream_names.iter().map(|name| in_channel(channel, name)).collect() };
     let relayed = [in_channel("websocket", "relayed")];
     let others = [
         ("relay", "receive", "websocket", json!(relayed), "The server relays what is no command."),
@@ -126,7 +134,14 @@ fn operations(
             "A plain client gets messages as they were sent.",
         ),
         ("sendFrames", "send", "websocket", json!(frames), "A subscriber gets frames."),
-        ("sendLines", "send", "ndjson", json!(lines), "A stream has one frame a line."),
+        ("sendLines", "send", "ndjson", json!(stream("ndjson")), "A stream has one frame a line."),
+        (
+            "sendEvents",
+            "send",
+            "sse",
+            json!(stream("sse")),
+            "A stream of Server-Sent Events has one frame an event.",
+        ),
     ];
     for (name, action, channel, messages, summary) in others {
         let operation = json!({
@@ -137,8 +152,10 @@ fn operations(
         });
         operations.insert(name.to_owned(), operation);
     }
-    operations["sendLines"]["bindings"] =
-        json!({"http": {"method": "GET", "query": query, "bindingVersion": "0.3.0"}});
+    for stream in ["sendLines", "sendEvents"] {
+        operations[stream]["bindings"] =
+            json!({"http": {"method": "GET", "query": query, "bindingVersion": "0.3.0"}});
+    }
     Value::Object(operations)
 }
 

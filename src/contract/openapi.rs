@@ -1,26 +1,39 @@
 //! The OpenAPI document, which describes the HTTP routes.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::answers::{ErrorAnswer, FeedStatus, Health, Readiness};
+use super::answers::{
+    BarInterval, BarsPage, ErrorAnswer, EventsPage, FeedStatus, Health, Info, Readiness, SnapshotsPage,
+    SymbolsPage,
+};
 use super::schemas::Schemas;
+use super::values::{Cursor, Symbol};
 use super::{commands, frames};
 
 /// The beginning of the document's description.
 const DESCRIPTION: &str = "Market data over WebSocket and HTTP. Every path that answers `GET` also answers `HEAD`, \
                            except `/ws`. Every path answers `OPTIONS` with 204. A wrong method gets 405 with `Allow`. \
-                           Prices and sizes are exact decimals. `/asyncapi.json` describes the WebSocket.";
+                           Prices and sizes are exact decimals. A long answer is compressed if `Accept-Encoding` has \
+                           gzip, brotli or zstd. `/asyncapi.json` describes the WebSocket.";
+
+/// An event of `/sse`.
+const SERVER_SENT_EVENT: &str = "id: k3f9x2m1-1042\ndata: {\"type\":\"trade\",\"symbol\":\"AAPL\",\"seq\":1042,\
+                                 \"time\":\"2024-01-03T14:30:00.123456Z\",\"price\":184.25,\"size\":100}\nevent: trade\n\n";
 
 /// For each status of an error response: the name of the response, and what is wrong.
 const ERRORS: [(u16, &str, &str); 13] = [
     (400, "BadRequest", "The request, a parameter or the body is malformed."),
     (401, "Unauthorized", "The token is missing or unknown."),
     (403, "Forbidden", "The token, the `Host` rule or the `Origin` rule forbids the request."),
-    (404, "NotFound", "There is no such page."),
+    (404, "NotFound", "There is no such page, or no such symbol."),
     (408, "TooSlow", "The body did not come within `server.header_timeout`."),
     (409, "Conflict", "The feed cannot do this, or the feed has ended."),
-    (410, "Gone", "The history no longer has the events after the cursor."),
+    (
+        410,
+        "Gone",
+        "The history no longer has the events after the cursor, or the cursor is of another epoch.",
+    ),
     (413, "BodyTooLong", "The body is too long."),
     (414, "UrlTooLong", "The URL is too long."),
     (426, "UpgradeRequired", "The request needs a WebSocket handshake of version 13."),
@@ -73,9 +86,26 @@ pub fn openapi() -> Value {
 
 /// Returns all paths with their operations.
 fn paths(schemas: &mut Schemas) -> Value {
+    let groups = [connecting_paths(schemas), data_paths(schemas), feed_path(schemas), server_paths(schemas)];
+    let mut paths = Map::new();
+    for group in groups {
+        if let Value::Object(group) = group {
+            paths.extend(group);
+        }
+    }
+    Value::Object(paths)
+}
+
+/// Returns the page, the WebSocket and the streams.
+fn connecting_paths(schemas: &mut Schemas) -> Value {
     let parameters = url_parameters(schemas);
     let mut stream_parameters = parameters.clone();
     stream_parameters[0]["required"] = json!(true);
+    let mut sse_parameters = stream_parameters.to_vec();
+    sse_parameters.push(json!({
+        "name": "Last-Event-ID", "in": "header", "schema": schemas.of::<Cursor>(),
+        "description": "The cursor from which the client resumes, instead of `after`. `EventSource` sends this header.",
+    }));
     let page = json!({"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}});
     let upgraded = json!({"description": "The connection is a WebSocket now."});
     let frames = frames::stream_frames(schemas);
@@ -84,16 +114,10 @@ fn paths(schemas: &mut Schemas) -> Value {
         "description": "Lines. Each line is a frame.",
         "content": {"application/x-ndjson": {"schema": frame}},
     });
-    let metrics = json!({
-        "description": "The metrics.",
-        "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
+    let server_sent = json!({
+        "description": "Events. `id` is the cursor, `data` is a frame, and `event` is the frame's type.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": SERVER_SENT_EVENT}},
     });
-    let document = json!({
-        "description": "The document.", "content": {"application/json": {"schema": {"type": "object"}}},
-    });
-    let alive = answer::<Health>(schemas, "The process lives.");
-    let ready = answer::<Readiness>(schemas, "The server delivers.");
-    let feed_status = answer::<FeedStatus>(schemas, "The status of the feed.");
     json!({
         "/": {"get": {
             "operationId": "getPage",
@@ -117,6 +141,98 @@ fn paths(schemas: &mut Schemas) -> Value {
             "security": with_token(),
             "responses": responses(json!({"200": lines}), &[401, 403, 503]),
         }},
+        "/sse": {"get": {
+            "operationId": "streamEvents",
+            "tags": ["data"],
+            "summary": "The same stream as Server-Sent Events, for the `EventSource` of browsers.",
+            "parameters": sse_parameters,
+            "security": with_token(),
+            "responses": responses(json!({"200": server_sent}), &[401, 403, 503]),
+        }},
+    })
+}
+
+/// Returns the routes that answer market data, and the description of the server.
+fn data_paths(schemas: &mut Schemas) -> Value {
+    let [mut symbols, channels, ..] = url_parameters(schemas);
+    symbols["required"] = json!(true);
+    let symbol = schemas.of::<Symbol>();
+    let cursor = schemas.of::<Cursor>();
+    let after_symbol =
+        parameter("after", "The answer begins after this symbol: the `next` of the page before.", &symbol);
+    let after_cursor = parameter(
+        "after",
+        "The answer begins after this cursor; without this parameter, with the oldest event of the history.",
+        &cursor,
+    );
+    let limit = |maximum: u32, description: &str| {
+        parameter("limit", description, &json!({"type": "integer", "minimum": 1, "maximum": maximum}))
+    };
+    let symbol_limit = limit(10_000, "The maximum number of symbols; all without this parameter.");
+    let event_limit = limit(10_000, "The maximum number of events; 1000 without this parameter.");
+    let bar_limit = limit(5000, "The maximum number of bars; 500 without this parameter.");
+    let interval = parameter(
+        "interval",
+        "The length of each bar; `1m` without this parameter.",
+        &schemas.of::<BarInterval>(),
+    );
+    let path_symbol = json!({
+        "name": "symbol", "in": "path", "required": true, "schema": symbol,
+        "description": "The symbol. In this path, `/` and `%2F` mean the same.",
+    });
+    let events = frames::events(schemas);
+    schemas.one_of("EventFrame", "One event.", "type", &events);
+    let symbols_page = answer::<SymbolsPage>(schemas, "The symbols, in the order of their first events.");
+    let snapshots_page = answer::<SnapshotsPage>(schemas, "The snapshots of the symbols that have data.");
+    let events_page = answer::<EventsPage>(schemas, "The events, oldest first.");
+    let bars_page = answer::<BarsPage>(schemas, "The bars, oldest first.");
+    let info = answer::<Info>(schemas, "The description of the server.");
+    json!({
+        "/api/v1/symbols": {"get": {
+            "operationId": "getSymbols",
+            "tags": ["data"],
+            "summary": "All symbols that have data and that the token allows, with their last prices.",
+            "parameters": [after_symbol, symbol_limit],
+            "security": with_token(),
+            "responses": responses(json!({"200": symbols_page}), &[401, 403, 503]),
+        }},
+        "/api/v1/snapshots": {"get": {
+            "operationId": "getSnapshots",
+            "tags": ["data"],
+            "summary": "The snapshots of symbols, as a subscriber would receive them.",
+            "parameters": [symbols, after_symbol, symbol_limit],
+            "security": with_token(),
+            "responses": responses(json!({"200": snapshots_page}), &[401, 403, 503]),
+        }},
+        "/api/v1/events": {"get": {
+            "operationId": "getEvents",
+            "tags": ["data"],
+            "summary": "Past events, the same that a resume would send.",
+            "parameters": [symbols, channels, after_cursor, event_limit],
+            "security": with_token(),
+            "responses": responses(json!({"200": events_page}), &[401, 403, 410, 503]),
+        }},
+        "/api/v1/bars/{symbol}": {"get": {
+            "operationId": "getBars",
+            "tags": ["data"],
+            "summary": "The newest bars of a symbol.",
+            "parameters": [path_symbol, interval, bar_limit],
+            "security": with_token(),
+            "responses": responses(json!({"200": bars_page}), &[401, 403, 404, 503]),
+        }},
+        "/api/v1/info": {"get": {
+            "operationId": "getInfo",
+            "tags": ["data"],
+            "summary": "The server's version and its limits for clients.",
+            "responses": responses(json!({"200": info}), &[403, 503]),
+        }},
+    })
+}
+
+/// Returns the route of the feed.
+fn feed_path(schemas: &mut Schemas) -> Value {
+    let feed_status = answer::<FeedStatus>(schemas, "The status of the feed.");
+    json!({
         "/api/v1/feed": {
             "get": {
                 "operationId": "getFeed",
@@ -138,6 +254,21 @@ fn paths(schemas: &mut Schemas) -> Value {
                 "responses": responses(json!({"200": feed_status}), &[401, 403, 408, 409, 413, 503]),
             },
         },
+    })
+}
+
+/// Returns the pages about the state of the server, and the two documents.
+fn server_paths(schemas: &mut Schemas) -> Value {
+    let document = json!({
+        "description": "The document.", "content": {"application/json": {"schema": {"type": "object"}}},
+    });
+    let metrics = json!({
+        "description": "The metrics.",
+        "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
+    });
+    let alive = answer::<Health>(schemas, "The process lives.");
+    let ready = answer::<Readiness>(schemas, "The server delivers.");
+    json!({
         "/openapi.json": {"get": {
             "operationId": "getOpenapi",
             "tags": ["contract"],
@@ -177,17 +308,20 @@ fn answer<T: ToSchema>(schemas: &mut Schemas, description: &str) -> Value {
     json!({"description": description, "content": {"application/json": {"schema": schemas.of::<T>()}}})
 }
 
-/// Returns the parameters of a URL that subscribes; `symbols` comes first. The token has a security scheme
-/// instead.
-fn url_parameters(schemas: &mut Schemas) -> Vec<Value> {
-    let parameters = frames::url_parameters(schemas).into_iter().filter(|(name, ..)| *name != "token");
-    let parameter = |(name, description, schema)| {
-        json!({
-            "name": name, "in": "query", "description": description, "schema": schema,
-            "style": "form", "explode": false,
-        })
-    };
-    parameters.map(parameter).collect()
+/// Returns the parameters of a URL that subscribes; `symbols` and `channels` come first. The token has a
+/// security scheme instead.
+fn url_parameters(schemas: &mut Schemas) -> [Value; 5] {
+    let [symbols, channels, delivery, interval, after, _token] = frames::url_parameters(schemas);
+    [symbols, channels, delivery, interval, after]
+        .map(|(name, description, schema)| parameter(name, description, &schema))
+}
+
+/// Returns a parameter of a URL. A list has commas between its entries.
+fn parameter(name: &str, description: &str, schema: &Value) -> Value {
+    json!({
+        "name": name, "in": "query", "description": description, "schema": schema,
+        "style": "form", "explode": false,
+    })
 }
 
 /// Returns the responses of an operation: the responses to a right request, and one for each error status.
