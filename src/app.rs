@@ -22,8 +22,8 @@ use crate::config::Config;
 use crate::feed::{self, Control, Feed};
 use crate::hub::Relay;
 use crate::server::{
-    self, AcceptedSocket, Admission, AppState, Hosts, Identity, Info, ListenError, Metrics, Origins,
-    RefusalLog, Tcp, TlsError, Worker, WorkerHandle,
+    self, AcceptedSocket, Admission, AppState, ContractPages, Hosts, Identity, Info, ListenError, Metrics,
+    Origins, RefusalLog, Tcp, TlsError, Worker, WorkerHandle,
 };
 use crate::session::{self, Limits};
 use crate::task::{TaskFailed, catch_panic, catch_panic_now};
@@ -222,6 +222,7 @@ impl<S: AcceptedSocket> Wiring<S> {
             max_lag: config.ready.max_lag,
             auth,
             metrics,
+            contract: ContractPages::default(),
             info: Info::new(bus.kind(), &config.session, &config.limits, &config.relay),
         });
         let (failure_sender, failures) = mpsc::channel(1);

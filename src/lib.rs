@@ -53,6 +53,7 @@
 //! | [market] | market data: events, symbols, prices, sizes and times | nothing of ours |
 //! | [wire] | commands, replies and errors of the protocol; parses messages | market, nearest |
 //! | [encoding] | turns values into bytes | wire, market |
+//! | [contract] | the OpenAPI and the AsyncAPI document | wire, market |
 //! | [auth] | tokens and their permissions | wire, market, range |
 //! | [bus] | the log, its readers, the last-value cache | market, counters, range |
 //! | [bars] | folds trades into bars, for HTTP clients | bus, market, range, fault |
@@ -61,7 +62,7 @@
 //! | [session] | serves one client until the close | auth, hub, encoding, wire, market, counters, range |
 //! | [client] | a WebSocket client, for `watch` and `send` | nothing of ours |
 //! | [files] | the commands `inspect` and `cat` | feed, encoding, market |
-//! | [server] | accepts connections, answers HTTP with warp | auth, bars, session, feed and those above |
+//! | [server] | accepts connections, answers HTTP with warp | auth, bars, session, feed, contract and those above |
 //! | [mod@config] | loads the configuration from all its sources, and checks it | all above |
 //! | [app] | connects all parts, owns all tasks, shuts the parts down in order | all above |
 //! | [cli] | the subcommands and flags | all above |
@@ -136,6 +137,18 @@
 //! | `body.rs` | how the body of a stream ends, chunks |
 //! | `ndjson.rs` | lines of JSON |
 //! | `sse.rs` | Server-Sent Events |
+//!
+//! ## contract
+//!
+//! | file | what it has or does |
+//! |---|---|
+//! | `openapi.rs` | the OpenAPI document: the HTTP routes, their parameters and statuses |
+//! | `asyncapi.rs` | the AsyncAPI document: the messages of the WebSocket and of the streams |
+//! | `frames.rs` | the schemas of all frames |
+//! | `commands.rs` | the schemas of all commands, those to the feed included |
+//! | `answers.rs` | the schemas of the answers of HTTP routes |
+//! | `values.rs` | the schemas of simple values: symbols, times, numbers |
+//! | `schemas.rs` | collects the schemas of a document |
 //!
 //! ## bus
 //!
@@ -288,6 +301,7 @@
 //! | `answers.rs` | writes, compresses and sends long answers without a delay of updates |
 //! | `compression.rs` | `Accept-Encoding`, gzip, brotli, zstd |
 //! | `info.rs` | `/api/v1/info` |
+//! | `contract_pages.rs` | `/openapi.json`, `/asyncapi.json` |
 //! | `metrics.rs` | gauges of `/metrics` |
 //! | `readiness.rs` | `/readyz`, `[ready]` |
 //! | `json_response.rs` | error responses |
@@ -345,6 +359,8 @@
 //! | `bench/` | benchmarks and the soak test |
 //! | `browser/` | tests in a browser |
 //! | `conformance/` | the Autobahn test suite |
+//! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
+//! | `virtual_environment.sh` | creates the Python environments of `conformance/` and `contract/` |
 //!
 //! Tests also check that the files of a folder do not import each other in a circle. The code of the hub must
 //! not mention the WebSocket protocol and must not write JSON. Only the server uses the library warp.
@@ -390,6 +406,7 @@ pub mod bus;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod contract;
 pub mod counters;
 pub mod encoding;
 pub mod exit_code;

@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::watch;
 
+use super::contract_pages::ContractPages;
 use super::host::Hosts;
 use super::info::Info;
 use super::json_response::ErrorResponse;
@@ -48,6 +49,8 @@ pub struct AppState {
     pub auth: watch::Receiver<auth::Config>,
     /// The metrics.
     pub metrics: Metrics,
+    /// The documents that describe the contract with clients.
+    pub contract: ContractPages,
     /// The description of the server for clients.
     pub info: Info,
 }

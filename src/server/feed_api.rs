@@ -235,7 +235,51 @@ fn field<T: DeserializeOwned>(fields: &mut Fields, name: &str, form: &str) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn the_status_has_the_fields_of_its_schema() {
+        use utoipa::PartialSchema;
+
+        use crate::contract::answers::FeedStatus;
+
+        let some = Some(String::new());
+        let full = StatusReport {
+            kind: FeedKind::Replay,
+            state: "failed",
+            detail: some.clone(),
+            position: some.clone(),
+            speed: Some(Speed::Max),
+            repeats: Some(true),
+            rate: 0,
+            configured_rate: Some(0),
+            seed: Some(0),
+            lag_ms: Some(0),
+            events: 0,
+            peers: 0,
+            files: vec![String::new()],
+            rows: Some(0),
+            first: some.clone(),
+            last: some,
+            skipped_gaps: Some(0),
+            skipped_ms: Some(0),
+            ends_in_ms: Some(0),
+        };
+        let empty = StatusReport::new(&Status::new(FeedKind::Stdin), 0);
+        let names = |report: StatusReport| -> BTreeSet<String> {
+            let report = serde_json::to_value(report).unwrap();
+            report.as_object().unwrap().keys().cloned().collect()
+        };
+
+        let schema = serde_json::to_value(FeedStatus::schema()).unwrap();
+        let properties = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let required = schema["required"].as_array().unwrap();
+        let required = required.iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        assert_eq!(names(full), properties);
+        assert_eq!(names(empty), required);
+    }
 
     #[test]
     fn commands_are_parsed() {

@@ -111,8 +111,8 @@ fn check_origin(state: &AppState, headers: &HeaderMap, context: &RequestContext)
 /// Only requests for the paths in this function reach the routes.
 fn methods(path: &str) -> Option<&'static [&'static str]> {
     match page_name(path) {
-        "" | "ndjson" | "sse" | "metrics" | "healthz" | "readyz" | "api/v1/symbols" | "api/v1/snapshots"
-        | "api/v1/events" | "api/v1/info" => Some(&["GET", "HEAD"]),
+        "" | "ndjson" | "sse" | "metrics" | "healthz" | "readyz" | "openapi.json" | "asyncapi.json"
+        | "api/v1/symbols" | "api/v1/snapshots" | "api/v1/events" | "api/v1/info" => Some(&["GET", "HEAD"]),
         "ws" => Some(&["GET"]),
         // `OPTIONS *` asks for the methods of the whole server.
         name if name.starts_with(bars_api::PREFIX) => Some(&["GET", "HEAD"]),
@@ -138,7 +138,8 @@ fn in_words(methods: &[&str]) -> String {
 /// Returns the error response for a path that has no page.
 pub fn not_found_response() -> Response {
     let message = "there is no such page; there are /, /ws, /ndjson, /sse, /api/v1/feed, /api/v1/symbols, \
-                   /api/v1/snapshots, /api/v1/events, /api/v1/bars/SYMBOL, /api/v1/info, /healthz, /readyz and /metrics";
+                   /api/v1/snapshots, /api/v1/events, /api/v1/bars/SYMBOL, /api/v1/info, /openapi.json, \
+                   /asyncapi.json, /healthz, /readyz and /metrics";
     error_response(StatusCode::NOT_FOUND, &ErrorReply::new(ErrorCode::NotFound, message))
 }
 

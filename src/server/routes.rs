@@ -34,6 +34,7 @@ type DataRoute = fn(&AppState, &HeaderMap, &str) -> Result<warp::reply::Response
 pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let [guarding, upgrading, controlling, charting, checking, streaming, finishing, informing] =
         [&state; 8].map(Arc::clone);
+    let [openapi, asyncapi] = [&state; 2].map(Arc::clone);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let facts = warp::header::headers_cloned().and(warp::ext::get::<RequestContext>());
     let guard = warp::method().and(facts).and_then(move |method, headers, context| {
@@ -77,6 +78,8 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
                 .unwrap_or_else(|(status, error)| error_response(status, &error))
         },
     );
+    let openapi = warp::path!("openapi.json").map(move || openapi.contract.openapi());
+    let asyncapi = warp::path!("asyncapi.json").map(move || asyncapi.contract.asyncapi());
     let ready = warp::path!("readyz").map(move || readiness::response(&checking));
     let stream =
         warp::path!("ndjson").map(|| Stream::Ndjson).or(warp::path!("sse").map(|| Stream::Sse)).unify();
@@ -100,30 +103,21 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
         .and(query)
         .then(bars_api::respond);
 
+    // Each `or` makes the type of its filter longer. The compiler needs boxes to finish in a short time.
+    let market = bars.or(symbols).unify().or(snapshots).unify().or(events).unify().boxed();
+    let descriptions = info.or(openapi).unify().or(asyncapi).unify().boxed();
+    let operation = health.or(ready).unify().or(metrics).unify().boxed();
+    let sessions = socket.or(socket_at_root).unify().or(stream).unify().boxed();
     let answer = guard
-        .or(health)
+        .or(operation)
         .unify()
-        .or(ready)
-        .unify()
-        .or(metrics)
-        .unify()
-        .or(socket)
-        .unify()
-        .or(socket_at_root)
-        .unify()
-        .or(stream)
+        .or(sessions)
         .unify()
         .or(feed)
         .unify()
-        .or(bars)
+        .or(market)
         .unify()
-        .or(symbols)
-        .unify()
-        .or(snapshots)
-        .unify()
-        .or(events)
-        .unify()
-        .or(info)
+        .or(descriptions)
         .unify()
         .or(page)
         .unify()

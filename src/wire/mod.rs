@@ -32,9 +32,10 @@ pub use token_hash::TokenHash;
 pub use url_parameters::{UrlParameters, bad_parameter, pairs};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The delivery policy: what happens to unsent events when a client reads too slowly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
     /// Unsent events are conflated: a newer event replaces an older event of the same symbol and kind.

@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::{CommandId, Delivery, ErrorReply, Message};
 use crate::market::{FeedKind, FeedState, Time};
@@ -87,7 +88,7 @@ impl From<&FeedState> for FeedFields {
 }
 
 /// The reason why a client misses events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// The history no longer reaches back to the client's cursor.

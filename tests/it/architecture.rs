@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each module, the modules that it may import.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("fault", &[]),
     ("task", &[]),
     ("range", &[]),
@@ -15,6 +15,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("market", &[]),
     ("wire", &["market", "nearest"]),
     ("encoding", &["wire", "market"]),
+    ("contract", &["wire", "market"]),
     ("auth", &["wire", "market", "range"]),
     ("bus", &["market", "counters", "range"]),
     ("bars", &["bus", "fault", "market", "range"]),
@@ -27,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         "server",
         &[
             "auth", "bars", "session", "hub", "feed", "bus", "encoding", "wire", "market", "counters",
-            "task", "fault", "range", "nearest",
+            "contract", "task", "fault", "range", "nearest",
         ],
     ),
     ("config", &["auth", "bars", "server", "session", "hub", "feed", "bus", "range"]),

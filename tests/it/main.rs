@@ -11,12 +11,14 @@
 //! | `files` | the layouts of CSV files, `inspect` and `cat`, the samples in `feeds/` |
 //! | `fuzz` | generated frames, commands, files and lines on standard input |
 //! | `simulated_network` | the whole server on a simulated network, for many random seeds |
+//! | `contract` | `/openapi.json` and `/asyncapi.json`, compared with what the server does |
 //! | `docs` | the examples in `docs/protocol.md`, and the completeness of the documents |
 //! | `architecture` | the imports between the modules of `src` |
 //! | `support` | no tests: the servers, clients and models that the tests share |
 
 mod architecture;
 mod bars;
+mod contract;
 mod docs;
 mod files;
 mod fuzz;
