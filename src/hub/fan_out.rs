@@ -2,7 +2,7 @@
 //! event, the fan-out finds the subscribed connections, and adds the event to their batch.
 //!
 //! A shard has one fan-out for each encoding. So an event is encoded only in the encodings that its
-//! subscribers use. For each event, an unused encoding costs only one lookup in an empty index.
+//! subscribers use. For each event, an unused encoding costs only one check.
 
 use std::sync::Arc;
 
