@@ -54,7 +54,7 @@ pub struct Config {
     pub relay: hub::RelayConfig,
     /// The limits of the bus's history.
     pub bus: bus::Config,
-    /// The limits of the held bars.
+    /// How many bars, and how many bytes of bars, the server keeps in memory.
     pub bars: bars::Config,
     /// The settings of the feed.
     pub feed: feed::Config,

@@ -1,10 +1,10 @@
-//! The limits of the held bars.
+//! How many bars, and how many bytes of bars, the server keeps in memory.
 
 use serde::{Deserialize, Serialize};
 
 use crate::range::{self, Check, MILLION};
 
-/// The limits of the held bars (`[bars]` in config.toml).
+/// How many bars, and how many bytes of bars, the server keeps in memory (`[bars]` in config.toml).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

@@ -27,7 +27,7 @@ pub struct Fold {
     lags: u64,
 }
 
-/// The figures of the held bars, for `/metrics`.
+/// What `/metrics` shows about the bars in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Figures {
     /// How many bytes the bars of all symbols take.

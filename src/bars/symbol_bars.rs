@@ -86,8 +86,9 @@ impl SymbolBars {
         }
     }
 
-    /// Drops the bars that may hold trades from the market time `target` on, and the bars of the feed from
-    /// that time on. The minute of the target keeps its earlier seconds, if they are all held.
+    /// Drops the bars that may contain trades at or after the market time `target`, and the bars of the feed
+    /// at or after this time. If all seconds of the target's minute are in memory, the minute keeps the
+    /// seconds before the target.
     pub fn seek(&mut self, target: Time) {
         if self.newest.is_some_and(|newest| newest >= target) {
             self.newest = Some(target);

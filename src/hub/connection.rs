@@ -183,8 +183,8 @@ impl Connection {
         self.outbox.push_behind_conflated(until, |out| self.encoding.write_at(out, value, position));
     }
 
-    /// If a reply is delayed, writes conflated events into the outbox's buffer: some of those that precede
-    /// the reply. If none of these events is left, also writes the reply.
+    /// If a reply is delayed, writes some of the conflated events before the reply into the outbox's buffer.
+    /// If no event before the reply is left, also writes the reply.
     ///
     /// If a key is still conflated after the reply was written, the key's newest event is newer than the
     /// reply. If the client no longer wants conflated events of this key, the key is removed. The event of a

@@ -606,8 +606,8 @@ impl Shard {
         true
     }
 
-    /// If a client's reply is delayed, writes conflated events into the client's outbox: some of those that
-    /// precede the reply. If none of these events is left, also writes the reply.
+    /// If a client's reply is delayed, writes some of the conflated events before the reply into the client's
+    /// outbox. If no event before the reply is left, also writes the reply.
     fn write_delayed(&mut self, id: ConnectionId) {
         let connection = &mut self.connections[id];
         let FanOut { encoded, .. } = &mut self.fan_outs[connection.encoding.index()];
