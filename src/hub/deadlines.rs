@@ -59,7 +59,7 @@ pub struct Timeouts {
     pub auth: Duration,
 }
 
-/// The deadlines of one client.
+/// The deadlines of one client. What an idle client rarely has is boxed, because there are many idle clients.
 #[derive(Debug, Default)]
 pub struct Deadlines {
     /// The time of the next ping to the client; `None` if pings are switched off.
@@ -73,9 +73,9 @@ pub struct Deadlines {
     /// reads something.
     blocked_pings: u8,
     /// By when the rest of a partial message must arrive; `None` if no such deadline is set.
-    message_due: Option<Instant>,
+    message_due: Option<Box<Instant>>,
     /// By when the client must show its token; `None` if no such deadline is set.
-    auth_due: Option<Instant>,
+    auth_due: Option<Box<Instant>>,
 }
 
 /// A ping since which the client has given no sign of life.
@@ -146,20 +146,20 @@ impl Deadlines {
     /// Sets the deadline by which the client must show its token. If the client is authenticated, removes
     /// this deadline.
     pub fn set_authenticated(&mut self, now: Instant, timeouts: &Timeouts, is_authenticated: bool) {
-        self.auth_due = deadline(now, timeouts.auth).filter(|_| !is_authenticated);
+        self.auth_due = deadline(now, timeouts.auth).filter(|_| !is_authenticated).map(Box::new);
     }
 
     /// Sets the deadline by which the rest of a partial message must arrive. If no message is partial,
     /// removes this deadline.
     pub fn set_message_partial(&mut self, now: Instant, timeouts: &Timeouts, is_partial: bool) {
-        self.message_due = deadline(now, timeouts.message).filter(|_| is_partial);
+        self.message_due = deadline(now, timeouts.message).filter(|_| is_partial).map(Box::new);
     }
 
     /// Restarts the time limit within which the rest of a partial message must arrive. Does nothing if no
     /// message is partial.
     pub fn extend_message(&mut self, now: Instant, timeouts: &Timeouts) {
-        if self.message_due.is_some() {
-            self.message_due = deadline(now, timeouts.message);
+        if let (Some(due), Some(later)) = (&mut self.message_due, deadline(now, timeouts.message)) {
+            **due = later;
         }
     }
 
@@ -173,7 +173,9 @@ impl Deadlines {
     /// Postpones the client's deadlines by `gap`, which is how long the server stood still.
     pub fn postpone(&mut self, gap: Duration) {
         let ping_due = self.ping.as_mut().map(|ping| &mut ping.due);
-        for due in [ping_due, self.message_due.as_mut(), self.auth_due.as_mut()].into_iter().flatten() {
+        for due in
+            [ping_due, self.message_due.as_deref_mut(), self.auth_due.as_deref_mut()].into_iter().flatten()
+        {
             *due += gap;
         }
     }
@@ -188,11 +190,11 @@ impl Deadlines {
         signs: SignsOfLife,
         acknowledgements: impl FnOnce() -> Option<Acknowledgements>,
     ) -> Finding {
-        let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
-        if is_over(self.auth_due) {
+        let is_over = |due: Option<&Instant>| due.is_some_and(|due| *due <= now);
+        if is_over(self.auth_due.as_deref()) {
             return Finding::Overdue(Overdue::Token);
         }
-        if is_over(self.message_due) {
+        if is_over(self.message_due.as_deref()) {
             return Finding::Overdue(Overdue::Message);
         }
         let is_due = is_over(self.ping_due());
@@ -201,7 +203,7 @@ impl Deadlines {
         } else if is_due {
             return Finding::Overdue(Overdue::SignOfLife);
         }
-        if is_over(self.next_ping) {
+        if is_over(self.next_ping.as_ref()) {
             self.next_ping = deadline(now, timeouts.ping_interval);
             let ping = deadline(now, timeouts.ping_timeout).map(|due| Box::new(Ping { sent: now, due }));
             self.ping = self.ping.take().or(ping);
@@ -238,12 +240,14 @@ impl Deadlines {
     /// Returns the time at which the client is due for its next check; `None` if no check is due.
     #[must_use]
     pub fn next_check(&self) -> Option<Instant> {
-        [self.next_ping, self.ping_due(), self.message_due, self.auth_due].into_iter().flatten().min()
+        let due =
+            [self.next_ping.as_ref(), self.ping_due(), self.message_due.as_deref(), self.auth_due.as_deref()];
+        due.into_iter().flatten().min().copied()
     }
 
     /// Returns by when the client must give a sign of life after a ping; `None` if no such deadline is set.
-    fn ping_due(&self) -> Option<Instant> {
-        self.ping.as_ref().map(|ping| ping.due)
+    fn ping_due(&self) -> Option<&Instant> {
+        self.ping.as_ref().map(|ping| &ping.due)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::mpsc;
-use tokio::task::{spawn_local, unconstrained};
+use tokio::task::{spawn_local, unconstrained, yield_now};
 use tokio::time;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -121,6 +121,9 @@ impl<S: AcceptedSocket> Worker<S> {
                 Ok(socket) => connections.serve(socket, permit),
                 Err(error) => warn!(%error, "cannot serve a connection"),
             }
+            // A handshake needs much memory for a short time. Other tasks run before the next connection is
+            // taken, so that few handshakes are unfinished at a time.
+            yield_now().await;
         }
         // Dropping the queue closes the connections that still wait in the queue.
         drop(sockets);
