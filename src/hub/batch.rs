@@ -55,16 +55,17 @@ impl Batch {
         clients > 0 && self.subscribed_bytes >= clients * FULL_BYTES
     }
 
-    /// Adds an update; returns the update's number in the batch.
-    pub fn push(&mut self, seq: u64, key: Key, frame: &[u8]) -> u32 {
-        self.frames.extend_from_slice(frame);
-        self.updates.push(Update { seq, key, end: to_u32(self.frames.len()) });
-        to_u32(self.updates.len() - 1)
+    /// Returns the number that the next update gets in the batch.
+    #[must_use]
+    pub fn next_number(&self) -> u32 {
+        to_u32(self.updates.len())
     }
 
-    /// Records that the update with this number goes to `clients` subscribers.
-    pub fn add_subscribers(&mut self, number: u32, clients: usize) {
-        self.subscribed_bytes += clients * (self.start(number + 1) - self.start(number));
+    /// Adds an update, which goes to `clients` subscribers.
+    pub fn push(&mut self, seq: u64, key: Key, frame: &[u8], clients: usize) {
+        self.frames.extend_from_slice(frame);
+        self.updates.push(Update { seq, key, end: to_u32(self.frames.len()) });
+        self.subscribed_bytes += clients * frame.len();
         self.subscribed_updates += clients as u64;
     }
 

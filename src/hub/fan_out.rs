@@ -85,7 +85,7 @@ impl FanOut {
         // A connection may have subscribed to the symbol both by name and by `*`. Such a connection gets the
         // event once.
         let may_repeat = self.index.groups_of_all(kind).next().is_some();
-        let mut number = None;
+        let number = self.batch.next_number();
         let mut clients = 0;
         for (group, has_all) in of_all.chain(by_name) {
             for &id in group {
@@ -97,10 +97,6 @@ impl FanOut {
                 }
                 match connection.dispatch(key, symbol) {
                     Dispatch::Send => {
-                        let number = *number.get_or_insert_with(|| {
-                            let (seq, bytes) = self.encoded.latest(last_values, key);
-                            self.batch.push(seq, key, bytes)
-                        });
                         clients += 1;
                         if connection.outbox.add_update(number) {
                             self.subscribers.push(id);
@@ -113,8 +109,9 @@ impl FanOut {
                 }
             }
         }
-        if let Some(number) = number {
-            self.batch.add_subscribers(number, clients);
+        if clients > 0 {
+            let (seq, frame) = self.encoded.latest(last_values, key);
+            self.batch.push(seq, key, frame, clients);
         }
     }
 
