@@ -3,6 +3,7 @@
 mod certificate_files;
 mod client_exit_codes;
 mod client_tls_and_token;
+mod curl_examples;
 mod errors;
 #[cfg(target_os = "linux")]
 mod every_route;
