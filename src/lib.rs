@@ -361,7 +361,7 @@
 //! | `conformance/` | the Autobahn test suite |
 //! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
 //! | `notebook/` | executes `docs/notebook.ipynb` |
-//! | `spreadsheet/` | the formulas of `docs/spreadsheets.md` in LibreOffice Calc |
+//! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |
 //! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
 //! | `serving.py` | starts servers for the tests in Python |
 //!

@@ -262,12 +262,52 @@ impl Setting {
         assert!(is_like(&found, &like), "{}: {found}", self.name);
     }
 
+    /// Checks the headers that tell a client what it may do instead.
+    async fn check_headers(&self) {
+        let mut rows = vec![
+            ("GET /ws", "sec-websocket-version: 13"),
+            ("DELETE /api/v1/symbols", "allow: GET, HEAD, OPTIONS"),
+            ("OPTIONS /api/v1/feed", "allow: GET, HEAD, POST, OPTIONS"),
+        ];
+        if self.has_tokens {
+            rows.push(("GET /sse?symbols=AAPL", "www-authenticate: Bearer"));
+            rows.push(("GET /api/v1/bars/AAPL", "www-authenticate: Bearer"));
+        }
+        for (request, header) in rows {
+            let head = self.ask(request, "", "").await.head.to_lowercase();
+            assert!(head.contains(&header.to_lowercase()), "{}: {request}: {head}", self.name);
+        }
+    }
+
+    /// Checks that a page of the server's own origin may read and control, and a stranger's page may not.
+    async fn check_origins(&self) {
+        let own = format!("https://{}", self.host());
+        for (origin, is_own) in [(own.as_str(), true), ("https://evil.example", false)] {
+            let preflight = format!("Origin: {origin}\r\nAccess-Control-Request-Method: POST\r\n");
+            let token = "Authorization: Bearer all\r\n";
+            for (request, headers, statuses) in [
+                ("GET /api/v1/feed", format!("{token}Origin: {origin}\r\n"), [200, 403]),
+                ("POST /api/v1/feed", format!("{token}Origin: {origin}\r\n"), [200, 403]),
+                ("OPTIONS /api/v1/feed", preflight, [204, 204]),
+            ] {
+                let body = if request.starts_with("POST") { r#"{"action":"pause"}"# } else { "" };
+                let answer = self.ask(request, &headers, body).await;
+                let allowed = format!("access-control-allow-origin: {origin}\r\n");
+                let may_read = answer.head.to_lowercase().contains(&allowed);
+                let expected = (if is_own { statuses[0] } else { statuses[1] }, is_own);
+                assert_eq!((answer.status, may_read), expected, "{}: {request} of {origin}", self.name);
+            }
+        }
+    }
+
     async fn check_all(&self) {
         for path in ["/ws", "/"] {
             self.check_websocket(path).await;
         }
         self.check_listed_symbols().await;
         self.check_last_event_id().await;
+        self.check_headers().await;
+        self.check_origins().await;
         for row in READING.iter().chain(CONTROLLING) {
             self.play(*row).await;
         }

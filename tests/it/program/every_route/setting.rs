@@ -122,7 +122,7 @@ impl Setting {
     }
 
     /// Returns the name of the server in `Host`.
-    const fn host(&self) -> &'static str {
+    pub const fn host(&self) -> &'static str {
         match &self.entrance {
             Entrance::Direct | Entrance::DirectTls(_) => "localhost",
             Entrance::Proxy(_) | Entrance::ProxyTls(_) => NAME,
@@ -144,18 +144,23 @@ impl Setting {
         if lines > 1 {
             return self.stream(&path, &authorization, lines).await;
         }
+        let answer = self.ask(&format!("{method} {path}"), &authorization, body).await;
+        format!("{} {}", answer.status, answer.text()).trim_end().to_owned()
+    }
+
+    /// Sends a request with these headers, each with its line end, and returns the response.
+    pub async fn ask(&self, request: &str, headers: &str, body: &str) -> JsonAnswer {
         let (host, length) = (self.host(), body.len());
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\
-             {authorization}\r\n{body}"
+            "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\
+             {headers}\r\n{body}"
         );
         let mut socket = self.open().await;
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // The end of a TLS connection may come without the alert for it.
         let _ = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("the connection ends");
-        let answer = JsonAnswer::parse(&answer);
-        format!("{} {}", answer.status, answer.text()).trim_end().to_owned()
+        JsonAnswer::parse(&answer)
     }
 
     /// Returns the status of a stream and its first lines.
