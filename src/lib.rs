@@ -360,7 +360,10 @@
 //! | `browser/` | tests in a browser |
 //! | `conformance/` | the Autobahn test suite |
 //! | `contract/` | validators and random requests for the OpenAPI and the AsyncAPI document |
-//! | `virtual_environment.sh` | creates the Python environments of `conformance/` and `contract/` |
+//! | `notebook/` | executes `docs/notebook.ipynb` |
+//! | `spreadsheet/` | the formulas of `docs/spreadsheets.md`, entered into Calc |
+//! | `virtual_environment.sh` | creates the Python environments of `conformance/`, `contract/` and `notebook/` |
+//! | `serving.py` | starts servers for the tests in Python |
 //!
 //! Tests also check that the files of a folder do not import each other in a circle. The code of the hub must
 //! not mention the WebSocket protocol and must not write JSON. Only the server uses the library warp.

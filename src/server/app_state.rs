@@ -80,7 +80,12 @@ impl AppState {
     ///
     /// The error has the status 401 if the token is missing or unknown.
     pub fn authorize(&self, headers: &HeaderMap, query: &str) -> Result<Access, ErrorResponse> {
-        require_token(self.access(headers, UrlParameters::token(query).as_ref())?)
+        let access = self.access(headers, UrlParameters::token(query).as_ref())?;
+        if access.is_unauthenticated() {
+            let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
+            return Err((StatusCode::UNAUTHORIZED, ErrorReply::new(ErrorCode::Unauthorized, message)));
+        }
+        Ok(access)
     }
 
     /// Returns the parameters of a URL and the permissions of the request. If `last` is a cursor, the client resumes
@@ -120,17 +125,4 @@ impl AppState {
         }
         Ok((parameters, access))
     }
-}
-
-/// Returns the same permissions, or an error if the client has yet to show a token.
-///
-/// # Errors
-///
-/// The error has the status 401.
-pub fn require_token(access: Access) -> Result<Access, ErrorResponse> {
-    if access.is_unauthenticated() {
-        let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
-        return Err((StatusCode::UNAUTHORIZED, ErrorReply::new(ErrorCode::Unauthorized, message)));
-    }
-    Ok(access)
 }

@@ -59,6 +59,7 @@ async fn bars(
     query: &str,
 ) -> Result<String, ErrorResponse> {
     let bad = |error| (StatusCode::BAD_REQUEST, error);
+    let access = state.authorize(headers, query)?;
     let symbol = parse_symbol(symbol).map_err(bad)?;
     let Parameters { interval, limit } = Parameters::parse(query).map_err(bad)?;
     let subscribe = Command::Subscribe {
@@ -68,7 +69,6 @@ async fn bars(
         delivery: None,
         interval: None,
     };
-    let access = state.authorize(headers, query)?;
     access.check(&subscribe).map_err(|error| (StatusCode::FORBIDDEN, error))?;
     state.bars.caught_up(state.bus.end()).await;
     let encoding = spawn_blocking(move || {

@@ -4,7 +4,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIO
 use http::{HeaderMap, Method, Response, StatusCode, Version};
 use warp::Reply;
 
-use super::app_state::{AppState, require_token};
+use super::app_state::AppState;
 use super::json_response::ErrorResponse;
 use crate::encoding::{Body, Encoding};
 use crate::session::Start;
@@ -38,9 +38,9 @@ pub fn response(
     headers: &HeaderMap,
     query: &str,
 ) -> Result<warp::reply::Response, ErrorResponse> {
+    state.authorize(headers, query)?;
     let last = (stream == Stream::Sse).then(|| last_event(headers)).transpose()?.flatten();
     let (parameters, access) = state.subscription(headers, query, last)?;
-    let access = require_token(access)?;
     if parameters.subscribe.is_none() {
         let message =
             format!("a stream needs symbols, e.g. {}?symbols=AAPL,MSFT or symbols=*", stream.path());

@@ -37,7 +37,7 @@ const HEARTBEAT: Duration = Duration::from_millis(100);
 const MARKET_FRAMES: [&str; 5] = ["trade", "quote", "bar", "snapshot", "close"];
 
 /// A line of an example, with the line's number in the document.
-type Line = (usize, String);
+pub type Line = (usize, String);
 
 /// A connection that an example has opened.
 enum Source {
@@ -54,13 +54,14 @@ struct Conversation {
     answer: Option<String>,
 }
 
-fn document(name: &str) -> String {
+/// Returns the text of a document.
+pub fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 /// Returns those code blocks of a Markdown document that begin with three backquotes and the text in `mark`.
 /// In a code block, a line that begins with a space continues the previous line.
-fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
+pub fn blocks(text: &str, mark: &str) -> Vec<Vec<Line>> {
     let mut blocks: Vec<Vec<Line>> = Vec::new();
     let mut is_inside = false;
     for (line, number) in text.lines().zip(1..) {

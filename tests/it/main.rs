@@ -7,7 +7,7 @@
 //! | `bars` | the bars that are folded from the log, and the task that folds them |
 //! | `session` | one shard with its sessions, over in-memory sockets and a paused clock |
 //! | `server` | the whole server in this process: HTTP, WebSocket, TLS, limits, the relay, feed control |
-//! | `program` | the built program as a process: commands, errors, logs, signals, faulty networks |
+//! | `program` | the built program as a process: commands, errors, logs, signals, faulty networks, `curl` |
 //! | `files` | the layouts of CSV files, `inspect` and `cat`, the samples in `feeds/` |
 //! | `fuzz` | generated frames, commands, files and lines on standard input |
 //! | `simulated_network` | the whole server on a simulated network, for many random seeds |

@@ -3,7 +3,10 @@
 mod certificate_files;
 mod client_exit_codes;
 mod client_tls_and_token;
+mod curl_examples;
 mod errors;
+#[cfg(target_os = "linux")]
+mod every_route;
 mod exit_at_end;
 mod faulty_network;
 mod feeds;

@@ -80,7 +80,7 @@ impl KeptConnection {
 async fn a_websocket_passes_messages_updates_and_the_close() {
     for program in Program::ALL {
         let server = serve(documented_config()).await;
-        let Some(proxy) = program.start(&server, &[]).await else { continue };
+        let Some(proxy) = program.start(server.address(), &[]).await else { continue };
         let mut plain = proxy.connect(CLIENT, "/ws", &[]).await.unwrap();
         let mut subscriber = proxy.connect(CLIENT, "/ws?symbols=A&delivery=every", &[]).await.unwrap();
         subscriber.expect(r#"{"type":"subscribed"}"#).await;
@@ -106,7 +106,7 @@ async fn each_line_of_a_stream_arrives_at_once() {
             [(Program::Nginx, &[][..]), (Program::Nginx, &NGINX_DEFAULTS), (Program::Haproxy, &[])]
         {
             let server = serve(documented_config()).await;
-            let Some(proxy) = program.start(&server, changes).await else { continue };
+            let Some(proxy) = program.start(server.address(), changes).await else { continue };
             let path = format!("{path}?symbols=A&delivery=every");
             let mut stream = LineClient::ask(proxy.open(CLIENT).await, &path).await;
 
@@ -156,7 +156,7 @@ async fn no_request_fails_when_a_proxy_uses_its_connections_again() {
         let mut config = documented_config();
         config.server.keep_alive = Config::default().server.keep_alive / 5;
         let server = serve(config).await;
-        let Some(proxy) = program.start(&server, &[scaled(program)]).await else { return };
+        let Some(proxy) = program.start(server.address(), &[scaled(program)]).await else { return };
         let mut client = KeptConnection::open(&proxy).await;
         for _ in 0..10 {
             assert_eq!(client.get("/healthz", NAME).await.0, 200);
@@ -183,7 +183,7 @@ async fn the_limits_count_each_client_of_a_proxy() {
         let mut config = documented_config();
         (config.limits.per_address, config.limits.loopback) = (1, true);
         let server = serve(config).await;
-        let Some(proxy) = program.start(&server, &[]).await else { continue };
+        let Some(proxy) = program.start(server.address(), &[]).await else { continue };
         let _first = proxy.connect(CLIENT, "/ws", &[]).await.unwrap();
 
         let made_up = ("X-Forwarded-For", "192.0.2.1");
@@ -197,7 +197,7 @@ async fn the_limits_count_each_client_of_a_proxy() {
 async fn only_the_listed_name_passes_a_proxy() {
     for program in Program::ALL {
         let server = serve(documented_config()).await;
-        let Some(proxy) = program.start(&server, &[]).await else { continue };
+        let Some(proxy) = program.start(server.address(), &[]).await else { continue };
         let mut client = KeptConnection::open(&proxy).await;
 
         for (host, status) in [(NAME, 200), ("ticks.example:8443", 200), ("other.example", 403)] {
@@ -210,7 +210,7 @@ async fn only_the_listed_name_passes_a_proxy() {
 async fn own_pages_may_connect_although_the_proxy_ends_tls() {
     for program in Program::ALL {
         let server = serve(documented_config()).await;
-        let Some(proxy) = program.start(&server, &[]).await else { continue };
+        let Some(proxy) = program.start(server.address(), &[]).await else { continue };
         let connect = async |origin| proxy.connect(CLIENT, "/ws", &[("Origin", origin)]).await;
 
         assert!(connect("https://ticks.example").await.is_ok(), "{program:?}");

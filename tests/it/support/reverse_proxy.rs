@@ -21,7 +21,6 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 
 use super::process::PATIENCE;
 use super::test_certificate::Certificate;
-use super::test_server::TestServer;
 use super::websocket_client::Client;
 
 /// The public name of the server in the documented configurations.
@@ -37,7 +36,7 @@ pub enum Program {
     Haproxy,
 }
 
-/// A running proxy, which ends TLS.
+/// A running proxy, which ends TLS unless a change takes TLS out of its configuration.
 pub struct ReverseProxy {
     address: SocketAddr,
     certificate: Certificate,
@@ -46,7 +45,7 @@ pub struct ReverseProxy {
 }
 
 /// Returns the first code block of this language in `docs/operations.md`, in the section about proxies.
-fn documented(language: &str) -> String {
+pub fn documented(language: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
     let text = fs::read_to_string(path).unwrap();
     let (_, section) = text.split_once("\n## Behind a proxy\n").expect("the document has the section");
@@ -69,9 +68,17 @@ impl Program {
         }
     }
 
+    /// Returns the change to the documented configuration that takes TLS out of it.
+    pub const fn without_tls(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Nginx => ("listen 443 ssl", "listen 443"),
+            Self::Haproxy => (" ssl crt ticks.pem", ""),
+        }
+    }
+
     /// Starts this program in front of a server. Each of the `changes` replaces a part of the documented
     /// configuration. Returns `None` and prints that the test is skipped if the program is not installed.
-    pub async fn start(self, server: &TestServer, changes: &[(&str, &str)]) -> Option<ReverseProxy> {
+    pub async fn start(self, server: SocketAddr, changes: &[(&str, &str)]) -> Option<ReverseProxy> {
         if self.command().arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().await.is_err() {
             eprintln!("skipped, {} is not installed: a test behind a proxy", self.name());
             return None;
@@ -83,7 +90,7 @@ impl Program {
         fs::write(file("key.pem"), &certificate.key_pem).unwrap();
         fs::write(file("ticks.pem"), format!("{}{}", certificate.pem, certificate.key_pem)).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let (public, upstream) = (address.to_string(), server.address().to_string());
+        let (public, upstream) = (address.to_string(), server.to_string());
         let own = match self {
             Self::Nginx => [("listen 443", format!("listen {public}")), ("127.0.0.1:8000", upstream)],
             Self::Haproxy => [("bind :443", format!("bind {public}")), ("127.0.0.1:8000", upstream)],
@@ -145,10 +152,14 @@ impl Program {
 impl ReverseProxy {
     /// Opens a connection with TLS from this address, which must be a loopback address.
     pub async fn open(&self, from: IpAddr) -> TlsStream<TcpStream> {
+        self.certificate.encrypt(self.open_plain(from).await, ALL_VERSIONS).await.unwrap()
+    }
+
+    /// Opens a connection without TLS from this address, which must be a loopback address.
+    pub async fn open_plain(&self, from: IpAddr) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((from, 0).into()).unwrap();
-        let socket = socket.connect(self.address).await.unwrap();
-        self.certificate.encrypt(socket, ALL_VERSIONS).await.unwrap()
+        socket.connect(self.address).await.unwrap()
     }
 
     /// Connects a WebSocket client from this address, with additional headers.
