@@ -16,10 +16,10 @@
 //! - A seek drops the bars that may hold trades from the seek's target on. In a loop, market time goes on
 //!   rising, so the bars of the next lap follow.
 //!
-//! A feed at full speed waits for the reader. A live feed never waits. If the log has evicted the reader's
-//! next entry, the reader goes on at the log's checkpoint. The trades that the reader missed are missing in
-//! the bars. Only the bars' thread and threads that encode responses lock the bars, so no worker waits for a
-//! lock.
+//! A feed at full speed waits for the reader, unless the reader makes no progress during the stall timeout. A
+//! live feed never waits. If the log has evicted the reader's next entry, the reader goes on at the log's
+//! checkpoint. The events that the reader missed are missing in the bars. They are counted and logged. Only the
+//! bars' thread and threads that encode responses lock the bars, so no worker waits for a lock.
 
 mod config;
 mod fold;
@@ -75,7 +75,7 @@ impl Bars {
     /// Returns the bars, and the task that folds the log into them.
     #[must_use]
     pub fn new(config: &Config, bus: &Arc<Bus>) -> (Arc<Self>, BarsTask) {
-        let (reader, checkpoint) = bus.awaited_reader("bars");
+        let (reader, checkpoint) = bus.briefly_awaited_reader("bars");
         let fold = Fold::new(config.clone(), &checkpoint);
         let progress = Progress { position: checkpoint.position, figures: fold.figures() };
         let (sender, progress) = watch::channel(progress);
@@ -133,13 +133,18 @@ impl BarsTask {
     }
 
     fn fold(&self, read: &Read) {
-        if matches!(read, Read::Lagged(_)) {
-            warn!("trades are missing in the bars, because the history passed the bars' reader");
-        }
         let mut fold = self.bars.fold();
+        let missed = fold.figures().missed;
         fold.apply(read);
         let (seq, figures) = (fold.seq(), fold.figures());
         drop(fold);
+        if matches!(read, Read::Lagged(_)) {
+            let events = figures.missed - missed;
+            warn!(
+                events,
+                "events are missing in the bars, because the history passed the reader of the bars"
+            );
+        }
         if seq > 0 {
             fault::point("bars");
         }

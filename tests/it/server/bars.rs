@@ -193,6 +193,7 @@ async fn evicted_bars_are_counted_in_the_metrics() {
         "tickerplant_bars_evicted_total{limit=\"minutes\"} 0",
         "tickerplant_bars_evicted_total{limit=\"bytes\"} 0",
         "tickerplant_bars_lags_total 0",
+        "tickerplant_bars_missed_total 0",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
