@@ -7,7 +7,10 @@
 //! - The market time of a trade decides to which bar the trade belongs. Inside a bar, the order of the log
 //!   decides which trade is the first, and which trade is the last.
 //! - A trade is late if its symbol had a newer trade before. A late trade changes the high, the low and the
-//!   volume of its bar, but neither the open nor the close. If the bar is evicted, the late trade is ignored.
+//!   volume of its bar, but neither the open nor the close. If its bar has no trade yet, the late trade makes the
+//!   bar. If its bar is evicted, the late trade is ignored.
+//! - The parts of a longer bar are in the order of market time. So a late trade that makes the first or the last
+//!   part changes the open or the close of the longer bar.
 //! - A trade without a size does not change the volume. A bar without any size has no volume.
 //! - The market data has no corrections of earlier trades. A bar that a feed publishes again replaces the
 //!   earlier bar with the same start.
