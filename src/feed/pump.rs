@@ -284,7 +284,7 @@ impl Pump<'_> {
     /// Stops waiting for the readers that have made no progress, except for shards.
     fn give_up_silent_readers(&self) {
         for reader in self.bus.give_up_silent_readers() {
-            warn!(reader, "the replay no longer waits for a reader that makes no progress");
+            warn!(reader, "the feed no longer waits for a reader that makes no progress");
         }
     }
 

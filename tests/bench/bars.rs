@@ -153,8 +153,8 @@ fn measure_live_feed(args: &Args, cores: Option<&str>) -> io::Result<()> {
         let (start, program, thread) = (Instant::now(), server.cpu()?, server.thread_cpu(THREAD)?);
         wait(Duration::from_secs(args.seconds));
         let seconds = start.elapsed().as_secs_f64();
-        let program = (server.cpu()? - program).as_secs_f64();
-        let thread = (server.thread_cpu(THREAD)? - thread).as_secs_f64();
+        let program = server.cpu()?.saturating_sub(program).as_secs_f64();
+        let thread = server.thread_cpu(THREAD)?.saturating_sub(thread).as_secs_f64();
         let written = writer.stop()?;
         rates.push(float(written.count * u64::from(TRADES / WRITES)) / begin.elapsed().as_secs_f64());
         late.push(percentile(&written.lateness, 99.0) / 1e6);
@@ -220,7 +220,7 @@ fn timed(run: impl FnOnce()) -> Taken {
     let cpu = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("it is not negative");
     let (start, before) = (Instant::now(), cpu());
     run();
-    Taken { cpu: (cpu() - before).as_secs_f64(), wall: start.elapsed().as_secs_f64() }
+    Taken { cpu: cpu().saturating_sub(before).as_secs_f64(), wall: start.elapsed().as_secs_f64() }
 }
 
 fn print_titles(title: &str) {

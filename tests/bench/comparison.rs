@@ -1,6 +1,6 @@
 //! Prints the results of the benchmark's scenarios. Each scenario has a table with a line for each server.
 //! Below the table are the ratios of our server's figures to the figures of the other servers, and the ratios
-//! of our streams' figures to the figures of our WebSockets.
+//! of the stream clients' figures to the WebSocket clients' figures.
 
 use crate::contenders::{Contender, Kind};
 use crate::framing::Framing;

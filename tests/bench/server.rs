@@ -21,7 +21,7 @@
 //!
 //! The clients speak WebSocket. In scenario C, and in the measurement of idle connections, our server also runs
 //! with clients of `/sse` and of `/ndjson`. These clients count the same faults. The benchmark prints the ratios
-//! of the streams' figures to the figures of the WebSockets.
+//! of the streams' figures to the WebSocket clients' figures.
 //!
 //! The benchmark counts and prints faults, such as lost events. A slow result does not fail the benchmark.
 //!
@@ -66,8 +66,8 @@
 //! the scenarios and the four measurements `--top`, `--memory`, `--stalled` and `--vanish`. The whole
 //! benchmark takes about an hour.
 //!
-//! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. In
-//! the tables, the memory for each client includes everything that the server allocates from the first
+//! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. The
+//! clients of streams need a heartbeat at least every ten seconds. In the tables, the memory for each client includes everything that the server allocates from the first
 //! connection on, for example the history. With few clients, the memory for each client therefore says little
 //! about the memory of a connection.
 
