@@ -383,7 +383,8 @@
 //! 5. A client waits for its shard, and a shard waits for the log. The log waits neither for shards nor for
 //!    clients. The only exception is back-pressure: a replay at full speed waits for the shards and for the
 //!    reader of the bars. So does a feed at whose end the program exits. If a client stalls such a feed, the
-//!    server closes the client's connection.
+//!    server closes the client's connection. If the reader of the bars makes no progress during the stall
+//!    timeout, the feed goes on without it.
 //! 6. A shard encodes an event at most once for each encoding, and only if the event has a subscriber. At
 //!    each position of the log, a shard also encodes a symbol's snapshot at most once for each encoding. When
 //!    a client resumes, its missed events are encoded for this client alone.

@@ -25,6 +25,7 @@ pub struct Fold {
     evict_above: usize,
     evicted: Evicted,
     lags: u64,
+    missed: u64,
 }
 
 /// What `/metrics` shows about the bars in memory.
@@ -36,6 +37,8 @@ pub struct Figures {
     pub evicted: Evicted,
     /// How often the log had already evicted the entry that the fold needed next.
     pub lags: u64,
+    /// How many events the fold missed when it lagged.
+    pub missed: u64,
 }
 
 impl Fold {
@@ -52,6 +55,7 @@ impl Fold {
             evict_above,
             evicted: Evicted::default(),
             lags: 0,
+            missed: 0,
         };
         fold.resume(checkpoint);
         fold
@@ -74,8 +78,10 @@ impl Fold {
                 }
             },
             Read::Lagged(checkpoint) => {
+                let after = self.seq;
+                let folded = self.resume(checkpoint);
                 self.lags += 1;
-                self.resume(checkpoint);
+                self.missed += self.seq - after - folded;
             }
         }
     }
@@ -101,24 +107,29 @@ impl Fold {
     /// Returns the figures for `/metrics`.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        Figures { bytes: self.bytes, evicted: self.evicted, lags: self.lags }
+        Figures { bytes: self.bytes, evicted: self.evicted, lags: self.lags, missed: self.missed }
     }
 
-    /// Continues at a checkpoint. The events between the newest folded event and the checkpoint are lost,
-    /// except the newest trade and the newest bar of each symbol.
-    fn resume(&mut self, Checkpoint { last_values, seek, .. }: &Checkpoint) {
-        let mut folded = self.seq;
-        if let Some(seek) = seek.filter(|seek| seek.after >= folded) {
+    /// Continues at a checkpoint. The events between the newest folded event and the checkpoint are missed,
+    /// except the newest event of each symbol and kind. Returns the number of these newest events.
+    fn resume(&mut self, Checkpoint { last_values, seek, .. }: &Checkpoint) -> u64 {
+        let mut after = self.seq;
+        if let Some(seek) = seek.filter(|seek| seek.after >= after) {
             self.seek(seek.position);
             // Events with this sequence number may be from before the seek.
-            folded = seek.after;
+            after = seek.after;
         }
+        let mut folded = 0;
         for (symbol, values) in last_values.iter() {
             self.index_of(symbol);
             let latest = Kind::ALL.into_iter().filter_map(|kind| values.latest(kind));
-            latest.filter(|latest| latest.seq > folded).for_each(|latest| self.event(&latest.event));
+            for latest in latest.filter(|latest| latest.seq > after) {
+                self.event(&latest.event);
+                folded += 1;
+            }
         }
         self.seq = last_values.seq();
+        folded
     }
 
     fn event(&mut self, Event { symbol, time, payload }: &Event) {

@@ -59,7 +59,7 @@ impl BarInterval {
         }
     }
 
-    /// Returns the served interval that has the length of a bar from a source: `60s` is one minute, too.
+    /// Returns the served interval with the same length as a source's interval, so `60s` becomes one minute.
     #[must_use]
     pub fn of(interval: Interval) -> Option<Self> {
         let has_length = |one: &Self| Duration::from_nanos(one.nanos().unsigned_abs()) == interval.length();

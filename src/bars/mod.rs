@@ -7,7 +7,10 @@
 //! - The market time of a trade decides to which bar the trade belongs. Inside a bar, the order of the log
 //!   decides which trade is the first, and which trade is the last.
 //! - A trade is late if its symbol had a newer trade before. A late trade changes the high, the low and the
-//!   volume of its bar, but neither the open nor the close. If the bar is evicted, the late trade is ignored.
+//!   volume of its bar, but neither the open nor the close. If its bar has no trade yet, the late trade makes the
+//!   bar. If its bar is evicted, the late trade is ignored.
+//! - The parts of a longer bar are in the order of market time. So a late trade that makes the first or the last
+//!   part changes the open or the close of the longer bar.
 //! - A trade without a size does not change the volume. A bar without any size has no volume.
 //! - The market data has no corrections of earlier trades. A bar that a feed publishes again replaces the
 //!   earlier bar with the same start.
@@ -16,10 +19,10 @@
 //! - A seek drops the bars that may hold trades from the seek's target on. In a loop, market time goes on
 //!   rising, so the bars of the next lap follow.
 //!
-//! A feed at full speed waits for the reader. A live feed never waits. If the log has evicted the reader's
-//! next entry, the reader goes on at the log's checkpoint. The trades that the reader missed are missing in
-//! the bars. Only the bars' thread and threads that encode responses lock the bars, so no worker waits for a
-//! lock.
+//! A feed at full speed waits for the reader, unless the reader makes no progress during the stall timeout. A
+//! live feed never waits. If the log has evicted the reader's next entry, the reader goes on at the log's
+//! checkpoint. The events that the reader missed are missing in the bars. They are counted and logged. Only the
+//! bars' thread and threads that encode responses lock the bars, so no worker waits for a lock.
 
 mod config;
 mod fold;
@@ -75,7 +78,7 @@ impl Bars {
     /// Returns the bars, and the task that folds the log into them.
     #[must_use]
     pub fn new(config: &Config, bus: &Arc<Bus>) -> (Arc<Self>, BarsTask) {
-        let (reader, checkpoint) = bus.awaited_reader("bars");
+        let (reader, checkpoint) = bus.briefly_awaited_reader("bars");
         let fold = Fold::new(config.clone(), &checkpoint);
         let progress = Progress { position: checkpoint.position, figures: fold.figures() };
         let (sender, progress) = watch::channel(progress);
@@ -133,13 +136,18 @@ impl BarsTask {
     }
 
     fn fold(&self, read: &Read) {
-        if matches!(read, Read::Lagged(_)) {
-            warn!("trades are missing in the bars, because the history passed the bars' reader");
-        }
         let mut fold = self.bars.fold();
+        let missed = fold.figures().missed;
         fold.apply(read);
         let (seq, figures) = (fold.seq(), fold.figures());
         drop(fold);
+        if matches!(read, Read::Lagged(_)) {
+            let events = figures.missed - missed;
+            warn!(
+                events,
+                "events are missing in the bars, because the history passed the reader of the bars"
+            );
+        }
         if seq > 0 {
             fault::point("bars");
         }

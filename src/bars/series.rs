@@ -29,7 +29,7 @@ impl Series {
             Ok(index) => self.change(index, |bar| bar.add(trade, is_late)),
             Err(index) => self.insert(index, start, &bar_of(trade)),
         }
-        self.limit(limit)
+        self.evict_beyond(limit)
     }
 
     /// Stores a bar, which replaces the bar with the same start. Returns how many bars were evicted because
@@ -39,7 +39,7 @@ impl Series {
             Ok(index) => self.change(index, |old| *old = PackedBar::new(start, bar)),
             Err(index) => self.insert(index, start, bar),
         }
-        self.limit(limit)
+        self.evict_beyond(limit)
     }
 
     /// Drops the bars with the start `first` or a later start. Bars may have these starts again.
@@ -67,12 +67,6 @@ impl Series {
     /// Returns the bars, from the oldest to the newest.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &PackedBar> {
         self.bars.iter()
-    }
-
-    /// Returns whether the series has a bar.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bars.is_empty()
     }
 
     /// Returns whether eviction would leave a bar.
@@ -108,6 +102,7 @@ impl Series {
         }
     }
 
+    /// Inserts a bar at the index that [`find`](Self::find) has returned, unless the bar is evicted.
     fn insert(&mut self, index: usize, start: Time, bar: &Bar) {
         if start < self.floor {
             return;
@@ -121,6 +116,7 @@ impl Series {
         self.bars.insert(index, bar);
     }
 
+    /// Changes the bar with this index, and keeps count of the bytes.
     fn change(&mut self, index: usize, change: impl FnOnce(&mut PackedBar)) {
         let bar = &mut self.bars[index];
         let before = bar.boxed_bytes();
@@ -128,7 +124,8 @@ impl Series {
         self.boxed_bytes = self.boxed_bytes - before + bar.boxed_bytes();
     }
 
-    fn limit(&mut self, limit: usize) -> u64 {
+    /// Evicts the oldest bars until at most `limit` bars are left. Returns how many bars were evicted.
+    fn evict_beyond(&mut self, limit: usize) -> u64 {
         let over = self.bars.len().saturating_sub(limit);
         for _ in 0..over {
             self.evict();

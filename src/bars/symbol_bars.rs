@@ -71,15 +71,17 @@ impl SymbolBars {
 
     /// Takes a bar of the feed as it is. Ignores the bar if its interval is not one of the served intervals.
     pub fn bar(&mut self, time: Time, bar: &Bar, config: &Config, evicted: &mut Evicted) {
-        let interval = bar.interval.map(BarInterval::of);
-        let Some(series) = (match interval {
-            Some(None) => None,
-            Some(Some(interval)) => self.taken().by_interval.get_mut(interval.index()),
-            None => Some(&mut self.taken().unlabelled),
-        }) else {
-            return;
+        let interval = match bar.interval.map(BarInterval::of) {
+            // The interval is not served.
+            Some(None) => return,
+            interval => interval.flatten(),
         };
-        if interval == Some(Some(BarInterval::Second)) {
+        let taken = self.taken.get_or_insert_default();
+        let series = match interval {
+            Some(interval) => &mut taken.by_interval[interval.index()],
+            None => &mut taken.unlabelled,
+        };
+        if interval == Some(BarInterval::Second) {
             evicted.seconds += series.put(time, bar, config.seconds);
         } else {
             evicted.minutes += series.put(time, bar, config.minutes);
@@ -147,10 +149,9 @@ impl SymbolBars {
         [&mut self.minutes].into_iter().chain(taken)
     }
 
-    fn taken(&mut self) -> &mut Taken {
-        self.taken.get_or_insert_default()
-    }
-
+    /// Returns the bars of an interval. Where the interval has no bars of its own, the bars are derived from the
+    /// next shorter interval. Minutes are derived from seconds only if there are no minutes at all, because the
+    /// seconds do not reach as far back.
     fn answer(&self, interval: BarInterval, market_time: Time) -> Answer {
         let own = self.own(interval, market_time);
         match interval.shorter() {
@@ -213,6 +214,7 @@ impl Answer {
         for part in &self.bars {
             let start = longer.start_of(part.start);
             let end = longer.end_of(start);
+            // A bar of the feed may complete the longer bar before the market time reaches its end.
             let is_last_part = interval.end_of(part.start) >= end && !part.is_partial;
             let is_partial = end > market_time && !is_last_part;
             match groups.last_mut() {

@@ -5,9 +5,10 @@
 //! the log evicts the next entry of a reader, the reader lags. A lagging reader continues at the log's
 //! checkpoint.
 //!
-//! A reader is either [passive](Bus::reader) or [awaited](Bus::awaited_reader). A
-//! [flow-controlled](Bus::is_flow_controlled) feed waits until all awaited readers have [caught
-//! up](Bus::caught_up).
+//! A reader is [passive](Bus::reader), [awaited](Bus::awaited_reader), or [briefly
+//! awaited](Bus::briefly_awaited_reader). A [flow-controlled](Bus::is_flow_controlled) feed waits until all
+//! awaited readers have [caught up](Bus::caught_up). The feed [gives up](Bus::give_up_silent_readers) a briefly
+//! awaited reader that makes no progress.
 
 mod last_value_cache;
 mod log;
@@ -90,8 +91,22 @@ struct Waiting<'a>(&'a AtomicBool);
 struct Progress {
     /// The sequence number of the newest event that the reader has processed.
     seq: u64,
-    /// Whether the reader has reported progress since the last call of [`all_report`](Bus::all_report).
+    /// Whether the reader has reported progress since the feed last checked its readers.
     has_reported: bool,
+    /// The reader's name.
+    name: String,
+    wait: Wait,
+}
+
+/// How long a flow-controlled feed waits for a reader that is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Until the reader has caught up.
+    Long,
+    /// Until the reader has caught up or is given up.
+    Brief,
+    /// Not at all, until the reader reports progress.
+    GivenUp,
 }
 
 /// The name of a reader, and the reader's position in the log. The bus computes the reader's lag from this
@@ -265,8 +280,22 @@ impl Bus {
     /// [done](Reader::done), or when the reader is dropped.
     #[must_use]
     pub fn awaited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
-        let (mut reader, checkpoint) = self.reader(name);
-        let progress = Progress { seq: checkpoint.last_values.seq(), has_reported: false };
+        self.reader_with(name.into(), Wait::Long)
+    }
+
+    /// Returns a reader for which a flow-controlled feed waits only while the reader reports progress, and the
+    /// reader's checkpoint at the start.
+    ///
+    /// The feed decides when it [gives up](Self::give_up_silent_readers) a silent reader. The log may then pass
+    /// the reader. When the reader reports again, the feed waits for it again.
+    #[must_use]
+    pub fn briefly_awaited_reader(self: &Arc<Self>, name: impl Into<String>) -> (Reader, Checkpoint) {
+        self.reader_with(name.into(), Wait::Brief)
+    }
+
+    fn reader_with(self: &Arc<Self>, name: String, wait: Wait) -> (Reader, Checkpoint) {
+        let (mut reader, checkpoint) = self.reader(name.clone());
+        let progress = Progress { seq: checkpoint.last_values.seq(), has_reported: false, name, wait };
         self.progress.send_modify(|all| reader.awaited = Some(all.insert(progress)));
         (reader, checkpoint)
     }
@@ -317,22 +346,48 @@ impl Bus {
     pub async fn caught_up(&self) {
         let head = self.head();
         let _waiting = Waiting::begin(&self.is_waiting);
+        self.progress.send_if_modified(|all| {
+            // What a briefly awaited reader reported before this wait does not prolong the wait.
+            let brief = all.iter_mut().filter(|(_, one)| one.wait == Wait::Brief);
+            brief.for_each(|(_, one)| one.has_reported = false);
+            false
+        });
+        let is_awaited = |one: &Progress| one.wait != Wait::GivenUp && one.seq < head;
         // The bus holds the sender, so the wait cannot fail.
-        let _ = self.progress.subscribe().wait_for(|all| all.iter().all(|(_, one)| one.seq >= head)).await;
+        let _ = self.progress.subscribe().wait_for(|all| !all.iter().any(|(_, one)| is_awaited(one))).await;
     }
 
     /// Returns whether each awaited reader is at work or has caught up. A reader is at work if it has
-    /// reported [progress](Reader::done) since the previous call of this function.
+    /// reported [progress](Reader::done) since the previous call of this function. Briefly awaited readers do
+    /// not count.
     pub fn all_report(&self) -> bool {
+        self.take_silent(Wait::Long, Wait::Long).is_empty()
+    }
+
+    /// Gives up the briefly awaited readers that are behind and not at work. A reader is at work if it has
+    /// reported [progress](Reader::done) since the previous call of this function, and since the [wait for the
+    /// readers](Self::caught_up) began. Returns the names of the readers that were given up.
+    ///
+    /// The feed does not wait for such a reader until the reader reports progress again.
+    pub fn give_up_silent_readers(&self) -> Vec<String> {
+        self.take_silent(Wait::Brief, Wait::GivenUp)
+    }
+
+    /// Finds the readers with the wait `from` that are behind and not at work, and sets their wait to `to`.
+    /// Returns their names.
+    fn take_silent(&self, from: Wait, to: Wait) -> Vec<String> {
         let head = self.head();
-        let mut all_report = true;
+        let mut names = Vec::new();
         self.progress.send_if_modified(|all| {
-            for (_, progress) in all {
-                all_report &= std::mem::take(&mut progress.has_reported) || progress.seq >= head;
+            for (_, progress) in all.iter_mut().filter(|(_, progress)| progress.wait == from) {
+                if !std::mem::take(&mut progress.has_reported) && progress.seq < head {
+                    progress.wait = to;
+                    names.push(progress.name.clone());
+                }
             }
-            false
+            from != to && !names.is_empty()
         });
-        all_report
+        names
     }
 
     /// Returns whether the feed is waiting for its readers at this moment.
@@ -456,12 +511,15 @@ impl Reader {
     }
 
     /// Reports that the reader has processed all events up to `seq`. If a flow-controlled feed waits for this
-    /// reader, the feed may then continue.
+    /// reader, the feed may then continue. If the feed has given up this reader, the feed waits for it again.
     pub fn done(&self, seq: u64) {
         let Some(awaited) = self.awaited else { return };
         self.bus.progress.send_if_modified(|all| {
             let progress = &mut all[awaited];
             progress.has_reported = true;
+            if progress.wait == Wait::GivenUp {
+                progress.wait = Wait::Brief;
+            }
             std::mem::replace(&mut progress.seq, seq) != seq
         });
     }

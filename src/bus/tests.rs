@@ -43,6 +43,26 @@ fn a_feed_waits_for_an_awaited_reader_until_it_is_done_or_dropped() {
 }
 
 #[test]
+fn a_feed_gives_up_a_briefly_awaited_reader_until_the_reader_reports_again() {
+    let bus = bus(100);
+    let ((silent, _), (at_work, _)) =
+        (bus.briefly_awaited_reader("silent"), bus.briefly_awaited_reader("at work"));
+    let shard = bus.awaited_reader("shard");
+    bus.publish(trades(2));
+    at_work.done(1);
+
+    assert_eq!(bus.give_up_silent_readers(), ["silent"]);
+    assert_eq!(bus.give_up_silent_readers(), ["at work"], "it has not reported since the last call");
+    assert_eq!(bus.give_up_silent_readers(), Vec::<String>::new());
+    assert!(bus.caught_up().now_or_never().is_none(), "the shard is still awaited");
+    drop(shard);
+    assert!(bus.caught_up().now_or_never().is_some());
+
+    silent.done(1);
+    assert!(bus.caught_up().now_or_never().is_none());
+}
+
+#[test]
 fn two_threads_that_publish_at_once_never_move_the_end_back() {
     for _ in 0..200 {
         let bus = bus(100);

@@ -2,7 +2,7 @@
 
 use std::iter::{self, Peekable};
 use std::num::NonZeroU32;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec;
@@ -230,9 +230,18 @@ impl Pump<'_> {
 
     /// Waits until all readers have caught up, but only if a reader could otherwise fall too far behind. Too
     /// far means: by more events than `AHEAD` or than the capacity of the bus's log, whichever is smaller.
+    ///
+    /// A shard closes the clients that stall the feed, so the pump waits for a shard as long as it takes. The
+    /// pump gives up another reader, for example the reader of the bars, if that reader reports no progress
+    /// during the stall timeout.
+    ///
+    /// Cancel safe: after a cancelled wait, the stall timeout begins anew.
     async fn wait_for_readers(&mut self) {
         if self.ahead + self.pending.len() > AHEAD.min(self.bus.capacity()) {
-            self.bus.caught_up().await;
+            let mut caught_up = pin!(self.bus.caught_up());
+            while !Self::are_caught_up_within(self.stall_timeout, caught_up.as_mut()).await {
+                self.give_up_silent_readers();
+            }
             self.ahead = 0;
         }
     }
@@ -240,18 +249,42 @@ impl Pump<'_> {
     /// Waits at the end of a flow-controlled feed until all readers have caught up. An
     /// [ending](Bus::is_ending) bus makes every feed flow-controlled.
     ///
-    /// The wait ends early if a reader is behind, and reports no progress during the stall timeout plus
-    /// [`STALL_MARGIN`].
+    /// The wait ends early if a shard is behind, and reports no progress during the stall timeout plus
+    /// [`STALL_MARGIN`]. Another reader that reports no progress for so long is given up.
     ///
     /// Cancel safe: a cancelled wait can lose some of the readers' progress reports, but nothing else.
     async fn wait_for_the_last_readers(&self) {
         let patience = self.stall_timeout + STALL_MARGIN;
         let mut caught_up = pin!(self.bus.caught_up());
-        while self.bus.is_flow_controlled() && timeout(patience, &mut caught_up).await.is_err() {
+        while self.bus.is_flow_controlled() && !Self::are_caught_up_within(patience, caught_up.as_mut()).await
+        {
+            self.give_up_silent_readers();
             if !self.bus.all_report() {
                 warn!(after = ?patience, "the feed ends although a reader has not caught up");
                 break;
             }
+        }
+    }
+
+    /// Waits until all readers have caught up, but at most for the duration `patience`. Returns whether they
+    /// have caught up. The time for which the process stood still does not count.
+    async fn are_caught_up_within(
+        patience: Duration,
+        mut caught_up: Pin<&mut impl Future<Output = ()>>,
+    ) -> bool {
+        loop {
+            let begin = Instant::now();
+            let is_caught_up = timeout(patience, caught_up.as_mut()).await.is_ok();
+            if is_caught_up || begin.elapsed() <= patience + STANDSTILL {
+                return is_caught_up;
+            }
+        }
+    }
+
+    /// Stops waiting for the readers that have made no progress, except for shards.
+    fn give_up_silent_readers(&self) {
+        for reader in self.bus.give_up_silent_readers() {
+            warn!(reader, "the feed no longer waits for a reader that makes no progress");
         }
     }
 

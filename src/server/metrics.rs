@@ -76,6 +76,8 @@ impl Collector for CurrentValues {
         write("bars_bytes", "Memory of the bars, in bytes", &gauge(bars.bytes))?;
         let help = "How often the history has passed the reader of the bars";
         write("bars_lags", help, &ConstCounter::new(bars.lags))?;
+        let help = "Events that are missing in the bars, because the history passed the reader of the bars";
+        write("bars_missed", help, &ConstCounter::new(bars.missed))?;
         let help = "Bars that were evicted, by the limit of [bars]";
         let mut family = encoder.encode_descriptor("bars_evicted", help, None, MetricType::Counter)?;
         let Evicted { seconds, minutes, bytes } = bars.evicted;

@@ -1,6 +1,6 @@
-//! Many WebSocket clients on one thread, as a load on the server. Each client costs little CPU time.
+//! Many clients on one thread, as a load on the server. Each client costs little CPU time.
 //!
-//! A client is a socket, the beginning of an incomplete WebSocket frame, and a few numbers. The clients check
+//! A client is a socket, the beginning of an incomplete frame, and a few numbers. The clients check
 //! that `seq` always ascends, and that every event reaches all its subscribers. The clients also check that
 //! `sent` in each heartbeat equals the number of received market frames.
 //!
@@ -18,13 +18,13 @@ use mio::{Events, Interest, Poll, Token};
 use tickerplant::market::Time;
 
 use crate::arrivals::Arrivals;
+use crate::framing::Framing;
 use crate::handshake::{PATIENCE, read_answer, send_request};
 use crate::market_frame::{self, Times};
 use crate::statistics::{float, histogram};
-use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, kind, number, split_frame};
+use crate::websocket::{CLOSE, PING, PONG, TEXT, frame, kind, number};
 
-/// The most bytes that one read of a socket returns. The server sends no WebSocket frame that is longer than
-/// this.
+/// The most bytes that one read of a socket returns. The server sends no frame that is longer than this.
 const READ_BYTES: usize = 256 * 1024;
 
 /// The number of handshakes that run at the same time.
@@ -36,6 +36,7 @@ const BARRIER: &str = r#"{"action":"set","delivery":"every"}"#;
 
 pub struct Clients {
     poll: Poll,
+    framing: Framing,
     all: Vec<Client>,
     buffer: Vec<u8>,
     results: Results,
@@ -43,7 +44,7 @@ pub struct Clients {
 
 struct Client {
     socket: TcpStream,
-    /// The beginning of a WebSocket frame whose end has not arrived.
+    /// The beginning of a frame whose end has not arrived.
     partial: Vec<u8>,
     /// The `seq` of the newest market frame.
     seq: u64,
@@ -118,14 +119,19 @@ impl Faults {
 
 impl Clients {
     /// Connects a client for each query, such as `symbols=AAPL&delivery=every`.
-    pub fn connect(address: SocketAddr, queries: &[String], watch: Watch) -> io::Result<Self> {
+    pub fn connect(
+        address: SocketAddr,
+        queries: &[String],
+        framing: Framing,
+        watch: Watch,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut all = Vec::new();
         for queries in queries.chunks(HANDSHAKES) {
             let asked: io::Result<Vec<_>> =
-                queries.iter().map(|query| send_request(address, query)).collect();
+                queries.iter().map(|query| send_request(address, query, framing)).collect();
             for socket in asked? {
-                let partial = read_answer(&socket)?;
+                let partial = read_answer(&socket, framing)?;
                 socket.set_nonblocking(true)?;
                 let mut socket = TcpStream::from_std(socket);
                 poll.registry().register(&mut socket, Token(all.len()), Interest::READABLE)?;
@@ -153,7 +159,7 @@ impl Clients {
             faults: Faults::default(),
             times: Times::default(),
         };
-        Ok(Self { poll, all, buffer: vec![0; READ_BYTES], results })
+        Ok(Self { poll, framing, all, buffer: vec![0; READ_BYTES], results })
     }
 
     pub fn results(&self) -> &Results {
@@ -187,10 +193,11 @@ impl Clients {
         self.read(Instant::now() + time, |_| false)
     }
 
-    /// Sends a command from each client, and waits until all clients have an answer. Then counts the missing
-    /// and superfluous deliveries.
+    /// Sends a command from each WebSocket client, and waits until all clients have an answer. A client of a
+    /// stream can send no command, and waits for its next heartbeat instead. Then counts the missing and
+    /// superfluous deliveries.
     ///
-    /// The server answers a client only after it has sent the client's pending events. Only events that all
+    /// An answer or a heartbeat follows all events up to its `seq`. Only events that all
     /// clients could receive are checked. Each checked event must have reached as many clients as
     /// `subscribers` says. `wrote` is the number of events that this process wrote, or `None` if the server
     /// created the events. The server must have published exactly as many events as `wrote` says.
@@ -201,8 +208,10 @@ impl Clients {
         }
         for client in &mut self.all {
             client.ends = None;
-            // A write to a closed connection fails. The next read then marks the client as gone.
-            let _ = client.socket.write_all(&frame(TEXT, BARRIER.as_bytes()));
+            if self.framing == Framing::WebSocket {
+                // A write to a closed connection fails. The next read then marks the client as gone.
+                let _ = client.socket.write_all(&frame(TEXT, BARRIER.as_bytes()));
+            }
         }
         self.read(Instant::now() + PATIENCE, |clients| {
             clients.iter().all(|client| client.is_gone || client.ends.is_some())
@@ -257,7 +266,7 @@ impl Clients {
                 _ => {}
             }
             for event in &events {
-                self.all[event.token().0].read(&mut self.buffer, &mut self.results);
+                self.all[event.token().0].read(self.framing, &mut self.buffer, &mut self.results);
             }
         }
         Ok(())
@@ -266,7 +275,7 @@ impl Clients {
 
 impl Client {
     /// Reads and handles all frames that have arrived at this client's socket.
-    fn read(&mut self, buffer: &mut [u8], results: &mut Results) {
+    fn read(&mut self, framing: Framing, buffer: &mut [u8], results: &mut Results) {
         loop {
             let partial = self.partial.len();
             buffer[..partial].copy_from_slice(&self.partial);
@@ -279,13 +288,10 @@ impl Client {
             };
             results.reads += 1;
             let now = Time::now();
-            let mut bytes = &buffer[..partial + count];
-            while let Some((opcode, payload, rest)) = split_frame(bytes) {
-                self.on_frame(opcode, payload, now, results);
-                bytes = rest;
-            }
+            let on_frame = |opcode, payload: &[u8]| self.on_frame(opcode, payload, framing, now, results);
+            let rest = framing.read(&buffer[..partial + count], on_frame);
             self.partial.clear();
-            self.partial.extend_from_slice(bytes);
+            self.partial.extend_from_slice(rest);
             // A read that does not fill the buffer has emptied the socket. The poll reports bytes that arrive
             // later.
             if count < room {
@@ -294,10 +300,10 @@ impl Client {
         }
     }
 
-    fn on_frame(&mut self, opcode: u8, payload: &[u8], now: Time, results: &mut Results) {
+    fn on_frame(&mut self, opcode: u8, payload: &[u8], framing: Framing, now: Time, results: &mut Results) {
         match (opcode, market_frame::seq(payload)) {
             (TEXT, Some((seq, rest))) => self.on_update(seq, rest, now, results),
-            (TEXT, None) => self.on_other_frame(&String::from_utf8_lossy(payload), results),
+            (TEXT, None) => self.on_other_frame(&String::from_utf8_lossy(payload), framing, results),
             (PING, _) => {
                 // A write to a closed connection fails. The next read then marks the client as gone.
                 let _ = self.socket.write_all(&frame(PONG, payload));
@@ -307,17 +313,19 @@ impl Client {
         }
     }
 
-    fn on_other_frame(&mut self, text: &str, results: &mut Results) {
+    fn on_other_frame(&mut self, text: &str, framing: Framing, results: &mut Results) {
+        let position = number(text, r#""seq":"#).map(|seq| (seq, self.received));
         match kind(text) {
             Some("heartbeat") => {
                 results.heartbeats += 1;
                 results.faults.miscounted += u64::from(number(text, r#""sent":"#) != Some(self.received));
+                if framing != Framing::WebSocket {
+                    self.ends = position;
+                }
             }
             // Each snapshot has its own position. The client gets all events only after the last snapshot.
-            Some("subscribed" | "snapshot") => {
-                self.begins = number(text, r#""seq":"#).map(|seq| (seq, self.received));
-            }
-            Some("set") => self.ends = number(text, r#""seq":"#).map(|seq| (seq, self.received)),
+            Some("subscribed" | "snapshot") => self.begins = position,
+            Some("set") => self.ends = position,
             Some("feed") => {}
             _ => results.faults.unexpected += 1,
         }

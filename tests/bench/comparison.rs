@@ -1,7 +1,9 @@
 //! Prints the results of the benchmark's scenarios. Each scenario has a table with a line for each server.
-//! Below the table are the ratios of our server's figures to the figures of the other servers.
+//! Below the table are the ratios of our server's figures to the figures of the other servers, and the ratios
+//! of the stream clients' figures to the WebSocket clients' figures.
 
 use crate::contenders::{Contender, Kind};
+use crate::framing::Framing;
 use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
 use crate::statistics::Spread;
@@ -113,7 +115,7 @@ const COLUMNS: [Column; 13] = [
     },
 ];
 
-/// Prints a table for each scenario, and the ratios of our server's figures to the other servers' figures.
+/// Prints a table for each scenario, and the ratios of the figures.
 pub fn print(lines: &[Line]) {
     for lines in lines.chunk_by(|one, next| one.scenario.name == next.scenario.name) {
         println!("\n{}", lines[0].scenario.title());
@@ -128,7 +130,10 @@ pub fn print(lines: &[Line]) {
         let is_ours = |line: &&Line| line.contender.kind == Kind::Tickerplant;
         for ours in lines.iter().filter(is_ours) {
             for other in lines.iter().filter(|line| !is_ours(line)) {
-                ours.print_ratios(other);
+                // The ratio of a stream shows how much more a stream costs than a WebSocket.
+                let is_stream = other.contender.kind.framing() != Framing::WebSocket;
+                let (line, other) = if is_stream { (other, ours) } else { (ours, other) };
+                line.print_ratios(other);
             }
         }
     }

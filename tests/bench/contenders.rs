@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
+use crate::framing::Framing;
 use crate::scenario::{Feed, Scenario};
 
 /// The npm packages that the JavaScript servers need.
@@ -21,11 +22,15 @@ const PACKAGES: [&str; 2] = ["@oven/bun-linux-x64@1.4.5", "ws@8.23.0"];
 /// The default flush window of our server, and of [`Kind::Collecting`].
 const FLUSH_WINDOW: &str = "2ms";
 
-/// A kind of server.
+/// A kind of server, and the way in which its clients get their frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Our server.
     Tickerplant,
+    /// Our server, with clients of `/sse`.
+    Sse,
+    /// Our server, with clients of `/ndjson`.
+    Ndjson,
     /// Another build of our server. The environment variable `EARLIER` contains the path of that build's
     /// program.
     Earlier,
@@ -51,12 +56,21 @@ pub struct Contender {
 impl Kind {
     /// Returns whether this kind of server is a build of our server.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Tickerplant | Self::Earlier)
+        matches!(self, Self::Tickerplant | Self::Sse | Self::Ndjson | Self::Earlier)
     }
 
     /// Returns whether this kind of server can run a scenario with this feed.
     pub const fn has(self, feed: Feed) -> bool {
         !matches!((self, feed), (Self::Bare | Self::Collecting, Feed::Relay))
+    }
+
+    /// Returns how the clients of this kind of server get their frames.
+    pub const fn framing(self) -> Framing {
+        match self {
+            Self::Sse => Framing::Sse,
+            Self::Ndjson => Framing::Ndjson,
+            _ => Framing::WebSocket,
+        }
     }
 
     const fn is_script(self) -> bool {
@@ -89,6 +103,8 @@ impl Contender {
         let shards = self.shards.map_or(String::new(), |shards| format!(" ×{shards}"));
         let name = match self.kind {
             Kind::Tickerplant => "tickerplant",
+            Kind::Sse => "tickerplant /sse",
+            Kind::Ndjson => "tickerplant /ndjson",
             Kind::Earlier => "earlier",
             Kind::Bare => "bare",
             Kind::Collecting => "bare, collecting",
@@ -114,7 +130,7 @@ impl Contender {
         // This folder has no config.toml, so the server uses its defaults.
         command.current_dir(env!("CARGO_TARGET_TMPDIR")).stdin(Stdio::null());
         match self.kind {
-            Kind::Tickerplant | Kind::Earlier => {
+            Kind::Tickerplant | Kind::Sse | Kind::Ndjson | Kind::Earlier => {
                 command.args(["--listen", "127.0.0.1:0", "--log", "info"]);
                 command.env("TICKERPLANT_LIMITS__CONNECTIONS", "0");
                 if let Some(window) = &self.window {
@@ -149,7 +165,7 @@ impl Contender {
 
     fn program(&self) -> io::Result<PathBuf> {
         Ok(match self.kind {
-            Kind::Tickerplant => env!("CARGO_BIN_EXE_tickerplant").into(),
+            Kind::Tickerplant | Kind::Sse | Kind::Ndjson => env!("CARGO_BIN_EXE_tickerplant").into(),
             Kind::Earlier => env::var_os("EARLIER")
                 .ok_or_else(|| io::Error::other("set EARLIER to the program of an earlier build"))?
                 .into(),

@@ -41,7 +41,8 @@ impl IdleMemory {
         let server = runner.start(&self.contender, &scenario)?;
         let empty = server.memory()?;
         let watch = Watch { each_event: false, sample: 1 };
-        let mut clients = Clients::connect(server.address(), &scenario.queries(), watch)?;
+        let mut clients =
+            Clients::connect(server.address(), &scenario.queries(), self.contender.kind.framing(), watch)?;
         clients.measure(SETTLE)?;
         let each = f64::from(server.memory()?.saturating_sub(empty)) / f64::from(self.clients);
         self.runs.push((each, empty.into()));

@@ -48,7 +48,12 @@ impl Server {
 
     /// Returns the CPU time of all threads of the server.
     pub fn cpu(&self) -> io::Result<Duration> {
-        cpu(&self.proc())
+        cpu(&self.proc(), |_| true)
+    }
+
+    /// Returns the CPU time of the server's threads with this name.
+    pub fn thread_cpu(&self, name: &str) -> io::Result<Duration> {
+        cpu(&self.proc(), |thread| thread == name)
     }
 
     /// Returns the server's resident memory, in KiB.
@@ -135,15 +140,19 @@ pub fn pin(cores: &str) -> Option<String> {
 
 /// Returns the CPU time of this process.
 pub fn own_cpu() -> io::Result<Duration> {
-    cpu("/proc/self")
+    cpu("/proc/self", |_| true)
 }
 
-/// Returns the CPU time of all threads of a process. The first number in `task/*/schedstat` is a thread's CPU
-/// time in nanoseconds.
-fn cpu(proc: &str) -> io::Result<Duration> {
+/// Returns the CPU time of all threads of a process whose names `is_counted` accepts. The first number in
+/// `task/*/schedstat` is a thread's CPU time in nanoseconds.
+fn cpu(proc: &str, is_counted: impl Fn(&str) -> bool) -> io::Result<Duration> {
     let mut total = 0;
     for task in fs::read_dir(Path::new(proc).join("task"))? {
-        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+        let task = task?.path();
+        if !is_counted(fs::read_to_string(task.join("comm"))?.trim_end()) {
+            continue;
+        }
+        let schedstat = fs::read_to_string(task.join("schedstat"))?;
         let nanos: Option<u64> = schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok());
         total += nanos.ok_or_else(|| io::Error::other("no time in schedstat"))?;
     }

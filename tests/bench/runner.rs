@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
 use crate::event_writer::EventWriter;
+use crate::framing::Framing;
 use crate::process::{self, Server};
 use crate::relay_sender;
 use crate::scenario::{Feed, Scenario};
@@ -73,7 +74,8 @@ impl Runner {
         let mut server = self.start(contender, scenario)?;
         let empty = server.memory()?;
         let watch = Watch { each_event: true, sample: 1 };
-        let mut clients = Clients::connect(server.address(), &scenario.queries(), watch)?;
+        let mut clients =
+            Clients::connect(server.address(), &scenario.queries(), contender.kind.framing(), watch)?;
         let mut figures = self.measure(&mut clients, &mut server, scenario)?;
         let resident = server.memory()?.saturating_sub(empty);
         figures.memory = f64::from(resident) / float(scenario.clients as u64);
@@ -86,6 +88,7 @@ impl Runner {
         let clients = Clients::connect(
             server.address(),
             &scenario.queries(),
+            Framing::WebSocket,
             Watch {
                 each_event: !takes_all,
                 sample: (u64::from(scenario.rate) * scenario.subscribers() as u64 / SAMPLES).max(1),

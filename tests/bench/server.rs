@@ -19,6 +19,10 @@
 //! benchmark installs Bun and `ws` with npm if they are missing. The servers take turns, so that other load
 //! on the machine affects all servers. The servers run on one core, and the clients on the other cores.
 //!
+//! The clients speak WebSocket. In scenario C, and in the measurement of idle connections, our server also runs
+//! with clients of `/sse` and of `/ndjson`. These clients count the same faults. The benchmark prints the ratios
+//! of the streams' figures to the WebSocket clients' figures.
+//!
 //! The benchmark counts and prints faults, such as lost events. A slow result does not fail the benchmark.
 //!
 //! ```text
@@ -26,6 +30,7 @@
 //! cargo bench --bench server -- A B --flush-window 0ms,1ms,2ms,5ms --repeat 5
 //! cargo bench --bench server -- A --servers tickerplant --cores 0,1 --shards 1,2
 //! cargo bench --bench server -- --top --servers tickerplant,bun --repeat 1
+//! cargo bench --bench server -- C --servers tickerplant,sse,ndjson --repeat 7
 //! cargo bench --bench server -- --memory 19900 --stalled
 //! cargo bench --bench server -- --vanish 10000
 //! EARLIER=PATH cargo bench --bench server -- A B C --servers tickerplant,earlier --repeat 15
@@ -59,10 +64,10 @@
 //! connections. `--stalled` runs scenario C with additional clients that never read. `--vanish N` measures
 //! how another client is affected when N clients are killed at once. Without arguments, the benchmark runs
 //! the scenarios and the four measurements `--top`, `--memory`, `--stalled` and `--vanish`. The whole
-//! benchmark takes about fifty minutes.
+//! benchmark takes about an hour.
 //!
-//! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. In
-//! the tables, the memory for each client includes everything that the server allocates from the first
+//! Environment variables configure the server as usual, for example `TICKERPLANT_SESSION__HEARTBEAT=1s`. The
+//! clients of streams need a heartbeat at least every ten seconds. In the tables, the memory for each client includes everything that the server allocates from the first
 //! connection on, for example the history. With few clients, the memory for each client therefore says little
 //! about the memory of a connection.
 
@@ -72,6 +77,7 @@ mod clients;
 mod comparison;
 mod contenders;
 mod event_writer;
+mod framing;
 mod handshake;
 mod idle_memory;
 mod market_frame;
@@ -98,6 +104,7 @@ use clap::Parser;
 
 use comparison::Line;
 use contenders::{Contender, Kind};
+use framing::Framing;
 use idle_memory::IdleMemory;
 use rate_search::RateSearch;
 use runner::Runner;
@@ -121,7 +128,7 @@ struct Args {
         long,
         value_name = "NAMES",
         value_delimiter = ',',
-        default_value = "tickerplant,bare,collecting,bun,ws"
+        default_value = "tickerplant,sse,ndjson,bare,collecting,bun,ws"
     )]
     servers: Vec<Kind>,
     /// Flush windows to compare, such as 0ms,2ms
@@ -215,8 +222,13 @@ impl Args {
 
     /// Returns the servers that are compared in a scenario.
     fn contenders(&self, kinds: &[Kind], scenario: &Scenario) -> Vec<Contender> {
-        let runs = |kind: &Kind| kind.has(scenario.feed) && (kind.is_ours() || scenario.name != 'D');
-        let kinds: Vec<_> = kinds.iter().copied().filter(runs).collect();
+        let runs = |kind: &&Kind| {
+            let is_stream = kind.framing() != Framing::WebSocket;
+            kind.has(scenario.feed)
+                && (kind.is_ours() || scenario.name != 'D')
+                && (!is_stream || scenario.name == 'C')
+        };
+        let kinds: Vec<_> = kinds.iter().filter(runs).copied().collect();
         let windows = match self.flush_window.as_slice() {
             [] => vec![None],
             windows => windows.iter().cloned().map(Some).collect(),
@@ -255,7 +267,8 @@ impl Args {
         }
         if lines.is_empty() {
             return Err(io::Error::other(
-                "scenarios are A, B, C, L, R, F, D and S; D runs only tickerplant, and bare has no R",
+                "scenarios are A, B, C, L, R, F, D and S; D runs only tickerplant, sse and ndjson run only C, and \
+                 bare has no R",
             ));
         }
         let runner = self.runner(5, cores);
@@ -331,7 +344,8 @@ impl Args {
         clients: u32,
         cores: Option<String>,
     ) -> io::Result<()> {
-        let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.is_ours()).collect();
+        let is_measured = |kind: &Kind| kind.is_ours() && kind.framing() == Framing::WebSocket;
+        let kinds: Vec<_> = kinds.iter().copied().filter(is_measured).collect();
         let contenders = Contender::all(&kinds, &[None], &[None]).into_iter();
         let mut all: Vec<_> = contenders.map(|contender| VanishPairs::new(contender, clients)).collect();
         let runner = self.runner(5, cores);

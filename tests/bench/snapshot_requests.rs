@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::framing::Framing;
 use crate::runner::{Figures, Runner};
 use crate::scenario::{Feed, Scenario};
 use crate::statistics::Spread;
@@ -51,7 +52,7 @@ impl SnapshotPairs {
     fn run_with(&mut self, runner: &Runner, has_requests: bool) -> io::Result<Figures> {
         let mut server = runner.start(&self.contender, &SCENARIO)?;
         let watch = Watch { each_event: true, sample: 1 };
-        let mut clients = Clients::connect(server.address(), &SCENARIO.queries(), watch)?;
+        let mut clients = Clients::connect(server.address(), &SCENARIO.queries(), Framing::WebSocket, watch)?;
         let requests = has_requests.then(|| Requests::start(server.address()));
         let figures = runner.measure(&mut clients, &mut server, &SCENARIO)?;
         if let Some(requests) = requests {

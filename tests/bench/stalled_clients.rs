@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::framing::Framing;
 use crate::handshake;
 use crate::runner::{Figures, Runner};
 use crate::scenario::Scenario;
@@ -45,7 +46,8 @@ impl StalledPairs {
     fn run_with(&mut self, runner: &Runner, deliveries: &[&str]) -> io::Result<Figures> {
         let mut server = runner.start(&self.contender, &self.scenario)?;
         let watch = Watch { each_event: true, sample: 1 };
-        let mut clients = Clients::connect(server.address(), &self.scenario.queries(), watch)?;
+        let mut clients =
+            Clients::connect(server.address(), &self.scenario.queries(), Framing::WebSocket, watch)?;
         let symbols = self.scenario.names().join(",");
         let open =
             |delivery| handshake::open(server.address(), &format!("symbols={symbols}&delivery={delivery}"));

@@ -17,6 +17,7 @@ use clap::Parser;
 use crate::client_process::ClientProcess;
 use crate::clients::{Clients, Watch};
 use crate::contenders::Contender;
+use crate::framing::Framing;
 use crate::handshake;
 use crate::runner::Runner;
 use crate::scenario::{Feed, Scenario};
@@ -140,7 +141,7 @@ pub fn main() -> io::Result<()> {
     let names: Vec<_> = (0..args.symbols).map(|symbol| format!("V{symbol:03}")).collect();
     let query = if names.is_empty() { String::new() } else { format!("symbols={}", names.join(",")) };
     let watch = Watch { each_event: false, sample: 1 };
-    let mut clients = Clients::connect(args.address, &vec![query; args.clients], watch)?;
+    let mut clients = Clients::connect(args.address, &vec![query; args.clients], Framing::WebSocket, watch)?;
     clients.measure(SETTLE)?;
     println!();
     clients.measure(LIFETIME)

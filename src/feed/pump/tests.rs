@@ -228,6 +228,41 @@ async fn a_reader_that_is_never_done_does_not_keep_the_end_for_ever() {
     assert_eq!(entries(&bus), ["running", "1", "ended"]);
 }
 
+/// Publishes eight batches at full speed, while a briefly awaited reader reports nothing. Runs `meanwhile` at
+/// the same time. Returns how long the feed takes.
+async fn time_with_a_silent_reader(meanwhile: impl Future<Output = ()>) -> Duration {
+    let bus = bus(FeedKind::Replay);
+    let (reader, _) = bus.briefly_awaited_reader("test");
+    reader.done(0);
+    let (sender, feed) = sent(FeedKind::Replay, Speed::Max);
+    for _ in 0..8 {
+        sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
+    }
+    drop(sender);
+    let start = Instant::now();
+
+    tokio::join!(pump(feed, Arc::clone(&bus), CancellationToken::new()), meanwhile);
+
+    assert_eq!(bus.head(), 8 * BATCH as u64);
+    assert_eq!(bus.feed_state(), FeedState::Ended);
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_full_speed_a_silent_reader_of_the_bars_is_awaited_once_for_the_stall_timeout() {
+    assert_eq!(time_with_a_silent_reader(async {}).await, Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standstill_of_the_process_does_not_count_as_a_silence_of_a_reader() {
+    let standstill = async {
+        sleep(Duration::from_secs(4)).await;
+        advance(Duration::from_mins(1)).await;
+    };
+
+    assert_eq!(time_with_a_silent_reader(standstill).await, Duration::from_secs(64 + 10));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_live_feed_is_stalled_when_nothing_comes_and_runs_again_with_the_next_event() {
     let bus = bus(FeedKind::Stdin);

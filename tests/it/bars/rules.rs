@@ -70,6 +70,20 @@ fn a_late_trade_changes_neither_open_nor_close_of_its_bar() {
 }
 
 #[test]
+fn a_late_trade_that_makes_a_minute_can_change_open_and_close_of_a_longer_bar() {
+    let mut folding = Folding::start(Config::default());
+    folding.publish([trade("14:32:00", "5", "1"), trade("14:35:00", "6", "1")]);
+
+    folding.publish([trade("14:34:00", "7", "1"), trade("14:30:00", "3", "1"), trade("14:34:30", "9", "1")]);
+
+    assert_eq!(
+        folding.texts("A", "1m"),
+        ["14:30:00 3 3 3 3 x1", "14:32:00 5 5 5 5 x1", "14:34:00 7 9 7 7 x2", "14:35:00 6 6 6 6 x1 partial"]
+    );
+    assert_eq!(folding.texts("A", "5m"), ["14:30:00 3 9 3 7 x4", "14:35:00 6 6 6 6 x1 partial"]);
+}
+
+#[test]
 fn a_late_trade_of_an_evicted_bar_is_ignored() {
     let mut folding = Folding::start(Config { minutes: 2, ..Config::default() });
     folding.publish([trade("14:30:00", "1", ""), trade("14:32:00", "2", ""), trade("14:33:00", "3", "")]);
@@ -139,6 +153,19 @@ fn bars_of_the_feed_are_taken_as_they_are() {
     assert_eq!(folding.texts("A", "1s"), Vec::<String>::new());
     folding.publish([bar("14:31:00", "1m", ["2", "9", "1", "9"], "25")]);
     assert_eq!(folding.texts("A", "1m"), ["14:30:00 1 4 0.5 2 x10", "14:31:00 2 9 1 9 x25"]);
+    assert_eq!(folding.texts("A", "5m"), ["14:30:00 1 9 0.5 9 x35 partial"]);
+}
+
+#[test]
+fn an_earlier_bar_of_the_feed_is_inserted_unless_bars_of_its_time_are_evicted() {
+    let mut folding = Folding::start(Config { minutes: 2, ..Config::default() });
+    let minute = |time, price| bar(time, "1m", [price; 4], "1");
+    folding.publish([minute("14:30:00", "1"), minute("14:33:00", "3"), minute("14:31:00", "2")]);
+    assert_eq!(folding.texts("A", "1m"), ["14:31:00 2 2 2 2 x1", "14:33:00 3 3 3 3 x1"]);
+
+    folding.publish([minute("14:30:00", "9"), minute("14:29:00", "9")]);
+
+    assert_eq!(folding.texts("A", "1m"), ["14:31:00 2 2 2 2 x1", "14:33:00 3 3 3 3 x1"]);
 }
 
 #[test]

@@ -60,6 +60,19 @@ async fn the_answer_has_the_exact_bars_of_every_event_before_the_request() {
 }
 
 #[tokio::test]
+async fn a_late_trade_changes_a_complete_bar_but_not_its_open_and_close() {
+    let server = TestServer::start(Config::default()).await;
+    server.publish([at(10, "5", "1"), at(20, "6", "1"), at(90, "7", "1")]);
+    let complete = json!({"time":"2024-01-03T14:30:00Z","open":5,"high":6,"low":5,"close":6,"volume":2});
+    assert_eq!(get(&server, "AAPL?interval=1m").await.1["bars"][0], complete);
+
+    server.publish([at(5, "2", "1"), at(30, "9", "1")]);
+
+    let changed = json!({"time":"2024-01-03T14:30:00Z","open":5,"high":9,"low":2,"close":6,"volume":4});
+    assert_eq!(get(&server, "AAPL?interval=1m").await.1["bars"][0], changed);
+}
+
+#[tokio::test]
 async fn each_interval_and_each_limit_is_answered() {
     let server = TestServer::start(Config::default()).await;
     server.publish((0..720).map(|second| at(second, "1", "1")));
@@ -193,6 +206,7 @@ async fn evicted_bars_are_counted_in_the_metrics() {
         "tickerplant_bars_evicted_total{limit=\"minutes\"} 0",
         "tickerplant_bars_evicted_total{limit=\"bytes\"} 0",
         "tickerplant_bars_lags_total 0",
+        "tickerplant_bars_missed_total 0",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
