@@ -82,6 +82,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
         Some(Err(panic)) => pump.fail(format!("the feed's own task {panic}")),
     }
+    // From here on, the pump executes no command. Without the queue, each waiting caller gets an error at once.
+    drop(commands);
     if bus.is_ending() {
         stop.run_until_cancelled(pump.wait_for_the_last_readers()).await;
     }
@@ -339,13 +341,15 @@ impl Pump<'_> {
         self.update_flow_control();
     }
 
-    /// Pauses the feed, and publishes the next `count` events, or fewer if the source ends. During the step,
-    /// a replay waits for its readers, so that none falls too far behind.
+    /// Pauses the feed, and publishes the next `count` events, or fewer if the source ends.
+    ///
+    /// The step waits for readers if the feed does. A replay's step of more than [`AHEAD`] events waits at
+    /// every speed, so that no client with `delivery=every` falls too far behind.
     async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
         self.pause();
-        let waits = !matches!(self.source, Source::Walk(_));
-        self.bus.set_flow_controlled(waits);
         let mut left = count.get() as usize;
+        let waits = self.is_at_full_speed() || left > AHEAD && !matches!(self.source, Source::Walk(_));
+        self.bus.set_flow_controlled(waits);
         while left > 0 && self.mode == Mode::Paused {
             if self.fill().await? {
                 if waits {
@@ -458,9 +462,11 @@ impl Pump<'_> {
 
     /// Tells the bus whether the feed is flow-controlled, i.e. waits for its readers.
     fn update_flow_control(&self) {
-        self.bus.set_flow_controlled(
-            self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max),
-        );
+        self.bus.set_flow_controlled(self.is_at_full_speed());
+    }
+
+    fn is_at_full_speed(&self) -> bool {
+        self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max)
     }
 
     fn set_feed_state(&self, state: FeedState) {

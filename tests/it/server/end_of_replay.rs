@@ -9,6 +9,7 @@ use tickerplant::config::Config;
 use tickerplant::counters::Limit;
 use tokio::time::sleep;
 
+use crate::support::json_answer::JsonAnswer;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -117,6 +118,47 @@ async fn a_client_that_does_not_read_is_closed_before_the_end() {
 
     assert_eq!(server.count_of(Limit::StallTimeout), 1);
     assert_eq!(still.closed().await.0, 4008);
+}
+
+#[tokio::test]
+async fn steps_beside_a_client_that_does_not_read_are_answered_at_once() {
+    let (_folder, server) = replay("replay.stall_timeout = \"1h\"").await;
+    tell(&server, &json!({"action": "speed", "speed": 1})).await;
+    let mut still = server.connect_with_room(EVERY, ROOM).await;
+    still.expect(SUBSCRIBED).await;
+
+    for _ in 0..4 {
+        tell(&server, &json!({"action": "step", "events": EVENTS / 3})).await;
+    }
+
+    // At this speed, a client with `delivery=every` may fall behind by no more than its buffer.
+    assert_eq!(still.closed().await.0, 4008);
+}
+
+#[tokio::test]
+async fn commands_at_the_end_of_a_server_that_waits_for_its_clients_are_answered_409() {
+    let trades = (1..=EVENTS).map(|n| (format!("S{n}"), n));
+    let (_folder, server) = replay_of(trades, "replay.stall_timeout = \"1h\"\nexit_at_end = true").await;
+    tell(&server, &json!({"action": "speed", "speed": 1_000_000})).await;
+    let mut still = server.connect_with_room("/ws?symbols=*", ROOM).await;
+    still.expect(SUBSCRIBED).await;
+    resume(&server).await;
+    while JsonAnswer::get(&server, "/api/v1/feed").await.json()["state"] != "ended" {
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    for command in [
+        json!({"action": "pause"}),
+        json!({"action": "resume"}),
+        json!({"action": "step"}),
+        json!({"action": "seek", "time": "2024-01-03"}),
+        json!({"action": "loop", "loop": true}),
+        json!({"action": "speed", "speed": 2}),
+    ] {
+        let answer = JsonAnswer::post(&server, "/api/v1/feed", &command.to_string()).await;
+        let expected = ("conflict".to_owned(), "the feed is over".to_owned());
+        assert_eq!((answer.status, answer.error()), (409, expected), "{command}");
+    }
 }
 
 #[tokio::test]
