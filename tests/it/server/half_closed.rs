@@ -36,11 +36,8 @@ async fn half_closed(server: &TestServer, request: &str) -> TcpStream {
 
 #[tokio::test]
 async fn each_page_is_answered_in_full() {
-    let mut config = Config::default();
-    config.feed =
-        toml::from_str("kind = \"replay\"\nreplay.files = [\"feeds/ticks.csv\"]\nclock.paused = true")
-            .unwrap();
-    let server = TestServer::feed(config).await;
+    let feed = "kind = \"replay\"\nreplay.files = [\"feeds/ticks.csv\"]\nclock.paused = true";
+    let server = TestServer::feed(Config { feed: toml::from_str(feed).unwrap(), ..Config::default() }).await;
     let step = r#"{"action":"step","events":300}"#;
     let step = format!(
         "POST /api/v1/feed HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n{step}",
