@@ -210,7 +210,7 @@ impl Session {
             poll_fn(|cx| self.poll_shut_down(cx)).await?;
             // Incoming bytes are read and dropped. If bytes stayed unread, the operating system would reset
             // the connection. The client might then not get the close frame.
-            while poll_fn(|cx| self.poll_read(cx)).await? > 0 {
+            while poll_fn(|cx| self.poll_last_read(cx)).await? > 0 {
                 self.decoder.iter_mut().for_each(Decoder::forget);
             }
             Ok::<(), CloseReason>(())
@@ -346,6 +346,16 @@ impl Session {
                 shard.block(id);
                 Poll::Pending
             }
+        }
+    }
+
+    /// Reads what is left to read before the socket is closed. Returns the number of bytes, which is 0 if the
+    /// session need not wait for more.
+    fn poll_last_read(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<usize, CloseReason>> {
+        match self.poll_read(cx) {
+            // The client of a stream sends nothing, so it need not close first.
+            Poll::Pending if self.decoder.is_none() => Poll::Ready(Ok(0)),
+            read => read,
         }
     }
 
