@@ -133,6 +133,35 @@ async fn a_cursor_that_the_history_does_not_reach_is_gone() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_rare_symbol_in_a_long_history_ends_early_and_the_pages_are_complete() {
+    let server = TestServer::start(Config::default()).await;
+    let rare = [1, 20_000, 39_999, 40_000];
+    server.publish(
+        (1..=40_000).map(|n| trade(if rare.contains(&n) { "RARE" } else { "AAPL" }, &n.to_string())),
+    );
+    let epoch = server.bus().epoch().to_owned();
+
+    for limit in [1, 10_000] {
+        let (mut found, mut pages, mut after) = (Vec::new(), 0, String::new());
+        loop {
+            let path = format!("/api/v1/events?symbols=RARE&limit={limit}{after}");
+            let page = JsonAnswer::get(&server, &path).await.json();
+            pages += 1;
+            found.extend(
+                page["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()),
+            );
+            let next = page["next"].as_str().unwrap().to_owned();
+            after = format!("&after={next}");
+            if next == format!("{epoch}-40000") {
+                break;
+            }
+        }
+        assert_eq!(found, rare, "limit {limit}");
+        assert!(pages > 2, "a page reads a part of the history only");
+    }
+}
+
+#[tokio::test]
 async fn monitors_and_tools_may_add_parameters_to_pages_without_data() {
     let server = started().await;
     for path in
