@@ -136,6 +136,25 @@ async fn steps_beside_a_client_that_does_not_read_are_answered_at_once() {
 }
 
 #[tokio::test]
+async fn commands_are_executed_while_a_replay_waits_at_its_end_for_a_client_that_does_not_read() {
+    let (_folder, server) = replay("replay.stall_timeout = \"1h\"").await;
+    let mut still = server.connect_with_room(EVERY, ROOM).await;
+    still.expect(SUBSCRIBED).await;
+    resume(&server).await;
+    while server.bus().head() < EVENTS || !server.bus().is_waiting() {
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    tell(&server, &json!({"action": "pause"})).await;
+    let (step, seek) = (json!({"action": "step"}), json!({"action": "seek", "time": "2024-01-03"}));
+    tokio::join!(tell(&server, &step), tell(&server, &seek));
+    tell(&server, &json!({"action": "loop", "loop": true})).await;
+    tell(&server, &json!({"action": "speed", "speed": 1})).await;
+
+    assert_eq!(JsonAnswer::get(&server, "/api/v1/feed").await.json()["state"], "paused");
+}
+
+#[tokio::test]
 async fn commands_at_the_end_of_a_server_that_waits_for_its_clients_are_answered_409() {
     let trades = (1..=EVENTS).map(|n| (format!("S{n}"), n));
     let (_folder, server) = replay_of(trades, "replay.stall_timeout = \"1h\"\nexit_at_end = true").await;

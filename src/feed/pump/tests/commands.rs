@@ -314,6 +314,32 @@ async fn a_step_past_the_end_waits_at_full_speed_for_the_readers_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_ends_the_wait_of_a_step_past_the_end() {
+    for speed in ["1", "\"max\""] {
+        let play = Playing::start(&format!("kind = \"replay\"\nclock.paused = true\nclock.speed = {speed}"));
+        let (reader, _) = play.bus.awaited_reader("test");
+        play.send([0, 1]).await;
+        let Playing { sender, bus, control, _pump } = play;
+        drop(sender);
+        let begin = Instant::now();
+        let interrupt = async {
+            sleep(Duration::from_millis(1)).await;
+            assert!(bus.is_waiting());
+            control.send(FeedCommand::Pause).await.unwrap()
+        };
+
+        let (stepped, paused) = tokio::join!(control.send(step(5000)), interrupt);
+
+        let stepped = stepped.unwrap();
+        assert_eq!((stepped.state, stepped.events, paused.state), (FeedState::Paused, 2, FeedState::Paused));
+        assert_eq!(begin.elapsed(), Duration::from_millis(1));
+        assert_eq!(bus.is_flow_controlled(), speed != "1");
+        reader.done(2);
+        assert_eq!(control.send(step(1)).await.unwrap().state, FeedState::Ended);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_feed_that_waits_for_a_client_can_be_paused_and_stepped() {
     let play = Playing::start("kind = \"replay\"\nwait_for_client = true");
     play.send([0, 1, 2]).await;
