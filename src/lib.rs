@@ -119,6 +119,7 @@
 //! | `fields.rs` | fields of a JSON object, `id` |
 //! | `token_check.rs` | messages that could hold a token |
 //! | `cursor.rs` | positions from which clients resume |
+//! | `parameter.rs` | rules for the parameters of all URLs, numbers in a URL |
 //! | `url_parameters.rs` | `?symbols=…` |
 //! | `data_parameters.rs` | `?symbols=…&after=…&limit=…` of requests for market data |
 //! | `error_reply.rs` | error codes |

@@ -13,6 +13,12 @@ use crate::task::Panicked;
 /// The reason why a feed cannot start or has failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
+    /// Standard input has ended, and had bad lines but no event.
+    #[error("standard input: none of its {lines} lines is an event")]
+    NoEventLines {
+        /// The number of lines.
+        lines: u64,
+    },
     /// `feed.replay.files` is empty.
     #[error("feed.replay.files: no file is given")]
     NoFiles,
@@ -311,6 +317,7 @@ impl FeedError {
             | Self::Unfit { .. }
             | Self::MostlyBad { .. }
             | Self::NoEvents { .. }
+            | Self::NoEventLines { .. }
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
@@ -387,6 +394,9 @@ impl FeedError {
                 Some("inspect shows which column is read as what; --map, --layout, --tz and others change it")
             }
             Self::NoEvents { .. } => Some("is it the right file, and is it complete?"),
+            Self::NoEventLines { .. } => {
+                Some("the log says why; `tickerplant cat FILE` writes lines that are events")
+            }
             Self::BadRow { .. } => {
                 Some("without --strict the row is rejected and counted, and the replay goes on")
             }

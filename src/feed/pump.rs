@@ -72,6 +72,7 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         ends_paused: false,
         ahead: 0,
         answer: None,
+        is_step_waiting: false,
         progress,
         bus: &bus,
     };
@@ -82,6 +83,8 @@ pub async fn pump(feed: Feed, bus: Arc<Bus>, stop: CancellationToken) {
         Some(Ok(Err(error))) => pump.fail(error.in_full()),
         Some(Err(panic)) => pump.fail(format!("the feed's own task {panic}")),
     }
+    // From here on, the pump executes no command. So each caller that waits gets an error at once.
+    drop((commands, pump.answer.take()));
     if bus.is_ending() {
         stop.run_until_cancelled(pump.wait_for_the_last_readers()).await;
     }
@@ -108,6 +111,9 @@ struct Pump<'a> {
     ahead: usize,
     /// The channel for the answer to the command that is being executed.
     answer: Option<oneshot::Sender<Status>>,
+    /// Whether a step has published the source's last event, and waits for the readers. Another command ends
+    /// the wait.
+    is_step_waiting: bool,
     progress: Progress,
     bus: &'a Bus,
 }
@@ -132,15 +138,20 @@ impl Pump<'_> {
             select! {
                 biased;
                 Some(QueuedCommand { command, answer }) = commands.recv() => {
+                    self.finish_command();
                     self.answer = Some(answer);
                     self.execute(command).await?;
-                    if let Some(answer) = self.answer.take() {
-                        // Sending fails if the caller no longer waits for the answer.
-                        let _ = answer.send(self.progress.status());
+                    if !self.is_step_waiting {
+                        self.finish_command();
                     }
                 }
-                is_more = self.ready(), if self.mode == Mode::Running => {
-                    if is_more? { self.publish() } else { self.end() }
+                is_more = self.ready(), if self.mode == Mode::Running || self.is_step_waiting => {
+                    if is_more? {
+                        self.publish();
+                    } else {
+                        self.end();
+                        self.finish_command();
+                    }
                 }
                 else => return Ok(()),
             }
@@ -149,6 +160,16 @@ impl Pump<'_> {
             }
             // A late feed never sleeps, so the pump yields here to the other tasks of the thread.
             task::yield_now().await;
+        }
+    }
+
+    /// Answers the command that is being executed, if there is one.
+    fn finish_command(&mut self) {
+        self.is_step_waiting = false;
+        self.update_flow_control();
+        if let Some(answer) = self.answer.take() {
+            // Sending fails if the caller no longer waits for the answer.
+            let _ = answer.send(self.progress.status());
         }
     }
 
@@ -175,6 +196,10 @@ impl Pump<'_> {
     ///
     /// Cancel safe: events that were taken from the source remain in `pending`.
     async fn ready(&mut self) -> Result<bool, FeedError> {
+        if self.is_step_waiting {
+            self.wait_for_the_last_readers().await;
+            return Ok(false);
+        }
         if self.waits_for_client {
             self.bus.first_subscriber().await;
             self.waits_for_client = false;
@@ -372,13 +397,15 @@ impl Pump<'_> {
         self.update_flow_control();
     }
 
-    /// Pauses the feed, and publishes the next `count` events, or fewer if the source ends. During the step,
-    /// a replay waits for its readers, so that none falls too far behind.
+    /// Pauses the feed, and publishes the next `count` events, or fewer if the source ends.
+    ///
+    /// The step waits for readers if the feed does. A replay's step of more than [`AHEAD`] events waits at
+    /// every speed, so that no client with `delivery=every` falls too far behind.
     async fn step(&mut self, count: NonZeroU32) -> Result<(), FeedError> {
         self.pause();
-        let waits = !matches!(self.source, Source::Walk(_));
-        self.bus.set_flow_controlled(waits);
         let mut left = count.get() as usize;
+        let waits = self.is_at_full_speed() || left > AHEAD && !matches!(self.source, Source::Walk(_));
+        self.bus.set_flow_controlled(waits);
         while left > 0 && self.mode == Mode::Paused {
             if self.fill().await? {
                 if waits {
@@ -388,12 +415,13 @@ impl Pump<'_> {
                 self.publish_at_once(stepped);
                 left -= stepped;
                 task::yield_now().await;
-            } else {
-                self.wait_for_the_last_readers().await;
+            } else if self.wait_for_the_last_readers().now_or_never().is_some() {
                 self.end();
+            } else {
+                self.is_step_waiting = true;
+                break;
             }
         }
-        self.update_flow_control();
         Ok(())
     }
 
@@ -491,9 +519,11 @@ impl Pump<'_> {
 
     /// Tells the bus whether the feed is flow-controlled, i.e. waits for its readers.
     fn update_flow_control(&self) {
-        self.bus.set_flow_controlled(
-            self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max),
-        );
+        self.bus.set_flow_controlled(self.is_at_full_speed());
+    }
+
+    fn is_at_full_speed(&self) -> bool {
+        self.schedule.as_ref().is_some_and(|schedule| schedule.speed() == Speed::Max)
     }
 
     fn set_feed_state(&self, state: FeedState) {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::watch;
 
 use super::contract_pages::ContractPages;
@@ -19,7 +18,7 @@ use crate::bars::Bars;
 use crate::bus::Bus;
 use crate::feed::Control;
 use crate::hub::{self, Relay};
-use crate::wire::{Command, Cursor, ErrorCode, ErrorReply, TokenHash, UrlParameters};
+use crate::wire::{Command, Cursor, DataParameters, ErrorCode, ErrorReply, TokenHash, UrlParameters};
 
 /// The state that all routes share.
 #[derive(Debug)]
@@ -56,21 +55,22 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Returns the permissions of a request. A token in the `Authorization` header has precedence over a
-    /// token in the URL. A server without tokens ignores the `Authorization` header, because the header may
-    /// be meant for a proxy.
+    /// Returns the permissions of a request. If both the `Authorization` header and the URL have a token, the
+    /// permissions are those of the header's token. A server without tokens ignores the `Authorization`
+    /// header, because the header may be meant for a proxy.
     ///
     /// # Errors
     ///
-    /// The error has the status 401 if the token is unknown.
+    /// The error has the status 401 if one of the tokens is unknown, and 400 if the header is repeated.
     fn access(&self, headers: &HeaderMap, token: Option<&TokenHash>) -> Result<Access, ErrorResponse> {
-        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| TokenHash::of(token.trim()))
-        });
+        let unauthorized = |error| (StatusCode::UNAUTHORIZED, error);
+        let bearer = single_header(headers, "Authorization")?.and_then(bearer_token);
         let auth = self.auth.borrow();
-        let bearer = bearer.filter(|_| !auth.tokens.is_empty());
-        auth.access(bearer.as_ref().or(token)).map_err(|error| (StatusCode::UNAUTHORIZED, error))
+        let in_url = auth.access(token).map_err(unauthorized)?;
+        match bearer {
+            Some(bearer) if !auth.tokens.is_empty() => auth.access(Some(&bearer)).map_err(unauthorized),
+            _ => Ok(in_url),
+        }
     }
 
     /// Returns the permissions of a request. If the server has tokens, the request must contain a token,
@@ -78,14 +78,26 @@ impl AppState {
     ///
     /// # Errors
     ///
-    /// The error has the status 401 if the token is missing or unknown.
+    /// The error has the status 401 if the token is missing or unknown, and 400 if a token is repeated.
     pub fn authorize(&self, headers: &HeaderMap, query: &str) -> Result<Access, ErrorResponse> {
-        let access = self.access(headers, UrlParameters::token(query).as_ref())?;
+        let token = UrlParameters::token(query).map_err(|error| (StatusCode::BAD_REQUEST, error))?;
+        let access = self.access(headers, token.as_ref())?;
         if access.is_unauthenticated() {
             let message = "show a token: in the header `Authorization: Bearer`, or in the URL";
             return Err((StatusCode::UNAUTHORIZED, ErrorReply::new(ErrorCode::Unauthorized, message)));
         }
         Ok(access)
+    }
+
+    /// Returns the permissions of a request whose URL has no parameter besides the token.
+    ///
+    /// # Errors
+    ///
+    /// The error is that of [`authorize`](Self::authorize), or has the status 400 if there is another
+    /// parameter.
+    pub fn authorize_alone(&self, headers: &HeaderMap, query: &str) -> Result<Access, ErrorResponse> {
+        let access = self.authorize(headers, query)?;
+        no_parameter(query).map(|()| access)
     }
 
     /// Returns the parameters of a URL and the permissions of the request. If `last` is a cursor, the client resumes
@@ -125,4 +137,39 @@ impl AppState {
         }
         Ok((parameters, access))
     }
+}
+
+/// Checks that a URL has no parameter besides the token. Does not check the token.
+///
+/// # Errors
+///
+/// The error has the status 400.
+pub fn no_parameter(query: &str) -> Result<(), ErrorResponse> {
+    let parameters = DataParameters::parse(query, &[]);
+    parameters.map(drop).map_err(|error| (StatusCode::BAD_REQUEST, error))
+}
+
+/// Returns the value of a header; `None` if the request does not have the header.
+///
+/// # Errors
+///
+/// The error has the status 400 if the request has the header more than once.
+pub fn single_header<'a>(
+    headers: &'a HeaderMap,
+    name: &str,
+) -> Result<Option<&'a HeaderValue>, ErrorResponse> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_none() {
+        return Ok(value);
+    }
+    let message = format!("the header `{name}` is given twice; give it once");
+    Err((StatusCode::BAD_REQUEST, ErrorReply::new(ErrorCode::BadRequest, message)))
+}
+
+/// Returns the token in the value of an `Authorization` header; `None` if the header has another scheme.
+fn bearer_token(value: &HeaderValue) -> Option<TokenHash> {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    scheme.eq_ignore_ascii_case("bearer").then(|| TokenHash::of(token.trim()))
 }

@@ -17,8 +17,10 @@ use super::json_response::{ErrorResponse, error_response, json_response};
 use crate::bars::BarInterval;
 use crate::encoding;
 use crate::market::{KindSet, Symbol};
-use crate::nearest::did_you_mean;
-use crate::wire::{Command, ErrorCode, ErrorReply, Symbols, bad_parameter, pairs, quoted};
+use crate::wire::{
+    Command, ErrorCode, ErrorReply, Symbols, bad_parameter, distinct_pairs, parse_limit, quoted,
+    unknown_parameter,
+};
 
 /// The beginning of the path. The symbol follows.
 pub const PREFIX: &str = "api/v1/bars/";
@@ -27,10 +29,7 @@ pub const PREFIX: &str = "api/v1/bars/";
 const DEFAULT_LIMIT: usize = 500;
 
 /// The maximum number of bars in a response.
-const MAX_LIMIT: usize = 5000;
-
-/// The names of all parameters.
-const NAMES: [&str; 3] = ["interval", "limit", "token"];
+const MAX_LIMIT: u16 = 5000;
 
 /// The parsed parameters of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,11 +95,8 @@ fn parse_symbol(text: &str) -> Result<Symbol, ErrorReply> {
 impl Parameters {
     fn parse(query: &str) -> Result<Self, ErrorReply> {
         let mut parameters = Self { interval: BarInterval::Minute, limit: DEFAULT_LIMIT };
-        let mut seen: Vec<String> = Vec::new();
-        for (name, value) in pairs(query) {
-            if seen.contains(&name) {
-                return Err(bad_parameter(format_args!("the parameter `{name}` is given twice")));
-            }
+        for pair in distinct_pairs(query) {
+            let (name, value) = pair?;
             match &*name {
                 "interval" => {
                     parameters.interval = BarInterval::from_name(&value).ok_or_else(|| {
@@ -108,23 +104,10 @@ impl Parameters {
                         bad_parameter(format_args!("interval is {names}, not {}", quoted(&value)))
                     })?;
                 }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                    parameters.limit = limit.ok_or_else(|| {
-                        let form = format_args!("a whole number from 1 to {MAX_LIMIT}");
-                        bad_parameter(format_args!("limit is {form}, not {}", quoted(&value)))
-                    })?;
-                }
+                "limit" => parameters.limit = parse_limit(&value, MAX_LIMIT)?,
                 "token" => {}
-                _ => {
-                    return Err(bad_parameter(format_args!(
-                        "there is no parameter {}; parameters are interval, limit and token{}",
-                        quoted(&name),
-                        did_you_mean(&name, NAMES)
-                    )));
-                }
+                _ => return Err(unknown_parameter(&name, &["interval", "limit"])),
             }
-            seen.push(name);
         }
         Ok(parameters)
     }

@@ -234,6 +234,8 @@ impl Connections {
         http.timer(RequestTimer { phase: Arc::clone(phase), header_timeout, keep_alive })
             // `RequestTimer` ignores this value, but the library uses the timer only if a timeout is set.
             .header_read_timeout(Duration::ZERO)
+            // A client may close its sending half after a request, e.g. `nc -N`. It still gets its answer.
+            .half_close(true)
             .max_headers(headers)
             .max_header_size(bytes)
             .max_buf_size(bytes.max(READ_BUFFER_BYTES.0));

@@ -24,18 +24,21 @@ pub type CheckedOrigin = Result<Option<HeaderValue>, ErrorResponse>;
 ///
 /// If the request is a preflight from an allowed origin, the response also lists the methods and headers that
 /// the origin's pages may use. Without these lists, the browser does not send the request that should follow
-/// the preflight. For a refused origin, the response has the refusal as an extension, so that the server can
-/// log the refusal.
+/// the preflight. For a preflight from a refused origin, the response has the refusal as an extension, so that
+/// the server can log the refusal.
 pub fn options_response(allow: &HeaderValue, headers: &HeaderMap, origin: &CheckedOrigin) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(ALLOW, allow.clone());
+    if !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return response;
+    }
     match origin {
-        Ok(Some(_)) if headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) => {
+        Ok(Some(_)) => {
             response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, allow.clone());
             response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
             response.headers_mut().insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         }
-        Ok(_) => {}
+        Ok(None) => {}
         Err((_, refusal)) => drop(response.extensions_mut().insert(refusal.clone())),
     }
     response

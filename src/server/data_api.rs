@@ -10,7 +10,7 @@ use super::app_state::AppState;
 use super::json_response::{ErrorResponse, json_response};
 use crate::auth::Access;
 use crate::market::{KindSet, Symbol};
-use crate::wire::{Cursor, DataParameters, ErrorCode, ErrorReply, Symbols};
+use crate::wire::{Cursor, DataParameters, ErrorCode, ErrorReply, Symbols, parse_after};
 
 /// The maximum number of events in a response if the request has no `limit`.
 const DEFAULT_EVENTS: usize = 1000;
@@ -108,7 +108,7 @@ pub fn events(state: &AppState, headers: &HeaderMap, query: &str) -> Result<Resp
     let (access, parameters) = parse(state, headers, query, &["symbols", "channels", "after", "limit"])?;
     let DataParameters { symbols, channels, after, limit } = parameters;
     let symbols = allowed(symbols, &access)?;
-    let after = after.map(|text| text.parse()).transpose().map_err(bad)?;
+    let after = after.map(|text| parse_after(&text)).transpose().map_err(bad)?;
     let request = EventsRequest { symbols, channels, after, limit: limit.unwrap_or(DEFAULT_EVENTS) };
     Ok(pending(DataRequest::Events(request)))
 }

@@ -9,10 +9,14 @@ use crate::encoding;
 use crate::hub::{self, Missed};
 use crate::wire::{Cursor, ErrorCode, ErrorReply, GapReason};
 
+/// The maximum number of events that one page reads from the history. So a request for a rare symbol costs no
+/// more time than a request for many events.
+const MAX_READ: usize = 16_384;
+
 /// Returns a page of past events, as JSON.
 ///
-/// The page ends before the newest event if the page has as many events as the request allows. The page also
-/// ends if the log evicts the next event, or if the feed seeks.
+/// The page ends before the newest event if the page has as many events as the request allows, or has read
+/// [`MAX_READ`] events. The page also ends if the log evicts the next event, or if the feed seeks.
 ///
 /// # Errors
 ///
@@ -30,13 +34,14 @@ pub fn events_page(bus: &Bus, request: &EventsRequest) -> Result<Vec<u8>, ErrorR
     let (epoch, head) = (bus.epoch(), bus.head());
     let mut seq = request.after.as_ref().map_or(head, |cursor| cursor.seq);
     let mut out = format!("{{\"epoch\":\"{epoch}\",\"seq\":{head},\"events\":[").into_bytes();
-    let mut count = 0;
+    let (mut count, mut read) = (0, 0);
     'page: while let Some(chunk) = next {
         for (event_seq, event) in chunk.iter() {
-            if count == request.limit || event_seq > head {
+            if count == request.limit || read == MAX_READ || event_seq > head {
                 break 'page;
             }
             seq = event_seq;
+            read += 1;
             let is_asked = request.symbols.all || request.symbols.names.contains(&event.symbol);
             if is_asked && request.channels.contains(event.kind()) {
                 if count > 0 {

@@ -123,7 +123,7 @@ pub async fn respond<B: Buf>(
     let answered = if method == Method::POST {
         execute(&state, &headers, &query, body).await
     } else {
-        state.authorize(&headers, &query).map(|_| state.feed.status())
+        state.authorize_alone(&headers, &query).map(|_| state.feed.status())
     };
     match answered {
         Ok(status) => {
@@ -141,7 +141,7 @@ async fn execute<B: Buf>(
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Status, ErrorResponse> {
-    let access = state.authorize(headers, query)?;
+    let access = state.authorize_alone(headers, query)?;
     access.check_control().map_err(|error| (StatusCode::FORBIDDEN, error))?;
     let body = timeout(state.body_timeout, read_body(body)).await.unwrap_or_else(|_| {
         let message = "the body took too long (server.header_timeout)";

@@ -71,7 +71,7 @@ impl Info {
                 every_buffer: session.every_buffer,
                 relay_bytes: relay.max_bytes,
                 relay_rate: relay.rate,
-                page: MAX_LIMIT,
+                page: MAX_LIMIT.into(),
             },
         }
     }

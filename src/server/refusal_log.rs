@@ -32,10 +32,17 @@ pub struct RefusalLog {
 
 impl RefusalLog {
     /// Counts a refused request, and logs the request if it is one of the first few in the current second.
+    ///
+    /// A preflight of a refused origin is answered with 204. The answer lacks the permission, so the browser
+    /// does not send the page's request.
     pub fn refused(&self, client: IpAddr, path: &str, status: StatusCode, reason: &str) {
         if self.count.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SPAN {
             let (path, reason) = (shown(path), shown(reason));
-            info!(%client, path, status = status.as_u16(), reason, "refused a request");
+            if status == StatusCode::NO_CONTENT {
+                info!(%client, path, reason, "answered a preflight without permission for the page");
+            } else {
+                info!(%client, path, status = status.as_u16(), reason, "refused a request");
+            }
         }
     }
 

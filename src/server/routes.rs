@@ -10,7 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use warp::filters::BoxedFilter;
 use warp::{Filter, Reply, reject};
 
-use super::app_state::AppState;
+use super::app_state::{AppState, no_parameter};
 use super::guard::{RequestContext, finished, guard, not_found_response};
 use super::handshake::{Handshake, is_upgrade};
 use super::json_response::{ErrorResponse, error_response, json_response};
@@ -70,8 +70,13 @@ pub fn routes(state: Arc<AppState>) -> BoxedFilter<(warp::reply::Response,)> {
     let symbols = reading("symbols", data_api::symbols);
     let snapshots = reading("snapshots", data_api::snapshots);
     let events = reading("events", data_api::events);
-    let info = warp::path!("api" / "v1" / "info")
-        .map(move || informing.info.response(!informing.auth.borrow().tokens.is_empty()));
+    let info = warp::path!("api" / "v1" / "info").and(query).map(move |query: String| {
+        let has_tokens = !informing.auth.borrow().tokens.is_empty();
+        match no_parameter(&query) {
+            Ok(()) => informing.info.response(has_tokens),
+            Err((status, error)) => error_response(status, &error),
+        }
+    });
     let metrics = warp::path!("metrics").and(warp::header::headers_cloned()).and(query).map(
         move |headers, query: String| {
             metrics_response(&state, &headers, &query)

@@ -4,7 +4,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIO
 use http::{HeaderMap, Method, Response, StatusCode, Version};
 use warp::Reply;
 
-use super::app_state::AppState;
+use super::app_state::{AppState, single_header};
 use super::json_response::ErrorResponse;
 use crate::encoding::{Body, Encoding};
 use crate::session::Start;
@@ -14,7 +14,7 @@ use crate::wire::{Cursor, ErrorCode, ErrorReply};
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The request header in which a browser's `EventSource` sends the cursor of the last event that it got.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// A kind of stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,11 @@ pub fn response(
 
 /// Returns the cursor in the header `Last-Event-ID`; `None` if the request has no such header, or an empty one.
 fn last_event(headers: &HeaderMap) -> Result<Option<Cursor>, ErrorResponse> {
-    let Some(text) = headers.get(LAST_EVENT_ID).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let text = single_header(headers, LAST_EVENT_ID)?.filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(None) };
     let cursor = String::from_utf8_lossy(text.as_bytes()).parse();
     cursor.map(Some).map_err(|error: ErrorReply| {
-        let message = format!("Last-Event-ID: {}", error.message);
+        let message = format!("{LAST_EVENT_ID}: {}", error.message);
         (StatusCode::BAD_REQUEST, ErrorReply::new(error.code, message))
     })
 }

@@ -127,8 +127,10 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Session {
     handler: MessageHandler,
-    /// Decodes the client's bytes; `None` for an NDJSON stream, because its client only receives.
+    /// Decodes the client's bytes; `None` for a stream, because its client only receives.
     decoder: Option<Decoder>,
+    /// Whether the client of a stream has closed its sending half. The stream goes on until a write fails.
+    is_half_closed: bool,
     /// The incomplete message that the session has reported to the shard: the message's number from
     /// [`Decoder::partial`], or `None` if the shard knows of no incomplete message.
     partial: Option<u64>,
@@ -152,7 +154,15 @@ impl Session {
             decoder
         });
         let handler = MessageHandler::new(context, start, head, socket);
-        Self { handler, decoder, partial: None, turn: 0, has_yielded: false, flush_timer: None }
+        Self {
+            handler,
+            decoder,
+            is_half_closed: false,
+            partial: None,
+            turn: 0,
+            has_yielded: false,
+            flush_timer: None,
+        }
     }
 
     /// Runs the session until the client leaves, violates the protocol or reads too slowly, or until the
@@ -200,15 +210,13 @@ impl Session {
             poll_fn(|cx| self.poll_shut_down(cx)).await?;
             // Incoming bytes are read and dropped. If bytes stayed unread, the operating system would reset
             // the connection. The client might then not get the close frame.
-            loop {
-                poll_fn(|cx| self.poll_read(cx)).await?;
+            while poll_fn(|cx| self.poll_last_read(cx)).await? > 0 {
                 self.decoder.iter_mut().for_each(Decoder::forget);
             }
+            Ok::<(), CloseReason>(())
         };
-        let ended: Result<Result<(), CloseReason>, _> = time::timeout(timeout, closing).await;
-        // The inner result is always an error, because the loop above ends only when the client closes its
-        // side or is lost.
-        if ended.is_err() {
+        // The inner result says only whether the client has closed its side or is lost.
+        if time::timeout(timeout, closing).await.is_err() {
             self.handler.counters().increment(Limit::CloseTimeout);
         }
         reason
@@ -220,7 +228,7 @@ impl Session {
     /// the client, and that write wakes the session.
     fn poll_message(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<wire::Incoming, CloseReason>> {
         loop {
-            if !self.context().runner.shard.borrow().may_read(self.handler.id) {
+            if self.is_half_closed || !self.context().runner.shard.borrow().may_read(self.handler.id) {
                 return Poll::Pending;
             }
             if self.turn >= TURN_BYTES {
@@ -236,7 +244,12 @@ impl Session {
             if let Some(message) = self.decoded()? {
                 return Poll::Ready(Ok(message));
             }
-            ready!(self.poll_read(cx))?;
+            if ready!(self.poll_read(cx))? == 0 {
+                if self.decoder.is_some() {
+                    return Poll::Ready(Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())));
+                }
+                self.is_half_closed = true;
+            }
         }
     }
 
@@ -275,8 +288,9 @@ impl Session {
         }
     }
 
-    /// Reads once from the socket, and passes the bytes to the decoder.
-    fn poll_read(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), CloseReason>> {
+    /// Reads once from the socket, and passes the bytes to the decoder. Returns the number of bytes, which is 0
+    /// if the client has closed its sending half.
+    fn poll_read(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<usize, CloseReason>> {
         let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
         let mut buffer = ReadBuf::uninit(&mut bytes);
         let ShardRunner { shard, sockets, .. } = &*self.handler.context.runner;
@@ -287,10 +301,7 @@ impl Session {
             decoder.feed(buffer.filled());
         }
         shard.borrow_mut().heard(self.handler.id);
-        Poll::Ready(match buffer.filled() {
-            [] => Err(CloseReason::Lost(io::ErrorKind::UnexpectedEof.into())),
-            _ => Ok(()),
-        })
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Waits for pending bytes, and writes as many bytes as the socket accepts. Also returns when the session
@@ -335,6 +346,16 @@ impl Session {
                 shard.block(id);
                 Poll::Pending
             }
+        }
+    }
+
+    /// Reads what is left to read before the socket is closed. Returns the number of bytes, which is 0 if the
+    /// session need not wait for more.
+    fn poll_last_read(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<usize, CloseReason>> {
+        match self.poll_read(cx) {
+            // The client of a stream sends nothing, so it need not close first.
+            Poll::Pending if self.decoder.is_none() => Poll::Ready(Ok(0)),
+            read => read,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::market::{Kind, KindSet, Symbol};
 use crate::nearest::did_you_mean;
 
 /// The longest conflation interval that a client may set.
-const MAX_INTERVAL: Duration = Duration::from_mins(1);
+pub(super) const MAX_INTERVAL_MS: u64 = 60_000;
 
 /// The accepted names of the field or URL parameter that lists symbols.
 pub(super) const SYMBOLS_NAMES: [&str; 4] = ["symbols", "symbol", "tickers", "ticker"];
@@ -146,12 +146,6 @@ pub(super) fn delivery(text: &str) -> Option<Delivery> {
     }
 }
 
-/// Converts milliseconds to a conflation interval. Returns `None` if the interval is longer than
-/// `MAX_INTERVAL`.
-pub(super) fn interval(millis: u64) -> Option<Duration> {
-    Some(Duration::from_millis(millis)).filter(|interval| *interval <= MAX_INTERVAL)
-}
-
 /// Parses the fields of a command; `verb` is the command's name, such as `subscribe`. The caller has already
 /// removed the verb and the `id` from `fields`.
 pub(super) fn command(verb: &str, fields: &mut Fields) -> Result<Command, ErrorReply> {
@@ -209,8 +203,12 @@ fn delivery_field(fields: &mut Fields) -> Result<Option<Delivery>, ErrorReply> {
 }
 
 fn interval_field(fields: &mut Fields) -> Result<Option<Duration>, ErrorReply> {
-    let Some(millis) = fields.take("interval_ms", "a number from 0 to 60000")? else { return Ok(None) };
-    interval(millis).ok_or_else(|| bad_command("`interval_ms` is a number from 0 to 60000")).map(Some)
+    let form = format!("a whole number from 0 to {MAX_INTERVAL_MS}");
+    let Some(millis) = fields.take("interval_ms", &form)? else { return Ok(None) };
+    if millis > MAX_INTERVAL_MS {
+        return Err(bad_command(format_args!("`interval_ms` is {form}")));
+    }
+    Ok(Some(Duration::from_millis(millis)))
 }
 
 fn symbols(verb: &str, fields: &mut Fields) -> Result<Symbols, ErrorReply> {

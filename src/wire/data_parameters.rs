@@ -1,13 +1,13 @@
 //! Parses the parameters in the URL of a request for market data, such as `/api/v1/events`.
 
-use super::error_reply::quoted;
-use super::url_parameters::{bad_parameter, distinct_pairs, is_symbols, parse_channels, parse_symbols};
+use super::parameter::{
+    distinct_pairs, is_symbols, parse_channels, parse_limit, parse_symbols, unknown_parameter,
+};
 use super::{ErrorReply, Symbols};
 use crate::market::KindSet;
-use crate::nearest::did_you_mean;
 
 /// The maximum `limit` of a request.
-pub const MAX_LIMIT: usize = 10_000;
+pub const MAX_LIMIT: u16 = 10_000;
 
 /// The parsed parameters of a request for market data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,31 +37,15 @@ impl DataParameters {
             match known {
                 // The permissions of the token are checked elsewhere.
                 "token" => {}
-                _ if !names.contains(&known) => return Err(unknown(&name, names)),
-                "symbols" => parameters.symbols = Some(parse_symbols(&value)?),
+                _ if !names.contains(&known) => return Err(unknown_parameter(&name, names)),
+                "symbols" => parameters.symbols = Some(parse_symbols(&name, &value)?),
                 "channels" => parameters.channels = parse_channels(&value)?,
-                "limit" => parameters.limit = Some(limit(&value)?),
+                "limit" => parameters.limit = Some(parse_limit(&value, MAX_LIMIT)?),
                 _ => parameters.after = Some(value),
             }
         }
         Ok(parameters)
     }
-}
-
-fn limit(value: &str) -> Result<usize, ErrorReply> {
-    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    limit.ok_or_else(|| {
-        bad_parameter(format_args!("limit is a number from 1 to {MAX_LIMIT}, not {}", quoted(value)))
-    })
-}
-
-fn unknown(name: &str, names: &[&str]) -> ErrorReply {
-    bad_parameter(format_args!(
-        "there is no parameter {}; parameters are {} and token{}",
-        quoted(name),
-        names.join(", "),
-        did_you_mean(name, names.iter().copied())
-    ))
 }
 
 #[cfg(test)]
@@ -96,10 +80,13 @@ mod tests {
         assert_eq!(error("symbols=A%20B").code, ErrorCode::BadSymbol);
         assert_eq!(error("symbols=A&channels=trade").code, ErrorCode::BadChannel);
         assert!(error("symbols=A&ticker=B").message.contains("mean the same"));
-        for text in ["0", "10001", "-1", "1.5", "", "ten"] {
-            let expected = format!("limit is a number from 1 to 10000, not \"{text}\"");
+        for text in ["0", "10001", "-1", "+2", "1.5", "", "ten"] {
+            let expected = format!("limit is a whole number from 1 to 10000, not \"{text}\"");
             assert_eq!(error(&format!("limit={text}")).message, expected);
         }
+        let error = DataParameters::parse("tokn=A", &[]).unwrap_err();
+        let expected = "there is no parameter \"tokn\"; the only parameter is token; did you mean token?";
+        assert_eq!(error.message, expected);
         let error = DataParameters::parse("symbols=A", &["limit"]).unwrap_err();
         assert!(error.message.contains("there is no parameter \"symbols\""), "{}", error.message);
     }

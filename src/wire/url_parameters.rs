@@ -1,15 +1,18 @@
-//! Parses the parameters in the URL of a WebSocket or of an NDJSON stream.
+//! Parses the parameters in the URL of a WebSocket or of a stream.
 
 use std::time::Duration;
 
-use super::command::{SYMBOLS_NAMES, channel, delivery, interval};
+use super::command::{MAX_INTERVAL_MS, delivery};
 use super::error_reply::quoted;
-use super::{Command, Cursor, Delivery, ErrorCode, ErrorReply, Symbols, TokenHash};
+use super::parameter::{
+    bad_parameter, distinct_pairs, given_twice, is_symbols, pairs, parse_after, parse_channels,
+    parse_symbols, unknown_parameter, whole_number,
+};
+use super::{Command, Delivery, ErrorReply, TokenHash};
 use crate::market::KindSet;
-use crate::nearest::did_you_mean;
 
-/// The parameter names that an error reply may suggest to a client that has misspelt a parameter.
-const NAMES: [&str; 6] = ["symbols", "channels", "delivery", "interval_ms", "after", "token"];
+/// The usual names of all parameters besides `token`.
+const NAMES: [&str; 5] = ["symbols", "channels", "delivery", "interval_ms", "after"];
 
 /// The parsed parameters of a URL. The default value is the result for a URL without parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,30 +41,20 @@ impl UrlParameters {
         for pair in distinct_pairs(query) {
             let (name, value) = pair?;
             match &*name {
-                name if is_symbols(name) => symbols = Some(parse_symbols(&value)?),
+                name if is_symbols(name) => symbols = Some(parse_symbols(name, &value)?),
                 "channels" => channels = Some(parse_channels(&value)?),
-                "after" => after = Some(value.parse::<Cursor>()?),
+                "after" => after = Some(parse_after(&value)?),
                 "delivery" => {
                     parameters.delivery = delivery(&value).ok_or_else(|| {
                         bad_parameter(format_args!("delivery is latest or every, not {}", quoted(&value)))
                     })?;
                 }
                 "interval_ms" => {
-                    parameters.interval = value.parse().ok().and_then(interval).ok_or_else(|| {
-                        bad_parameter(format_args!(
-                            "interval_ms is a number from 0 to 60000, not {}",
-                            quoted(&value)
-                        ))
-                    })?;
+                    let millis = whole_number("interval_ms", &value, 0..=MAX_INTERVAL_MS)?;
+                    parameters.interval = Duration::from_millis(millis);
                 }
                 "token" => parameters.token = Some(TokenHash::of(&value)),
-                _ => {
-                    return Err(bad_parameter(format_args!(
-                        "there is no parameter {}; parameters are symbols, channels, delivery, interval_ms, after and token{}",
-                        quoted(&name),
-                        did_you_mean(&name, NAMES)
-                    )));
-                }
+                _ => return Err(unknown_parameter(&name, &NAMES)),
             }
         }
         match symbols {
@@ -83,66 +76,23 @@ impl UrlParameters {
     }
 
     /// Returns the hash of the token in the query of a URL. Does not check the other parameters in the query.
-    #[must_use]
-    pub fn token(query: &str) -> Option<TokenHash> {
-        pairs(query).into_iter().find(|(name, _)| name == "token").map(|(_, token)| TokenHash::of(&token))
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the query has more than one token.
+    pub fn token(query: &str) -> Result<Option<TokenHash>, ErrorReply> {
+        let pairs = pairs(query);
+        let mut tokens = pairs.iter().filter(|(name, _)| name == "token").map(|(_, token)| token);
+        let token = tokens.next().map(|token| TokenHash::of(token));
+        if tokens.next().is_some() { Err(given_twice("token")) } else { Ok(token) }
     }
-}
-
-/// Splits a query into the names and values of its parameters.
-///
-/// A plus sign is not decoded to a space, because symbols and tokens may contain plus signs.
-#[must_use]
-pub fn pairs(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.replace('+', "%2B").as_bytes()).into_owned().collect()
-}
-
-/// Splits a query into the names and values of its parameters. Yields an error for a parameter that repeats
-/// an earlier parameter.
-pub(super) fn distinct_pairs(query: &str) -> impl Iterator<Item = Result<(String, String), ErrorReply>> {
-    let mut seen: Vec<String> = Vec::new();
-    pairs(query).into_iter().map(move |(name, value)| {
-        let is_same = |earlier: &str| earlier == name || [earlier, &name].iter().all(|name| is_symbols(name));
-        if let Some(earlier) = seen.iter().find(|earlier| is_same(earlier)) {
-            return Err(bad_parameter(if *earlier == name {
-                format!("the parameter `{name}` is given twice")
-            } else {
-                format!("the parameters `{earlier}` and `{name}` mean the same; give only one of them")
-            }));
-        }
-        seen.push(name.clone());
-        Ok((name, value))
-    })
-}
-
-/// Returns whether this is a name of the parameter that lists symbols.
-pub(super) fn is_symbols(name: &str) -> bool {
-    SYMBOLS_NAMES.contains(&name)
-}
-
-/// Parses a list of symbols that are separated by commas.
-pub(super) fn parse_symbols(value: &str) -> Result<Symbols, ErrorReply> {
-    let mut symbols = Symbols::default();
-    for text in value.split(',') {
-        symbols.add(text)?;
-    }
-    Ok(symbols)
-}
-
-/// Parses a list of channels that are separated by commas.
-pub(super) fn parse_channels(value: &str) -> Result<KindSet, ErrorReply> {
-    value.split(',').try_fold(KindSet::NONE, |channels, text| Ok(channels.with(channel(text)?)))
-}
-
-/// Returns an error reply with the code `BadParameter`.
-pub fn bad_parameter(message: impl std::fmt::Display) -> ErrorReply {
-    ErrorReply::new(ErrorCode::BadParameter, message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::market::Kind;
+    use crate::wire::{Cursor, ErrorCode, Symbols};
 
     #[test]
     fn a_url_can_express_a_whole_subscribe() {
@@ -188,7 +138,13 @@ mod tests {
         assert_eq!(error("symbols=").code, ErrorCode::BadSymbol);
         assert_eq!(error("symbols=A&channels=trade").code, ErrorCode::BadChannel);
         assert_eq!(error("symbols=A&after=x").code, ErrorCode::BadCursor);
-        assert!(error("interval_ms=-1").message.starts_with("interval_ms"));
+        for text in ["-1", "+1", "60001", "1.5", "", "1e3"] {
+            let expected = format!("interval_ms is a whole number from 0 to 60000, not \"{text}\"");
+            assert_eq!(error(&format!("interval_ms={text}")).message, expected);
+        }
+        assert!(error("ticker=A%20B").message.starts_with("ticker: symbol"));
+        assert!(error("symbols=A&channels=x").message.starts_with("channels: "));
+        assert!(error("symbols=A&after=5").message.starts_with("after: "));
         assert!(error("delivery=all").message.starts_with("delivery"));
         assert!(error("after=k3f9-7").message.contains("symbols"));
         assert!(error("symbols=A&symbols=B").message.contains("twice"));
@@ -210,10 +166,16 @@ mod tests {
     #[test]
     fn a_plus_in_a_token_is_a_plus() {
         for query in ["token=a+b%20c", "x=+&token=a%2Bb%20c"] {
-            assert_eq!(UrlParameters::token(query), Some(TokenHash::of("a+b c")));
+            assert_eq!(UrlParameters::token(query), Ok(Some(TokenHash::of("a+b c"))));
         }
-        assert_eq!(UrlParameters::parse("token=a+b").unwrap().token, UrlParameters::token("token=a+b"));
-        assert_eq!(UrlParameters::token("tokens=a"), None);
+        assert_eq!(
+            UrlParameters::parse("token=a+b").unwrap().token,
+            UrlParameters::token("token=a+b").unwrap()
+        );
+        assert_eq!(UrlParameters::token("tokens=a"), Ok(None));
+        assert!(
+            UrlParameters::token("token=a&token=a").unwrap_err().message.contains("`token` is given twice")
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The output of the command `watch --json` can be piped into this feed. The field `seq` of a line is
 //! ignored. Lines with other server frames (`subscribed`, `snapshot`, `heartbeat` and so on) are ignored,
-//! too. A bad line is rejected, counted, and logged with its number. A bad line never stops the feed. A field
+//! too. A bad line is rejected, counted, and logged with its number. A bad line never stops the feed. Only an
+//! input that ends with bad lines and without an event makes the feed fail. A field
 //! that the event does not use is ignored and counted. Such a field is not an error, because a source may add
 //! fields at any time. The name of each ignored field is logged once.
 
@@ -48,7 +49,7 @@ fn read(
     let mut lines = Lines::new(from, *line_bytes);
     let mut ignored_fields = IgnoredFields::new(reject_counters.clone());
     let mut batch = Vec::new();
-    let mut bad = 0_u64;
+    let (mut bad, mut has_events) = (0_u64, false);
     let outcome = loop {
         let parsed = match lines.advance() {
             Ok(Some(Length::Whole)) => line::parse(lines.line(), Time::now),
@@ -60,6 +61,7 @@ fn read(
             Ok(Some(EventLine { event, kind, left })) => {
                 ignored_fields.observe(&left, kind, lines.number());
                 batch.push(event);
+                has_events = true;
             }
             Ok(None) => {}
             Err(error) => {
@@ -78,6 +80,9 @@ fn read(
     };
     if bad > 0 {
         warn!(lines = lines.number(), bad, "lines of standard input were rejected");
+    }
+    if bad > 0 && !has_events {
+        return outcome.and(Err(FeedError::NoEventLines { lines: lines.number() }));
     }
     outcome
 }
@@ -115,6 +120,23 @@ mod tests {
 
         assert_eq!(batches.concat().len(), 2);
         assert_eq!((reject_counters.count("too_long"), reject_counters.count("bad_line")), (1, 2));
+    }
+
+    #[test]
+    fn an_input_without_any_event_is_an_error_at_its_end_unless_nothing_was_rejected() {
+        let end_of = |input: &str| {
+            let (sender, _receiver) = mpsc::channel(64);
+            let input_settings =
+                LineSettings { line_bytes: LIMIT, reject_counters: RejectCounters::default() };
+            read(input.as_bytes(), &input_settings, &sender).map_err(|error| error.to_string())
+        };
+        let good = r#"{"type":"trade","symbol":"A","price":1}"#;
+
+        let error = "standard input: none of its 2 lines is an event".to_owned();
+        assert_eq!(end_of("hello\nworld\n"), Err(error));
+        for input in ["", "\n", "{\"type\":\"heartbeat\"}\n", &format!("hello\n{good}\n")] {
+            assert_eq!(end_of(input), Ok(()), "{input}");
+        }
     }
 
     #[test]

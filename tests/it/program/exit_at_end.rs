@@ -88,6 +88,24 @@ async fn a_feed_without_clients_ends_the_program() {
 }
 
 #[tokio::test]
+async fn an_input_of_nothing_but_bad_lines_exits_with_65_and_one_good_line_is_enough_for_0() {
+    for (text, code) in
+        [("hello\nworld\n", 65), ("hello\n{\"type\":\"trade\",\"symbol\":\"A\",\"price\":1}\n", 0)]
+    {
+        let (mut server, mut input) = reading_stdin(&[]).await;
+        input.write_all(text.as_bytes()).await.unwrap();
+        drop(input);
+
+        if code == 65 {
+            let error = line_with(&mut server.log, "error: ").await;
+            let expected = "error: the feed has failed: standard input: none of its 2 lines is an event";
+            assert!(error.starts_with(expected), "{error}");
+        }
+        assert_eq!(server.ended().await.code(), Some(code), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn clients_of_every_kind_get_everything_from_standard_input() {
     let (server, mut input) = reading_stdin(&[LARGE_BUFFER]).await;
     let mut every = Subscriber::connect(server.address(), EVERY).await;

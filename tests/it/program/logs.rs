@@ -72,11 +72,6 @@ async fn a_refused_request_is_logged_with_its_reason_and_without_its_query() {
             "Host: localhost\r\nOrigin: http://evil.example\r\n",
             ["status=403", "server.allowed_origins"],
         ),
-        (
-            "OPTIONS /api/v1/feed",
-            "Host: localhost\r\nOrigin: http://evil.example\r\n",
-            ["status=204", "server.allowed_origins"],
-        ),
         ("GET /ws", "Host: localhost\r\nX-Forwarded-For: 192.0.2.7\r\n", ["status=426", "client=192.0.2.7"]),
         ("GET /wss?token=secret", upgrade, ["status=404", "path=\"/wss\""]),
         ("GET /ws&token=secret", upgrade, ["status=404", "path=\"/ws&…\""]),
@@ -92,6 +87,22 @@ async fn a_refused_request_is_logged_with_its_reason_and_without_its_query() {
         assert!(line.contains(" INFO ") && parts.iter().all(|part| line.contains(part)), "{line}");
         assert!(!line.contains("secret") && !line.contains("symbols="), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_preflight_of_another_origin_is_logged_as_answered_and_plain_options_are_not_logged() {
+    let mut server = ServerProcess::start(&[]).await;
+    let origin = "Host: localhost\r\nOrigin: http://evil.example\r\n";
+    let preflight = format!("{origin}Access-Control-Request-Method: POST\r\n");
+
+    request(&server, "OPTIONS /api/v1/info", origin).await;
+    let answer = request(&server, "OPTIONS /api/v1/feed", &preflight).await;
+
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    let line = line_with(&mut server.log, "refusal_log").await;
+    let expected = "answered a preflight without permission for the page";
+    assert!(line.contains(expected) && line.contains("/api/v1/feed"), "{line}");
+    assert!(line.contains("server.allowed_origins") && !line.contains("refused"), "{line}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::support::events::trade;
+use crate::support::json_answer::JsonAnswer;
 use crate::support::test_server::TestServer;
 
 /// The hash of the token `secret`, from `printf %s secret | sha256sum`.
@@ -72,6 +73,31 @@ async fn the_reply_to_auth_says_whether_the_client_may_send_messages_and_control
 }
 
 #[tokio::test]
+async fn a_repeated_header_is_answered_400_by_name() {
+    let server = TestServer::start(config()).await;
+    let token = "Authorization: Bearer secret\r\n";
+    for (path, name, headers) in [
+        ("/metrics", "Authorization", token.repeat(2)),
+        (
+            "/api/v1/events?symbols=AAPL",
+            "Authorization",
+            format!("{token}Authorization: Basic Zm9vOmJhcg==\r\n"),
+        ),
+        ("/ndjson?symbols=AAPL", "Authorization", token.repeat(2)),
+        (
+            "/sse?symbols=AAPL",
+            "Last-Event-ID",
+            format!("{token}Last-Event-ID: k3f9-1\r\nLast-Event-ID: k3f9-2\r\n"),
+        ),
+    ] {
+        let answer = JsonAnswer::to(&server, "GET", path, &headers).await;
+
+        let message = format!("the header `{name}` is given twice; give it once");
+        assert_eq!((answer.status, answer.error()), (400, ("bad_request".to_owned(), message)), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_allows_its_symbols_and_no_others() {
     let server = TestServer::start(config()).await;
     let mut client = server.connect("/ws?token=secret").await;
@@ -101,6 +127,17 @@ async fn a_token_may_be_in_the_header_or_the_url_and_a_wrong_one_is_answered_401
         ("/ws?token=secret", "", 101),
         ("/ws?token=guess", "", 401),
         ("/ws", "Authorization: Bearer guess\r\n", 401),
+        ("/ws?token=guess", "Authorization: Bearer secret\r\n", 401),
+        ("/ws?token=secret", "Authorization: Bearer guess\r\n", 401),
+        ("/ws?token=secret", "Authorization: Bearer\r\n", 401),
+        ("/ws?token=secret", "Authorization: Bearer caf\u{e9}\r\n", 401),
+        ("/ws?token=secret", "Authorization: Basic Zm9vOmJhcg==\r\n", 101),
+        ("/ws?token=secret", "Authorization: Bearer correct\r\n", 101),
+        ("/metrics?token=guess", "Authorization: Bearer secret\r\n", 401),
+        ("/api/v1/feed?token=guess", "Authorization: Bearer secret\r\n", 401),
+        ("/api/v1/symbols?token=guess", "Authorization: Bearer secret\r\n", 401),
+        ("/ndjson?symbols=AAPL&token=guess", "Authorization: Bearer secret\r\n", 401),
+        ("/metrics?token=secret&token=guess", "", 400),
         ("/ws?symbols=NVDA&token=secret", "", 403),
         ("/metrics", "", 401),
         ("/metrics", "Authorization: Bearer secret\r\n", 200),

@@ -133,6 +133,49 @@ async fn a_cursor_that_the_history_does_not_reach_is_gone() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_rare_symbol_in_a_long_history_ends_early_and_the_pages_are_complete() {
+    let server = TestServer::start(Config::default()).await;
+    let rare = [1, 20_000, 39_999, 40_000];
+    server.publish(
+        (1..=40_000).map(|n| trade(if rare.contains(&n) { "RARE" } else { "AAPL" }, &n.to_string())),
+    );
+    let epoch = server.bus().epoch().to_owned();
+
+    for limit in [1, 10_000] {
+        let (mut found, mut pages, mut after) = (Vec::new(), 0, String::new());
+        loop {
+            let path = format!("/api/v1/events?symbols=RARE&limit={limit}{after}");
+            let page = JsonAnswer::get(&server, &path).await.json();
+            pages += 1;
+            found.extend(
+                page["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()),
+            );
+            let next = page["next"].as_str().unwrap().to_owned();
+            after = format!("&after={next}");
+            if next == format!("{epoch}-40000") {
+                break;
+            }
+        }
+        assert_eq!(found, rare, "limit {limit}");
+        assert!(pages > 2, "a page reads a part of the history only");
+    }
+}
+
+#[tokio::test]
+async fn monitors_and_tools_may_add_parameters_to_pages_without_data() {
+    let server = started().await;
+    for path in
+        ["healthz", "readyz", "metrics", "openapi.json", "asyncapi.json", "?v=1&", "api/v1/info?token=x&"]
+    {
+        let separator = if path.contains('?') { "" } else { "?v=1&v=2" };
+        let answer = JsonAnswer::get(&server, &format!("/{path}{separator}")).await;
+        // A server without a feed is not ready.
+        let status = if path == "readyz" { 503 } else { 200 };
+        assert_eq!(answer.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn each_wrong_parameter_is_named() {
     let server = started().await;
     for (path, code, part) in [
@@ -141,20 +184,32 @@ async fn each_wrong_parameter_is_named() {
             "bad_parameter",
             "there is no parameter \"symbols\"; parameters are after, limit",
         ),
-        ("symbols?limit=0", "bad_parameter", "limit is a number from 1 to 10000, not \"0\""),
+        ("symbols?limit=0", "bad_parameter", "limit is a whole number from 1 to 10000, not \"0\""),
+        ("symbols?limit=+2", "bad_parameter", "limit is a whole number from 1 to 10000, not \"+2\""),
+        ("bars/AAPL?limit=+2", "bad_parameter", "limit is a whole number from 1 to 5000, not \"+2\""),
         ("symbols?after=A%20B", "bad_symbol", "after: symbol \"A B\" has a space"),
         ("symbols?after=APPL", "bad_parameter", "`after` is \"APPL\", which has no data"),
         ("snapshots", "bad_parameter", "needs symbols"),
         ("snapshots?symbols=", "bad_symbol", "is empty"),
         ("snapshots?symbols=*&after=APPL", "bad_parameter", "`after` is \"APPL\", which has no data"),
         ("snapshots?symbols=AAPL&channels=trades", "bad_parameter", "there is no parameter \"channels\""),
-        ("snapshots?symbols=AAPL&limit=10001", "bad_parameter", "limit is a number"),
+        ("snapshots?symbols=AAPL&limit=10001", "bad_parameter", "limit is a whole number"),
         ("events", "bad_parameter", "needs symbols"),
-        ("events?symbols=AAPL&channels=trade", "bad_channel", "\"trade\" is not a channel"),
-        ("events?symbols=AAPL&after=5", "bad_cursor", "\"5\" is not a cursor"),
-        ("events?symbols=AAPL&limit=all", "bad_parameter", "limit is a number from 1 to 10000, not \"all\""),
+        ("events?symbols=AAPL&channels=trade", "bad_channel", "channels: \"trade\" is not a channel"),
+        ("events?symbols=AAPL&after=5", "bad_cursor", "after: \"5\" is not a cursor"),
+        (
+            "events?symbols=AAPL&limit=all",
+            "bad_parameter",
+            "limit is a whole number from 1 to 10000, not \"all\"",
+        ),
         ("events?symbols=AAPL&symbol=MSFT", "bad_parameter", "mean the same"),
         ("events?symbols=AAPL&interval_ms=5", "bad_parameter", "there is no parameter \"interval_ms\""),
+        ("info?limit=5", "bad_parameter", "there is no parameter \"limit\"; the only parameter is token"),
+        (
+            "feed?symbols=AAPL",
+            "bad_parameter",
+            "there is no parameter \"symbols\"; the only parameter is token",
+        ),
     ] {
         let answer = JsonAnswer::get(&server, &format!("/api/v1/{path}")).await;
         let (found, message) = answer.error();

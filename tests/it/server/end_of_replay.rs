@@ -9,6 +9,7 @@ use tickerplant::config::Config;
 use tickerplant::counters::Limit;
 use tokio::time::sleep;
 
+use crate::support::json_answer::JsonAnswer;
 use crate::support::test_server::TestServer;
 use crate::support::websocket_client::Client;
 
@@ -21,18 +22,25 @@ const EVERY: &str = "/ws?symbols=*&delivery=every";
 
 const SUBSCRIBED: &str = r#"{"type":"subscribed"}"#;
 
+/// A number of bytes that may be pending for a client with `delivery=every`. Only a few events fit.
+const SMALL_BUFFER: usize = 1024;
+
 /// The receive buffer of a slow client, in bytes.
 const ROOM: u32 = 4096;
 
 /// Starts a paused replay of a file with [`EVENTS`] events. The command `resume` lets the replay run at full
 /// speed.
 async fn replay(settings: &str) -> (TempDir, TestServer) {
-    replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), settings).await
+    replay_of((1..=EVENTS).map(|n| ("A".to_owned(), n)), SMALL_BUFFER, settings).await
 }
 
 /// Starts a paused replay of trades with these symbols and prices. The command `resume` lets the replay run
 /// at full speed.
-async fn replay_of(trades: impl Iterator<Item = (String, u64)>, settings: &str) -> (TempDir, TestServer) {
+async fn replay_of(
+    trades: impl Iterator<Item = (String, u64)>,
+    every_buffer: usize,
+    settings: &str,
+) -> (TempDir, TestServer) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.csv");
     let mut rows = String::from("time,symbol,price\n");
@@ -42,7 +50,7 @@ async fn replay_of(trades: impl Iterator<Item = (String, u64)>, settings: &str) 
     let feed = format!("kind = \"replay\"\nreplay.files = [{path:?}]\nclock.speed = \"max\"\n{settings}");
     let mut config = Config { feed: toml::from_str(&feed).unwrap(), ..Config::default() };
     config.feed.clock.paused = true;
-    config.session.every_buffer = 1024;
+    config.session.every_buffer = every_buffer;
     config.server.send_buffer = 4096;
     (folder, TestServer::feed(config).await)
 }
@@ -120,11 +128,77 @@ async fn a_client_that_does_not_read_is_closed_before_the_end() {
 }
 
 #[tokio::test]
+async fn steps_beside_a_client_that_does_not_read_are_answered_at_once() {
+    let trades = (1..=EVENTS).map(|n| ("A".to_owned(), n));
+    let (_folder, server) = replay_of(trades, 1 << 20, "replay.stall_timeout = \"1h\"").await;
+    tell(&server, &json!({"action": "speed", "speed": 1})).await;
+    let mut still = server.connect_with_room(EVERY, ROOM).await;
+    still.expect(SUBSCRIBED).await;
+
+    for _ in 0..4 {
+        tell(&server, &json!({"action": "step", "events": EVENTS / 3})).await;
+    }
+
+    let status = JsonAnswer::get(&server, "/api/v1/feed").await.json();
+    assert_eq!(
+        (&status["state"], &status["events"], &status["peers"]),
+        (&json!("ended"), &json!(EVENTS), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn commands_are_executed_while_a_replay_waits_at_its_end_for_a_client_that_does_not_read() {
+    let (_folder, server) = replay("replay.stall_timeout = \"1h\"").await;
+    let mut still = server.connect_with_room(EVERY, ROOM).await;
+    still.expect(SUBSCRIBED).await;
+    resume(&server).await;
+    while server.bus().head() < EVENTS || !server.bus().is_waiting() {
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    tell(&server, &json!({"action": "pause"})).await;
+    let (step, seek) = (json!({"action": "step"}), json!({"action": "seek", "time": "2024-01-03"}));
+    tokio::join!(tell(&server, &step), tell(&server, &seek));
+    tell(&server, &json!({"action": "loop", "loop": true})).await;
+    tell(&server, &json!({"action": "speed", "speed": 1})).await;
+
+    assert_eq!(JsonAnswer::get(&server, "/api/v1/feed").await.json()["state"], "paused");
+}
+
+#[tokio::test]
+async fn commands_at_the_end_of_a_server_that_waits_for_its_clients_are_answered_409() {
+    let trades = (1..=EVENTS).map(|n| (format!("S{n}"), n));
+    let (_folder, server) =
+        replay_of(trades, SMALL_BUFFER, "replay.stall_timeout = \"1h\"\nexit_at_end = true").await;
+    tell(&server, &json!({"action": "speed", "speed": 1_000_000})).await;
+    let mut still = server.connect_with_room("/ws?symbols=*", ROOM).await;
+    still.expect(SUBSCRIBED).await;
+    resume(&server).await;
+    while JsonAnswer::get(&server, "/api/v1/feed").await.json()["state"] != "ended" {
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    for command in [
+        json!({"action": "pause"}),
+        json!({"action": "resume"}),
+        json!({"action": "step"}),
+        json!({"action": "seek", "time": "2024-01-03"}),
+        json!({"action": "loop", "loop": true}),
+        json!({"action": "speed", "speed": 2}),
+    ] {
+        let answer = JsonAnswer::post(&server, "/api/v1/feed", &command.to_string()).await;
+        let expected = ("conflict".to_owned(), "the feed is over".to_owned());
+        assert_eq!((answer.status, answer.error()), (409, expected), "{command}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_takes_longer_than_the_stall_timeout_for_its_snapshots_gets_them_all_and_then_the_end()
 {
     let symbols = (0..EVENTS).map(|n| (format!("S{n}"), 1));
     let rest = (1..=100).map(|n| ("S0".to_owned(), n));
-    let (_folder, server) = replay_of(symbols.chain(rest), "replay.stall_timeout = \"2s\"").await;
+    let (_folder, server) =
+        replay_of(symbols.chain(rest), SMALL_BUFFER, "replay.stall_timeout = \"2s\"").await;
     tell(&server, &json!({"action": "step", "events": EVENTS})).await;
     let mut client = server.connect_with_room(EVERY, ROOM).await;
     assert_eq!(client.expect(SUBSCRIBED).await["snapshots"], EVENTS);

@@ -11,6 +11,7 @@ mod data_pages;
 mod delivery;
 mod end_of_replay;
 mod feed_control;
+mod half_closed;
 mod http;
 mod http_limits;
 mod message_limits;

@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 use tickerplant::config::Config;
 use tickerplant::counters::Limit;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::events::trade;
-use crate::support::in_memory_server::InMemoryServer;
+use crate::support::in_memory_server::{HERE, InMemoryServer, rest};
+use crate::support::line_client::{LineClient, Next};
 use crate::support::local_set::locally;
 use crate::support::test_server::TestServer;
 
@@ -32,6 +34,41 @@ async fn a_shutdown_closes_every_client_with_1001() {
     let ((), plain, subscriber) = tokio::join!(server.shut_down(), plain.closed(), subscriber.closed());
 
     assert_eq!((plain.0, subscriber.0), (1001, 1001));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_client_with_a_request_or_a_websocket_keeps_a_shutdown_waiting() {
+    locally(async {
+        let mut server = InMemoryServer::start(config(Duration::ZERO));
+        let mut fresh = server.open(HERE, 4096).await;
+        let mut idle = server.open(HERE, 4096).await;
+        idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: server\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            idle.read_buf(&mut answer).await.unwrap();
+        }
+        let mut stream = LineClient::ask(server.open(HERE, 4096).await, "/ndjson?symbols=A").await;
+        assert_eq!(stream.line().await["type"], "subscribed");
+        let mut asking = server.open(HERE, 4096).await;
+        asking.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        let begin = Instant::now();
+
+        server.stop();
+
+        assert_eq!((rest(&mut fresh).await.as_str(), rest(&mut idle).await.as_str()), ("", ""));
+        assert_eq!(stream.line().await["type"], "close");
+        assert_eq!((stream.next().await, begin.elapsed()), (Next::End, Duration::ZERO));
+        asking.write_all(b"Host: server\r\n\r\n").await.unwrap();
+        let answer = rest(&mut asking).await;
+        assert!(
+            answer.contains("connection: close\r\n") && answer.ends_with(r#"{"status":"alive"}"#),
+            "{answer}"
+        );
+        server.ended().await;
+        assert_eq!(server.count_of(Limit::Shutdown), 0);
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,6 +33,15 @@ impl JsonAnswer {
         Self::to(server, "GET", path, "").await
     }
 
+    /// Sends a `POST` with this body over a new connection.
+    pub async fn post(server: &TestServer, path: &str, body: &str) -> Self {
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        Self::parse(&server.request_bytes(&request).await)
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

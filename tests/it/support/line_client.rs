@@ -113,6 +113,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Debug> LineClient<S> {
         }
     }
 
+    /// Closes the sending half of the connection.
+    pub async fn shut_down(&mut self) {
+        self.socket.shutdown().await.unwrap();
+    }
+
     /// Returns the socket, so that a test can send another request on it.
     pub fn into_socket(self) -> S {
         self.socket

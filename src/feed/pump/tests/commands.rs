@@ -157,6 +157,45 @@ async fn a_long_step_of_a_replay_waits_for_its_readers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn steps_of_a_replay_that_is_not_at_full_speed_wait_for_nobody() {
+    let play = Playing::start("kind = \"replay\"\nclock.paused = true");
+    let (_reader, _) = play.bus.awaited_reader("test");
+    let begin = Instant::now();
+
+    for steps in 1..=10 {
+        play.sender.send(Ok(iter::repeat_n(trade(0), BATCH).collect())).await.unwrap();
+        let count = u32::try_from(BATCH).unwrap();
+        assert_eq!(play.execute(step(count)).await.events, steps * u64::from(count));
+        assert!(!play.bus.is_flow_controlled());
+    }
+    let Playing { sender, control, _pump, .. } = play;
+    drop(sender);
+
+    assert_eq!(control.send(step(1)).await.unwrap().state, FeedState::Ended);
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_to_a_feed_whose_end_waits_for_the_last_readers_is_refused_at_once() {
+    let play = Playing::start("kind = \"replay\"\nclock.speed = 1e6");
+    play.bus.set_exits_at_end(true);
+    let (_reader, _) = play.bus.awaited_reader("test");
+    play.send([0, 1]).await;
+    let Playing { sender, bus, control, _pump } = play;
+    drop(sender);
+    sleep(Duration::from_secs(1)).await;
+    let begin = Instant::now();
+
+    let seek = FeedCommand::Seek(trade(0).time);
+    for command in [FeedCommand::Pause, FeedCommand::Resume, step(1), seek, FeedCommand::Loop(true)] {
+        assert_eq!(control.send(command).await, Err(ControlError::Over { detail: None }), "{command}");
+    }
+
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    assert!(bus.is_waiting(), "the pump waits for the reader");
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_speed_holds_from_the_moment_of_its_change() {
     let play = Playing::start("kind = \"replay\"");
     play.send([0, 100, 200, 300, 400]).await;
@@ -257,8 +296,8 @@ async fn a_pause_ends_the_wait_for_the_readers_at_the_end_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_past_the_end_waits_for_the_readers_too() {
-    let play = Playing::start("kind = \"replay\"\nclock.paused = true");
+async fn a_step_past_the_end_waits_at_full_speed_for_the_readers_too() {
+    let play = Playing::start("kind = \"replay\"\nclock.speed = \"max\"\nclock.paused = true");
     let (reader, _) = play.bus.awaited_reader("test");
     play.send([0, 1]).await;
     let Playing { sender, bus, control, _pump } = play;
@@ -272,7 +311,32 @@ async fn a_step_past_the_end_waits_for_the_readers_too() {
     let (status, ()) = tokio::join!(control.send(step(3)), read);
 
     assert_eq!(status.unwrap().state, FeedState::Ended);
-    assert!(!bus.is_flow_controlled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_ends_the_wait_of_a_step_past_the_end() {
+    for speed in ["1", "\"max\""] {
+        let play = Playing::start(&format!("kind = \"replay\"\nclock.paused = true\nclock.speed = {speed}"));
+        let (reader, _) = play.bus.awaited_reader("test");
+        play.send([0, 1]).await;
+        let Playing { sender, bus, control, _pump } = play;
+        drop(sender);
+        let begin = Instant::now();
+        let interrupt = async {
+            sleep(Duration::from_millis(1)).await;
+            assert!(bus.is_waiting());
+            control.send(FeedCommand::Pause).await.unwrap()
+        };
+
+        let (stepped, paused) = tokio::join!(control.send(step(5000)), interrupt);
+
+        let stepped = stepped.unwrap();
+        assert_eq!((stepped.state, stepped.events, paused.state), (FeedState::Paused, 2, FeedState::Paused));
+        assert_eq!(begin.elapsed(), Duration::from_millis(1));
+        assert_eq!(bus.is_flow_controlled(), speed != "1");
+        reader.done(2);
+        assert_eq!(control.send(step(1)).await.unwrap().state, FeedState::Ended);
+    }
 }
 
 #[tokio::test(start_paused = true)]
