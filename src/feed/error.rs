@@ -8,6 +8,7 @@ use zip::result::ZipError;
 
 use super::replay::MomentError;
 use super::replay::zone::ZoneError;
+use crate::market::Symbol;
 use crate::task::Panicked;
 
 /// The reason why a feed cannot start or has failed.
@@ -218,6 +219,23 @@ pub enum FeedError {
         /// The text in the time column of the file's first row.
         found: String,
     },
+    /// Rows of the same time have the same symbol, but name different instruments in another column.
+    #[error(
+        "{}:{line}: `{symbol}` is several instruments: at one time, column `{column}` has `{}` and `{}`",
+        path.display(), values[0], values[1]
+    )]
+    SeveralInstruments {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the second of the two rows.
+        line: u64,
+        /// The symbol of both rows.
+        symbol: Symbol,
+        /// The name or the number of the column in which the rows differ.
+        column: String,
+        /// The values of this column in the two rows.
+        values: [String; 2],
+    },
     /// A file has no symbol column, and its file name does not contain a symbol.
     #[error("{}: cannot tell the symbol from the file name", path.display())]
     NoSymbol {
@@ -313,6 +331,7 @@ impl FeedError {
             | Self::NoEvents { .. }
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
+            | Self::SeveralInstruments { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
@@ -406,6 +425,9 @@ impl FeedError {
             Self::NoTimes { .. } => {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
+            Self::SeveralInstruments { .. } => Some(
+                "say which column names the instrument: --map symbol=COLUMN; --symbol NAME gives all rows one symbol",
+            ),
             Self::NoSymbol { .. } => Some("give it with --symbol NAME, or add a symbol column"),
             Self::TooLongToSort { .. } => {
                 Some("sort the file by time first, or raise feed.replay.sort_rows (about 200 bytes a row)")

@@ -29,6 +29,7 @@ mod extent;
 mod inspect;
 mod layout;
 mod merge;
+mod merged_instruments;
 mod moment;
 mod named_symbols;
 mod number;
@@ -40,8 +41,10 @@ mod row;
 mod scan;
 mod settings;
 mod sniff;
+mod suspicion;
 mod text_lines;
 mod time;
+mod unused_columns;
 pub(super) mod zone;
 
 use std::collections::HashSet;
@@ -73,6 +76,7 @@ pub use moment::{MomentError, MomentParser};
 pub use number::DecimalSign;
 pub use time::DateOrder;
 pub(super) use time::unix_time;
+pub use unused_columns::UnusedColumn;
 pub use zone::ZoneError;
 
 /// Checked files, which can be replayed any number of times.

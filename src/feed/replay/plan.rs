@@ -10,6 +10,7 @@ use super::container::Part;
 use super::events::{Events, Rows, sorted};
 use super::extent::Extent;
 use super::layout::{Layout, Role};
+use super::merged_instruments::Merged;
 use super::path;
 use super::records::Records;
 use super::rejected_rows::{RejectedRows, ReportedUpTo};
@@ -17,8 +18,10 @@ use super::row::{Reason, RejectedRow, RowReader};
 use super::scan::{Order, Scan, date_order, scan, set_time_of_day_form};
 use super::settings::Settings;
 use super::sniff::{Sniffed, sniff};
+use super::suspicion::Suspicion;
 use super::zone::Zone;
 use crate::feed::error::FeedError;
+use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::Symbol;
 
@@ -77,6 +80,7 @@ impl Plan {
             reported: ReportedUpTo::default(),
         };
         plan.try_rows()?;
+        plan.check_instruments()?;
         let Scan { rows, order, .. } = plan.scan;
         if order != Order::Ascending && rows > settings.sort_rows as u64 {
             let path = plan.part.to_string().into();
@@ -84,6 +88,41 @@ impl Plan {
         }
         plan.log();
         Ok(plan)
+    }
+
+    /// Returns an error if one symbol stands for several instruments, unless the configuration says which
+    /// symbol the rows have.
+    fn check_instruments(&self) -> Result<(), FeedError> {
+        let Settings { symbol, map, .. } = &*self.settings;
+        let is_given = symbol.is_some() || map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Symbol));
+        match &self.scan.merged {
+            Some((line, Merged { symbol, column, values })) if !is_given => {
+                Err(FeedError::SeveralInstruments {
+                    path: self.part.to_string().into(),
+                    line: *line,
+                    symbol: symbol.clone(),
+                    column: column.clone(),
+                    values: values.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns a warning for each unused column that may hold something that the layout lacks.
+    pub fn warnings(&self) -> Vec<String> {
+        let Settings { symbol, zone, .. } = &*self.settings;
+        let Sniffed { layout, unused, .. } = &self.sniffed;
+        let is_open = |suspicion: &Suspicion| match suspicion {
+            Suspicion::Instrument | Suspicion::Contract => layout.symbol.is_none() && symbol.is_none(),
+            Suspicion::Size(_) | Suspicion::BarPrice(_) => true,
+            Suspicion::PartOfTime => !self.scan.has_fractions,
+            Suspicion::Zone => self.scan.has_local_times && zone.is_none(),
+        };
+        let suspected = unused
+            .iter()
+            .filter_map(|column| Some((column, Suspicion::of(column, unused, layout).filter(is_open)?)));
+        suspected.map(|(column, suspicion)| suspicion.warning(column)).collect()
     }
 
     /// Logs the recognized layout and time order. Also logs what was assumed about the time zone and the
@@ -105,6 +144,9 @@ impl Plan {
         if self.sniffed.is_date_order_assumed {
             let read = self.layout.date_order;
             warn!(file = %self.part, ?read, "no date shows whether day or month comes first (set it by --date-order)");
+        }
+        for warning in self.warnings() {
+            warn!(file = %self.part, "{}", printable(&warning));
         }
         if let Some(damage) = damage {
             warn!(file = %self.part, %damage, "the packed file is damaged, and the rows before the damage are used");

@@ -10,6 +10,7 @@ use super::layout::{self, Given, LAYOUTS, Layout, LayoutError, Recognized, Recor
 use super::path;
 use super::settings::Settings;
 use super::text_lines::{TextLines, is_no_row};
+use super::unused_columns::{UnusedColumn, unused_columns};
 use crate::feed::error::FeedError;
 use crate::feed::lines::Length;
 use crate::feed::printable::excerpt;
@@ -32,6 +33,8 @@ pub struct Sniffed {
     pub header: Vec<u8>,
     /// The column names in the header; empty if the file has no header.
     pub names: Vec<String>,
+    /// The columns that no role uses.
+    pub unused: Vec<UnusedColumn>,
     /// The number of lines before the first row.
     pub lines_before: u64,
     /// Whether the order of day and month is still unknown after the first lines.
@@ -109,13 +112,17 @@ pub fn sniff(part: &Part, settings: &Settings) -> Result<Sniffed, FeedError> {
 
 fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8) -> Sniffed {
     let header = found.header.map(|index| seen[index]);
-    let names = found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
+    let names: Option<Vec<String>> =
+        found.header.map(|index| records[index].iter().map(|cell| excerpt(cell)).collect());
+    let names = names.unwrap_or_default();
+    let rows = records.get(found.first_row..).unwrap_or_default();
     let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
     Sniffed {
+        unused: unused_columns(&found.layout, &names, rows),
         layout: found.layout,
         delimiter,
         header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
-        names: names.unwrap_or_default(),
+        names,
         lines_before: first_row.or(header.map(|seen| seen.number)).unwrap_or(0),
         is_date_order_open: found.is_date_order_open,
         is_date_order_assumed: false,

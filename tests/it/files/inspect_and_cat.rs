@@ -95,6 +95,64 @@ async fn the_json_has_all_that_was_recognized_of_each_file() {
 }
 
 #[tokio::test]
+async fn columns_without_a_role_are_listed_with_an_example() {
+    let files = Files::new(&[
+        ("KO.csv", "time,price,size,Trade ID,note,\n1704205800,59.82,100,,,\n1704205801,59.83,100,7,,\n"),
+        (
+            "KO.txt",
+            "20240102,093000,59.8,59.9,59.7,59.8,100,41\n20240102,093100,59.8,59.9,59.7,59.8,100,42\n",
+        ),
+        ("UP.csv", UP),
+    ]);
+
+    let found = files.inspected(&["KO.csv", "KO.txt", "UP.csv"]).await;
+    let (_, table, _) = files.run(&["inspect", "KO.csv"]).await;
+
+    let unused: Vec<Value> = found.iter().map(|object| object["unused"].clone()).collect();
+    assert_eq!(unused[0], json!([{"column": "Trade ID", "example": "7"}, {"column": "note", "example": ""}]));
+    assert_eq!(unused[1], json!([{"column": "7", "example": "41"}]));
+    assert_eq!(unused[2], Value::Null);
+    assert!(table.contains("\nunused    Trade ID (7), note ()\n"), "{table}");
+}
+
+#[tokio::test]
+async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
+    let files = Files::new(&[
+        (
+            "KO.csv",
+            "date,time,millis,timezone,price,lots traded,side,contract_month\n\
+             2024-01-02,09:30:00,123,America/New_York,59.82,100,buy,202403\n",
+        ),
+        ("UP.csv", "time,price,size,millis,isin\n2024-01-02 09:30:00.5Z,59.82,100,7,US1912161007\n"),
+    ]);
+
+    let found = files.inspected(&["KO.csv", "UP.csv"]).await;
+    let (_, table, _) = files.run(&["inspect", "KO.csv"]).await;
+    let (_, _, log) = files.run(&["cat", "KO.csv"]).await;
+
+    let said = |column: &str, rest: &str| format!("column `{column}` {rest})");
+    let warnings = [
+        said("millis", "(123) is not used, and may hold a part of the time (set it by --map time=COLUMN"),
+        said(
+            "timezone",
+            "(America/New_York) is not used, and may give the zone of the times (set it by --tz",
+        ),
+        said("lots traded", "(100) is not used, and may hold sizes (set it by --map size=5"),
+        said(
+            "contract_month",
+            "(202403) is not used, and may tell instruments apart (set it by --map symbol=contract_month",
+        ),
+    ];
+    assert_eq!(found[0]["warnings"], json!(warnings));
+    for warning in warnings {
+        assert!(table.contains(&format!("\nwarning   {warning}\n")), "{table}");
+        assert_eq!(log.matches(&warning).count(), 1, "{log}");
+    }
+    assert_eq!(found[1]["symbols"], json!({"US1912161007": 1}));
+    assert_eq!(found[1]["warnings"], Value::Null);
+}
+
+#[tokio::test]
 async fn times_that_occur_twice_or_not_at_all_in_a_zone_are_counted() {
     let files = Files::new(&[
         (

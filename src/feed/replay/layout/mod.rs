@@ -17,7 +17,8 @@ use super::time::{DateOrder, MidnightUnit};
 
 pub use columns::Map;
 pub use recognize::{Given, LayoutError, Recognized, recognize};
-pub use role::{Role, RoleError};
+pub use role::{Role, RoleError, normal};
+pub use shape::is_word;
 pub use table::{Entry, IntervalRule, LAYOUTS, NumberRule, RecognizedBy};
 
 /// The cells of one line of a file.

@@ -56,7 +56,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
         "tsevent siptimestamp participanttimestamp timestamp timestamputc datetime datetimeutc dateandtime opentime \
-         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime datumzeit",
+         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime begin datumzeit",
     ),
     (
         Role::Date,
@@ -65,12 +65,13 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::TimeOfDay,
         "time timem timeutc gmttime localtime ts unix unixtime unixtimestamp epoch t tsrecv localtimestamp \
-         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время",
+         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora",
     ),
     (
         Role::Symbol,
-        "symbol ticker tckrsymb symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
-         scname scripname ric security contract asset product produkt stock secid securityid tscode coin isin cusip instrumentid market",
+        "symbol ticker tic tckrsymb mnemonic symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
+         scname scripname ric security contract asset product produkt stock secid securityid tscode coin isin cusip instrumentid stockid assetid \
+         股票代码 证券代码 ativo market",
     ),
     (Role::Suffix, "symsuffix"),
     (
@@ -79,7 +80,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Size,
-        "size qty quantity executed tradesize tradevolume lastsize lastqty volume vol amount trdqty shares 체결량 변동량 wolumen stück",
+        "size qty quantity executed tradesize tradevolume lastsize lastqty lastquantity sizebase volume vol amount trdqty shares 체결량 변동량 wolumen stück",
     ),
     (
         Role::Bid,
@@ -99,24 +100,24 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Open,
-        "open openprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
+        "open openprice openingprice startprice opnpric openpx pxopen o first eröffnung eröffn eröffnungskurs erster otwarcie 시가 始値 开盘 apertura abertura ouv",
     ),
     (
         Role::High,
-        "high highprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 máximo maximo máxima massimo haut plushaut",
+        "high highprice maxprice hghpric pxhigh h max hoch tageshoch höchst najwyższy najwyzszy 고가 高値 最高 高 máximo maximo máxima massimo haut plushaut",
     ),
     (
         Role::Low,
-        "low lowprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 mínimo minimo mínima bas plusbas",
+        "low lowprice minprice lwpric pxlow l min tief tagestief tiefst najniższy najnizszy 저가 安値 最低 低 mínimo minimo mínima bas plusbas",
     ),
     (
         Role::Close,
-        "close closeprice clspric closelast pxlast c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
+        "close closeprice closingprice endprice universalcloseprice fechamento clspric closelast pxlast c closing settle schluss schlusskurs zamknięcie zamkniecie 종가 終値 收盘 cierre clôture",
     ),
     (
         Role::Volume,
-        "volume vol ttltradgvol tottrdqty ttltrdqnty totaltradedquantity noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
-         wolumen wol obrót 거래량 出来高 成交量 volumefrom tickvolume tickvol qty",
+        "volume vol ttltradgvol tottrdqty ttltrdqnty totaltradedquantity totaltradequantity tradingvolume tradedvolume noofshares noofshrs pxvolume v tradedquantity totalvolume umsatz stuecke stücke volumen \
+         wolumen wol obrót 거래량 出来高 成交量 交易量 volumefrom tickvolume tickvol qty",
     ),
     (Role::Interval, "interval timeframe barsize per"),
 ];

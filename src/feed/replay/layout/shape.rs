@@ -148,7 +148,7 @@ impl Holds {
             Self::Millis => {
                 is_digits(cell, 1) && time::since_midnight(cell, MidnightUnit::Milliseconds).is_some()
             }
-            Self::Word => !cell.is_empty() && !is_number() && !is_stamp(cell),
+            Self::Word => is_word(cell),
             Self::Number(_) | Self::Within => is_number() || is_missing(cell),
             Self::Adjusted => is_number() && cell.contains(&b'.'),
             Self::Int => is_digits(cell.strip_prefix(b"-").unwrap_or(cell), 1),
@@ -197,6 +197,11 @@ fn is_plausible(columns: &[Column], row: &Record) -> bool {
         _ => true,
     };
     is_bar && is_quote && is_within && is_adjusted
+}
+
+/// Returns whether a cell is neither empty nor a number nor a time.
+pub fn is_word(cell: &[u8]) -> bool {
+    !cell.is_empty() && number(cell).is_none() && !is_stamp(cell)
 }
 
 fn number(cell: &[u8]) -> Option<Price> {
