@@ -236,6 +236,20 @@ pub enum FeedError {
         /// The values of this column in the two rows.
         values: [String; 2],
     },
+    /// Many bars of a file contradict themselves, e.g. a high is below the low.
+    #[error("{}:{line}: {bad} of {bars} bars contradict themselves, here: {found}", path.display())]
+    Contradictions {
+        /// The file.
+        path: PathBuf,
+        /// The line number of the first such bar.
+        line: u64,
+        /// The number of bars whose prices are not all equal.
+        bars: u64,
+        /// The number of bars that contradict themselves.
+        bad: u64,
+        /// The prices of the first such bar.
+        found: String,
+    },
     /// A file has no symbol column, and its file name does not contain a symbol.
     #[error("{}: cannot tell the symbol from the file name", path.display())]
     NoSymbol {
@@ -332,6 +346,7 @@ impl FeedError {
             | Self::BadRow { .. }
             | Self::NoTimes { .. }
             | Self::SeveralInstruments { .. }
+            | Self::Contradictions { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
@@ -427,6 +442,9 @@ impl FeedError {
             }
             Self::SeveralInstruments { .. } => Some(
                 "say which column names the instrument: --map symbol=COLUMN; --symbol NAME gives all rows one symbol",
+            ),
+            Self::Contradictions { .. } => Some(
+                "the columns may be in another order: say which is which, e.g. --map open=1,close=2,high=3,low=4",
             ),
             Self::NoSymbol { .. } => Some("give it with --symbol NAME, or add a symbol column"),
             Self::TooLongToSort { .. } => {

@@ -23,6 +23,7 @@ mod cells;
 mod character_encoding;
 mod config;
 mod container;
+mod contradictions;
 mod events;
 mod expand;
 mod extent;

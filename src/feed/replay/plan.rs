@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::container::Part;
+use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
 use super::extent::Extent;
 use super::layout::{Layout, Role};
@@ -79,8 +80,9 @@ impl Plan {
             settings: Arc::clone(settings),
             reported: ReportedUpTo::default(),
         };
-        plan.try_rows()?;
         plan.check_instruments()?;
+        plan.check_bars()?;
+        plan.try_rows()?;
         let Scan { rows, order, .. } = plan.scan;
         if order != Order::Ascending && rows > settings.sort_rows as u64 {
             let path = plan.part.to_string().into();
@@ -103,6 +105,22 @@ impl Plan {
                     symbol: symbol.clone(),
                     column: column.clone(),
                     values: values.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns an error if many bars contradict themselves.
+    fn check_bars(&self) -> Result<(), FeedError> {
+        match &self.scan.contradictions {
+            found @ Contradictions { bars, bad, first: Some((line, prices)) } if found.are_many() => {
+                Err(FeedError::Contradictions {
+                    path: self.part.to_string().into(),
+                    line: *line,
+                    bars: *bars,
+                    bad: *bad,
+                    found: prices.clone(),
                 })
             }
             _ => Ok(()),

@@ -2,6 +2,7 @@
 //! the earliest and the latest time.
 
 use super::container::Part;
+use super::contradictions::Contradictions;
 use super::layout::TimeOfDayForm;
 use super::merged_instruments::{Merged, MergedInstruments};
 use super::named_symbols::NamedSymbols;
@@ -42,6 +43,7 @@ pub struct Scan {
     /// Two rows that prove that one symbol stands for several instruments, with the line number of the second
     /// row; `None` if there is no such pair.
     pub merged: Option<(u64, Merged)>,
+    pub contradictions: Contradictions,
     /// The number of rows whose local time occurs twice, because the zone's clocks went back.
     pub repeated: u64,
     /// The number of rows whose local time does not exist, because the zone's clocks went forward.
@@ -178,7 +180,8 @@ pub fn scan(
     let layout = &sniffed.layout;
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
     let width = layout.width_of_time().max(layout.width_of_symbol()).max(compared.width());
-    let mut merged = None;
+    let width = width.max(Contradictions::width(layout));
+    let (mut merged, mut contradictions) = (None, Contradictions::default());
     let mut records = Records::open(part, settings, sniffed)?.cut_at(width);
     let (mut symbols, mut symbol_reader) = (NamedSymbols::default(), SymbolReader::from(symbol));
     let zone = settings.zone.clone().unwrap_or_else(Zone::utc);
@@ -189,6 +192,7 @@ pub fn scan(
     while let Some(record) = records.next()? {
         rows += 1;
         let is_compared = compared.has_columns() && merged.is_none();
+        let mut contradicts = None;
         let observed = record.and_then(|record| {
             let stamp = layout.time.read(&record, layout.date_order)?;
             has_local_times |= matches!(stamp, Stamp::Local(_));
@@ -198,6 +202,7 @@ pub fn scan(
             };
             has_fractions |= nanos % SECOND != 0;
             // A row whose symbol cannot be read is rejected later.
+            contradicts = contradictions.observe(layout, &record);
             let mut differs = None;
             if (symbols.is_open() || is_compared)
                 && let Ok(symbol) = symbol_reader.read(layout, &record)
@@ -208,6 +213,9 @@ pub fn scan(
             let observed = runs.iter_mut().try_for_each(|run| run.observe(stamp));
             observed.map(|()| differs).ok_or_else(|| layout.time.bad(&record))
         });
+        if let Some(found) = contradicts {
+            contradictions.first.get_or_insert((records.line(), found));
+        }
         match observed {
             Ok(differs) => merged = merged.or(differs.map(|differs| (records.line(), differs))),
             Err(RejectedRow { found, .. }) => {
@@ -234,6 +242,7 @@ pub fn scan(
         has_local_times,
         has_fractions,
         merged,
+        contradictions,
         repeated,
         moved,
         damage,

@@ -153,6 +153,19 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
 }
 
 #[tokio::test]
+async fn a_bar_that_contradicts_itself_is_counted_as_implausible() {
+    let good = "2024-01-02,5,7,4,6\n".repeat(11);
+    let files = Files::new(&[("KO.csv", &format!("date,open,high,low,close\n{good}2024-01-03,5,4,7,6\n"))]);
+
+    let found = files.inspected(&["KO.csv"]).await;
+    let (code, _, err) = files.run(&["cat", "KO.csv", "--strict"]).await;
+
+    assert_eq!((&found[0]["events"], &found[0]["skipped"]), (&json!(11), &json!({"implausible": 1})));
+    assert_eq!(code, 65);
+    assert!(err.contains("KO.csv:13: implausible: `open 5, high 4, low 7, close 6`"), "{err}");
+}
+
+#[tokio::test]
 async fn times_that_occur_twice_or_not_at_all_in_a_zone_are_counted() {
     let files = Files::new(&[
         (
@@ -386,7 +399,7 @@ async fn standard_input_takes_every_line_that_cat_prints() {
         ),
         (
             "bars.csv",
-            "time,symbol,open,high,low,close,volume,interval\n1704205800,삼성전자,1,1,1,79600,17142847,1d\n",
+            "time,symbol,open,high,low,close,volume,interval\n1704205800,삼성전자,1,79600,1,79600,17142847,1d\n",
         ),
         ("DOWN.csv", DOWN),
     ]);

@@ -41,6 +41,9 @@ pub struct Layout {
     /// out.
     pub only: Option<(usize, &'static [&'static str])>,
     pub values: Values,
+    /// Whether the close of a bar is adjusted for dividends or splits, so that it may be outside the range
+    /// from the low to the high.
+    pub has_adjusted_close: bool,
     /// Whether the file name consists of a symbol and the length of a bar in minutes, as in `EURUSD1440`.
     pub has_period_in_name: bool,
     pub number_rule: NumberRule,

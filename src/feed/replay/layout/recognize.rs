@@ -303,6 +303,10 @@ fn finish(
         symbol: columns.symbol(),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
+        has_adjusted_close: columns
+            .get(Role::Close)
+            .and_then(|close| names.get(close))
+            .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
         number_rule: rules.numbers,
         numbers: Numbers { decimal, price_scale },
