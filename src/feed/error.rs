@@ -236,6 +236,16 @@ pub enum FeedError {
         /// The values of this column in the two rows.
         values: [String; 2],
     },
+    /// The names of two files give the same symbol, although the files seem to be of different instruments.
+    #[error("{}: its name gives the symbol `{symbol}`, and so does {}", path.display(), other.display())]
+    SymbolOfTwoFiles {
+        /// The second file.
+        path: PathBuf,
+        /// The first file.
+        other: PathBuf,
+        /// The symbol in both names.
+        symbol: Symbol,
+    },
     /// Many bars of a file contradict themselves, e.g. a high is below the low.
     #[error("{}:{line}: {bad} of {bars} bars contradict themselves, here: {found}", path.display())]
     Contradictions {
@@ -351,6 +361,7 @@ impl FeedError {
             Self::NoFiles
             | Self::Encoding { .. }
             | Self::NoSymbol { .. }
+            | Self::SymbolOfTwoFiles { .. }
             | Self::Setting { .. }
             | Self::Zone { .. }
             | Self::Simulated { .. }
@@ -442,6 +453,9 @@ impl FeedError {
             }
             Self::SeveralInstruments { .. } => Some(
                 "say which column names the instrument: --map symbol=COLUMN; --symbol NAME gives all rows one symbol",
+            ),
+            Self::SymbolOfTwoFiles { .. } => Some(
+                "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",
             ),
             Self::Contradictions { .. } => Some(
                 "the columns may be in another order: say which is which, e.g. --map open=1,close=2,high=3,low=4",

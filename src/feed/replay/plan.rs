@@ -143,6 +143,11 @@ impl Plan {
         suspected.map(|(column, suspicion)| suspicion.warning(column)).collect()
     }
 
+    /// Returns the symbol that was found in the file's name; `None` if the symbol has another source.
+    pub fn symbol_in_name(&self) -> Option<&Symbol> {
+        self.symbol.as_ref().filter(|_| self.settings.symbol.is_none())
+    }
+
     /// Logs the recognized layout and time order. Also logs what was assumed about the time zone and the
     /// dates. If a packed file is damaged, also logs how.
     fn log(&self) {

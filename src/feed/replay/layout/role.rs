@@ -80,7 +80,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Size,
-        "size qty quantity executed tradesize tradevolume lastsize lastqty lastquantity sizebase volume vol amount trdqty shares 체결량 변동량 wolumen stück",
+        "size qty quantity executed tradesize tradevolume lastsize lastqty lastquantity sizebase baseamount volume vol amount trdqty shares 체결량 변동량 wolumen stück",
     ),
     (
         Role::Bid,

@@ -18,6 +18,7 @@ use digits::{digits, number, part_of};
 use stamp::SECOND;
 
 pub use date_order::DateOrder;
+pub use month::month;
 pub use stamp::Stamp;
 pub use time_of_day::offset;
 
