@@ -234,7 +234,7 @@ pub enum FeedError {
         /// The name or the number of the column in which the rows differ.
         column: String,
         /// The values of this column in the two rows.
-        values: [String; 2],
+        values: Box<[String; 2]>,
     },
     /// The names of two files give the same symbol, although the files seem to be of different instruments.
     #[error("{}: its name gives the symbol `{symbol}`, and so does {}", path.display(), other.display())]
@@ -245,6 +245,14 @@ pub enum FeedError {
         other: PathBuf,
         /// The symbol in both names.
         symbol: Symbol,
+    },
+    /// The prices of a file may be in 32nds behind an apostrophe, or have an apostrophe between thousands.
+    #[error("{}: `{found}` may be a price in 32nds, or a number with an apostrophe between thousands", path.display())]
+    Fractions {
+        /// The file.
+        path: PathBuf,
+        /// The first such price.
+        found: String,
     },
     /// Many bars of a file contradict themselves, e.g. a high is below the low.
     #[error("{}:{line}: {bad} of {bars} bars contradict themselves, here: {found}", path.display())]
@@ -357,6 +365,7 @@ impl FeedError {
             | Self::NoTimes { .. }
             | Self::SeveralInstruments { .. }
             | Self::Contradictions { .. }
+            | Self::Fractions { .. }
             | Self::TooLongToSort { .. } => ErrorClass::BadData,
             Self::NoFiles
             | Self::Encoding { .. }
@@ -456,6 +465,9 @@ impl FeedError {
             ),
             Self::SymbolOfTwoFiles { .. } => Some(
                 "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",
+            ),
+            Self::Fractions { .. } => Some(
+                "convert 32nds to decimals first; --decimal point reads the apostrophe between thousands",
             ),
             Self::Contradictions { .. } => Some(
                 "the columns may be in another order: say which is which, e.g. --map open=1,close=2,high=3,low=4",

@@ -296,7 +296,6 @@ fn raw(event: &Event) -> Box<RawValue> {
     RawValue::from_string(text).expect("an event is written as JSON")
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_empty(list: &&[String]) -> bool {
     list.is_empty()
 }

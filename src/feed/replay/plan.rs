@@ -104,7 +104,7 @@ impl Plan {
                     line: *line,
                     symbol: symbol.clone(),
                     column: column.clone(),
-                    values: values.clone(),
+                    values: values.clone().into(),
                 })
             }
             _ => Ok(()),

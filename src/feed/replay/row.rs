@@ -178,7 +178,7 @@ impl RowReader {
         if !layout.is_selected(row) {
             return Err(RejectedRow { reason: Reason::Filtered, found: String::new() });
         }
-        let time = match layout.time.read(row, layout.date_order)? {
+        let time = match layout.stamp(row)? {
             Stamp::Utc(time) => time,
             Stamp::Local(nanos) => self.resolver.resolve(nanos).ok_or_else(|| layout.time.bad(row))?,
         };
@@ -221,6 +221,16 @@ fn symbol(name: &[u8]) -> Result<Symbol, RejectedRow> {
 }
 
 impl Layout {
+    /// Returns the time of a row, with the milliseconds of their own column, if there is one.
+    pub fn stamp(&self, row: &Cells<'_>) -> Result<Stamp, RejectedRow> {
+        let stamp = self.time.read(row, self.date_order)?;
+        let Some(column) = self.millis else { return Ok(stamp) };
+        let cell = row.get(column).unwrap_or_default();
+        time::millis(cell)
+            .and_then(|nanos| stamp.later(nanos))
+            .ok_or_else(|| RejectedRow::new(Reason::BadTime, cell))
+    }
+
     /// Returns whether a row has an allowed value in the column that selects rows.
     pub fn is_selected(&self, row: &Cells<'_>) -> bool {
         let Some((column, kept)) = self.only else { return true };

@@ -194,12 +194,9 @@ pub fn scan(
         let is_compared = compared.has_columns() && merged.is_none();
         let mut contradicts = None;
         let observed = record.and_then(|record| {
-            let stamp = layout.time.read(&record, layout.date_order)?;
+            let stamp = layout.stamp(&record)?;
             has_local_times |= matches!(stamp, Stamp::Local(_));
-            let nanos = match stamp {
-                Stamp::Utc(time) => time.as_nanos(),
-                Stamp::Local(nanos) => nanos,
-            };
+            let nanos = stamp.nanos();
             has_fractions |= nanos % SECOND != 0;
             // A row whose symbol cannot be read is rejected later.
             contradicts = contradictions.observe(layout, &record);

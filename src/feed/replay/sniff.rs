@@ -187,6 +187,7 @@ fn feed_error(part: &Part, seen: &[&Seen], error: LayoutError) -> FeedError {
             FeedError::NoTimeOfDay { path, column, found }
         }
         LayoutError::NoDay => FeedError::NoDay { path },
+        LayoutError::Fractions(found) => FeedError::Fractions { path, found },
         LayoutError::Unfit(layout, looks_like) => FeedError::Unfit { path, layout, looks_like },
     }
 }

@@ -87,7 +87,10 @@ impl Suspicion {
             Self::Contract => ("tell instruments apart".to_owned(), map(Role::Symbol)),
             Self::Size(role) => ("hold sizes".to_owned(), map(role)),
             Self::BarPrice(role) => (format!("hold the {role} of bars"), map(role)),
-            Self::PartOfTime => ("hold a part of the time".to_owned(), "--map time=COLUMN".to_owned()),
+            Self::PartOfTime => (
+                "hold a part of the time".to_owned(),
+                format!("{}, if it holds milliseconds", map(Role::Millis)),
+            ),
             Self::Zone => ("give the zone of the times".to_owned(), "--tz".to_owned()),
         };
         write!(text, " is not used, and may {what} (set it by {flag})").expect("a string can be written to");
@@ -191,7 +194,7 @@ mod tests {
             ("time,price", "volume(quote)", None),
             ("time,price,size", "volume", None),
             ("time,open,high,low,close", "Total Trade Quantity", Some(Suspicion::Size(Role::Volume))),
-            ("time,price,size", "UpdateMillisec", Some(Suspicion::PartOfTime)),
+            ("time,price,size", "delay_millis", Some(Suspicion::PartOfTime)),
             ("time,price,size", "ms_of_day", Some(Suspicion::PartOfTime)),
             ("time,price,size", "items", None),
             ("time,price,size", "GMT Offset", Some(Suspicion::Zone)),

@@ -19,6 +19,7 @@ pub struct UnusedColumn {
 impl UnusedColumn {
     /// Returns how the flag `--map` can name the column: by its name, or by its number if the name has
     /// characters with another meaning.
+    #[must_use]
     pub fn in_a_map(&self) -> String {
         let is_plain = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
         if self.name.chars().all(is_plain) { self.name.clone() } else { self.index.to_string() }

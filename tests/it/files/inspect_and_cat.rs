@@ -120,7 +120,7 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
     let files = Files::new(&[
         (
             "KO.csv",
-            "date,time,millis,timezone,price,lots traded,side,contract_month\n\
+            "date,time,usec,timezone,price,lots traded,side,contract_month\n\
              2024-01-02,09:30:00,123,America/New_York,59.82,100,buy,202403\n",
         ),
         ("UP.csv", "time,price,size,millis,isin\n2024-01-02 09:30:00.5Z,59.82,100,7,US1912161007\n"),
@@ -132,7 +132,10 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
 
     let said = |column: &str, rest: &str| format!("column `{column}` {rest})");
     let warnings = [
-        said("millis", "(123) is not used, and may hold a part of the time (set it by --map time=COLUMN"),
+        said(
+            "usec",
+            "(123) is not used, and may hold a part of the time (set it by --map millis=usec, if it holds milliseconds",
+        ),
         said(
             "timezone",
             "(America/New_York) is not used, and may give the zone of the times (set it by --tz",

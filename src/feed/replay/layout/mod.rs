@@ -33,6 +33,8 @@ pub struct Layout {
     /// The vendor whose files have this layout; `None` if the layout is not in the table [`LAYOUTS`].
     pub vendor: Option<&'static str>,
     pub time: TimeColumns,
+    /// The column with the milliseconds to add to the time.
+    pub millis: Option<usize>,
     /// The order of day, month and year in dates.
     pub date_order: DateOrder,
     pub symbol: Option<SymbolColumns>,
@@ -171,6 +173,7 @@ impl Layout {
             ],
         };
         let all = time.into_iter().chain(symbol).chain(values);
+        let all = all.chain([(Role::Millis, self.millis)]);
         all.filter_map(|(role, column)| Some((role, column?)))
     }
 
@@ -182,11 +185,12 @@ impl Layout {
 
     /// Returns how many cells of a row must be read to include all columns of the time.
     pub fn width_of_time(&self) -> usize {
-        match self.time {
+        let width = match self.time {
             TimeColumns::One(column) | TimeColumns::TimeOfDay { time_of_day: column, .. } => column + 1,
             TimeColumns::Two { date, time_of_day, .. } => date.max(time_of_day) + 1,
             TimeColumns::Day(_) => 1,
-        }
+        };
+        self.millis.map_or(width, |millis| width.max(millis + 1))
     }
 
     /// Returns how many cells of a row must be read to include all columns of the symbol; 0 if no column has

@@ -17,6 +17,8 @@ pub enum Role {
     /// configuration calls this role `clock`.
     #[serde(rename = "clock")]
     TimeOfDay,
+    /// The milliseconds of a second, which are added to the time.
+    Millis,
     /// The name of the instrument.
     Symbol,
     /// A suffix that is appended to the name of the instrument, such as the `B` in `BRK.B`.
@@ -56,7 +58,7 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::Time,
         "tsevent siptimestamp participanttimestamp timestamp timestamputc datetime datetimeutc dateandtime opentime \
-         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime begin datumzeit",
+         transacttime transactiontime eventtime windowstart snappedat timeopen createdtime begin createdat datumzeit",
     ),
     (
         Role::Date,
@@ -65,8 +67,9 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     (
         Role::TimeOfDay,
         "time timem timeutc gmttime localtime ts unix unixtime unixtimestamp epoch t tsrecv localtimestamp \
-         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora",
+         receivedtime uhrzeit zeit czas 시간 체결시간 체결시각 время hora 时间 msofday",
     ),
+    (Role::Millis, "millis millisec millisecs millisecond milliseconds ms msec updatemillisec"),
     (
         Role::Symbol,
         "symbol ticker tic tckrsymb mnemonic symroot root code isucd shortcode 종목코드 name instrument instrumentname sym pair \
@@ -125,14 +128,14 @@ const NAMES: [(Role, &str); Role::COUNT] = [
 /// The error for a text that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a role of a column; roles are time, date, clock, symbol, suffix, price, size, bid, bid_size, ask, \
+    "`{0}` is not a role of a column; roles are time, date, clock, millis, symbol, suffix, price, size, bid, bid_size, ask, \
      ask_size, open, high, low, close, volume and interval"
 )]
 pub struct RoleError(String);
 
 impl Role {
     /// The number of roles.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
 
     /// Returns the column names of this role, in the order of preference.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
@@ -151,6 +154,7 @@ impl Role {
             Self::Time => "time",
             Self::Date => "date",
             Self::TimeOfDay => "clock",
+            Self::Millis => "millis",
             Self::Symbol => "symbol",
             Self::Suffix => "suffix",
             Self::Price => "price",

@@ -136,6 +136,13 @@ pub fn since_midnight(cell: &[u8], unit: MidnightUnit) -> Option<i64> {
     (nanos <= DAY).then_some(nanos)
 }
 
+/// Parses the milliseconds of a second, a number from 0 to 999. Returns the milliseconds in nanoseconds.
+pub fn millis(cell: &[u8]) -> Option<i64> {
+    let cell = cell.trim_ascii();
+    let is_valid = (1..=3).contains(&cell.len()) && digits(cell) == cell.len();
+    is_valid.then(|| number(cell) * (SECOND / 1000))
+}
+
 /// Returns the orders of day, month and year in which a cell is a valid date.
 ///
 /// The date `13/01/2024` allows only the order with the day first. The date `01/02/2024` allows the orders
