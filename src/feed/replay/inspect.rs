@@ -52,7 +52,8 @@ pub struct Inspection {
     pub columns: Vec<(&'static str, String)>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
-    /// The warnings about unused columns that may hold something that the layout lacks.
+    /// The warnings about unused columns that may hold something that the layout lacks, and about an assumed
+    /// day.
     pub warnings: Vec<String>,
     /// The character encoding of the file.
     pub encoding: &'static str,

@@ -10,7 +10,7 @@ use super::container::Part;
 use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
 use super::extent::Extent;
-use super::layout::{Layout, Role};
+use super::layout::{Layout, Role, TimeColumns};
 use super::merged_instruments::Merged;
 use super::path;
 use super::records::Records;
@@ -24,7 +24,7 @@ use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
-use crate::market::Symbol;
+use crate::market::{Symbol, Time};
 
 /// To test the layout, this many rows at the start of a file are converted to events.
 const TRIED_ROWS: u64 = 100;
@@ -127,7 +127,27 @@ impl Plan {
         }
     }
 
-    /// Returns a warning for each unused column that may hold something that the layout lacks.
+    /// Returns warnings if the day of the times comes from a folder, or if the times of day begin again.
+    fn warnings_about_the_day(&self) -> impl Iterator<Item = String> {
+        let path = self.part.virtual_path();
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        let day = match self.layout.time {
+            TimeColumns::TimeOfDay { day, .. } | TimeColumns::Day(day) => Some(Time::from_nanos(day)),
+            TimeColumns::One(_) | TimeColumns::Two { .. } => None,
+        };
+        let of_folder = day.filter(|_| path::day(name).is_none()).map(|day| {
+            let day = day.to_string();
+            let day = day.split('T').next().unwrap_or_default();
+            format!("the times have no date, so the day {day} in the name of a folder is assumed")
+        });
+        let again = day
+            .filter(|_| self.scan.order == Order::Unsorted)
+            .map(|_| "the times of day fall and rise, but all are read as times of one day".to_owned());
+        of_folder.into_iter().chain(again)
+    }
+
+    /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about
+    /// an assumed day.
     pub fn warnings(&self) -> Vec<String> {
         let Settings { symbol, zone, .. } = &*self.settings;
         let Sniffed { layout, unused, .. } = &self.sniffed;
@@ -140,7 +160,8 @@ impl Plan {
         let suspected = unused
             .iter()
             .filter_map(|column| Some((column, Suspicion::of(column, unused, layout).filter(is_open)?)));
-        suspected.map(|(column, suspicion)| suspicion.warning(column)).collect()
+        let warnings = suspected.map(|(column, suspicion)| suspicion.warning(column));
+        warnings.chain(self.warnings_about_the_day()).collect()
     }
 
     /// Returns the symbol that was found in the file's name; `None` if the symbol has another source.

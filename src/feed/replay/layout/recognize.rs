@@ -306,7 +306,7 @@ fn finish(
         time,
         millis: millis(rows, columns, time, given.map),
         date_order: given.date_order.or(shown).unwrap_or_else(|| usual_order(&left, dates, is_european)),
-        symbol: columns.symbol(),
+        symbol: columns.symbol().filter(|symbol| given.map.is_some() || !are_exchanges(rows, symbol.name)),
         interval: columns.get(Role::Interval).map(|column| (column, rules.interval)),
         only,
         has_adjusted_close: columns
@@ -314,7 +314,7 @@ fn finish(
             .and_then(|close| names.get(close))
             .is_some_and(|name| name.starts_with("adj")),
         has_period_in_name: rules.has_period_in_name,
-        number_rule: rules.numbers,
+        number_rule: number_rule(rows, columns, rules.numbers),
         numbers: Numbers { decimal, price_scale },
         width: columns.width().max(only.map_or(0, |(column, _)| column + 1)),
         least,
@@ -342,6 +342,28 @@ fn price_in_fractions(rows: &[Record], columns: &Columns) -> Option<String> {
     let prices: Vec<Vec<u8>> = rows.iter().flat_map(in_row).collect();
     let are_fractions = prices.len() > 1 && prices.iter().all(|cell| is_fraction(cell));
     are_fractions.then(|| String::from_utf8_lossy(&prices[0]).into_owned())
+}
+
+/// Returns the notation of numbers. Databento's files with decimal points, which other programs may have saved,
+/// have plain decimals only.
+fn number_rule(rows: &[Record], columns: &Columns, usual: NumberRule) -> NumberRule {
+    let has_point = |row: &Record| {
+        columns.numbers().filter_map(|column| row.get(column)).any(|cell| cell.contains(&b'.'))
+    };
+    if usual == NumberRule::FixedPoint && rows.iter().any(has_point) { NumberRule::Plain } else { usual }
+}
+
+/// Returns whether all values in a column are names of exchanges. A column `market` may have exchanges or
+/// instruments.
+fn are_exchanges(rows: &[Record], column: usize) -> bool {
+    const EXCHANGES: &str = "nasdaq nyse arca nysearca nyse_arca amex bats bzx byx edgx edga iex memx phlx psx cboe adf trf \
+        finra otc xnas xnys arcx xase bats iexg lse xlon xetra xetr xpar xams tse xtks hkex xhkg nse bse xnse xbom spot \
+        binance coinbase kraken bitstamp bitfinex bitmex huobi okx kucoin bybit gemini deribit";
+    let cells = || {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| normal(cell)).filter(|cell| !cell.is_empty())
+    };
+    let is_exchange = |cell: String| EXCHANGES.split_ascii_whitespace().any(|known| known == cell);
+    cells().next().is_some() && cells().all(is_exchange)
 }
 
 /// Returns the column with the milliseconds to add to the time. A column that is not configured is used only if

@@ -87,19 +87,19 @@ const NAMES: [(Role, &str); Role::COUNT] = [
     ),
     (
         Role::Bid,
-        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidclose geld kupno 매수 매수호가",
+        "bid bidprice bestbid bestbidprice bidpx bidpx00 bids[0]price bids0price bidprice1 bidclose geld kupno 매수 매수호가",
     ),
     (
         Role::BidSize,
-        "bidsize bidsiz bidqty bestbidqty bidamount bidvolume bidvol bidsz bidsz00 bids[0]amount bids0amount",
+        "bidsize bidsiz bidqty bestbidqty bidamount bidvolume bidvol bidsz bidsz00 bids[0]amount bids0amount bidvolume1",
     ),
     (
         Role::Ask,
-        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askclose brief 매도 매도호가",
+        "ask askprice bestask bestaskprice askpx offer offerprice askpx00 asks[0]price asks0price askprice1 askclose brief 매도 매도호가",
     ),
     (
         Role::AskSize,
-        "asksize asksiz askqty bestaskqty askamount askvolume askvol offersize asksz asksz00 asks[0]amount asks0amount",
+        "asksize asksiz askqty bestaskqty askamount askvolume askvol offersize asksz asksz00 asks[0]amount asks0amount askvolume1",
     ),
     (
         Role::Open,

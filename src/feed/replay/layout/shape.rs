@@ -121,7 +121,22 @@ fn column(word: &str) -> Column {
 pub fn fits(shape: &'static str, rows: &[Record]) -> bool {
     let (columns, has_more) = columns(shape);
     let misfits = rows.iter().filter(|row| !row_fits(&columns, has_more, row)).count();
-    !rows.is_empty() && misfits * 100 <= rows.len() * MISFITS_IN_HUNDRED
+    !rows.is_empty()
+        && misfits * 100 <= rows.len() * MISFITS_IN_HUNDRED
+        && !has_sizes_for_asks(&columns, rows)
+}
+
+/// Returns whether the column of asks has whole numbers only, while all bids have decimals: prices and sizes of
+/// trades may look like quotes.
+fn has_sizes_for_asks(columns: &[Column], rows: &[Record]) -> bool {
+    let are_all = |role: Role, has_decimals: bool| {
+        let index = columns.iter().position(|column| column.holds == Holds::Number(Some(role)));
+        let has_some = |cell: &Vec<u8>| cell.contains(&b'.') || cell.contains(&b',');
+        index.is_some_and(|index| {
+            rows.iter().filter_map(|row| row.get(index)).all(|cell| has_some(cell) == has_decimals)
+        })
+    };
+    are_all(Role::Bid, true) && are_all(Role::Ask, false)
 }
 
 fn row_fits(columns: &[Column], has_more: bool, row: &Record) -> bool {
