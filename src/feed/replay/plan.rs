@@ -10,7 +10,7 @@ use super::container::Part;
 use super::contradictions::Contradictions;
 use super::events::{Events, Rows, sorted};
 use super::extent::Extent;
-use super::layout::{Layout, Role, TimeColumns};
+use super::layout::{Layout, Role, TimeColumns, TimeOfDayForm};
 use super::merged_instruments::Merged;
 use super::path;
 use super::records::Records;
@@ -20,11 +20,15 @@ use super::scan::{Order, Scan, date_order, scan, set_time_of_day_form};
 use super::settings::Settings;
 use super::sniff::{Sniffed, sniff};
 use super::suspicion::Suspicion;
+use super::time::MidnightUnit;
 use super::zone::Zone;
 use crate::feed::error::FeedError;
 use crate::feed::printable::printable;
 use crate::feed::reject_counters::RejectCounters;
 use crate::market::{Symbol, Time};
+
+/// A file of fewer seconds of one day, read as milliseconds since midnight, may be a file of seconds.
+const SECONDS_IN_MILLIS: u64 = 87;
 
 /// To test the layout, this many rows at the start of a file are converted to events.
 const TRIED_ROWS: u64 = 100;
@@ -127,7 +131,8 @@ impl Plan {
         }
     }
 
-    /// Returns warnings if the day of the times comes from a folder, or if the times of day begin again.
+    /// Returns warnings if the day of the times comes from a folder, if the times of day begin again, or if their
+    /// unit is in doubt.
     fn warnings_about_the_day(&self) -> impl Iterator<Item = String> {
         let path = self.part.virtual_path();
         let name = path.rsplit('/').next().unwrap_or(&path);
@@ -143,7 +148,16 @@ impl Plan {
         let again = day
             .filter(|_| self.scan.order == Order::Unsorted)
             .map(|_| "the times of day fall and rise, but all are read as times of one day".to_owned());
-        of_folder.into_iter().chain(again)
+        let is_counted = matches!(
+            self.layout.time,
+            TimeColumns::TimeOfDay { form: TimeOfDayForm::Counted(MidnightUnit::Milliseconds), .. }
+        );
+        let is_short = self.scan.span.is_some_and(|(first, last)| {
+            last.as_nanos().abs_diff(first.as_nanos()) < SECONDS_IN_MILLIS * 1_000_000_000
+        });
+        let may_be_seconds = (is_counted && is_short && self.scan.rows > 1)
+            .then(|| "the times are read as milliseconds since midnight, and could be seconds".to_owned());
+        of_folder.into_iter().chain(again).chain(may_be_seconds)
     }
 
     /// Returns a warning for each unused column that may hold something that the layout lacks, and warnings about

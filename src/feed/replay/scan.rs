@@ -161,6 +161,9 @@ impl TimesOfDay {
             5..=6 if are_times_of_day => Some(TimeOfDayForm::Digits(6)),
             5..=6 if self.latest <= 86_400 => Some(TimeOfDayForm::Counted(MidnightUnit::Seconds)),
             7..=8 if self.latest <= 86_400_000 => Some(TimeOfDayForm::Counted(MidnightUnit::Milliseconds)),
+            // In a number with 12 digits for hours, minutes, seconds and microseconds, a leading zero is missing
+            // only before 10 o'clock. So 11 digits more likely count microseconds.
+            11 if self.latest <= 86_400_000_000 => Some(TimeOfDayForm::Counted(MidnightUnit::Microseconds)),
             longest @ (9 | 12 | 15) => Some(TimeOfDayForm::Digits(longest)),
             _ => None,
         }

@@ -169,17 +169,20 @@ async fn a_bar_that_contradicts_itself_is_counted_as_implausible() {
 }
 
 #[tokio::test]
-async fn an_assumed_day_is_warned_of() {
+async fn an_assumed_day_or_unit_is_warned_of() {
     let rows = "time,bid,ask\n18:00:01,58.93,58.95\n00:00:02,58.94,58.95\n16:59:59,58.94,58.95\n";
-    let files = Files::new(&[("KO_20240103.csv", rows)]);
+    let seconds = "34200,59.81,100\n34201,59.82,100\n";
+    let files = Files::new(&[("KO_20240103.csv", rows), ("KO_20240104.csv", seconds)]);
     fs::create_dir(files.path("backup_20231201")).unwrap();
     fs::write(files.path("backup_20231201/KO.csv"), "time,bid,ask\n09:30:00,58.93,58.95\n").unwrap();
 
-    let found = files.inspected(&["KO_20240103.csv", "backup_20231201/KO.csv"]).await;
+    let found = files.inspected(&["KO_20240103.csv", "backup_20231201/KO.csv", "KO_20240104.csv"]).await;
 
     let again = "the times of day fall and rise, but all are read as times of one day";
     let day = "the times have no date, so the day 2023-12-01 in the name of a folder is assumed";
-    assert_eq!((&found[0]["warnings"], &found[1]["warnings"]), (&json!([again]), &json!([day])));
+    let unit = "the times are read as milliseconds since midnight, and could be seconds";
+    let warnings: Vec<Value> = found.iter().map(|object| object["warnings"].clone()).collect();
+    assert_eq!(warnings, [json!([again]), json!([day]), json!([unit])]);
 }
 
 #[tokio::test]

@@ -218,6 +218,15 @@ pub static LAYOUTS: &[Entry] = &[
         Rules { columns: "volume=tickvol", ..PLAIN },
     ),
     header(
+        "crsp",
+        "CRSP, stocks by day or month",
+        "permno date prc vol bidlo askhi",
+        Rules {
+            columns: "symbol=ticker open=openprc high=askhi low=bidlo close=prc volume=vol bid= ask= price= size=",
+            ..PLAIN
+        },
+    ),
+    header(
         "ctp-ticks",
         "CTP, futures in China",
         "tradingday instrumentid updatetime updatemillisec lastprice volume",
