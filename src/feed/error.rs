@@ -461,7 +461,7 @@ impl FeedError {
                 Some("times are ISO 8601, e.g. 2024-01-03T14:30:00Z, or seconds to nanoseconds since 1970")
             }
             Self::SeveralInstruments { .. } => Some(
-                "say which column names the instrument: --map symbol=COLUMN; --symbol NAME gives all rows one symbol",
+                "name the columns: --map symbol=COLUMN or --map symbol=COLUMN,suffix=COLUMN; without any, --symbol NAME",
             ),
             Self::SymbolOfTwoFiles { .. } => Some(
                 "name files after their symbols, e.g. CRUDE-ICE.csv, or say that all are one with --symbol NAME",

@@ -52,9 +52,11 @@ impl MergedInstruments {
         Self { columns, first_rows: HashMap::new() }
     }
 
-    /// Returns how many cells of a row must be read to include all columns to compare.
-    pub fn width(&self) -> usize {
-        self.columns.iter().map(|column| column.index + 1).max().unwrap_or(0)
+    /// Returns how many cells of a row must be read to include all columns to compare, and the column that
+    /// selects rows.
+    pub fn width(&self, layout: &Layout) -> usize {
+        let last = self.columns.iter().map(|column| column.index + 1).max();
+        last.map_or(0, |last| last.max(layout.width))
     }
 
     /// Returns whether there is a column to compare.

@@ -100,7 +100,8 @@ impl Plan {
     /// symbol the rows have.
     fn check_instruments(&self) -> Result<(), FeedError> {
         let Settings { symbol, map, .. } = &*self.settings;
-        let is_given = symbol.is_some() || map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Symbol));
+        let is_mapped = map.as_ref().is_some_and(|map| map.0.contains_key(&Role::Symbol));
+        let is_given = is_mapped || symbol.is_some() && self.layout.symbol.is_none();
         match &self.scan.merged {
             Some((line, Merged { symbol, column, values })) if !is_given => {
                 Err(FeedError::SeveralInstruments {

@@ -182,7 +182,7 @@ pub fn scan(
 ) -> Result<Scan, FeedError> {
     let layout = &sniffed.layout;
     let mut compared = MergedInstruments::new(layout, &sniffed.unused);
-    let width = layout.width_of_time().max(layout.width_of_symbol()).max(compared.width());
+    let width = layout.width_of_time().max(layout.width_of_symbol()).max(compared.width(layout));
     let width = width.max(Contradictions::width(layout));
     let (mut merged, mut contradictions) = (None, Contradictions::default());
     let mut records = Records::open(part, settings, sniffed)?.cut_at(width);
@@ -201,13 +201,14 @@ pub fn scan(
             has_local_times |= matches!(stamp, Stamp::Local(_));
             let nanos = stamp.nanos();
             has_fractions |= nanos % SECOND != 0;
-            // A row whose symbol cannot be read is rejected later.
             contradicts = contradictions.observe(layout, &record);
             let mut differs = None;
+            // A row whose symbol cannot be read is rejected later.
             if (symbols.is_open() || is_compared)
                 && let Ok(symbol) = symbol_reader.read(layout, &record)
             {
                 symbols.insert(&symbol);
+                let is_compared = is_compared && layout.is_selected(&record);
                 differs = is_compared.then(|| compared.observe(nanos, &symbol, &record)).flatten();
             }
             let observed = runs.iter_mut().try_for_each(|run| run.observe(stamp));
