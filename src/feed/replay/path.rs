@@ -105,16 +105,23 @@ fn contract<'a>(parts: &'a [&'a str]) -> &'a [&'a str] {
 }
 
 /// Returns the symbol in the name of a `MetaTrader` 4 file. In the name, the length of a bar in minutes
-/// follows the symbol directly, as in `EURUSD1440`.
+/// follows the symbol directly, as in `EURUSD1440`. The name of an index may end with a number, too: `JP225` in
+/// a file of hours is no `JP22`. `minutes` is the shortest time between two bars, if it is known.
 /// <https://docs.mql4.com/constants/chartconstants/enum_timeframes>
-pub fn symbol_with_period(path: &str) -> Option<Symbol> {
+pub fn symbol_with_period(path: &str, minutes: Option<i64>) -> Option<Symbol> {
     const PERIODS: [&str; 9] = ["43200", "10080", "1440", "240", "60", "30", "15", "5", "1"];
     let name = stem(path);
-    let symbol =
-        PERIODS.iter().find_map(|period| name.strip_suffix(period)).filter(|symbol| !symbol.is_empty());
+    let is_length = |period: &str| minutes.is_none_or(|minutes| period.parse() == Ok(bar_length(minutes)));
+    let periods = PERIODS.iter().filter(|period| is_length(period));
+    let symbol = periods.filter_map(|period| name.strip_suffix(period)).find(|symbol| !symbol.is_empty());
     // A number at the end of several words is not a period in minutes, e.g. `EURUSD_M1_2021`.
     let symbol = symbol.filter(|symbol| !symbol.contains(['_', '-', ',', ' ']));
     symbol.map_or_else(|| self::symbol(path), |symbol| Symbol::from_name(symbol).ok())
+}
+
+/// Returns the length of a bar in minutes, by the shortest time between two bars. A month counts 43,200 minutes.
+fn bar_length(minutes: i64) -> i64 {
+    if minutes >= 28 * 1440 { 43_200 } else { minutes }
 }
 
 /// Returns what is left of a file name without the words that may differ between files of one symbol: dates,
@@ -247,6 +254,21 @@ mod tests {
             ("20140606_aapl_minute_quote_american_call_6450000_20140606.csv", "AAPL_CALL_6450000_20140606"),
         ] {
             let found = super::symbol(name).map(|symbol| symbol.to_string());
+            assert_eq!(found.as_deref(), Some(symbol), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_period_behind_the_symbol_is_the_time_between_bars() {
+        for (name, minutes, symbol) in [
+            ("EURUSD1440.csv", Some(1440), "EURUSD"),
+            ("EURUSD43200.csv", Some(29 * 1440), "EURUSD"),
+            ("US305.csv", Some(5), "US30"),
+            ("US30.csv", Some(60), "US30"),
+            ("JP225.csv", Some(60), "JP225"),
+            ("EURUSD60.csv", None, "EURUSD"),
+        ] {
+            let found = super::symbol_with_period(name, minutes).map(|symbol| symbol.to_string());
             assert_eq!(found.as_deref(), Some(symbol), "{name}");
         }
     }

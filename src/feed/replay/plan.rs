@@ -61,9 +61,12 @@ impl Plan {
             (Some(_), _) => None,
             (None, Some(symbol)) => Some(symbol.clone()),
             (None, None) => {
-                let read =
-                    if sniffed.layout.has_period_in_name { path::symbol_with_period } else { path::symbol };
-                let symbol = read(&part.virtual_path());
+                let path = part.virtual_path();
+                let symbol = if sniffed.layout.has_period_in_name {
+                    path::symbol_with_period(&path, sniffed.minutes_between_rows)
+                } else {
+                    path::symbol(&path)
+                };
                 Some(symbol.ok_or_else(|| FeedError::NoSymbol { path: part.to_string().into() })?)
             }
         };

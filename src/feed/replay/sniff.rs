@@ -35,6 +35,8 @@ pub struct Sniffed {
     pub names: Vec<String>,
     /// The columns that no role uses.
     pub unused: Vec<UnusedColumn>,
+    /// The shortest time between two of the first rows, in minutes; `None` if it is not known.
+    pub minutes_between_rows: Option<i64>,
     /// The number of lines before the first row.
     pub lines_before: u64,
     /// Whether the order of day and month is still unknown after the first lines.
@@ -119,6 +121,11 @@ fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8)
     let first_row = seen.get(found.first_row).map(|seen| seen.number - 1);
     Sniffed {
         unused: unused_columns(&found.layout, &names, rows),
+        minutes_between_rows: minutes_between(
+            &found.layout,
+            seen.get(found.first_row..).unwrap_or_default(),
+            delimiter,
+        ),
         layout: found.layout,
         delimiter,
         header: header.map(|seen| seen.text.clone()).unwrap_or_default(),
@@ -129,6 +136,16 @@ fn sniffed(found: Recognized, seen: &[&Seen], records: &[Record], delimiter: u8)
         encoding: encoding_rs::UTF_8,
         beside: None,
     }
+}
+
+fn minutes_between(layout: &Layout, rows: &[&Seen], delimiter: u8) -> Option<i64> {
+    let mut splitter = Splitter::new(delimiter);
+    let mut time = |seen: &&Seen| {
+        let stamp = layout.stamp(&splitter.split(&seen.text, usize::MAX)).ok();
+        stamp.map(|stamp| stamp.nanos() / 60_000_000_000)
+    };
+    let times: Vec<i64> = rows.iter().filter_map(&mut time).collect();
+    times.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|minutes| *minutes > 0).min()
 }
 
 fn first_lines(lines: &mut TextLines) -> Result<Vec<Seen>, FeedError> {

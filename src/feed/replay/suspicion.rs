@@ -85,7 +85,7 @@ impl Suspicion {
         let (what, flag) = match self {
             Self::Instrument => ("name the instrument".to_owned(), map(Role::Symbol)),
             Self::Contract => ("tell instruments apart".to_owned(), map(Role::Symbol)),
-            Self::Size(role) => ("hold sizes".to_owned(), map(role)),
+            Self::Size(role) => ("hold sizes or their running total".to_owned(), map(role)),
             Self::BarPrice(role) => (format!("hold the {role} of bars"), map(role)),
             Self::PartOfTime => (
                 "hold a part of the time".to_owned(),
@@ -225,7 +225,7 @@ mod tests {
         );
         assert_eq!(
             Suspicion::Size(Role::Volume).warning(&column("Trade Qty", "")),
-            "column `Trade Qty` is not used, and may hold sizes (set it by --map volume=3)"
+            "column `Trade Qty` is not used, and may hold sizes or their running total (set it by --map volume=3)"
         );
     }
 }

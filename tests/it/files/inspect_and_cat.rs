@@ -140,7 +140,10 @@ async fn an_unused_column_that_the_layout_may_lack_is_warned_of_once_a_file() {
             "timezone",
             "(America/New_York) is not used, and may give the zone of the times (set it by --tz",
         ),
-        said("lots traded", "(100) is not used, and may hold sizes (set it by --map size=5"),
+        said(
+            "lots traded",
+            "(100) is not used, and may hold sizes or their running total (set it by --map size=5",
+        ),
         said(
             "contract_month",
             "(202403) is not used, and may tell instruments apart (set it by --map symbol=contract_month",
